@@ -1,0 +1,82 @@
+"""Every error a user can meet.
+
+::
+
+    RefrainError                 something a person can mend; its text says how
+    ├── SettingsError            a setting cannot be used
+    ├── Unreachable              Kafka or Redis does not answer
+    ├── DecayChanged             Redis holds affinities of another half-life
+    ├── SnapshotDamaged          a snapshot's bytes are not what was written
+    ├── SnapshotTooNew           a snapshot was written by a newer Refrain
+    ├── NoModel                  nothing is learned yet
+    ├── UnknownListener          no such listener
+    ├── UnknownCohort            no such cohort
+    ├── UnknownArtist            no such artist; carries the nearest names
+    ├── TopicMismatch            a topic is there, but not as the settings say
+    └── CannotStart              what `refrain up` needs is not on this machine
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CannotStart",
+    "DecayChanged",
+    "NoModel",
+    "RefrainError",
+    "SettingsError",
+    "SnapshotDamaged",
+    "SnapshotTooNew",
+    "TopicMismatch",
+    "UnknownArtist",
+    "UnknownCohort",
+    "UnknownListener",
+    "Unreachable",
+]
+
+
+class RefrainError(Exception):
+    """Something a person can mend. Its text says what is wrong, where, and what to do."""
+
+
+class SettingsError(RefrainError):
+    """A setting cannot be used."""
+
+
+class Unreachable(RefrainError):
+    """Kafka or Redis does not answer at its address."""
+
+
+class DecayChanged(RefrainError):
+    """Redis holds affinities that were stored with another half-life or landmark."""
+
+
+class SnapshotDamaged(RefrainError):
+    """A snapshot's bytes are not those that were written."""
+
+
+class SnapshotTooNew(RefrainError):
+    """A snapshot was written in a format that this Refrain does not know yet."""
+
+
+class NoModel(RefrainError):
+    """No model is published yet, so there are no cohorts."""
+
+
+class UnknownListener(RefrainError):
+    """Redis has no listener of that id."""
+
+
+class UnknownCohort(RefrainError):
+    """Redis has no cohort of that id."""
+
+
+class UnknownArtist(RefrainError):
+    """Neither the model nor the catalogue has an artist of that id or name."""
+
+
+class TopicMismatch(RefrainError):
+    """A topic exists, but not as the settings ask for it; it is never altered silently."""
+
+
+class CannotStart(RefrainError):
+    """Something that `refrain up` needs is missing on this machine."""

@@ -1,0 +1,124 @@
+"""Every setting of Refrain, in one place: its name, its default, what it means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import platformdirs
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from stream.errors import SettingsError
+
+__all__ = ["Settings", "load_settings"]
+
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+
+
+def _redis_url(url: str) -> str:
+    if url and not url.startswith(REDIS_SCHEMES):
+        raise ValueError(f"a Redis URL starts with one of {', '.join(REDIS_SCHEMES)}")
+    return url
+
+
+class Settings(BaseSettings):
+    """What an operator may turn, read from the environment (``REFRAIN_`` and the name) or ``refrain.toml``.
+
+    The environment wins over the file. Nothing else in the code reads the environment.
+
+    Examples
+    --------
+    >>> Settings(cohorts=12).cohorts
+    12
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="REFRAIN_", toml_file="refrain.toml", extra="forbid", frozen=True
+    )
+
+    kafka: str = Field("", description="Kafka bootstrap servers, `host:port,host:port`; empty: start one")
+    redis: Annotated[str, AfterValidator(_redis_url)] = Field(
+        "", description="Redis, a redis://, rediss:// or unix:// URL; empty: start one"
+    )
+    data: Path = Field(
+        default_factory=lambda: platformdirs.user_data_path("refrain"),
+        description="where `refrain up` keeps Kafka's and Redis's data between runs",
+    )
+    broker: Literal["auto", "docker", "java"] = Field(
+        "auto", description="how `refrain up` gets a broker where none is given"
+    )
+    group: str = Field("refrain", min_length=1, description="prefix of the Kafka consumer groups")
+    partitions: int = Field(8, ge=1, le=10_000, description="partitions of a topic that Refrain creates")
+    replication: int = Field(1, ge=1, description="replicas of a topic that Refrain creates")
+    retention_days: float = Field(7.0, gt=0, description="how long the topics keep events, in days")
+    connect_timeout: float = Field(
+        30.0, gt=0, description="seconds to wait for Kafka and Redis at the start before giving up"
+    )
+
+    half_life_days: float = Field(14.0, ge=7, description="days after which a click counts half")
+    max_artists: int = Field(200, ge=8, le=10_000, description="artists kept for a listener, the strongest")
+    bot_clicks_per_hour: int = Field(
+        1000, ge=1, description="a listener with more clicks in one hour is a bot: in no cohort, no audience"
+    )
+    batch_clicks: int = Field(5000, ge=1, le=100_000, description="clicks read at once from a backlog")
+
+    cohorts: int = Field(48, ge=2, le=4096, description="how many cohorts")
+    dims: int = Field(64, ge=2, le=512, description="dimensions of a taste")
+    margin: float = Field(
+        0.02, ge=0, lt=1, description="how much nearer another cohort must be before a listener moves (cosine)"
+    )
+    vocabulary: int = Field(200_000, ge=100, description="artists the model knows, the most heard")
+    first_model_listeners: int = Field(
+        500, ge=2, description="listeners with a taste before the first model is published"
+    )
+    publish_every: float = Field(30.0, gt=0, description="seconds between two snapshots of the model")
+
+    max_audience: int = Field(
+        10_000, ge=1, description="listeners told of a release whose event sets no max_audience"
+    )
+    candidates: float = Field(
+        0.25, gt=0, le=1, description="share of all listeners whose own score is looked at for a release"
+    )
+    release_days: float = Field(90.0, gt=0, description="days after which a release is forgotten in Redis")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def half_life(self) -> float:
+        """The half-life of an affinity in seconds."""
+        return self.half_life_days * 86400.0
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment and ``refrain.toml``.
+
+    Raises
+    ------
+    SettingsError
+        Where a value cannot be used: it names the setting, the value and what is allowed.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"REFRAIN_{'_'.join(str(part) for part in e['loc']).upper()}={e['input']!r}: {e['msg']}"
+            for e in error.errors()
+        )
+        raise SettingsError(
+            f"a setting cannot be used: {problems}. docs/settings.md lists them all."
+        ) from error
