@@ -71,7 +71,10 @@ class Settings(BaseSettings):
     cohorts: int = Field(48, ge=2, le=4096, description="how many cohorts")
     dims: int = Field(64, ge=2, le=512, description="dimensions of a taste")
     margin: float = Field(
-        0.02, ge=0, lt=1, description="how much nearer another cohort must be before a listener moves (cosine)"
+        0.02,
+        ge=0,
+        lt=1,
+        description="how much nearer another cohort must be before a listener moves (cosine)",
     )
     vocabulary: int = Field(200_000, ge=100, description="artists the model knows, the most heard")
     first_model_listeners: int = Field(
