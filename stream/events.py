@@ -88,7 +88,7 @@ Id = Annotated[
     AfterValidator(_short_enough),
 ]
 
-# A union of two plain types stays inside pydantic's compiled core; a Python validator on every click does not.
+# Two plain types stay inside pydantic's compiled core; a Python validator on every click does not.
 WireTime = (
     Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False, description="Unix seconds")]
     | Annotated[AwareDatetime, Field(description="ISO 8601 with an offset")]
