@@ -1,0 +1,91 @@
+"""Connections to Redis and Kafka, and the patience to wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias, TypeVar
+
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
+from redis import exceptions
+from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
+
+from stream.errors import Unreachable
+from stream.settings import Settings
+
+__all__ = ["AnyRedis", "Say", "open_redis", "patiently"]
+
+AnyRedis: TypeAlias = "Redis | RedisCluster"
+Say: TypeAlias = Callable[[str], object]
+T = TypeVar("T")
+
+AWAY = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.BusyLoadingError,
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    OSError,
+)
+PAUSE = 0.25
+
+
+async def patiently(
+    attempt: Callable[[], Awaitable[T]], *, what: str, where: str, mend: str, timeout: float, say: Say
+) -> T:
+    """Try until the server answers, saying so once, and give up after `timeout` seconds.
+
+    Raises
+    ------
+    Unreachable
+        When the time is up; it says what did not answer, where, and what to do.
+    """
+    deadline = time.monotonic() + timeout
+    told = False
+    while True:
+        try:
+            return await attempt()
+        except AWAY as error:
+            if time.monotonic() >= deadline:
+                raise Unreachable(
+                    f"{what} does not answer at {where} after {timeout:.0f} s ({error}). {mend}"
+                ) from error
+            if not told:
+                say(f"waiting for {what} at {where} (at most {timeout:.0f} s)")
+                told = True
+        await asyncio.sleep(PAUSE)
+
+
+async def open_redis(settings: Settings, say: Say = lambda _: None) -> AnyRedis:
+    """Connect to the Redis, or the Redis Cluster, of the settings.
+
+    Raises
+    ------
+    Unreachable
+        Where it does not answer within `connect_timeout` seconds.
+    """
+
+    async def attempt() -> AnyRedis:
+        single = Redis.from_url(settings.redis)
+        try:
+            info = await single.info("cluster")
+        except BaseException:
+            await single.aclose()
+            raise
+        if not info.get("cluster_enabled"):
+            return single
+        await single.aclose()
+        cluster = RedisCluster.from_url(settings.redis)
+        await cluster.initialize()
+        return cluster
+
+    return await patiently(
+        attempt,
+        what="Redis",
+        where=settings.redis,
+        mend="Is it running? REFRAIN_REDIS says where; `refrain up` starts one where none is given.",
+        timeout=settings.connect_timeout,
+        say=say,
+    )
