@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
 from redis import exceptions
@@ -15,7 +16,7 @@ from redis.asyncio.cluster import RedisCluster
 from stream.errors import Unreachable
 from stream.settings import Settings
 
-__all__ = ["AnyRedis", "Say", "open_redis", "patiently"]
+__all__ = ["AnyRedis", "Say", "open_redis", "patiently", "shown"]
 
 AnyRedis: TypeAlias = "Redis | RedisCluster"
 Say: TypeAlias = Callable[[str], object]
@@ -33,16 +34,16 @@ PAUSE = 0.25
 
 
 async def patiently(
-    attempt: Callable[[], Awaitable[T]], *, what: str, where: str, mend: str, timeout: float, say: Say
+    attempt: Callable[[], Awaitable[T]], *, what: str, where: str, mend: str, patience: float, say: Say
 ) -> T:
-    """Try until the server answers, saying so once, and give up after `timeout` seconds.
+    """Try until the server answers, saying so once, and give up after `patience` seconds.
 
     Raises
     ------
     Unreachable
         When the time is up; it says what did not answer, where, and what to do.
     """
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + patience
     told = False
     while True:
         try:
@@ -50,12 +51,26 @@ async def patiently(
         except AWAY as error:
             if time.monotonic() >= deadline:
                 raise Unreachable(
-                    f"{what} does not answer at {where} after {timeout:.0f} s ({error}). {mend}"
+                    f"{what} does not answer at {where} after {patience:.0f} s ({error}). {mend}"
                 ) from error
             if not told:
-                say(f"waiting for {what} at {where} (at most {timeout:.0f} s)")
+                say(f"waiting for {what} at {where} (at most {patience:.0f} s)")
                 told = True
         await asyncio.sleep(PAUSE)
+
+
+def shown(url: str) -> str:
+    """Return a URL as it may be shown: without its password.
+
+    Examples
+    --------
+    >>> shown("redis://me:secret@db:6379/0")
+    'redis://me:***@db:6379/0'
+    """
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
 
 
 async def open_redis(settings: Settings, say: Say = lambda _: None) -> AnyRedis:
@@ -84,8 +99,8 @@ async def open_redis(settings: Settings, say: Say = lambda _: None) -> AnyRedis:
     return await patiently(
         attempt,
         what="Redis",
-        where=settings.redis,
+        where=shown(settings.redis),
         mend="Is it running? REFRAIN_REDIS says where; `refrain up` starts one where none is given.",
-        timeout=settings.connect_timeout,
+        patience=settings.connect_timeout,
         say=say,
     )

@@ -27,6 +27,8 @@ from pydantic import (
 from pydantic_core import CoreSchema
 from typing_extensions import TypedDict
 
+from models.digest import Click
+
 __all__ = [
     "EVENTS",
     "FUTURE_SECONDS",
@@ -254,18 +256,6 @@ class DeadLetter:
             ("partition", str(partition).encode()),
             ("offset", str(offset).encode()),
         ]
-
-
-class Click(NamedTuple):
-    """A click that can be used: whose, where it stood in Kafka, when, what, of which artists."""
-
-    user_id: str
-    partition: int
-    offset: int
-    ts: float
-    song_id: str
-    artist_ids: tuple[str, ...]
-    action: Action
 
 
 _CLICK = TypeAdapter(ClickEvent)

@@ -73,8 +73,8 @@ def open_admin(settings: Settings) -> KafkaAdminClient:
         )
     except KafkaError as error:
         raise Unreachable(
-            f"no Kafka broker answers at {settings.kafka} ({error}). Is it running? REFRAIN_KAFKA says where; "
-            "`refrain up` starts one where none is given."
+            f"no Kafka broker answers at {settings.kafka} ({error}). Is it running? "
+            "REFRAIN_KAFKA says where; `refrain up` starts one where none is given."
         ) from error
 
 

@@ -1,0 +1,100 @@
+"""Member sets and sizes of cohorts: they follow what listeners' own records say."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+
+from models.digest import Move
+from stream.connect import AnyRedis
+from stream.listeners import Listeners
+
+__all__ = ["Cohorts", "cohort_key", "members_key"]
+
+SIZES = "cohorts"
+SCAN = 500
+
+
+def cohort_key(cohort: str) -> str:
+    """Return the key of the cohort's hash."""
+    return f"cohort:{{{cohort}}}"
+
+
+def members_key(cohort: str) -> str:
+    """Return the key of the cohort's members; those of "" wait for a cohort, or are bots."""
+    return f"cohort:{{{cohort}}}:users"
+
+
+class Cohorts:
+    """The store of cohorts.
+
+    Every listener is a member of exactly one set, that of the cohort in their own record. Sets lie in other
+    slots of a cluster than records, so a move is on record first, and the sets follow.
+    """
+
+    def __init__(self, redis: AnyRedis, listeners: Listeners) -> None:
+        self._redis = redis
+        self._listeners = listeners
+
+    async def follow(self, moves: Sequence[Move]) -> None:
+        """Let the member sets and sizes follow moves that are on record. May be repeated, in any order.
+
+        Two processes may move the same listener one after the other and arrive here the other way round:
+        so the records are read again at the end, and where one has moved on, the sets follow once more.
+        """
+        left: dict[str, set[str]] = defaultdict(set)
+        now: dict[str, str] = {}
+        for move in moves:
+            left[move.user_id] |= {move.origin, move.to}
+            now[move.user_id] = move.to
+        while now:
+            await self._place(now, left)
+            users = list(now)
+            recorded = dict(zip(users, await self._listeners.cohorts_of(users), strict=True))
+            for user in users:
+                left[user] |= {now[user], recorded[user]}
+            now = {user: cohort for user, cohort in recorded.items() if cohort != now[user]}
+
+    async def _place(self, now: dict[str, str], left: dict[str, set[str]]) -> None:
+        joins: dict[str, list[str]] = defaultdict(list)
+        leaves: dict[str, list[str]] = defaultdict(list)
+        for user, cohort in now.items():
+            joins[cohort].append(user)
+            for other in left[user] - {cohort}:
+                leaves[other].append(user)
+        # In before out: whatever happens in between, nobody is in no set at all.
+        pipeline = self._redis.pipeline(transaction=False)
+        for cohort, users in joins.items():
+            pipeline.sadd(members_key(cohort), *users)
+        await pipeline.execute()
+        if leaves:
+            pipeline = self._redis.pipeline(transaction=False)
+            for cohort, users in leaves.items():
+                pipeline.srem(members_key(cohort), *users)
+            await pipeline.execute()
+        await self.resize([*joins, *leaves])
+
+    async def resize(self, cohorts: Sequence[str]) -> None:
+        """Write the sizes of these cohorts, until what is written is what the sets hold."""
+        pending = [cohort for cohort in dict.fromkeys(cohorts) if cohort]
+        written: dict[str, int] = {}
+        while pending:
+            pipeline = self._redis.pipeline(transaction=False)
+            for cohort in pending:
+                pipeline.scard(members_key(cohort))
+            sizes = dict(zip(pending, await pipeline.execute(), strict=True))
+            pending = [cohort for cohort in pending if written.get(cohort) != sizes[cohort]]
+            pipeline = self._redis.pipeline(transaction=False)
+            for cohort in pending:
+                written[cohort] = sizes[cohort]
+                pipeline.zadd(SIZES, {cohort: sizes[cohort]})
+                pipeline.hset(cohort_key(cohort), "size", sizes[cohort])
+            if pending:
+                await pipeline.execute()
+
+    async def members(self, cohort: str) -> AsyncIterator[list[str]]:
+        """Go through the members some hundred at a time; all who stay throughout are met at least once."""
+        cursor = None
+        while cursor != 0:
+            cursor, found = await self._redis.sscan(members_key(cohort), cursor or 0, count=SCAN)
+            yield [user.decode() for user in found]

@@ -1,0 +1,213 @@
+"""Listeners in Redis: what they are, and one step that changes one of them wholly or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgpack
+import numpy as np
+import numpy.typing as npt
+from redis.asyncio.cluster import RedisCluster
+from redis.crc import key_slot
+
+from models.digest import Digest, Listener
+from stream import tastes
+from stream.connect import AnyRedis
+from stream.scripts import Script
+
+__all__ = ["Listeners", "Want", "artists_key", "taste_key", "user_key"]
+
+IN_A_SCRIPT = 250  # listeners: a script of so many holds Redis up for some 3 ms
+TOO_MANY_TO_ASK = 500  # artists by name: the whole row is as cheap
+
+
+def user_key(user_id: str) -> str:
+    """Return the key of the listener's hash."""
+    return f"user:{{{user_id}}}"
+
+
+def artists_key(user_id: str) -> str:
+    """Return the key of the listener's affinities."""
+    return f"user:{{{user_id}}}:artists"
+
+
+def taste_key(user_id: str) -> str:
+    """Return the key of the listener's taste."""
+    return f"user:{{{user_id}}}:taste"
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """Which part of a listener is to be read: the offsets of these partitions, these artists' weights."""
+
+    user_id: str
+    partitions: Sequence[int] = ()
+    artists: Sequence[str] = ()
+
+
+def _keys(user_ids: Iterable[str]) -> list[str]:
+    return [key for u in user_ids for key in (user_key(u), artists_key(u), taste_key(u))]
+
+
+class Listeners:
+    """The store of listeners. Works on a Redis and on a Redis Cluster.
+
+    Parameters
+    ----------
+    redis
+        The server.
+    max_artists
+        How many artists a listener keeps.
+    """
+
+    def __init__(self, redis: AnyRedis, max_artists: int) -> None:
+        self._redis = redis
+        self._max_artists = max_artists
+        self._read, self._write = Script("read_listeners"), Script("write_listeners")
+
+    def _groups(self, user_ids: Sequence[str]) -> list[list[int]]:
+        """Positions that one script may take together: on a cluster those in one slot."""
+        positions = range(len(user_ids))
+        if not isinstance(self._redis, RedisCluster):
+            return [list(positions[at : at + IN_A_SCRIPT]) for at in range(0, len(user_ids), IN_A_SCRIPT)]
+        slots = [key_slot(user_key(user_id).encode()) for user_id in user_ids]
+        ordered = sorted(positions, key=slots.__getitem__)
+        return [list(group) for _, group in itertools.groupby(ordered, key=slots.__getitem__)]
+
+    async def read(
+        self, wants: Sequence[Want], model: tuple[int, int] | None
+    ) -> tuple[list[Listener], npt.NDArray[np.float64] | None]:
+        """Read listeners as far as it is wanted.
+
+        Parameters
+        ----------
+        wants
+            What to read; one who is not there comes back with ``rev`` 0.
+        model
+            Version and dimensions of the live model, None where there is none. The row of a listener whose
+            taste another model made is read whole.
+
+        Returns
+        -------
+        The listeners, and their tastes (n, d), zero where stale or missing; None where there is no model.
+        """
+        first = tastes.head(*model) if model else b""
+        found: list[Listener] = [Listener("")] * len(wants)
+        matrix = np.zeros((len(wants), model[1])) if model else None
+
+        async def one(group: list[int]) -> None:
+            asked = [wants[position] for position in group]
+            request = [
+                [len(w.artists) > TOO_MANY_TO_ASK, list(w.partitions), self._ask(w.artists)] for w in asked
+            ]
+            answer = await self._read(
+                self._redis,
+                _keys(want.user_id for want in asked),
+                msgpack.packb([first, self._max_artists, request], use_bin_type=False),
+            )
+            fresh, packed = [], []
+            for position, want, held in zip(group, asked, _unpack(answer), strict=True):
+                found[position] = _listener(want, held)
+                if held[2]:
+                    fresh.append(position)
+                    packed.append(held[2])
+            if matrix is not None and fresh:
+                matrix[fresh] = tastes.unpack(packed, matrix.shape[1])
+
+        await asyncio.gather(*map(one, self._groups([want.user_id for want in wants])))
+        return found, matrix
+
+    @staticmethod
+    def _ask(artists: Sequence[str]) -> list[str]:
+        return [] if len(artists) > TOO_MANY_TO_ASK else list(artists)
+
+    async def write(self, digests: Sequence[Digest], version: int) -> list[Digest]:
+        """Write what changed, each listener in one atomic step.
+
+        Parameters
+        ----------
+        digests
+            What became of listeners that `read` gave.
+        version
+            The model that made their tastes; of no account where they have none.
+
+        Returns
+        -------
+        Those that somebody else has changed since they were read: they are to be read and digested again.
+        """
+        rows = [digest.taste for digest in digests if digest.taste is not None]
+        packed = iter(tastes.pack(np.stack(rows), version) if rows else ())
+        changes = [_change(digest, next(packed) if digest.taste is not None else False) for digest in digests]
+        refused: list[Digest] = []
+
+        async def one(group: list[int]) -> None:
+            answer = await self._write(
+                self._redis,
+                _keys(digests[position].listener.user_id for position in group),
+                msgpack.packb([changes[position] for position in group], use_bin_type=False),
+            )
+            refused.extend(digests[group[at - 1]] for at in answer)
+
+        await asyncio.gather(*map(one, self._groups([digest.listener.user_id for digest in digests])))
+        return refused
+
+    async def cohorts_of(self, user_ids: Sequence[str]) -> list[str]:
+        """Return the cohort that each listener's own record names; "" where there is none."""
+        pipeline = self._redis.pipeline(transaction=False) if user_ids else None
+        if pipeline is None:
+            return []
+        for user_id in user_ids:
+            pipeline.hget(user_key(user_id), "cohort")
+        return [(cohort or b"").decode() for cohort in await pipeline.execute()]
+
+
+def _unpack(answer: bytes) -> list[list[object]]:
+    return msgpack.unpackb(answer, raw=True, strict_map_key=False)  # type: ignore[no-any-return]
+
+
+def _listener(want: Want, held: list[object]) -> Listener:
+    fields, offsets, _, whole, affinities = held
+    rev, cohort, cohort_from, since, moved, clicks, first, last, bot, hour, hour_clicks = fields  # type: ignore[misc]
+    if not rev:
+        return Listener(want.user_id, whole=True)
+    return Listener(
+        want.user_id,
+        int(rev),
+        cohort.decode(),
+        cohort_from.decode(),
+        float(since),
+        moved.decode(),
+        int(clicks),
+        float(first),
+        float(last),
+        bot == b"1",
+        int(hour),
+        int(hour_clicks),
+        {p: int(offset) for p, offset in zip(want.partitions, offsets, strict=True) if offset},  # type: ignore[call-overload]
+        _weights(want.artists, affinities, bool(whole)),  # type: ignore[arg-type]
+        bool(whole),
+    )
+
+
+def _weights(asked: Sequence[str], affinities: list[bytes | None], whole: bool) -> dict[str, float]:
+    if whole:
+        pairs = iter(affinities)
+        return {name.decode(): float(weight) for name, weight in zip(pairs, pairs, strict=True)}  # type: ignore[union-attr,arg-type]
+    return {name: float(weight) for name, weight in zip(asked, affinities, strict=True) if weight}
+
+
+def _change(digest: Digest, taste: bytes | bool) -> list[object]:
+    listener = digest.listener
+    fields: list[object] = ["clicks", listener.clicks, "last_seen", listener.last_seen]
+    fields += ["first_seen", listener.first_seen, "hour", listener.hour, "hour_clicks", listener.hour_clicks]
+    fields += ["bot", int(listener.bot)]
+    if digest.moves or listener.rev == 0:
+        fields += ["cohort", listener.cohort, "cohort_from", listener.cohort_from]
+        fields += ["cohort_since", listener.cohort_since, "moved", listener.moved]
+    for partition, offset in listener.offsets.items():
+        fields += [f"o:{partition}", offset]
+    affinities = [part for name, weight in digest.affinities.items() for part in (weight, name)]
+    return [listener.rev, fields, affinities, digest.dropped, taste]

@@ -1,0 +1,31 @@
+-- Writes what clicks (or a new model) made of some listeners: each listener wholly or not at all.
+--
+-- KEYS   for each listener: user:{ID}, user:{ID}:artists, user:{ID}:taste
+-- ARGV   1: msgpack [[rev, [field, value, ...], [weight, artist, ...], [artist, ...], taste or false], ...]
+--           rev: the revision that was read (0: no such listener yet); fields to set; affinities to set;
+--           artists to drop (before that); the new taste.
+-- result the positions (from 1) of listeners that were NOT written, because somebody else wrote since `rev`.
+
+local STEP = 1000  -- Lua passes at most some 8,000 arguments
+local function in_steps(command, key, arguments)
+  for first = 1, #arguments, STEP do
+    redis.call(command, key, unpack(arguments, first, math.min(first + STEP - 1, #arguments)))
+  end
+end
+
+local refused = {}
+for i, change in ipairs(cmsgpack.unpack(ARGV[1])) do
+  local user, artists, taste_key = KEYS[3 * i - 2], KEYS[3 * i - 1], KEYS[3 * i]
+  local rev, fields, affinities, dropped, taste = unpack(change)
+  if tonumber(redis.call('HGET', user, 'rev') or 0) ~= rev then
+    refused[#refused + 1] = i
+  else
+    redis.call('HSET', user, 'rev', rev + 1, unpack(fields))
+    in_steps('ZREM', artists, dropped)  -- first: an artist may be dropped by one click and come back by the next
+    in_steps('ZADD', artists, affinities)
+    if taste then
+      redis.call('SET', taste_key, taste)
+    end
+  end
+end
+return refused
