@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from models.affinity import ACTION_WEIGHTS, ForwardDecay
 from models.cohorts import settle
 from models.model import Model
 from scipy.sparse import csr_matrix
+
+from models.affinity import ACTION_WEIGHTS, ForwardDecay
 
 __all__ = ["Click", "Digest", "Listener", "Move", "Rules", "digest"]
 

@@ -1,0 +1,164 @@
+"""Snapshots of the model in Redis: versioned, self-describing, checked; and the lease of the one who learns.
+
+A snapshot is ``REFRAIN`` and a format byte, the SHA-256 of what follows, and a NumPy ``.npz`` archive (each
+array with its dtype and shape) whose entry ``header`` is JSON: the settings, the version, when, how many clicks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from models.model import Model
+from stream.connect import AnyRedis
+from stream.errors import SnapshotDamaged, SnapshotTooNew
+from stream.scripts import Script
+
+__all__ = ["KEPT", "Lease", "Snapshots", "decode", "encode"]
+
+MAGIC = b"REFRAIN"
+FORMAT = 1
+KEPT = 10
+"""How many snapshots are kept."""
+
+CURRENT = "model:current"
+VERSIONS = "models"
+COUNTER = "model:counter"
+LEASE = "model:lease"
+
+
+def snapshot_key(version: int) -> str:
+    """Return the key of a snapshot."""
+    return f"model:{version}"
+
+
+def encode(model: Model) -> bytes:
+    """Return a model's snapshot."""
+    header, arrays = model.to_arrays()
+    buffer = io.BytesIO()
+    text = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), dtype=np.uint8)
+    np.savez(buffer, header=text, **arrays)
+    body = buffer.getvalue()
+    return MAGIC + bytes([FORMAT]) + hashlib.sha256(body).digest() + body
+
+
+def decode(snapshot: bytes, where: str = "the snapshot") -> Model:
+    """Return the model of a snapshot.
+
+    Raises
+    ------
+    SnapshotDamaged
+        Where the bytes are not those that were written.
+    SnapshotTooNew
+        Where a newer Refrain wrote them.
+    """
+    start = len(MAGIC) + 1
+    if len(snapshot) < start + 32 or not snapshot.startswith(MAGIC):
+        raise SnapshotDamaged(f"{where} is no snapshot of a model")
+    if snapshot[start - 1] > FORMAT:
+        raise SnapshotTooNew(
+            f"{where} has format {snapshot[start - 1]}, this Refrain reads up to {FORMAT}: update it, or go back "
+            "with `refrain model use VERSION`"
+        )
+    body = snapshot[start + 32 :]
+    if hashlib.sha256(body).digest() != snapshot[start : start + 32]:
+        raise SnapshotDamaged(
+            f"{where} is damaged: its checksum is wrong; `refrain model list` shows the others"
+        )
+    try:
+        with np.load(io.BytesIO(body), allow_pickle=False) as archive:
+            arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
+        return Model.from_arrays(json.loads(arrays.pop("header").tobytes()), arrays)
+    except (ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise SnapshotDamaged(f"{where} cannot be read ({error})") from error
+
+
+class Snapshots:
+    """The store of snapshots: the live one, and the last `KEPT`."""
+
+    def __init__(self, redis: AnyRedis) -> None:
+        self._redis = redis
+
+    async def next_version(self) -> int:
+        """Return a version that no snapshot has had."""
+        return int(await self._redis.incr(COUNTER))
+
+    async def current(self) -> int | None:
+        """Return the version that serves, None before the first."""
+        version = await self._redis.get(CURRENT)
+        return int(version) if version else None
+
+    async def load(self, version: int) -> Model:
+        """Return the model of a version.
+
+        Raises
+        ------
+        SnapshotDamaged, SnapshotTooNew
+            Where it cannot be used, or is not there.
+        """
+        snapshot = await self._redis.get(snapshot_key(version))
+        if snapshot is None:
+            raise SnapshotDamaged(
+                f"there is no snapshot {version} (the last {KEPT} are kept); `refrain model list` shows them"
+            )
+        return decode(snapshot, f"snapshot {version}")
+
+    async def publish(self, model: Model) -> None:
+        """Write a snapshot, let it serve, and drop the oldest beyond `KEPT`."""
+        await self._redis.set(snapshot_key(model.version), encode(model))
+        await self._redis.zadd(VERSIONS, {str(model.version): model.created_at})
+        await self.use(model.version)
+        kept = {version for version, _ in await self.versions()}
+        for old in sorted(kept)[:-KEPT]:
+            await self._redis.delete(snapshot_key(old))
+            await self._redis.zrem(VERSIONS, str(old))
+
+    async def use(self, version: int) -> None:
+        """Let a version serve."""
+        await self._redis.set(CURRENT, version)
+
+    async def versions(self) -> list[tuple[int, float]]:
+        """Return the versions that are kept and when they were made (Unix seconds), newest first."""
+        found = await self._redis.zrange(VERSIONS, 0, -1, desc=True, withscores=True)
+        return [(int(version), made) for version, made in found]
+
+
+@dataclass
+class Lease:
+    """The right to be the one trainer: taken for `seconds`, renewed in time, free again when its holder dies.
+
+    Parameters
+    ----------
+    redis
+        Where it is kept.
+    holder
+        Who asks: a name no other process has.
+    seconds
+        How long it lasts without being renewed.
+    """
+
+    redis: AnyRedis
+    holder: str
+    seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        self._hold, self._free = Script("hold_lease"), Script("free_lease")
+
+    async def hold(self) -> bool:
+        """Take or renew it. False: somebody else holds it."""
+        return bool(await self._hold(self.redis, [LEASE], self.holder, int(self.seconds * 1000)))
+
+    async def free(self) -> None:
+        """Give it back, where it is ours."""
+        await self._free(self.redis, [LEASE], self.holder)
+
+    async def holder_now(self) -> str | None:
+        """Return who holds it, None where nobody does."""
+        holder = await self.redis.get(LEASE)
+        return holder.decode() if holder else None
