@@ -22,10 +22,13 @@ Floats = npt.NDArray[np.float64]
 
 
 class Click(NamedTuple):
-    """A click that can be used: whose, where it stood in Kafka, when, what, of which artists."""
+    """A click that can be used: whose, where it stood in Kafka, when, what, of which artists.
+
+    `partition` names a run of rising offsets: the partition's number, and in which making of the topic.
+    """
 
     user_id: str
-    partition: int
+    partition: str
     offset: int
     ts: float
     song_id: str
@@ -62,7 +65,7 @@ class Listener:
     bot: bool = False
     hour: int = 0
     hour_clicks: int = 0
-    offsets: dict[int, int] = field(default_factory=dict)
+    offsets: dict[str, int] = field(default_factory=dict)
     affinities: dict[str, float] = field(default_factory=dict)
     whole: bool = True
 

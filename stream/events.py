@@ -273,7 +273,9 @@ def read_click(value: bytes) -> ClickEvent:
     return _CLICK.validate_json(value)
 
 
-def parse_clicks(records: Iterable[Record], now: float) -> tuple[list[Click], list[DeadLetter]]:
+def parse_clicks(
+    records: Iterable[Record], now: float, epoch: int = 0
+) -> tuple[list[Click], list[DeadLetter]]:
     """Parse a batch of clicks; a bad one never takes a good one with it.
 
     Parameters
@@ -282,6 +284,8 @@ def parse_clicks(records: Iterable[Record], now: float) -> tuple[list[Click], li
         What Kafka gave, in its order.
     now
         The clock, in Unix seconds: a click more than `FUTURE_SECONDS` ahead of it is not used.
+    epoch
+        How often the topic has been made anew: its offsets have begun again from 0 as often.
 
     Returns
     -------
@@ -298,6 +302,7 @@ def parse_clicks(records: Iterable[Record], now: float) -> tuple[list[Click], li
     clicks: list[Click] = []
     dead: list[DeadLetter] = []
     latest = now + FUTURE_SECONDS
+    sources = _Sources(epoch)
     for record in records:
         value = record.value
         if value is None or len(value) > MAX_EVENT_BYTES:
@@ -316,7 +321,7 @@ def parse_clicks(records: Iterable[Record], now: float) -> tuple[list[Click], li
         clicks.append(
             Click(
                 event["user_id"],
-                record.partition,
+                sources[record.partition],
                 record.offset,
                 ts,
                 event["song_id"],
@@ -325,6 +330,18 @@ def parse_clicks(records: Iterable[Record], now: float) -> tuple[list[Click], li
             )
         )
     return clicks, dead
+
+
+class _Sources(dict[int, str]):
+    """What the offsets of a partition are remembered under."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self._suffix = f".{epoch}" if epoch else ""
+
+    def __missing__(self, partition: int) -> str:
+        self[partition] = source = f"{partition}{self._suffix}"
+        return source
 
 
 def parse(model: type[E], record: Record) -> E | DeadLetter:

@@ -44,7 +44,7 @@ class Want:
     """Which part of a listener is to be read: the offsets of these partitions, these artists' weights."""
 
     user_id: str
-    partitions: Sequence[int] = ()
+    partitions: Sequence[str] = ()
     artists: Sequence[str] = ()
 
 

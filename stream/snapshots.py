@@ -1,7 +1,8 @@
 """Snapshots of the model in Redis: versioned, self-describing, checked; and the lease of the one who learns.
 
 A snapshot is ``REFRAIN`` and a format byte, the SHA-256 of what follows, and a NumPy ``.npz`` archive (each
-array with its dtype and shape) whose entry ``header`` is JSON: the settings, the version, when, how many clicks.
+array with its dtype and shape) whose entry ``header`` is JSON: the settings, the version,
+when, how many clicks.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ def decode(snapshot: bytes, where: str = "the snapshot") -> Model:
         raise SnapshotDamaged(f"{where} is no snapshot of a model")
     if snapshot[start - 1] > FORMAT:
         raise SnapshotTooNew(
-            f"{where} has format {snapshot[start - 1]}, this Refrain reads up to {FORMAT}: update it, or go back "
-            "with `refrain model use VERSION`"
+            f"{where} has format {snapshot[start - 1]}, this Refrain reads up to {FORMAT}: update it, or go "
+            "back with `refrain model use VERSION`"
         )
     body = snapshot[start + 32 :]
     if hashlib.sha256(body).digest() != snapshot[start : start + 32]:

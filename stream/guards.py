@@ -1,0 +1,45 @@
+"""What Redis remembers of its own making, and what must not change under it."""
+
+from __future__ import annotations
+
+from models.affinity import ForwardDecay
+from stream.connect import AnyRedis
+from stream.errors import DecayChanged
+
+__all__ = ["click_epoch", "guard_decay"]
+
+DECAY = "decay"
+TOPICS = "clicks:topics"
+
+
+async def guard_decay(redis: AnyRedis, decay: ForwardDecay) -> None:
+    """Hold the service to the half-life and landmark that its affinities were stored with.
+
+    Raises
+    ------
+    DecayChanged
+        Where Redis holds affinities of others: the same numbers would mean something else.
+    """
+    ours = {"half_life": repr(decay.half_life), "landmark": repr(decay.landmark)}
+    for field, value in ours.items():
+        await redis.hsetnx(DECAY, field, value)
+    theirs = {key.decode(): value.decode() for key, value in (await redis.hgetall(DECAY)).items()}
+    if theirs != ours:
+        days = float(theirs["half_life"]) / 86400
+        raise DecayChanged(
+            f"Redis holds affinities with a half-life of {days:g} days, the settings ask for "
+            f"{decay.half_life / 86400:g}. Set REFRAIN_HALF_LIFE_DAYS={days:g} to go on; or rebuild: give an empty "
+            "database (REFRAIN_REDIS) and another group (REFRAIN_GROUP), and every click that Kafka still has is "
+            "read anew."
+        )
+
+
+async def click_epoch(redis: AnyRedis, topic_id: str) -> int:
+    """Say how often the topic `clicks` has been made anew.
+
+    Offsets applied are remembered with each listener; a topic that was deleted and made again counts from 0,
+    and all its clicks would seem to be applied already.
+    """
+    known = await redis.hlen(TOPICS)
+    await redis.hsetnx(TOPICS, topic_id, known)
+    return int(await redis.hget(TOPICS, topic_id) or 0)

@@ -1,0 +1,62 @@
+"""Signs of life: what each process of Refrain has done so far, in Redis for as long as it lives."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass, field
+
+from stream.connect import AnyRedis
+
+__all__ = ["Heartbeat", "heartbeats"]
+
+PROCESSES = "processes"
+SECONDS = 10
+
+
+def process_key(name: str) -> str:
+    """Return the key of the process's hash."""
+    return f"process:{{{name}}}"
+
+
+@dataclass
+class Heartbeat:
+    """One process's sign of life. `counters` only grow; `gauges` are as they are now."""
+
+    redis: AnyRedis
+    kind: str
+    counters: dict[str, int] = field(default_factory=dict)
+    gauges: dict[str, str | float] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """A name that no other process has."""
+        return f"{self.kind}-{socket.gethostname()}-{os.getpid()}"
+
+    def add(self, counter: str, number: int = 1) -> None:
+        """Count."""
+        self.counters[counter] = self.counters.get(counter, 0) + number
+
+    async def beat(self, now: float) -> None:
+        """Write it; it is gone `SECONDS` later where no other follows."""
+        key = process_key(self.name)
+        state: dict[str, str | float] = {"kind": self.kind, "at": now, **self.counters, **self.gauges}
+        await self.redis.hset(key, mapping=state)
+        await self.redis.expire(key, SECONDS)
+        await self.redis.zadd(PROCESSES, {self.name: now})
+        await self.redis.zremrangebyscore(PROCESSES, "-inf", now - 10 * SECONDS)
+
+    async def stop(self) -> None:
+        """Take it away: the process ends as it should."""
+        await self.redis.delete(process_key(self.name))
+        await self.redis.zrem(PROCESSES, self.name)
+
+
+async def heartbeats(redis: AnyRedis) -> dict[str, dict[str, str]]:
+    """Return the processes that live, by name."""
+    alive = {}
+    for name in [name.decode() for name in await redis.zrange(PROCESSES, 0, -1)]:
+        state = await redis.hgetall(process_key(name))
+        if state:
+            alive[name] = {key.decode(): value.decode() for key, value in state.items()}
+    return alive
