@@ -1,0 +1,37 @@
+"""Ports that are free on this machine."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+from stream.errors import CannotStart
+
+__all__ = ["LOCALHOST", "free_port"]
+
+LOCALHOST = "127.0.0.1"
+
+# Below what any system hands out to outgoing connections, so none of those takes the port before its server
+# does.
+_RANGE = range(20_000, 32_000)
+
+
+def free_port(preferred: int | None = None) -> int:
+    """A port of 127.0.0.1 that nobody listens on: `preferred` if it can be had.
+
+    Examples
+    --------
+    >>> 20_000 <= free_port() < 32_000
+    True
+    """
+    candidates = random.sample(_RANGE, 200)
+    for port in candidates if preferred is None else [preferred, *candidates]:
+        with socket.socket() as attempt:
+            # Servers bind with this too: a connection of an earlier run that still winds down is no obstacle.
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                attempt.bind((LOCALHOST, port))
+            except OSError:
+                continue
+            return port
+    raise CannotStart(f"no free port on {LOCALHOST} between {_RANGE.start} and {_RANGE.stop}")

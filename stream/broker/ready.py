@@ -1,0 +1,150 @@
+"""Waiting until Kafka and Redis answer."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+
+import redis
+import redis.exceptions
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from stream.errors import Unreachable
+
+__all__ = ["wait_for_kafka", "wait_for_redis"]
+
+_PAUSE = 0.05
+_SAY_AFTER = 3.0
+
+
+def _wait(
+    what: str, answers: Callable[[], str | None], timeout: float, say: Callable[[str], None], way_out: str
+) -> None:
+    """Poll `answers`, which gives None when all is well, else what is wrong, for `timeout` seconds."""
+    started = time.monotonic()
+    said = False
+    while (problem := answers()) is not None:
+        waited = time.monotonic() - started
+        if waited > timeout:
+            raise Unreachable(f"{what} does not answer, for {timeout:g} seconds now ({problem}). {way_out}")
+        if waited > _SAY_AFTER and not said:
+            say(f"waiting for {what}, {timeout:g} seconds at most ({problem})")
+            said = True
+        time.sleep(_PAUSE)
+
+
+def wait_for_kafka(
+    bootstrap: str,
+    *,
+    timeout: float,
+    say: Callable[[str], None] = lambda _: None,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Return as soon as a broker of `bootstrap` ("host:port,host:port") answers for its cluster.
+
+    Parameters
+    ----------
+    timeout
+        Seconds before giving up.
+    say
+        Is told, once, when the wait is longer than three seconds.
+    check
+        Is called before each attempt, and may raise to end the wait.
+
+    Raises
+    ------
+    Unreachable
+        Where none answered in time.
+    """
+
+    def answers() -> str | None:
+        check()
+        problem = _connect(bootstrap)
+        if problem is not None:
+            return problem
+        try:
+            admin = KafkaAdminClient(
+                bootstrap_servers=bootstrap,
+                bootstrap_timeout_ms=2_000,
+                request_timeout_ms=5_000,
+                reconnect_backoff_max_ms=200,
+            )
+        except KafkaError as error:
+            return str(error)
+        try:
+            return None if admin.describe_cluster()["brokers"] else "the cluster has no broker yet"
+        except KafkaError as error:
+            return str(error)
+        finally:
+            admin.close()
+
+    _wait(
+        f"Kafka at {bootstrap}", answers, timeout, say, "Is it running there? REFRAIN_KAFKA says where it is."
+    )
+
+
+def _connect(bootstrap: str) -> str | None:
+    """What keeps us from every one of these addresses; cheaper than a Kafka client, and it logs nothing."""
+    problems = []
+    for address in bootstrap.split(","):
+        host, _, port = address.strip().rpartition(":")
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=2.0):
+                return None
+        except ValueError:
+            return f"{address!r} is no host:port"
+        except OSError as error:
+            problems.append(f"{address.strip()}: {error.strerror or error}")
+    return ", ".join(problems)
+
+
+def wait_for_redis(
+    url: str,
+    *,
+    timeout: float,
+    say: Callable[[str], None] = lambda _: None,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Return as soon as the Redis at `url` answers and has read its data.
+
+    Parameters
+    ----------
+    timeout, say, check
+        As in :func:`wait_for_kafka`.
+
+    Raises
+    ------
+    Unreachable
+        Where it did not answer in time, or does not let us in.
+    """
+
+    def answers() -> str | None:
+        check()
+        try:
+            client.ping()
+        except redis.exceptions.AuthenticationError as error:
+            raise Unreachable(
+                f"Redis at {client_address} does not let us in ({error}): "
+                "put user and password into REFRAIN_REDIS, as redis://USER:PASSWORD@HOST:PORT/0."
+            ) from error
+        except redis.exceptions.RedisError as error:
+            return str(error)
+        return None
+
+    client = redis.Redis.from_url(url, socket_connect_timeout=2.0, socket_timeout=5.0)
+    client_address = _without_password(url)
+    with client:
+        _wait(
+            f"Redis at {client_address}",
+            answers,
+            timeout,
+            say,
+            "Is it running there? REFRAIN_REDIS says where it is.",
+        )
+
+
+def _without_password(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"

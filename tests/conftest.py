@@ -1,0 +1,98 @@
+"""The servers of the tests: a real Kafka and a real Redis for the whole session, as `refrain up` starts them.
+
+What a test asks for is what it gets fresh:
+
+    settings            an empty Redis, a consumer group of its own, a data folder of its own
+    topics              the same, and empty topics
+    redis_url           an empty Redis
+    redis_cluster_url   an empty Redis Cluster of three nodes
+    refrain             runs the installed command with `settings`; what it started is ended with the test
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import redis
+from kafka import KafkaAdminClient
+
+from stream import broker
+from stream.settings import Settings
+from stream.topics import create_topics
+from tests.redis_cluster import RedisCluster
+from tests.refrain_command import Refrain
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> None:
+    for name in [name for name in os.environ if name.startswith("REFRAIN_")]:
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def servers(
+    _no_settings_from_outside: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[broker.Servers]:
+    # Java also where Docker would answer: no volume is left behind.
+    settings = Settings(data=tmp_path_factory.mktemp("servers"), broker="java", connect_timeout=120)
+    with broker.servers(settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def kafka(servers: broker.Servers) -> str:
+    """Bootstrap servers."""
+    return servers.kafka
+
+
+@pytest.fixture
+def redis_url(servers: broker.Servers) -> str:
+    with redis.Redis.from_url(servers.redis) as client:
+        client.flushall()
+    return servers.redis
+
+
+@pytest.fixture
+def settings(servers: broker.Servers, redis_url: str, tmp_path: Path) -> Settings:
+    return Settings(
+        kafka=servers.kafka,
+        redis=redis_url,
+        data=tmp_path / "data",
+        group=f"test-{uuid4().hex[:8]}",
+        partitions=4,
+    )
+
+
+@pytest.fixture
+def topics(settings: Settings) -> Settings:
+    """The settings, with all topics of the contract on the broker, and nothing in them."""
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
+    try:
+        if old := [name for name in admin.list_topics() if not name.startswith("__")]:
+            admin.delete_topics(old)
+    finally:
+        admin.close()
+    create_topics(settings)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def _redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    with RedisCluster(tmp_path_factory.mktemp("redis-cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def redis_cluster_url(_redis_cluster: RedisCluster) -> str:
+    _redis_cluster.flush()
+    return _redis_cluster.url
+
+
+@pytest.fixture
+def refrain(settings: Settings, tmp_path: Path) -> Iterator[Refrain]:
+    with Refrain(settings, tmp_path) as command:
+        yield command

@@ -1,0 +1,71 @@
+"""Runs the installed `refrain` command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from stream.broker import Child
+from stream.settings import Settings
+
+__all__ = ["Refrain"]
+
+
+class Refrain:
+    """The command, with settings in its environment. What it started ends with the ``with`` block.
+
+    >>> refrain.run("cohorts", "--json").stdout                # doctest: +SKIP
+    >>> ingester = refrain.start("ingest", batch_clicks=100)   # doctest: +SKIP
+    >>> ingester.kill()                                        # doctest: +SKIP
+    """
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._started = ExitStack()
+
+    def run(
+        self, *arguments: str, timeout: float = 60, **settings: object
+    ) -> subprocess.CompletedProcess[str]:
+        """Run it to its end; `settings` override the settings for this one run."""
+        return subprocess.run(
+            [_executable(), *arguments],
+            env=self._environment(settings),
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def start(self, *arguments: str, **settings: object) -> Child:
+        """Start it beside the test. What it prints is in the child's `log`."""
+        number = len(list(self._folder.glob("*.log")))
+        child = Child(
+            f"refrain {' '.join(arguments)}",
+            [_executable(), *arguments],
+            env=self._environment(settings),
+            cwd=self._folder,
+            log=self._folder / f"{arguments[0]}-{number}.log",
+        )
+        return self._started.enter_context(child)
+
+    def _environment(self, overrides: dict[str, object]) -> dict[str, str]:
+        chosen = self._settings.model_dump(include=self._settings.model_fields_set) | overrides
+        return {**os.environ, **{f"REFRAIN_{name.upper()}": str(value) for name, value in chosen.items()}}
+
+    def __enter__(self) -> Refrain:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._started.close()
+
+
+def _executable() -> str:
+    return str(Path(sys.executable).with_name("refrain"))
