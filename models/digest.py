@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from models.cohorts import settle
-from models.model import Model
 from scipy.sparse import csr_matrix
 
 from models.affinity import ACTION_WEIGHTS, ForwardDecay
+from models.cohorts import settle
+from models.model import Model
 
 __all__ = ["Click", "Digest", "Listener", "Move", "Rules", "digest"]
 
@@ -269,7 +269,11 @@ def _place(
         bots = [steps.bots[step] for step in chosen]
         places = [steps.at[step] for step in chosen]
         _settle(digests, cohorts, row, tastes, bots, places, model, rules)
-    stale = [row for row, entry in enumerate(digests) if entry.listener.whole and not entry.changed]
+    stale = [
+        row
+        for row, entry in enumerate(digests)
+        if entry.listener.whole and entry.listener.rev and not entry.changed
+    ]
     if stale:
         # No click of theirs counts, so only a new model can move them.
         bots = [digests[row].listener.bot for row in stale]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 
 from models.digest import Move
 from stream.connect import AnyRedis
@@ -91,6 +91,22 @@ class Cohorts:
                 pipeline.hset(cohort_key(cohort), "size", sizes[cohort])
             if pending:
                 await pipeline.execute()
+
+    async def leave(self, cohort: str, users: Sequence[str]) -> None:
+        """Take listeners who are no more out of a set."""
+        if users:
+            await self._redis.srem(members_key(cohort), *users)
+            await self.resize([cohort])
+
+    async def all(self) -> list[str]:
+        """Return the ids of all sets there are: "" for those who wait, then every cohort that lives."""
+        return ["", *(cohort.decode() for cohort in await self._redis.zrange(SIZES, 0, -1))]
+
+    async def bury(self, living: Collection[str]) -> None:
+        """Take cohorts that the model no longer has, and nobody is in, off the list of the living."""
+        for cohort in (await self.all())[1:]:
+            if cohort not in living and not await self._redis.scard(members_key(cohort)):
+                await self._redis.zrem(SIZES, cohort)
 
     async def members(self, cohort: str) -> AsyncIterator[list[str]]:
         """Go through the members some hundred at a time; all who stay throughout are met at least once."""

@@ -16,7 +16,7 @@ from redis.asyncio.cluster import RedisCluster
 from stream.errors import Unreachable
 from stream.settings import Settings
 
-__all__ = ["AnyRedis", "Say", "open_redis", "patiently", "shown"]
+__all__ = ["AnyRedis", "Say", "open_kafka", "open_redis", "patiently", "shown"]
 
 AnyRedis: TypeAlias = "Redis | RedisCluster"
 Say: TypeAlias = Callable[[str], object]
@@ -28,6 +28,7 @@ AWAY = (
     exceptions.BusyLoadingError,
     KafkaConnectionError,
     KafkaTimeoutError,
+    Unreachable,
     OSError,
 )
 PAUSE = 0.25
@@ -101,6 +102,24 @@ async def open_redis(settings: Settings, say: Say = lambda _: None) -> AnyRedis:
         what="Redis",
         where=shown(settings.redis),
         mend="Is it running? REFRAIN_REDIS says where; `refrain up` starts one where none is given.",
+        patience=settings.connect_timeout,
+        say=say,
+    )
+
+
+async def open_kafka(settings: Settings, attempt: Callable[[], Awaitable[T]], say: Say) -> T:
+    """Do the first thing that needs Kafka, with patience.
+
+    Raises
+    ------
+    Unreachable
+        Where no broker answers within `connect_timeout` seconds.
+    """
+    return await patiently(
+        attempt,
+        what="Kafka",
+        where=settings.kafka,
+        mend="Is it running? REFRAIN_KAFKA says where; `refrain up` starts one where none is given.",
         patience=settings.connect_timeout,
         say=say,
     )

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import socket
+import time
 from dataclasses import dataclass, field
+
+from redis.exceptions import RedisError
 
 from stream.connect import AnyRedis
 
@@ -12,6 +17,7 @@ __all__ = ["Heartbeat", "heartbeats"]
 
 PROCESSES = "processes"
 SECONDS = 10
+BEAT_SECONDS = 0.5
 
 
 def process_key(name: str) -> str:
@@ -46,10 +52,18 @@ class Heartbeat:
         await self.redis.zadd(PROCESSES, {self.name: now})
         await self.redis.zremrangebyscore(PROCESSES, "-inf", now - 10 * SECONDS)
 
+    async def keep(self) -> None:
+        """Beat for ever; a beat that fails is left out, the next may do better."""
+        while True:
+            with contextlib.suppress(RedisError, OSError):
+                await self.beat(time.time())
+            await asyncio.sleep(BEAT_SECONDS)
+
     async def stop(self) -> None:
-        """Take it away: the process ends as it should."""
-        await self.redis.delete(process_key(self.name))
-        await self.redis.zrem(PROCESSES, self.name)
+        """Take it away: the process ends as it should. Where Redis is away, it fades by itself."""
+        with contextlib.suppress(RedisError, OSError):
+            await self.redis.delete(process_key(self.name))
+            await self.redis.zrem(PROCESSES, self.name)
 
 
 async def heartbeats(redis: AnyRedis) -> dict[str, dict[str, str]]:

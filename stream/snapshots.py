@@ -31,7 +31,7 @@ KEPT = 10
 CURRENT = "model:current"
 VERSIONS = "models"
 COUNTER = "model:counter"
-LEASE = "model:lease"
+TRAINER = "model:lease"
 
 
 def snapshot_key(version: int) -> str:
@@ -132,7 +132,7 @@ class Snapshots:
 
 @dataclass
 class Lease:
-    """The right to be the one trainer: taken for `seconds`, renewed in time, free again when its holder dies.
+    """The right to be the only one: taken for `seconds`, renewed in time, free again when its holder dies.
 
     Parameters
     ----------
@@ -140,12 +140,15 @@ class Lease:
         Where it is kept.
     holder
         Who asks: a name no other process has.
+    key
+        To what; by default, to train.
     seconds
         How long it lasts without being renewed.
     """
 
     redis: AnyRedis
     holder: str
+    key: str = TRAINER
     seconds: float = 10.0
 
     def __post_init__(self) -> None:
@@ -153,13 +156,13 @@ class Lease:
 
     async def hold(self) -> bool:
         """Take or renew it. False: somebody else holds it."""
-        return bool(await self._hold(self.redis, [LEASE], self.holder, int(self.seconds * 1000)))
+        return bool(await self._hold(self.redis, [self.key], self.holder, int(self.seconds * 1000)))
 
     async def free(self) -> None:
         """Give it back, where it is ours."""
-        await self._free(self.redis, [LEASE], self.holder)
+        await self._free(self.redis, [self.key], self.holder)
 
     async def holder_now(self) -> str | None:
         """Return who holds it, None where nobody does."""
-        holder = await self.redis.get(LEASE)
+        holder = await self.redis.get(self.key)
         return holder.decode() if holder else None

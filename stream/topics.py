@@ -10,9 +10,19 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from stream.errors import Unreachable
 from stream.settings import Settings
 
-__all__ = ["TOPICS", "Topic", "TopicState", "create_topics", "describe_topics", "open_admin"]
+__all__ = [
+    "MAX_DEAD_LETTER",
+    "TOPICS",
+    "Topic",
+    "TopicState",
+    "create_topics",
+    "describe_topics",
+    "open_admin",
+]
 
 DAY_MS = 86_400_000
+MAX_DEAD_LETTER = 2 * 1024 * 1024
+"""Bytes: what was too large for its reader still fits into ``dead-letters``, with headers that say why."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +52,7 @@ TOPICS = (
     Topic("audiences"),
     Topic("feedback"),
     Topic("cohort-changes"),
-    # What was too large for another topic's reader still fits here, with the headers that say why.
-    Topic("dead-letters", largest=2 * 1024 * 1024),
+    Topic("dead-letters", largest=MAX_DEAD_LETTER),
 )
 
 
@@ -63,13 +72,13 @@ def open_admin(settings: Settings) -> KafkaAdminClient:
     Raises
     ------
     Unreachable
-        Where no broker answers within `connect_timeout` seconds.
+        Where no broker answers within two seconds; `stream.connect.open_kafka` has more patience.
     """
     try:
         return KafkaAdminClient(
             bootstrap_servers=settings.kafka.split(","),
             client_id="refrain-admin",
-            bootstrap_timeout_ms=int(settings.connect_timeout * 1000),
+            bootstrap_timeout_ms=2000,
         )
     except KafkaError as error:
         raise Unreachable(

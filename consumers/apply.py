@@ -1,0 +1,76 @@
+"""One step of a listener's life: read, digest, write, and let the cohorts follow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from itertools import islice
+
+from models.digest import Click, Digest, Move, Rules, digest
+from models.model import Model
+from stream.cohorts import Cohorts
+from stream.listeners import Listeners, Want
+
+__all__ = ["Applier"]
+
+AT_ONCE = 1000  # listeners: while Redis works on some, the next are digested
+
+
+class Applier:
+    """Applies clicks to listeners, each click once whatever is delivered twice.
+
+    Parameters
+    ----------
+    listeners, cohorts
+        The stores.
+    rules
+        What a digest goes by.
+    """
+
+    def __init__(self, listeners: Listeners, cohorts: Cohorts, rules: Rules) -> None:
+        self._listeners = listeners
+        self._cohorts = cohorts
+        self._rules = rules
+
+    async def apply(
+        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
+    ) -> list[Move]:
+        """Apply clicks, by listener.
+
+        Returns
+        -------
+        The moves between cohorts, births among them, after member sets and sizes have followed.
+        """
+        parts = await asyncio.gather(
+            *(self.digest(dict(part), model, now) for part in _parts(clicks, AT_ONCE))
+        )
+        moves = [move for digests in parts for entry in digests for move in entry.moves]
+        await self._cohorts.follow(moves)
+        return moves
+
+    async def digest(
+        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
+    ) -> list[Digest]:
+        """Change the listeners' records, without the member sets. One without a click only meets the model."""
+        done: list[Digest] = []
+        while clicks:
+            wants = [_want(user, own) for user, own in clicks.items()]
+            found, tastes = await self._listeners.read(wants, (model.version, model.dims) if model else None)
+            digests = digest(found, tastes, list(clicks.values()), model, self._rules, now)
+            changed = [entry for entry in digests if entry.changed]
+            again = await self._listeners.write(changed, model.version if model else 0)
+            refused = {entry.listener.user_id for entry in again}
+            done += [entry for entry in digests if entry.listener.user_id not in refused]
+            clicks = {user: clicks[user] for user in refused}
+        return done
+
+
+def _want(user: str, clicks: Sequence[Click]) -> Want:
+    partitions = tuple(dict.fromkeys(click.partition for click in clicks))
+    artists = tuple(dict.fromkeys(artist for click in clicks for artist in click.artist_ids))
+    return Want(user, partitions, artists)
+
+
+def _parts(clicks: Mapping[str, Sequence[Click]], size: int) -> list[list[tuple[str, Sequence[Click]]]]:
+    items = iter(clicks.items())
+    return [part for part in iter(lambda: list(islice(items, size)), [])]

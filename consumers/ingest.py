@@ -1,0 +1,272 @@
+"""`refrain ingest`: clicks from Kafka into Redis, each exactly once, in batches as large as the backlog."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Collection
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.structs import OffsetAndMetadata
+
+from consumers.apply import Applier
+from consumers.insist import Stopped, insist
+from consumers.live import LiveModel
+from consumers.process import together
+from consumers.sweep import Sweeper
+from models.affinity import ForwardDecay
+from models.digest import Click, Move, Rules
+from stream.catalogue import Catalogue
+from stream.cohorts import Cohorts
+from stream.connect import open_kafka, open_redis
+from stream.events import CohortChange, DeadLetter, Reason, Record, encode, parse_clicks
+from stream.guards import click_epoch, guard_decay
+from stream.heartbeats import Heartbeat
+from stream.listeners import Listeners
+from stream.settings import Settings
+from stream.snapshots import Snapshots
+from stream.topics import MAX_DEAD_LETTER, create_topics, describe_topics
+
+__all__ = ["Ingester", "ingest"]
+
+logger = logging.getLogger(__name__)
+
+WAIT_MS = 500  # for a first click; a click that comes ends the wait
+SESSION_MS = 10_000  # without a sign of life for so long, partitions go to others
+
+
+@dataclass
+class Batch:
+    """Clicks ready to be applied, by listener, and the offsets to commit afterwards."""
+
+    generation: int
+    clicks: dict[str, list[Click]] = field(default_factory=dict)
+    dead: list[DeadLetter] = field(default_factory=list)
+    offsets: dict[TopicPartition, int] = field(default_factory=dict)
+    records: int = 0
+
+
+class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
+    """The loop: fetch a batch while the one before is applied; apply it; commit; go on.
+
+    Offsets are committed only when all that a batch changes is in Redis and what it emits is in Kafka.
+    What a crash makes Kafka deliver again is known by its offset and changes nothing.
+    """
+
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        producer: AIOKafkaProducer,
+        applier: Applier,
+        catalogue: Catalogue,
+        live: LiveModel,
+        heartbeat: Heartbeat,
+        *,
+        batch_clicks: int,
+        epoch: int,
+        stop: asyncio.Event,
+    ) -> None:
+        self._consumer = consumer
+        self._producer = producer
+        self._applier = applier
+        self._catalogue = catalogue
+        self._live = live
+        self._heartbeat = heartbeat
+        self._batch_clicks = batch_clicks
+        self._epoch = epoch
+        self._stop = stop
+        self._generation = 0
+        self._busy = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Work until asked to stop; then finish the batch in hand."""
+        stopping = asyncio.create_task(self._stop.wait())
+        fetching = asyncio.create_task(self._fetch())
+        try:
+            while True:
+                await asyncio.wait({fetching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if stopping.done():
+                    break
+                batch = fetching.result()
+                fetching = asyncio.create_task(self._fetch())
+                await self._work(batch)
+        except Stopped as stopped:
+            logger.warning("ending while %s: whoever comes next does it", stopped)
+        finally:
+            for task in (fetching, stopping):
+                task.cancel()
+            await asyncio.gather(fetching, stopping, return_exceptions=True)
+
+    async def _fetch(self) -> Batch:
+        generation = self._generation
+        fetched = await self._consumer.getmany(timeout_ms=WAIT_MS, max_records=self._batch_clicks)
+        batch = Batch(generation)
+        records = []
+        for partition, messages in fetched.items():
+            batch.offsets[partition] = messages[-1].offset + 1
+            records += [Record(m.topic, m.partition, m.offset, m.key, m.value) for m in messages]
+        if not records:
+            return batch
+        batch.records = len(records)
+        clicks, batch.dead = parse_clicks(records, time.time(), self._epoch)
+        clicks = await self._with_artists(clicks, batch, records)
+        by_listener: dict[str, list[Click]] = defaultdict(list)
+        for click in clicks:
+            by_listener[click.user_id].append(click)
+        batch.clicks = by_listener
+        return batch
+
+    async def _with_artists(self, clicks: list[Click], batch: Batch, records: list[Record]) -> list[Click]:
+        asked = {click.song_id for click in clicks if not click.artist_ids}
+        if not asked:
+            return clicks
+        known = await insist(
+            lambda: self._catalogue.artists_of(asked), "asking the catalogue for songs", self._stop
+        )
+        named = []
+        unknown = set()
+        for click in clicks:
+            if click.artist_ids:
+                named.append(click)
+            elif click.song_id in known:
+                named.append(click._replace(artist_ids=known[click.song_id]))
+            else:
+                unknown.add((click.partition.partition(".")[0], click.offset))
+        batch.dead += [
+            DeadLetter(record, Reason.UNKNOWN_SONG, "neither the click nor the catalogue names its artists")
+            for record in records
+            if (str(record.partition), record.offset) in unknown
+        ]
+        return named
+
+    async def _work(self, batch: Batch) -> None:
+        async with self._busy:
+            if batch.generation != self._generation or not batch.records:
+                return
+            model = self._live.model
+            moves = await insist(
+                lambda: self._applier.apply(batch.clicks, model, time.time()), "applying clicks", self._stop
+            )
+            await insist(
+                lambda: self.emit(moves, batch.dead, model.version if model else 0),
+                "emitting cohort changes",
+                self._stop,
+            )
+            await insist(lambda: self._commit(batch), "committing offsets", self._stop)
+            self._heartbeat.add("clicks", batch.records - len(batch.dead))
+            for letter in batch.dead:
+                self._heartbeat.add(f"dead:{letter.reason.value}")
+
+    async def emit(self, moves: list[Move], dead: list[DeadLetter], version: int) -> None:
+        """Emit cohort changes and dead letters, and wait until Kafka has them."""
+        pending = [
+            await self._producer.send(
+                "cohort-changes",
+                key=move.user_id.encode(),
+                value=encode(
+                    CohortChange(
+                        user_id=move.user_id,
+                        origin=move.origin,
+                        to=move.to,
+                        model_version=version,
+                        ts=move.ts,
+                    )
+                ),
+            )
+            for move in moves
+            if move.origin != move.to
+        ]
+        pending += [
+            await self._producer.send(
+                "dead-letters", key=letter.record.key, value=letter.record.value, headers=letter.headers
+            )
+            for letter in dead
+        ]
+        await asyncio.gather(*pending)
+
+    async def _commit(self, batch: Batch) -> None:
+        try:
+            await self._consumer.commit(
+                {partition: OffsetAndMetadata(offset, "") for partition, offset in batch.offsets.items()}
+            )
+        except (CommitFailedError, IllegalStateError) as error:
+            # The partitions have another owner by now; it reads these clicks again and skips what is applied.
+            logger.info("offsets are not ours to commit any more: %s", error)
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Let the batch in hand be finished and committed; what is fetched beyond it is the next owner's."""
+        async with self._busy:
+            self._generation += 1
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Say what is ours now."""
+        logger.info("reading %d partitions of clicks", len(assigned))
+        self._heartbeat.gauges["partitions"] = len(assigned)
+
+
+async def ingest(settings: Settings, stop: asyncio.Event) -> None:
+    """Wire an ingester from settings, and run it until asked to stop.
+
+    Raises
+    ------
+    RefrainError
+        Where it cannot start: Kafka or Redis away, affinities of another half-life.
+    """
+    decay = ForwardDecay(half_life=settings.half_life)
+    async with AsyncExitStack() as stack:
+        redis = await open_redis(settings, logger.info)
+        stack.push_async_callback(redis.aclose)
+        await guard_decay(redis, decay)
+        await open_kafka(settings, lambda: asyncio.to_thread(create_topics, settings), logger.info)
+        topics = await asyncio.to_thread(describe_topics, settings)
+        clicks = topics["clicks"]
+        epoch = await click_epoch(redis, clicks.topic_id if clicks else "")
+
+        listeners = Listeners(redis, settings.max_artists)
+        cohorts = Cohorts(redis, listeners)
+        rules = Rules(decay, settings.margin, settings.max_artists, settings.bot_clicks_per_hour)
+        applier = Applier(listeners, cohorts, rules)
+        live = LiveModel(Snapshots(redis))
+        await live.refresh()
+        heartbeat = Heartbeat(redis, "ingest")
+        stack.push_async_callback(heartbeat.stop)
+
+        producer = AIOKafkaProducer(
+            bootstrap_servers=settings.kafka,
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=MAX_DEAD_LETTER,
+            linger_ms=2,
+        )
+        await producer.start()
+        stack.push_async_callback(producer.stop)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.kafka,
+            group_id=f"{settings.group}-ingest",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=WAIT_MS,
+            session_timeout_ms=SESSION_MS,
+            heartbeat_interval_ms=SESSION_MS // 5,
+        )
+        ingester = Ingester(
+            consumer,
+            producer,
+            applier,
+            Catalogue(redis),
+            live,
+            heartbeat,
+            batch_clicks=settings.batch_clicks,
+            epoch=epoch,
+            stop=stop,
+        )
+        consumer.subscribe(["clicks"], listener=ingester)
+        await consumer.start()
+        stack.push_async_callback(consumer.stop)
+        sweeper = Sweeper(redis, applier, cohorts, live, ingester.emit, heartbeat, stop)
+        await together(ingester.run(), live.follow(), sweeper.run(), heartbeat.keep())

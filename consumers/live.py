@@ -1,0 +1,60 @@
+"""The live model as a process serves from it: a newer one is taken up within a second."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from models.model import Model
+from stream.errors import SnapshotDamaged, SnapshotTooNew
+from stream.snapshots import Snapshots
+
+__all__ = ["LiveModel"]
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.5
+
+
+class LiveModel:
+    """Holds the model that serves. A snapshot that cannot be used leaves the last good one in its place."""
+
+    def __init__(self, snapshots: Snapshots) -> None:
+        self._snapshots = snapshots
+        self._refused: int | None = None
+        self.model: Model | None = None
+
+    async def refresh(self) -> None:
+        """Take up the version that is to serve, where it is another."""
+        version = await self._snapshots.current()
+        if version is None or version == self._refused:
+            return
+        if self.model is not None and self.model.version == version:
+            return
+        try:
+            self.model = await self._snapshots.load(version)
+            self._refused = None
+            logger.info("model %d serves: %d cohorts", version, len(self.model.cohort_ids))
+        except (SnapshotDamaged, SnapshotTooNew) as error:
+            self._refused = version
+            if self.model is None:
+                await self._last_good(version)
+            serving = self.model.version if self.model else "none"
+            logger.error("%s. Model %s goes on serving.", error, serving)
+
+    async def _last_good(self, damaged: int) -> None:
+        for version, _ in await self._snapshots.versions():
+            if version == damaged:
+                continue
+            try:
+                self.model = await self._snapshots.load(version)
+            except (SnapshotDamaged, SnapshotTooNew) as error:
+                logger.error("%s", error)
+            else:
+                return
+
+    async def follow(self) -> None:
+        """Refresh for ever."""
+        while True:
+            await self.refresh()
+            await asyncio.sleep(POLL_SECONDS)

@@ -1,0 +1,95 @@
+"""The sweep: takes every listener over to a new model in the background, and mends member sets on its way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from consumers.apply import Applier
+from consumers.insist import Stopped, insist
+from consumers.live import LiveModel
+from models.digest import Move
+from models.model import Model
+from stream.cohorts import Cohorts
+from stream.connect import AnyRedis
+from stream.events import DeadLetter
+from stream.heartbeats import Heartbeat
+from stream.snapshots import Lease
+
+__all__ = ["Sweeper"]
+
+logger = logging.getLogger(__name__)
+
+SWEPT = "model:swept"
+LOOK_SECONDS = 0.3
+CHUNK = 100  # listeners: so few that a click which comes meanwhile waits some milliseconds at most
+
+Emit = Callable[[list[Move], list[DeadLetter], int], Awaitable[None]]
+
+
+class Sweeper:
+    """One of the ingesters sweeps at a time; who, a lease decides."""
+
+    def __init__(
+        self,
+        redis: AnyRedis,
+        applier: Applier,
+        cohorts: Cohorts,
+        live: LiveModel,
+        emit: Emit,
+        heartbeat: Heartbeat,
+        stop: asyncio.Event,
+    ) -> None:
+        self._redis = redis
+        self._applier = applier
+        self._cohorts = cohorts
+        self._live = live
+        self._emit = emit
+        self._heartbeat = heartbeat
+        self._stop = stop
+        self._lease = Lease(redis, heartbeat.name, key="sweep:lease")
+
+    async def run(self) -> None:
+        """Sweep whenever a model serves that not every listener has been taken over to."""
+        try:
+            while not self._stop.is_set():
+                await insist(self._once, "sweeping", self._stop)
+                await asyncio.sleep(LOOK_SECONDS)
+        except Stopped:
+            logger.info("the sweep is left to another")
+
+    async def _once(self) -> None:
+        model = self._live.model
+        if model is None or int(await self._redis.get(SWEPT) or 0) == model.version:
+            return
+        if not await self._lease.hold():
+            return
+        try:
+            for cohort in await self._cohorts.all():
+                async for users in self._cohorts.members(cohort):
+                    for at in range(0, len(users), CHUNK):
+                        if self._stop.is_set() or not await self._lease.hold():
+                            return
+                        # The newest model, also when it came after this sweep began: the next then has less to do.
+                        await self._take_over(cohort, users[at : at + CHUNK], self._live.model or model)
+            await self._redis.set(SWEPT, model.version)
+            await self._cohorts.bury(set(model.cohort_ids))
+        finally:
+            await self._lease.free()
+
+    async def _take_over(self, cohort: str, users: list[str], model: Model) -> None:
+        digests = await self._applier.digest(dict.fromkeys(users, ()), model, time.time())
+        moves = [move for entry in digests for move in entry.moves]
+        # Found in a set that their record does not name: a process died between the two.
+        moves += [
+            Move(entry.listener.user_id, cohort, entry.listener.cohort, entry.listener.cohort_since)
+            for entry in digests
+            if entry.listener.rev and entry.listener.cohort != cohort and not entry.moves
+        ]
+        await self._cohorts.follow(moves)
+        await self._cohorts.leave(cohort, [e.listener.user_id for e in digests if not e.listener.rev])
+        await self._emit(moves, [], model.version)
+        self._heartbeat.add("swept", len(users))
+        await asyncio.sleep(0)
