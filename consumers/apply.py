@@ -51,7 +51,7 @@ class Applier:
     async def digest(
         self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
     ) -> list[Digest]:
-        """Change the listeners' records, without the member sets. One without a click only meets the model."""
+        """Change listeners' records, not yet the member sets. One without a click only meets the model."""
         done: list[Digest] = []
         while clicks:
             wants = [_want(user, own) for user, own in clicks.items()]
@@ -73,4 +73,4 @@ def _want(user: str, clicks: Sequence[Click]) -> Want:
 
 def _parts(clicks: Mapping[str, Sequence[Click]], size: int) -> list[list[tuple[str, Sequence[Click]]]]:
     items = iter(clicks.items())
-    return [part for part in iter(lambda: list(islice(items, size)), [])]
+    return list(iter(lambda: list(islice(items, size)), []))

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-FULL = "Redis takes no more writes ({error}). Give it more memory or room (maxmemory, disk); clicks wait in Kafka"
+FULL = "Redis takes no more writes ({error}): give it memory or disk (maxmemory); clicks wait in Kafka"
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
 SAY_EVERY = 10.0

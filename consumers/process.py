@@ -36,7 +36,7 @@ def run_process(main: Callable[[Settings, asyncio.Event], Awaitable[None]], sett
 
 
 async def together(leader: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, None]) -> None:
-    """Run tasks side by side until the first is done, or any fails: then all end, and the failure is raised."""
+    """Run tasks side by side until the leader is done or any fails; then all end, and a failure is raised."""
     tasks = [asyncio.create_task(task) for task in (leader, *others)]
     try:
         running = set(tasks)

@@ -72,7 +72,7 @@ class Sweeper:
                     for at in range(0, len(users), CHUNK):
                         if self._stop.is_set() or not await self._lease.hold():
                             return
-                        # The newest model, also when it came after this sweep began: the next then has less to do.
+                        # The newest model, also when it came after this sweep began.
                         await self._take_over(cohort, users[at : at + CHUNK], self._live.model or model)
             await self._redis.set(SWEPT, model.version)
             await self._cohorts.bury(set(model.cohort_ids))
