@@ -55,7 +55,7 @@ class Applier:
         done: list[Digest] = []
         while clicks:
             wants = [_want(user, own) for user, own in clicks.items()]
-            found, tastes = await self._listeners.read(wants, (model.version, model.dims) if model else None)
+            found, tastes = await self._listeners.read(wants, (model.version, model.n_dims) if model else None)
             digests = digest(found, tastes, list(clicks.values()), model, self._rules, now)
             changed = [entry for entry in digests if entry.changed]
             again = await self._listeners.write(changed, model.version if model else 0)
