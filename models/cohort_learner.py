@@ -1,0 +1,292 @@
+"""The learner that a trainer drives: rows of listeners in, models out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+
+from models.cohorts import labels
+from models.kmeans import KMeans
+from models.model import Model
+from models.reservoir import Reservoir
+from models.taste import idf, taste, unit
+from models.vectors import ArtistVectors, procrustes
+
+__all__ = ["CohortLearner", "Row"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Row = tuple[Sequence[str], npt.ArrayLike]
+
+BATCH = 1024  # rows a step when the sample is gone through
+MEMBERS = 8  # listeners in the sample for each cohort, before there are all
+DEAD = 20  # a cohort this many times smaller than the mean has lost its members
+SAMPLE = 20  # listeners a cohort that a sample holds before it replaces one of before a restart
+SLACK = 0.25
+LABEL_FROM = 12
+
+
+class CohortLearner:
+    """Learns artist vectors and cohorts from the rows of listeners who were just active.
+
+    Vectors and centres follow the stream batch by batch; a reservoir of recent listeners refines both
+    before a model is published. Given the same rows and seed, models are the same.
+
+    Parameters
+    ----------
+    n_cohorts
+        Cohorts wanted; fewer at first, so that each has members.
+    n_dims
+        Dimensions of the artist vectors.
+    max_artists
+        Artists held; when there are a quarter more, the least heard are forgotten.
+    reservoir
+        Listeners held for refinement and for counting.
+    memory
+        Rows after which a batch has lost all but 1/e of its say on the vectors.
+    halflife
+        Share of the way to a listener that the nearest centre moves (River's name).
+    passes
+        Passes over the reservoir before a model is published.
+    seed
+        Random seed.
+
+    Examples
+    --------
+    >>> learner = CohortLearner(n_cohorts=2, n_dims=2, seed=3)
+    >>> for i in range(20):
+    ...     row = (["ana", "bo"], [3.0, 1.0]) if i % 2 else (["cy", "dee"], [1.0, 2.0])
+    ...     learner.learn_many([row], listeners=[f"u{i}"])
+    >>> learner.ready(min_listeners=10)
+    True
+    >>> model = learner.snapshot(version=1, now=0.0)
+    >>> model.cohort_ids, model.sizes, model.listeners
+    (('c1', 'c2'), array([10, 10]), 20)
+    """
+
+    def __init__(
+        self,
+        n_cohorts: int = 48,
+        n_dims: int = 64,
+        max_artists: int = 1_000_000,
+        reservoir: int = 50_000,
+        memory: float = 25_000.0,
+        halflife: float = 0.002,
+        passes: int = 2,
+        seed: int = 0,
+    ) -> None:
+        self.n_cohorts = n_cohorts
+        self.n_dims = n_dims
+        self.max_artists = max_artists
+        self.memory = memory
+        self.halflife = halflife
+        self.passes = passes
+        self.seed = seed
+        self.clicks = 0
+        self.artists: list[str] = []
+        self._index: dict[str, int] = {}
+        self._unnamed = 0
+        self._vectors = ArtistVectors(n_dims, memory, seed)
+        self._reservoir = Reservoir(reservoir, seed)
+        self._kmeans = KMeans(n_cohorts, halflife=halflife, seed=seed)
+        self._last: Model | None = None
+
+    @classmethod
+    def from_model(
+        cls,
+        model: Model,
+        n_cohorts: int = 48,
+        max_artists: int = 1_000_000,
+        reservoir: int = 50_000,
+        memory: float = 25_000.0,
+        halflife: float = 0.002,
+        passes: int = 2,
+        seed: int = 0,
+    ) -> Self:
+        """Go on from a published model: its vectors, centres, ids and counts; the sample fills up anew."""
+        learner = cls(
+            n_cohorts, model.n_dims, max_artists, reservoir, memory, halflife, passes, seed + model.version
+        )
+        learner.clicks = model.clicks
+        learner.artists = list(model.artists)
+        learner._index = dict(model.index)
+        learner._vectors = ArtistVectors.resume(
+            model.vectors, model.spread, model.counts, model.n_rows, memory, learner.seed
+        )
+        learner._kmeans.resume(
+            model.centers, [_number(cohort) for cohort in model.cohort_ids], model.next_cohort
+        )
+        learner._last = model
+        return learner
+
+    @property
+    def listeners(self) -> int:
+        """Listeners in the sample."""
+        return len(self._reservoir)
+
+    def ready(self, min_listeners: int) -> bool:
+        """Say whether there are listeners enough for a model that is no worse founded than the last.
+
+        After `from_model` the sample has to fill up first: to half of what the last model had, or to `SAMPLE`
+        listeners a cohort.
+        """
+        if self._last is not None:
+            min_listeners = max(min_listeners, min(self._last.listeners // 2, SAMPLE * self.n_cohorts))
+        return self.listeners >= min_listeners and len(self.artists) > 1
+
+    def learn_many(
+        self, rows: Sequence[Row], listeners: Sequence[Hashable] | None = None, clicks: int = 0
+    ) -> None:
+        """Learn from listeners as they are now.
+
+        Parameters
+        ----------
+        rows
+            For each listener, artist ids and stored affinities.
+        listeners
+            Whose rows these are, so that a listener counts once in the sample. Never published. All different
+            where not given.
+        clicks
+            How many clicks led here, for `Model.clicks`.
+        """
+        matrix = self._matrix(rows)
+        if listeners is None:
+            listeners = range(self._unnamed, self._unnamed + len(rows))
+            self._unnamed += len(rows)
+        self.clicks += clicks
+        self._vectors.grow(len(self.artists))
+        self._vectors.learn_many(matrix)
+        self._reservoir.add(listeners, matrix)
+        if self._last is not None and matrix.nnz:
+            used, local = np.unique(matrix.indices, return_inverse=True)
+            batch = csr_matrix((matrix.data, local, matrix.indptr), (len(rows), len(used)))
+            tastes = self._tastes(batch, used)
+            self._kmeans.learn_many(tastes[tastes.any(axis=1)])
+        if len(self.artists) > self.max_artists * (1 + SLACK):
+            self._forget_least_heard()
+
+    def snapshot(self, version: int, now: float, name: Callable[[str], str] = str) -> Model:
+        """Refine on the sample and return a model, aligned onto the last.
+
+        Parameters
+        ----------
+        version
+            Of the model.
+        now
+            Unix seconds.
+        name
+            Artist id -> the name people know it by, for labels.
+
+        Raises
+        ------
+        ValueError
+            When nothing has been learned yet.
+        """
+        sample = self._reservoir.rows(len(self.artists))
+        for _ in range(self.passes):
+            for start in range(0, sample.shape[0], BATCH):
+                self._vectors.learn_many(sample[start : start + BATCH], count=False)
+        self._align()
+        tastes = self._tastes(sample)
+        placed = np.flatnonzero(tastes.any(axis=1))
+        if not len(placed):
+            raise ValueError("no listener with a taste has been learned from yet; ask `ready` first")
+        self._cluster(tastes[placed])
+        row_of = {number: row for row, number in enumerate(self._kmeans.ids)}
+        cohorts = np.array([row_of[number] for number in self._kmeans.predict_many(tastes[placed]).tolist()])
+        self._last = self._model(version, now, sample[placed], cohorts, name)
+        return self._last
+
+    def _matrix(self, rows: Sequence[Row]) -> csr_matrix:
+        ends = np.cumsum([0, *(len(artists) for artists, _ in rows)])
+        columns = np.empty(ends[-1], dtype=np.int64)
+        index, vocabulary = self._index, self.artists
+        at = 0
+        for artists, _ in rows:
+            for artist in artists:
+                column = index.get(artist)
+                if column is None:
+                    column = index[artist] = len(vocabulary)
+                    vocabulary.append(artist)
+                columns[at] = column
+                at += 1
+        values = np.concatenate([np.zeros(0), *(np.asarray(stored, dtype=np.float64) for _, stored in rows)])
+        return csr_matrix((values, columns, ends), shape=(len(rows), len(vocabulary)))
+
+    def _tastes(self, rows: csr_matrix, used: Ints | None = None) -> Floats:
+        weights = np.sqrt(idf(self._vectors.counts, self._vectors.n_rows))
+        vectors = self._vectors.vectors(used)
+        return unit(taste(rows, vectors * (weights if used is None else weights[used])[:, None]))
+
+    def _align(self) -> None:
+        if self._last is None:
+            return
+        shared = [artist for artist in self._last.artists if artist in self._index]
+        last = np.array([self._last.index[artist] for artist in shared])
+        current = self._vectors.vectors(np.array([self._index[artist] for artist in shared]))
+        rotation = procrustes(current, self._last.vectors[last], self._last.counts[last])
+        self._vectors.turn(rotation)
+        self._kmeans.matrix = self._kmeans.matrix @ rotation
+
+    def _cluster(self, tastes: Floats) -> None:
+        kmeans = self._kmeans
+        kmeans.n_clusters = max(len(kmeans.ids), min(self.n_cohorts, 1 + len(tastes) // MEMBERS))
+        if not kmeans.ids:
+            kmeans.start(tastes)
+        kmeans.refine(tastes, self.passes)
+        kmeans.rebirth(tastes, smallest=max(1, len(tastes) // (self.n_cohorts * DEAD)))
+
+    def _model(
+        self, version: int, now: float, sample: csr_matrix, cohorts: Ints, name: Callable[[str], str]
+    ) -> Model:
+        ids = tuple(f"c{number + 1}" for number in self._kmeans.ids)
+        held = csr_matrix((np.ones(sample.nnz), sample.indices, sample.indptr), sample.shape)
+        n = len(cohorts)
+        members = csr_matrix((np.ones(n), (cohorts, np.arange(n))), (len(ids), n))
+        born = dict(zip(self._last.cohort_ids, self._last.born, strict=True)) if self._last else {}
+        model = Model(
+            version=version,
+            created_at=now,
+            clicks=self.clicks,
+            listeners=n,
+            artists=tuple(self.artists),
+            vectors=self._vectors.vectors(),
+            spread=self._vectors.spread,
+            counts=self._vectors.counts,
+            n_rows=self._vectors.n_rows,
+            centers=self._kmeans.matrix.copy(),
+            cohort_ids=ids,
+            next_cohort=self._kmeans.next_id + 1,
+            sizes=np.bincount(cohorts, minlength=len(ids)),
+            holders=(members @ held).tocsr(),
+            labels=ids,
+            born=np.array([born.get(cohort, now) for cohort in ids]),
+            settings={
+                "n_cohorts": self.n_cohorts,
+                "n_dims": self.n_dims,
+                "max_artists": self.max_artists,
+                "memory": self.memory,
+                "halflife": self.halflife,
+                "passes": self.passes,
+            },
+        )
+        tops = [{name(a): ratio for a, ratio in top.items()} for top in model.standing_out(LABEL_FROM)]
+        return replace(model, labels=labels(tops, ids))
+
+    def _forget_least_heard(self) -> None:
+        kept = np.sort(np.argsort(-self._vectors.counts, kind="stable")[: self.max_artists])
+        renumbered = np.full(len(self.artists), -1, dtype=np.int64)
+        renumbered[kept] = np.arange(len(kept))
+        self.artists = [self.artists[row] for row in kept]
+        self._index = {artist: row for row, artist in enumerate(self.artists)}
+        self._vectors.keep(kept)
+        self._reservoir.keep(renumbered)
+
+
+def _number(cohort_id: str) -> int:
+    return int(cohort_id.removeprefix("c")) - 1

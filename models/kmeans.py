@@ -1,0 +1,294 @@
+"""River's incremental k-means with its centres in one matrix."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from river import cluster
+from scipy.sparse import csr_matrix
+
+__all__ = ["KMeans"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+CHUNK = 8192
+
+
+class KMeans(cluster.KMeans):
+    """Incremental k-means, River's rule on a matrix.
+
+    The centre nearest to an observation moves towards it by `halflife` of the way. Fed one by one from the
+    same centres, this gives River's centres to 1e-9; it differs where River's would be of no use on tastes:
+
+    - centres start from data, by k-means++ on the first observations;
+    - `predict_one` changes nothing, also when it meets a new feature;
+    - `learn_many` and `predict_many` take a batch;
+    - a centre that has lost its members is reborn, under a new id, where distortion is largest (`rebirth`).
+
+    Parameters
+    ----------
+    n_clusters
+        Maximum number of clusters.
+    halflife
+        Share of the way to an observation that the nearest centre moves, 0 to 1.
+    mu, sigma
+        Mean and deviation of the normal distribution from which centres start when `first` is 0, and from
+        which the coordinates of a feature that appears later start.
+    p
+        Power of the Minkowski distance: 1 is Manhattan, 2 Euclidean.
+    seed
+        Random seed.
+    first
+        How many observations are gathered for the k-means++ start; until then everything is in cluster 0.
+        0 starts from random centres, as River does.
+
+    Attributes
+    ----------
+    ids : list of int
+        Cluster numbers, a row of `matrix` each. A number is never used for another cluster again.
+    features : list
+        The feature that each column of `matrix` stands for.
+    matrix : numpy.ndarray
+        Shape (k, d), the centres.
+
+    References
+    ----------
+    [^1]: Sculley, D., 2010. Web-scale k-means clustering. WWW.
+    [^2]: Arthur, D. and Vassilvitskii, S., 2007. k-means++: The advantages of careful seeding. SODA.
+
+    Examples
+    --------
+    >>> X = [[1, 2], [1, 4], [1, 0], [-4, 2], [-4, 4], [-4, 0]]
+    >>> model = KMeans(n_clusters=2, halflife=0.1, seed=42, first=6)
+    >>> for x in X:
+    ...     model.learn_one(dict(enumerate(x)))
+    >>> model.predict_one({0: 0, 1: 0}) == model.predict_one({0: 2, 1: 2})
+    True
+    >>> model.predict_one({0: 0, 1: 0}) == model.predict_one({0: -4, 1: 0})
+    False
+
+    With random centres it is River's, to the bit of its own example.
+
+    >>> model = KMeans(n_clusters=2, halflife=0.1, sigma=3, seed=42, first=0)
+    >>> [model.learn_predict_one(dict(enumerate(x))) for x in X]
+    [1, 1, 0, 1, 1, 0]
+    """
+
+    def __init__(
+        self,
+        n_clusters: int = 5,
+        halflife: float = 0.5,
+        mu: float = 0,
+        sigma: float = 1,
+        p: int = 2,
+        seed: int | None = None,
+        first: int = 100,
+    ) -> None:
+        super().__init__(n_clusters, halflife, mu, sigma, p, seed)
+        self.first = first
+        self.ids: list[int] = []
+        self.next_id = 0
+        self.features: list[Hashable] = []
+        self.matrix: Floats = np.zeros((0, 0))
+        self._waiting: list[dict[Hashable, float]] = []
+        if first == 0:
+            self._install(np.zeros((n_clusters, 0)))
+
+    @property  # type: ignore[override]  # an attribute in River; here it is a view of the matrix
+    def centers(self) -> dict[int, dict[Hashable, float]]:
+        """The centres as River holds them: cluster -> feature -> coordinate. A copy, where read."""
+        return {
+            number: dict(zip(self.features, row, strict=True))
+            for number, row in zip(self.ids, self.matrix.tolist(), strict=True)
+        }
+
+    @centers.setter
+    def centers(self, centers: Mapping[int, Mapping[Hashable, float]]) -> None:
+        # River's constructor hands over centres that have no coordinates yet: there is nothing to take.
+        if not any(centers.values()):
+            return
+        features = sorted({name for center in centers.values() for name in center}, key=str)
+        matrix = np.array([[center[name] for name in features] for center in centers.values()])
+        self.resume(matrix, list(centers), max(centers) + 1)
+        self.features = list(features)
+
+    def learn_one(self, x: Mapping[Hashable, float]) -> None:
+        """Move the centre nearest to `x` towards it."""
+        self.learn_predict_one(x)
+
+    def learn_predict_one(self, x: Mapping[Hashable, float]) -> int:
+        """Learn `x` and return the cluster that it was nearest to before."""
+        self._meet(x)
+        if not self.ids:
+            self._waiting.append(dict(x))
+            if len(self._waiting) >= self.first:
+                self._start()
+            return 0
+        row = self._nearest(x)
+        columns, values = self._columns(x)
+        self.matrix[row, columns] += self.halflife * (values - self.matrix[row, columns])
+        return self.ids[row]
+
+    def predict_one(self, x: Mapping[Hashable, float]) -> int:
+        """Return the cluster nearest to `x`; 0 before the start. Changes nothing."""
+        return self.ids[self._nearest(x)] if self.ids else 0
+
+    def learn_many(self, X: npt.ArrayLike) -> None:
+        """Learn from a batch, shape (n, d): columns stand for `features`, or 0 to d - 1 at first.
+
+        Rows go to the centres as they were before the batch; a centre with m rows moves to its rows' mean
+        by 1 - (1 - halflife)^m of the way, as far as m steps of `learn_one` take it, in no order.
+        """
+        rows = self._rows(X)
+        if not self.ids:
+            self._waiting.extend(dict(enumerate(row)) for row in rows.tolist())
+            if len(self._waiting) >= self.first:
+                self._start()
+            return
+        means, sizes = _means(rows, self._nearest_many(rows)[0], self.matrix)
+        self.matrix += (1 - (1 - self.halflife) ** sizes)[:, None] * (means - self.matrix)
+
+    def predict_many(self, X: npt.ArrayLike) -> Ints:
+        """Return the nearest cluster of each row, shape (n,); zeros before the start. Changes nothing."""
+        rows = np.asarray(X, dtype=np.float64)
+        if not self.ids:
+            return np.zeros(len(rows), dtype=np.int64)
+        return np.array(self.ids, dtype=np.int64)[self._nearest_many(rows)[0]]
+
+    def start(self, X: npt.ArrayLike, passes: int = 10, tries: int = 3) -> None:
+        """Start over from data: the best of some k-means++ starts, each refined by `passes`. Ids are new."""
+        rows = self._rows(X)
+        best, least = np.zeros((0, rows.shape[1])), math.inf
+        for _ in range(tries):
+            self._install(_spread(rows, self.n_clusters, self._rng.randrange(2**32)))
+            self.refine(rows, passes)
+            distortion = float(self._nearest_many(rows)[1].sum())
+            if distortion < least:
+                best, least = self.matrix, distortion
+            self.next_id -= len(self.ids)
+        self._install(best)
+
+    def resume(self, matrix: Floats, ids: Sequence[int], next_id: int) -> None:
+        """Go on from centres (k, d) that had these ids; `next_id` is the first that was never used."""
+        self.features = list(range(matrix.shape[1]))
+        self.matrix, self.ids, self.next_id = matrix.copy(), list(ids), next_id
+        self._waiting = []
+
+    def refine(self, X: npt.ArrayLike, passes: int = 1) -> None:
+        """Move every centre to the mean of its rows, `passes` times (Lloyd); one without rows stays."""
+        rows = self._rows(X)
+        for _ in range(passes):
+            self.matrix = _means(rows, self._nearest_many(rows)[0], self.matrix)[0]
+
+    def rebirth(self, X: npt.ArrayLike, smallest: int = 1) -> dict[int, int]:
+        """Replace centres that fewer than `smallest` rows are nearest to.
+
+        Each is reborn at a row of the cluster with the largest distortion, drawn as k-means++ does. Fewer
+        centres than `n_clusters` are made up for in the same way.
+
+        Returns
+        -------
+        New id -> id of the cluster it was split from.
+        """
+        rows = self._rows(X)
+        parents: dict[int, int] = {}
+        rng = np.random.default_rng(self._rng.randrange(2**32))
+        for _ in range(2 * self.n_clusters):
+            nearest, distortion = self._nearest_many(rows)
+            sizes = np.bincount(nearest, minlength=len(self.ids))
+            dead = int(sizes.argmin())
+            alive = sizes[dead] >= smallest
+            if alive and len(self.ids) >= min(self.n_clusters, len(rows)):
+                break
+            worst = int(np.bincount(nearest, weights=distortion, minlength=len(self.ids)).argmax())
+            chances = np.where(nearest == worst, distortion, 0.0)
+            if chances.sum() <= 0:
+                break
+            born = rows[rng.choice(len(rows), p=chances / chances.sum())]
+            parents[self.next_id] = self.ids[worst]
+            if alive:
+                self.matrix = np.vstack([self.matrix, born])
+                self.ids.append(self.next_id)
+            else:
+                self.matrix[dead] = born
+                parents.pop(self.ids[dead], None)
+                self.ids[dead] = self.next_id
+            self.next_id += 1
+            self.refine(rows, 2)
+        return parents
+
+    @classmethod
+    def _unit_test_params(cls) -> Iterator[dict[str, Any]]:
+        yield {"n_clusters": 5}
+        yield {"n_clusters": 5, "first": 0}
+
+    def _install(self, matrix: Floats) -> None:
+        self.matrix = matrix
+        self.ids = list(range(self.next_id, self.next_id + len(matrix)))
+        self.next_id += len(matrix)
+
+    def _start(self) -> None:
+        rows = np.array([[x.get(name, 0.0) for name in self.features] for x in self._waiting])
+        self._waiting = []
+        self.start(rows)
+
+    def _rows(self, X: npt.ArrayLike) -> Floats:
+        rows = np.asarray(X, dtype=np.float64)
+        if not self.features:
+            self._meet(dict.fromkeys(range(rows.shape[1])))
+        if rows.shape[1] != len(self.features):
+            raise ValueError(
+                f"rows have {rows.shape[1]} columns, but there are {len(self.features)} features"
+            )
+        return rows
+
+    def _meet(self, x: Mapping[Hashable, Any]) -> None:
+        # Sorted, so that the order of features in a mapping makes no difference to the random start.
+        new: Sequence[Hashable] = sorted((name for name in x if name not in self.features), key=str)
+        if new:
+            start = [[self._rng.gauss(self.mu, self.sigma) for _ in new] for _ in self.ids]
+            self.matrix = np.hstack([self.matrix, np.array(start).reshape(len(self.matrix), len(new))])
+            self.features.extend(new)
+
+    def _columns(self, x: Mapping[Hashable, float]) -> tuple[list[int], Floats]:
+        known = [(column, x[name]) for column, name in enumerate(self.features) if name in x]
+        return [column for column, _ in known], np.array([value for _, value in known], dtype=np.float64)
+
+    def _nearest(self, x: Mapping[Hashable, float]) -> int:
+        # A feature that is not known yet is equally far from all centres: it decides nothing.
+        point = np.array([x.get(name, 0.0) for name in self.features])
+        return int((np.abs(self.matrix - point) ** self.p).sum(axis=1).argmin())
+
+    def _nearest_many(self, rows: Floats) -> tuple[Ints, Floats]:
+        nearest, distances = np.zeros(len(rows), dtype=np.int64), np.zeros(len(rows))
+        for start in range(0, len(rows), CHUNK):
+            part = rows[start : start + CHUNK]
+            if self.p == 2:  # noqa: PLR2004  # the square of a distance is the one that a product gives
+                to = (self.matrix**2).sum(axis=1) - 2 * part @ self.matrix.T + (part**2).sum(axis=1)[:, None]
+            else:
+                to = (np.abs(part[:, None, :] - self.matrix) ** self.p).sum(axis=2)
+            nearest[start : start + CHUNK] = to.argmin(axis=1)
+            distances[start : start + CHUNK] = np.maximum(to.min(axis=1), 0.0)
+        return nearest, distances
+
+
+def _means(rows: Floats, nearest: Ints, centers: Floats) -> tuple[Floats, Ints]:
+    sizes = np.bincount(nearest, minlength=len(centers))
+    sums = csr_matrix((np.ones(len(rows)), (nearest, np.arange(len(rows)))), (len(centers), len(rows))) @ rows
+    return np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], centers), sizes
+
+
+def _spread(rows: Floats, n_clusters: int, seed: int) -> Floats:
+    """k-means++: rows drawn one after another, each with the square of its distance to those drawn."""
+    rng = np.random.default_rng(seed)
+    centers = [rows[rng.integers(len(rows))]]
+    distances = ((rows - centers[0]) ** 2).sum(axis=1)
+    while len(centers) < n_clusters and distances.max() > 0:
+        centers.append(rows[rng.choice(len(rows), p=distances / distances.sum())])
+        distances = np.minimum(distances, ((rows - centers[-1]) ** 2).sum(axis=1))
+    return np.array(centers)

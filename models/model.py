@@ -1,0 +1,235 @@
+"""The model: what a snapshot holds, and what ingesters and workers serve from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+
+from models.cohorts import settle, standing_out
+from models.taste import idf, unit
+
+__all__ = ["FORMAT", "Model"]
+
+Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+FORMAT = 1
+PARTS = ("data", "indices", "indptr")
+TRUST = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """Artist vectors and cohorts, as published. Holds no listener's id or name.
+
+    Parameters
+    ----------
+    version
+        1, 2, ...: larger is later.
+    created_at
+        Unix seconds.
+    clicks, listeners
+        What it was learned from: clicks seen; listeners in the sample that `sizes` and `holders` count.
+    artists
+        The vocabulary, A artist ids; row numbers of everything with A rows.
+    vectors
+        Shape (A, d), single precision, columns orthonormal, turned onto the version before.
+    spread
+        Shape (d, d), the mean of t t' over listeners, t a listener's taste along the vectors.
+    counts
+        Shape (A,), how many of `n_rows` listeners (faded, hence fractions) play each artist.
+    centers
+        Shape (k, d), means of unit tastes.
+    cohort_ids
+        "c1", "c2", ..., a row of `centers` each; an id is never used for another cohort again.
+    next_cohort
+        The number of the next cohort to be born.
+    sizes
+        Shape (k,), members in the sample.
+    holders
+        Shape (k, A), how many members in the sample play each artist.
+    labels
+        A name for people, per cohort.
+    born
+        Shape (k,), Unix seconds when each cohort first appeared.
+    settings
+        How it was learned.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> model = Model(
+    ...     version=1, created_at=0.0, clicks=9, listeners=3, artists=("ana", "bo"),
+    ...     vectors=np.eye(2, dtype="f4"), spread=np.eye(2) / 2, counts=np.array([2.0, 1.0]), n_rows=3.0,
+    ...     centers=np.eye(2), cohort_ids=("c1", "c2"), next_cohort=3, sizes=np.array([2, 1]),
+    ...     holders=csr_matrix(np.diag([2.0, 1.0])), labels=("Ana", "Bo"), born=np.zeros(2),
+    ... )
+    >>> model.assign(np.array([[0.1, 3.0], [2.0, 0.0]]))
+    array([1, 0])
+    >>> header, arrays = model.to_arrays()
+    >>> Model.from_arrays(header, arrays).labels
+    ('Ana', 'Bo')
+    """
+
+    version: int
+    created_at: float
+    clicks: int
+    listeners: int
+    artists: tuple[str, ...]
+    vectors: Singles
+    spread: Floats
+    counts: Floats
+    n_rows: float
+    centers: Floats
+    cohort_ids: tuple[str, ...]
+    next_cohort: int
+    sizes: Ints
+    holders: csr_matrix
+    labels: tuple[str, ...]
+    born: Floats
+    settings: Mapping[str, float | str] = field(default_factory=dict)
+
+    @property
+    def n_dims(self) -> int:
+        """The number of dimensions d."""
+        return int(self.vectors.shape[1])
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Artist id -> row."""
+        return {artist: row for row, artist in enumerate(self.artists)}
+
+    @cached_property
+    def factors(self) -> Singles:
+        """Shape (A, d): what the root of an affinity is multiplied by in a taste sum."""
+        weights = np.sqrt(idf(self.counts, self.n_rows))
+        factors: Singles = self.vectors * weights[:, None].astype(np.float32)
+        return factors
+
+    @cached_property
+    def reach(self) -> Floats:
+        """Shape (d, d): turns an artist's vector to where its listeners are, the root of the spread.
+
+        Ranking unit tastes by ``vector @ reach`` is as good as ranking them by the mean of the artist's
+        listeners, and needs no listeners.
+        """
+        values, axes = np.linalg.eigh(self.spread)
+        reach: Floats = (axes * np.sqrt(np.maximum(values, 0.0))) @ axes.T
+        return reach
+
+    def similarity(self, tastes: Floats) -> Floats:
+        """Return how near listeners are to cohorts, shape (n, k).
+
+        x.c - |c|^2/2 for unit taste x and centre c: largest where the Euclidean distance is smallest.
+
+        Parameters
+        ----------
+        tastes
+            Shape (n, d), raw taste sums in any scale.
+        """
+        near: Floats = unit(tastes) @ self.centers.T - (self.centers**2).sum(axis=1) / 2
+        return near
+
+    def assign(self, tastes: Floats, current: Ints | None = None, margin: float = 0.0) -> Ints:
+        """Return cohort rows, shape (n,), of raw taste sums (n, d); `settle` says of `current`, `margin`."""
+        if current is None:
+            current = np.full(len(tastes), -1, dtype=np.int64)
+        return settle(self.similarity(tastes), current, margin)
+
+    def known(self, artists: Sequence[str]) -> Ints:
+        """Return the rows of those artists that the model has heard of."""
+        rows = [self.index[artist] for artist in dict.fromkeys(artists) if artist in self.index]
+        return np.array([row for row in rows if self.counts[row] > 0], dtype=np.int64)
+
+    def release_vector(self, artists: Sequence[str], weights: Sequence[float] | None = None) -> Floats:
+        """Return where the listeners of some artists are: shape (d,), unit length; zeros for unknown ones.
+
+        Parameters
+        ----------
+        artists
+            Artist ids; unknown ones count nothing.
+        weights
+            How much each counts; all alike by default.
+        """
+        share = dict.fromkeys(artists, 1.0) if weights is None else dict(zip(artists, weights, strict=True))
+        rows = self.known(artists)
+        trust = np.array([share[self.artists[row]] for row in rows]) * self.trust(rows)
+        towards: Floats = unit(trust @ unit(self.vectors[rows] @ self.reach))
+        return towards
+
+    def trust(self, rows: Ints) -> Floats:
+        """Return how far a vector can be trusted, 0 to 1, by how many listeners it was learned from."""
+        return self.counts[rows] / (self.counts[rows] + TRUST)
+
+    def standing_out(self, top: int) -> list[dict[str, float]]:
+        """Return for each cohort the `top` artists that set it apart -> how many times more it plays them."""
+        ratio = standing_out(
+            self.holders, self.sizes.astype(np.float64), self._sample_counts, float(self.listeners)
+        )
+        found = []
+        for cohort in range(len(self.cohort_ids)):
+            part = slice(ratio.indptr[cohort], ratio.indptr[cohort + 1])
+            columns, values = ratio.indices[part], ratio.data[part]
+            best = np.lexsort((columns, -values))[:top]
+            found.append({self.artists[columns[i]]: float(values[i]) for i in best if values[i] > 1})
+        return found
+
+    def to_arrays(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """Return a header that JSON can hold, and arrays: all there is to the model."""
+        header: dict[str, Any] = {"format": FORMAT}
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, np.ndarray):
+                arrays[entry.name] = value
+            elif entry.name == "holders":
+                arrays |= {f"holders.{part}": getattr(value, part) for part in PARTS}
+            else:
+                header[entry.name] = list(value) if isinstance(value, tuple) else value
+        header["settings"] = dict(self.settings)
+        return header, arrays
+
+    @classmethod
+    def from_arrays(cls, header: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """Make a model of what `to_arrays` gave.
+
+        Raises
+        ------
+        ValueError
+            When the format is another, or parts do not fit together.
+        """
+        if header.get("format") != FORMAT:
+            found = header.get("format")
+            raise ValueError(f"a model of format {found!r}; this program reads format {FORMAT}")
+        try:
+            values = {entry.name: header[entry.name] for entry in fields(cls) if entry.name in header}
+            values |= {entry.name: arrays[entry.name] for entry in fields(cls) if entry.name in arrays}
+            values |= {name: tuple(values[name]) for name in ("artists", "cohort_ids", "labels")}
+            shape = (len(values["cohort_ids"]), len(values["artists"]))
+            parts = tuple(arrays[f"holders.{part}"] for part in PARTS)
+            model = cls(holders=csr_matrix(parts, shape=shape), **values)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"a model with parts missing or not known: {error}") from error
+        model._check()
+        return model
+
+    @cached_property
+    def _sample_counts(self) -> Floats:
+        return np.asarray(self.holders.sum(axis=0), dtype=np.float64).ravel()
+
+    def _check(self) -> None:
+        n, d, k = len(self.artists), self.n_dims, len(self.cohort_ids)
+        expected = {"vectors": (n, d), "spread": (d, d), "counts": (n,)}
+        expected |= {"centers": (k, d), "sizes": (k,), "born": (k,)}
+        for name, shape in expected.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"a model whose {name} have shape {getattr(self, name).shape}, not {shape}")
+        if len(self.labels) != k:
+            raise ValueError(f"a model with {len(self.labels)} labels for {k} cohorts")

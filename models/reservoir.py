@@ -1,0 +1,87 @@
+"""A bounded sample of recent listeners, for what needs more than one look."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+
+from models.taste import root_rows
+
+__all__ = ["Reservoir"]
+
+Ints = npt.NDArray[np.int64]
+
+
+class Reservoir:
+    """The latest row of each of up to `capacity` listeners.
+
+    A listener who is there is brought up to date; a new one takes a free place, or that of one drawn at random, so
+    that those not seen for long give way little by little.
+
+    Parameters
+    ----------
+    capacity
+        Listeners held at most.
+    seed
+        Of the draw.
+
+    Examples
+    --------
+    >>> reservoir = Reservoir(capacity=2, seed=0)
+    >>> reservoir.add(["ana", "bo", "ana"], csr_matrix([[1.0, 0.0], [0.0, 9.0], [1.0, 1.0]]))
+    >>> reservoir.rows(2).toarray().round(6)
+    array([[0.5, 0.5],
+           [0. , 1. ]])
+    """
+
+    def __init__(self, capacity: int = 50_000, seed: int = 0) -> None:
+        self.capacity = capacity
+        self._rng = np.random.default_rng(seed)
+        self._places: dict[Hashable, int] = {}
+        self._listeners: list[Hashable] = []
+        self._columns: list[npt.NDArray[np.int32]] = []
+        self._values: list[npt.NDArray[np.float32]] = []
+
+    def __len__(self) -> int:
+        return len(self._listeners)
+
+    def add(self, listeners: Sequence[Hashable], rows: csr_matrix) -> None:
+        """Take in listeners' rows (n, A) of stored affinities, in any scale that is common to a row."""
+        rows = root_rows(rows)
+        for listener, begin, end in zip(listeners, rows.indptr[:-1], rows.indptr[1:], strict=True):
+            place = self._place(listener)
+            self._columns[place] = rows.indices[begin:end].astype(np.int32)
+            self._values[place] = rows.data[begin:end].astype(np.float32)
+
+    def rows(self, n_artists: int) -> csr_matrix:
+        """Return all rows as affinities that sum to 1 (n, A)."""
+        ends = np.cumsum([0, *(len(columns) for columns in self._columns)])
+        columns = np.concatenate([np.zeros(0, dtype=np.int32), *self._columns])
+        values = np.concatenate([np.zeros(0, dtype=np.float32), *self._values]).astype(np.float64)
+        return csr_matrix((values**2, columns, ends), shape=(len(self), n_artists))
+
+    def keep(self, renumbered: Ints) -> None:
+        """Follow a change of the vocabulary: artist -> its new number, or -1 for one that is forgotten."""
+        for place, columns in enumerate(self._columns):
+            new = renumbered[columns]
+            self._columns[place] = new[new >= 0].astype(np.int32)
+            self._values[place] = self._values[place][new >= 0]
+
+    def _place(self, listener: Hashable) -> int:
+        place = self._places.get(listener)
+        if place is not None:
+            return place
+        if len(self._listeners) < self.capacity:
+            place = len(self._listeners)
+            self._listeners.append(listener)
+            self._columns.append(np.zeros(0, dtype=np.int32))
+            self._values.append(np.zeros(0, dtype=np.float32))
+        else:
+            place = int(self._rng.integers(self.capacity))
+            del self._places[self._listeners[place]]
+            self._listeners[place] = listener
+        self._places[listener] = place
+        return place

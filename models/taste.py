@@ -1,0 +1,115 @@
+"""A listener's taste: the sum of what their artists are like, each by the root of its affinity."""
+
+from __future__ import annotations
+
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+
+__all__ = ["idf", "root", "root_rows", "taste", "unit", "unit_rows"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@overload
+def root(stored: float) -> float: ...
+@overload
+def root(stored: Floats) -> Floats: ...
+def root(stored: Floats | float) -> Floats | float:
+    """Return sqrt(max(0, stored)).
+
+    The square root commutes with forward decay, so tastes fade with their affinities and a click changes
+    a taste by ``(root(new) - root(old)) * factors[artist]``, exactly. What skips have pushed below zero
+    counts as nothing.
+
+    Examples
+    --------
+    >>> root(np.array([4.0, -1.0, 0.0]))
+    array([2., 0., 0.])
+    """
+    roots: Floats = np.sqrt(np.maximum(stored, 0.0))
+    return roots if isinstance(stored, np.ndarray) else float(roots)
+
+
+def idf(counts: Floats, n_rows: float) -> Floats:
+    """Return how much an artist says about who plays it: log(1 + n / listeners of the artist).
+
+    Parameters
+    ----------
+    counts
+        Shape (A,), the number of listeners who play each artist.
+    n_rows
+        The number of listeners counted.
+
+    Examples
+    --------
+    >>> idf(np.array([1.0, 50.0, 100.0]), n_rows=100).round(2)
+    array([4.62, 1.1 , 0.69])
+    """
+    weights: Floats = np.log1p(n_rows / np.maximum(counts, 1.0))
+    return weights
+
+
+def unit(x: npt.ArrayLike) -> Floats:
+    """Scale rows to unit length; zero rows stay zero. Rows of any size that a double holds are safe.
+
+    Examples
+    --------
+    >>> unit([[3.0, 4.0], [0.0, 0.0], [3e200, 4e200]])
+    array([[0.6, 0.8],
+           [0. , 0. ],
+           [0.6, 0.8]])
+    """
+    rows = np.asarray(x, dtype=np.float64)
+    largest = np.abs(rows).max(axis=-1, keepdims=True, initial=0.0)
+    rows = rows / np.where(largest > 0, largest, 1.0)
+    length = np.linalg.norm(rows, axis=-1, keepdims=True)
+    scaled: Floats = rows / np.where(length > 0, length, 1.0)
+    return scaled
+
+
+def unit_rows(rows: csr_matrix) -> csr_matrix:
+    """Scale the rows of a sparse matrix to unit length, as `unit` does."""
+    per_row = np.diff(rows.indptr)
+    data = np.asarray(rows.data, dtype=np.float64)
+    owner = np.repeat(np.arange(rows.shape[0]), per_row)
+    largest = np.zeros(rows.shape[0])
+    np.maximum.at(largest, owner, np.abs(data))
+    data = data / np.where(largest > 0, largest, 1.0)[owner]
+    length = np.sqrt(np.bincount(owner, weights=data**2, minlength=rows.shape[0]))
+    data = data / np.where(length > 0, length, 1.0)[owner]
+    return csr_matrix((data, rows.indices, rows.indptr), shape=rows.shape)
+
+
+def root_rows(rows: csr_matrix) -> csr_matrix:
+    """Return the roots of stored affinities (n, A), at unit length: the same at all times."""
+    return unit_rows(_roots(rows))
+
+
+def taste(rows: csr_matrix, factors: npt.NDArray[np.floating]) -> Floats:
+    """Sum up tastes, in the stored scale.
+
+    Parameters
+    ----------
+    rows
+        Shape (n, A), stored affinities of n listeners.
+    factors
+        Shape (A, d), an artist's vector times the root of its idf.
+
+    Returns
+    -------
+    Raw sums, shape (n, d), in double precision: the stored scale doubles with every half-life.
+
+    Examples
+    --------
+    >>> taste(csr_matrix([[4.0, 9.0]]), np.eye(2))
+    array([[2., 3.]])
+    """
+    return np.asarray(_roots(rows) @ np.asarray(factors, dtype=np.float64))
+
+
+def _roots(rows: csr_matrix) -> csr_matrix:
+    data = root(np.asarray(rows.data, dtype=np.float64))
+    return csr_matrix((data, rows.indices, rows.indptr), shape=rows.shape)
