@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from models.digest import Move
+from models.model import Model
 from stream.connect import AnyRedis
 from stream.listeners import Listeners
 
-__all__ = ["Cohorts", "cohort_key", "members_key"]
+__all__ = ["Cohorts", "apart_key", "cohort_key", "members_key"]
 
 SIZES = "cohorts"
 SCAN = 500
@@ -23,6 +24,11 @@ def cohort_key(cohort: str) -> str:
 def members_key(cohort: str) -> str:
     """Return the key of the cohort's members; those of "" wait for a cohort, or are bots."""
     return f"cohort:{{{cohort}}}:users"
+
+
+def apart_key(cohort: str) -> str:
+    """Return the key of the artists that set the cohort apart."""
+    return f"cohort:{{{cohort}}}:artists"
 
 
 class Cohorts:
@@ -91,6 +97,35 @@ class Cohorts:
                 pipeline.hset(cohort_key(cohort), "size", sizes[cohort])
             if pending:
                 await pipeline.execute()
+
+    async def describe(self, model: Model, tops: Sequence[Mapping[str, float]]) -> None:
+        """Write what a new model's cohorts are called, and the artists that set each apart."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for row, cohort in enumerate(model.cohort_ids):
+            about = {"label": model.labels[row], "born": model.born[row], "model_version": model.version}
+            pipeline.hset(cohort_key(cohort), mapping=about)
+            pipeline.hsetnx(cohort_key(cohort), "size", 0)
+            pipeline.zadd(SIZES, {cohort: 0}, nx=True)
+            pipeline.delete(apart_key(cohort))
+            if tops[row]:
+                pipeline.zadd(apart_key(cohort), dict(tops[row]))
+        await pipeline.execute()
+
+    async def listeners(self) -> int:
+        """Return how many listeners there are, those who wait and bots included."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for cohort in await self.all():
+            pipeline.scard(members_key(cohort))
+        return sum(await pipeline.execute())
+
+    async def sample(self, number: int) -> list[str]:
+        """Return some `number` listeners at random, from every set alike."""
+        cohorts = await self.all()
+        found: list[str] = []
+        for cohort in cohorts:
+            members = await self._redis.srandmember(members_key(cohort), max(number // len(cohorts), 1))
+            found += [user.decode() for user in members]
+        return found
 
     async def leave(self, cohort: str, users: Sequence[str]) -> None:
         """Take listeners who are no more out of a set."""

@@ -67,6 +67,7 @@ class Listeners:
         self._redis = redis
         self._max_artists = max_artists
         self._read, self._write = Script("read_listeners"), Script("write_listeners")
+        self._rows = Script("read_rows")
 
     def _groups(self, user_ids: Sequence[str]) -> list[list[int]]:
         """Positions that one script may take together: on a cluster those in one slot."""
@@ -154,11 +155,24 @@ class Listeners:
         await asyncio.gather(*map(one, self._groups([digest.listener.user_id for digest in digests])))
         return refused
 
+    async def rows(self, user_ids: Sequence[str], top: int) -> list[tuple[list[str], list[float]]]:
+        """Return the `top` strongest artists of listeners and their stored weights; nothing of a bot's."""
+        rows: list[tuple[list[str], list[float]]] = [([], [])] * len(user_ids)
+
+        async def one(group: list[int]) -> None:
+            keys = [key for at in group for key in (user_key(user_ids[at]), artists_key(user_ids[at]))]
+            answer = _unpack(await self._rows(self._redis, keys, top))
+            for at, pairs in zip(group, answer, strict=True):
+                rows[at] = ([name.decode() for name in pairs[::2]], [float(w) for w in pairs[1::2]])  # type: ignore[attr-defined,arg-type]
+
+        await asyncio.gather(*map(one, self._groups(user_ids)))
+        return rows
+
     async def cohorts_of(self, user_ids: Sequence[str]) -> list[str]:
         """Return the cohort that each listener's own record names; "" where there is none."""
-        pipeline = self._redis.pipeline(transaction=False) if user_ids else None
-        if pipeline is None:
+        if not user_ids:
             return []
+        pipeline = self._redis.pipeline(transaction=False)
         for user_id in user_ids:
             pipeline.hget(user_key(user_id), "cohort")
         return [(cohort or b"").decode() for cohort in await pipeline.execute()]
