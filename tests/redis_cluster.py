@@ -69,7 +69,7 @@ class RedisCluster:
     def _agrees(node: redis.Redis) -> bool:
         with node:
             answer = node.execute_command("CLUSTER INFO")
-        return answer["cluster_state"] == "ok" and answer["cluster_known_nodes"] == str(NODES)
+        return bool(answer["cluster_state"] == "ok" and answer["cluster_known_nodes"] == str(NODES))
 
     def __enter__(self) -> RedisCluster:
         return self

