@@ -83,5 +83,5 @@ class ForwardDecay:
     def read(self, stored: Floats | float, now: float) -> Floats | float:
         """Return what a stored value is worth at time `now` (Unix seconds)."""
         # In two halves: the whole factor leaves the range of doubles before the stored values do.
-        half = 2.0 ** (-0.5 * (now - self.landmark) / self.half_life)
+        half: float = 2.0 ** (-0.5 * (now - self.landmark) / self.half_life)
         return stored * half * half
