@@ -55,7 +55,8 @@ class Applier:
         done: list[Digest] = []
         while clicks:
             wants = [_want(user, own) for user, own in clicks.items()]
-            found, tastes = await self._listeners.read(wants, (model.version, model.n_dims) if model else None)
+            made_by = (model.version, model.n_dims) if model else None
+            found, tastes = await self._listeners.read(wants, made_by)
             digests = digest(found, tastes, list(clicks.values()), model, self._rules, now)
             changed = [entry for entry in digests if entry.changed]
             again = await self._listeners.write(changed, model.version if model else 0)

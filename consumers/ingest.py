@@ -25,7 +25,7 @@ from stream.catalogue import Catalogue
 from stream.cohorts import Cohorts
 from stream.connect import open_kafka, open_redis
 from stream.events import CohortChange, DeadLetter, Reason, Record, encode, parse_clicks
-from stream.guards import click_epoch, guard_decay
+from stream.guards import guard_decay, topic_epoch
 from stream.heartbeats import Heartbeat
 from stream.listeners import Listeners
 from stream.settings import Settings
@@ -225,7 +225,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         await open_kafka(settings, lambda: asyncio.to_thread(create_topics, settings), logger.info)
         topics = await asyncio.to_thread(describe_topics, settings)
         clicks = topics["clicks"]
-        epoch = await click_epoch(redis, clicks.topic_id if clicks else "")
+        epoch = await topic_epoch(redis, "clicks", clicks.topic_id if clicks else "")
 
         listeners = Listeners(redis, settings.max_artists)
         cohorts = Cohorts(redis, listeners)

@@ -102,7 +102,11 @@ class Cohorts:
         """Write what a new model's cohorts are called, and the artists that set each apart."""
         pipeline = self._redis.pipeline(transaction=False)
         for row, cohort in enumerate(model.cohort_ids):
-            about = {"label": model.labels[row], "born": model.born[row], "model_version": model.version}
+            about = {
+                "label": model.labels[row],
+                "born": float(model.born[row]),
+                "model_version": model.version,
+            }
             pipeline.hset(cohort_key(cohort), mapping=about)
             pipeline.hsetnx(cohort_key(cohort), "size", 0)
             pipeline.zadd(SIZES, {cohort: 0}, nx=True)
@@ -117,6 +121,11 @@ class Cohorts:
         for cohort in await self.all():
             pipeline.scard(members_key(cohort))
         return sum(await pipeline.execute())
+
+    async def sizes(self) -> dict[str, int]:
+        """Return the living cohorts and their sizes, the largest first."""
+        found = await self._redis.zrange(SIZES, 0, -1, desc=True, withscores=True)
+        return {cohort.decode(): int(size) for cohort, size in found}
 
     async def sample(self, number: int) -> list[str]:
         """Return some `number` listeners at random, from every set alike."""
@@ -142,6 +151,10 @@ class Cohorts:
         for cohort in (await self.all())[1:]:
             if cohort not in living and not await self._redis.scard(members_key(cohort)):
                 await self._redis.zrem(SIZES, cohort)
+
+    async def everyone(self, cohort: str) -> list[str]:
+        """Return all members at once."""
+        return [user.decode() for user in await self._redis.smembers(members_key(cohort))]
 
     async def members(self, cohort: str) -> AsyncIterator[list[str]]:
         """Go through the members some hundred at a time; all who stay throughout are met at least once."""

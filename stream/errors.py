@@ -4,6 +4,7 @@
 
     RefrainError                 something a person can mend; its text says how
     ├── SettingsError            a setting cannot be used
+    ├── WrongUse                 a command was asked for something it cannot do
     ├── Unreachable              Kafka or Redis does not answer
     ├── DecayChanged             Redis holds affinities of another half-life
     ├── SnapshotDamaged          a snapshot's bytes are not what was written
@@ -31,6 +32,7 @@ __all__ = [
     "UnknownCohort",
     "UnknownListener",
     "Unreachable",
+    "WrongUse",
 ]
 
 
@@ -40,6 +42,10 @@ class RefrainError(Exception):
 
 class SettingsError(RefrainError):
     """A setting cannot be used."""
+
+
+class WrongUse(RefrainError):
+    """A command was asked for something that it cannot do."""
 
 
 class Unreachable(RefrainError):

@@ -6,10 +6,9 @@ from models.affinity import ForwardDecay
 from stream.connect import AnyRedis
 from stream.errors import DecayChanged
 
-__all__ = ["click_epoch", "guard_decay"]
+__all__ = ["guard_decay", "topic_epoch"]
 
 DECAY = "decay"
-TOPICS = "clicks:topics"
 
 
 async def guard_decay(redis: AnyRedis, decay: ForwardDecay) -> None:
@@ -34,12 +33,13 @@ async def guard_decay(redis: AnyRedis, decay: ForwardDecay) -> None:
         )
 
 
-async def click_epoch(redis: AnyRedis, topic_id: str) -> int:
-    """Say how often the topic `clicks` has been made anew.
+async def topic_epoch(redis: AnyRedis, topic: str, topic_id: str) -> int:
+    """Say how often a topic has been made anew.
 
-    Offsets applied are remembered with each listener; a topic that was deleted and made again counts from 0,
-    and all its clicks would seem to be applied already.
+    Offsets applied are remembered in Redis; a topic that was deleted and made again counts from 0, and all
+    that is in it would seem to be applied already.
     """
-    known = await redis.hlen(TOPICS)
-    await redis.hsetnx(TOPICS, topic_id, known)
-    return int(await redis.hget(TOPICS, topic_id) or 0)
+    key = f"topic:{topic}"
+    known = await redis.hlen(key)
+    await redis.hsetnx(key, topic_id, known)
+    return int(await redis.hget(key, topic_id) or 0)

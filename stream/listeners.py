@@ -168,6 +168,24 @@ class Listeners:
         await asyncio.gather(*map(one, self._groups(user_ids)))
         return rows
 
+    async def tastes(self, user_ids: Sequence[str], dims: int) -> tuple[list[str], npt.NDArray[np.float64]]:
+        """Return the tastes (n, d) of those listeners who have one of these dimensions, and who they are.
+
+        Models are aligned, so a taste that an earlier one made may stand beside the others.
+        """
+        keys = [taste_key(user_id) for user_id in user_ids]
+        if isinstance(self._redis, RedisCluster):
+            pipeline = self._redis.pipeline(transaction=False)
+            for key in keys:
+                pipeline.get(key)
+            found = await pipeline.execute() if keys else []
+        else:
+            found = await self._redis.mget(keys) if keys else []
+        size = tastes.size(dims)
+        held = [(user, taste) for user, taste in zip(user_ids, found, strict=True) if taste]
+        held = [(user, taste) for user, taste in held if len(taste) == size]
+        return [user for user, _ in held], tastes.unpack([taste for _, taste in held], dims)
+
     async def cohorts_of(self, user_ids: Sequence[str]) -> list[str]:
         """Return the cohort that each listener's own record names; "" where there is none."""
         if not user_ids:

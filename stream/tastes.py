@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["head", "pack", "unpack", "version"]
+__all__ = ["head", "pack", "size", "unpack", "version"]
 
 FORMAT = 1
 
@@ -25,6 +25,11 @@ def _layout(dims: int) -> np.dtype[np.void]:
 def head(version: int, dims: int) -> bytes:
     """Return the bytes that every taste of this model starts with."""
     return np.array([(FORMAT, dims, version)], dtype="<u2,<u2,<u4").tobytes()
+
+
+def size(dims: int) -> int:
+    """Return how many bytes a taste has."""
+    return _layout(dims).itemsize
 
 
 def version(taste: bytes) -> int:

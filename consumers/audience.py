@@ -1,0 +1,128 @@
+"""Plans an audience: where a release points, which cohorts it suits, which of their members most."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.audience import Target, aim, choose_cohorts, rank_cohorts, rank_members
+from models.model import Model
+from stream.catalogue import Catalogue
+from stream.cohorts import Cohorts
+from stream.events import Page, Release
+from stream.listeners import Listeners
+from stream.releases import Audience, Releases
+
+__all__ = ["Planner"]
+
+PAGE = 1000
+PER_PLACE = 5  # members whose own score is looked at, for each place in the audience,
+AT_LEAST = 20_000  # or so many
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Says whom to tell of a release. Writes nothing.
+
+    Parameters
+    ----------
+    candidates
+        Share of all listeners whose own score may be looked at.
+    max_audience
+        Listeners told of a release that does not say how many.
+    """
+
+    listeners: Listeners
+    cohorts: Cohorts
+    catalogue: Catalogue
+    releases: Releases
+    candidates: float
+    max_audience: int
+
+    async def plan(self, release: Release, model: Model | None, now: float) -> Audience:
+        """Plan the audience of a release as the model sees it now (Unix seconds)."""
+        if model is None:
+            return Audience((), {}, "no model yet", "nothing")
+        target = await self._aim(release, model)
+        if target.relied_on == "nothing":
+            return Audience((), {}, "nobody knows these artists yet", "nothing")
+        rates = rank_cohorts(model, target)
+        ctr = dict(zip(model.cohort_ids, rates.tolist(), strict=True))
+        members = await self._members(release, model, rates)
+        if not members:
+            return Audience((), ctr, "no cohort reaches min_ctr", target.relied_on)
+        places = release.max_audience or self.max_audience
+        users, cohorts, scores = await self._best(members, model, target, places)
+        if not users:
+            return Audience((), ctr, "everybody in these cohorts has opted out", target.relied_on)
+        return Audience(_pages(release, model, users, cohorts, scores, now), ctr, "done", target.relied_on)
+
+    async def _aim(self, release: Release, model: Model) -> Target:
+        by_genre = {}
+        for genre in release.genres:
+            vector = model.release_vector(await self.catalogue.artists_of_genres([genre]))
+            if vector.any():
+                by_genre[genre] = vector
+        return aim(
+            model,
+            release.artist_ids,
+            featuring=release.featuring,
+            similar_to=release.similar_to,
+            genres=release.genres,
+            by_genre=by_genre,
+        )
+
+    async def _members(
+        self, release: Release, model: Model, rates: npt.NDArray[np.float64]
+    ) -> dict[str, list[str]]:
+        """Return the members of the cohorts chosen."""
+        sizes = await self.cohorts.sizes()
+        now = np.array([sizes.get(cohort, 0) for cohort in model.cohort_ids])
+        places = release.max_audience or self.max_audience
+        limit = min(self.candidates * now.sum(), max(PER_PLACE * places, AT_LEAST))
+        chosen = choose_cohorts(rates, now, limit, release.min_ctr or 0.0)
+        names = [model.cohort_ids[row] for row in chosen]
+        return dict(zip(names, await asyncio.gather(*map(self.cohorts.everyone, names)), strict=True))
+
+    async def _best(
+        self, members: dict[str, list[str]], model: Model, target: Target, places: int
+    ) -> tuple[list[str], list[str], list[float]]:
+        cohort_of = {user: cohort for cohort, users in members.items() for user in users}
+        everyone = list(cohort_of)
+        out, (users, tastes) = await asyncio.gather(
+            self.releases.opted_out(everyone), self.listeners.tastes(everyone, model.n_dims)
+        )
+        order, scores = rank_members(tastes, target)
+        ranked = [(users[row], score) for row, score in zip(order.tolist(), scores.tolist(), strict=True)]
+        told = [(user, score) for user, score in ranked if user not in out][:places]
+        return [u for u, _ in told], [cohort_of[u] for u, _ in told], [score for _, score in told]
+
+
+def _pages(
+    release: Release, model: Model, users: list[str], cohorts: list[str], scores: list[float], now: float
+) -> tuple[Page, ...]:
+    """Cut an audience, best first, into pages of one cohort each; the page that promises most comes first."""
+    shelves: dict[str, list[int]] = {}
+    for place, cohort in enumerate(cohorts):
+        shelves.setdefault(cohort, []).append(place)
+    cuts = [
+        (cohort, places[at : at + PAGE])
+        for cohort, places in shelves.items()
+        for at in range(0, len(places), PAGE)
+    ]
+    cuts.sort(key=lambda cut: -sum(scores[place] for place in cut[1]) / len(cut[1]))
+    return tuple(
+        Page(
+            release_id=release.release_id,
+            cohort_id=cohort,
+            page=number,
+            user_ids=[users[place] for place in places],
+            scores=[round(scores[place], 6) for place in places],
+            model_version=model.version,
+            emitted_at=now,
+        )
+        for number, (cohort, places) in enumerate(cuts)
+    )
