@@ -18,8 +18,8 @@ Ints = npt.NDArray[np.int64]
 class Reservoir:
     """The latest row of each of up to `capacity` listeners.
 
-    A listener who is there is brought up to date; a new one takes a free place, or that of one drawn at random,
-    so that those not seen for long give way little by little.
+    A listener who is there is brought up to date. A new one takes a free place, or else that of one drawn at
+    random, so that those not seen for long give way little by little.
 
     Parameters
     ----------

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from models.cohort_learner import CohortLearner
+from models.evaluation import holdout, lift
+from models.taste import taste, unit
+from tests.models.worlds import World, make_world, rows_of, teach
+
+
+def learner(**params: int) -> CohortLearner:
+    return CohortLearner(**{"n_cohorts": 8, "n_dims": 16, "seed": 5} | params)  # type: ignore[arg-type]
+
+
+def test_the_same_rows_and_seed_give_the_same_model(world: World) -> None:
+    models = []
+    for _ in range(2):
+        one = learner()
+        teach(one, world, batches=5)
+        one.snapshot(1, 0.0)
+        teach(one, world, batches=3)
+        models.append(one.snapshot(2, 1.0))
+    assert models[0].artists == models[1].artists
+    assert models[0].vectors.tobytes() == models[1].vectors.tobytes()
+    assert models[0].centers.tobytes() == models[1].centers.tobytes()
+
+
+def test_it_learns_who_would_play_what() -> None:
+    world = make_world(seed=7)
+    split = holdout(world.plays, seed=7)
+    found = []
+    for batches in (20, 0):
+        taught = learner()
+        teach(taught, World(split.known, world.scene, world.artists), batches=1)
+        teach(taught, World(split.known, world.scene, world.artists), batches=batches)
+        if not batches:
+            # What a learner would be worth that learned nothing from the rows.
+            taught._vectors._m = np.random.default_rng(0).normal(size=taught._vectors._m.shape).astype("f4")
+            taught._vectors._sum_gram()
+            taught.passes = 0
+        model = taught.snapshot(1, 0.0)
+        known = rows_of(World(split.known, world.scene, world.artists), model)
+        tastes = unit(taste(known, model.factors))
+        scores = [tastes @ model.release_vector([world.artists[artist]]) for artist in split.artists]
+        found.append(lift(split, scores, share=0.1).value)
+    assert found[0] > 4
+    assert found[1] < 0.7 * found[0]
+
+
+def test_snapshots_of_a_steady_stream_keep_their_members(world: World) -> None:
+    taught = learner()
+    teach(taught, world)
+    one = taught.snapshot(1, 0.0)
+    teach(taught, world, seed=99)
+    two = taught.snapshot(2, 1.0)
+    tastes = [taste(rows_of(world, model), model.factors) for model in (one, two)]
+    before = one.assign(tastes[0])
+    after = two.assign(tastes[1], before, margin=0.02)
+    assert one.cohort_ids == two.cohort_ids
+    assert (before != after).mean() < 0.02
+    cosines = (unit(tastes[0]) * unit(tastes[1])).sum(axis=1)
+    assert np.median(cosines) > 0.98
+
+
+def test_it_goes_on_from_a_model_as_if_it_had_not_stopped(world: World) -> None:
+    taught = learner()
+    teach(taught, world)
+    one = taught.snapshot(4, 0.0)
+    resumed = CohortLearner.from_model(one, n_cohorts=8, seed=5)
+    assert not resumed.ready(10)
+    teach(resumed, world, seed=99)
+    assert resumed.ready(10)
+    two = resumed.snapshot(5, 1.0)
+    assert two.cohort_ids == one.cohort_ids
+    assert two.clicks > one.clicks
+    assert (two.born == one.born).all()
+    tastes = [taste(rows_of(world, model), model.factors) for model in (one, two)]
+    assert (one.assign(tastes[0]) != two.assign(tastes[1])).mean() < 0.03
+
+
+def test_a_scene_that_appears_gets_cohorts_with_new_ids() -> None:
+    world = make_world(n_scenes=8)
+    taught = learner()
+    early = np.flatnonzero(world.scene < 4)
+    taught.learn_many(world.rows(early), listeners=early.tolist())
+    one = taught.snapshot(1, 0.0)
+    everyone = np.arange(400)
+    for _ in range(10):
+        taught.learn_many(world.rows(everyone), listeners=everyone.tolist())
+    models = [one] + [taught.snapshot(version, float(version)) for version in range(2, 8)]
+    for before, after in pairwise(models):
+        fresh = set(after.cohort_ids) - set(before.cohort_ids)
+        assert all(int(cohort[1:]) >= before.next_cohort for cohort in fresh)
+        assert after.next_cohort >= before.next_cohort
+    cohorts = models[-1].assign(taste(rows_of(world, models[-1]), models[-1].factors))
+    assert (np.bincount(cohorts, minlength=8) > 0).all()
+
+
+def test_there_are_fewer_cohorts_while_there_are_few_listeners(world: World) -> None:
+    taught = learner()
+    taught.learn_many(world.rows(np.arange(20)), listeners=list(range(20)))
+    few = taught.snapshot(1, 0.0)
+    assert 1 <= len(few.cohort_ids) <= 4
+    assert (few.sizes > 0).all()
+    teach(taught, world)
+    assert len(taught.snapshot(2, 1.0).cohort_ids) == 8
+
+
+def test_the_least_heard_artists_are_forgotten_when_there_are_too_many() -> None:
+    world = make_world()
+    bounded = learner(max_artists=100)
+    teach(bounded, world)
+    model = bounded.snapshot(1, 0.0)
+    assert len(model.artists) <= 125
+    heard = np.asarray((world.plays > 0).sum(axis=0)).ravel()
+    kept = [heard[world.artists.index(artist)] for artist in model.artists]
+    assert np.mean(kept) > 1.1 * heard.mean()
+    tastes = taste(rows_of(world, model), model.factors)
+    assert np.isfinite(tastes).all()
+
+
+def test_a_listener_counts_once_however_often_seen(world: World) -> None:
+    taught = learner()
+    for _ in range(3):
+        taught.learn_many(world.rows(np.arange(50)), listeners=list(range(50)))
+    model = taught.snapshot(1, 0.0)
+    assert model.listeners == model.sizes.sum() == 50
+    assert model.holders.max() <= 50
+    assert model.holders.sum() == world.plays[:50].nnz
+
+
+def test_listeners_without_names_are_all_different(world: World) -> None:
+    taught = learner()
+    taught.learn_many(world.rows(np.arange(30)))
+    taught.learn_many(world.rows(np.arange(30)))
+    assert taught.listeners == 60
+
+
+def test_labels_are_the_names_that_people_know(world: World) -> None:
+    taught = learner()
+    teach(taught, world, batches=5)
+    model = taught.snapshot(1, 0.0, name=lambda artist: f"The {artist.upper()}s")
+    assert all(label.startswith("The S") for label in model.labels)
+    assert len(set(model.labels)) == 8
+
+
+def test_an_empty_row_is_no_harm(world: World) -> None:
+    taught = learner()
+    teach(taught, world, batches=3)
+    taught.learn_many([([], np.zeros(0)), (["s0a0"], [-2.0])], listeners=["silent", "skipper"])
+    model = taught.snapshot(1, 0.0)
+    assert np.isfinite(model.centers).all()
+
+
+def test_stored_weights_of_later_years_give_the_same_model(world: World) -> None:
+    models = []
+    for scale in (1.0, 2.0**960):
+        taught = learner()
+        scaled = World(csr_matrix(world.plays * scale), world.scene, world.artists)
+        teach(taught, scaled, batches=5)
+        models.append(taught.snapshot(1, 0.0))
+    np.testing.assert_allclose(models[0].vectors, models[1].vectors, atol=1e-5)
+    assert models[0].sizes.tolist() == models[1].sizes.tolist()
+
+
+def test_without_listeners_there_is_no_model() -> None:
+    with pytest.raises(ValueError, match="ready"):
+        learner().snapshot(1, 0.0)

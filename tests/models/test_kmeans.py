@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import river.checks
+from hypothesis import given
+from hypothesis import strategies as st
+from river import cluster
+
+from models.kmeans import KMeans
+
+RNG = np.random.default_rng(0)
+BLOBS = np.vstack([RNG.normal(center, 0.2, (60, 3)) for center in (-3, 0, 3)])
+BLOBS = BLOBS[RNG.permutation(len(BLOBS))]
+
+
+class Observations:
+    """Dicts of features, in the shape in which River's checks want a data set."""
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        for row in BLOBS.tolist():
+            yield {"a": row[0], "b": row[1], "c": row[2], "d": row[0] * row[1], "e": 1.0}, None
+
+
+def river_checks() -> list[Callable[[KMeans], None]]:
+    # River has no data set for clusterers, which skips the half of its checks: it gets one of ours.
+    datasets, river.checks._yield_datasets = river.checks._yield_datasets, lambda *_, **__: [Observations()]
+    try:
+        return list(river.checks.yield_checks(KMeans()))
+    finally:
+        river.checks._yield_datasets = datasets
+
+
+@pytest.mark.parametrize("check", river_checks(), ids=lambda check: check.__name__)
+@pytest.mark.parametrize("params", list(KMeans._unit_test_params()), ids=str)
+def test_rivers_own_check_passes(check: Callable[[KMeans], None], params: dict[str, int]) -> None:
+    check(KMeans(**params))
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    p=st.sampled_from([1, 2, 3]),
+    halflife=st.floats(0.01, 1),
+    k=st.integers(1, 6),
+)
+def test_fed_one_by_one_the_centres_are_rivers(seed: int, p: int, halflife: float, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    start, rows = rng.normal(size=(k, 4)), rng.normal(size=(60, 4))
+    theirs = cluster.KMeans(n_clusters=k, halflife=halflife, p=p)
+    theirs.centers = {i: defaultdict(float, enumerate(center)) for i, center in enumerate(start.tolist())}
+    ours = KMeans(n_clusters=k, halflife=halflife, p=p)
+    ours.centers = {i: dict(enumerate(center)) for i, center in enumerate(start.tolist())}
+    for row in rows.tolist():
+        x = dict(enumerate(row))
+        assert ours.learn_predict_one(x) == theirs.learn_predict_one(x)
+    expected = [[theirs.centers[i][f] for f in range(4)] for i in range(k)]
+    np.testing.assert_allclose(ours.matrix, expected, rtol=0, atol=1e-9)
+
+
+@given(seed=st.integers(0, 10_000), data=st.data())
+def test_features_that_are_missing_are_treated_as_river_does(seed: int, data: st.DataObject) -> None:
+    rng = np.random.default_rng(seed)
+    start = {i: dict(enumerate(center)) for i, center in enumerate(rng.normal(size=(3, 4)).tolist())}
+    theirs, ours = cluster.KMeans(n_clusters=3, halflife=0.3), KMeans(n_clusters=3, halflife=0.3)
+    theirs.centers = {i: defaultdict(float, center) for i, center in start.items()}
+    ours.centers = start
+    for row in rng.normal(size=(20, 4)).tolist():
+        present = data.draw(st.sets(st.integers(0, 3), min_size=1))
+        x = {feature: row[feature] for feature in present}
+        assert ours.learn_predict_one(x) == theirs.learn_predict_one(x)
+    for i, center in ours.centers.items():
+        for feature, value in center.items():
+            assert abs(value - theirs.centers[i][feature]) < 1e-9  # type: ignore[index]
+
+
+def test_predicting_changes_nothing() -> None:
+    for model in (KMeans(n_clusters=3, seed=1, first=10), KMeans(n_clusters=3, seed=1, first=0)):
+        for row in BLOBS[:30].tolist():
+            model.learn_one(dict(enumerate(row)))
+        before = copy.deepcopy(model.__dict__)
+        model.predict_one({0: 1.0, "never seen": 2.0})
+        model.predict_many(BLOBS)
+        assert model._rng.getstate() == before.pop("_rng").getstate()
+        assert (model.matrix == before.pop("matrix")).all()
+        assert {name: model.__dict__[name] for name in before} == before
+
+
+def test_a_batch_of_one_is_learned_like_one() -> None:
+    one, many = (KMeans(n_clusters=3, halflife=0.2, seed=1, first=30) for _ in range(2))
+    for row in BLOBS:
+        one.learn_one(dict(enumerate(row.tolist())))
+        many.learn_many(row[None, :])
+    np.testing.assert_allclose(one.matrix, many.matrix, rtol=0, atol=1e-12)
+
+
+def test_a_batch_does_not_depend_on_its_order() -> None:
+    one, other = (KMeans(n_clusters=3, halflife=0.2, seed=1, first=30) for _ in range(2))
+    for model, rows in ((one, BLOBS[30:]), (other, BLOBS[:29:-1])):
+        model.learn_many(BLOBS[:30])
+        model.learn_many(rows)
+    np.testing.assert_allclose(one.matrix, other.matrix, atol=1e-12)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3])
+def test_many_are_predicted_as_one_by_one(p: int) -> None:
+    model = KMeans(n_clusters=4, seed=1, first=30, p=p)
+    model.learn_many(BLOBS)
+    one = [model.predict_one(dict(enumerate(row))) for row in BLOBS.tolist()]
+    assert model.predict_many(BLOBS).tolist() == one
+
+
+def test_the_start_from_data_finds_every_blob() -> None:
+    model = KMeans(n_clusters=3, seed=1, first=60)
+    model.learn_many(BLOBS[:60])
+    found = np.sort(model.matrix.mean(axis=1))
+    np.testing.assert_allclose(found, [-3, 0, 3], atol=0.3)
+
+
+def test_everything_is_in_cluster_0_before_the_start() -> None:
+    model = KMeans(n_clusters=3, first=50)
+    model.learn_many(BLOBS[:49])
+    assert model.predict_one({0: 1.0}) == 0
+    assert set(model.predict_many(BLOBS).tolist()) == {0}
+    model.learn_one(dict(enumerate(BLOBS[49].tolist())))
+    assert len(set(model.predict_many(BLOBS).tolist())) == 3
+
+
+def test_a_dead_centre_is_reborn_under_a_new_id() -> None:
+    model = KMeans(n_clusters=3)
+    model.centers = {
+        0: {0: -3.0, 1: -3.0, 2: -3.0},
+        1: {0: 1.5, 1: 1.5, 2: 1.5},
+        2: {0: 90.0, 1: 90.0, 2: 90.0},
+    }
+    assert model.rebirth(BLOBS) == {3: 1}
+    assert sorted(model.ids) == [0, 1, 3]
+    assert np.bincount(model.predict_many(BLOBS)).tolist() == [60, 60, 0, 60]
+
+
+def test_missing_centres_are_made_up_for_under_new_ids() -> None:
+    model = KMeans(n_clusters=3)
+    model.resume(BLOBS.mean(axis=0, keepdims=True), [4], next_id=7)
+    model.rebirth(BLOBS)
+    assert sorted(model.ids) == [4, 7, 8]
+    assert sorted(np.unique(model.predict_many(BLOBS), return_counts=True)[1].tolist()) == [60, 60, 60]
+
+
+def test_living_centres_are_left_alone_by_rebirth() -> None:
+    model = KMeans(n_clusters=3, seed=1)
+    model.start(BLOBS)
+    before, ids = model.matrix.copy(), list(model.ids)
+    assert model.rebirth(BLOBS) == {}
+    assert (model.matrix == before).all()
+    assert model.ids == ids
+
+
+def test_fewer_distinct_rows_than_clusters_give_fewer_clusters() -> None:
+    model = KMeans(n_clusters=5, seed=1)
+    model.start(np.array([[0.0, 1.0], [1.0, 0.0]] * 10))
+    model.rebirth(np.array([[0.0, 1.0], [1.0, 0.0]] * 10))
+    assert len(model.ids) == 2
+
+
+def test_rows_of_another_width_are_refused() -> None:
+    model = KMeans(n_clusters=3, first=10)
+    model.learn_many(BLOBS)
+    with pytest.raises(ValueError, match="columns"):
+        model.learn_many(BLOBS[:, :2])
