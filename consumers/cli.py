@@ -1,0 +1,54 @@
+"""The command `refrain`: which commands there are. What each does is in ``consumers/commands/``."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from consumers.commands import start
+
+__all__ = ["build", "main"]
+
+FAMILIES = (start,)
+
+EPILOG = "Settings are environment variables (REFRAIN_KAFKA, REFRAIN_REDIS, ...) or lines of refrain.toml."
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"refrain {version('refrain-cohorts')}")
+        raise typer.Exit
+
+
+def refrain(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Who should hear of a new track: clicks in through Kafka, cohorts in Redis, audiences out."""
+
+
+def build() -> typer.Typer:
+    """Return the command line, with every command in it."""
+    app = typer.Typer(
+        name="refrain",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(epilog=EPILOG)(refrain)
+    for family in FAMILIES:
+        family.add(app)
+    return app
+
+
+def main() -> None:
+    """Run the command line."""
+    build()()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The commands of `refrain`, a family a file. Each imports what it needs when it runs: help stays quick."""

@@ -1,0 +1,66 @@
+"""What all commands have in common: help with an example, ``--json``, errors in one sentence, exit codes."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any, NoReturn, TypeAlias, TypeVar
+
+import typer
+
+from stream.errors import RefrainError, SettingsError, WrongUse
+
+__all__ = ["FAILED", "WRONG_USE", "Json", "command", "print_json"]
+
+FAILED = 1
+WRONG_USE = 2
+
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+F = TypeVar("F", bound=Callable[..., None])
+
+
+def command(app: typer.Typer, *, panel: str, example: str, name: str | None = None) -> Callable[[F], F]:
+    """Register a command. Its docstring is its help; an error that a person can mend ends it in one sentence.
+
+    Parameters
+    ----------
+    panel
+        The group of commands that it stands in.
+    example
+        A call that works, shown at the end of its help.
+    """
+
+    def register(function: F) -> F:
+        @functools.wraps(function)
+        def guarded(*args: Any, **kwargs: Any) -> None:
+            try:
+                function(*args, **kwargs)
+            except RefrainError as error:
+                _fail(error, as_json=bool(kwargs.get("as_json")))
+
+        shown = "\n\n".join(f"[bold]{line}[/bold]" for line in example.splitlines())
+        app.command(name=name, rich_help_panel=panel, epilog=f"Example:\n\n{shown}")(guarded)
+        return function
+
+    return register
+
+
+def print_json(value: object) -> None:
+    """Print what a program asked for: one JSON document on standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def _fail(error: RefrainError, *, as_json: bool) -> NoReturn:
+    if as_json:
+        print_json({"error": str(error), "kind": type(error).__name__})
+    else:
+        from rich.console import Console
+        from rich.text import Text
+
+        said = Text.assemble((f"{type(error).__name__}: ", "bold red"), str(error))
+        console = Console(stderr=True, highlight=False)
+        console.print(said, soft_wrap=not console.is_terminal)
+    raise typer.Exit(WRONG_USE if isinstance(error, SettingsError | WrongUse) else FAILED)

@@ -1,0 +1,82 @@
+"""`refrain up`, `demo`, `ingest`, `train`, `work`: what runs until it is told to end."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import typer
+
+from consumers.commands.frame import command, print_json
+from consumers.commands.json_log import log_json
+from consumers.commands.servers import connected_settings
+from stream.settings import load_settings
+
+__all__ = ["add"]
+
+PANEL = "Start"
+
+ForSeconds: TypeAlias = Annotated[
+    float | None, typer.Option("--for", metavar="SECONDS", min=0.0, help="End by itself after so long.")
+]
+JsonLines: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print JSON, one object a line, for programs.")
+]
+JsonLog: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Log JSON, one object a line, for programs.")
+]
+
+
+def _log(as_json: bool) -> None:
+    if as_json:
+        log_json()
+
+
+def add(app: typer.Typer) -> None:
+    """Register the commands."""
+
+    @command(app, panel=PANEL, example="refrain up")
+    def up(for_seconds: ForSeconds = None, as_json: JsonLines = False) -> None:
+        """Start everything on this machine, with a Kafka and a Redis of its own where none is given."""
+        from consumers.up import up
+
+        def say(line: str) -> None:
+            if as_json:
+                print_json({"said": line})
+            else:
+                typer.echo(line)
+
+        up(load_settings(), for_seconds, say)
+
+    @command(app, panel=PANEL, example="refrain demo --for 60")
+    def demo(for_seconds: ForSeconds = None, as_json: JsonLog = False) -> None:
+        """Start everything, with listeners who click, releases, and the CTR that follows."""
+        from consumers.demo import demo
+
+        _log(as_json)
+        demo(load_settings(), for_seconds)
+
+    @command(app, panel=PANEL, example="REFRAIN_KAFKA=broker:9092 REFRAIN_REDIS=redis://db refrain ingest")
+    def ingest(as_json: JsonLog = False) -> None:
+        """Run one ingester: clicks from Kafka into Redis. Any number of them share the work."""
+        from consumers.ingest import ingest
+        from consumers.process import run_process
+
+        _log(as_json)
+        run_process(ingest, connected_settings())
+
+    @command(app, panel=PANEL, example="REFRAIN_KAFKA=broker:9092 REFRAIN_REDIS=redis://db refrain train")
+    def train(as_json: JsonLog = False) -> None:
+        """Run one trainer: learns artists and cohorts from the clicks. One learns, others stand by."""
+        from consumers.process import run_process
+        from consumers.train import train
+
+        _log(as_json)
+        run_process(train, connected_settings())
+
+    @command(app, panel=PANEL, example="REFRAIN_KAFKA=broker:9092 REFRAIN_REDIS=redis://db refrain work")
+    def work(as_json: JsonLog = False) -> None:
+        """Run one worker: answers releases with audiences, counts feedback, keeps the catalogue."""
+        from consumers.work import work
+
+        _log(as_json)
+        work(connected_settings())
