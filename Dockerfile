@@ -1,0 +1,17 @@
+FROM python:3.11-slim
+
+ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /opt/refrain
+
+COPY constraints.txt pyproject.toml README.md LICENSE ./
+COPY models models
+COPY stream stream
+COPY consumers consumers
+RUN pip install --constraint constraints.txt .
+
+RUN useradd --create-home --uid 10001 refrain
+USER refrain
+WORKDIR /home/refrain
+
+ENTRYPOINT ["refrain"]
+CMD ["--help"]

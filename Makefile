@@ -1,0 +1,37 @@
+# Two commands are all a newcomer needs: `make demo` and `make test`. Each sets up what is missing first.
+
+BIN := .venv/bin
+SET_UP := .venv/set-up-done
+
+.PHONY: help demo test lint bench clean
+
+help:
+	@echo 'make demo [FOR=60]  listeners click, cohorts form, releases go out; ends by itself after FOR seconds'
+	@echo 'make test           format, lint, types and all tests, on a Kafka and a Redis of their own'
+	@echo 'make lint           format, lint and types alone'
+	@echo 'make bench          the benchmarks, one after the other'
+	@echo 'make clean          removes what builds and tests leave behind; the environment .venv stays'
+
+$(SET_UP): pyproject.toml constraints.txt stream/broker/pom.xml scripts/set-up
+	@scripts/set-up
+
+demo: $(SET_UP)
+	@$(BIN)/refrain demo $(if $(FOR),--for $(FOR))
+
+# pytest comes last, and its closing line is the last that is printed.
+test: lint
+	@$(BIN)/pytest
+
+lint: $(SET_UP)
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+
+bench: $(SET_UP)
+	@for benchmark in benchmarks/[a-z]*.py; do \
+		echo "$$benchmark"; $(BIN)/python "$$benchmark" || exit 1; \
+	done
+
+clean:
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find models stream consumers tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,93 @@
+"""Who may import whom: consumers/ -> stream/ -> models/, and models/ knows neither files nor clocks."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+MAY_IMPORT = {
+    "models": {"models"},
+    "stream": {"models", "stream"},
+    "consumers": {"models", "stream", "consumers"},
+}
+LIBRARIES_OF_MODELS = {"numpy", "scipy", "river"}
+STANDARD_OF_MODELS = {
+    "__future__",
+    "abc",
+    "bisect",
+    "collections",
+    "dataclasses",
+    "enum",
+    "functools",
+    "heapq",
+    "itertools",
+    "math",
+    "operator",
+    "random",
+    "statistics",
+    "types",
+    "typing",
+}
+"""No I/O, no clock, no process: what computes and no more."""
+
+
+def _modules() -> list[Path]:
+    return sorted(path for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py"))
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and full name of each module that a file imports, at its top or inside a function."""
+    package = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            yield node.lineno, ".".join([*base, *filter(None, [node.module])])
+
+
+@pytest.mark.parametrize("path", _modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down_only(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    ours = {entry.name for entry in ROOT.iterdir() if entry.is_dir() and any(entry.glob("*.py"))}
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for line, name in _imports(path)
+        if name.partition(".")[0] in ours - MAY_IMPORT[package]
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "models").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_the_core_computes_and_no_more(path: Path) -> None:
+    allowed = {"models"} | LIBRARIES_OF_MODELS | STANDARD_OF_MODELS
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for line, name in _imports(path)
+        if name.partition(".")[0] not in allowed
+    ]
+    assert wrong == []
+
+
+def test_the_rule_names_modules_that_exist() -> None:
+    assert sys.stdlib_module_names >= STANDARD_OF_MODELS
+    assert all((ROOT / package / "__init__.py").exists() for package in MAY_IMPORT)
+
+
+def test_a_relative_import_is_seen_as_what_it_imports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    (tmp_path / "stream").mkdir()
+    path = tmp_path / "stream" / "x.py"
+    path.write_text("from . import redis\nfrom ..consumers import up\n")
+    assert [name for _, name in _imports(path)] == ["stream", "consumers"]
