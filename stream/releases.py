@@ -75,7 +75,7 @@ class Releases:
         self._count_release, self._count_cohort = Script("count_release"), Script("count_cohort")
 
     async def claim(self, release: Release, holder: str, now: float, seconds: float) -> str:
-        """Take a release in hand for some seconds, or hold it longer; see claim_release.lua for the answer."""
+        """Take a release in hand for some seconds; claim_release.lua says what the answers mean."""
         key = release_key(release.release_id)
         state = await self._claim(self._redis, [key], holder, now, now + seconds, encode(release))
         answer: str = state.decode()
@@ -83,12 +83,12 @@ class Releases:
             await self._redis.zadd(OPEN, {release.release_id: now})
         return answer
 
-    async def plan(self, release: Release, audience: Audience, holder: str) -> bool:
+    async def plan(self, release: Release, audience: Audience, holder: str, now: float) -> bool:
         """Fix the pages. False where the release is no longer in our hand."""
         fields: list[str | int | float] = [
             "artist_ids", ",".join(release.artist_ids), "title", release.title or "",
             "audience", audience.users, "pages", len(audience.pages), "cohorts", audience.cohorts,
-            "reason", audience.reason, "relied_on", audience.relied_on,
+            "planned_at", now, "reason", audience.reason, "relied_on", audience.relied_on,
         ]  # fmt: skip
         content = [
             fields,
