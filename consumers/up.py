@@ -1,0 +1,126 @@
+"""`refrain up`: everything on one machine, in one command."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from consumers.crew import KINDS, Crew, programs
+from stream.broker import Servers, servers
+from stream.connect import shown
+from stream.settings import Settings
+from stream.topics import create_topics
+
+__all__ = ["all_processes", "up"]
+
+LOOK_SECONDS = 0.2
+
+TRY = """\
+Try, in another terminal:
+  refrain doctor                     is all well?
+  refrain replay clicks FILE...      feed it listening history
+  refrain cohorts                    who listens alike"""
+
+
+def up(
+    settings: Settings, for_seconds: float | None = None, say: Callable[[str], None] = lambda _: None
+) -> None:
+    """Run a broker and a Redis (where none is given) and Refrain's processes, until asked to stop.
+
+    Parameters
+    ----------
+    settings
+        `kafka` and `redis` may be empty.
+    for_seconds
+        How long to run; None: until Ctrl-C or SIGTERM.
+    say
+        Is told what people would want to know, one line at a time: addresses, what to try, what the
+        processes log.
+
+    Raises
+    ------
+    CannotStart
+        Where something is missing on this machine, or a process dies again and again.
+    Unreachable
+        Where a server does not answer, or one of ours has ended.
+    """
+    with suppress(KeyboardInterrupt), sigterm_interrupts(), all_processes(settings, say) as (running, crew):
+        end = time.monotonic() + for_seconds if for_seconds is not None else float("inf")
+        tail = _Tail(crew.logs)
+        say(f"Kafka {running.kafka}   Redis {shown(running.redis)}   logs {settings.data / 'logs'}")
+        say(TRY)
+        while (now := time.monotonic()) < end:
+            running.check()
+            crew.tend(now)
+            for kind, line in tail.read():
+                say(f"{kind:<6} | {line}")
+            time.sleep(min(LOOK_SECONDS, end - now))
+        say("the time is up")
+
+
+@contextmanager
+def all_processes(
+    settings: Settings,
+    say: Callable[[str], None],
+    prepare: Callable[[Settings], None] = lambda _: None,
+) -> Iterator[tuple[Servers, Crew]]:
+    """Run servers and processes as long as the block.
+
+    Parameters
+    ----------
+    settings, say
+        As in `up`.
+    prepare
+        Is called with settings that have all addresses, when the servers answer and before any process runs.
+
+    Raises
+    ------
+    CannotStart, Unreachable
+        As in `up`.
+    """
+    with servers(settings, say=say) as running:
+        addressed = settings.model_copy(update={"kafka": running.kafka, "redis": running.redis})
+        prepare(addressed)
+        try:
+            with Crew(addressed, settings.data / "logs", say, programs()) as crew:
+                crew.tend(time.monotonic())
+                try:
+                    create_topics(addressed)
+                    yield running, crew
+                finally:
+                    say(f"stopping {', '.join(reversed(KINDS))}")
+        finally:
+            if running.children:
+                say(f"stopping {' and '.join(child.name for child in running.children)}")
+
+
+@contextmanager
+def sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Tail:
+    """What is added to log files from now on."""
+
+    def __init__(self, logs: Mapping[str, Path]) -> None:
+        self._logs = {kind: (log, log.stat().st_size if log.exists() else 0) for kind, log in logs.items()}
+
+    def read(self) -> Iterator[tuple[str, str]]:
+        """Yield the whole lines that are new, with the kind of the process."""
+        for kind, (log, position) in self._logs.items():
+            if not log.exists():
+                continue
+            with log.open("rb") as file:
+                file.seek(position)
+                whole, newline, _ = file.read().rpartition(b"\n")
+            self._logs[kind] = log, position + len(whole) + len(newline)
+            for line in whole.decode(errors="replace").splitlines():
+                yield kind, line.rstrip()
