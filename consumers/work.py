@@ -9,13 +9,14 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import faust
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from consumers.audience import Planner
 from consumers.emit import Emitter
-from consumers.insist import insist
+from consumers.insist import Stopped, insist
 from consumers.live import LiveModel
 from consumers.process import together
+from consumers.reconcile import Reconciler
 from models.affinity import ForwardDecay
 from stream.catalogue import Catalogue
 from stream.cohorts import Cohorts
@@ -206,19 +207,31 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         await app.start()
         stack.push_async_callback(app.stop)
         logger.info("answering releases")
-        await together(_until(stop, failed), live.follow(), heartbeat.keep(), _resume(emitter, stop))
+        behind = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
+        await behind.start()
+        stack.push_async_callback(behind.stop)
+        reconciler = Reconciler(behind, emitter, releases)
+        await reconciler.begin(await producer.partitions_for("releases"))
+        await together(
+            _until(stop, failed), live.follow(), heartbeat.keep(), _tidy(emitter, reconciler, stop)
+        )
 
 
 async def _until(stop: asyncio.Event, failed: asyncio.Future[None]) -> None:
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({stopping, failed}, return_when=asyncio.FIRST_COMPLETED)
+    stopping = asyncio.ensure_future(stop.wait())
+    waited: set[asyncio.Future[Any]] = {stopping, failed}
+    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if failed.done():
         failed.result()
 
 
-async def _resume(emitter: Emitter, stop: asyncio.Event) -> None:
-    """Finish the releases that another worker has left in the middle."""
-    while not stop.is_set():
-        await insist(emitter.finish_open, "finishing releases left open", stop)
-        await asyncio.sleep(LOOK_SECONDS)
+async def _tidy(emitter: Emitter, reconciler: Reconciler, stop: asyncio.Event) -> None:
+    """Finish the releases that a worker has left in the middle, and those that came to none."""
+    try:
+        while not stop.is_set():
+            await insist(emitter.finish_open, "finishing releases left open", stop)
+            await insist(reconciler.look, "looking for releases that nobody answered", stop)
+            await asyncio.sleep(LOOK_SECONDS)
+    except Stopped:
+        logger.info("releases left open are left to another")

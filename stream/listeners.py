@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgpack
 import numpy as np
@@ -163,7 +164,7 @@ class Listeners:
             keys = [key for at in group for key in (user_key(user_ids[at]), artists_key(user_ids[at]))]
             answer = _unpack(await self._rows(self._redis, keys, top))
             for at, pairs in zip(group, answer, strict=True):
-                rows[at] = ([name.decode() for name in pairs[::2]], [float(w) for w in pairs[1::2]])  # type: ignore[attr-defined,arg-type]
+                rows[at] = ([name.decode() for name in pairs[::2]], [float(w) for w in pairs[1::2]])
 
         await asyncio.gather(*map(one, self._groups(user_ids)))
         return rows
@@ -196,13 +197,14 @@ class Listeners:
         return [(cohort or b"").decode() for cohort in await pipeline.execute()]
 
 
-def _unpack(answer: bytes) -> list[list[object]]:
-    return msgpack.unpackb(answer, raw=True, strict_map_key=False)  # type: ignore[no-any-return]
+def _unpack(answer: bytes) -> list[Any]:
+    unpacked: list[Any] = msgpack.unpackb(answer, raw=True)
+    return unpacked
 
 
-def _listener(want: Want, held: list[object]) -> Listener:
+def _listener(want: Want, held: list[Any]) -> Listener:
     fields, offsets, _, whole, affinities = held
-    rev, cohort, cohort_from, since, moved, clicks, first, last, bot, hour, hour_clicks = fields  # type: ignore[misc]
+    rev, cohort, cohort_from, since, moved, clicks, first, last, bot, hour, hour_clicks = fields
     if not rev:
         return Listener(want.user_id, whole=True)
     return Listener(
@@ -218,16 +220,16 @@ def _listener(want: Want, held: list[object]) -> Listener:
         bot == b"1",
         int(hour),
         int(hour_clicks),
-        {p: int(offset) for p, offset in zip(want.partitions, offsets, strict=True) if offset},  # type: ignore[call-overload]
-        _weights(want.artists, affinities, bool(whole)),  # type: ignore[arg-type]
+        {p: int(offset) for p, offset in zip(want.partitions, offsets, strict=True) if offset},
+        _weights(want.artists, affinities, bool(whole)),
         bool(whole),
     )
 
 
-def _weights(asked: Sequence[str], affinities: list[bytes | None], whole: bool) -> dict[str, float]:
+def _weights(asked: Sequence[str], affinities: list[Any], whole: bool) -> dict[str, float]:
     if whole:
         pairs = iter(affinities)
-        return {name.decode(): float(weight) for name, weight in zip(pairs, pairs, strict=True)}  # type: ignore[union-attr,arg-type]
+        return {name.decode(): float(weight) for name, weight in zip(pairs, pairs, strict=True)}
     return {name: float(weight) for name, weight in zip(asked, affinities, strict=True) if weight}
 
 

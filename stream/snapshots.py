@@ -44,7 +44,7 @@ def encode(model: Model) -> bytes:
     header, arrays = model.to_arrays()
     buffer = io.BytesIO()
     text = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), dtype=np.uint8)
-    np.savez(buffer, header=text, **arrays)
+    np.savez(buffer, allow_pickle=False, header=text, **arrays)
     body = buffer.getvalue()
     return MAGIC + bytes([FORMAT]) + hashlib.sha256(body).digest() + body
 

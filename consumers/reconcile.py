@@ -1,0 +1,67 @@
+"""Looks through the topic `releases` for events that no worker has taken in hand, and answers them.
+
+Faust has passed over events after some rebalances (its issues 216 and 605); a release that nobody answers is
+nothing a label desk would forgive. What must not be lost is guarded by the state in Redis.
+"""
+
+from __future__ import annotations
+
+import time
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from consumers.emit import Emitter
+from stream.events import Record, Release, parse
+from stream.releases import Releases
+
+__all__ = ["Reconciler"]
+
+LOOK_BACK = 3600.0  # seconds before the start of this process
+YOUNG = 10.0  # seconds in which a release is still on its ordinary way
+
+
+class Reconciler:
+    """Goes through each partition once, behind the workers.
+
+    Parameters
+    ----------
+    consumer
+        One of no group, started, subscribed to nothing.
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer, emitter: Emitter, releases: Releases) -> None:
+        self._consumer = consumer
+        self._emitter = emitter
+        self._releases = releases
+
+    async def begin(self, partitions: set[int]) -> None:
+        """Stand where the last hour began."""
+        assigned = [TopicPartition("releases", number) for number in sorted(partitions)]
+        self._consumer.assign(assigned)
+        since = int((time.time() - LOOK_BACK) * 1000)
+        starts = await self._consumer.offsets_for_times(dict.fromkeys(assigned, since))
+        ends = await self._consumer.end_offsets(assigned)
+        for partition in assigned:
+            start = starts[partition]
+            self._consumer.seek(partition, start.offset if start else ends[partition])
+
+    async def look(self) -> int:
+        """Answer releases that nobody has taken in hand; return how many there were."""
+        answered = 0
+        fetched = await self._consumer.getmany(timeout_ms=0)
+        for partition, messages in fetched.items():
+            for message in messages:
+                if time.time() - message.timestamp / 1000 < YOUNG:
+                    self._consumer.seek(partition, message.offset)
+                    break
+                answered += await self._answer(message)
+        return answered
+
+    async def _answer(self, message: ConsumerRecord) -> bool:
+        release = parse(
+            Release, Record(message.topic, message.partition, message.offset, message.key, message.value)
+        )
+        if not isinstance(release, Release) or await self._releases.about(release.release_id):
+            return False
+        await self._emitter.answer(release, message.timestamp / 1000)
+        return True
