@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from rich.logging import RichHandler
+from threadpoolctl import threadpool_limits
 
 from stream.settings import Settings
 
@@ -25,6 +27,9 @@ def run_process(main: Callable[[Settings, asyncio.Event], Awaitable[None]], sett
     for noisy in ("aiokafka", "kafka", "faust", "mode"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
+    # Batches make objects by the ten thousand, hardly any in a cycle: looking for those took a third of all.
+    gc.set_threshold(100_000, 20, 100)
+
     async def whole() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -32,7 +37,9 @@ def run_process(main: Callable[[Settings, asyncio.Event], Awaitable[None]], sett
             loop.add_signal_handler(number, stop.set)
         await main(settings, stop)
 
-    asyncio.run(whole())
+    # One thread for the small matrices here: waiting for a second one takes longer than they do.
+    with threadpool_limits(1):
+        asyncio.run(whole())
 
 
 async def together(leader: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, None]) -> None:

@@ -49,8 +49,9 @@ class Want:
     artists: Sequence[str] = ()
 
 
-def _keys(user_ids: Iterable[str]) -> list[str]:
-    return [key for u in user_ids for key in (user_key(u), artists_key(u), taste_key(u))]
+def _keys(user_ids: Iterable[str]) -> list[bytes]:
+    # As bytes: the client takes a third of the time to send them.
+    return [user_key(user_id).encode() for user_id in user_ids]
 
 
 class Listeners:
@@ -68,7 +69,7 @@ class Listeners:
         self._redis = redis
         self._max_artists = max_artists
         self._read, self._write = Script("read_listeners"), Script("write_listeners")
-        self._rows = Script("read_rows")
+        self._rows, self._cohorts = Script("read_rows"), Script("read_cohorts")
 
     def _groups(self, user_ids: Sequence[str]) -> list[list[int]]:
         """Positions that one script may take together: on a cluster those in one slot."""
@@ -161,8 +162,7 @@ class Listeners:
         rows: list[tuple[list[str], list[float]]] = [([], [])] * len(user_ids)
 
         async def one(group: list[int]) -> None:
-            keys = [key for at in group for key in (user_key(user_ids[at]), artists_key(user_ids[at]))]
-            answer = _unpack(await self._rows(self._redis, keys, top))
+            answer = _unpack(await self._rows(self._redis, _keys(user_ids[at] for at in group), top))
             for at, pairs in zip(group, answer, strict=True):
                 rows[at] = ([name.decode() for name in pairs[::2]], [float(w) for w in pairs[1::2]])
 
@@ -189,12 +189,15 @@ class Listeners:
 
     async def cohorts_of(self, user_ids: Sequence[str]) -> list[str]:
         """Return the cohort that each listener's own record names; "" where there is none."""
-        if not user_ids:
-            return []
-        pipeline = self._redis.pipeline(transaction=False)
-        for user_id in user_ids:
-            pipeline.hget(user_key(user_id), "cohort")
-        return [(cohort or b"").decode() for cohort in await pipeline.execute()]
+        cohorts = [""] * len(user_ids)
+
+        async def one(group: list[int]) -> None:
+            answer = await self._cohorts(self._redis, _keys(user_ids[at] for at in group))
+            for at, cohort in zip(group, answer, strict=True):
+                cohorts[at] = cohort.decode()
+
+        await asyncio.gather(*map(one, self._groups(user_ids)))
+        return cohorts
 
 
 def _unpack(answer: bytes) -> list[Any]:

@@ -1,6 +1,6 @@
 -- What Redis holds of some listeners, as far as their next clicks need it.
 --
--- KEYS   for each listener: user:{ID}, user:{ID}:artists, user:{ID}:taste
+-- KEYS   for each listener: user:{ID}; the braces keep its :artists and :taste in the same slot
 -- ARGV   1: msgpack [head, bound, [[whole, [partition, ...], [artist, ...]], ...]]
 --           head: the first bytes of a taste made by the live model, "" for no model; a taste that starts
 --           otherwise is stale. bound: how many artists a listener keeps. whole: all artists are wanted.
@@ -16,7 +16,7 @@ local FIELDS = {'rev', 'cohort', 'cohort_from', 'cohort_since', 'moved', 'clicks
 local head, bound, wanted = unpack(cmsgpack.unpack(ARGV[1]))
 local result = {}
 for i, want in ipairs(wanted) do
-  local user, artists, taste_key = KEYS[3 * i - 2], KEYS[3 * i - 1], KEYS[3 * i]
+  local user, artists, taste_key = KEYS[i], KEYS[i] .. ':artists', KEYS[i] .. ':taste'
   local whole, partitions, asked = unpack(want)
   local fields = redis.call('HMGET', user, unpack(FIELDS))
   local offsets = {}

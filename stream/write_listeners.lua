@@ -1,6 +1,6 @@
 -- Writes what clicks (or a new model) made of some listeners: each listener wholly or not at all.
 --
--- KEYS   for each listener: user:{ID}, user:{ID}:artists, user:{ID}:taste
+-- KEYS   for each listener: user:{ID}; the braces keep its :artists and :taste in the same slot
 -- ARGV   1: msgpack [[rev, [field, value, ...], [weight, artist, ...], [artist, ...], taste or false], ...]
 --           rev: the revision that was read (0: no such listener yet); fields to set; affinities to set;
 --           artists to drop (before that); the new taste.
@@ -15,7 +15,7 @@ end
 
 local refused = {}
 for i, change in ipairs(cmsgpack.unpack(ARGV[1])) do
-  local user, artists, taste_key = KEYS[3 * i - 2], KEYS[3 * i - 1], KEYS[3 * i]
+  local user, artists, taste_key = KEYS[i], KEYS[i] .. ':artists', KEYS[i] .. ':taste'
   local rev, fields, affinities, dropped, taste = unpack(change)
   if tonumber(redis.call('HGET', user, 'rev') or 0) ~= rev then
     refused[#refused + 1] = i
