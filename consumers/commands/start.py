@@ -76,7 +76,8 @@ def add(app: typer.Typer) -> None:
     @command(app, panel=PANEL, example="REFRAIN_KAFKA=broker:9092 REFRAIN_REDIS=redis://db refrain work")
     def work(as_json: JsonLog = False) -> None:
         """Run one worker: answers releases with audiences, counts feedback, keeps the catalogue."""
+        from consumers.process import run_process
         from consumers.work import work
 
         _log(as_json)
-        work(connected_settings())
+        run_process(work, connected_settings())
