@@ -1,0 +1,97 @@
+"""The demo's notifier: tells audiences, and reports what they did. Their taste decides, not Refrain."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from consumers.demo.feed import Feed
+from consumers.demo.ledger import Entry, Ledger, Tally
+from consumers.demo.world import Play, World
+from stream.events import Feedback, Page, Record, Summary, encode, parse
+
+__all__ = ["Notifier"]
+
+
+class Notifier:
+    """Consumes audience pages and produces feedback.
+
+    Beside each audience it asks as many listeners drawn at random from all, without telling Refrain.
+
+    Parameters
+    ----------
+    consumer, producer
+        Started; the consumer reads `audiences` from now on.
+    world
+        Who knows what listeners do.
+    feed
+        Sends the plays of those who click.
+    ledger
+        Where it is kept book of.
+    """
+
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        producer: AIOKafkaProducer,
+        world: World,
+        feed: Feed,
+        ledger: Ledger,
+    ) -> None:
+        self._consumer = consumer
+        self._producer = producer
+        self._world = world
+        self._feed = feed
+        self._ledger = ledger
+
+    async def run(self, clock: Callable[[], float]) -> None:
+        """Tell listeners for ever."""
+        async for message in self._consumer:
+            received = clock()
+            record = Record(message.topic, message.partition, message.offset, message.key, message.value)
+            page = parse(Page, record)
+            if isinstance(page, Page):
+                await self._tell(page, received)
+                continue
+            summary = parse(Summary, record)
+            if isinstance(summary, Summary) and summary.release_id in self._ledger.entries:
+                self._ledger.entries[summary.release_id].reason = summary.reason
+
+    async def _tell(self, page: Page, received: float) -> None:
+        entry = self._ledger.entries.get(page.release_id)
+        if entry is None:
+            return  # of a release that this demo did not publish
+        if entry.first_page_at is None:
+            entry.first_page_at = received
+        people, in_scenes = self._world.people, self._world.music.scenes_of(entry.release.artist_ids[0])
+        told = people.react(page.user_ids, in_scenes)
+        by_chance = people.react(people.anybody(len(told)), in_scenes)
+        entry.audience += Tally(len(told), sum(reaction.clicked for reaction in told))
+        entry.at_random += Tally(len(by_chance), sum(reaction.clicked for reaction in by_chance))
+        kinds = ("opened", "clicked", "opted_out")
+        happened = [
+            (reaction.user_id, kind)
+            for reaction in told
+            for kind in ("sent", *(kind for kind in kinds if getattr(reaction, kind)))
+        ]
+        await self._report(entry, happened)
+
+    async def _report(self, entry: Entry, happened: list[tuple[str, str]]) -> None:
+        now = time.time()
+        events = [
+            Feedback.model_validate(
+                {"release_id": entry.release.release_id, "user_id": user, "kind": kind, "ts": now}
+            )
+            for user, kind in happened
+        ]
+        sent = [
+            await self._producer.send("feedback", encode(event), key=event.user_id.encode())
+            for event in events
+        ]
+        # Who clicks hears the song.
+        plays = [Play(e.user_id, entry.song, self._world.now, "play") for e in events if e.kind == "clicked"]
+        sent += await self._feed.send_clicks(plays, new=True)
+        await asyncio.gather(*sent)

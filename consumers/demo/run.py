@@ -1,0 +1,208 @@
+"""`refrain demo`: everything on one machine, and a world that uses it as a music service would."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from consumers.crew import Crew
+from consumers.demo.feed import Feed
+from consumers.demo.ground import clear_folder, clear_servers, demo_settings
+from consumers.demo.ledger import Ledger
+from consumers.demo.notifier import Notifier
+from consumers.demo.screen import Screen, open_screen
+from consumers.demo.view import Picture, ctr_line
+from consumers.demo.watch import TOPICS, Vitals, Watch
+from consumers.demo.world import World
+from consumers.insist import insist
+from consumers.process import together
+from consumers.up import all_processes, sigterm_interrupts
+from stream.broker import Servers
+from stream.connect import open_redis
+from stream.errors import RefrainError
+from stream.settings import Settings
+
+__all__ = ["demo"]
+
+SEED = 24
+LOOK_EVERY = 0.5  # seconds
+HISTORY_DAYS = 180.0  # so far behind ours the world's clock begins, that it can run ahead for hours
+
+
+def demo(
+    settings: Settings,
+    for_seconds: float | None = None,
+    *,
+    as_json: bool = False,
+    screen: Screen | None = None,
+) -> None:
+    """Run the demo, until asked to stop.
+
+    It begins anew each time, in a folder of its own within the data folder; servers that are given are used
+    where they hold no data, or a demo's.
+
+    Parameters
+    ----------
+    settings
+        `kafka` and `redis` may be empty.
+    for_seconds
+        How long to run once the servers answer; None: until Ctrl-C or SIGTERM.
+    as_json
+        Whether to write JSON lines.
+    screen
+        Where to show it; None: on standard output.
+
+    Raises
+    ------
+    CannotStart
+        Where something is missing on this machine, or a process dies again and again.
+    Unreachable
+        Where a server does not answer, or one of ours has ended.
+    RefrainError
+        Where given servers hold somebody's data, or no audience came.
+    """
+    stage = _Stage(demo_settings(settings), screen or open_screen(as_json=as_json), for_seconds)
+    words: list[str] = []
+    try:
+        with suppress(KeyboardInterrupt), sigterm_interrupts():
+            stage.run(given=settings)
+        words = stage.summary()
+    finally:
+        stage.screen.end(stage.last, words)
+
+
+@dataclass
+class _Stage:
+    """One run of the demo."""
+
+    settings: Settings
+    screen: Screen
+    for_seconds: float | None
+    began_at: float = field(default_factory=time.monotonic)
+    last: Picture | None = None
+    _said: str = ""
+
+    def __post_init__(self) -> None:
+        self._world = World(SEED, time.time() - HISTORY_DAYS * 86_400.0)
+        self._ledger = Ledger(self.began_at)
+
+    def say(self, line: str) -> None:
+        self._said = line
+        self.screen.say(line)
+
+    def run(self, given: Settings) -> None:
+        """Start everything, play, and stop everything."""
+        clear_folder(self.settings, self.say)
+        with all_processes(
+            self.settings, self.say, prepare=lambda addressed: clear_servers(given, addressed)
+        ) as (running, crew):
+            self._said = ""
+            # Nothing that a client library has to say may run into the view.
+            logging.basicConfig(filename=self.settings.data / "logs" / "demo.log", level=logging.WARNING)
+            addressed = self.settings.model_copy(update={"kafka": running.kafka, "redis": running.redis})
+            asyncio.run(self._play(addressed, running, crew))
+
+    async def _play(self, settings: Settings, running: Servers, crew: Crew) -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with AsyncExitStack() as stack:
+            redis = await open_redis(settings)
+            stack.push_async_callback(redis.aclose)
+            producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, linger_ms=2)
+            pages = AIOKafkaConsumer(
+                "audiences", bootstrap_servers=settings.kafka, auto_offset_reset="latest"
+            )
+            ends = AIOKafkaConsumer(bootstrap_servers=settings.kafka)
+            admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+            for client in (producer, pages, ends):
+                await client.start()
+                stack.push_async_callback(client.stop)
+            await admin.start()
+            stack.push_async_callback(admin.close)
+            places = [
+                TopicPartition(topic, number)
+                for topic in TOPICS
+                for number in sorted(await producer.partitions_for(topic))
+            ]
+            feed = Feed(producer, self._world, self._ledger, run=f"{int(time.time()):x}")
+            watch = Watch(redis, ends, admin, f"{settings.group}-ingest", places, self._world)
+            await feed.send_catalogue()
+            await together(
+                self._until(stop),
+                self._tend(running, crew),
+                self._look(watch, feed, stop),
+                Notifier(pages, producer, self._world, feed, self._ledger).run(time.monotonic),
+                feed.click_on(),
+                feed.release_on(time.monotonic),
+            )
+
+    async def _until(self, stop: asyncio.Event) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), self.for_seconds)
+
+    async def _tend(self, running: Servers, crew: Crew) -> None:
+        while True:
+            running.check()
+            crew.tend(time.monotonic())
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _look(self, watch: Watch, feed: Feed, stop: asyncio.Event) -> None:
+        since = time.monotonic()
+        while True:
+            now = time.monotonic()
+            vitals = await insist(lambda: watch.look(feed.clicks, now), "looking at Refrain", stop)  # noqa: B023
+            feed.catalogued = feed.catalogued or vitals.catalogued
+            if vitals.model is not None and vitals.members > vitals.waiting:
+                feed.audience_ready.set()
+            self.last = Picture(
+                now - since, self.for_seconds, self._about(), vitals, self._ledger, self._said
+            )
+            self.screen.show(self.last)
+            await asyncio.sleep(LOOK_EVERY)
+
+    def _about(self) -> str:
+        people, music = self._world.people, self._world.music
+        artists = len({artist for song in music.songs for artist in song.artist_ids})
+        return f"{len(people.listeners):,} listeners, {artists} artists in {len(music.scenes)} scenes"
+
+    def summary(self) -> list[str]:
+        """Return what remains to be said.
+
+        Raises
+        ------
+        RefrainError
+            Where no audience came: that is what the demo is there to show.
+        """
+        vitals = self.last.vitals if self.last else Vitals()
+        if self._ledger.first_audience_after is None:
+            raise RefrainError(
+                f"no audience came: {self._missing(vitals)}. The logs are in {self.settings.data / 'logs'}."
+            )
+        return [
+            f"The first audience came {self._ledger.first_audience_after:.1f} s after the start. "
+            f"{vitals.moves:,} changes of cohort, {vitals.dead_letters:,} dead letters (broken on purpose), "
+            f"model {vitals.model} with {vitals.n_cohorts} cohorts.",
+            ctr_line(self._ledger).plain,
+            f"Logs and data stay in {self.settings.data} until the next demo, which begins anew.",
+        ]
+
+    def _missing(self, vitals: Vitals) -> str:
+        if vitals.model is None:
+            return (
+                f"there was no model yet, {vitals.waiting:,} listeners were heard; it waits for "
+                f"{self.settings.first_model_listeners:,}, and the demo needs some 20 s (--for)"
+            )
+        if not self._ledger.entries:
+            return f"the first model had just come, with {vitals.members:,} listeners; run it longer (--for)"
+        reasons = sorted({entry.reason for entry in self._ledger.entries.values() if entry.reason})
+        if reasons:
+            return f"Refrain found nobody to tell ({'; '.join(reasons)})"
+        return f"{len(self._ledger.entries)} releases were published and none was answered"

@@ -1,0 +1,187 @@
+"""The demo's page of text: a picture of a moment that fits a terminal of any size from 80 x 24."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from consumers.demo.ledger import Entry, Ledger, Tally
+from consumers.demo.watch import CohortRow, Vitals
+
+__all__ = ["Picture", "ctr_line", "one_line"]
+
+FRAME = 13  # lines that are always there
+WIDE = 96  # columns from which everything is shown
+KEY = "bright_black"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A moment of the demo; rich renders it into the space there is.
+
+    Parameters
+    ----------
+    seconds, for_seconds
+        How long the demo has run, and how long it is to (None: until somebody ends it).
+    world
+        What is simulated, in a few words.
+    vitals
+        How Refrain is.
+    ledger
+        What came of the releases.
+    said
+        The last word of the processes, "" for none.
+    """
+
+    seconds: float
+    for_seconds: float | None
+    world: str
+    vitals: Vitals
+    ledger: Ledger
+    said: str = ""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        wide = options.max_width >= WIDE
+        rows = max((options.height or console.height) - FRAME, 6)
+        yield Group(
+            self._head(wide),
+            Rule("clicks", align="left", style=KEY),
+            _figures(self._flow()),
+            _figures(self._model()),
+            Rule("cohorts: who listens alike, and what they truly like best", align="left", style=KEY),
+            _cohorts(self.vitals.cohorts[: rows - rows // 2], wide),
+            Rule("releases: whom to tell, at once", align="left", style=KEY),
+            _releases(list(self.ledger.entries.values())[: -rows // 2 - 1 : -1], wide),
+            Rule(style=KEY),
+            ctr_line(self.ledger),
+            Text(
+                self.said or "Ctrl-C ends it",
+                style="yellow" if self.said else KEY,
+                overflow="ellipsis",
+                no_wrap=True,
+            ),
+        )
+
+    def _head(self, wide: bool) -> Text:
+        head = Text.assemble(
+            ("refrain demo", "bold cyan"), "  ", _clock(self.seconds), no_wrap=True, overflow="crop"
+        )
+        if self.for_seconds is not None:
+            head.append(f" of {_clock(self.for_seconds)}", style=KEY)
+        if wide:
+            head.append(f"   {self.world}", style=KEY)
+        return head
+
+    def _flow(self) -> list[tuple[str, str]]:
+        vitals = self.vitals
+        return [
+            ("in", f"{vitals.clicks_in:,.0f}/s"),
+            ("applied", f"{vitals.applied:,.0f}/s"),
+            ("lag", f"{max(vitals.lag, 0):,}"),
+            ("dead letters", f"{vitals.dead_letters:,}"),
+            ("changes of cohort", f"{vitals.moves:,}"),
+        ]
+
+    def _model(self) -> list[tuple[str, str]]:
+        vitals = self.vitals
+        if vitals.model is None:
+            return [("model", "none yet"), ("heard so far", f"{vitals.waiting:,} listeners")]
+        return [
+            ("model", f"{vitals.model}, {vitals.model_age:.0f} s old"),
+            ("cohorts", f"{vitals.n_cohorts} of {vitals.members:,}"),
+            ("in none", f"{vitals.waiting:,}"),
+            ("bots found", f"{vitals.bots}"),
+        ]
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
+
+
+def _figures(figures: Iterable[tuple[str, str]]) -> Text:
+    parts: list[tuple[str, str]] = []
+    for name, value in figures:
+        parts += [(f"{name} ", KEY), (value, "bold"), ("   ", "")]
+    return Text.assemble(*parts, no_wrap=True, overflow="crop")
+
+
+def _table() -> Table:
+    return Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style=KEY, show_edge=False)
+
+
+def _cohorts(rows: Iterable[CohortRow], wide: bool) -> RenderableType:
+    table = _table()
+    table.add_column("", width=4, no_wrap=True)
+    table.add_column("size", width=5, justify="right", no_wrap=True)
+    table.add_column("label", ratio=1, no_wrap=True)
+    table.add_column("truly", width=22 if wide else 19, no_wrap=True)
+    for row in rows:
+        share = Text.assemble((f"{row.share:4.0%} ".replace("%", " %"), _shade(row.share)), row.scene)
+        table.add_row(Text(row.cohort_id, KEY), f"{row.size:,}", row.label, share)
+    return table
+
+
+def _releases(entries: Iterable[Entry], wide: bool) -> RenderableType:
+    table = _table()
+    table.add_column("title", ratio=1, no_wrap=True)
+    table.add_column("artist", width=25 if wide else 21, no_wrap=True)
+    for name, width in (("told", 5), ("ms", 5), ("CTR", 7), ("at random", 9)):
+        table.add_column(name, width=width, justify="right", no_wrap=True)
+    for entry in entries:
+        artist = Text(entry.song.artist_names[0])
+        if entry.release.similar_to:
+            artist.append(" new", style="magenta")
+        latency = entry.latency_ms
+        audience: list[RenderableType] = [
+            f"{entry.audience.told:,}" if entry.audience.told else "-",
+            f"{latency:.0f}" if latency is not None else "-",
+            Text(_percent(entry.audience), style="bold green"),
+            _percent(entry.at_random),
+        ]
+        table.add_row(entry.release.title or "", artist, *audience)
+    return table
+
+
+def _percent(tally: Tally) -> str:
+    return f"{100 * tally.ctr:.1f} %" if tally.told else "-"
+
+
+def _shade(share: float) -> str:
+    good, fair = 0.7, 0.4
+    return "green" if share >= good else "yellow" if share >= fair else "red"
+
+
+def ctr_line(ledger: Ledger) -> Text:
+    """Return the line that it is all about: "CTR 11.2 % vs 1.9 % at random: 5.9 x"."""
+    if not ledger.audience.told:
+        return Text("no audience yet", style="bold")
+    line = Text.assemble(
+        ("CTR ", "bold"),
+        (_percent(ledger.audience), "bold green"),
+        f" vs {_percent(ledger.at_random)} at random",
+        no_wrap=True,
+        overflow="crop",
+    )
+    if ledger.lift is not None:
+        line.append_text(Text.assemble(": ", (f"{ledger.lift:.1f} x", "bold green")))
+    return line.append(
+        f"   {ledger.audience.told:,} told of {len(ledger.entries)} releases, "
+        f"median {ledger.median_ms or 0:.0f} ms",
+        style=KEY,
+    )
+
+
+def one_line(picture: Picture) -> str:
+    """Return a moment as a line of plain text, where there is no terminal."""
+    vitals = picture.vitals
+    model = f"model {vitals.model}, {vitals.n_cohorts} cohorts" if vitals.model else "no model yet"
+    return (
+        f"{_clock(picture.seconds)}  clicks {vitals.clicks_in:,.0f}/s, applied {vitals.applied:,.0f}/s, "
+        f"lag {max(vitals.lag, 0):,}, dead letters {vitals.dead_letters:,}; {model}; "
+        f"{ctr_line(picture.ledger).plain}"
+    )

@@ -1,0 +1,149 @@
+"""What an onlooker can know of Refrain: by its topics, its Redis keys and its signs of life."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from consumers.demo.world import World
+from stream.catalogue import song_key
+from stream.cohorts import cohort_key, members_key
+from stream.connect import AnyRedis
+from stream.heartbeats import heartbeats
+from stream.listeners import user_key
+
+__all__ = ["TOPICS", "CohortRow", "Vitals", "Watch"]
+
+WINDOW = 4.0  # seconds that a rate is taken over
+SHOWN = 24  # cohorts looked into
+TOPICS = ("clicks", "dead-letters", "cohort-changes")
+"""Whose ends it asks for."""
+
+
+@dataclass(frozen=True)
+class CohortRow:
+    """A cohort, and which scene its members truly like best."""
+
+    cohort_id: str
+    label: str
+    size: int
+    scene: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Vitals:
+    """How Refrain is at a moment. Rates are per second."""
+
+    clicks_in: float = 0.0
+    applied: float = 0.0
+    lag: int = 0
+    dead_letters: int = 0
+    moves: int = 0
+    model: int | None = None
+    model_age: float = 0.0
+    cohorts: tuple[CohortRow, ...] = ()
+    n_cohorts: int = 0
+    members: int = 0
+    waiting: int = 0
+    bots: int = 0
+    catalogued: bool = False
+
+
+@dataclass
+class Watch:
+    """Looks at Kafka and Redis.
+
+    Parameters
+    ----------
+    redis
+        Where Refrain's state is.
+    consumer
+        Started, of no group: asked for the ends of topics alone.
+    admin
+        Started: asked how far the ingesters are.
+    group
+        Their consumer group.
+    places
+        The partitions of `TOPICS`.
+    world
+        Tells what the members of a cohort truly like.
+    """
+
+    redis: AnyRedis
+    consumer: AIOKafkaConsumer
+    admin: AIOKafkaAdminClient
+    group: str
+    places: Sequence[TopicPartition]
+    world: World
+    _counts: deque[tuple[float, int, int]] = field(default_factory=deque)
+    _model: tuple[int | None, float] = (None, 0.0)
+
+    async def look(self, clicks: int, now: float) -> Vitals:
+        """Return how Refrain is now.
+
+        Parameters
+        ----------
+        clicks
+            How many clicks were sent so far.
+        now
+            Seconds on any clock.
+        """
+        clicks_in, applied = await self._rates(clicks, now)
+        ends: dict[TopicPartition, int] = await self.consumer.end_offsets(self.places)
+        model = await self.redis.get("model:current")
+        version = int(model) if model else None
+        if version != self._model[0]:
+            self._model = version, now
+        sizes = await self.redis.zrange("cohorts", 0, -1, desc=True, withscores=True)
+        living = [(cohort.decode(), int(size)) for cohort, size in sizes if size]
+        bots = [await self.redis.hget(user_key(bot), "bot") for bot in self.world.people.bots]
+        return Vitals(
+            clicks_in=clicks_in,
+            applied=applied,
+            lag=sum(end for place, end in ends.items() if place.topic == "clicks") - await self._committed(),
+            dead_letters=sum(end for place, end in ends.items() if place.topic == "dead-letters"),
+            moves=sum(end for place, end in ends.items() if place.topic == "cohort-changes"),
+            model=version,
+            model_age=now - self._model[1],
+            cohorts=tuple([await self._cohort(cohort, size) for cohort, size in living[:SHOWN]]),
+            n_cohorts=len(living),
+            members=sum(size for _, size in living),
+            waiting=await self.redis.scard(members_key("")),
+            bots=sum(bot == b"1" for bot in bots),
+            catalogued=bool(await self.redis.exists(song_key(self.world.music.songs[-1].song_id))),
+        )
+
+    async def _rates(self, clicks: int, now: float) -> tuple[float, float]:
+        processes = (await heartbeats(self.redis)).values()
+        applied = sum(int(p.get("clicks", 0)) for p in processes if p["kind"] == "ingest")
+        if self._counts and applied < self._counts[-1][2]:
+            self._counts.clear()  # an ingester died, and what it had counted with it
+        self._counts.append((now, clicks, applied))
+        while len(self._counts) > 2 and self._counts[1][0] <= now - WINDOW:  # noqa: PLR2004 - two make a rate
+            self._counts.popleft()
+        before, clicks_before, applied_before = self._counts[0]
+        passed = max(now - before, 1e-9)
+        return (clicks - clicks_before) / passed, (applied - applied_before) / passed
+
+    async def _committed(self) -> int:
+        offsets = await self.admin.list_consumer_group_offsets(self.group)
+        return sum(found.offset for place, found in offsets.items() if place.topic == "clicks")
+
+    async def _cohort(self, cohort: str, size: int) -> CohortRow:
+        label = await self.redis.hget(cohort_key(cohort), "label")
+        members = await self.redis.smembers(members_key(cohort))
+        people, scenes = self.world.people, self.world.music.scenes
+        liked = Counter(people.main_scene(user.decode()) for user in members)
+        (scene, number), *_ = liked.most_common(1) or [(0, 0)]
+        return CohortRow(
+            cohort,
+            label.decode() if label else "",
+            size,
+            scenes[scene] if number else "",
+            number / max(len(members), 1),
+        )
