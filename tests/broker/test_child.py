@@ -10,7 +10,7 @@ import pytest
 
 from stream.broker import Child
 from stream.errors import CannotStart
-from tests.broker.waiting import is_running, wait_until
+from tests.waiting import is_running, wait_until
 
 STUBBORN = """
 import signal, time

@@ -15,7 +15,7 @@ from stream.broker import redis as own_redis
 from stream.broker.folder import DataFolder, State, hold
 from stream.broker.ready import wait_for_redis
 from stream.errors import CannotStart
-from tests.broker.waiting import wait_until
+from tests.waiting import wait_until
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from kafka.admin import NewTopic
 from stream.broker import Servers, find_running, servers
 from stream.errors import CannotStart, Unreachable
 from stream.settings import Settings
-from tests.broker.waiting import is_running, wait_until
+from tests.waiting import is_running, wait_until
 
 
 def _own(folder: Path) -> Settings:

@@ -13,7 +13,8 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from ruamel.yaml import YAML
 
-from stream.broker import docker, properties
+from stream.broker import docker, fetch_jars, properties
+from stream.broker.java import find_java
 from stream.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -134,6 +135,20 @@ def test_kafka_is_the_one_that_refrain_up_starts() -> None:
     assert {k: v for k, v in KAFKA.items() if k not in doors} == {
         k: v for k, v in node.items() if k not in doors
     }
+
+
+def test_kafka_accepts_its_properties(tmp_path: Path) -> None:
+    properties_file = tmp_path / "server.properties"
+    names = {name.removeprefix("KAFKA_").replace("_", ".").lower(): value for name, value in KAFKA.items()}
+    properties_file.write_text(properties.as_file(names | {"log.dirs": str(tmp_path / "logs")}))
+    program = find_java()
+    assert program is not None
+    jars = fetch_jars(say=print)
+    command = [program, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format", "--config", properties_file]
+    answer = subprocess.run(
+        [*command, "--cluster-id=5L6g3nShT-eMCtK--X86sw"], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
 def test_every_listener_has_a_protocol() -> None:
