@@ -1,0 +1,111 @@
+"""How long from a release to the first page of its audience, while 5,000 clicks a second flow in.
+
+Measured against the bare way of a message through the same broker and back, in the same run.
+
+    python -m benchmarks.latency
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import numpy as np
+from kafka import KafkaConsumer, KafkaProducer
+
+from benchmarks.crowd import Crowd, send
+from benchmarks.house import House, house
+
+LISTENERS, ARTISTS = 100_000, 20_000
+RELEASES = 60
+RATE = 5_000
+PAUSE = 0.4
+
+
+def main() -> None:
+    """Measure and print."""
+    crowd = Crowd(LISTENERS, ARTISTS)
+    with house(first_model_listeners=20_000) as place:
+        ingester, trainer = place.start("ingest"), place.start("train")
+        before = send(place.settings, crowd.everyone(times=4))
+        place.wait(lambda: place.count(ingester) == before, "the last click")
+        place.wait(lambda: place.redis.get("model:current") is not None, "a model")
+        place.wait(lambda: place.redis.get("model:swept") == place.redis.get("model:current"), "the sweep")
+        trainer.stop()
+        worker = place.start("work")
+        place.wait(lambda: bool(place.heartbeat(worker)), "the worker")
+        time.sleep(2)  # Faust joins its group
+
+        print(f"{LISTENERS} listeners; from publishing to the first page, ms: median, 95 %, worst")
+        releases(place, 5, "warm")
+        show("bare message, there and back", bare(place))
+        show("release, nobody clicks", releases(place, RELEASES, "quiet"))
+        flow = threading.Thread(
+            target=send,
+            args=(place.settings, crowd.some(int(RATE * RELEASES * PAUSE * 1.5)), RATE),
+            daemon=True,
+        )
+        flow.start()
+        done, since = place.count(ingester), time.monotonic()
+        show(f"release, {RATE} clicks/s flow in", releases(place, RELEASES, "busy"))
+        rate = (place.count(ingester) - done) / (time.monotonic() - since)
+        print(f"clicks applied meanwhile: {rate:,.0f}/s")
+
+
+def show(what: str, milliseconds: list[float]) -> None:
+    median, late, worst = np.percentile(milliseconds, [50, 95, 100])
+    print(f"{what:34} {median:7.1f} {late:7.1f} {worst:7.1f}")
+
+
+def reader(place: House, topic: str) -> KafkaConsumer:
+    consumer = KafkaConsumer(topic, bootstrap_servers=place.settings.kafka, auto_offset_reset="latest")
+    while not consumer.assignment():
+        consumer.poll(100)
+    for partition in consumer.assignment():
+        consumer.position(partition)
+    return consumer
+
+
+def releases(place: House, number: int, name: str) -> list[float]:
+    """Publish releases one after the other and wait for the first page of each."""
+    consumer = reader(place, "audiences")
+    producer = KafkaProducer(bootstrap_servers=place.settings.kafka)
+    taken = []
+    for at in range(number):
+        release = f"{name}-{at}"
+        event = {"release_id": release, "artist_ids": [f"a{at % 50}-{1 + at % 7}"], "max_audience": 5000}
+        published = time.perf_counter()
+        producer.send("releases", key=release.encode(), value=json.dumps(event).encode())
+        producer.flush()
+        for message in consumer:
+            page = json.loads(message.value)
+            if page["release_id"] == release:
+                if "page" not in page:
+                    raise RuntimeError(f"nobody to tell of {release}: {page['reason']}")
+                break
+        taken.append(1000 * (time.perf_counter() - published))
+        time.sleep(PAUSE)
+    consumer.close()
+    producer.close()
+    return taken
+
+
+def bare(place: House, number: int = 60) -> list[float]:
+    """Send messages through the broker, and wait for each to come back."""
+    consumer = reader(place, "dead-letters")
+    producer = KafkaProducer(bootstrap_servers=place.settings.kafka)
+    taken = []
+    for _ in range(number):
+        sent = time.perf_counter()
+        producer.send("dead-letters", b"x")
+        producer.flush()
+        next(iter(consumer))
+        taken.append(1000 * (time.perf_counter() - sent))
+    consumer.close()
+    producer.close()
+    return taken
+
+
+if __name__ == "__main__":
+    main()
