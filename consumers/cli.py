@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from consumers.commands import start
+from consumers.commands import replay, start
 
 __all__ = ["build", "main"]
 
-FAMILIES = (start,)
+FAMILIES = (start, replay)
 
 EPILOG = "Settings are environment variables (REFRAIN_KAFKA, REFRAIN_REDIS, ...) or lines of refrain.toml."
 

@@ -5,6 +5,7 @@
     RefrainError                 something a person can mend; its text says how
     ├── SettingsError            a setting cannot be used
     ├── WrongUse                 a command was asked for something it cannot do
+    ├── BadFile                  a file of history cannot be read
     ├── Unreachable              Kafka or Redis does not answer
     ├── DecayChanged             Redis holds affinities of another half-life
     ├── SnapshotDamaged          a snapshot's bytes are not what was written
@@ -20,6 +21,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "BadFile",
     "CannotStart",
     "DecayChanged",
     "NoModel",
@@ -46,6 +48,10 @@ class SettingsError(RefrainError):
 
 class WrongUse(RefrainError):
     """A command was asked for something that it cannot do."""
+
+
+class BadFile(RefrainError):
+    """A file of history cannot be read, or nothing in it can be used."""
 
 
 class Unreachable(RefrainError):

@@ -49,6 +49,7 @@ __all__ = [
     "parse",
     "parse_clicks",
     "read_click",
+    "why",
 ]
 
 MAX_EVENT_BYTES = 64 * 1024
@@ -311,7 +312,7 @@ def parse_clicks(
         try:
             event = _read_click(value)
         except ValidationError as error:
-            dead.append(DeadLetter(record, *_why(error)))
+            dead.append(DeadLetter(record, *why(error)))
             continue
         ts = event["ts"]
         ts = ts if isinstance(ts, float) else seconds(ts)
@@ -351,7 +352,7 @@ def parse(model: type[E], record: Record) -> E | DeadLetter:
     try:
         return model.model_validate_json(record.value)
     except ValidationError as error:
-        return DeadLetter(record, *_why(error))
+        return DeadLetter(record, *why(error))
 
 
 def encode(event: BaseModel) -> bytes:
@@ -371,7 +372,8 @@ def _ahead(ts: float, now: float) -> str:
     return f"ts {ts:.0f} is {ts - now:.0f} s ahead of the clock{hint}"
 
 
-def _why(error: ValidationError) -> tuple[Reason, str]:
+def why(error: ValidationError) -> tuple[Reason, str]:
+    """Return the reason that an event is refused for, and the detail."""
     first = error.errors(include_url=False, include_context=False)[0]
     field = str(first["loc"][0]) if first["loc"] else ""
     detail = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}" if field else first["msg"]

@@ -1,0 +1,110 @@
+"""How far a replay has come: kept in a file, so that one that was interrupted goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+__all__ = ["HEADER", "Bookmark"]
+
+HEADER = "replay"
+"""The header that each replayed event carries: which replay it is of, and its number in it."""
+
+
+@dataclass(frozen=True)
+class Bookmark:
+    """How far a replay has come.
+
+    Attributes
+    ----------
+    path
+        Where it is kept.
+    sources
+        The files' paths, sizes and times of change: a file that has changed is another history.
+    run
+        A name no other replay has.
+    started
+        Unix seconds; what ``--spread`` and ``--since`` take for now, also when the replay goes on later.
+    events
+        All events before this number are in Kafka.
+    offsets
+        Partition -> where to look in Kafka for events from `events` on.
+    finished
+        Whether there is nothing left to send.
+    """
+
+    path: Path
+    sources: list[list[str | int]]
+    run: str = field(default_factory=lambda: secrets.token_hex(4))
+    started: float = 0.0
+    events: int = 0
+    offsets: dict[int, int] = field(default_factory=dict)
+    finished: bool = False
+
+    @classmethod
+    def find(cls, folder: Path, topic_id: str, files: Sequence[Path], options: str) -> tuple[Bookmark, bool]:
+        """Return the bookmark of a replay, and whether it is an old one.
+
+        Parameters
+        ----------
+        folder
+            Where bookmarks are kept.
+        topic_id, files, options
+            What makes a replay another one: the topic (a new one of the same name is another), the files, and
+            every option that changes which events there are, or their order.
+        """
+        paths = [path.resolve() for path in files]
+        identity = json.dumps([topic_id, [str(path) for path in paths], options])
+        path = folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
+        try:
+            held = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return cls(path, _sources(paths)), False
+        offsets = {int(partition): offset for partition, offset in held.pop("offsets").items()}
+        return cls(path, offsets=offsets, **held), True
+
+    @property
+    def changed(self) -> str | None:
+        """The file that is not what it was any more, None where all are."""
+        now = _sources([Path(str(path)) for path, *_ in self.sources])
+        return next((str(old[0]) for old, new in zip(self.sources, now, strict=True) if old != new), None)
+
+    def header(self, number: int) -> bytes:
+        """Return the value of an event's header.
+
+        Examples
+        --------
+        >>> Bookmark(Path("b"), [], run="1f").header(7)
+        b'1f:7'
+        """
+        return b"%s:%d" % (self.run.encode(), number)
+
+    def number(self, header: bytes) -> int | None:
+        """Return the number in a header, None where it is of another replay."""
+        run, _, number = header.partition(b":")
+        return int(number) if run == self.run.encode() else None
+
+    def anew(self, now: float) -> Bookmark:
+        """Return a bookmark at the begin of the same replay."""
+        return Bookmark(self.path, _sources([Path(str(path)) for path, *_ in self.sources]), started=now)
+
+    def at(self, events: int, offsets: dict[int, int], *, finished: bool = False) -> Bookmark:
+        """Return it, farther on."""
+        return replace(self, events=events, offsets=dict(offsets), finished=finished)
+
+    def save(self) -> None:
+        """Write it; a reader sees all of it or the one before."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        content = {name: value for name, value in asdict(self).items() if name != "path"}
+        draft = self.path.with_suffix(".new")
+        draft.write_text(json.dumps(content), encoding="utf-8")
+        os.replace(draft, self.path)  # noqa: PTH105  -- says what matters: over what is there
+
+
+def _sources(paths: Sequence[Path]) -> list[list[str | int]]:
+    return [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in paths]

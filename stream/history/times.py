@@ -1,0 +1,147 @@
+"""Times as files have them, read as Unix seconds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo
+
+from stream.errors import WrongUse
+
+__all__ = ["MILLISECONDS_FROM", "seconds_of", "span", "time_reader", "zone"]
+
+MILLISECONDS_FROM = 1e11
+"""A number from here on is milliseconds: as seconds it would be the year 5138, as milliseconds it is 1973."""
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_LENGTH = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
+
+
+def zone(name: str) -> tzinfo:
+    """Return a time zone by its name.
+
+    Raises
+    ------
+    WrongUse
+        Where there is none of that name.
+    """
+    try:
+        return UTC if name == "UTC" else ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise WrongUse(f"no time zone {name!r}; use a name like Europe/Berlin") from error
+
+
+def time_reader(pattern: str, timezone: tzinfo) -> Callable[[object], float]:
+    """Return what reads a column's times.
+
+    Parameters
+    ----------
+    pattern
+        ``seconds``, ``milliseconds``, ``iso``; ``auto`` (a number is seconds, or milliseconds from
+        `MILLISECONDS_FROM` on; else ISO 8601); or a pattern of ``strptime``, as ``%d/%m/%Y %H:%M``.
+    timezone
+        Of times that name none.
+
+    Returns
+    -------
+    A function that raises ValueError for what is no such time.
+
+    Examples
+    --------
+    >>> read = time_reader("auto", UTC)
+    >>> read("1541106106796") == read(1541106106.796) == read("2018-11-01T21:01:46.796")
+    True
+    >>> time_reader("%d/%m/%Y %H:%M", ZoneInfo("Europe/Berlin"))("01/01/2020 01:00")
+    1577836800.0
+    """
+    if pattern == "seconds":
+        return _number
+    if pattern == "milliseconds":
+        return lambda value: _number(value) / 1000
+    if pattern == "iso":
+        return lambda value: _iso(value, timezone)
+    if pattern == "auto":
+        return lambda value: _auto(value, timezone)
+    if "%" not in pattern:
+        raise WrongUse(
+            f"no time format {pattern!r}: use auto, seconds, milliseconds, iso, or a pattern as "
+            "'%d/%m/%Y %H:%M'"
+        )
+    return lambda value: _zoned(datetime.strptime(_text(value), pattern), timezone)
+
+
+def seconds_of(text: str, now: float, timezone: tzinfo) -> float:
+    """Return a moment that a person typed: a time, ``now``, or how long ago, as ``30d``.
+
+    Raises
+    ------
+    WrongUse
+        Where it is none.
+
+    Examples
+    --------
+    >>> seconds_of("2h", now=7200.0, timezone=UTC)
+    0.0
+    """
+    if text == "now":
+        return now
+    if length := _LENGTH.fullmatch(text):
+        return now - float(length[1]) * _UNITS[length[2]]
+    try:
+        return _auto(text, timezone)
+    except ValueError as error:
+        raise WrongUse(
+            f"{text!r} is no time: use ISO 8601 (2024-05-01 or 2024-05-01T12:00+02:00), Unix seconds, now, "
+            "or how long ago (90s, 45m, 12h, 30d, 4w)"
+        ) from error
+
+
+def span(text: str, now: float, timezone: tzinfo) -> tuple[float, float]:
+    """Return the two ends of ``30d`` (that long, up to now) or ``FROM..TO``.
+
+    Raises
+    ------
+    WrongUse
+        Where it is none, or runs backwards.
+
+    Examples
+    --------
+    >>> span("1d", now=86400.0, timezone=UTC)
+    (0.0, 86400.0)
+    >>> span("1970-01-02..1970-01-03", now=0.0, timezone=UTC)
+    (86400.0, 172800.0)
+    """
+    first, _, last = text.partition("..")
+    begin, end = seconds_of(first, now, timezone), seconds_of(last or "now", now, timezone)
+    if begin >= end:
+        raise WrongUse(f"the span {text!r} ends before it begins")
+    return begin, end
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"{value!r} is no text")
+
+
+def _number(value: object) -> float:
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
+        return float(value)
+    raise ValueError(f"{value!r} is no number")
+
+
+def _auto(value: object, timezone: tzinfo) -> float:
+    try:
+        number = _number(value)
+    except ValueError:
+        return _iso(value, timezone)
+    return number / 1000 if abs(number) >= MILLISECONDS_FROM else number
+
+
+def _iso(value: object, timezone: tzinfo) -> float:
+    return _zoned(datetime.fromisoformat(_text(value)), timezone)
+
+
+def _zoned(moment: datetime, timezone: tzinfo) -> float:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone)).timestamp()
