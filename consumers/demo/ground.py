@@ -22,7 +22,7 @@ FOLDER = "demo"
 MARK = "demo"
 
 PACE = {
-    "cohorts": 24,
+    "cohorts": 32,
     "partitions": 4,
     "first_model_listeners": 1000,
     "publish_every": 10.0,

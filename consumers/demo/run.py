@@ -7,7 +7,7 @@ import logging
 import signal
 import time
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -18,7 +18,7 @@ from consumers.demo.ground import clear_folder, clear_servers, demo_settings
 from consumers.demo.ledger import Ledger
 from consumers.demo.notifier import Notifier
 from consumers.demo.screen import Screen, open_screen
-from consumers.demo.view import Picture, ctr_line
+from consumers.demo.view import Picture
 from consumers.demo.watch import TOPICS, Vitals, Watch
 from consumers.demo.world import World
 from consumers.insist import insist
@@ -33,6 +33,7 @@ __all__ = ["demo"]
 
 SEED = 24
 LOOK_EVERY = 0.5  # seconds
+HINT = "Ctrl-C ends it"
 HISTORY_DAYS = 180.0  # so far behind ours the world's clock begins, that it can run ahead for hours
 
 
@@ -69,13 +70,14 @@ def demo(
         Where given servers hold somebody's data, or no audience came.
     """
     stage = _Stage(demo_settings(settings), screen or open_screen(as_json=as_json), for_seconds)
-    words: list[str] = []
     try:
-        with suppress(KeyboardInterrupt), sigterm_interrupts():
+        with sigterm_interrupts():
             stage.run(given=settings)
-        words = stage.summary()
+    except KeyboardInterrupt:
+        stage.interrupted = True
     finally:
-        stage.screen.end(stage.last, words)
+        stage.end()
+    stage.judge()
 
 
 @dataclass
@@ -86,8 +88,9 @@ class _Stage:
     screen: Screen
     for_seconds: float | None
     began_at: float = field(default_factory=time.monotonic)
-    last: Picture | None = None
-    _said: str = ""
+    interrupted: bool = False
+    _last: Picture | None = None
+    _said: str = HINT
 
     def __post_init__(self) -> None:
         self._world = World(SEED, time.time() - HISTORY_DAYS * 86_400.0)
@@ -103,7 +106,7 @@ class _Stage:
         with all_processes(
             self.settings, self.say, prepare=lambda addressed: clear_servers(given, addressed)
         ) as (running, crew):
-            self._said = ""
+            self._said = HINT
             # Nothing that a client library has to say may run into the view.
             logging.basicConfig(filename=self.settings.data / "logs" / "demo.log", level=logging.WARNING)
             addressed = self.settings.model_copy(update={"kafka": running.kafka, "redis": running.redis})
@@ -146,7 +149,7 @@ class _Stage:
 
     async def _until(self, stop: asyncio.Event) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), self.for_seconds)
+            self.interrupted = await asyncio.wait_for(stop.wait(), self.for_seconds)
 
     async def _tend(self, running: Servers, crew: Crew) -> None:
         while True:
@@ -162,10 +165,10 @@ class _Stage:
             feed.catalogued = feed.catalogued or vitals.catalogued
             if vitals.model is not None and vitals.members > vitals.waiting:
                 feed.audience_ready.set()
-            self.last = Picture(
+            self._last = Picture(
                 now - since, self.for_seconds, self._about(), vitals, self._ledger, self._said
             )
-            self.screen.show(self.last)
+            self.screen.show(self._last)
             await asyncio.sleep(LOOK_EVERY)
 
     def _about(self) -> str:
@@ -173,26 +176,29 @@ class _Stage:
         artists = len({artist for song in music.songs for artist in song.artist_ids})
         return f"{len(people.listeners):,} listeners, {artists} artists in {len(music.scenes)} scenes"
 
-    def summary(self) -> list[str]:
-        """Return what remains to be said.
+    def end(self) -> None:
+        """Show the last moment, and say what remains to be said."""
+        last = replace(self._last, said="") if self._last else None
+        words = []
+        if last and (came_after := self._ledger.first_audience_after):
+            words = [
+                f"The first audience came {came_after:.1f} s after the start. "
+                f"{last.vitals.dead_letters:,} clicks were broken on purpose, and are dead letters now.",
+                f"Logs and data stay in {self.settings.data} until the next demo, which begins anew.",
+            ]
+        self.screen.end(last, words)
+
+    def judge(self) -> None:
+        """Say whether the demo has shown what it is there to show.
 
         Raises
         ------
         RefrainError
-            Where no audience came: that is what the demo is there to show.
+            Where no audience came, and nobody cut it short.
         """
-        vitals = self.last.vitals if self.last else Vitals()
-        if self._ledger.first_audience_after is None:
-            raise RefrainError(
-                f"no audience came: {self._missing(vitals)}. The logs are in {self.settings.data / 'logs'}."
-            )
-        return [
-            f"The first audience came {self._ledger.first_audience_after:.1f} s after the start. "
-            f"{vitals.moves:,} changes of cohort, {vitals.dead_letters:,} dead letters (broken on purpose), "
-            f"model {vitals.model} with {vitals.n_cohorts} cohorts.",
-            ctr_line(self._ledger).plain,
-            f"Logs and data stay in {self.settings.data} until the next demo, which begins anew.",
-        ]
+        if self._ledger.first_audience_after is None and not self.interrupted:
+            missing = self._missing(self._last.vitals if self._last else Vitals())
+            raise RefrainError(f"no audience came: {missing}. The logs are in {self.settings.data / 'logs'}.")
 
     def _missing(self, vitals: Vitals) -> str:
         if vitals.model is None:

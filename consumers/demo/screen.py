@@ -43,11 +43,8 @@ class LiveScreen:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live: Live | None = None
-        self.said = ""
-        """The last word of the processes."""
 
     def say(self, line: str) -> None:
-        self.said = line
         if self._live is None:
             self._console.print(line)
 
@@ -83,6 +80,8 @@ class PlainScreen:
             self.say(one_line(picture))
 
     def end(self, last: Picture | None, words: list[str]) -> None:
+        if last is not None:
+            words = [*words, ctr_line(last.ledger).plain]
         for line in words:
             self.say(line)
 

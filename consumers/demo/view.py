@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -15,7 +15,7 @@ from consumers.demo.watch import CohortRow, Vitals
 
 __all__ = ["Picture", "ctr_line", "one_line"]
 
-FRAME = 13  # lines that are always there
+FRAME = 12  # lines that are always there
 WIDE = 96  # columns from which everything is shown
 KEY = "bright_black"
 
@@ -35,7 +35,7 @@ class Picture:
     ledger
         What came of the releases.
     said
-        The last word of the processes, "" for none.
+        The last word of the processes, or what else is to stand in the last line.
     """
 
     seconds: float
@@ -48,23 +48,19 @@ class Picture:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         wide = options.max_width >= WIDE
         rows = max((options.height or console.height) - FRAME, 6)
+        above, below = rows - rows // 2, rows // 2
         yield Group(
             self._head(wide),
             Rule("clicks", align="left", style=KEY),
             _figures(self._flow()),
             _figures(self._model()),
             Rule("cohorts: who listens alike, and what they truly like best", align="left", style=KEY),
-            _cohorts(self.vitals.cohorts[: rows - rows // 2], wide),
+            _cohorts(self.vitals.cohorts[:above], above, wide),
             Rule("releases: whom to tell, at once", align="left", style=KEY),
-            _releases(list(self.ledger.entries.values())[: -rows // 2 - 1 : -1], wide),
+            _releases(list(self.ledger.entries.values())[: -below - 1 : -1], below, wide),
             Rule(style=KEY),
             ctr_line(self.ledger),
-            Text(
-                self.said or "Ctrl-C ends it",
-                style="yellow" if self.said else KEY,
-                overflow="ellipsis",
-                no_wrap=True,
-            ),
+            Text(self.said, style="yellow", overflow="ellipsis", no_wrap=True),
         )
 
     def _head(self, wide: bool) -> Text:
@@ -84,7 +80,7 @@ class Picture:
             ("applied", f"{vitals.applied:,.0f}/s"),
             ("lag", f"{max(vitals.lag, 0):,}"),
             ("dead letters", f"{vitals.dead_letters:,}"),
-            ("changes of cohort", f"{vitals.moves:,}"),
+            ("moved", f"{vitals.moves:,}"),
         ]
 
     def _model(self) -> list[tuple[str, str]]:
@@ -94,7 +90,7 @@ class Picture:
         return [
             ("model", f"{vitals.model}, {vitals.model_age:.0f} s old"),
             ("cohorts", f"{vitals.n_cohorts} of {vitals.members:,}"),
-            ("in none", f"{vitals.waiting:,}"),
+            ("in no cohort", f"{vitals.waiting:,}"),
             ("bots found", f"{vitals.bots}"),
         ]
 
@@ -114,7 +110,13 @@ def _table() -> Table:
     return Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style=KEY, show_edge=False)
 
 
-def _cohorts(rows: Iterable[CohortRow], wide: bool) -> RenderableType:
+def _fill(table: Table, lines: int) -> None:
+    """Keep the place of rows to come, so that nothing jumps."""
+    for _ in range(lines):
+        table.add_row("")
+
+
+def _cohorts(rows: Sequence[CohortRow], lines: int, wide: bool) -> RenderableType:
     table = _table()
     table.add_column("", width=4, no_wrap=True)
     table.add_column("size", width=5, justify="right", no_wrap=True)
@@ -123,10 +125,11 @@ def _cohorts(rows: Iterable[CohortRow], wide: bool) -> RenderableType:
     for row in rows:
         share = Text.assemble((f"{row.share:4.0%} ".replace("%", " %"), _shade(row.share)), row.scene)
         table.add_row(Text(row.cohort_id, KEY), f"{row.size:,}", row.label, share)
+    _fill(table, lines - len(rows))
     return table
 
 
-def _releases(entries: Iterable[Entry], wide: bool) -> RenderableType:
+def _releases(entries: Sequence[Entry], lines: int, wide: bool) -> RenderableType:
     table = _table()
     table.add_column("title", ratio=1, no_wrap=True)
     table.add_column("artist", width=25 if wide else 21, no_wrap=True)
@@ -144,6 +147,7 @@ def _releases(entries: Iterable[Entry], wide: bool) -> RenderableType:
             _percent(entry.at_random),
         ]
         table.add_row(entry.release.title or "", artist, *audience)
+    _fill(table, lines - len(entries))
     return table
 
 

@@ -127,7 +127,9 @@ class Watch:
         while len(self._counts) > 2 and self._counts[1][0] <= now - WINDOW:  # noqa: PLR2004 - two make a rate
             self._counts.popleft()
         before, clicks_before, applied_before = self._counts[0]
-        passed = max(now - before, 1e-9)
+        passed = now - before
+        if not passed:
+            return 0.0, 0.0
         return (clicks - clicks_before) / passed, (applied - applied_before) / passed
 
     async def _committed(self) -> int:
