@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
-__all__ = ["is_running", "wait_until"]
+__all__ = ["DEADLINE", "wait_for", "wait_for_it"]
+
+T = TypeVar("T")
+
+DEADLINE = 90.0
+"""Seconds: far more than anything here needs, also on a machine that has other things to do."""
+
+PAUSE = 0.02
 
 
-def wait_until(condition: Callable[[], bool], *, timeout: float = 60) -> None:
-    """Poll until `condition` holds; an AssertionError after `timeout` seconds."""
+def wait_for(condition: Callable[[], T], what: str, timeout: float = DEADLINE) -> T:
+    """Poll until `condition` gives something true, and return that; an AssertionError when the time is up."""
     give_up = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < give_up, "it never came"
-        time.sleep(0.02)
+    while not (found := condition()):
+        assert time.monotonic() < give_up, f"it never came: {what}; at the end: {found!r}"
+        time.sleep(PAUSE)
+    return found
 
 
-def is_running(pid: int) -> bool:
-    """Whether there is such a process, other than a zombie nobody has asked about yet."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+async def wait_for_it(condition: Callable[[], Awaitable[T]], what: str, timeout: float = DEADLINE) -> T:
+    """Poll as `wait_for` does, in a test that is a coroutine."""
+    give_up = time.monotonic() + timeout
+    while not (found := await condition()):
+        assert time.monotonic() < give_up, f"it never came: {what}; at the end: {found!r}"
+        await asyncio.sleep(PAUSE)
+    return found
