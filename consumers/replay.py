@@ -32,7 +32,7 @@ def partition_of(key: bytes, partitions: int) -> int:
     Examples
     --------
     >>> [partition_of(key, 8) for key in (b"u1", b"u2", b"u3")]
-    [6, 2, 0]
+    [0, 6, 6]
     """
     number: int = murmur2(key)
     return (number & 0x7FFFFFFF) % partitions

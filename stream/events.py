@@ -386,6 +386,8 @@ def why(error: ValidationError) -> tuple[Reason, str]:
             Reason.BAD_TIME,
             f"{field}: {first['input']!r} is neither Unix seconds nor ISO 8601 with an offset",
         )
+    if first["type"] == "string_pattern_mismatch":
+        detail = f"{field}: {first['input']!r} has a control character or a brace in it"
     if field.endswith(("_id", "_ids")) or field in ("featuring", "similar_to"):
         return Reason.BAD_ID, detail
     return Reason.BAD_VALUE, detail

@@ -68,6 +68,7 @@ Format = Annotated[
 Delimiter = Annotated[str, rows("--delimiter", "Between columns, as ';' or '\\t'.", "CHAR")]
 Columns = Annotated[str, rows("--columns", "The columns of a file without a header row.", "A,B,...")]
 Encoding = Annotated[str, rows("--encoding", "Of the text.")]
+Mend = Annotated[bool, rows("--mend-text", "Undo that UTF-8 was read as Latin-1: BjÃ¶rk becomes Björk.")]
 Where = Annotated[
     list[str] | None,
     rows("--where", "Only such rows (!= for the others). Repeated: all must hold.", "COLUMN=VALUE"),
@@ -147,6 +148,7 @@ def add(app: typer.Typer) -> None:
         delimiter: Delimiter = "",
         columns: Columns = "",
         encoding: Encoding = "utf-8",
+        mend: Mend = False,
         where: Where = None,
         mapping: Mapping = None,
         constants: Constants = None,
@@ -193,9 +195,9 @@ def add(app: typer.Typer) -> None:
         plan = Plan(
             recipe,
             tuple(files),
-            Layout(file_format, delimiter.replace("\\t", "\t") or None, _names(columns), encoding),
+            Layout(file_format, delimiter.replace("\\t", "\t") or None, _names(columns), encoding, mend),
             songs,
-            Layout(columns=_names(songs_columns), encoding=encoding),
+            Layout(columns=_names(songs_columns), encoding=encoding, mend=mend),
             _pairs("--songs-map", songs_map),
             _pairs("--songs-on", songs_on),
             shuffle,

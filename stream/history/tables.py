@@ -62,12 +62,15 @@ class Layout:
         The names of the columns, where the file has no header row.
     encoding
         Of the text.
+    mend
+        Whether to undo that text was UTF-8 and was read as Latin-1 before it came into the file.
     """
 
     format: Format | None = None
     delimiter: str | None = None
     columns: tuple[str, ...] = ()
     encoding: str = "utf-8"
+    mend: bool = False
 
 
 class Table:
@@ -107,12 +110,8 @@ class Table:
         WrongUse
             Where the file has no such column; it names those there are.
         """
-        if self.format != "jsonl":
-            if name not in self.columns:
-                raise WrongUse(f"{self.path} has no column {name!r}; it has {', '.join(self.columns)}")
-            return itemgetter(self.columns.index(name))
-        top, *below = name.split(".")
-        return itemgetter_or_none(name) if not below else _nested(name, top, below)
+        get = _entry(name) if self.format == "jsonl" else self._cell(name)
+        return (lambda values: mended(get(values))) if self._layout.mend else get
 
     def has(self, name: str) -> bool:
         """Say whether this may be a column's name."""
@@ -156,6 +155,11 @@ class Table:
         if self.format == "tsv":  # what a quote in it means is nowhere said: it is a quote
             return csv.reader(lines, delimiter=self._layout.delimiter or "\t", quoting=csv.QUOTE_NONE)
         return csv.reader(lines, delimiter=self._layout.delimiter or ",")
+
+    def _cell(self, name: str) -> Column:
+        if name not in self.columns:
+            raise WrongUse(f"{self.path} has no column {name!r}; it has {', '.join(self.columns)}")
+        return itemgetter(self.columns.index(name))
 
     def _csv_rows(self, text: IO[str]) -> Iterator[Row | Bad]:
         reader = self._reader(iter(text))
@@ -205,12 +209,30 @@ class _Counted(io.RawIOBase):
         return count
 
 
-def itemgetter_or_none(name: str) -> Column:
-    """Return what takes an entry out of a dictionary, None where it has none."""
-    return lambda values: values.get(name)
+def mended(value: Any) -> Any:
+    """Return text as it was before it was taken for Latin-1, once or several times; all else as it is.
+
+    Examples
+    --------
+    >>> mended("Bj\u00c3\u00b6rk"), mended("Bj\u00c3\u0083\u00c2\u00b6rk"), mended("Bj\u00f6rk"), mended(7)
+    ('Björk', 'Björk', 'Björk', 7)
+    """
+    if isinstance(value, list):
+        return [mended(part) for part in value]
+    if not isinstance(value, str) or value.isascii():
+        return value
+    try:
+        before = value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value
+    return mended(before)
 
 
-def _nested(name: str, top: str, below: list[str]) -> Column:
+def _entry(name: str) -> Column:
+    top, *below = name.split(".")
+    if not below:
+        return lambda values: values.get(name)
+
     def get(values: dict[str, Any]) -> Any:
         if name in values:
             return values[name]
