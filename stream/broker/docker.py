@@ -29,7 +29,7 @@ def docker_answers() -> bool:
     if shutil.which("docker") is None:
         return False
     try:
-        return _docker("info").returncode == 0
+        return _docker("info", timeout=10.0).returncode == 0
     except subprocess.TimeoutExpired:
         return False
 
@@ -42,7 +42,7 @@ def start_in_docker(folder: DataFolder, *, port: int, say: Callable[[str], None]
     """
     if _docker("image", "inspect", image()).returncode != 0:
         say(f"fetching {image()} with Docker (only this once)")
-        pulled = _docker("pull", "--quiet", image(), timeout=None)
+        pulled = _docker("pull", "--quiet", image())
         if pulled.returncode != 0:
             raise CannotStart(f"Docker cannot fetch {image()}: {pulled.stderr.strip()}")
     name = f"refrain-kafka-{sha256(str(folder.path.resolve()).encode()).hexdigest()[:12]}"
@@ -59,7 +59,7 @@ def start_in_docker(folder: DataFolder, *, port: int, say: Callable[[str], None]
     return Child("Kafka", [*command, image()], cwd=home, log=home / "output.log", keep_open=[folder.lock])
 
 
-def _docker(*arguments: str, timeout: float | None = 10.0) -> subprocess.CompletedProcess[str]:
+def _docker(*arguments: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["docker", *arguments], capture_output=True, text=True, check=False, timeout=timeout
     )

@@ -44,14 +44,14 @@ def choose(wanted: str, last: str) -> str:
             f"this data folder's Kafka runs with {last} (REFRAIN_BROKER={last}), not with {wanted}. "
             "Name another folder with REFRAIN_DATA to begin anew."
         )
-    if wanted == "auto":
-        wanted = last or ("docker" if docker_answers() else "java")
-    if wanted == "docker":
-        if not docker_answers():
-            raise CannotStart(
-                "no Docker engine answers (`docker info` fails). Start it, or set REFRAIN_BROKER=java."
-            )
+    kind = last or wanted
+    if kind != "java" and docker_answers():
         return "docker"
+    if kind == "docker":
+        raise CannotStart(
+            "no Docker engine answers (`docker info` fails). Start it, or set REFRAIN_BROKER=java "
+            "and, with REFRAIN_DATA, a new data folder."
+        )
     _check_java()
     return "java"
 
@@ -63,7 +63,7 @@ def _check_java() -> str:
         "or give a broker with REFRAIN_KAFKA."
     )
     if java is None:
-        raise CannotStart(f"there is no broker: no Docker engine answers and no Java is installed. {way_out}")
+        raise CannotStart(f"there is no Kafka, and no Java to run one. {way_out}")
     version = java_version(java)
     if version is None or version < JAVA_NEEDED:
         found = "does not run" if version is None else f"is version {version}"

@@ -10,7 +10,8 @@ import pytest
 
 from stream.broker import Child
 from stream.errors import CannotStart
-from tests.waiting import is_running, wait_until
+from tests.broker.processes import is_running
+from tests.waiting import wait_for
 
 STUBBORN = """
 import signal, time
@@ -34,7 +35,7 @@ def test_it_is_stopped_with_sigterm(tmp_path: Path) -> None:
 
 def test_one_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     child = _python(tmp_path, STUBBORN, grace=0.2)
-    wait_until(lambda: "up" in child.last_words())
+    wait_for(lambda: "up" in child.last_words(), "its first word")
     assert child.stop() == -signal.SIGKILL
 
 
@@ -78,7 +79,7 @@ time.sleep(600)
         pid = int(parent.stdout.readline())
         assert is_running(pid)
         parent.kill()
-    wait_until(lambda: not is_running(pid))
+    wait_for(lambda: not is_running(pid), "its end")
 
 
 @pytest.mark.skipif(
@@ -88,5 +89,5 @@ def test_it_ends_when_its_watcher_is_killed(tmp_path: Path) -> None:
     child = _child(tmp_path, "sleep", "600")
     watcher = int(Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[1])
     os.kill(watcher, signal.SIGKILL)
-    wait_until(lambda: not is_running(child.pid))
+    wait_for(lambda: not is_running(child.pid), "its end")
     assert child.wait() == -signal.SIGKILL

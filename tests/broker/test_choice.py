@@ -15,7 +15,7 @@ from stream.broker import redis as own_redis
 from stream.broker.folder import DataFolder, State, hold
 from stream.broker.ready import wait_for_redis
 from stream.errors import CannotStart
-from tests.waiting import wait_until
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_docker_runs_the_image_with_the_node_that_java_runs(programs: Path, tmp_
     _install(programs, "docker", DOCKER)
     folder = _folder(tmp_path / "data")
     with docker.start_in_docker(folder, port=23456, say=print) as child:
-        wait_until(lambda: child.log.read_text().endswith(f"{docker.image()}\n"))
+        wait_for(lambda: child.log.read_text().endswith(f"{docker.image()}\n"), "docker run")
         arguments = child.log.read_text().split("\n")
     os.close(folder.lock)
     assert docker.image() == f"apache/kafka:{java.kafka_version()}"

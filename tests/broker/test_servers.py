@@ -16,7 +16,8 @@ from kafka.admin import NewTopic
 from stream.broker import Servers, find_running, servers
 from stream.errors import CannotStart, Unreachable
 from stream.settings import Settings
-from tests.waiting import is_running, wait_until
+from tests.broker.processes import is_running
+from tests.waiting import wait_for
 
 
 def _own(folder: Path) -> Settings:
@@ -137,11 +138,24 @@ def test_a_server_that_ends_is_named_with_its_log(tmp_path: Path, kafka: str) ->
         running.check()
         child = running.children[0]
         child.signal(signal.SIGKILL)
-        wait_until(lambda: not child.alive)
+        wait_for(lambda: not child.alive, "its end")
         with pytest.raises(Unreachable, match=r"Redis has ended with code -9.*output\.log"):
             running.check()
 
 
+def test_a_kafka_that_cannot_start_says_why(tmp_path: Path, redis_url: str) -> None:
+    settings = Settings(data=tmp_path, redis=redis_url, broker="java", connect_timeout=120)
+    logs = tmp_path / "kafka" / "logs"
+    logs.mkdir(parents=True)
+    (logs / "meta.properties").write_text("version=1\ncluster.id=another\nnode.id=77\n")
+    with (
+        pytest.raises(Unreachable, match=r"(?s)Kafka has ended with code 1.*output\.log.*77"),
+        servers(settings),
+    ):
+        pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's table of sockets")
 def test_only_this_machine_can_reach_them(tmp_path: Path, kafka: str) -> None:
     with servers(_own_redis(tmp_path, kafka)) as running:
         ports = {_port(running.redis): "Redis", _port(kafka): "Kafka"}

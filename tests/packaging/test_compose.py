@@ -144,7 +144,15 @@ def test_kafka_accepts_its_properties(tmp_path: Path) -> None:
     program = find_java()
     assert program is not None
     jars = fetch_jars(say=print)
-    command = [program, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format", "--config", properties_file]
+    command = [
+        program,
+        "-cp",
+        f"{jars}/*",
+        "kafka.tools.StorageTool",
+        "format",
+        "--config",
+        str(properties_file),
+    ]
     answer = subprocess.run(
         [*command, "--cluster-id=5L6g3nShT-eMCtK--X86sw"], capture_output=True, text=True, check=False
     )
