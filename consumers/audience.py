@@ -84,8 +84,7 @@ class Planner:
         places = release.max_audience or self.max_audience
         limit = min(self.candidates * now.sum(), max(PER_PLACE * places, AT_LEAST))
         chosen = choose_cohorts(rates, now, limit, release.min_ctr or 0.0)
-        names = [model.cohort_ids[row] for row in chosen]
-        return dict(zip(names, await asyncio.gather(*map(self.cohorts.everyone, names)), strict=True))
+        return await self.cohorts.everyone([model.cohort_ids[row] for row in chosen])
 
     async def _best(
         self, members: dict[str, list[str]], model: Model, target: Target, places: int

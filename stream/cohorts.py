@@ -152,9 +152,15 @@ class Cohorts:
             if cohort not in living and not await self._redis.scard(members_key(cohort)):
                 await self._redis.zrem(SIZES, cohort)
 
-    async def everyone(self, cohort: str) -> list[str]:
-        """Return all members at once."""
-        return [user.decode() for user in await self._redis.smembers(members_key(cohort))]
+    async def everyone(self, cohorts: Sequence[str]) -> dict[str, list[str]]:
+        """Return all members of some cohorts at once."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for cohort in cohorts:
+            pipeline.smembers(members_key(cohort))
+        found = await pipeline.execute() if cohorts else []
+        return {
+            cohort: [user.decode() for user in users] for cohort, users in zip(cohorts, found, strict=True)
+        }
 
     async def members(self, cohort: str) -> AsyncIterator[list[str]]:
         """Go through the members some hundred at a time; all who stay throughout are met at least once."""

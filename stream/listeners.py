@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from stream.scripts import Script
 __all__ = ["Listeners", "Want", "artists_key", "taste_key", "user_key"]
 
 IN_A_SCRIPT = 250  # listeners: a script of so many holds Redis up for some 3 ms
+LANES = 48  # scripts on their way at once: a client of a cluster has 100 connections to a node
 TOO_MANY_TO_ASK = 500  # artists by name: the whole row is as cheap
 
 
@@ -70,6 +71,7 @@ class Listeners:
         self._max_artists = max_artists
         self._read, self._write = Script("read_listeners"), Script("write_listeners")
         self._rows, self._cohorts = Script("read_rows"), Script("read_cohorts")
+        self._lanes = asyncio.Semaphore(LANES)
 
     def _groups(self, user_ids: Sequence[str]) -> list[list[int]]:
         """Positions that one script may take together: on a cluster those in one slot."""
@@ -79,6 +81,15 @@ class Listeners:
         slots = [key_slot(user_key(user_id).encode()) for user_id in user_ids]
         ordered = sorted(positions, key=slots.__getitem__)
         return [list(group) for _, group in itertools.groupby(ordered, key=slots.__getitem__)]
+
+    async def _each(self, work: Callable[[list[int]], Awaitable[None]], user_ids: Sequence[str]) -> None:
+        """Do some work on all groups. On a cluster there is hardly more than one listener in a slot."""
+
+        async def lane(group: list[int]) -> None:
+            async with self._lanes:
+                await work(group)
+
+        await asyncio.gather(*map(lane, self._groups(user_ids)))
 
     async def read(
         self, wants: Sequence[Want], model: tuple[int, int] | None
@@ -120,7 +131,7 @@ class Listeners:
             if matrix is not None and fresh:
                 matrix[fresh] = tastes.unpack(packed, matrix.shape[1])
 
-        await asyncio.gather(*map(one, self._groups([want.user_id for want in wants])))
+        await self._each(one, [want.user_id for want in wants])
         return found, matrix
 
     @staticmethod
@@ -154,7 +165,7 @@ class Listeners:
             )
             refused.extend(digests[group[at - 1]] for at in answer)
 
-        await asyncio.gather(*map(one, self._groups([digest.listener.user_id for digest in digests])))
+        await self._each(one, [digest.listener.user_id for digest in digests])
         return refused
 
     async def rows(self, user_ids: Sequence[str], top: int) -> list[tuple[list[str], list[float]]]:
@@ -166,7 +177,7 @@ class Listeners:
             for at, pairs in zip(group, answer, strict=True):
                 rows[at] = ([name.decode() for name in pairs[::2]], [float(w) for w in pairs[1::2]])
 
-        await asyncio.gather(*map(one, self._groups(user_ids)))
+        await self._each(one, user_ids)
         return rows
 
     async def tastes(self, user_ids: Sequence[str], dims: int) -> tuple[list[str], npt.NDArray[np.float64]]:
@@ -196,7 +207,7 @@ class Listeners:
             for at, cohort in zip(group, answer, strict=True):
                 cohorts[at] = cohort.decode()
 
-        await asyncio.gather(*map(one, self._groups(user_ids)))
+        await self._each(one, user_ids)
         return cohorts
 
 
