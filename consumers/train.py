@@ -25,7 +25,7 @@ from stream.connect import open_kafka, open_redis
 from stream.errors import SnapshotDamaged, SnapshotTooNew
 from stream.events import read_click
 from stream.guards import guard_decay
-from stream.heartbeats import Heartbeat
+from stream.heartbeats import Heartbeat, heartbeats
 from stream.listeners import Listeners
 from stream.settings import Settings
 from stream.snapshots import Lease, Snapshots
@@ -74,6 +74,7 @@ class Trainer:
         self._random = random.Random(0)  # noqa: S311 - a sample, not a secret
         self._recent: OrderedDict[str, None] = OrderedDict()
         self._again = 0
+        self._applied = -1
         self._counted: dict[str, int] = {}
 
     async def run(self, consumer: AIOKafkaConsumer) -> None:
@@ -86,7 +87,7 @@ class Trainer:
         while not self._stop.is_set():
             records = await self._read(consumer)
             active = self._active(records)
-            users = active or self._idle()
+            users = active or await insist(self._idle, "looking how far ingesters are", self._stop)
             if users:
                 rows = await insist(
                     lambda: self._listeners.rows(users, self._settings.max_artists),  # noqa: B023 - called at once
@@ -107,6 +108,7 @@ class Trainer:
                 await self._publish(learner)
                 published_at, published_clicks, learned = time.monotonic(), learner.clicks, 0
             self._heartbeat.gauges["sample"] = learner.listeners
+            self._heartbeat.gauges["settled"] = int(not users and not learned)
 
     async def _read(self, consumer: AIOKafkaConsumer) -> list[ConsumerRecord]:
         found = await consumer.getmany(timeout_ms=200, max_records=READ)
@@ -132,8 +134,16 @@ class Trainer:
             self._again = REPEATS * len(self._recent)
         return chosen
 
-    def _idle(self) -> list[str]:
-        """Return some of the recent listeners while nobody clicks: ingesters may have been behind."""
+    async def _idle(self) -> list[str]:
+        """Return some of the recent listeners while nobody clicks.
+
+        Each is learned from some times more, counted from when the ingesters, too, have no more to do: they
+        may be behind, and what is learned from is what they write.
+        """
+        processes = await heartbeats(self._listeners.redis)
+        applied = sum(int(p.get("clicks", 0)) for p in processes.values() if p["kind"] == "ingest")
+        if applied != self._applied:
+            self._applied, self._again = applied, REPEATS * len(self._recent)
         if self._again <= 0:
             return []
         users = self._random.sample(list(self._recent), min(SAMPLE, len(self._recent)))

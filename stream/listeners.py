@@ -67,7 +67,7 @@ class Listeners:
     """
 
     def __init__(self, redis: AnyRedis, max_artists: int) -> None:
-        self._redis = redis
+        self.redis = redis
         self._max_artists = max_artists
         self._read, self._write = Script("read_listeners"), Script("write_listeners")
         self._rows, self._cohorts = Script("read_rows"), Script("read_cohorts")
@@ -76,7 +76,7 @@ class Listeners:
     def _groups(self, user_ids: Sequence[str]) -> list[list[int]]:
         """Positions that one script may take together: on a cluster those in one slot."""
         positions = range(len(user_ids))
-        if not isinstance(self._redis, RedisCluster):
+        if not isinstance(self.redis, RedisCluster):
             return [list(positions[at : at + IN_A_SCRIPT]) for at in range(0, len(user_ids), IN_A_SCRIPT)]
         slots = [key_slot(user_key(user_id).encode()) for user_id in user_ids]
         ordered = sorted(positions, key=slots.__getitem__)
@@ -118,7 +118,7 @@ class Listeners:
                 [len(w.artists) > TOO_MANY_TO_ASK, list(w.partitions), self._ask(w.artists)] for w in asked
             ]
             answer = await self._read(
-                self._redis,
+                self.redis,
                 _keys(want.user_id for want in asked),
                 msgpack.packb([first, self._max_artists, request], use_bin_type=False),
             )
@@ -159,7 +159,7 @@ class Listeners:
 
         async def one(group: list[int]) -> None:
             answer = await self._write(
-                self._redis,
+                self.redis,
                 _keys(digests[position].listener.user_id for position in group),
                 msgpack.packb([changes[position] for position in group], use_bin_type=False),
             )
@@ -173,7 +173,7 @@ class Listeners:
         rows: list[tuple[list[str], list[float]]] = [([], [])] * len(user_ids)
 
         async def one(group: list[int]) -> None:
-            answer = _unpack(await self._rows(self._redis, _keys(user_ids[at] for at in group), top))
+            answer = _unpack(await self._rows(self.redis, _keys(user_ids[at] for at in group), top))
             for at, pairs in zip(group, answer, strict=True):
                 rows[at] = ([name.decode() for name in pairs[::2]], [float(w) for w in pairs[1::2]])
 
@@ -186,13 +186,13 @@ class Listeners:
         Models are aligned, so a taste that an earlier one made may stand beside the others.
         """
         keys = [taste_key(user_id) for user_id in user_ids]
-        if isinstance(self._redis, RedisCluster):
-            pipeline = self._redis.pipeline(transaction=False)
+        if isinstance(self.redis, RedisCluster):
+            pipeline = self.redis.pipeline(transaction=False)
             for key in keys:
                 pipeline.get(key)
             found = await pipeline.execute() if keys else []
         else:
-            found = await self._redis.mget(keys) if keys else []
+            found = await self.redis.mget(keys) if keys else []
         size = tastes.size(dims)
         held = [(user, taste) for user, taste in zip(user_ids, found, strict=True) if taste]
         held = [(user, taste) for user, taste in held if len(taste) == size]
@@ -203,7 +203,7 @@ class Listeners:
         cohorts = [""] * len(user_ids)
 
         async def one(group: list[int]) -> None:
-            answer = await self._cohorts(self._redis, _keys(user_ids[at] for at in group))
+            answer = await self._cohorts(self.redis, _keys(user_ids[at] for at in group))
             for at, cohort in zip(group, answer, strict=True):
                 cohorts[at] = cohort.decode()
 

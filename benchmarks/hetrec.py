@@ -1,0 +1,178 @@
+"""The whole way on real listening: Last.fm history in, cohorts in Redis, audiences out, and their lift.
+
+A fifth of the (listener, artist) pairs is held out. The others are replayed as clicks, ceil(log2(1 + plays))
+each, shuffled. A release of each artist with at least five held-out and five known listeners is published:
+how many times more often than at random is a held-out listener in the audience? Listeners who are known to
+play the artist do not count. Measured against batch references on the same split, in the same run.
+
+    python -m benchmarks.hetrec [SPLIT]    (a seed, default 0)
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from kafka import KafkaConsumer, KafkaProducer
+from scipy.sparse import csr_matrix
+from scipy.sparse.linalg import svds
+
+from benchmarks.house import House, house
+from models.evaluation import Holdout, Lift, holdout, lift
+from models.kmeans import KMeans
+from models.taste import idf, unit
+
+DATA = Path(__file__).parents[2] / "shared" / "data" / "hetrec_lastfm_2k"
+SHARE = 0.05
+Floats = npt.NDArray[np.float64]
+
+
+def plays() -> tuple[csr_matrix, list[str], list[str]]:
+    """Return plays (n, A), listener ids, artist ids."""
+    with gzip.open(DATA / "user_artists.dat.gz", "rt") as lines:
+        rows = [line.split() for line in lines][1:]
+    users = sorted({row[0] for row in rows}, key=int)
+    artists = sorted({row[1] for row in rows}, key=int)
+    of_user = {user: at for at, user in enumerate(users)}
+    of_artist = {artist: at for at, artist in enumerate(artists)}
+    weights = [float(row[2]) for row in rows]
+    at = ([of_user[row[0]] for row in rows], [of_artist[row[1]] for row in rows])
+    return csr_matrix((weights, at), shape=(len(users), len(artists))), users, artists
+
+
+def main() -> None:
+    """Replay, measure, print."""
+    if not DATA.is_dir():
+        sys.exit(f"the data set is not here: {DATA}")
+    matrix, users, artists = plays()
+    split = holdout(matrix, seed=int(sys.argv[1]) if len(sys.argv) > 1 else 0)
+    print(
+        f"{len(users)} listeners, {len(split.artists)} artists asked about, {split.held.nnz} pairs held out"
+    )
+    with house(cohorts=48, half_life_days=14) as place:
+        sent = replay(place, split, users, artists)
+        clicks = sum(int(place.redis.hget(f"user:{{{user}}}", "clicks") or 0) for user in users)
+        print(f"clicks sent {sent}, applied {clicks}, lost {sent - clicks}")
+        cohort = np.array([place.redis.hget(f"user:{{{user}}}", "cohort") or "" for user in users])
+        sizes = dict(place.redis.zrange("cohorts", 0, -1, withscores=True))
+        print(
+            f"{len(sizes)} cohorts, empty {sum(not size for size in sizes.values())}, "
+            f"largest {max(sizes.values()) / len(users):.1%} of listeners"
+        )
+        show("Refrain, by cohort", lift(split, by_cohort(split, cohort), SHARE))
+        show("Refrain, audience as emitted", lift(split, emitted(place, split, users, artists), SHARE))
+    tastes, scores = svd(split)
+    kmeans = KMeans(48, seed=0)
+    kmeans.start(tastes)
+    kmeans.refine(tastes, passes=20)
+    batch = kmeans.predict_many(tastes).astype(str)
+    show("batch: SVD + k-means, by cohort", lift(split, by_cohort(split, batch), SHARE))
+    show("batch: SVD, everybody ranked", lift(split, scores, SHARE))
+    show(
+        "most active listeners",
+        lift(split, [split.known.getnnz(axis=1).astype(float)] * len(split.artists), SHARE),
+    )
+
+
+def show(what: str, found: Lift) -> None:
+    print(f"{what:34} lift {found.value:5.2f}   ({found.low:.2f} to {found.high:.2f})")
+
+
+def replay(place: House, split: Holdout, users: list[str], artists: list[str]) -> int:
+    """Send the known pairs as clicks by `refrain replay`; wait until all is learned and everybody placed."""
+    table = place.folder / "plays.tsv"
+    known = split.known.tocoo()
+    rows = "".join(
+        f"{users[u]}\t{artists[a]}\t{int(w)}\n"
+        for u, a, w in zip(known.row, known.col, known.data, strict=True)
+    )
+    table.write_text("userID\tartistID\tweight\n" + rows)
+    ingester, trainer = place.start("ingest"), place.start("train")
+    started = time.monotonic()
+    sending = place.start(
+        "replay", "clicks", str(table), "--map", "user_id=userID,song_id=artistID,artist_ids=artistID",
+        "--repeat", "weight", "--repeat-scale", "log2", "--shuffle", "1", "--spread", "30d",
+    )  # fmt: skip
+    place.wait(lambda: not sending.alive, "the replay's end")
+    sent = int(np.ceil(np.log2(1 + known.data)).sum())
+    place.wait(lambda: place.count(ingester) >= sent, "the last click")
+    took = time.monotonic() - started
+    print(f"{sent} clicks replayed and applied in {took:.1f} s, {sent / took:,.0f}/s")
+    place.wait(lambda: place.heartbeat(trainer).get("settled") == "1", "a model of all of it")
+    trainer.stop()
+    place.wait(lambda: place.redis.get("model:swept") == place.redis.get("model:current"), "the sweep")
+    return sent
+
+
+def by_cohort(split: Holdout, cohorts: npt.NDArray[np.str_]) -> Iterator[Floats]:
+    """Score listeners by their cohort's share of known listeners of the artist, themselves left out."""
+    _, of = np.unique(cohorts, return_inverse=True)
+    sizes = np.bincount(of)
+    known = split.known.tocsc()
+    for artist in split.artists:
+        play = known.indices[known.indptr[artist] : known.indptr[artist + 1]]
+        held = np.bincount(of[play], minlength=len(sizes))
+        yield (held / sizes)[of]
+
+
+def emitted(place: House, split: Holdout, users: list[str], artists: list[str]) -> Iterator[Floats]:
+    """Publish a release of each artist, and score listeners by the scores of its audience."""
+    worker = place.start("work")
+    place.wait(lambda: bool(place.heartbeat(worker)), "the worker")
+    number = {user: at for at, user in enumerate(users)}
+    producer = KafkaProducer(bootstrap_servers=place.settings.kafka)
+    consumer = KafkaConsumer(
+        "audiences", bootstrap_servers=place.settings.kafka, auto_offset_reset="earliest"
+    )
+    known = split.known.tocsc().getnnz(axis=0)
+    for artist in split.artists:
+        # As large that a twentieth of those who do not play the artist is in it.
+        size = int(np.ceil(SHARE * len(users))) + int(known[artist])
+        release = {"release_id": f"r{artist}", "artist_ids": [artists[artist]], "max_audience": size}
+        producer.send("releases", key=f"r{artist}".encode(), value=json.dumps(release).encode())
+    producer.flush()
+    scores = {f"r{artist}": np.full(len(users), -np.inf) for artist in split.artists}
+    open_releases = set(scores)
+    for message in consumer:
+        page = json.loads(message.value)
+        if page.get("done"):
+            open_releases.discard(page["release_id"])
+            if not open_releases:
+                break
+        else:
+            told = [number[user] for user in page["user_ids"]]
+            scores[page["release_id"]][told] = page["scores"]
+    latency = [float(place.redis.hget(f"release:{{{name}}}", "latency_ms") or 0) for name in scores]
+    print(f"{len(latency)} releases published at once, the last answered after {max(latency):,.0f} ms")
+    for artist in split.artists:
+        yield scores[f"r{artist}"]
+
+
+def svd(split: Holdout, dims: int = 64) -> tuple[Floats, Iterator[Floats]]:
+    """Return the batch reference: unit tastes, and their scores for each artist's centroid of listeners."""
+    weights = split.known.copy()
+    weights.data = np.sqrt(np.ceil(np.log2(1 + weights.data)))
+    counts = weights.getnnz(axis=0).astype(float)
+    weights = csr_matrix(weights.multiply(np.sqrt(idf(counts, float(weights.shape[0])))))
+    lengths = np.sqrt(np.asarray(weights.multiply(weights).sum(axis=1)).ravel())
+    rows = csr_matrix(weights.multiply(1 / np.maximum(lengths, 1e-12)[:, None]))
+    _, _, axes = svds(rows, k=dims, random_state=0)
+    tastes = unit(np.asarray(rows @ axes.T))
+    known = split.known.tocsc()
+
+    def scores() -> Iterator[Floats]:
+        for artist in split.artists:
+            play = known.indices[known.indptr[artist] : known.indptr[artist + 1]]
+            yield tastes @ unit(tastes[play].mean(axis=0))
+
+    return tastes, scores()
+
+
+if __name__ == "__main__":
+    main()
