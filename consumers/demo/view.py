@@ -51,12 +51,16 @@ class Picture:
         above, below = rows - rows // 2, rows // 2
         yield Group(
             self._head(wide),
-            Rule("clicks", align="left", style=KEY),
+            Rule("[bold]clicks", align="left", style=KEY),
             _figures(self._flow()),
             _figures(self._model()),
-            Rule("cohorts: who listens alike, and what they truly like best", align="left", style=KEY),
+            Rule(
+                "[bold]cohorts[/bold]: who listens alike, and what they truly like best",
+                align="left",
+                style=KEY,
+            ),
             _cohorts(self.vitals.cohorts[:above], above, wide),
-            Rule("releases: whom to tell, at once", align="left", style=KEY),
+            Rule("[bold]releases[/bold]: whom to tell, at once", align="left", style=KEY),
             _releases(list(self.ledger.entries.values())[: -below - 1 : -1], below, wide),
             Rule(style=KEY),
             ctr_line(self.ledger),
@@ -89,8 +93,9 @@ class Picture:
             return [("model", "none yet"), ("heard so far", f"{vitals.waiting:,} listeners")]
         return [
             ("model", f"{vitals.model}, {vitals.model_age:.0f} s old"),
-            ("cohorts", f"{vitals.n_cohorts} of {vitals.members:,}"),
-            ("in no cohort", f"{vitals.waiting:,}"),
+            ("cohorts", f"{vitals.n_cohorts}"),
+            ("listeners in them", f"{vitals.members:,}"),
+            ("in none", f"{vitals.waiting:,}"),
             ("bots found", f"{vitals.bots}"),
         ]
 
@@ -121,7 +126,7 @@ def _cohorts(rows: Sequence[CohortRow], lines: int, wide: bool) -> RenderableTyp
     table.add_column("", width=4, no_wrap=True)
     table.add_column("size", width=5, justify="right", no_wrap=True)
     table.add_column("label", ratio=1, no_wrap=True)
-    table.add_column("truly", width=22 if wide else 19, no_wrap=True)
+    table.add_column("they truly like", width=22 if wide else 19, no_wrap=True)
     for row in rows:
         share = Text.assemble((f"{row.share:4.0%} ".replace("%", " %"), _shade(row.share)), row.scene)
         table.add_row(Text(row.cohort_id, KEY), f"{row.size:,}", row.label, share)
@@ -133,6 +138,8 @@ def _releases(entries: Sequence[Entry], lines: int, wide: bool) -> RenderableTyp
     table = _table()
     table.add_column("title", ratio=1, no_wrap=True)
     table.add_column("artist", width=25 if wide else 21, no_wrap=True)
+    if wide:
+        table.add_column("scene", width=15, no_wrap=True)
     for name, width in (("told", 5), ("ms", 5), ("CTR", 7), ("at random", 9)):
         table.add_column(name, width=width, justify="right", no_wrap=True)
     for entry in entries:
@@ -146,7 +153,8 @@ def _releases(entries: Sequence[Entry], lines: int, wide: bool) -> RenderableTyp
             Text(_percent(entry.audience), style="bold green"),
             _percent(entry.at_random),
         ]
-        table.add_row(entry.release.title or "", artist, *audience)
+        scene = entry.release.genres if wide else ()
+        table.add_row(entry.release.title or "", artist, *scene, *audience)
     _fill(table, lines - len(entries))
     return table
 

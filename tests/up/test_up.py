@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import redis
+
+from stream.broker import find_running
+from stream.settings import Settings
+from tests.broker.processes import is_running
+from tests.refrain_command import Refrain
+from tests.waiting import wait_for
+
+KINDS = {"ingest", "train", "work"}
+
+
+def _processes(url: str) -> dict[str, int]:
+    """The processes that give a sign of life: kind -> process id."""
+    with redis.Redis.from_url(url) as client:
+        names = [name.decode() for name in client.zrange("processes", 0, -1)]
+        alive = [name for name in names if client.exists(f"process:{{{name}}}")]
+    return {name.partition("-")[0]: int(name.rpartition("-")[2]) for name in alive}
+
+
+def _started(url: str) -> dict[str, int]:
+    return wait_for(lambda: _all_of(_processes(url)), "all processes")
+
+
+def _all_of(processes: dict[str, int]) -> dict[str, int]:
+    return processes if processes.keys() == KINDS else {}
+
+
+def _descendants(pid: int) -> set[int]:
+    """All processes that this one has started, and those that they have."""
+    table = subprocess.run(["ps", "-eo", "pid=,ppid="], stdout=subprocess.PIPE, text=True, check=True).stdout
+    parents = dict(tuple(map(int, line.split())) for line in table.splitlines())
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_asked_to_end_it_ends_cleanly_and_leaves_no_process(
+    refrain: Refrain, settings: Settings, number: int
+) -> None:
+    up = refrain.start("up")
+    _started(settings.redis)
+    pids = _descendants(up.pid)
+    assert len(pids) >= len(KINDS)
+    up.signal(number)
+    assert up.wait(timeout=60) == 0
+    assert not any(is_running(pid) for pid in pids)
+    assert _processes(settings.redis) == {}
+    assert "Traceback" not in up.log.read_text()
+
+
+def test_with_servers_of_its_own_it_ends_by_itself_and_leaves_nothing(
+    refrain: Refrain, tmp_path: Path
+) -> None:
+    folder = tmp_path / "own"
+    up = refrain.start(
+        "up", "--for", "8", kafka="", redis="", broker="java", data=folder, connect_timeout=120
+    )
+    state = wait_for(lambda: find_running(folder), "servers of its own")
+    assert state is not None
+    _started(state.redis)
+    pids = _descendants(up.pid)
+    assert len(pids) >= len(KINDS) + 2
+    assert up.wait(timeout=120) == 0
+    said = up.log.read_text()
+    assert f"Kafka {state.kafka}   Redis {state.redis}   logs {folder / 'logs'}" in said
+    assert "refrain doctor" in said
+    assert find_running(folder) is None
+    assert {log.stem for log in (folder / "logs").iterdir()} == KINDS
+    assert not any(is_running(pid) for pid in pids)
+
+
+def test_killed_outright_it_leaves_no_process(refrain: Refrain, settings: Settings) -> None:
+    up = refrain.start("up")
+    _started(settings.redis)
+    pids = _descendants(up.pid)
+    up.kill()
+    wait_for(lambda: not any(is_running(pid) for pid in pids), "the end of all of them")
+
+
+def test_a_process_that_is_killed_is_started_again_and_said(refrain: Refrain, settings: Settings) -> None:
+    up = refrain.start("up")
+    first = _started(settings.redis)["ingest"]
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: _processes(settings.redis).get("ingest", first) != first, "another ingester")
+    assert "ingest has ended by signal 9; it is started again" in up.log.read_text()
+    up.kill()  # asked kindly, the new ingester would first wait for Kafka to give up the dead one
+
+
+def test_what_keeps_a_process_from_starting_is_said_with_exit_code_1(
+    refrain: Refrain, settings: Settings
+) -> None:
+    with redis.Redis.from_url(settings.redis) as client:
+        client.hset("decay", mapping={"half_life": repr(7 * 86400.0), "landmark": repr(1577836800.0)})
+    up = refrain.start("up")
+    assert up.wait(timeout=120) == 1
+    said = up.log.read_text()
+    assert "4 times in a row" in said
+    assert "REFRAIN_HALF_LIFE_DAYS=7" in said.rpartition("4 times in a row")[2].replace("\n", " ")
