@@ -48,12 +48,11 @@ def add(app: typer.Typer) -> None:
         up(load_settings(), for_seconds, say)
 
     @command(app, panel=PANEL, example="refrain demo --for 60")
-    def demo(for_seconds: ForSeconds = None, as_json: JsonLog = False) -> None:
+    def demo(for_seconds: ForSeconds = None, as_json: JsonLines = False) -> None:
         """Start everything, with listeners who click, releases, and the CTR that follows."""
         from consumers.demo import demo
 
-        _log(as_json)
-        demo(load_settings(), for_seconds)
+        demo(load_settings(), for_seconds, as_json=as_json)
 
     @command(app, panel=PANEL, example="REFRAIN_KAFKA=broker:9092 REFRAIN_REDIS=redis://db refrain ingest")
     def ingest(as_json: JsonLog = False) -> None:
