@@ -21,7 +21,9 @@ class Script:
         self._text = files("stream").joinpath(f"{name}.lua").read_text(encoding="utf-8")
         self._digest = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
-    async def __call__(self, redis: AnyRedis, keys: Sequence[str | bytes], *arguments: bytes | str | float) -> Any:
+    async def __call__(
+        self, redis: AnyRedis, keys: Sequence[str | bytes], *arguments: bytes | str | float
+    ) -> Any:
         """Run it on the node that holds `keys`, which must be in one slot of a cluster."""
         try:
             return await redis.evalsha(self._digest, len(keys), *keys, *arguments)

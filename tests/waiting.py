@@ -26,9 +26,9 @@ def wait_for(condition: Callable[[], T], what: str, timeout: float = DEADLINE) -
     return found
 
 
-async def wait_for_it(condition: Callable[[], Awaitable[T]], what: str, timeout: float = DEADLINE) -> T:
+async def wait_for_it(condition: Callable[[], Awaitable[T]], what: str) -> T:
     """Poll as `wait_for` does, in a test that is a coroutine."""
-    give_up = time.monotonic() + timeout
+    give_up = time.monotonic() + DEADLINE
     while not (found := await condition()):
         assert time.monotonic() < give_up, f"it never came: {what}; at the end: {found!r}"
         await asyncio.sleep(PAUSE)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import os
+
+from stream.connect import AnyRedis
+from stream.heartbeats import Heartbeat, heartbeats, process_key
+from tests.waiting import wait_for_it
+
+
+async def test_a_process_that_lives_is_seen_with_what_it_has_done(redis: AnyRedis) -> None:
+    heartbeat = Heartbeat(redis, "ingest")
+    heartbeat.add("clicks", 5)
+    heartbeat.add("clicks")
+    heartbeat.gauges["partitions"] = 4
+    await heartbeat.beat(now=1000.0)
+    assert await heartbeats(redis) == {
+        heartbeat.name: {"kind": "ingest", "at": "1000.0", "clicks": "6", "partitions": "4"}
+    }
+    assert str(os.getpid()) in heartbeat.name
+
+
+async def test_a_process_that_ends_is_seen_no_more(redis: AnyRedis) -> None:
+    first, second = Heartbeat(redis, "ingest"), Heartbeat(redis, "work")
+    for heartbeat in (first, second):
+        await heartbeat.beat(now=1000.0)
+    await first.stop()
+    assert list(await heartbeats(redis)) == [second.name]
+
+
+async def test_a_process_that_dies_fades(redis: AnyRedis) -> None:
+    heartbeat = Heartbeat(redis, "ingest")
+    await heartbeat.beat(now=1000.0)
+    assert 0 < await redis.ttl(process_key(heartbeat.name)) <= 10
+    await redis.pexpire(process_key(heartbeat.name), 1)
+
+    async def gone() -> bool:
+        return await heartbeats(redis) == {}
+
+    await wait_for_it(gone, "its end")
+    await Heartbeat(redis, "work").beat(now=1200.0)
+    assert await redis.zcard("processes") == 1
