@@ -112,10 +112,11 @@ class Catalogue:
         return found.decode() if found else None
 
     async def nearest(self, name: str, others: Iterable[str] = (), limit: int = 3) -> list[str]:
-        """Return the artist names, of the catalogue and of `others`, that look most like a name."""
-        names = {other: other for other in others}
-        async for key, _ in self._redis.hscan_iter(NAMES, count=1000):
-            names[key.decode()] = key.decode()
-        return [
-            found for found, _, _ in process.extract(name.casefold(), names, limit=limit, score_cutoff=50)
-        ]
+        """Return the names of artists, of the catalogue and of `others` (ids), that look most like a name."""
+        called = {other: other.casefold() for other in others}
+        async for known, artist in self._redis.hscan_iter(NAMES, count=1000):
+            called[artist.decode()] = known.decode()
+        found = process.extract(name.casefold(), called, limit=limit, score_cutoff=50)
+        artists = [artist for _, _, artist in found]
+        names = await self.names(artists)
+        return [names[artist] for artist in artists]

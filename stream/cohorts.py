@@ -142,6 +142,40 @@ class Cohorts:
             await self._redis.srem(members_key(cohort), *users)
             await self.resize([cohort])
 
+    async def about(self, cohort: str) -> dict[str, str]:
+        """Return the cohort's hash, empty where there is no such cohort."""
+        found = await self._redis.hgetall(cohort_key(cohort))
+        return {field.decode(): value.decode() for field, value in found.items()}
+
+    async def apart(self, cohort: str, top: int) -> list[tuple[str, float]]:
+        """Return the `top` artists that set a cohort apart, and how many times more it plays them."""
+        found = await self._redis.zrange(apart_key(cohort), 0, top - 1, desc=True, withscores=True)
+        return [(artist.decode(), ratio) for artist, ratio in found]
+
+    async def unplaced(self) -> int:
+        """Return how many listeners are in no cohort: those who wait for one, and bots."""
+        return int(await self._redis.scard(members_key("")))
+
+    async def forget(self, user_id: str) -> list[str]:
+        """Take a listener out of every set, also of those where a move has not been followed yet.
+
+        One whom a click brings back meanwhile stays a member of what their new record says.
+
+        Returns
+        -------
+        The cohorts that the listener was taken out of.
+        """
+        cohorts = await self.all()
+        pipeline = self._redis.pipeline(transaction=False)
+        for cohort in cohorts:
+            pipeline.srem(members_key(cohort), user_id)
+        left = [cohort for cohort, n in zip(cohorts, await pipeline.execute(), strict=True) if n]
+        await self.resize(left)
+        if (await self._listeners.about(user_id)).get("rev"):
+            (now,) = await self._listeners.cohorts_of([user_id])
+            await self.follow([Move(user_id, now, now, 0.0)])
+        return left
+
     async def all(self) -> list[str]:
         """Return the ids of all sets there are: "" for those who wait, then every cohort that lives."""
         return ["", *(cohort.decode() for cohort in await self._redis.zrange(SIZES, 0, -1))]

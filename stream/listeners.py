@@ -198,6 +198,23 @@ class Listeners:
         held = [(user, taste) for user, taste in held if len(taste) == size]
         return [user for user, _ in held], tastes.unpack([taste for _, taste in held], dims)
 
+    async def about(self, user_id: str) -> dict[str, str]:
+        """Return the listener's hash, empty where there is no such listener."""
+        found = await self.redis.hgetall(user_key(user_id))
+        return {field.decode(): value.decode() for field, value in found.items()}
+
+    async def strongest(self, user_id: str, top: int) -> tuple[list[tuple[str, float]], int]:
+        """Return the listener's `top` artists and their stored weights, best first, and how many are kept."""
+        found = await self.redis.zrange(artists_key(user_id), 0, top - 1, desc=True, withscores=True)
+        return [(artist.decode(), weight) for artist, weight in found], await self.redis.zcard(
+            artists_key(user_id)
+        )
+
+    async def forget(self, user_id: str) -> bool:
+        """Erase a listener's own keys, all in one step. False: there were none."""
+        keys = user_key(user_id), artists_key(user_id), taste_key(user_id)
+        return bool(await self.redis.delete(*keys))
+
     async def cohorts_of(self, user_ids: Sequence[str]) -> list[str]:
         """Return the cohort that each listener's own record names; "" where there is none."""
         cohorts = [""] * len(user_ids)

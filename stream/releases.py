@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import msgpack
 
@@ -164,3 +164,20 @@ class Releases:
             return set()
         flags = await self._redis.smismember(OPTED_OUT, list(user_ids))
         return {user for user, flag in zip(user_ids, flags, strict=True) if flag}
+
+    async def forget(self, user_id: str) -> int:
+        """Erase that a listener was told of releases, and what they did then; an opt-out stays.
+
+        Goes through all keys of the database: the audiences of releases are kept by release.
+
+        Returns
+        -------
+        Of how many releases they had been told.
+        """
+        told = 0
+        async for key in self._redis.scan_iter(match=release_key("*", "told"), count=1000):
+            told += await self._redis.hdel(key, user_id)
+        seen = [f"{user_id}}}{kind}" for kind in get_args(Feedback.model_fields["kind"].annotation)]
+        async for key in self._redis.scan_iter(match=release_key("*", "seen"), count=1000):
+            await self._redis.hdel(key, *seen)
+        return told

@@ -29,6 +29,7 @@ KEPT = 10
 """How many snapshots are kept."""
 
 CURRENT = "model:current"
+PINNED = "model:pinned"
 VERSIONS = "models"
 COUNTER = "model:counter"
 TRAINER = "model:lease"
@@ -111,18 +112,41 @@ class Snapshots:
         return decode(snapshot, f"snapshot {version}")
 
     async def publish(self, model: Model) -> None:
-        """Write a snapshot, let it serve, and drop the oldest beyond `KEPT`."""
+        """Write a snapshot, let it serve where none is pinned, and drop the oldest beyond `KEPT`."""
         await self._redis.set(snapshot_key(model.version), encode(model))
         await self._redis.zadd(VERSIONS, {str(model.version): model.created_at})
-        await self.use(model.version)
+        if await self.pinned() is None:
+            await self._redis.set(CURRENT, model.version)
+        serving = {await self.current(), await self.pinned()}
         kept = {version for version, _ in await self.versions()}
-        for old in sorted(kept)[:-KEPT]:
+        for old in sorted(kept - serving)[: -(KEPT - len(serving & kept))]:
             await self._redis.delete(snapshot_key(old))
             await self._redis.zrem(VERSIONS, str(old))
 
     async def use(self, version: int) -> None:
-        """Let a version serve."""
+        """Let a version serve, and go on serving though the trainer publishes newer ones."""
+        await self._redis.set(PINNED, version)
         await self._redis.set(CURRENT, version)
+
+    async def use_newest(self) -> int | None:
+        """Let the newest version serve, and from now on each that is published; return which, if any."""
+        await self._redis.delete(PINNED)
+        newest = next(iter(await self.versions()), None)
+        if newest is None:
+            return None
+        await self._redis.set(CURRENT, newest[0])
+        return newest[0]
+
+    async def pinned(self) -> int | None:
+        """Return the version that somebody chose to serve; None where the newest does."""
+        version = await self._redis.get(PINNED)
+        return int(version) if version else None
+
+    async def sizes(self) -> dict[int, int]:
+        """Return the bytes of each snapshot that is kept."""
+        return {
+            version: await self._redis.strlen(snapshot_key(version)) for version, _ in await self.versions()
+        }
 
     async def versions(self) -> list[tuple[int, float]]:
         """Return the versions that are kept and when they were made (Unix seconds), newest first."""
