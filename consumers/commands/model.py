@@ -1,0 +1,132 @@
+"""`refrain model list`, `show`, `use`: which snapshots there are, what is in them, which one serves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from consumers.commands.frame import Json, command, print_json
+from stream.errors import WrongUse
+
+if TYPE_CHECKING:
+    from stream.connect import AnyRedis
+    from stream.settings import Settings
+
+__all__ = ["add"]
+
+PANEL = "Keep"
+NEWEST = "newest"
+
+
+def add(app: typer.Typer) -> None:
+    """Register the commands."""
+    model = typer.Typer(
+        no_args_is_help=True, help="Look at snapshots of the model, and go back to an earlier one."
+    )
+    app.add_typer(
+        model, name="model", rich_help_panel=PANEL, epilog="Example:\n\n[bold]refrain model list[/bold]"
+    )
+
+    @command(model, panel=PANEL, example="refrain model list", name="list")
+    def list_models(as_json: Json = False) -> None:
+        """List the snapshots that are kept, the newest first."""
+        from consumers.commands.model_tables import show_versions
+        from consumers.commands.session import ask
+
+        found = ask(_list)
+        print_json(found) if as_json else show_versions(found)
+
+    @command(model, panel=PANEL, example="refrain model show 12")
+    def show(
+        version: Annotated[
+            int | None, typer.Argument(help="Its version; the one that serves by default.")
+        ] = None,
+        as_json: Json = False,
+    ) -> None:
+        """Show what a snapshot holds, and check it."""
+        from consumers.commands.model_tables import show_model
+        from consumers.commands.session import ask
+
+        found = ask(lambda redis, settings: _show(redis, settings, version))
+        print_json(found) if as_json else show_model(found)
+
+    @command(model, panel=PANEL, example="refrain model use 12\nrefrain model use newest")
+    def use(
+        version: Annotated[str, typer.Argument(help="The version that is to serve, or newest.")],
+        as_json: Json = False,
+    ) -> None:
+        """Let a snapshot serve, and go on serving while newer ones are published; newest ends that."""
+        from consumers.commands.session import ask
+
+        if version != NEWEST and not version.isdecimal():
+            raise WrongUse(f"{version!r} is no version: give a number of `refrain model list`, or {NEWEST}")
+        found = ask(lambda redis, _: _use(redis, version))
+        if as_json:
+            print_json(found)
+        elif found["pinned"] is None:
+            typer.echo(f"model {found['serves']} serves, and every newer one as it is published")
+        else:
+            typer.echo(
+                f"model {found['serves']} serves within a second, and until `refrain model use {NEWEST}`"
+            )
+
+
+async def _list(redis: AnyRedis, settings: Settings) -> dict[str, Any]:
+    from consumers.commands.waiting import no_model
+    from stream.snapshots import Snapshots
+
+    store = Snapshots(redis)
+    versions, sizes = await store.versions(), await store.sizes()
+    if not versions:
+        raise await no_model(redis, settings)
+    current, pinned = await store.current(), await store.pinned()
+    return {
+        "models": [
+            {"version": version, "created_at": made, "bytes": sizes[version], "serves": version == current}
+            for version, made in versions
+        ],
+        "pinned": pinned,
+    }
+
+
+async def _show(redis: AnyRedis, settings: Settings, version: int | None) -> dict[str, Any]:
+    from consumers.commands.waiting import no_model
+    from stream.snapshots import Snapshots
+
+    store = Snapshots(redis)
+    current = await store.current()
+    if version is None and current is None:
+        raise await no_model(redis, settings)
+    model = await store.load(version or current or 0)
+    return {
+        "version": model.version,
+        "serves": model.version == current,
+        "created_at": model.created_at,
+        "clicks": model.clicks,
+        "listeners": model.listeners,
+        "artists": len(model.artists),
+        "dims": model.n_dims,
+        "cohorts": [
+            {"cohort_id": cohort, "label": label, "sample": int(size), "born": float(born)}
+            for cohort, label, size, born in zip(
+                model.cohort_ids, model.labels, model.sizes, model.born, strict=True
+            )
+        ],
+        "settings": dict(model.settings),
+    }
+
+
+async def _use(redis: AnyRedis, version: str) -> dict[str, Any]:
+    from stream.errors import NoModel
+    from stream.snapshots import Snapshots
+
+    store = Snapshots(redis)
+    if version == NEWEST:
+        serves = await store.use_newest()
+        if serves is None:
+            raise NoModel("there is no model yet; `refrain cohorts` says what the first one waits for")
+        return {"serves": serves, "pinned": None}
+    await store.load(int(version))  # one that is damaged, or not there, is not to serve
+    await store.use(int(version))
+    return {"serves": int(version), "pinned": int(version)}

@@ -1,0 +1,72 @@
+"""Snapshots of the model as tables for people."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from consumers.commands.look_tables import facts
+from consumers.commands.words import ago, moment, percent
+
+__all__ = ["show_model", "show_versions"]
+
+
+def show_versions(found: dict[str, Any]) -> None:
+    """Print the snapshots that are kept."""
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    table.add_column("version", justify="right")
+    table.add_column("made")
+    table.add_column("size", justify="right")
+    table.add_column("")
+    for model in found["models"]:
+        chosen = ", chosen by hand" if model["version"] == found["pinned"] else ""
+        table.add_row(
+            str(model["version"]),
+            moment(model["created_at"]),
+            f"{model['bytes'] / 1e6:,.1f} MB",
+            f"[green]serves[/]{chosen}" if model["serves"] else "",
+        )
+    console = Console(highlight=False)
+    console.print(table)
+    if found["pinned"] is not None:
+        console.print("[dim]`refrain model use newest` lets the newest serve again[/]")
+
+
+def show_model(found: dict[str, Any]) -> None:
+    """Print one snapshot."""
+    console = Console(highlight=False)
+    console.print(f"[bold]model {found['version']}[/]" + ("  [green]serves[/]" if found["serves"] else ""))
+    how = ", ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in found["settings"].items()
+    )
+    console.print(
+        facts(
+            {
+                "made": moment(found["created_at"]),
+                "from": f"{found['clicks']:,} clicks, a sample of {found['listeners']:,} listeners",
+                "holds": f"{found['artists']:,} artists in {found['dims']} dimensions, "
+                f"{len(found['cohorts'])} cohorts",
+                "learned": how,
+                "checksum": "right",
+            }
+        )
+    )
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    table.add_column("cohort", no_wrap=True)
+    table.add_column("what sets it apart", ratio=1, no_wrap=True, overflow="ellipsis")
+    table.add_column("of the sample", justify="right", no_wrap=True)
+    table.add_column("age", justify="right", no_wrap=True)
+    for cohort in sorted(found["cohorts"], key=lambda entry: -entry["sample"]):
+        table.add_row(
+            cohort["cohort_id"],
+            Text(cohort["label"]),
+            percent(cohort["sample"] / max(found["listeners"], 1)),
+            ago(time.time() - cohort["born"]),
+        )
+    console.print()
+    console.print(table)

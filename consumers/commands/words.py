@@ -1,0 +1,51 @@
+"""How times, durations and shares are written for people."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+__all__ = ["ago", "moment", "percent", "shortened"]
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def ago(seconds: float) -> str:
+    """Return how long something is, or has been, in its largest unit.
+
+    Examples
+    --------
+    >>> ago(0.2), ago(59), ago(7300), ago(200_000)
+    ('0 s', '59 s', '2 h', '2 d')
+    """
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return "0 s"
+
+
+def moment(ts: float) -> str:
+    """Return a time (Unix seconds) on this machine's clock, and how long ago it was."""
+    return f"{datetime.fromtimestamp(ts).astimezone():%Y-%m-%d %H:%M:%S} ({ago(time.time() - ts)} ago)"
+
+
+def percent(share: float | str | None) -> str:
+    """Return a share as a percentage; nothing where there is none.
+
+    Examples
+    --------
+    >>> percent(0.1234), percent("0.5"), percent(None)
+    ('12.3 %', '50.0 %', '')
+    """
+    return "" if share is None or share == "" else f"{100 * float(share):.1f} %"
+
+
+def shortened(text: str, width: int) -> str:
+    """Return a text that fits.
+
+    Examples
+    --------
+    >>> shortened("Honey Singh, Raftaar", 10)
+    'Honey Sin…'
+    """
+    return text if len(text) <= width else text[: width - 1] + "…"
