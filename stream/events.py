@@ -21,10 +21,11 @@ from pydantic import (
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     TypeAdapter,
     ValidationError,
 )
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
 from models.digest import Click
@@ -91,11 +92,27 @@ Id = Annotated[
     AfterValidator(_short_enough),
 ]
 
-# Two plain types stay inside pydantic's compiled core; a Python validator on every click does not.
-WireTime = (
-    Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False, description="Unix seconds")]
-    | Annotated[AwareDatetime, Field(description="ISO 8601 with an offset")]
-)
+
+class _IsoOfWire:
+    """Makes ``Annotated[datetime, _IsoOfWire()]``: ISO 8601 with an offset, and nothing else.
+
+    pydantic's own datetime also takes numbers, in text too, and guesses whether they are milliseconds.
+    """
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        # A chain stays inside pydantic's compiled core; a Python validator on every click does not.
+        date_first = core_schema.str_schema(pattern=r"^\d{4}-\d\d-\d\d[Tt _]", strict=True)
+        return core_schema.chain_schema([date_first, handler(AwareDatetime)])
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string", "format": "date-time", "description": "ISO 8601 with an offset"}
+
+
+IsoTime = Annotated[datetime, _IsoOfWire()]
+Seconds = Annotated[float, Field(strict=True, allow_inf_nan=False, description="Unix seconds")]
+WireTime = Seconds | IsoTime
 
 
 def seconds(value: float | datetime) -> float:
@@ -129,7 +146,7 @@ class ClickEvent(TypedDict, total=False):
 
     user_id: Required[Id]
     song_id: Required[Id]
-    ts: Required[WireTime]
+    ts: Required[Annotated[Seconds, Field(ge=0)] | IsoTime]
     artist_ids: Annotated[list[Id], Field(min_length=1, max_length=32)]
     action: Action
     ms_played: Annotated[int, Field(ge=0)]
@@ -316,6 +333,9 @@ def parse_clicks(
             continue
         ts = event["ts"]
         ts = ts if isinstance(ts, float) else seconds(ts)
+        if ts < 0:
+            dead.append(DeadLetter(record, Reason.BAD_TIME, f"ts: {event['ts']} is before 1970"))
+            continue
         if ts > latest:
             dead.append(DeadLetter(record, Reason.FUTURE, _ahead(ts, now)))
             continue

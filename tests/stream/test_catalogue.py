@@ -61,7 +61,7 @@ async def test_nobody_is_found_by_a_name_that_is_not_there(catalogue: Catalogue)
 
 async def test_the_nearest_names_come_first(catalogue: Catalogue) -> None:
     await catalogue.put([song("s1", "a1", "a2", artist_names=["Radiohead", "Portishead"])])
-    assert (await catalogue.nearest("radiohed", others=["Motorhead"]))[0] == "radiohead"
+    assert (await catalogue.nearest("radiohed", others=["Motorhead"]))[0] == "Radiohead"
 
 
 async def test_artists_are_found_by_genre_in_any_case(catalogue: Catalogue) -> None:
