@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -26,7 +26,7 @@ class Refrain:
     def __init__(self, settings: Settings, folder: Path) -> None:
         self._settings = settings
         self._folder = folder
-        self._started = ExitStack()
+        self._started: list[Child] = []
 
     def run(
         self, *arguments: str, timeout: float = 60, **settings: object
@@ -52,7 +52,8 @@ class Refrain:
             cwd=self._folder,
             log=self._folder / f"{arguments[0]}-{number}.log",
         )
-        return self._started.enter_context(child)
+        self._started.append(child)
+        return child
 
     def _environment(self, overrides: dict[str, object]) -> dict[str, str]:
         chosen = self._settings.model_dump(include=self._settings.model_fields_set) | overrides
@@ -64,7 +65,10 @@ class Refrain:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._started.close()
+        for child in self._started:
+            child.signal(signal.SIGTERM)  # all at once, then wait for each
+        for child in self._started:
+            child.stop()
 
 
 def _executable() -> str:
