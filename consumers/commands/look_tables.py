@@ -27,7 +27,7 @@ def facts(pairs: dict[str, str]) -> Table:
 def show_cohorts(found: dict[str, Any]) -> None:
     """Print the list of cohorts."""
     everyone = max(found["listeners"] + found["in_no_cohort"], 1)
-    table = Table(box=None, header_style="dim", pad_edge=False)
+    table = Table(box=None, header_style="dim", pad_edge=False, expand=True)
     table.add_column("cohort", no_wrap=True)
     table.add_column("what sets it apart", ratio=1, no_wrap=True, overflow="ellipsis")
     for name in ("size", "share", "sent", "CTR"):
@@ -77,7 +77,7 @@ def show_cohort(found: dict[str, Any]) -> None:
     )
     if not found["artists"]:
         return
-    table = Table(box=None, header_style="dim", pad_edge=False)
+    table = Table(box=None, header_style="dim", pad_edge=False, expand=True)
     table.add_column("artists that set it apart", ratio=1, overflow="ellipsis", no_wrap=True)
     table.add_column("id", no_wrap=True, style="dim", overflow="ellipsis")
     table.add_column("plays it", justify="right", no_wrap=True)

@@ -56,7 +56,7 @@ def show_model(found: dict[str, Any]) -> None:
             }
         )
     )
-    table = Table(box=None, header_style="dim", pad_edge=False)
+    table = Table(box=None, header_style="dim", pad_edge=False, expand=True)
     table.add_column("cohort", no_wrap=True)
     table.add_column("what sets it apart", ratio=1, no_wrap=True, overflow="ellipsis")
     table.add_column("of the sample", justify="right", no_wrap=True)

@@ -1,0 +1,107 @@
+"""What the doctor looks at in Refrain itself: its processes, the model, releases on their way."""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Mapping
+
+from consumers.commands.checks.check import Check
+from consumers.commands.waiting import no_model
+from consumers.commands.words import ago
+from models.affinity import ForwardDecay
+from stream.connect import AnyRedis
+from stream.errors import DecayChanged, SnapshotDamaged, SnapshotTooNew
+from stream.guards import DECAY, guard_decay
+from stream.heartbeats import heartbeats
+from stream.releases import Releases
+from stream.settings import Settings
+from stream.snapshots import Snapshots
+
+__all__ = ["KINDS", "check_here", "check_refrain", "processes"]
+
+KINDS = {
+    "ingest": "clicks are not read",
+    "train": "nothing is learned",
+    "work": "releases are not answered",
+}
+OLD = 10  # times as long as a new model should take
+SLOW_RELEASE = 60.0  # seconds
+
+
+async def processes(redis: AnyRedis) -> Counter[str]:
+    """Return how many processes of each kind live."""
+    return Counter(state["kind"] for state in (await heartbeats(redis)).values())
+
+
+async def check_here(redis: AnyRedis, kind: str) -> Check:
+    """Look whether a process of a kind lives on this machine, or in this container."""
+    host = socket.gethostname()
+    ours = [name for name in await heartbeats(redis) if name.startswith(f"{kind}-{host}-")]
+    if ours:
+        return Check.fine(kind, f"lives: {', '.join(ours)}")
+    return Check.wrong(
+        kind, f"no sign of life on {host}, for ten seconds at least", f"start `refrain {kind}`"
+    )
+
+
+async def check_refrain(redis: AnyRedis, settings: Settings, now: float) -> list[Check]:
+    """Look at processes, decay, model and releases."""
+    alive = await processes(redis)
+    return [
+        *(_process(kind, alive[kind], missing) for kind, missing in KINDS.items()),
+        await _decay(redis, settings),
+        await _model(redis, settings, alive, now),
+        await _releases(redis, settings, now),
+    ]
+
+
+def _process(kind: str, number: int, missing: str) -> Check:
+    if not number:
+        return Check.wrong(kind, f"none runs: {missing}", f"start `refrain {kind}`, or `refrain up` for all")
+    return Check.fine(kind, "1 runs" if number == 1 else f"{number} run")
+
+
+async def _decay(redis: AnyRedis, settings: Settings) -> Check:
+    said = f"a click counts half after {settings.half_life_days:g} days"
+    if not await redis.exists(DECAY):
+        return Check.fine("half-life", said)
+    try:
+        await guard_decay(redis, ForwardDecay(half_life=settings.half_life))
+    except DecayChanged as error:
+        what, _, mend = str(error).partition(". ")
+        return Check.wrong("half-life", what, mend)
+    return Check.fine("half-life", f"{said}, in Redis as in the settings")
+
+
+async def _model(redis: AnyRedis, settings: Settings, alive: Mapping[str, int], now: float) -> Check:
+    store = Snapshots(redis)
+    version, pinned = await store.current(), await store.pinned()
+    if version is None:
+        return Check.odd(
+            "model", str(await no_model(redis, settings)), "wait, or lower REFRAIN_FIRST_MODEL_LISTENERS"
+        )
+    try:
+        model = await store.load(version)
+    except (SnapshotDamaged, SnapshotTooNew) as error:
+        return Check.wrong("model", str(error), "`refrain model use VERSION` lets another serve")
+    said = f"version {version}, {ago(now - model.created_at)} old, {len(model.cohort_ids)} cohorts"
+    if pinned is not None:
+        return Check.odd(
+            "model", f"{said}, chosen by hand", "`refrain model use newest` lets the newest serve again"
+        )
+    if now - model.created_at > OLD * settings.publish_every and not alive.get("train"):
+        return Check.wrong("model", f"{said}, and no trainer runs", "start `refrain train`")
+    return Check.fine("model", said)
+
+
+async def _releases(redis: AnyRedis, settings: Settings, now: float) -> Check:
+    slow = await Releases(redis, settings.release_days * 86_400).left_open(now - SLOW_RELEASE)
+    if not slow:
+        return Check.fine("releases", "none waits for its audience")
+    names = ", ".join(release.release_id for release in slow[:3])
+    return Check.wrong(
+        "releases",
+        f"{len(slow):,} wait for their audience for more than a minute: {names}",
+        "look at the log of `refrain work`; another worker finishes them",
+    )
