@@ -10,6 +10,7 @@ from consumers.commands.checks.kafka import check_kafka
 from consumers.commands.checks.redis import check_redis
 from consumers.commands.checks.refrain import KINDS, check_here, check_refrain, processes
 from consumers.commands.session import redis_of
+from stream.connect import shown
 from stream.errors import Unreachable
 from stream.settings import Settings
 
@@ -25,8 +26,8 @@ async def examine(settings: Settings) -> list[Check]:
             alive = await processes(redis)
             checks += await check_refrain(redis, settings, time.time())
     except Unreachable as error:
-        what, _, mend = str(error).partition(". ")
-        checks.append(Check.wrong("Redis", what, mend))
+        mend = "start it, or set REFRAIN_REDIS to where it is, with user and password where it wants them"
+        checks.append(Check.wrong("Redis", f"none at {shown(settings.redis)} ({error.__cause__})", mend))
     return [*await asyncio.to_thread(check_kafka, settings, alive), *checks]
 
 

@@ -59,11 +59,14 @@ def _topics(topics: Mapping[str, TopicState | None]) -> Iterator[Check]:
             "any process makes them when it starts: `refrain ingest`",
         )
     if different:
-        found = "; ".join(f"{name}: {', '.join(what)}" for name, what in different.items())
+        alike: dict[str, list[str]] = {}
+        for name, what in different.items():
+            alike.setdefault(", ".join(what), []).append(name)
+        found = "; ".join(f"{', '.join(names)}: {what}" for what, names in alike.items())
         yield Check.odd(
             "topics",
             f"not as the settings say: {found}",
-            "nothing is altered that is there: set REFRAIN_PARTITIONS and REFRAIN_RETENTION_DAYS to what it is, "
+            "nothing that is there is altered: set REFRAIN_PARTITIONS and REFRAIN_RETENTION_DAYS to that, "
             "or alter the topics with Kafka's own tools",
         )
     if not missing and not different:
