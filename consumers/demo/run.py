@@ -203,8 +203,8 @@ class _Stage:
     def _missing(self, vitals: Vitals) -> str:
         if vitals.model is None:
             return (
-                f"there was no model yet, {vitals.waiting:,} listeners were heard; it waits for "
-                f"{self.settings.first_model_listeners:,}, and the demo needs some 20 s (--for)"
+                f"{vitals.waiting:,} listeners were heard, and no model was published yet (that takes "
+                f"{self.settings.first_model_listeners:,} of them, and some ten seconds: --for)"
             )
         if not self._ledger.entries:
             return f"the first model had just come, with {vitals.members:,} listeners; run it longer (--for)"

@@ -126,7 +126,7 @@ def _cohorts(rows: Sequence[CohortRow], lines: int, wide: bool) -> RenderableTyp
     table.add_column("", width=4, no_wrap=True)
     table.add_column("size", width=5, justify="right", no_wrap=True)
     table.add_column("label", ratio=1, no_wrap=True)
-    table.add_column("they truly like", width=22 if wide else 19, no_wrap=True)
+    table.add_column("they truly like", width=22 if wide else 20, no_wrap=True)
     for row in rows:
         share = Text.assemble((f"{row.share:4.0%} ".replace("%", " %"), _shade(row.share)), row.scene)
         table.add_row(Text(row.cohort_id, KEY), f"{row.size:,}", row.label, share)

@@ -109,7 +109,7 @@ class Watch:
             dead_letters=sum(end for place, end in ends.items() if place.topic == "dead-letters"),
             moves=sum(end for place, end in ends.items() if place.topic == "cohort-changes"),
             model=version,
-            model_age=now - self._model[1],
+            model_age=now - self._model[1] if version else 0.0,
             cohorts=tuple([await self._cohort(cohort, size) for cohort, size in living[:SHOWN]]),
             n_cohorts=len(living),
             members=sum(size for _, size in living),
