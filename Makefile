@@ -28,8 +28,8 @@ lint: $(SET_UP)
 	@$(BIN)/mypy
 
 bench: $(SET_UP)
-	@for benchmark in benchmarks/[a-z]*.py; do \
-		echo "$$benchmark"; $(BIN)/python "$$benchmark" || exit 1; \
+	@for benchmark in ingest latency hetrec; do \
+		echo "$$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || exit 1; \
 	done
 
 clean:
