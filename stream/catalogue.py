@@ -119,4 +119,4 @@ class Catalogue:
         found = process.extract(name.casefold(), called, limit=limit, score_cutoff=50)
         artists = [artist for _, _, artist in found]
         names = await self.names(artists)
-        return [names[artist] for artist in artists]
+        return list(dict.fromkeys(names[artist] for artist in artists))

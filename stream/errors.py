@@ -11,6 +11,7 @@
     ├── SnapshotDamaged          a snapshot's bytes are not what was written
     ├── SnapshotTooNew           a snapshot was written by a newer Refrain
     ├── NoModel                  nothing is learned yet
+    ├── NoAudience               no audience came in time
     ├── UnknownListener          no such listener
     ├── UnknownCohort            no such cohort
     ├── UnknownArtist            no such artist; carries the nearest names
@@ -24,6 +25,7 @@ __all__ = [
     "BadFile",
     "CannotStart",
     "DecayChanged",
+    "NoAudience",
     "NoModel",
     "RefrainError",
     "SettingsError",
@@ -72,6 +74,10 @@ class SnapshotTooNew(RefrainError):
 
 class NoModel(RefrainError):
     """No model is published yet, so there are no cohorts."""
+
+
+class NoAudience(RefrainError):
+    """The audience of a release has not come in time."""
 
 
 class UnknownListener(RefrainError):

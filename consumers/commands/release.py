@@ -1,0 +1,207 @@
+"""`refrain release` and `refrain audience`: publish a release, or see beforehand whom it would reach."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
+
+from consumers.commands.frame import Json, command, print_json
+
+if TYPE_CHECKING:
+    from stream.connect import AnyRedis
+    from stream.events import Release
+    from stream.settings import Settings
+
+__all__ = ["add"]
+
+PANEL = "Feed and ask"
+
+Artists: TypeAlias = Annotated[
+    list[str],
+    typer.Option("--artist", metavar="ARTIST", help="Who made it, an id or a name. May be repeated."),
+]
+Featuring: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--featuring", metavar="ARTIST", help="Asked where nobody knows the artists yet."),
+]
+SimilarTo: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--similar-to", metavar="ARTIST", help="Asked next. May be repeated.")
+]
+Genres: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--genre", metavar="GENRE", help="Asked last. May be repeated.")
+]
+MaxAudience: TypeAlias = Annotated[
+    int | None, typer.Option("--max-audience", metavar="N", min=1, help="Listeners at most.")
+]
+MinCtr: TypeAlias = Annotated[
+    float | None,
+    typer.Option("--min-ctr", metavar="SHARE", min=0, max=1, help="Leave out cohorts that promise less."),
+]
+
+
+def add(app: typer.Typer) -> None:
+    """Register the commands."""
+
+    @command(
+        app,
+        panel=PANEL,
+        example='refrain release r1 --artist Raftaar --title "Naya Daur" --max-audience 500 --wait\n'
+        "refrain release r2 --artist newcomer --similar-to Raftaar --similar-to Badshah",
+    )
+    def release(
+        release_id: Annotated[str, typer.Argument(metavar="ID", help="A release is announced once.")],
+        artist: Artists,
+        featuring: Featuring = None,
+        similar_to: SimilarTo = None,
+        genre: Genres = None,
+        title: Annotated[str | None, typer.Option("--title", help="For people.")] = None,
+        song: Annotated[str | None, typer.Option("--song", metavar="SONG", help="The song's id.")] = None,
+        max_audience: MaxAudience = None,
+        min_ctr: MinCtr = None,
+        wait: Annotated[bool, typer.Option("--wait", help="Print the audience as it comes.")] = False,
+        timeout: Annotated[
+            float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="How long to wait for it.")
+        ] = 30.0,
+        as_json: Json = False,
+    ) -> None:
+        """Publish a release. Its audience goes to the topic audiences; of one id nobody is told twice."""
+        from consumers.commands.release_wait import publish
+        from consumers.commands.release_words import Teller
+        from consumers.commands.servers import connected_settings
+        from consumers.commands.session import ask
+
+        async def prepare(redis: AnyRedis, settings: Settings) -> tuple[Release, dict[str, str]]:
+            from stream.releases import Releases
+
+            event = await _event(
+                redis,
+                release_id=release_id,
+                artist_ids=artist,
+                featuring=featuring,
+                similar_to=similar_to,
+                genres=genre,
+                title=title,
+                song_id=song,
+                max_audience=max_audience,
+                min_ctr=min_ctr,
+                ts=time.time(),
+            )
+            return event, await Releases(redis, settings.release_days * 86_400).about(release_id)
+
+        event, known = ask(prepare, kafka=True)
+        tell = Teller(as_json=as_json)
+        tell.published(event, known)
+        # One that came to nobody is answered anew; of any other the audience may be out already.
+        out = bool(known) and (known.get("state"), known.get("audience")) != ("done", "0")
+        publish(connected_settings(), event, wait_for=timeout if wait else None, out=out, tell=tell.page)
+
+    @command(app, panel=PANEL, example="refrain audience --artist Raftaar --max-audience 500")
+    def audience(
+        artist: Artists,
+        featuring: Featuring = None,
+        similar_to: SimilarTo = None,
+        genre: Genres = None,
+        max_audience: MaxAudience = None,
+        min_ctr: MinCtr = None,
+        first: Annotated[int, typer.Option("--first", min=0, help="How many listeners to show.")] = 10,
+        as_json: Json = False,
+    ) -> None:
+        """Show the audience that a release would have: size, cohorts, predicted CTR. Tells nobody."""
+        from consumers.commands.release_words import show_audience
+        from consumers.commands.session import ask
+
+        async def plan(redis: AnyRedis, settings: Settings) -> dict[str, Any]:
+            event = await _event(
+                redis,
+                release_id="preview",
+                artist_ids=artist,
+                featuring=featuring,
+                similar_to=similar_to,
+                genres=genre,
+                max_audience=max_audience,
+                min_ctr=min_ctr,
+            )
+            return await _preview(redis, settings, event, first)
+
+        found = ask(plan)
+        print_json(found) if as_json else show_audience(found)
+
+
+async def _event(redis: AnyRedis, **fields: Any) -> Release:
+    """Return the event; artists are named by id or name, those that it goes by must be known."""
+    from pydantic import ValidationError
+
+    from consumers.commands.artists import known_artists
+    from stream.errors import WrongUse
+    from stream.events import Release, why
+
+    others = ("featuring", "similar_to")
+    for name in others:
+        fields[name] = await known_artists(redis, fields[name] or ())
+    may_be_new = any(fields[name] for name in (*others, "genres"))
+    fields["artist_ids"] = await known_artists(redis, fields["artist_ids"], may_be_new=may_be_new)
+    fields["genres"] = fields["genres"] or []
+    try:
+        return Release(**fields)
+    except ValidationError as error:
+        reason, detail = why(error)
+        raise WrongUse(f"this is no release: {reason.value} ({detail})") from error
+
+
+async def _preview(redis: AnyRedis, settings: Settings, event: Release, first: int) -> dict[str, Any]:
+    from consumers.audience import Planner
+    from consumers.commands.waiting import no_model
+    from stream.catalogue import Catalogue
+    from stream.cohorts import Cohorts
+    from stream.listeners import Listeners
+    from stream.releases import Releases
+    from stream.snapshots import Snapshots
+
+    store = Snapshots(redis)
+    version = await store.current()
+    if version is None:
+        raise await no_model(redis, settings)
+    listeners = Listeners(redis, settings.max_artists)
+    cohorts = Cohorts(redis, listeners)
+    releases = Releases(redis, settings.release_days * 86_400)
+    planner = Planner(
+        listeners, cohorts, Catalogue(redis), releases, settings.candidates, settings.max_audience
+    )
+    began = time.perf_counter()
+    audience = await planner.plan(event, await store.load(version), time.time())
+    seconds = time.perf_counter() - began
+    ranked = [
+        (score, user, page.cohort_id)
+        for page in audience.pages
+        for user, score in zip(page.user_ids, page.scores, strict=True)
+    ]
+    ranked.sort(key=lambda entry: -entry[0])
+    told: dict[str, int] = {}
+    for _, _, cohort in ranked:
+        told[cohort] = told.get(cohort, 0) + 1
+    sizes = await cohorts.sizes()
+    return {
+        "artist_ids": event.artist_ids,
+        "listeners": audience.users,
+        "pages": len(audience.pages),
+        "reason": audience.reason,
+        "relied_on": audience.relied_on,
+        "predicted_ctr": sum(audience.ctr[c] * n for c, n in told.items()) / len(ranked) if ranked else None,
+        "model_version": version,
+        "planned_in_ms": round(1000 * seconds, 1),
+        "cohorts": [
+            {
+                "cohort_id": cohort,
+                "label": (await cohorts.about(cohort)).get("label", ""),
+                "size": sizes.get(cohort, 0),
+                "told": number,
+                "predicted_ctr": audience.ctr[cohort],
+            }
+            for cohort, number in sorted(told.items(), key=lambda entry: -audience.ctr[entry[0]])
+        ],
+        "first": [
+            {"user_id": user, "cohort_id": cohort, "score": score} for score, user, cohort in ranked[:first]
+        ],
+    }
