@@ -73,6 +73,7 @@ def servers(settings: Settings, *, say: Callable[[str], None] = lambda _: None) 
         return
     with hold(settings.data, say=say) as folder, ExitStack() as stack:
         state = State(pid=os.getpid(), broker=folder.last.broker if folder.last else "")
+        folder.write(state)  # the addresses of the run before are no longer true
         own: list[OwnServer] = []
         if not settings.kafka:
             state = replace(state, broker=kafka.choose(settings.broker, state.broker))
