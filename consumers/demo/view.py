@@ -94,9 +94,9 @@ class Picture:
         return [
             ("model", f"{vitals.model}, {vitals.model_age:.0f} s old"),
             ("cohorts", f"{vitals.n_cohorts}"),
-            ("listeners in them", f"{vitals.members:,}"),
+            ("members", f"{vitals.members:,}"),
             ("in none", f"{vitals.waiting:,}"),
-            ("bots found", f"{vitals.bots}"),
+            ("bots", f"{vitals.bots}"),
         ]
 
 
