@@ -68,6 +68,7 @@ def test_its_health_check_is_a_command_with_its_options(name: str) -> None:
     assert (form, program) == ("CMD", "refrain")
     text = _help(command)
     assert all(option in text for option in options)
+    assert options[options.index("--only") + 1] == OURS[name]["command"][0]
 
 
 @pytest.mark.parametrize("name", OURS)
