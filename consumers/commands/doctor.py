@@ -37,11 +37,11 @@ def add(app: typer.Typer) -> None:
         The exit code is 1 where something is wrong, 0 where something is merely odd.
         """
         from consumers.commands.checks import State, examine, examine_here
+        from consumers.commands.session import working
 
-        if only:
-            checks = asyncio.run(examine_here(connected_settings(kafka=False), only))
-        else:
-            checks = asyncio.run(examine(connected_settings()))
+        settings = connected_settings(kafka=not only)
+        with working("looking at Kafka, Redis and Refrain"):
+            checks = asyncio.run(examine_here(settings, only) if only else examine(settings))
         told = [check for check in checks if not quiet or check.state is not State.FINE]
         wrong = any(check.state is State.WRONG for check in checks)
         if as_json:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 import typer
 from redis import exceptions
+from rich.console import Console
 
 from consumers.commands.servers import connected_settings
 from stream.connect import AnyRedis, open_redis, shown
 from stream.errors import Unreachable
 from stream.settings import Settings
 
-__all__ = ["PATIENCE", "ask", "redis_of"]
+__all__ = ["PATIENCE", "ask", "redis_of", "working"]
 
 PATIENCE = 3.0
 """Seconds: somebody sits there and waits."""
@@ -50,6 +51,17 @@ async def redis_of(settings: Settings) -> AsyncIterator[AnyRedis]:
         ) from error
 
 
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show that something goes on, on standard error where that is a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(what):
+        yield
+
+
 def ask(question: Callable[[AnyRedis, Settings], Awaitable[T]], *, kafka: bool = False) -> T:
     """Run what a command asks Redis, and return the answer."""
     settings = connected_settings(kafka=kafka)
@@ -58,4 +70,5 @@ def ask(question: Callable[[AnyRedis, Settings], Awaitable[T]], *, kafka: bool =
         async with redis_of(settings) as redis:
             return await question(redis, settings)
 
-    return asyncio.run(whole())
+    with working("asking Redis"):
+        return asyncio.run(whole())
