@@ -27,6 +27,7 @@ BATCH = 1024  # rows a step when the sample is gone through
 MEMBERS = 8  # listeners in the sample for each cohort, before there are all
 DEAD = 20  # a cohort this many times smaller than the mean has lost its members
 SAMPLE = 20  # listeners a cohort that a sample holds before it replaces one of before a restart
+TOWARDS_SAMPLE = 0.3
 SLACK = 0.25
 LABEL_FROM = 12
 
@@ -75,8 +76,8 @@ class CohortLearner:
         n_dims: int = 64,
         max_artists: int = 1_000_000,
         reservoir: int = 50_000,
-        memory: float = 25_000.0,
-        halflife: float = 0.002,
+        memory: float = 10_000.0,
+        halflife: float = 0.0005,
         passes: int = 2,
         seed: int = 0,
     ) -> None:
@@ -103,8 +104,8 @@ class CohortLearner:
         n_cohorts: int = 48,
         max_artists: int = 1_000_000,
         reservoir: int = 50_000,
-        memory: float = 25_000.0,
-        halflife: float = 0.002,
+        memory: float = 10_000.0,
+        halflife: float = 0.0005,
         passes: int = 2,
         seed: int = 0,
     ) -> Self:
@@ -238,7 +239,8 @@ class CohortLearner:
         kmeans.n_clusters = max(len(kmeans.ids), min(self.n_cohorts, 1 + len(tastes) // MEMBERS))
         if not kmeans.ids:
             kmeans.start(tastes)
-        kmeans.refine(tastes, self.passes)
+        # Not all the way: the edges between cohorts would follow the chance of who is in the sample.
+        kmeans.refine(tastes, share=TOWARDS_SAMPLE)
         kmeans.rebirth(tastes, smallest=max(1, len(tastes) // (self.n_cohorts * DEAD)))
 
     def _model(

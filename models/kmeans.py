@@ -160,7 +160,7 @@ class KMeans(cluster.KMeans):
             return np.zeros(len(rows), dtype=np.int64)
         return np.array(self.ids, dtype=np.int64)[self._nearest_many(rows)[0]]
 
-    def start(self, X: npt.ArrayLike, passes: int = 10, tries: int = 3) -> None:
+    def start(self, X: npt.ArrayLike, passes: int = 30, tries: int = 3) -> None:
         """Start over from data: the best of some k-means++ starts, each refined by `passes`. Ids are new."""
         rows = self._rows(X)
         best, least = np.zeros((0, rows.shape[1])), math.inf
@@ -179,11 +179,15 @@ class KMeans(cluster.KMeans):
         self.matrix, self.ids, self.next_id = matrix.copy(), list(ids), next_id
         self._waiting = []
 
-    def refine(self, X: npt.ArrayLike, passes: int = 1) -> None:
-        """Move every centre to the mean of its rows, `passes` times (Lloyd); one without rows stays."""
+    def refine(self, X: npt.ArrayLike, passes: int = 1, share: float = 1.0) -> None:
+        """Move every centre to the mean of its rows, or a share of the way there, `passes` times (Lloyd).
+
+        A centre without rows stays.
+        """
         rows = self._rows(X)
         for _ in range(passes):
-            self.matrix = _means(rows, self._nearest_many(rows)[0], self.matrix)[0]
+            means = _means(rows, self._nearest_many(rows)[0], self.matrix)[0]
+            self.matrix = self.matrix + share * (means - self.matrix)
 
     def rebirth(self, X: npt.ArrayLike, smallest: int = 1) -> dict[int, int]:
         """Replace centres that fewer than `smallest` rows are nearest to.

@@ -101,7 +101,7 @@ class ArtistVectors:
            [0. , 0. , 0.5, 0.5]], dtype=float32)
     """
 
-    def __init__(self, n_dims: int = 64, memory: float = 25_000.0, seed: int = 0) -> None:
+    def __init__(self, n_dims: int = 64, memory: float = 10_000.0, seed: int = 0) -> None:
         self.n_dims = n_dims
         self.memory = memory
         self.seed = seed
@@ -206,7 +206,7 @@ class ArtistVectors:
         spread: Floats,
         counts: Floats,
         n_rows: float,
-        memory: float = 25_000.0,
+        memory: float = 10_000.0,
         seed: int = 0,
     ) -> Self:
         """Go on from vectors (A, d), their spread (d, d) and the counts that were published."""

@@ -49,7 +49,7 @@ def test_predicted_rates_are_probabilities_that_add_up_to_the_artists_listeners(
         ctr = rank_cohorts(model, aim(model, [artist]))
         assert ((ctr >= 0) & (ctr <= 1)).all()
         held = model.holders[:, model.index[artist]].sum()
-        assert ctr @ model.sizes == pytest.approx(held, rel=0.15)
+        assert ctr @ model.sizes == pytest.approx(held, rel=0.3)
 
 
 def test_a_cohort_that_plays_the_artist_more_is_predicted_more(model: Model) -> None:
