@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,13 +89,16 @@ class Planner:
         self, members: dict[str, list[str]], model: Model, target: Target, places: int
     ) -> tuple[list[str], list[str], list[float]]:
         cohort_of = {user: cohort for cohort, users in members.items() for user in users}
-        everyone = list(cohort_of)
-        out, (users, tastes) = await asyncio.gather(
-            self.releases.opted_out(everyone), self.listeners.tastes(everyone, model.n_dims)
-        )
+        users, tastes = await self.listeners.tastes(list(cohort_of), model.n_dims)
         order, scores = rank_members(tastes, target)
         ranked = [(users[row], score) for row, score in zip(order.tolist(), scores.tolist(), strict=True)]
-        told = [(user, score) for user, score in ranked if user not in out][:places]
+        told: list[tuple[str, float]] = []
+        for at in range(0, len(ranked), places):
+            out = await self.releases.opted_out([user for user, _ in ranked[at : at + places]])
+            told += [(user, score) for user, score in ranked[at : at + places] if user not in out]
+            if len(told) >= places:
+                break
+        told = told[:places]
         return [u for u, _ in told], [cohort_of[u] for u, _ in told], [score for _, score in told]
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import faust
@@ -102,7 +103,7 @@ class Worker:
 
 
 def application(
-    settings: Settings, worker: Worker, epoch: int, fail: Callable[[BaseException], None]
+    settings: Settings, worker: Worker, epoch: int, fail: Callable[[BaseException], None], folder: str
 ) -> faust.App:
     """Return the Faust application: three agents, and nothing that outlives the process.
 
@@ -113,9 +114,12 @@ def application(
     fail
         Is told of an error that no agent expects. The event is not acknowledged then: whoever reads the
         partition next gets it again.
+    folder
+        Where Faust may write; nothing in it is needed again.
     """
     app = faust.App(
         f"{settings.group}-work",
+        datadir=folder,
         broker=";".join(f"kafka://{server}" for server in settings.kafka.split(",")),
         autodiscover=False,
         web_enabled=False,
@@ -203,7 +207,8 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             if not failed.done():
                 failed.set_exception(error)
 
-        app = application(settings, worker, epoch, fail)
+        folder = stack.enter_context(TemporaryDirectory(prefix="refrain-work-"))
+        app = application(settings, worker, epoch, fail, folder)
         await app.start()
         stack.push_async_callback(app.stop)
         logger.info("answering releases")

@@ -71,6 +71,7 @@ class Listeners:
         self._max_artists = max_artists
         self._read, self._write = Script("read_listeners"), Script("write_listeners")
         self._rows, self._cohorts = Script("read_rows"), Script("read_cohorts")
+        self._tastes = Script("read_tastes")
         self._lanes = asyncio.Semaphore(LANES)
 
     def _groups(self, user_ids: Sequence[str]) -> list[list[int]]:
@@ -185,15 +186,15 @@ class Listeners:
 
         Models are aligned, so a taste that an earlier one made may stand beside the others.
         """
-        keys = [taste_key(user_id) for user_id in user_ids]
-        if isinstance(self.redis, RedisCluster):
-            pipeline = self.redis.pipeline(transaction=False)
-            for key in keys:
-                pipeline.get(key)
-            found = await pipeline.execute() if keys else []
-        else:
-            found = await self.redis.mget(keys) if keys else []
         size = tastes.size(dims)
+        if not isinstance(self.redis, RedisCluster):
+            asked = msgpack.packb(list(user_ids), use_bin_type=False)
+            packed, positions = await self._tastes(self.redis, [], asked, size)
+            return [user_ids[at - 1] for at in msgpack.unpackb(positions)], tastes.unpack([packed], dims)
+        pipeline = self.redis.pipeline(transaction=False)
+        for user_id in user_ids:
+            pipeline.get(taste_key(user_id))
+        found = await pipeline.execute() if user_ids else []
         held = [(user, taste) for user, taste in zip(user_ids, found, strict=True) if taste]
         held = [(user, taste) for user, taste in held if len(taste) == size]
         return [user for user, _ in held], tastes.unpack([taste for _, taste in held], dims)

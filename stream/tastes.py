@@ -58,5 +58,6 @@ def pack(tastes: npt.NDArray[np.float64], version: int) -> list[bytes]:
 def unpack(packed: Sequence[bytes], dims: int) -> npt.NDArray[np.float64]:
     """Return the matrix (n, d) of raw sums; every taste must have `dims` dimensions."""
     rows = np.frombuffer(b"".join(packed), dtype=_layout(dims))
-    raw: npt.NDArray[np.float64] = np.ldexp(rows["vector"].astype(np.float64), rows["exponent"][:, None])
+    raw: npt.NDArray[np.float64] = rows["vector"].astype(np.float64)
+    raw *= np.ldexp(1.0, rows["exponent"])[:, None]
     return raw
