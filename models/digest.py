@@ -37,7 +37,7 @@ class Click(NamedTuple):
 
 
 class Move(NamedTuple):
-    """A listener's way from one cohort to another; "" is no cohort. A birth goes from "" to ""."""
+    """A listener's way from one cohort to another; "" is no cohort. A birth comes from ""."""
 
     user_id: str
     origin: str
@@ -93,6 +93,7 @@ class Digest:
 
 
 HOUR = 3600.0
+RESIDUE = 1e-6  # of a taste that is taken back: so little is left by rounding, it is no taste
 
 
 def digest(
@@ -127,7 +128,7 @@ def digest(
     One digest a listener, in the same order.
     """
     digests = [Digest(listener, False, {}, [], None, []) for listener in listeners]
-    start = [listener.cohort for listener in listeners]
+    start = [(listener.cohort, listener.moved) for listener in listeners]
     steps = _Steps()
     for row, (entry, new) in enumerate(zip(digests, clicks, strict=True)):
         _count(row, entry, new, steps, rules)
@@ -139,9 +140,10 @@ def digest(
         if whole:
             tastes[whole] = _sums([steps.before[row] for row in whole], model)
         _place(digests, tastes, steps, model, rules, now)
-    for entry, origin in zip(digests, start, strict=True):
+    for entry, (origin, moved) in zip(digests, start, strict=True):
         listener = entry.listener
-        if listener.cohort != origin:
+        # Also who was born, and who left and came back: the record says when.
+        if (listener.cohort, listener.moved) != (origin, moved):
             listener.cohort_from = origin
             entry.moves.append(Move(listener.user_id, origin, listener.cohort, listener.cohort_since))
     return digests
@@ -180,7 +182,6 @@ def _count(row: int, entry: Digest, clicks: Sequence[Click], steps: _Steps, rule
         if listener.rev == 0 and not entry.changed:
             listener.moved = place
             listener.cohort_since = click.ts
-            entry.moves.append(Move(listener.user_id, "", "", click.ts))
         entry.changed = True
         listener.offsets[click.partition] = click.offset
         _see(listener, click.ts, rules)
@@ -265,24 +266,31 @@ def _place(
     for first, last in itertools.pairwise(bounds):
         chosen = order[first:last]
         row = rows[chosen]
-        tastes[row] += changes[chosen]
+        tastes[row] = _added(tastes[row], changes[chosen])
         bots = [steps.bots[step] for step in chosen]
         places = [steps.at[step] for step in chosen]
         _settle(digests, cohorts, row, tastes, bots, places, model, rules)
     stale = [
-        row
-        for row, entry in enumerate(digests)
+        at
+        for at, entry in enumerate(digests)
         if entry.listener.whole and entry.listener.rev and not entry.changed
     ]
     if stale:
         # No click of theirs counts, so only a new model can move them.
-        bots = [digests[row].listener.bot for row in stale]
+        bots = [digests[at].listener.bot for at in stale]
         places = [(now, f"model:{model.version}")] * len(stale)
         _settle(digests, cohorts, np.asarray(stale), tastes, bots, places, model, rules)
-        for row in stale:
-            digests[row].changed = True
+        for at in stale:
+            digests[at].changed = True
     for entry, taste in zip(digests, tastes, strict=True):
         entry.taste = taste
+
+
+def _added(tastes: Floats, changes: Floats) -> Floats:
+    added = tastes + changes
+    scale = np.maximum(np.abs(tastes).max(axis=1), np.abs(changes).max(axis=1))
+    added[np.abs(added).max(axis=1) <= RESIDUE * scale] = 0.0
+    return added
 
 
 def _settle(

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import pytest
 import redis
 from kafka import KafkaAdminClient
@@ -25,6 +26,10 @@ from stream.settings import Settings
 from stream.topics import create_topics
 from tests.redis_cluster import RedisCluster
 from tests.refrain_command import Refrain
+
+# No test here asserts a duration: not hypothesis either.
+hypothesis.settings.register_profile("refrain", deadline=None)
+hypothesis.settings.load_profile("refrain")
 
 
 @pytest.fixture(scope="session", autouse=True)
