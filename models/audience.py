@@ -86,7 +86,8 @@ def aim(
 def genre_vectors(model: Model, genres_of: Mapping[str, Sequence[str]]) -> dict[str, Floats]:
     """Return for each genre where the listeners of its artists are, shape (d,).
 
-    The mean of the artists' unit vectors: the less they have in common, the shorter it is, and the less it says.
+    The mean of the artists' unit vectors: the less they have in common, the shorter it is, and the less it
+    says.
 
     Parameters
     ----------

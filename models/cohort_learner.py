@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Self
 
 import numpy as np
@@ -14,7 +15,7 @@ from models.cohorts import labels
 from models.kmeans import KMeans
 from models.model import Model
 from models.reservoir import Reservoir
-from models.taste import idf, taste, unit
+from models.taste import taste, unit
 from models.vectors import ArtistVectors, procrustes
 
 __all__ = ["CohortLearner", "Row"]
@@ -28,6 +29,7 @@ MEMBERS = 8  # listeners in the sample for each cohort, before there are all
 DEAD = 20  # a cohort this many times smaller than the mean has lost its members
 SAMPLE = 20  # listeners a cohort that a sample holds before it replaces one of before a restart
 TOWARDS_SAMPLE = 0.3
+ALIGN_ON = 50_000  # artists, the most heard, by which a version is turned onto the one before
 SLACK = 0.25
 LABEL_FROM = 12
 
@@ -164,9 +166,7 @@ class CohortLearner:
         self._vectors.learn_many(matrix)
         self._reservoir.add(listeners, matrix)
         if self._last is not None and matrix.nnz:
-            used, local = np.unique(matrix.indices, return_inverse=True)
-            batch = csr_matrix((matrix.data, local, matrix.indptr), (len(rows), len(used)))
-            tastes = self._tastes(batch, used)
+            tastes = self._tastes(matrix)
             self._kmeans.learn_many(tastes[tastes.any(axis=1)])
         if len(self.artists) > self.max_artists * (1 + SLACK):
             self._forget_least_heard()
@@ -193,7 +193,7 @@ class CohortLearner:
             for start in range(0, sample.shape[0], BATCH):
                 self._vectors.learn_many(sample[start : start + BATCH], count=False)
         self._align()
-        tastes = self._tastes(sample)
+        tastes = self._tastes(sample) if sample.nnz else np.zeros((0, self.n_dims))
         placed = np.flatnonzero(tastes.any(axis=1))
         if not len(placed):
             raise ValueError("no listener with a taste has been learned from yet; ask `ready` first")
@@ -205,32 +205,33 @@ class CohortLearner:
 
     def _matrix(self, rows: Sequence[Row]) -> csr_matrix:
         ends = np.cumsum([0, *(len(artists) for artists, _ in rows)])
-        columns = np.empty(ends[-1], dtype=np.int64)
-        index, vocabulary = self._index, self.artists
-        at = 0
-        for artists, _ in rows:
-            for artist in artists:
-                column = index.get(artist)
-                if column is None:
-                    column = index[artist] = len(vocabulary)
-                    vocabulary.append(artist)
-                columns[at] = column
-                at += 1
+        names = list(chain.from_iterable(artists for artists, _ in rows))
+        for artist in names:
+            if artist not in self._index:
+                self._index[artist] = len(self.artists)
+                self.artists.append(artist)
+        columns = np.fromiter(map(self._index.__getitem__, names), dtype=np.int64, count=len(names))
         values = np.concatenate([np.zeros(0), *(np.asarray(stored, dtype=np.float64) for _, stored in rows)])
-        return csr_matrix((values, columns, ends), shape=(len(rows), len(vocabulary)))
+        return csr_matrix((values, columns, ends), shape=(len(rows), len(self.artists)))
 
-    def _tastes(self, rows: csr_matrix, used: Ints | None = None) -> Floats:
-        weights = np.sqrt(idf(self._vectors.counts, self._vectors.n_rows))
-        vectors = self._vectors.vectors(used)
-        return unit(taste(rows, vectors * (weights if used is None else weights[used])[:, None]))
+    def _tastes(self, rows: csr_matrix) -> Floats:
+        parts = [rows[start : start + BATCH] for start in range(0, rows.shape[0], BATCH)]
+        return np.vstack([self._tastes_of_part(part) for part in parts])
+
+    def _tastes_of_part(self, rows: csr_matrix) -> Floats:
+        used, local = np.unique(rows.indices, return_inverse=True)
+        part = csr_matrix((rows.data, local, rows.indptr), shape=(rows.shape[0], len(used)))
+        return unit(taste(part, self._vectors.factors(used)))
 
     def _align(self) -> None:
         if self._last is None:
             return
-        shared = [artist for artist in self._last.artists if artist in self._index]
-        last = np.array([self._last.index[artist] for artist in shared])
-        current = self._vectors.vectors(np.array([self._index[artist] for artist in shared]))
-        rotation = procrustes(current, self._last.vectors[last], self._last.counts[last])
+        heard = np.argsort(-self._last.counts, kind="stable")[:ALIGN_ON]
+        last = np.array([row for row in heard if self._last.artists[row] in self._index], dtype=np.int64)
+        current = np.array([self._index[self._last.artists[row]] for row in last], dtype=np.int64)
+        rotation = procrustes(
+            self._vectors.vectors(current), self._last.vectors[last], self._last.counts[last]
+        )
         self._vectors.turn(rotation)
         self._kmeans.matrix = self._kmeans.matrix @ rotation
 

@@ -51,10 +51,12 @@ class Reservoir:
     def add(self, listeners: Sequence[Hashable], rows: csr_matrix) -> None:
         """Take in listeners' rows (n, A) of stored affinities, in any scale that is common to a row."""
         rows = root_rows(rows)
-        for listener, begin, end in zip(listeners, rows.indptr[:-1], rows.indptr[1:], strict=True):
+        columns, values = rows.indices.astype(np.int32), rows.data.astype(np.float32)
+        ends = rows.indptr.tolist()
+        for listener, begin, end in zip(listeners, ends[:-1], ends[1:], strict=True):
             place = self._place(listener)
-            self._columns[place] = rows.indices[begin:end].astype(np.int32)
-            self._values[place] = rows.data[begin:end].astype(np.float32)
+            self._columns[place] = columns[begin:end].copy()
+            self._values[place] = values[begin:end].copy()
 
     def rows(self, n_artists: int) -> csr_matrix:
         """Return all rows as affinities that sum to 1 (n, A)."""

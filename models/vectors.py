@@ -192,6 +192,11 @@ class ArtistVectors:
         vectors: Singles = rows @ self._basis(*self._eigen())
         return vectors
 
+    def factors(self, artists: npt.NDArray[np.int64]) -> Floats:
+        """Return what the roots of affinities for some artists are multiplied by in a taste, shape (A, d)."""
+        weights = np.sqrt(idf(self._counts[artists] * self._count_scale, self.n_rows))
+        return self.vectors(artists).astype(np.float64) * weights[:, None]
+
     def turn(self, rotation: Floats) -> None:
         """Rotate the basis: vectors become ``vectors @ rotation``."""
         for start in range(0, self._size, CHUNK):
