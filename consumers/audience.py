@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from consumers.shelf import Members, Shelf
 from models.audience import Target, aim, choose_cohorts, rank_cohorts, rank_members
 from models.model import Model
 from stream.catalogue import Catalogue
 from stream.cohorts import Cohorts
 from stream.events import Page, Release
-from stream.listeners import Listeners
 from stream.releases import Audience, Releases
 
 __all__ = ["Planner"]
@@ -34,7 +34,7 @@ class Planner:
         Listeners told of a release that does not say how many.
     """
 
-    listeners: Listeners
+    shelf: Shelf
     cohorts: Cohorts
     catalogue: Catalogue
     releases: Releases
@@ -54,7 +54,7 @@ class Planner:
         if not members:
             return Audience((), ctr, "no cohort reaches min_ctr", target.relied_on)
         places = release.max_audience or self.max_audience
-        users, cohorts, scores = await self._best(members, model, target, places)
+        users, cohorts, scores = await self._best(members, target, places)
         if not users:
             return Audience((), ctr, "everybody in these cohorts has opted out", target.relied_on)
         return Audience(_pages(release, model, users, cohorts, scores, now), ctr, "done", target.relied_on)
@@ -76,30 +76,37 @@ class Planner:
 
     async def _members(
         self, release: Release, model: Model, rates: npt.NDArray[np.float64]
-    ) -> dict[str, list[str]]:
+    ) -> dict[str, Members]:
         """Return the members of the cohorts chosen."""
         sizes = await self.cohorts.sizes()
         now = np.array([sizes.get(cohort, 0) for cohort in model.cohort_ids])
         places = release.max_audience or self.max_audience
         limit = min(self.candidates * now.sum(), max(PER_PLACE * places, AT_LEAST))
         chosen = choose_cohorts(rates, now, limit, release.min_ctr or 0.0)
-        return await self.cohorts.everyone([model.cohort_ids[row] for row in chosen])
+        return await self.shelf.members(
+            {model.cohort_ids[row]: int(now[row]) for row in chosen}, model.n_dims
+        )
 
     async def _best(
-        self, members: dict[str, list[str]], model: Model, target: Target, places: int
+        self, members: dict[str, Members], target: Target, places: int
     ) -> tuple[list[str], list[str], list[float]]:
-        cohort_of = {user: cohort for cohort, users in members.items() for user in users}
-        users, tastes = await self.listeners.tastes(list(cohort_of), model.n_dims)
-        order, scores = rank_members(tastes, target)
-        ranked = [(users[row], score) for row, score in zip(order.tolist(), scores.tolist(), strict=True)]
-        told: list[tuple[str, float]] = []
-        for at in range(0, len(ranked), places):
-            out = await self.releases.opted_out([user for user, _ in ranked[at : at + places]])
-            told += [(user, score) for user, score in ranked[at : at + places] if user not in out]
+        users = [user for held in members.values() for user in held.users]
+        cohorts = [cohort for cohort, held in members.items() for _ in held.users]
+        order, scores = rank_members(np.concatenate([held.tastes for held in members.values()]), target)
+        rows, ranked = order.tolist(), scores.tolist()
+        told: list[int] = []
+        for at in range(0, len(rows), places):
+            some = range(at, min(at + places, len(rows)))
+            out = await self.releases.opted_out([users[rows[place]] for place in some])
+            told += [place for place in some if users[rows[place]] not in out]
             if len(told) >= places:
                 break
         told = told[:places]
-        return [u for u, _ in told], [cohort_of[u] for u, _ in told], [score for _, score in told]
+        return (
+            [users[rows[place]] for place in told],
+            [cohorts[rows[place]] for place in told],
+            [ranked[place] for place in told],
+        )
 
 
 def _pages(

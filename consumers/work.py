@@ -18,6 +18,7 @@ from consumers.insist import Stopped, insist
 from consumers.live import LiveModel
 from consumers.process import together
 from consumers.reconcile import Reconciler
+from consumers.shelf import Shelf
 from models.affinity import ForwardDecay
 from stream.catalogue import Catalogue
 from stream.cohorts import Cohorts
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 TOGETHER = 1000  # songs or feedback events handled at once
 WITHIN = 0.05  # seconds that the first of them waits for others
 LOOK_SECONDS = 1.0
+REST_SECONDS = 0.2
 
 
 class Worker:
@@ -197,7 +199,8 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         )
         await producer.start()
         stack.push_async_callback(producer.stop)
-        planner = Planner(listeners, cohorts, catalogue, releases, settings.candidates, settings.max_audience)
+        shelf = Shelf(listeners, cohorts)
+        planner = Planner(shelf, cohorts, catalogue, releases, settings.candidates, settings.max_audience)
         emitter = Emitter(settings.kafka, releases, planner, live, producer, heartbeat.name)
         worker = Worker(emitter, releases, catalogue, producer, heartbeat, stop)
 
@@ -218,7 +221,11 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         reconciler = Reconciler(behind, emitter, releases)
         await reconciler.begin(await producer.partitions_for("releases"))
         await together(
-            _until(stop, failed), live.follow(), heartbeat.keep(), _tidy(emitter, reconciler, stop)
+            _until(stop, failed),
+            live.follow(),
+            heartbeat.keep(),
+            _tidy(emitter, reconciler, stop),
+            _keep(shelf, live, stop),
         )
 
 
@@ -229,6 +236,18 @@ async def _until(stop: asyncio.Event, failed: asyncio.Future[None]) -> None:
     stopping.cancel()
     if failed.done():
         failed.result()
+
+
+async def _keep(shelf: Shelf, live: LiveModel, stop: asyncio.Event) -> None:
+    """Keep the tastes at hand fresh."""
+    try:
+        while not stop.is_set():
+            if model := live.model:
+                dims = model.n_dims
+                await insist(lambda: shelf.keep(dims), "reading tastes", stop)  # noqa: B023 - called at once
+            await asyncio.sleep(REST_SECONDS)
+    except Stopped:
+        logger.info("no tastes are read any more")
 
 
 async def _tidy(emitter: Emitter, reconciler: Reconciler, stop: asyncio.Event) -> None:

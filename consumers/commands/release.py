@@ -152,6 +152,7 @@ async def _event(redis: AnyRedis, **fields: Any) -> Release:
 
 async def _preview(redis: AnyRedis, settings: Settings, event: Release, first: int) -> dict[str, Any]:
     from consumers.audience import Planner
+    from consumers.shelf import Shelf
     from consumers.commands.waiting import no_model
     from stream.catalogue import Catalogue
     from stream.cohorts import Cohorts
@@ -167,7 +168,12 @@ async def _preview(redis: AnyRedis, settings: Settings, event: Release, first: i
     cohorts = Cohorts(redis, listeners)
     releases = Releases(redis, settings.release_days * 86_400)
     planner = Planner(
-        listeners, cohorts, Catalogue(redis), releases, settings.candidates, settings.max_audience
+        Shelf(listeners, cohorts),
+        cohorts,
+        Catalogue(redis),
+        releases,
+        settings.candidates,
+        settings.max_audience,
     )
     began = time.perf_counter()
     audience = await planner.plan(event, await store.load(version), time.time())
