@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.errors import BadFile
+from stream.history import Event, Layout, Reading, Recipe, Spool, Table
+
+
+def reading(folder: Path, content: str, name: str = "f.csv", spare: Path | None = None) -> Reading:
+    (folder / name).write_text(content)
+    return Reading([Table(folder / name, Layout())], Recipe("clicks"), None, spare)
+
+
+HEAD = "user_id,song_id,ts\n"
+
+
+def test_bad_rows_are_counted_and_written_down(tmp_path: Path) -> None:
+    found = reading(tmp_path, f"{HEAD}u,s,1\n,s,2\nu,{{,3\nu,s,4\n", spare=tmp_path / "spare")
+    assert len(list(found.events())) == 2
+    assert found.tally.bad == Counter({"missing-field": 1, "bad-id": 1})
+    (file,) = found.tally.bad_files
+    assert file == tmp_path / "f.csv.bad.jsonl"
+    first, second = map(json.loads, file.read_text().splitlines())
+    assert (first["line"], first["reason"], first["row"]) == (3, "missing-field", ["", "s", "2"])
+    assert (second["line"], second["reason"]) == (4, "bad-id")
+
+
+def test_reading_again_writes_the_bad_rows_once(tmp_path: Path) -> None:
+    found = reading(tmp_path, f"{HEAD}u,s,1\n,s,2\n", spare=tmp_path)
+    first, second = list(found.events()), list(found.events())
+    assert first == second
+    assert found.tally.bad.total() == 1
+    assert len((tmp_path / "f.csv.bad.jsonl").read_text().splitlines()) == 1
+
+
+def test_bad_rows_of_an_earlier_run_do_not_outlive_it(tmp_path: Path) -> None:
+    list(reading(tmp_path, f"{HEAD}u,s,1\n,s,2\n", spare=tmp_path).events())
+    list(reading(tmp_path, f"{HEAD}u,s,1\n", spare=tmp_path).events())
+    assert not (tmp_path / "f.csv.bad.jsonl").exists()
+
+
+def test_where_nothing_can_be_written_beside_the_file_the_side_file_goes_elsewhere(tmp_path: Path) -> None:
+    found = reading(tmp_path, f"{HEAD}u,s,1\n,s,2\n", spare=tmp_path / "spare")
+    (tmp_path / "f.csv.bad.jsonl").mkdir()  # nobody can write a file of that name, not even root
+    list(found.events())
+    assert found.tally.bad_files == [tmp_path / "spare" / "f.csv.bad.jsonl"]
+
+
+def test_a_file_in_which_nothing_can_be_used_is_given_up_soon(tmp_path: Path) -> None:
+    with pytest.raises(
+        BadFile, match=r"none of the first 1000 rows .*; line 1001, for one, has missing-field"
+    ):
+        list(reading(tmp_path, HEAD + ",s,2\n" * 5000).events())
+
+
+def test_a_good_row_keeps_it_going(tmp_path: Path) -> None:
+    found = reading(tmp_path, HEAD + "u,s,1\n" + ",s,2\n" * 1500)
+    assert len(list(found.events())) == 1
+    assert found.tally.bad.total() == 1500
+
+
+def spooled(seed: int | None, events: list[Event]) -> list[tuple[bytes, bytes]]:
+    with Spool(seed) as spool:
+        for event in events:
+            spool.put(event)
+        assert len(spool) == sum(event.copies for event in events)
+        return list(spool)
+
+
+EVENTS = st.lists(
+    st.builds(
+        Event,
+        st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1).map(str.encode),
+        st.text(st.characters(exclude_categories=("Cs",))).map(lambda text: json.dumps({"t": text}).encode()),
+        st.integers(1, 4),
+    )
+)
+
+
+@given(EVENTS)
+def test_a_spool_gives_back_what_it_took_in_order(events: list[Event]) -> None:
+    assert spooled(None, events) == [(e.key, e.value) for e in events for _ in range(e.copies)]
+
+
+@given(EVENTS, st.integers(0, 9))
+def test_a_shuffle_loses_and_doubles_nothing_and_is_the_same_for_the_same_seed(
+    events: list[Event], seed: int
+) -> None:
+    shuffled = spooled(seed, events)
+    assert Counter(shuffled) == Counter(spooled(None, events))
+    assert shuffled == spooled(seed, events)
+
+
+def test_a_shuffle_puts_every_event_anywhere() -> None:
+    events = [Event(b"%d" % number, b"{}") for number in range(10)]
+    firsts = Counter(spooled(seed, events)[0][0] for seed in range(1000))
+    assert len(firsts) == 10
+    assert all(60 < count < 150 for count in firsts.values()), firsts

@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.errors import WrongUse
+from stream.events import MAX_EVENT_BYTES, Reason, read_click
+from stream.history import Condition, Event, Layout, Recipe, SongFile, Table
+from stream.history.columns import SCALES
+from stream.history.recipe import KINDS, LeftOut
+from stream.history.tables import Bad
+
+CLICK = {"user_id": "u1", "song_id": "s1", "ts": 1.7e9}
+
+
+def lines(folder: Path, *rows: dict[str, Any], name: str = "f.jsonl") -> Table:
+    path = folder / name
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return Table(path, Layout())
+
+
+def made(recipe: Recipe, table: Table, songs: SongFile | None = None) -> list[Event | LeftOut | Bad]:
+    make = recipe.ready(table, songs)
+    return [row if isinstance(row, Bad) else make(row) for row in table.rows()]
+
+
+def one(recipe: Recipe, table: Table, songs: SongFile | None = None) -> dict[str, Any]:
+    (event,) = made(recipe, table, songs)
+    assert isinstance(event, Event), event
+    value: dict[str, Any] = json.loads(event.value)
+    return value
+
+
+def test_an_event_in_the_contracts_own_shape_needs_no_options(tmp_path: Path) -> None:
+    click = CLICK | {"artist_ids": ["a1"], "action": "like", "ms_played": 7, "event_id": "e"}
+    assert one(Recipe("clicks"), lines(tmp_path, click)) == click
+    assert one(Recipe("songs"), lines(tmp_path, {"song_id": "s", "artist_ids": ["a"], "title": "T"})) == {
+        "song_id": "s",
+        "artist_ids": ["a"],
+        "artist_names": [],
+        "genres": [],
+        "title": "T",
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"), [("clicks", "user_id"), ("songs", "song_id"), ("releases", "release_id")]
+)
+def test_the_key_is_the_contracts(tmp_path: Path, kind: Any, key: str) -> None:
+    row = CLICK | {"artist_ids": ["a"], "release_id": "r1"}
+    (event,) = made(Recipe(kind), lines(tmp_path, row))
+    assert isinstance(event, Event)
+    assert event.key == row[key].encode()  # type: ignore[attr-defined]
+    assert KINDS[kind].key == key
+
+
+def test_columns_are_mapped_and_unknown_ones_left_behind(tmp_path: Path) -> None:
+    table = lines(
+        tmp_path, {"userId": 8, "song": "You Gotta Be", "artist": "Des'ree", "ts": 1541106106796, "x": 1}
+    )
+    recipe = Recipe("clicks", {"user_id": "userId", "song_id": "song", "artist_ids": "artist"})
+    assert one(recipe, table) == {
+        "user_id": "8",
+        "song_id": "You Gotta Be",
+        "artist_ids": ["Des'ree"],
+        "ts": 1541106106.796,
+    }
+
+
+def test_date_and_time_in_two_columns_are_one_time(tmp_path: Path) -> None:
+    table = lines(tmp_path, CLICK | {"day": "01/07/2024", "clock": "14:00"})
+    recipe = Recipe("clicks", {"ts": "day+clock"}, time_format="%d/%m/%Y %H:%M", timezone="Europe/Berlin")
+    assert one(recipe, table)["ts"] == 1719835200.0
+
+
+def test_a_constant_is_the_same_for_all(tmp_path: Path) -> None:
+    found = one(Recipe("clicks", constants={"action": "like", "artist_ids": "a1"}), lines(tmp_path, CLICK))
+    assert (found["action"], found["artist_ids"]) == ("like", ["a1"])
+
+
+def test_numbers_of_csv_are_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text("user_id,song_id,ts,ms_played,utc_offset_min,artist_ids\nu,s,1.5,200,-60,a1|a2\n")
+    assert one(Recipe("clicks", separator="|"), Table(path, Layout())) == {
+        "user_id": "u",
+        "song_id": "s",
+        "ts": 1.5,
+        "ms_played": 200,
+        "utc_offset_min": -60,
+        "artist_ids": ["a1", "a2"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("condition", "kept"),
+    [("page=NextSong", [1, 3]), ("page!=NextSong", [2, 4]), ("page=", [4]), ("paid=true", [3]), ("n=5", [1])],
+)
+def test_rows_that_were_not_asked_for_are_left_out(tmp_path: Path, condition: str, kept: list[int]) -> None:
+    table = lines(
+        tmp_path,
+        CLICK | {"page": "NextSong", "n": 5},
+        CLICK | {"page": "Home"},
+        CLICK | {"page": "NextSong", "paid": True},
+        CLICK | {"page": None},
+    )
+    found = made(Recipe("clicks", where=(Condition.parse(condition),)), table)
+    assert [at for at, event in enumerate(found, 1) if isinstance(event, Event)] == kept
+    assert {type(event) for event in found} == {Event, LeftOut}
+
+
+def test_all_conditions_must_hold(tmp_path: Path) -> None:
+    table = lines(tmp_path, CLICK | {"a": "1", "b": "1"}, CLICK | {"a": "1", "b": "2"})
+    both = (Condition("a", "1"), Condition("b", "2"))
+    assert [type(event) for event in made(Recipe("clicks", where=both), table)] == [LeftOut, Event]
+
+
+@given(st.integers(0, 2**50))
+def test_log2_is_the_ceiling_of_the_logarithm(plays: int) -> None:
+    times = SCALES["log2"](plays)
+    assert 2 ** (times - 1) < 1 + plays <= 2**times or plays == times == 0
+
+
+@pytest.mark.parametrize(("scale", "expected"), [("linear", [0, 1, 9, 100]), ("log2", [0, 1, 4, 7])])
+def test_a_row_is_so_many_events(tmp_path: Path, scale: Any, expected: list[int]) -> None:
+    table = lines(tmp_path, *(CLICK | {"plays": plays} for plays in (0, "1", 9.0, 100)))
+    found = made(Recipe("clicks", repeat="plays", scale=scale), table)
+    assert [event.copies if isinstance(event, Event) else 0 for event in found] == expected
+
+
+def test_between_two_whole_numbers_log2_rounds_up() -> None:
+    assert SCALES["log2"](1.5) == math.ceil(math.log2(2.5))
+
+
+def test_a_spread_event_has_no_time_yet(tmp_path: Path) -> None:
+    assert "ts" not in one(Recipe("clicks", spread=True), lines(tmp_path, CLICK))
+    feedback = {"release_id": "r", "user_id": "u", "kind": "sent"}
+    assert one(Recipe("feedback", spread=True), lines(tmp_path, feedback)) == feedback
+
+
+def test_what_was_before_since_is_left_out(tmp_path: Path) -> None:
+    table = lines(tmp_path, CLICK | {"ts": 99.0}, CLICK | {"ts": 100.0})
+    assert [type(event) for event in made(Recipe("clicks", since=100.0), table)] == [LeftOut, Event]
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "reason"),
+    [
+        ({"user_id": None}, {}, Reason.MISSING_FIELD),
+        ({"user_id": ""}, {}, Reason.MISSING_FIELD),
+        ({"song_id": "a\x19b"}, {}, Reason.BAD_ID),
+        ({"song_id": "{a}"}, {}, Reason.BAD_ID),
+        ({"user_id": 7.5}, {}, Reason.BAD_ID),
+        ({"user_id": True}, {}, Reason.BAD_ID),
+        ({"user_id": "x" * 257}, {}, Reason.BAD_ID),
+        ({"user_id": "\udcff"}, {}, Reason.BAD_ID),
+        ({"ts": "soon"}, {}, Reason.BAD_TIME),
+        ({"ts": -5}, {}, Reason.BAD_TIME),
+        ({"ts": "nan"}, {}, Reason.BAD_TIME),
+        ({"ts": time.time() + 3600}, {}, Reason.FUTURE),
+        ({"action": "sing"}, {}, Reason.BAD_VALUE),
+        ({"n": "many"}, {"repeat": "n"}, Reason.BAD_VALUE),
+        ({"n": -1}, {"repeat": "n"}, Reason.BAD_VALUE),
+        ({"n": 1.5}, {"repeat": "n"}, Reason.BAD_VALUE),
+        ({"n": "inf"}, {"repeat": "n", "scale": "log2"}, Reason.BAD_VALUE),
+        ({"artist_ids": ["é" * 100] * 400}, {}, Reason.BAD_ID),
+    ],
+)
+def test_a_row_that_cannot_be_used_says_why(
+    tmp_path: Path, change: dict[str, Any], options: dict[str, Any], reason: Reason
+) -> None:
+    (bad,) = made(Recipe("clicks", **options), lines(tmp_path, CLICK | change))
+    assert isinstance(bad, Bad)
+    assert (bad.line, bad.reason) == (1, reason), bad.detail
+
+
+def test_an_event_that_is_too_large_is_refused_here(tmp_path: Path) -> None:
+    table = lines(tmp_path, {"song_id": "s", "artist_ids": ["a"], "title": "x" * MAX_EVENT_BYTES})
+    (bad,) = made(Recipe("songs"), table)
+    assert isinstance(bad, Bad)
+    assert bad.reason is Reason.TOO_LARGE
+
+
+@given(
+    st.fixed_dictionaries(
+        {"user_id": st.text() | st.integers(), "song_id": st.text(), "ts": st.floats() | st.text()},
+        optional={
+            "artist_ids": st.lists(st.text()) | st.text(),
+            "action": st.text(),
+            "ms_played": st.integers(),
+        },
+    )
+)
+def test_whatever_becomes_an_event_is_one_by_the_rules_of_the_wire(
+    tmp_path_factory: pytest.TempPathFactory, row: dict[str, Any]
+) -> None:
+    (event,) = made(Recipe("clicks"), lines(tmp_path_factory.mktemp("any"), row))
+    if isinstance(event, Event):
+        assert read_click(event.value)["user_id"].encode() == event.key
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"kind": "plays"}, "there are no 'plays'"),
+        ({"mapping": {"user": "x"}}, "clicks have no field 'user'; they have action, artist_ids"),
+        ({"constants": {"likes": "1"}}, "no field 'likes'"),
+        ({"mapping": {"ts": "t"}, "constants": {"ts": "1"}}, "both a column and a constant"),
+        ({"mapping": {"ts": "t"}, "spread": True}, "--spread gives events their ts"),
+        ({"kind": "songs", "spread": True}, "--spread gives events their ts"),
+        ({"spread": True, "since": 1.0}, "--since goes by the events' own ts"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(WrongUse, match=said):
+        Recipe(**{"kind": "clicks"} | options)
+
+
+@pytest.mark.parametrize("text", ["page", "=x", "!=x"])
+def test_a_condition_has_a_column_and_a_value(text: str) -> None:
+    with pytest.raises(WrongUse, match="write column=value"):
+        Condition.parse(text)
+
+
+def songs(folder: Path, on: dict[str, str]) -> SongFile:
+    rows = (
+        {"song_id": "S1", "title": "Soul Deep", "name": "The Box Tops", "artist_id": "A1"},
+        {"song_id": "S2", "title": "Soul Deep", "name": "Another", "artist_id": "A2|A3"},
+        {"song_id": "S3", "title": "Nobody's", "name": "", "artist_id": ""},
+        {"song_id": "S4", "title": "Soul Deep", "name": "The Box Tops", "artist_id": "A9"},
+    )
+    table = lines(folder, *rows, name="songs.jsonl")
+    return SongFile(table, {"artist_ids": "artist_id"}, on, "|")
+
+
+def test_a_song_file_gives_clicks_their_artists(tmp_path: Path) -> None:
+    found = songs(tmp_path, {})
+    assert (len(found), found.unusable) == (3, 1)
+    clicks = lines(tmp_path, CLICK | {"song_id": "S2"}, CLICK | {"song_id": "S3"})
+    event, bad = made(Recipe("clicks"), clicks, found)
+    assert isinstance(event, Event)
+    assert json.loads(event.value)["artist_ids"] == ["A2", "A3"]
+    assert isinstance(bad, Bad)
+    assert (bad.reason, bad.detail) == (Reason.UNKNOWN_SONG, "no song with song_id 'S3' in songs.jsonl")
+
+
+def test_a_song_is_found_by_title_and_name_the_first_of_two_alike(tmp_path: Path) -> None:
+    found = songs(tmp_path, {"song": "title", "artist": "name"})
+    row = {"user_id": "u", "ts": 1.0, "song": "Soul Deep"}
+    clicks = lines(tmp_path, row | {"artist": "The Box Tops"}, row | {"artist": "Nobody"})
+    event, bad = made(Recipe("clicks"), clicks, found)
+    assert isinstance(event, Event)
+    assert json.loads(event.value) == {"user_id": "u", "ts": 1.0, "song_id": "S1", "artist_ids": ["A1"]}
+    assert isinstance(bad, Bad)
+    assert "song 'Soul Deep', artist 'Nobody'" in bad.detail
+
+
+def test_a_click_with_artists_of_its_own_keeps_them_where_the_file_knows_no_better(tmp_path: Path) -> None:
+    clicks = lines(tmp_path, CLICK | {"song_id": "S9", "artist_ids": ["own"]})
+    assert one(Recipe("clicks"), clicks, songs(tmp_path, {}))["artist_ids"] == ["own"]

@@ -1,0 +1,258 @@
+"""Replays through the real broker."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from consumers.replay import partition_of
+from stream.broker import Child, servers
+from stream.history.bookmark import HEADER
+from stream.settings import Settings
+from tests.refrain_command import Refrain
+from tests.waiting import wait_for
+
+ROWS = 30_000
+LISTENERS = 500
+
+
+def held(settings: Settings, topic: str = "clicks") -> list[tuple[int, bytes, bytes, bytes]]:
+    """Partition, key, value and header of all events of a topic, in the order of their partitions."""
+    consumer = KafkaConsumer(bootstrap_servers=settings.kafka)
+    places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+    consumer.assign(places)
+    consumer.seek_to_beginning(*places)
+    ends = consumer.end_offsets(places)
+    found = []
+    while any(consumer.position(place) < ends[place] for place in places):
+        for messages in consumer.poll(timeout_ms=500, max_records=10_000).values():
+            found += [(m.partition, m.key, m.value, dict(m.headers).get(HEADER, b"")) for m in messages]
+    consumer.close()
+    return found
+
+
+def count(settings: Settings) -> int:
+    consumer = KafkaConsumer(bootstrap_servers=settings.kafka)
+    places = [TopicPartition("clicks", number) for number in range(settings.partitions)]
+    number = sum(consumer.end_offsets(places).values())
+    consumer.close()
+    return number
+
+
+def clicks(folder: Path, rows: int = ROWS) -> Path:
+    path = folder / "clicks.csv"
+    lines = (f"u{row % LISTENERS},s{row},{1.7e9 + row}\n" for row in range(rows))
+    path.write_text("user_id,song_id,ts\n" + "".join(lines))
+    return path
+
+
+def songs(settings: Settings) -> Counter[str]:
+    return Counter(json.loads(value)["song_id"] for _, _, value, _ in held(settings))
+
+
+def noted(settings: Settings) -> int:
+    """How many events the bookmark takes for sent."""
+    found = list((settings.data / "replays").glob("*.json"))
+    return int(json.loads(found[0].read_text())["events"]) if found else -1
+
+
+ONCE = Counter({f"s{row}": 1 for row in range(ROWS)})
+
+
+def test_every_event_goes_once_and_in_order(topics: Settings, refrain: Refrain, tmp_path: Path) -> None:
+    done = refrain.run("replay", "clicks", str(clicks(tmp_path)), "--json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["sent"], summary["finished"], summary["bad"]) == (ROWS, True, {})
+    assert songs(topics) == ONCE
+    by_listener: dict[bytes, list[int]] = {}
+    for _, key, value, _ in held(topics):
+        by_listener.setdefault(key, []).append(int(json.loads(value)["song_id"][1:]))
+    assert all(rows == sorted(rows) for rows in by_listener.values())
+
+
+def test_a_listener_is_in_the_partition_that_other_producers_choose(topics: Settings) -> None:
+    producer = KafkaProducer(bootstrap_servers=topics.kafka)
+    keys = [f"u{number}".encode() for number in range(50)] + ["Sigur Rós".encode(), b"x" * 256, b"1", b"ab"]
+    for key in keys:
+        producer.send("clicks", key=key, value=b"{}")
+    producer.close()
+    assert {(partition, key) for partition, key, _, _ in held(topics)} == {
+        (partition_of(key, topics.partitions), key) for key in keys
+    }
+
+
+def test_one_that_is_killed_goes_on_and_sends_nothing_twice(
+    topics: Settings, refrain: Refrain, tmp_path: Path
+) -> None:
+    arguments = ("replay", "clicks", str(clicks(tmp_path)))
+    killed = refrain.start(*arguments, "--rate", "9000")
+    # After its first note, and with events in Kafka that are in no note.
+    wait_for(lambda: 0 < noted(topics) < count(topics), "events that are not noted")
+    killed.kill()
+    assert 0 < noted(topics) < count(topics) < ROWS
+    refused = refrain.run(*arguments)
+    assert refused.returncode == 2
+    assert "--resume goes on there" in refused.stderr
+    before = count(topics)
+    done = refrain.run(*arguments, "--resume", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["sent_before"] == before
+    assert songs(topics) == ONCE
+
+
+def test_one_that_is_interrupted_says_how_to_go_on(
+    topics: Settings, refrain: Refrain, tmp_path: Path
+) -> None:
+    arguments = ("replay", "clicks", str(clicks(tmp_path)), "--shuffle", "3", "--spread", "30d")
+    interrupted = refrain.start(*arguments, "--rate", "9000")
+    wait_for(lambda: count(topics) > 0, "the first events")
+    interrupted.signal(signal.SIGINT)
+    assert interrupted.wait() == 1
+    assert "--resume goes on" in interrupted.log.read_text()
+    assert noted(topics) == count(topics) < ROWS
+    assert refrain.run(*arguments, "--resume").returncode == 0
+    assert songs(topics) == ONCE
+    times = {header.split(b":")[1]: json.loads(value)["ts"] for _, _, value, header in held(topics)}
+    in_order = [times[b"%d" % number] for number in range(ROWS)]
+    steps = {round(later - earlier) for earlier, later in itertools.pairwise(in_order)}
+    assert steps == {round(30 * 86_400 / ROWS)}  # evenly, over the interruption
+
+
+def test_one_that_is_done_sends_nothing_more_when_resumed(
+    topics: Settings, refrain: Refrain, tmp_path: Path
+) -> None:
+    arguments = ("replay", "clicks", str(clicks(tmp_path, 10)))
+    assert refrain.run(*arguments, "--resume").returncode == 0
+    again = refrain.run(*arguments, "--resume", "--json")
+    assert (json.loads(again.stdout)["sent"], json.loads(again.stdout)["sent_before"]) == (0, 10)
+    assert count(topics) == 10
+    assert refrain.run(*arguments).returncode == 0  # asked for without --resume, it is another replay
+    assert count(topics) == 20
+
+
+def test_another_file_of_the_same_name_does_not_go_on(
+    topics: Settings, refrain: Refrain, tmp_path: Path
+) -> None:
+    assert refrain.run("replay", "clicks", str(clicks(tmp_path, 10))).returncode == 0
+    changed = refrain.run("replay", "clicks", str(clicks(tmp_path, 11)), "--resume", "--json")
+    assert changed.returncode == 2
+    assert "has changed since it was replayed" in json.loads(changed.stdout)["error"]
+    assert count(topics) == 10
+
+
+def test_other_producers_between_ours_do_no_harm(topics: Settings, refrain: Refrain, tmp_path: Path) -> None:
+    arguments = ("replay", "clicks", str(clicks(tmp_path)))
+    killed = refrain.start(*arguments, "--rate", "9000")
+    wait_for(lambda: 0 < noted(topics) < count(topics), "events that are not noted")
+    killed.kill()
+    producer = KafkaProducer(bootstrap_servers=topics.kafka)
+    for partition in range(topics.partitions):
+        producer.send("clicks", partition=partition, value=b"{}", headers=[(HEADER, b"another:70000")])
+        producer.send("clicks", partition=partition, value=b"{}")
+    producer.close()
+    assert refrain.run(*arguments, "--resume").returncode == 0
+    ours = Counter(json.loads(value).get("song_id") for _, _, value, _ in held(topics))
+    assert ours.pop(None) == 2 * topics.partitions
+    assert ours == ONCE
+
+
+def test_a_broker_that_dies_is_told_and_the_replay_goes_on_with_the_next(
+    refrain: Refrain, redis_url: str, tmp_path: Path
+) -> None:
+    own = Settings(redis=redis_url, data=tmp_path / "own", broker="java", connect_timeout=60)
+    arguments = ("replay", "clicks", str(clicks(tmp_path)))
+    with servers(own) as running:
+        cut = refrain.start(*arguments, "--rate", "9000", kafka=running.kafka, connect_timeout=2)
+        there = own.model_copy(update={"kafka": running.kafka, "partitions": 4})
+        wait_for(lambda: _there(there), "the first events")
+        _kafka(running.children).kill()
+        assert cut.wait() == 1
+        assert "has not answered for 2 s" in " ".join(cut.log.read_text().split())
+    with servers(own) as running:
+        done = refrain.run(*arguments, "--resume", kafka=running.kafka)
+        assert done.returncode == 0, done.stderr
+        assert songs(own.model_copy(update={"kafka": running.kafka})) == ONCE
+
+
+def _there(settings: Settings) -> bool:
+    consumer = KafkaConsumer(bootstrap_servers=settings.kafka)
+    try:
+        return "clicks" in consumer.topics() and count(settings) > 0
+    finally:
+        consumer.close()
+
+
+def _kafka(children: tuple[Child, ...]) -> Child:
+    return next(child for child in children if "afka" in child.name)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_no_broker_is_told_in_a_sentence(
+    refrain: Refrain, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    failed = refrain.run("replay", "clicks", str(clicks(tmp_path, 1)), *arguments, kafka="127.0.0.1:1")
+    assert failed.returncode == 1
+    said = json.loads(failed.stdout)["error"] if arguments else failed.stderr
+    assert "no Kafka broker answers at 127.0.0.1:1" in said
+    assert "REFRAIN_KAFKA" in said
+    assert "Traceback" not in failed.stderr
+
+
+def test_every_option_reaches_the_events(refrain: Refrain, tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    log.write_text("7;Soul Deep;The Box Tops;01/07/2024;14:00;3;NextSong\n7;;;01/07/2024;14:00;3;Home\n")
+    catalogue = tmp_path / "songs.txt"
+    catalogue.write_text("S1;Soul Deep;The Box Tops;A1|A2\n".replace(";", "\t"))
+    done = refrain.run(
+        *("replay", "clicks", str(log), "--columns", "user,song,artist,day,clock,plays,page"),
+        *("--delimiter", ";", "--map", "user_id=user,ts=day+clock", "--set", "action=like"),
+        *("--time-format", "%d/%m/%Y %H:%M", "--timezone", "Europe/Berlin", "--since", "2024-07-01"),
+        *("--where", "page=NextSong", "--where", "song!=", "--repeat", "plays", "--repeat-scale", "log2"),
+        *("--songs", str(catalogue), "--songs-columns", "song_id,title,name,artists"),
+        *("--songs-map", "artist_ids=artists", "--songs-on", "song=title,artist=name", "--separator", "|"),
+        *("--limit", "5", "--dry-run", "--json"),
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    click = {
+        "user_id": "7",
+        "action": "like",
+        "ts": 1719835200.0,
+        "song_id": "S1",
+        "artist_ids": ["A1", "A2"],
+    }
+    assert found["events"] == [{"key": "7", "value": click}] * 2
+    assert (found["rows"], found["left_out"]) == (2, 1)
+
+
+def test_a_dry_run_needs_no_broker_and_writes_nothing(refrain: Refrain, tmp_path: Path) -> None:
+    path = clicks(tmp_path, 9)
+    path.write_text(path.read_text() + ",s,1\n")
+    before = sorted(tmp_path.iterdir())
+    done = refrain.run("replay", "clicks", str(path), "--dry-run", kafka="127.0.0.1:1")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 5
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_bad_rows_are_summed_up(topics: Settings, refrain: Refrain, tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text("user_id,song_id,ts\nu,s,1\n,s,1\nu,s,never\n")
+    done = refrain.run("replay", "clicks", str(path))
+    assert done.returncode == 0, done.stderr
+    assert "1 clicks sent" in done.stdout
+    assert "2 of 3 rows cannot be used (1 missing-field, 1 bad-time)" in done.stdout
+    assert count(topics) == 1
+
+
+def test_nothing_that_can_be_used_is_a_failure(topics: Settings, refrain: Refrain, tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text("user_id,song_id,ts\n,s,1\n")
+    assert refrain.run("replay", "clicks", str(path)).returncode == 1
