@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.metadata import version
 from typing import Annotated
 
@@ -47,6 +48,9 @@ def build() -> typer.Typer:
 
 def main() -> None:
     """Run the command line."""
+    # What goes wrong is said once, in a sentence of ours; a process that runs on sets up its own log.
+    for library in ("aiokafka", "kafka"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     build()()
 
 
