@@ -109,7 +109,7 @@ class Replay:
         except (KafkaError, TimeoutError) as error:
             raise Unreachable(
                 f"Kafka at {self.kafka} has not answered for {self.patience:.0f} s ({error!r}). "
-                f"At least {self.bookmark.events:,} events are in; the same command with --resume sends the rest."
+                f"{self.bookmark.events:,} events at least are in; the same with --resume sends the rest."
             ) from error
         finally:
             # A broker that is gone would hold the producer up for ever.
