@@ -152,8 +152,8 @@ async def _event(redis: AnyRedis, **fields: Any) -> Release:
 
 async def _preview(redis: AnyRedis, settings: Settings, event: Release, first: int) -> dict[str, Any]:
     from consumers.audience import Planner
-    from consumers.shelf import Shelf
     from consumers.commands.waiting import no_model
+    from consumers.shelf import Shelf
     from stream.catalogue import Catalogue
     from stream.cohorts import Cohorts
     from stream.listeners import Listeners
