@@ -111,5 +111,5 @@ def _dead(settings: Settings, number: int, reasons: Mapping[str, int]) -> Check:
     return Check.odd(
         "dead letters",
         f"{number:,} within {settings.retention_days:g} days; of the last {sum(reasons.values()):,}: {found}",
-        "their producers send what cannot be used; docs/dead-letters.md says what each reason means",
+        "their producers send what cannot be used; docs/contract.md says what each reason means",
     )
