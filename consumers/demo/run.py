@@ -34,6 +34,7 @@ __all__ = ["demo"]
 SEED = 24
 LOOK_EVERY = 0.5  # seconds
 HINT = "Ctrl-C ends it"
+SAID_SECONDS = 15.0  # that a word of the processes stands in the view
 HISTORY_DAYS = 180.0  # so far behind ours the world's clock begins, that it can run ahead for hours
 
 
@@ -90,14 +91,14 @@ class _Stage:
     began_at: float = field(default_factory=time.monotonic)
     interrupted: bool = False
     _last: Picture | None = None
-    _said: str = HINT
+    _said: tuple[str, float] = ("", 0.0)
 
     def __post_init__(self) -> None:
         self._world = World(SEED, time.time() - HISTORY_DAYS * 86_400.0)
         self._ledger = Ledger(self.began_at)
 
     def say(self, line: str) -> None:
-        self._said = line
+        self._said = line, time.monotonic()
         self.screen.say(line)
 
     def run(self, given: Settings) -> None:
@@ -106,7 +107,6 @@ class _Stage:
         with all_processes(
             self.settings, self.say, prepare=lambda addressed: clear_servers(given, addressed)
         ) as (running, crew):
-            self._said = HINT
             # Nothing that a client library has to say may run into the view.
             logging.basicConfig(filename=self.settings.data / "logs" / "demo.log", level=logging.WARNING)
             addressed = self.settings.model_copy(update={"kafka": running.kafka, "redis": running.redis})
@@ -163,10 +163,12 @@ class _Stage:
             now = time.monotonic()
             vitals = await insist(lambda: watch.look(feed.clicks, now), "looking at Refrain", stop)  # noqa: B023
             feed.catalogued = feed.catalogued or vitals.catalogued
-            if vitals.model is not None and vitals.members > vitals.waiting:
+            if vitals.working and vitals.members > vitals.waiting:
                 feed.audience_ready.set()
+            said, at = self._said
+            last_line = said if since < at and now - at < SAID_SECONDS else HINT
             self._last = Picture(
-                now - since, self.for_seconds, self._about(), vitals, self._ledger, self._said
+                now - since, self.for_seconds, self._about(), vitals, self._ledger, last_line
             )
             self.screen.show(self._last)
             await asyncio.sleep(LOOK_EVERY)
@@ -184,7 +186,7 @@ class _Stage:
             words = [
                 f"The first audience came {came_after:.1f} s after the start. "
                 f"{last.vitals.dead_letters:,} clicks were broken on purpose, and are dead letters now.",
-                f"Logs and data stay in {self.settings.data} until the next demo, which begins anew.",
+                f"What it wrote to {self.settings.data} stays until the next demo begins anew.",
             ]
         self.screen.end(last, words)
 

@@ -17,7 +17,7 @@ __all__ = ["Picture", "ctr_line", "one_line"]
 
 FRAME = 12  # lines that are always there
 WIDE = 96  # columns from which everything is shown
-KEY = "bright_black"
+KEY = "dim"
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Picture:
         return [
             ("in", f"{vitals.clicks_in:,.0f}/s"),
             ("applied", f"{vitals.applied:,.0f}/s"),
-            ("lag", f"{max(vitals.lag, 0):,}"),
+            ("lag", f"{vitals.lag:,}"),
             ("dead letters", f"{vitals.dead_letters:,}"),
             ("moved", f"{vitals.moves:,}"),
         ]
@@ -194,6 +194,6 @@ def one_line(picture: Picture) -> str:
     model = f"model {vitals.model}, {vitals.n_cohorts} cohorts" if vitals.model else "no model yet"
     return (
         f"{_clock(picture.seconds)}  clicks {vitals.clicks_in:,.0f}/s, applied {vitals.applied:,.0f}/s, "
-        f"lag {max(vitals.lag, 0):,}, dead letters {vitals.dead_letters:,}; {model}; "
+        f"lag {vitals.lag:,}, dead letters {vitals.dead_letters:,}; {model}; "
         f"{ctr_line(picture.ledger).plain}"
     )

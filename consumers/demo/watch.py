@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -52,6 +52,8 @@ class Vitals:
     waiting: int = 0
     bots: int = 0
     catalogued: bool = False
+    working: bool = False
+    """Whether there is a worker, who answers releases."""
 
 
 @dataclass
@@ -93,7 +95,9 @@ class Watch:
         now
             Seconds on any clock.
         """
-        clicks_in, applied = await self._rates(clicks, now)
+        processes = (await heartbeats(self.redis)).values()
+        applied = sum(int(p.get("clicks", 0)) for p in processes if p["kind"] == "ingest")
+        clicks_in, applied_rate = self._rates(clicks, applied, now)
         ends: dict[TopicPartition, int] = await self.consumer.end_offsets(self.places)
         model = await self.redis.get("model:current")
         version = int(model) if model else None
@@ -104,10 +108,10 @@ class Watch:
         bots = [await self.redis.hget(user_key(bot), "bot") for bot in self.world.people.bots]
         return Vitals(
             clicks_in=clicks_in,
-            applied=applied,
-            lag=sum(end for place, end in ends.items() if place.topic == "clicks") - await self._committed(),
-            dead_letters=sum(end for place, end in ends.items() if place.topic == "dead-letters"),
-            moves=sum(end for place, end in ends.items() if place.topic == "cohort-changes"),
+            applied=applied_rate,
+            lag=max(sum(_of("clicks", ends)) - await self._committed(), 0),
+            dead_letters=sum(_of("dead-letters", ends)),
+            moves=sum(_of("cohort-changes", ends)),
             model=version,
             model_age=now - self._model[1] if version else 0.0,
             cohorts=tuple([await self._cohort(cohort, size) for cohort, size in living[:SHOWN]]),
@@ -116,11 +120,10 @@ class Watch:
             waiting=await self.redis.scard(members_key("")),
             bots=sum(bot == b"1" for bot in bots),
             catalogued=bool(await self.redis.exists(song_key(self.world.music.songs[-1].song_id))),
+            working=any(process["kind"] == "work" for process in processes),
         )
 
-    async def _rates(self, clicks: int, now: float) -> tuple[float, float]:
-        processes = (await heartbeats(self.redis)).values()
-        applied = sum(int(p.get("clicks", 0)) for p in processes if p["kind"] == "ingest")
+    def _rates(self, clicks: int, applied: int, now: float) -> tuple[float, float]:
         if self._counts and applied < self._counts[-1][2]:
             self._counts.clear()  # an ingester died, and what it had counted with it
         self._counts.append((now, clicks, applied))
@@ -149,3 +152,7 @@ class Watch:
             scenes[scene] if number else "",
             number / max(len(members), 1),
         )
+
+
+def _of(topic: str, ends: Mapping[TopicPartition, int]) -> Iterator[int]:
+    return (end for place, end in ends.items() if place.topic == topic)
