@@ -154,13 +154,13 @@ def choose_cohorts(ctr: Floats, sizes: npt.NDArray[np.number], limit: float, min
     return chosen
 
 
-def rank_members(tastes: Floats, target: Target) -> tuple[Ints, Floats]:
+def rank_members(tastes: npt.NDArray[np.floating], target: Target) -> tuple[Ints, Floats]:
     """Rank listeners for a release.
 
     Parameters
     ----------
     tastes
-        Shape (n, d), raw taste sums in any scale.
+        Shape (n, d), tastes of unit length (`unit`).
 
     Returns
     -------
@@ -168,9 +168,9 @@ def rank_members(tastes: Floats, target: Target) -> tuple[Ints, Floats]:
 
     Examples
     --------
-    >>> rank_members(np.array([[0.0, 2.0], [5.0, 0.0]]), Target(np.array([1.0, 0.0]), "artists", ("ana",)))
+    >>> rank_members(np.array([[0.0, 1.0], [1.0, 0.0]]), Target(np.array([1.0, 0.0]), "artists", ("ana",)))
     (array([1, 0]), array([1., 0.]))
     """
-    scores = unit(tastes) @ target.vector
+    scores: Floats = (tastes @ target.vector.astype(tastes.dtype)).astype(np.float64)
     order = np.argsort(-scores, kind="stable")
     return order, scores[order]
