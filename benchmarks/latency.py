@@ -8,7 +8,7 @@ Measured against the bare way of a message through the same broker and back, in 
 from __future__ import annotations
 
 import json
-import threading
+import multiprocessing
 import time
 
 import numpy as np
@@ -16,6 +16,7 @@ from kafka import KafkaConsumer, KafkaProducer
 
 from benchmarks.crowd import Crowd, send
 from benchmarks.house import House, house
+from stream.settings import Settings
 
 LISTENERS, ARTISTS = 100_000, 20_000
 RELEASES = 60
@@ -42,16 +43,22 @@ def main() -> None:
         show("bare message, there and back", bare(place))
         show("lone click, to Redis", lone_clicks(place, crowd))
         show("release, nobody clicks", releases(place, RELEASES, "quiet"))
-        flow = threading.Thread(
-            target=send,
-            args=(place.settings, crowd.some(int(RATE * RELEASES * PAUSE * 1.5)), RATE),
-            daemon=True,
+        # In a process of its own: beside us it would make us wait for the interpreter.
+        flow = multiprocessing.get_context("spawn").Process(
+            target=flowing, args=(place.settings,), daemon=True
         )
         flow.start()
+        quiet = place.count(ingester)
+        place.wait(lambda: place.count(ingester) > quiet, "the flow")
         done, since = place.count(ingester), time.monotonic()
         show(f"release, {RATE} clicks/s flow in", releases(place, RELEASES, "busy"))
         rate = (place.count(ingester) - done) / (time.monotonic() - since)
         print(f"clicks applied meanwhile: {rate:,.0f}/s")
+
+
+def flowing(settings: Settings) -> None:
+    """Let clicks flow in for as long as the releases take."""
+    send(settings, Crowd(LISTENERS, ARTISTS, seed=1).some(int(RATE * (5 + RELEASES * PAUSE * 2))), RATE)
 
 
 def show(what: str, milliseconds: list[float]) -> None:
