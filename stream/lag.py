@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
+from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
+from kafka.structs import OffsetAndMetadata
 
 from stream.settings import Settings
 
 __all__ = ["behind", "held", "last_reasons"]
 
+PATIENCE, PAUSE = 10.0, 0.1  # seconds
 FIRST, END = OffsetSpec.EARLIEST, OffsetSpec.LATEST
 
 
@@ -43,13 +47,29 @@ def behind(admin: KafkaAdminClient, groups: dict[str, Sequence[str]]) -> dict[st
     first, end = _offsets(admin, places, FIRST), _offsets(admin, places, END)
     lags = {}
     for group, topics in groups.items():
-        committed = admin.list_group_offsets({group: None})[group]
+        committed = _committed(admin, group)
         lags[group] = 0
         for place in places:
             if place.topic in topics:
                 at = committed[place].offset if place in committed else 0
                 lags[group] += max(end[place] - max(at, first[place]), 0)
     return lags
+
+
+def _committed(admin: KafkaAdminClient, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
+    give_up = time.monotonic() + PATIENCE
+    while True:
+        try:
+            committed: dict[TopicPartition, OffsetAndMetadata] = admin.list_group_offsets({group: None})[
+                group
+            ]
+        except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError):
+            # A broker keeps no offsets at all until the first time that somebody asks.
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(PAUSE)
+        else:
+            return dict(committed)
 
 
 def held(admin: KafkaAdminClient, topic: str) -> int:

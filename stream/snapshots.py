@@ -131,11 +131,10 @@ class Snapshots:
     async def use_newest(self) -> int | None:
         """Let the newest version serve, and from now on each that is published; return which, if any."""
         await self._redis.delete(PINNED)
-        newest = next(iter(await self.versions()), None)
-        if newest is None:
-            return None
-        await self._redis.set(CURRENT, newest[0])
-        return newest[0]
+        newest = max((version for version, _ in await self.versions()), default=None)
+        if newest is not None:
+            await self._redis.set(CURRENT, newest)
+        return newest
 
     async def pinned(self) -> int | None:
         """Return the version that somebody chose to serve; None where the newest does."""

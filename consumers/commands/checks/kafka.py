@@ -34,9 +34,11 @@ def check_kafka(settings: Settings, alive: Mapping[str, int] | None) -> list[Che
     try:
         topics = describe_topics(settings)
         return [*_broker(settings), *_topics(topics), *_events(settings, topics, alive)]
-    except (Unreachable, KafkaError) as error:
+    except KafkaError as error:
+        return [Check.wrong("broker", f"{settings.kafka}: {error}", "look into the broker's log")]
+    except Unreachable as error:
         mend = "start it, or set REFRAIN_KAFKA to where it is; `refrain up` starts one where none is given"
-        said = f"no broker answers at {settings.kafka} ({error.__cause__ or error})"
+        said = f"no broker answers at {settings.kafka} ({error.__cause__})"
         return [Check.wrong("broker", said, mend)]
 
 

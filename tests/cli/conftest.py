@@ -1,0 +1,75 @@
+"""A small service that has run for a while: what it holds is written by the stores."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from models.affinity import ForwardDecay
+from models.digest import Digest, Listener, Move
+from models.model import Model
+from stream.catalogue import Catalogue
+from stream.cohorts import Cohorts
+from stream.connect import AnyRedis, open_redis
+from stream.events import Song
+from stream.guards import guard_decay
+from stream.listeners import Listeners
+from stream.settings import Settings
+from stream.snapshots import Snapshots
+from tests.cli.service import ARTISTS, MEMBERS, NOW, model_of, taste_of
+
+
+@pytest.fixture
+def with_redis(settings: Settings) -> Callable[[Callable[[AnyRedis], Awaitable[object]]], object]:
+    """Runs something on the Redis of the test."""
+
+    def run(work: Callable[[AnyRedis], Awaitable[object]]) -> object:
+        async def whole() -> object:
+            redis = await open_redis(settings)
+            try:
+                return await work(redis)
+            finally:
+                await redis.aclose()
+
+        return asyncio.run(whole())
+
+    return run
+
+
+@pytest.fixture
+def service(
+    settings: Settings, with_redis: Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
+) -> Settings:
+    async def fill(redis: AnyRedis) -> None:
+        decay = ForwardDecay(half_life=settings.half_life)
+        await guard_decay(redis, decay)
+        songs = [Song(song_id=f"s-{a}", artist_ids=[a], artist_names=[name]) for a, name in ARTISTS.items()]
+        await Catalogue(redis).put(songs)
+        listeners = Listeners(redis, settings.max_artists)
+        cohorts, model = Cohorts(redis, listeners), model_of(version=4, created_at=NOW)
+        await cohorts.describe(model, model.standing_out(5))
+        await Snapshots(redis).publish(model)
+        digests = [_digest(user, cohort, model, decay) for cohort, users in MEMBERS.items() for user in users]
+        assert await listeners.write(digests, model.version) == []
+        await cohorts.follow([Move(d.listener.user_id, "", d.listener.cohort, NOW) for d in digests])
+
+    with_redis(fill)
+    return settings
+
+
+def _digest(user: str, cohort: str, model: Model, decay: ForwardDecay) -> Digest:
+    own = "a1" if cohort == "c1" else "a2"
+    affinities = {own: decay.stored(8.0, NOW), "a3": decay.stored(2.0, NOW)}
+    listener = Listener(
+        user,
+        cohort=cohort,
+        cohort_since=NOW - 3600,
+        clicks=10,
+        first_seen=NOW - 86_400,
+        last_seen=NOW,
+        bot=user == "robot",
+        offsets={"0": 7},
+    )
+    return Digest(listener, True, affinities, [], taste_of(model, affinities), [])

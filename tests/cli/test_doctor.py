@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+import redis as redis_py
+from kafka import KafkaProducer
+from kafka.admin import KafkaAdminClient
+
+from consumers.commands.checks.redis import check_redis
+from stream.broker import Servers
+from stream.connect import AnyRedis, open_redis
+from stream.events import Release, encode
+from stream.heartbeats import Heartbeat
+from stream.releases import OPEN, release_key
+from stream.settings import Settings
+from stream.snapshots import Snapshots, snapshot_key
+from tests.cli.service import NOW, model_of
+from tests.refrain_command import Refrain
+
+WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
+Found = dict[str, tuple[str, str, str]]
+
+
+def looked(refrain: Refrain, *arguments: str, **settings: object) -> tuple[int, Found]:
+    """The exit code, and of each thing: how it is, what was said, what to do."""
+    done = refrain.run("doctor", "--json", *arguments, **settings)
+    assert "Traceback" not in done.stderr, done.stderr
+    found = json.loads(done.stdout)
+    assert found["fine"] == (done.returncode == 0)
+    return done.returncode, {c["name"]: (c["state"], c["said"], c["mend"]) for c in found["checks"]}
+
+
+def alive(*kinds: str) -> Callable[[AnyRedis], Awaitable[None]]:
+    async def beat(redis: AnyRedis) -> None:
+        for kind in kinds:
+            await Heartbeat(redis, kind).beat(time.time())
+            await redis.persist(f"process:{{{kind}-{socket.gethostname()}-{os.getpid()}}}")
+
+    return beat
+
+
+@pytest.fixture
+def healthy(service: Settings, topics: Settings, with_redis: WithRedis) -> Settings:
+    with_redis(alive("ingest", "train", "work"))
+    return service
+
+
+@pytest.fixture
+def server(servers: Servers) -> Iterator[redis_py.Redis]:
+    """The Redis of the session; its configuration is put back."""
+    with redis_py.Redis.from_url(servers.redis) as client:
+        before = client.config_get("maxmemory*") | client.config_get("appendonly")
+        yield client
+        for name in ("maxmemory-policy", "maxmemory", "appendonly"):
+            client.config_set(name, before[name])
+
+
+def test_a_healthy_service_is_fine_in_everything(healthy: Settings, refrain: Refrain) -> None:
+    code, found = looked(refrain)
+    assert {name: check for name, check in found.items() if check[0] != "fine"} == {}
+    assert code == 0
+    assert all(not mend for _, _, mend in found.values())
+    assert {"broker", "topics", "lag of ingest", "dead letters", "persistence", "eviction", "memory"} <= set(
+        found
+    )
+    assert {"clock", "ingest", "train", "work", "half-life", "model", "releases"} <= set(found)
+    assert refrain.run("doctor", "--quiet").stdout.strip() == ""
+    assert "✓" in refrain.run("doctor").stdout
+
+
+def test_no_broker_is_wrong_and_the_rest_is_looked_at_all_the_same(
+    healthy: Settings, refrain: Refrain
+) -> None:
+    code, found = looked(refrain, kafka="127.0.0.1:1")
+    assert code == 1
+    state, said, mend = found["broker"]
+    assert (state, "127.0.0.1:1" in said, "REFRAIN_KAFKA" in mend) == ("wrong", True, True)
+    assert found["persistence"][0] == "fine"
+
+
+def test_no_redis_is_wrong_and_the_rest_is_looked_at_all_the_same(
+    healthy: Settings, refrain: Refrain
+) -> None:
+    code, found = looked(refrain, redis="redis://127.0.0.1:1", connect_timeout=0.2)
+    assert code == 1
+    assert (found["Redis"][0], "REFRAIN_REDIS" in found["Redis"][2]) == ("wrong", True)
+    assert found["topics"][0] == "fine"
+
+
+def test_topics_that_are_not_there_or_otherwise_are_told(healthy: Settings, refrain: Refrain) -> None:
+    code, found = looked(refrain, partitions=5, retention_days=3)
+    assert (code, found["topics"][0]) == (0, "odd")
+    assert "4 partitions, not 5" in found["topics"][1]
+    assert "retention.ms" in found["topics"][1]
+    admin = KafkaAdminClient(bootstrap_servers=healthy.kafka)
+    admin.delete_topics(["feedback"])
+    admin.close()
+    code, found = looked(refrain)
+    assert (code, found["topics"][0]) == (1, "wrong")
+    assert "feedback not there" in found["topics"][1]
+
+
+def test_lag_is_wrong_where_nobody_works_it_off(
+    service: Settings, topics: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    producer = KafkaProducer(bootstrap_servers=topics.kafka)
+    for number in range(12):
+        producer.send("clicks", key=b"%d" % number, value=b"{}")
+    producer.close()
+    code, found = looked(refrain)
+    assert code == 1
+    assert found["lag of ingest"] == (
+        *("wrong", "12 events of clicks behind, and none runs", "start `refrain ingest`"),
+    )
+    assert found["ingest"][0] == "wrong"
+    assert found["lag of work"][0] == "fine"
+    with_redis(alive("ingest", "train", "work"))
+    _, found = looked(refrain)
+    assert found["lag of ingest"][:2] == ("fine", "12 events of clicks behind")
+
+
+def test_dead_letters_are_told_with_their_reasons(healthy: Settings, refrain: Refrain) -> None:
+    producer = KafkaProducer(bootstrap_servers=healthy.kafka)
+    for reason in (b"bad-time", b"bad-time", b"not-json"):
+        producer.send("dead-letters", value=b"?", headers=[("reason", reason)])
+    producer.close()
+    code, found = looked(refrain)
+    state, said, _ = found["dead letters"]
+    assert (code, state) == (0, "odd")
+    assert "3 within 7 days; of the last 3: 2 bad-time, 1 not-json" in said
+
+
+def test_a_redis_that_forgets_is_wrong(healthy: Settings, refrain: Refrain, server: redis_py.Redis) -> None:
+    server.config_set("appendonly", "no")
+    server.config_set("maxmemory", 2**40)
+    server.config_set("maxmemory-policy", "allkeys-lru")
+    code, found = looked(refrain)
+    assert code == 1
+    assert (found["persistence"][0], "appendonly yes" in found["persistence"][2]) == ("wrong", True)
+    assert (found["eviction"][0], "noeviction" in found["eviction"][2]) == ("wrong", True)
+
+
+def test_memory_that_runs_out_is_told(healthy: Settings, refrain: Refrain, server: redis_py.Redis) -> None:
+    used = server.info("memory")["used_memory"]
+    server.config_set("maxmemory", int(used / 0.8))
+    assert looked(refrain)[1]["memory"][0] == "odd"
+    server.config_set("maxmemory", int(used / 0.95))
+    code, found = looked(refrain)
+    assert (code, found["memory"][0]) == (1, "wrong")
+
+
+def test_a_process_that_is_missing_is_wrong(
+    healthy: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: Heartbeat(redis, "work").stop())
+    code, found = looked(refrain)
+    assert (code, found["work"]) == (
+        1,
+        ("wrong", "none runs: releases are not answered", "start `refrain work`, or `refrain up` for all"),
+    )
+
+
+def test_another_half_life_is_wrong(healthy: Settings, refrain: Refrain) -> None:
+    code, found = looked(refrain, half_life_days=30)
+    assert (code, found["half-life"][0]) == (1, "wrong")
+    assert "REFRAIN_HALF_LIFE_DAYS=14" in found["half-life"][2]
+
+
+def test_the_model_is_told_damaged_chosen_by_hand_or_not_there(
+    healthy: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: Snapshots(redis).publish(model_of(5, NOW)))
+    assert refrain.run("model", "use", "4").returncode == 0
+    assert looked(refrain)[1]["model"][0] == "odd"
+    with_redis(lambda redis: redis.setrange(snapshot_key(4), 200, b"?!"))
+    code, found = looked(refrain)
+    assert (code, found["model"][0]) == (1, "wrong")
+    assert "refrain model use" in found["model"][2]
+    with_redis(lambda redis: redis.delete("model:current", "model:pinned", "models"))
+    state, said, _ = looked(refrain)[1]["model"]
+    assert (state, "no model yet" in said) == ("odd", True)
+
+
+def test_a_release_that_waits_is_wrong(healthy: Settings, refrain: Refrain, with_redis: WithRedis) -> None:
+    async def leave(redis: AnyRedis) -> None:
+        await redis.hset(release_key("r9"), "event", encode(Release(release_id="r9", artist_ids=["a1"])))
+        await redis.zadd(OPEN, {"r9": time.time() - 120})
+
+    with_redis(leave)
+    code, found = looked(refrain)
+    assert (code, found["releases"][0]) == (1, "wrong")
+    assert "r9" in found["releases"][1]
+
+
+def test_a_health_check_asks_only_for_a_process_of_this_machine(
+    settings: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(alive("ingest"))
+    assert looked(refrain, "--only", "ingest", kafka="127.0.0.1:1")[0] == 0
+    code, found = looked(refrain, "--only", "train")
+    assert (code, found["train"][2]) == (1, "start `refrain train`")
+
+    async def elsewhere(redis: AnyRedis) -> None:
+        name = "train-another-host-1"
+        await redis.hset(f"process:{{{name}}}", mapping={"kind": "train", "at": time.time()})
+        await redis.zadd("processes", {name: time.time()})
+
+    with_redis(elsewhere)
+    assert looked(refrain, "--only", "train")[0] == 1
+
+
+async def test_every_primary_of_a_cluster_is_looked_at(redis_cluster_url: str) -> None:
+    settings = Settings(redis=redis_cluster_url)
+    redis = await open_redis(settings)
+    try:
+        names = [check.name for check in await check_redis(redis, settings)]
+    finally:
+        await redis.aclose()
+    for thing in ("Redis", "persistence", "eviction", "memory", "clock"):
+        assert len([name for name in names if name.startswith(f"{thing} of 127.0.0.1:")]) == 3

@@ -1,0 +1,104 @@
+"""What goes wrong is said in a sentence, with the way out; exit codes are those that were promised."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from stream.settings import Settings
+from tests.refrain_command import Refrain
+
+NOWHERE = "redis://127.0.0.1:1/0"
+ASKING = [
+    ("cohorts",),
+    ("cohort", "c1"),
+    ("user", "u1"),
+    ("forget", "u1"),
+    ("model", "list"),
+    ("audience", "--artist", "x"),
+]
+
+
+@pytest.mark.parametrize("arguments", ASKING, ids=" ".join)
+def test_no_redis_is_told(refrain: Refrain, arguments: tuple[str, ...]) -> None:
+    failed = refrain.run(*arguments, redis=NOWHERE, connect_timeout=0.2)
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert f"Redis does not answer at {NOWHERE}" in failed.stderr
+    assert "REFRAIN_REDIS says where" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+@pytest.mark.parametrize("arguments", ASKING, ids=" ".join)
+def test_with_json_an_error_is_json(refrain: Refrain, arguments: tuple[str, ...]) -> None:
+    failed = refrain.run(*arguments, "--json", redis=NOWHERE, connect_timeout=0.2)
+    assert failed.returncode == 1
+    error = json.loads(failed.stdout)
+    assert error["kind"] == "Unreachable"
+    assert f"Redis does not answer at {NOWHERE}" in error["error"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [*ASKING[:5], ("doctor",), ("ingest",), ("train",), ("work",)], ids=" ".join
+)
+def test_where_nothing_runs_it_is_said_how_to_start_it(refrain: Refrain, arguments: tuple[str, ...]) -> None:
+    failed = refrain.run(*arguments, kafka="", redis="")
+    assert failed.returncode == 1
+    assert "REFRAIN_REDIS not set" in failed.stderr
+    assert "start `refrain up`" in failed.stderr
+
+
+@pytest.mark.parametrize("arguments", [*ASKING, ("model", "show")], ids=" ".join)
+def test_before_the_first_model_it_is_said_what_that_waits_for(
+    topics: Settings, refrain: Refrain, arguments: tuple[str, ...]
+) -> None:
+    failed = refrain.run(*arguments, first_model_listeners=40)
+    assert failed.returncode == 1
+    if arguments[0] in ("cohorts", "cohort", "model"):
+        assert "no model yet" in failed.stderr
+        assert "40 listeners have clicked" in failed.stderr
+        assert "No trainer runs: start `refrain train`" in failed.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(
+            ("cohort",),
+            ("nonsense",),
+            ("user", "u", "--top", "0"),
+            ("model", "use", "first"),
+            ("release", "r1"),
+        ),
+        *(("replay", "plays", "x"), ("replay", "clicks", "not-there.csv"), ("audience",)),
+        ("release", "{}", "--artist", "Radiohead"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_use_has_exit_code_2(service: Settings, refrain: Refrain, arguments: tuple[str, ...]) -> None:
+    failed = refrain.run(*arguments)
+    assert failed.returncode == 2, failed.stderr
+    assert failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_a_setting_that_cannot_be_is_named(refrain: Refrain) -> None:
+    failed = refrain.run("cohorts", "--json", cohorts="many")
+    assert failed.returncode == 2
+    assert "REFRAIN_COHORTS='many'" in json.loads(failed.stdout)["error"]
+
+
+def test_a_password_is_not_shown(refrain: Refrain) -> None:
+    failed = refrain.run("cohorts", redis="redis://me:secret@127.0.0.1:1/0", connect_timeout=0.2)
+    assert failed.returncode == 1
+    assert "me:***@127.0.0.1" in failed.stderr
+    assert "secret" not in failed.stderr
+
+
+def test_no_command_at_all_shows_what_there_is(refrain: Refrain) -> None:
+    shown = refrain.run()
+    assert "cohorts" in shown.stdout + shown.stderr
+
+
+def test_the_version_is_told(refrain: Refrain) -> None:
+    assert refrain.run("--version").stdout.startswith("refrain 0.")

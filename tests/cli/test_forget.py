@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+
+from stream.cohorts import Cohorts
+from stream.connect import AnyRedis
+from stream.listeners import Listeners
+from stream.releases import OPTED_OUT, release_key
+from stream.settings import Settings
+from tests.refrain_command import Refrain
+
+WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
+
+
+async def everything(redis: AnyRedis) -> dict[bytes, object]:
+    """All that is in a Redis, by key."""
+    readers = {
+        b"hash": redis.hgetall,
+        b"set": redis.smembers,
+        b"string": redis.get,
+        b"zset": lambda key: redis.zrange(key, 0, -1, withscores=True),
+    }
+    return {key: await readers[await redis.type(key)](key) async for key in redis.scan_iter()}
+
+
+async def tell(redis: AnyRedis) -> None:
+    for user in ("u1", "u2"):
+        await redis.hset(release_key("r1", "told"), user, "c1")
+        await redis.hset(release_key("r1", "seen"), f"{user}}}clicked", "0:7")
+
+
+def test_nothing_of_a_forgotten_listener_is_left(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(tell)
+    before = with_redis(everything)
+    done = refrain.run("forget", "u1", "--json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["clicks"], said["artists"], said["cohorts"], said["told_of_releases"]) == (10, 2, ["c1"], 1)
+    after = with_redis(everything)
+    assert isinstance(before, dict)
+    assert isinstance(after, dict)
+    assert not [key for key, held in after.items() if "u1" in f"{key} {held}" and key != b"model:4"]
+    gone = {key for key in before if key not in after}
+    assert gone == {b"user:{u1}", b"user:{u1}:artists", b"user:{u1}:taste"}
+    changed = {key for key in after if after[key] != before[key]}
+    assert changed == {
+        *(b"cohort:{c1}:users", b"cohort:{c1}", b"cohorts", b"release:{r1}:told", b"release:{r1}:seen")
+    }
+
+
+def test_sizes_follow(service: Settings, refrain: Refrain, with_redis: WithRedis) -> None:
+    assert refrain.run("forget", "u1").returncode == 0
+    sizes = with_redis(lambda redis: Cohorts(redis, Listeners(redis, 9)).sizes())
+    assert sizes == {"c1": 2, "c2": 2}
+
+
+def test_one_who_opted_out_stays_so(service: Settings, refrain: Refrain, with_redis: WithRedis) -> None:
+    with_redis(lambda redis: redis.sadd(OPTED_OUT, "u1"))
+    done = refrain.run("forget", "u1")
+    assert "kept: the id alone" in done.stdout
+    assert with_redis(lambda redis: redis.smembers(OPTED_OUT)) == {b"u1"}
+    again = refrain.run("forget", "u1")
+    assert again.returncode == 1
+    assert "that they have opted out is remembered" in again.stderr
+
+
+def test_there_is_nothing_to_erase_of_nobody(service: Settings, refrain: Refrain) -> None:
+    failed = refrain.run("forget", "nobody", "--json")
+    assert failed.returncode == 1
+    assert json.loads(failed.stdout)["kind"] == "UnknownListener"

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from stream.events import Page, Release, Summary, encode
+from stream.settings import Settings
+from tests.refrain_command import Refrain
+
+
+class Worker(threading.Thread):
+    """Answers every release with one page and a summary; of the same id only once."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._producer = KafkaProducer(bootstrap_servers=settings.kafka)
+        self._consumer = KafkaConsumer(bootstrap_servers=settings.kafka)
+        self._consumer.assign([TopicPartition("releases", n) for n in range(settings.partitions)])
+        self._consumer.seek_to_beginning()
+        self._ending = threading.Event()
+        self.heard: list[Release] = []
+
+    def run(self) -> None:
+        while not self._ending.is_set():
+            for messages in self._consumer.poll(timeout_ms=50).values():
+                for message in messages:
+                    self._answer(Release.model_validate_json(message.value))
+        self._consumer.close()
+        self._producer.close()
+
+    def _answer(self, release: Release) -> None:
+        if release.release_id not in [before.release_id for before in self.heard]:
+            for part in (
+                _page("another", "x"),
+                _page(release.release_id, "u1"),
+                _summary(release.release_id),
+            ):
+                self._producer.send("audiences", key=part.release_id.encode(), value=encode(part))
+            self._producer.flush()
+        self.heard.append(release)
+
+    def end(self) -> None:
+        self._ending.set()
+        self.join()
+
+
+def _page(release_id: str, user: str) -> Page:
+    return Page(
+        release_id=release_id,
+        cohort_id="c1",
+        page=0,
+        user_ids=[user],
+        scores=[0.5],
+        model_version=4,
+        emitted_at=1.0,
+    )
+
+
+def _summary(release_id: str) -> Summary:
+    return Summary(release_id=release_id, pages=1, users=1, cohorts=1, reason="done")
+
+
+@pytest.fixture
+def worker(service: Settings, topics: Settings) -> Iterator[Worker]:
+    worker = Worker(topics)
+    worker.start()
+    yield worker
+    worker.end()
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_the_audience_is_printed_as_it_comes(worker: Worker, refrain: Refrain) -> None:
+    options = (
+        "--title",
+        "Creep",
+        "--song",
+        "s-a1",
+        "--max-audience",
+        "7",
+        "--min-ctr",
+        "0.1",
+        "--genre",
+        "rock",
+    )
+    done = refrain.run(
+        "release", "r1", "--artist", "radiohead", "--similar-to", "SIGUR RÓS", *options, "--wait", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    published, page, summary = lines(done.stdout)
+    assert published["published"] | {"ts": 0} == {
+        **{
+            "release_id": "r1",
+            "artist_ids": ["a1"],
+            "similar_to": ["a2"],
+            "featuring": [],
+            "genres": ["rock"],
+        },
+        **{"title": "Creep", "song_id": "s-a1", "max_audience": 7, "min_ctr": 0.1, "ts": 0},
+    }
+    assert (page["user_ids"], summary["users"]) == (["u1"], 1)
+    assert summary["after_ms"] >= page["after_ms"] > 0
+    assert worker.heard[0].artist_ids == ["a1"]
+
+
+def test_for_people_it_is_said_in_words(worker: Worker, refrain: Refrain) -> None:
+    shown = refrain.run("release", "r1", "--artist", "a1", "--wait").stdout
+    assert "published r1" in shown
+    assert "1 listeners of c1" in shown
+    assert "1 listeners in 1 pages, of 1 cohorts" in shown
+
+
+def test_where_no_worker_answers_it_says_so_and_the_release_is_published(
+    service: Settings, topics: Settings, refrain: Refrain
+) -> None:
+    failed = refrain.run("release", "r1", "--artist", "a1", "--wait", "--timeout", "0.5")
+    assert failed.returncode == 1
+    assert "has not come within 0.5 s" in failed.stderr
+    assert "The release is published" in failed.stderr
+    late = Worker(topics)
+    late.start()
+    again = refrain.run("release", "r2", "--artist", "a1", "--wait")
+    late.end()
+    assert again.returncode == 0
+    assert [release.release_id for release in late.heard] == ["r1", "r2"]
+
+
+@pytest.mark.parametrize("command", [("release", "r1"), ("audience",)], ids=" ".join)
+def test_an_unknown_artist_is_told_the_nearest_names(
+    service: Settings, topics: Settings, refrain: Refrain, command: tuple[str, ...]
+) -> None:
+    failed = refrain.run(*command, "--artist", "Radiohaed")
+    assert failed.returncode == 1
+    assert "nobody has heard of 'Radiohaed'. Did you mean 'Radiohead'" in failed.stderr
+    assert "--similar-to" in failed.stderr
+    consumer = KafkaConsumer(bootstrap_servers=topics.kafka)
+    ends = consumer.end_offsets([TopicPartition("releases", n) for n in range(topics.partitions)])
+    consumer.close()
+    assert set(ends.values()) == {0}
+
+
+def test_a_newcomer_is_taken_where_something_else_is_said(service: Settings, refrain: Refrain) -> None:
+    done = refrain.run("audience", "--artist", "Newcomer", "--similar-to", "a2", "--json")
+    assert "Newcomer is new here" in done.stderr
+    assert json.loads(done.stdout)["relied_on"] == "similar_to"
+
+
+def test_a_preview_says_whom_it_would_reach_and_emits_nothing(
+    service: Settings, topics: Settings, refrain: Refrain
+) -> None:
+    done = refrain.run("audience", "--artist", "Radiohead", "--max-audience", "4", "--first", "2", "--json")
+    found = json.loads(done.stdout)
+    assert (found["listeners"], found["relied_on"], found["model_version"]) == (3, "artists", 4)
+    assert found["cohorts"][0]["cohort_id"] == "c1"
+    assert found["cohorts"][0]["told"] == 3
+    assert {entry["user_id"] for entry in found["first"]} <= {"u1", "u2", "u3"}
+    assert len(found["first"]) == 2
+    assert 0 < found["predicted_ctr"] <= 1
+    shown = refrain.run("audience", "--artist", "Radiohead").stdout
+    assert "Radiohead" in shown
+    assert "predicted CTR" in shown
+    consumer = KafkaConsumer(bootstrap_servers=topics.kafka)
+    ends = consumer.end_offsets(
+        [TopicPartition(topic, n) for topic in ("releases", "audiences") for n in range(topics.partitions)]
+    )
+    consumer.close()
+    assert set(ends.values()) == {0}
+
+
+def test_nobody_to_tell_is_a_normal_answer(service: Settings, refrain: Refrain) -> None:
+    done = refrain.run("audience", "--artist", "Radiohead", "--min-ctr", "1")
+    assert done.returncode == 0
+    assert "nobody to tell" in done.stdout
