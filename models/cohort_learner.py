@@ -80,7 +80,7 @@ class CohortLearner:
         reservoir: int = 50_000,
         memory: float = 10_000.0,
         halflife: float = 0.0005,
-        passes: int = 2,
+        passes: int = 1,
         seed: int = 0,
     ) -> None:
         self.n_cohorts = n_cohorts
@@ -108,7 +108,7 @@ class CohortLearner:
         reservoir: int = 50_000,
         memory: float = 10_000.0,
         halflife: float = 0.0005,
-        passes: int = 2,
+        passes: int = 1,
         seed: int = 0,
     ) -> Self:
         """Go on from a published model: its vectors, centres, ids and counts; the sample fills up anew."""
