@@ -50,7 +50,8 @@ def up(
     with suppress(KeyboardInterrupt), sigterm_interrupts(), all_processes(settings, say) as (running, crew):
         end = time.monotonic() + for_seconds if for_seconds is not None else float("inf")
         tail = _Tail(crew.logs)
-        say(f"Kafka {running.kafka}   Redis {shown(running.redis)}   logs {settings.data / 'logs'}")
+        say(f"logs in {settings.data / 'logs'}; for programs of your own:")
+        say(f"  export REFRAIN_KAFKA={running.kafka} REFRAIN_REDIS={shown(running.redis)}")
         say(TRY)
         while (now := time.monotonic()) < end:
             running.check()
