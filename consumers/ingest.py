@@ -103,9 +103,9 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             await asyncio.gather(fetching, stopping, return_exceptions=True)
 
     async def _fetch(self) -> Batch:
-        generation = self._generation
         fetched = await self._consumer.getmany(timeout_ms=WAIT_MS, max_records=self._batch_clicks)
-        batch = Batch(generation)
+        # Read only now: what a wait that spans a rebalance brings is of the partitions that are ours after it.
+        batch = Batch(self._generation)
         records = []
         for partition, messages in fetched.items():
             batch.offsets[partition] = messages[-1].offset + 1
