@@ -72,7 +72,7 @@ def test_with_servers_of_its_own_it_ends_by_itself_and_leaves_nothing(
     assert len(pids) >= len(KINDS) + 2
     assert up.wait(timeout=120) == 0
     said = up.log.read_text()
-    assert f"Kafka {state.kafka}   Redis {state.redis}   logs {folder / 'logs'}" in said
+    assert f"export REFRAIN_KAFKA={state.kafka} REFRAIN_REDIS={state.redis}" in said
     assert "refrain doctor" in said
     assert find_running(folder) is None
     assert {log.stem for log in (folder / "logs").iterdir()} == KINDS
