@@ -8,8 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rich.console import Console
 from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.console import Console
 
 from consumers.demo import demo
 from consumers.demo.view import Picture
