@@ -15,6 +15,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
 
 from consumers.apply import Applier
+from consumers.begin import begin, begin_producer, epoch_of
 from consumers.insist import Stopped, insist
 from consumers.live import LiveModel
 from consumers.process import together
@@ -23,14 +24,11 @@ from models.affinity import ForwardDecay
 from models.digest import Click, Move, Rules
 from stream.catalogue import Catalogue
 from stream.cohorts import Cohorts
-from stream.connect import open_kafka, open_redis
 from stream.events import CohortChange, DeadLetter, Reason, Record, encode, parse_clicks
-from stream.guards import guard_decay, topic_epoch
 from stream.heartbeats import Heartbeat
 from stream.listeners import Listeners
 from stream.settings import Settings
 from stream.snapshots import Snapshots
-from stream.topics import MAX_DEAD_LETTER, create_topics, describe_topics
 
 __all__ = ["Ingester", "ingest"]
 
@@ -217,34 +215,21 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
     RefrainError
         Where it cannot start: Kafka or Redis away, affinities of another half-life.
     """
-    decay = ForwardDecay(half_life=settings.half_life)
     async with AsyncExitStack() as stack:
-        redis = await open_redis(settings, logger.info)
-        stack.push_async_callback(redis.aclose)
-        await guard_decay(redis, decay)
-        await open_kafka(settings, lambda: asyncio.to_thread(create_topics, settings), logger.info)
-        topics = await asyncio.to_thread(describe_topics, settings)
-        clicks = topics["clicks"]
-        epoch = await topic_epoch(redis, "clicks", clicks.topic_id if clicks else "")
-
+        redis, heartbeat = await begin(settings, "ingest", stack)
+        epoch = await epoch_of(settings, redis, "clicks")
         listeners = Listeners(redis, settings.max_artists)
         cohorts = Cohorts(redis, listeners)
-        rules = Rules(decay, settings.margin, settings.max_artists, settings.bot_clicks_per_hour)
+        rules = Rules(
+            ForwardDecay(half_life=settings.half_life),
+            settings.margin,
+            settings.max_artists,
+            settings.bot_clicks_per_hour,
+        )
         applier = Applier(listeners, cohorts, rules)
         live = LiveModel(Snapshots(redis))
         await live.refresh()
-        heartbeat = Heartbeat(redis, "ingest")
-        stack.push_async_callback(heartbeat.stop)
-
-        producer = AIOKafkaProducer(
-            bootstrap_servers=settings.kafka,
-            acks="all",
-            enable_idempotence=True,
-            max_request_size=MAX_DEAD_LETTER,
-            linger_ms=2,
-        )
-        await producer.start()
-        stack.push_async_callback(producer.stop)
+        producer = await begin_producer(settings, stack)
         consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka,
             group_id=f"{settings.group}-ingest",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+
+from redis.exceptions import RedisError
 
 from models.model import Model
 from stream.errors import SnapshotDamaged, SnapshotTooNew
@@ -54,7 +57,8 @@ class LiveModel:
                 return
 
     async def follow(self) -> None:
-        """Refresh for ever."""
+        """Refresh for ever. While Redis is away the model at hand serves; whoever needs Redis says so."""
         while True:
-            await self.refresh()
+            with contextlib.suppress(RedisError, OSError):
+                await self.refresh()
             await asyncio.sleep(POLL_SECONDS)

@@ -13,23 +13,21 @@ from contextlib import AsyncExitStack
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from pydantic import ValidationError
 
+from consumers.begin import begin
 from consumers.insist import Stopped, insist
 from consumers.process import together
-from models.affinity import ForwardDecay
 from models.cohort_learner import CohortLearner
 from models.cohorts import labels
 from models.model import Model
 from stream.catalogue import Catalogue
 from stream.cohorts import Cohorts
-from stream.connect import open_kafka, open_redis
+from stream.connect import open_kafka
 from stream.errors import SnapshotDamaged, SnapshotTooNew
 from stream.events import read_click
-from stream.guards import guard_decay
 from stream.heartbeats import Heartbeat, heartbeats
 from stream.listeners import Listeners
 from stream.settings import Settings
 from stream.snapshots import Lease, Snapshots
-from stream.topics import create_topics
 
 __all__ = ["Trainer", "train"]
 
@@ -222,13 +220,8 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
         Where it cannot start: Kafka or Redis away, affinities of another half-life.
     """
     async with AsyncExitStack() as stack:
-        redis = await open_redis(settings, logger.info)
-        stack.push_async_callback(redis.aclose)
-        await guard_decay(redis, ForwardDecay(half_life=settings.half_life))
-        await open_kafka(settings, lambda: asyncio.to_thread(create_topics, settings), logger.info)
+        redis, heartbeat = await begin(settings, "train", stack)
         listeners = Listeners(redis, settings.max_artists)
-        heartbeat = Heartbeat(redis, "train")
-        stack.push_async_callback(heartbeat.stop)
         lease = Lease(redis, heartbeat.name)
         trainer = Trainer(
             settings,

@@ -13,24 +13,21 @@ import faust
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from consumers.audience import Planner
+from consumers.begin import begin, begin_producer, epoch_of
 from consumers.emit import Emitter
 from consumers.insist import Stopped, insist
 from consumers.live import LiveModel
 from consumers.process import together
 from consumers.reconcile import Reconciler
 from consumers.shelf import Shelf
-from models.affinity import ForwardDecay
 from stream.catalogue import Catalogue
 from stream.cohorts import Cohorts
-from stream.connect import open_kafka, open_redis
 from stream.events import DeadLetter, Feedback, Record, Release, Song, parse
-from stream.guards import guard_decay, topic_epoch
 from stream.heartbeats import Heartbeat
 from stream.listeners import Listeners
 from stream.releases import Heard, Releases
 from stream.settings import Settings
 from stream.snapshots import Snapshots
-from stream.topics import MAX_DEAD_LETTER, create_topics, describe_topics
 
 __all__ = ["Worker", "work"]
 
@@ -176,29 +173,14 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         Where it cannot start: Kafka or Redis away, affinities of another half-life.
     """
     async with AsyncExitStack() as stack:
-        redis = await open_redis(settings, logger.info)
-        stack.push_async_callback(redis.aclose)
-        await guard_decay(redis, ForwardDecay(half_life=settings.half_life))
-        await open_kafka(settings, lambda: asyncio.to_thread(create_topics, settings), logger.info)
-        topics = await asyncio.to_thread(describe_topics, settings)
-        state = topics["feedback"]
-        epoch = await topic_epoch(redis, "feedback", state.topic_id if state else "")
-
+        redis, heartbeat = await begin(settings, "work", stack)
+        epoch = await epoch_of(settings, redis, "feedback")
         listeners = Listeners(redis, settings.max_artists)
         cohorts, catalogue = Cohorts(redis, listeners), Catalogue(redis)
         releases = Releases(redis, settings.release_days * 86400)
         live = LiveModel(Snapshots(redis))
         await live.refresh()
-        heartbeat = Heartbeat(redis, "work")
-        stack.push_async_callback(heartbeat.stop)
-        producer = AIOKafkaProducer(
-            bootstrap_servers=settings.kafka,
-            acks="all",
-            enable_idempotence=True,
-            max_request_size=MAX_DEAD_LETTER,
-        )
-        await producer.start()
-        stack.push_async_callback(producer.stop)
+        producer = await begin_producer(settings, stack)
         shelf = Shelf(listeners, cohorts)
         planner = Planner(shelf, cohorts, catalogue, releases, settings.candidates, settings.max_audience)
         emitter = Emitter(settings.kafka, releases, planner, live, producer, heartbeat.name)
