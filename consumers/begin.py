@@ -1,4 +1,4 @@
-"""What every process begins with: Redis and Kafka that answer, the right half-life, topics, a sign of life."""
+"""What every process begins with: Redis and Kafka that answer, the right half-life, a sign of life."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _fetch(self) -> Batch:
         fetched = await self._consumer.getmany(timeout_ms=WAIT_MS, max_records=self._batch_clicks)
-        # Read only now: what a wait that spans a rebalance brings is of the partitions that are ours after it.
+        # Read only now: what a wait across a rebalance brings is of the partitions that are ours after it.
         batch = Batch(self._generation)
         records = []
         for partition, messages in fetched.items():
