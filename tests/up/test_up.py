@@ -15,6 +15,7 @@ from tests.refrain_command import Refrain
 from tests.waiting import wait_for
 
 KINDS = {"ingest", "train", "work"}
+OWN = KINDS | {"Kafka", "Redis"}
 
 
 def _processes(url: str) -> dict[str, int]:
@@ -67,9 +68,8 @@ def test_with_servers_of_its_own_it_ends_by_itself_and_leaves_nothing(
     )
     state = wait_for(lambda: find_running(folder), "servers of its own")
     assert state is not None
-    _started(state.redis)
+    wait_for(lambda: len(_descendants(up.pid)) >= 2 * len(OWN), "five programs, each with its watcher")
     pids = _descendants(up.pid)
-    assert len(pids) >= len(KINDS) + 2
     assert up.wait(timeout=120) == 0
     said = up.log.read_text()
     assert f"export REFRAIN_KAFKA={state.kafka} REFRAIN_REDIS={state.redis}" in said
