@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any
 
 from rich.logging import RichHandler
@@ -14,7 +14,12 @@ from threadpoolctl import threadpool_limits
 
 from stream.settings import Settings
 
-__all__ = ["run_process", "together"]
+__all__ = ["run_process", "together", "within"]
+
+logger = logging.getLogger(__name__)
+
+GRACE = 8.0  # seconds from being asked to end; who asks often kills after ten
+AGAIN = 1.0
 
 
 def run_process(main: Callable[[Settings, asyncio.Event], Awaitable[None]], settings: Settings) -> None:
@@ -35,11 +40,25 @@ def run_process(main: Callable[[Settings, asyncio.Event], Awaitable[None]], sett
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        await main(settings, stop)
+        await within(main(settings, stop), stop)
 
     # One thread for the small matrices here: waiting for a second one takes longer than they do.
     with threadpool_limits(1):
         asyncio.run(whole())
+
+
+async def within(main: Awaitable[None], stop: asyncio.Event) -> None:
+    """Run to the end, for which there are `GRACE` seconds after `stop`: what is away is not waited for."""
+    running, stopping = asyncio.ensure_future(main), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({running}, timeout=GRACE)
+        if running.done():
+            running.result()
+        else:
+            logger.warning("ending in the middle after %g s: whoever comes next does the rest", GRACE)
+    finally:
+        await _end({running, stopping})
 
 
 async def together(leader: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, None]) -> None:
@@ -52,9 +71,15 @@ async def together(leader: Coroutine[Any, Any, None], *others: Coroutine[Any, An
             if any(task.exception() for task in done):
                 break
     finally:
-        for task in tasks:
+        await _end(tasks)
+    for task in tasks:
+        if not task.cancelled() and (error := task.exception()):
+            raise error
+
+
+async def _end(tasks: Collection[asyncio.Future[Any]]) -> None:
+    """Cancel tasks until they end: in Python 3.11 `asyncio.wait_for`, hence Redis's client, may miss it."""
+    while left := {task for task in tasks if not task.done()}:
+        for task in left:
             task.cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
+        await asyncio.wait(left, timeout=AGAIN)

@@ -1,4 +1,4 @@
-"""A model small enough to reckon with: six artists, three dimensions, three cohorts."""
+"""Models that nobody learned: quick to make, the same every time."""
 
 from __future__ import annotations
 
@@ -7,32 +7,40 @@ from scipy.sparse import csr_matrix
 
 from models.model import Model
 
-__all__ = ["ARTISTS", "UNKNOWN", "small_model"]
+__all__ = ["ARTISTS", "UNKNOWN", "made_up_model", "small_model"]
 
 ARTISTS = ("a0", "a1", "a2", "a3", "a4", "a5")
 UNKNOWN = ("x0", "x1")
 """Artists that the model has not heard of."""
 
 
-def small_model(version: int = 3, seed: int = 0) -> Model:
+def made_up_model(
+    *, version: int, seed: int, artists: tuple[str, ...], n_dims: int, cohorts: tuple[str, ...]
+) -> Model:
     """Another seed is another model: other vectors, other centres."""
     rng = np.random.default_rng(seed)
-    vectors, _ = np.linalg.qr(rng.normal(size=(len(ARTISTS), 3)))
+    vectors, _ = np.linalg.qr(rng.normal(size=(len(artists), n_dims)))
+    counts = np.array([9.0, 7.0, 5.0, 5.0, 3.0, 2.0])
     return Model(
         version=version,
         created_at=0.0,
         clicks=100,
         listeners=30,
-        artists=ARTISTS,
+        artists=artists,
         vectors=vectors.astype(np.float32),
-        spread=np.eye(3),
-        counts=np.array([9.0, 7.0, 5.0, 5.0, 3.0, 2.0]),
+        spread=np.eye(n_dims),
+        counts=np.resize(counts, len(artists)),
         n_rows=30.0,
-        centers=rng.normal(size=(3, 3)) / 2,
-        cohort_ids=("c1", "c2", "c5"),
-        next_cohort=6,
-        sizes=np.array([10, 10, 10]),
-        holders=csr_matrix(np.ones((3, len(ARTISTS)))),
-        labels=("One", "Two", "Five"),
-        born=np.zeros(3),
+        centers=rng.normal(size=(len(cohorts), n_dims)) / 2,
+        cohort_ids=cohorts,
+        next_cohort=100,
+        sizes=np.full(len(cohorts), 10),
+        holders=csr_matrix(np.ones((len(cohorts), len(artists)))),
+        labels=tuple(f"Label {cohort}" for cohort in cohorts),
+        born=np.zeros(len(cohorts)),
     )
+
+
+def small_model(version: int = 3, seed: int = 0) -> Model:
+    """Six artists, three dimensions, three cohorts."""
+    return made_up_model(version=version, seed=seed, artists=ARTISTS, n_dims=3, cohorts=("c1", "c2", "c5"))

@@ -1,0 +1,128 @@
+"""Kafka as a test sees it: what it sends, what came out, how far a group is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import MemberToRemove
+
+from stream.settings import Settings
+from tests.waiting import wait_for
+
+__all__ = ["KafkaLog", "kafka_log"]
+
+Event = dict[str, Any] | bytes
+KEYS = {"clicks": "user_id", "songs": "song_id", "releases": "release_id", "feedback": "user_id"}
+
+
+class KafkaLog:
+    """A producer, a consumer and an admin client on the broker of some settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._group = settings.group
+        self._admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
+        self._consumer = KafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
+        self._producer = KafkaProducer(
+            bootstrap_servers=settings.kafka, linger_ms=5, max_request_size=2 * 1024 * 1024
+        )
+
+    def send(
+        self, topic: str, events: Iterable[Event], partition: int | None = None
+    ) -> list[tuple[int, int]]:
+        """Send events under the key of the contract; return partitions and offsets once all are there."""
+        sent = [self._send(topic, event, partition) for event in events]
+        self._producer.flush()
+        found = [future.get(timeout=30) for future in sent]
+        return [(place.partition, place.offset) for place in found]
+
+    def _send(self, topic: str, event: Event, partition: int | None) -> Any:
+        if isinstance(event, bytes):
+            return self._producer.send(topic, value=event, key=b"a key", partition=partition)
+        key = event[KEYS[topic]].encode()
+        return self._producer.send(topic, value=json.dumps(event).encode(), key=key, partition=partition)
+
+    def records(self, topic: str) -> list[Any]:
+        """All records of a topic, partition by partition."""
+        places = self._places(topic)
+        ends = self._consumer.end_offsets(places)
+        self._consumer.assign(places)
+        self._consumer.seek_to_beginning(*places)
+        found: list[Any] = []
+        while any(self._consumer.position(place) < ends[place] for place in places):
+            for records in self._consumer.poll(timeout_ms=200).values():
+                found += records
+        return sorted(found, key=lambda record: (record.partition, record.offset))
+
+    def events(self, topic: str) -> list[Any]:
+        """The JSON of all records of a topic."""
+        return [json.loads(record.value) for record in self.records(topic)]
+
+    def count(self, topic: str) -> int:
+        """How many records were ever written to a topic."""
+        return sum(self._consumer.end_offsets(self._places(topic)).values())
+
+    def committed(self, process: str, topic: str) -> dict[int, int]:
+        """How far the group of a process is, by partition."""
+        found = self._admin.list_group_offsets(self._named(process))[self._named(process)]
+        return {
+            place.partition: at.offset
+            for place, at in found.items()
+            if place.topic == topic and at.offset > 0
+        }
+
+    def caught_up(self, process: str, topic: str) -> bool:
+        """Whether the group of a process has committed all that is in a topic."""
+        ends = self._consumer.end_offsets(self._places(topic))
+        committed = self.committed(process, topic)
+        return all(committed.get(place.partition, 0) == end for place, end in ends.items())
+
+    def wait_until_caught_up(self, process: str, topic: str) -> None:
+        wait_for(lambda: self.caught_up(process, topic), f"{process} to have all of {topic}")
+
+    def reset(self, process: str, topic: str) -> None:
+        """Let the group of a process, which has no member, begin again."""
+        places = self._places(topic)
+        self._admin.reset_group_offsets(self._named(process), dict.fromkeys(places, 0))
+
+    def members(self, process: str) -> list[str]:
+        """The members of a process's group."""
+        group = self._named(process)
+        return [member["member_id"] for member in self._admin.describe_groups([group])[group]["members"]]
+
+    def bury(self, process: str, alive: Callable[[str], bool] = lambda _: False) -> None:
+        """Tell Kafka who of a process's group is dead; it finds out by itself only ten seconds later."""
+        group = self._named(process)
+        dead = [MemberToRemove(member_id=member) for member in self.members(process) if not alive(member)]
+        if dead:
+            self._admin.remove_group_members(group, dead)
+
+    def make_anew(self, settings: Settings, topic: str, partitions: int) -> None:
+        """Delete a topic and create it again."""
+        self._admin.delete_topics([topic])
+        wait_for(lambda: topic not in self._admin.list_topics(), f"{topic} to be gone")
+        wanted = {"num_partitions": partitions, "replication_factor": 1}
+        self._admin.create_topics({topic: wanted}, wait_for_metadata=True)
+
+    def _places(self, topic: str) -> list[TopicPartition]:
+        return [TopicPartition(topic, number) for number in self._consumer.partitions_for_topic(topic)]
+
+    def _named(self, process: str) -> str:
+        return f"{self._group}-{process}"
+
+    def close(self) -> None:
+        self._producer.close()
+        self._consumer.close()
+        self._admin.close()
+
+
+@contextmanager
+def kafka_log(settings: Settings) -> Iterator[KafkaLog]:
+    log = KafkaLog(settings)
+    try:
+        yield log
+    finally:
+        log.close()
