@@ -67,7 +67,7 @@ class Sweeper:
         if not await self._lease.hold():
             return
         try:
-            for cohort in await self._cohorts.all():
+            for cohort in dict.fromkeys([*await self._cohorts.all(), *model.cohort_ids]):
                 async for users in self._cohorts.members(cohort):
                     for at in range(0, len(users), CHUNK):
                         if self._stop.is_set() or not await self._lease.hold():
@@ -83,13 +83,14 @@ class Sweeper:
         digests = await self._applier.digest(dict.fromkeys(users, ()), model, time.time())
         moves = [move for entry in digests for move in entry.moves]
         # Found in a set that their record does not name: a process died between the two.
-        moves += [
+        strays = [
             Move(entry.listener.user_id, cohort, entry.listener.cohort, entry.listener.cohort_since)
             for entry in digests
-            if entry.listener.rev and entry.listener.cohort != cohort and not entry.moves
+            if entry.listener.rev and entry.listener.cohort != cohort
         ]
-        await self._cohorts.follow(moves)
+        await self._cohorts.follow(moves + strays)
         await self._cohorts.leave(cohort, [e.listener.user_id for e in digests if not e.listener.rev])
-        await self._emit(moves, [], model.version)
+        said = {move.user_id for move in moves}
+        await self._emit(moves + [m for m in strays if m.user_id not in said], [], model.version)
         self._heartbeat.add("swept", len(users))
         await asyncio.sleep(0)

@@ -1,0 +1,179 @@
+"""In the background every listener is taken over to a new model, and what a crash left is mended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from consumers.apply import Applier
+from consumers.live import LiveModel
+from consumers.sweep import Sweeper
+from models.affinity import ForwardDecay
+from models.digest import Move, Rules
+from models.model import Model
+from stream.cohorts import Cohorts, members_key
+from stream.connect import AnyRedis, open_redis
+from stream.heartbeats import Heartbeat
+from stream.listeners import Listeners
+from stream.settings import Settings
+from stream.snapshots import Lease, Snapshots
+from tests.consumers.crowd import ARTISTS, COHORTS, LISTENERS
+from tests.consumers.redis_state import State, assert_agrees, read_state
+from tests.consumers.small_model import made_up_model
+from tests.consumers.test_apply import by_user
+from tests.consumers.test_digest import click
+from tests.waiting import wait_for_it
+
+RULES = Rules(ForwardDecay(), max_artists=50)
+CROWD = [
+    click(user, ARTISTS[(at * 7) % 40], ARTISTS[(at * 11) % 40], at=at, offset=at)
+    for at, user in enumerate(LISTENERS)
+]
+
+
+def model(version: int, cohorts: tuple[str, ...] = COHORTS) -> Model:
+    return made_up_model(version=version, seed=version, artists=ARTISTS, n_dims=8, cohorts=cohorts)
+
+
+@dataclass
+class House:
+    """What an ingester is made of, without Kafka."""
+
+    redis: AnyRedis
+    settings: Settings
+    said: list[Move] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        listeners = Listeners(self.redis, RULES.max_artists)
+        self.cohorts = Cohorts(self.redis, listeners)
+        self.applier = Applier(listeners, self.cohorts, RULES)
+        self.snapshots = Snapshots(self.redis)
+
+    async def emit(self, moves: list[Move], dead: list[object], version: int) -> None:
+        assert not dead
+        self.said += [move for move in moves if move.origin != move.to]
+
+    @asynccontextmanager
+    async def sweeping(self, name: str = "sweeper") -> AsyncIterator[LiveModel]:
+        live, stop = LiveModel(self.snapshots), asyncio.Event()
+        await live.refresh()
+        heartbeat = Heartbeat(self.redis, name)
+        sweeper = Sweeper(self.redis, self.applier, self.cohorts, live, self.emit, heartbeat, stop)
+        running = asyncio.create_task(sweeper.run())
+        yield live
+        stop.set()
+        await running
+
+    async def sweep(self, version: int) -> State:
+        """Sweep until everybody has been met."""
+        async with self.sweeping():
+            await wait_for_it(lambda: self.swept(version), "the end of the sweep")
+        return await self.state()
+
+    async def swept(self, version: int) -> bool:
+        return bool(await self.redis.get("model:swept") == str(version).encode())
+
+    async def state(self) -> State:
+        return await asyncio.to_thread(read_state, self.settings.redis)
+
+
+@pytest.fixture
+async def house(settings: Settings) -> AsyncIterator[House]:
+    """A crowd who clicked under model 1."""
+    redis = await open_redis(settings)
+    house = House(redis, settings)
+    await house.snapshots.publish(model(1))
+    await house.applier.apply(by_user(CROWD), model(1), now=5.0)
+    await house.sweep(1)
+    house.said.clear()
+    yield house
+    await redis.aclose()
+
+
+async def test_everybody_is_taken_over_to_a_new_model(house: House) -> None:
+    before = await house.state()
+    await house.snapshots.publish(model(2))
+    after = await house.sweep(2)
+    assert_agrees(after)
+    assert {int.from_bytes(taste[4:8], "little") for taste in after.tastes.values()} == {2}
+    moved = {
+        u: (before.cohorts[u], after.cohorts[u]) for u in LISTENERS if before.cohorts[u] != after.cohorts[u]
+    }
+    assert {move.user_id: (move.origin, move.to) for move in house.said} == moved != {}
+    for user in moved:
+        assert after.users[user]["moved"] == "model:2"
+
+
+async def test_a_sweep_without_a_new_model_changes_nothing(house: House) -> None:
+    before = await house.state()
+    await house.redis.delete("model:swept")
+    after = await house.sweep(1)
+    assert (after, house.said) == (before, [])
+
+
+async def test_a_cohort_that_died_is_left_by_all_and_buried(house: House) -> None:
+    await house.snapshots.publish(model(2, cohorts=("c1", "c2", "c9", "c10")))
+    after = await house.sweep(2)
+    assert_agrees(after)
+    assert set(after.cohorts.values()) <= {"c1", "c2", "c9", "c10"}
+    assert set(after.sizes) <= {"c1", "c2", "c9", "c10"}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_one_found_in_a_set_that_their_record_does_not_name_is_taken_out(
+    house: House, version: int
+) -> None:
+    strays = dict(zip(LISTENERS, COHORTS * 40, strict=False))
+    for user, cohort in strays.items():
+        await house.redis.sadd(members_key(cohort), user)
+    await house.redis.delete("model:swept")
+    if version > 1:
+        await house.snapshots.publish(model(version))
+    assert_agrees(await house.sweep(version))
+
+
+async def test_one_whose_record_is_gone_is_taken_out(house: House) -> None:
+    await house.redis.sadd(members_key("c1"), "ghost")
+    await house.redis.sadd(members_key(""), "other ghost")
+    await house.redis.delete("model:swept")
+    assert_agrees(await house.sweep(1))
+    assert await house.redis.exists("user:{ghost}") == 0
+
+
+async def test_one_sweeps_at_a_time(house: House) -> None:
+    await house.snapshots.publish(model(2))
+    other = Lease(house.redis, "another ingester", key="sweep:lease")
+    assert await other.hold()
+    async with house.sweeping():
+        before = await house.state()
+        await asyncio.sleep(0)
+        assert not await house.swept(2)
+        assert (await house.state()).cohorts == before.cohorts
+        await other.free()
+        await wait_for_it(lambda: house.swept(2), "its turn")
+
+
+async def test_a_sweep_broken_off_is_done_by_the_next(house: House) -> None:
+    await house.snapshots.publish(model(2))
+    async with house.sweeping():
+        pass  # asked to end at once
+    assert_agrees(await house.sweep(2))
+
+
+async def test_clicks_and_a_sweep_at_once_leave_everybody_in_one_place(house: House) -> None:
+    await house.snapshots.publish(model(2))
+    again = [
+        each._replace(offset=each.offset + 1000, artist_ids=(ARTISTS[each.offset % 40],)) for each in CROWD
+    ]
+    async with house.sweeping():
+        for at in range(0, len(again), 10):
+            # Half of them by an ingester that has not taken up the new model yet.
+            await house.applier.apply(by_user(again[at : at + 10]), model(1 + at // 10 % 2), now=6.0)
+        await wait_for_it(lambda: house.swept(2), "the end of the sweep")
+    state = await house.state()
+    assert_agrees(state)
+    assert state.clicks == 2 * len(CROWD)
