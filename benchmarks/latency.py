@@ -53,6 +53,8 @@ def main() -> None:
         done, since = place.count(ingester), time.monotonic()
         show(f"release, {RATE} clicks/s flow in", releases(place, RELEASES, "busy"))
         rate = (place.count(ingester) - done) / (time.monotonic() - since)
+        flow.terminate()
+        flow.join()
         print(f"clicks applied meanwhile: {rate:,.0f}/s")
 
 
