@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -146,12 +146,9 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         async with self._busy:
             if batch.generation != self._generation or not batch.records:
                 return
-            model = self._live.model
-            moves = await insist(
-                lambda: self._applier.apply(batch.clicks, model, time.time()), "applying clicks", self._stop
-            )
+            moves, version = await insist(lambda: self._apply(batch.clicks), "applying clicks", self._stop)
             await insist(
-                lambda: self.emit(moves, batch.dead, model.version if model else 0),
+                lambda: self.emit(moves, batch.dead, version),
                 "emitting cohort changes",
                 self._stop,
             )
@@ -159,6 +156,17 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             self._heartbeat.add("clicks", batch.records - len(batch.dead))
             for letter in batch.dead:
                 self._heartbeat.add(f"dead:{letter.reason.value}")
+
+    async def _apply(self, clicks: Mapping[str, Sequence[Click]]) -> tuple[list[Move], int]:
+        moves: list[Move] = []
+        while True:
+            model = self._live.model
+            moves += await self._applier.apply(clicks, model, time.time())
+            await self._live.refresh()
+            if self._live.model is model:
+                return moves, model.version if model else 0
+            # A model came meanwhile: its sweep may have met these listeners before this batch was written.
+            clicks = dict.fromkeys(clicks, ())
 
     async def emit(self, moves: list[Move], dead: list[DeadLetter], version: int) -> None:
         """Emit cohort changes and dead letters, and wait until Kafka has them."""

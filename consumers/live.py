@@ -25,10 +25,15 @@ class LiveModel:
     def __init__(self, snapshots: Snapshots) -> None:
         self._snapshots = snapshots
         self._refused: int | None = None
+        self._refreshing = asyncio.Lock()
         self.model: Model | None = None
 
     async def refresh(self) -> None:
         """Take up the version that is to serve, where it is another."""
+        async with self._refreshing:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         version = await self._snapshots.current()
         if version is None or version == self._refused:
             return
