@@ -75,7 +75,7 @@ class Rules:
     """What an operator sets and a digest goes by."""
 
     decay: ForwardDecay
-    margin: float = 0.02
+    margin: float = 0.03
     max_artists: int = 200
     bot_clicks_per_hour: int = 1000
 

@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     cohorts: int = Field(48, ge=2, le=4096, description="how many cohorts")
     dims: int = Field(64, ge=2, le=512, description="dimensions of a taste")
     margin: float = Field(
-        0.02,
+        0.03,
         ge=0,
         lt=1,
         description="how much nearer another cohort must be before a listener moves (cosine)",
