@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,9 @@ from stream.guards import guard_decay
 from stream.listeners import Listeners
 from stream.settings import Settings
 from stream.snapshots import Snapshots
+from tests.cli.in_process import InProcess
 from tests.cli.service import ARTISTS, MEMBERS, NOW, model_of, taste_of
+from tests.refrain_command import Refrain
 
 
 @pytest.fixture
@@ -36,6 +39,12 @@ def with_redis(settings: Settings) -> Callable[[Callable[[AnyRedis], Awaitable[o
         return asyncio.run(whole())
 
     return run
+
+
+@pytest.fixture
+def refrain(settings: Settings, tmp_path: Path) -> Iterator[Refrain]:
+    with InProcess(settings, tmp_path) as command:
+        yield command
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from stream.heartbeats import Heartbeat
 from stream.releases import OPEN, release_key
 from stream.settings import Settings
 from stream.snapshots import Snapshots, snapshot_key
+from tests.cli.in_process import NO_BROKER
 from tests.cli.service import NOW, model_of
 from tests.refrain_command import Refrain
 
@@ -76,10 +77,10 @@ def test_a_healthy_service_is_fine_in_everything(healthy: Settings, refrain: Ref
 def test_no_broker_is_wrong_and_the_rest_is_looked_at_all_the_same(
     healthy: Settings, refrain: Refrain
 ) -> None:
-    code, found = looked(refrain, kafka="127.0.0.1:1")
+    code, found = looked(refrain, kafka=NO_BROKER)
     assert code == 1
     state, said, mend = found["broker"]
-    assert (state, "127.0.0.1:1" in said, "REFRAIN_KAFKA" in mend) == ("wrong", True, True)
+    assert (state, NO_BROKER in said, "REFRAIN_KAFKA" in mend) == ("wrong", True, True)
     assert found["persistence"][0] == "fine"
 
 
@@ -201,7 +202,7 @@ def test_a_health_check_asks_only_for_a_process_of_this_machine(
     settings: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     with_redis(alive("ingest"))
-    assert looked(refrain, "--only", "ingest", kafka="127.0.0.1:1")[0] == 0
+    assert looked(refrain, "--only", "ingest", kafka=NO_BROKER)[0] == 0
     code, found = looked(refrain, "--only", "train")
     assert (code, found["train"][2]) == (1, "start `refrain train`")
 
