@@ -266,14 +266,15 @@ def _weights(asked: Sequence[str], affinities: list[Any], whole: bool) -> dict[s
 
 
 def _change(digest: Digest, taste: bytes | bool) -> list[object]:
+    # Numbers go as text: Redis takes five times as long to write them out as Python does.
     listener = digest.listener
-    fields: list[object] = ["clicks", listener.clicks, "last_seen", listener.last_seen]
-    fields += ["first_seen", listener.first_seen, "hour", listener.hour, "hour_clicks", listener.hour_clicks]
-    fields += ["bot", int(listener.bot)]
+    fields = ["clicks", str(listener.clicks), "last_seen", repr(listener.last_seen)]
+    fields += ["first_seen", repr(listener.first_seen), "bot", str(int(listener.bot))]
+    fields += ["hour", str(listener.hour), "hour_clicks", str(listener.hour_clicks)]
     if digest.moves or listener.rev == 0:
         fields += ["cohort", listener.cohort, "cohort_from", listener.cohort_from]
-        fields += ["cohort_since", listener.cohort_since, "moved", listener.moved]
+        fields += ["cohort_since", repr(listener.cohort_since), "moved", listener.moved]
     for partition, offset in listener.offsets.items():
-        fields += [f"o:{partition}", offset]
-    affinities = [part for name, weight in digest.affinities.items() for part in (weight, name)]
+        fields += [f"o:{partition}", str(offset)]
+    affinities = [part for name, weight in digest.affinities.items() for part in (repr(weight), name)]
     return [listener.rev, fields, affinities, digest.dropped, taste]
