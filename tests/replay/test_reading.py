@@ -99,6 +99,6 @@ def test_a_shuffle_loses_and_doubles_nothing_and_is_the_same_for_the_same_seed(
 
 def test_a_shuffle_puts_every_event_anywhere() -> None:
     events = [Event(b"%d" % number, b"{}") for number in range(10)]
-    firsts = Counter(spooled(seed, events)[0][0] for seed in range(1000))
+    firsts = Counter(spooled(seed, events)[0][0] for seed in range(300))
     assert len(firsts) == 10
-    assert all(60 < count < 150 for count in firsts.values()), firsts
+    assert all(10 < count < 60 for count in firsts.values()), firsts
