@@ -65,15 +65,18 @@ def main() -> None:
             f"{len(sizes)} cohorts, empty {sum(not size for size in sizes.values())}, "
             f"largest {max(sizes.values()) / len(users):.1%} of listeners"
         )
-        show("Refrain, by cohort", lift(split, by_cohort(split, cohort), SHARE))
-        show("Refrain, audience as emitted", lift(split, emitted(place, split, users, artists), SHARE))
-    tastes, scores = svd(split)
+        audiences = list(emitted(place, split, users, artists))
+        show("Refrain, by cohort", lift(split, by_cohort(place, split, cohort), SHARE))
+        show("Refrain, audience as emitted", lift(split, audiences, SHARE))
+        show("Refrain, audience of 1 %", lift(split, audiences, SHARE / 5))
+    tastes, targets = svd(split)
     kmeans = KMeans(48, seed=0)
     kmeans.start(tastes)
     kmeans.refine(tastes, passes=20)
-    batch = kmeans.predict_many(tastes).astype(str)
-    show("batch: SVD + k-means, by cohort", lift(split, by_cohort(split, batch), SHARE))
-    show("batch: SVD, everybody ranked", lift(split, scores, SHARE))
+    nearest = kmeans.predict_many(tastes)
+    means = unit(np.array([tastes[nearest == cohort].mean(axis=0) for cohort in range(48)]))
+    show("batch: SVD + k-means, by cohort", lift(split, ((means @ t)[nearest] for t in targets), SHARE))
+    show("batch: SVD, everybody ranked", lift(split, (tastes @ t for t in targets), SHARE))
     show(
         "most active listeners",
         lift(split, [split.known.getnnz(axis=1).astype(float)] * len(split.artists), SHARE),
@@ -110,15 +113,11 @@ def replay(place: House, split: Holdout, users: list[str], artists: list[str]) -
     return sent
 
 
-def by_cohort(split: Holdout, cohorts: npt.NDArray[np.str_]) -> Iterator[Floats]:
-    """Score listeners by their cohort's share of known listeners of the artist, themselves left out."""
-    _, of = np.unique(cohorts, return_inverse=True)
-    sizes = np.bincount(of)
-    known = split.known.tocsc()
+def by_cohort(place: House, split: Holdout, cohorts: npt.NDArray[np.str_]) -> Iterator[Floats]:
+    """Score listeners by the click-through rate that Refrain has predicted for their cohort."""
     for artist in split.artists:
-        play = known.indices[known.indptr[artist] : known.indptr[artist + 1]]
-        held = np.bincount(of[play], minlength=len(sizes))
-        yield (held / sizes)[of]
+        predicted = dict(place.redis.zrange(f"release:{{r{artist}}}:cohorts", 0, -1, withscores=True))
+        yield np.array([predicted.get(cohort, 0.0) for cohort in cohorts])
 
 
 def emitted(place: House, split: Holdout, users: list[str], artists: list[str]) -> Iterator[Floats]:
@@ -154,8 +153,8 @@ def emitted(place: House, split: Holdout, users: list[str], artists: list[str]) 
         yield scores[f"r{artist}"]
 
 
-def svd(split: Holdout, dims: int = 64) -> tuple[Floats, Iterator[Floats]]:
-    """Return the batch reference: unit tastes, and their scores for each artist's centroid of listeners."""
+def svd(split: Holdout, dims: int = 64) -> tuple[Floats, list[Floats]]:
+    """Return the batch reference: unit tastes, and where the listeners of each artist asked about are."""
     weights = split.known.copy()
     weights.data = np.sqrt(np.ceil(np.log2(1 + weights.data)))
     counts = weights.getnnz(axis=0).astype(float)
@@ -166,12 +165,11 @@ def svd(split: Holdout, dims: int = 64) -> tuple[Floats, Iterator[Floats]]:
     tastes = unit(np.asarray(rows @ axes.T))
     known = split.known.tocsc()
 
-    def scores() -> Iterator[Floats]:
-        for artist in split.artists:
-            play = known.indices[known.indptr[artist] : known.indptr[artist + 1]]
-            yield tastes @ unit(tastes[play].mean(axis=0))
-
-    return tastes, scores()
+    targets = []
+    for artist in split.artists:
+        play = known.indices[known.indptr[artist] : known.indptr[artist + 1]]
+        targets.append(unit(tastes[play].mean(axis=0)))
+    return tastes, targets
 
 
 if __name__ == "__main__":
