@@ -5,8 +5,11 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event
+from types import FrameType
 
 from consumers.crew import KINDS, Crew, programs
 from stream.broker import Servers, servers
@@ -47,19 +50,21 @@ def up(
     Unreachable
         Where a server does not answer, or one of ours has ended.
     """
-    with suppress(KeyboardInterrupt), sigterm_interrupts(), all_processes(settings, say) as (running, crew):
+    asked = signals_interrupt()
+    with suppress(KeyboardInterrupt), asked as to_end, all_processes(settings, say) as (running, crew):
         end = time.monotonic() + for_seconds if for_seconds is not None else float("inf")
         tail = _Tail(crew.logs)
         say(f"logs in {settings.data / 'logs'}; for programs of your own:")
         say(f"  export REFRAIN_KAFKA={running.kafka} REFRAIN_REDIS={shown(running.redis)}")
         say(TRY)
-        while (now := time.monotonic()) < end:
+        while not to_end.is_set() and (now := time.monotonic()) < end:
             running.check()
             crew.tend(now)
             for kind, line in tail.read():
                 say(f"{kind:<6} | {line}")
             time.sleep(min(LOOK_SECONDS, end - now))
-        say("the time is up")
+        if not to_end.is_set():
+            say("the time is up")
 
 
 @contextmanager
@@ -89,7 +94,9 @@ def all_processes(
             with Crew(addressed, settings.data / "logs", say, programs()) as crew:
                 crew.tend(time.monotonic())
                 try:
-                    create_topics(addressed)
+                    # In a thread: an interrupt in the middle of kafka-python's own loop can leave it waiting.
+                    with ThreadPoolExecutor(1) as pool:
+                        pool.submit(create_topics, addressed).result()
                     yield running, crew
                 finally:
                     say(f"stopping {', '.join(reversed(KINDS))}")
@@ -99,13 +106,24 @@ def all_processes(
 
 
 @contextmanager
-def sigterm_interrupts() -> Iterator[None]:
-    """Let SIGTERM end the block as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def signals_interrupt() -> Iterator[Event]:
+    """Let SIGTERM and Ctrl-C interrupt the block.
+
+    The event says that one of them came, also where the interrupt itself was lost: Python drops what is
+    raised while it clears up an object.
+    """
+    asked = Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        asked.set()
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield asked
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Tail:

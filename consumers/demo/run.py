@@ -23,7 +23,7 @@ from consumers.demo.watch import TOPICS, Vitals, Watch
 from consumers.demo.world import World
 from consumers.insist import insist
 from consumers.process import together
-from consumers.up import all_processes, sigterm_interrupts
+from consumers.up import all_processes, signals_interrupt
 from stream.broker import Servers
 from stream.connect import open_redis
 from stream.errors import RefrainError
@@ -72,7 +72,7 @@ def demo(
     """
     stage = _Stage(demo_settings(settings), screen or open_screen(as_json=as_json), for_seconds)
     try:
-        with sigterm_interrupts():
+        with signals_interrupt():
             stage.run(given=settings)
     except KeyboardInterrupt:
         stage.interrupted = True
