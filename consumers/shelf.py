@@ -18,7 +18,7 @@ from stream.listeners import Listeners
 
 __all__ = ["Members", "Shelf"]
 
-TOLERANCE = 0.01  # of a cohort's size: so many may have come or gone before it is read anew at once
+TOLERANCE = 0.05  # of a cohort's size: so many may have come or gone before it is read anew at once
 TASTES_A_SECOND = 10_000  # read in the background
 
 

@@ -21,7 +21,7 @@ from stream.scripts import Script
 
 __all__ = ["Listeners", "Want", "artists_key", "taste_key", "user_key"]
 
-IN_A_SCRIPT = 250  # listeners: a script of so many holds Redis up for some 3 ms
+IN_A_SCRIPT = 80  # listeners: a script of so many holds Redis up for some 3 ms, and a release waits for it
 LANES = 48  # scripts on their way at once: a client of a cluster has 100 connections to a node
 TOO_MANY_TO_ASK = 500  # artists by name: the whole row is as cheap
 
