@@ -200,9 +200,9 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._consumer.commit(
                 {partition: OffsetAndMetadata(offset, "") for partition, offset in batch.offsets.items()}
             )
-        except (CommitFailedError, IllegalStateError) as error:
-            # The partitions have another owner by now; it reads these clicks again and skips what is applied.
-            logger.info("offsets are not ours to commit any more: %s", error)
+        except (CommitFailedError, IllegalStateError):
+            # It reads these clicks again and skips what is applied.
+            logger.info("offsets are not ours to commit any more: the partitions have another owner")
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Let the batch in hand be finished and committed; what is fetched beyond it is the next owner's."""

@@ -20,7 +20,27 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-FULL = "Redis takes no more writes ({error}): give it memory or disk (maxmemory); clicks wait in Kafka"
+FULL = "Redis takes no more writes ({error}): {mend}; what comes waits in Kafka"
+MEMORY = "give it memory (maxmemory) or disk"
+PRIMARY = "REFRAIN_REDIS is to name the primary, not a replica"
+REFUSALS = {
+    "OOM": MEMORY,
+    "maxmemory": MEMORY,
+    "MISCONF": MEMORY,
+    "READONLY": PRIMARY,
+    "read only replica": PRIMARY,
+    "NOREPLICAS": "its replicas are away",
+    "CLUSTERDOWN": "its cluster is incomplete",
+    "LOADING": "it is still reading its data",
+}
+AWAY = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.ClusterError,
+    exceptions.TryAgainError,
+    exceptions.RedisClusterException,
+    OSError,
+)
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
 SAY_EVERY = 10.0
@@ -32,17 +52,14 @@ class Stopped(Exception):
 
 def _word(error: Exception, what: str) -> str | None:
     """Say what is wrong, or None where trying again cannot help."""
-    if isinstance(error, exceptions.OutOfMemoryError | exceptions.ReadOnlyError):
-        return FULL.format(error=error)
-    if isinstance(error, exceptions.ResponseError):
-        # A write inside a script comes back as an error of the script, with the cause in its words.
-        refused = any(word in str(error) for word in ("OOM", "MISCONF", "READONLY", "CLUSTERDOWN", "LOADING"))
-        return FULL.format(error=error) if refused else None
     if isinstance(error, KafkaError):
         return f"Kafka does not answer ({error!r}) while {what}"
-    if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError):
+    if isinstance(error, AWAY):
         return f"Redis does not answer ({error}) while {what}"
-    return None
+    # The client knows some refusals, and takes their first word away; from within a script it knows none.
+    return next(
+        (FULL.format(error=error, mend=mend) for sign, mend in REFUSALS.items() if sign in str(error)), None
+    )
 
 
 async def insist(attempt: Callable[[], Awaitable[T]], what: str, stop: asyncio.Event) -> T:
@@ -57,7 +74,7 @@ async def insist(attempt: Callable[[], Awaitable[T]], what: str, stop: asyncio.E
     while True:
         try:
             result = await attempt()
-        except (exceptions.RedisError, KafkaError, OSError) as error:
+        except (exceptions.RedisError, exceptions.RedisClusterException, KafkaError, OSError) as error:
             word = _word(error, what)
             if word is None:
                 raise

@@ -20,6 +20,25 @@ logger = logging.getLogger(__name__)
 
 GRACE = 8.0  # seconds from being asked to end; who asks often kills after ten
 AGAIN = 1.0
+NOISY = ("aiokafka", "kafka", "faust", "mode")
+SAY_EVERY = 10.0
+
+
+class _Seldom(logging.Filter):
+    """Lets the same line of a client's log through only now and then: a broker away makes dozens a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[object, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] not in NOISY:
+            return True
+        last = self._said.get(record.msg, -SAY_EVERY)
+        if record.created - last < SAY_EVERY:
+            return False
+        self._said[record.msg] = record.created
+        return True
 
 
 def run_process(main: Callable[[Settings, asyncio.Event], Awaitable[None]], settings: Settings) -> None:
@@ -29,8 +48,10 @@ def run_process(main: Callable[[Settings, asyncio.Event], Awaitable[None]], sett
         format="%(message)s",
         handlers=[RichHandler(show_path=False, omit_repeated_times=False)],
     )
-    for noisy in ("aiokafka", "kafka", "faust", "mode"):
+    for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_Seldom())
 
     # Batches make objects by the ten thousand, hardly any in a cycle: looking for those took a third of all.
     gc.set_threshold(100_000, 20, 100)
@@ -53,10 +74,10 @@ async def within(main: Awaitable[None], stop: asyncio.Event) -> None:
     try:
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait({running}, timeout=GRACE)
-        if running.done():
-            running.result()
-        else:
+        if not running.done():
             logger.warning("ending in the middle after %g s: whoever comes next does the rest", GRACE)
+        elif not running.cancelled():  # aiokafka's farewell to a broker that is away ends so
+            running.result()
     finally:
         await _end({running, stopping})
 

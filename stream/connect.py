@@ -51,11 +51,12 @@ async def patiently(
             return await attempt()
         except AWAY as error:
             if time.monotonic() >= deadline:
+                cause = error.__cause__ if isinstance(error, Unreachable) else error
                 raise Unreachable(
-                    f"{what} does not answer at {where} after {patience:.0f} s ({error}). {mend}"
+                    f"{what} does not answer at {where} after {patience:g} s ({cause}). {mend}"
                 ) from error
             if not told:
-                say(f"waiting for {what} at {where} (at most {patience:.0f} s)")
+                say(f"waiting for {what} at {where} (at most {patience:g} s)")
                 told = True
         await asyncio.sleep(PAUSE)
 

@@ -20,9 +20,11 @@ async def guard_decay(redis: AnyRedis, decay: ForwardDecay) -> None:
         Where Redis holds affinities of others: the same numbers would mean something else.
     """
     ours = {"half_life": repr(decay.half_life), "landmark": repr(decay.landmark)}
-    for field, value in ours.items():
-        await redis.hsetnx(DECAY, field, value)
-    theirs = {key.decode(): value.decode() for key, value in (await redis.hgetall(DECAY)).items()}
+    theirs = await _decay(redis)
+    if theirs.keys() != ours.keys():  # else a Redis that takes no writes would keep us from starting
+        for field, value in ours.items():
+            await redis.hsetnx(DECAY, field, value)
+        theirs = await _decay(redis)
     if theirs != ours:
         days = float(theirs["half_life"]) / 86400
         raise DecayChanged(
@@ -33,6 +35,10 @@ async def guard_decay(redis: AnyRedis, decay: ForwardDecay) -> None:
         )
 
 
+async def _decay(redis: AnyRedis) -> dict[str, str]:
+    return {field.decode(): value.decode() for field, value in (await redis.hgetall(DECAY)).items()}
+
+
 async def topic_epoch(redis: AnyRedis, topic: str, topic_id: str) -> int:
     """Say how often a topic has been made anew.
 
@@ -40,6 +46,6 @@ async def topic_epoch(redis: AnyRedis, topic: str, topic_id: str) -> int:
     that is in it would seem to be applied already.
     """
     key = f"topic:{topic}"
-    known = await redis.hlen(key)
-    await redis.hsetnx(key, topic_id, known)
+    if await redis.hget(key, topic_id) is None:
+        await redis.hsetnx(key, topic_id, await redis.hlen(key))
     return int(await redis.hget(key, topic_id) or 0)

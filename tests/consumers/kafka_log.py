@@ -9,6 +9,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import MemberToRemove
+from kafka.errors import GroupIdNotFoundError, KafkaError
 
 from stream.settings import Settings
 from tests.waiting import wait_for
@@ -67,7 +68,12 @@ class KafkaLog:
 
     def committed(self, process: str, topic: str) -> dict[int, int]:
         """How far the group of a process is, by partition."""
-        found = self._admin.list_group_offsets(self._named(process))[self._named(process)]
+        try:
+            found = self._admin.list_group_offsets(self._named(process))[self._named(process)]
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            return {}  # the broker is new
         return {
             place.partition: at.offset
             for place, at in found.items()
@@ -91,7 +97,13 @@ class KafkaLog:
     def members(self, process: str) -> list[str]:
         """The members of a process's group."""
         group = self._named(process)
-        return [member["member_id"] for member in self._admin.describe_groups([group])[group]["members"]]
+        try:
+            described = self._admin.describe_groups([group])[group]
+        except KafkaError as error:
+            if not error.retriable and not isinstance(error, GroupIdNotFoundError):
+                raise
+            return []
+        return [member["member_id"] for member in described["members"]]
 
     def bury(self, process: str, alive: Callable[[str], bool] = lambda _: False) -> None:
         """Tell Kafka who of a process's group is dead; it finds out by itself only ten seconds later."""

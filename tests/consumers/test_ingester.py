@@ -139,7 +139,9 @@ async def stage(settings: Settings) -> AsyncIterator[Stage]:
     running = asyncio.create_task(ingester.run())
     yield Stage(redis, applier, consumer, producer, ingester, stop, running)
     stop.set()
-    await running
+    ended, _ = await asyncio.wait({running}, timeout=30)
+    assert ended, "it does not end"
+    running.result()
     await redis.aclose()
 
 
