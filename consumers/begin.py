@@ -10,10 +10,11 @@ from aiokafka import AIOKafkaProducer
 
 from models.affinity import ForwardDecay
 from stream.connect import AnyRedis, open_kafka, open_redis
+from stream.events import MAX_DEAD_LETTER
 from stream.guards import guard_decay, topic_epoch
 from stream.heartbeats import Heartbeat
 from stream.settings import Settings
-from stream.topics import MAX_DEAD_LETTER, create_topics, describe_topics
+from stream.topics import create_topics, describe_topics
 
 __all__ = ["begin", "begin_producer", "epoch_of"]
 

@@ -189,7 +189,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         ]
         pending += [
             await self._producer.send(
-                "dead-letters", key=letter.record.key, value=letter.record.value, headers=letter.headers
+                "dead-letters", key=letter.record.key, value=letter.value, headers=letter.headers
             )
             for letter in dead
         ]

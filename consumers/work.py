@@ -93,7 +93,7 @@ class Worker:
 
         async def bury() -> None:
             await self._producer.send_and_wait(
-                "dead-letters", key=record.key, value=record.value, headers=event.headers
+                "dead-letters", key=record.key, value=event.value, headers=event.headers
             )
 
         await insist(bury, "emitting a dead letter", self._stop)

@@ -33,6 +33,7 @@ from models.digest import Click
 __all__ = [
     "EVENTS",
     "FUTURE_SECONDS",
+    "MAX_DEAD_LETTER",
     "MAX_EVENT_BYTES",
     "Click",
     "ClickEvent",
@@ -60,6 +61,11 @@ FUTURE_SECONDS = 300.0
 """How far ahead of the clock a click may be: under forward decay a click from far ahead outweighs a life."""
 
 MAX_ID_BYTES = 256
+
+MAX_DEAD_LETTER = 2 * 1024 * 1024
+"""Bytes: what was too large for its reader still fits into ``dead-letters``, with headers that say why."""
+
+HEADERS_BYTES = 4096
 
 
 class Reason(StrEnum):
@@ -262,6 +268,12 @@ class DeadLetter:
     record: Record
     reason: Reason
     detail: str
+
+    @property
+    def value(self) -> bytes:
+        """The bytes as they came: none where there were none, the beginning where they are too many."""
+        room = MAX_DEAD_LETTER - len(self.record.key or b"") - HEADERS_BYTES
+        return (self.record.value or b"")[:room]
 
     @property
     def headers(self) -> list[tuple[str, bytes]]:

@@ -8,10 +8,10 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from stream.errors import Unreachable
+from stream.events import MAX_DEAD_LETTER
 from stream.settings import Settings
 
 __all__ = [
-    "MAX_DEAD_LETTER",
     "TOPICS",
     "Topic",
     "TopicState",
@@ -21,8 +21,6 @@ __all__ = [
 ]
 
 DAY_MS = 86_400_000
-MAX_DEAD_LETTER = 2 * 1024 * 1024
-"""Bytes: what was too large for its reader still fits into ``dead-letters``, with headers that say why."""
 
 
 @dataclass(frozen=True)

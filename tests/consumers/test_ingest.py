@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 import redis
+from aiokafka import AIOKafkaProducer
+from kafka import KafkaProducer
 
 from consumers.ingest import ingest
 from models.affinity import DAY, ForwardDecay
@@ -165,3 +168,32 @@ def test_listeners_wait_for_the_first_model_and_are_placed_when_it_comes(
     assert_agrees(state)
     placed = {change["user_id"]: change["to"] for change in log.events("cohort-changes")}
     assert placed == {user: cohort for user, cohort in state.cohorts.items() if cohort}
+
+
+def test_what_hardly_is_an_event_stops_nothing(settings: Settings, log: KafkaLog, db: redis.Redis) -> None:
+    asyncio.run(_send_nothing_under_no_key(settings))
+    # Small enough for Kafka while it is compressed, too large for the dead letters as it is.
+    with_gzip = KafkaProducer(
+        bootstrap_servers=settings.kafka, compression_type="gzip", max_request_size=9_000_000
+    )
+    with_gzip.send("clicks", key=b"k", value=b" " * 5_000_000, partition=0).get(timeout=30)
+    with_gzip.close()
+    log.send("clicks", [click("u", "ana")], partition=0)
+    with Running(ingest, settings):
+        log.wait_until_caught_up("ingest", "clicks")
+    assert db.hget("user:{u}", "clicks") == "1"
+    letters = {dict(record.headers)["reason"]: record for record in log.records("dead-letters")}
+    assert set(letters) == {b"not-json", b"too-large"}
+    assert not letters[b"not-json"].value
+    large = letters[b"too-large"]
+    assert large.value == b" " * len(large.value)
+    assert b"5000000 bytes" in dict(large.headers)["detail"]
+
+
+async def _send_nothing_under_no_key(settings: Settings) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
+    await producer.start()
+    batch = producer.create_batch()
+    batch.append(key=None, value=None, timestamp=None)
+    await (await producer.send_batch(batch, "clicks", partition=0))
+    await producer.stop()
