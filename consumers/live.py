@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 import logging
 
-from redis.exceptions import RedisError
-
 from models.model import Model
+from stream.connect import REDIS_ERRORS
 from stream.errors import SnapshotDamaged, SnapshotTooNew
 from stream.snapshots import Snapshots
 
@@ -47,8 +46,8 @@ class LiveModel:
             self._refused = version
             if self.model is None:
                 await self._last_good(version)
-            serving = self.model.version if self.model else "none"
-            logger.error("%s. Model %s goes on serving.", error, serving)
+            serves = f"Model {self.model.version} serves" if self.model else "None serves"
+            logger.error("%s. %s until the next is published.", error, serves)
 
     async def _last_good(self, damaged: int) -> None:
         for version, _ in await self._snapshots.versions():
@@ -64,6 +63,6 @@ class LiveModel:
     async def follow(self) -> None:
         """Refresh for ever. While Redis is away the model at hand serves; whoever needs Redis says so."""
         while True:
-            with contextlib.suppress(RedisError, OSError):
+            with contextlib.suppress(*REDIS_ERRORS):
                 await self.refresh()
             await asyncio.sleep(POLL_SECONDS)

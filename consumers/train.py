@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import random
@@ -21,7 +22,7 @@ from models.cohorts import labels
 from models.model import Model
 from stream.catalogue import Catalogue
 from stream.cohorts import Cohorts
-from stream.connect import open_kafka
+from stream.connect import REDIS_ERRORS, open_kafka
 from stream.errors import SnapshotDamaged, SnapshotTooNew
 from stream.events import read_click
 from stream.heartbeats import Heartbeat, heartbeats
@@ -44,6 +45,10 @@ STANDBY_SECONDS = 1.0
 RENEW_SECONDS = 2.0
 
 
+class LeaseLost(Exception):
+    """Another trainer leads."""
+
+
 class Trainer:
     """Learns while it holds the lease.
 
@@ -59,6 +64,7 @@ class Trainer:
         cohorts: Cohorts,
         catalogue: Catalogue,
         snapshots: Snapshots,
+        lease: Lease,
         heartbeat: Heartbeat,
         stop: asyncio.Event,
     ) -> None:
@@ -67,6 +73,7 @@ class Trainer:
         self._cohorts = cohorts
         self._catalogue = catalogue
         self._snapshots = snapshots
+        self._lease = lease
         self._heartbeat = heartbeat
         self._stop = stop
         self._random = random.Random(0)  # noqa: S311 - a sample, not a secret
@@ -76,7 +83,14 @@ class Trainer:
         self._counted: dict[str, int] = {}
 
     async def run(self, consumer: AIOKafkaConsumer) -> None:
-        """Learn and publish until asked to stop."""
+        """Learn and publish until asked to stop.
+
+        Raises
+        ------
+        LeaseLost
+            Where another leads when a snapshot is to be published; it is not.
+        """
+        self._counted = {}  # another may have written others meanwhile
         learner = await insist(self._resume, "loading the last snapshot", self._stop)
         met = await insist(lambda: self._cohorts.sample(RECENT), "sampling listeners", self._stop)
         self._recent.update(dict.fromkeys(met))
@@ -178,6 +192,9 @@ class Trainer:
         model = await insist(lambda: self._named(model, tops), "naming cohorts", self._stop)
 
         async def publish() -> None:
+            # Whoever was held up for longer than the lease lasts notices here at the latest.
+            if not await self._lease.hold():
+                raise LeaseLost
             # Described first: whoever finds a listener in a cohort finds the cohort's label too.
             await self._cohorts.describe(model, tops)
             await self._snapshots.publish(model)
@@ -229,6 +246,7 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
             Cohorts(redis, listeners),
             Catalogue(redis),
             Snapshots(redis),
+            lease,
             heartbeat,
             stop,
         )
@@ -256,28 +274,37 @@ async def _lead(
 
 
 async def _train_under(settings: Settings, trainer: Trainer, lease: Lease, stop: asyncio.Event) -> None:
+    try:
+        await together(_learn(settings, trainer), _renew(lease, stop))
+    except Stopped as stopped:
+        logger.info("ending while %s", stopped)
+    except LeaseLost:
+        logger.warning("the trainer's lease has gone to another")
+    finally:
+        with contextlib.suppress(*REDIS_ERRORS):  # it comes free by itself
+            await lease.free()
+
+
+async def _learn(settings: Settings, trainer: Trainer) -> None:
     consumer = AIOKafkaConsumer(
-        "clicks",
         bootstrap_servers=settings.kafka,
         group_id=f"{settings.group}-train",
         auto_offset_reset="earliest",
         enable_auto_commit=True,
         fetch_max_wait_ms=200,
     )
-    await open_kafka(settings, consumer.start, logger.info)
     try:
-        await together(_renew(lease, stop), trainer.run(consumer))
-    except Stopped as stopped:
-        logger.info("ending while %s", stopped)
+        await open_kafka(settings, consumer.start, logger.info)
+        # Only now: to start would wait until the group is rid of a trainer that died, and learning need not.
+        consumer.subscribe(["clicks"])
+        await trainer.run(consumer)
     finally:
         await consumer.stop()
-        await lease.free()
 
 
 async def _renew(lease: Lease, stop: asyncio.Event) -> None:
-    """Keep the lease; return when it is lost, or the process is to end."""
-    while not stop.is_set():
+    """Keep the lease."""
+    while True:
         await asyncio.sleep(RENEW_SECONDS)
         if not await insist(lease.hold, "renewing the trainer's lease", stop):
-            logger.warning("the trainer's lease has gone to another")
-            return
+            raise LeaseLost

@@ -16,7 +16,7 @@ from redis.asyncio.cluster import RedisCluster
 from stream.errors import Unreachable
 from stream.settings import Settings
 
-__all__ = ["AnyRedis", "Say", "open_kafka", "open_redis", "patiently", "shown"]
+__all__ = ["REDIS_ERRORS", "AnyRedis", "Say", "open_kafka", "open_redis", "patiently", "shown"]
 
 AnyRedis: TypeAlias = "Redis | RedisCluster"
 Say: TypeAlias = Callable[[str], object]
@@ -31,6 +31,9 @@ AWAY = (
     Unreachable,
     OSError,
 )
+REDIS_ERRORS = (exceptions.RedisError, exceptions.RedisClusterException, OSError)
+"""All that Redis's clients raise; that of a cluster knows an error that is no `RedisError`."""
+
 PAUSE = 0.25
 
 

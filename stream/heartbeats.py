@@ -9,9 +9,7 @@ import socket
 import time
 from dataclasses import dataclass, field
 
-from redis.exceptions import RedisError
-
-from stream.connect import AnyRedis
+from stream.connect import REDIS_ERRORS, AnyRedis
 
 __all__ = ["Heartbeat", "heartbeats"]
 
@@ -55,13 +53,13 @@ class Heartbeat:
     async def keep(self) -> None:
         """Beat for ever; a beat that fails is left out, the next may do better."""
         while True:
-            with contextlib.suppress(RedisError, OSError):
+            with contextlib.suppress(*REDIS_ERRORS):
                 await self.beat(time.time())
             await asyncio.sleep(BEAT_SECONDS)
 
     async def stop(self) -> None:
         """Take it away: the process ends as it should. Where Redis is away, it fades by itself."""
-        with contextlib.suppress(RedisError, OSError):
+        with contextlib.suppress(*REDIS_ERRORS):
             await self.redis.delete(process_key(self.name))
             await self.redis.zrem(PROCESSES, self.name)
 

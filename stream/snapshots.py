@@ -63,6 +63,8 @@ def decode(snapshot: bytes, where: str = "the snapshot") -> Model:
     start = len(MAGIC) + 1
     if len(snapshot) < start + 32 or not snapshot.startswith(MAGIC):
         raise SnapshotDamaged(f"{where} is no snapshot of a model")
+    if snapshot[start - 1] < 1:
+        raise SnapshotDamaged(f"{where} is of no format that there has ever been")
     if snapshot[start - 1] > FORMAT:
         raise SnapshotTooNew(
             f"{where} has format {snapshot[start - 1]}, this Refrain reads up to {FORMAT}: update it, or go "
@@ -117,6 +119,8 @@ class Snapshots:
         await self._redis.zadd(VERSIONS, {str(model.version): model.created_at})
         if await self.pinned() is None:
             await self._redis.set(CURRENT, model.version)
+            if (chosen := await self.pinned()) is not None:  # by somebody, between the two
+                await self._redis.set(CURRENT, chosen)
         serving = {await self.current(), await self.pinned()}
         kept = {version for version, _ in await self.versions()}
         for old in sorted(kept - serving)[: -(KEPT - len(serving & kept))]:
@@ -149,8 +153,9 @@ class Snapshots:
 
     async def versions(self) -> list[tuple[int, float]]:
         """Return the versions that are kept and when they were made (Unix seconds), newest first."""
-        found = await self._redis.zrange(VERSIONS, 0, -1, desc=True, withscores=True)
-        return [(int(version), made) for version, made in found]
+        found = await self._redis.zrange(VERSIONS, 0, -1, withscores=True)
+        # By version: trainers' clocks may differ.
+        return sorted(((int(version), made) for version, made in found), reverse=True)
 
 
 @dataclass
