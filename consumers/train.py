@@ -18,7 +18,7 @@ from consumers.begin import begin
 from consumers.insist import Stopped, insist
 from consumers.process import together
 from models.cohort_learner import CohortLearner
-from models.cohorts import labels
+from models.cohorts import genres, labels
 from models.model import Model
 from stream.catalogue import Catalogue
 from stream.cohorts import Cohorts
@@ -39,7 +39,6 @@ READ = 10_000  # clicks looked at for a sample: the faster they come, the smalle
 RECENT = 50_000  # listeners remembered, to learn from again while nobody clicks
 REPEATS = 3  # times that each of them may be learned from again
 APART = 50  # artists kept that set a cohort apart
-LABEL_FROM = 12  # of these, looked at for its label
 SOONEST = 5.0  # seconds between snapshots while the first listeners come in
 STANDBY_SECONDS = 1.0
 RENEW_SECONDS = 2.0
@@ -81,6 +80,7 @@ class Trainer:
         self._again = 0
         self._applied = -1
         self._counted: dict[str, int] = {}
+        self._genres: dict[str, str] = {}
 
     async def run(self, consumer: AIOKafkaConsumer) -> None:
         """Learn and publish until asked to stop.
@@ -180,6 +180,7 @@ class Trainer:
                 )
                 return fresh
             logger.info("going on from model %d", version)
+            self._genres = dict(zip(model.cohort_ids, model.genres, strict=True))
             return CohortLearner.from_model(
                 model, n_cohorts=settings.cohorts, max_artists=settings.vocabulary
             )
@@ -213,10 +214,12 @@ class Trainer:
         )
 
     async def _named(self, model: Model, tops: list[dict[str, float]]) -> Model:
-        best = [dict(list(top.items())[:LABEL_FROM]) for top in tops]
-        names = await self._catalogue.names(list(dict.fromkeys(artist for top in best for artist in top)))
-        named = [{names[artist]: ratio for artist, ratio in top.items()} for top in best]
-        return dataclasses.replace(model, labels=labels(named, model.cohort_ids))
+        artists = list(dict.fromkeys(artist for top in tops for artist in top))
+        said = genres(tops, await self._catalogue.genres(artists), model.cohort_ids, self._genres)
+        self._genres = dict(zip(model.cohort_ids, said, strict=True))
+        names = await self._catalogue.names([artist for found in model.named_after for artist in found])
+        called = labels(model.named_after, model.cohort_ids, names.__getitem__, said)
+        return dataclasses.replace(model, labels=called, genres=said)
 
     async def _count(self, model: Model) -> None:
         share = model.counts / max(model.n_rows, 1.0) * await self._cohorts.listeners()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Self
@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-from models.cohorts import labels
+from models.cohorts import heirs, labels, named_after
 from models.kmeans import KMeans
-from models.model import Model
+from models.model import HEIRS, Model
 from models.reservoir import Reservoir
 from models.taste import taste, unit
 from models.vectors import ArtistVectors, procrustes
@@ -43,7 +43,8 @@ class CohortLearner:
     Parameters
     ----------
     n_cohorts
-        Cohorts wanted; fewer at first, so that each has members.
+        Cohorts wanted; fewer at first, so that each has members. May be set anew at any time: the next
+        snapshot splits where distortion is largest, or joins those whose joining costs least.
     n_dims
         Dimensions of the artist vectors.
     max_artists
@@ -197,10 +198,9 @@ class CohortLearner:
         placed = np.flatnonzero(tastes.any(axis=1))
         if not len(placed):
             raise ValueError("no listener with a taste has been learned from yet; ask `ready` first")
-        self._cluster(tastes[placed])
-        row_of = {number: row for row, number in enumerate(self._kmeans.ids)}
-        cohorts = np.array([row_of[number] for number in self._kmeans.predict_many(tastes[placed]).tolist()])
-        self._last = self._model(version, now, sample[placed], cohorts, name)
+        parents = self._cluster(tastes[placed])
+        model = self._model(version, now, sample[placed], tastes[placed])
+        self._last = self._described(model, tastes[placed], parents, name)
         return self._last
 
     def _matrix(self, rows: Sequence[Row]) -> csr_matrix:
@@ -235,24 +235,31 @@ class CohortLearner:
         self._vectors.turn(rotation)
         self._kmeans.matrix = self._kmeans.matrix @ rotation
 
-    def _cluster(self, tastes: Floats) -> None:
+    def _cluster(self, tastes: Floats) -> dict[str, str]:
+        """Bring the centres up to date; return the cohorts that are new -> those they were split from."""
         kmeans = self._kmeans
-        kmeans.n_clusters = max(len(kmeans.ids), min(self.n_cohorts, 1 + len(tastes) // MEMBERS))
         if not kmeans.ids:
+            kmeans.n_clusters = self._wanted(tastes)
             kmeans.start(tastes)
         # Not all the way: the edges between cohorts would follow the chance of who is in the sample.
         kmeans.refine(tastes, share=TOWARDS_SAMPLE)
-        kmeans.rebirth(tastes, smallest=max(1, len(tastes) // (self.n_cohorts * DEAD)))
+        kmeans.n_clusters = self.n_cohorts
+        kmeans.merge(tastes)
+        kmeans.n_clusters = max(len(kmeans.ids), self._wanted(tastes))
+        parents = kmeans.rebirth(tastes, smallest=max(1, len(tastes) // (self.n_cohorts * DEAD)))
+        return {_cohort_id(new): _cohort_id(parent) for new, parent in parents.items()}
 
-    def _model(
-        self, version: int, now: float, sample: csr_matrix, cohorts: Ints, name: Callable[[str], str]
-    ) -> Model:
-        ids = tuple(f"c{number + 1}" for number in self._kmeans.ids)
+    def _wanted(self, tastes: Floats) -> int:
+        return min(self.n_cohorts, 1 + len(tastes) // MEMBERS)
+
+    def _model(self, version: int, now: float, sample: csr_matrix, tastes: Floats) -> Model:
+        ids = tuple(map(_cohort_id, self._kmeans.ids))
+        row_of = {number: row for row, number in enumerate(self._kmeans.ids)}
+        cohorts = np.array([row_of[number] for number in self._kmeans.predict_many(tastes).tolist()])
         held = csr_matrix((np.ones(sample.nnz), sample.indices, sample.indptr), sample.shape)
         n = len(cohorts)
         members = csr_matrix((np.ones(n), (cohorts, np.arange(n))), (len(ids), n))
-        born = dict(zip(self._last.cohort_ids, self._last.born, strict=True)) if self._last else {}
-        model = Model(
+        return Model(
             version=version,
             created_at=now,
             clicks=self.clicks,
@@ -268,7 +275,7 @@ class CohortLearner:
             sizes=np.bincount(cohorts, minlength=len(ids)),
             holders=(members @ held).tocsr(),
             labels=ids,
-            born=np.array([born.get(cohort, now) for cohort in ids]),
+            born=np.full(len(ids), now),
             settings={
                 "n_cohorts": self.n_cohorts,
                 "n_dims": self.n_dims,
@@ -278,8 +285,28 @@ class CohortLearner:
                 "passes": self.passes,
             },
         )
-        tops = [{name(a): ratio for a, ratio in top.items()} for top in model.standing_out(LABEL_FROM)]
-        return replace(model, labels=labels(tops, ids))
+
+    def _described(
+        self, model: Model, tastes: Floats, parents: Mapping[str, str], name: Callable[[str], str]
+    ) -> Model:
+        """Add what cohorts are called and where they come from, as far as it goes on from the last model."""
+        last = self._last
+        ids = model.cohort_ids
+        tops = model.standing_out(LABEL_FROM)
+        if last is None:
+            after = named_after(tops, ids)
+            return replace(model, named_after=after, labels=labels(after, ids, name))
+        row_of = {cohort: row for row, cohort in enumerate(last.cohort_ids)}
+        after = named_after(tops, ids, dict(zip(last.cohort_ids, last.named_after, strict=True)))
+        gone = dict(last.heirs) | heirs(last.assign(tastes), model.assign(tastes), last.cohort_ids, ids)
+        return replace(
+            model,
+            named_after=after,
+            labels=labels(after, ids, name),
+            born=np.array([last.born[row_of[c]] if c in row_of else model.created_at for c in ids]),
+            parents=tuple(last.parents[row_of[c]] if c in row_of else parents.get(c, "") for c in ids),
+            heirs=dict(list(gone.items())[-HEIRS:]),
+        )
 
     def _forget_least_heard(self) -> None:
         kept = np.sort(np.argsort(-self._vectors.counts, kind="stable")[: self.max_artists])
@@ -289,6 +316,10 @@ class CohortLearner:
         self._index = {artist: row for row, artist in enumerate(self.artists)}
         self._vectors.keep(kept)
         self._reservoir.keep(renumbered)
+
+
+def _cohort_id(number: int) -> str:
+    return f"c{number + 1}"
 
 
 def _number(cohort_id: str) -> int:

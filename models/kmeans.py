@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 CHUNK = 8192
+HALVING = 10  # passes that a cluster is split by
 
 
 class KMeans(cluster.KMeans):
@@ -28,7 +29,8 @@ class KMeans(cluster.KMeans):
     - centres start from data, by k-means++ on the first observations;
     - `predict_one` changes nothing, also when it meets a new feature;
     - `learn_many` and `predict_many` take a batch;
-    - a centre that has lost its members is reborn, under a new id, where distortion is largest (`rebirth`).
+    - a centre that has lost its members is reborn, under a new id, where distortion is largest (`rebirth`);
+    - where there are to be fewer, the two that are dispensed with most easily become one (`merge`).
 
     Parameters
     ----------
@@ -59,7 +61,8 @@ class KMeans(cluster.KMeans):
     References
     ----------
     [^1]: Sculley, D., 2010. Web-scale k-means clustering. WWW.
-    [^2]: Arthur, D. and Vassilvitskii, S., 2007. k-means++: The advantages of careful seeding. SODA.
+    [^2]: Ward, J.H., 1963. Hierarchical grouping to optimize an objective function. JASA.
+    [^3]: Arthur, D. and Vassilvitskii, S., 2007. k-means++: The advantages of careful seeding. SODA.
 
     Examples
     --------
@@ -192,8 +195,9 @@ class KMeans(cluster.KMeans):
     def rebirth(self, X: npt.ArrayLike, smallest: int = 1) -> dict[int, int]:
         """Replace centres that fewer than `smallest` rows are nearest to.
 
-        Each is reborn at a row of the cluster with the largest distortion, drawn as k-means++ does. Fewer
-        centres than `n_clusters` are made up for in the same way.
+        For each the cluster with the largest distortion is split, by k-means with two centres on its own
+        rows: the larger part keeps the id, the other gets a new one, and all other centres stay.
+        Fewer centres than `n_clusters` are made up for in the same way.
 
         Returns
         -------
@@ -210,21 +214,51 @@ class KMeans(cluster.KMeans):
             if alive and len(self.ids) >= min(self.n_clusters, len(rows)):
                 break
             worst = int(np.bincount(nearest, weights=distortion, minlength=len(self.ids)).argmax())
-            chances = np.where(nearest == worst, distortion, 0.0)
-            if chances.sum() <= 0:
+            own = nearest == worst
+            if distortion[own].sum() <= 0:
                 break
-            born = rows[rng.choice(len(rows), p=chances / chances.sum())]
+            larger, smaller = _halves(rows[own], self.matrix[worst], distortion[own], rng)
+            self.matrix[worst] = larger
             parents[self.next_id] = self.ids[worst]
             if alive:
-                self.matrix = np.vstack([self.matrix, born])
+                self.matrix = np.vstack([self.matrix, smaller])
                 self.ids.append(self.next_id)
             else:
-                self.matrix[dead] = born
-                parents.pop(self.ids[dead], None)
+                self.matrix[dead] = smaller
+                gone = self.ids[dead]
+                if gone in parents:  # it lived within this call only: what was split from it is its parent's
+                    over = parents.pop(gone)
+                    parents = {new: over if parent == gone else parent for new, parent in parents.items()}
                 self.ids[dead] = self.next_id
             self.next_id += 1
-            self.refine(rows, 2)
         return parents
+
+    def merge(self, X: npt.ArrayLike) -> dict[int, int]:
+        """Join clusters until there are `n_clusters`: always the two whose joining costs least distortion.
+
+        The one with more rows keeps its id, the new centre is the mean of both by their rows (Ward's rule).
+
+        Returns
+        -------
+        Id that is gone -> id of the cluster it went into.
+        """
+        sizes = np.bincount(self._nearest_many(self._rows(X))[0], minlength=len(self.ids)).astype(np.float64)
+        gone: dict[int, int] = {}
+        while len(self.ids) > self.n_clusters:
+            apart = ((self.matrix[:, None, :] - self.matrix) ** 2).sum(axis=2)
+            both = sizes[:, None] + sizes
+            cost = sizes[:, None] * sizes / np.maximum(both, 1.0) * apart
+            np.fill_diagonal(cost, np.inf)
+            pair = np.unravel_index(cost.argmin(), cost.shape)
+            kept, lost = sorted((int(row) for row in pair), key=lambda row: -sizes[row])
+            share = sizes[lost] / max(both[kept, lost], 1.0)
+            self.matrix[kept] += share * (self.matrix[lost] - self.matrix[kept])
+            gone = {old: self.ids[kept] if new == self.ids[lost] else new for old, new in gone.items()}
+            gone[self.ids[lost]] = self.ids[kept]
+            sizes[kept] += sizes[lost]
+            sizes, self.matrix = np.delete(sizes, lost), np.delete(self.matrix, lost, axis=0)
+            del self.ids[lost]
+        return gone
 
     @classmethod
     def _unit_test_params(cls) -> Iterator[dict[str, Any]]:
@@ -285,6 +319,19 @@ def _means(rows: Floats, nearest: Ints, centers: Floats) -> tuple[Floats, Ints]:
     sizes = np.bincount(nearest, minlength=len(centers))
     sums = csr_matrix((np.ones(len(rows)), (nearest, np.arange(len(rows)))), (len(centers), len(rows))) @ rows
     return np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], centers), sizes
+
+
+def _halves(
+    rows: Floats, center: Floats, distortion: Floats, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Split one cluster's rows in two; return the centre of the larger part, then that of the smaller."""
+    centers = np.array([center, rows[rng.choice(len(rows), p=distortion / distortion.sum())]])
+    sizes = np.array([len(rows), 1])
+    for _ in range(HALVING):
+        first = ((rows - centers[0]) ** 2).sum(axis=1) <= ((rows - centers[1]) ** 2).sum(axis=1)
+        centers, sizes = _means(rows, np.where(first, 0, 1), centers)
+    larger = int(sizes.argmax())
+    return centers[larger], centers[1 - larger]
 
 
 def _spread(rows: Floats, n_clusters: int, seed: int) -> Floats:

@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from models.cohorts import settle, standing_out
 from models.taste import idf, unit
 
-__all__ = ["FORMAT", "Model"]
+__all__ = ["FORMAT", "HEIRS", "Model"]
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
@@ -22,6 +22,8 @@ Ints = npt.NDArray[np.int64]
 
 FORMAT = 1
 PARTS = ("data", "indices", "indptr")
+LISTS = ("artists", "cohort_ids", "labels", "parents", "genres")
+HEIRS = 256
 TRUST = 2.0
 
 
@@ -61,6 +63,14 @@ class Model:
         Shape (k,), Unix seconds when each cohort first appeared.
     settings
         How it was learned.
+    parents
+        For each cohort the one that it was split from; "" for one that was not. Empty in snapshots of old.
+    heirs
+        Cohorts that are gone, the last `HEIRS`, -> where most of their members went; "" for nowhere.
+    named_after
+        For each cohort the artists in its label.
+    genres
+        For each cohort the genre in its label, or "".
 
     Examples
     --------
@@ -95,6 +105,17 @@ class Model:
     labels: tuple[str, ...]
     born: Floats
     settings: Mapping[str, float | str] = field(default_factory=dict)
+    parents: tuple[str, ...] = ()
+    heirs: Mapping[str, str] = field(default_factory=dict)
+    named_after: tuple[tuple[str, ...], ...] = ()
+    genres: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        # Snapshots that were made before there were these fields go on being read.
+        empty: tuple[tuple[str, Any], ...] = (("parents", ""), ("named_after", ()), ("genres", ""))
+        for name, nothing in empty:
+            if not getattr(self, name):
+                object.__setattr__(self, name, (nothing,) * len(self.cohort_ids))
 
     @property
     def n_dims(self) -> int:
@@ -193,7 +214,7 @@ class Model:
                 arrays |= {f"holders.{part}": getattr(value, part) for part in PARTS}
             else:
                 header[entry.name] = list(value) if isinstance(value, tuple) else value
-        header["settings"] = dict(self.settings)
+        header |= {"settings": dict(self.settings), "heirs": dict(self.heirs)}
         return header, arrays
 
     @classmethod
@@ -211,7 +232,8 @@ class Model:
         try:
             values = {entry.name: header[entry.name] for entry in fields(cls) if entry.name in header}
             values |= {entry.name: arrays[entry.name] for entry in fields(cls) if entry.name in arrays}
-            values |= {name: tuple(values[name]) for name in ("artists", "cohort_ids", "labels")}
+            values |= {name: tuple(values[name]) for name in LISTS if name in values}
+            values["named_after"] = tuple(map(tuple, values.get("named_after", ())))
             shape = (len(values["cohort_ids"]), len(values["artists"]))
             parts = tuple(arrays[f"holders.{part}"] for part in PARTS)
             model = cls(holders=csr_matrix(parts, shape=shape), **values)
@@ -231,5 +253,6 @@ class Model:
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
                 raise ValueError(f"a model whose {name} have shape {getattr(self, name).shape}, not {shape}")
-        if len(self.labels) != k:
-            raise ValueError(f"a model with {len(self.labels)} labels for {k} cohorts")
+        for name in ("labels", "parents", "named_after", "genres"):
+            if len(getattr(self, name)) != k:
+                raise ValueError(f"a model with {len(getattr(self, name))} {name} for {k} cohorts")

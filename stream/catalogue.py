@@ -11,7 +11,7 @@ from rapidfuzz import process
 from stream.connect import AnyRedis
 from stream.events import Song
 
-__all__ = ["Catalogue", "artist_key", "genre_key", "song_key"]
+__all__ = ["Catalogue", "artist_key", "genre_key", "genres_key", "song_key"]
 
 NAMES = "artist-names"
 REMEMBERED = 200_000
@@ -25,6 +25,11 @@ def song_key(song_id: str) -> str:
 def artist_key(artist_id: str) -> str:
     """Return the key of the artist's hash."""
     return f"artist:{{{artist_id}}}"
+
+
+def genres_key(artist_id: str) -> str:
+    """Return the key of the set of genres that an artist has songs of, in small letters."""
+    return f"{artist_key(artist_id)}:genres"
 
 
 def genre_key(genre: str) -> str:
@@ -53,6 +58,8 @@ class Catalogue:
                 pipeline.hset(NAMES, name.casefold(), artist)
             for genre in song.genres:
                 pipeline.sadd(genre_key(genre), *song.artist_ids)
+            for artist in song.artist_ids if song.genres else ():
+                pipeline.sadd(genres_key(artist), *(genre.casefold() for genre in song.genres))
         await pipeline.execute()
 
     async def artists_of(self, song_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -88,6 +95,18 @@ class Catalogue:
         return {
             artist: name.decode() if name else artist
             for artist, name in zip(artist_ids, answers, strict=True)
+        }
+
+    async def genres(self, artist_ids: Sequence[str]) -> dict[str, list[str]]:
+        """Return the genres of artists, in small letters, of those at least that have any."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for artist in artist_ids:
+            pipeline.smembers(genres_key(artist))
+        answers = await pipeline.execute() if artist_ids else []
+        return {
+            artist: sorted(genre.decode() for genre in genres)
+            for artist, genres in zip(artist_ids, answers, strict=True)
+            if genres
         }
 
     async def count(self, listeners: Mapping[str, int]) -> None:

@@ -100,6 +100,76 @@ def test_a_scene_that_appears_gets_cohorts_with_new_ids() -> None:
     assert (np.bincount(cohorts, minlength=8) > 0).all()
 
 
+def test_what_is_born_names_its_parent_and_what_is_gone_its_heir() -> None:
+    world = make_world(n_scenes=8)
+    taught = learner()
+    early = np.flatnonzero(world.scene < 4)[:30]
+    taught.learn_many(world.rows(early), listeners=early.tolist())
+    models = [taught.snapshot(1, 1.0)]
+    for _ in range(10):
+        taught.learn_many(world.rows(np.arange(400)), listeners=list(range(400)))
+    for version, wanted in enumerate((8, 8, 6, 9), 2):
+        taught.n_cohorts = wanted
+        models.append(taught.snapshot(version, float(version)))
+    assert [len(model.cohort_ids) for model in models] == [4, 8, 8, 6, 9]
+    living: set[str] = set()
+    for model in models:
+        living |= set(model.cohort_ids)
+        for cohort, parent, born in zip(model.cohort_ids, model.parents, model.born, strict=True):
+            assert (parent == "") == (born == 1.0)
+            assert not parent or (parent in living and int(parent[1:]) < int(cohort[1:]))
+        assert set(model.heirs) == living - set(model.cohort_ids)
+        assert set(model.heirs.values()) <= living | {""}
+
+
+def test_more_cohorts_are_split_off_and_name_their_parents(world: World) -> None:
+    taught = learner(n_cohorts=6)
+    teach(taught, world)
+    six = taught.snapshot(1, 0.0)
+    taught.n_cohorts = 8
+    eight = taught.snapshot(2, 1.0)
+    assert eight.cohort_ids[:6] == six.cohort_ids
+    assert set(eight.cohort_ids[6:]) == {"c7", "c8"}
+    assert set(eight.parents[6:]) <= set(six.cohort_ids)
+    cohorts = eight.assign(taste(rows_of(world, eight), eight.factors))
+    assert all(np.bincount(cohorts[world.scene == scene]).max() > 40 for scene in range(8))
+
+
+def test_fewer_cohorts_are_joined_and_name_their_heirs(world: World) -> None:
+    taught = learner()
+    teach(taught, world)
+    eight = taught.snapshot(1, 0.0)
+    taught.n_cohorts = 6
+    six = taught.snapshot(2, 1.0)
+    assert set(six.cohort_ids) < set(eight.cohort_ids)
+    assert set(six.heirs) == set(eight.cohort_ids) - set(six.cohort_ids)
+    assert set(six.heirs.values()) <= set(six.cohort_ids)
+    tastes = [taste(rows_of(world, model), model.factors) for model in (eight, six)]
+    row_of = {cohort: row for row, cohort in enumerate(six.cohort_ids)}
+    went = [eight.cohort_ids[row] for row in eight.assign(tastes[0])]
+    expected = np.array([row_of[six.heirs.get(cohort, cohort)] for cohort in went])
+    assert (six.assign(tastes[1]) != expected).mean() < 0.03
+
+
+def test_the_number_of_cohorts_may_change_after_a_restart(world: World) -> None:
+    taught = learner()
+    teach(taught, world)
+    resumed = CohortLearner.from_model(taught.snapshot(1, 0.0), n_cohorts=5, seed=5)
+    teach(resumed, world, seed=99)
+    assert len(resumed.snapshot(2, 1.0).cohort_ids) == 5
+
+
+def test_labels_of_a_steady_stream_stay(world: World) -> None:
+    taught = learner()
+    teach(taught, world)
+    labels = []
+    for version in range(1, 6):
+        teach(taught, world, batches=3, seed=version)
+        labels.append(taught.snapshot(version, 0.0).labels)
+    changed = [sum(a != b for a, b in zip(*pair, strict=True)) for pair in pairwise(labels)]
+    assert sum(changed) <= 1
+
+
 def test_there_are_fewer_cohorts_while_there_are_few_listeners(world: World) -> None:
     taught = learner()
     taught.learn_many(world.rows(np.arange(20)), listeners=list(range(20)))

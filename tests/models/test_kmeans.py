@@ -141,6 +141,45 @@ def test_a_dead_centre_is_reborn_under_a_new_id() -> None:
     assert np.bincount(model.predict_many(BLOBS)).tolist() == [60, 60, 0, 60]
 
 
+def test_other_centres_stay_where_they_are_when_one_is_split() -> None:
+    model = KMeans(n_clusters=3, seed=1)
+    model.resume(np.array([[-3.0, -3.0, -3.0], [1.5, 1.5, 1.5]]), [0, 1], next_id=2)
+    assert model.rebirth(BLOBS) == {2: 1}
+    assert model.matrix[0].tolist() == [-3.0, -3.0, -3.0]
+    assert np.bincount(model.predict_many(BLOBS)).tolist() == [60, 60, 60]
+
+
+def test_the_larger_part_of_a_split_keeps_the_id() -> None:
+    rows = np.vstack([BLOBS[BLOBS[:, 0] < -1], BLOBS[BLOBS[:, 0] > 1][:20]])
+    model = KMeans(n_clusters=2, seed=1)
+    model.resume(rows.mean(axis=0, keepdims=True), [4], next_id=5)
+    model.rebirth(rows)
+    assert np.bincount(model.predict_many(rows))[4:].tolist() == [60, 20]
+
+
+def test_two_become_one_where_there_are_to_be_fewer() -> None:
+    model = KMeans(n_clusters=2, seed=1)
+    centers = np.array([[-3.1] * 3, [-2.6] * 3, [0.0] * 3, [3.0] * 3])
+    model.resume(centers, [0, 1, 2, 3], next_id=4)
+    sizes = np.bincount(model.predict_many(BLOBS), minlength=4)
+    assert sizes[0] > sizes[1] > 0
+    model.n_clusters = 3
+    assert model.merge(BLOBS) == {1: 0}
+    assert model.ids == [0, 2, 3]
+    np.testing.assert_allclose(model.matrix[1:], centers[2:])
+    np.testing.assert_allclose(model.matrix[0], (sizes[0] * centers[0] + sizes[1] * centers[1]) / 60)
+
+
+def test_what_is_joined_again_is_named_by_where_it_ended() -> None:
+    model = KMeans(n_clusters=1, seed=1)
+    model.start(BLOBS)
+    model.resume(np.array([[-3.1] * 3, [-2.6] * 3, [2.0] * 3]), [0, 1, 2], next_id=3)
+    gone = model.merge(BLOBS)
+    assert len(model.ids) == 1
+    assert set(gone.values()) == set(model.ids)
+    assert set(gone) == {0, 1, 2} - set(model.ids)
+
+
 def test_missing_centres_are_made_up_for_under_new_ids() -> None:
     model = KMeans(n_clusters=3)
     model.resume(BLOBS.mean(axis=0, keepdims=True), [4], next_id=7)

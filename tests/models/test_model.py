@@ -91,6 +91,19 @@ def test_no_listener_is_in_a_model(world: World, model: Model) -> None:
     assert set(header["artists"]) <= set(world.artists)
 
 
+def test_a_model_of_before_there_were_histories_is_read(model: Model) -> None:
+    header, arrays = model.to_arrays()
+    old = {
+        name: part
+        for name, part in header.items()
+        if name not in ("parents", "heirs", "named_after", "genres")
+    }
+    read = Model.from_arrays(old, arrays)
+    assert (read.parents, read.genres) == (("",) * 8, ("",) * 8)
+    assert (read.named_after, read.heirs) == (((),) * 8, {})
+    assert read.labels == model.labels
+
+
 def test_another_format_is_refused(model: Model) -> None:
     header, arrays = model.to_arrays()
     with pytest.raises(ValueError, match="format 99"):

@@ -70,6 +70,16 @@ async def test_artists_are_found_by_genre_in_any_case(catalogue: Catalogue) -> N
     assert await catalogue.artists_of_genres(["POP", "Post-Rock", "none"]) == ["a", "b", "c"]
 
 
+async def test_genres_of_artists_are_those_of_all_their_songs(catalogue: Catalogue) -> None:
+    await catalogue.put([song("s1", "b", "a", genres=["Post-Rock", "live"]), song("s2", "a", genres=["Pop"])])
+    await catalogue.put([song("s3", "c")])
+    assert await catalogue.genres(["a", "b", "c"]) == {
+        "a": ["live", "pop", "post-rock"],
+        "b": ["live", "post-rock"],
+    }
+    assert await catalogue.genres([]) == {}
+
+
 async def test_listeners_of_artists_are_counted(redis: AnyRedis, catalogue: Catalogue) -> None:
     await catalogue.count({"a": 5, "b": 1})
     await catalogue.count({"a": 6})
