@@ -19,11 +19,10 @@ from uuid import uuid4
 import hypothesis
 import pytest
 import redis
-from kafka import KafkaAdminClient
 
 from stream import broker
 from stream.settings import Settings
-from stream.topics import create_topics
+from tests.fresh_topics import make_topics_anew
 from tests.redis_cluster import RedisCluster
 from tests.refrain_command import Refrain
 
@@ -75,13 +74,7 @@ def settings(servers: broker.Servers, redis_url: str, tmp_path: Path) -> Setting
 @pytest.fixture
 def topics(settings: Settings) -> Settings:
     """The settings, with all topics of the contract on the broker, and nothing in them."""
-    admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
-    try:
-        if old := [name for name in admin.list_topics() if not name.startswith("__")]:
-            admin.delete_topics(old)
-    finally:
-        admin.close()
-    create_topics(settings)
+    make_topics_anew(settings)
     return settings
 
 

@@ -1,0 +1,72 @@
+"""Listeners placed straight in Redis under a model of three cohorts, for tests of what comes after clicks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from models.digest import Digest, Listener, Move
+from models.model import Model
+from models.taste import unit
+from stream.cohorts import Cohorts
+from stream.connect import open_redis
+from stream.listeners import Listeners
+from stream.settings import Settings
+from stream.snapshots import Snapshots
+from tests.consumers.small_model import small_model
+
+__all__ = ["MEMBERS", "names", "place", "scores"]
+
+
+def names(prefix: str, number: int) -> list[str]:
+    """Listeners of one cohort."""
+    return [f"{prefix}-ü{at}" for at in range(number)]
+
+
+MEMBERS = {"c1": names("c1", 2500), "c2": names("c2", 700), "c5": names("c5", 300), "": names("nowhere", 50)}
+
+
+def taste(user: str, model: Model) -> np.ndarray:
+    """A taste of the listener's own, the same every time."""
+    return np.random.default_rng(list(user.encode())).normal(size=model.n_dims)
+
+
+def scores(users: Sequence[str], artist: str, model: Model) -> dict[str, float]:
+    """How well a release of an artist suits listeners: the cosine of taste and release."""
+    rows = unit(np.stack([taste(user, model) for user in users]))
+    return dict(zip(users, (rows @ model.release_vector([artist])).tolist(), strict=True))
+
+
+def place(
+    settings: Settings,
+    members: Mapping[str, Sequence[str]],
+    model: Model | None = None,
+    bots: Sequence[str] = (),
+) -> Model:
+    """Let a model serve, with these listeners in its cohorts; "" is no cohort."""
+    model = model or small_model()
+    asyncio.run(_place(settings, members, model, set(bots)))
+    return model
+
+
+async def _place(
+    settings: Settings, members: Mapping[str, Sequence[str]], model: Model, bots: set[str]
+) -> None:
+    redis = await open_redis(settings)
+    listeners = Listeners(redis, settings.max_artists)
+    cohorts = Cohorts(redis, listeners)
+    who = [(user, cohort) for cohort, users in members.items() for user in users]
+    await listeners.write([_digest(user, cohort, model, user in bots) for user, cohort in who], model.version)
+    await cohorts.describe(model, model.standing_out(3))
+    await cohorts.follow([Move(user, "", cohort, 0.0) for user, cohort in who])
+    await Snapshots(redis).publish(model)
+    await redis.aclose()
+
+
+def _digest(user: str, cohort: str, model: Model, bot: bool) -> Digest:
+    listener = Listener(
+        user, cohort=cohort, clicks=1, first_seen=1.0, last_seen=1.0, bot=bot, offsets={"0": 1}
+    )
+    return Digest(listener, True, {"a0": 1.0}, [], taste(user, model), [])
