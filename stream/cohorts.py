@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from models.digest import Move
 from models.model import Model
+from stream.cohort_history import CohortHistory
 from stream.connect import AnyRedis
 from stream.listeners import Listeners
 
@@ -41,6 +42,7 @@ class Cohorts:
     def __init__(self, redis: AnyRedis, listeners: Listeners) -> None:
         self._redis = redis
         self._listeners = listeners
+        self.history = CohortHistory(redis)
 
     async def follow(self, moves: Sequence[Move]) -> None:
         """Let the member sets and sizes follow moves that are on record. May be repeated, in any order.
@@ -99,12 +101,14 @@ class Cohorts:
                 await pipeline.execute()
 
     async def describe(self, model: Model, tops: Sequence[Mapping[str, float]]) -> None:
-        """Write what a new model's cohorts are called, and the artists that set each apart."""
+        """Write what a new model's cohorts are called, what sets each apart, and what has become of them."""
+        await self.history.record(model, await self.sizes())
         pipeline = self._redis.pipeline(transaction=False)
         for row, cohort in enumerate(model.cohort_ids):
             about = {
                 "label": model.labels[row],
                 "born": float(model.born[row]),
+                "parent": model.parents[row],
                 "model_version": model.version,
             }
             pipeline.hset(cohort_key(cohort), mapping=about)

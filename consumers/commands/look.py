@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -40,7 +41,7 @@ def add(app: typer.Typer) -> None:
         top: Top = 10,
         as_json: Json = False,
     ) -> None:
-        """Show one cohort: its size, the artists that set it apart, what came of releases there."""
+        """Show one cohort: size, history, the artists that set it apart, what came of releases there."""
         from consumers.commands.look_tables import show_cohort
         from consumers.commands.session import ask
 
@@ -94,6 +95,8 @@ async def _cohort(redis: AnyRedis, settings: Settings, cohort: str, top: int) ->
     names = await Catalogue(redis).names([artist for artist, _ in apart])
     return _described(cohort, about, sizes.get(cohort, 0)) | {
         "living": cohort in sizes,
+        "parent": about.get("parent") or None,
+        "history": [asdict(entry) for entry in await store.history.of(cohort)],
         "artists": [{"artist_id": a, "name": names[a], "times_more": round(ratio, 3)} for a, ratio in apart],
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -11,6 +12,16 @@ from rich.text import Text
 from consumers.commands.words import ago, moment, percent
 
 __all__ = ["facts", "show_cohort", "show_cohorts", "show_user"]
+
+BARS = 40
+LINES = 10
+EVENTS = {
+    "born": "born, split from",
+    "split": "split, giving",
+    "merged": "joined by",
+    "died": "gone, most went to",
+    "": "",
+}
 
 
 def facts(pairs: dict[str, str]) -> Table:
@@ -70,11 +81,15 @@ def show_cohort(found: dict[str, Any]) -> None:
                 + ("" if found["living"] else " (the model has given it up)"),
                 "releases": told or "nobody here has been told of one yet",
                 "CTR": percent(found["ctr"]),
-                "born": moment(found["born"]) if found["born"] else "",
+                "born": _birth(found),
+                "size so far": _spark(
+                    [entry["size"] for entry in found["history"] if entry["event"] != "born"]
+                ),
                 "model": str(found["model_version"] or ""),
             }
         )
     )
+    _show_history(console, found["history"])
     if not found["artists"]:
         return
     table = Table(box=None, header_style="dim", pad_edge=False, expand=True)
@@ -84,6 +99,43 @@ def show_cohort(found: dict[str, Any]) -> None:
     for artist in found["artists"]:
         table.add_row(
             Text(artist["name"]), Text(artist["artist_id"]), f"{artist['times_more']:.1f} x as much"
+        )
+    console.print()
+    console.print(table)
+
+
+def _birth(found: dict[str, Any]) -> str:
+    if not found["born"]:
+        return ""
+    return moment(found["born"]) + (f", split from {found['parent']}" if found["parent"] else "")
+
+
+def _spark(sizes: list[int]) -> str:
+    """Return sizes over time as bars, the latest last; nothing where there are too few to compare."""
+    latest = sizes[-BARS:]
+    top = max(latest, default=0)
+    if len(latest) < 2 or not top:  # noqa: PLR2004 - two can be compared
+        return ""
+    return "".join("▁▂▃▄▅▆▇█"[round(7 * size / top)] for size in latest) + f"  up to {top:,}"
+
+
+def _show_history(console: Console, history: list[dict[str, Any]]) -> None:
+    if not history:
+        return
+    table = Table(box=None, header_style="dim", pad_edge=False, expand=True)
+    table.add_column("history", no_wrap=True)
+    table.add_column("what happened", no_wrap=True)
+    table.add_column("listeners", justify="right", no_wrap=True)
+    table.add_column("called", ratio=1, overflow="ellipsis", no_wrap=True)
+    # The first, which says where it came from, and the latest.
+    for entry in history[:1] + history[1:][-LINES:]:
+        words = EVENTS[entry["event"]]
+        happened = f"{words} {', '.join(entry['others'])}" if entry["others"] else words.split(",")[0]
+        table.add_row(
+            f"{datetime.fromtimestamp(entry['at']).astimezone():%Y-%m-%d %H:%M}",
+            happened,
+            "" if entry["event"] == "born" else f"{entry['size']:,}",
+            Text(entry["label"]),
         )
     console.print()
     console.print(table)

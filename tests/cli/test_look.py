@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stream.broker import servers
+from stream.cohorts import Cohorts
 from stream.connect import AnyRedis
+from stream.listeners import Listeners
 from stream.releases import OPTED_OUT
 from stream.settings import Settings
+from tests.cli.service import NOW, model_of
 from tests.refrain_command import Refrain
 
 WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
@@ -41,6 +46,35 @@ def test_a_cohort_shows_the_artists_that_set_it_apart(service: Settings, refrain
     shown = refrain.run("cohort", "c1").stdout
     assert "Radiohead" in shown
     assert "nobody here has been told of one yet" in shown
+
+
+def test_a_cohorts_history_is_shown(service: Settings, refrain: Refrain, with_redis: WithRedis) -> None:
+    async def lives_on(redis: AnyRedis) -> None:
+        cohorts = Cohorts(redis, Listeners(redis, 200))
+        model = model_of(version=4, created_at=NOW)
+        split = {"cohort_ids": ("c1", "c3"), "labels": ("rock · Radiohead", "Björk"), "parents": ("", "c1")}
+        later = {
+            "version": 5,
+            "created_at": NOW + 60,
+            "born": np.array([NOW, NOW + 60]),
+            "heirs": {"c2": "c1"},
+        }
+        await cohorts.describe(replace(model, **split, **later), [{}, {}])
+
+    with_redis(lives_on)
+    found = asked(refrain, "cohort", "c1")
+    assert [(e["version"], e["event"], e["others"]) for e in found["history"]] == [
+        (4, "born", []),
+        (5, "merged", ["c2"]),
+        (5, "split", ["c3"]),
+    ]
+    assert found["history"][-1]["label"] == "rock · Radiohead"
+    shown = refrain.run("cohort", "c1").stdout
+    assert "split, giving c3" in shown
+    assert "joined by c2" in shown
+    assert asked(refrain, "cohort", "c3")["parent"] == "c1"
+    assert "split from c1" in refrain.run("cohort", "c3").stdout
+    assert "gone, most went to c1" in refrain.run("cohort", "c2").stdout
 
 
 def test_what_came_of_releases_is_shown(service: Settings, refrain: Refrain, with_redis: WithRedis) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stream.catalogue import artist_key, genre_key, song_key
+from stream.catalogue import artist_key, genre_key, genres_key, song_key
+from stream.cohort_history import history_key
 from stream.cohorts import apart_key, cohort_key, members_key
 from stream.events import EVENTS, Reason, json_schemas
 from stream.listeners import artists_key, taste_key, user_key
@@ -18,10 +19,11 @@ DOCS = Path(__file__).parents[2] / "docs"
 CONTRACT = (DOCS / "contract.md").read_text(encoding="utf-8")
 KEYS = [
     *(user_key("ID"), artists_key("ID"), taste_key("ID")),
-    *(cohort_key("C"), members_key("C"), members_key(""), apart_key("C")),
+    *(cohort_key("C"), members_key("C"), members_key(""), apart_key("C"), history_key("C")),
     *(
         song_key("S"),
         artist_key("A"),
+        genres_key("A"),
         release_key("R"),
         release_key("R", "cohorts"),
         release_key("R", "counts"),
