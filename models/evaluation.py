@@ -1,18 +1,34 @@
-"""How well audiences find the listeners: lift on pairs that were held out."""
+"""How well audiences find the listeners: lift, precision, recall and AUC on pairs that were held out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_matrix, csr_matrix
 
-__all__ = ["Holdout", "Lift", "holdout", "lift"]
+__all__ = [
+    "Estimate",
+    "Holdout",
+    "Lift",
+    "Quality",
+    "Reach",
+    "askable",
+    "holdout",
+    "lift",
+    "lift_by_group",
+    "measure",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+DRAWS = 1000  # of the bootstrap
+GAIN_AT = tuple(round(x, 4) for x in np.concatenate([np.arange(1, 20) / 200, np.arange(2, 21) / 20]).tolist())
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +46,11 @@ class Holdout:
     known: csr_matrix
     held: csr_matrix
     artists: Ints
+
+    @cached_property
+    def by_artist(self) -> tuple[csc_matrix, csc_matrix]:
+        """`known` and `held`, quick to read by column."""
+        return csc_matrix(self.known), csc_matrix(self.held)
 
 
 @dataclass(frozen=True)
@@ -50,6 +71,71 @@ class Lift:
     low: float
     high: float
     pairs: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with a 95 % interval by bootstrap over artists."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What audiences of one size are worth, over all artists together.
+
+    Attributes
+    ----------
+    share
+        Of the listeners who do not play the artist already, how many are told.
+    lift
+        Share of pairs found / share of listeners told: 1 is random.
+    precision
+        Share of those told who are to be found: what a click-through rate would be at best.
+    recall
+        Share of those to be found who are told.
+    """
+
+    share: float
+    lift: Estimate
+    precision: Estimate
+    recall: Estimate
+
+
+@dataclass(frozen=True, eq=False)
+class Quality:
+    """How well some scores find the listeners.
+
+    Attributes
+    ----------
+    reach
+        For each size of audience.
+    auc
+        How often one who is to be found scores above one who is not.
+    gain
+        Recall at shares `GAIN_AT` of listeners told.
+    pairs
+        Pairs to be found.
+    """
+
+    reach: tuple[Reach, ...]
+    auc: Estimate
+    gain: Floats
+    pairs: int
+
+
+def askable(known: csr_matrix, held: csr_matrix, least: int = 5) -> Ints:
+    """Return the columns that have at least `least` listeners on either side.
+
+    Examples
+    --------
+    >>> askable(csr_matrix(np.ones((6, 2))), csr_matrix([[1.0, 0.0]] * 6))
+    array([0])
+    """
+    enough = [np.bincount(part.indices, minlength=part.shape[1]) >= least for part in (known, held)]
+    return np.flatnonzero(enough[0] & enough[1])
 
 
 def holdout(plays: csr_matrix, share: float = 0.2, least: int = 5, seed: int = 0) -> Holdout:
@@ -76,8 +162,7 @@ def holdout(plays: csr_matrix, share: float = 0.2, least: int = 5, seed: int = 0
         csr_matrix((pairs.data[part], (pairs.row[part], pairs.col[part])), shape=plays.shape)
         for part in (~hidden, hidden)
     ]
-    enough = [np.bincount(part.indices, minlength=plays.shape[1]) >= least for part in parts]
-    return Holdout(parts[0], parts[1], np.flatnonzero(enough[0] & enough[1]))
+    return Holdout(parts[0], parts[1], askable(parts[0], parts[1], least))
 
 
 def lift(split: Holdout, scores: Iterable[Floats], share: float = 0.05, seed: int = 0) -> Lift:
@@ -101,30 +186,115 @@ def lift(split: Holdout, scores: Iterable[Floats], share: float = 0.05, seed: in
     >>> lift(split, [others] * len(split.artists)).value > 8
     True
     """
-    known, held = csc_matrix(split.known), csc_matrix(split.held)
+    quality = measure(split, scores, (share,), seed)
+    found = quality.reach[0].lift
+    return Lift(found.value, found.low, found.high, quality.pairs)
+
+
+def measure(
+    split: Holdout, scores: Iterable[Floats], shares: Sequence[float] = (0.01, 0.05, 0.1), seed: int = 0
+) -> Quality:
+    """Measure audiences of several sizes; `scores` are as for `lift`.
+
+    Artists are pooled: every pair counts alike. For the AUC all who are at -inf tie at the bottom.
+
+    Raises
+    ------
+    ValueError
+        Where there is no artist to ask about.
+
+    Examples
+    --------
+    >>> known = csr_matrix(np.zeros((100, 1)))
+    >>> held = csr_matrix(np.arange(100)[:, None] < 5)
+    >>> quality = measure(Holdout(known, held, np.array([0])), [-np.arange(100.0)], shares=(0.05, 0.1))
+    >>> [(reach.lift.value, reach.precision.value) for reach in quality.reach], quality.auc.value
+    ([(20.0, 1.0), (10.0, 0.5)], 1.0)
+    """
+    at = np.array([*shares, *GAIN_AT])
+    found, told, asked, auc = [], [], [], []
+    for score, sought in _asked(split, scores):
+        members, hits = _levels(score, sought)
+        reachable = members[: len(members) - bool(np.isneginf(score).any())]
+        room = np.clip(at[:, None] * len(score) - (np.cumsum(reachable) - reachable), 0, reachable)
+        found.append(room @ (hits[: len(reachable)] / reachable))
+        told.append(at * len(score))
+        asked.append(hits.sum())
+        misses = members - hits
+        below = misses.sum() - np.cumsum(misses) + misses / 2
+        auc.append((hits @ below) / max(misses.sum(), 1))
+    totals = np.column_stack([np.array(found), np.array(told), asked, auc])
+    # The sample as it is, and samples of as many artists drawn from it.
+    drawn = np.random.default_rng(seed).multinomial(len(totals), np.full(len(totals), 1 / len(totals)), DRAWS)
+    sums = np.vstack([np.ones(len(totals)), drawn]) @ totals
+    hit, reached = sums[:, : len(at)], sums[:, len(at) : 2 * len(at)]
+    pairs = np.maximum(sums[:, -2], 1.0)
+    reach = tuple(
+        Reach(
+            share,
+            _estimate(hit[:, column] / pairs / share),
+            _estimate(hit[:, column] / np.maximum(reached[:, column], 1e-12)),
+            _estimate(hit[:, column] / pairs),
+        )
+        for column, share in enumerate(shares)
+    )
+    gain = hit[0, len(shares) :] / pairs[0]
+    return Quality(reach, _estimate(sums[:, -1] / pairs), gain, int(sums[0, -2]))
+
+
+def lift_by_group(
+    split: Holdout, scores: Iterable[Floats], groups: Ints, n_groups: int, share: float = 0.05
+) -> Floats:
+    """Return the lift among the members of each group, shape (n_groups,): nan where none is told.
+
+    Of those told who are in the group, the share that is to be found, against the share among all listeners.
+
+    Parameters
+    ----------
+    groups
+        Shape (n,), a group's number, -1 for none.
+    """
+    told, found = np.zeros(n_groups), np.zeros(n_groups)
+    asked = free = 0.0
+    for artist, score in zip(split.artists, scores, strict=True):
+        open_to, sought = _sides(split, int(artist))
+        order = np.flatnonzero(open_to & np.isfinite(score) & (groups >= 0))
+        chosen = order[np.argsort(-score[order], kind="stable")[: int(np.ceil(share * open_to.sum()))]]
+        told += np.bincount(groups[chosen], minlength=n_groups)
+        found += np.bincount(groups[chosen], weights=sought[chosen], minlength=n_groups)
+        asked += sought.sum()
+        free += open_to.sum()
+    base = asked / max(free, 1.0)
+    return np.where(told > 0, found / np.maximum(told, 1) / max(base, 1e-12), np.nan)
+
+
+def _sides(split: Holdout, artist: int) -> tuple[Bools, Bools]:
+    """Return who does not play an artist as far as is known, and who of them does."""
+    known, held = split.by_artist
+    free = np.ones(known.shape[0], dtype=bool)
+    free[known.indices[known.indptr[artist] : known.indptr[artist + 1]]] = False
+    sought = np.zeros(known.shape[0], dtype=bool)
+    sought[held.indices[held.indptr[artist] : held.indptr[artist + 1]]] = True
+    return free, sought & free
+
+
+def _asked(split: Holdout, scores: Iterable[Floats]) -> Iterator[tuple[Floats, Bools]]:
     if not len(split.artists):
         raise ValueError("no artist has enough held-out and known listeners; give more plays")
-    found, asked = np.zeros(len(split.artists)), np.zeros(len(split.artists))
-    for row, (artist, score) in enumerate(zip(split.artists, scores, strict=True)):
-        free = np.ones(known.shape[0], dtype=bool)
-        free[known.indices[known.indptr[artist] : known.indptr[artist + 1]]] = False
-        sought = np.zeros(known.shape[0], dtype=bool)
-        sought[held.indices[held.indptr[artist] : held.indptr[artist + 1]]] = True
-        sought &= free
-        found[row] = _found(score[free], sought[free], share * free.sum())
-        asked[row] = sought.sum()
-    rng = np.random.default_rng(seed)
-    draws = rng.integers(len(found), size=(1000, len(found)))
-    values = found[draws].sum(axis=1) / np.maximum(asked[draws].sum(axis=1), 1) / share
-    low, high = np.quantile(values, (0.025, 0.975))
-    value = found.sum() / max(asked.sum(), 1.0) / share
-    return Lift(float(value), float(low), float(high), int(asked.sum()))
+    for artist, score in zip(split.artists, scores, strict=True):
+        free, sought = _sides(split, int(artist))
+        yield score[free], sought[free]
 
 
-def _found(scores: Floats, sought: npt.NDArray[np.bool_], size: float) -> float:
-    possible = np.isfinite(scores)
-    levels, where = np.unique(-scores[possible], return_inverse=True)
-    members = np.bincount(where, minlength=len(levels))
-    hits = np.bincount(where, weights=sought[possible], minlength=len(levels))
-    room = np.clip(size - (np.cumsum(members) - members), 0, members)
-    return float((hits * room / np.maximum(members, 1)).sum())
+def _levels(scores: Floats, sought: Bools) -> tuple[Floats, Floats]:
+    """Return how many have each score, the best first, and how many of them are sought."""
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
+    members = np.diff(np.append(starts, len(scores))).astype(np.float64)
+    return members, np.add.reduceat(sought[order].astype(np.float64), starts)
+
+
+def _estimate(values: Floats) -> Estimate:
+    low, high = np.quantile(values[1:], (0.025, 0.975))
+    return Estimate(float(values[0]), float(low), float(high))
