@@ -40,6 +40,7 @@ RECENT = 50_000  # listeners remembered, to learn from again while nobody clicks
 REPEATS = 3  # times that each of them may be learned from again
 APART = 50  # artists kept that set a cohort apart
 SOONEST = 5.0  # seconds between snapshots while the first listeners come in
+UNASSIGNED_SECONDS = 0.2
 STANDBY_SECONDS = 1.0
 RENEW_SECONDS = 2.0
 
@@ -123,6 +124,10 @@ class Trainer:
             self._heartbeat.gauges["settled"] = int(not users and not learned)
 
     async def _read(self, consumer: AIOKafkaConsumer) -> list[ConsumerRecord]:
+        if not consumer.assignment():
+            # It would wait until Kafka has given up on a trainer that died; there is enough to learn from.
+            await asyncio.sleep(UNASSIGNED_SECONDS)
+            return []
         found = await consumer.getmany(timeout_ms=200, max_records=READ)
         return [record for records in found.values() for record in records]
 
@@ -163,6 +168,11 @@ class Trainer:
         return users
 
     async def _resume(self) -> CohortLearner:
+        learner = await self._last_learner()
+        learner.skip_ids(await self._snapshots.next_cohort())
+        return learner
+
+    async def _last_learner(self) -> CohortLearner:
         settings = self._settings
         fresh = CohortLearner(settings.cohorts, settings.dims, settings.vocabulary)
         for version, _ in await self._snapshots.versions():
@@ -298,7 +308,7 @@ async def _learn(settings: Settings, trainer: Trainer) -> None:
     )
     try:
         await open_kafka(settings, consumer.start, logger.info)
-        # Only now: to start would wait until the group is rid of a trainer that died, and learning need not.
+        # Only now: the start, too, would wait until Kafka has given up on a trainer that died.
         consumer.subscribe(["clicks"])
         await trainer.run(consumer)
     finally:

@@ -123,10 +123,14 @@ class CohortLearner:
             model.vectors, model.spread, model.counts, model.n_rows, memory, learner.seed
         )
         learner._kmeans.resume(
-            model.centers, [_number(cohort) for cohort in model.cohort_ids], model.next_cohort
+            model.centers, [_number(cohort) for cohort in model.cohort_ids], model.next_cohort - 1
         )
         learner._last = model
         return learner
+
+    def skip_ids(self, next_cohort: int) -> None:
+        """Give no new cohort a number below `next_cohort`: a model that is lost may have given it."""
+        self._kmeans.next_id = max(self._kmeans.next_id, next_cohort - 1)
 
     @property
     def listeners(self) -> int:

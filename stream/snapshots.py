@@ -32,6 +32,7 @@ CURRENT = "model:current"
 PINNED = "model:pinned"
 VERSIONS = "models"
 COUNTER = "model:counter"
+NEXT_COHORT = "model:next-cohort"
 TRAINER = "model:lease"
 
 
@@ -93,6 +94,10 @@ class Snapshots:
         """Return a version that no snapshot has had."""
         return int(await self._redis.incr(COUNTER))
 
+    async def next_cohort(self) -> int:
+        """Return the first number that no cohort has had, also of snapshots that cannot be read any more."""
+        return int(await self._redis.get(NEXT_COHORT) or 1)
+
     async def current(self) -> int | None:
         """Return the version that serves, None before the first."""
         version = await self._redis.get(CURRENT)
@@ -115,6 +120,7 @@ class Snapshots:
 
     async def publish(self, model: Model) -> None:
         """Write a snapshot, let it serve where none is pinned, and drop the oldest beyond `KEPT`."""
+        await self._redis.set(NEXT_COHORT, model.next_cohort)
         await self._redis.set(snapshot_key(model.version), encode(model))
         await self._redis.zadd(VERSIONS, {str(model.version): model.created_at})
         if await self.pinned() is None:
