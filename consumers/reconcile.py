@@ -49,12 +49,16 @@ class Reconciler:
         """Answer releases that nobody has taken in hand; return how many there were."""
         answered = 0
         fetched = await self._consumer.getmany(timeout_ms=0)
-        for partition, messages in fetched.items():
-            for message in messages:
-                if time.time() - message.timestamp / 1000 < YOUNG:
-                    self._consumer.seek(partition, message.offset)
-                    break
-                answered += await self._answer(message)
+        left = {partition: [*messages] for partition, messages in fetched.items()}
+        try:
+            for messages in left.values():
+                while messages and time.time() - messages[0].timestamp / 1000 >= YOUNG:
+                    answered += await self._answer(messages[0])
+                    del messages[0]
+        finally:
+            for partition, messages in left.items():
+                if messages:  # too young, or Redis is away
+                    self._consumer.seek(partition, messages[0].offset)
         return answered
 
     async def _answer(self, message: ConsumerRecord) -> bool:

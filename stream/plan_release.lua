@@ -2,7 +2,7 @@
 --
 -- KEYS   1: release:{R}   2: release:{R}:pages   3: release:{R}:cohorts   4: release:{R}:told
 -- ARGV   1: who asks   2: msgpack [[field, value, ...], [page, ...], [ctr, cohort, ...], [user, cohort, ...]]
--- result 1, or 0 where the release is no longer in the asker's hand
+-- result 1, or 0 where the release is no longer in the asker's hand, or has pages already
 
 local STEP = 1000
 local function in_steps(command, key, arguments)
@@ -11,7 +11,8 @@ local function in_steps(command, key, arguments)
   end
 end
 
-if redis.call('HGET', KEYS[1], 'by') ~= ARGV[1] then
+local by, state = unpack(redis.call('HMGET', KEYS[1], 'by', 'state'))
+if by ~= ARGV[1] or state ~= 'new' then
   return 0
 end
 local fields, pages, cohorts, told = unpack(cmsgpack.unpack(ARGV[2]))

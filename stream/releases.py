@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -76,17 +77,21 @@ class Releases:
 
     async def claim(self, release: Release, holder: str, now: float, seconds: float) -> str:
         """Take a release in hand for some seconds; claim_release.lua says what the answers mean."""
-        key = release_key(release.release_id)
-        state = await self._claim(self._redis, [key], holder, now, now + seconds, encode(release))
+        name = release.release_id
+        # Before it is ours: whoever dies now leaves a release open that others look after.
+        await self._redis.zadd(OPEN, {name: now})
+        state = await self._claim(
+            self._redis, [release_key(name)], holder, now, now + seconds, encode(release)
+        )
         answer: str = state.decode()
-        if answer in ("new", "planned"):
-            await self._redis.zadd(OPEN, {release.release_id: now})
+        if answer == "done":
+            await self._redis.zrem(OPEN, name)
         return answer
 
     async def plan(self, release: Release, audience: Audience, holder: str, now: float) -> bool:
-        """Fix the pages. False where the release is no longer in our hand."""
+        """Fix the pages. False where the release is no longer in our hand, or has its pages."""
         fields: list[str | int | float] = [
-            "artist_ids", ",".join(release.artist_ids), "title", release.title or "",
+            "artist_ids", json.dumps(release.artist_ids), "title", release.title or "",
             "audience", audience.users, "pages", len(audience.pages), "cohorts", audience.cohorts,
             "planned_at", now, "reason", audience.reason, "relied_on", audience.relied_on,
         ]  # fmt: skip
@@ -119,6 +124,7 @@ class Releases:
         pipeline.delete(release_key(release_id, "pages"))
         for part in ("", "cohorts", "told"):
             pipeline.expire(release_key(release_id, part), self._keep)
+        pipeline.hset(release_key(release_id), "till", 0)  # last: from now on others may ask for it again
         await pipeline.execute()
         await self._redis.zrem(OPEN, release_id)
 

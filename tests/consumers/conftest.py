@@ -34,8 +34,8 @@ def db(settings: Settings) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def desk(settings: Settings, log: KafkaLog, db: redis.Redis) -> Desk:
-    """The label desk, before empty topics and an empty Redis."""
-    return Desk(settings, log, db)
+    """The label desk, before empty topics and an empty Redis; workers are to look at every listener."""
+    return Desk(settings.model_copy(update={"candidates": 1.0}), log, db)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from stream.settings import Settings
 from stream.snapshots import Snapshots
 from tests.consumers.small_model import small_model
 
-__all__ = ["MEMBERS", "names", "place", "scores"]
+__all__ = ["MEMBERS", "names", "place", "scores", "use"]
 
 
 def names(prefix: str, number: int) -> list[str]:
@@ -70,3 +70,14 @@ def _digest(user: str, cohort: str, model: Model, bot: bool) -> Digest:
         user, cohort=cohort, clicks=1, first_seen=1.0, last_seen=1.0, bot=bot, offsets={"0": 1}
     )
     return Digest(listener, True, {"a0": 1.0}, [], taste(user, model), [])
+
+
+def use(settings: Settings, version: int) -> None:
+    """Go back to a version, as `refrain model use` does."""
+
+    async def choose() -> None:
+        redis = await open_redis(settings)
+        await Snapshots(redis).use(version)
+        await redis.aclose()
+
+    asyncio.run(choose())

@@ -68,7 +68,13 @@ def test_a_summary_comes_last_and_says_how_many_were_told(office: Desk) -> None:
 def test_what_came_of_a_release_is_in_redis(office: Desk) -> None:
     answer = office.ask("Sól", ARTIST, "a2", title="Á", max_audience=400)
     found = office.db.hgetall("release:{Sól}")
-    expected = {"state": "done", "artist_ids": "a1,a2", "title": "Á", "audience": "400", "reason": "done"}
+    expected = {
+        "state": "done",
+        "artist_ids": '["a1", "a2"]',
+        "title": "Á",
+        "audience": "400",
+        "reason": "done",
+    }
     expected |= {"pages": str(len(answer.pages)), "cohorts": str(answer.summary["cohorts"])}
     assert expected.items() <= found.items()
     assert float(found["planned_at"]) == answer.pages[0]["emitted_at"]

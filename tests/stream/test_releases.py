@@ -87,7 +87,7 @@ async def test_what_is_known_of_a_release_can_be_read(redis: AnyRedis, releases:
     await releases.finish("r1", latency_ms=12.34)
     found = await releases.about("r1")
     expected = {"state": "done", "audience": "3", "pages": "2", "cohorts": "2", "latency_ms": "12.3"}
-    expected |= {"artist_ids": "ana", "title": "Sól", "reason": "done", "relied_on": "artists"}
+    expected |= {"artist_ids": '["ana"]', "title": "Sól", "reason": "done", "relied_on": "artists"}
     assert expected.items() <= found.items()
     assert "event" not in found
     rates = await redis.zrange(release_key("r1", "cohorts"), 0, -1, desc=True, withscores=True)
