@@ -17,7 +17,7 @@ __all__ = ["Answer", "Desk"]
 
 @dataclass(frozen=True)
 class Answer:
-    """All that came for a release, in the order in which it came."""
+    """Pages and summaries that came for a release, in the order in which they came."""
 
     pages: tuple[dict[str, Any], ...]
     summaries: tuple[dict[str, Any], ...]
@@ -48,10 +48,13 @@ class Desk:
     log: KafkaLog
     db: redis.Redis
 
-    def publish(self, release_id: str, *artists: str, **more: Any) -> tuple[int, int]:
-        """Publish a release; return its partition and offset."""
-        (place,) = self.log.send("releases", [{"release_id": release_id, "artist_ids": artists, **more}])
-        return place
+    def publish(self, release_id: str, *artists: str, **more: Any) -> None:
+        """Publish a release."""
+        self.log.send("releases", [{"release_id": release_id, "artist_ids": artists, **more}])
+
+    def publish_all(self, release_ids: Iterable[str], *artists: str) -> None:
+        """Publish many releases."""
+        self.log.send("releases", [{"release_id": name, "artist_ids": artists} for name in release_ids])
 
     def ask(self, release_id: str, *artists: str, **more: Any) -> Answer:
         """Publish a release and wait for its audience."""
@@ -64,10 +67,21 @@ class Desk:
         return self.answer(release_id)
 
     def answer(self, release_id: str) -> Answer:
-        """What has come so far."""
-        events = [event for event in self.log.events("audiences") if event["release_id"] == release_id]
-        pages = tuple(event for event in events if "page" in event)
-        return Answer(pages, tuple(event for event in events if "page" not in event))
+        """What has come so far for a release."""
+        return self.answers().get(release_id, Answer((), ()))
+
+    def answers(self) -> dict[str, Answer]:
+        """What has come so far, by release."""
+        events: dict[str, list[dict[str, Any]]] = {}
+        for event in self.log.events("audiences"):
+            events.setdefault(event["release_id"], []).append(event)
+        return {
+            release_id: Answer(
+                tuple(event for event in own if "page" in event),
+                tuple(event for event in own if "page" not in event),
+            )
+            for release_id, own in events.items()
+        }
 
     def report(self, release_id: str, *did: tuple[str, str]) -> None:
         """Report what listeners did (who, kind), and wait until that is counted."""

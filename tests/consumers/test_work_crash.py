@@ -61,6 +61,7 @@ def test_a_worker_that_is_killed_in_the_middle_of_an_audience_is_followed_by_one
         wait_for(proxy.held.is_set, "the middle of the audience")
         victim.kill()
     desk.log.bury("work")
+    desk.db.hset("release:{r1}", "till", 0)  # its time is up
     before = desk.answer("r1")
     assert (len(before.pages), before.summaries) == (10, ())
     with Running(work, desk.settings.model_copy(update=large)):
@@ -135,23 +136,21 @@ def test_two_workers_answer_each_release_once_and_count_each_event_once(desk: De
     first = refrain.start("work", candidates=1.0)
     wait_for(lambda: len(desk.log.members("work")) == 1, "the first to join")
     releases = [f"r{at}" for at in range(60)]
-    for name in releases[:20]:
-        desk.publish(name, "a1")
+    desk.publish_all(releases[:20], "a1")
     second = refrain.start("work", candidates=1.0)
     for name in releases[20:40]:
         desk.publish(name, "a1")
         told = desk.wait_for(name).told
         desk.log.send("feedback", feedback(name, [(user, "sent") for user in told]))
     wait_for(lambda: len(desk.log.members("work")) == 2, "the second to join")
-    for name in releases[40:]:
-        desk.publish(name, "a1")
+    desk.publish_all(releases[40:], "a1")
     assert first.stop() == 0
-    for name in releases[::-1]:
-        desk.wait_for(name)
-    desk.log.wait_until_caught_up("work", "feedback")
+    for topic in ("releases", "feedback"):
+        desk.log.wait_until_caught_up("work", topic)
     assert second.stop() == 0
-    for name in releases:
-        answer = desk.answer(name)
+    answers = desk.answers()
+    assert answers.keys() == set(releases)
+    for answer in answers.values():
         assert answer.summary["users"] == len(answer.told) == 60
     counted = [desk.counts(f"release:{{{name}}}").get("sent") for name in releases[20:40]]
     assert counted == [60] * 20

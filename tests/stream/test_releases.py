@@ -82,6 +82,26 @@ async def test_who_lost_the_release_fixes_nothing(releases: Releases) -> None:
     assert await releases.pages("r1") == []
 
 
+async def test_pages_that_are_fixed_are_not_fixed_anew(releases: Releases) -> None:
+    await planned(releases)
+    assert await releases.claim(RELEASE, "w1", NOW + 1, 5.0) == "planned"
+    assert not await releases.plan(RELEASE, Audience((page(0, "x"),), {}, "done", "artists"), "w1", NOW + 1)
+    assert await releases.pages("r1") == [encode(page) for page in AUDIENCE.pages]
+
+
+async def test_a_release_that_found_nobody_is_free_for_others_at_once(releases: Releases) -> None:
+    await planned(releases, NOBODY)
+    await releases.finish("r1", None)
+    assert await releases.claim(RELEASE, "w2", NOW + 1, 5.0) == "new"
+
+
+async def test_a_release_that_is_done_is_not_left_open_by_who_asks_for_it(releases: Releases) -> None:
+    await planned(releases)
+    await releases.finish("r1", None)
+    await releases.claim(RELEASE, "w2", NOW + 1, 5.0)
+    assert await releases.left_open(NOW + 100) == []
+
+
 async def test_what_is_known_of_a_release_can_be_read(redis: AnyRedis, releases: Releases) -> None:
     await planned(releases)
     await releases.finish("r1", latency_ms=12.34)
