@@ -20,9 +20,9 @@ __all__ = [
     "ease",
     "k_means",
     "most_heard",
-    "weighted_rows",
     "random_projection",
     "river_k_means",
+    "weighted_rows",
 ]
 
 Floats = npt.NDArray[np.float64]

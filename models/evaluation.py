@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy.sparse import csc_matrix, csr_matrix
 
 __all__ = [
+    "GAIN_AT",
     "Estimate",
     "Holdout",
     "Lift",

@@ -133,5 +133,6 @@ class _SideFile(contextlib.AbstractContextManager["_SideFile"]):
 def _hopeless(table: Table, bad: Bad) -> str:
     return (
         f"none of the first {GIVE_UP} rows of {table.path} can be used; line {bad.line}, for one, has "
-        f"{bad.reason.value} ({bad.detail}). Look what the options make of them with --dry-run."
+        f"{bad.reason.value} ({bad.detail}). `refrain replay` with the same options and --dry-run shows "
+        "what they make of them."
     )

@@ -18,7 +18,7 @@ REQUIREMENTS = [
     Requirement(text)
     for text in [
         *PROJECT["project"]["dependencies"],
-        *PROJECT["project"]["optional-dependencies"]["dev"],
+        *(text for extra in PROJECT["project"]["optional-dependencies"].values() for text in extra),
         *PROJECT["build-system"]["requires"],
     ]
 ]
