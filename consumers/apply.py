@@ -1,4 +1,4 @@
-"""One step of a listener's life: read, digest, write, and let the cohorts follow."""
+"""One step of a listener's life: read, digest, write."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from itertools import islice
 
 from models.digest import Click, Digest, Move, Rules, digest
 from models.model import Model
-from stream.cohorts import Cohorts
 from stream.listeners import Listeners, Want
 
 __all__ = ["Applier"]
 
-AT_ONCE = 1000  # listeners: while Redis works on some, the next are digested
+AT_ONCE = 500  # listeners: while Redis works on some, the next are digested
 
 
 class Applier:
@@ -21,15 +20,14 @@ class Applier:
 
     Parameters
     ----------
-    listeners, cohorts
-        The stores.
+    listeners
+        The store.
     rules
         What a digest goes by.
     """
 
-    def __init__(self, listeners: Listeners, cohorts: Cohorts, rules: Rules) -> None:
+    def __init__(self, listeners: Listeners, rules: Rules) -> None:
         self._listeners = listeners
-        self._cohorts = cohorts
         self._rules = rules
 
     async def apply(
@@ -39,14 +37,12 @@ class Applier:
 
         Returns
         -------
-        The moves between cohorts, births among them, after member sets and sizes have followed.
+        The moves between cohorts, births among them, on record; member sets and sizes are to `follow`.
         """
         parts = await asyncio.gather(
             *(self.digest(dict(part), model, now) for part in _parts(clicks, AT_ONCE))
         )
-        moves = [move for digests in parts for entry in digests for move in entry.moves]
-        await self._cohorts.follow(moves)
-        return moves
+        return [move for digests in parts for entry in digests for move in entry.moves]
 
     async def digest(
         self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float

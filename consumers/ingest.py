@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -40,17 +40,19 @@ SESSION_MS = 10_000  # without a sign of life for so long, partitions go to othe
 
 @dataclass
 class Batch:
-    """Clicks ready to be applied, by listener, and the offsets to commit afterwards."""
+    """Clicks ready to be applied, by listener; what that moved; and the offsets to commit afterwards."""
 
     generation: int
     clicks: dict[str, list[Click]] = field(default_factory=dict)
     dead: list[DeadLetter] = field(default_factory=list)
     offsets: dict[TopicPartition, int] = field(default_factory=dict)
     records: int = 0
+    moves: list[Move] = field(default_factory=list)
+    version: int = 0
 
 
 class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
-    """The loop: fetch a batch while the one before is applied; apply it; commit; go on.
+    """Three steps, each at work on another batch: fetch it; apply it; let all else follow and commit it.
 
     Offsets are committed only when all that a batch changes is in Redis and what it emits is in Kafka.
     What a crash makes Kafka deliver again is known by its offset and changes nothing.
@@ -61,6 +63,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         consumer: AIOKafkaConsumer,
         producer: AIOKafkaProducer,
         applier: Applier,
+        cohorts: Cohorts,
         catalogue: Catalogue,
         live: LiveModel,
         heartbeat: Heartbeat,
@@ -72,6 +75,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer = consumer
         self._producer = producer
         self._applier = applier
+        self._cohorts = cohorts
         self._catalogue = catalogue
         self._live = live
         self._heartbeat = heartbeat
@@ -80,9 +84,20 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         self._stop = stop
         self._generation = 0
         self._busy = asyncio.Lock()
+        self._moving: deque[set[str]] = deque()
+        self._ended = asyncio.Event()
+        self._applied: asyncio.Queue[Batch] = asyncio.Queue(maxsize=1)
 
     async def run(self) -> None:
-        """Work until asked to stop; then finish the batch in hand."""
+        """Work until asked to stop; then finish the batches in hand."""
+        try:
+            await together(self._apply_all(), self._finish_all())
+        except Stopped as stopped:
+            logger.warning("ending while %s: whoever comes next does it", stopped)
+        finally:
+            self._ended.set()
+
+    async def _apply_all(self) -> None:
         stopping = asyncio.create_task(self._stop.wait())
         fetching = asyncio.create_task(self._fetch())
         try:
@@ -92,9 +107,8 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
                     break
                 batch = fetching.result()
                 fetching = asyncio.create_task(self._fetch())
-                await self._work(batch)
-        except Stopped as stopped:
-            logger.warning("ending while %s: whoever comes next does it", stopped)
+                await self._apply(batch)
+            await self._applied.join()
         finally:
             for task in (fetching, stopping):
                 task.cancel()
@@ -142,31 +156,50 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         ]
         return named
 
-    async def _work(self, batch: Batch) -> None:
+    async def _apply(self, batch: Batch) -> None:
         async with self._busy:
             if batch.generation != self._generation or not batch.records:
                 return
-            moves, version = await insist(lambda: self._apply(batch.clicks), "applying clicks", self._stop)
-            await insist(
-                lambda: self.emit(moves, batch.dead, version),
-                "emitting cohort changes",
-                self._stop,
-            )
-            await insist(lambda: self._commit(batch), "committing offsets", self._stop)
-            self._heartbeat.add("clicks", batch.records - len(batch.dead))
-            for letter in batch.dead:
-                self._heartbeat.add(f"dead:{letter.reason.value}")
+            await insist(lambda: self._apply_clicks(batch), "applying clicks", self._stop)
+            self._moving.append({move.user_id for move in batch.moves})
+            await self._applied.put(batch)
 
-    async def _apply(self, clicks: Mapping[str, Sequence[Click]]) -> tuple[list[Move], int]:
-        moves: list[Move] = []
+    async def _apply_clicks(self, batch: Batch) -> None:
+        # A record tells only the last move to those who read its clicks again after a crash: so nobody is
+        # moved once more before the member sets have followed.
+        moving = set().union(*self._moving) & batch.clicks.keys()
+        await self._under_one_model(batch, {u: own for u, own in batch.clicks.items() if u not in moving})
+        if moving:
+            await self._applied.join()
+            await self._under_one_model(batch, {user: batch.clicks[user] for user in moving})
+
+    async def _under_one_model(self, batch: Batch, clicks: Mapping[str, Sequence[Click]]) -> None:
         while True:
             model = self._live.model
-            moves += await self._applier.apply(clicks, model, time.time())
+            batch.moves += await self._applier.apply(clicks, model, time.time())
             await self._live.refresh()
             if self._live.model is model:
-                return moves, model.version if model else 0
+                batch.version = model.version if model else 0
+                return
             # A model came meanwhile: its sweep may have met these listeners before this batch was written.
             clicks = dict.fromkeys(clicks, ())
+
+    async def _finish_all(self) -> None:
+        while True:
+            batch = await self._applied.get()
+            await self._finish(batch)
+            self._moving.popleft()
+            self._applied.task_done()
+
+    async def _finish(self, batch: Batch) -> None:
+        await insist(lambda: self._cohorts.follow(batch.moves), "moving members", self._stop)
+        await insist(
+            lambda: self.emit(batch.moves, batch.dead, batch.version), "emitting cohort changes", self._stop
+        )
+        await insist(lambda: self._commit(batch), "committing offsets", self._stop)
+        self._heartbeat.add("clicks", batch.records - len(batch.dead))
+        for letter in batch.dead:
+            self._heartbeat.add(f"dead:{letter.reason.value}")
 
     async def emit(self, moves: list[Move], dead: list[DeadLetter], version: int) -> None:
         """Emit cohort changes and dead letters, and wait until Kafka has them."""
@@ -205,8 +238,12 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             logger.info("offsets are not ours to commit any more: the partitions have another owner")
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """Let the batch in hand be finished and committed; what is fetched beyond it is the next owner's."""
+        """Let the batches in hand be finished and committed; what is fetched beyond is the next owner's."""
         async with self._busy:
+            waits = [asyncio.ensure_future(self._applied.join()), asyncio.ensure_future(self._ended.wait())]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
             self._generation += 1
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
@@ -234,7 +271,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             settings.max_artists,
             settings.bot_clicks_per_hour,
         )
-        applier = Applier(listeners, cohorts, rules)
+        applier = Applier(listeners, rules)
         live = LiveModel(Snapshots(redis))
         await live.refresh()
         producer = await begin_producer(settings, stack)
@@ -251,6 +288,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             consumer,
             producer,
             applier,
+            cohorts,
             Catalogue(redis),
             live,
             heartbeat,

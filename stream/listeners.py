@@ -22,7 +22,19 @@ from stream.scripts import Script
 __all__ = ["Listeners", "Want", "artists_key", "taste_key", "user_key"]
 
 IN_A_SCRIPT = 80  # listeners: a script of so many holds Redis up for some 3 ms, and a release waits for it
-LANES = 48  # scripts on their way at once: a client of a cluster has 100 connections to a node
+LANES = 12  # scripts on their way at once: a client of a cluster has 100 connections to a node
+FIELDS = (
+    "kept",  # how many artists: the script counts them
+    "rev",
+    "cohort",
+    "cohort_since",
+    "moved",
+    "clicks",
+    "first_seen",
+    "last_seen",
+    "bot",
+    "hour",
+)
 TOO_MANY_TO_ASK = 500  # artists by name: the whole row is as cheap
 
 
@@ -116,7 +128,7 @@ class Listeners:
         async def one(group: list[int]) -> None:
             asked = [wants[position] for position in group]
             request = [
-                [len(w.artists) > TOO_MANY_TO_ASK, list(w.partitions), self._ask(w.artists)] for w in asked
+                [len(w.artists) > TOO_MANY_TO_ASK, _fields(w.partitions), self._ask(w.artists)] for w in asked
             ]
             answer = await self._read(
                 self.redis,
@@ -126,9 +138,9 @@ class Listeners:
             fresh, packed = [], []
             for position, want, held in zip(group, asked, _unpack(answer), strict=True):
                 found[position] = _listener(want, held)
-                if held[2]:
+                if held[1]:
                     fresh.append(position)
-                    packed.append(held[2])
+                    packed.append(held[1])
             if matrix is not None and fresh:
                 matrix[fresh] = tastes.unpack(packed, matrix.shape[1])
 
@@ -234,23 +246,29 @@ def _unpack(answer: bytes) -> list[Any]:
     return unpacked
 
 
+def _fields(partitions: Sequence[str]) -> list[str]:
+    return [*FIELDS, *(f"o:{partition}" for partition in partitions)]
+
+
 def _listener(want: Want, held: list[Any]) -> Listener:
-    fields, offsets, _, whole, affinities = held
-    rev, cohort, cohort_from, since, moved, clicks, first, last, bot, hour, hour_clicks = fields
+    fields, _, whole, affinities = held
+    _, rev, cohort, since, moved, clicks, first, last, bot, hour, *offsets = fields
     if not rev:
         return Listener(want.user_id, whole=True)
+    place, _, cohort_from = moved.decode().partition(" ")
+    of_hour, _, hour_clicks = hour.partition(b" ")
     return Listener(
         want.user_id,
         int(rev),
         cohort.decode(),
-        cohort_from.decode(),
+        cohort_from,
         float(since),
-        moved.decode(),
+        place,
         int(clicks),
         float(first),
         float(last),
         bot == b"1",
-        int(hour),
+        int(of_hour),
         int(hour_clicks),
         {p: int(offset) for p, offset in zip(want.partitions, offsets, strict=True) if offset},
         _weights(want.artists, affinities, bool(whole)),
@@ -269,12 +287,13 @@ def _change(digest: Digest, taste: bytes | bool) -> list[object]:
     # Numbers go as text: Redis takes five times as long to write them out as Python does.
     listener = digest.listener
     fields = ["clicks", str(listener.clicks), "last_seen", repr(listener.last_seen)]
-    fields += ["first_seen", repr(listener.first_seen), "bot", str(int(listener.bot))]
-    fields += ["hour", str(listener.hour), "hour_clicks", str(listener.hour_clicks)]
-    if digest.moves or listener.rev == 0:
-        fields += ["cohort", listener.cohort, "cohort_from", listener.cohort_from]
-        fields += ["cohort_since", repr(listener.cohort_since), "moved", listener.moved]
+    fields += ["first_seen", repr(listener.first_seen), "hour", f"{listener.hour} {listener.hour_clicks}"]
     for partition, offset in listener.offsets.items():
-        fields += [f"o:{partition}", str(offset)]
+        fields += (f"o:{partition}", str(offset))
+    if listener.bot or listener.rev == 0:
+        fields += ("bot", str(int(listener.bot)))
+    if digest.moves or listener.rev == 0:
+        fields += ("cohort", listener.cohort, "cohort_since", repr(listener.cohort_since))
+        fields += ("moved", f"{listener.moved} {listener.cohort_from}")
     affinities = [part for name, weight in digest.affinities.items() for part in (repr(weight), name)]
     return [listener.rev, fields, affinities, digest.dropped, taste]

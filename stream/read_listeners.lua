@@ -1,33 +1,28 @@
 -- What Redis holds of some listeners, as far as their next clicks need it.
 --
 -- KEYS   for each listener: user:{ID}; the braces keep its :artists and :taste in the same slot
--- ARGV   1: msgpack [head, bound, [[whole, [partition, ...], [artist, ...]], ...]]
+-- ARGV   1: msgpack [head, bound, [[whole, [field, ...], [artist, ...]], ...]]
 --           head: the first bytes of a taste made by the live model, "" for no model; a taste that starts
 --           otherwise is stale. bound: how many artists a listener keeps. whole: all artists are wanted.
--- result msgpack [[fields, [offset or false, ...], taste or false, whole, affinities], ...]
---           fields: the values of FIELDS, false where missing. affinities: where whole, artist and weight
---           in turn, else the weights (false where none) of the artists asked for.
+--           field: of the hash; the first is `kept`, how many artists the listener has.
+-- result msgpack [[[value or false, ...], taste or false, whole, affinities], ...]
+--           affinities: where whole, artist and weight in turn, else the weights (false where none) of the
+--           artists asked for.
 --
 -- The whole row is returned where the listener's taste has to be summed anew (another model made it) or where
 -- the row may outgrow its bound.
 
-local FIELDS = {'rev', 'cohort', 'cohort_from', 'cohort_since', 'moved', 'clicks', 'first_seen', 'last_seen',
-                'bot', 'hour', 'hour_clicks'}
 local head, bound, wanted = unpack(cmsgpack.unpack(ARGV[1]))
 local result = {}
 for i, want in ipairs(wanted) do
-  local user, artists, taste_key = KEYS[i], KEYS[i] .. ':artists', KEYS[i] .. ':taste'
-  local whole, partitions, asked = unpack(want)
-  local fields = redis.call('HMGET', user, unpack(FIELDS))
-  local offsets = {}
-  for j, partition in ipairs(partitions) do
-    offsets[j] = redis.call('HGET', user, 'o:' .. partition)
-  end
-  local taste = redis.call('GET', taste_key)
+  local user, artists = KEYS[i], KEYS[i] .. ':artists'
+  local whole, names, asked = unpack(want)
+  local fields = redis.call('HMGET', user, unpack(names))
+  local taste = redis.call('GET', KEYS[i] .. ':taste')
   if head ~= '' and (not taste or taste:sub(1, #head) ~= head) then
     taste, whole = false, true
   end
-  if not whole and redis.call('ZCARD', artists) + #asked > bound then
+  if not whole and tonumber(fields[1] or 0) + #asked > bound then
     whole = true
   end
   local affinities
@@ -38,6 +33,6 @@ for i, want in ipairs(wanted) do
   else
     affinities = {}
   end
-  result[i] = {fields, offsets, taste, whole, affinities}
+  result[i] = {fields, taste, whole, affinities}
 end
 return cmsgpack.pack(result)

@@ -8,9 +8,11 @@
 
 local STEP = 1000  -- Lua passes at most some 8,000 arguments
 local function in_steps(command, key, arguments)
+  local done = 0
   for first = 1, #arguments, STEP do
-    redis.call(command, key, unpack(arguments, first, math.min(first + STEP - 1, #arguments)))
+    done = done + redis.call(command, key, unpack(arguments, first, math.min(first + STEP - 1, #arguments)))
   end
+  return done
 end
 
 local refused = {}
@@ -21,8 +23,12 @@ for i, change in ipairs(cmsgpack.unpack(ARGV[1])) do
     refused[#refused + 1] = i
   else
     redis.call('HSET', user, 'rev', rev + 1, unpack(fields))
-    in_steps('ZREM', artists, dropped)  -- first: an artist may be dropped by one click and come back by the next
-    in_steps('ZADD', artists, affinities)
+    -- Dropped first: an artist may be dropped by one click and come back by the next.
+    local gone = in_steps('ZREM', artists, dropped)
+    local new = in_steps('ZADD', artists, affinities)
+    if new ~= gone then
+      redis.call('HINCRBY', user, 'kept', new - gone)
+    end
     if taste then
       redis.call('SET', taste_key, taste)
     end

@@ -58,9 +58,21 @@ class Mortal:
         return pipeline
 
 
-def applier(redis: Any) -> Applier:
-    listeners = Listeners(redis, RULES.max_artists)
-    return Applier(listeners, Cohorts(redis, listeners), RULES)
+class Whole:
+    """Clicks applied, then member sets, as an ingester does it."""
+
+    def __init__(self, redis: Any) -> None:
+        self.listeners = Listeners(redis, RULES.max_artists)
+        self.cohorts = Cohorts(redis, self.listeners)
+
+    async def apply(self, clicks: dict[str, list[Click]], model: Model | None, now: float) -> list[Move]:
+        moves = await Applier(self.listeners, RULES).apply(clicks, model, now)
+        await self.cohorts.follow(moves)
+        return moves
+
+
+def applier(redis: Any) -> Whole:
+    return Whole(redis)
 
 
 def by_user(clicks: Iterable[Click]) -> dict[str, list[Click]]:

@@ -50,11 +50,16 @@ class Consumer:
     batches: asyncio.Queue[list[Message]] = field(default_factory=asyncio.Queue)
     committed: list[int] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.open.set()
 
     async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Message]]:
         return {PLACE: await self.batches.get()}
 
     async def commit(self, offsets: Mapping[TopicPartition, Any]) -> None:
+        await self.open.wait()
         if self.errors:
             raise self.errors.pop(0)
         self.committed.append(offsets[PLACE].offset)
@@ -121,7 +126,8 @@ class Stage:
 async def stage(settings: Settings) -> AsyncIterator[Stage]:
     redis = await open_redis(settings)
     listeners = Listeners(redis, 50)
-    applier = Slow(listeners, Cohorts(redis, listeners), Rules(ForwardDecay(), max_artists=50))
+    cohorts = Cohorts(redis, listeners)
+    applier = Slow(listeners, Rules(ForwardDecay(), max_artists=50))
     consumer, producer, stop = Consumer(), Producer(), asyncio.Event()
     live = LiveModel(Snapshots(redis))
     await live.refresh()
@@ -129,6 +135,7 @@ async def stage(settings: Settings) -> AsyncIterator[Stage]:
         consumer,
         producer,
         applier,
+        cohorts,
         Catalogue(redis),
         live,
         Heartbeat(redis, "ingest"),
@@ -172,6 +179,20 @@ async def test_offsets_are_committed_after_all_is_written_and_said(stage: Stage)
     assert await stage.redis.hget("user:{u}", "clicks") == b"1"
     assert [topic for topic, _ in stage.producer.sent] == ["dead-letters"]
     assert stage.consumer.committed == [2]
+
+
+async def test_who_was_just_moved_is_not_moved_again_before_all_has_followed(stage: Stage) -> None:
+    async def clicks_of(user: str, number: bytes) -> bool:
+        return bool(await stage.redis.hget(f"user:{{{user}}}", "clicks") == number)
+
+    stage.consumer.open.clear()
+    stage.deliver(click("u", "artist 1"))
+    stage.deliver(click("u", "artist 2"), click("v", "artist 2"))
+    await wait_for_it(lambda: clicks_of("v", b"1"), "the second batch, while the first is not committed")
+    assert await clicks_of("u", b"1")
+    stage.consumer.open.set()
+    await stage.until_committed(3)
+    assert await clicks_of("u", b"2")
 
 
 async def test_a_commit_is_tried_until_kafka_answers(stage: Stage) -> None:

@@ -13,7 +13,7 @@ from consumers.apply import Applier
 from consumers.live import LiveModel
 from consumers.sweep import Sweeper
 from models.affinity import ForwardDecay
-from models.digest import Move, Rules
+from models.digest import Click, Move, Rules
 from models.model import Model
 from stream.cohorts import Cohorts, members_key
 from stream.connect import AnyRedis, open_redis
@@ -50,8 +50,11 @@ class House:
     def __post_init__(self) -> None:
         listeners = Listeners(self.redis, RULES.max_artists)
         self.cohorts = Cohorts(self.redis, listeners)
-        self.applier = Applier(listeners, self.cohorts, RULES)
+        self.applier = Applier(listeners, RULES)
         self.snapshots = Snapshots(self.redis)
+
+    async def apply(self, clicks: dict[str, list[Click]], under: Model, now: float) -> None:
+        await self.cohorts.follow(await self.applier.apply(clicks, under, now))
 
     async def emit(self, moves: list[Move], dead: list[object], version: int) -> None:
         assert not dead
@@ -87,7 +90,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
     redis = await open_redis(settings)
     house = House(redis, settings)
     await house.snapshots.publish(model(1))
-    await house.applier.apply(by_user(CROWD), model(1), now=5.0)
+    await house.apply(by_user(CROWD), model(1), now=5.0)
     await house.sweep(1)
     house.said.clear()
     yield house
@@ -172,7 +175,7 @@ async def test_clicks_and_a_sweep_at_once_leave_everybody_in_one_place(house: Ho
     async with house.sweeping():
         for at in range(0, len(again), 10):
             # Half of them by an ingester that has not taken up the new model yet.
-            await house.applier.apply(by_user(again[at : at + 10]), model(1 + at // 10 % 2), now=6.0)
+            await house.apply(by_user(again[at : at + 10]), model(1 + at // 10 % 2), now=6.0)
         await wait_for_it(lambda: house.swept(2), "the end of the sweep")
     state = await house.state()
     assert_agrees(state)
