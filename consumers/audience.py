@@ -60,18 +60,14 @@ class Planner:
         return Audience(_pages(release, model, users, cohorts, scores, now), ctr, "done", target.relied_on)
 
     async def _aim(self, release: Release, model: Model) -> Target:
-        by_genre = {}
-        for genre in release.genres:
-            vector = model.release_vector(await self.catalogue.artists_of_genres([genre]))
-            if vector.any():
-                by_genre[genre] = vector
         return aim(
             model,
             release.artist_ids,
             featuring=release.featuring,
             similar_to=release.similar_to,
+            label=await self.catalogue.artists_of_label(release.label) if release.label else (),
             genres=release.genres,
-            by_genre=by_genre,
+            by_genre=await self.catalogue.artists_of_genres(release.genres),
         )
 
     async def _members(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from models.model import Model
 from models.taste import unit
 
-__all__ = ["Target", "aim", "choose_cohorts", "genre_vectors", "rank_cohorts", "rank_members"]
+__all__ = ["Target", "aim", "choose_cohorts", "rank_cohorts", "rank_members"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -20,6 +20,11 @@ Ints = npt.NDArray[np.int64]
 CLOSENESS = 6.0
 PRIOR = 10.0
 UNKNOWN_RATE = 0.01
+
+# Fitted there too, to artists of whom 0 to 20 listeners were let be known.
+ALIKE = 22.0  # listeners of its own that an artist's being like others is worth at most
+COMMON = 6.0  # power of the share of genres in common
+LEAST_SHARE = 0.05  # what would have less of a say has none
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +36,19 @@ class Target:
     vector
         Shape (d,), where its listeners should be; unit length, zeros where nothing is known.
     relied_on
-        "artists", "featuring", "similar_to", "genres", or "nothing".
+        Which of "artists", "featuring", "similar_to", "label" and "genres", the weightiest first, with
+        commas; "nothing".
     artists
-        The ids it relied on (genres for "genres").
+        The ids it relied on, but for those who stand for genres.
+    weights
+        How much it relied on each of `artists`; they add up to 1 less what it relied on genres. All alike
+        where not given.
     """
 
     vector: Floats
     relied_on: str
     artists: tuple[str, ...]
+    weights: tuple[float, ...] = ()
 
 
 def aim(
@@ -47,17 +57,27 @@ def aim(
     *,
     featuring: Sequence[str] = (),
     similar_to: Sequence[str] = (),
+    label: Sequence[str] = (),
     genres: Sequence[str] = (),
-    by_genre: Mapping[str, Floats] | None = None,
+    by_genre: Mapping[str, Collection[str]] | None = None,
 ) -> Target:
-    """Say where a release's listeners are: by its artists, or else by the next best that is known.
+    """Say where a release's listeners are: by its artists, and by whom they are like as far as few know them.
+
+    Each source is the mean of some artists' directions, and weighs as many listeners as it is worth. The
+    release's own artists weigh the listeners they have in the sample. m others weigh ALIKE |v|^2 m / (m + 1),
+    v the mean of their unit vectors: the less they agree, the shorter it is, and the less they say. For
+    genres stands who has most of them in common with the release, the rarer ones above all.
 
     Parameters
     ----------
     artists, featuring, similar_to
-        Artist ids, in the order in which they are asked.
+        Artist ids.
+    label
+        Artists of the same label.
     genres
-        Asked last, in `by_genre` (`genre_vectors`).
+        Of the release.
+    by_genre
+        Genre -> the artists who have songs of it.
 
     Examples
     --------
@@ -70,41 +90,71 @@ def aim(
     ...     holders=csr_matrix(np.diag([2.0, 1.0])), labels=("Ana", "Bo"), born=np.zeros(2),
     ... )
     >>> aim(model, ["new"], similar_to=["bo"])
-    Target(vector=array([0., 1.]), relied_on='similar_to', artists=('bo',))
+    Target(vector=array([0., 1.]), relied_on='similar_to', artists=('bo',), weights=(1.0,))
+    >>> aim(model, ["ana"], similar_to=["bo"]).relied_on
+    'similar_to, artists'
     """
-    for source, asked in (("artists", artists), ("featuring", featuring), ("similar_to", similar_to)):
-        rows = model.known(asked)
+    own = model.known(artists)
+    others = {
+        "featuring": model.known(featuring),
+        "similar_to": model.known(similar_to),
+        "label": model.known([artist for artist in label if artist not in artists]),
+    }
+    found = [_Source("artists", own, model.trust(own), float(model.heard_by(own).sum()))]
+    found += [_alike(model, name, rows, model.trust(rows)) for name, rows in others.items()]
+    found.append(_of_genres(model, genres, by_genre or {}, own))
+    whole = sum(source.worth for source in found)
+    used = [source for source in found if source.worth > LEAST_SHARE * whole]
+    if not used:
+        return Target(np.zeros(model.n_dims), "nothing", ())
+    used.sort(key=lambda source: -source.worth)
+    whole = sum(source.worth for source in used)
+    weights: dict[str, float] = {}
+    for source in used:
+        for row in source.rows if source.name != "genres" else ():
+            share = source.worth / whole / len(source.rows)
+            weights[model.artists[row]] = weights.get(model.artists[row], 0.0) + share
+    vector = sum(source.worth * unit(_mean(model, source.rows, source.weights)) for source in used)
+    return Target(
+        unit(vector), ", ".join(source.name for source in used), tuple(weights), tuple(weights.values())
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """Some artists, how much each counts, and how many listeners all are worth."""
+
+    name: str
+    rows: Ints
+    weights: Floats
+    worth: float
+
+
+def _mean(model: Model, rows: Ints, weights: Floats) -> Floats:
+    mean: Floats = weights @ unit(model.vectors[rows] @ model.reach) / max(float(weights.sum()), 1e-300)
+    return mean
+
+
+def _alike(model: Model, name: str, rows: Ints, weights: Floats) -> _Source:
+    if not len(rows):
+        return _Source(name, rows, weights, 0.0)
+    number = weights.sum() ** 2 / (weights**2).sum()  # as many artists of equal weight would count the same
+    agreement = float((_mean(model, rows, weights) ** 2).sum())
+    return _Source(name, rows, weights, ALIKE * agreement * float(number / (number + 1)))
+
+
+def _of_genres(
+    model: Model, genres: Sequence[str], by_genre: Mapping[str, Collection[str]], but: Ints
+) -> _Source:
+    common = np.zeros(len(model.artists))
+    for genre in dict.fromkeys(genres):
+        rows = model.known(list(by_genre.get(genre, ())))
         if len(rows):
-            known = tuple(model.artists[row] for row in rows)
-            return Target(model.release_vector(known), source, known)
-    named = tuple(genre for genre in dict.fromkeys(genres) if by_genre and genre in by_genre)
-    if by_genre and named:
-        return Target(unit(np.sum([by_genre[genre] for genre in named], axis=0)), "genres", named)
-    return Target(np.zeros(model.n_dims), "nothing", ())
-
-
-def genre_vectors(model: Model, genres_of: Mapping[str, Sequence[str]]) -> dict[str, Floats]:
-    """Return for each genre where the listeners of its artists are, shape (d,).
-
-    The mean of the artists' unit vectors: the less they have in common, the shorter it is, and the less it
-    says.
-
-    Parameters
-    ----------
-    genres_of
-        Artist id -> genres, as the catalogue has them.
-    """
-    members: dict[str, list[str]] = {}
-    for artist, genres in genres_of.items():
-        for genre in genres:
-            members.setdefault(genre, []).append(artist)
-    vectors = {}
-    for genre, artists in members.items():
-        rows = model.known(artists)
-        if len(rows):
-            trust = model.trust(rows)
-            vectors[genre] = trust @ unit(model.vectors[rows] @ model.reach) / trust.sum()
-    return vectors
+            common[rows] += np.log(1 + len(model.artists) / len(rows))
+    common[but] = 0.0
+    rows = np.flatnonzero(common)
+    weights = (common[rows] / common.max(initial=1e-300)) ** COMMON * np.sqrt(model.counts[rows])
+    return _alike(model, "genres", rows, weights)
 
 
 def rank_cohorts(model: Model, target: Target) -> Floats:
@@ -116,14 +166,16 @@ def rank_cohorts(model: Model, target: Target) -> Floats:
     sizes = model.sizes.astype(np.float64)
     if not target.vector.any():
         return np.zeros(len(sizes))
-    rows = model.known(target.artists) if target.relied_on != "genres" else np.zeros(0, dtype=np.int64)
-    held = np.asarray(model.holders[:, rows].mean(axis=1)).ravel() if len(rows) else np.zeros(len(sizes))
-    rate = held.sum() / max(sizes.sum(), 1.0) if held.any() else UNKNOWN_RATE
+    share = dict(zip(target.artists, target.weights, strict=True)) if target.weights else {}
+    rows = model.known(target.artists)
+    weights = np.array([share.get(model.artists[row], 1 / len(rows)) for row in rows])
+    held = np.asarray(model.holders[:, rows] @ weights) if len(rows) else np.zeros(len(sizes))
+    unheard = 1.0 - float(weights.sum())
+    rate = held.sum() / max(sizes.sum(), 1.0) + unheard * UNKNOWN_RATE or UNKNOWN_RATE
     tilt = np.exp(CLOSENESS * (unit(model.centers) @ target.vector))
     expected = np.minimum(rate * tilt / max(float(tilt @ sizes / max(sizes.sum(), 1.0)), 1e-300), 1.0)
-    if not len(rows):
-        return expected
-    predicted: Floats = expected * (held + PRIOR) / (expected * sizes + PRIOR)
+    counted = held + unheard * expected * sizes
+    predicted: Floats = expected * (counted + PRIOR) / (expected * sizes + PRIOR)
     return np.minimum(predicted, 1.0)
 
 

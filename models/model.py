@@ -189,6 +189,10 @@ class Model:
         """Return how far a vector can be trusted, 0 to 1, by how many listeners it was learned from."""
         return self.counts[rows] / (self.counts[rows] + TRUST)
 
+    def heard_by(self, rows: Ints) -> Floats:
+        """Return how many listeners in the sample play each of these artists."""
+        return self._sample_counts[rows]
+
     def standing_out(self, top: int) -> list[dict[str, float]]:
         """Return for each cohort the `top` artists that set it apart -> how many times more it plays them."""
         ratio = standing_out(

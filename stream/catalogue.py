@@ -1,4 +1,4 @@
-"""The catalogue in Redis: which artists made a song, what they are called, who plays which genre."""
+"""The catalogue in Redis: which artists made a song, what they are called, their genres and labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rapidfuzz import process
 from stream.connect import AnyRedis
 from stream.events import Song
 
-__all__ = ["Catalogue", "artist_key", "genre_key", "genres_key", "song_key"]
+__all__ = ["Catalogue", "artist_key", "genre_key", "genres_key", "label_key", "song_key"]
 
 NAMES = "artist-names"
 REMEMBERED = 200_000
@@ -37,6 +37,11 @@ def genre_key(genre: str) -> str:
     return f"genre:{{{genre.casefold()}}}:artists"
 
 
+def label_key(label: str) -> str:
+    """Return the key of the set of artists who have songs on a label."""
+    return f"label:{{{label}}}:artists"
+
+
 class Catalogue:
     """The store of songs and artists, with the songs last asked for at hand."""
 
@@ -49,7 +54,7 @@ class Catalogue:
         pipeline = self._redis.pipeline(transaction=False)
         for song in songs:
             entry = {"artist_ids": json.dumps(song.artist_ids), "genres": json.dumps(song.genres)}
-            for field in ("title", "duration_ms", "released_at"):
+            for field in ("title", "label", "duration_ms", "released_at"):
                 if (value := getattr(song, field)) is not None:
                     entry[field] = value
             pipeline.hset(song_key(song.song_id), mapping=entry)
@@ -58,6 +63,8 @@ class Catalogue:
                 pipeline.hset(NAMES, name.casefold(), artist)
             for genre in song.genres:
                 pipeline.sadd(genre_key(genre), *song.artist_ids)
+            if song.label:
+                pipeline.sadd(label_key(song.label), *song.artist_ids)
             for artist in song.artist_ids if song.genres else ():
                 pipeline.sadd(genres_key(artist), *(genre.casefold() for genre in song.genres))
         await pipeline.execute()
@@ -116,12 +123,15 @@ class Catalogue:
             pipeline.hset(artist_key(artist), "listeners", number)
         await pipeline.execute()
 
-    async def artists_of_genres(self, genres: Iterable[str]) -> list[str]:
-        """Return the artists who have songs of any of these genres."""
-        found: set[bytes] = set()
-        for genre in genres:
-            found |= await self._redis.smembers(genre_key(genre))
-        return sorted(artist.decode() for artist in found)
+    async def artists_of_genres(self, genres: Iterable[str]) -> dict[str, list[str]]:
+        """Return for each genre the artists who have songs of it."""
+        return {
+            genre: _decoded(await self._redis.smembers(genre_key(genre))) for genre in dict.fromkeys(genres)
+        }
+
+    async def artists_of_label(self, label: str) -> list[str]:
+        """Return the artists who have songs on a label."""
+        return _decoded(await self._redis.smembers(label_key(label)))
 
     async def find(self, name: str) -> str | None:
         """Return the id of the artist of that id or name (in any case); None where there is none."""
@@ -139,3 +149,7 @@ class Catalogue:
         artists = [artist for _, _, artist in found]
         names = await self.names(artists)
         return list(dict.fromkeys(names[artist] for artist in artists))
+
+
+def _decoded(members: Iterable[bytes]) -> list[str]:
+    return sorted(member.decode() for member in members)

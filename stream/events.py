@@ -177,6 +177,7 @@ class Song(_Event):
     title: str | None = None
     artist_names: list[str] = []
     genres: list[str] = []
+    label: Id | None = None
     duration_ms: Annotated[int, Field(ge=0)] | None = None
     released_at: Time | None = None
 
@@ -189,6 +190,7 @@ class Release(_Event):
     song_id: Id | None = None
     title: str | None = None
     genres: list[str] = []
+    label: Id | None = None
     featuring: list[Id] = []
     similar_to: list[Id] = []
     max_audience: Annotated[int, Field(ge=1)] | None = None
@@ -420,7 +422,7 @@ def why(error: ValidationError) -> tuple[Reason, str]:
         )
     if first["type"] == "string_pattern_mismatch":
         detail = f"{field}: {first['input']!r} has a control character or a brace in it"
-    if field.endswith(("_id", "_ids")) or field in ("featuring", "similar_to"):
+    if field.endswith(("_id", "_ids")) or field in ("featuring", "similar_to", "label"):
         return Reason.BAD_ID, detail
     return Reason.BAD_VALUE, detail
 

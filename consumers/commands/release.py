@@ -24,13 +24,17 @@ Artists: TypeAlias = Annotated[
 ]
 Featuring: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("--featuring", metavar="ARTIST", help="Asked where nobody knows the artists yet."),
+    typer.Option("--featuring", metavar="ARTIST", help="Counts where few know the artists yet."),
 ]
 SimilarTo: TypeAlias = Annotated[
-    list[str] | None, typer.Option("--similar-to", metavar="ARTIST", help="Asked next. May be repeated.")
+    list[str] | None, typer.Option("--similar-to", metavar="ARTIST", help="So do these. May be repeated.")
 ]
 Genres: TypeAlias = Annotated[
-    list[str] | None, typer.Option("--genre", metavar="GENRE", help="Asked last. May be repeated.")
+    list[str] | None,
+    typer.Option("--genre", metavar="GENRE", help="So do artists of these. May be repeated."),
+]
+Label: TypeAlias = Annotated[
+    str | None, typer.Option("--label", metavar="LABEL", help="So do the artists of a record label.")
 ]
 MaxAudience: TypeAlias = Annotated[
     int | None, typer.Option("--max-audience", metavar="N", min=1, help="Listeners at most.")
@@ -56,6 +60,7 @@ def add(app: typer.Typer) -> None:
         featuring: Featuring = None,
         similar_to: SimilarTo = None,
         genre: Genres = None,
+        label: Label = None,
         title: Annotated[str | None, typer.Option("--title", help="For people.")] = None,
         song: Annotated[str | None, typer.Option("--song", metavar="SONG", help="The song's id.")] = None,
         max_audience: MaxAudience = None,
@@ -82,6 +87,7 @@ def add(app: typer.Typer) -> None:
                 featuring=featuring,
                 similar_to=similar_to,
                 genres=genre,
+                label=label,
                 title=title,
                 song_id=song,
                 max_audience=max_audience,
@@ -103,6 +109,7 @@ def add(app: typer.Typer) -> None:
         featuring: Featuring = None,
         similar_to: SimilarTo = None,
         genre: Genres = None,
+        label: Label = None,
         max_audience: MaxAudience = None,
         min_ctr: MinCtr = None,
         first: Annotated[int, typer.Option("--first", min=0, help="How many listeners to show.")] = 10,
@@ -120,6 +127,7 @@ def add(app: typer.Typer) -> None:
                 featuring=featuring,
                 similar_to=similar_to,
                 genres=genre,
+                label=label,
                 max_audience=max_audience,
                 min_ctr=min_ctr,
             )
@@ -140,7 +148,7 @@ async def _event(redis: AnyRedis, **fields: Any) -> Release:
     others = ("featuring", "similar_to")
     for name in others:
         fields[name] = await known_artists(redis, fields[name] or ())
-    may_be_new = any(fields[name] for name in (*others, "genres"))
+    may_be_new = any(fields[name] for name in (*others, "genres", "label"))
     fields["artist_ids"] = await known_artists(redis, fields["artist_ids"], may_be_new=may_be_new)
     fields["genres"] = fields["genres"] or []
     try:

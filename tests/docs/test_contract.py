@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.catalogue import artist_key, genre_key, genres_key, song_key
+from stream.catalogue import artist_key, genre_key, genres_key, label_key, song_key
 from stream.cohort_history import history_key
 from stream.cohorts import apart_key, cohort_key, members_key
 from stream.events import EVENTS, Reason, json_schemas
@@ -28,6 +28,7 @@ KEYS = [
         release_key("R", "cohorts"),
         release_key("R", "counts"),
     ),
+    label_key("L"),
     genre_key("g").replace("{g}", "{G}"),
 ]
 

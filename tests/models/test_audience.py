@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
-from models.audience import aim, choose_cohorts, genre_vectors, rank_cohorts, rank_members
+from models.audience import aim, choose_cohorts, rank_cohorts, rank_members
 from models.model import Model
 from models.taste import taste, unit
 from tests.models.worlds import World, rows_of
@@ -16,24 +20,87 @@ def cohort_of(world: World, model: Model, scene: int) -> int:
     return int(np.bincount(cohorts[world.scene == scene]).argmax())
 
 
+def by_genre(world: World) -> dict[str, list[str]]:
+    """Scenes as genres; everybody plays live."""
+    found: dict[str, list[str]] = {"live": list(world.artists)}
+    for artist in world.artists:
+        found.setdefault(artist.split("a")[0], []).append(artist)
+    return found
+
+
 @pytest.mark.parametrize("scene", range(8))
-@pytest.mark.parametrize("asked", ["artists", "featuring", "similar_to", "genres"])
+@pytest.mark.parametrize("asked", ["artists", "featuring", "similar_to", "label", "genres"])
 def test_a_release_goes_to_its_scenes_cohort(world: World, model: Model, scene: int, asked: str) -> None:
-    by_genre = genre_vectors(model, {artist: [artist.split("a")[0]] for artist in world.artists})
-    named = {asked: [f"s{scene}"] if asked == "genres" else [f"s{scene}a3", "never heard"]}
-    target = aim(model, **{"artists": ["never heard"]} | named, by_genre=by_genre)
+    known = ["live", f"s{scene}"] if asked == "genres" else [f"s{scene}a3", "never heard"]
+    given: dict[str, Any] = {"artists": ["never heard"]} | {asked: known}
+    target = aim(model, **given, by_genre=by_genre(world))
     assert target.relied_on == asked
     ctr = rank_cohorts(model, target)
     assert int(ctr.argmax()) == cohort_of(world, model, scene)
 
 
-def test_what_is_known_best_is_relied_on(model: Model) -> None:
-    by_genre = {"rock": np.ones(model.n_dims)}
-    words = {"featuring": ["s1a1"], "similar_to": ["s2a2"], "genres": ["rock"], "by_genre": by_genre}
-    assert aim(model, ["s0a0"], **words).relied_on == "artists"
-    assert aim(model, ["new"], **words).relied_on == "featuring"
-    assert aim(model, ["new"], **words | {"featuring": []}).relied_on == "similar_to"
-    assert aim(model, ["new"], **words | {"featuring": ["x"], "similar_to": []}).relied_on == "genres"
+def scarce(model: Model, artist: str, listeners: int) -> Model:
+    """The model, of whose sample only so many listeners play an artist."""
+    holders = model.holders.tolil()
+    holders[:, model.index[artist]] = 0
+    holders[0, model.index[artist]] = listeners
+    return replace(model, holders=csr_matrix(holders))
+
+
+def test_the_fewer_know_an_artist_the_more_counts_whom_it_is_like(world: World, model: Model) -> None:
+    like: dict[str, Any] = {
+        "similar_to": ["s1a1", "s1a2", "s1a3"],
+        "genres": ["s1"],
+        "by_genre": by_genre(world),
+    }
+    targets = [aim(scarce(model, "s0a0", n), ["s0a0"], **like) for n in (0, 4, 8, 20, 60, 4000)]
+    own = [model.release_vector(["s0a0"]) @ target.vector for target in targets]
+    assert (np.diff(own) > 0).all()
+    assert own[-1] > 0.999
+    assert [target.relied_on for target in targets] == [
+        "genres, similar_to",
+        "genres, similar_to, artists",
+        "genres, similar_to, artists",
+        "artists, genres, similar_to",
+        "artists, genres, similar_to",
+        "artists",
+    ]
+    for target in targets:
+        assert 0 <= sum(target.weights) <= 1 + 1e-9
+        assert len(target.artists) == len(target.weights)
+
+
+def test_artists_that_have_nothing_in_common_say_less(model: Model) -> None:
+    alike, unlike = ["s1a0", "s1a1", "s1a2", "s1a3"], ["s1a0", "s2a0", "s3a0", "s4a0"]
+    like: dict[str, Any] = {"similar_to": ["s0a1", "s0a2"]}
+    share = []
+    for artists in (alike, unlike):
+        target = aim(model, ["new"], label=artists, **like)
+        share.append(sum(w for a, w in zip(target.artists, target.weights, strict=True) if a in artists))
+    assert share[0] > 1.3 * share[1]
+
+
+def test_for_genres_stands_who_has_most_of_them(world: World, model: Model) -> None:
+    some = {"indie": [f"s1a{i}" for i in range(20)] + [f"s2a{i}" for i in range(20)]}
+    some |= {"folk": [f"s2a{i}" for i in range(20)] + [f"s3a{i}" for i in range(20)]}
+    ctr = rank_cohorts(model, aim(model, ["new"], genres=["indie", "folk"], by_genre=some))
+    assert int(ctr.argmax()) == cohort_of(world, model, 2)
+
+
+def test_an_artist_is_not_on_its_own_label_or_of_its_own_genre(model: Model) -> None:
+    alone = aim(model, ["s0a0"], label=["s0a0"], genres=["pop"], by_genre={"pop": ["s0a0"]})
+    assert (alone.relied_on, alone.artists, alone.weights) == ("artists", ("s0a0",), (1.0,))
+
+
+def test_the_order_of_what_is_given_makes_no_difference(world: World, model: Model) -> None:
+    one = aim(
+        model, ["s0a0", "s0a1"], similar_to=["s1a1", "s1a2"], genres=["live", "s1"], by_genre=by_genre(world)
+    )
+    other = aim(
+        model, ["s0a1", "s0a0"], similar_to=["s1a2", "s1a1"], genres=["s1", "live"], by_genre=by_genre(world)
+    )
+    np.testing.assert_allclose(one.vector, other.vector, atol=1e-12)
+    np.testing.assert_allclose(rank_cohorts(model, one), rank_cohorts(model, other), atol=1e-12)
 
 
 def test_of_what_nothing_is_known_nobody_is_told(model: Model) -> None:

@@ -79,6 +79,12 @@ def test_weights_say_how_much_an_artist_counts(model: Model) -> None:
     np.testing.assert_allclose(vector, model.release_vector(["s0a0"]), atol=1e-9)
 
 
+def test_listeners_in_the_sample_are_counted_by_artist(world: World, model: Model) -> None:
+    plays = np.asarray((rows_of(world, model) > 0).sum(axis=0)).ravel()
+    missing = plays - model.heard_by(np.arange(len(model.artists)))
+    assert ((missing >= 0) & (missing <= world.plays.shape[0] - model.listeners)).all()
+
+
 def test_what_stands_out_is_the_scenes_own(model: Model) -> None:
     for top in model.standing_out(3):
         assert len({artist.split("a")[0] for artist in top}) == 1

@@ -66,8 +66,15 @@ async def test_the_nearest_names_come_first(catalogue: Catalogue) -> None:
 
 async def test_artists_are_found_by_genre_in_any_case(catalogue: Catalogue) -> None:
     await catalogue.put([song("s1", "b", "a", genres=["Post-Rock"]), song("s2", "c", genres=["pop"])])
-    assert await catalogue.artists_of_genres(["post-rock"]) == ["a", "b"]
-    assert await catalogue.artists_of_genres(["POP", "Post-Rock", "none"]) == ["a", "b", "c"]
+    found = await catalogue.artists_of_genres(["POP", "Post-Rock", "none"])
+    assert found == {"POP": ["c"], "Post-Rock": ["a", "b"], "none": []}
+
+
+async def test_artists_are_found_by_label(redis: AnyRedis, catalogue: Catalogue) -> None:
+    await catalogue.put([song("s1", "b", "a", label="L 1"), song("s2", "c", label="L 2"), song("s3", "d")])
+    assert await catalogue.artists_of_label("L 1") == ["a", "b"]
+    assert await catalogue.artists_of_label("none") == []
+    assert await redis.hget(song_key("s2"), "label") == b"L 2"
 
 
 async def test_genres_of_artists_are_those_of_all_their_songs(catalogue: Catalogue) -> None:
