@@ -121,7 +121,7 @@ class Trainer:
                 await self._publish(learner)
                 published_at, published_clicks, learned = time.monotonic(), learner.clicks, 0
             self._heartbeat.gauges["sample"] = learner.listeners
-            self._heartbeat.gauges["settled"] = int(not users and not learned)
+            self._heartbeat.gauges["settled"] = int(bool(consumer.assignment()) and not users and not learned)
 
     async def _read(self, consumer: AIOKafkaConsumer) -> list[ConsumerRecord]:
         if not consumer.assignment():

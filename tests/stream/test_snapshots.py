@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from models.cohort_learner import CohortLearner
@@ -48,6 +48,7 @@ def test_a_snapshot_names_no_listener() -> None:
 
 
 @given(at=st.integers(0, len(SNAPSHOT) - 1), flip=st.integers(1, 255))
+@example(at=len(b"REFRAIN"), flip=1)  # the format
 def test_a_byte_that_is_changed_is_noticed(at: int, flip: int) -> None:
     damaged = bytearray(SNAPSHOT)
     damaged[at] ^= flip
@@ -88,6 +89,27 @@ async def test_the_last_ten_are_kept_the_newest_first(redis: AnyRedis, snapshots
     assert len(await snapshots.versions()) == KEPT
     there = [n for n in range(1, 14) if await redis.exists(snapshot_key(n))]
     assert there == list(range(4, 14))
+
+
+async def test_one_that_was_chosen_is_kept_among_the_ten(snapshots: Snapshots) -> None:
+    await snapshots.publish(version(1))
+    await snapshots.use(1)
+    for number in range(2, 14):
+        await snapshots.publish(version(number))
+    assert [number for number, _ in await snapshots.versions()] == [*range(13, 4, -1), 1]
+    assert await snapshots.current() == 1
+    assert await snapshots.use_newest() == 13
+    await snapshots.publish(version(14))
+    assert await snapshots.current() == 14
+    assert [number for number, _ in await snapshots.versions()] == list(range(14, 4, -1))
+
+
+async def test_the_newest_is_the_one_of_the_largest_version_whatever_trainers_clocks_say(
+    snapshots: Snapshots,
+) -> None:
+    await snapshots.publish(dataclasses.replace(MODEL, version=1, created_at=9000.0))
+    await snapshots.publish(dataclasses.replace(MODEL, version=2, created_at=1000.0))
+    assert await snapshots.versions() == [(2, 1000.0), (1, 9000.0)]
 
 
 async def test_publishing_twice_changes_nothing(snapshots: Snapshots) -> None:
