@@ -149,6 +149,16 @@ def test_a_release_of_an_unheard_artist_relies_on_artists_of_its_genres(office: 
     assert office.db.hget("release:{unheard, genres}", "relied_on") == "genres"
 
 
+def test_a_release_of_an_unheard_artist_relies_on_artists_of_its_label_beside_others(office: Desk) -> None:
+    office.log.send("songs", [{"song_id": "s2", "artist_ids": [ARTIST], "label": "Smekkleysa"}])
+    office.log.wait_until_caught_up("work", "songs")
+    answer = office.ask(
+        "unheard, label", "nobody knows", label="Smekkleysa", similar_to=[ARTIST], max_audience=30
+    )
+    assert answer.scores == pytest.approx(best(office, 30), abs=1e-5)
+    assert office.db.hget("release:{unheard, label}", "relied_on") == "similar_to, label"
+
+
 def test_of_what_nothing_is_known_nobody_is_told(office: Desk) -> None:
     unknown = {"featuring": ["nor them"], "similar_to": ["nor her"], "genres": ["nor that"]}
     answer = office.ask("unheard", "nobody knows", **unknown)
