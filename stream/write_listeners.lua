@@ -19,16 +19,14 @@ local refused = {}
 for i, change in ipairs(cmsgpack.unpack(ARGV[1])) do
   local user, artists, taste_key = KEYS[i], KEYS[i] .. ':artists', KEYS[i] .. ':taste'
   local rev, fields, affinities, dropped, taste = unpack(change)
-  if tonumber(redis.call('HGET', user, 'rev') or 0) ~= rev then
+  local held = redis.call('HMGET', user, 'rev', 'kept')
+  if tonumber(held[1] or 0) ~= rev then
     refused[#refused + 1] = i
   else
-    redis.call('HSET', user, 'rev', rev + 1, unpack(fields))
     -- Dropped first: an artist may be dropped by one click and come back by the next.
     local gone = in_steps('ZREM', artists, dropped)
-    local new = in_steps('ZADD', artists, affinities)
-    if new ~= gone then
-      redis.call('HINCRBY', user, 'kept', new - gone)
-    end
+    local kept = (held[2] or 0) - gone + in_steps('ZADD', artists, affinities)
+    redis.call('HSET', user, 'rev', rev + 1, 'kept', kept, unpack(fields))
     if taste then
       redis.call('SET', taste_key, taste)
     end
