@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 import faust
@@ -19,7 +19,8 @@ logger = logging.getLogger(__name__)
 
 TOGETHER = 1000  # songs or feedback events handled at once
 WITHIN = 0.05  # seconds that the first of them waits for others
-PATIENCE = 5.0  # seconds that what is in hand has to be done when the process is to end
+PATIENCE = 4.0  # seconds to be done with what is in hand when the process is to end
+FAREWELL = 2.5  # seconds to leave the group
 
 
 class Handler(Protocol):
@@ -49,9 +50,8 @@ class _App(faust.App):
 class Agents:
     """Three agents, one for each topic, in one consumer group.
 
-    Faust acknowledges an event when its agent lets go of it, be it that the agent failed or was cancelled. So
-    each event is held once more until what it asks for is done: whoever reads the partition next gets the
-    others again.
+    An agent does not let go of an event before it is done what that asks for, or the process ends: whoever
+    reads the partition next gets it again.
 
     Parameters
     ----------
@@ -87,31 +87,27 @@ class Agents:
         @self._app.agent(self._topic("releases"), name="releases")
         async def releases(stream: Any) -> None:
             async for event in stream.events():
-                await self._do([event], handler.release, _record(event), event.message.timestamp)
+                await self._do(handler.release, _record(event), event.message.timestamp)
 
         @self._app.agent(self._topic("feedback"), name="feedback")
         async def feedback(stream: Any) -> None:
             async for events in stream.take_events(TOGETHER, within=WITHIN):
-                await self._do(events, handler.feedback, [_record(event) for event in events])
+                await self._do(handler.feedback, [_record(event) for event in events])
 
         @self._app.agent(self._topic("songs"), name="songs")
         async def songs(stream: Any) -> None:
             async for events in stream.take_events(TOGETHER, within=WITHIN):
-                await self._do(events, handler.songs, [_record(event) for event in events])
+                await self._do(handler.songs, [_record(event) for event in events])
 
     def _topic(self, name: str) -> Any:
         return self._app.topic(
             name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
         )
 
-    async def _do(self, events: Sequence[Any], do: Callable[..., Awaitable[None]], *given: Any) -> None:
-        for event in events:
-            event.message.incref()
-        if not self._stop.is_set() and await self._done(do, *given):
-            for event in events:
-                event.ack()
-        else:
-            await asyncio.Event().wait()  # until the process ends: Faust would go on with the next event
+    async def _do(self, do: Callable[..., Awaitable[None]], *given: Any) -> None:
+        """Do what an event asks for. Comes back only when that is done: Faust would acknowledge the event."""
+        if self._stop.is_set() or not await self._done(do, *given):
+            await asyncio.Event().wait()
 
     async def _done(self, do: Callable[..., Awaitable[None]], *given: Any) -> bool:
         self._in_hand += 1
@@ -120,7 +116,7 @@ class Agents:
             await do(*given)
         except Stopped:
             return False
-        except Exception as error:  # noqa: BLE001 - Faust would log it, acknowledge the event and go on
+        except Exception as error:  # noqa: BLE001 - Faust would log it and go on with the next event
             if not self._failed.done():
                 self._failed.set_exception(error)
             return False
@@ -146,11 +142,16 @@ class Agents:
     async def end(self) -> None:
         """Let what is in hand be done, as far as it can be, commit, and leave the group."""
         self._stop.set()
-        try:
-            await asyncio.wait_for(self._idle.wait(), PATIENCE)
-        except TimeoutError:
-            logger.warning("not everything in hand is done after %g s: whoever comes next does it", PATIENCE)
-        await self._app.stop()
+        await _at_most(PATIENCE, self._idle.wait(), "not everything in hand is done")
+        # Where Kafka is away, Faust's consumer may end in a way that Faust waits for without end.
+        await _at_most(FAREWELL, self._app.stop(), "Kafka does not answer the farewell")
+
+
+async def _at_most(seconds: float, doing: Coroutine[Any, Any, object], otherwise: str) -> None:
+    try:
+        await asyncio.wait_for(doing, seconds)
+    except TimeoutError:
+        logger.warning("%s after %g s: whoever comes next does the rest", otherwise, seconds)
 
 
 def _record(event: Any) -> Record:
