@@ -140,16 +140,19 @@ def test_a_kafka_that_dies_and_comes_back_ends_nobody_and_loses_nothing(
         create_topics(own)
         started = {kind: refrain.start(kind, kafka=first.kafka) for kind in ("ingest", "train", "work")}
         other = settings.redis.removesuffix("/0") + "/2"
-        impatient = refrain.start("ingest", kafka=first.kafka, group="other", redis=other)
+        impatient = [
+            refrain.start(kind, kafka=first.kafka, group="other", redis=other) for kind in ("ingest", "work")
+        ]
         with kafka_log(own) as log:
             log.send("clicks", events[:1000])
             for kind in started:
                 wait_for(lambda kind=kind: log.members(kind), f"{kind} to join")
             wait_for(lambda: applied(db) == 1000, "the first clicks")
             log.wait_until_caught_up("ingest", "clicks")
+            wait_for(lambda: said(impatient[1], "answering releases"), "the other worker")
         first.children[0].kill()
-        # Nobody answers to its farewell, it ends all the same.
-        assert impatient.stop() == 0
+        # Nobody answers to their farewell, they end all the same.
+        assert [child.stop() for child in impatient] == [0, 0]
     with servers(home) as second:
         assert second.kafka == first.kafka
         with kafka_log(own) as log:
