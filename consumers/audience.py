@@ -50,9 +50,13 @@ class Planner:
             return Audience((), {}, "nobody knows these artists yet", "nothing")
         rates = rank_cohorts(model, target)
         ctr = dict(zip(model.cohort_ids, rates.tolist(), strict=True))
-        members = await self._members(release, model, rates)
-        if not members:
+        known = await self.cohorts.sizes()
+        sizes = np.array([known.get(cohort, 0) for cohort in model.cohort_ids])
+        members = await self._members(release, model, rates, sizes)
+        if not members and sizes.any():
             return Audience((), ctr, "no cohort reaches min_ctr", target.relied_on)
+        if not any(held.users for held in members.values()):
+            return Audience((), ctr, "nobody is placed under this model yet", target.relied_on)
         places = release.max_audience or self.max_audience
         users, cohorts, scores = await self._best(members, target, places)
         if not users:
@@ -71,16 +75,18 @@ class Planner:
         )
 
     async def _members(
-        self, release: Release, model: Model, rates: npt.NDArray[np.float64]
+        self,
+        release: Release,
+        model: Model,
+        rates: npt.NDArray[np.float64],
+        sizes: npt.NDArray[np.int64],
     ) -> dict[str, Members]:
-        """Return the members of the cohorts chosen."""
-        sizes = await self.cohorts.sizes()
-        now = np.array([sizes.get(cohort, 0) for cohort in model.cohort_ids])
+        """Return the members of the cohorts chosen, whose sizes are these."""
         places = release.max_audience or self.max_audience
-        limit = min(self.candidates * now.sum(), max(PER_PLACE * places, AT_LEAST))
-        chosen = choose_cohorts(rates, now, limit, release.min_ctr or 0.0)
+        limit = min(self.candidates * sizes.sum(), max(PER_PLACE * places, AT_LEAST))
+        chosen = choose_cohorts(rates, sizes, limit, release.min_ctr or 0.0)
         return await self.shelf.members(
-            {model.cohort_ids[row]: int(now[row]) for row in chosen}, model.n_dims
+            {model.cohort_ids[row]: int(sizes[row]) for row in chosen}, model.n_dims
         )
 
     async def _best(

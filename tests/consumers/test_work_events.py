@@ -54,10 +54,16 @@ def test_feedback_is_counted_for_the_release_and_for_the_cohort(office: Desk) ->
 
 
 def test_feedback_sent_twice_counts_once(office: Desk) -> None:
-    (user, _), *_ = told_of(office, "sent twice", 2)
+    (user, cohort), *_ = told_of(office, "sent twice", 2)
+    before = office.counts(f"cohort:{{{cohort}}}")
     office.report("sent twice", (user, "sent"), (user, "sent"), (user, "clicked"))
     office.report("sent twice", (user, "sent"), (user, "clicked"))
     assert office.counts("release:{sent twice}") == {"sent": 1, "clicked": 1, "ctr": 1}
+    now = office.counts(f"cohort:{{{cohort}}}")
+    assert {kind: now[kind] - before.get(kind, 0) for kind in ("sent", "clicked")} == {
+        "sent": 1,
+        "clicked": 1,
+    }
 
 
 def test_feedback_of_a_release_that_nobody_knows_or_a_listener_not_told_counts_nowhere(office: Desk) -> None:
