@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from consumers.commands import doctor, forget, look, model, release, replay, start
+from consumers.commands import doctor, evaluate, forget, look, model, release, replay, start
 
 __all__ = ["build", "main"]
 
-FAMILIES = (start, replay, release, look, doctor, forget, model)
+FAMILIES = (start, replay, evaluate, release, look, doctor, forget, model)
 
 EPILOG = "Settings are environment variables (REFRAIN_KAFKA, REFRAIN_REDIS, ...) or lines of refrain.toml."
 

@@ -12,7 +12,7 @@
     whole.py      from files to a result
     result.py     all that was found
     tables.py     for people
-    page.py       as a page
+    page.py       as a page, with the pictures of plots.py
 """
 
 from __future__ import annotations
@@ -166,6 +166,7 @@ def add(app: typer.Typer) -> None:
         """
         from consumers.commands.evaluate.bar import Bar
         from consumers.commands.evaluate.names import artist_names
+        from consumers.commands.evaluate.page import can_draw, write_page
         from consumers.commands.evaluate.tables import show
         from consumers.commands.evaluate.whole import Wish
         from consumers.commands.evaluate.whole import evaluate as carry_out
@@ -215,12 +216,18 @@ def add(app: typer.Typer) -> None:
         )
         layout = Layout(columns=named_columns(names_columns), encoding=encoding, mend=mend)
         called = artist_names(names, layout, pairs("--names-map", names_map)) if names else {}
+        if html:
+            can_draw(html)
         with Bar(shown=not as_json) as bar:
             result = carry_out(plan, wish, settings, lambda artist: called.get(artist, artist), bar.show)
+        if html:
+            write_page(result, settings.candidates, html)
         if as_json:
             print_json(result.to_json())
         else:
             show(result)
+            if html:
+                typer.echo(f"the page is {html}")
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -17,7 +17,9 @@ from consumers.commands.look_tables import facts
 from consumers.commands.words import percent
 from models.evaluation import Estimate
 
-__all__ = ["about", "missing_in_words", "show", "split_in_words"]
+__all__ = ["about", "caution", "missing_in_words", "show", "split_in_words"]
+
+FEW = 20  # artists
 
 
 def show(result: Result) -> None:
@@ -31,11 +33,23 @@ def show(result: Result) -> None:
         "how many of those told are; recall: how many of those to be found are told. ± half of a 95 % "
         "interval over artists. Who plays the artist already is left out.[/]"
     )
+    if caution(result):
+        console.print(f"[yellow]{caution(result)}[/]")
     for name, install in missing_in_words(result).items():
         console.print(f"[yellow]not compared with {name}:[/] {install}", soft_wrap=True)
     if len(result.served) > 1:
         console.print()
         console.print(_curve(result))
+
+
+def caution(result: Result) -> str:
+    """Say where figures say little; nothing where they do not."""
+    if result.asked >= FEW:
+        return ""
+    return (
+        f"Only {result.asked} artist{'s' if result.asked > 1 else ''} can be asked about: these figures say "
+        "little, whatever the interval. More clicks, or --split random, ask about more."
+    )
 
 
 def about(result: Result) -> dict[str, str]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from consumers.commands.evaluate.installed import absent
 from consumers.commands.evaluate.ledger import Ledger
@@ -83,7 +84,9 @@ def evaluate(plan: Plan, wish: Wish, settings: Settings, name: Callable[[str], s
         until = None if random else _until(plan, wish, ledger)
         question = ask(ledger, until, share=wish.share, most=wish.artists, seed=wish.seed)
         study = Study(ledger, question, settings, timed=timed, seed=wish.seed, name=name, watch=watch)
-        served = tuple(study.serve(n_cohorts) for n_cohorts in wish.cohorts)
+        # One thread for the small matrices there: waiting for a second one takes longer than they do.
+        with threadpool_limits(1, "blas"):
+            served = tuple(study.serve(n_cohorts) for n_cohorts in wish.cohorts)
         best = max(served, key=_worth)
         baselines = tuple(study.baselines(best.wanted)) if wish.baselines else ()
         return Result(
