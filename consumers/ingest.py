@@ -212,6 +212,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
                         user_id=move.user_id,
                         origin=move.origin,
                         to=move.to,
+                        reason=move.reason,
                         model_version=version,
                         ts=move.ts,
                     )

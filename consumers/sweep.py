@@ -84,7 +84,9 @@ class Sweeper:
         moves = [move for entry in digests for move in entry.moves]
         # Found in a set that their record does not name: a process died between the two.
         strays = [
-            Move(entry.listener.user_id, cohort, entry.listener.cohort, entry.listener.cohort_since)
+            Move(
+                entry.listener.user_id, cohort, entry.listener.cohort, entry.listener.cohort_since, "refresh"
+            )
             for entry in digests
             if entry.listener.rev and entry.listener.cohort != cohort
         ]

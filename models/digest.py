@@ -6,14 +6,15 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-from models.affinity import ACTION_WEIGHTS, ForwardDecay
+from models.affinity import ACTION_WEIGHTS, DAY, ForwardDecay
 from models.cohorts import settle
+from models.lately import FADES, nearness
 from models.model import Model
 
 __all__ = ["Click", "Digest", "Listener", "Move", "Rules", "digest"]
@@ -37,12 +38,16 @@ class Click(NamedTuple):
 
 
 class Move(NamedTuple):
-    """A listener's way from one cohort to another; "" is no cohort. A birth comes from ""."""
+    """A listener's way from one cohort to another; "" is no cohort. A birth comes from "".
+
+    The reason is a click; a refresh of the model; or a rebirth: the model no longer has the cohort left.
+    """
 
     user_id: str
     origin: str
     to: str
     ts: float
+    reason: Literal["click", "refresh", "rebirth"] = "click"
 
 
 @dataclass(slots=True)
@@ -50,7 +55,8 @@ class Listener:
     """A listener as Redis holds them, as far as their next clicks need it.
 
     `affinities` are stored weights (forward-decayed); where `whole`, all that there are, else those of the
-    artists that the clicks name. `rev` counts the writes: 0 is a listener who is not there yet.
+    artists that the clicks name. `rev` counts the writes: 0 is a listener who is not there yet. `lately`,
+    shape (d,), sums the vectors of the artists last clicked, each click weighing `FADES` of the next.
     """
 
     user_id: str
@@ -68,6 +74,7 @@ class Listener:
     offsets: dict[str, int] = field(default_factory=dict)
     affinities: dict[str, float] = field(default_factory=dict)
     whole: bool = True
+    lately: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,7 @@ class Digest:
 
 
 HOUR = 3600.0
+REFRESHED = "model:"  # the place of a move that a model made, no click
 RESIDUE = 1e-6  # of a taste that is taken back: so little is left by rounding, it is no taste
 
 
@@ -131,7 +139,7 @@ def digest(
     start = [(listener.cohort, listener.moved) for listener in listeners]
     steps = _Steps()
     for row, (entry, new) in enumerate(zip(digests, clicks, strict=True)):
-        _count(row, entry, new, steps, rules)
+        _count(row, entry, new, steps, rules, model)
     if model is not None:
         if tastes is None:
             raise ValueError("where there is a model, tastes are needed")
@@ -145,8 +153,18 @@ def digest(
         # Also who was born, and who left and came back: the record says when.
         if (listener.cohort, listener.moved) != (origin, moved):
             listener.cohort_from = origin
-            entry.moves.append(Move(listener.user_id, origin, listener.cohort, listener.cohort_since))
+            entry.moves.append(_move(listener, model))
     return digests
+
+
+def _move(listener: Listener, model: Model | None) -> Move:
+    """Say the last move on record."""
+    reason: Literal["click", "refresh", "rebirth"] = "click"
+    if listener.cohort_from and model and listener.cohort_from not in model.cohort_ids:
+        reason = "rebirth"
+    elif listener.moved.startswith(REFRESHED):
+        reason = "refresh"
+    return Move(listener.user_id, listener.cohort_from, listener.cohort, listener.cohort_since, reason)
 
 
 @dataclass(slots=True)
@@ -157,13 +175,17 @@ class _Steps:
     rows: list[int] = field(default_factory=list)
     ranks: list[int] = field(default_factory=list)
     at: list[tuple[float, str]] = field(default_factory=list)
+    fresh: list[bool] = field(default_factory=list)
     bots: list[bool] = field(default_factory=list)
     artists: list[str] = field(default_factory=list)
     roots: list[float] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
 
 
-def _count(row: int, entry: Digest, clicks: Sequence[Click], steps: _Steps, rules: Rules) -> None:
+def _count(
+    row: int, entry: Digest, clicks: Sequence[Click], steps: _Steps, rules: Rules, model: Model | None
+) -> None:
     listener = entry.listener
     weights = listener.affinities
     if listener.whole:
@@ -175,34 +197,37 @@ def _count(row: int, entry: Digest, clicks: Sequence[Click], steps: _Steps, rule
             if place == listener.moved:
                 # Redelivered, and the last that moved the listener: whether the member sets and the
                 # change's event followed is not known, so both are done again.
-                entry.moves.append(
-                    Move(listener.user_id, listener.cohort_from, listener.cohort, listener.cohort_since)
-                )
+                entry.moves.append(_move(listener, model))
             continue
         if listener.rev == 0 and not entry.changed:
             listener.moved = place
             listener.cohort_since = click.ts
         entry.changed = True
         listener.offsets[click.partition] = click.offset
+        fresh = click.ts >= listener.last_seen - DAY  # what comes late says nothing of now
         _see(listener, click.ts, rules)
-        added = rules.decay.stored(ACTION_WEIGHTS[click.action], click.ts)
+        weight = ACTION_WEIGHTS[click.action]
+        added = rules.decay.stored(weight, click.ts)
         for artist in click.artist_ids:
             old = weights.get(artist, 0.0)
             new = old + added
             weights[artist] = entry.affinities[artist] = new
             steps.artists.append(artist)
             steps.roots.append(_root(new) - _root(old))
+            steps.weights.append(weight * fresh)
         if listener.whole:
             while len(weights) > rules.max_artists:
                 artist = min(weights, key=lambda name: (weights[name], name))
                 steps.artists.append(artist)
                 steps.roots.append(-_root(weights.pop(artist)))
+                steps.weights.append(0.0)
                 entry.affinities.pop(artist, None)
                 if artist in steps.before[row]:
                     entry.dropped.append(artist)
         steps.rows.append(row)
         steps.ranks.append(rank)
         steps.at.append((click.ts, place))
+        steps.fresh.append(fresh)
         steps.bots.append(listener.bot)
         steps.ends.append(len(steps.artists))
         rank += 1
@@ -234,30 +259,38 @@ def _sums(rows: Sequence[Mapping[str, float]], model: Model) -> Floats:
                 columns.append(column)
                 roots.append(_root(weight))
         ends.append(len(columns))
-    return _weighted(ends, columns, roots, model)
+    return _weighted(ends, columns, [roots], model)[0]
 
 
-def _weighted(ends: list[int], columns: list[int], roots: list[float], model: Model) -> Floats:
-    """Sum factors: row i of the result is the sum of roots x factors over entries ends[i] to ends[i+1]."""
+def _weighted(
+    ends: list[int], columns: list[int], weightings: Sequence[list[float]], model: Model
+) -> list[Floats]:
+    """Sum factors, by each weighting: row i sums weights x factors over entries ends[i] to ends[i+1]."""
     used, local = np.unique(np.asarray(columns, dtype=np.int64), return_inverse=True)
-    matrix = csr_matrix((np.asarray(roots, dtype=np.float64), local, ends), shape=(len(ends) - 1, len(used)))
-    return np.asarray(matrix @ model.factors[used].astype(np.float64))
+    factors, shape = model.factors[used].astype(np.float64), (len(ends) - 1, len(used))
+    return [
+        np.asarray(csr_matrix((np.asarray(weights, dtype=np.float64), local, ends), shape) @ factors)
+        for weights in weightings
+    ]
 
 
 def _place(
     digests: list[Digest], tastes: Floats, steps: _Steps, model: Model, rules: Rules, now: float
 ) -> None:
-    ends, columns, roots = [0], [], []
+    ends, columns, roots, weights = [0], [], [], []
     begin = 0
     for end in steps.ends:
-        for artist, change in zip(steps.artists[begin:end], steps.roots[begin:end], strict=True):
-            column = model.index.get(artist)
+        for at in range(begin, end):
+            column = model.index.get(steps.artists[at])
             if column is not None:
                 columns.append(column)
-                roots.append(change)
+                roots.append(steps.roots[at])
+                weights.append(steps.weights[at])
         ends.append(len(columns))
         begin = end
-    changes = _weighted(ends, columns, roots, model)
+    changes, heard = _weighted(ends, columns, [roots, weights], model)
+    fades = np.where(steps.fresh, FADES, 1.0)[:, None]
+    lately = np.array([_lately(entry.listener, model) for entry in digests]).reshape(tastes.shape)
     number = {cohort: position for position, cohort in enumerate(model.cohort_ids)}
     cohorts = np.array([number.get(entry.listener.cohort, -1) for entry in digests], dtype=np.int64)
     rows, ranks = np.asarray(steps.rows, dtype=np.int64), np.asarray(steps.ranks, dtype=np.int64)
@@ -267,9 +300,10 @@ def _place(
         chosen = order[first:last]
         row = rows[chosen]
         tastes[row] = _added(tastes[row], changes[chosen])
+        lately[row] = fades[chosen] * lately[row] + heard[chosen]
         bots = [steps.bots[step] for step in chosen]
         places = [steps.at[step] for step in chosen]
-        _settle(digests, cohorts, row, tastes, bots, places, model, rules)
+        _settle(digests, cohorts, row, tastes, lately, bots, places, model, rules)
     stale = [
         at
         for at, entry in enumerate(digests)
@@ -278,12 +312,19 @@ def _place(
     if stale:
         # No click of theirs counts, so only a new model can move them.
         bots = [digests[at].listener.bot for at in stale]
-        places = [(now, f"model:{model.version}")] * len(stale)
-        _settle(digests, cohorts, np.asarray(stale), tastes, bots, places, model, rules)
+        places = [(now, f"{REFRESHED}{model.version}")] * len(stale)
+        _settle(digests, cohorts, np.asarray(stale), tastes, lately, bots, places, model, rules)
         for at in stale:
             digests[at].changed = True
-    for entry, taste in zip(digests, tastes, strict=True):
-        entry.taste = taste
+    for entry, taste, last in zip(digests, tastes, lately, strict=True):
+        entry.taste, entry.listener.lately = taste, last.copy()
+
+
+def _lately(listener: Listener, model: Model) -> Floats:
+    # Versions are aligned, so what was summed under another goes on; not so in other dimensions.
+    if listener.lately is None or len(listener.lately) != model.n_dims:
+        return np.zeros(model.n_dims)
+    return listener.lately
 
 
 def _added(tastes: Floats, changes: Floats) -> Floats:
@@ -298,12 +339,14 @@ def _settle(
     cohorts: npt.NDArray[np.int64],
     rows: npt.NDArray[np.int64],
     tastes: Floats,
+    lately: Floats,
     bots: Sequence[bool],
     places: Sequence[tuple[float, str]],
     model: Model,
     rules: Rules,
 ) -> None:
-    settled = settle(model.similarity(tastes[rows]), cohorts[rows], rules.margin)
+    near = nearness(model.similarity(tastes[rows]), model.similarity(lately[rows]))
+    settled = settle(near, cohorts[rows], rules.margin)
     settled[~tastes[rows].any(axis=1)] = -1
     cohorts[rows] = settled
     for row, cohort, bot, (ts, place) in zip(rows, settled, bots, places, strict=True):

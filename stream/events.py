@@ -238,6 +238,7 @@ class CohortChange(_Event):
     user_id: Id
     origin: Annotated[str, Field(alias="from")]
     to: str
+    reason: Literal["click", "refresh", "rebirth"]
     model_version: int
     ts: float
 

@@ -137,10 +137,13 @@ class Listeners:
             )
             fresh, packed = [], []
             for position, want, held in zip(group, asked, _unpack(answer), strict=True):
-                found[position] = _listener(want, held)
-                if held[1]:
-                    fresh.append(position)
-                    packed.append(held[1])
+                found[position] = listener = _listener(want, held)
+                taste = held[1]
+                if model and taste:
+                    listener.lately = tastes.lately(taste, model[1])
+                    if taste.startswith(first):
+                        fresh.append(position)
+                        packed.append(taste)
             if matrix is not None and fresh:
                 matrix[fresh] = tastes.unpack(packed, matrix.shape[1])
 
@@ -165,8 +168,10 @@ class Listeners:
         -------
         Those that somebody else has changed since they were read: they are to be read and digested again.
         """
-        rows = [digest.taste for digest in digests if digest.taste is not None]
-        packed = iter(tastes.pack(np.stack(rows), version) if rows else ())
+        made = [(digest.taste, digest.listener.lately) for digest in digests if digest.taste is not None]
+        rows = [taste for taste, _ in made]
+        lately = [np.zeros(len(taste)) if last is None else last for taste, last in made]
+        packed = iter(tastes.pack(np.stack(rows), np.stack(lately), version) if rows else ())
         changes = [_change(digest, next(packed) if digest.taste is not None else False) for digest in digests]
         refused: list[Digest] = []
 
@@ -198,17 +203,17 @@ class Listeners:
 
         Models are aligned, so a taste that an earlier one made may stand beside the others.
         """
-        size = tastes.size(dims)
+        length, size = tastes.length(dims), tastes.size(dims)
         if not isinstance(self.redis, RedisCluster):
             asked = msgpack.packb(list(user_ids), use_bin_type=False)
-            packed, positions = await self._tastes(self.redis, [], asked, size)
-            return [user_ids[at - 1] for at in msgpack.unpackb(positions)], tastes.unpack([packed], dims)
+            packed, positions = await self._tastes(self.redis, [], asked, length, size)
+            return [user_ids[at - 1] for at in msgpack.unpackb(positions)], tastes.sums(packed, dims)
         pipeline = self.redis.pipeline(transaction=False)
         for user_id in user_ids:
             pipeline.get(taste_key(user_id))
         found = await pipeline.execute() if user_ids else []
         held = [(user, taste) for user, taste in zip(user_ids, found, strict=True) if taste]
-        held = [(user, taste) for user, taste in held if len(taste) == size]
+        held = [(user, taste) for user, taste in held if len(taste) == length]
         return [user for user, _ in held], tastes.unpack([taste for _, taste in held], dims)
 
     async def about(self, user_id: str) -> dict[str, str]:

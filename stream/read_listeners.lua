@@ -2,7 +2,7 @@
 --
 -- KEYS   for each listener: user:{ID}; the braces keep its :artists and :taste in the same slot
 -- ARGV   1: msgpack [head, bound, [[whole, [field, ...], [artist, ...]], ...]]
---           head: the first bytes of a taste made by the live model, "" for no model; a taste that starts
+--           head: the first bytes of a taste made by the live model, "" for no model; one that starts
 --           otherwise is stale. bound: how many artists a listener keeps. whole: all artists are wanted.
 --           field: of the hash; the first is `kept`, how many artists the listener has.
 -- result msgpack [[[value or false, ...], taste or false, whole, affinities], ...]
@@ -20,7 +20,7 @@ for i, want in ipairs(wanted) do
   local fields = redis.call('HMGET', user, unpack(names))
   local taste = redis.call('GET', KEYS[i] .. ':taste')
   if head ~= '' and (not taste or taste:sub(1, #head) ~= head) then
-    taste, whole = false, true
+    whole = true
   end
   if not whole and tonumber(fields[1] or 0) + #asked > bound then
     whole = true

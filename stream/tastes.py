@@ -1,7 +1,8 @@
-"""How a taste is held in ``user:{ID}:taste``: the model that made it, an exponent, the vector.
+"""How a taste is held in ``user:{ID}:taste``: the model that made it, an exponent, two vectors.
 
 The sums of `models.taste` are in the stored scale, which grows by a power of two every half-life and would
-leave single precision within years; the exponent takes that up.
+leave single precision within years; the exponent takes that up. Behind the taste stands what the listener
+played lately (`models.lately`), which has no scale.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["head", "pack", "size", "unpack", "version"]
+__all__ = ["head", "lately", "length", "pack", "size", "sums", "unpack", "version"]
 
-FORMAT = 1
+Floats = npt.NDArray[np.float64]
+
+FORMAT = 2
 
 
 def _layout(dims: int) -> np.dtype[np.void]:
@@ -28,8 +31,13 @@ def head(version: int, dims: int) -> bytes:
 
 
 def size(dims: int) -> int:
-    """Return how many bytes a taste has."""
+    """Return how many bytes a taste has, without what was played lately."""
     return _layout(dims).itemsize
+
+
+def length(dims: int) -> int:
+    """Return how many bytes are held."""
+    return size(dims) + 4 * dims
 
 
 def version(taste: bytes) -> int:
@@ -37,14 +45,15 @@ def version(taste: bytes) -> int:
     return int.from_bytes(taste[4:8], "little")
 
 
-def pack(tastes: npt.NDArray[np.float64], version: int) -> list[bytes]:
-    """Pack the rows of a matrix (n, d) of raw sums.
+def pack(tastes: Floats, lately: Floats, version: int) -> list[bytes]:
+    """Pack the rows of a matrix (n, d) of raw sums, and of what was played lately (n, d).
 
     Examples
     --------
-    >>> raw = np.array([[3.0, -4.0], [0.0, 2.0**600]])
-    >>> bool((unpack(pack(raw, version=7), dims=2) == raw).all())
-    True
+    >>> raw, last = np.array([[3.0, -4.0], [0.0, 2.0**600]]), np.array([[0.5, 0.0], [0.0, 0.0]])
+    >>> packed = pack(raw, last, version=7)
+    >>> bool((unpack(packed, dims=2) == raw).all()), lately(packed[0], dims=2)
+    (True, array([0.5, 0. ]))
     """
     rows, dims = tastes.shape
     packed = np.zeros(rows, dtype=_layout(dims))
@@ -52,12 +61,27 @@ def pack(tastes: npt.NDArray[np.float64], version: int) -> list[bytes]:
     packed["format"], packed["dims"], packed["version"] = FORMAT, dims, version
     packed["exponent"] = exponents
     packed["vector"] = np.ldexp(tastes, -exponents[:, None])
-    return [row.tobytes() for row in packed]
+    last = lately.astype("<f4")
+    return [row.tobytes() + behind.tobytes() for row, behind in zip(packed, last, strict=True)]
 
 
-def unpack(packed: Sequence[bytes], dims: int) -> npt.NDArray[np.float64]:
+def unpack(packed: Sequence[bytes], dims: int) -> Floats:
     """Return the matrix (n, d) of raw sums; every taste must have `dims` dimensions."""
-    rows = np.frombuffer(b"".join(packed), dtype=_layout(dims))
-    raw: npt.NDArray[np.float64] = rows["vector"].astype(np.float64)
+    first = size(dims)
+    return sums(b"".join(taste[:first] for taste in packed), dims)
+
+
+def sums(joined: bytes, dims: int) -> Floats:
+    """Return the matrix (n, d) of raw sums of tastes one after the other, without what was played lately."""
+    rows = np.frombuffer(joined, dtype=_layout(dims))
+    raw: Floats = rows["vector"].astype(np.float64)
     raw *= np.ldexp(1.0, rows["exponent"])[:, None]
     return raw
+
+
+def lately(taste: bytes, dims: int) -> Floats | None:
+    """Return what was played lately (d,), whichever model made the taste; None for other dimensions."""
+    if len(taste) != length(dims):
+        return None
+    last: Floats = np.frombuffer(taste, dtype="<f4", offset=size(dims)).astype(np.float64)
+    return last

@@ -89,7 +89,9 @@ class Notebook:
         self.listeners[user] = new
         if entry.taste is not None:
             assert self.model is not None
-            (self.tastes[user],) = tastes.pack(entry.taste[None, :], self.model.version)
+            (self.tastes[user],) = tastes.pack(
+                entry.taste[None, :], entry.listener.lately[None, :], self.model.version
+            )
 
     def taste(self, user: str) -> np.ndarray:
         assert self.model is not None

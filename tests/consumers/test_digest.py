@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.affinity import ACTION_WEIGHTS, DAY, ForwardDecay
+from models.cohort_learner import CohortLearner
 from models.digest import Click, Move, Rules
 from tests.consumers.notebook import NOW, Notebook
 from tests.consumers.small_model import ARTISTS, UNKNOWN, small_model
@@ -25,6 +26,9 @@ def click(user: str = "u", *artists: str, at: float = 0.0, offset: int = 0, **mo
     """A click, `at` seconds after START."""
     partition, action = more.get("partition", "0"), more.get("action", "play")
     return Click(user, partition, offset, START + at, "s", artists or ("a0",), action)
+
+
+RULES_OF_MANY = Rules(ForwardDecay(), margin=0.03)
 
 
 @st.composite
@@ -56,7 +60,7 @@ def kept(book: Notebook) -> dict[str, dict[str, Any]]:
     """All that is on record but `rev`, which counts writes, and where the last move came from."""
     records = {user: asdict(listener) for user, listener in book.listeners.items()}
     for record in records.values():
-        for name in ("rev", "cohort_from", "whole"):
+        for name in ("rev", "cohort_from", "whole", "lately"):
             del record[name]
     return records
 
@@ -66,6 +70,7 @@ def assert_same(book: Notebook, other: Notebook) -> None:
     if book.model is not None:
         for user in book.listeners:
             taste, expected = book.taste(user), other.taste(user)
+            assert np.allclose(book.listeners[user].lately, other.listeners[user].lately, atol=1e-5)
             assert np.allclose(taste, expected, rtol=0, atol=1e-6 * max(np.abs(expected).max(), 1e-300)), user
 
 
@@ -235,7 +240,7 @@ def test_a_listener_waits_while_there_is_no_model_and_is_taken_over_when_it_come
     book.model = small_model()
     book.moves.clear()
     book.digest({"u": ()})
-    assert book.moves == [Move("u", "", book.listeners["u"].cohort, NOW)]
+    assert book.moves == [Move("u", "", book.listeners["u"].cohort, NOW, "refresh")]
     assert kept(book)["u"]["cohort"] == read(log).listeners["u"].cohort
 
 
@@ -259,6 +264,7 @@ def test_a_listener_in_a_cohort_that_is_dead_finds_another() -> None:
     book.listeners["u"].cohort = "c4"
     book.apply([click("u", "a0", offset=1)])
     assert book.listeners["u"].cohort in {"c1", "c2", "c5"}
+    assert (book.moves[-1].origin, book.moves[-1].reason) == ("c4", "rebirth")
 
 
 def test_too_many_clicks_in_one_hour_make_a_bot_that_leaves_its_cohort_for_good() -> None:
@@ -318,3 +324,27 @@ def test_nobody_moves_for_less_than_the_margin() -> None:
         steady.apply([each])
     assert {move.to for move in lively.moves} == {"c1", "c2", "c5"}
     assert len(steady.moves) == 1
+
+
+def test_who_changes_scene_changes_cohort_within_twenty_clicks() -> None:
+    scenes = [[f"scene {s} artist {a}" for a in range(12)] for s in range(4)]
+    learner = CohortLearner(n_cohorts=4, n_dims=4)
+    for at in range(200):
+        learner.learn_many([(scenes[at % 4][at % 5 : at % 5 + 6], [1.0] * 6)], [at])
+    book = Notebook(RULES_OF_MANY, learner.snapshot(1, 0.0))
+    clicks = [
+        Click("u", "0", at, NOW - 4e5 + at * 1e3, "s", (scenes[at >= 300][at % 12],), "play")
+        for at in range(320)
+    ]
+    book.apply(clicks[:300])
+    before = book.listeners["u"].cohort
+    book.apply(clicks[300:])
+    arrived = Notebook(RULES_OF_MANY, book.model)
+    arrived.apply([click._replace(offset=at) for at, click in enumerate(clicks[300:])])
+    assert before != book.listeners["u"].cohort == arrived.listeners["u"].cohort
+
+
+def test_a_click_that_comes_a_week_late_says_nothing_of_now() -> None:
+    late = Click("u", "0", 5, NOW - 7 * 86_400, "s", ("a0",), "play")
+    now = [Click("u", "0", at, NOW - 100 + at, "s", ("a1",), "play") for at in range(5)]
+    assert np.allclose(read([*now, late]).listeners["u"].lately, read(now).listeners["u"].lately)

@@ -31,7 +31,8 @@ async def join(redis: Redis, user: str, taste: tuple[float, ...] | None, cohort:
     await redis.sadd(members_key(cohort), user)
     await redis.zadd("cohorts", {cohort: await redis.scard(members_key(cohort))})
     if taste:
-        await redis.set(taste_key(user), pack(np.array([taste]), version=1)[0])
+        packed = pack(np.array([taste]), np.zeros((1, len(taste))), version=1)
+        await redis.set(taste_key(user), packed[0])
 
 
 async def test_members_come_with_tastes_of_unit_length(redis: Redis, shelf: Shelf) -> None:

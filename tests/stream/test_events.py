@@ -284,7 +284,13 @@ EVENTS = {
         ts=times,
     ),
     CohortChange: st.builds(
-        CohortChange, user_id=ids, origin=names, to=names, model_version=numbers, ts=times
+        CohortChange,
+        user_id=ids,
+        origin=names,
+        to=names,
+        reason=st.sampled_from(["click", "refresh", "rebirth"]),
+        model_version=numbers,
+        ts=times,
     ),
 }  # fmt: skip
 
@@ -320,9 +326,9 @@ def test_a_song_may_be_older_than_unix() -> None:
 
 
 def test_a_cohort_change_says_from_on_the_wire() -> None:
-    change = CohortChange(user_id="u", origin="c1", to="c2", model_version=3, ts=1.0)
+    change = CohortChange(user_id="u", origin="c1", to="c2", reason="click", model_version=3, ts=1.0)
     assert json.loads(encode(change)) == {
-        "user_id": "u", "from": "c1", "to": "c2", "model_version": 3, "ts": 1.0
+        "user_id": "u", "from": "c1", "to": "c2", "reason": "click", "model_version": 3, "ts": 1.0
     }  # fmt: skip
 
 
