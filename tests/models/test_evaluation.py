@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from models.evaluation import Holdout, holdout, lift
+from models.evaluation import Holdout, holdout, lift, lift_by_group, measure
 from tests.models.worlds import World
 
 
@@ -69,3 +69,46 @@ def test_the_interval_holds_the_value(world: World) -> None:
 def test_too_few_plays_to_ask_about_are_refused() -> None:
     with pytest.raises(ValueError, match="more plays"):
         lift(holdout(csr_matrix(np.eye(5))), [])
+
+
+def test_lift_precision_and_recall_are_one_count_told_three_ways() -> None:
+    split = one_artist(known=list(range(20)), held=[20, 21, 22, 23])
+    scores = -np.arange(100.0)
+    (reach,) = measure(split, [scores], shares=(0.05,)).reach
+    # 80 do not play it, 4 are told, and all of these are to be found
+    assert (reach.lift.value, reach.precision.value, reach.recall.value) == pytest.approx((20, 1, 1))
+
+
+def test_pairs_count_alike_whichever_artist_they_are_of() -> None:
+    held = np.zeros((100, 2))
+    held[:9, 0], held[50, 1] = 1, 1
+    split = Holdout(csr_matrix((100, 2)), csr_matrix(held), np.array([0, 1]))
+    found = measure(split, [-np.arange(100.0)] * 2, shares=(0.1,))
+    assert found.reach[0].recall.value == pytest.approx(0.9)
+
+
+def test_auc_is_one_for_the_best_ranking_and_half_for_none() -> None:
+    split = one_artist(known=[0], held=[3, 4, 5])
+    best = np.zeros(100)
+    best[[3, 4, 5]] = 1
+    for scores, auc in ((best, 1.0), (-best, 0.0), (np.ones(100), 0.5), (np.full(100, -np.inf), 0.5)):
+        assert measure(split, [scores]).auc.value == pytest.approx(auc)
+
+
+def test_gain_rises_to_all_for_who_scores_everybody_and_stops_where_scores_do() -> None:
+    split = one_artist(known=[], held=list(range(0, 100, 10)))
+    whole = -np.arange(100.0)
+    half = np.where(np.arange(100) < 50, whole, -np.inf)
+    curves = [measure(split, [scores]).gain for scores in (whole, half)]
+    assert (np.diff(curves[0]) >= 0).all()
+    assert (curves[0][-1], curves[1][-1]) == pytest.approx((1.0, 0.5))
+
+
+def test_lift_by_group_says_among_whose_members_audiences_find_listeners() -> None:
+    split = one_artist(known=[], held=[0, 1, 2, 3])
+    scores = np.where(np.isin(np.arange(100), [0, 1, 50, 51, 90]), 1.0, 0.0)
+    groups = np.repeat([0, 1, 2, -1], [40, 40, 10, 10])
+    lifts = lift_by_group(split, [scores], groups, 3, share=0.05)
+    assert lifts[0] > 10
+    assert lifts[1] == 0
+    assert np.isnan(lifts[2])

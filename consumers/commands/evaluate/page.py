@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,7 @@ from consumers.commands.evaluate.result import Result
 from consumers.commands.evaluate.tables import about, caution, missing_in_words
 from consumers.commands.words import ago, percent
 from models.evaluation import Estimate
-from stream.errors import CannotStart, WrongUse
+from stream.errors import WrongUse
 
 __all__ = ["can_draw", "write_page"]
 
@@ -25,15 +26,16 @@ def can_draw(path: Path) -> None:
 
     Raises
     ------
-    CannotStart
-        Where a library is missing.
     WrongUse
-        Where there is no such folder.
+        Where a library is missing, or nothing can be written there.
     """
     if absent := [name for name in NEEDS if find_spec(name) is None]:
-        raise CannotStart(f"--html needs {', '.join(absent)}, which is not installed: {EXTRA}")
-    if not path.absolute().parent.is_dir():
-        raise WrongUse(f"--html {path}: there is no folder {path.absolute().parent}")
+        raise WrongUse(f"--html needs {', '.join(absent)}, which is not installed: {EXTRA}")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise WrongUse(f"--html {path}: there is no folder {folder}")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise WrongUse(f"--html {path}: nothing can be written there; name another place")
 
 
 def write_page(result: Result, candidates: float, path: Path) -> None:

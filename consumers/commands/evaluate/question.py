@@ -98,6 +98,6 @@ def _too_few(known: csr_matrix, held: csr_matrix, *, in_time: bool) -> str:
         else "A larger --share, or"
     )
     return (
-        f"too few clicks: no artist has {LEAST} {others}; the best has {best}. There are {known.shape[0]:,} "
-        f"listeners and {int((sides[0] > 0).sum()):,} artists. {way} give more clicks."
+        f"too few clicks: no artist has {LEAST} {others}; the best has {best}. The clicks are of "
+        f"{known.shape[0]:,} listeners and {int((sides[0] > 0).sum()):,} artists. {way} give more clicks."
     )

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from consumers.commands.evaluate.installed import EXTRA
 from consumers.commands.evaluate.question import LEAST
@@ -36,7 +37,8 @@ def show(result: Result) -> None:
     if caution(result):
         console.print(f"[yellow]{caution(result)}[/]")
     for name, install in missing_in_words(result).items():
-        console.print(f"[yellow]not compared with {name}:[/] {install}", soft_wrap=True)
+        # Text, not markup: what installs it has brackets of its own.
+        console.print(Text.assemble((f"not compared with {name}: ", "yellow"), install), soft_wrap=True)
     if len(result.served) > 1:
         console.print()
         console.print(_curve(result))
