@@ -1,0 +1,212 @@
+"""How well a model foresees: who clicks an artist for the first time had been ranked for it before."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csc_matrix, csr_matrix
+
+from models.audience import Target, aim, rank_cohorts
+from models.model import Model
+from models.taste import unit
+
+__all__ = ["Comparison", "Discovery", "Foresight", "Validation", "compare", "discoveries"]
+
+Floats = npt.NDArray[np.float64]
+
+AUDIENCE = 0.05
+WINDOW = 5000  # discoveries
+SAME = 1e-6  # relative: weights that were added up in another order
+ENOUGH = 400  # discoveries, to say that a model is worse than another
+MARGIN = 0.005  # of the mean rank
+SIGNIFICANT = 2.0  # standard errors
+
+
+class Discovery(NamedTuple):
+    """A listener clicks an artist for the first time: what they played before, and the artist."""
+
+    artists: tuple[str, ...]
+    stored: tuple[float, ...]
+    found: str
+
+
+def discoveries(
+    artists: Sequence[str], stored: Sequence[float], added: Mapping[str, float]
+) -> list[Discovery]:
+    """Say which artists a listener found just now.
+
+    Parameters
+    ----------
+    artists, stored
+        The listener's row, as read after these clicks were counted, or before.
+    added
+        What the clicks add to each artist, stored weights.
+
+    Examples
+    --------
+    >>> discoveries(["ana", "bo"], [5.0, 1.0], added={"ana": 1.0, "bo": 1.0})
+    [Discovery(artists=('ana',), stored=(4.0,), found='bo')]
+    """
+    held = dict(zip(artists, stored, strict=True))
+    new = [a for a, weight in added.items() if held.get(a, 0.0) <= weight * (1 + SAME) and weight > 0]
+    before = {a: weight - added.get(a, 0.0) for a, weight in held.items() if a not in new}
+    before = {a: weight for a, weight in before.items() if weight > 0}
+    return [Discovery(tuple(before), tuple(before.values()), found) for found in new] if before else []
+
+
+@dataclass(frozen=True, eq=False)
+class Foresight:
+    """A model, and a crowd among whom it ranks listeners.
+
+    Parameters
+    ----------
+    model
+        The model that is judged.
+    crowd
+        Rows of some hundred listeners: artists and stored weights.
+    """
+
+    model: Model
+    crowd: Sequence[tuple[Sequence[str], Sequence[float]]]
+
+    def judge(self, found: Sequence[Discovery]) -> Floats:
+        """Say where each listener stood before the discovery, among those of the crowd who lack the artist.
+
+        Returns
+        -------
+        Shape (n, 4): the share of the crowd that the listener's cohort was ranked above for the artist; how
+        much of the cohort is in an audience of 5 %; the same two for the listener's own score. NaN where the
+        model did not know the artist, or nothing of what the listener played.
+
+        Notes
+        -----
+        The mean of the shares is the area under the ROC curve; the mean of the audiences over 0.05 the lift.
+        """
+        told = np.full((len(found), 4), np.nan)
+        if not found:
+            return told
+        raw = _matrix(self.model, [each[:2] for each in found]) @ self.model.factors.astype(np.float64)
+        cohorts, own = self.model.assign(raw), unit(raw)
+        tastes, theirs, holders = self._crowd
+        sayings: dict[str, tuple[Target, Floats]] = {}
+        for at, each in enumerate(found):
+            if each.found not in self.model.index or not raw[at].any():
+                continue
+            if each.found not in sayings:
+                target = aim(self.model, [each.found])
+                sayings[each.found] = target, rank_cohorts(self.model, target)
+            target, rates = sayings[each.found]
+            if target.vector.any():
+                column = self.model.index[each.found]
+                lack = np.ones(len(tastes), dtype=bool)
+                lack[holders.indices[holders.indptr[column] : holders.indptr[column + 1]]] = False
+                told[at, :2] = _place(rates[theirs[lack]], rates[cohorts[at]])
+                told[at, 2:] = _place(tastes[lack] @ target.vector, own[at] @ target.vector)
+        return told
+
+    @cached_property
+    def _crowd(self) -> tuple[Floats, npt.NDArray[np.int64], csc_matrix]:
+        held = _matrix(self.model, self.crowd)
+        raw = held @ self.model.factors.astype(np.float64)
+        placed = raw.any(axis=1)
+        return unit(raw[placed]), self.model.assign(raw[placed]), held[placed].tocsc()
+
+
+def _matrix(model: Model, rows: Sequence[tuple[Sequence[str], Sequence[float]]]) -> csr_matrix:
+    """The roots of what listeners play, shape (n, A)."""
+    ends, columns, roots = [0], [], []
+    for artists, stored in rows:
+        for artist, weight in zip(artists, stored, strict=True):
+            if artist in model.index and weight > 0:
+                columns.append(model.index[artist])
+                roots.append(math.sqrt(weight))
+        ends.append(len(columns))
+    return csr_matrix((roots, columns, ends), shape=(len(rows), len(model.artists)), dtype=np.float64)
+
+
+def _place(crowd: Floats, own: float) -> tuple[float, float]:
+    """Return the share of the crowd below, ties by half; and how much of those who tie is in the audience."""
+    above, level = float((crowd > own).mean()), max(float((crowd == own).mean()), 1 / len(crowd))
+    return max(1 - above - level / 2, 0.0), min(max((AUDIENCE - above) / level, 0.0), 1.0)
+
+
+class Validation:
+    """The running measure of the model that serves, over the last `WINDOW` discoveries.
+
+    Each is judged by a model that was published before it: prequential, as River's progressive validation.
+
+    Examples
+    --------
+    >>> running = Validation()
+    >>> running.add(np.array([[0.9, 1.0, 0.99, 1.0], [0.5, 0.0, 0.75, 0.0]]))
+    >>> running.figures()["auc_cohort"], running.figures()["lift_listener"]
+    (0.7, 10.0)
+    """
+
+    NAMES = ("auc_cohort", "lift_cohort", "auc_listener", "lift_listener")
+
+    def __init__(self) -> None:
+        self._judged: deque[Floats] = deque(maxlen=WINDOW)
+
+    def add(self, judged: Floats) -> None:
+        """Count what `Foresight.judge` said, shape (n, 4); what it could not judge is left out."""
+        self._judged.extend(judged[~np.isnan(judged[:, 0])])
+
+    def figures(self) -> dict[str, float]:
+        """Return AUC and lift at 5 %, by cohort and listener by listener, and over how many discoveries."""
+        if not self._judged:
+            return {}
+        means = np.mean(self._judged, axis=0) / (1, AUDIENCE, 1, AUDIENCE)
+        found = {name: round(mean, 4) for name, mean in zip(self.NAMES, means.tolist(), strict=True)}
+        return {**found, "discoveries": len(self._judged)}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How much higher a candidate ranks the listeners who then discover, in shares of the crowd.
+
+    Of fewer than `ENOUGH` discoveries nothing is said: the gain is 0, its error infinite.
+    """
+
+    discoveries: int
+    gain: float
+    error: float
+
+    @property
+    def worse(self) -> bool:
+        """Whether the candidate is worse by more than `MARGIN`, and not by chance."""
+        sure = self.gain + SIGNIFICANT * self.error < 0
+        return self.gain < -MARGIN and sure
+
+    @property
+    def better(self) -> bool:
+        """Whether the candidate is better, and not by chance."""
+        return self.gain > SIGNIFICANT * self.error
+
+
+def compare(
+    candidate: Foresight, live: Foresight, found: Sequence[Discovery], by: str = "both"
+) -> Comparison:
+    """Compare two models by discoveries of listeners that neither has learned from.
+
+    Parameters
+    ----------
+    by
+        "cohort", "listener", or "both": the mean of the two.
+    """
+    columns = {"cohort": [0], "listener": [2], "both": [0, 2]}[by]
+    new, old = (each.judge(found)[:, columns].mean(axis=1) for each in (candidate, live))
+    # An artist that one of them does not know: it would have told a listener drawn at random.
+    both = ~(np.isnan(new) & np.isnan(old))
+    gains = np.nan_to_num(new[both], nan=0.5) - np.nan_to_num(old[both], nan=0.5)
+    n = len(gains)
+    if n < ENOUGH:
+        return Comparison(n, 0.0, math.inf)
+    return Comparison(n, float(gains.mean()), float(gains.std(ddof=1) / math.sqrt(n)))
