@@ -50,8 +50,7 @@ class _App(faust.App):
 class Agents:
     """Three agents, one for each topic, in one consumer group.
 
-    An agent does not let go of an event before it is done what that asks for, or the process ends: whoever
-    reads the partition next gets it again.
+    What is not done when the process ends is not acknowledged: whoever reads the partition next gets it again.
 
     Parameters
     ----------
@@ -87,27 +86,31 @@ class Agents:
         @self._app.agent(self._topic("releases"), name="releases")
         async def releases(stream: Any) -> None:
             async for event in stream.events():
-                await self._do(handler.release, _record(event), event.message.timestamp)
+                await self._do([event], handler.release, _record(event), event.message.timestamp)
 
         @self._app.agent(self._topic("feedback"), name="feedback")
         async def feedback(stream: Any) -> None:
             async for events in stream.take_events(TOGETHER, within=WITHIN):
-                await self._do(handler.feedback, [_record(event) for event in events])
+                await self._do(events, handler.feedback, [_record(event) for event in events])
 
         @self._app.agent(self._topic("songs"), name="songs")
         async def songs(stream: Any) -> None:
             async for events in stream.take_events(TOGETHER, within=WITHIN):
-                await self._do(handler.songs, [_record(event) for event in events])
+                await self._do(events, handler.songs, [_record(event) for event in events])
 
     def _topic(self, name: str) -> Any:
         return self._app.topic(
             name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
         )
 
-    async def _do(self, do: Callable[..., Awaitable[None]], *given: Any) -> None:
-        """Do what an event asks for. Comes back only when that is done: Faust would acknowledge the event."""
+    async def _do(self, events: Sequence[Any], do: Callable[..., Awaitable[None]], *given: Any) -> None:
+        """Do what events ask for; comes back only when that is done."""
+        for event in events:
+            event.message.incref()  # Faust acknowledges on its own what it has to break off
         if self._stop.is_set() or not await self._done(do, *given):
             await asyncio.Event().wait()
+        for event in events:
+            event.ack()
 
     async def _done(self, do: Callable[..., Awaitable[None]], *given: Any) -> bool:
         self._in_hand += 1
