@@ -50,7 +50,7 @@ class _App(faust.App):
 class Agents:
     """Three agents, one for each topic, in one consumer group.
 
-    What is not done when the process ends is not acknowledged: whoever reads the partition next gets it again.
+    What is not done when the process ends is not acknowledged: whoever reads the partition next gets it.
 
     Parameters
     ----------
