@@ -37,13 +37,13 @@ def small() -> World:
 
 
 def write(path: Path, world: World, *, times: bool = True, seed: int = 0) -> Path:
-    """Each play as a row of its own, in any order; a third of all pairs begins in the last days."""
+    """Each play as a row of its own, in any order; a quarter of all pairs begins in the last days."""
     rng = np.random.default_rng(seed)
     pairs = world.plays.tocoo()
     rows = []
     for listener, artist, plays in zip(pairs.row, pairs.col, pairs.data, strict=True):
-        first = 26 * DAY if rng.random() < 0.35 else 0.0
-        for at in rng.uniform(first, 30 * DAY, int(plays)):
+        first, last = (0.0, 28.0) if rng.random() < 0.75 else (begin := 28 + 2 * rng.random(), begin + 0.1)
+        for at in DAY * rng.uniform(first, last, int(plays)):
             rows.append([f"u-{listener}", world.artists[artist], *([f"{1.7e9 + at:.3f}"] if times else [])])
     rng.shuffle(rows)
     with path.open("w", newline="") as file:
@@ -115,7 +115,7 @@ def test_clicks_with_times_are_split_so_that_a_fifth_of_them_comes_later(
 def test_only_who_is_new_to_an_artist_after_the_split_is_to_be_found(
     refrain: Refrain, small: World, tmp_path: Path
 ) -> None:
-    path, until = write(tmp_path / "plays.csv", small), 1.7e9 + 26 * DAY
+    path, until = write(tmp_path / "plays.csv", small), 1.7e9 + 28 * DAY
     result = found(refrain, str(path), *TIMED, "--until", str(until), "--no-baselines")
     with path.open() as file:
         rows = [(row["who"], row["whom"], float(row["when"])) for row in csv.DictReader(file)]
