@@ -9,22 +9,25 @@ import logging
 import random
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
-from pydantic import ValidationError
 
 from consumers.begin import begin
 from consumers.insist import Stopped, insist
+from consumers.judge import Judge
 from consumers.process import together
+from consumers.publish import LeaseLost, Publisher
+from models.affinity import ACTION_WEIGHTS, ForwardDecay
+from models.cohort_count import FIRST, CohortCount
 from models.cohort_learner import CohortLearner
-from models.cohorts import genres, labels
 from models.model import Model
 from stream.catalogue import Catalogue
 from stream.cohorts import Cohorts
 from stream.connect import REDIS_ERRORS, open_kafka
 from stream.errors import SnapshotDamaged, SnapshotTooNew
-from stream.events import read_click
+from stream.events import Record, parse_clicks
 from stream.heartbeats import Heartbeat, heartbeats
 from stream.listeners import Listeners
 from stream.settings import Settings
@@ -38,15 +41,10 @@ SAMPLE = 512  # listeners learned from at once
 READ = 10_000  # clicks looked at for a sample: the faster they come, the smaller the share of them
 RECENT = 50_000  # listeners remembered, to learn from again while nobody clicks
 REPEATS = 3  # times that each of them may be learned from again
-APART = 50  # artists kept that set a cohort apart
 SOONEST = 5.0  # seconds between snapshots while the first listeners come in
 UNASSIGNED_SECONDS = 0.2
 STANDBY_SECONDS = 1.0
 RENEW_SECONDS = 2.0
-
-
-class LeaseLost(Exception):
-    """Another trainer leads."""
 
 
 class Trainer:
@@ -64,7 +62,7 @@ class Trainer:
         cohorts: Cohorts,
         catalogue: Catalogue,
         snapshots: Snapshots,
-        lease: Lease,
+        publisher: Publisher,
         heartbeat: Heartbeat,
         stop: asyncio.Event,
     ) -> None:
@@ -73,15 +71,16 @@ class Trainer:
         self._cohorts = cohorts
         self._catalogue = catalogue
         self._snapshots = snapshots
-        self._lease = lease
+        self._publisher = publisher
         self._heartbeat = heartbeat
         self._stop = stop
+        self._decay = ForwardDecay(half_life=settings.half_life)
+        self._number = CohortCount(settings.smallest_cohort) if settings.cohorts == "auto" else None
+        self._judge = Judge()
         self._random = random.Random(0)  # noqa: S311 - a sample, not a secret
         self._recent: OrderedDict[str, None] = OrderedDict()
         self._again = 0
         self._applied = -1
-        self._counted: dict[str, int] = {}
-        self._genres: dict[str, str] = {}
 
     async def run(self, consumer: AIOKafkaConsumer) -> None:
         """Learn and publish until asked to stop.
@@ -91,7 +90,6 @@ class Trainer:
         LeaseLost
             Where another leads when a snapshot is to be published; it is not.
         """
-        self._counted = {}  # another may have written others meanwhile
         learner = await insist(self._resume, "loading the last snapshot", self._stop)
         met = await insist(lambda: self._cohorts.sample(RECENT), "sampling listeners", self._stop)
         self._recent.update(dict.fromkeys(met))
@@ -99,8 +97,8 @@ class Trainer:
         published_at, published_clicks, learned = time.monotonic(), learner.clicks, 0
         while not self._stop.is_set():
             records = await self._read(consumer)
-            active = self._active(records)
-            users = active or await insist(self._idle, "looking how far ingesters are", self._stop)
+            active = await self._active(records)
+            users = list(active) or await insist(self._idle, "looking how far ingesters are", self._stop)
             if users:
                 rows = await insist(
                     lambda: self._listeners.rows(users, self._settings.max_artists),  # noqa: B023 - called at once
@@ -109,16 +107,18 @@ class Trainer:
                 )
                 known = [at for at, row in enumerate(rows) if row[0]]
                 await asyncio.to_thread(
-                    learner.learn_many, [rows[at] for at in known], [users[at] for at in known], len(records)
+                    self._learn, learner, [users[at] for at in known], [rows[at] for at in known], active
                 )
                 learned += len(known)
                 self._heartbeat.add("rows", len(known))
+            learner.clicks += len(records)
             self._heartbeat.add("clicks", len(records))
+            self._heartbeat.gauges.update(self._judge.figures())
             waited = time.monotonic() - published_at
             grown = learner.clicks >= 2 * published_clicks and waited >= SOONEST
             due = grown or waited >= self._settings.publish_every
             if learned and due and learner.ready(self._settings.first_model_listeners):
-                await self._publish(learner)
+                await self._offer(learner)
                 published_at, published_clicks, learned = time.monotonic(), learner.clicks, 0
             self._heartbeat.gauges["sample"] = learner.listeners
             self._heartbeat.gauges["settled"] = int(bool(consumer.assignment()) and not users and not learned)
@@ -131,25 +131,49 @@ class Trainer:
         found = await consumer.getmany(timeout_ms=200, max_records=READ)
         return [record for records in found.values() for record in records]
 
-    def _active(self, records: list[ConsumerRecord]) -> list[str]:
-        """Return some of the listeners who clicked, each once."""
+    async def _active(self, records: list[ConsumerRecord]) -> dict[str, dict[str, float]]:
+        """Return some of the listeners who clicked, and what their clicks add to each artist."""
         if len(records) > 4 * SAMPLE:
             records = self._random.sample(records, 4 * SAMPLE)
-        users: dict[str, None] = {}
-        for record in records:
-            try:
-                users[read_click(record.value or b"")["user_id"]] = None
-            except ValidationError:
-                continue  # the ingester sends it to the dead letters
-        chosen = list(users)[:SAMPLE]
-        for user in users:
-            self._recent[user] = None
-            self._recent.move_to_end(user)
+        # What is no click, the ingester sends to the dead letters.
+        clicks, _ = parse_clicks(
+            (Record(r.topic, r.partition, r.offset, r.key, r.value) for r in records), time.time()
+        )
+        songs = {click.song_id for click in clicks if not click.artist_ids}
+        known = await insist(lambda: self._catalogue.artists_of(songs), "asking for songs", self._stop)
+        active: dict[str, dict[str, float]] = {}
+        for click in clicks:
+            self._recent[click.user_id] = None
+            self._recent.move_to_end(click.user_id)
+            if click.user_id in active or len(active) < SAMPLE:
+                added = active.setdefault(click.user_id, {})
+                weight = self._decay.stored(ACTION_WEIGHTS[click.action], click.ts)
+                for artist in click.artist_ids or known.get(click.song_id, ()):
+                    added[artist] = added.get(artist, 0.0) + weight
         while len(self._recent) > RECENT:
             self._recent.popitem(last=False)
-        if chosen:
+        if active:
             self._again = REPEATS * len(self._recent)
-        return chosen
+        return active
+
+    def _learn(
+        self,
+        learner: CohortLearner,
+        users: list[str],
+        rows: list[tuple[list[str], list[float]]],
+        added: Mapping[str, Mapping[str, float]],
+    ) -> None:
+        """Judge, then learn: what is foreseen is said before it is known."""
+        drifts = self._judge.see(users, rows, added)
+        taught = [at for at, user in enumerate(users) if not self._judge.spares(user, learner.listeners)]
+        if taught:
+            learner.learn_many([rows[at] for at in taught], [users[at] for at in taught])
+            drifts = self._judge.distorted(learner.distortion) or drifts
+        if drifts:
+            learner.hurry()
+            self._heartbeat.add("drifts")
+            self._heartbeat.gauges["drifted"] = time.time()
+            logger.warning("listening drifts away from the model: learning faster for a while")
 
     async def _idle(self) -> list[str]:
         """Return some of the recent listeners while nobody clicks.
@@ -168,77 +192,58 @@ class Trainer:
         return users
 
     async def _resume(self) -> CohortLearner:
-        learner = await self._last_learner()
+        settings, last = self._settings, await self._last()
+        self._publisher.go_on_from(last)
+        if last is None:
+            number = FIRST if settings.cohorts == "auto" else settings.cohorts
+            learner = CohortLearner(number, settings.dims, settings.vocabulary)
+        else:
+            number = len(last.cohort_ids) if settings.cohorts == "auto" else settings.cohorts
+            learner = CohortLearner.from_model(last, n_cohorts=number, max_artists=settings.vocabulary)
+            self._judge.published(last)
         learner.skip_ids(await self._snapshots.next_cohort())
         return learner
 
-    async def _last_learner(self) -> CohortLearner:
-        settings = self._settings
-        fresh = CohortLearner(settings.cohorts, settings.dims, settings.vocabulary)
+    async def _last(self) -> Model | None:
         for version, _ in await self._snapshots.versions():
             try:
                 model = await self._snapshots.load(version)
             except (SnapshotDamaged, SnapshotTooNew) as error:
                 logger.error("%s", error)
                 continue
-            if model.n_dims != settings.dims:
+            if model.n_dims != self._settings.dims:
                 logger.warning(
                     "model %d has %d dimensions, the settings ask for %d: learning from the beginning",
                     version,
                     model.n_dims,
-                    settings.dims,
+                    self._settings.dims,
                 )
-                return fresh
+                return None
             logger.info("going on from model %d", version)
-            self._genres = dict(zip(model.cohort_ids, model.genres, strict=True))
-            return CohortLearner.from_model(
-                model, n_cohorts=settings.cohorts, max_artists=settings.vocabulary
-            )
-        return fresh
+            return model
+        return None
 
-    async def _publish(self, learner: CohortLearner) -> None:
+    async def _offer(self, learner: CohortLearner) -> None:
+        """Publish what is learned, unless it is worse than what serves."""
         version = await insist(self._snapshots.next_version, "asking for a version", self._stop)
         model = await asyncio.to_thread(learner.snapshot, version, time.time())
-        tops = model.standing_out(APART)
-        model = await insist(lambda: self._named(model, tops), "naming cohorts", self._stop)
-
-        async def publish() -> None:
-            # Whoever was held up for longer than the lease lasts notices here at the latest.
-            if not await self._lease.hold():
-                raise LeaseLost
-            # Described first: whoever finds a listener in a cohort finds the cohort's label too.
-            await self._cohorts.describe(model, tops)
-            await self._snapshots.publish(model)
-            await self._count(model)
-
-        await insist(publish, "publishing a snapshot", self._stop)
-        self._heartbeat.gauges["version"] = version
-        self._heartbeat.add("snapshots")
-        logger.info(
-            "model %d: %d cohorts of %d listeners, %d artists, from %d clicks",
-            version,
-            len(model.cohort_ids),
-            model.listeners,
-            len(model.artists),
-            model.clicks,
-        )
-
-    async def _named(self, model: Model, tops: list[dict[str, float]]) -> Model:
-        artists = list(dict.fromkeys(artist for top in tops for artist in top))
-        said = genres(tops, await self._catalogue.genres(artists), model.cohort_ids, self._genres)
-        self._genres = dict(zip(model.cohort_ids, said, strict=True))
-        names = await self._catalogue.names([artist for found in model.named_after for artist in found])
-        called = labels(model.named_after, model.cohort_ids, names.__getitem__, said)
-        return dataclasses.replace(model, labels=called, genres=said)
-
-    async def _count(self, model: Model) -> None:
-        share = model.counts / max(model.n_rows, 1.0) * await self._cohorts.listeners()
-        counted = dict(zip(model.artists, share.round().astype(int).tolist(), strict=True))
-        changed = {
-            artist: number for artist, number in counted.items() if self._counted.get(artist) != number
-        }
-        await self._catalogue.count(changed)
-        self._counted = counted
+        verdict = await asyncio.to_thread(self._judge.compare, model)
+        if self._number is not None:
+            trial = await asyncio.to_thread(self._judge.trial, model)
+            listeners = await insist(self._cohorts.listeners, "counting listeners", self._stop)
+            learner.n_cohorts = self._number.next(len(model.cohort_ids), listeners, trial)
+        if verdict.worse:
+            self._heartbeat.add("refused")
+            logger.warning(
+                "model %d is not published: it ranks those who discover an artist %.1f %% of all listeners "
+                "lower than the model that serves (%d discoveries)",
+                version,
+                -100 * verdict.gain,
+                verdict.discoveries,
+            )
+            return
+        await self._publisher.publish(dataclasses.replace(model, validation=self._judge.figures()))
+        self._judge.published(model)
 
 
 async def train(settings: Settings, stop: asyncio.Event) -> None:
@@ -259,7 +264,7 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
             Cohorts(redis, listeners),
             Catalogue(redis),
             Snapshots(redis),
-            lease,
+            Publisher(Cohorts(redis, listeners), Catalogue(redis), Snapshots(redis), lease, heartbeat, stop),
             heartbeat,
             stop,
         )

@@ -163,6 +163,11 @@ class KMeans(cluster.KMeans):
             return np.zeros(len(rows), dtype=np.int64)
         return np.array(self.ids, dtype=np.int64)[self._nearest_many(rows)[0]]
 
+    def distortion(self, X: npt.ArrayLike) -> float:
+        """Return the mean distance of rows, to the p-th power, from the nearest centre; NaN of no rows."""
+        rows = np.asarray(X, dtype=np.float64)
+        return float(self._nearest_many(rows)[1].mean()) if len(rows) and self.ids else math.nan
+
     def start(self, X: npt.ArrayLike, passes: int = 30, tries: int = 3) -> None:
         """Start over from data: the best of some k-means++ starts, each refined by `passes`. Ids are new."""
         rows = self._rows(X)
@@ -182,15 +187,20 @@ class KMeans(cluster.KMeans):
         self.matrix, self.ids, self.next_id = matrix.copy(), list(ids), next_id
         self._waiting = []
 
-    def refine(self, X: npt.ArrayLike, passes: int = 1, share: float = 1.0) -> None:
+    def refine(self, X: npt.ArrayLike, passes: int = 1, share: float = 1.0, until: float = 0.0) -> None:
         """Move every centre to the mean of its rows, or a share of the way there, `passes` times (Lloyd).
 
-        A centre without rows stays.
+        A centre without rows stays. Stops when a pass has lessened the distortion by a share below `until`.
         """
         rows = self._rows(X)
+        last = math.inf
         for _ in range(passes):
-            means = _means(rows, self._nearest_many(rows)[0], self.matrix)[0]
-            self.matrix = self.matrix + share * (means - self.matrix)
+            nearest, distances = self._nearest_many(rows)
+            distortion = float(distances.sum())
+            if last - distortion < until * last and math.isfinite(last):
+                break
+            self.matrix = self.matrix + share * (_means(rows, nearest, self.matrix)[0] - self.matrix)
+            last = distortion
 
     def rebirth(self, X: npt.ArrayLike, smallest: int = 1) -> dict[int, int]:
         """Replace centres that fewer than `smallest` rows are nearest to.

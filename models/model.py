@@ -71,6 +71,9 @@ class Model:
         For each cohort the artists in its label.
     genres
         For each cohort the genre in its label, or "".
+    validation
+        How well the models before it foresaw what listeners discovered
+        (`models.validation.Validation.figures`); empty where nobody has discovered anything yet.
 
     Examples
     --------
@@ -109,6 +112,7 @@ class Model:
     heirs: Mapping[str, str] = field(default_factory=dict)
     named_after: tuple[tuple[str, ...], ...] = ()
     genres: tuple[str, ...] = ()
+    validation: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # Snapshots that were made before there were these fields go on being read.
@@ -218,7 +222,11 @@ class Model:
                 arrays |= {f"holders.{part}": getattr(value, part) for part in PARTS}
             else:
                 header[entry.name] = list(value) if isinstance(value, tuple) else value
-        header |= {"settings": dict(self.settings), "heirs": dict(self.heirs)}
+        header |= {
+            "settings": dict(self.settings),
+            "heirs": dict(self.heirs),
+            "validation": dict(self.validation),
+        }
         return header, arrays
 
     @classmethod

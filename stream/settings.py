@@ -68,7 +68,13 @@ class Settings(BaseSettings):
     )
     batch_clicks: int = Field(5000, ge=1, le=100_000, description="clicks read at once from a backlog")
 
-    cohorts: int = Field(48, ge=2, le=4096, description="how many cohorts")
+    cohorts: Annotated[int, Field(ge=2, le=4096)] | Literal["auto"] = Field(
+        48,
+        description="how many cohorts; auto: as many as help to foresee what listeners discover, changing slowly",
+    )
+    smallest_cohort: int = Field(
+        50, ge=2, description="listeners a cohort has on average, at least, where their number is auto"
+    )
     dims: int = Field(64, ge=2, le=512, description="dimensions of a taste")
     margin: float = Field(
         0.03,

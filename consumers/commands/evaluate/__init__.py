@@ -53,6 +53,7 @@ from stream.errors import WrongUse
 __all__ = ["add"]
 
 PANEL = "Feed and ask"
+USUAL = 48  # cohorts, where the settings leave their number to the stream
 FEWEST, MOST = 2, 4096  # cohorts
 EXAMPLE = """\
 refrain evaluate plays.csv --map user_id=user,artist_ids=artist,ts=time --html report.html
@@ -208,7 +209,7 @@ def add(app: typer.Typer) -> None:
             split,
             until,
             share,
-            _numbers(cohorts) or (settings.cohorts,),
+            _numbers(cohorts) or (USUAL if settings.cohorts == "auto" else settings.cohorts,),
             listeners,
             artists,
             seed,
