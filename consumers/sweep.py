@@ -17,12 +17,12 @@ from stream.connect import AnyRedis
 from stream.events import DeadLetter
 from stream.heartbeats import Heartbeat
 from stream.snapshots import Lease
+from stream.sweep import Sweeps
 
 __all__ = ["Sweeper"]
 
 logger = logging.getLogger(__name__)
 
-SWEPT = "model:swept"
 LOOK_SECONDS = 0.3
 CHUNK = 100  # listeners: so few that a click which comes meanwhile waits some milliseconds at most
 
@@ -42,7 +42,7 @@ class Sweeper:
         heartbeat: Heartbeat,
         stop: asyncio.Event,
     ) -> None:
-        self._redis = redis
+        self._sweeps = Sweeps(redis)
         self._applier = applier
         self._cohorts = cohorts
         self._live = live
@@ -62,22 +62,31 @@ class Sweeper:
 
     async def _once(self) -> None:
         model = self._live.model
-        if model is None or int(await self._redis.get(SWEPT) or 0) == model.version:
+        if model is None or await self._sweeps.done() == model.version:
             return
         if not await self._lease.hold():
             return
         try:
-            for cohort in dict.fromkeys([*await self._cohorts.all(), *model.cohort_ids]):
-                async for users in self._cohorts.members(cohort):
-                    for at in range(0, len(users), CHUNK):
-                        if self._stop.is_set() or not await self._lease.hold():
-                            return
-                        # The newest model, also when it came after this sweep began.
-                        await self._take_over(cohort, users[at : at + CHUNK], self._live.model or model)
-            await self._redis.set(SWEPT, model.version)
-            await self._cohorts.bury(set(model.cohort_ids))
+            await self._sweep(model)
         finally:
             await self._lease.free()
+
+    async def _sweep(self, model: Model) -> None:
+        await self._sweeps.begin(model.version, await self._cohorts.listeners(), time.time())
+        newest = model
+        for cohort in dict.fromkeys([*await self._cohorts.all(), *model.cohort_ids]):
+            async for users in self._cohorts.members(cohort):
+                for at in range(0, len(users), CHUNK):
+                    if self._stop.is_set() or not await self._lease.hold():
+                        return
+                    # Also one that came after this sweep began.
+                    newest = self._live.model or model
+                    await self._take_over(cohort, users[at : at + CHUNK], newest)
+                await self._sweeps.add(len(users))
+        if self._live.model is model is newest:
+            await self._sweeps.end(model.version)
+        # Else some were met by one model, some by another, maybe an earlier one: the next sweep meets them.
+        await self._cohorts.bury({*model.cohort_ids, *newest.cohort_ids})
 
     async def _take_over(self, cohort: str, users: list[str], model: Model) -> None:
         digests = await self._applier.digest(dict.fromkeys(users, ()), model, time.time())

@@ -291,6 +291,9 @@ def _place(
     changes, heard = _weighted(ends, columns, [roots, weights], model)
     fades = np.where(steps.fresh, FADES, 1.0)[:, None]
     lately = np.array([_lately(entry.listener, model) for entry in digests]).reshape(tastes.shape)
+    for entry in digests:
+        if entry.listener.whole:
+            _take_back(entry.listener, model, now)
     number = {cohort: position for position, cohort in enumerate(model.cohort_ids)}
     cohorts = np.array([number.get(entry.listener.cohort, -1) for entry in digests], dtype=np.int64)
     rows, ranks = np.asarray(steps.rows, dtype=np.int64), np.asarray(steps.ranks, dtype=np.int64)
@@ -318,6 +321,14 @@ def _place(
             digests[at].changed = True
     for entry, taste, last in zip(digests, tastes, lately, strict=True):
         entry.taste, entry.listener.lately = taste, last.copy()
+
+
+def _take_back(listener: Listener, model: Model, now: float) -> None:
+    # Gone back to an earlier model: whom a later one has moved is where they were, and settles from there.
+    # Who is near two cohorts would else stay in the one that the later model chose.
+    if listener.moved.startswith(REFRESHED) and int(listener.moved[len(REFRESHED) :]) > model.version:
+        listener.cohort, listener.cohort_since = listener.cohort_from, now
+        listener.moved = f"{REFRESHED}{model.version}"
 
 
 def _lately(listener: Listener, model: Model) -> Floats:

@@ -11,7 +11,10 @@ from stream.cohort_history import CohortHistory
 from stream.connect import AnyRedis
 from stream.listeners import Listeners
 
-__all__ = ["Cohorts", "apart_key", "cohort_key", "members_key"]
+__all__ = ["APART", "Cohorts", "apart_key", "cohort_key", "members_key"]
+
+APART = 50
+"""How many artists that set a cohort apart are kept."""
 
 SIZES = "cohorts"
 SCAN = 500

@@ -11,6 +11,7 @@
     ├── SnapshotDamaged          a snapshot's bytes are not what was written
     ├── SnapshotTooNew           a snapshot was written by a newer Refrain
     ├── NoModel                  nothing is learned yet
+    ├── NotTakenOver             listeners are not taken over to a model
     ├── NoAudience               no audience came in time
     ├── UnknownListener          no such listener
     ├── UnknownCohort            no such cohort
@@ -27,6 +28,7 @@ __all__ = [
     "DecayChanged",
     "NoAudience",
     "NoModel",
+    "NotTakenOver",
     "RefrainError",
     "SettingsError",
     "SnapshotDamaged",
@@ -74,6 +76,10 @@ class SnapshotTooNew(RefrainError):
 
 class NoModel(RefrainError):
     """No model is published yet, so there are no cohorts."""
+
+
+class NotTakenOver(RefrainError):
+    """Listeners are not taken over to the model that was asked for."""
 
 
 class NoAudience(RefrainError):

@@ -20,6 +20,7 @@ from models.model import Model
 from stream.connect import AnyRedis
 from stream.errors import SnapshotDamaged, SnapshotTooNew
 from stream.scripts import Script
+from stream.sweep import Sweeps
 
 __all__ = ["KEPT", "Lease", "Snapshots", "decode", "encode"]
 
@@ -133,21 +134,21 @@ class Snapshots:
             await self._redis.delete(snapshot_key(old))
             await self._redis.zrem(VERSIONS, str(old))
 
-    async def use(self, version: int) -> None:
-        """Let a version serve, and go on serving though the trainer publishes newer ones."""
-        await self._redis.set(PINNED, version)
+    async def use(self, version: int, *, pin: bool = False) -> None:
+        """Let a version serve until the trainer publishes the next; pinned, until another is asked for."""
+        if pin:
+            await self._redis.set(PINNED, version)
+        else:
+            await self._redis.delete(PINNED)
         await self._redis.set(CURRENT, version)
+        await Sweeps(self._redis).due()
 
-    async def use_newest(self) -> int | None:
-        """Let the newest version serve, and from now on each that is published; return which, if any."""
-        await self._redis.delete(PINNED)
-        newest = max((version for version, _ in await self.versions()), default=None)
-        if newest is not None:
-            await self._redis.set(CURRENT, newest)
-        return newest
+    async def newest(self) -> int | None:
+        """Return the newest version that is kept."""
+        return max((version for version, _ in await self.versions()), default=None)
 
     async def pinned(self) -> int | None:
-        """Return the version that somebody chose to serve; None where the newest does."""
+        """Return the version that somebody chose to serve for good; None where the trainer's next will."""
         version = await self._redis.get(PINNED)
         return int(version) if version else None
 

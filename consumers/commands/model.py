@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -51,42 +52,55 @@ def add(app: typer.Typer) -> None:
         found = ask(lambda redis, settings: _show(redis, settings, version))
         print_json(found) if as_json else show_model(found)
 
-    @command(model, panel=PANEL, example="refrain model use 12\nrefrain model use newest")
+    @command(model, panel=PANEL, example="refrain model use 12 --pin\nrefrain model use newest")
     def use(
         version: Annotated[str, typer.Argument(help="The version that is to serve, or newest.")],
+        pin: Annotated[
+            bool, typer.Option("--pin", help="Keep it though the trainer publishes newer ones.")
+        ] = False,
+        wait: Annotated[
+            bool, typer.Option("--wait", help="Wait until every listener is taken over to it.")
+        ] = False,
         as_json: Json = False,
     ) -> None:
-        """Let a snapshot serve, and go on serving while newer ones are published; newest ends that."""
+        """Let a snapshot serve, everywhere within a second, until the trainer publishes the next."""
+        from consumers.commands.model_use import let_serve, wait_for_sweep
         from consumers.commands.session import ask
 
         if version != NEWEST and not version.isdecimal():
             raise WrongUse(f"{version!r} is no version: give a number of `refrain model list`, or {NEWEST}")
-        found = ask(lambda redis, _: _use(redis, version))
+        number = None if version == NEWEST else int(version)
+        found = ask(lambda redis, settings: let_serve(redis, settings, number, pin=pin))
+        until = f"`refrain model use {NEWEST}`" if pin else "the trainer publishes the next; --pin keeps it"
+        if not as_json:
+            typer.echo(f"model {found['serves']} serves within a second, until {until}")
+        if wait:
+            found["sweep"] = wait_for_sweep(found["serves"])
         if as_json:
             print_json(found)
-        elif found["pinned"] is None:
-            typer.echo(f"model {found['serves']} serves, and every newer one as it is published")
+        elif wait:
+            typer.echo(f"all {found['sweep']['listeners']:,} listeners are taken over to it")
         else:
-            typer.echo(
-                f"model {found['serves']} serves within a second, and until `refrain model use {NEWEST}`"
-            )
+            typer.echo("listeners follow in the background: `refrain model list` shows how far that is")
 
 
 async def _list(redis: AnyRedis, settings: Settings) -> dict[str, Any]:
     from consumers.commands.waiting import no_model
     from stream.snapshots import Snapshots
+    from stream.sweep import Sweeps
 
     store = Snapshots(redis)
     versions, sizes = await store.versions(), await store.sizes()
     if not versions:
         raise await no_model(redis, settings)
-    current, pinned = await store.current(), await store.pinned()
+    current, pinned, sweep = await store.current(), await store.pinned(), await Sweeps(redis).now()
     return {
         "models": [
             {"version": version, "created_at": made, "bytes": sizes[version], "serves": version == current}
             for version, made in versions
         ],
         "pinned": pinned,
+        "sweep": asdict(sweep) if sweep else None,
     }
 
 
@@ -115,18 +129,3 @@ async def _show(redis: AnyRedis, settings: Settings, version: int | None) -> dic
         ],
         "settings": dict(model.settings),
     }
-
-
-async def _use(redis: AnyRedis, version: str) -> dict[str, Any]:
-    from stream.errors import NoModel
-    from stream.snapshots import Snapshots
-
-    store = Snapshots(redis)
-    if version == NEWEST:
-        serves = await store.use_newest()
-        if serves is None:
-            raise NoModel("there is no model yet; `refrain cohorts` says what the first one waits for")
-        return {"serves": serves, "pinned": None}
-    await store.load(int(version))  # one that is damaged, or not there, is not to serve
-    await store.use(int(version))
-    return {"serves": int(version), "pinned": int(version)}

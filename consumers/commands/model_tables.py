@@ -12,7 +12,9 @@ from rich.text import Text
 from consumers.commands.look_tables import facts
 from consumers.commands.words import ago, moment, percent
 
-__all__ = ["show_model", "show_versions"]
+__all__ = ["show_model", "show_versions", "taken_over"]
+
+BAR = 20
 
 
 def show_versions(found: dict[str, Any]) -> None:
@@ -23,7 +25,7 @@ def show_versions(found: dict[str, Any]) -> None:
     table.add_column("size", justify="right")
     table.add_column("")
     for model in found["models"]:
-        chosen = ", chosen by hand" if model["version"] == found["pinned"] else ""
+        chosen = ", pinned" if model["version"] == found["pinned"] else ""
         table.add_row(
             str(model["version"]),
             moment(model["created_at"]),
@@ -32,8 +34,29 @@ def show_versions(found: dict[str, Any]) -> None:
         )
     console = Console(highlight=False)
     console.print(table)
+    if found["sweep"]:
+        console.print(f"\n{taken_over(found['sweep'])}")
     if found["pinned"] is not None:
         console.print("[dim]`refrain model use newest` lets the newest serve again[/]")
+
+
+def taken_over(sweep: dict[str, Any]) -> str:
+    """Return how far the sweep is.
+
+    Examples
+    --------
+    >>> taken_over({"version": 4, "met": 1250, "listeners": 5000, "began_at": 0.0, "done": 0})
+    '━━━━━───────────────  1,250 of 5,000 listeners are taken over to model 4'
+    >>> taken_over({"version": 4, "met": 5000, "listeners": 5000, "began_at": 0.0, "done": 4})
+    'all 5,000 listeners are taken over to model 4'
+    """
+    if sweep["done"] == sweep["version"]:
+        return f"all {sweep['listeners']:,} listeners are taken over to model {sweep['version']}"
+    full = round(BAR * sweep["met"] / max(sweep["listeners"], 1))
+    return (
+        f"{'━' * full}{'─' * (BAR - full)}  {sweep['met']:,} of {sweep['listeners']:,} listeners are taken "
+        f"over to model {sweep['version']}"
+    )
 
 
 def show_model(found: dict[str, Any]) -> None:

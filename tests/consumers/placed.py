@@ -73,11 +73,11 @@ def _digest(user: str, cohort: str, model: Model, bot: bool) -> Digest:
 
 
 def use(settings: Settings, version: int) -> None:
-    """Go back to a version, as `refrain model use` does."""
+    """Go back to a version for good."""
 
     async def choose() -> None:
         redis = await open_redis(settings)
-        await Snapshots(redis).use(version)
+        await Snapshots(redis).use(version, pin=True)
         await redis.aclose()
 
     asyncio.run(choose())

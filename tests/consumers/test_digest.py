@@ -259,6 +259,33 @@ def test_a_new_model_takes_a_listener_over_with_or_without_a_click() -> None:
     assert np.allclose(other.taste("u"), expected.taste("u"), rtol=1e-6)
 
 
+@given(clicks(), st.integers(0, 20))
+def test_back_under_an_earlier_model_everybody_is_where_they_were(logs: list[list[Click]], seed: int) -> None:
+    models = [small_model(), small_model(version=4, seed=seed)]
+    book = read(logs[0])
+    cohorts = {user: listener.cohort for user, listener in book.listeners.items()}
+    tastes = []
+    for model in (models[1], models[0]) * 2:
+        book.model = model
+        book.digest(dict.fromkeys(book.listeners, ()))
+        tastes.append(dict(book.tastes))
+    assert {user: listener.cohort for user, listener in book.listeners.items()} == cohorts
+    assert tastes[1] == tastes[3]
+
+
+def test_a_click_after_going_back_counts_from_where_the_listener_was() -> None:
+    book, again = (read([click("u", "a3"), click("v", "a1"), click("w", "a5")]) for _ in range(2))
+    new = [click(user, "a4", at=60, offset=1) for user in "uvw"]
+    for seed in range(30):
+        book.model = small_model(version=4, seed=seed)
+        book.digest(dict.fromkeys("uvw", ()))
+        book.model = small_model()
+        book.digest(dict.fromkeys("uvw", ()))
+    for notebook in (book, again):
+        notebook.apply(new)
+    assert {u: book.listeners[u].cohort for u in "uvw"} == {u: again.listeners[u].cohort for u in "uvw"}
+
+
 def test_a_listener_in_a_cohort_that_is_dead_finds_another() -> None:
     book = read([click("u", "a0")])
     book.listeners["u"].cohort = "c4"

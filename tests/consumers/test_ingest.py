@@ -163,7 +163,7 @@ def test_listeners_wait_for_the_first_model_and_are_placed_when_it_comes(
         assert set(waiting.cohorts.values()) == {""}
         assert_agrees(waiting)
         publish(settings, crowd_model())
-        wait_for(lambda: db.get("model:swept") == "1", "everybody to be placed")
+        wait_for(lambda: db.hget("model:sweep", "done") == "1", "everybody to be placed")
     state = read_state(settings.redis)
     assert_agrees(state)
     placed = {change["user_id"]: change["to"] for change in log.events("cohort-changes")}

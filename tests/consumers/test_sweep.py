@@ -21,6 +21,7 @@ from stream.heartbeats import Heartbeat
 from stream.listeners import Listeners
 from stream.settings import Settings
 from stream.snapshots import Lease, Snapshots
+from stream.sweep import Sweeps
 from tests.consumers.crowd import ARTISTS, COHORTS, LISTENERS
 from tests.consumers.redis_state import State, assert_agrees, read_state
 from tests.consumers.small_model import made_up_model
@@ -52,6 +53,7 @@ class House:
         self.cohorts = Cohorts(self.redis, listeners)
         self.applier = Applier(listeners, RULES)
         self.snapshots = Snapshots(self.redis)
+        self.sweeps = Sweeps(self.redis)
 
     async def apply(self, clicks: dict[str, list[Click]], under: Model, now: float) -> None:
         await self.cohorts.follow(await self.applier.apply(clicks, under, now))
@@ -78,7 +80,7 @@ class House:
         return await self.state()
 
     async def swept(self, version: int) -> bool:
-        return bool(await self.redis.get("model:swept") == str(version).encode())
+        return await self.sweeps.done() == version
 
     async def state(self) -> State:
         return await asyncio.to_thread(read_state, self.settings.redis)
@@ -113,7 +115,7 @@ async def test_everybody_is_taken_over_to_a_new_model(house: House) -> None:
 
 async def test_a_sweep_without_a_new_model_changes_nothing(house: House) -> None:
     before = await house.state()
-    await house.redis.delete("model:swept")
+    await house.sweeps.due()
     after = await house.sweep(1)
     assert (after, house.said) == (before, [])
 
@@ -133,7 +135,7 @@ async def test_one_found_in_a_set_that_their_record_does_not_name_is_taken_out(
     strays = dict(zip(LISTENERS, COHORTS * 40, strict=False))
     for user, cohort in strays.items():
         await house.redis.sadd(members_key(cohort), user)
-    await house.redis.delete("model:swept")
+    await house.sweeps.due()
     if version > 1:
         await house.snapshots.publish(model(version))
     assert_agrees(await house.sweep(version))
@@ -142,7 +144,7 @@ async def test_one_found_in_a_set_that_their_record_does_not_name_is_taken_out(
 async def test_one_whose_record_is_gone_is_taken_out(house: House) -> None:
     await house.redis.sadd(members_key("c1"), "ghost")
     await house.redis.sadd(members_key(""), "other ghost")
-    await house.redis.delete("model:swept")
+    await house.sweeps.due()
     assert_agrees(await house.sweep(1))
     assert await house.redis.exists("user:{ghost}") == 0
 

@@ -28,7 +28,7 @@ def settled(db: redis.Redis, number: int) -> bool:
     """Whether a trainer has learned from these clicks, and everybody is where its last model says."""
     trainer = heartbeat(db)
     read = int(trainer.get("clicks", 0)) == number
-    return read and trainer["settled"] == "1" and db.get("model:swept") == trainer.get("version")
+    return read and trainer["settled"] == "1" and db.hget("model:sweep", "done") == trainer.get("version")
 
 
 def learned(settings: Settings, log: KafkaLog, db: redis.Redis) -> State:
@@ -124,15 +124,19 @@ def test_a_version_that_was_chosen_serves_and_is_kept_until_the_newest_is_asked_
     monkeypatch.setattr(snapshots, "KEPT", 3)
     with Running(ingest, settings), Running(train, learning(settings)), clicking(log):
         wait_for(lambda: current(db) >= 2, "two models")
-        asked(settings, lambda store: store.use(2))
+        asked(settings, lambda store: store.use(2, pin=True))
         wait_for(lambda: not db.exists("model:3") and int(db.get("model:counter")) > 5, "training to go on")
-        wait_for(lambda: db.get("model:swept") == "2", "everybody to be placed by the chosen one")
+        wait_for(lambda: db.hget("model:sweep", "done") == "2", "everybody to be placed by the chosen one")
         assert current(db) == 2
         assert db.exists("model:2")
-        newest = asked(settings, Snapshots.use_newest)
+        newest = asked(settings, Snapshots.newest)
         assert newest > 2
+        asked(settings, lambda store: store.use(newest))
         wait_for(lambda: current(db) > newest, "a newer one to serve")
-        wait_for(lambda: int(db.get("model:swept")) >= newest, "everybody to be placed by a newer one")
+        wait_for(
+            lambda: int(db.hget("model:sweep", "done") or 0) >= newest,
+            "everybody to be placed by a newer one",
+        )
 
 
 def test_a_trainer_goes_on_where_the_last_one_stopped(

@@ -52,7 +52,7 @@ def service(topics: Settings, refrain: Refrain) -> redis.Redis:
     producer.flush()
     producer.close()
     client: redis.Redis = redis.Redis.from_url(topics.redis, decode_responses=True)
-    wait_for(lambda: client.get("model:swept") is not None, "listeners in cohorts")
+    wait_for(lambda: int(client.hget("model:sweep", "done") or 0), "listeners in cohorts")
     return client
 
 

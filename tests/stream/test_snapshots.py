@@ -93,12 +93,13 @@ async def test_the_last_ten_are_kept_the_newest_first(redis: AnyRedis, snapshots
 
 async def test_one_that_was_chosen_is_kept_among_the_ten(snapshots: Snapshots) -> None:
     await snapshots.publish(version(1))
-    await snapshots.use(1)
+    await snapshots.use(1, pin=True)
     for number in range(2, 14):
         await snapshots.publish(version(number))
     assert [number for number, _ in await snapshots.versions()] == [*range(13, 4, -1), 1]
     assert await snapshots.current() == 1
-    assert await snapshots.use_newest() == 13
+    assert await snapshots.newest() == 13
+    await snapshots.use(13)
     await snapshots.publish(version(14))
     assert await snapshots.current() == 14
     assert [number for number, _ in await snapshots.versions()] == list(range(14, 4, -1))
@@ -128,6 +129,18 @@ async def test_an_earlier_version_may_serve_again(snapshots: Snapshots) -> None:
     await snapshots.publish(version(2))
     await snapshots.use(1)
     assert await snapshots.current() == 1
+    await snapshots.publish(version(3))
+    assert await snapshots.current() == 3
+
+
+async def test_one_that_was_chosen_for_good_gives_way_to_one_that_was_not(snapshots: Snapshots) -> None:
+    for number in range(1, 4):
+        await snapshots.publish(version(number))
+    await snapshots.use(1, pin=True)
+    await snapshots.use(2)
+    assert (await snapshots.current(), await snapshots.pinned()) == (2, None)
+    await snapshots.publish(version(4))
+    assert await snapshots.current() == 4
 
 
 async def test_a_version_that_is_not_there_is_named(snapshots: Snapshots) -> None:

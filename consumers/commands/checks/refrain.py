@@ -17,6 +17,7 @@ from stream.heartbeats import heartbeats
 from stream.releases import Releases
 from stream.settings import Settings
 from stream.snapshots import Snapshots
+from stream.sweep import Sweeps
 
 __all__ = ["KINDS", "check_here", "check_refrain", "processes"]
 
@@ -52,6 +53,7 @@ async def check_refrain(redis: AnyRedis, settings: Settings, now: float) -> list
         *(_process(kind, alive[kind], missing) for kind, missing in KINDS.items()),
         await _decay(redis, settings),
         await _model(redis, settings, alive, now),
+        *await _sweep(redis, alive),
         await _releases(redis, settings, now),
     ]
 
@@ -87,12 +89,23 @@ async def _model(redis: AnyRedis, settings: Settings, alive: Mapping[str, int], 
         return Check.wrong("model", str(error), "`refrain model use VERSION` lets another serve")
     said = f"version {version}, {ago(now - model.created_at)} old, {len(model.cohort_ids)} cohorts"
     if pinned is not None:
-        return Check.odd(
-            "model", f"{said}, chosen by hand", "`refrain model use newest` lets the newest serve again"
-        )
+        return Check.odd("model", f"{said}, pinned", "`refrain model use newest` lets the newest serve again")
     if now - model.created_at > OLD * settings.publish_every and not alive.get("train"):
         return Check.wrong("model", f"{said}, and no trainer runs", "start `refrain train`")
     return Check.fine("model", said)
+
+
+async def _sweep(redis: AnyRedis, alive: Mapping[str, int]) -> list[Check]:
+    serves, sweep = await Snapshots(redis).current(), await Sweeps(redis).now()
+    if serves is None:
+        return []
+    if sweep and sweep.done == serves:
+        return [Check.fine("listeners", f"all {sweep.listeners:,} are taken over to model {serves}")]
+    of = f"{sweep.met:,} of {sweep.listeners:,}" if sweep and sweep.version == serves else "nobody yet"
+    said = f"taken over to model {serves}: {of}"
+    if not alive.get("ingest"):
+        return [Check.odd("listeners", f"{said}, and no ingester runs", "start `refrain ingest`")]
+    return [Check.fine("listeners", said)]
 
 
 async def _releases(redis: AnyRedis, settings: Settings, now: float) -> Check:

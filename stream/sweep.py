@@ -1,0 +1,87 @@
+"""How far the sweep is: it takes every listener over to the model that serves, in the background."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stream.connect import AnyRedis
+
+__all__ = ["Sweep", "Sweeps"]
+
+KEY = "model:sweep"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep, under way or done.
+
+    Attributes
+    ----------
+    version
+        Of the model that listeners are taken over to.
+    met
+        Listeners met so far.
+    listeners
+        How many there were when it began.
+    began_at
+        Unix seconds.
+    done
+        The version that everybody is taken over to: `version`, or 0 while it is under way.
+    """
+
+    version: int
+    met: int
+    listeners: int
+    began_at: float
+    done: int
+
+
+class Sweeps:
+    """The store of the one sweep that there is."""
+
+    def __init__(self, redis: AnyRedis) -> None:
+        self._redis = redis
+
+    async def now(self) -> Sweep | None:
+        """Return the sweep under way, or else the last; None before the first."""
+        found = await self._redis.hgetall(KEY)
+        if not found:
+            return None
+        met, listeners = int(found[b"met"]), int(found[b"listeners"])
+        # Who moves meanwhile into a cohort that comes later is met twice, and listeners are born.
+        return Sweep(
+            int(found[b"version"]),
+            min(met, listeners),
+            listeners,
+            float(found[b"began_at"]),
+            int(found.get(b"done", 0)),
+        )
+
+    async def done(self) -> int:
+        """Return the version that everybody is taken over to, 0 while a sweep is due or under way."""
+        return int(await self._redis.hget(KEY, "done") or 0)
+
+    async def due(self) -> None:
+        """Note that another model may have served meanwhile: listeners are to be met once more."""
+        await self._redis.hdel(KEY, "done")
+
+    async def begin(self, version: int, listeners: int, now: float) -> None:
+        """Note that a sweep begins, from the first listener, and how many there are."""
+        fields: dict[str, int | float] = {
+            "version": version,
+            "met": 0,
+            "listeners": listeners,
+            "began_at": now,
+            "done": 0,
+        }
+        await self._redis.hset(KEY, mapping=fields)
+
+    async def add(self, met: int) -> None:
+        """Note that so many more were met."""
+        await self._redis.hincrby(KEY, "met", met)
+
+    async def end(self, version: int) -> None:
+        """Note that everybody is taken over to a version."""
+        sweep = await self.now()
+        met = {"met": sweep.listeners} if sweep else {}
+        await self._redis.hset(KEY, mapping={"done": version, **met})
