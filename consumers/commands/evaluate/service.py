@@ -107,12 +107,12 @@ class Service:
 
     def by_cohort(self, target: Target) -> Floats:
         """Score all listeners for a release by the rate that is predicted for their cohort."""
-        rates = rank_cohorts(self._serving, target)
+        rates = rank_cohorts(self.serving, target)
         return np.where(self.cohorts >= 0, rates[self.cohorts], 0.0)
 
     def audience(self, target: Target) -> Floats:
         """Score the members of the cohorts chosen for a release; all others are at -inf."""
-        rates = rank_cohorts(self._serving, target)
+        rates = rank_cohorts(self.serving, target)
         sizes = np.bincount(self.cohorts[self.cohorts >= 0], minlength=len(rates))
         chosen = choose_cohorts(rates, sizes, self.candidates * sizes.sum())
         return self._ranked(np.flatnonzero(np.isin(self.cohorts, chosen)), target)
@@ -123,10 +123,11 @@ class Service:
 
     def aim(self, artist: str) -> Target:
         """Say where a release of an artist points."""
-        return aim(self._serving, [artist])
+        return aim(self.serving, [artist])
 
     @property
-    def _serving(self) -> Model:
+    def serving(self) -> Model:
+        """The model that serves."""
         if self.model is None:
             raise ValueError("no model is published yet")
         return self.model
