@@ -29,7 +29,20 @@ def _picture(n_cohorts: int = 32, n_releases: int = 40, seconds: float = 61.0) -
         entry.first_page_at = number + 0.025
         entry.audience, entry.at_random = Tally(500, 56), Tally(500, 10)
     vitals = Vitals(
-        1003.2, 1001.7, 45, 17, 12_345, 7, 8.0, rows, len(rows), sum(row.size for row in rows), 123, 6, True
+        1003.2,
+        1001.7,
+        45,
+        17,
+        12_345,
+        7,
+        8.0,
+        rows,
+        len(rows),
+        sum(row.size for row in rows),
+        123,
+        6,
+        4.25,
+        True,
     )
     return Picture(
         seconds, 3600.0, "5,000 listeners, 960 artists in 24 scenes", vitals, ledger, "Ctrl-C ends it"
@@ -54,7 +67,15 @@ def test_it_fits_the_terminal_and_keeps_its_height(width: int, height: int, fill
 @pytest.mark.parametrize(("width", "height"), [(100, 30), (80, 24)])
 def test_it_shows_what_it_is_all_about(width: int, height: int) -> None:
     text = "\n".join(_rendered(_picture(), width, height))
-    for figure in ("in 1,003/s", "applied 1,002/s", "lag 45", "dead letters 17", "model 7, 8 s old", "01:01"):
+    for figure in (
+        "in 1,003/s",
+        "applied 1,002/s",
+        "lag 45",
+        "dead letters 17",
+        "model 7, 8 s old",
+        "01:01",
+        "foresees 4.2x",
+    ):
         assert figure in text
     assert "CTR 11.2 % vs 2.0 % at random: 5.6 x" in text
     assert "83 % outlaw country" in text
