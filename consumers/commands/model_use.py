@@ -20,7 +20,7 @@ from stream.settings import Settings
 from stream.snapshots import Snapshots
 from stream.sweep import Sweep, Sweeps
 
-__all__ = ["let_serve", "wait_for_sweep"]
+__all__ = ["follow", "let_serve", "wait_for_sweep"]
 
 LOOK_SECONDS = 0.2
 
@@ -56,7 +56,7 @@ def wait_for_sweep(version: int) -> dict[str, Any]:
     async def whole() -> Sweep:
         async with redis_of(connected_settings(kafka=False)) as redis:
             with _bar() as bar:
-                return await _follow(redis, version, bar)
+                return await follow(redis, version, bar)
 
     return asdict(asyncio.run(whole()))
 
@@ -75,7 +75,8 @@ def _bar() -> Progress:
     )
 
 
-async def _follow(redis: AnyRedis, version: int, bar: Progress) -> Sweep:
+async def follow(redis: AnyRedis, version: int, bar: Progress) -> Sweep:
+    """Show on a bar how far the sweep is, until everybody is taken over to a version."""
     store, sweeps = Snapshots(redis), Sweeps(redis)
     task = bar.add_task(f"taking over to model {version}", total=None)
     while True:

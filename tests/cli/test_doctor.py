@@ -19,6 +19,7 @@ from stream.heartbeats import Heartbeat
 from stream.releases import OPEN, release_key
 from stream.settings import Settings
 from stream.snapshots import Snapshots, snapshot_key
+from stream.sweep import Sweeps
 from tests.cli.in_process import NO_BROKER
 from tests.cli.service import NOW, model_of
 from tests.refrain_command import Refrain
@@ -176,7 +177,7 @@ def test_the_model_is_told_damaged_chosen_by_hand_or_not_there(
     healthy: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     with_redis(lambda redis: Snapshots(redis).publish(model_of(5, NOW)))
-    assert refrain.run("model", "use", "4").returncode == 0
+    assert refrain.run("model", "use", "4", "--pin").returncode == 0
     assert looked(refrain)[1]["model"][0] == "odd"
     with_redis(lambda redis: redis.setrange(snapshot_key(4), 200, b"?!"))
     code, found = looked(refrain)
@@ -185,6 +186,24 @@ def test_the_model_is_told_damaged_chosen_by_hand_or_not_there(
     with_redis(lambda redis: redis.delete("model:current", "model:pinned", "models"))
     state, said, _ = looked(refrain)[1]["model"]
     assert (state, "no model yet" in said) == ("odd", True)
+
+
+def test_how_many_listeners_are_taken_over_to_the_model_is_told(
+    service: Settings, topics: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    state, said, mend = looked(refrain)[1]["listeners"]
+    assert (state, said) == ("odd", "taken over to model 4: nobody yet, and no ingester runs")
+    assert "refrain ingest" in mend
+
+    async def sweep(redis: AnyRedis) -> None:
+        await Sweeps(redis).begin(4, 7, NOW)
+        await Sweeps(redis).add(5)
+
+    with_redis(alive("ingest"))
+    with_redis(sweep)
+    assert looked(refrain)[1]["listeners"][:2] == ("fine", "taken over to model 4: 5 of 7")
+    with_redis(lambda redis: Sweeps(redis).end(4))
+    assert looked(refrain)[1]["listeners"][:2] == ("fine", "all 7 are taken over to model 4")
 
 
 def test_a_release_that_waits_is_wrong(healthy: Settings, refrain: Refrain, with_redis: WithRedis) -> None:

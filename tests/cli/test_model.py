@@ -2,11 +2,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
+import pytest
+from rich.progress import Progress
+
+from consumers.commands.model_use import follow
+from stream.cohorts import APART, Cohorts
 from stream.connect import AnyRedis
+from stream.errors import NotTakenOver
+from stream.listeners import Listeners
 from stream.settings import Settings
 from stream.snapshots import Snapshots, snapshot_key
+from stream.sweep import Sweeps
 from tests.cli.service import NOW, model_of
 from tests.refrain_command import Refrain
 
@@ -44,20 +53,91 @@ def test_a_snapshot_says_what_it_holds(service: Settings, refrain: Refrain) -> N
     assert "Sigur Rós, [bold]Björk" in refrain.run("model", "show", "4").stdout
 
 
-def test_a_version_that_was_chosen_serves_until_the_newest_is_asked_for(
+def test_a_version_that_was_asked_for_serves_until_the_next_is_published(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     with_redis(publish(5))
-    assert asked(refrain, "use", "4") == {"serves": 4, "pinned": 4}
+    assert asked(refrain, "use", "4") == {"serves": 4, "pinned": None}
+    assert serves(with_redis) == 4
+    with_redis(publish(6))
+    assert serves(with_redis) == 6
+
+
+def test_a_version_that_was_pinned_serves_until_another_is_asked_for(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(publish(5))
+    assert asked(refrain, "use", "4", "--pin") == {"serves": 4, "pinned": 4}
     for version in range(6, 20):  # more than are kept
         with_redis(publish(version))
     assert serves(with_redis) == 4
     assert asked(refrain, "list")["pinned"] == 4
+    assert "pinned" in refrain.run("model", "list").stdout
     assert asked(refrain, "show", "4")["serves"]
     assert asked(refrain, "use", "newest") == {"serves": 19, "pinned": None}
     with_redis(publish(20))
     assert serves(with_redis) == 20
     assert len(asked(refrain, "list")["models"]) == 10
+
+
+def test_the_newest_may_be_pinned_too(service: Settings, refrain: Refrain, with_redis: WithRedis) -> None:
+    with_redis(publish(5))
+    assert asked(refrain, "use", "newest", "--pin") == {"serves": 5, "pinned": 5}
+    with_redis(publish(6))
+    assert serves(with_redis) == 5
+
+
+def test_cohorts_are_called_what_the_version_that_serves_calls_them(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    async def newer(redis: AnyRedis) -> None:
+        model = replace(model_of(5, NOW + 5), labels=("Other", "Names"))
+        await Cohorts(redis, Listeners(redis, 200)).describe(model, model.standing_out(APART))
+        await Snapshots(redis).publish(model)
+
+    with_redis(newer)
+    for version, label in (("4", "Radiohead"), ("newest", "Other")):
+        asked(refrain, "use", version)
+        found = json.loads(refrain.run("cohort", "c1", "--json").stdout)
+        assert (found["label"], found["size"]) == (label, 3)
+
+
+def sweeping(met: int, done: int = 0) -> Callable[[AnyRedis], Awaitable[None]]:
+    async def note(redis: AnyRedis) -> None:
+        sweeps = Sweeps(redis)
+        await sweeps.begin(4, 7, NOW)
+        await sweeps.add(met)
+        if done:
+            await sweeps.end(done)
+
+    return note
+
+
+def test_how_many_listeners_are_taken_over_is_shown(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    assert asked(refrain, "list")["sweep"] is None
+    with_redis(sweeping(met=5))
+    sweep = asked(refrain, "list")["sweep"]
+    assert sweep == {"version": 4, "met": 5, "listeners": 7, "began_at": NOW, "done": 0}
+    assert "5 of 7 listeners are taken over to model 4" in refrain.run("model", "list").stdout
+    with_redis(sweeping(met=5, done=4))
+    assert "all 7 listeners are taken over to model 4" in refrain.run("model", "list").stdout
+
+
+def test_nobody_is_waited_for_where_no_ingester_runs(service: Settings, refrain: Refrain) -> None:
+    failed = refrain.run("model", "use", "4", "--wait")
+    assert failed.returncode == 1
+    assert "no ingester runs" in failed.stderr
+    assert "model 4 serves" in failed.stdout
+
+
+def test_a_version_that_another_has_replaced_is_waited_for_no_longer(
+    service: Settings, with_redis: WithRedis
+) -> None:
+    with_redis(publish(5))
+    with pytest.raises(NotTakenOver, match="model 5 serves by now, not 4"):
+        with_redis(lambda redis: follow(redis, 4, Progress(disable=True)))
 
 
 def test_a_damaged_snapshot_cannot_be_chosen(

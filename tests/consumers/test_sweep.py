@@ -15,6 +15,7 @@ from consumers.sweep import Sweeper
 from models.affinity import ForwardDecay
 from models.digest import Click, Move, Rules
 from models.model import Model
+from stream import tastes
 from stream.cohorts import Cohorts, members_key
 from stream.connect import AnyRedis, open_redis
 from stream.heartbeats import Heartbeat
@@ -182,3 +183,52 @@ async def test_clicks_and_a_sweep_at_once_leave_everybody_in_one_place(house: Ho
     state = await house.state()
     assert_agrees(state)
     assert state.clicks == 2 * len(CROWD)
+
+
+async def test_gone_back_everybody_is_where_they_were(house: House) -> None:
+    states = [await house.state()]
+    await house.snapshots.publish(model(2))
+    for version in (2, 1, 2, 1):
+        await house.snapshots.use(version)
+        states.append(await house.sweep(version))
+        assert_agrees(states[-1])
+    first, there, back, _, again = states
+    assert first.cohorts == back.cohorts == again.cohorts != there.cohorts
+    assert back.tastes == again.tastes  # the first were added up click by click
+
+
+async def test_gone_back_in_the_middle_of_a_sweep_everybody_is_where_they_were(house: House) -> None:
+    before = await house.state()
+    await house.snapshots.publish(model(2))
+    async with house.sweeping() as live:
+
+        async def begun() -> bool:
+            sweep = await house.sweeps.now()
+            return sweep is not None and sweep.version == 2 and sweep.met > 0
+
+        await live.refresh()
+        await wait_for_it(begun, "the sweep to begin")
+        await house.snapshots.use(1)
+        await live.refresh()
+        await wait_for_it(lambda: house.swept(1), "the way back")
+    after = await house.state()
+    assert_agrees(after)
+    assert after.cohorts == before.cohorts
+    assert {tastes.version(taste) for taste in after.tastes.values()} == {1}
+
+
+async def test_a_sweep_says_how_far_it_is(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = await house.sweeps.now()
+    assert (first.version, first.met, first.listeners, first.done) == (1, 250, 250, 1)
+    seen, add = [], Sweeps.add
+
+    async def adding(sweeps: Sweeps, met: int) -> None:
+        await add(sweeps, met)
+        seen.append(await sweeps.now())
+
+    monkeypatch.setattr(Sweeps, "add", adding)
+    await house.snapshots.publish(model(2))
+    await house.sweep(2)
+    assert {(sweep.version, sweep.listeners, sweep.done) for sweep in seen} == {(2, 250, 0)}
+    assert [sweep.met for sweep in seen] == sorted(sweep.met for sweep in seen)
+    assert seen[0].met < seen[-1].met <= 250
