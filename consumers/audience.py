@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +16,48 @@ from stream.cohorts import Cohorts
 from stream.events import Page, Release
 from stream.releases import Audience, Releases
 
-__all__ = ["Planner"]
+__all__ = ["Draft", "Planner"]
 
 PAGE = 1000
 PER_PLACE = 5  # members whose own score is looked at, for each place in the audience,
 AT_LEAST = 20_000  # or so many
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Listeners whose own score was looked at, best first, their cohorts and scores (cosines)."""
+
+    users: list[str] = field(default_factory=list)
+    cohorts: list[str] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An audience before it is cut into pages, and what it went by.
+
+    Attributes
+    ----------
+    reason
+        "done", or why there is nobody to tell.
+    target
+        Where the release points.
+    ctr
+        The predicted click-through rate of every cohort.
+    chosen
+        The cohorts whose members were looked at, best first.
+    ranked
+        These members.
+    told
+        Places in `ranked`, best first.
+    """
+
+    reason: str
+    target: Target
+    ctr: dict[str, float] = field(default_factory=dict)
+    chosen: tuple[str, ...] = ()
+    ranked: Ranked = field(default_factory=Ranked)
+    told: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -45,23 +83,28 @@ class Planner:
         """Plan the audience of a release as the model sees it now (Unix seconds)."""
         if model is None:
             return Audience((), {}, "no model yet", "nothing")
+        draft = await self.draft(release, model)
+        return Audience(_pages(release, model, draft, now), draft.ctr, draft.reason, draft.target.relied_on)
+
+    async def draft(self, release: Release, model: Model) -> Draft:
+        """Choose whom to tell of a release, and keep what that went by."""
         target = await self._aim(release, model)
         if target.relied_on == "nothing":
-            return Audience((), {}, "nobody knows these artists yet", "nothing")
+            return Draft("nobody knows these artists yet", target)
         rates = rank_cohorts(model, target)
         ctr = dict(zip(model.cohort_ids, rates.tolist(), strict=True))
         known = await self.cohorts.sizes()
         sizes = np.array([known.get(cohort, 0) for cohort in model.cohort_ids])
         members = await self._members(release, model, rates, sizes)
+        chosen = tuple(members)
         if not members and sizes.any():
-            return Audience((), ctr, "no cohort reaches min_ctr", target.relied_on)
+            return Draft("no cohort reaches min_ctr", target, ctr)
         if not any(held.users for held in members.values()):
-            return Audience((), ctr, "nobody is placed under this model yet", target.relied_on)
-        places = release.max_audience or self.max_audience
-        users, cohorts, scores = await self._best(members, target, places)
-        if not users:
-            return Audience((), ctr, "everybody in these cohorts has opted out", target.relied_on)
-        return Audience(_pages(release, model, users, cohorts, scores, now), ctr, "done", target.relied_on)
+            return Draft("nobody is placed under this model yet", target, ctr, chosen)
+        ranked = _rank(members, target)
+        told = await self._told(ranked, release.max_audience or self.max_audience)
+        reason = "done" if told else "everybody in these cohorts has opted out"
+        return Draft(reason, target, ctr, chosen, ranked, told)
 
     async def _aim(self, release: Release, model: Model) -> Target:
         return aim(
@@ -89,35 +132,34 @@ class Planner:
             {model.cohort_ids[row]: int(sizes[row]) for row in chosen}, model.n_dims
         )
 
-    async def _best(
-        self, members: dict[str, Members], target: Target, places: int
-    ) -> tuple[list[str], list[str], list[float]]:
-        users = [user for held in members.values() for user in held.users]
-        cohorts = [cohort for cohort, held in members.items() for _ in held.users]
-        order, scores = rank_members(np.concatenate([held.tastes for held in members.values()]), target)
-        rows, ranked = order.tolist(), scores.tolist()
-        told: list[int] = []
-        for at in range(0, len(rows), places):
-            some = range(at, min(at + places, len(rows)))
-            out = await self.releases.opted_out([users[rows[place]] for place in some])
-            told += [place for place in some if users[rows[place]] not in out]
+    async def _told(self, ranked: Ranked, places: int) -> list[int]:
+        told: dict[str, int] = {}
+        for at in range(0, len(ranked.users), places):
+            some = range(at, min(at + places, len(ranked.users)))
+            out = await self.releases.opted_out([ranked.users[place] for place in some])
+            for place in some:
+                # Who moved between the moments at which two cohorts were read is in both.
+                if ranked.users[place] not in out:
+                    told.setdefault(ranked.users[place], place)
             if len(told) >= places:
                 break
-        told = told[:places]
-        return (
-            [users[rows[place]] for place in told],
-            [cohorts[rows[place]] for place in told],
-            [ranked[place] for place in told],
-        )
+        return list(told.values())[:places]
 
 
-def _pages(
-    release: Release, model: Model, users: list[str], cohorts: list[str], scores: list[float], now: float
-) -> tuple[Page, ...]:
+def _rank(members: Mapping[str, Members], target: Target) -> Ranked:
+    users = [user for held in members.values() for user in held.users]
+    cohorts = [cohort for cohort, held in members.items() for _ in held.users]
+    order, scores = rank_members(np.concatenate([held.tastes for held in members.values()]), target)
+    rows = order.tolist()
+    return Ranked([users[row] for row in rows], [cohorts[row] for row in rows], scores.tolist())
+
+
+def _pages(release: Release, model: Model, draft: Draft, now: float) -> tuple[Page, ...]:
     """Cut an audience, best first, into pages of one cohort each; the page that promises most comes first."""
+    users, scores = draft.ranked.users, draft.ranked.scores
     shelves: dict[str, list[int]] = {}
-    for place, cohort in enumerate(cohorts):
-        shelves.setdefault(cohort, []).append(place)
+    for place in draft.told:
+        shelves.setdefault(draft.ranked.cohorts[place], []).append(place)
     cuts = [
         (cohort, places[at : at + PAGE])
         for cohort, places in shelves.items()

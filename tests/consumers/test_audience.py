@@ -12,7 +12,7 @@ import pytest
 from consumers.audience import Planner
 from consumers.shelf import Shelf
 from stream.catalogue import Catalogue
-from stream.cohorts import Cohorts
+from stream.cohorts import Cohorts, members_key
 from stream.connect import open_redis
 from stream.events import Feedback, Release
 from stream.listeners import Listeners
@@ -103,6 +103,19 @@ async def test_those_who_opted_out_leave_their_places_to_others(settings: Settin
     audience = await planner.plan(release(), MODEL, 5.0)
     assert audience.users == planner.max_audience
     assert first not in {user for page in audience.pages for user in page.user_ids}
+
+
+async def test_who_is_met_in_two_cohorts_on_their_way_is_told_once(
+    settings: Settings, planner: Planner
+) -> None:
+    await crowd(settings)
+    both = names("c1", 10)
+    redis = planner.releases._redis
+    await redis.sadd(members_key("c2"), *both)
+    told = [user for page in (await planner.plan(release(), MODEL, 5.0)).pages for user in page.user_ids]
+    assert len(told) == len(set(told)) == planner.max_audience
+    everybody = await planner.plan(release(max_audience=1000), MODEL, 5.0)
+    assert everybody.users == 60
 
 
 async def test_a_release_may_say_how_many_are_told_at_most(settings: Settings, planner: Planner) -> None:
