@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -240,6 +241,17 @@ def test_what_cannot_be_measured_is_told_in_a_sentence(
     assert done.returncode == code, done.stdout + done.stderr
     assert said in " ".join(done.stderr.split())
     assert sorted(entry.name for entry in tmp_path.iterdir() if entry.suffix != ".log") == ["plays.csv"]
+
+
+def test_no_room_to_set_clicks_aside_is_told(
+    refrain: Refrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "plays.csv"
+    path.write_text("who,whom\nu,a\n")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    done = refrain.run("evaluate", str(path), *MAP)
+    assert done.returncode == 1
+    assert "TMPDIR names another folder" in " ".join(done.stderr.split())
 
 
 def test_few_artists_to_ask_about_are_pointed_out(refrain: Refrain, tmp_path: Path) -> None:

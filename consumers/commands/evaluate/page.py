@@ -10,7 +10,7 @@ from typing import Any
 
 from consumers.commands.evaluate.installed import EXTRA
 from consumers.commands.evaluate.result import Result
-from consumers.commands.evaluate.tables import about, caution, missing_in_words
+from consumers.commands.evaluate.tables import about, caution, decimals, missing_in_words
 from consumers.commands.words import ago, percent
 from models.evaluation import Estimate
 from stream.errors import WrongUse
@@ -79,7 +79,7 @@ def _tiles(result: Result) -> list[tuple[str, str]]:
     tiles = [
         (f"{reach.lift.value:.1f} x", "as many as at random, in an audience of 5 %"),
         (percent(reach.recall.value), "of those to be found are told"),
-        (percent(reach.precision.value), "of those told are to be found"),
+        (f"{100 * reach.precision.value:.{decimals(reach.precision)}f} %", "of those told are to be found"),
         (str(len(best.cohorts)), f"cohorts, {best.empty or 'none'} of them empty"),
         (percent(best.largest), "of listeners in the largest"),
     ]
@@ -107,7 +107,11 @@ def _figures(result: Result) -> dict[str, list[dict[str, Any]]]:
 def _cell(figure: Estimate, measure: str) -> tuple[str, str]:
     if measure == "lift":
         return f"{figure.value:.2f}", f"{figure.low:.2f}, {figure.high:.2f}"
-    return f"{100 * figure.value:.1f} %", f"{100 * figure.low:.1f}, {100 * figure.high:.1f}"
+    digits = decimals(figure)
+    return (
+        f"{100 * figure.value:.{digits}f} %",
+        f"{100 * figure.low:.{digits}f}, {100 * figure.high:.{digits}f}",
+    )
 
 
 def _cohorts(result: Result) -> list[dict[str, Any]]:

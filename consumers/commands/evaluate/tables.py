@@ -18,9 +18,10 @@ from consumers.commands.look_tables import facts
 from consumers.commands.words import percent
 from models.evaluation import Estimate
 
-__all__ = ["about", "caution", "missing_in_words", "show", "split_in_words"]
+__all__ = ["about", "caution", "decimals", "missing_in_words", "show", "split_in_words"]
 
 FEW = 20  # artists
+ONE_PERCENT = 0.01
 
 
 def show(result: Result) -> None:
@@ -142,7 +143,13 @@ def _lift(figure: Estimate) -> str:
 
 
 def _percent(figure: Estimate) -> str:
-    return f"{100 * figure.value:.1f} ±{50 * (figure.high - figure.low):.1f} %"
+    digits = decimals(figure)
+    return f"{100 * figure.value:.{digits}f} ±{50 * (figure.high - figure.low):.{digits}f} %"
+
+
+def decimals(share: Estimate) -> int:
+    """Return how many decimals of a percentage say something."""
+    return 1 if share.value >= ONE_PERCENT else 3
 
 
 def _listed(counts: Counter[str]) -> str:

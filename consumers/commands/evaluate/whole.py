@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from consumers.commands.evaluate.reading import has_times, read, without_times
 from consumers.commands.evaluate.result import Result
 from consumers.commands.evaluate.study import Served, Study, Watch
 from consumers.replay_plan import Plan
-from stream.errors import WrongUse
+from stream.errors import RefrainError, WrongUse
 from stream.history.times import seconds_of, zone
 from stream.settings import Settings
 
@@ -63,6 +64,16 @@ def evaluate(plan: Plan, wish: Wish, settings: Settings, name: Callable[[str], s
     RefrainError
         Where that cannot be done.
     """
+    try:
+        return _evaluate(plan, wish, settings, name, watch)
+    except OSError as error:
+        raise RefrainError(
+            f"clicks are set aside in {tempfile.gettempdir()}, and that failed: {error}. TMPDIR names "
+            "another folder for them; a click takes 50 bytes there"
+        ) from error
+
+
+def _evaluate(plan: Plan, wish: Wish, settings: Settings, name: Callable[[str], str], watch: Watch) -> Result:
     started = time.monotonic()
     random = wish.split == "random"
     timed = has_times(plan)
