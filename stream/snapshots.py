@@ -32,6 +32,7 @@ KEPT = 10
 CURRENT = "model:current"
 PINNED = "model:pinned"
 VERSIONS = "models"
+FORESIGHT = "models:foresight"
 COUNTER = "model:counter"
 NEXT_COHORT = "model:next-cohort"
 TRAINER = "model:lease"
@@ -123,6 +124,7 @@ class Snapshots:
         """Write a snapshot, let it serve where none is pinned, and drop the oldest beyond `KEPT`."""
         await self._redis.set(NEXT_COHORT, model.next_cohort)
         await self._redis.set(snapshot_key(model.version), encode(model))
+        await self._redis.hset(FORESIGHT, str(model.version), json.dumps(dict(model.validation)))
         await self._redis.zadd(VERSIONS, {str(model.version): model.created_at})
         if await self.pinned() is None:
             await self._redis.set(CURRENT, model.version)
@@ -133,6 +135,7 @@ class Snapshots:
         for old in sorted(kept - serving)[: -(KEPT - len(serving & kept))]:
             await self._redis.delete(snapshot_key(old))
             await self._redis.zrem(VERSIONS, str(old))
+            await self._redis.hdel(FORESIGHT, str(old))
 
     async def use(self, version: int, *, pin: bool = False) -> None:
         """Let a version serve until the trainer publishes the next; pinned, until another is asked for."""
@@ -157,6 +160,11 @@ class Snapshots:
         return {
             version: await self._redis.strlen(snapshot_key(version)) for version, _ in await self.versions()
         }
+
+    async def foresight(self) -> dict[int, dict[str, float]]:
+        """Return what each snapshot that is kept was published with (`Model.validation`)."""
+        found = await self._redis.hgetall(FORESIGHT)
+        return {int(version): json.loads(figures) for version, figures in found.items()}
 
     async def versions(self) -> list[tuple[int, float]]:
         """Return the versions that are kept and when they were made (Unix seconds), newest first."""

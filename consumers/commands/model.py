@@ -94,9 +94,16 @@ async def _list(redis: AnyRedis, settings: Settings) -> dict[str, Any]:
     if not versions:
         raise await no_model(redis, settings)
     current, pinned, sweep = await store.current(), await store.pinned(), await Sweeps(redis).now()
+    foresight = await store.foresight()
     return {
         "models": [
-            {"version": version, "created_at": made, "bytes": sizes[version], "serves": version == current}
+            {
+                "version": version,
+                "created_at": made,
+                "bytes": sizes[version],
+                "serves": version == current,
+                "foresight": foresight.get(version, {}),
+            }
             for version, made in versions
         ],
         "pinned": pinned,
@@ -128,4 +135,5 @@ async def _show(redis: AnyRedis, settings: Settings, version: int | None) -> dic
             )
         ],
         "settings": dict(model.settings),
+        "foresight": dict(model.validation),
     }

@@ -23,6 +23,8 @@ def show_versions(found: dict[str, Any]) -> None:
     table.add_column("version", justify="right")
     table.add_column("made")
     table.add_column("size", justify="right")
+    table.add_column("foresaw, by cohort", justify="right")
+    table.add_column("one by one", justify="right")
     table.add_column("")
     for model in found["models"]:
         chosen = ", pinned" if model["version"] == found["pinned"] else ""
@@ -30,14 +32,25 @@ def show_versions(found: dict[str, Any]) -> None:
             str(model["version"]),
             moment(model["created_at"]),
             f"{model['bytes'] / 1e6:,.1f} MB",
+            *_lifts(model["foresight"]),
             f"[green]serves[/]{chosen}" if model["serves"] else "",
         )
     console = Console(highlight=False)
     console.print(table)
+    console.print(
+        "[dim]foresaw: how many times more often than by chance those who then discovered an artist had been "
+        "among the 5 % ranked best for it[/]"
+    )
     if found["sweep"]:
         console.print(f"\n{taken_over(found['sweep'])}")
     if found["pinned"] is not None:
         console.print("[dim]`refrain model use newest` lets the newest serve again[/]")
+
+
+def _lifts(foresight: dict[str, float]) -> tuple[str, str]:
+    if not foresight:
+        return "-", "-"
+    return f"{foresight['lift_cohort']:.1f} x", f"{foresight['lift_listener']:.1f} x"
 
 
 def taken_over(sweep: dict[str, Any]) -> str:
@@ -59,6 +72,17 @@ def taken_over(sweep: dict[str, Any]) -> str:
     )
 
 
+def _foresaw(foresight: dict[str, float]) -> str:
+    if not foresight:
+        return "nothing yet: nobody has discovered an artist since a model serves"
+    by_cohort, one_by_one = _lifts(foresight)
+    return (
+        f"lift at 5 % {by_cohort} by cohort, {one_by_one} one by one; "
+        f"AUC {foresight['auc_cohort']:.2f}, {foresight['auc_listener']:.2f}; "
+        f"{foresight['discoveries']:,.0f} discoveries"
+    )
+
+
 def show_model(found: dict[str, Any]) -> None:
     """Print one snapshot."""
     console = Console(highlight=False)
@@ -75,6 +99,7 @@ def show_model(found: dict[str, Any]) -> None:
                 "holds": f"{found['artists']:,} artists in {found['dims']} dimensions, "
                 f"{len(found['cohorts'])} cohorts",
                 "learned": how,
+                "foresaw": _foresaw(found["foresight"]),
                 "checksum": "right",
             }
         )

@@ -28,6 +28,9 @@ KINDS = {
 }
 OLD = 10  # times as long as a new model should take
 SLOW_RELEASE = 60.0  # seconds
+JUDGED = 1000  # discoveries: of fewer nothing is said
+BY_CHANCE = 1.5
+RECENT = 600.0  # seconds
 
 
 async def processes(redis: AnyRedis) -> Counter[str]:
@@ -54,6 +57,7 @@ async def check_refrain(redis: AnyRedis, settings: Settings, now: float) -> list
         await _decay(redis, settings),
         await _model(redis, settings, alive, now),
         *await _sweep(redis, alive),
+        *await _foresight(redis, now),
         await _releases(redis, settings, now),
     ]
 
@@ -106,6 +110,34 @@ async def _sweep(redis: AnyRedis, alive: Mapping[str, int]) -> list[Check]:
     if not alive.get("ingest"):
         return [Check.odd("listeners", f"{said}, and no ingester runs", "start `refrain ingest`")]
     return [Check.fine("listeners", said)]
+
+
+async def _foresight(redis: AnyRedis, now: float) -> list[Check]:
+    trainers = (await heartbeats(redis)).values()
+    state = next((state for state in trainers if "lift_listener" in state), None)
+    if state is None:
+        return []
+    by_cohort, lift = float(state["lift_cohort"]), float(state["lift_listener"])
+    number = float(state["discoveries"])
+    said = (
+        f"the last {number:,.0f} who discovered an artist were among the 5 % ranked best for it "
+        f"{by_cohort:.1f} x as often as by chance by cohort, {lift:.1f} x one by one"
+    )
+    if refused := int(state.get("refused", 0)):
+        said += f"; {refused:,} candidates were worse and not published"
+    if number >= JUDGED and lift < BY_CHANCE:
+        return [
+            Check.odd(
+                "foresight", said, "`refrain evaluate` on your clicks shows what can be foreseen of them"
+            )
+        ]
+    if now - float(state.get("drifted", "-inf")) < RECENT:
+        return [
+            Check.odd(
+                "foresight", f"{said}; listening drifts", "nothing: the trainer learns faster for a while"
+            )
+        ]
+    return [Check.fine("foresight", said)]
 
 
 async def _releases(redis: AnyRedis, settings: Settings, now: float) -> Check:

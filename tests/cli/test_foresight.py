@@ -1,0 +1,96 @@
+"""How well the model foresees: where people look for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from stream.connect import AnyRedis
+from stream.heartbeats import Heartbeat
+from stream.settings import Settings
+from stream.snapshots import Snapshots
+from tests.cli.service import NOW, model_of
+from tests.refrain_command import Refrain
+
+WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
+
+FIGURES = {
+    "auc_cohort": 0.8, "lift_cohort": 4.2, "auc_listener": 0.9, "lift_listener": 6.3, "discoveries": 1500
+}  # fmt: skip
+
+
+def publish(version: int) -> Callable[[AnyRedis], Awaitable[None]]:
+    model = replace(model_of(version, NOW + version), validation=FIGURES)
+    return lambda redis: Snapshots(redis).publish(model)
+
+
+def trainer(**gauges: float) -> Callable[[AnyRedis], Awaitable[None]]:
+    async def beat(redis: AnyRedis) -> None:
+        await Heartbeat(redis, "train", gauges=dict(gauges)).beat(time.time())
+        await redis.persist(f"process:{{train-{socket.gethostname()}-{os.getpid()}}}")
+
+    return beat
+
+
+def foresight(refrain: Refrain) -> tuple[str, str]:
+    checks = json.loads(refrain.run("doctor", "--json").stdout)["checks"]
+    return next(((c["state"], c["said"]) for c in checks if c["name"] == "foresight"), ("", ""))
+
+
+def test_the_list_of_models_says_what_each_was_published_with(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(publish(5))
+    found = json.loads(refrain.run("model", "list", "--json").stdout)["models"]
+    assert [model["foresight"] for model in found] == [FIGURES, {}]
+    said = refrain.run("model", "list").stdout
+    assert "4.2 x" in said
+    assert "6.3 x" in said
+
+
+def test_a_model_shows_how_well_those_before_it_foresaw(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    assert "nothing yet" in refrain.run("model", "show").stdout
+    with_redis(publish(5))
+    said = " ".join(refrain.run("model", "show").stdout.split())
+    assert "lift at 5 % 4.2 x by cohort, 6.3 x one by one; AUC 0.80, 0.90; 1,500 discoveries" in said
+
+
+@pytest.mark.parametrize(
+    ("gauges", "state", "said"),
+    [
+        ({}, "fine", "4.2 x as often as by chance by cohort, 6.3 x one by one"),
+        ({"lift_listener": 1.1}, "odd", "1.1 x one by one"),
+        ({"lift_listener": 1.1, "discoveries": 20}, "fine", "the last 20"),
+        ({"refused": 2}, "fine", "2 candidates were worse and not published"),
+        ({"drifted": time.time()}, "odd", "listening drifts"),
+    ],
+    ids=["good", "by chance", "too few to say", "refused", "drift"],
+)
+def test_the_doctor_says_how_well_the_model_foresees(
+    service: Settings,
+    topics: Settings,
+    refrain: Refrain,
+    with_redis: WithRedis,
+    gauges: dict[str, float],
+    state: str,
+    said: str,
+) -> None:
+    with_redis(trainer(**FIGURES | gauges))
+    found = foresight(refrain)
+    assert found[0] == state
+    assert said in found[1]
+
+
+def test_the_doctor_says_nothing_of_what_nobody_has_measured(
+    service: Settings, topics: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(trainer())
+    assert foresight(refrain) == ("", "")
