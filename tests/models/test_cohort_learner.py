@@ -122,6 +122,19 @@ def test_what_is_born_names_its_parent_and_what_is_gone_its_heir() -> None:
         assert set(model.heirs.values()) <= living | {""}
 
 
+def test_a_model_of_few_batches_has_centres_where_its_listeners_are(world: World) -> None:
+    taught = learner()
+    taught.learn_many(world.rows(np.arange(100)), listeners=list(range(100)))
+    taught.snapshot(1, 0.0)
+    taught.learn_many(world.rows(np.arange(400)), listeners=list(range(400)))
+    model = taught.snapshot(2, 1.0)
+    tastes = unit(taste(rows_of(world, model), model.factors))
+    cohorts = model.assign(tastes)
+    means = np.array([tastes[cohorts == row].mean(axis=0) for row in range(len(model.cohort_ids))])
+    off = ((means - model.centers) ** 2).sum(axis=1)
+    assert off @ model.sizes < 0.01 * ((tastes - means[cohorts]) ** 2).sum()
+
+
 def test_more_cohorts_are_split_off_and_name_their_parents(world: World) -> None:
     taught = learner(n_cohorts=6)
     teach(taught, world)

@@ -188,6 +188,27 @@ def test_missing_centres_are_made_up_for_under_new_ids() -> None:
     assert sorted(np.unique(model.predict_many(BLOBS), return_counts=True)[1].tolist()) == [60, 60, 60]
 
 
+def distortion(model: KMeans) -> float:
+    return float(((BLOBS[:, None, :] - model.matrix) ** 2).sum(axis=2).min(axis=1).sum())
+
+
+def test_centres_far_off_are_refined_until_they_settle_and_settled_ones_once() -> None:
+    far = np.array([[-1.0] * 3, [0.0] * 3, [1.0] * 3])
+    model, once = KMeans(n_clusters=3), KMeans(n_clusters=3)
+    for each in (model, once):
+        each.resume(far, [0, 1, 2], next_id=3)
+    once.refine(BLOBS, 1, share=0.3)
+    model.refine(BLOBS, 50, share=0.3, until=0.01)
+    settled = distortion(model)
+    assert settled < 0.5 * distortion(once)
+    before, expected = model.matrix.copy(), KMeans(n_clusters=3)
+    expected.resume(before, [0, 1, 2], next_id=3)
+    expected.refine(BLOBS, 1, share=0.3)
+    model.refine(BLOBS, 50, share=0.3, until=0.01)
+    assert (model.matrix == expected.matrix).all()
+    assert settled - distortion(model) < 0.01 * settled
+
+
 def test_living_centres_are_left_alone_by_rebirth() -> None:
     model = KMeans(n_clusters=3, seed=1)
     model.start(BLOBS)

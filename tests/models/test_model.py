@@ -69,6 +69,16 @@ def test_a_release_points_to_where_its_artists_listeners_are(world: World, model
         assert (world.scene[np.argsort(-scores)[:40]] == scene).mean() > 0.95
 
 
+def test_a_listener_with_one_click_is_where_most_of_the_artists_listeners_are(
+    world: World, model: Model
+) -> None:
+    cohorts = model.assign(taste(rows_of(world, model), model.factors))
+    plays = rows_of(world, model).tocsc()
+    heard = [row for row in range(len(model.artists)) if plays[:, row].nnz >= 10]
+    most = [np.bincount(cohorts[plays[:, row].indices], minlength=8).argmax() for row in heard]
+    assert (model.assign(model.factors[heard].astype(float)) == most).mean() > 0.95
+
+
 def test_unknown_artists_point_nowhere(model: Model) -> None:
     assert not model.release_vector(["never heard"]).any()
     assert not model.release_vector([]).any()
