@@ -43,7 +43,9 @@ def write(path: Path, world: World, *, times: bool = True, seed: int = 0) -> Pat
     pairs = world.plays.tocoo()
     rows = []
     for listener, artist, plays in zip(pairs.row, pairs.col, pairs.data, strict=True):
-        first, last = (0.0, 28.0) if rng.random() < 0.75 else (begin := 28 + 2 * rng.random(), begin + 0.1)
+        begin, kind = 28 + 2 * rng.random(), rng.random()
+        # over at the split, going on, or new after it
+        first, last = (0.0, 28.0) if kind < 0.5 else (0.0, 30.0) if kind < 0.75 else (begin, begin + 0.1)
         for at in DAY * rng.uniform(first, last, int(plays)):
             rows.append([f"u-{listener}", world.artists[artist], *([f"{1.7e9 + at:.3f}"] if times else [])])
     rng.shuffle(rows)
