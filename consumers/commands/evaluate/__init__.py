@@ -161,9 +161,10 @@ def add(app: typer.Typer) -> None:
     ) -> None:
         """Measure on clicks in files how well audiences would find the listeners.
 
-        Needs no Kafka and no Redis. Learns from a part of the clicks as the service would, with its settings;
-        then asks for the audience of every artist, and counts how many of its members turn out to play the
-        artist in the part that was held back.
+        Learns from a part of them as the service would, with its settings,
+        asks for the audience of every artist, and counts who of it turns out
+        to play the artist in the part that was held back. Needs no Kafka and
+        no Redis.
         """
         from consumers.commands.evaluate.bar import Bar
         from consumers.commands.evaluate.names import artist_names
