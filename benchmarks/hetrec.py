@@ -109,7 +109,9 @@ def replay(place: House, split: Holdout, users: list[str], artists: list[str]) -
     print(f"{sent} clicks replayed and applied in {took:.1f} s, {sent / took:,.0f}/s")
     place.wait(lambda: place.heartbeat(trainer).get("settled") == "1", "a model of all of it")
     trainer.stop()
-    place.wait(lambda: place.redis.hget("model:sweep", "done") == place.redis.get("model:current"), "the sweep")
+    place.wait(
+        lambda: place.redis.hget("model:sweep", "done") == place.redis.get("model:current"), "the sweep"
+    )
     return sent
 
 

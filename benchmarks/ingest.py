@@ -33,7 +33,9 @@ def main() -> None:
         place.wait(lambda: int(place.redis.hget("model:sweep", "done") or 0) > 0, "the first model")
         trainer.stop()
         place.wait(lambda: place.count(ingester) == before, "the last click")
-        place.wait(lambda: place.redis.hget("model:sweep", "done") == place.redis.get("model:current"), "the sweep")
+        place.wait(
+            lambda: place.redis.hget("model:sweep", "done") == place.redis.get("model:current"), "the sweep"
+        )
         waiting = place.redis.scard("cohort:{}:users")
         print(f"{place.redis.zcard('cohorts')} cohorts, {waiting} listeners in none")
         ingester.stop()

@@ -32,7 +32,9 @@ def main() -> None:
         before = send(place.settings, crowd.everyone(times=4))
         place.wait(lambda: place.count(ingester) == before, "the last click")
         place.wait(lambda: place.redis.get("model:current") is not None, "a model")
-        place.wait(lambda: place.redis.hget("model:sweep", "done") == place.redis.get("model:current"), "the sweep")
+        place.wait(
+            lambda: place.redis.hget("model:sweep", "done") == place.redis.get("model:current"), "the sweep"
+        )
         trainer.stop()
         worker = place.start("work")
         place.wait(lambda: bool(place.heartbeat(worker)), "the worker")
