@@ -24,6 +24,7 @@ UNKNOWN_RATE = 0.01
 # Fitted there too, to artists of whom 0 to 20 listeners were let be known.
 ALIKE = 22.0  # listeners of its own that an artist's being like others is worth at most
 COMMON = 6.0  # power of the share of genres in common
+STAND_FOR_GENRES = 1000  # artists at most: a release is answered at once, and the others add next to nothing
 LEAST_SHARE = 0.05  # what would have less of a say has none
 
 
@@ -154,6 +155,8 @@ def _of_genres(
     common[but] = 0.0
     rows = np.flatnonzero(common)
     weights = (common[rows] / common.max(initial=1e-300)) ** COMMON * np.sqrt(model.counts[rows])
+    most = np.argsort(-weights, kind="stable")[:STAND_FOR_GENRES]
+    rows, weights = rows[most], weights[most]
     return _alike(model, "genres", rows, weights)
 
 

@@ -170,8 +170,9 @@ class Model:
 
     def known(self, artists: Sequence[str]) -> Ints:
         """Return the rows of those artists that the model has heard of."""
-        rows = [self.index[artist] for artist in dict.fromkeys(artists) if artist in self.index]
-        return np.array([row for row in rows if self.counts[row] > 0], dtype=np.int64)
+        found = [self.index[artist] for artist in dict.fromkeys(artists) if artist in self.index]
+        rows = np.array(found, dtype=np.int64)
+        return rows[self.counts[rows] > 0]
 
     def release_vector(self, artists: Sequence[str], weights: Sequence[float] | None = None) -> Floats:
         """Return where the listeners of some artists are: shape (d,), unit length; zeros for unknown ones.
