@@ -16,7 +16,7 @@ from stream.cohorts import Cohorts
 from stream.events import Page, Release
 from stream.releases import Audience, Releases
 
-__all__ = ["Draft", "Planner"]
+__all__ = ["Draft", "Planner", "cut"]
 
 PAGE = 1000
 PER_PLACE = 5  # members whose own score is looked at, for each place in the audience,
@@ -83,8 +83,7 @@ class Planner:
         """Plan the audience of a release as the model sees it now (Unix seconds)."""
         if model is None:
             return Audience((), {}, "no model yet", "nothing")
-        draft = await self.draft(release, model)
-        return Audience(_pages(release, model, draft, now), draft.ctr, draft.reason, draft.target.relied_on)
+        return cut(release, model, await self.draft(release, model), now)
 
     async def draft(self, release: Release, model: Model) -> Draft:
         """Choose whom to tell of a release, and keep what that went by."""
@@ -154,8 +153,12 @@ def _rank(members: Mapping[str, Members], target: Target) -> Ranked:
     return Ranked([users[row] for row in rows], [cohorts[row] for row in rows], scores.tolist())
 
 
+def cut(release: Release, model: Model, draft: Draft, now: float) -> Audience:
+    """Cut a draft into pages of one cohort each; the page that promises most comes first."""
+    return Audience(_pages(release, model, draft, now), draft.ctr, draft.reason, draft.target.relied_on)
+
+
 def _pages(release: Release, model: Model, draft: Draft, now: float) -> tuple[Page, ...]:
-    """Cut an audience, best first, into pages of one cohort each; the page that promises most comes first."""
     users, scores = draft.ranked.users, draft.ranked.scores
     shelves: dict[str, list[int]] = {}
     for place in draft.told:

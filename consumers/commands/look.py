@@ -54,7 +54,7 @@ def add(app: typer.Typer) -> None:
         top: Top = 10,
         as_json: Json = False,
     ) -> None:
-        """Show one listener: the cohort, the artists, the clicks."""
+        """Show one listener: the cohort and why this one, the artists, the clicks."""
         from consumers.commands.look_tables import show_user
         from consumers.commands.session import ask
 
@@ -116,43 +116,37 @@ def _described(cohort: str, about: dict[str, str], size: int) -> dict[str, Any]:
 
 
 async def _user(redis: AnyRedis, settings: Settings, user_id: str, top: int) -> dict[str, Any]:
-    from models.affinity import ForwardDecay
+    from consumers.commands.listener import see
+    from consumers.commands.look_why import why_cohort
+    from consumers.live import LiveModel
     from stream.catalogue import Catalogue
     from stream.cohorts import Cohorts
-    from stream.errors import UnknownListener
-    from stream.guards import guard_decay
     from stream.listeners import Listeners
-    from stream.releases import Releases
+    from stream.snapshots import Snapshots
 
-    listeners = Listeners(redis, settings.max_artists)
-    about = await listeners.about(user_id)
-    opted_out = user_id in await Releases(redis, settings.release_days * 86_400).opted_out([user_id])
-    if not about.get("rev"):
-        known = " (who has opted out, which is remembered)" if opted_out else ""
-        raise UnknownListener(
-            f"there is no listener {user_id!r}{known}: either they have not clicked yet, or no ingester "
-            "has read it; `refrain doctor` says how far behind they are"
-        )
-    decay = ForwardDecay(half_life=settings.half_life)
-    await guard_decay(redis, decay)
-    strongest, kept = await listeners.strongest(user_id, top)
-    names = await Catalogue(redis).names([artist for artist, _ in strongest])
-    cohort = about.get("cohort", "")
-    label = (await Cohorts(redis, listeners).about(cohort)).get("label", "") if cohort else ""
+    live = LiveModel(Snapshots(redis))
+    await live.refresh()
+    model = live.model
+    seen = await see(redis, settings, user_id, model)
+    listener, catalogue = seen.listener, Catalogue(redis)
+    strongest = list(listener.affinities.items())[:top]
+    names = await catalogue.names([artist for artist, _ in strongest])
+    cohorts = Cohorts(redis, Listeners(redis, settings.max_artists))
     now = time.time()
     return {
         "user_id": user_id,
-        "cohort": cohort,
-        "label": label,
-        "cohort_since": float(about["cohort_since"]) if cohort else None,
-        "bot": about.get("bot") == "1",
-        "opted_out": opted_out,
-        "clicks": int(about["clicks"]),
-        "first_seen": float(about["first_seen"]),
-        "last_seen": float(about["last_seen"]),
-        "artists_kept": kept,
+        "cohort": listener.cohort,
+        "label": (await cohorts.about(listener.cohort)).get("label", "") if listener.cohort else "",
+        "cohort_since": listener.cohort_since if listener.cohort else None,
+        "why": await why_cohort(seen, model, catalogue) if model else None,
+        "bot": listener.bot,
+        "opted_out": seen.opted_out,
+        "clicks": listener.clicks,
+        "first_seen": listener.first_seen,
+        "last_seen": listener.last_seen,
+        "artists_kept": len(listener.affinities),
         "artists": [
-            {"artist_id": a, "name": names[a], "weight": round(decay.read(stored, now), 4)}
+            {"artist_id": a, "name": names[a], "weight": round(seen.rules.decay.read(stored, now), 4)}
             for a, stored in strongest
         ],
     }

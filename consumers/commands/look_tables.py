@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from consumers.commands.look_why import words
 from consumers.commands.words import ago, moment, percent
 
 __all__ = ["facts", "show_cohort", "show_cohorts", "show_user"]
@@ -146,16 +147,15 @@ def show_user(found: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print(found["user_id"], markup=False, style="bold")
     if found["bot"]:
-        cohort = "none: clicks like a bot, so in no audience"
-    elif found["cohort"]:
-        cohort = f"{found['cohort']}  {found['label']}"
+        cohort = "none: clicks like a bot"
     else:
-        cohort = "none yet: waits for a model"
+        cohort = f"{found['cohort']}  {found['label']}" if found["cohort"] else "none yet"
     seen = found["last_seen"] - found["first_seen"]
     console.print(
         facts(
             {
                 "cohort": cohort,
+                "why": "\n".join(words(found)),
                 "since": moment(found["cohort_since"]) if found["cohort_since"] else "",
                 "clicks": f"{found['clicks']:,} within {ago(seen)}",
                 "first": moment(found["first_seen"]),

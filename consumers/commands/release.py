@@ -103,7 +103,12 @@ def add(app: typer.Typer) -> None:
         out = bool(known) and (known.get("state"), known.get("audience")) != ("done", "0")
         publish(connected_settings(), event, wait_for=timeout if wait else None, out=out, tell=tell.page)
 
-    @command(app, panel=PANEL, example="refrain audience --artist Raftaar --max-audience 500")
+    @command(
+        app,
+        panel=PANEL,
+        example="refrain audience --artist Raftaar --max-audience 500\n"
+        "refrain audience --artist Raftaar --why u1",
+    )
     def audience(
         artist: Artists,
         featuring: Featuring = None,
@@ -113,9 +118,13 @@ def add(app: typer.Typer) -> None:
         max_audience: MaxAudience = None,
         min_ctr: MinCtr = None,
         first: Annotated[int, typer.Option("--first", min=0, help="How many listeners to show.")] = 10,
+        why: Annotated[
+            str | None, typer.Option("--why", metavar="USER", help="Why this listener is in it, or is not.")
+        ] = None,
         as_json: Json = False,
     ) -> None:
         """Show the audience that a release would have: size, cohorts, predicted CTR. Tells nobody."""
+        from consumers.commands.release_why import show_why
         from consumers.commands.release_words import show_audience
         from consumers.commands.session import ask
 
@@ -131,10 +140,15 @@ def add(app: typer.Typer) -> None:
                 max_audience=max_audience,
                 min_ctr=min_ctr,
             )
-            return await _preview(redis, settings, event, first)
+            return await _preview(redis, settings, event, first, why)
 
         found = ask(plan)
-        print_json(found) if as_json else show_audience(found)
+        if as_json:
+            print_json(found)
+        elif why is not None:
+            show_why(found["why"])
+        else:
+            show_audience(found)
 
 
 async def _event(redis: AnyRedis, **fields: Any) -> Release:
@@ -158,8 +172,12 @@ async def _event(redis: AnyRedis, **fields: Any) -> Release:
         raise WrongUse(f"this is no release: {reason.value} ({detail})") from error
 
 
-async def _preview(redis: AnyRedis, settings: Settings, event: Release, first: int) -> dict[str, Any]:
-    from consumers.audience import Planner
+async def _preview(
+    redis: AnyRedis, settings: Settings, event: Release, first: int, why: str | None
+) -> dict[str, Any]:
+    from consumers.audience import Planner, cut
+    from consumers.commands.listener import see
+    from consumers.commands.release_why import why_listener
     from consumers.commands.waiting import no_model
     from consumers.shelf import Shelf
     from stream.catalogue import Catalogue
@@ -183,8 +201,11 @@ async def _preview(redis: AnyRedis, settings: Settings, event: Release, first: i
         settings.candidates,
         settings.max_audience,
     )
+    model = await store.load(version)
+    seen = await see(redis, settings, why, model) if why is not None else None
     began = time.perf_counter()
-    audience = await planner.plan(event, await store.load(version), time.time())
+    draft = await planner.draft(event, model)
+    audience = cut(event, model, draft, time.time())
     seconds = time.perf_counter() - began
     ranked = [
         (score, user, page.cohort_id)
@@ -196,6 +217,7 @@ async def _preview(redis: AnyRedis, settings: Settings, event: Release, first: i
     for _, _, cohort in ranked:
         told[cohort] = told.get(cohort, 0) + 1
     sizes = await cohorts.sizes()
+    answer = {"why": await why_listener(redis, settings, event, model, draft, seen)} if seen else {}
     return {
         "artist_ids": event.artist_ids,
         "listeners": audience.users,
@@ -218,4 +240,5 @@ async def _preview(redis: AnyRedis, settings: Settings, event: Release, first: i
         "first": [
             {"user_id": user, "cohort_id": cohort, "score": score} for score, user, cohort in ranked[:first]
         ],
+        **answer,
     }

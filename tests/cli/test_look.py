@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from consumers.apply import Applier
+from models.affinity import ForwardDecay
+from models.digest import Click, Rules
 from stream.broker import servers
 from stream.cohorts import Cohorts
 from stream.connect import AnyRedis
@@ -110,9 +113,71 @@ def test_bots_those_who_wait_and_those_who_opted_out_are_told_as_such(
 ) -> None:
     with_redis(lambda redis: redis.sadd(OPTED_OUT, "u1"))
     assert "clicks like a bot" in refrain.run("user", "robot").stdout
-    assert "waits for a model" in refrain.run("user", "w1").stdout
+    assert "none yet" in refrain.run("user", "w1").stdout
     assert "has opted out" in refrain.run("user", "u1").stdout
     assert asked(refrain, "user", "u1")["opted_out"]
+
+
+def test_a_listener_shows_which_artists_pull_into_the_cohort_and_which_is_second(
+    service: Settings, refrain: Refrain
+) -> None:
+    why = asked(refrain, "user", "u1")["why"]
+    assert (why["cohort"], why["reason"], why["second"], why["model_version"]) == ("c1", "nearest", "c2", 4)
+    assert [(p["artist_id"], p["name"]) for p in why["pulls"]] == [("a1", "Radiohead"), ("a3", "[bold]Björk")]
+    assert sum(p["pull"] for p in why["pulls"]) - why["centre"] == pytest.approx(why["similarity"], abs=1e-5)
+    assert why["ahead"] > 0
+    shown = " ".join(refrain.run("user", "u1").stdout.split())
+    assert "the nearest to what they play: Radiohead (100 %) pulls there" in shown
+    assert "the second, c2 (Sigur Rós, [bold]Björk), is" in shown
+
+
+def test_a_listener_whom_the_model_has_not_met_shows_where_it_takes_them(
+    service: Settings, refrain: Refrain
+) -> None:
+    why = asked(refrain, "user", "w1")["why"]
+    assert (why["cohort"], why["reason"]) == ("c2", "nearest")
+    shown = " ".join(refrain.run("user", "w1").stdout.split())
+    assert "to be in c2 (Sigur Rós, [bold]Björk) by model 4" in shown
+
+
+def clicked(
+    settings: Settings, user: str, artists: Sequence[str], bound: int = 1000
+) -> Callable[[AnyRedis], Awaitable[None]]:
+    """A listener who has clicked these artists one after the other, just now."""
+
+    async def apply(redis: AnyRedis) -> None:
+        listeners = Listeners(redis, settings.max_artists)
+        clicks = [Click(user, "1", at, NOW + at, "s", (a,), "play") for at, a in enumerate(artists)]
+        rules = Rules(ForwardDecay(half_life=settings.half_life), bot_clicks_per_hour=bound)
+        model = model_of(version=4, created_at=NOW)
+        moves = await Applier(listeners, rules).apply({user: clicks}, model, NOW)
+        await Cohorts(redis, listeners).follow(moves)
+
+    return apply
+
+
+def test_last_clicks_that_decided_are_told(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(clicked(service, "new", ["a1"] * 60 + ["a2"] * 20))
+    why = asked(refrain, "user", "new")["why"]
+    assert (why["cohort"], why["reason"], why["by_taste"]) == ("c2", "lately", "c1")
+    shown = " ".join(refrain.run("user", "new").stdout.split())
+    assert "what they played last decided: all that they play is nearer to c1 (Radiohead)" in shown
+
+
+def test_why_a_listener_is_in_no_cohort_is_told(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(clicked(service, "early", ["unheard"]))
+    assert asked(refrain, "user", "early")["why"]["reason"] == "unknown"
+    assert "model 4 has not heard of any artist that they play" in refrain.run("user", "early").stdout
+    with_redis(clicked(service, "bot", ["a1"] * 9, bound=5))
+    assert asked(refrain, "user", "bot")["why"]["reason"] == "bot"
+    assert "REFRAIN_BOT_CLICKS_PER_HOUR" in refrain.run("user", "bot").stdout
+    with_redis(lambda redis: redis.delete("model:current", "models"))
+    assert asked(refrain, "user", "early")["why"] is None
+    assert "there is no model" in refrain.run("user", "early").stdout
 
 
 def test_an_unknown_listener_is_told(service: Settings, refrain: Refrain) -> None:

@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from stream.connect import AnyRedis
 from stream.events import Page, Release, Summary, encode
+from stream.releases import OPTED_OUT
 from stream.settings import Settings
 from tests.refrain_command import Refrain
+
+WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 
 
 class Worker(threading.Thread):
@@ -178,3 +182,79 @@ def test_nobody_to_tell_is_a_normal_answer(service: Settings, refrain: Refrain) 
     done = refrain.run("audience", "--artist", "Radiohead", "--min-ctr", "1")
     assert done.returncode == 0
     assert "nobody to tell" in done.stdout
+
+
+def why(refrain: Refrain, user: str, *options: str) -> tuple[dict[str, Any], str]:
+    """Why a listener is told of Radiohead or is not, for programs and in words."""
+    asked = ("audience", "--artist", "Radiohead", "--why", user, *options)
+    done, shown = refrain.run(*asked, "--json"), refrain.run(*asked)
+    assert (done.returncode, shown.returncode) == (0, 0), done.stderr
+    return json.loads(done.stdout)["why"], " ".join(shown.stdout.split())
+
+
+def test_a_listener_who_is_told_shows_score_place_cohort_and_what_it_went_by(
+    service: Settings, refrain: Refrain
+) -> None:
+    found, shown = why(refrain, "u1")
+    assert (found["told"], found["reason"], found["cohort"], found["cohort_rank"]) == (True, "told", "c1", 1)
+    assert (found["looked_at"], found["listeners"], found["relied_on"]) == (3, 3, "artists")
+    assert 1 <= found["place"] <= 3
+    assert sum(p["pull"] for p in found["pulls"]) == pytest.approx(found["score"], abs=1e-5)
+    assert found["score"] >= found["audience_ends_at"]
+    assert found["plays_already"] == [{"artist_id": "a1", "name": "Radiohead"}]
+    assert "u1 is told" in shown
+    assert "made by Radiohead (100 %)" in shown
+    assert "number 1 of 2 by predicted CTR" in shown
+    assert "Radiohead already, which keeps nobody out" in shown
+
+
+def test_a_listener_is_as_the_audience_itself_has_them(service: Settings, refrain: Refrain) -> None:
+    told = json.loads(refrain.run("audience", "--artist", "Radiohead", "--json").stdout)["first"]
+    for place, entry in enumerate(told, start=1):
+        found, _ = why(refrain, entry["user_id"])
+        assert (found["place"], found["score"]) == (place, entry["score"])
+
+
+def test_below_the_cut_it_says_where_the_audience_ends(service: Settings, refrain: Refrain) -> None:
+    found, shown = why(refrain, "u3", "--max-audience", "1")
+    assert (found["told"], found["reason"], found["listeners"]) == (False, "score", 1)
+    assert found["place"] > 1
+    assert "u3 is not told: it suits others better" in shown
+    assert "the last who is told has" in shown
+
+
+@pytest.mark.parametrize(
+    ("user", "options", "reason", "words"),
+    [
+        ("v1", (), "cohort", "only of cohorts that promise more than theirs"),
+        ("v1", ("--min-ctr", "0.2"), "min_ctr", "promises less than --min-ctr"),
+        ("w1", (), "no cohort", "in no cohort yet"),
+        ("robot", (), "bot", "click like a bot"),
+    ],
+)
+def test_who_is_not_looked_at_is_told_why(
+    service: Settings, refrain: Refrain, user: str, options: tuple[str, ...], reason: str, words: str
+) -> None:
+    found, shown = why(refrain, user, *options)
+    assert (found["told"], found["reason"], found["place"]) == (False, reason, None)
+    assert words in shown
+
+
+def test_who_opted_out_is_told_so(service: Settings, refrain: Refrain, with_redis: WithRedis) -> None:
+    with_redis(lambda redis: redis.sadd(OPTED_OUT, "u1"))
+    found, shown = why(refrain, "u1")
+    assert (found["told"], found["reason"], found["listeners"]) == (False, "opted out", 2)
+    assert "opted out" in shown
+
+
+def test_of_what_nothing_is_known_nobody_is_told_and_it_says_so(service: Settings, refrain: Refrain) -> None:
+    asked = ("audience", "--artist", "Newcomer", "--genre", "unheard", "--why", "u1")
+    found = json.loads(refrain.run(*asked, "--json").stdout)["why"]
+    assert (found["told"], found["reason"], found["score"]) == (False, "nobody knows these artists yet", None)
+    assert "nobody knows these artists yet" in refrain.run(*asked).stdout
+
+
+def test_an_unknown_listener_is_told(service: Settings, refrain: Refrain) -> None:
+    failed = refrain.run("audience", "--artist", "Radiohead", "--why", "nobody")
+    assert failed.returncode == 1
+    assert "no listener 'nobody'" in failed.stderr
