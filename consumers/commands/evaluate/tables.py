@@ -104,7 +104,7 @@ def _contenders(entries: Sequence[Contender]) -> Table:
     shares = [reach.share for reach in entries[0].quality.reach]
     for share in shares:
         table.add_column(f"{100 * share:g} %", justify="right", no_wrap=True)
-    table.add_column("AUC", justify="right", no_wrap=True)
+    table.add_column("AUC", justify="right", no_wrap=True, min_width=5)
     for measure in ("lift", "precision", "recall"):
         table.add_row(f"[dim]{measure}[/]")
         for entry in entries:
@@ -149,7 +149,7 @@ def _percent(figure: Estimate) -> str:
 
 def decimals(share: Estimate) -> int:
     """Return how many decimals of a percentage say something."""
-    return 1 if share.value >= ONE_PERCENT else 3
+    return 1 if share.value >= ONE_PERCENT else 2
 
 
 def _listed(counts: Counter[str]) -> str:
