@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import threading
 from collections.abc import Iterator
@@ -13,11 +14,18 @@ import pytest
 import redis
 
 from consumers.ingest import ingest
+from consumers.publish import Publisher
 from consumers.work import work
 from models.model import Model
 from stream import tastes
-from stream.snapshots import Snapshots
-from tests.consumers.crowd import LISTENERS, click, clicks, crowd_model, publish, put_songs
+from stream.catalogue import Catalogue
+from stream.cohorts import Cohorts
+from stream.connect import open_redis
+from stream.heartbeats import Heartbeat
+from stream.listeners import Listeners
+from stream.settings import Settings
+from stream.snapshots import Lease, Snapshots
+from tests.consumers.crowd import COHORTS, LISTENERS, click, clicks, crowd_model, publish, put_songs
 from tests.consumers.desk import Desk
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.kept import asked
@@ -128,3 +136,21 @@ def _assert_adds_up(state: State, user: str, model: Model) -> None:
     parts = [np.sqrt(max(w, 0.0)) * rows[a] for a, w in state.artists[user].items()]
     taste = tastes.unpack([state.tastes[user]], model.n_dims)[0]
     assert taste == pytest.approx(np.sum(parts, axis=0), rel=1e-5, abs=1e-5 * np.abs(taste).max())
+
+
+async def test_beside_a_pinned_model_cohorts_keep_the_names_that_it_gave_them(
+    settings: Settings,
+) -> None:
+    client = await open_redis(settings)
+    snapshots, listeners = Snapshots(client), Listeners(client, 200)
+    cohorts, heartbeat = Cohorts(client, listeners), Heartbeat(client, "train")
+    lease, catalogue = Lease(client, heartbeat.name), Catalogue(client)
+    publisher = Publisher(cohorts, catalogue, snapshots, lease, heartbeat, asyncio.Event())
+    for version, names in ((1, "1"), (2, "2"), (3, "2"), (4, "4")):
+        await publisher.publish(crowd_model(version))
+        assert {(await cohorts.about(cohort))["model_version"] for cohort in COHORTS} == {names}
+        if version == 2:
+            await snapshots.use(2, pin=True)
+        if version == 3:
+            await snapshots.use(3)
+    await client.aclose()
