@@ -200,6 +200,20 @@ def test_changes_are_counted_of_listeners_without_a_new_artist(world: World) -> 
     assert serving.flux[-1].listeners == 400
 
 
+def test_a_listener_keeps_the_strongest_artists_and_a_taste_of_these(world: World) -> None:
+    learner = CohortLearner(n_cohorts=8, n_dims=16, seed=5)
+    bounded = Service(400, learner, Rules(ForwardDecay(), max_artists=8), candidates=0.25)
+    for ts in (1.7e9, 1.7e9 + 60):
+        bounded.take(clicks_of(world, ts), ts)
+        model = bounded.publish(ts)
+    kept = [listener.affinities for listener in bounded.listeners]
+    assert {len(own) for own in kept} == {8}
+    artists = list(kept[0])
+    roots = np.sqrt([kept[0][artist] for artist in artists])
+    summed = roots @ model.factors[[model.index[artist] for artist in artists]].astype(float)
+    np.testing.assert_allclose(bounded.tastes[0], summed / np.linalg.norm(summed), atol=1e-5)
+
+
 def audience_lift(world: World, seed: int) -> float:
     """The lift of audiences of 5 % after learning all that is known of a world, k = 12."""
     with Ledger(max_listeners=1000) as part:

@@ -62,10 +62,11 @@ class Service:
         self.model: Model | None = None
         self.cohorts: Ints = np.full(n_listeners, -1, dtype=np.int64)
         self.tastes = np.zeros((n_listeners, learner.n_dims), dtype=np.float32)
+        self._sums = np.zeros((n_listeners, learner.n_dims))
         self.flux: list[Flux] = []
         self._rules = rules
         self._name = name
-        self._listeners = [Listener(str(number)) for number in range(n_listeners)]
+        self.listeners = [Listener(str(number)) for number in range(n_listeners)]
         self._known: set[int] = set()
         self._met_new_artist = np.zeros(n_listeners, dtype=bool)
         self._random = np.random.default_rng(seed)
@@ -73,9 +74,14 @@ class Service:
     def take(self, clicks: Mapping[int, Sequence[Click]], now: float) -> None:
         """Digest clicks, by listener, and let the learner learn from some of the listeners they are of."""
         for number, own in clicks.items():
-            affinities = self._listeners[number].affinities
-            if any(artist not in affinities for click in own for artist in click.artist_ids):
+            listener = self.listeners[number]
+            new = {artist for click in own for artist in click.artist_ids} - listener.affinities.keys()
+            if new:
                 self._met_new_artist[number] = True
+            # Summed up anew only where artists may have to give way, as where ingesters read from Redis.
+            listener.whole = (
+                self.model is None or len(listener.affinities) + len(new) > self._rules.max_artists
+            )
         self._digest(list(clicks), list(clicks.values()), now)
         self._known.update(clicks)
         self._learn(list(clicks), sum(len(own) for own in clicks.values()))
@@ -88,19 +94,22 @@ class Service:
 
     def publish(self, now: float) -> Model:
         """Let a new model serve, and take all listeners over to it."""
-        before = np.array([listener.cohort for listener in self._listeners])
+        before = np.array([listener.cohort for listener in self.listeners])
         self.model = self.learner.snapshot(self.model.version + 1 if self.model else 1, now, self._name)
         everyone = sorted(self._known)
+        for number in everyone:
+            self.listeners[number].whole = True
         for start in range(0, len(everyone), AT_ONCE):
             self._digest(
                 everyone[start : start + AT_ONCE], [()] * len(everyone[start : start + AT_ONCE]), now
             )
-        after = np.array([listener.cohort for listener in self._listeners])
+        after = np.array([listener.cohort for listener in self.listeners])
         same = (before != "") & ~self._met_new_artist
         if before.any():
             changed = int((before[same] != after[same]).sum())
             self.flux.append(Flux(self.learner.clicks, int(same.sum()), changed))
         self._met_new_artist[:] = False
+        self.tastes = unit(self._sums).astype(np.float32)
         place = {cohort: row for row, cohort in enumerate(self.model.cohort_ids)}
         self.cohorts = np.array([place.get(cohort, -1) for cohort in after.tolist()], dtype=np.int64)
         return self.model
@@ -140,19 +149,19 @@ class Service:
         return scores
 
     def _digest(self, numbers: list[int], clicks: Sequence[Sequence[Click]], now: float) -> None:
-        listeners = [self._listeners[number] for number in numbers]
-        tastes = None if self.model is None else np.zeros((len(numbers), self.model.n_dims))
+        listeners = [self.listeners[number] for number in numbers]
+        tastes = None if self.model is None else self._sums[numbers]
         digests = digest(listeners, tastes, clicks, self.model, self._rules, now)
         for entry in digests:
             entry.listener.rev += 1
         made = [entry.taste for entry in digests if entry.taste is not None]
         if made:
-            self.tastes[numbers] = unit(np.array(made))
+            self._sums[numbers] = made
 
     def _learn(self, numbers: list[int], clicks: int) -> None:
         if len(numbers) > SAMPLE:
             numbers = self._random.choice(numbers, SAMPLE, replace=False).tolist()
-        affinities = [self._listeners[number].affinities for number in numbers]
+        affinities = [self.listeners[number].affinities for number in numbers]
         rows = [
             (list(own), np.fromiter(own.values(), dtype=np.float64, count=len(own))) for own in affinities
         ]
