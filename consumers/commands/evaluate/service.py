@@ -46,6 +46,19 @@ class Service:
         Share of all listeners whose own score may be looked at for an audience.
     name
         Artist id -> the name people know it by, for labels.
+
+    Attributes
+    ----------
+    model
+        The one that serves; None before the first.
+    listeners
+        As Redis would hold them.
+    cohorts
+        Shape (n,), the row of the model in which each listener's cohort is; -1 for none.
+    tastes
+        Shape (n, d), single precision, unit length, as workers hold them.
+    flux
+        Who changed cohort, model by model.
     """
 
     def __init__(
