@@ -124,9 +124,11 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
+        wrong: dict[str, tuple[object, list[str]]] = {}
+        for each in error.errors():  # one for each kind of value that it might have been
+            wrong.setdefault(str(each["loc"][0]), (each["input"], []))[1].append(each["msg"])
         problems = "; ".join(
-            f"REFRAIN_{'_'.join(str(part) for part in e['loc']).upper()}={e['input']!r}: {e['msg']}"
-            for e in error.errors()
+            f"REFRAIN_{name.upper()}={value!r}: {', or: '.join(said)}" for name, (value, said) in wrong.items()
         )
         raise SettingsError(
             f"a setting cannot be used: {problems}. docs/settings.md lists them all."

@@ -122,7 +122,7 @@ def test_a_redis_that_dies_and_comes_back_ends_nobody_and_loses_nothing(
     own_redis.start()
     log.wait_until_caught_up("ingest", "clicks")
     codes = {kind: child.stop() for kind, child in started.items()}
-    assert codes == dict.fromkeys(started, 0)
+    assert codes == dict.fromkeys(started, 0), started["work"].log.read_text(encoding="utf-8")[-4000:]
     state = read_state(own_redis.url)
     assert state.clicks == 3000
     assert_agrees(state)
