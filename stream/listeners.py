@@ -135,17 +135,17 @@ class Listeners:
                 _keys(want.user_id for want in asked),
                 msgpack.packb([first, self._max_artists, request], use_bin_type=False),
             )
-            fresh, packed = [], []
-            for position, want, held in zip(group, asked, _unpack(answer), strict=True):
-                found[position] = listener = _listener(want, held)
-                taste = held[1]
-                if model and taste:
-                    listener.lately = tastes.lately(taste, model[1])
-                    if taste.startswith(first):
-                        fresh.append(position)
-                        packed.append(taste)
-            if matrix is not None and fresh:
-                matrix[fresh] = tastes.unpack(packed, matrix.shape[1])
+            held = _unpack(answer)
+            for position, want, each in zip(group, asked, held, strict=True):
+                found[position] = _listener(want, each)
+            if model is None or matrix is None:
+                return
+            packed = {at: each[1] for at, each in zip(group, held, strict=True) if each[1]}
+            packed = {at: taste for at, taste in packed.items() if len(taste) == tastes.length(model[1])}
+            for position, last in zip(packed, tastes.lately([*packed.values()], model[1]), strict=True):
+                found[position].lately = last
+            fresh = [at for at, taste in packed.items() if taste.startswith(first)]
+            matrix[fresh] = tastes.unpack([packed[at] for at in fresh], model[1])
 
         await self._each(one, [want.user_id for want in wants])
         return found, matrix

@@ -70,7 +70,7 @@ class Settings(BaseSettings):
 
     cohorts: Annotated[int, Field(ge=2, le=4096)] | Literal["auto"] = Field(
         48,
-        description="how many cohorts; auto: as many as help to foresee what listeners discover, changing slowly",
+        description="how many cohorts; auto: as many as help to foresee discoveries, changing slowly",
     )
     smallest_cohort: int = Field(
         50, ge=2, description="listeners a cohort has on average, at least, where their number is auto"
@@ -128,7 +128,8 @@ def load_settings() -> Settings:
         for each in error.errors():  # one for each kind of value that it might have been
             wrong.setdefault(str(each["loc"][0]), (each["input"], []))[1].append(each["msg"])
         problems = "; ".join(
-            f"REFRAIN_{name.upper()}={value!r}: {', or: '.join(said)}" for name, (value, said) in wrong.items()
+            f"REFRAIN_{name.upper()}={value!r}: {', or: '.join(said)}"
+            for name, (value, said) in wrong.items()
         )
         raise SettingsError(
             f"a setting cannot be used: {problems}. docs/settings.md lists them all."

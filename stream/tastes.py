@@ -8,6 +8,7 @@ played lately (`models.lately`), which has no scale.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ Floats = npt.NDArray[np.float64]
 FORMAT = 2
 
 
+@cache
 def _layout(dims: int) -> np.dtype[np.void]:
     return np.dtype(
         [("format", "<u2"), ("dims", "<u2"), ("version", "<u4"), ("exponent", "<i4"), ("vector", "<f4", dims)]
@@ -30,6 +32,7 @@ def head(version: int, dims: int) -> bytes:
     return np.array([(FORMAT, dims, version)], dtype="<u2,<u2,<u4").tobytes()
 
 
+@cache
 def size(dims: int) -> int:
     """Return how many bytes a taste has, without what was played lately."""
     return _layout(dims).itemsize
@@ -52,8 +55,8 @@ def pack(tastes: Floats, lately: Floats, version: int) -> list[bytes]:
     --------
     >>> raw, last = np.array([[3.0, -4.0], [0.0, 2.0**600]]), np.array([[0.5, 0.0], [0.0, 0.0]])
     >>> packed = pack(raw, last, version=7)
-    >>> bool((unpack(packed, dims=2) == raw).all()), lately(packed[0], dims=2)
-    (True, array([0.5, 0. ]))
+    >>> bool((unpack(packed, dims=2) == raw).all()), lately(packed, dims=2).tolist()
+    (True, [[0.5, 0.0], [0.0, 0.0]])
     """
     rows, dims = tastes.shape
     packed = np.zeros(rows, dtype=_layout(dims))
@@ -79,9 +82,8 @@ def sums(joined: bytes, dims: int) -> Floats:
     return raw
 
 
-def lately(taste: bytes, dims: int) -> Floats | None:
-    """Return what was played lately (d,), whichever model made the taste; None for other dimensions."""
-    if len(taste) != length(dims):
-        return None
-    last: Floats = np.frombuffer(taste, dtype="<f4", offset=size(dims)).astype(np.float64)
+def lately(packed: Sequence[bytes], dims: int) -> Floats:
+    """Return what was played lately (n, d), whichever models made the tastes; all of these dimensions."""
+    rows = np.frombuffer(b"".join(packed), dtype="<f4").reshape(len(packed), length(dims) // 4)
+    last: Floats = rows[:, -dims:].astype(np.float64)
     return last

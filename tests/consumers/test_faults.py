@@ -116,6 +116,7 @@ def test_a_redis_that_dies_and_comes_back_ends_nobody_and_loses_nothing(
     log.send("clicks", events[:1500])
     with own_redis.client() as client:
         wait_for(lambda: applied(client) >= 100, "the first clicks")
+        wait_for(lambda: client.zcard("processes") == len(started), "all to have started")
     own_redis.kill()
     log.send("clicks", events[1500:])
     wait_for(lambda: said(started["ingest"], "Redis does not answer"), "a word from the ingester")
