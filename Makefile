@@ -18,9 +18,9 @@ $(SET_UP): pyproject.toml constraints.txt stream/broker/pom.xml scripts/set-up
 demo: $(SET_UP)
 	@$(BIN)/refrain demo $(if $(FOR),--for $(FOR))
 
-# pytest comes last, and its closing line is the last that is printed.
+# Each of the two has a Kafka and a Redis of its own. pytest comes last: its closing line is the last printed.
 test: lint
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 lint: $(SET_UP)
 	@$(BIN)/ruff format --check --quiet .
