@@ -27,10 +27,13 @@ from consumers.commands.evaluate.question import Question, ask
 from consumers.commands.evaluate.service import Service
 from consumers.commands.evaluate.study import Study
 from models.audience import Target, aim
+from models.digest import Click
 from models.evaluation import measure
 from stream.settings import Settings
 
 COHORTS = 48
+MOST = 100  # clicks of somebody else's that are tried
+HEAVY = 100  # clicks of one's own before that
 STEADY = 6  # models of a stream in which nothing changes
 REPEATS = 3
 SIMILAR = 3  # artists that an unheard one is said to be like
@@ -49,6 +52,7 @@ MARKS = {
     "empty cohorts": ("0", ""),
     "largest cohort, % of listeners": ("< 8", ""),
     "change cohort per model, steady, %": ("< 1", ""),
+    "clicks until in the new scene": ("20", "10"),
 }
 Floats = npt.NDArray[np.float64]
 
@@ -100,6 +104,7 @@ def measured(seed: int, tags: dict[str, Counter[str]]) -> dict[str, float]:
         figures["empty cohorts"] = float(served.empty)
         figures["largest cohort, % of listeners"] = 100 * served.largest
         figures["change cohort per model, steady, %"] = 100 * steady(service)
+        figures["clicks until in the new scene"] = until_moved(service, seed)
         for entry in study.baselines(COHORTS):
             figures[f"  {entry.name}"] = entry.quality.reach[USUAL].lift.value
         return figures
@@ -114,6 +119,29 @@ def steady(service: Service) -> float:
         service.publish(float(number))
     changes = service.flux[before:]
     return sum(flux.changed for flux in changes) / sum(flux.listeners for flux in changes)
+
+
+def until_moved(service: Service, seed: int) -> float:
+    """Return the median number of clicks until listeners who go on as somebody else are in their cohort."""
+    random = np.random.default_rng(seed)
+    heavy = [number for number, own in enumerate(service.listeners) if own.cohort and own.clicks > HEAVY]
+    pairs = {int(a): int(b) for a, b in zip(heavy, random.permutation(heavy), strict=True)}
+    pairs = {a: b for a, b in pairs.items() if service.listeners[a].cohort != service.listeners[b].cohort}
+    likes = {b: list(service.listeners[b].affinities.items()) for b in pairs.values()}
+    goal = {a: service.listeners[b].cohort for a, b in pairs.items()}
+    taken = dict.fromkeys(pairs, MOST + 1)
+    for step in range(1, MOST + 1):
+        clicks = {}
+        for a, b in pairs.items():
+            weights = np.maximum([weight for _, weight in likes[b]], 0.0)
+            artist = likes[b][random.choice(len(weights), p=weights / weights.sum())][0]
+            ts = service.listeners[a].last_seen + 60
+            clicks[a] = [Click(str(a), "moved", step, ts, "", (artist,), "play")]
+        service.take(clicks, 0.0)
+        for a in pairs:
+            if service.listeners[a].cohort == goal[a]:
+                taken[a] = min(taken[a], step)
+    return float(np.median(list(taken.values())))
 
 
 Aimed = Callable[[Service, int], Target]
