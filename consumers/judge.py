@@ -9,7 +9,7 @@ from zlib import crc32
 
 from models.drift import Drift
 from models.model import Model
-from models.validation import Comparison, Discovery, Foresight, Validation, compare, discoveries
+from models.validation import ENOUGH, Comparison, Discovery, Foresight, Validation, compare, discoveries
 
 __all__ = ["Judge"]
 
@@ -76,6 +76,11 @@ class Judge:
     def compare(self, candidate: Model) -> Comparison:
         """Compare a candidate with the live model, by what the spared listeners discovered last."""
         return self._compare(candidate, "both")
+
+    @property
+    def judges(self) -> bool:
+        """Whether the spared listeners have discovered enough to compare models by."""
+        return self._live is not None and len(self._spared) >= ENOUGH
 
     def trial(self, candidate: Model) -> Comparison | None:
         """Compare its cohorts with the live model's, where it has more of them; else None."""

@@ -231,7 +231,7 @@ class Trainer:
         if self._number is not None:
             trial = await asyncio.to_thread(self._judge.trial, model)
             listeners = await insist(self._cohorts.listeners, "counting listeners", self._stop)
-            learner.n_cohorts = self._number.next(len(model.cohort_ids), listeners, trial)
+            learner.n_cohorts = self._number.next(len(model.cohort_ids), listeners, self._judge.judges, trial)
         if verdict.worse:
             self._heartbeat.add("refused")
             logger.warning(

@@ -17,7 +17,7 @@ from models.audience import Target, aim, rank_cohorts
 from models.model import Model
 from models.taste import unit
 
-__all__ = ["Comparison", "Discovery", "Foresight", "Validation", "compare", "discoveries"]
+__all__ = ["ENOUGH", "Comparison", "Discovery", "Foresight", "Validation", "compare", "discoveries"]
 
 Floats = npt.NDArray[np.float64]
 
