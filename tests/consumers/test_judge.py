@@ -114,13 +114,13 @@ def test_the_trainer_does_not_publish_what_is_worse(
     monkeypatch.setattr(judging, "SPARED", 1)
     monkeypatch.setattr(judging, "SPARE_FROM", 10**9)  # all judge, and all are learned from
     monkeypatch.setattr(judging, "ENOUGH_CROWD", 50)
-    monkeypatch.setattr("models.validation.ENOUGH", 150)
+    monkeypatch.setattr("models.validation.ENOUGH", 60)
     honest = CohortLearner.snapshot
 
     def snapshot(learner: CohortLearner, version: int, now: float) -> Model:
         model = honest(learner, version, now)
         good = heartbeat(db).get("discoveries", "0")
-        return model if int(float(good)) < 300 else spoiled(model)
+        return model if int(float(good)) < 100 else spoiled(model)
 
     monkeypatch.setattr(CohortLearner, "snapshot", snapshot)
     with clicking(log), Running(ingest, settings), Running(train, learning(settings)):
