@@ -217,7 +217,8 @@ def test_a_listener_is_as_the_audience_itself_has_them(service: Settings, refrai
 
 def test_below_the_cut_it_says_where_the_audience_ends(service: Settings, refrain: Refrain) -> None:
     # Listeners of one taste stand in the order in which Redis names them, which is another on every server.
-    last = json.loads(refrain.run("audience", "--artist", "Radiohead", "--json").stdout)["first"][-1]["user_id"]
+    told = json.loads(refrain.run("audience", "--artist", "Radiohead", "--json").stdout)["first"]
+    last = told[-1]["user_id"]
     found, shown = why(refrain, last, "--max-audience", "1")
     assert (found["told"], found["reason"], found["listeners"]) == (False, "score", 1)
     assert found["place"] > 1
