@@ -107,7 +107,8 @@ def replay(place: House, split: Holdout, users: list[str], artists: list[str]) -
     place.wait(lambda: place.count(ingester) >= sent, "the last click")
     took = time.monotonic() - started
     print(f"{sent} clicks replayed and applied in {took:.1f} s, {sent / took:,.0f}/s")
-    place.wait(lambda: place.heartbeat(trainer).get("settled") == "1", "a model of all of it")
+    learned = {"applied": str(sent), "settled": "1"}
+    place.wait(lambda: learned.items() <= place.heartbeat(trainer).items(), "a model of all of it")
     trainer.stop()
     place.wait(
         lambda: place.redis.hget("model:sweep", "done") == place.redis.get("model:current"), "the sweep"

@@ -120,8 +120,10 @@ class Trainer:
             if learned and due and learner.ready(self._settings.first_model_listeners):
                 await self._offer(learner)
                 published_at, published_clicks, learned = time.monotonic(), learner.clicks, 0
-            self._heartbeat.gauges["sample"] = learner.listeners
-            self._heartbeat.gauges["settled"] = int(bool(consumer.assignment()) and not users and not learned)
+            settled = bool(consumer.assignment()) and not users and not learned
+            self._heartbeat.gauges.update(
+                sample=learner.listeners, applied=self._applied, settled=int(settled)
+            )
 
     async def _read(self, consumer: AIOKafkaConsumer) -> list[ConsumerRecord]:
         if not consumer.assignment():

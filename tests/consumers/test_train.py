@@ -25,10 +25,14 @@ def current(db: redis.Redis) -> int:
 
 
 def settled(db: redis.Redis, number: int) -> bool:
-    """Whether a trainer has learned from these clicks, and everybody is where its last model says."""
+    """Whether a trainer has learned all that these clicks were applied to, and all are where it says."""
     trainer = heartbeat(db)
-    read = int(trainer.get("clicks", 0)) == number
-    return read and trainer["settled"] == "1" and db.hget("model:sweep", "done") == trainer.get("version")
+    learned = (trainer.get("clicks"), trainer.get("applied"), trainer.get("settled")) == (
+        str(number),
+        str(number),
+        "1",
+    )
+    return learned and "version" in trainer and db.hget("model:sweep", "done") == trainer["version"]
 
 
 def learned(settings: Settings, log: KafkaLog, db: redis.Redis) -> State:
