@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -35,6 +35,7 @@ __all__ = ["Ingester", "ingest"]
 logger = logging.getLogger(__name__)
 
 WAIT_MS = 500  # for a first click; a click that comes ends the wait
+IN_HAND = 2  # batches at a time: while the last of one is written, the next is read
 SESSION_MS = 10_000  # without a sign of life for so long, partitions go to others
 
 
@@ -49,10 +50,15 @@ class Batch:
     records: int = 0
     moves: list[Move] = field(default_factory=list)
     version: int = 0
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Three steps, each at work on another batch: fetch it; apply it; let all else follow and commit it.
+    """Fetch a batch; apply it; let all else follow, and commit it. Two batches are in hand at a time.
+
+    Whoever is in both waits in the second until the first is finished: a listener's clicks are applied in
+    their order, and a listener moves again only after the member sets have followed the last move, which is
+    all that their record tells those who read the clicks again after a crash.
 
     Offsets are committed only when all that a batch changes is in Redis and what it emits is in Kafka.
     What a crash makes Kafka deliver again is known by its offset and changes nothing.
@@ -84,9 +90,11 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         self._stop = stop
         self._generation = 0
         self._busy = asyncio.Lock()
-        self._moving: deque[set[str]] = deque()
         self._ended = asyncio.Event()
-        self._applied: asyncio.Queue[Batch] = asyncio.Queue(maxsize=1)
+        self._room = asyncio.Semaphore(IN_HAND)
+        self._in_hand: asyncio.Queue[tuple[Batch, asyncio.Task[None]]] = asyncio.Queue()
+        self._last = Batch(0)
+        self._last.finished.set()
 
     async def run(self) -> None:
         """Work until asked to stop; then finish the batches in hand."""
@@ -95,6 +103,8 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         except Stopped as stopped:
             logger.warning("ending while %s: whoever comes next does it", stopped)
         finally:
+            while not self._in_hand.empty():
+                self._in_hand.get_nowait()[1].cancel()
             self._ended.set()
 
     async def _apply_all(self) -> None:
@@ -107,8 +117,9 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
                     break
                 batch = fetching.result()
                 fetching = asyncio.create_task(self._fetch())
-                await self._apply(batch)
-            await self._applied.join()
+                if batch.records:
+                    await self._take_up(batch)
+            await self._in_hand.join()
         finally:
             for task in (fetching, stopping):
                 task.cancel()
@@ -156,22 +167,23 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         ]
         return named
 
-    async def _apply(self, batch: Batch) -> None:
+    async def _take_up(self, batch: Batch) -> None:
+        await self._room.acquire()
         async with self._busy:
-            if batch.generation != self._generation or not batch.records:
+            if batch.generation != self._generation:
+                self._room.release()
                 return
-            await insist(lambda: self._apply_clicks(batch), "applying clicks", self._stop)
-            self._moving.append({move.user_id for move in batch.moves})
-            await self._applied.put(batch)
+            before, self._last = self._last, batch
+            self._in_hand.put_nowait((batch, asyncio.create_task(self._apply(batch, before))))
 
-    async def _apply_clicks(self, batch: Batch) -> None:
-        # A record tells only the last move to those who read its clicks again after a crash: so nobody is
-        # moved once more before the member sets have followed.
-        moving = set().union(*self._moving) & batch.clicks.keys()
-        await self._under_one_model(batch, {u: own for u, own in batch.clicks.items() if u not in moving})
-        if moving:
-            await self._applied.join()
-            await self._under_one_model(batch, {user: batch.clicks[user] for user in moving})
+    async def _apply(self, batch: Batch, before: Batch) -> None:
+        both = batch.clicks.keys() & before.clicks.keys()
+        only = {user: clicks for user, clicks in batch.clicks.items() if user not in both}
+        await insist(lambda: self._under_one_model(batch, only), "applying clicks", self._stop)
+        await before.finished.wait()
+        if both:
+            rest = {user: batch.clicks[user] for user in both}
+            await insist(lambda: self._under_one_model(batch, rest), "applying clicks", self._stop)
 
     async def _under_one_model(self, batch: Batch, clicks: Mapping[str, Sequence[Click]]) -> None:
         while True:
@@ -186,10 +198,12 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _finish_all(self) -> None:
         while True:
-            batch = await self._applied.get()
+            batch, applying = await self._in_hand.get()
+            await applying
             await self._finish(batch)
-            self._moving.popleft()
-            self._applied.task_done()
+            batch.finished.set()
+            self._room.release()
+            self._in_hand.task_done()
 
     async def _finish(self, batch: Batch) -> None:
         await insist(lambda: self._cohorts.follow(batch.moves), "moving members", self._stop)
@@ -241,7 +255,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Let the batches in hand be finished and committed; what is fetched beyond is the next owner's."""
         async with self._busy:
-            waits = [asyncio.ensure_future(self._applied.join()), asyncio.ensure_future(self._ended.wait())]
+            waits = [asyncio.ensure_future(self._in_hand.join()), asyncio.ensure_future(self._ended.wait())]
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             for wait in waits:
                 wait.cancel()

@@ -181,6 +181,24 @@ async def test_offsets_are_committed_after_all_is_written_and_said(stage: Stage)
     assert stage.consumer.committed == [2]
 
 
+async def test_a_batch_waits_for_the_one_before_only_with_listeners_of_both(stage: Stage) -> None:
+    go_on = asyncio.Event()
+    stage.applier.meanwhile = go_on.wait
+    stage.deliver(click("u", "artist 1"))
+    stage.deliver(click("u", "artist 2"), click("v", "artist 2"))
+
+    async def second() -> bool:
+        return bool(await stage.redis.exists("user:{v}"))
+
+    await wait_for_it(second, "the second batch to be written, while the first is not")
+    assert not await stage.redis.exists("user:{u}")
+    assert stage.consumer.committed == []
+    go_on.set()
+    await stage.until_committed(3)
+    assert stage.consumer.committed == [1, 3]
+    assert await stage.redis.hget("user:{u}", "clicks") == b"2"
+
+
 async def test_who_was_just_moved_is_not_moved_again_before_all_has_followed(stage: Stage) -> None:
     async def clicks_of(user: str, number: bytes) -> bool:
         return bool(await stage.redis.hget(f"user:{{{user}}}", "clicks") == number)
@@ -219,17 +237,19 @@ async def test_what_was_fetched_before_a_rebalance_is_the_next_owners(stage: Sta
     stage.applier.meanwhile = hold
     stage.deliver(click("u", "artist 1"))
     await held.wait()
-    stage.deliver(click("v", "artist 1"))  # fetched while the first is in hand
+    stage.deliver(click("v", "artist 1"))
     await wait_for_it(_empty(stage), "the second to be fetched")
+    stage.deliver(click("w", "artist 1"))  # fetched while two are in hand
+    await wait_for_it(_empty(stage), "the third to be fetched")
     revoking = asyncio.create_task(stage.ingester.on_partitions_revoked({PLACE}))
     await asyncio.sleep(0)
-    assert not revoking.done()  # the batch in hand is finished first
+    assert not revoking.done()  # the batches in hand are finished first
     go_on.set()
     await revoking
-    assert stage.consumer.committed == [1]
-    stage.deliver(click("w", "artist 1"))
-    await stage.until_committed(3)
-    assert not await stage.redis.exists("user:{v}")
+    assert stage.consumer.committed == [1, 2]
+    stage.deliver(click("x", "artist 1"))
+    await stage.until_committed(4)
+    assert await stage.redis.exists("user:{v}", "user:{w}") == 1
 
 
 def _empty(stage: Stage) -> Any:
