@@ -24,7 +24,13 @@ class LeaseLost(Exception):
 
 
 class Publisher:
-    """Publishes models, as long as this trainer leads."""
+    """Publishes models, as long as this trainer leads.
+
+    Parameters
+    ----------
+    keep_seconds
+        For how long cohorts that died are remembered.
+    """
 
     def __init__(
         self,
@@ -34,6 +40,7 @@ class Publisher:
         lease: Lease,
         heartbeat: Heartbeat,
         stop: asyncio.Event,
+        keep_seconds: float,
     ) -> None:
         self._cohorts = cohorts
         self._catalogue = catalogue
@@ -41,6 +48,7 @@ class Publisher:
         self._lease = lease
         self._heartbeat = heartbeat
         self._stop = stop
+        self._keep = keep_seconds
         self._counted: dict[str, int] = {}
         self._genres: dict[str, str] = {}
 
@@ -67,7 +75,7 @@ class Publisher:
             # Described first: whoever finds a listener in a cohort finds the cohort's label too. Beside one
             # that is pinned it does not serve, and cohorts are called what those that serve are called.
             if await self._snapshots.pinned() is None:
-                await self._cohorts.describe(named, tops)
+                await self._cohorts.describe(named, tops, self._keep)
             await self._snapshots.publish(named)
             await self._count(named)
 

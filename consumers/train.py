@@ -266,7 +266,15 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
             Cohorts(redis, listeners),
             Catalogue(redis),
             Snapshots(redis),
-            Publisher(Cohorts(redis, listeners), Catalogue(redis), Snapshots(redis), lease, heartbeat, stop),
+            Publisher(
+                Cohorts(redis, listeners),
+                Catalogue(redis),
+                Snapshots(redis),
+                lease,
+                heartbeat,
+                stop,
+                settings.release_days * 86_400,
+            ),
             heartbeat,
             stop,
         )

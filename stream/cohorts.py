@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from models.digest import Move
 from models.model import Model
-from stream.cohort_history import CohortHistory
+from stream.cohort_history import CohortHistory, history_key
 from stream.connect import AnyRedis
 from stream.listeners import Listeners
 
@@ -33,6 +33,10 @@ def members_key(cohort: str) -> str:
 def apart_key(cohort: str) -> str:
     """Return the key of the artists that set the cohort apart."""
     return f"cohort:{{{cohort}}}:artists"
+
+
+def _about(cohort: str) -> tuple[str, str, str]:
+    return cohort_key(cohort), apart_key(cohort), history_key(cohort)
 
 
 class Cohorts:
@@ -103,10 +107,17 @@ class Cohorts:
             if pending:
                 await pipeline.execute()
 
-    async def describe(self, model: Model, tops: Sequence[Mapping[str, float]]) -> None:
-        """Write what a new model's cohorts are called, what sets each apart, and what has become of them."""
-        await self.history.record(model, await self.sizes())
+    async def describe(self, model: Model, tops: Sequence[Mapping[str, float]], keep_seconds: float) -> None:
+        """Write what a new model's cohorts are called, what sets each apart, and what has become of them.
+
+        What is known of cohorts that the model no longer has is kept for `keep_seconds` more.
+        """
+        sizes = await self.sizes()
+        await self.history.record(model, sizes)
         pipeline = self._redis.pipeline(transaction=False)
+        for dead in sizes.keys() - set(model.cohort_ids):
+            for key in _about(dead):
+                pipeline.expire(key, int(keep_seconds))
         for row, cohort in enumerate(model.cohort_ids):
             about = {
                 "label": model.labels[row],
@@ -120,6 +131,8 @@ class Cohorts:
             pipeline.delete(apart_key(cohort))
             if tops[row]:
                 pipeline.zadd(apart_key(cohort), dict(tops[row]))
+            for key in _about(cohort):  # an older model may have brought it back
+                pipeline.persist(key)
         await pipeline.execute()
 
     async def listeners(self) -> int:

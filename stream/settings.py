@@ -94,7 +94,9 @@ class Settings(BaseSettings):
     candidates: float = Field(
         0.25, gt=0, le=1, description="share of all listeners whose own score is looked at for a release"
     )
-    release_days: float = Field(90.0, gt=0, description="days after which a release is forgotten in Redis")
+    release_days: float = Field(
+        90.0, gt=0, description="days after which a release, or a cohort that died, is forgotten in Redis"
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -58,7 +58,7 @@ def service(
         await Catalogue(redis).put(songs)
         listeners = Listeners(redis, settings.max_artists)
         cohorts, model = Cohorts(redis, listeners), model_of(version=4, created_at=NOW)
-        await cohorts.describe(model, model.standing_out(5))
+        await cohorts.describe(model, model.standing_out(5), 3600)
         await Snapshots(redis).publish(model)
         digests = [_digest(user, cohort, model, decay) for cohort, users in MEMBERS.items() for user in users]
         assert await listeners.write(digests, model.version) == []

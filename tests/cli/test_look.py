@@ -62,7 +62,7 @@ def test_a_cohorts_history_is_shown(service: Settings, refrain: Refrain, with_re
             "born": np.array([NOW, NOW + 60]),
             "heirs": {"c2": "c1"},
         }
-        await cohorts.describe(replace(model, **split, **later), [{}, {}])
+        await cohorts.describe(replace(model, **split, **later), [{}, {}], 3600)
 
     with_redis(lives_on)
     found = asked(refrain, "cohort", "c1")

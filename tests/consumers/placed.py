@@ -59,7 +59,7 @@ async def _place(
     cohorts = Cohorts(redis, listeners)
     who = [(user, cohort) for cohort, users in members.items() for user in users]
     await listeners.write([_digest(user, cohort, model, user in bots) for user, cohort in who], model.version)
-    await cohorts.describe(model, model.standing_out(3))
+    await cohorts.describe(model, model.standing_out(3), 3600)
     await cohorts.follow([Move(user, "", cohort, 0.0) for user, cohort in who])
     await Snapshots(redis).publish(model)
     await redis.aclose()

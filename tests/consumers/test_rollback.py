@@ -145,7 +145,7 @@ async def test_beside_a_pinned_model_cohorts_keep_the_names_that_it_gave_them(
     snapshots, listeners = Snapshots(client), Listeners(client, 200)
     cohorts, heartbeat = Cohorts(client, listeners), Heartbeat(client, "train")
     lease, catalogue = Lease(client, heartbeat.name), Catalogue(client)
-    publisher = Publisher(cohorts, catalogue, snapshots, lease, heartbeat, asyncio.Event())
+    publisher = Publisher(cohorts, catalogue, snapshots, lease, heartbeat, asyncio.Event(), 3600)
     for version, names in ((1, "1"), (2, "2"), (3, "2"), (4, "4")):
         await publisher.publish(crowd_model(version))
         assert {(await cohorts.about(cohort))["model_version"] for cohort in COHORTS} == {names}

@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 
 from models.model import Model
 from stream.cohort_history import KEPT, CohortHistory, history_key
-from stream.cohorts import Cohorts
+from stream.cohorts import Cohorts, apart_key, cohort_key
 from stream.connect import AnyRedis
 
 Events = list[tuple[int, str, tuple[str, ...], int]]
@@ -147,8 +147,28 @@ async def test_a_cohort_is_described_with_its_parent_and_its_history(
     redis: AnyRedis, cohorts: Cohorts
 ) -> None:
     born = dataclasses.replace(FIRST, parents=("", "c1"))
-    await cohorts.describe(born, [{}, {}])
-    await cohorts.describe(model(2, {"c1": "Bea", "c2": "Bo"}), [{}, {}])
+    await cohorts.describe(born, [{}, {}], 3600)
+    await cohorts.describe(model(2, {"c1": "Bea", "c2": "Bo"}), [{}, {}], 3600)
     assert (await cohorts.about("c2"))["parent"] == ""
     assert [entry.label for entry in await cohorts.history.of("c1")] == ["Ana", "Bea"]
     assert (await cohorts.history.of("c2"))[0].others == ("c1",)
+
+
+async def test_a_dead_cohort_is_forgotten_in_time_unless_an_older_model_brings_it_back(
+    redis: AnyRedis, cohorts: Cohorts
+) -> None:
+    keys = {cohort: [of(cohort) for of in (cohort_key, apart_key, history_key)] for cohort in ("c1", "c2")}
+
+    async def left(cohort: str) -> list[int]:
+        return [await redis.ttl(key) for key in keys[cohort]]
+
+    later = model(2, {"c1": "Ana"}, heirs={"c2": "c1"})
+    await cohorts.describe(FIRST, [{"ana": 2.0}, {"bo": 2.0}], 3600)
+    assert await left("c1") == await left("c2") == [-1, -1, -1]
+    await cohorts.describe(later, [{"ana": 2.0}], 3600)
+    await cohorts.bury(later.cohort_ids)
+    assert await left("c1") == [-1, -1, -1]
+    assert all(0 < seconds <= 3600 for seconds in await left("c2"))
+    assert (await cohorts.about("c2"))["label"] == "Bo"
+    await cohorts.describe(FIRST, [{"ana": 2.0}, {"bo": 2.0}], 3600)
+    assert await left("c2") == [-1, -1, -1]

@@ -167,7 +167,7 @@ async def test_cohorts_are_described_and_keep_their_size_and_counts(
     await redis.hset(cohort_key("c1"), mapping={"size": 5, "sent": 9})
     await redis.zadd("cohorts", {"c1": 5})
     await redis.zadd(apart_key("c1"), {"old": 4.0})
-    await cohorts.describe(_model(), [{"ana": 3.0}, {}])
+    await cohorts.describe(_model(), [{"ana": 3.0}, {}], 3600)
     first = {k.decode(): v.decode() for k, v in (await redis.hgetall(cohort_key("c1"))).items()}
     about = {"label": "Ana", "born": "10.0", "parent": "", "model_version": "2"}
     assert first == {"size": "5", "sent": "9"} | about
