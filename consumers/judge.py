@@ -61,8 +61,8 @@ class Judge:
             if _may_judge(user):
                 self._spared.extend(new)
         self._crowd.extend(rows)
-        if self._live is None and self._model is not None and len(self._crowd) >= ENOUGH_CROWD:
-            self._live = Foresight(self._model, list(self._crowd))
+        if self._live is None:
+            self.renew()
         if self._live is None or not found:
             return False
         judged = self._live.judge(found[:AT_ONCE])
@@ -93,12 +93,21 @@ class Judge:
             return Comparison(0, 0.0, math.inf)
         return compare(Foresight(candidate, self._live.crowd), self._live, list(self._spared), by)
 
-    def published(self, model: Model) -> None:
+    @property
+    def judged(self) -> int | None:
+        """The version that is judged, and candidates are compared with; None before the first."""
+        return self._model.version if self._model else None
+
+    def serves(self, model: Model) -> None:
         """Judge this model from now on."""
         self._model = model
         self._live = None
-        if len(self._crowd) >= ENOUGH_CROWD:
-            self._live = Foresight(model, list(self._crowd))
+        self.renew()
+
+    def renew(self) -> None:
+        """Rank among those who clicked lately from now on."""
+        if self._model is not None and len(self._crowd) >= ENOUGH_CROWD:
+            self._live = Foresight(self._model, list(self._crowd))
 
     def figures(self) -> dict[str, float]:
         """Return the running measure (`models.validation.Validation.figures`)."""

@@ -77,6 +77,7 @@ class Trainer:
         self._decay = ForwardDecay(half_life=settings.half_life)
         self._number = CohortCount(settings.smallest_cohort) if settings.cohorts == "auto" else None
         self._judge = Judge()
+        self._newest: int | None = None
         self._random = random.Random(0)  # noqa: S311 - a sample, not a secret
         self._recent: OrderedDict[str, None] = OrderedDict()
         self._again = 0
@@ -202,7 +203,8 @@ class Trainer:
         else:
             number = len(last.cohort_ids) if settings.cohorts == "auto" else settings.cohorts
             learner = CohortLearner.from_model(last, n_cohorts=number, max_artists=settings.vocabulary)
-            self._judge.published(last)
+            self._judge.serves(last)
+            self._newest = last.version
         learner.skip_ids(await self._snapshots.next_cohort())
         return learner
 
@@ -229,8 +231,9 @@ class Trainer:
         """Publish what is learned, unless it is worse than what serves."""
         version = await insist(self._snapshots.next_version, "asking for a version", self._stop)
         model = await asyncio.to_thread(learner.snapshot, version, time.time())
+        await insist(self._judge_what_serves, "loading the model that serves", self._stop)
         verdict = await asyncio.to_thread(self._judge.compare, model)
-        if self._number is not None:
+        if self._number is not None and self._judge.judged == self._newest:
             trial = await asyncio.to_thread(self._judge.trial, model)
             listeners = await insist(self._cohorts.listeners, "counting listeners", self._stop)
             learner.n_cohorts = self._number.next(len(model.cohort_ids), listeners, self._judge.judges, trial)
@@ -245,7 +248,21 @@ class Trainer:
             )
             return
         await self._publisher.publish(dataclasses.replace(model, validation=self._judge.figures()))
-        self._judge.published(model)
+        self._newest = version
+        if await insist(self._snapshots.current, "asking what serves", self._stop) == version:
+            self._judge.serves(model)
+        else:
+            self._judge.renew()
+
+    async def _judge_what_serves(self) -> None:
+        """Somebody may have gone back to an earlier version, for good or until a candidate is no worse."""
+        version = await self._snapshots.current()
+        if version is None or version == self._judge.judged:
+            return
+        try:
+            self._judge.serves(await self._snapshots.load(version))
+        except (SnapshotDamaged, SnapshotTooNew) as error:
+            logger.error("%s", error)
 
 
 async def train(settings: Settings, stop: asyncio.Event) -> None:

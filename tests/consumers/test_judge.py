@@ -16,7 +16,9 @@ from consumers.judge import Judge
 from consumers.train import train
 from models.cohort_learner import CohortLearner
 from models.model import Model
+from models.validation import Comparison
 from stream.settings import Settings
+from stream.snapshots import Snapshots
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.kept import asked, heartbeat
 from tests.consumers.running import Running
@@ -66,7 +68,7 @@ def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
     """A judge who has seen half of all listeners discover within their scenes."""
     monkeypatch.setattr(judging, "SPARED", 2)
     judge = Judge()
-    judge.published(learned())
+    judge.serves(learned())
     for seed in range(2, 6):
         discover(judge, played(seed), seed)
     return judge
@@ -129,3 +131,26 @@ def test_the_trainer_does_not_publish_what_is_worse(
     model = asked(settings, lambda store: store.load(serving))
     assert model.validation["auc_listener"] > 0.6
     assert {"auc_cohort", "lift_cohort", "lift_listener", "discoveries"} <= model.validation.keys()
+
+
+def test_a_candidate_is_compared_with_the_version_that_serves_also_an_earlier_one(
+    settings: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[tuple[int | None, int]] = []
+    honest = Judge.compare
+
+    def compare(judge: Judge, candidate: Model) -> Comparison:
+        compared.append((judge.judged, candidate.version))
+        return honest(judge, candidate)
+
+    monkeypatch.setattr(Judge, "compare", compare)
+    with clicking(log), Running(ingest, settings), Running(train, learning(settings)):
+        wait_for(lambda: int(db.get("model:current") or 0) >= 3, "some models")
+        assert all(judged == candidate - 1 for judged, candidate in compared[1:])
+        asked(settings, lambda store: store.use(2, pin=True))
+        wait_for(
+            lambda: [judged for judged, _ in compared[-2:]] == [2, 2], "two compared with the pinned one"
+        )
+        newest = asked(settings, Snapshots.newest)
+        asked(settings, lambda store: store.use(newest))
+        wait_for(lambda: (compared[-1][0] or 0) > newest, "one compared with a newer one again")
