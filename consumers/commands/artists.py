@@ -45,7 +45,8 @@ async def _unknown(redis: AnyRedis, catalogue: Catalogue, name: str) -> str:
     near = await catalogue.nearest(name, await _vocabulary(redis))
     meant = f" Did you mean {' or '.join(repr(other) for other in near)}?" if near else ""
     return (
-        f"nobody has heard of {name!r}.{meant} For one who is new, say --similar-to, --featuring or --genre."
+        f"nobody has heard of {name!r}.{meant} For one who is new, say --similar-to, --featuring, --label "
+        "or --genre."
     )
 
 

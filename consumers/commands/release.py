@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from consumers.commands.frame import Json, command, print_json
+from stream.errors import WrongUse
 
 if TYPE_CHECKING:
     from stream.connect import AnyRedis
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["add"]
 
 PANEL = "Feed and ask"
+WAIT = 30.0  # seconds
 
 Artists: TypeAlias = Annotated[
     list[str],
@@ -67,8 +69,11 @@ def add(app: typer.Typer) -> None:
         min_ctr: MinCtr = None,
         wait: Annotated[bool, typer.Option("--wait", help="Print the audience as it comes.")] = False,
         timeout: Annotated[
-            float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="How long to wait for it.")
-        ] = 30.0,
+            float | None,
+            typer.Option(
+                "--timeout", metavar="SECONDS", min=0.1, help="How long --wait waits; 30 if not said."
+            ),
+        ] = None,
         as_json: Json = False,
     ) -> None:
         """Publish a release. Its audience goes to the topic audiences; of one id nobody is told twice."""
@@ -76,10 +81,17 @@ def add(app: typer.Typer) -> None:
         from consumers.commands.release_words import Teller
         from consumers.commands.servers import connected_settings
         from consumers.commands.session import ask
+        from stream.events import Page, Summary
 
-        async def prepare(redis: AnyRedis, settings: Settings) -> tuple[Release, dict[str, str]]:
+        if timeout is not None and not wait:
+            raise WrongUse("--timeout says how long --wait waits: say both, or neither")
+
+        async def about(redis: AnyRedis, settings: Settings) -> dict[str, str]:
             from stream.releases import Releases
 
+            return await Releases(redis, settings.release_days * 86_400).about(release_id)
+
+        async def prepare(redis: AnyRedis, settings: Settings) -> tuple[Release, dict[str, str]]:
             event = await _event(
                 redis,
                 release_id=release_id,
@@ -94,14 +106,20 @@ def add(app: typer.Typer) -> None:
                 min_ctr=min_ctr,
                 ts=time.time(),
             )
-            return event, await Releases(redis, settings.release_days * 86_400).about(release_id)
+            return event, await about(redis, settings)
 
         event, known = ask(prepare, kafka=True)
         tell = Teller(as_json=as_json)
         tell.published(event, known)
         # One that came to nobody is answered anew; of any other the audience may be out already.
         out = bool(known) and (known.get("state"), known.get("audience")) != ("done", "0")
-        publish(connected_settings(), event, wait_for=timeout if wait else None, out=out, tell=tell.page)
+        wait_for = (timeout or WAIT) if wait else None
+
+        def tell_part(part: Page | Summary, seconds: float) -> None:
+            last = isinstance(part, Summary)
+            tell.page(part, seconds, ask(about).get("relied_on", "") if last else None)
+
+        publish(connected_settings(), event, wait_for=wait_for, out=out, tell=tell_part)
 
     @command(
         app,
@@ -156,7 +174,6 @@ async def _event(redis: AnyRedis, **fields: Any) -> Release:
     from pydantic import ValidationError
 
     from consumers.commands.artists import known_artists
-    from stream.errors import WrongUse
     from stream.events import Release, why
 
     others = ("featuring", "similar_to")

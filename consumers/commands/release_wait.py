@@ -20,6 +20,8 @@ __all__ = ["Tell", "publish"]
 Tell: TypeAlias = Callable[[Page | Summary, float], object]
 """Is told a page or the summary, and the seconds since the release was published."""
 
+Ends: TypeAlias = dict[TopicPartition, int]
+
 _AUDIENCE: TypeAdapter[Page | Summary] = TypeAdapter(Page | Summary)
 
 
@@ -44,13 +46,13 @@ def publish(settings: Settings, release: Release, *, wait_for: float | None, out
     """
     create_topics(settings)
     try:
-        consumer = None if wait_for is None else _listening(settings, from_start=out)
+        consumer, before = (None, {}) if wait_for is None else _listening(settings, from_start=out)
         producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), acks="all")
         try:
             key, published_at = release.release_id.encode(), time.monotonic()
             producer.send("releases", key=key, value=encode(release)).get(timeout=settings.connect_timeout)
             if consumer is not None and wait_for is not None:
-                _read(consumer, release.release_id, published_at, wait_for, tell)
+                _read(consumer, before, release.release_id, published_at, wait_for, tell)
         finally:
             producer.close()
     except KafkaError as error:
@@ -59,7 +61,8 @@ def publish(settings: Settings, release: Release, *, wait_for: float | None, out
         ) from error
 
 
-def _listening(settings: Settings, *, from_start: bool) -> KafkaConsumer:
+def _listening(settings: Settings, *, from_start: bool) -> tuple[KafkaConsumer, Ends]:
+    """Return a consumer, and where the topic ended when it began."""
     consumer = KafkaConsumer(bootstrap_servers=settings.kafka.split(","), enable_auto_commit=False)
     places = [TopicPartition("audiences", number) for number in consumer.partitions_for_topic("audiences")]
     consumer.assign(places)
@@ -70,18 +73,24 @@ def _listening(settings: Settings, *, from_start: bool) -> KafkaConsumer:
             consumer.seek_to_beginning(place)
         else:
             consumer.seek(place, ends[place])
-    return consumer
+    return consumer, ends
 
 
-def _read(consumer: KafkaConsumer, release_id: str, began: float, wait_for: float, tell: Tell) -> None:
+def _read(
+    consumer: KafkaConsumer, before: Ends, release_id: str, began: float, wait_for: float, tell: Tell
+) -> None:
     known = set()
     try:
         while (waited := time.monotonic() - began) < wait_for:
-            for messages in consumer.poll(timeout_ms=int(min(wait_for - waited, 0.5) * 1000) + 1).values():
+            for place, messages in consumer.poll(
+                timeout_ms=int(min(wait_for - waited, 0.5) * 1000) + 1
+            ).items():
                 for message in messages:
                     part = _AUDIENCE.validate_json(message.value)
                     if part.release_id != release_id:
                         continue
+                    if isinstance(part, Summary) and not part.users and message.offset < before[place]:
+                        continue  # of an earlier time, when it reached nobody
                     number = part.page if isinstance(part, Page) else None
                     if number not in known:
                         known.add(number)

@@ -30,24 +30,29 @@ class Teller:
             print_json({"published": json.loads(encode(release)), "before": known or None})
             return
         self._console.print(Text.assemble("published ", (release.release_id, "bold")))
-        if known.get("state") == "done":
-            users = int(known.get("audience", 0))
+        if known.get("state") != "done":
+            return
+        if users := int(known.get("audience", 0)):
             self._console.print(f"as before, for {users:,} listeners: nobody is told twice", style="yellow")
+        else:
+            self._console.print(f"it reached nobody before ({known.get('reason')}): tried again")
 
-    def page(self, part: Page | Summary, seconds: float) -> None:
-        """Tell of a page, or of the summary."""
+    def page(self, part: Page | Summary, seconds: float, relied_on: str | None = None) -> None:
+        """Tell of a page, or of the summary and what the audience goes by."""
         after = f"[dim]{1000 * seconds:7,.0f} ms[/]"
         if self._as_json:
-            print_json(json.loads(encode(part)) | {"after_ms": round(1000 * seconds, 1)})
+            more = {} if relied_on is None else {"relied_on": relied_on}
+            print_json(json.loads(encode(part)) | more | {"after_ms": round(1000 * seconds, 1)})
         elif isinstance(part, Page):
             self._console.print(
                 f"{after}  page {part.page:<3} {len(part.user_ids):>5,} listeners of {part.cohort_id:<6} "
                 f"scores {part.scores[0]:.2f} to {part.scores[-1]:.2f}"
             )
         elif part.users:
+            by = f", going by {relied_on.replace('_', ' ')}" if relied_on else ""
             self._console.print(
                 f"{after}  [bold]{part.users:,} listeners[/] in {part.pages:,} pages, "
-                f"of {part.cohorts:,} cohorts"
+                f"of {part.cohorts:,} cohorts{by}"
             )
         else:
             self._console.print(f"{after}  nobody to tell: {part.reason}")

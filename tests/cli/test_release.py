@@ -121,6 +121,45 @@ def test_for_people_it_is_said_in_words(worker: Worker, refrain: Refrain) -> Non
     assert "1 listeners in 1 pages, of 1 cohorts" in shown
 
 
+def test_what_the_audience_goes_by_is_said(worker: Worker, refrain: Refrain, with_redis: WithRedis) -> None:
+    planned = {"state": "planned", "relied_on": "similar_to, artists"}
+    with_redis(lambda redis: redis.hset("release:{r1}", mapping=planned))
+    asked = ("release", "r1", "--artist", "a1", "--wait")
+    assert "going by similar to, artists" in refrain.run(*asked).stdout
+    summary = lines(refrain.run(*asked, "--json").stdout)[-1]
+    assert (summary["done"], summary["relied_on"]) == (True, "similar_to, artists")
+
+
+def test_that_a_release_reached_nobody_once_is_not_its_answer_later(
+    worker: Worker, refrain: Refrain, topics: Settings, with_redis: WithRedis
+) -> None:
+    nobody = Summary(release_id="r1", pages=0, users=0, cohorts=0, reason="no model yet")
+    producer = KafkaProducer(bootstrap_servers=topics.kafka)
+    producer.send("audiences", key=b"r1", value=encode(nobody))
+    producer.close()
+    asked = ("release", "r1", "--artist", "a1", "--wait", "--json")
+    assert lines(refrain.run(*asked).stdout)[-1]["users"] == 1
+    done = {"state": "done", "audience": "1"}
+    with_redis(lambda redis: redis.hset("release:{r1}", mapping=done))
+    assert [part.get("users") for part in lines(refrain.run(*asked).stdout)] == [None, None, 1]
+
+
+def test_one_that_reached_nobody_is_said_to_be_tried_again(
+    worker: Worker, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    before = {"state": "done", "audience": "0", "reason": "no model yet"}
+    with_redis(lambda redis: redis.hset("release:{r1}", mapping=before))
+    shown = refrain.run("release", "r1", "--artist", "a1", "--wait").stdout
+    assert "it reached nobody before (no model yet): tried again" in shown
+    assert "nobody is told twice" not in shown
+
+
+def test_how_long_to_wait_without_waiting_is_wrong_use(service: Settings, refrain: Refrain) -> None:
+    failed = refrain.run("release", "r1", "--artist", "a1", "--timeout", "5")
+    assert failed.returncode == 2
+    assert "--timeout says how long --wait waits" in failed.stderr
+
+
 def test_where_no_worker_answers_it_says_so_and_the_release_is_published(
     service: Settings, topics: Settings, refrain: Refrain
 ) -> None:
@@ -143,7 +182,7 @@ def test_an_unknown_artist_is_told_the_nearest_names(
     failed = refrain.run(*command, "--artist", "Radiohaed")
     assert failed.returncode == 1
     assert "nobody has heard of 'Radiohaed'. Did you mean 'Radiohead'" in failed.stderr
-    assert "--similar-to" in failed.stderr
+    assert "say --similar-to, --featuring, --label or --genre" in failed.stderr
     consumer = KafkaConsumer(bootstrap_servers=topics.kafka)
     ends = consumer.end_offsets([TopicPartition("releases", n) for n in range(topics.partitions)])
     consumer.close()
