@@ -6,7 +6,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 
-from rapidfuzz import process
+from rapidfuzz import fuzz, process
 
 from stream.connect import AnyRedis
 from stream.events import Song
@@ -145,8 +145,11 @@ class Catalogue:
         called = {other: other.casefold() for other in others}
         async for known, artist in self._redis.hscan_iter(NAMES, count=1000):
             called[artist.decode()] = known.decode()
-        found = process.extract(name.casefold(), called, limit=limit, score_cutoff=50)
-        artists = [artist for _, _, artist in found]
+        typed = name.casefold()
+        # Whole words find "Lady Gaga" for "gaga", the text as a whole "Muse" rather than "M" for "mse".
+        found = process.extract(typed, called, scorer=fuzz.token_set_ratio, limit=20 * limit, score_cutoff=50)
+        found.sort(key=lambda entry: -(entry[1] + fuzz.ratio(typed, entry[0])))
+        artists = [artist for _, _, artist in found[:limit]]
         names = await self.names(artists)
         return list(dict.fromkeys(names[artist] for artist in artists))
 

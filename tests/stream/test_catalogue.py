@@ -64,6 +64,17 @@ async def test_the_nearest_names_come_first(catalogue: Catalogue) -> None:
     assert (await catalogue.nearest("radiohed", others=["Motorhead"]))[0] == "Radiohead"
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("mse", "Muse"), ("gaga", "Lady Gaga"), ("lady gga", "Lady Gaga")]
+)
+async def test_a_slip_in_a_short_name_or_a_part_of_a_long_one_is_near(
+    catalogue: Catalogue, typed: str, meant: str
+) -> None:
+    names = ["M", "Gala", "Shirley Rumsey", "Themselves", "Our Lady Peace", "Lady", "Muse", "Lady Gaga"]
+    await catalogue.put([song("s1", *[f"a{n}" for n in range(len(names))], artist_names=names)])
+    assert (await catalogue.nearest(typed))[0] == meant
+
+
 async def test_artists_are_found_by_genre_in_any_case(catalogue: Catalogue) -> None:
     await catalogue.put([song("s1", "b", "a", genres=["Post-Rock"]), song("s2", "c", genres=["pop"])])
     found = await catalogue.artists_of_genres(["POP", "Post-Rock", "none"])
