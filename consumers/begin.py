@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from aiokafka import AIOKafkaProducer
 
 from models.affinity import ForwardDecay
-from stream.connect import AnyRedis, open_kafka, open_redis
+from stream.connect import AnyRedis, ask_redis, open_kafka, open_redis
 from stream.events import MAX_DEAD_LETTER
 from stream.guards import guard_decay, topic_epoch
 from stream.heartbeats import Heartbeat
@@ -31,7 +31,8 @@ async def begin(settings: Settings, kind: str, stack: AsyncExitStack) -> tuple[A
     """
     redis = await open_redis(settings, logger.info)
     stack.push_async_callback(redis.aclose)
-    await guard_decay(redis, ForwardDecay(half_life=settings.half_life))
+    decay = ForwardDecay(half_life=settings.half_life)
+    await ask_redis(settings, lambda: guard_decay(redis, decay), logger.info)
     await open_kafka(settings, lambda: asyncio.to_thread(create_topics, settings), logger.info)
     heartbeat = Heartbeat(redis, kind)
     stack.push_async_callback(heartbeat.stop)
@@ -39,19 +40,22 @@ async def begin(settings: Settings, kind: str, stack: AsyncExitStack) -> tuple[A
 
 
 async def begin_producer(settings: Settings, stack: AsyncExitStack) -> AIOKafkaProducer:
-    """Start a producer of what must not be lost."""
+    """Start a producer of what must not be lost, with patience."""
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.kafka,
         acks="all",
         enable_idempotence=True,
         max_request_size=MAX_DEAD_LETTER,
     )
-    await producer.start()
     stack.push_async_callback(producer.stop)
+    await open_kafka(settings, producer.start, logger.info)
     return producer
 
 
 async def epoch_of(settings: Settings, redis: AnyRedis, topic: str) -> int:
-    """Say how often a topic has been made anew; see `stream.guards.topic_epoch`."""
-    state = (await asyncio.to_thread(describe_topics, settings))[topic]
-    return await topic_epoch(redis, topic, state.topic_id if state else "")
+    """Say how often a topic has been made anew, with patience; see `stream.guards.topic_epoch`."""
+    states = await open_kafka(settings, lambda: asyncio.to_thread(describe_topics, settings), logger.info)
+    state = states[topic]
+    return await ask_redis(
+        settings, lambda: topic_epoch(redis, topic, state.topic_id if state else ""), logger.info
+    )

@@ -23,6 +23,7 @@ from consumers.reconcile import Reconciler
 from consumers.shelf import Shelf
 from stream.catalogue import Catalogue
 from stream.cohorts import Cohorts
+from stream.connect import ask_redis, open_kafka
 from stream.events import DeadLetter, Feedback, Record, Release, Song, parse
 from stream.heartbeats import Heartbeat
 from stream.listeners import Listeners
@@ -123,7 +124,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         cohorts, catalogue = Cohorts(redis, listeners), Catalogue(redis)
         releases = Releases(redis, settings.release_days * 86400)
         live = LiveModel(Snapshots(redis))
-        await live.refresh()
+        await ask_redis(settings, live.refresh, logger.info)
         producer = await begin_producer(settings, stack)
         shelf = Shelf(listeners, cohorts)
         planner = Planner(shelf, cohorts, catalogue, releases, settings.candidates, settings.max_audience)
@@ -135,14 +136,18 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
 
         behind = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
         stack.push_async_callback(behind.stop)
-        await behind.start()
+        await open_kafka(settings, behind.start, logger.info)
         folder = stack.enter_context(TemporaryDirectory(prefix="refrain-work-"))
         agents = Agents(settings, worker, folder, stop)
         stack.push_async_callback(agents.end)
-        await agents.start()
+        await agents.start()  # Kafka has just answered; Faust cannot try a second time
         logger.info("answering releases")
         reconciler = Reconciler(behind, emitter, releases)
-        await reconciler.begin(await producer.partitions_for("releases"))
+
+        async def look_back() -> None:
+            await reconciler.begin(await producer.partitions_for("releases"))
+
+        await open_kafka(settings, look_back, logger.info)
         await together(
             agents.run(),
             live.follow(),

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaError as AdminError
 from redis import exceptions
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
@@ -16,7 +17,7 @@ from redis.asyncio.cluster import RedisCluster
 from stream.errors import Unreachable
 from stream.settings import Settings
 
-__all__ = ["REDIS_ERRORS", "AnyRedis", "Say", "open_kafka", "open_redis", "patiently", "shown"]
+__all__ = ["REDIS_ERRORS", "AnyRedis", "Say", "ask_redis", "open_kafka", "open_redis", "patiently", "shown"]
 
 AnyRedis: TypeAlias = "Redis | RedisCluster"
 Say: TypeAlias = Callable[[str], object]
@@ -26,8 +27,10 @@ AWAY = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,
     exceptions.BusyLoadingError,
-    KafkaConnectionError,
-    KafkaTimeoutError,
+    exceptions.ClusterError,
+    exceptions.RedisClusterException,
+    KafkaError,
+    AdminError,
     Unreachable,
     OSError,
 )
@@ -35,6 +38,10 @@ REDIS_ERRORS = (exceptions.RedisError, exceptions.RedisClusterException, OSError
 """All that Redis's clients raise; that of a cluster knows an error that is no `RedisError`."""
 
 PAUSE = 0.25
+
+
+def _passes(error: KafkaError | AdminError) -> bool:
+    return bool(error.retriable) or isinstance(error, KafkaTimeoutError)
 
 
 async def patiently(
@@ -53,6 +60,8 @@ async def patiently(
         try:
             return await attempt()
         except AWAY as error:
+            if isinstance(error, KafkaError | AdminError) and not _passes(error):
+                raise
             if time.monotonic() >= deadline:
                 cause = error.__cause__ if isinstance(error, Unreachable) else error
                 raise Unreachable(
@@ -101,6 +110,17 @@ async def open_redis(settings: Settings, say: Say = lambda _: None) -> AnyRedis:
         await cluster.initialize()
         return cluster
 
+    return await ask_redis(settings, attempt, say)
+
+
+async def ask_redis(settings: Settings, attempt: Callable[[], Awaitable[T]], say: Say) -> T:
+    """Do one of the first things that need Redis, with patience.
+
+    Raises
+    ------
+    Unreachable
+        Where it does not answer within `connect_timeout` seconds.
+    """
     return await patiently(
         attempt,
         what="Redis",
@@ -112,7 +132,7 @@ async def open_redis(settings: Settings, say: Say = lambda _: None) -> AnyRedis:
 
 
 async def open_kafka(settings: Settings, attempt: Callable[[], Awaitable[T]], say: Say) -> T:
-    """Do the first thing that needs Kafka, with patience.
+    """Do one of the first things that need Kafka, with patience.
 
     Raises
     ------

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaConnectionError
+from redis.asyncio import Redis
 
 from consumers.ingest import ingest
 from consumers.train import train
@@ -21,6 +26,7 @@ from stream.settings import Settings
 from stream.topics import create_topics
 from tests.consumers.crowd import LISTENERS, clicks, crowd_model, publish, put_songs
 from tests.consumers.kafka_log import KafkaLog, kafka_log
+from tests.consumers.kept import heartbeat
 from tests.consumers.own_redis import OwnRedis
 from tests.consumers.redis_state import assert_agrees, assert_same, read_state
 from tests.consumers.running import Main, Running
@@ -185,6 +191,33 @@ def test_a_redis_that_is_away_at_the_start_is_waited_for_a_while(settings: Setti
     with pytest.raises(Unreachable, match=r"Redis does not answer at redis://.*REFRAIN_REDIS") as raised:
         asyncio.run(main(away, asyncio.Event()))
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("main", [train, work])
+def test_servers_that_go_away_just_as_a_process_starts_are_waited_for(
+    settings: Settings, log: KafkaLog, db: redis.Redis, main: Main, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute, bootstrap = Redis.execute_command, AIOKafkaClient.bootstrap
+    refused: set[str] = set()
+    clients = itertools.count(1)
+
+    async def executing(client: Redis, command: str, *arguments: Any, **options: Any) -> Any:
+        if command not in refused:  # the first of each
+            refused.add(command)
+            raise redis.ConnectionError("gone")
+        return await execute(client, command, *arguments, **options)
+
+    async def bootstrapping(client: AIOKafkaClient) -> None:
+        if next(clients) in {1, 3}:
+            raise KafkaConnectionError("gone")
+        await bootstrap(client)
+
+    monkeypatch.setattr(Redis, "execute_command", executing)
+    monkeypatch.setattr(AIOKafkaClient, "bootstrap", bootstrapping)
+    with Running(main, settings) as running:
+        wait_for(lambda: log.members(main.__name__) or not running.alive, "it to join its group")
+        wait_for(lambda: heartbeat(db, main.__name__) or not running.alive, "a sign of life")
+    assert {"INFO", "HGETALL", "GET"} <= refused
 
 
 @PROCESSES
