@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import bisect
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -72,9 +73,15 @@ class Sweeper:
             await self._lease.free()
 
     async def _sweep(self, model: Model) -> None:
+        """Meet everybody, a cohort after the other; where another model comes, the next sweep goes on there.
+
+        So everybody is met in turn, also where no model serves for as long as that takes.
+        """
         await self._sweeps.begin(model.version, await self._cohorts.listeners(), time.time())
         newest = model
-        for cohort in dict.fromkeys([*await self._cohorts.all(), *model.cohort_ids]):
+        cohorts = sorted({*await self._cohorts.all(), *model.cohort_ids})
+        first = bisect.bisect(cohorts, await self._sweeps.last())
+        for cohort in cohorts[first:] + cohorts[:first]:
             async for users in self._cohorts.members(cohort):
                 for at in range(0, len(users), CHUNK):
                     if self._stop.is_set() or not await self._lease.hold():
@@ -83,9 +90,11 @@ class Sweeper:
                     newest = self._live.model or model
                     await self._take_over(cohort, users[at : at + CHUNK], newest)
                 await self._sweeps.add(len(users))
-        if self._live.model is model is newest:
+            await self._sweeps.passed(cohort)
+            if not self._live.model is model is newest:
+                break
+        else:
             await self._sweeps.end(model.version)
-        # Else some were met by one model, some by another, maybe an earlier one: the next sweep meets them.
         await self._cohorts.bury({*model.cohort_ids, *newest.cohort_ids})
 
     async def _take_over(self, cohort: str, users: list[str], model: Model) -> None:

@@ -80,6 +80,14 @@ class Sweeps:
         """Note that so many more were met."""
         await self._redis.hincrby(KEY, "met", met)
 
+    async def passed(self, cohort: str) -> None:
+        """Note that all members of a cohort were met."""
+        await self._redis.hset(KEY, "passed", cohort)
+
+    async def last(self) -> str:
+        """Return the cohort whose members were met last, in this sweep or the one before."""
+        return (await self._redis.hget(KEY, "passed") or b"").decode()
+
     async def end(self, version: int) -> None:
         """Note that everybody is taken over to a version."""
         sweep = await self.now()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -232,3 +233,33 @@ async def test_a_sweep_says_how_far_it_is(house: House, monkeypatch: pytest.Monk
     assert {(sweep.version, sweep.listeners, sweep.done) for sweep in seen} == {(2, 250, 0)}
     assert [sweep.met for sweep in seen] == sorted(sweep.met for sweep in seen)
     assert seen[0].met < seen[-1].met <= 250
+
+
+async def test_where_no_model_serves_for_long_everybody_is_met_in_turn_and_told_so(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions, passed = itertools.count(3), Sweeps.passed
+    rounds = 3 * (len(COHORTS) + 1)
+    await house.snapshots.publish(model(2))
+    async with house.sweeping() as live:
+
+        async def passing(sweeps: Sweeps, cohort: str) -> None:
+            await passed(sweeps, cohort)
+            version = next(versions)
+            if version > rounds:
+                return
+            sweep = await sweeps.now()
+            assert sweep is not None
+            told.append(sweep.version == version - 1)
+            await house.snapshots.publish(model(version))
+            await live.refresh()
+
+        told: list[bool] = []
+        monkeypatch.setattr(Sweeps, "passed", passing)
+        monkeypatch.setattr("consumers.sweep.LOOK_SECONDS", 0.0)
+        await wait_for_it(lambda: house.swept(rounds), "the end of the last sweep")
+    assert told
+    assert all(told)
+    state = await house.state()
+    assert_agrees(state)
+    assert {tastes.version(taste) for taste in state.tastes.values()} == {rounds}
