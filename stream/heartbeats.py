@@ -8,6 +8,8 @@ import os
 import socket
 import time
 from dataclasses import dataclass, field
+from functools import cache
+from uuid import uuid4
 
 from stream.connect import REDIS_ERRORS, AnyRedis
 
@@ -34,8 +36,8 @@ class Heartbeat:
 
     @property
     def name(self) -> str:
-        """A name that no other process has."""
-        return f"{self.kind}-{socket.gethostname()}-{os.getpid()}"
+        """A name that no other process has, nor has had."""
+        return f"{self.kind}-{socket.gethostname()}-{_birth()}-{os.getpid()}"
 
     def add(self, counter: str, number: int = 1) -> None:
         """Count."""
@@ -62,6 +64,12 @@ class Heartbeat:
         with contextlib.suppress(*REDIS_ERRORS):
             await self.redis.delete(process_key(self.name))
             await self.redis.zrem(PROCESSES, self.name)
+
+
+@cache
+def _birth() -> str:
+    # In containers of one host's network, two processes have the same host and number.
+    return uuid4().hex[:8]
 
 
 async def heartbeats(redis: AnyRedis) -> dict[str, dict[str, str]]:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 from stream.connect import AnyRedis
 from stream.heartbeats import Heartbeat, heartbeats, process_key
@@ -17,6 +19,17 @@ async def test_a_process_that_lives_is_seen_with_what_it_has_done(redis: AnyRedi
         heartbeat.name: {"kind": "ingest", "at": "1000.0", "clicks": "6", "partitions": "4"}
     }
     assert str(os.getpid()) in heartbeat.name
+
+
+def test_processes_of_the_same_host_and_number_have_names_of_their_own() -> None:
+    ask = "from stream.heartbeats import Heartbeat; print(Heartbeat(None, 'train').name)"
+    ask = f"import os, socket; os.getpid, socket.gethostname = lambda: 1, lambda: 'host'; {ask}"
+    names = {
+        subprocess.run([sys.executable, "-c", ask], check=True, capture_output=True, text=True).stdout
+        for _ in range(2)
+    }
+    assert len(names) == 2
+    assert all(name.startswith("train-host-") for name in names)
 
 
 async def test_a_process_that_ends_is_seen_no_more(redis: AnyRedis) -> None:
