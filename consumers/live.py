@@ -9,6 +9,7 @@ import logging
 from models.model import Model
 from stream.connect import REDIS_ERRORS
 from stream.errors import SnapshotDamaged, SnapshotTooNew
+from stream.heartbeats import Heartbeat
 from stream.snapshots import Snapshots
 
 __all__ = ["LiveModel"]
@@ -25,12 +26,21 @@ class LiveModel:
         self._snapshots = snapshots
         self._refused: int | None = None
         self._refreshing = asyncio.Lock()
+        self._heartbeat: Heartbeat | None = None
         self.model: Model | None = None
+
+    def tell(self, heartbeat: Heartbeat) -> None:
+        """Let a process's sign of life say which version it has loaded."""
+        self._heartbeat = heartbeat
+        if self.model is not None:
+            heartbeat.gauges["model"] = self.model.version
 
     async def refresh(self) -> None:
         """Take up the version that is to serve, where it is another."""
         async with self._refreshing:
             await self._refresh()
+            if self._heartbeat is not None:
+                self.tell(self._heartbeat)
 
     async def _refresh(self) -> None:
         version = await self._snapshots.current()

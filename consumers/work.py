@@ -124,6 +124,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         cohorts, catalogue = Cohorts(redis, listeners), Catalogue(redis)
         releases = Releases(redis, settings.release_days * 86400)
         live = LiveModel(Snapshots(redis))
+        live.tell(heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
         producer = await begin_producer(settings, stack)
         shelf = Shelf(listeners, cohorts)

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -15,7 +13,7 @@ from consumers.commands.checks.redis import check_redis
 from stream.broker import Servers
 from stream.connect import AnyRedis, open_redis
 from stream.events import Release, encode
-from stream.heartbeats import Heartbeat
+from stream.heartbeats import Heartbeat, process_key
 from stream.releases import OPEN, release_key
 from stream.settings import Settings
 from stream.snapshots import Snapshots, snapshot_key
@@ -37,11 +35,12 @@ def looked(refrain: Refrain, *arguments: str, **settings: object) -> tuple[int, 
     return done.returncode, {c["name"]: (c["state"], c["said"], c["mend"]) for c in found["checks"]}
 
 
-def alive(*kinds: str) -> Callable[[AnyRedis], Awaitable[None]]:
+def alive(*kinds: str, model: int = 0) -> Callable[[AnyRedis], Awaitable[None]]:
     async def beat(redis: AnyRedis) -> None:
         for kind in kinds:
-            await Heartbeat(redis, kind).beat(time.time())
-            await redis.persist(f"process:{{{kind}-{socket.gethostname()}-{os.getpid()}}}")
+            heartbeat = Heartbeat(redis, kind, gauges={"model": model} if model else {})
+            await heartbeat.beat(time.time())
+            await redis.persist(process_key(heartbeat.name))
 
     return beat
 
@@ -204,6 +203,17 @@ def test_how_many_listeners_are_taken_over_to_the_model_is_told(
     assert looked(refrain)[1]["listeners"][:2] == ("fine", "taken over to model 4: 5 of 7")
     with_redis(lambda redis: Sweeps(redis).end(4))
     assert looked(refrain)[1]["listeners"][:2] == ("fine", "all 7 are taken over to model 4")
+
+
+def test_a_process_that_has_not_loaded_the_model_that_serves_is_named(
+    healthy: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(alive("ingest", "work", model=4))
+    assert looked(refrain)[1]["model loaded"][:2] == ("fine", "version 4, by all that serve from it")
+    with_redis(alive("work", model=3))
+    state, said, mend = looked(refrain)[1]["model loaded"]
+    assert (state, said.startswith("work-"), said.endswith("has 3, not 4")) == ("odd", True, True)
+    assert "log" in mend
 
 
 def test_a_release_that_waits_is_wrong(healthy: Settings, refrain: Refrain, with_redis: WithRedis) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -12,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from stream.connect import AnyRedis
-from stream.heartbeats import Heartbeat
+from stream.heartbeats import Heartbeat, process_key
 from stream.settings import Settings
 from stream.snapshots import Snapshots
 from tests.cli.service import NOW, model_of
@@ -32,8 +30,9 @@ def publish(version: int) -> Callable[[AnyRedis], Awaitable[None]]:
 
 def trainer(**gauges: float) -> Callable[[AnyRedis], Awaitable[None]]:
     async def beat(redis: AnyRedis) -> None:
-        await Heartbeat(redis, "train", gauges=dict(gauges)).beat(time.time())
-        await redis.persist(f"process:{{train-{socket.gethostname()}-{os.getpid()}}}")
+        heartbeat = Heartbeat(redis, "train", gauges=dict(gauges))
+        await heartbeat.beat(time.time())
+        await redis.persist(process_key(heartbeat.name))
 
     return beat
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import time
 from collections import Counter
 from collections.abc import Mapping
 
@@ -31,6 +33,8 @@ SLOW_RELEASE = 60.0  # seconds
 JUDGED = 1000  # discoveries: of fewer nothing is said
 BY_CHANCE = 1.5
 RECENT = 600.0  # seconds
+MOMENT = 3.0  # seconds that a process may take to load a model and to say so
+AGAIN = 0.25
 
 
 async def processes(redis: AnyRedis) -> Counter[str]:
@@ -56,6 +60,7 @@ async def check_refrain(redis: AnyRedis, settings: Settings, now: float) -> list
         *(_process(kind, alive[kind], missing) for kind, missing in KINDS.items()),
         await _decay(redis, settings),
         await _model(redis, settings, alive, now),
+        *await _taken_up(redis),
         *await _sweep(redis, alive),
         *await _foresight(redis, now),
         await _releases(redis, settings, now),
@@ -97,6 +102,29 @@ async def _model(redis: AnyRedis, settings: Settings, alive: Mapping[str, int], 
     if now - model.created_at > OLD * settings.publish_every and not alive.get("train"):
         return Check.wrong("model", f"{said}, and no trainer runs", "start `refrain train`")
     return Check.fine("model", said)
+
+
+async def _taken_up(redis: AnyRedis) -> list[Check]:
+    """Look whether every process has loaded the version that serves; each is given a moment to."""
+    give_up = time.monotonic() + MOMENT
+    while True:
+        serves = await Snapshots(redis).current()
+        loaded = {n: int(s["model"]) for n, s in (await heartbeats(redis)).items() if "model" in s}
+        behind = [f"{name} has {version}" for name, version in loaded.items() if version != serves]
+        if serves is None or not loaded:
+            return []
+        if not behind:
+            return [Check.fine("model loaded", f"version {serves}, by all that serve from it")]
+        if time.monotonic() >= give_up:
+            break
+        await asyncio.sleep(AGAIN)
+    return [
+        Check.odd(
+            "model loaded",
+            f"{', '.join(behind)}, not {serves}",
+            "look at its log, start it anew; `refrain model use VERSION` lets another serve",
+        )
+    ]
 
 
 async def _sweep(redis: AnyRedis, alive: Mapping[str, int]) -> list[Check]:
