@@ -110,7 +110,6 @@ def add(app: typer.Typer) -> None:
 
         event, known = ask(prepare, kafka=True)
         tell = Teller(as_json=as_json)
-        tell.published(event, known)
         # One that came to nobody is answered anew; of any other the audience may be out already.
         out = bool(known) and (known.get("state"), known.get("audience")) != ("done", "0")
         wait_for = (timeout or WAIT) if wait else None
@@ -119,7 +118,14 @@ def add(app: typer.Typer) -> None:
             last = isinstance(part, Summary)
             tell.page(part, seconds, ask(about).get("relied_on", "") if last else None)
 
-        publish(connected_settings(), event, wait_for=wait_for, out=out, tell=tell_part)
+        publish(
+            connected_settings(),
+            event,
+            wait_for=wait_for,
+            out=out,
+            published=lambda: tell.published(event, known),
+            tell=tell_part,
+        )
 
     @command(
         app,

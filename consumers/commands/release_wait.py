@@ -25,7 +25,15 @@ Ends: TypeAlias = dict[TopicPartition, int]
 _AUDIENCE: TypeAdapter[Page | Summary] = TypeAdapter(Page | Summary)
 
 
-def publish(settings: Settings, release: Release, *, wait_for: float | None, out: bool, tell: Tell) -> None:
+def publish(
+    settings: Settings,
+    release: Release,
+    *,
+    wait_for: float | None,
+    out: bool,
+    published: Callable[[], object],
+    tell: Tell,
+) -> None:
     """Publish a release.
 
     Parameters
@@ -34,6 +42,8 @@ def publish(settings: Settings, release: Release, *, wait_for: float | None, out
         Seconds to wait for the audience; None: do not wait.
     out
         Whether its audience may be out already: the release has been published before.
+    published
+        Is called when Kafka has the release.
     tell
         Is told of each page as it comes, and of the summary.
 
@@ -51,6 +61,7 @@ def publish(settings: Settings, release: Release, *, wait_for: float | None, out
         try:
             key, published_at = release.release_id.encode(), time.monotonic()
             producer.send("releases", key=key, value=encode(release)).get(timeout=settings.connect_timeout)
+            published()
             if consumer is not None and wait_for is not None:
                 _read(consumer, before, release.release_id, published_at, wait_for, tell)
         finally:

@@ -12,6 +12,7 @@ from stream.connect import AnyRedis
 from stream.events import Page, Release, Summary, encode
 from stream.releases import OPTED_OUT
 from stream.settings import Settings
+from tests.cli.in_process import NO_BROKER
 from tests.refrain_command import Refrain
 
 WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
@@ -152,6 +153,12 @@ def test_one_that_reached_nobody_is_said_to_be_tried_again(
     shown = refrain.run("release", "r1", "--artist", "a1", "--wait").stdout
     assert "it reached nobody before (no model yet): tried again" in shown
     assert "nobody is told twice" not in shown
+
+
+def test_what_kafka_does_not_have_is_not_said_to_be_published(service: Settings, refrain: Refrain) -> None:
+    failed = refrain.run("release", "r1", "--artist", "a1", kafka=NO_BROKER, connect_timeout=0.2)
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert f"no Kafka broker answers at {NO_BROKER}" in failed.stderr
 
 
 def test_how_long_to_wait_without_waiting_is_wrong_use(service: Settings, refrain: Refrain) -> None:
