@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import logging
+import sys
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from consumers.commands import doctor, evaluate, forget, look, model, release, replay, start
+from consumers.commands.frame import WRONG_USE, print_json
+from stream.errors import WrongUse
 
 __all__ = ["build", "main"]
 
 FAMILIES = (start, replay, evaluate, release, look, doctor, forget, model)
 
 EPILOG = "Settings are environment variables (REFRAIN_KAFKA, REFRAIN_REDIS, ...) or lines of refrain.toml."
+
+WRONG_CALL: Any = typer.BadParameter.__base__  # what is wrong with an option, an argument or a command's name
+
+
+class _Commands(TyperGroup):
+    """All commands. How one was called wrongly is said in JSON too, where that was asked for."""
+
+    def main(self, *given: Any, **options: Any) -> Any:
+        arguments = given[0] if given else options.get("args")
+        if "--json" not in (sys.argv if arguments is None else arguments):
+            return super().main(*given, **options)
+        options["standalone_mode"] = False
+        try:
+            sys.exit(super().main(*given, **options))
+        except WRONG_CALL as error:
+            print_json({"error": error.format_message(), "kind": WrongUse.__name__})
+            sys.exit(WRONG_USE)
 
 
 def _say_version(asked: bool) -> None:
@@ -35,6 +56,7 @@ def build() -> typer.Typer:
     """Return the command line, with every command in it."""
     app = typer.Typer(
         name="refrain",
+        cls=_Commands,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",

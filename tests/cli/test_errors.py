@@ -83,6 +83,25 @@ def test_wrong_use_has_exit_code_2(service: Settings, refrain: Refrain, argument
     assert "Traceback" not in failed.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("user", "u", "--top", "0"), "--top"),
+        (("release", "r1"), "--artist"),
+        (("model", "show", "first"), "version"),
+        (("nonsense",), "nonsense"),
+    ],
+)
+def test_wrong_use_is_json_too_where_that_was_asked_for(
+    refrain: Refrain, arguments: tuple[str, ...], said: str
+) -> None:
+    failed = refrain.run(*arguments, "--json")
+    assert (failed.returncode, failed.stderr) == (2, "")
+    error = json.loads(failed.stdout)
+    assert error["kind"] == "WrongUse"
+    assert said in error["error"]
+
+
 def test_a_setting_that_cannot_be_is_named(refrain: Refrain) -> None:
     failed = refrain.run("cohorts", "--json", cohorts="many")
     assert failed.returncode == 2
