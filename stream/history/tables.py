@@ -87,6 +87,8 @@ class Table:
     ------
     BadFile
         Where the file cannot be read at all.
+    WrongUse
+        Where there is no such encoding.
     """
 
     def __init__(self, path: Path, layout: Layout) -> None:
@@ -98,6 +100,8 @@ class Table:
                 first = text.readline()
         except OSError as error:
             raise BadFile(f"{path} cannot be read: {error.strerror or error}") from error
+        except LookupError as error:
+            raise WrongUse(f"{error}; use a name like utf-8, utf-16 or cp1252") from error
         self.read = 0
         self.format = layout.format or _format(path, first, layout.delimiter)
         self.columns = () if self.format == "jsonl" else layout.columns or self._header(first)

@@ -119,6 +119,12 @@ def test_text_that_was_read_as_latin_1_is_mended_where_asked(tmp_path: Path) -> 
     assert values(table(tmp_path, "f.jsonl", content), "a") == [(twice,)]
 
 
+@pytest.mark.parametrize("name", ["klingon", "hex"])
+def test_an_encoding_that_there_is_not_is_wrong_use(tmp_path: Path, name: str) -> None:
+    with pytest.raises(WrongUse, match=f"{name}.*use a name like utf-8"):
+        table(tmp_path, "f.csv", "u\n1\n", Layout(encoding=name))
+
+
 def test_another_encoding_can_be_named(tmp_path: Path) -> None:
     found = table(tmp_path, "f.csv", "u\nBjörk\n".encode("cp1252"), Layout(encoding="cp1252"))
     assert values(found, "u") == [("Björk",)]
