@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import NoneType
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
@@ -39,9 +38,11 @@ def _default(field: FieldInfo) -> str:
 
 
 def _allowed(field: FieldInfo) -> str:
-    choices = [value for value in get_args(field.annotation) if value is not NoneType]
-    if choices and all(isinstance(value, str) for value in choices):
+    choices = get_args(field.annotation)
+    if get_origin(field.annotation) is Literal:
         return ", ".join(f"`{value}`" for value in choices)
+    if choices:
+        return "; or ".join(_allowed(FieldInfo.from_annotation(choice)) for choice in choices)
     limits: list[str] = []
     for rule in field.metadata:
         for kind, (attribute, word) in SIGNS.items():
