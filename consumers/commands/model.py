@@ -117,9 +117,10 @@ async def _show(redis: AnyRedis, settings: Settings, version: int | None) -> dic
 
     store = Snapshots(redis)
     current = await store.current()
-    if version is None and current is None:
+    wanted = current if version is None else version
+    if wanted is None:
         raise await no_model(redis, settings)
-    model = await store.load(version or current or 0)
+    model = await store.load(wanted)
     return {
         "version": model.version,
         "serves": model.version == current,

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consumers.commands.look_tables import facts
-from consumers.commands.words import ago, moment, percent
+from consumers.commands.words import ago, clock, moment, percent
 
 __all__ = ["show_model", "show_versions", "taken_over"]
 
@@ -20,17 +20,13 @@ BAR = 20
 def show_versions(found: dict[str, Any]) -> None:
     """Print the snapshots that are kept."""
     table = Table(box=None, header_style="dim", pad_edge=False)
-    table.add_column("version", justify="right")
-    table.add_column("made")
-    table.add_column("size", justify="right")
-    table.add_column("foresaw, by cohort", justify="right")
-    table.add_column("one by one", justify="right")
-    table.add_column("")
+    for name in ("version", "made", "size", "by cohort", "one by one", ""):
+        table.add_column(name, justify="left" if name in ("made", "") else "right", no_wrap=True)
     for model in found["models"]:
         chosen = ", pinned" if model["version"] == found["pinned"] else ""
         table.add_row(
             str(model["version"]),
-            moment(model["created_at"]),
+            clock(model["created_at"]),
             f"{model['bytes'] / 1e6:,.1f} MB",
             *_lifts(model["foresight"]),
             f"[green]serves[/]{chosen}" if model["serves"] else "",
@@ -38,8 +34,8 @@ def show_versions(found: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print(table)
     console.print(
-        "[dim]foresaw: how many times more often than by chance those who then discovered an artist had been "
-        "among the 5 % ranked best for it[/]"
+        "[dim]by cohort, one by one: how many times more often than by chance those who then discovered an "
+        "artist had been among the 5 % ranked best for it[/]"
     )
     if found["sweep"]:
         console.print(f"\n{taken_over(found['sweep'])}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime
 
-__all__ = ["ago", "moment", "percent", "shortened"]
+__all__ = ["ago", "clock", "moment", "percent", "shortened"]
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -24,9 +24,14 @@ def ago(seconds: float) -> str:
     return "0 s"
 
 
+def clock(ts: float) -> str:
+    """Return a time (Unix seconds) on this machine's clock."""
+    return f"{datetime.fromtimestamp(ts).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
 def moment(ts: float) -> str:
     """Return a time (Unix seconds) on this machine's clock, and how long ago it was."""
-    return f"{datetime.fromtimestamp(ts).astimezone():%Y-%m-%d %H:%M:%S} ({ago(time.time() - ts)} ago)"
+    return f"{clock(ts)} ({ago(time.time() - ts)} ago)"
 
 
 def percent(share: float | str | None) -> str:

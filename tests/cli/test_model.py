@@ -46,6 +46,25 @@ def test_snapshots_are_listed_newest_first(
     assert "serves" in refrain.run("model", "list").stdout
 
 
+def test_each_snapshot_is_listed_in_one_line_of_80_columns(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    foresight = dict.fromkeys(("auc_cohort", "lift_cohort", "auc_listener", "lift_listener"), 11.1)
+    model = replace(model_of(1005, NOW), validation={**foresight, "discoveries": 3000.0})
+    with_redis(lambda redis: Snapshots(redis).publish(model))
+    asked(refrain, "use", "1005", "--pin")
+    header, newest, *_ = refrain.run("model", "list").stdout.splitlines()
+    assert header.split() == ["version", "made", "size", "by", "cohort", "one", "by", "one"]
+    assert newest.split()[0] == "1005"
+    assert newest.split()[-6:] == ["11.1", "x", "11.1", "x", "serves,", "pinned"]
+
+
+def test_there_is_no_snapshot_0(service: Settings, refrain: Refrain) -> None:
+    failed = refrain.run("model", "show", "0")
+    assert failed.returncode == 1
+    assert "there is no snapshot 0" in failed.stderr
+
+
 def test_a_snapshot_says_what_it_holds(service: Settings, refrain: Refrain) -> None:
     found = asked(refrain, "show")
     assert (found["version"], found["clicks"], found["artists"], found["dims"]) == (4, 70, 3, 2)
