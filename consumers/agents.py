@@ -42,6 +42,8 @@ class _App(faust.App):
     By then `Agents` has waited, and what is not done cannot be done now.
     """
 
+    logger = logging.getLogger("faust.app")  # else what it announces stands in our log as our own
+
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
         if not self.should_stop:
             await super()._consumer_wait_empty(consumer, logger)

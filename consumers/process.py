@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import signal
+import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any
 
@@ -14,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from stream.settings import Settings
 
-__all__ = ["run_process", "together", "within"]
+__all__ = ["NO_COORDINATOR", "Seldom", "run_process", "together", "within"]
 
 logger = logging.getLogger(__name__)
 
@@ -22,14 +23,16 @@ GRACE = 8.0  # seconds from being asked to end; who asks often kills after ten
 AGAIN = 1.0
 NOISY = ("aiokafka", "kafka", "faust", "mode")
 SAY_EVERY = 10.0
+NO_COORDINATOR = "Group Coordinator Request failed: %s"
 
 
-class _Seldom(logging.Filter):
+class Seldom(logging.Filter):
     """Lets the same line of a client's log through only now and then: a broker away makes dozens a second."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: dict[object, float] = {}
+        # A broker that is new has no coordinator for some seconds: a word only where that lasts.
+        self._said: dict[object, float] = {NO_COORDINATOR: time.time()}
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name.partition(".")[0] not in NOISY:
@@ -51,7 +54,7 @@ def run_process(main: Callable[[Settings, asyncio.Event], Awaitable[None]], sett
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.ERROR)
     for handler in logging.getLogger().handlers:
-        handler.addFilter(_Seldom())
+        handler.addFilter(Seldom())
 
     # Batches make objects by the ten thousand, hardly any in a cycle: looking for those took a third of all.
     gc.set_threshold(100_000, 20, 100)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
+import time
 
 import pytest
 
+from consumers.process import NO_COORDINATOR, Seldom
 from stream.settings import Settings
 from tests.refrain_command import Refrain
 from tests.waiting import wait_for
@@ -27,4 +30,16 @@ def test_a_process_logs_json_where_asked_and_ends_well(
     assert process.wait(timeout=30) == 0
     entries = [json.loads(line) for line in process.log.read_text().splitlines()]
     assert any(word in entry["message"] for entry in entries)
+    assert not [entry for entry in entries if "_App" in entry["message"]]  # Faust's own announcements
     assert {"at", "level", "logger", "message"} <= set(entries[0])
+
+
+def test_that_a_new_broker_has_no_coordinator_yet_is_said_only_where_it_lasts() -> None:
+    begun = time.time()
+    record = logging.LogRecord("aiokafka.x", logging.ERROR, "", 0, NO_COORDINATOR, ("none",), None)
+    seldom = Seldom()
+    said = []
+    for seconds in (1.0, 5.0, 20.0):
+        record.created = begun + seconds
+        said.append(seldom.filter(record))
+    assert said == [False, False, True]
