@@ -9,6 +9,7 @@
     ├── Unreachable              Kafka or Redis does not answer
     ├── DecayChanged             Redis holds affinities of another half-life
     ├── SnapshotDamaged          a snapshot's bytes are not what was written
+    │   └── UnknownSnapshot      no such snapshot, or none any more
     ├── SnapshotTooNew           a snapshot was written by a newer Refrain
     ├── NoModel                  nothing is learned yet
     ├── NotTakenOver             listeners are not taken over to a model
@@ -37,6 +38,7 @@ __all__ = [
     "UnknownArtist",
     "UnknownCohort",
     "UnknownListener",
+    "UnknownSnapshot",
     "Unreachable",
     "WrongUse",
 ]
@@ -68,6 +70,10 @@ class DecayChanged(RefrainError):
 
 class SnapshotDamaged(RefrainError):
     """A snapshot's bytes are not those that were written."""
+
+
+class UnknownSnapshot(SnapshotDamaged):
+    """No snapshot of that version is kept; who can do without a damaged one can do without it."""
 
 
 class SnapshotTooNew(RefrainError):

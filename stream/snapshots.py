@@ -18,7 +18,7 @@ import numpy as np
 
 from models.model import Model
 from stream.connect import AnyRedis
-from stream.errors import SnapshotDamaged, SnapshotTooNew
+from stream.errors import SnapshotDamaged, SnapshotTooNew, UnknownSnapshot
 from stream.scripts import Script
 from stream.sweep import Sweeps
 
@@ -115,7 +115,7 @@ class Snapshots:
         """
         snapshot = await self._redis.get(snapshot_key(version))
         if snapshot is None:
-            raise SnapshotDamaged(
+            raise UnknownSnapshot(
                 f"there is no snapshot {version} (the last {KEPT} are kept); `refrain model list` shows them"
             )
         return decode(snapshot, f"snapshot {version}")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.cohort_learner import CohortLearner
 from models.model import Model
 from stream.connect import AnyRedis
-from stream.errors import SnapshotDamaged, SnapshotTooNew
+from stream.errors import SnapshotDamaged, SnapshotTooNew, UnknownSnapshot
 from stream.snapshots import KEPT, Snapshots, decode, encode, snapshot_key
 
 
@@ -144,7 +144,7 @@ async def test_one_that_was_chosen_for_good_gives_way_to_one_that_was_not(snapsh
 
 
 async def test_a_version_that_is_not_there_is_named(snapshots: Snapshots) -> None:
-    with pytest.raises(SnapshotDamaged, match=r"no snapshot 9.*refrain model list"):
+    with pytest.raises(UnknownSnapshot, match=r"no snapshot 9.*refrain model list"):
         await snapshots.load(9)
 
 
