@@ -22,6 +22,7 @@ from stream.scripts import Script
 __all__ = ["Listeners", "Want", "artists_key", "taste_key", "user_key"]
 
 IN_A_SCRIPT = 80  # listeners: a script of so many holds Redis up for some 3 ms, and a release waits for it
+TASTES_IN_A_SCRIPT = 1000  # one after the other: a click or a release that comes waits for one of them
 LANES = 12  # scripts on their way at once: a client of a cluster has 100 connections to a node
 FIELDS = (
     "kept",  # how many artists: the script counts them
@@ -205,9 +206,15 @@ class Listeners:
         """
         length, size = tastes.length(dims), tastes.size(dims)
         if not isinstance(self.redis, RedisCluster):
-            asked = msgpack.packb(list(user_ids), use_bin_type=False)
-            packed, positions = await self._tastes(self.redis, [], asked, length, size)
-            return [user_ids[at - 1] for at in msgpack.unpackb(positions)], tastes.sums(packed, dims)
+            users, parts = [], []
+            for at in range(0, len(user_ids), TASTES_IN_A_SCRIPT):
+                asked = list(user_ids[at : at + TASTES_IN_A_SCRIPT])
+                packed, positions = await self._tastes(
+                    self.redis, [], msgpack.packb(asked, use_bin_type=False), length, size
+                )
+                users += [asked[position - 1] for position in msgpack.unpackb(positions)]
+                parts.append(packed)
+            return users, tastes.sums(b"".join(parts), dims)
         pipeline = self.redis.pipeline(transaction=False)
         for user_id in user_ids:
             pipeline.get(taste_key(user_id))

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import msgpack
 import numpy as np
 import pytest
+from redis.asyncio import Redis
 
+import stream.listeners
 from stream.connect import AnyRedis
 from stream.listeners import Listeners, Want, user_key
 from tests.stream.conftest import MAX_ARTISTS
@@ -150,6 +154,26 @@ async def test_thousands_at_once_come_back_in_order(redis: AnyRedis, listeners: 
     known, rows = await listeners.tastes(users, DIMS)
     assert known == users
     assert np.array_equal(rows, tastes)
+
+
+async def test_tastes_of_many_are_read_some_at_a_time(
+    listeners: Listeners, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = [f"u{number}" for number in range(10)]
+    await put(listeners, *(digest_of(u, taste=(i, 1, 0, 0)) for i, u in enumerate(users) if i != 5))
+    asked: list[int] = []
+    evalsha = Redis.evalsha
+
+    def counting(redis: Redis, digest: str, number: int, *arguments: bytes) -> Any:
+        asked.append(len(msgpack.unpackb(arguments[0])))
+        return evalsha(redis, digest, number, *arguments)
+
+    monkeypatch.setattr(stream.listeners, "TASTES_IN_A_SCRIPT", 4)
+    monkeypatch.setattr(Redis, "evalsha", counting)
+    known, rows = await listeners.tastes(users, DIMS)
+    assert known == [user for user in users if user != "u5"]
+    assert rows[:, 0].tolist() == [0, 1, 2, 3, 4, 6, 7, 8, 9]
+    assert asked == ([4, 4, 2] if isinstance(listeners.redis, Redis) else [])  # a cluster: one by one
 
 
 async def test_rows_hold_the_strongest_artists_first(listeners: Listeners) -> None:
