@@ -78,8 +78,9 @@ class Releases:
     async def claim(self, release: Release, holder: str, now: float, seconds: float) -> str:
         """Take a release in hand for some seconds; claim_release.lua says what the answers mean."""
         name = release.release_id
-        # Before it is ours: whoever dies now leaves a release open that others look after.
-        await self._redis.zadd(OPEN, {name: now})
+        # Before it is ours: whoever dies now leaves a release open that others look after. When it was first
+        # asked for stays: one that every worker fails at waits since then.
+        await self._redis.zadd(OPEN, {name: now}, nx=True)
         state = await self._claim(
             self._redis, [release_key(name)], holder, now, now + seconds, encode(release)
         )
@@ -129,7 +130,7 @@ class Releases:
         await self._redis.zrem(OPEN, release_id)
 
     async def left_open(self, before: float) -> list[Release]:
-        """Return releases that were taken in hand before a time, and are not done."""
+        """Return releases that were first taken in hand before a time, and are not done."""
         names = [name.decode() for name in await self._redis.zrangebyscore(OPEN, "-inf", before)]
         events = [await self._redis.hget(release_key(name), "event") for name in names]
         return [Release.model_validate_json(event) for event in events if event]

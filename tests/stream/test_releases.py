@@ -147,6 +147,12 @@ async def test_releases_in_hand_for_long_are_left_open(releases: Releases) -> No
     assert await releases.left_open(NOW + 20) == [other]
 
 
+async def test_a_release_that_one_after_the_other_fails_at_waits_since_the_first(releases: Releases) -> None:
+    for at in (0, 10, 20):
+        assert await releases.claim(RELEASE, f"w{at}", NOW + at, 5.0) == "new"
+    assert await releases.left_open(NOW + 5) == [RELEASE]
+
+
 async def test_an_audience_of_many_thousands_is_fixed(redis: AnyRedis, releases: Releases) -> None:
     pages = tuple(page(n, *(f"u{n}-{i}" for i in range(1000)), cohort=f"c{n}") for n in range(30))
     await planned(releases, Audience(pages, {f"c{n}": n / 100 for n in range(4000)}, "done", "artists"))
