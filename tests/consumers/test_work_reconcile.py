@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 from aiokafka import AIOKafkaConsumer
@@ -65,6 +67,14 @@ async def test_each_is_answered_though_redis_is_away_in_between(
     behind: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconcile, "YOUNG", 0.0)
+    await wait_for_it(behind.look, "all releases")
+    assert sorted(behind.answers.names) == NAMES
+
+
+async def test_those_from_a_clock_far_ahead_are_not_waited_for(
+    behind: Behind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "time", SimpleNamespace(time=lambda: time.time() - 3600.0))
     await wait_for_it(behind.look, "all releases")
     assert sorted(behind.answers.names) == NAMES
 
