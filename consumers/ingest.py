@@ -24,6 +24,7 @@ from models.affinity import ForwardDecay
 from models.digest import Click, Move, Rules
 from stream.catalogue import Catalogue
 from stream.cohorts import Cohorts
+from stream.connect import ask_redis, open_kafka
 from stream.events import CohortChange, DeadLetter, Reason, Record, encode, parse_clicks
 from stream.heartbeats import Heartbeat
 from stream.listeners import Listeners
@@ -287,8 +288,8 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             settings.bot_clicks_per_hour,
         )
         applier = Applier(listeners, rules)
-        live = LiveModel(Snapshots(redis))
-        await live.refresh()
+        live = LiveModel(Snapshots(redis), heartbeat)
+        await ask_redis(settings, live.refresh, logger.info)
         producer = await begin_producer(settings, stack)
         consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka,
@@ -312,7 +313,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             stop=stop,
         )
         consumer.subscribe(["clicks"], listener=ingester)
-        await consumer.start()
         stack.push_async_callback(consumer.stop)
+        await open_kafka(settings, consumer.start, logger.info)
         sweeper = Sweeper(redis, applier, cohorts, live, ingester.emit, heartbeat, stop)
         await together(ingester.run(), live.follow(), sweeper.run(), heartbeat.keep())

@@ -20,27 +20,29 @@ POLL_SECONDS = 0.5
 
 
 class LiveModel:
-    """Holds the model that serves. A snapshot that cannot be used leaves the last good one in its place."""
+    """Holds the model that serves. A snapshot that cannot be used leaves the last good one in its place.
 
-    def __init__(self, snapshots: Snapshots) -> None:
+    Parameters
+    ----------
+    snapshots
+        The store.
+    heartbeat
+        The process's sign of life, which is to say which version is loaded.
+    """
+
+    def __init__(self, snapshots: Snapshots, heartbeat: Heartbeat | None = None) -> None:
         self._snapshots = snapshots
         self._refused: int | None = None
         self._refreshing = asyncio.Lock()
-        self._heartbeat: Heartbeat | None = None
-        self.model: Model | None = None
-
-    def tell(self, heartbeat: Heartbeat) -> None:
-        """Let a process's sign of life say which version it has loaded."""
         self._heartbeat = heartbeat
-        if self.model is not None:
-            heartbeat.gauges["model"] = self.model.version
+        self.model: Model | None = None
 
     async def refresh(self) -> None:
         """Take up the version that is to serve, where it is another."""
         async with self._refreshing:
             await self._refresh()
-            if self._heartbeat is not None:
-                self.tell(self._heartbeat)
+            if self._heartbeat is not None and self.model is not None:
+                self._heartbeat.gauges["model"] = self.model.version
 
     async def _refresh(self) -> None:
         version = await self._snapshots.current()

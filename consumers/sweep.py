@@ -54,7 +54,6 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep whenever a model serves that not every listener has been taken over to."""
-        self._live.tell(self._heartbeat)
         try:
             while not self._stop.is_set():
                 await insist(self._once, "sweeping", self._stop)

@@ -193,7 +193,7 @@ def test_a_redis_that_is_away_at_the_start_is_waited_for_a_while(settings: Setti
     assert "secret" not in str(raised.value)
 
 
-@pytest.mark.parametrize("main", [train, work])
+@PROCESSES
 def test_servers_that_go_away_just_as_a_process_starts_are_waited_for(
     settings: Settings, log: KafkaLog, db: redis.Redis, main: Main, monkeypatch: pytest.MonkeyPatch
 ) -> None:
