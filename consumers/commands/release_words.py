@@ -11,7 +11,7 @@ from rich.text import Text
 
 from consumers.commands.frame import print_json
 from consumers.commands.look_tables import facts
-from consumers.commands.words import percent
+from consumers.commands.words import counted, percent
 from stream.events import Page, Release, Summary, encode
 
 __all__ = ["Teller", "show_audience"]
@@ -33,7 +33,9 @@ class Teller:
         if known.get("state") != "done":
             return
         if users := int(known.get("audience", 0)):
-            self._console.print(f"as before, for {users:,} listeners: nobody is told twice", style="yellow")
+            self._console.print(
+                f"as before, for {counted(users, 'listener')}: nobody is told twice", style="yellow"
+            )
         else:
             self._console.print(f"it reached nobody before ({known.get('reason')}): tried again")
 
@@ -44,15 +46,16 @@ class Teller:
             more = {} if relied_on is None else {"relied_on": relied_on}
             print_json(json.loads(encode(part)) | more | {"after_ms": round(1000 * seconds, 1)})
         elif isinstance(part, Page):
+            told = counted(len(part.user_ids), "listener")
             self._console.print(
-                f"{after}  page {part.page:<3} {len(part.user_ids):>5,} listeners of {part.cohort_id:<6} "
+                f"{after}  page {part.page:<3} {told:>15} of {part.cohort_id:<6} "
                 f"scores {part.scores[0]:.2f} to {part.scores[-1]:.2f}"
             )
         elif part.users:
             by = f", going by {relied_on.replace('_', ' ')}" if relied_on else ""
             self._console.print(
-                f"{after}  [bold]{part.users:,} listeners[/] in {part.pages:,} pages, "
-                f"of {part.cohorts:,} cohorts{by}"
+                f"{after}  [bold]{counted(part.users, 'listener')}[/] in {counted(part.pages, 'page')}, "
+                f"of {counted(part.cohorts, 'cohort')}{by}"
             )
         else:
             self._console.print(f"{after}  nobody to tell: {part.reason}")
@@ -67,8 +70,8 @@ def show_audience(found: dict[str, Any]) -> None:
     console.print(
         facts(
             {
-                "audience": f"{found['listeners']:,} listeners in {found['pages']:,} pages, "
-                f"of {len(found['cohorts'])} cohorts",
+                "audience": f"{counted(found['listeners'], 'listener')} in "
+                f"{counted(found['pages'], 'page')}, of {counted(len(found['cohorts']), 'cohort')}",
                 "predicted CTR": percent(found["predicted_ctr"]),
                 "goes by": found["relied_on"].replace("_", " "),
                 "model": f"{found['model_version']}, {found['planned_in_ms']:.0f} ms to plan it",

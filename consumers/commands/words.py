@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime
 
-__all__ = ["ago", "clock", "moment", "percent", "shortened"]
+__all__ = ["ago", "clock", "counted", "moment", "percent", "shortened"]
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -22,6 +22,17 @@ def ago(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return "0 s"
+
+
+def counted(number: int, what: str) -> str:
+    """Return so many of something that takes an s.
+
+    Examples
+    --------
+    >>> counted(1, "listener"), counted(1200, "page")
+    ('1 listener', '1,200 pages')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def clock(ts: float) -> str:

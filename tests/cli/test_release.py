@@ -118,8 +118,8 @@ def test_the_audience_is_printed_as_it_comes(worker: Worker, refrain: Refrain) -
 def test_for_people_it_is_said_in_words(worker: Worker, refrain: Refrain) -> None:
     shown = refrain.run("release", "r1", "--artist", "a1", "--wait").stdout
     assert "published r1" in shown
-    assert "1 listeners of c1" in shown
-    assert "1 listeners in 1 pages, of 1 cohorts" in shown
+    assert "1 listener of c1" in shown
+    assert "1 listener in 1 page, of 1 cohort" in shown
 
 
 def test_what_the_audience_goes_by_is_said(worker: Worker, refrain: Refrain, with_redis: WithRedis) -> None:
