@@ -290,7 +290,7 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
                 lease,
                 heartbeat,
                 stop,
-                settings.release_days * 86_400,
+                settings.release_seconds,
             ),
             heartbeat,
             stop,

@@ -122,7 +122,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         epoch = await epoch_of(settings, redis, "feedback")
         listeners = Listeners(redis, settings.max_artists)
         cohorts, catalogue = Cohorts(redis, listeners), Catalogue(redis)
-        releases = Releases(redis, settings.release_days * 86400)
+        releases = Releases(redis, settings.release_seconds)
         live = LiveModel(Snapshots(redis), heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
         producer = await begin_producer(settings, stack)

@@ -114,6 +114,11 @@ class Settings(BaseSettings):
         """The half-life of an affinity in seconds."""
         return self.half_life_days * 86400.0
 
+    @property
+    def release_seconds(self) -> float:
+        """For how long a release, or a cohort that died, is remembered, in seconds."""
+        return self.release_days * 86400.0
+
 
 def load_settings() -> Settings:
     """Read the settings from the environment and ``refrain.toml``.

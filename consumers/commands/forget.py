@@ -40,7 +40,7 @@ async def _forget(redis: AnyRedis, settings: Settings, user_id: str) -> dict[str
     from stream.releases import Releases
 
     listeners = Listeners(redis, settings.max_artists)
-    releases = Releases(redis, settings.release_days * 86_400)
+    releases = Releases(redis, settings.release_seconds)
     _, artists = await listeners.strongest(user_id, 1)
     clicks = int((await listeners.about(user_id)).get("clicks", 0))
     # The record first: from then on nobody takes the listener for a member.

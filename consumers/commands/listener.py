@@ -44,7 +44,7 @@ async def see(redis: AnyRedis, settings: Settings, user_id: str, model: Model | 
     """
     store = Listeners(redis, settings.max_artists)
     (listener,), _ = await store.read([Want(user_id)], (model.version, model.n_dims) if model else None)
-    opted_out = user_id in await Releases(redis, settings.release_days * 86_400).opted_out([user_id])
+    opted_out = user_id in await Releases(redis, settings.release_seconds).opted_out([user_id])
     if not listener.rev:
         known = " (who has opted out, which is remembered)" if opted_out else ""
         raise UnknownListener(

@@ -39,7 +39,7 @@ async def let_serve(redis: AnyRedis, settings: Settings, version: int | None, *,
         raise NoModel("there is no model yet; `refrain cohorts` says what the first one waits for")
     model = await store.load(chosen)
     cohorts = Cohorts(redis, Listeners(redis, settings.max_artists))
-    await cohorts.describe(model, model.standing_out(APART), settings.release_days * 86_400)
+    await cohorts.describe(model, model.standing_out(APART), settings.release_seconds)
     await store.use(chosen, pin=pin)
     return {"serves": chosen, "pinned": chosen if pin else None}
 

@@ -89,7 +89,7 @@ def add(app: typer.Typer) -> None:
         async def about(redis: AnyRedis, settings: Settings) -> dict[str, str]:
             from stream.releases import Releases
 
-            return await Releases(redis, settings.release_days * 86_400).about(release_id)
+            return await Releases(redis, settings.release_seconds).about(release_id)
 
         async def prepare(redis: AnyRedis, settings: Settings) -> tuple[Release, dict[str, str]]:
             event = await _event(
@@ -215,7 +215,7 @@ async def _preview(
         raise await no_model(redis, settings)
     listeners = Listeners(redis, settings.max_artists)
     cohorts = Cohorts(redis, listeners)
-    releases = Releases(redis, settings.release_days * 86_400)
+    releases = Releases(redis, settings.release_seconds)
     planner = Planner(
         Shelf(listeners, cohorts),
         cohorts,

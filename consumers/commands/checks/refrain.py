@@ -169,7 +169,7 @@ async def _foresight(redis: AnyRedis, now: float) -> list[Check]:
 
 
 async def _releases(redis: AnyRedis, settings: Settings, now: float) -> Check:
-    slow = await Releases(redis, settings.release_days * 86_400).left_open(now - SLOW_RELEASE)
+    slow = await Releases(redis, settings.release_seconds).left_open(now - SLOW_RELEASE)
     if not slow:
         return Check.fine("releases", "none waits for its audience")
     names = ", ".join(release.release_id for release in slow[:3])
