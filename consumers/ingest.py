@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
@@ -18,14 +19,16 @@ from consumers.apply import Applier
 from consumers.begin import begin, begin_producer, epoch_of
 from consumers.insist import Stopped, insist
 from consumers.live import LiveModel
+from consumers.moves import Moves
 from consumers.process import together
 from consumers.sweep import Sweeper
 from models.affinity import ForwardDecay
 from models.digest import Click, Move, Rules
+from models.model import Model
 from stream.catalogue import Catalogue
 from stream.cohorts import Cohorts
 from stream.connect import ask_redis, open_kafka
-from stream.events import CohortChange, DeadLetter, Reason, Record, encode, parse_clicks
+from stream.events import DeadLetter, Reason, Record, parse_clicks
 from stream.heartbeats import Heartbeat
 from stream.listeners import Listeners
 from stream.settings import Settings
@@ -50,7 +53,7 @@ class Batch:
     offsets: dict[TopicPartition, int] = field(default_factory=dict)
     records: int = 0
     moves: list[Move] = field(default_factory=list)
-    version: int = 0
+    model: Model | None = None
     finished: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -70,7 +73,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         consumer: AIOKafkaConsumer,
         producer: AIOKafkaProducer,
         applier: Applier,
-        cohorts: Cohorts,
+        moves: Moves,
         catalogue: Catalogue,
         live: LiveModel,
         heartbeat: Heartbeat,
@@ -82,7 +85,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer = consumer
         self._producer = producer
         self._applier = applier
-        self._cohorts = cohorts
+        self._moves = moves
         self._catalogue = catalogue
         self._live = live
         self._heartbeat = heartbeat
@@ -180,19 +183,20 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _apply(self, batch: Batch, before: Batch) -> None:
         both = batch.clicks.keys() & before.clicks.keys()
         only = {user: clicks for user, clicks in batch.clicks.items() if user not in both}
-        await insist(lambda: self._under_one_model(batch, only), "applying clicks", self._stop)
+        await self._under_one_model(batch, only)
         await before.finished.wait()
         if both:
-            rest = {user: batch.clicks[user] for user in both}
-            await insist(lambda: self._under_one_model(batch, rest), "applying clicks", self._stop)
+            await self._under_one_model(batch, {user: batch.clicks[user] for user in both})
 
     async def _under_one_model(self, batch: Batch, clicks: Mapping[str, Sequence[Click]]) -> None:
         while True:
             model = self._live.model
-            batch.moves += await self._applier.apply(clicks, model, time.time())
-            await self._live.refresh()
+            batch.moves += await insist(
+                partial(self._applier.apply, clicks, model, time.time()), "applying clicks", self._stop
+            )
+            await insist(self._live.refresh, "asking which model serves", self._stop)
             if self._live.model is model:
-                batch.version = model.version if model else 0
+                batch.model = model
                 return
             # A model came meanwhile: its sweep may have met these listeners before this batch was written.
             clicks = dict.fromkeys(clicks, ())
@@ -207,42 +211,23 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             self._in_hand.task_done()
 
     async def _finish(self, batch: Batch) -> None:
-        await insist(lambda: self._cohorts.follow(batch.moves), "moving members", self._stop)
-        await insist(
-            lambda: self.emit(batch.moves, batch.dead, batch.version), "emitting cohort changes", self._stop
-        )
+        await self._moves.follow(batch.moves, batch.model)
+        await insist(lambda: self._emit(batch.dead), "emitting dead letters", self._stop)
         await insist(lambda: self._commit(batch), "committing offsets", self._stop)
         self._heartbeat.add("clicks", batch.records - len(batch.dead))
         for letter in batch.dead:
             self._heartbeat.add(f"dead:{letter.reason.value}")
 
-    async def emit(self, moves: list[Move], dead: list[DeadLetter], version: int) -> None:
-        """Emit cohort changes and dead letters, and wait until Kafka has them."""
-        pending = [
-            await self._producer.send(
-                "cohort-changes",
-                key=move.user_id.encode(),
-                value=encode(
-                    CohortChange(
-                        user_id=move.user_id,
-                        origin=move.origin,
-                        to=move.to,
-                        reason=move.reason,
-                        model_version=version,
-                        ts=move.ts,
-                    )
-                ),
-            )
-            for move in moves
-            if move.origin != move.to
-        ]
-        pending += [
-            await self._producer.send(
-                "dead-letters", key=letter.record.key, value=letter.value, headers=letter.headers
-            )
-            for letter in dead
-        ]
-        await asyncio.gather(*pending)
+    async def _emit(self, dead: Sequence[DeadLetter]) -> None:
+        """Emit dead letters, and wait until Kafka has them."""
+        await asyncio.gather(
+            *[
+                await self._producer.send(
+                    "dead-letters", key=letter.record.key, value=letter.value, headers=letter.headers
+                )
+                for letter in dead
+            ]
+        )
 
     async def _commit(self, batch: Batch) -> None:
         try:
@@ -291,6 +276,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         live = LiveModel(Snapshots(redis), heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
         producer = await begin_producer(settings, stack)
+        moves = Moves(cohorts, producer, stop)
         consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka,
             group_id=f"{settings.group}-ingest",
@@ -304,7 +290,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             consumer,
             producer,
             applier,
-            cohorts,
+            moves,
             Catalogue(redis),
             live,
             heartbeat,
@@ -315,5 +301,5 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         consumer.subscribe(["clicks"], listener=ingester)
         stack.push_async_callback(consumer.stop)
         await open_kafka(settings, consumer.start, logger.info)
-        sweeper = Sweeper(redis, applier, cohorts, live, ingester.emit, heartbeat, stop)
+        sweeper = Sweeper(redis, applier, cohorts, moves, live, heartbeat, stop)
         await together(ingester.run(), live.follow(), sweeper.run(), heartbeat.keep())

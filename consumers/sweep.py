@@ -6,16 +6,15 @@ import asyncio
 import bisect
 import logging
 import time
-from collections.abc import Awaitable, Callable
 
 from consumers.apply import Applier
 from consumers.insist import Stopped, insist
 from consumers.live import LiveModel
-from models.digest import Move
+from consumers.moves import Moves
+from models.digest import last_move, refreshed
 from models.model import Model
 from stream.cohorts import Cohorts
 from stream.connect import AnyRedis
-from stream.events import DeadLetter
 from stream.heartbeats import Heartbeat
 from stream.snapshots import Lease
 from stream.sweep import Sweeps
@@ -27,8 +26,6 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 0.3
 CHUNK = 100  # listeners: so few that a click which comes meanwhile waits some milliseconds at most
 
-Emit = Callable[[list[Move], list[DeadLetter], int], Awaitable[None]]
-
 
 class Sweeper:
     """One of the ingesters sweeps at a time; who, a lease decides."""
@@ -38,16 +35,16 @@ class Sweeper:
         redis: AnyRedis,
         applier: Applier,
         cohorts: Cohorts,
+        moves: Moves,
         live: LiveModel,
-        emit: Emit,
         heartbeat: Heartbeat,
         stop: asyncio.Event,
     ) -> None:
         self._sweeps = Sweeps(redis)
         self._applier = applier
         self._cohorts = cohorts
+        self._moves = moves
         self._live = live
-        self._emit = emit
         self._heartbeat = heartbeat
         self._stop = stop
         self._lease = Lease(redis, heartbeat.name, key="sweep:lease")
@@ -100,17 +97,17 @@ class Sweeper:
     async def _take_over(self, cohort: str, users: list[str], model: Model) -> None:
         digests = await self._applier.digest(dict.fromkeys(users, ()), model, time.time())
         moves = [move for entry in digests for move in entry.moves]
-        # Found in a set that their record does not name: a process died between the two.
+        left = {move.user_id for move in moves if move.origin == cohort}
+        # Found in a set that their record does not name: somebody is just moving them, or died over it.
         strays = [
-            Move(
-                entry.listener.user_id, cohort, entry.listener.cohort, entry.listener.cohort_since, "refresh"
-            )
+            entry.listener
             for entry in digests
-            if entry.listener.rev and entry.listener.cohort != cohort
+            if entry.listener.rev and entry.listener.cohort != cohort and entry.listener.user_id not in left
         ]
-        await self._cohorts.follow(moves + strays)
+        # A click's move is said by whoever reads it, again after a crash; a model's, by the next sweep.
+        unsaid = [stray for stray in strays if refreshed(stray) and stray.cohort_from == cohort]
+        await self._moves.follow(moves + [last_move(stray, model) for stray in unsaid], model)
+        await self._cohorts.follow([last_move(stray)._replace(origin=cohort) for stray in strays])
         await self._cohorts.leave(cohort, [e.listener.user_id for e in digests if not e.listener.rev])
-        said = {move.user_id for move in moves}
-        await self._emit(moves + [m for m in strays if m.user_id not in said], [], model.version)
         self._heartbeat.add("swept", len(users))
         await asyncio.sleep(0)

@@ -17,7 +17,7 @@ from models.cohorts import settle
 from models.lately import FADES, nearness
 from models.model import Model
 
-__all__ = ["Click", "Digest", "Listener", "Move", "Rules", "digest"]
+__all__ = ["Click", "Digest", "Listener", "Move", "Rules", "digest", "last_move", "refreshed"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -153,18 +153,23 @@ def digest(
         # Also who was born, and who left and came back: the record says when.
         if (listener.cohort, listener.moved) != (origin, moved):
             listener.cohort_from = origin
-            entry.moves.append(_move(listener, model))
+            entry.moves.append(last_move(listener, model))
     return digests
 
 
-def _move(listener: Listener, model: Model | None) -> Move:
-    """Say the last move on record."""
+def last_move(listener: Listener, model: Model | None = None) -> Move:
+    """Say the last move on record. Whether it was a rebirth, only the model can tell."""
     reason: Literal["click", "refresh", "rebirth"] = "click"
     if listener.cohort_from and model and listener.cohort_from not in model.cohort_ids:
         reason = "rebirth"
-    elif listener.moved.startswith(REFRESHED):
+    elif refreshed(listener):
         reason = "refresh"
     return Move(listener.user_id, listener.cohort_from, listener.cohort, listener.cohort_since, reason)
+
+
+def refreshed(listener: Listener) -> bool:
+    """Say whether a model moved the listener last, and no click."""
+    return listener.moved.startswith(REFRESHED)
 
 
 @dataclass(slots=True)
@@ -197,7 +202,7 @@ def _count(
             if place == listener.moved:
                 # Redelivered, and the last that moved the listener: whether the member sets and the
                 # change's event followed is not known, so both are done again.
-                entry.moves.append(_move(listener, model))
+                entry.moves.append(last_move(listener, model))
             continue
         if listener.rev == 0 and not entry.changed:
             listener.moved = place
@@ -326,7 +331,7 @@ def _place(
 def _take_back(listener: Listener, model: Model, now: float) -> None:
     # Gone back to an earlier model: whom a later one has moved is where they were, and settles from there.
     # Who is near two cohorts would else stay in the one that the later model chose.
-    if listener.moved.startswith(REFRESHED) and int(listener.moved[len(REFRESHED) :]) > model.version:
+    if refreshed(listener) and int(listener.moved[len(REFRESHED) :]) > model.version:
         listener.cohort, listener.cohort_since = listener.cohort_from, now
         listener.moved = f"{REFRESHED}{model.version}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
-from models.digest import Move
+from models.digest import Move, last_move
 from models.model import Model
 from stream.cohort_history import CohortHistory, history_key
 from stream.connect import AnyRedis
@@ -52,25 +52,31 @@ class Cohorts:
         self.history = CohortHistory(redis)
 
     async def follow(self, moves: Sequence[Move]) -> None:
-        """Let the member sets and sizes follow moves that are on record. May be repeated, in any order.
+        """Let the member sets follow moves that are on record, and whatever moves come meanwhile."""
+        while moves:
+            await self.place(moves)
+            moves = await self.moved_on(moves)
 
-        Two processes may move the same listener one after the other and arrive here the other way round:
-        so the records are read again at the end, and where one has moved on, the sets follow once more.
+    async def moved_on(self, moves: Sequence[Move], model: Model | None = None) -> list[Move]:
+        """Return who of those moved is elsewhere by now, according to their records, and the way there.
+
+        Two processes may move the same listener one after the other and arrive at the sets the other way
+        round. So the record is read again at the end, and where it has moved on, the sets follow once more.
         """
+        last = {move.user_id: move.to for move in moves}
+        return [
+            last_move(listener, model)._replace(origin=last[listener.user_id])
+            for listener in await self._listeners.placed(list(last))
+            if listener.cohort != last[listener.user_id]
+        ]
+
+    async def place(self, moves: Sequence[Move]) -> None:
+        """Put listeners where their last move goes, and out of what their moves left. May be repeated."""
         left: dict[str, set[str]] = defaultdict(set)
         now: dict[str, str] = {}
         for move in moves:
             left[move.user_id] |= {move.origin, move.to}
             now[move.user_id] = move.to
-        while now:
-            await self._place(now, left)
-            users = list(now)
-            recorded = dict(zip(users, await self._listeners.cohorts_of(users), strict=True))
-            for user in users:
-                left[user] |= {now[user], recorded[user]}
-            now = {user: cohort for user, cohort in recorded.items() if cohort != now[user]}
-
-    async def _place(self, now: dict[str, str], left: dict[str, set[str]]) -> None:
         joins: dict[str, list[str]] = defaultdict(list)
         leaves: dict[str, list[str]] = defaultdict(list)
         for user, cohort in now.items():
@@ -192,8 +198,8 @@ class Cohorts:
         left = [cohort for cohort, n in zip(cohorts, await pipeline.execute(), strict=True) if n]
         await self.resize(left)
         if (await self._listeners.about(user_id)).get("rev"):
-            (now,) = await self._listeners.cohorts_of([user_id])
-            await self.follow([Move(user_id, now, now, 0.0)])
+            (now,) = await self._listeners.placed([user_id])
+            await self.follow([last_move(now)])
         return left
 
     async def all(self) -> list[str]:

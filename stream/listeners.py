@@ -83,7 +83,7 @@ class Listeners:
         self.redis = redis
         self._max_artists = max_artists
         self._read, self._write = Script("read_listeners"), Script("write_listeners")
-        self._rows, self._cohorts = Script("read_rows"), Script("read_cohorts")
+        self._rows, self._places = Script("read_rows"), Script("read_places")
         self._tastes = Script("read_tastes")
         self._lanes = asyncio.Semaphore(LANES)
 
@@ -240,17 +240,20 @@ class Listeners:
         keys = user_key(user_id), artists_key(user_id), taste_key(user_id)
         return bool(await self.redis.delete(*keys))
 
-    async def cohorts_of(self, user_ids: Sequence[str]) -> list[str]:
-        """Return the cohort that each listener's own record names; "" where there is none."""
-        cohorts = [""] * len(user_ids)
+    async def placed(self, user_ids: Sequence[str]) -> list[Listener]:
+        """Read of listeners no more than their cohort and the move that brought them there."""
+        found: list[Listener] = [Listener("")] * len(user_ids)
 
         async def one(group: list[int]) -> None:
-            answer = await self._cohorts(self.redis, _keys(user_ids[at] for at in group))
-            for at, cohort in zip(group, answer, strict=True):
-                cohorts[at] = cohort.decode()
+            answer = await self._places(self.redis, _keys(user_ids[at] for at in group))
+            for at, (rev, cohort, since, moved) in zip(group, answer, strict=True):
+                found[at] = Listener(user_ids[at])
+                if rev:
+                    place, _, origin = moved.decode().partition(" ")
+                    found[at] = Listener(user_ids[at], int(rev), cohort.decode(), origin, float(since), place)
 
         await self._each(one, user_ids)
-        return cohorts
+        return found
 
 
 def _unpack(answer: bytes) -> list[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,8 +15,9 @@ from aiokafka.errors import CommitFailedError, KafkaConnectionError
 from consumers.apply import Applier
 from consumers.ingest import Ingester
 from consumers.live import LiveModel
+from consumers.moves import Moves
 from models.affinity import ForwardDecay
-from models.digest import Click, Move, Rules
+from models.digest import Click, Rules
 from models.model import Model
 from stream.catalogue import Catalogue
 from stream.cohorts import Cohorts
@@ -27,6 +27,7 @@ from stream.listeners import Listeners
 from stream.settings import Settings
 from stream.snapshots import Snapshots
 from tests.consumers.crowd import click
+from tests.consumers.producer import Producer
 from tests.consumers.redis_state import assert_agrees, read_state
 from tests.consumers.test_sweep import House, model
 from tests.waiting import wait_for_it
@@ -63,22 +64,6 @@ class Consumer:
         if self.errors:
             raise self.errors.pop(0)
         self.committed.append(offsets[PLACE].offset)
-
-
-@dataclass
-class Producer:
-    """Remembers what is sent."""
-
-    sent: list[tuple[str, Any]] = field(default_factory=list)
-    errors: list[Exception] = field(default_factory=list)
-
-    async def send(self, topic: str, **message: Any) -> asyncio.Future[None]:
-        if self.errors:
-            raise self.errors.pop(0)
-        self.sent.append((topic, message["value"]))
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        done.set_result(None)
-        return done
 
 
 class Slow(Applier):
@@ -126,7 +111,6 @@ class Stage:
 async def stage(settings: Settings) -> AsyncIterator[Stage]:
     redis = await open_redis(settings)
     listeners = Listeners(redis, 50)
-    cohorts = Cohorts(redis, listeners)
     applier = Slow(listeners, Rules(ForwardDecay(), max_artists=50))
     consumer, producer, stop = Consumer(), Producer(), asyncio.Event()
     live = LiveModel(Snapshots(redis))
@@ -135,7 +119,7 @@ async def stage(settings: Settings) -> AsyncIterator[Stage]:
         consumer,
         producer,
         applier,
-        cohorts,
+        Moves(Cohorts(redis, listeners), producer, stop),
         Catalogue(redis),
         live,
         Heartbeat(redis, "ingest"),
@@ -168,7 +152,7 @@ async def test_who_is_written_under_an_old_model_after_the_sweep_passed_is_taken
     assert all(state.cohorts.values())
     assert {int.from_bytes(taste[4:8], "little") for taste in state.tastes.values()} == {2}
     assert_agrees(state)
-    said = [json.loads(value) for topic, value in stage.producer.sent if topic == "cohort-changes"]
+    said = stage.producer.said()
     assert {(change["user_id"], change["to"]) for change in said} == set(state.cohorts.items())
 
 
@@ -268,11 +252,3 @@ async def test_the_batch_in_hand_is_finished_when_asked_to_end(stage: Stage) -> 
     await stage.until_committed(1)
     await asyncio.wait_for(stage.running, 60)
     assert await stage.redis.hget("user:{u}", "clicks") == b"1"
-
-
-async def test_moves_say_the_listener_and_both_cohorts(stage: Stage) -> None:
-    await stage.ingester.emit([Move("u", "c1", "c2", time.time()), Move("v", "", "", 1.0)], [], 7)
-    ((topic, value),) = stage.producer.sent
-    change = json.loads(value)
-    assert topic == "cohort-changes"
-    assert (change["user_id"], change["from"], change["to"], change["model_version"]) == ("u", "c1", "c2", 7)

@@ -12,9 +12,10 @@ import pytest
 
 from consumers.apply import Applier
 from consumers.live import LiveModel
+from consumers.moves import Moves
 from consumers.sweep import Sweeper
 from models.affinity import ForwardDecay
-from models.digest import Click, Move, Rules
+from models.digest import Click, Rules
 from models.model import Model
 from stream import tastes
 from stream.cohorts import Cohorts, members_key
@@ -25,6 +26,7 @@ from stream.settings import Settings
 from stream.snapshots import Lease, Snapshots
 from stream.sweep import Sweeps
 from tests.consumers.crowd import ARTISTS, COHORTS, LISTENERS
+from tests.consumers.producer import Producer
 from tests.consumers.redis_state import State, assert_agrees, read_state
 from tests.consumers.small_model import made_up_model
 from tests.consumers.test_apply import by_user
@@ -48,7 +50,7 @@ class House:
 
     redis: AnyRedis
     settings: Settings
-    said: list[Move] = field(default_factory=list)
+    producer: Producer = field(default_factory=Producer)
 
     def __post_init__(self) -> None:
         listeners = Listeners(self.redis, RULES.max_artists)
@@ -58,18 +60,15 @@ class House:
         self.sweeps = Sweeps(self.redis)
 
     async def apply(self, clicks: dict[str, list[Click]], under: Model, now: float) -> None:
-        await self.cohorts.follow(await self.applier.apply(clicks, under, now))
-
-    async def emit(self, moves: list[Move], dead: list[object], version: int) -> None:
-        assert not dead
-        self.said += [move for move in moves if move.origin != move.to]
+        moves = await self.applier.apply(clicks, under, now)
+        await Moves(self.cohorts, self.producer, asyncio.Event()).follow(moves, under)
 
     @asynccontextmanager
     async def sweeping(self, name: str = "sweeper") -> AsyncIterator[LiveModel]:
         live, stop = LiveModel(self.snapshots), asyncio.Event()
         await live.refresh()
-        heartbeat = Heartbeat(self.redis, name)
-        sweeper = Sweeper(self.redis, self.applier, self.cohorts, live, self.emit, heartbeat, stop)
+        heartbeat, moves = Heartbeat(self.redis, name), Moves(self.cohorts, self.producer, stop)
+        sweeper = Sweeper(self.redis, self.applier, self.cohorts, moves, live, heartbeat, stop)
         running = asyncio.create_task(sweeper.run())
         yield live
         stop.set()
@@ -96,7 +95,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
     await house.snapshots.publish(model(1))
     await house.apply(by_user(CROWD), model(1), now=5.0)
     await house.sweep(1)
-    house.said.clear()
+    house.producer.sent.clear()
     yield house
     await redis.aclose()
 
@@ -110,7 +109,7 @@ async def test_everybody_is_taken_over_to_a_new_model(house: House) -> None:
     moved = {
         u: (before.cohorts[u], after.cohorts[u]) for u in LISTENERS if before.cohorts[u] != after.cohorts[u]
     }
-    assert {move.user_id: (move.origin, move.to) for move in house.said} == moved != {}
+    assert {move["user_id"]: (move["from"], move["to"]) for move in house.producer.said()} == moved != {}
     for user in moved:
         assert after.users[user]["moved"] == "model:2"
 
@@ -119,7 +118,7 @@ async def test_a_sweep_without_a_new_model_changes_nothing(house: House) -> None
     before = await house.state()
     await house.sweeps.due()
     after = await house.sweep(1)
-    assert (after, house.said) == (before, [])
+    assert (after, house.producer.said()) == (before, [])
 
 
 async def test_a_cohort_that_died_is_left_by_all_and_buried(house: House) -> None:
@@ -141,6 +140,36 @@ async def test_one_found_in_a_set_that_their_record_does_not_name_is_taken_out(
     if version > 1:
         await house.snapshots.publish(model(version))
     assert_agrees(await house.sweep(version))
+
+
+async def test_a_move_that_a_click_just_makes_is_left_to_the_ingester_to_say(house: House) -> None:
+    before = await house.state()
+    other = [
+        each._replace(offset=each.offset + 1000, artist_ids=(ARTISTS[each.offset % 40],)) for each in CROWD
+    ]
+    moves = await house.applier.apply(by_user(other), model(1), now=6.0)  # the sets have yet to follow
+    assert len(moves) > 10
+    await house.sweeps.due()
+    after = await house.sweep(1)
+    assert_agrees(after)
+    assert after.cohorts != before.cohorts
+    assert house.producer.said() == []
+
+
+async def test_a_move_that_a_sweep_died_over_is_said_by_the_next(house: House) -> None:
+    before = await house.state()
+    await house.snapshots.publish(model(2))
+    digests = await house.applier.digest(dict.fromkeys(LISTENERS, ()), model(2), now=6.0)
+    moves = [move for entry in digests for move in entry.moves]
+    assert moves
+    assert_agrees(await house.sweep(2))
+    said = {change["user_id"]: change for change in house.producer.said()}
+    assert len(said) == len(house.producer.said())
+    for user, origin, to, ts, _ in moves:
+        change = said.pop(user)
+        assert (change["from"], change["to"], change["ts"], change["reason"]) == (origin, to, ts, "refresh")
+        assert before.cohorts[user] == origin
+    assert said == {}
 
 
 async def test_one_whose_record_is_gone_is_taken_out(house: House) -> None:
@@ -193,6 +222,8 @@ async def test_clicks_and_a_sweep_at_once_leave_everybody_in_one_place(house: Ho
     state = await house.state()
     assert_agrees(state)
     assert state.clicks == 2 * len(CROWD)
+    last = {change["user_id"]: change["to"] for change in house.producer.said()}
+    assert last.items() <= state.cohorts.items()
 
 
 async def test_gone_back_everybody_is_where_they_were(house: House) -> None:

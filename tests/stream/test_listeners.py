@@ -42,7 +42,7 @@ async def test_what_is_written_is_read(listeners: Listeners) -> None:
 async def test_any_name_may_serve_as_an_id(listeners: Listeners, name: str) -> None:
     await put(listeners, digest_of(name, {name: 2.0}, cohort="c1"))
     assert (await read_whole(listeners, name)).affinities == {name: 2.0}
-    assert await listeners.cohorts_of([name]) == ["c1"]
+    assert [placed.cohort for placed in await listeners.placed([name])] == ["c1"]
 
 
 @pytest.mark.parametrize("weight", [1 / 3, 2.0**600 / 3, 1e-300, -0.1, 2.0**1023])
@@ -149,7 +149,8 @@ async def test_thousands_at_once_come_back_in_order(redis: AnyRedis, listeners: 
     assert [listener.affinities for listener in found] == [{u: i + 1.0} for i, u in enumerate(users)]
     assert tastes is not None
     assert np.array_equal(tastes[:, 0], np.arange(MANY))
-    assert await listeners.cohorts_of(users) == [f"c{i}" for i in range(MANY)]
+    placed = await listeners.placed(users)
+    assert [(each.user_id, each.cohort) for each in placed] == [(u, f"c{i}") for i, u in enumerate(users)]
     assert await listeners.rows(users, 5) == [([user], [i + 1.0]) for i, user in enumerate(users)]
     known, rows = await listeners.tastes(users, DIMS)
     assert known == users
@@ -195,7 +196,7 @@ async def test_tastes_of_other_dimensions_are_left_out(listeners: Listeners) -> 
 
 
 async def test_nobody_asked_for_is_nobody_found(listeners: Listeners) -> None:
-    assert await listeners.cohorts_of([]) == []
+    assert await listeners.placed([]) == []
     assert await listeners.rows([], 5) == []
     assert (await listeners.read([], MODEL))[0] == []
     assert await listeners.write([], VERSION) == []
