@@ -97,17 +97,23 @@ class Sweeper:
     async def _take_over(self, cohort: str, users: list[str], model: Model) -> None:
         digests = await self._applier.digest(dict.fromkeys(users, ()), model, time.time())
         moves = [move for entry in digests for move in entry.moves]
+        # A click's move is said by whoever reads it, again after a crash; a model's, by the next sweep.
+        moves += [
+            last_move(entry.listener, model)
+            for entry in digests
+            if refreshed(entry.listener)
+            and not entry.moves
+            and entry.listener.cohort_from == cohort != entry.listener.cohort
+        ]
+        await self._moves.follow(moves, model)
         left = {move.user_id for move in moves if move.origin == cohort}
         # Found in a set that their record does not name: somebody is just moving them, or died over it.
         strays = [
-            entry.listener
+            last_move(entry.listener)._replace(origin=cohort)
             for entry in digests
             if entry.listener.rev and entry.listener.cohort != cohort and entry.listener.user_id not in left
         ]
-        # A click's move is said by whoever reads it, again after a crash; a model's, by the next sweep.
-        unsaid = [stray for stray in strays if refreshed(stray) and stray.cohort_from == cohort]
-        await self._moves.follow(moves + [last_move(stray, model) for stray in unsaid], model)
-        await self._cohorts.follow([last_move(stray)._replace(origin=cohort) for stray in strays])
+        await self._cohorts.follow(strays)
         await self._cohorts.leave(cohort, [e.listener.user_id for e in digests if not e.listener.rev])
         self._heartbeat.add("swept", len(users))
         await asyncio.sleep(0)

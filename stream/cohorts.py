@@ -197,8 +197,8 @@ class Cohorts:
             pipeline.srem(members_key(cohort), user_id)
         left = [cohort for cohort, n in zip(cohorts, await pipeline.execute(), strict=True) if n]
         await self.resize(left)
-        if (await self._listeners.about(user_id)).get("rev"):
-            (now,) = await self._listeners.placed([user_id])
+        (now,) = await self._listeners.placed([user_id])
+        if now.rev:
             await self.follow([last_move(now)])
         return left
 
