@@ -24,8 +24,8 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import svds
 
 from benchmarks.house import House, house
-from models.evaluation import Holdout, Lift, holdout, lift
 from models.kmeans import KMeans
+from models.quality.evaluation import Holdout, Lift, holdout, lift
 from models.taste import idf, unit
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "hetrec_lastfm_2k"

@@ -16,7 +16,7 @@ import redis
 from stream import broker
 from stream.broker import Child
 from stream.settings import Settings
-from stream.topics import create_topics
+from stream.wire.topics import create_topics
 
 __all__ = ["House", "house"]
 

@@ -21,14 +21,14 @@ from scipy.sparse import csc_matrix
 from threadpoolctl import threadpool_limits
 
 from benchmarks.hetrec import DATA, plays
-from consumers.commands.evaluate.installed import absent
-from consumers.commands.evaluate.ledger import Ledger
-from consumers.commands.evaluate.question import Question, ask
-from consumers.commands.evaluate.service import Service
-from consumers.commands.evaluate.study import Study
+from consumers.evaluate.installed import absent
+from consumers.evaluate.ledger import Ledger
+from consumers.evaluate.question import Question, ask
+from consumers.evaluate.service import Service
+from consumers.evaluate.study import Study
 from models.audience import Target, aim
-from models.digest import Click
-from models.evaluation import measure
+from models.listener import Click
+from models.quality.evaluation import measure
 from stream.settings import Settings
 
 COHORTS = 48

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.validation import Comparison
+from models.quality.validation import Comparison
 
 __all__ = ["FIRST", "CohortCount"]
 

@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from models.cohorts import heirs, labels, named_after
 from models.kmeans import KMeans
 from models.model import HEIRS, Model
-from models.reservoir import Reservoir
+from models.sample import Reservoir
 from models.taste import taste, unit
 from models.vectors import ArtistVectors, procrustes
 

@@ -73,7 +73,7 @@ class Model:
         For each cohort the genre in its label, or "".
     validation
         How well the models before it foresaw what listeners discovered
-        (`models.validation.Validation.figures`); empty where nobody has discovered anything yet.
+        (`models.quality.validation.Validation.figures`); empty where nobody has discovered anything yet.
 
     Examples
     --------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kafka import KafkaAdminClient
 
 from stream.settings import Settings
-from stream.topics import create_topics
+from stream.wire.topics import create_topics
 
 __all__ = ["make_topics_anew"]
 

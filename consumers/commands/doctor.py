@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from consumers.commands.frame import FAILED, Json, command, print_json
-from consumers.commands.servers import connected_settings
+from consumers.local.servers import connected_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumers.commands.checks import Check
+    from consumers.doctor import Check
 
 __all__ = ["add"]
 
@@ -36,8 +36,8 @@ def add(app: typer.Typer) -> None:
 
         The exit code is 1 where something is wrong, 0 where something is merely odd.
         """
-        from consumers.commands.checks import State, examine, examine_here
         from consumers.commands.session import working
+        from consumers.doctor import State, examine, examine_here
 
         settings = connected_settings(kafka=not only)
         with working("looking at Kafka, Redis and Refrain"):

@@ -34,10 +34,10 @@ def add(app: typer.Typer) -> None:
 
 
 async def _forget(redis: AnyRedis, settings: Settings, user_id: str) -> dict[str, Any]:
-    from stream.cohorts import Cohorts
     from stream.errors import UnknownListener
-    from stream.listeners import Listeners
-    from stream.releases import Releases
+    from stream.stores.cohorts import Cohorts
+    from stream.stores.listeners import Listeners
+    from stream.stores.releases import Releases
 
     listeners = Listeners(redis, settings.max_artists)
     releases = Releases(redis, settings.release_seconds)

@@ -27,8 +27,8 @@ def add(app: typer.Typer) -> None:
     @command(app, panel=PANEL, example="refrain cohorts")
     def cohorts(as_json: Json = False) -> None:
         """List the cohorts, the largest first, and how many listeners wait for one."""
-        from consumers.commands.look_tables import show_cohorts
         from consumers.commands.session import ask
+        from consumers.terminal.cohort_tables import show_cohorts
 
         found = ask(_cohorts)
         print_json(found) if as_json else show_cohorts(found)
@@ -42,8 +42,8 @@ def add(app: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """Show one cohort: size, history, the artists that set it apart, what came of releases there."""
-        from consumers.commands.look_tables import show_cohort
         from consumers.commands.session import ask
+        from consumers.terminal.cohort_tables import show_cohort
 
         found = ask(lambda redis, settings: _cohort(redis, settings, cohort_id, top))
         print_json(found) if as_json else show_cohort(found)
@@ -55,17 +55,17 @@ def add(app: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """Show one listener: the cohort and why this one, the artists, the clicks."""
-        from consumers.commands.look_tables import show_user
         from consumers.commands.session import ask
+        from consumers.terminal.cohort_tables import show_user
 
         found = ask(lambda redis, settings: _user(redis, settings, user_id, top))
         print_json(found) if as_json else show_user(found)
 
 
 async def _cohorts(redis: AnyRedis, settings: Settings) -> dict[str, Any]:
-    from consumers.commands.waiting import no_model
-    from stream.cohorts import Cohorts
-    from stream.listeners import Listeners
+    from consumers.queries.no_model import no_model
+    from stream.stores.cohorts import Cohorts
+    from stream.stores.listeners import Listeners
 
     store = Cohorts(redis, Listeners(redis, settings.max_artists))
     sizes = await store.sizes()
@@ -76,11 +76,11 @@ async def _cohorts(redis: AnyRedis, settings: Settings) -> dict[str, Any]:
 
 
 async def _cohort(redis: AnyRedis, settings: Settings, cohort: str, top: int) -> dict[str, Any]:
-    from consumers.commands.waiting import no_model
-    from stream.catalogue import Catalogue
-    from stream.cohorts import Cohorts
+    from consumers.queries.no_model import no_model
     from stream.errors import UnknownCohort
-    from stream.listeners import Listeners
+    from stream.stores.catalogue import Catalogue
+    from stream.stores.cohorts import Cohorts
+    from stream.stores.listeners import Listeners
 
     store = Cohorts(redis, Listeners(redis, settings.max_artists))
     sizes = await store.sizes()
@@ -116,13 +116,13 @@ def _described(cohort: str, about: dict[str, str], size: int) -> dict[str, Any]:
 
 
 async def _user(redis: AnyRedis, settings: Settings, user_id: str, top: int) -> dict[str, Any]:
-    from consumers.commands.listener import see
-    from consumers.commands.look_why import why_cohort
-    from consumers.live import LiveModel
-    from stream.catalogue import Catalogue
-    from stream.cohorts import Cohorts
-    from stream.listeners import Listeners
-    from stream.snapshots import Snapshots
+    from consumers.queries.cohort_why import why_cohort
+    from consumers.queries.listener import see
+    from consumers.runtime.live_model import LiveModel
+    from stream.stores.catalogue import Catalogue
+    from stream.stores.cohorts import Cohorts
+    from stream.stores.listeners import Listeners
+    from stream.stores.snapshots import Snapshots
 
     live = LiveModel(Snapshots(redis))
     await live.refresh()

@@ -32,8 +32,8 @@ def add(app: typer.Typer) -> None:
     @command(model, panel=PANEL, example="refrain model list", name="list")
     def list_models(as_json: Json = False) -> None:
         """List the snapshots that are kept, the newest first."""
-        from consumers.commands.model_tables import show_versions
         from consumers.commands.session import ask
+        from consumers.terminal.model_tables import show_versions
 
         found = ask(_list)
         print_json(found) if as_json else show_versions(found)
@@ -46,8 +46,8 @@ def add(app: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """Show what a snapshot holds, and check it."""
-        from consumers.commands.model_tables import show_model
         from consumers.commands.session import ask
+        from consumers.terminal.model_tables import show_model
 
         found = ask(lambda redis, settings: _show(redis, settings, version))
         print_json(found) if as_json else show_model(found)
@@ -85,9 +85,9 @@ def add(app: typer.Typer) -> None:
 
 
 async def _list(redis: AnyRedis, settings: Settings) -> dict[str, Any]:
-    from consumers.commands.waiting import no_model
-    from stream.snapshots import Snapshots
-    from stream.sweep import Sweeps
+    from consumers.queries.no_model import no_model
+    from stream.stores.snapshots import Snapshots
+    from stream.stores.sweeps import Sweeps
 
     store = Snapshots(redis)
     versions, sizes = await store.versions(), await store.sizes()
@@ -112,8 +112,8 @@ async def _list(redis: AnyRedis, settings: Settings) -> dict[str, Any]:
 
 
 async def _show(redis: AnyRedis, settings: Settings, version: int | None) -> dict[str, Any]:
-    from consumers.commands.waiting import no_model
-    from stream.snapshots import Snapshots
+    from consumers.queries.no_model import no_model
+    from stream.stores.snapshots import Snapshots
 
     store = Snapshots(redis)
     current = await store.current()

@@ -9,16 +9,16 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from consumers.commands.servers import connected_settings
 from consumers.commands.session import redis_of
-from stream.cohorts import APART, Cohorts
+from consumers.local.servers import connected_settings
 from stream.connect import AnyRedis
 from stream.errors import NoModel, NotTakenOver
-from stream.heartbeats import heartbeats
-from stream.listeners import Listeners
 from stream.settings import Settings
-from stream.snapshots import Snapshots
-from stream.sweep import Sweep, Sweeps
+from stream.stores.cohorts import APART, Cohorts
+from stream.stores.heartbeats import heartbeats
+from stream.stores.listeners import Listeners
+from stream.stores.snapshots import Snapshots
+from stream.stores.sweeps import Sweep, Sweeps
 
 __all__ = ["follow", "let_serve", "wait_for_sweep"]
 

@@ -12,8 +12,8 @@ from stream.errors import WrongUse
 
 if TYPE_CHECKING:
     from stream.connect import AnyRedis
-    from stream.events import Release
     from stream.settings import Settings
+    from stream.wire.events import Release
 
 __all__ = ["add"]
 
@@ -78,16 +78,16 @@ def add(app: typer.Typer) -> None:
     ) -> None:
         """Publish a release. Its audience goes to the topic audiences; of one id nobody is told twice."""
         from consumers.commands.release_wait import publish
-        from consumers.commands.release_words import Teller
-        from consumers.commands.servers import connected_settings
         from consumers.commands.session import ask
-        from stream.events import Page, Summary
+        from consumers.local.servers import connected_settings
+        from consumers.terminal.release import Teller
+        from stream.wire.events import Page, Summary
 
         if timeout is not None and not wait:
             raise WrongUse("--timeout says how long --wait waits: say both, or neither")
 
         async def about(redis: AnyRedis, settings: Settings) -> dict[str, str]:
-            from stream.releases import Releases
+            from stream.stores.releases import Releases
 
             return await Releases(redis, settings.release_seconds).about(release_id)
 
@@ -148,9 +148,9 @@ def add(app: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """Show the audience that a release would have: size, cohorts, predicted CTR. Tells nobody."""
-        from consumers.commands.release_why import show_why
-        from consumers.commands.release_words import show_audience
         from consumers.commands.session import ask
+        from consumers.queries.release_why import show_why
+        from consumers.terminal.release import show_audience
 
         async def plan(redis: AnyRedis, settings: Settings) -> dict[str, Any]:
             event = await _event(
@@ -179,8 +179,8 @@ async def _event(redis: AnyRedis, **fields: Any) -> Release:
     """Return the event; artists are named by id or name, those that it goes by must be known."""
     from pydantic import ValidationError
 
-    from consumers.commands.artists import known_artists
-    from stream.events import Release, why
+    from consumers.queries.artists import known_artists
+    from stream.wire.events import Release, why
 
     others = ("featuring", "similar_to")
     for name in others:
@@ -198,16 +198,16 @@ async def _event(redis: AnyRedis, **fields: Any) -> Release:
 async def _preview(
     redis: AnyRedis, settings: Settings, event: Release, first: int, why: str | None
 ) -> dict[str, Any]:
-    from consumers.audience import Planner, cut
-    from consumers.commands.listener import see
-    from consumers.commands.release_why import why_listener
-    from consumers.commands.waiting import no_model
-    from consumers.shelf import Shelf
-    from stream.catalogue import Catalogue
-    from stream.cohorts import Cohorts
-    from stream.listeners import Listeners
-    from stream.releases import Releases
-    from stream.snapshots import Snapshots
+    from consumers.queries.listener import see
+    from consumers.queries.no_model import no_model
+    from consumers.queries.release_why import why_listener
+    from consumers.work.member_cache import MemberCache
+    from consumers.work.planner import Planner, cut
+    from stream.stores.catalogue import Catalogue
+    from stream.stores.cohorts import Cohorts
+    from stream.stores.listeners import Listeners
+    from stream.stores.releases import Releases
+    from stream.stores.snapshots import Snapshots
 
     store = Snapshots(redis)
     version = await store.current()
@@ -217,7 +217,7 @@ async def _preview(
     cohorts = Cohorts(redis, listeners)
     releases = Releases(redis, settings.release_seconds)
     planner = Planner(
-        Shelf(listeners, cohorts),
+        MemberCache(listeners, cohorts),
         cohorts,
         Catalogue(redis),
         releases,

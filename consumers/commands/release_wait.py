@@ -11,9 +11,9 @@ from kafka.errors import KafkaError
 from pydantic import TypeAdapter
 
 from stream.errors import NoAudience, Unreachable
-from stream.events import Page, Release, Summary, encode
 from stream.settings import Settings
-from stream.topics import create_topics
+from stream.wire.events import Page, Release, Summary, encode
+from stream.wire.topics import create_topics
 
 __all__ = ["Tell", "publish"]
 

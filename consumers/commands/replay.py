@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from consumers.commands.frame import FAILED, Json, command, print_json
-from consumers.commands.history import (
+from consumers.commands.file_options import (
     Columns,
     Constants,
     Delimiter,
@@ -33,12 +32,13 @@ from consumers.commands.history import (
     Where,
     plan_of,
 )
-from consumers.commands.servers import connected_settings
+from consumers.commands.frame import FAILED, Json, command, print_json
+from consumers.local.servers import connected_settings
 from stream.errors import WrongUse
 
 if TYPE_CHECKING:
-    from consumers.replay_plan import Plan, Summary
-    from stream.history import Tally
+    from consumers.replay.plan import Plan, Summary
+    from stream.files import Tally
 
 __all__ = ["add"]
 
@@ -105,7 +105,7 @@ def add(app: typer.Typer) -> None:
 
         Rows that cannot be used are counted, and written with line and reason to FILE.bad.jsonl.
         """
-        from consumers.replay_plan import carry_out, preview
+        from consumers.replay.plan import carry_out, preview
 
         if resume and anew:
             raise WrongUse("--resume goes on, --anew begins again: choose one")
@@ -138,7 +138,7 @@ def add(app: typer.Typer) -> None:
             _show(*preview(plan, SHOWN), as_json=as_json)
             return
         settings = connected_settings(redis=False)
-        from consumers.commands.replay_bar import Bar
+        from consumers.terminal.replay_bar import Bar
 
         with Bar(kind, shown=not as_json) as bar:
             summary = carry_out(plan, settings, resume=resume, anew=anew, rate=rate, watch=bar.show)

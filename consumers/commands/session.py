@@ -11,7 +11,7 @@ import typer
 from redis import exceptions
 from rich.console import Console
 
-from consumers.commands.servers import connected_settings
+from consumers.local.servers import connected_settings
 from stream.connect import AnyRedis, open_redis, shown
 from stream.errors import Unreachable
 from stream.settings import Settings

@@ -7,8 +7,8 @@ from typing import Annotated, TypeAlias
 import typer
 
 from consumers.commands.frame import command, print_json
-from consumers.commands.json_log import log_json
-from consumers.commands.servers import connected_settings
+from consumers.local.servers import connected_settings
+from consumers.runtime.json_log import log_json
 from stream.settings import load_settings
 
 __all__ = ["add"]
@@ -37,7 +37,7 @@ def add(app: typer.Typer) -> None:
     @command(app, panel=PANEL, example="refrain up")
     def up(for_seconds: ForSeconds = None, as_json: JsonLines = False) -> None:
         """Start everything on this machine, with a Kafka and a Redis of its own where none is given."""
-        from consumers.up import up
+        from consumers.local.up import up
 
         def say(line: str) -> None:
             if as_json:
@@ -57,8 +57,8 @@ def add(app: typer.Typer) -> None:
     @command(app, panel=PANEL, example="REFRAIN_KAFKA=broker:9092 REFRAIN_REDIS=redis://db refrain ingest")
     def ingest(as_json: JsonLog = False) -> None:
         """Run one ingester: clicks from Kafka into Redis. Any number of them share the work."""
-        from consumers.ingest import ingest
-        from consumers.process import run_process
+        from consumers.ingest.ingester import ingest
+        from consumers.runtime.process import run_process
 
         _log(as_json)
         run_process(ingest, connected_settings())
@@ -66,8 +66,8 @@ def add(app: typer.Typer) -> None:
     @command(app, panel=PANEL, example="REFRAIN_KAFKA=broker:9092 REFRAIN_REDIS=redis://db refrain train")
     def train(as_json: JsonLog = False) -> None:
         """Run one trainer: learns artists and cohorts from the clicks. One learns, others stand by."""
-        from consumers.process import run_process
-        from consumers.train import train
+        from consumers.runtime.process import run_process
+        from consumers.train.trainer import train
 
         _log(as_json)
         run_process(train, connected_settings())
@@ -75,8 +75,8 @@ def add(app: typer.Typer) -> None:
     @command(app, panel=PANEL, example="REFRAIN_KAFKA=broker:9092 REFRAIN_REDIS=redis://db refrain work")
     def work(as_json: JsonLog = False) -> None:
         """Run one worker: answers releases with audiences, counts feedback, keeps the catalogue."""
-        from consumers.process import run_process
-        from consumers.work import work
+        from consumers.runtime.process import run_process
+        from consumers.work.worker import work
 
         _log(as_json)
         run_process(work, connected_settings())

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 
 from consumers.demo.ledger import Ledger
 from consumers.demo.world import Play, World
-from stream.events import Song, encode
+from stream.wire.events import Song, encode
 
 __all__ = ["Feed"]
 

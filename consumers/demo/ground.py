@@ -12,7 +12,7 @@ from stream.broker.folder import hold
 from stream.connect import open_redis, shown
 from stream.errors import RefrainError
 from stream.settings import Settings
-from stream.topics import open_admin
+from stream.wire.topics import open_admin
 
 __all__ = ["FOLDER", "clear_folder", "clear_servers", "demo_settings"]
 

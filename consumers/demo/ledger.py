@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from stream.events import Release, Song
+from stream.wire.events import Release, Song
 
 __all__ = ["Entry", "Ledger", "Tally"]
 

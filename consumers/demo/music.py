@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consumers.demo.names import artist_names, scenes, title
-from stream.events import Release, Song
+from stream.wire.events import Release, Song
 
 __all__ = ["Music"]
 

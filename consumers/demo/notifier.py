@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from consumers.demo.feed import Feed
 from consumers.demo.ledger import Entry, Ledger, Tally
 from consumers.demo.world import Play, World
-from stream.events import Feedback, Page, Record, Summary, encode, parse
+from stream.wire.events import Feedback, Page, Record, Summary, encode, parse
 
 __all__ = ["Notifier"]
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from consumers.crew import Crew
 from consumers.demo.feed import Feed
 from consumers.demo.ground import clear_folder, clear_servers, demo_settings
 from consumers.demo.ledger import Ledger
@@ -21,12 +20,13 @@ from consumers.demo.screen import Screen, open_screen
 from consumers.demo.view import Picture
 from consumers.demo.watch import TOPICS, Vitals, Watch
 from consumers.demo.world import World
-from consumers.insist import insist
-from consumers.process import together
-from consumers.up import all_processes, signals_interrupt
+from consumers.local.up import all_processes, signals_interrupt
+from consumers.runtime.process import together
+from consumers.runtime.supervisor import Supervisor
 from stream.broker import Servers
 from stream.connect import open_redis
 from stream.errors import RefrainError
+from stream.retry import insist
 from stream.settings import Settings
 
 __all__ = ["demo"]
@@ -106,13 +106,13 @@ class _Stage:
         clear_folder(self.settings, self.say)
         with all_processes(
             self.settings, self.say, prepare=lambda addressed: clear_servers(given, addressed)
-        ) as (running, crew):
+        ) as (running, supervisor):
             # Nothing that a client library has to say may run into the view.
             logging.basicConfig(filename=self.settings.data / "logs" / "demo.log", level=logging.WARNING)
             addressed = self.settings.model_copy(update={"kafka": running.kafka, "redis": running.redis})
-            asyncio.run(self._play(addressed, running, crew))
+            asyncio.run(self._play(addressed, running, supervisor))
 
-    async def _play(self, settings: Settings, running: Servers, crew: Crew) -> None:
+    async def _play(self, settings: Settings, running: Servers, supervisor: Supervisor) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -140,7 +140,7 @@ class _Stage:
             await feed.send_catalogue()
             await together(
                 self._until(stop),
-                self._tend(running, crew),
+                self._tend(running, supervisor),
                 self._look(watch, feed, stop),
                 Notifier(pages, producer, self._world, feed, self._ledger).run(time.monotonic),
                 feed.click_on(),
@@ -151,10 +151,10 @@ class _Stage:
         with suppress(TimeoutError):
             self.interrupted = await asyncio.wait_for(stop.wait(), self.for_seconds)
 
-    async def _tend(self, running: Servers, crew: Crew) -> None:
+    async def _tend(self, running: Servers, supervisor: Supervisor) -> None:
         while True:
             running.check()
-            crew.tend(time.monotonic())
+            supervisor.tend(time.monotonic())
             await asyncio.sleep(LOOK_EVERY)
 
     async def _look(self, watch: Watch, feed: Feed, stop: asyncio.Event) -> None:

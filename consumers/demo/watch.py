@@ -10,11 +10,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from consumers.demo.world import World
-from stream.catalogue import song_key
-from stream.cohorts import cohort_key, members_key
 from stream.connect import AnyRedis
-from stream.heartbeats import heartbeats
-from stream.listeners import user_key
+from stream.stores.catalogue import song_key
+from stream.stores.cohorts import cohort_key, members_key
+from stream.stores.heartbeats import heartbeats
+from stream.stores.listeners import user_key
 
 __all__ = ["TOPICS", "CohortRow", "Vitals", "Watch"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from consumers.demo.music import Music
 from consumers.demo.people import People
-from stream.events import Action, Song
+from stream.wire.events import Action, Song
 
 __all__ = ["CLICKS_A_DAY", "Play", "World"]
 

@@ -6,7 +6,7 @@ import redis
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from stream.settings import Settings
-from stream.topics import TOPICS
+from stream.wire.topics import TOPICS
 
 
 def _produce_and_set(settings: Settings) -> None:

@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 
 from models.affinity import ForwardDecay
-from models.digest import Digest, Listener, Move
+from models.listener import Listener, Move
 from models.model import Model
-from stream.catalogue import Catalogue
-from stream.cohorts import Cohorts
+from models.update import Digest
 from stream.connect import AnyRedis, open_redis
-from stream.events import Song
-from stream.guards import guard_decay
-from stream.listeners import Listeners
 from stream.settings import Settings
-from stream.snapshots import Snapshots
+from stream.stores.catalogue import Catalogue
+from stream.stores.cohorts import Cohorts
+from stream.stores.guards import guard_decay
+from stream.stores.listeners import Listeners
+from stream.stores.snapshots import Snapshots
+from stream.wire.events import Song
 from tests.cli.in_process import InProcess
 from tests.cli.service import ARTISTS, MEMBERS, NOW, model_of, taste_of
 from tests.refrain_command import Refrain

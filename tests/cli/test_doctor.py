@@ -9,15 +9,15 @@ import redis as redis_py
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
-from consumers.commands.checks.redis import check_redis
+from consumers.doctor.redis import check_redis
 from stream.broker import Servers
 from stream.connect import AnyRedis, open_redis
-from stream.events import Release, encode
-from stream.heartbeats import Heartbeat, process_key
-from stream.releases import OPEN, release_key
 from stream.settings import Settings
-from stream.snapshots import Snapshots, snapshot_key
-from stream.sweep import Sweeps
+from stream.stores.heartbeats import Heartbeat, process_key
+from stream.stores.releases import OPEN, release_key
+from stream.stores.snapshots import Snapshots, snapshot_key
+from stream.stores.sweeps import Sweeps
+from stream.wire.events import Release, encode
 from tests.cli.in_process import NO_BROKER
 from tests.cli.service import NOW, model_of
 from tests.refrain_command import Refrain

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import vl_convert
 
-from consumers.commands.evaluate import installed, page
+from consumers.evaluate import installed, page
 from stream.settings import Settings
 from tests.cli.in_process import InProcess
 from tests.models.worlds import World, make_world

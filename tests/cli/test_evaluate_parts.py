@@ -7,15 +7,15 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from benchmarks.hetrec import DATA, plays
-from consumers.commands.evaluate import ledger as ledger_module
-from consumers.commands.evaluate.course import Course
-from consumers.commands.evaluate.ledger import Ledger
-from consumers.commands.evaluate.question import ask
-from consumers.commands.evaluate.service import Service
-from consumers.commands.evaluate.study import Study
+from consumers.evaluate import ledger as ledger_module
+from consumers.evaluate.course import Course
+from consumers.evaluate.ledger import Ledger
+from consumers.evaluate.question import ask
+from consumers.evaluate.service import Service
+from consumers.evaluate.study import Study
 from models.affinity import ForwardDecay
 from models.cohort_learner import CohortLearner
-from models.digest import Click, Rules
+from models.listener import Click, Rules
 from models.vectors import ArtistVectors
 from stream.settings import Settings
 from tests.models.worlds import World, make_world

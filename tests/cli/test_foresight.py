@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 
 from stream.connect import AnyRedis
-from stream.heartbeats import Heartbeat, process_key
 from stream.settings import Settings
-from stream.snapshots import Snapshots
+from stream.stores.heartbeats import Heartbeat, process_key
+from stream.stores.snapshots import Snapshots
 from tests.cli.service import NOW, model_of
 from tests.refrain_command import Refrain
 

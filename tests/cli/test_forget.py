@@ -3,11 +3,11 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 
-from stream.cohorts import Cohorts
 from stream.connect import AnyRedis
-from stream.listeners import Listeners
-from stream.releases import OPTED_OUT, release_key
 from stream.settings import Settings
+from stream.stores.cohorts import Cohorts
+from stream.stores.listeners import Listeners
+from stream.stores.releases import OPTED_OUT, release_key
 from tests.refrain_command import Refrain
 
 WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from consumers.apply import Applier
+from consumers.ingest.apply import Applier
 from models.affinity import ForwardDecay
-from models.digest import Click, Rules
+from models.listener import Click, Rules
 from stream.broker import servers
-from stream.cohorts import Cohorts
 from stream.connect import AnyRedis
-from stream.listeners import Listeners
-from stream.releases import OPTED_OUT
 from stream.settings import Settings
+from stream.stores.cohorts import Cohorts
+from stream.stores.listeners import Listeners
+from stream.stores.releases import OPTED_OUT
 from tests.cli.service import NOW, model_of
 from tests.refrain_command import Refrain
 

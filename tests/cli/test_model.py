@@ -9,13 +9,13 @@ import pytest
 from rich.progress import Progress
 
 from consumers.commands.model_use import follow
-from stream.cohorts import APART, Cohorts
 from stream.connect import AnyRedis
 from stream.errors import NotTakenOver
-from stream.listeners import Listeners
 from stream.settings import Settings
-from stream.snapshots import Snapshots, snapshot_key
-from stream.sweep import Sweeps
+from stream.stores.cohorts import APART, Cohorts
+from stream.stores.listeners import Listeners
+from stream.stores.snapshots import Snapshots, snapshot_key
+from stream.stores.sweeps import Sweeps
 from tests.cli.service import NOW, model_of
 from tests.refrain_command import Refrain
 

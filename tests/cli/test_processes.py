@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from consumers.process import NO_COORDINATOR, Seldom
+from consumers.runtime.process import NO_COORDINATOR, Seldom
 from stream.settings import Settings
 from tests.refrain_command import Refrain
 from tests.waiting import wait_for

@@ -9,9 +9,9 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from stream.connect import AnyRedis
-from stream.events import Page, Release, Summary, encode
-from stream.releases import OPTED_OUT
 from stream.settings import Settings
+from stream.stores.releases import OPTED_OUT
+from stream.wire.events import Page, Release, Summary, encode
 from tests.cli.in_process import NO_BROKER
 from tests.refrain_command import Refrain
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 import redis
 
-from consumers.work import work
+from consumers.work.worker import work
 from stream.broker import Servers
 from stream.settings import Settings
 from tests.consumers.desk import Desk

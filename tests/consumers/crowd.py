@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from models.model import Model
-from stream.catalogue import Catalogue
 from stream.connect import open_redis
-from stream.events import Song
 from stream.settings import Settings
-from stream.snapshots import Snapshots
+from stream.stores.catalogue import Catalogue
+from stream.stores.snapshots import Snapshots
+from stream.wire.events import Song
 from tests.consumers.small_model import made_up_model
 
 __all__ = ["LISTENERS", "click", "clicks", "crowd_model", "publish", "put_songs"]

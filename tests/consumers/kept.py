@@ -10,7 +10,7 @@ import redis
 
 from stream.connect import open_redis
 from stream.settings import Settings
-from stream.snapshots import Snapshots
+from stream.stores.snapshots import Snapshots
 
 __all__ = ["DAMAGES", "asked", "heartbeat", "put_damaged"]
 

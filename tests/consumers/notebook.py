@@ -1,7 +1,7 @@
 """Listeners in a dictionary instead of Redis: what the properties of digesting are tested with.
 
-It gives and takes what `stream.listeners` does: a part of a row or the whole, tastes in single precision, and
-tastes of another model not at all.
+It gives and takes what `stream.stores.listeners` does: a part of a row or the whole, tastes in single
+precision, and tastes of another model not at all.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.digest import Click, Digest, Listener, Move, Rules, digest
+from models.listener import Click, Listener, Move, Rules
 from models.model import Model
-from stream import tastes
+from models.update import Digest, digest
+from stream.stores import taste_codec as tastes
 from tests.consumers.small_model import small_model
 
 __all__ = ["Notebook"]

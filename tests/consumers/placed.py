@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from models.digest import Digest, Listener, Move
+from models.listener import Listener, Move
 from models.model import Model
 from models.taste import unit
-from stream.cohorts import Cohorts
+from models.update import Digest
 from stream.connect import open_redis
-from stream.listeners import Listeners
 from stream.settings import Settings
-from stream.snapshots import Snapshots
+from stream.stores.cohorts import Cohorts
+from stream.stores.listeners import Listeners
+from stream.stores.snapshots import Snapshots
 from tests.consumers.small_model import small_model
 
 __all__ = ["MEMBERS", "names", "place", "scores", "use"]

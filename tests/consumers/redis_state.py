@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import redis
 
-from stream import tastes
+from stream.stores import taste_codec as tastes
 
 __all__ = ["State", "assert_agrees", "assert_same", "read_state"]
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from stream.catalogue import Catalogue
 from stream.connect import open_redis
-from stream.events import Song
 from stream.settings import Settings
+from stream.stores.catalogue import Catalogue
+from stream.wire.events import Song
 from tests.consumers.kafka_log import KafkaLog
 
 __all__ = [

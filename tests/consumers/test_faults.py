@@ -16,14 +16,14 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError
 from redis.asyncio import Redis
 
-from consumers.ingest import ingest
-from consumers.train import train
-from consumers.work import work
+from consumers.ingest.ingester import ingest
+from consumers.train.trainer import train
+from consumers.work.worker import work
 from stream.broker import Child, servers
 from stream.broker.ports import LOCALHOST, free_port
 from stream.errors import DecayChanged, Unreachable
 from stream.settings import Settings
-from stream.topics import create_topics
+from stream.wire.topics import create_topics
 from tests.consumers.crowd import LISTENERS, clicks, crowd_model, publish, put_songs
 from tests.consumers.kafka_log import KafkaLog, kafka_log
 from tests.consumers.kept import heartbeat

@@ -10,7 +10,7 @@ from consumers.demo.ledger import Ledger, Tally
 from consumers.demo.screen import JsonScreen, LiveScreen, PlainScreen
 from consumers.demo.view import Picture
 from consumers.demo.watch import CohortRow, Vitals
-from stream.events import Release, Song
+from stream.wire.events import Release, Song
 
 
 def _picture(n_cohorts: int = 32, n_releases: int = 40, seconds: float = 61.0) -> Picture:

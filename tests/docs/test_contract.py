@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from stream.catalogue import artist_key, genre_key, genres_key, label_key, song_key
-from stream.cohort_history import history_key
-from stream.cohorts import apart_key, cohort_key, members_key
-from stream.events import EVENTS, Reason, json_schemas
-from stream.listeners import artists_key, taste_key, user_key
-from stream.releases import release_key
-from stream.topics import TOPICS
+from stream.stores.catalogue import artist_key, genre_key, genres_key, label_key, song_key
+from stream.stores.cohort_history import history_key
+from stream.stores.cohorts import apart_key, cohort_key, members_key
+from stream.stores.listeners import artists_key, taste_key, user_key
+from stream.stores.releases import release_key
+from stream.wire.events import EVENTS, Reason, json_schemas
+from stream.wire.topics import TOPICS
 
 DOCS = Path(__file__).parents[2] / "docs"
 CONTRACT = (DOCS / "contract.md").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.cohort_count import LEAST, CohortCount
-from models.validation import Comparison
+from models.quality.validation import Comparison
 
 BETTER = Comparison(500, gain=0.02, error=0.001)
 NO_BETTER = Comparison(500, gain=0.0, error=0.001)

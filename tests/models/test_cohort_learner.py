@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from models.cohort_learner import CohortLearner
-from models.evaluation import holdout, lift
+from models.quality.evaluation import holdout, lift
 from models.taste import taste, unit
 from tests.models.worlds import World, make_world, rows_of, teach
 

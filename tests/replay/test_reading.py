@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.errors import BadFile
-from stream.history import Event, Layout, Reading, Recipe, Spool, Table
+from stream.files import Event, Layout, Reading, Recipe, Spool, Table
 
 
 def reading(folder: Path, content: str, name: str = "f.csv", spare: Path | None = None) -> Reading:

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.errors import WrongUse
-from stream.events import MAX_EVENT_BYTES, Reason, read_click
-from stream.history import Condition, Event, Layout, Recipe, SongFile, Table
-from stream.history.columns import SCALES
-from stream.history.recipe import KINDS, LeftOut
-from stream.history.tables import Bad
+from stream.files import Condition, Event, Layout, Recipe, SongFile, Table
+from stream.files.columns import SCALES
+from stream.files.recipe import KINDS, LeftOut
+from stream.files.tables import Bad
+from stream.wire.events import MAX_EVENT_BYTES, Reason, read_click
 
 CLICK = {"user_id": "u1", "song_id": "s1", "ts": 1.7e9}
 

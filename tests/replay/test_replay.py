@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from consumers.replay import partition_of
+from consumers.replay.sender import partition_of
 from stream.broker import Child, servers
-from stream.history.bookmark import HEADER
+from stream.files.bookmark import HEADER
 from stream.settings import Settings
 from tests.refrain_command import Refrain
 from tests.waiting import wait_for

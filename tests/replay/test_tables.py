@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from stream.errors import BadFile, WrongUse
-from stream.events import Reason
-from stream.history.tables import Bad, Layout, Row, Table
+from stream.files.tables import Bad, Layout, Row, Table
+from stream.wire.events import Reason
 
 
 def table(folder: Path, name: str, content: str | bytes, layout: Layout | None = None) -> Table:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.errors import WrongUse
-from stream.history.times import seconds_of, span, time_reader, zone
+from stream.files.times import seconds_of, span, time_reader, zone
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOON = datetime(2024, 7, 1, 12, tzinfo=UTC).timestamp()

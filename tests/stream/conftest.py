@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from stream.catalogue import Catalogue
-from stream.cohorts import Cohorts
 from stream.connect import AnyRedis, open_redis
-from stream.listeners import Listeners
-from stream.releases import Releases
 from stream.settings import Settings
-from stream.snapshots import Snapshots
+from stream.stores.catalogue import Catalogue
+from stream.stores.cohorts import Cohorts
+from stream.stores.listeners import Listeners
+from stream.stores.releases import Releases
+from stream.stores.snapshots import Snapshots
 
 MAX_ARTISTS = 20
 

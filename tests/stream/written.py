@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from models.digest import Digest, Listener
-from stream.listeners import Listeners, Want
+from models.listener import Listener
+from models.update import Digest
+from stream.stores.listeners import Listeners, Want
 
 __all__ = ["VERSION", "digest_of", "put", "read_whole"]
 

@@ -1,0 +1,117 @@
+"""What the doctor looks at in Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from kafka.errors import KafkaError
+
+from consumers.doctor.check import Check
+from stream.errors import Unreachable
+from stream.settings import Settings
+from stream.wire.lag import behind, held, last_reasons
+from stream.wire.topics import TOPICS, TopicState, describe_topics, open_admin
+
+__all__ = ["check_kafka"]
+
+READS: dict[str, tuple[str, ...]] = {
+    "ingest": ("clicks",),
+    "train": ("clicks",),
+    "work": ("releases", "feedback", "songs"),
+}
+MANY = 100_000  # events: a process that lives and is so far behind needs help
+LETTERS = 500
+
+
+def check_kafka(settings: Settings, alive: Mapping[str, int] | None) -> list[Check]:
+    """Look at the broker, the topics, the lag, the dead letters.
+
+    Parameters
+    ----------
+    alive
+        Kind -> how many processes of that kind live; None where Redis does not say.
+    """
+    try:
+        topics = describe_topics(settings)
+        return [*_broker(settings), *_topics(topics), *_events(settings, topics, alive)]
+    except KafkaError as error:
+        return [Check.wrong("broker", f"{settings.kafka}: {error}", "look into the broker's log")]
+    except Unreachable as error:
+        mend = "start it, or set REFRAIN_KAFKA to where it is; `refrain up` starts one where none is given"
+        said = f"no broker answers at {settings.kafka} ({error.__cause__})"
+        return [Check.wrong("broker", said, mend)]
+
+
+def _broker(settings: Settings) -> Iterator[Check]:
+    admin = open_admin(settings)
+    try:
+        brokers = admin.describe_cluster()["brokers"]
+    finally:
+        admin.close()
+    yield Check.fine("broker", f"{len(brokers)} at {settings.kafka}")
+
+
+def _topics(topics: Mapping[str, TopicState | None]) -> Iterator[Check]:
+    missing = [name for name, state in topics.items() if state is None]
+    different = {name: state.differences for name, state in topics.items() if state and state.differences}
+    if missing:
+        yield Check.wrong(
+            "topics",
+            f"{', '.join(missing)} not there",
+            "any process makes them when it starts: `refrain ingest`",
+        )
+    if different:
+        alike: dict[str, list[str]] = {}
+        for name, what in different.items():
+            alike.setdefault(", ".join(what), []).append(name)
+        found = "; ".join(f"{', '.join(names)}: {what}" for what, names in alike.items())
+        yield Check.odd(
+            "topics",
+            f"not as the settings say: {found}",
+            "nothing that is there is altered: set REFRAIN_PARTITIONS and REFRAIN_RETENTION_DAYS to that, "
+            "or alter the topics with Kafka's own tools",
+        )
+    if not missing and not different:
+        partitions = sorted({state.partitions for state in topics.values() if state})
+        yield Check.fine(
+            "topics", f"all {len(TOPICS)}, with {partitions[0]} partitions each, as the settings say"
+        )
+
+
+def _events(
+    settings: Settings, topics: Mapping[str, TopicState | None], alive: Mapping[str, int] | None
+) -> Iterator[Check]:
+    present = {
+        kind: reads for kind, reads in READS.items() if all(topics.get(name) is not None for name in reads)
+    }
+    admin = open_admin(settings)
+    try:
+        lags = behind(admin, {f"{settings.group}-{kind}": reads for kind, reads in present.items()})
+        for kind, reads in present.items():
+            yield _lag(kind, reads, lags[f"{settings.group}-{kind}"], alive)
+        if topics["dead-letters"] is not None:
+            yield _dead(settings, held(admin, "dead-letters"), last_reasons(settings, admin, LETTERS))
+    finally:
+        admin.close()
+
+
+def _lag(kind: str, reads: tuple[str, ...], lag: int, alive: Mapping[str, int] | None) -> Check:
+    what = f"{lag:,} events of {', '.join(reads)} behind" if lag else f"up to date with {', '.join(reads)}"
+    if lag and alive is not None and not alive.get(kind):
+        return Check.wrong(f"lag of {kind}", f"{what}, and none runs", f"start `refrain {kind}`")
+    if lag > MANY and kind != "train":  # the trainer skips what it cannot keep up with
+        return Check.odd(
+            f"lag of {kind}", what, f"look again in a minute; where it grows, start another `refrain {kind}`"
+        )
+    return Check.fine(f"lag of {kind}", what)
+
+
+def _dead(settings: Settings, number: int, reasons: Mapping[str, int]) -> Check:
+    if not number:
+        return Check.fine("dead letters", "none")
+    found = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items(), key=lambda e: -e[1]))
+    return Check.odd(
+        "dead letters",
+        f"{number:,} within {settings.retention_days:g} days; of the last {sum(reasons.values()):,}: {found}",
+        "their producers send what cannot be used; docs/contract.md says what each reason means",
+    )

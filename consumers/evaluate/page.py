@@ -1,0 +1,133 @@
+"""An evaluation as a page: one file with pictures, which needs no network."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from consumers.evaluate.installed import EXTRA
+from consumers.evaluate.result import Result
+from consumers.terminal.evaluation_tables import about, caution, decimals, missing_in_words
+from consumers.terminal.format import ago, percent
+from models.quality.evaluation import Estimate
+from stream.errors import WrongUse
+
+__all__ = ["can_draw", "write_page"]
+
+TEMPLATE = Path(__file__).with_name("page.html")
+NEEDS = ("jinja2", "sklearn", "vl_convert")
+
+
+def can_draw(path: Path) -> None:
+    """Make sure, before hours of work, that the page can be written.
+
+    Raises
+    ------
+    WrongUse
+        Where a library is missing, or nothing can be written there.
+    """
+    if absent := [name for name in NEEDS if find_spec(name) is None]:
+        raise WrongUse(f"--html needs {', '.join(absent)}, which is not installed: {EXTRA}")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise WrongUse(f"--html {path}: there is no folder {folder}")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise WrongUse(f"--html {path}: nothing can be written there; name another place")
+
+
+def write_page(result: Result, candidates: float, path: Path) -> None:
+    """Write the page.
+
+    Parameters
+    ----------
+    candidates
+        Share of the listeners whose own score is looked at for an audience.
+    """
+    import vl_convert
+    from jinja2 import Environment
+
+    from consumers.evaluate.plots import pictures
+
+    template = Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
+    best = result.best
+    page = template.render(
+        title="How well releases find their listeners",
+        files=[Path(name).name for name in result.files],
+        tiles=_tiles(result),
+        caution=caution(result),
+        about=about(result),
+        limited=percent(candidates) if candidates < 1 else "",
+        wanted=best.wanted,
+        shares=[f"{100 * reach.share:g} %" for reach in best.contenders[0].quality.reach],
+        figures=_figures(result),
+        missing=missing_in_words(result),
+        cohorts=_cohorts(result),
+        pictures=pictures(result),
+        library=vl_convert.javascript_bundle(),  # type: ignore[call-arg]  # its stub forgets the default
+        version=version("refrain-cohorts"),
+        seconds=ago(result.seconds),
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def _tiles(result: Result) -> list[tuple[str, str]]:
+    best = result.best
+    reach = best.contenders[0].quality.reach[1]
+    tiles = [
+        (f"{reach.lift.value:.1f} x", "as many as at random, in an audience of 5 %"),
+        (percent(reach.recall.value), "of those to be found are told"),
+        (f"{100 * reach.precision.value:.{decimals(reach.precision)}f} %", "of those told are to be found"),
+        (str(len(best.cohorts)), f"cohorts, {best.empty or 'none'} of them empty"),
+        (percent(best.largest), "of listeners in the largest"),
+    ]
+    if best.restless is not None:
+        tiles.append((percent(best.restless), "change cohort from model to model"))
+    return tiles
+
+
+def _figures(result: Result) -> dict[str, list[dict[str, Any]]]:
+    entries = (*result.best.contenders, *result.baselines)
+    return {
+        measure: [
+            {
+                "name": entry.name,
+                "ours": entry.ours,
+                "cells": [_cell(getattr(reach, measure), measure) for reach in entry.quality.reach],
+                "auc": f"{entry.quality.auc.value:.3f}",
+            }
+            for entry in entries
+        ]
+        for measure in ("lift", "precision", "recall")
+    }
+
+
+def _cell(figure: Estimate, measure: str) -> tuple[str, str]:
+    if measure == "lift":
+        return f"{figure.value:.2f}", f"{figure.low:.2f}, {figure.high:.2f}"
+    digits = decimals(figure)
+    return (
+        f"{100 * figure.value:.{digits}f} %",
+        f"{100 * figure.low:.{digits}f}, {100 * figure.high:.{digits}f}",
+    )
+
+
+def _cohorts(result: Result) -> list[dict[str, Any]]:
+    found = []
+    for cohort in sorted(result.best.cohorts, key=lambda cohort: -cohort.members):
+        most = max(cohort.artists.values(), default=1.0)
+        found.append(
+            {
+                "cohort_id": cohort.cohort_id,
+                "label": cohort.label,
+                "members": f"{cohort.members:,} listener{'s' if cohort.members != 1 else ''}",
+                "lift": "?" if cohort.lift is None else f"{cohort.lift:.1f}",
+                "artists": [
+                    {"name": name, "times": f"{times:.1f}", "width": round(100 * times / most)}
+                    for name, times in cohort.artists.items()
+                ],
+            }
+        )
+    return found

@@ -1,0 +1,305 @@
+"""`refrain ingest`: clicks from Kafka into Redis, each exactly once, in batches as large as the backlog."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.structs import OffsetAndMetadata
+
+from consumers.ingest.apply import Applier
+from consumers.ingest.moves import Moves
+from consumers.ingest.sweep import Sweeper
+from consumers.runtime.live_model import LiveModel
+from consumers.runtime.process import together
+from consumers.runtime.startup import begin, begin_producer, epoch_of
+from models.affinity import ForwardDecay
+from models.listener import Click, Move, Rules
+from models.model import Model
+from stream.connect import ask_redis, open_kafka
+from stream.retry import Stopped, insist
+from stream.settings import Settings
+from stream.stores.catalogue import Catalogue
+from stream.stores.cohorts import Cohorts
+from stream.stores.heartbeats import Heartbeat
+from stream.stores.listeners import Listeners
+from stream.stores.snapshots import Snapshots
+from stream.wire.events import DeadLetter, Reason, Record, parse_clicks
+
+__all__ = ["Ingester", "ingest"]
+
+logger = logging.getLogger(__name__)
+
+WAIT_MS = 500  # for a first click; a click that comes ends the wait
+IN_HAND = 2  # batches at a time: while the last of one is written, the next is read
+SESSION_MS = 10_000  # without a sign of life for so long, partitions go to others
+
+
+@dataclass
+class Batch:
+    """Clicks ready to be applied, by listener; what that moved; and the offsets to commit afterwards."""
+
+    generation: int
+    clicks: dict[str, list[Click]] = field(default_factory=dict)
+    dead: list[DeadLetter] = field(default_factory=list)
+    offsets: dict[TopicPartition, int] = field(default_factory=dict)
+    records: int = 0
+    moves: list[Move] = field(default_factory=list)
+    model: Model | None = None
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Fetch a batch; apply it; let all else follow, and commit it. Two batches are in hand at a time.
+
+    Whoever is in both waits in the second until the first is finished: a listener's clicks are applied in
+    their order, and a listener moves again only after the member sets have followed the last move, which is
+    all that their record tells those who read the clicks again after a crash.
+
+    Offsets are committed only when all that a batch changes is in Redis and what it emits is in Kafka.
+    What a crash makes Kafka deliver again is known by its offset and changes nothing.
+    """
+
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        producer: AIOKafkaProducer,
+        applier: Applier,
+        moves: Moves,
+        catalogue: Catalogue,
+        live: LiveModel,
+        heartbeat: Heartbeat,
+        *,
+        batch_clicks: int,
+        epoch: int,
+        stop: asyncio.Event,
+    ) -> None:
+        self._consumer = consumer
+        self._producer = producer
+        self._applier = applier
+        self._moves = moves
+        self._catalogue = catalogue
+        self._live = live
+        self._heartbeat = heartbeat
+        self._batch_clicks = batch_clicks
+        self._epoch = epoch
+        self._stop = stop
+        self._generation = 0
+        self._busy = asyncio.Lock()
+        self._ended = asyncio.Event()
+        self._room = asyncio.Semaphore(IN_HAND)
+        self._in_hand: asyncio.Queue[tuple[Batch, asyncio.Task[None]]] = asyncio.Queue()
+        self._last = Batch(0)
+        self._last.finished.set()
+
+    async def run(self) -> None:
+        """Work until asked to stop; then finish the batches in hand."""
+        try:
+            await together(self._apply_all(), self._finish_all())
+        except Stopped as stopped:
+            logger.warning("ending while %s: whoever comes next does it", stopped)
+        finally:
+            while not self._in_hand.empty():
+                self._in_hand.get_nowait()[1].cancel()
+            self._ended.set()
+
+    async def _apply_all(self) -> None:
+        stopping = asyncio.create_task(self._stop.wait())
+        fetching = asyncio.create_task(self._fetch())
+        try:
+            while True:
+                await asyncio.wait({fetching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if stopping.done():
+                    break
+                batch = fetching.result()
+                fetching = asyncio.create_task(self._fetch())
+                if batch.records:
+                    await self._take_up(batch)
+            await self._in_hand.join()
+        finally:
+            for task in (fetching, stopping):
+                task.cancel()
+            await asyncio.gather(fetching, stopping, return_exceptions=True)
+
+    async def _fetch(self) -> Batch:
+        fetched = await self._consumer.getmany(timeout_ms=WAIT_MS, max_records=self._batch_clicks)
+        # Read only now: what a wait across a rebalance brings is of the partitions that are ours after it.
+        batch = Batch(self._generation)
+        records = []
+        for partition, messages in fetched.items():
+            batch.offsets[partition] = messages[-1].offset + 1
+            records += [Record(m.topic, m.partition, m.offset, m.key, m.value) for m in messages]
+        if not records:
+            return batch
+        batch.records = len(records)
+        clicks, batch.dead = parse_clicks(records, time.time(), self._epoch)
+        clicks = await self._with_artists(clicks, batch, records)
+        by_listener: dict[str, list[Click]] = defaultdict(list)
+        for click in clicks:
+            by_listener[click.user_id].append(click)
+        batch.clicks = by_listener
+        return batch
+
+    async def _with_artists(self, clicks: list[Click], batch: Batch, records: list[Record]) -> list[Click]:
+        asked = {click.song_id for click in clicks if not click.artist_ids}
+        if not asked:
+            return clicks
+        known = await insist(
+            lambda: self._catalogue.artists_of(asked), "asking the catalogue for songs", self._stop
+        )
+        named = []
+        unknown = set()
+        for click in clicks:
+            if click.artist_ids:
+                named.append(click)
+            elif click.song_id in known:
+                named.append(click._replace(artist_ids=known[click.song_id]))
+            else:
+                unknown.add((click.partition.partition(".")[0], click.offset))
+        batch.dead += [
+            DeadLetter(record, Reason.UNKNOWN_SONG, "neither the click nor the catalogue names its artists")
+            for record in records
+            if (str(record.partition), record.offset) in unknown
+        ]
+        return named
+
+    async def _take_up(self, batch: Batch) -> None:
+        await self._room.acquire()
+        async with self._busy:
+            if batch.generation != self._generation:
+                self._room.release()
+                return
+            before, self._last = self._last, batch
+            self._in_hand.put_nowait((batch, asyncio.create_task(self._apply(batch, before))))
+
+    async def _apply(self, batch: Batch, before: Batch) -> None:
+        both = batch.clicks.keys() & before.clicks.keys()
+        only = {user: clicks for user, clicks in batch.clicks.items() if user not in both}
+        await self._under_one_model(batch, only)
+        await before.finished.wait()
+        if both:
+            await self._under_one_model(batch, {user: batch.clicks[user] for user in both})
+
+    async def _under_one_model(self, batch: Batch, clicks: Mapping[str, Sequence[Click]]) -> None:
+        while True:
+            model = self._live.model
+            batch.moves += await insist(
+                partial(self._applier.apply, clicks, model, time.time()), "applying clicks", self._stop
+            )
+            await insist(self._live.refresh, "asking which model serves", self._stop)
+            if self._live.model is model:
+                batch.model = model
+                return
+            # A model came meanwhile: its sweep may have met these listeners before this batch was written.
+            clicks = dict.fromkeys(clicks, ())
+
+    async def _finish_all(self) -> None:
+        while True:
+            batch, applying = await self._in_hand.get()
+            await applying
+            await self._finish(batch)
+            batch.finished.set()
+            self._room.release()
+            self._in_hand.task_done()
+
+    async def _finish(self, batch: Batch) -> None:
+        await self._moves.follow(batch.moves, batch.model)
+        await insist(lambda: self._emit(batch.dead), "emitting dead letters", self._stop)
+        await insist(lambda: self._commit(batch), "committing offsets", self._stop)
+        self._heartbeat.add("clicks", batch.records - len(batch.dead))
+        for letter in batch.dead:
+            self._heartbeat.add(f"dead:{letter.reason.value}")
+
+    async def _emit(self, dead: Sequence[DeadLetter]) -> None:
+        """Emit dead letters, and wait until Kafka has them."""
+        await asyncio.gather(
+            *[
+                await self._producer.send(
+                    "dead-letters", key=letter.record.key, value=letter.value, headers=letter.headers
+                )
+                for letter in dead
+            ]
+        )
+
+    async def _commit(self, batch: Batch) -> None:
+        try:
+            await self._consumer.commit(
+                {partition: OffsetAndMetadata(offset, "") for partition, offset in batch.offsets.items()}
+            )
+        except (CommitFailedError, IllegalStateError):
+            # It reads these clicks again and skips what is applied.
+            logger.info("offsets are not ours to commit any more: the partitions have another owner")
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Let the batches in hand be finished and committed; what is fetched beyond is the next owner's."""
+        async with self._busy:
+            waits = [asyncio.ensure_future(self._in_hand.join()), asyncio.ensure_future(self._ended.wait())]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+            self._generation += 1
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Say what is ours now."""
+        logger.info("reading %d partitions of clicks", len(assigned))
+        self._heartbeat.gauges["partitions"] = len(assigned)
+
+
+async def ingest(settings: Settings, stop: asyncio.Event) -> None:
+    """Wire an ingester from settings, and run it until asked to stop.
+
+    Raises
+    ------
+    RefrainError
+        Where it cannot start: Kafka or Redis away, affinities of another half-life.
+    """
+    async with AsyncExitStack() as stack:
+        redis, heartbeat = await begin(settings, "ingest", stack)
+        epoch = await epoch_of(settings, redis, "clicks")
+        listeners = Listeners(redis, settings.max_artists)
+        cohorts = Cohorts(redis, listeners)
+        rules = Rules(
+            ForwardDecay(half_life=settings.half_life),
+            settings.margin,
+            settings.max_artists,
+            settings.bot_clicks_per_hour,
+        )
+        applier = Applier(listeners, rules)
+        live = LiveModel(Snapshots(redis), heartbeat)
+        await ask_redis(settings, live.refresh, logger.info)
+        producer = await begin_producer(settings, stack)
+        moves = Moves(cohorts, producer, stop)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.kafka,
+            group_id=f"{settings.group}-ingest",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=WAIT_MS,
+            session_timeout_ms=SESSION_MS,
+            heartbeat_interval_ms=SESSION_MS // 5,
+        )
+        ingester = Ingester(
+            consumer,
+            producer,
+            applier,
+            moves,
+            Catalogue(redis),
+            live,
+            heartbeat,
+            batch_clicks=settings.batch_clicks,
+            epoch=epoch,
+            stop=stop,
+        )
+        consumer.subscribe(["clicks"], listener=ingester)
+        stack.push_async_callback(consumer.stop)
+        await open_kafka(settings, consumer.start, logger.info)
+        sweeper = Sweeper(redis, applier, cohorts, moves, live, heartbeat, stop)
+        await together(ingester.run(), live.follow(), sweeper.run(), heartbeat.keep())

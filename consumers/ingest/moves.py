@@ -1,0 +1,69 @@
+"""What follows a listener's move: member sets and sizes in Redis, `cohort-changes` in Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+from aiokafka import AIOKafkaProducer
+
+from models.listener import Move
+from models.model import Model
+from stream.retry import insist
+from stream.stores.cohorts import Cohorts
+from stream.wire.events import CohortChange, encode
+
+__all__ = ["Moves"]
+
+
+class Moves:
+    """Follows moves that are on record until all agree with it.
+
+    Where two move the same listener one after the other (the sweep and an ingester, two ingesters), they may
+    arrive here in the other order. So whoever has said a move looks at the record once more, and where that
+    has moved on, says so too: what is said last of a listener is what their record says. Both may say it.
+    """
+
+    def __init__(self, cohorts: Cohorts, producer: AIOKafkaProducer, stop: asyncio.Event) -> None:
+        self._cohorts = cohorts
+        self._producer = producer
+        self._stop = stop
+
+    async def follow(self, moves: Sequence[Move], model: Model | None) -> None:
+        """Let all that depends on moves follow them; Kafka and Redis have it when this returns.
+
+        Raises
+        ------
+        Stopped
+            Where the process is to end before that.
+        """
+        while moves:
+            await insist(partial(self._cohorts.place, moves), "moving members", self._stop)
+            await insist(partial(self._say, moves, model), "emitting cohort changes", self._stop)
+            moves = await insist(
+                partial(self._cohorts.moved_on, moves, model), "looking where members are", self._stop
+            )
+
+    async def _say(self, moves: Sequence[Move], model: Model | None) -> None:
+        """Emit moves, and wait until Kafka has them."""
+        await asyncio.gather(
+            *[
+                await self._producer.send(
+                    "cohort-changes",
+                    key=move.user_id.encode(),
+                    value=encode(
+                        CohortChange(
+                            user_id=move.user_id,
+                            origin=move.origin,
+                            to=move.to,
+                            reason=move.reason,
+                            model_version=model.version if model else 0,
+                            ts=move.ts,
+                        )
+                    ),
+                )
+                for move in moves
+                if move.origin != move.to
+            ]
+        )

@@ -1,0 +1,119 @@
+"""The sweep: takes every listener over to a new model in the background, and mends member sets on its way."""
+
+from __future__ import annotations
+
+import asyncio
+import bisect
+import logging
+import time
+
+from consumers.ingest.apply import Applier
+from consumers.ingest.moves import Moves
+from consumers.runtime.live_model import LiveModel
+from models.listener import last_move, refreshed
+from models.model import Model
+from stream.connect import AnyRedis
+from stream.retry import Stopped, insist
+from stream.stores.cohorts import Cohorts
+from stream.stores.heartbeats import Heartbeat
+from stream.stores.snapshots import Lease
+from stream.stores.sweeps import Sweeps
+
+__all__ = ["Sweeper"]
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.3
+CHUNK = 100  # listeners: so few that a click which comes meanwhile waits some milliseconds at most
+
+
+class Sweeper:
+    """One of the ingesters sweeps at a time; who, a lease decides."""
+
+    def __init__(
+        self,
+        redis: AnyRedis,
+        applier: Applier,
+        cohorts: Cohorts,
+        moves: Moves,
+        live: LiveModel,
+        heartbeat: Heartbeat,
+        stop: asyncio.Event,
+    ) -> None:
+        self._sweeps = Sweeps(redis)
+        self._applier = applier
+        self._cohorts = cohorts
+        self._moves = moves
+        self._live = live
+        self._heartbeat = heartbeat
+        self._stop = stop
+        self._lease = Lease(redis, heartbeat.name, key="sweep:lease")
+
+    async def run(self) -> None:
+        """Sweep whenever a model serves that not every listener has been taken over to."""
+        try:
+            while not self._stop.is_set():
+                await insist(self._once, "sweeping", self._stop)
+                await asyncio.sleep(LOOK_SECONDS)
+        except Stopped:
+            logger.info("the sweep is left to another")
+
+    async def _once(self) -> None:
+        model = self._live.model
+        if model is None or await self._sweeps.done() == model.version:
+            return
+        if not await self._lease.hold():
+            return
+        try:
+            await self._sweep(model)
+        finally:
+            await self._lease.free()
+
+    async def _sweep(self, model: Model) -> None:
+        """Meet everybody, a cohort after the other; where another model comes, the next sweep goes on there.
+
+        So everybody is met in turn, also where no model serves for as long as that takes.
+        """
+        await self._sweeps.begin(model.version, await self._cohorts.listeners(), time.time())
+        newest = model
+        cohorts = sorted({*await self._cohorts.all(), *model.cohort_ids})
+        first = bisect.bisect(cohorts, await self._sweeps.last())
+        for cohort in cohorts[first:] + cohorts[:first]:
+            async for users in self._cohorts.members(cohort):
+                for at in range(0, len(users), CHUNK):
+                    if self._stop.is_set() or not await self._lease.hold():
+                        return
+                    # Also one that came after this sweep began.
+                    newest = self._live.model or model
+                    await self._take_over(cohort, users[at : at + CHUNK], newest)
+                await self._sweeps.add(len(users))
+            await self._sweeps.passed(cohort)
+            if not self._live.model is model is newest:
+                break
+        else:
+            await self._sweeps.end(model.version)
+        await self._cohorts.bury({*model.cohort_ids, *newest.cohort_ids})
+
+    async def _take_over(self, cohort: str, users: list[str], model: Model) -> None:
+        digests = await self._applier.digest(dict.fromkeys(users, ()), model, time.time())
+        moves = [move for entry in digests for move in entry.moves]
+        # A click's move is said by whoever reads it, again after a crash; a model's, by the next sweep.
+        moves += [
+            last_move(entry.listener, model)
+            for entry in digests
+            if refreshed(entry.listener)
+            and not entry.moves
+            and entry.listener.cohort_from == cohort != entry.listener.cohort
+        ]
+        await self._moves.follow(moves, model)
+        left = {move.user_id for move in moves if move.origin == cohort}
+        # Found in a set that their record does not name: somebody is just moving them, or died over it.
+        strays = [
+            last_move(entry.listener)._replace(origin=cohort)
+            for entry in digests
+            if entry.listener.rev and entry.listener.cohort != cohort and entry.listener.user_id not in left
+        ]
+        await self._cohorts.follow(strays)
+        await self._cohorts.leave(cohort, [e.listener.user_id for e in digests if not e.listener.rev])
+        self._heartbeat.add("swept", len(users))
+        await asyncio.sleep(0)

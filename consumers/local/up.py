@@ -1,0 +1,145 @@
+"""`refrain up`: everything on one machine, in one command."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event
+from types import FrameType
+
+from consumers.runtime.supervisor import KINDS, Supervisor, programs
+from stream.broker import Servers, servers
+from stream.connect import shown
+from stream.settings import Settings
+from stream.wire.topics import create_topics
+
+__all__ = ["all_processes", "up"]
+
+LOOK_SECONDS = 0.2
+
+TRY = """\
+Try, in another terminal:
+  refrain doctor                     is all well?
+  refrain replay clicks FILE...      feed it listening history
+  refrain cohorts                    who listens alike"""
+
+
+def up(
+    settings: Settings, for_seconds: float | None = None, say: Callable[[str], None] = lambda _: None
+) -> None:
+    """Run a broker and a Redis (where none is given) and Refrain's processes, until asked to stop.
+
+    Parameters
+    ----------
+    settings
+        `kafka` and `redis` may be empty.
+    for_seconds
+        How long to run; None: until Ctrl-C or SIGTERM.
+    say
+        Is told what people would want to know, one line at a time: addresses, what to try, what the
+        processes log.
+
+    Raises
+    ------
+    CannotStart
+        Where something is missing on this machine, or a process dies again and again.
+    Unreachable
+        Where a server does not answer, or one of ours has ended.
+    """
+    asked = signals_interrupt()
+    with suppress(KeyboardInterrupt), asked as to_end, all_processes(settings, say) as (running, supervisor):
+        end = time.monotonic() + for_seconds if for_seconds is not None else float("inf")
+        tail = _Tail(supervisor.logs)
+        say(f"logs in {settings.data / 'logs'}; for programs of your own:")
+        say(f"  export REFRAIN_KAFKA={running.kafka} REFRAIN_REDIS={shown(running.redis)}")
+        say(TRY)
+        while not to_end.is_set() and (now := time.monotonic()) < end:
+            running.check()
+            supervisor.tend(now)
+            for kind, line in tail.read():
+                say(f"{kind:<6} | {line}")
+            time.sleep(min(LOOK_SECONDS, end - now))
+        if not to_end.is_set():
+            say("the time is up")
+
+
+@contextmanager
+def all_processes(
+    settings: Settings,
+    say: Callable[[str], None],
+    prepare: Callable[[Settings], None] = lambda _: None,
+) -> Iterator[tuple[Servers, Supervisor]]:
+    """Run servers and processes as long as the block.
+
+    Parameters
+    ----------
+    settings, say
+        As in `up`.
+    prepare
+        Is called with settings that have all addresses, when the servers answer and before any process runs.
+
+    Raises
+    ------
+    CannotStart, Unreachable
+        As in `up`.
+    """
+    with servers(settings, say=say) as running:
+        addressed = settings.model_copy(update={"kafka": running.kafka, "redis": running.redis})
+        prepare(addressed)
+        try:
+            with Supervisor(addressed, settings.data / "logs", say, programs()) as supervisor:
+                supervisor.tend(time.monotonic())
+                try:
+                    # In a thread: an interrupt in the middle of kafka-python's own loop can leave it waiting.
+                    with ThreadPoolExecutor(1) as pool:
+                        pool.submit(create_topics, addressed).result()
+                    yield running, supervisor
+                finally:
+                    say(f"stopping {', '.join(reversed(KINDS))}")
+        finally:
+            if running.children:
+                say(f"stopping {' and '.join(child.name for child in running.children)}")
+
+
+@contextmanager
+def signals_interrupt() -> Iterator[Event]:
+    """Let SIGTERM and Ctrl-C interrupt the block.
+
+    The event says that one of them came, also where the interrupt itself was lost: Python drops what is
+    raised while it clears up an object.
+    """
+    asked = Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        asked.set()
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Tail:
+    """What is added to log files from now on."""
+
+    def __init__(self, logs: Mapping[str, Path]) -> None:
+        self._logs = {kind: (log, log.stat().st_size if log.exists() else 0) for kind, log in logs.items()}
+
+    def read(self) -> Iterator[tuple[str, str]]:
+        """Yield the whole lines that are new, with the kind of the process."""
+        for kind, (log, position) in self._logs.items():
+            if not log.exists():
+                continue
+            with log.open("rb") as file:
+                file.seek(position)
+                whole, newline, _ = file.read().rpartition(b"\n")
+            self._logs[kind] = log, position + len(whole) + len(newline)
+            for line in whole.decode(errors="replace").splitlines():
+                yield kind, line.rstrip()

@@ -1,0 +1,61 @@
+"""What every process begins with: Redis and Kafka that answer, the right half-life, a sign of life."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+
+from aiokafka import AIOKafkaProducer
+
+from models.affinity import ForwardDecay
+from stream.connect import AnyRedis, ask_redis, open_kafka, open_redis
+from stream.settings import Settings
+from stream.stores.guards import guard_decay, topic_epoch
+from stream.stores.heartbeats import Heartbeat
+from stream.wire.events import MAX_DEAD_LETTER
+from stream.wire.topics import create_topics, describe_topics
+
+__all__ = ["begin", "begin_producer", "epoch_of"]
+
+logger = logging.getLogger(__name__)
+
+
+async def begin(settings: Settings, kind: str, stack: AsyncExitStack) -> tuple[AnyRedis, Heartbeat]:
+    """Connect, with patience; what is opened is closed with `stack`.
+
+    Raises
+    ------
+    RefrainError
+        Where the process cannot start: Kafka or Redis away, affinities of another half-life.
+    """
+    redis = await open_redis(settings, logger.info)
+    stack.push_async_callback(redis.aclose)
+    decay = ForwardDecay(half_life=settings.half_life)
+    await ask_redis(settings, lambda: guard_decay(redis, decay), logger.info)
+    await open_kafka(settings, lambda: asyncio.to_thread(create_topics, settings), logger.info)
+    heartbeat = Heartbeat(redis, kind)
+    stack.push_async_callback(heartbeat.stop)
+    return redis, heartbeat
+
+
+async def begin_producer(settings: Settings, stack: AsyncExitStack) -> AIOKafkaProducer:
+    """Start a producer of what must not be lost, with patience."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka,
+        acks="all",
+        enable_idempotence=True,
+        max_request_size=MAX_DEAD_LETTER,
+    )
+    stack.push_async_callback(producer.stop)
+    await open_kafka(settings, producer.start, logger.info)
+    return producer
+
+
+async def epoch_of(settings: Settings, redis: AnyRedis, topic: str) -> int:
+    """Say how often a topic has been made anew, with patience; see `stream.stores.guards.topic_epoch`."""
+    states = await open_kafka(settings, lambda: asyncio.to_thread(describe_topics, settings), logger.info)
+    state = states[topic]
+    return await ask_redis(
+        settings, lambda: topic_epoch(redis, topic, state.topic_id if state else ""), logger.info
+    )

@@ -1,0 +1,138 @@
+"""Refrain's processes as children of one: started together, started again when they die, ended in order."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from stream.broker import Child
+from stream.errors import CannotStart
+from stream.settings import Settings
+
+__all__ = ["KINDS", "Supervisor", "programs"]
+
+KINDS = ("ingest", "train", "work")
+
+QUICK = 10.0  # seconds: who dies sooner than this after the start will most likely do so again
+PAUSES = (0.5, 1.0, 2.0)  # seconds before the next start, by how many quick deaths there were in a row
+LAST_LINES = 12
+LOG_WIDTH = "160"  # columns: nobody sees a log file's edge, so its lines are not to be wrapped at 80
+
+
+def programs() -> dict[str, list[str]]:
+    """Return the command line of each process: that of `refrain ingest` and so on, by this very Python."""
+    # -P: a folder named "models" or "stream" where somebody happens to stand is not ours.
+    return {kind: [sys.executable, "-P", "-m", "consumers.cli", kind] for kind in KINDS}
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return the environment of a process that is to have exactly these settings."""
+    ours = {f"REFRAIN_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
+    # Several processes share the machine; each with threads for every core would only wait for the others.
+    return {"OMP_NUM_THREADS": "1", **os.environ, **ours, "COLUMNS": LOG_WIDTH}
+
+
+@dataclass
+class _Member:
+    kind: str
+    program: Sequence[str]
+    log: Path
+    child: Child | None = None
+    started: float = 0.0
+    due: float = 0.0
+    quick_deaths: int = 0
+
+
+class Supervisor:
+    """Processes that run as long as the ``with`` block; they end with us, also when we are killed.
+
+    Parameters
+    ----------
+    settings
+        What they run with; `kafka` and `redis` are addresses.
+    folder
+        Where their logs go, a file each.
+    say
+        Is told of deaths, one line at a time.
+    programs
+        Command line of each, by kind.
+
+    Raises
+    ------
+    CannotStart
+        From `tend`, where one dies again and again.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        say: Callable[[str], None],
+        programs: Mapping[str, Sequence[str]],
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._environment = environment(settings)
+        self._say = say
+        self._members = [_Member(kind, program, folder / f"{kind}.log") for kind, program in programs.items()]
+
+    @property
+    def logs(self) -> dict[str, Path]:
+        """The log of each process, by kind."""
+        return {member.kind: member.log for member in self._members}
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process ids of those that run, by kind."""
+        return {member.kind: member.child.pid for member in self._members if member.child}
+
+    def tend(self, now: float) -> None:
+        """Start whoever is due. To be called often.
+
+        Parameters
+        ----------
+        now
+            Seconds on any clock that never goes back.
+
+        Raises
+        ------
+        CannotStart
+            With the last lines of its log, where a process has died quickly once more than `PAUSES` are long.
+        """
+        for member in self._members:
+            if member.child is not None and not member.child.alive:
+                self._mourn(member, member.child, now)
+            if member.child is None and now >= member.due:
+                member.child = Child(
+                    member.kind, member.program, cwd=Path.cwd(), log=member.log, env=self._environment
+                )
+                member.started = now
+
+    def _mourn(self, member: _Member, child: Child, now: float) -> None:
+        code = child.stop()
+        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        member.child = None
+        member.quick_deaths = member.quick_deaths + 1 if now - member.started < QUICK else 1
+        if member.quick_deaths > len(PAUSES):
+            raise CannotStart(
+                f"`refrain {member.kind}` has ended {how}, {member.quick_deaths} times in a row. "
+                f"Its log, {member.log}, ends with:\n{child.last_words(LAST_LINES)}"
+            )
+        pause = PAUSES[member.quick_deaths - 1]
+        member.due = now + pause
+        self._say(f"{member.kind} has ended {how}; it is started again in {pause:g} s. Its log: {member.log}")
+
+    def __enter__(self) -> Supervisor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Last started, first ended: who answers releases goes before who feeds them.
+        for member in reversed(self._members):
+            if member.child is not None:
+                member.child.stop()
+                member.child = None

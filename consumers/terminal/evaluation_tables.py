@@ -1,0 +1,156 @@
+"""An evaluation as tables for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from consumers.evaluate.installed import EXTRA
+from consumers.evaluate.question import LEAST
+from consumers.evaluate.result import Result
+from consumers.evaluate.study import Contender
+from consumers.terminal.cohort_tables import facts
+from consumers.terminal.format import percent
+from models.quality.evaluation import Estimate
+
+__all__ = ["about", "caution", "decimals", "missing_in_words", "show", "split_in_words"]
+
+FEW = 20  # artists
+ONE_PERCENT = 0.01
+
+
+def show(result: Result) -> None:
+    """Print it."""
+    console = Console(highlight=False)
+    console.print(facts(about(result)))
+    console.print()
+    console.print(_contenders((*result.best.contenders, *result.baselines)))
+    console.print(
+        "[dim]lift: how many times more often than at random one who is told is one to be found; precision: "
+        "how many of those told are; recall: how many of those to be found are told. ± half of a 95 % "
+        "interval over artists. Who plays the artist already is left out.[/]"
+    )
+    if caution(result):
+        console.print(f"[yellow]{caution(result)}[/]")
+    for name, install in missing_in_words(result).items():
+        # Text, not markup: what installs it has brackets of its own.
+        console.print(Text.assemble((f"not compared with {name}: ", "yellow"), install), soft_wrap=True)
+    if len(result.served) > 1:
+        console.print()
+        console.print(_curve(result))
+
+
+def caution(result: Result) -> str:
+    """Say where figures say little; nothing where they do not."""
+    if result.asked >= FEW:
+        return ""
+    return (
+        f"Only {result.asked} artist{'s' if result.asked > 1 else ''} can be asked about: these figures say "
+        "little, whatever the interval. More clicks, or --split random, ask about more."
+    )
+
+
+def about(result: Result) -> dict[str, str]:
+    """Return what was evaluated, in words."""
+    read, best = result.read, result.best
+    bad = read.tally.bad
+    unusable = f"; {bad.total():,} of {read.tally.rows:,} rows cannot be used ({_listed(bad)})" if bad else ""
+    nameless = f"; {read.nameless:,} more name no artist" if read.nameless else ""
+    sample = (
+        f", a sample of about {result.listeners_in_all:,}"
+        if result.listeners_in_all > result.listeners
+        else ""
+    )
+    restless = "" if best.restless is None else f", {percent(best.restless)} change from model to model"
+    fewer = f" of {best.wanted} asked for" if len(best.cohorts) < best.wanted else ""
+    asked = f", {result.asked:,} of them are asked about" if result.asked < result.askable else ""
+    return {
+        "clicks": f"{read.clicks:,}{nameless}{unusable}",
+        "listeners": f"{result.listeners:,}{sample}",
+        "artists": f"{result.artists:,}; {result.askable:,} have {LEAST} known listeners and {LEAST} to be "
+        f"found{asked}",
+        "split": split_in_words(result),
+        "to be found": f"{result.pairs:,} (listener, artist) pairs",
+        "cohorts": f"{len(best.cohorts)}{fewer}, {best.empty} empty, the largest has {percent(best.largest)} "
+        f"of listeners{restless}",
+    }
+
+
+def split_in_words(result: Result) -> str:
+    """Say how it was split."""
+    if result.until is None:
+        how = (
+            f"at random: {percent(result.share)} of the (listener, artist) pairs held out, seed {result.seed}"
+        )
+    else:
+        at = datetime.fromtimestamp(result.until).astimezone()
+        how = f"in time: learned until {at:%Y-%m-%d %H:%M:%S}; to be found is who is new to an artist then"
+    return f"{how}. {result.note}" if result.note else how
+
+
+def missing_in_words(result: Result) -> dict[str, str]:
+    """Return what it is not compared with, and how to install that."""
+    return dict.fromkeys(result.missing, EXTRA)
+
+
+def _contenders(entries: Sequence[Contender]) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    table.add_column("audience of", no_wrap=True)
+    shares = [reach.share for reach in entries[0].quality.reach]
+    for share in shares:
+        table.add_column(f"{100 * share:g} %", justify="right", no_wrap=True)
+    table.add_column("AUC", justify="right", no_wrap=True, min_width=5)
+    for measure in ("lift", "precision", "recall"):
+        table.add_row(f"[dim]{measure}[/]")
+        for entry in entries:
+            figures = [getattr(reach, measure) for reach in entry.quality.reach]
+            cells = [_lift(f) if measure == "lift" else _percent(f) for f in figures]
+            auc = f"{entry.quality.auc.value:.3f}" if measure == "lift" else ""
+            table.add_row(f"  {entry.name}", *cells, auc, style="bold" if entry.ours else "")
+    return table
+
+
+def _curve(result: Result) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for name in ("cohorts", "lift, cohorts", "lift, audience", "empty", "largest", "change"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for served in result.served:
+        audience, cohorts, _ = (_lift(entry.quality.reach[1].lift) for entry in served.contenders)
+        wanted = (
+            f"{served.wanted}"
+            if len(served.cohorts) == served.wanted
+            else f"{served.wanted} ({len(served.cohorts)})"
+        )
+        table.add_row(
+            wanted,
+            cohorts,
+            audience,
+            str(served.empty),
+            percent(served.largest),
+            percent(served.restless),
+            style="bold" if served is result.best else "",
+        )
+    return table
+
+
+def _lift(figure: Estimate) -> str:
+    return f"{figure.value:.2f} ±{(figure.high - figure.low) / 2:.2f}"
+
+
+def _percent(figure: Estimate) -> str:
+    digits = decimals(figure)
+    return f"{100 * figure.value:.{digits}f} ±{50 * (figure.high - figure.low):.{digits}f} %"
+
+
+def decimals(share: Estimate) -> int:
+    """Return how many decimals of a percentage say something."""
+    return 1 if share.value >= ONE_PERCENT else 2
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{number:,} {reason}" for reason, number in counts.most_common())

@@ -1,0 +1,109 @@
+"""A model goes out: its cohorts get names, its snapshot is written, and it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+
+from models.cohorts import genres, labels
+from models.model import Model
+from stream.retry import insist
+from stream.stores.catalogue import Catalogue
+from stream.stores.cohorts import APART, Cohorts
+from stream.stores.heartbeats import Heartbeat
+from stream.stores.snapshots import Lease, Snapshots
+
+__all__ = ["LeaseLost", "Publisher"]
+
+logger = logging.getLogger(__name__)
+
+
+class LeaseLost(Exception):
+    """Another trainer leads."""
+
+
+class Publisher:
+    """Publishes models, as long as this trainer leads.
+
+    Parameters
+    ----------
+    keep_seconds
+        For how long cohorts that died are remembered.
+    """
+
+    def __init__(
+        self,
+        cohorts: Cohorts,
+        catalogue: Catalogue,
+        snapshots: Snapshots,
+        lease: Lease,
+        heartbeat: Heartbeat,
+        stop: asyncio.Event,
+        keep_seconds: float,
+    ) -> None:
+        self._cohorts = cohorts
+        self._catalogue = catalogue
+        self._snapshots = snapshots
+        self._lease = lease
+        self._heartbeat = heartbeat
+        self._stop = stop
+        self._keep = keep_seconds
+        self._counted: dict[str, int] = {}
+        self._genres: dict[str, str] = {}
+
+    def go_on_from(self, model: Model | None) -> None:
+        """Begin to lead: names go on from this model's; what another wrote meanwhile is written anew."""
+        self._counted = {}
+        self._genres = dict(zip(model.cohort_ids, model.genres, strict=True)) if model else {}
+
+    async def publish(self, model: Model) -> None:
+        """Name its cohorts, and let it serve.
+
+        Raises
+        ------
+        LeaseLost
+            Where another leads by now; nothing is published.
+        """
+        tops = model.standing_out(APART)
+        named = await insist(lambda: self._named(model, tops), "naming cohorts", self._stop)
+
+        async def publish() -> None:
+            # Whoever was held up for longer than the lease lasts notices here at the latest.
+            if not await self._lease.hold():
+                raise LeaseLost
+            # Described first: whoever finds a listener in a cohort finds the cohort's label too. Beside one
+            # that is pinned it does not serve, and cohorts are called what those that serve are called.
+            if await self._snapshots.pinned() is None:
+                await self._cohorts.describe(named, tops, self._keep)
+            await self._snapshots.publish(named)
+            await self._count(named)
+
+        await insist(publish, "publishing a snapshot", self._stop)
+        self._heartbeat.gauges["version"] = model.version
+        self._heartbeat.add("snapshots")
+        logger.info(
+            "model %d: %d cohorts of %d listeners, %d artists, from %d clicks",
+            model.version,
+            len(model.cohort_ids),
+            model.listeners,
+            len(model.artists),
+            model.clicks,
+        )
+
+    async def _named(self, model: Model, tops: list[dict[str, float]]) -> Model:
+        artists = list(dict.fromkeys(artist for top in tops for artist in top))
+        said = genres(tops, await self._catalogue.genres(artists), model.cohort_ids, self._genres)
+        self._genres = dict(zip(model.cohort_ids, said, strict=True))
+        names = await self._catalogue.names([artist for found in model.named_after for artist in found])
+        called = labels(model.named_after, model.cohort_ids, names.__getitem__, said)
+        return dataclasses.replace(model, labels=called, genres=said)
+
+    async def _count(self, model: Model) -> None:
+        share = model.counts / max(model.n_rows, 1.0) * await self._cohorts.listeners()
+        counted = dict(zip(model.artists, share.round().astype(int).tolist(), strict=True))
+        changed = {
+            artist: number for artist, number in counted.items() if self._counted.get(artist) != number
+        }
+        await self._catalogue.count(changed)
+        self._counted = counted

@@ -1,0 +1,164 @@
+"""Brings a worker its releases, feedback and songs, by Faust; what is not done is not acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+import faust
+
+from stream.retry import Stopped
+from stream.settings import Settings
+from stream.wire.events import Record
+
+__all__ = ["Agents", "Handler"]
+
+logger = logging.getLogger(__name__)
+
+TOGETHER = 1000  # songs or feedback events handled at once
+WITHIN = 0.05  # seconds that the first of them waits for others
+PATIENCE = 4.0  # seconds to be done with what is in hand when the process is to end
+FAREWELL = 2.5  # seconds to leave the group
+
+
+class Handler(Protocol):
+    """What is done with each kind of event. `Stopped`: it is left to whoever reads it next."""
+
+    async def release(self, record: Record, published_at: float) -> None:
+        """Answer a release, published at a time in Unix seconds."""
+
+    async def feedback(self, records: Sequence[Record]) -> None:
+        """Count feedback."""
+
+    async def songs(self, records: Sequence[Record]) -> None:
+        """Enter songs into the catalogue."""
+
+
+class _App(faust.App):
+    """Faust waits until all events are acknowledged: when partitions go elsewhere, not when the process ends.
+
+    By then `Agents` has waited, and what is not done cannot be done now.
+    """
+
+    logger = logging.getLogger("faust.app")  # else what it announces stands in our log as our own
+
+    async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
+        if not self.should_stop:
+            await super()._consumer_wait_empty(consumer, logger)
+
+
+class Agents:
+    """Three agents, one for each topic, in one consumer group.
+
+    What is not done when the process ends is not acknowledged: whoever reads the partition next gets it.
+
+    Parameters
+    ----------
+    handler
+        Does what events ask for; an error it raises ends the process.
+    folder
+        Where Faust may write; nothing in it is needed again.
+    stop
+        Says that the process is to end: nothing is begun any more.
+    """
+
+    def __init__(self, settings: Settings, handler: Handler, folder: str, stop: asyncio.Event) -> None:
+        self._stop = stop
+        self._in_hand = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._app = _App(
+            f"{settings.group}-work",
+            datadir=folder,
+            broker=";".join(f"kafka://{server}" for server in settings.kafka.split(",")),
+            autodiscover=False,
+            web_enabled=False,
+            topic_disable_leader=True,
+            store="memory://",
+            consumer_auto_offset_reset="earliest",
+            broker_commit_interval=0.5,
+            broker_session_timeout=10.0,
+            broker_heartbeat_interval=2.0,
+            stream_wait_empty=True,
+        )
+
+        @self._app.agent(self._topic("releases"), name="releases")
+        async def releases(stream: Any) -> None:
+            async for event in stream.wire.events():
+                await self._do([event], handler.release, _record(event), event.message.timestamp)
+
+        @self._app.agent(self._topic("feedback"), name="feedback")
+        async def feedback(stream: Any) -> None:
+            async for events in stream.take_events(TOGETHER, within=WITHIN):
+                await self._do(events, handler.feedback, [_record(event) for event in events])
+
+        @self._app.agent(self._topic("songs"), name="songs")
+        async def songs(stream: Any) -> None:
+            async for events in stream.take_events(TOGETHER, within=WITHIN):
+                await self._do(events, handler.songs, [_record(event) for event in events])
+
+    def _topic(self, name: str) -> Any:
+        return self._app.topic(
+            name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+        )
+
+    async def _do(self, events: Sequence[Any], do: Callable[..., Awaitable[None]], *given: Any) -> None:
+        """Do what events ask for; comes back only when that is done."""
+        for event in events:
+            event.message.incref()  # Faust acknowledges on its own what it has to break off
+        if self._stop.is_set() or not await self._done(do, *given):
+            await asyncio.Event().wait()
+        for event in events:
+            event.ack()
+
+    async def _done(self, do: Callable[..., Awaitable[None]], *given: Any) -> bool:
+        self._in_hand += 1
+        self._idle.clear()
+        try:
+            await do(*given)
+        except Stopped:
+            return False
+        except Exception as error:  # noqa: BLE001 - Faust would log it and go on with the next event
+            if not self._failed.done():
+                self._failed.set_exception(error)
+            return False
+        finally:
+            self._in_hand -= 1
+            if not self._in_hand:
+                self._idle.set()
+        return True
+
+    async def start(self) -> None:
+        """Join the group."""
+        await self._app.start()
+
+    async def run(self) -> None:
+        """Return when the process is to end; raise what an agent failed of."""
+        stopping = asyncio.ensure_future(self._stop.wait())
+        waited: set[asyncio.Future[Any]] = {stopping, self._failed}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if self._failed.done():
+            self._failed.result()
+
+    async def end(self) -> None:
+        """Let what is in hand be done, as far as it can be, commit, and leave the group."""
+        self._stop.set()
+        await _at_most(PATIENCE, self._idle.wait(), "not everything in hand is done")
+        # Where Kafka is away, Faust's consumer may end in a way that Faust waits for without end.
+        await _at_most(FAREWELL, self._app.stop(), "Kafka does not answer the farewell")
+
+
+async def _at_most(seconds: float, doing: Coroutine[Any, Any, object], otherwise: str) -> None:
+    try:
+        await asyncio.wait_for(doing, seconds)
+    except TimeoutError:
+        logger.warning("%s after %g s: whoever comes next does the rest", otherwise, seconds)
+
+
+def _record(event: Any) -> Record:
+    message = event.message
+    return Record(message.topic, message.partition, message.offset, message.key, message.value)

@@ -1,0 +1,182 @@
+"""`refrain work`: releases answered at once, feedback counted, the catalogue filled."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import uuid4
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from consumers.runtime.live_model import LiveModel
+from consumers.runtime.process import together
+from consumers.runtime.startup import begin, begin_producer, epoch_of
+from consumers.work.agents import Agents
+from consumers.work.emitter import Emitter
+from consumers.work.member_cache import MemberCache
+from consumers.work.planner import Planner
+from consumers.work.reconciler import Reconciler
+from stream.connect import ask_redis, open_kafka
+from stream.retry import Stopped, insist
+from stream.settings import Settings
+from stream.stores.catalogue import Catalogue
+from stream.stores.cohorts import Cohorts
+from stream.stores.heartbeats import Heartbeat
+from stream.stores.listeners import Listeners
+from stream.stores.releases import Heard, Releases
+from stream.stores.snapshots import Snapshots
+from stream.wire.events import DeadLetter, Feedback, Record, Release, Song, parse
+
+__all__ = ["Worker", "work"]
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+REST_SECONDS = 0.2
+
+
+class Worker:
+    """What is done with a release, with feedback, with songs.
+
+    Parameters
+    ----------
+    epoch
+        How often the topic `feedback` has been made anew.
+    """
+
+    def __init__(
+        self,
+        emitter: Emitter,
+        releases: Releases,
+        catalogue: Catalogue,
+        producer: AIOKafkaProducer,
+        heartbeat: Heartbeat,
+        epoch: int,
+        stop: asyncio.Event,
+    ) -> None:
+        self._emitter = emitter
+        self._releases = releases
+        self._catalogue = catalogue
+        self._producer = producer
+        self._heartbeat = heartbeat
+        self._epoch = epoch
+        self._stop = stop
+
+    async def release(self, record: Record, published_at: float) -> None:
+        """Answer a release."""
+        release = await self._read(Release, record)
+        if release:
+            await insist(
+                lambda: self._emitter.answer(release, published_at), "answering a release", self._stop
+            )
+            self._heartbeat.add("releases")
+
+    async def feedback(self, records: Sequence[Record]) -> None:
+        """Count feedback."""
+        heard = []
+        for record in records:
+            feedback = await self._read(Feedback, record)
+            if feedback:
+                source = f"{record.partition}.{self._epoch}" if self._epoch else str(record.partition)
+                heard.append(Heard(feedback, source, record.offset))
+        counted = await insist(lambda: self._releases.count(heard), "counting feedback", self._stop)
+        self._heartbeat.add("feedback", len(heard))
+        self._heartbeat.add("feedback counted", counted)
+
+    async def songs(self, records: Sequence[Record]) -> None:
+        """Enter songs into the catalogue; one without a value was taken off it, what it was stays known."""
+        songs = [await self._read(Song, record) for record in records if record.value is not None]
+        known = [song for song in songs if song]
+        await insist(lambda: self._catalogue.put(known), "filling the catalogue", self._stop)
+        self._heartbeat.add("songs", len(known))
+
+    async def _read(self, kind: Any, record: Record) -> Any:
+        event = parse(kind, record)
+        if not isinstance(event, DeadLetter):
+            return event
+
+        async def bury() -> None:
+            await self._producer.send_and_wait(
+                "dead-letters", key=record.key, value=event.value, headers=event.headers
+            )
+
+        await insist(bury, "emitting a dead letter", self._stop)
+        self._heartbeat.add(f"dead:{event.reason.value}")
+        return None
+
+
+async def work(settings: Settings, stop: asyncio.Event) -> None:
+    """Wire a worker from settings, and run it until asked to stop.
+
+    Raises
+    ------
+    RefrainError
+        Where it cannot start: Kafka or Redis away, affinities of another half-life.
+    """
+    async with AsyncExitStack() as stack:
+        redis, heartbeat = await begin(settings, "work", stack)
+        epoch = await epoch_of(settings, redis, "feedback")
+        listeners = Listeners(redis, settings.max_artists)
+        cohorts, catalogue = Cohorts(redis, listeners), Catalogue(redis)
+        releases = Releases(redis, settings.release_seconds)
+        live = LiveModel(Snapshots(redis), heartbeat)
+        await ask_redis(settings, live.refresh, logger.info)
+        producer = await begin_producer(settings, stack)
+        member_cache = MemberCache(listeners, cohorts)
+        planner = Planner(
+            member_cache, cohorts, catalogue, releases, settings.candidates, settings.max_audience
+        )
+        # Of one host's network, in containers, two processes have the same name.
+        emitter = Emitter(
+            settings.kafka, releases, planner, live, producer, f"{heartbeat.name}-{uuid4().hex}"
+        )
+        worker = Worker(emitter, releases, catalogue, producer, heartbeat, epoch, stop)
+
+        behind = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
+        stack.push_async_callback(behind.stop)
+        await open_kafka(settings, behind.start, logger.info)
+        folder = stack.enter_context(TemporaryDirectory(prefix="refrain-work-"))
+        agents = Agents(settings, worker, folder, stop)
+        stack.push_async_callback(agents.end)
+        await agents.start()  # Kafka has just answered; Faust cannot try a second time
+        logger.info("answering releases")
+        reconciler = Reconciler(behind, emitter, releases)
+
+        async def look_back() -> None:
+            await reconciler.begin(await producer.partitions_for("releases"))
+
+        await open_kafka(settings, look_back, logger.info)
+        await together(
+            agents.run(),
+            live.follow(),
+            heartbeat.keep(),
+            _tidy(emitter, reconciler, stop),
+            _keep(member_cache, live, stop),
+        )
+
+
+async def _keep(member_cache: MemberCache, live: LiveModel, stop: asyncio.Event) -> None:
+    """Keep the tastes at hand fresh."""
+    try:
+        while not stop.is_set():
+            if model := live.model:
+                dims = model.n_dims
+                await insist(lambda: member_cache.keep(dims), "reading tastes", stop)  # noqa: B023 - called at once
+            await asyncio.sleep(REST_SECONDS)
+    except Stopped:
+        logger.info("no tastes are read any more")
+
+
+async def _tidy(emitter: Emitter, reconciler: Reconciler, stop: asyncio.Event) -> None:
+    """Finish the releases that a worker has left in the middle, and those that came to none."""
+    try:
+        while not stop.is_set():
+            await insist(emitter.finish_open, "finishing releases left open", stop)
+            await insist(reconciler.look, "looking for releases that nobody answered", stop)
+            await asyncio.sleep(LOOK_SECONDS)
+    except Stopped:
+        logger.info("releases left open are left to another")

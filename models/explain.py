@@ -1,0 +1,136 @@
+"""Why a listener is in a cohort, and how well a release suits them: artist by artist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from models.listener import Listener, Rules
+from models.model import Model
+from models.short_term import nearness
+from models.taste import root
+from models.update import digest
+
+__all__ = ["Placement", "placement", "pulls"]
+
+Floats = npt.NDArray[np.float64]
+
+
+def pulls(affinities: Mapping[str, float], model: Model, towards: Floats) -> dict[str, float]:
+    """Say how much each artist that a listener plays pulls them towards a direction.
+
+    Parameters
+    ----------
+    affinities
+        Artist -> stored weight; artists that the model does not know pull nowhere and are left out.
+    towards
+        Shape (d,): a cohort's centre, or where a release points.
+
+    Returns
+    -------
+    Artist -> its part of ``unit(taste) @ towards``, the strongest pull first. The parts add up to it.
+
+    Examples
+    --------
+    >>> from scipy.sparse import csr_matrix
+    >>> model = Model(
+    ...     version=1, created_at=0.0, clicks=9, listeners=3, artists=("ana", "bo"),
+    ...     vectors=np.eye(2, dtype="f4"), spread=np.eye(2) / 2, counts=np.ones(2), n_rows=3.0,
+    ...     centers=np.eye(2), cohort_ids=("c1", "c2"), next_cohort=3, sizes=np.array([2, 1]),
+    ...     holders=csr_matrix(np.diag([2.0, 1.0])), labels=("Ana", "Bo"), born=np.zeros(2),
+    ... )
+    >>> found = pulls({"bo": 9.0, "ana": 16.0, "cy": 1.0}, model, np.array([1.0, 0.0]))
+    >>> {artist: round(pull, 3) for artist, pull in found.items()}
+    {'ana': 0.8, 'bo': 0.0}
+    """
+    known = [artist for artist in affinities if artist in model.index]
+    if not known:
+        return {}
+    roots = root(np.array([affinities[artist] for artist in known]))
+    # To a small scale first: stored weights grow beyond what may be squared.
+    parts = (roots / max(float(roots.max()), 1e-300))[:, None] * model.factors[
+        [model.index[artist] for artist in known]
+    ].astype(np.float64)
+    length = float(np.linalg.norm(parts.sum(axis=0)))
+    found = parts @ towards / length if length > 0 else np.zeros(len(known))
+    order = np.argsort(-found, kind="stable")
+    return {known[at]: float(found[at]) for at in order}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a listener belongs under a model, and why there.
+
+    Attributes
+    ----------
+    cohort
+        The cohort; "" for none.
+    reason
+        "nearest": it is the nearest to what they play. "lately": what they played last decided, `by_taste` is
+        nearest to all that they play. "stays": another is nearer, by less than the margin. Without a cohort
+        "bot"; "unknown": the model knows none of their artists; "nothing": they like none that it knows.
+    similarity
+        How near the centre is to what they play (`Model.similarity`): the sum of `pulls` less `centre`.
+    centre
+        Half the squared length of the centre.
+    pulls
+        Artist -> its part, the strongest first.
+    by_taste
+        The cohort nearest to all that they play.
+    second
+        The nearest of the others; "" where there is no other.
+    ahead
+        How much nearer the cohort is than the second, by taste and last clicks
+        (`models.short_term.nearness`); below 0 for one who stays.
+    """
+
+    cohort: str
+    reason: Literal["nearest", "lately", "stays", "bot", "unknown", "nothing"]
+    similarity: float = 0.0
+    centre: float = 0.0
+    pulls: Mapping[str, float] | None = None
+    by_taste: str = ""
+    second: str = ""
+    ahead: float = 0.0
+
+
+def placement(listener: Listener, model: Model, rules: Rules) -> Placement:
+    """Say where a listener belongs, as a digest without a click places them.
+
+    Parameters
+    ----------
+    listener
+        All of them: `affinities` whole, `lately` as it is held.
+    """
+    # A digest changes what it is given.
+    theirs = replace(listener, affinities=dict(listener.affinities), offsets=dict(listener.offsets))
+    (entry,) = digest([theirs], np.zeros((1, model.n_dims)), [()], model, rules, listener.last_seen)
+    placed, taste = entry.listener, entry.taste
+    if placed.bot:
+        return Placement("", "bot")
+    if not placed.cohort or taste is None or placed.lately is None:
+        known = any(artist in model.index for artist in listener.affinities)
+        return Placement("", "nothing" if known else "unknown")
+    by_taste = model.similarity(taste[None, :])
+    near = nearness(by_taste, model.similarity(placed.lately[None, :]))[0]
+    row = model.cohort_ids.index(placed.cohort)
+    others = [other for other in np.argsort(-near, kind="stable").tolist() if other != row]
+    reason: Literal["nearest", "lately", "stays"] = "nearest"
+    if others and near[others[0]] > near[row]:
+        reason = "stays"
+    elif by_taste[0].argmax() != row:
+        reason = "lately"
+    return Placement(
+        cohort=placed.cohort,
+        reason=reason,
+        similarity=float(by_taste[0, row]),
+        centre=float((model.centers[row] ** 2).sum() / 2),
+        pulls=pulls(listener.affinities, model, model.centers[row]),
+        by_taste=model.cohort_ids[int(by_taste[0].argmax())],
+        second=model.cohort_ids[others[0]] if others else "",
+        ahead=float(near[row] - near[others[0]]) if others else 0.0,
+    )

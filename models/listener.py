@@ -1,0 +1,99 @@
+"""What a listener is: their clicks, what Redis holds of them, how they move, what an operator sets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from models.affinity import ForwardDecay
+from models.model import Model
+
+__all__ = ["REFRESHED", "Click", "Listener", "Move", "Rules", "last_move", "refreshed"]
+
+Floats = npt.NDArray[np.float64]
+
+REFRESHED = "model:"
+"""The place of a move that a model made, no click: this and the model's version."""
+
+
+class Click(NamedTuple):
+    """A click that can be used: whose, where it stood in Kafka, when, what, of which artists.
+
+    `partition` names a run of rising offsets: the partition's number, and in which making of the topic.
+    """
+
+    user_id: str
+    partition: str
+    offset: int
+    ts: float
+    song_id: str
+    artist_ids: tuple[str, ...]
+    action: str
+
+
+class Move(NamedTuple):
+    """A listener's way from one cohort to another; "" is no cohort. A birth comes from "".
+
+    The reason is a click; a refresh of the model; or a rebirth: the model no longer has the cohort left.
+    """
+
+    user_id: str
+    origin: str
+    to: str
+    ts: float
+    reason: Literal["click", "refresh", "rebirth"] = "click"
+
+
+@dataclass(slots=True)
+class Listener:
+    """A listener as Redis holds them, as far as their next clicks need it.
+
+    `affinities` are stored weights (forward-decayed); where `whole`, all that there are, else those of the
+    artists that the clicks name. `rev` counts the writes: 0 is a listener who is not there yet. `lately`,
+    shape (d,), sums the vectors of the artists last clicked, each click weighing `FADES` of the next.
+    """
+
+    user_id: str
+    rev: int = 0
+    cohort: str = ""
+    cohort_from: str = ""
+    cohort_since: float = 0.0
+    moved: str = ""
+    clicks: int = 0
+    first_seen: float = float("inf")
+    last_seen: float = float("-inf")
+    bot: bool = False
+    hour: int = 0
+    hour_clicks: int = 0
+    offsets: dict[str, int] = field(default_factory=dict)
+    affinities: dict[str, float] = field(default_factory=dict)
+    whole: bool = True
+    lately: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What an operator sets and a digest goes by."""
+
+    decay: ForwardDecay
+    margin: float = 0.03
+    max_artists: int = 200
+    bot_clicks_per_hour: int = 1000
+
+
+def last_move(listener: Listener, model: Model | None = None) -> Move:
+    """Say the last move on record. Whether it was a rebirth, only the model can tell."""
+    reason: Literal["click", "refresh", "rebirth"] = "click"
+    if listener.cohort_from and model and listener.cohort_from not in model.cohort_ids:
+        reason = "rebirth"
+    elif refreshed(listener):
+        reason = "refresh"
+    return Move(listener.user_id, listener.cohort_from, listener.cohort, listener.cohort_since, reason)
+
+
+def refreshed(listener: Listener) -> bool:
+    """Say whether a model moved the listener last, and no click."""
+    return listener.moved.startswith(REFRESHED)

@@ -1,0 +1,94 @@
+"""What a column gives: several put together, lists, ids, how often."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+from stream.files.tables import Column, Table
+
+__all__ = ["SCALES", "Scale", "column", "id_column", "list_column", "plain"]
+
+Scale: TypeAlias = Literal["linear", "log2"]
+
+
+def column(table: Table, name: str) -> Column:
+    """Return what takes a column, or several joined by ``+``, out of a table's rows."""
+    if "+" not in name or (table.columns and table.has(name)):
+        return table.column(name)
+    parts = [table.column(part) for part in name.split("+")]
+    return lambda values: " ".join(plain(part(values)) for part in parts).strip()
+
+
+def id_column(table: Table, name: str) -> Column:
+    """Return what takes an id out of a table's rows; None where there is none."""
+    get = column(table, name)
+    return lambda values: id_of(get(values))
+
+
+def list_column(table: Table, name: str, separator: str) -> Column:
+    """Return what takes a list of ids or names out of a table's rows; None where there is none."""
+    get = column(table, name)
+    return lambda values: list_of(get(values), separator)
+
+
+def plain(value: Any) -> str:
+    """Return a value as text: of JSON too, where nothing is "" and truth is "true".
+
+    Examples
+    --------
+    >>> plain(None), plain(True), plain(8)
+    ('', 'true', '8')
+    """
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def id_of(value: Any) -> Any:
+    """Return an id as text where it is a whole number; all else is left for the event's own check."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return None if value == "" else value
+
+
+def list_of(value: Any, separator: str) -> Any:
+    """Return a list of a JSON list, of a text with separators, or of one value; None of nothing.
+
+    Examples
+    --------
+    >>> list_of("a1|a2", "|"), list_of([1, "a2"], ""), list_of("a1|a2", ""), list_of("", "|")
+    (['a1', 'a2'], ['1', 'a2'], ['a1|a2'], None)
+    """
+    if isinstance(value, list):
+        return [id_of(part) for part in value] or None
+    if isinstance(value, str) and separator:
+        return [part.strip() for part in value.split(separator) if part.strip()] or None
+    return None if value is None or value == "" else [id_of(value)]
+
+
+def _linear(value: Any) -> int:
+    number = float(plain(value))
+    if number < 0 or not number.is_integer():
+        raise ValueError(f"{value!r} is no number of times")
+    return int(number)
+
+
+def _log2(value: Any) -> int:
+    number = float(plain(value))
+    if not 0 <= number < math.inf:
+        raise ValueError(f"{value!r} is no number of times")
+    return int(number).bit_length() if number.is_integer() else math.ceil(math.log2(1 + number))
+
+
+SCALES: dict[str, Callable[[Any], int]] = {"linear": _linear, "log2": _log2}
+"""From a column's x to how often a row's event happened: x, or ceil(log2(1 + x)).
+
+Examples
+--------
+>>> [SCALES["log2"](plays) for plays in (0, 1, 3, "4", 1023.0, 1.5)]
+[0, 1, 2, 3, 10, 2]
+"""

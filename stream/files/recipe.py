@@ -1,0 +1,281 @@
+"""How a row of a file becomes an event: what the options of `refrain replay` say, made ready for a table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import to_json
+
+from stream.errors import WrongUse
+from stream.files.columns import SCALES, Scale, column, id_of, list_of, plain
+from stream.files.songs import Join, SongFile
+from stream.files.tables import Bad, Column, Row, Table
+from stream.files.times import time_reader, zone
+from stream.wire.events import (
+    FUTURE_SECONDS,
+    MAX_EVENT_BYTES,
+    ClickEvent,
+    Feedback,
+    Reason,
+    Release,
+    Song,
+    why,
+)
+
+__all__ = ["KINDS", "Condition", "Event", "Kind", "LeftOut", "Recipe"]
+
+Kind: TypeAlias = Literal["clicks", "songs", "releases", "feedback"]
+
+
+class _Shape(NamedTuple):
+    model: Any
+    key: str
+    fields: frozenset[str]
+
+
+KINDS: dict[str, _Shape] = {
+    "clicks": _Shape(ClickEvent, "user_id", frozenset(ClickEvent.__annotations__)),
+    "songs": _Shape(Song, "song_id", frozenset(Song.model_fields)),
+    "releases": _Shape(Release, "release_id", frozenset(Release.model_fields)),
+    "feedback": _Shape(Feedback, "user_id", frozenset(Feedback.model_fields)),
+}
+"""What each kind of event is, which of its fields is the key, and which fields it has."""
+
+LISTS = frozenset({"artist_ids", "artist_names", "genres", "featuring", "similar_to"})
+TIMES = frozenset({"ts", "released_at"})
+
+
+class Event(NamedTuple):
+    """An event ready to go: so many times. Where times are spread, its ``ts`` is not in it yet."""
+
+    key: bytes
+    value: bytes
+    copies: int = 1
+
+
+class LeftOut(NamedTuple):
+    """A row that was not asked for (``--where``, ``--since``, repeated 0 times)."""
+
+    line: int
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One ``--where``: a column's text is, or is not, this."""
+
+    column: str
+    value: str
+    equal: bool = True
+
+    @classmethod
+    def parse(cls, text: str) -> Condition:
+        """Read ``column=value`` or ``column!=value``.
+
+        Examples
+        --------
+        >>> Condition.parse("page!=NextSong")
+        Condition(column='page', value='NextSong', equal=False)
+        """
+        column, sign, value = text.partition("=")
+        if not sign or not column.rstrip("!"):
+            raise WrongUse(f"--where {text!r}: write column=value or column!=value")
+        equal = not column.endswith("!")
+        return cls(column if equal else column[:-1], value, equal)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What `refrain replay` was told about the rows.
+
+    Attributes
+    ----------
+    kind
+        Which events the rows become.
+    mapping
+        Field -> column, or columns joined by ``+``, which are put together with a space between. A field that
+        is not named comes from the column of its own name, where there is one.
+    constants
+        Field -> value, the same for all.
+    where
+        All must hold.
+    repeat, scale
+        The column that says how often the event happened (x): x times, or ceil(log2(1 + x)) times.
+    time_format, timezone
+        See `stream.files.times.time_reader`.
+    separator
+        Between several ids (or names) in one column.
+    spread
+        Whether ``ts`` is given later.
+    since
+        Events before it (Unix seconds) are left out.
+    """
+
+    kind: Kind
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+    where: tuple[Condition, ...] = ()
+    repeat: str = ""
+    scale: Scale = "linear"
+    time_format: str = "auto"
+    timezone: str = "UTC"
+    separator: str = ""
+    spread: bool = False
+    since: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise WrongUse(f"there are no {self.kind!r} to replay; there are {', '.join(KINDS)}")
+        fields = KINDS[self.kind].fields
+        for name in (*self.mapping, *self.constants):
+            if name not in fields:
+                raise WrongUse(f"{self.kind} have no field {name!r}; they have {', '.join(sorted(fields))}")
+        if twice := sorted(set(self.mapping) & set(self.constants)):
+            raise WrongUse(f"{twice[0]} has both a column and a constant: leave one of them out")
+        if self.spread and ("ts" not in fields or "ts" in {*self.mapping, *self.constants}):
+            raise WrongUse(
+                "--spread gives events their ts: it needs a kind that has one, and none from a column"
+            )
+        if self.since is not None and (self.spread or "ts" not in fields):
+            raise WrongUse(
+                "--since goes by the events' own ts: it needs a kind that has one, and no --spread"
+            )
+
+    def ready(self, table: Table, songs: SongFile | None = None) -> Callable[[Row], Event | LeftOut | Bad]:
+        """Return what makes an event of each row of a table.
+
+        Raises
+        ------
+        WrongUse
+            Where a column that is named is not there.
+        """
+        shape = KINDS[self.kind]
+        fields = {name: self._field(name, table) for name in self.mapping}
+        for name in shape.fields - set(self.mapping) - set(self.constants):
+            if table.has(name) and not (self.spread and name == "ts"):
+                fields[name] = self._field(name, table)
+        return _Maker(
+            key=shape.key,
+            fields=fields,
+            constants={name: self._constant(name, value) for name, value in self.constants.items()},
+            where=[(column(table, c.column), c.value, c.equal) for c in self.where],
+            repeat=self.repeat,
+            copies=self._copies(table),
+            join=songs.ready(table) if songs else None,
+            since=self.since,
+            finish=_finisher(shape, self.spread),
+        )
+
+    def _field(self, name: str, table: Table) -> Column:
+        get = column(table, self.mapping.get(name, name))
+        if name in TIMES:
+            read = time_reader(self.time_format, zone(self.timezone))
+            return lambda values: None if (value := get(values)) is None or value == "" else read(value)
+        return self._typed(name, get)
+
+    def _typed(self, name: str, get: Column) -> Column:
+        if name in LISTS:
+            return lambda values: list_of(get(values), self.separator)
+        return (lambda values: id_of(get(values))) if name.endswith("_id") else get
+
+    def _constant(self, name: str, value: str) -> Any:
+        if name in TIMES:
+            try:
+                return time_reader(self.time_format, zone(self.timezone))(value)
+            except ValueError as error:
+                raise WrongUse(f"--set {name}={value}: {error}") from error
+        return self._typed(name, lambda _: value)(None)
+
+    def _copies(self, table: Table) -> Callable[[Any], int] | None:
+        if not self.repeat:
+            return None
+        get, times = column(table, self.repeat), SCALES[self.scale]
+        return lambda values: times(get(values))
+
+
+class _Unreadable(Exception):
+    """A column does not hold what its field needs."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        self.reason, self.detail = reason, detail
+
+
+@dataclass(frozen=True)
+class _Maker:
+    key: str
+    fields: Mapping[str, Column]
+    constants: Mapping[str, Any]
+    where: Sequence[tuple[Column, str, bool]]
+    repeat: str
+    copies: Column | None
+    join: Join | None
+    since: float | None
+    finish: Callable[[dict[str, Any]], bytes]
+
+    def __call__(self, row: Row) -> Event | LeftOut | Bad:
+        for get, wanted, equal in self.where:
+            if (plain(get(row.values)) == wanted) is not equal:
+                return LeftOut(row.line)
+        try:
+            event = self._read(row.values)
+            copies = self._times(row.values)
+            if copies <= 0 or (self.since is not None and event.get("ts", self.since) < self.since):
+                return LeftOut(row.line)
+            self._complete(event, row.values)
+            value = self.finish(event)
+        except _Unreadable as bad:
+            return Bad(row.line, bad.reason, bad.detail, row.values)
+        return Event(event[self.key].encode(), value, copies)
+
+    def _read(self, values: Any) -> dict[str, Any]:
+        event, name = dict(self.constants), ""
+        try:
+            for name, get in self.fields.items():
+                value = get(values)
+                if value is not None and value != "":
+                    event[name] = value
+        except (ValueError, OverflowError) as error:
+            raise _Unreadable(Reason.BAD_TIME, f"{name}: {error}") from error
+        return event
+
+    def _complete(self, event: dict[str, Any], values: Any) -> None:
+        if self.join and (missing := self.join(event, values)):
+            raise _Unreadable(Reason.UNKNOWN_SONG, missing)
+
+    def _times(self, values: Any) -> int:
+        try:
+            return self.copies(values) if self.copies else 1
+        except (ValueError, OverflowError) as error:
+            raise _Unreadable(Reason.BAD_VALUE, f"{self.repeat}: {error}") from error
+
+
+def _finisher(shape: _Shape, spread: bool) -> Callable[[dict[str, Any]], bytes]:
+    """Return what checks an event by the rules of the wire, and gives its JSON."""
+    validate: Callable[[Any], Any] = TypeAdapter(shape.model).validate_python
+    without = {"ts"} if spread else None
+    is_click = shape.model is ClickEvent
+
+    def finish(raw: dict[str, Any]) -> bytes:
+        if spread:
+            raw["ts"] = 0.0
+        try:
+            event = validate(raw)
+        except ValidationError as error:
+            raise _Unreadable(*why(error)) from error
+        if isinstance(event, BaseModel):
+            value = event.model_dump_json(exclude_none=True, exclude=without, by_alias=True).encode()
+        else:
+            if spread:
+                del event["ts"]
+            value = to_json(event)
+        if len(value) > MAX_EVENT_BYTES:
+            raise _Unreadable(Reason.TOO_LARGE, f"{len(value)} bytes; an event has at most {MAX_EVENT_BYTES}")
+        if is_click and not spread and event["ts"] > (now := time.time()) + FUTURE_SECONDS:
+            ahead = f"ts {event['ts']:.0f} is {event['ts'] - now:.0f} s ahead of the clock"
+            raise _Unreadable(Reason.FUTURE, ahead)
+        return value
+
+    return finish

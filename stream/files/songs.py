@@ -1,0 +1,85 @@
+"""A file of songs beside a file of clicks: it says which artists made what was clicked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from stream.errors import WrongUse
+from stream.files.columns import column, id_column, list_column, plain
+from stream.files.tables import Bad, Table
+
+__all__ = ["Join", "SongFile"]
+
+Join = Callable[[dict[str, Any], Any], str | None]
+"""Completes a click, given its fields and its row; returns what is missing where it cannot."""
+
+
+class SongFile:
+    """Songs by what clicks name them with. Holds an entry a song in memory.
+
+    Parameters
+    ----------
+    table
+        The file.
+    mapping
+        ``song_id`` and ``artist_ids`` -> column of the file; by default those of the same names.
+    on
+        Column of the clicks -> column of the songs: rows go together where all are equal. Empty: by the
+        song's id.
+    separator
+        Between several artists in one column.
+
+    Attributes
+    ----------
+    unusable
+        Rows without a song or an artist, or that could not be read.
+
+    Raises
+    ------
+    WrongUse
+        Where a column is not there.
+    """
+
+    def __init__(
+        self, table: Table, mapping: Mapping[str, str], on: Mapping[str, str], separator: str = ""
+    ) -> None:
+        if others := sorted(set(mapping) - {"song_id", "artist_ids"}):
+            raise WrongUse(f"--songs-map says song_id and artist_ids, not {others[0]}")
+        self._name = table.path.name
+        self._on = tuple(on)
+        self._songs: dict[Any, tuple[str, list[str]]] = {}
+        self.unusable = 0
+        song_id = id_column(table, mapping.get("song_id", "song_id"))
+        artist_ids = list_column(table, mapping.get("artist_ids", "artist_ids"), separator)
+        keys = [column(table, name) for name in on.values()]
+        for row in table.rows():
+            song = None if isinstance(row, Bad) else (song_id(row.values), artist_ids(row.values))
+            if isinstance(row, Bad) or song is None or not all(song):
+                self.unusable += 1
+                continue
+            key = tuple(plain(get(row.values)) for get in keys) if keys else song[0]
+            self._songs.setdefault(key, song)  # the first of two that are named alike
+
+    def __len__(self) -> int:
+        return len(self._songs)
+
+    def ready(self, clicks: Table) -> Join:
+        """Return what completes the clicks of a table.
+
+        A click that has song and artists of its own keeps them where this file does not know the song.
+        """
+        keys = [column(clicks, name) for name in self._on]
+
+        def join(event: dict[str, Any], values: Any) -> str | None:
+            key = tuple(plain(get(values)) for get in keys) if keys else event.get("song_id")
+            song = self._songs.get(key)
+            if song is not None:
+                event["song_id"], event["artist_ids"] = song
+                return None
+            if "song_id" in event and "artist_ids" in event:
+                return None
+            asked = zip(self._on, key, strict=True) if isinstance(key, tuple) else (("song_id", key),)
+            return f"no song with {', '.join(f'{name} {value!r}' for name, value in asked)} in {self._name}"
+
+        return join

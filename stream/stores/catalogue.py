@@ -1,0 +1,158 @@
+"""The catalogue in Redis: which artists made a song, what they are called, their genres and labels."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+
+from rapidfuzz import fuzz, process
+
+from stream.connect import AnyRedis
+from stream.wire.events import Song
+
+__all__ = ["Catalogue", "artist_key", "genre_key", "genres_key", "label_key", "song_key"]
+
+NAMES = "artist-names"
+REMEMBERED = 200_000
+
+
+def song_key(song_id: str) -> str:
+    """Return the key of the song's hash."""
+    return f"song:{{{song_id}}}"
+
+
+def artist_key(artist_id: str) -> str:
+    """Return the key of the artist's hash."""
+    return f"artist:{{{artist_id}}}"
+
+
+def genres_key(artist_id: str) -> str:
+    """Return the key of the set of genres that an artist has songs of, in small letters."""
+    return f"{artist_key(artist_id)}:genres"
+
+
+def genre_key(genre: str) -> str:
+    """Return the key of the set of artists who have songs of a genre."""
+    return f"genre:{{{genre.casefold()}}}:artists"
+
+
+def label_key(label: str) -> str:
+    """Return the key of the set of artists who have songs on a label."""
+    return f"label:{{{label}}}:artists"
+
+
+class Catalogue:
+    """The store of songs and artists, with the songs last asked for at hand."""
+
+    def __init__(self, redis: AnyRedis) -> None:
+        self._redis = redis
+        self._artists: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+
+    async def put(self, songs: Iterable[Song]) -> None:
+        """Enter songs, or enter them anew; may be repeated."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for song in songs:
+            entry = {"artist_ids": json.dumps(song.artist_ids), "genres": json.dumps(song.genres)}
+            for field in ("title", "label", "duration_ms", "released_at"):
+                if (value := getattr(song, field)) is not None:
+                    entry[field] = value
+            pipeline.hset(song_key(song.song_id), mapping=entry)
+            for artist, name in zip(song.artist_ids, song.artist_names, strict=False):
+                pipeline.hset(artist_key(artist), "name", name)
+                pipeline.hset(NAMES, name.casefold(), artist)
+            for genre in song.genres:
+                pipeline.sadd(genre_key(genre), *song.artist_ids)
+            if song.label:
+                pipeline.sadd(label_key(song.label), *song.artist_ids)
+            for artist in song.artist_ids if song.genres else ():
+                pipeline.sadd(genres_key(artist), *(genre.casefold() for genre in song.genres))
+        await pipeline.execute()
+
+    async def artists_of(self, song_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Return the artists of songs, those at least that the catalogue knows."""
+        known: dict[str, tuple[str, ...]] = {}
+        asked = []
+        for song_id in dict.fromkeys(song_ids):
+            if song_id in self._artists:
+                self._artists.move_to_end(song_id)
+                known[song_id] = self._artists[song_id]
+            else:
+                asked.append(song_id)
+        if not asked:
+            return known
+        pipeline = self._redis.pipeline(transaction=False)
+        for song_id in asked:
+            pipeline.hget(song_key(song_id), "artist_ids")
+        for song_id, answer in zip(asked, await pipeline.execute(), strict=True):
+            if answer:
+                known[song_id] = self._artists[song_id] = tuple(dict.fromkeys(json.loads(answer)))
+        while len(self._artists) > REMEMBERED:
+            self._artists.popitem(last=False)
+        return known
+
+    async def names(self, artist_ids: Sequence[str]) -> dict[str, str]:
+        """Return what artists are called: their name, or their id where none is known."""
+        if not artist_ids:
+            return {}
+        pipeline = self._redis.pipeline(transaction=False)
+        for artist in artist_ids:
+            pipeline.hget(artist_key(artist), "name")
+        answers = await pipeline.execute()
+        return {
+            artist: name.decode() if name else artist
+            for artist, name in zip(artist_ids, answers, strict=True)
+        }
+
+    async def genres(self, artist_ids: Sequence[str]) -> dict[str, list[str]]:
+        """Return the genres of artists, in small letters, of those at least that have any."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for artist in artist_ids:
+            pipeline.smembers(genres_key(artist))
+        answers = await pipeline.execute() if artist_ids else []
+        return {
+            artist: sorted(genre.decode() for genre in genres)
+            for artist, genres in zip(artist_ids, answers, strict=True)
+            if genres
+        }
+
+    async def count(self, listeners: Mapping[str, int]) -> None:
+        """Write how many listeners artists have."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for artist, number in listeners.items():
+            pipeline.hset(artist_key(artist), "listeners", number)
+        await pipeline.execute()
+
+    async def artists_of_genres(self, genres: Iterable[str]) -> dict[str, list[str]]:
+        """Return for each genre the artists who have songs of it."""
+        return {
+            genre: _decoded(await self._redis.smembers(genre_key(genre))) for genre in dict.fromkeys(genres)
+        }
+
+    async def artists_of_label(self, label: str) -> list[str]:
+        """Return the artists who have songs on a label."""
+        return _decoded(await self._redis.smembers(label_key(label)))
+
+    async def find(self, name: str) -> str | None:
+        """Return the id of the artist of that id or name (in any case); None where there is none."""
+        if await self._redis.exists(artist_key(name)):
+            return name
+        found = await self._redis.hget(NAMES, name.casefold())
+        return found.decode() if found else None
+
+    async def nearest(self, name: str, others: Iterable[str] = (), limit: int = 3) -> list[str]:
+        """Return the names of artists, of the catalogue and of `others` (ids), that look most like a name."""
+        called = {other: other.casefold() for other in others}
+        async for known, artist in self._redis.hscan_iter(NAMES, count=1000):
+            called[artist.decode()] = known.decode()
+        typed = name.casefold()
+        # Whole words find "Lady Gaga" for "gaga", the text as a whole "Muse" rather than "M" for "mse".
+        found = process.extract(typed, called, scorer=fuzz.token_set_ratio, limit=20 * limit, score_cutoff=50)
+        found.sort(key=lambda entry: -(entry[1] + fuzz.ratio(typed, entry[0])))
+        artists = [artist for _, _, artist in found[:limit]]
+        names = await self.names(artists)
+        return list(dict.fromkeys(names[artist] for artist in artists))
+
+
+def _decoded(members: Iterable[bytes]) -> list[str]:
+    return sorted(member.decode() for member in members)

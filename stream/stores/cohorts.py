@@ -1,0 +1,230 @@
+"""Member sets and sizes of cohorts: they follow what listeners' own records say."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+
+from models.listener import Move, last_move
+from models.model import Model
+from stream.connect import AnyRedis
+from stream.stores.cohort_history import CohortHistory, history_key
+from stream.stores.listeners import Listeners
+
+__all__ = ["APART", "Cohorts", "apart_key", "cohort_key", "members_key"]
+
+APART = 50
+"""How many artists that set a cohort apart are kept."""
+
+SIZES = "cohorts"
+SCAN = 500
+
+
+def cohort_key(cohort: str) -> str:
+    """Return the key of the cohort's hash."""
+    return f"cohort:{{{cohort}}}"
+
+
+def members_key(cohort: str) -> str:
+    """Return the key of the cohort's members; those of "" wait for a cohort, or are bots."""
+    return f"cohort:{{{cohort}}}:users"
+
+
+def apart_key(cohort: str) -> str:
+    """Return the key of the artists that set the cohort apart."""
+    return f"cohort:{{{cohort}}}:artists"
+
+
+def _about(cohort: str) -> tuple[str, str, str]:
+    return cohort_key(cohort), apart_key(cohort), history_key(cohort)
+
+
+class Cohorts:
+    """The store of cohorts.
+
+    Every listener is a member of exactly one set, that of the cohort in their own record. Sets lie in other
+    slots of a cluster than records, so a move is on record first, and the sets follow.
+    """
+
+    def __init__(self, redis: AnyRedis, listeners: Listeners) -> None:
+        self._redis = redis
+        self._listeners = listeners
+        self.history = CohortHistory(redis)
+
+    async def follow(self, moves: Sequence[Move]) -> None:
+        """Let the member sets follow moves that are on record, and whatever moves come meanwhile."""
+        while moves:
+            await self.place(moves)
+            moves = await self.moved_on(moves)
+
+    async def moved_on(self, moves: Sequence[Move], model: Model | None = None) -> list[Move]:
+        """Return who of those moved is elsewhere by now, according to their records, and the way there.
+
+        Two processes may move the same listener one after the other and arrive at the sets the other way
+        round. So the record is read again at the end, and where it has moved on, the sets follow once more.
+        """
+        last = {move.user_id: move.to for move in moves}
+        return [
+            last_move(listener, model)._replace(origin=last[listener.user_id])
+            for listener in await self._listeners.placed(list(last))
+            if listener.cohort != last[listener.user_id]
+        ]
+
+    async def place(self, moves: Sequence[Move]) -> None:
+        """Put listeners where their last move goes, and out of what their moves left. May be repeated."""
+        left: dict[str, set[str]] = defaultdict(set)
+        now: dict[str, str] = {}
+        for move in moves:
+            left[move.user_id] |= {move.origin, move.to}
+            now[move.user_id] = move.to
+        joins: dict[str, list[str]] = defaultdict(list)
+        leaves: dict[str, list[str]] = defaultdict(list)
+        for user, cohort in now.items():
+            joins[cohort].append(user)
+            for other in left[user] - {cohort}:
+                leaves[other].append(user)
+        # In before out: whatever happens in between, nobody is in no set at all.
+        pipeline = self._redis.pipeline(transaction=False)
+        for cohort, users in joins.items():
+            pipeline.sadd(members_key(cohort), *users)
+        await pipeline.execute()
+        if leaves:
+            pipeline = self._redis.pipeline(transaction=False)
+            for cohort, users in leaves.items():
+                pipeline.srem(members_key(cohort), *users)
+            await pipeline.execute()
+        await self.resize([*joins, *leaves])
+
+    async def resize(self, cohorts: Sequence[str]) -> None:
+        """Write the sizes of these cohorts, until what is written is what the sets hold."""
+        pending = [cohort for cohort in dict.fromkeys(cohorts) if cohort]
+        written: dict[str, int] = {}
+        while pending:
+            pipeline = self._redis.pipeline(transaction=False)
+            for cohort in pending:
+                pipeline.scard(members_key(cohort))
+            sizes = dict(zip(pending, await pipeline.execute(), strict=True))
+            pending = [cohort for cohort in pending if written.get(cohort) != sizes[cohort]]
+            pipeline = self._redis.pipeline(transaction=False)
+            for cohort in pending:
+                written[cohort] = sizes[cohort]
+                pipeline.zadd(SIZES, {cohort: sizes[cohort]})
+                pipeline.hset(cohort_key(cohort), "size", sizes[cohort])
+            if pending:
+                await pipeline.execute()
+
+    async def describe(self, model: Model, tops: Sequence[Mapping[str, float]], keep_seconds: float) -> None:
+        """Write what a new model's cohorts are called, what sets each apart, and what has become of them.
+
+        What is known of cohorts that the model no longer has is kept for `keep_seconds` more.
+        """
+        sizes = await self.sizes()
+        await self.history.record(model, sizes)
+        pipeline = self._redis.pipeline(transaction=False)
+        for dead in sizes.keys() - set(model.cohort_ids):
+            for key in _about(dead):
+                pipeline.expire(key, int(keep_seconds))
+        for row, cohort in enumerate(model.cohort_ids):
+            about = {
+                "label": model.labels[row],
+                "born": float(model.born[row]),
+                "parent": model.parents[row],
+                "model_version": model.version,
+            }
+            pipeline.hset(cohort_key(cohort), mapping=about)
+            pipeline.hsetnx(cohort_key(cohort), "size", 0)
+            pipeline.zadd(SIZES, {cohort: 0}, nx=True)
+            pipeline.delete(apart_key(cohort))
+            if tops[row]:
+                pipeline.zadd(apart_key(cohort), dict(tops[row]))
+            for key in _about(cohort):  # an older model may have brought it back
+                pipeline.persist(key)
+        await pipeline.execute()
+
+    async def listeners(self) -> int:
+        """Return how many listeners there are, those who wait and bots included."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for cohort in await self.all():
+            pipeline.scard(members_key(cohort))
+        return sum(await pipeline.execute())
+
+    async def sizes(self) -> dict[str, int]:
+        """Return the living cohorts and their sizes, the largest first."""
+        found = await self._redis.zrange(SIZES, 0, -1, desc=True, withscores=True)
+        return {cohort.decode(): int(size) for cohort, size in found}
+
+    async def sample(self, number: int) -> list[str]:
+        """Return some `number` listeners at random, from every set alike."""
+        cohorts = await self.all()
+        found: list[str] = []
+        for cohort in cohorts:
+            members = await self._redis.srandmember(members_key(cohort), max(number // len(cohorts), 1))
+            found += [user.decode() for user in members]
+        return found
+
+    async def leave(self, cohort: str, users: Sequence[str]) -> None:
+        """Take listeners who are no more out of a set."""
+        if users:
+            await self._redis.srem(members_key(cohort), *users)
+            await self.resize([cohort])
+
+    async def about(self, cohort: str) -> dict[str, str]:
+        """Return the cohort's hash, empty where there is no such cohort."""
+        found = await self._redis.hgetall(cohort_key(cohort))
+        return {field.decode(): value.decode() for field, value in found.items()}
+
+    async def apart(self, cohort: str, top: int) -> list[tuple[str, float]]:
+        """Return the `top` artists that set a cohort apart, and how many times more it plays them."""
+        found = await self._redis.zrange(apart_key(cohort), 0, top - 1, desc=True, withscores=True)
+        return [(artist.decode(), ratio) for artist, ratio in found]
+
+    async def unplaced(self) -> int:
+        """Return how many listeners are in no cohort: those who wait for one, and bots."""
+        return int(await self._redis.scard(members_key("")))
+
+    async def forget(self, user_id: str) -> list[str]:
+        """Take a listener out of every set, also of those where a move has not been followed yet.
+
+        One whom a click brings back meanwhile stays a member of what their new record says.
+
+        Returns
+        -------
+        The cohorts that the listener was taken out of.
+        """
+        cohorts = await self.all()
+        pipeline = self._redis.pipeline(transaction=False)
+        for cohort in cohorts:
+            pipeline.srem(members_key(cohort), user_id)
+        left = [cohort for cohort, n in zip(cohorts, await pipeline.execute(), strict=True) if n]
+        await self.resize(left)
+        (now,) = await self._listeners.placed([user_id])
+        if now.rev:
+            await self.follow([last_move(now)])
+        return left
+
+    async def all(self) -> list[str]:
+        """Return the ids of all sets there are: "" for those who wait, then every cohort that lives."""
+        return ["", *(cohort.decode() for cohort in await self._redis.zrange(SIZES, 0, -1))]
+
+    async def bury(self, living: Collection[str]) -> None:
+        """Take cohorts that the model no longer has, and nobody is in, off the list of the living."""
+        for cohort in (await self.all())[1:]:
+            if cohort not in living and not await self._redis.scard(members_key(cohort)):
+                await self._redis.zrem(SIZES, cohort)
+
+    async def everyone(self, cohorts: Sequence[str]) -> dict[str, list[str]]:
+        """Return all members of some cohorts at once."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for cohort in cohorts:
+            pipeline.smembers(members_key(cohort))
+        found = await pipeline.execute() if cohorts else []
+        return {
+            cohort: [user.decode() for user in users] for cohort, users in zip(cohorts, found, strict=True)
+        }
+
+    async def members(self, cohort: str) -> AsyncIterator[list[str]]:
+        """Go through the members some hundred at a time; all who stay throughout are met at least once."""
+        cursor = None
+        while cursor != 0:
+            cursor, found = await self._redis.sscan(members_key(cohort), cursor or 0, count=SCAN)
+            yield [user.decode() for user in found]

@@ -1,0 +1,211 @@
+"""Snapshots of the model in Redis: versioned, self-describing, checked; and the lease of the one who learns.
+
+A snapshot is ``REFRAIN`` and a format byte, the SHA-256 of what follows, and a NumPy ``.npz`` archive (each
+array with its dtype and shape) whose entry ``header`` is JSON: the settings, the version,
+when, how many clicks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from models.model import Model
+from stream.connect import AnyRedis
+from stream.errors import SnapshotDamaged, SnapshotTooNew, UnknownSnapshot
+from stream.stores.scripts import Script
+from stream.stores.sweeps import Sweeps
+
+__all__ = ["KEPT", "Lease", "Snapshots", "decode", "encode"]
+
+MAGIC = b"REFRAIN"
+FORMAT = 1
+KEPT = 10
+"""How many snapshots are kept."""
+
+CURRENT = "model:current"
+PINNED = "model:pinned"
+VERSIONS = "models"
+FORESIGHT = "models:foresight"
+COUNTER = "model:counter"
+NEXT_COHORT = "model:next-cohort"
+TRAINER = "model:lease"
+
+
+def snapshot_key(version: int) -> str:
+    """Return the key of a snapshot."""
+    return f"model:{version}"
+
+
+def encode(model: Model) -> bytes:
+    """Return a model's snapshot."""
+    header, arrays = model.to_arrays()
+    buffer = io.BytesIO()
+    text = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), dtype=np.uint8)
+    np.savez(buffer, allow_pickle=False, header=text, **arrays)
+    body = buffer.getvalue()
+    return MAGIC + bytes([FORMAT]) + hashlib.sha256(body).digest() + body
+
+
+def decode(snapshot: bytes, where: str = "the snapshot") -> Model:
+    """Return the model of a snapshot.
+
+    Raises
+    ------
+    SnapshotDamaged
+        Where the bytes are not those that were written.
+    SnapshotTooNew
+        Where a newer Refrain wrote them.
+    """
+    start = len(MAGIC) + 1
+    if len(snapshot) < start + 32 or not snapshot.startswith(MAGIC):
+        raise SnapshotDamaged(f"{where} is no snapshot of a model")
+    if snapshot[start - 1] < 1:
+        raise SnapshotDamaged(f"{where} is of no format that there has ever been")
+    if snapshot[start - 1] > FORMAT:
+        raise SnapshotTooNew(
+            f"{where} has format {snapshot[start - 1]}, this Refrain reads up to {FORMAT}: update it, or go "
+            "back with `refrain model use VERSION`"
+        )
+    body = snapshot[start + 32 :]
+    if hashlib.sha256(body).digest() != snapshot[start : start + 32]:
+        raise SnapshotDamaged(
+            f"{where} is damaged: its checksum is wrong; `refrain model list` shows the others"
+        )
+    try:
+        with np.load(io.BytesIO(body), allow_pickle=False) as archive:
+            arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
+        return Model.from_arrays(json.loads(arrays.pop("header").tobytes()), arrays)
+    except (ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise SnapshotDamaged(f"{where} cannot be read ({error})") from error
+
+
+class Snapshots:
+    """The store of snapshots: the live one, and the last `KEPT`."""
+
+    def __init__(self, redis: AnyRedis) -> None:
+        self._redis = redis
+
+    async def next_version(self) -> int:
+        """Return a version that no snapshot has had."""
+        return int(await self._redis.incr(COUNTER))
+
+    async def next_cohort(self) -> int:
+        """Return the first number that no cohort has had, also of snapshots that cannot be read any more."""
+        return int(await self._redis.get(NEXT_COHORT) or 1)
+
+    async def current(self) -> int | None:
+        """Return the version that serves, None before the first."""
+        version = await self._redis.get(CURRENT)
+        return int(version) if version else None
+
+    async def load(self, version: int) -> Model:
+        """Return the model of a version.
+
+        Raises
+        ------
+        SnapshotDamaged, SnapshotTooNew
+            Where it cannot be used, or is not there.
+        """
+        snapshot = await self._redis.get(snapshot_key(version))
+        if snapshot is None:
+            raise UnknownSnapshot(
+                f"there is no snapshot {version} (the last {KEPT} are kept); `refrain model list` shows them"
+            )
+        return decode(snapshot, f"snapshot {version}")
+
+    async def publish(self, model: Model) -> None:
+        """Write a snapshot, let it serve where none is pinned, and drop the oldest beyond `KEPT`."""
+        await self._redis.set(NEXT_COHORT, model.next_cohort)
+        await self._redis.set(snapshot_key(model.version), encode(model))
+        await self._redis.hset(FORESIGHT, str(model.version), json.dumps(dict(model.validation)))
+        await self._redis.zadd(VERSIONS, {str(model.version): model.created_at})
+        if await self.pinned() is None:
+            await self._redis.set(CURRENT, model.version)
+            if (chosen := await self.pinned()) is not None:  # by somebody, between the two
+                await self._redis.set(CURRENT, chosen)
+        serving = {await self.current(), await self.pinned()}
+        kept = {version for version, _ in await self.versions()}
+        for old in sorted(kept - serving)[: -(KEPT - len(serving & kept))]:
+            await self._redis.delete(snapshot_key(old))
+            await self._redis.zrem(VERSIONS, str(old))
+            await self._redis.hdel(FORESIGHT, str(old))
+
+    async def use(self, version: int, *, pin: bool = False) -> None:
+        """Let a version serve until the trainer publishes the next; pinned, until another is asked for."""
+        if pin:
+            await self._redis.set(PINNED, version)
+        else:
+            await self._redis.delete(PINNED)
+        await self._redis.set(CURRENT, version)
+        await Sweeps(self._redis).due()
+
+    async def newest(self) -> int | None:
+        """Return the newest version that is kept."""
+        return max((version for version, _ in await self.versions()), default=None)
+
+    async def pinned(self) -> int | None:
+        """Return the version that somebody chose to serve for good; None where the trainer's next will."""
+        version = await self._redis.get(PINNED)
+        return int(version) if version else None
+
+    async def sizes(self) -> dict[int, int]:
+        """Return the bytes of each snapshot that is kept."""
+        return {
+            version: await self._redis.strlen(snapshot_key(version)) for version, _ in await self.versions()
+        }
+
+    async def foresight(self) -> dict[int, dict[str, float]]:
+        """Return what each snapshot that is kept was published with (`Model.validation`)."""
+        found = await self._redis.hgetall(FORESIGHT)
+        return {int(version): json.loads(figures) for version, figures in found.items()}
+
+    async def versions(self) -> list[tuple[int, float]]:
+        """Return the versions that are kept and when they were made (Unix seconds), newest first."""
+        found = await self._redis.zrange(VERSIONS, 0, -1, withscores=True)
+        # By version: trainers' clocks may differ.
+        return sorted(((int(version), made) for version, made in found), reverse=True)
+
+
+@dataclass
+class Lease:
+    """The right to be the only one: taken for `seconds`, renewed in time, free again when its holder dies.
+
+    Parameters
+    ----------
+    redis
+        Where it is kept.
+    holder
+        Who asks: a name no other process has.
+    key
+        To what; by default, to train.
+    seconds
+        How long it lasts without being renewed.
+    """
+
+    redis: AnyRedis
+    holder: str
+    key: str = TRAINER
+    seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        self._hold, self._free = Script("hold_lease"), Script("free_lease")
+
+    async def hold(self) -> bool:
+        """Take or renew it. False: somebody else holds it."""
+        return bool(await self._hold(self.redis, [self.key], self.holder, int(self.seconds * 1000)))
+
+    async def free(self) -> None:
+        """Give it back, where it is ours."""
+        await self._free(self.redis, [self.key], self.holder)
+
+    async def holder_now(self) -> str | None:
+        """Return who holds it, None where nobody does."""
+        holder = await self.redis.get(self.key)
+        return holder.decode() if holder else None

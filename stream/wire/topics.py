@@ -1,0 +1,157 @@
+"""The topics of the contract: what each is for, how it is made, whether it is as it should be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from stream.errors import Unreachable
+from stream.settings import Settings
+from stream.wire.events import MAX_DEAD_LETTER
+
+__all__ = [
+    "TOPICS",
+    "Topic",
+    "TopicState",
+    "create_topics",
+    "describe_topics",
+    "open_admin",
+]
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic that Refrain reads or writes."""
+
+    name: str
+    compacted: bool = False
+    largest: int | None = None
+
+    def config(self, settings: Settings) -> dict[str, str]:
+        """The topic's configuration in Kafka's words."""
+        config = (
+            {"cleanup.policy": "compact"}
+            if self.compacted
+            else {"cleanup.policy": "delete", "retention.ms": str(int(settings.retention_days * DAY_MS))}
+        )
+        if self.largest:
+            config["max.message.bytes"] = str(self.largest)
+        return config
+
+
+TOPICS = (
+    Topic("clicks"),
+    Topic("songs", compacted=True),
+    Topic("releases"),
+    Topic("audiences"),
+    Topic("feedback"),
+    Topic("cohort-changes"),
+    Topic("dead-letters", largest=MAX_DEAD_LETTER),
+)
+
+
+@dataclass(frozen=True)
+class TopicState:
+    """A topic as the broker has it."""
+
+    topic: Topic
+    partitions: int
+    topic_id: str
+    differences: tuple[str, ...]
+
+
+def open_admin(settings: Settings) -> KafkaAdminClient:
+    """Connect kafka-python's admin client.
+
+    Raises
+    ------
+    Unreachable
+        Where no broker answers within two seconds; `stream.connect.open_kafka` has more patience.
+    """
+    try:
+        return KafkaAdminClient(
+            bootstrap_servers=settings.kafka.split(","),
+            client_id="refrain-admin",
+            bootstrap_timeout_ms=2000,
+        )
+    except KafkaError as error:
+        raise Unreachable(
+            f"no Kafka broker answers at {settings.kafka} ({error}). Is it running? "
+            "REFRAIN_KAFKA says where; `refrain up` starts one where none is given."
+        ) from error
+
+
+def create_topics(settings: Settings) -> list[str]:
+    """Create the topics that are missing; one that is there is left as it is.
+
+    Returns
+    -------
+    The names of those created.
+    """
+    admin = open_admin(settings)
+    try:
+        present = set(admin.list_topics())
+        missing = {
+            topic.name: {
+                "num_partitions": settings.partitions,
+                "replication_factor": settings.replication,
+                "configs": topic.config(settings),
+            }
+            for topic in TOPICS
+            if topic.name not in present
+        }
+        created = []
+        for name, wanted in missing.items():
+            try:
+                admin.create_topics({name: wanted}, wait_for_metadata=True)
+                created.append(name)
+            except TopicAlreadyExistsError:
+                continue  # another process of ours was faster
+        return created
+    finally:
+        admin.close()
+
+
+def describe_topics(settings: Settings) -> dict[str, TopicState | None]:
+    """Say of each topic how the broker has it; None where it is missing."""
+    admin = open_admin(settings)
+    try:
+        present = set(admin.list_topics())
+        names = [topic.name for topic in TOPICS if topic.name in present]
+        described = {entry["name"]: entry for entry in admin.describe_topics(names)} if names else {}
+        configs = _configs(admin, names)
+        return {
+            topic.name: _state(topic, described[topic.name], configs[topic.name], settings)
+            if topic.name in described
+            else None
+            for topic in TOPICS
+        }
+    finally:
+        admin.close()
+
+
+def _configs(admin: KafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+    if not names:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    found = admin.describe_configs(resources, config_filter="all")["topic"]
+    return {name: {key: entry["value"] for key, entry in found[name].items()} for name in names}
+
+
+def _state(
+    topic: Topic, described: dict[str, object], config: dict[str, str], settings: Settings
+) -> TopicState:
+    partitions = described["partitions"]
+    count = len(partitions) if isinstance(partitions, list) else 0
+    differences = [
+        f"{key} is {config.get(key)}, not {wanted}"
+        for key, wanted in topic.config(settings).items()
+        if config.get(key) != wanted
+    ]
+    if count != settings.partitions:
+        differences.insert(0, f"{count} partitions, not {settings.partitions}")
+    return TopicState(topic, count, str(described.get("topic_id", "")), tuple(differences))

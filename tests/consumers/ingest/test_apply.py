@@ -1,0 +1,193 @@
+"""A process may die before any step of its way through Redis; whoever comes next mends what it left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from consumers.ingest.apply import Applier
+from models.affinity import ForwardDecay
+from models.listener import Click, Move, Rules
+from models.model import Model
+from stream.connect import AnyRedis, open_redis
+from stream.settings import Settings
+from stream.stores.cohorts import Cohorts
+from stream.stores.listeners import Listeners
+from tests.consumers.redis_state import State, assert_agrees, assert_same, read_state
+from tests.consumers.small_model import small_model
+
+RULES = Rules(ForwardDecay(), margin=0.02, max_artists=4, bot_clicks_per_hour=1000)
+NOW = 1_700_000_000.0
+
+
+class Died(BaseException):
+    """Nothing of the program goes on after this."""
+
+
+class Mortal:
+    """A Redis client whose process dies just before its n-th round trip."""
+
+    def __init__(self, redis: AnyRedis, trips: float = float("inf")) -> None:
+        self._redis = redis
+        self.left = trips
+
+    def _trip(self) -> None:
+        if self.left <= 0:
+            raise Died
+        self.left -= 1
+
+    async def evalsha(self, *arguments: Any) -> Any:
+        self._trip()
+        return await self._redis.evalsha(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._redis, name)
+
+    def pipeline(self, *, transaction: bool) -> Any:
+        pipeline = self._redis.pipeline(transaction=transaction)
+        execute = pipeline.execute
+
+        async def trip() -> Any:
+            self._trip()
+            return await execute()
+
+        pipeline.execute = trip
+        return pipeline
+
+
+class Whole:
+    """Clicks applied, then member sets, as an ingester does it."""
+
+    def __init__(self, redis: Any) -> None:
+        self.listeners = Listeners(redis, RULES.max_artists)
+        self.cohorts = Cohorts(redis, self.listeners)
+
+    async def apply(self, clicks: dict[str, list[Click]], model: Model | None, now: float) -> list[Move]:
+        moves = await Applier(self.listeners, RULES).apply(clicks, model, now)
+        await self.cohorts.follow(moves)
+        return moves
+
+
+def applier(redis: Any) -> Whole:
+    return Whole(redis)
+
+
+def by_user(clicks: Iterable[Click]) -> dict[str, list[Click]]:
+    found: dict[str, list[Click]] = {}
+    for click in clicks:
+        found.setdefault(click.user_id, []).append(click)
+    return found
+
+
+def history() -> list[Click]:
+    """Five listeners; who plays what changes half way."""
+    return [
+        Click(
+            f"u{at % 5}",
+            "0",
+            at,
+            NOW - 3e6 + at * 1e5,
+            "s",
+            (f"a{(at % 5 + (3 if at > 12 else 0) + at % 2) % 6}",),
+            "like" if at > 12 else "play",
+        )
+        for at in range(25)
+    ]
+
+
+async def run(settings: Settings, batches: list[list[Click]], model: Model) -> State:
+    """All in order, nobody dies; in a database that is emptied first."""
+    redis = await open_redis(settings)
+    await redis.flushdb()
+    for batch in batches:
+        await applier(redis).apply(by_user(batch), model, NOW)
+    await redis.aclose()
+    return await asyncio.to_thread(read_state, settings.redis)
+
+
+async def test_a_death_before_any_round_trip_is_mended_by_what_kafka_delivers_again(
+    settings: Settings,
+) -> None:
+    clicks, model = history(), small_model()
+    batches = [clicks[:9], clicks[9:16], clicks[16:]]
+    expected = await run(settings, batches, model)
+    assert len(set(expected.cohorts.values())) > 1
+    redis = await open_redis(settings)
+    deaths = 0
+    for trips in range(100):
+        await redis.flushdb()
+        mortal = Mortal(redis, trips)
+        try:
+            for at, batch in enumerate(batches):
+                done = at
+                await applier(mortal).apply(by_user(batch), model, NOW)
+            break
+        except Died:
+            deaths += 1
+        # Offsets are committed up to the batch in hand; its clicks come again, cut in another way.
+        rest = [click for batch in batches[done:] for click in batch]
+        for at in range(0, len(rest), 4):
+            await applier(redis).apply(by_user(rest[at : at + 4]), model, NOW)
+        state = await asyncio.to_thread(read_state, settings.redis)
+        assert_agrees(state)
+        assert_same(state, expected)
+    await redis.aclose()
+    assert deaths > 15
+
+
+async def test_moves_that_may_not_have_been_said_are_said_again(settings: Settings) -> None:
+    clicks, model = history(), small_model()
+    redis = await open_redis(settings)
+    first, second = by_user(clicks[:15]), by_user(clicks[15:])
+    await applier(redis).apply(first, model, NOW)
+    said = await applier(redis).apply(second, model, NOW)
+    again = await applier(redis).apply(second, model, NOW)
+    assert sorted(again) == sorted(said) != []
+    await redis.aclose()
+
+
+async def test_two_processes_with_the_same_clicks_apply_them_once(settings: Settings) -> None:
+    clicks, model = history(), small_model()
+    expected = await run(settings, [clicks], model)
+    redis = await open_redis(settings)
+    await redis.flushdb()
+    # One of them was thought dead: both read the same partition, the one batch after the other.
+    batches = [clicks[at : at + 5] for at in range(0, 25, 5)]
+
+    async def whole() -> None:
+        for batch in batches:
+            await applier(redis).apply(by_user(batch), model, NOW)
+
+    await asyncio.gather(*(whole() for _ in range(4)))
+    state = await asyncio.to_thread(read_state, settings.redis)
+    assert_agrees(state)
+    assert_same(state, expected)
+    await redis.aclose()
+
+
+@pytest.mark.parametrize("others", [1, 3])
+async def test_listeners_that_several_processes_click_for_at_once_keep_every_click(
+    settings: Settings, others: int
+) -> None:
+    redis = await open_redis(settings)
+
+    async def whole(partition: int) -> None:
+        for click in history():
+            own = click._replace(partition=str(partition))
+            await applier(redis).apply(by_user([own]), small_model(), NOW)
+
+    await asyncio.gather(*(whole(partition) for partition in range(others + 1)))
+    state = await asyncio.to_thread(read_state, settings.redis)
+    assert state.clicks == 25 * (others + 1)
+    assert_agrees(state)
+    await redis.aclose()
+
+
+async def test_a_birth_is_no_change_of_cohort_where_there_is_no_model(settings: Settings) -> None:
+    redis = await open_redis(settings)
+    moves = await applier(redis).apply(by_user(history()[:1]), None, NOW)
+    assert moves == [Move("u0", "", "", history()[0].ts)]
+    await redis.aclose()

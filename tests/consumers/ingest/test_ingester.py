@@ -1,0 +1,254 @@
+"""What would take luck to meet on a real broker: the ingester's loop, with a consumer that the test leads."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import CommitFailedError, KafkaConnectionError
+
+from consumers.ingest.apply import Applier
+from consumers.ingest.ingester import Ingester
+from consumers.ingest.moves import Moves
+from consumers.runtime.live_model import LiveModel
+from models.affinity import ForwardDecay
+from models.listener import Click, Rules
+from models.model import Model
+from stream.connect import AnyRedis, open_redis
+from stream.settings import Settings
+from stream.stores.catalogue import Catalogue
+from stream.stores.cohorts import Cohorts
+from stream.stores.heartbeats import Heartbeat
+from stream.stores.listeners import Listeners
+from stream.stores.snapshots import Snapshots
+from tests.consumers.crowd import click
+from tests.consumers.producer import Producer
+from tests.consumers.redis_state import assert_agrees, read_state
+from tests.consumers.test_sweep import House, model
+from tests.waiting import wait_for_it
+
+PLACE = TopicPartition("clicks", 0)
+
+
+@dataclass
+class Message:
+    value: bytes
+    offset: int
+    topic: str = "clicks"
+    partition: int = 0
+    key: bytes | None = None
+
+
+@dataclass
+class Consumer:
+    """Hands over the batches that the test puts into it; remembers what is committed."""
+
+    batches: asyncio.Queue[list[Message]] = field(default_factory=asyncio.Queue)
+    committed: list[int] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.open.set()
+
+    async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Message]]:
+        return {PLACE: await self.batches.get()}
+
+    async def commit(self, offsets: Mapping[TopicPartition, Any]) -> None:
+        await self.open.wait()
+        if self.errors:
+            raise self.errors.pop(0)
+        self.committed.append(offsets[PLACE].offset)
+
+
+class Slow(Applier):
+    """An applier in whose midst something happens: between taking up a model and writing."""
+
+    meanwhile: Any = None
+
+    async def digest(self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float) -> Any:
+        if self.meanwhile is not None:
+            happening, self.meanwhile = self.meanwhile, None
+            await happening()
+        return await super().digest(clicks, model, now)
+
+
+@dataclass
+class Stage:
+    """An ingester that runs."""
+
+    redis: AnyRedis
+    applier: Slow
+    consumer: Consumer
+    producer: Producer
+    ingester: Ingester
+    stop: asyncio.Event
+    running: asyncio.Task[None]
+    offset: int = 0
+
+    def deliver(self, *events: dict[str, Any]) -> None:
+        messages = []
+        for event in events:
+            messages.append(Message(json.dumps(event).encode(), self.offset))
+            self.offset += 1
+        self.consumer.batches.put_nowait(messages)
+
+    async def until_committed(self, offset: int) -> None:
+        async def committed() -> bool:
+            if self.running.done():
+                self.running.result()
+            return offset in self.consumer.committed
+
+        await wait_for_it(committed, f"offset {offset} to be committed")
+
+
+@pytest.fixture
+async def stage(settings: Settings) -> AsyncIterator[Stage]:
+    redis = await open_redis(settings)
+    listeners = Listeners(redis, 50)
+    applier = Slow(listeners, Rules(ForwardDecay(), max_artists=50))
+    consumer, producer, stop = Consumer(), Producer(), asyncio.Event()
+    live = LiveModel(Snapshots(redis))
+    await live.refresh()
+    ingester = Ingester(
+        consumer,
+        producer,
+        applier,
+        Moves(Cohorts(redis, listeners), producer, stop),
+        Catalogue(redis),
+        live,
+        Heartbeat(redis, "ingest"),
+        batch_clicks=100,
+        epoch=0,
+        stop=stop,
+    )
+    running = asyncio.create_task(ingester.run())
+    yield Stage(redis, applier, consumer, producer, ingester, stop, running)
+    stop.set()
+    ended, _ = await asyncio.wait({running}, timeout=30)
+    assert ended, "it does not end"
+    running.result()
+    await redis.aclose()
+
+
+async def test_who_is_written_under_an_old_model_after_the_sweep_passed_is_taken_over(
+    stage: Stage, settings: Settings
+) -> None:
+    house = House(stage.redis, settings)
+
+    async def a_model_and_its_sweep() -> None:
+        await house.snapshots.publish(model(2))
+        await house.sweep(2)
+
+    stage.applier.meanwhile = a_model_and_its_sweep
+    stage.deliver(click("u", "artist 1"), click("v", "artist 2"))
+    await stage.until_committed(2)
+    state = await asyncio.to_thread(read_state, settings.redis)
+    assert all(state.cohorts.values())
+    assert {int.from_bytes(taste[4:8], "little") for taste in state.tastes.values()} == {2}
+    assert_agrees(state)
+    said = stage.producer.said()
+    assert {(change["user_id"], change["to"]) for change in said} == set(state.cohorts.items())
+
+
+async def test_offsets_are_committed_after_all_is_written_and_said(stage: Stage) -> None:
+    stage.producer.errors = [KafkaConnectionError()]
+    stage.deliver(click("u", "artist 1"), {"user_id": "u"})
+    await stage.until_committed(2)
+    assert await stage.redis.hget("user:{u}", "clicks") == b"1"
+    assert [topic for topic, _ in stage.producer.sent] == ["dead-letters"]
+    assert stage.consumer.committed == [2]
+
+
+async def test_a_batch_waits_for_the_one_before_only_with_listeners_of_both(stage: Stage) -> None:
+    go_on = asyncio.Event()
+    stage.applier.meanwhile = go_on.wait
+    stage.deliver(click("u", "artist 1"))
+    stage.deliver(click("u", "artist 2"), click("v", "artist 2"))
+
+    async def second() -> bool:
+        return bool(await stage.redis.exists("user:{v}"))
+
+    await wait_for_it(second, "the second batch to be written, while the first is not")
+    assert not await stage.redis.exists("user:{u}")
+    assert stage.consumer.committed == []
+    go_on.set()
+    await stage.until_committed(3)
+    assert stage.consumer.committed == [1, 3]
+    assert await stage.redis.hget("user:{u}", "clicks") == b"2"
+
+
+async def test_who_was_just_moved_is_not_moved_again_before_all_has_followed(stage: Stage) -> None:
+    async def clicks_of(user: str, number: bytes) -> bool:
+        return bool(await stage.redis.hget(f"user:{{{user}}}", "clicks") == number)
+
+    stage.consumer.open.clear()
+    stage.deliver(click("u", "artist 1"))
+    stage.deliver(click("u", "artist 2"), click("v", "artist 2"))
+    await wait_for_it(lambda: clicks_of("v", b"1"), "the second batch, while the first is not committed")
+    assert await clicks_of("u", b"1")
+    stage.consumer.open.set()
+    await stage.until_committed(3)
+    assert await clicks_of("u", b"2")
+
+
+async def test_a_commit_is_tried_until_kafka_answers(stage: Stage) -> None:
+    stage.consumer.errors = [KafkaConnectionError(), KafkaConnectionError()]
+    stage.deliver(click("u", "artist 1"))
+    await stage.until_committed(1)
+
+
+async def test_offsets_that_are_somebody_elses_by_now_are_left_alone(stage: Stage) -> None:
+    stage.consumer.errors = [CommitFailedError()]
+    stage.deliver(click("u", "artist 1"))
+    stage.deliver(click("u", "artist 1"))
+    await stage.until_committed(2)
+    assert stage.consumer.committed == [2]
+
+
+async def test_what_was_fetched_before_a_rebalance_is_the_next_owners(stage: Stage) -> None:
+    held, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        held.set()
+        await go_on.wait()
+
+    stage.applier.meanwhile = hold
+    stage.deliver(click("u", "artist 1"))
+    await held.wait()
+    stage.deliver(click("v", "artist 1"))
+    await wait_for_it(_empty(stage), "the second to be fetched")
+    stage.deliver(click("w", "artist 1"))  # fetched while two are in hand
+    await wait_for_it(_empty(stage), "the third to be fetched")
+    revoking = asyncio.create_task(stage.ingester.on_partitions_revoked({PLACE}))
+    await asyncio.sleep(0)
+    assert not revoking.done()  # the batches in hand are finished first
+    go_on.set()
+    await revoking
+    assert stage.consumer.committed == [1, 2]
+    stage.deliver(click("x", "artist 1"))
+    await stage.until_committed(4)
+    assert await stage.redis.exists("user:{v}", "user:{w}") == 1
+
+
+def _empty(stage: Stage) -> Any:
+    async def empty() -> bool:
+        return stage.consumer.batches.empty()
+
+    return empty
+
+
+async def test_the_batch_in_hand_is_finished_when_asked_to_end(stage: Stage) -> None:
+    async def asked() -> None:
+        stage.stop.set()
+
+    stage.applier.meanwhile = asked
+    stage.deliver(click("u", "artist 1"))
+    await stage.until_committed(1)
+    await asyncio.wait_for(stage.running, 60)
+    assert await stage.redis.hget("user:{u}", "clicks") == b"1"

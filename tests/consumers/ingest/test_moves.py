@@ -1,0 +1,93 @@
+"""In whatever order moves of a listener arrive, member sets and what is said agree with the record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from consumers.ingest.moves import Moves
+from models.listener import last_move
+from models.update import Digest
+from stream.connect import AnyRedis, open_redis
+from stream.settings import Settings
+from stream.stores.cohorts import Cohorts, members_key
+from stream.stores.listeners import Listeners
+from tests.consumers.producer import Producer
+from tests.consumers.small_model import small_model
+from tests.stream.written import digest_of, put
+
+MODEL = small_model(version=7)  # of cohorts c1, c2 and c5
+
+
+@pytest.fixture
+async def redis(settings: Settings) -> AsyncIterator[AnyRedis]:
+    redis = await open_redis(settings)
+    yield redis
+    await redis.aclose()
+
+
+@pytest.fixture
+def listeners(redis: AnyRedis) -> Listeners:
+    return Listeners(redis, 50)
+
+
+@pytest.fixture
+def producer() -> Producer:
+    return Producer()
+
+
+@pytest.fixture
+def moves(redis: AnyRedis, listeners: Listeners, producer: Producer) -> Moves:
+    return Moves(Cohorts(redis, listeners), producer, asyncio.Event())
+
+
+def moved(origin: str, to: str, ts: float, place: str, rev: int = 0) -> Digest:
+    """A write of u's record, and the move that it makes."""
+    digest = digest_of("u", rev=rev, cohort=to)
+    digest.listener.cohort_from, digest.listener.cohort_since, digest.listener.moved = origin, ts, place
+    digest.moves.append(last_move(digest.listener, MODEL))
+    return digest
+
+
+async def test_a_move_says_the_listener_both_cohorts_and_why(
+    moves: Moves, listeners: Listeners, producer: Producer
+) -> None:
+    gone = moved("c9", "c2", 5.0, "0:1")
+    await put(listeners, gone)
+    await moves.follow(gone.moves, MODEL)
+    assert producer.said() == [
+        {"user_id": "u", "from": "c9", "to": "c2", "reason": "rebirth", "model_version": 7, "ts": 5.0}
+    ]
+
+
+async def test_a_birth_into_no_cohort_is_not_said(
+    moves: Moves, listeners: Listeners, producer: Producer
+) -> None:
+    birth = moved("", "", 1.0, "0:1")
+    await put(listeners, birth)
+    await moves.follow(birth.moves, None)
+    assert producer.sent == []
+
+
+async def test_who_is_overtaken_by_another_move_says_that_too(
+    moves: Moves, listeners: Listeners, producer: Producer, redis: AnyRedis
+) -> None:
+    first, second = moved("c1", "c2", 5.0, "0:1"), moved("c2", "c5", 6.0, "model:7", rev=1)
+    await put(listeners, first)
+
+    async def another_moves_on() -> None:
+        # On record after the first, said before it.
+        await put(listeners, second)
+        await moves.follow(second.moves, MODEL)
+
+    producer.before = another_moves_on
+    await moves.follow(first.moves, MODEL)
+    said = [(change["from"], change["to"], change["reason"], change["ts"]) for change in producer.said()]
+    assert said == [
+        ("c2", "c5", "refresh", 6.0),
+        ("c1", "c2", "click", 5.0),
+        ("c2", "c5", "refresh", 6.0),
+    ]
+    assert [await redis.sismember(members_key(cohort), "u") for cohort in ("c1", "c2", "c5")] == [0, 0, 1]

@@ -1,0 +1,156 @@
+"""The judge of a trainer: by what listeners discover, before anybody learns from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+import redis
+
+from consumers.ingest.ingester import ingest
+from consumers.train.judge import Judge
+from consumers.train.trainer import judge as judging
+from consumers.train.trainer import train
+from models.cohort_learner import CohortLearner
+from models.model import Model
+from models.quality.validation import Comparison
+from stream.settings import Settings
+from stream.stores.snapshots import Snapshots
+from tests.consumers.kafka_log import KafkaLog
+from tests.consumers.kept import asked, heartbeat
+from tests.consumers.running import Running
+from tests.consumers.scenes import clicking, learning
+from tests.waiting import wait_for
+
+SCENES = [[f"s{scene} a{artist}" for artist in range(15)] for scene in range(6)]
+EVERYTHING = [artist for scene in SCENES for artist in scene]
+
+Row = tuple[list[str], list[float]]
+
+
+def played(seed: int, number: int = 500) -> list[Row]:
+    """Listeners of six scenes, eight artists each."""
+    rng = random.Random(seed)  # noqa: S311 - made up, no secret
+    return [(rng.sample(SCENES[at % 6], 8), [1.0] * 8) for at in range(number)]
+
+
+def learned(n_cohorts: int = 6) -> Model:
+    learner = CohortLearner(n_cohorts=n_cohorts, n_dims=6)
+    learner.learn_many(played(1))
+    return learner.snapshot(1, 0.0)
+
+
+def spoiled(model: Model) -> Model:
+    """The same with artists mixed up: it foresees nothing."""
+    order = np.random.default_rng(1).permutation(len(model.artists))
+    return dataclasses.replace(model, vectors=model.vectors[order])
+
+
+def discover(judge: Judge, rows: Sequence[Row], seed: int, *, elsewhere: bool = False) -> bool:
+    """Each listener discovers the last of their artists, or one of any scene; whether that is drift."""
+    rng = random.Random(seed)  # noqa: S311 - made up, no secret
+    drifts = False
+    for at in range(0, len(rows), 25):
+        part = [([*a[:-1], rng.choice(EVERYTHING) if elsewhere else a[-1]], w) for a, w in rows[at : at + 25]]
+        users = [f"u{seed} {at + i}" for i in range(len(part))]
+        added: Mapping[str, Mapping[str, float]] = {
+            user: {artists[-1]: 1.0} for user, (artists, _) in zip(users, part, strict=True)
+        }
+        drifts = judge.see(users, part, added) or drifts
+    return drifts
+
+
+@pytest.fixture
+def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
+    """A judge who has seen half of all listeners discover within their scenes."""
+    monkeypatch.setattr(judging, "SPARED", 2)
+    judge = Judge()
+    judge.serves(learned())
+    for seed in range(2, 6):
+        discover(judge, played(seed), seed)
+    return judge
+
+
+def test_what_the_live_model_foresaw_is_measured(judge: Judge) -> None:
+    assert judge.figures()["auc_cohort"] > 0.8
+    assert judge.figures()["lift_listener"] > 3
+
+
+def test_a_candidate_that_foresees_nothing_is_worse(judge: Judge) -> None:
+    assert judge.compare(spoiled(learned())).worse
+
+
+def test_a_candidate_as_good_is_not_worse(judge: Judge) -> None:
+    assert not judge.compare(learned()).worse
+
+
+def test_before_anything_serves_no_candidate_is_worse() -> None:
+    assert not Judge().compare(learned()).worse
+
+
+def test_only_more_cohorts_than_before_are_a_trial(judge: Judge) -> None:
+    assert judge.trial(learned(n_cohorts=6)) is None
+    trial = judge.trial(learned(n_cohorts=12))
+    assert trial is not None
+    assert trial.discoveries > 0
+
+
+def test_listening_that_changes_is_noticed(judge: Judge) -> None:
+    assert not discover(judge, played(7, 1000), 7)
+    assert discover(judge, played(8, 4000), 8, elsewhere=True)
+
+
+def test_nobody_is_spared_where_there_are_few() -> None:
+    users = [f"u{number}" for number in range(1000)]
+    assert not any(Judge().spares(user, judging.SPARE_FROM - 1) for user in users)
+    spared = sum(Judge().spares(user, judging.SPARE_FROM) for user in users)
+    assert 0.5 / judging.SPARED < spared / len(users) < 2 / judging.SPARED
+
+
+def test_the_trainer_does_not_publish_what_is_worse(
+    settings: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "SPARED", 1)
+    monkeypatch.setattr(judging, "SPARE_FROM", 10**9)  # all judge, and all are learned from
+    monkeypatch.setattr(judging, "ENOUGH_CROWD", 50)
+    monkeypatch.setattr("models.quality.validation.ENOUGH", 60)
+    honest = CohortLearner.snapshot
+
+    def snapshot(learner: CohortLearner, version: int, now: float) -> Model:
+        model = honest(learner, version, now)
+        good = heartbeat(db).get("discoveries", "0")
+        return model if int(float(good)) < 100 else spoiled(model)
+
+    monkeypatch.setattr(CohortLearner, "snapshot", snapshot)
+    with clicking(log), Running(ingest, settings), Running(train, learning(settings)):
+        wait_for(lambda: int(heartbeat(db).get("refused", 0)) >= 2, "candidates that are refused")
+        serving = int(db.get("model:current") or 0)
+    model = asked(settings, lambda store: store.load(serving))
+    assert model.validation["auc_listener"] > 0.6
+    assert {"auc_cohort", "lift_cohort", "lift_listener", "discoveries"} <= model.validation.keys()
+
+
+def test_a_candidate_is_compared_with_the_version_that_serves_also_an_earlier_one(
+    settings: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[tuple[int | None, int]] = []
+    honest = Judge.compare
+
+    def compare(judge: Judge, candidate: Model) -> Comparison:
+        compared.append((judge.judged, candidate.version))
+        return honest(judge, candidate)
+
+    monkeypatch.setattr(Judge, "compare", compare)
+    with clicking(log), Running(ingest, settings), Running(train, learning(settings)):
+        wait_for(lambda: int(db.get("model:current") or 0) >= 3, "some models")
+        assert all(judged == candidate - 1 for judged, candidate in compared[1:])
+        asked(settings, lambda store: store.use(2, pin=True))
+        wait_for(
+            lambda: [judged for judged, _ in compared[-2:]] == [2, 2], "two compared with the pinned one"
+        )
+        newest = asked(settings, Snapshots.newest)
+        asked(settings, lambda store: store.use(newest))
+        wait_for(lambda: (compared[-1][0] or 0) > newest, "one compared with a newer one again")

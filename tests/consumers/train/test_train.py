@@ -1,0 +1,164 @@
+"""From clicks to cohorts that serve, and from one model to the next."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import redis
+
+from consumers.ingest.ingester import ingest
+from consumers.train.trainer import train
+from stream.settings import Settings
+from stream.stores import snapshots
+from stream.stores.snapshots import Snapshots
+from tests.consumers.kafka_log import KafkaLog
+from tests.consumers.kept import asked, heartbeat
+from tests.consumers.redis_state import State, assert_agrees, read_state
+from tests.consumers.running import Running
+from tests.consumers.scenes import LISTENERS, SCENES, clicking, clicks, learning, put_names, scene_of
+from tests.waiting import wait_for
+
+
+def current(db: redis.Redis) -> int:
+    return int(db.get("model:current") or 0)
+
+
+def settled(db: redis.Redis, number: int) -> bool:
+    """Whether a trainer has learned all that these clicks were applied to, and all are where it says."""
+    trainer = heartbeat(db)
+    learned = (trainer.get("clicks"), trainer.get("applied"), trainer.get("settled")) == (
+        str(number),
+        str(number),
+        "1",
+    )
+    return learned and "version" in trainer and db.hget("model:sweep", "done") == trainer["version"]
+
+
+def learned(settings: Settings, log: KafkaLog, db: redis.Redis) -> State:
+    """What is in Redis when everything has been learned from the clicks of all."""
+    put_names(settings)
+    log.send("clicks", clicks())
+    with Running(ingest, settings), Running(train, learning(settings)):
+        log.wait_until_caught_up("ingest", "clicks")
+        wait_for(lambda: settled(db, len(clicks())), "a model of all of it")
+    return read_state(settings.redis)
+
+
+def main_scene(state: State, cohort: str) -> int:
+    return Counter(scene_of(user) for user in state.members[cohort]).most_common(1)[0][0]
+
+
+def test_listeners_of_one_scene_come_into_one_cohort(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    state = learned(settings, log, db)
+    assert_agrees(state)
+    cohorts = {cohort for cohort in state.members if cohort and state.members[cohort]}
+    assert {main_scene(state, cohort) for cohort in cohorts} == set(range(len(SCENES)))
+    at_home = [user for user, cohort in state.cohorts.items() if main_scene(state, cohort) == scene_of(user)]
+    assert len(at_home) > 0.9 * len(LISTENERS)
+
+
+def test_a_cohort_is_called_by_the_artists_that_set_it_apart(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    state = learned(settings, log, db)
+    model = asked(settings, lambda store: store.load(current(db)))
+    assert set(model.cohort_ids) == set(db.zrange("cohorts", 0, -1))
+    assert len(set(model.labels)) == len(model.labels)
+    for cohort, label in zip(model.cohort_ids, model.labels, strict=True):
+        about = db.hgetall(f"cohort:{{{cohort}}}")
+        assert about["label"] == label
+        assert about["model_version"] == str(model.version)
+        assert 0 < float(about["born"]) <= model.created_at
+        scene = main_scene(state, cohort)
+        # The catalogue does not know the last scene; its artists go by their ids.
+        named = f"{SCENES[scene]} " if scene < len(SCENES) - 1 else f"artist-{scene}-"
+        assert all(name.startswith(named) for name in label.split(", ")), label
+        apart = db.zrange(f"cohort:{{{cohort}}}:artists", 0, -1, desc=True, withscores=True)
+        assert apart[0][0].startswith(f"artist-{scene}-")
+        assert all(ratio > 1 for _, ratio in apart)
+
+
+def test_no_listeners_name_is_in_any_byte_of_a_snapshot(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    learned(settings, log, db)
+    with redis.Redis.from_url(settings.redis) as client:
+        kept = b"".join(client.get(key) for key in client.scan_iter("model:*") if key[6:].isdigit())
+    assert b"artist-0-1" in kept
+    for encoding in ("utf-8", "utf-16-le", "utf-32-le"):
+        for part in ("Ünï", "\\u00dcn\\u00ef", "listener "):
+            assert part.encode(encoding) not in kept
+
+
+def test_the_first_model_waits_for_its_listeners_and_says_how_many_it_met(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    log.send("clicks", clicks(LISTENERS[:99]))
+    with Running(ingest, settings), Running(train, learning(settings)):
+        wait_for(lambda: heartbeat(db).get("sample") == "99", "99 listeners in the sample")
+        rows = int(heartbeat(db)["rows"])
+        log.send("clicks", clicks(LISTENERS[:99], seed=2))
+        wait_for(lambda: int(heartbeat(db)["rows"]) > rows, "something learned from the same listeners")
+        assert current(db) == 0
+        assert db.zrange("cohorts", 0, -1) == []
+        log.send("clicks", clicks(LISTENERS[99:100]))
+        wait_for(lambda: current(db) == 1, "the first model")
+    assert asked(settings, lambda store: store.load(1)).listeners == 100
+
+
+def test_old_snapshots_go_as_new_ones_come(
+    settings: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "KEPT", 3)
+    with Running(ingest, settings), Running(train, learning(settings)), clicking(log):
+        wait_for(lambda: current(db) >= 5, "some more models than are kept")
+    last = current(db)
+    assert [version for version, _ in asked(settings, Snapshots.versions)] == [last, last - 1, last - 2]
+    assert {int(key[6:]) for key in db.scan_iter("model:*") if key[6:].isdigit()} == set(
+        range(last - 2, last + 1)
+    )
+
+
+def test_a_version_that_was_chosen_serves_and_is_kept_until_the_newest_is_asked_for(
+    settings: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "KEPT", 3)
+    with Running(ingest, settings), Running(train, learning(settings)), clicking(log):
+        wait_for(lambda: current(db) >= 2, "two models")
+        asked(settings, lambda store: store.use(2, pin=True))
+        wait_for(lambda: not db.exists("model:3") and int(db.get("model:counter")) > 5, "training to go on")
+        wait_for(lambda: db.hget("model:sweep", "done") == "2", "everybody to be placed by the chosen one")
+        assert current(db) == 2
+        assert db.exists("model:2")
+        newest = asked(settings, Snapshots.newest)
+        assert newest > 2
+        asked(settings, lambda store: store.use(newest))
+        wait_for(lambda: current(db) > newest, "a newer one to serve")
+        wait_for(
+            lambda: int(db.hget("model:sweep", "done") or 0) >= newest,
+            "everybody to be placed by a newer one",
+        )
+
+
+def test_a_trainer_goes_on_where_the_last_one_stopped(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    before = learned(settings, log, db)
+    last = asked(settings, lambda store: store.load(current(db)))
+    assert last.clicks == len(clicks())
+    more = clicks(each=2, seed=3)
+    with Running(ingest, settings), Running(train, learning(settings)):
+        log.send("clicks", more)
+        log.wait_until_caught_up("ingest", "clicks")
+        wait_for(lambda: settled(db, len(more)), "a model of all of it")
+    after = read_state(settings.redis)
+    following = asked(settings, lambda store: store.load(last.version + 1))
+    final = asked(settings, lambda store: store.load(current(db)))
+    assert following.cohort_ids == final.cohort_ids == last.cohort_ids
+    assert (final.born == last.born).all()
+    assert final.clicks == last.clicks + len(more)
+    for cohort in last.cohort_ids:
+        assert main_scene(after, cohort) == main_scene(before, cohort)

@@ -1,0 +1,194 @@
+"""Workers that die, wait, come and go: every release is answered, wholly and once."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from consumers.work.worker import work
+from tests.consumers.crowd import publish
+from tests.consumers.desk import Answer, Desk, feedback
+from tests.consumers.own_redis import OwnRedis
+from tests.consumers.placed import names, place, scores, use
+from tests.consumers.redis_proxy import RedisProxy
+from tests.consumers.running import Running
+from tests.consumers.small_model import small_model
+from tests.refrain_command import Refrain
+from tests.waiting import wait_for
+
+SMALL = {"c1": names("c1", 30), "c2": names("c2", 20), "c5": names("c5", 10)}
+LARGE = {"c1": names("c1", 10_000), "c2": names("c2", 6000), "c5": names("c5", 4000)}
+EVERYBODY = [user for users in SMALL.values() for user in users]
+
+
+@pytest.fixture
+def own_desk(desk: Desk, tmp_path: Path) -> Iterator[tuple[Desk, OwnRedis]]:
+    """A desk whose workers have a Redis that may be killed; sixty listeners are in it."""
+    server = OwnRedis(tmp_path / "own redis")
+    server.start()
+    settings = desk.settings.model_copy(update={"redis": server.url})
+    place(settings, SMALL)
+    with server.client() as db:
+        yield Desk(settings, desk.log, db), server
+    server.kill()
+
+
+class ThirdClaim:
+    """True of the third time that a worker makes sure that a release is still its own: ten pages are out."""
+
+    def __init__(self, desk: Desk) -> None:
+        script = files("stream").joinpath("stores/lua/claim_release.lua").read_text(encoding="utf-8")
+        self._digest = desk.db.script_load(script).encode()
+        self._claims = itertools.count(1)
+
+    def __call__(self, said: bytes) -> bool:
+        return self._digest in said and next(self._claims) == 3
+
+
+def test_a_worker_that_is_killed_in_the_middle_of_an_audience_is_followed_by_one_that_ends_it(
+    desk: Desk, refrain: Refrain
+) -> None:
+    place(desk.settings, LARGE)
+    everybody = {user for users in LARGE.values() for user in users}
+    large = {"max_audience": len(everybody)}
+    with RedisProxy(desk.settings.redis, ThirdClaim(desk)) as proxy:
+        victim = refrain.start("work", redis=proxy.url, candidates=1.0, **large)
+        desk.publish("r1", "a1")
+        wait_for(proxy.held.is_set, "the middle of the audience")
+        victim.kill()
+    desk.log.bury("work")
+    desk.db.hset("release:{r1}", "till", 0)  # its time is up
+    before = desk.answer("r1")
+    assert (len(before.pages), before.summaries) == (10, ())
+    with Running(work, desk.settings.model_copy(update=large)):
+        answer = desk.wait_for("r1")
+    assert [page["page"] for page in answer.pages] == list(range(20))
+    assert answer.pages[:10] == before.pages
+    assert answer.told == everybody
+    assert (answer.summary["pages"], answer.summary["users"]) == (20, len(everybody))
+    assert desk.db.hget("release:{r1}", "state") == "done"
+
+
+def test_a_release_waits_for_a_redis_that_died(own_desk: tuple[Desk, OwnRedis]) -> None:
+    desk, server = own_desk
+    with Running(work, desk.settings) as worker:
+        desk.ask("before", "a1")
+        server.kill()
+        desk.publish("meanwhile", "a1")
+        server.start()
+        answer = desk.wait_for("meanwhile")
+        assert answer.told == desk.answer("before").told
+        assert worker.alive
+
+
+def test_a_worker_asked_to_end_while_redis_is_away_leaves_all_to_the_next(
+    own_desk: tuple[Desk, OwnRedis], refrain: Refrain
+) -> None:
+    desk, server = own_desk
+    first = refrain.start("work", redis=server.url, candidates=1.0)
+    told = desk.ask("before", "a1").told
+    server.kill()
+    desk.publish("meanwhile", "a1")
+    desk.log.send("feedback", feedback("before", [(user, "sent") for user in told]))
+    desk.log.send("songs", [{"song_id": "s1", "artist_ids": ["a1"]}])
+    wait_for(lambda: _said(first.log, "answering a release", "counting feedback", "filling"), "its word")
+    assert first.stop() == 0
+    assert not _said(first.log, "Traceback")
+    server.start()
+    with Running(work, desk.settings):
+        assert desk.wait_for("meanwhile").told == told
+        for topic in ("feedback", "songs"):
+            desk.log.wait_until_caught_up("work", topic)
+    assert desk.counts("release:{before}") == {"sent": len(told), "ctr": 0}
+    assert desk.db.exists("song:{s1}")
+
+
+def _said(log: Path, *words: str) -> bool:
+    said = " ".join(log.read_text(errors="replace").split())
+    return all(word in said for word in words)
+
+
+def test_what_is_delivered_again_changes_nothing(desk: Desk) -> None:
+    place(desk.settings, SMALL)
+    with Running(work, desk.settings):
+        told = sorted(desk.ask("r1", "a1").told)
+        desk.report("r1", *((user, "sent") for user in told), *((user, "clicked") for user in told[:15]))
+        desk.log.send("songs", [{"song_id": "s1", "artist_ids": ["a1"], "title": "Á"}])
+        desk.log.wait_until_caught_up("work", "songs")
+    keys = ["release:{r1}", "release:{r1}:counts", "song:{s1}", *(f"cohort:{{{c}}}" for c in SMALL)]
+    before = [desk.db.hgetall(key) for key in keys]
+    answer = desk.answer("r1")
+    for topic in ("releases", "feedback", "songs"):
+        desk.log.reset("work", topic)
+    with Running(work, desk.settings):
+        for topic in ("releases", "feedback", "songs"):
+            desk.log.wait_until_caught_up("work", topic)
+    assert [desk.db.hgetall(key) for key in keys] == before
+    assert desk.answer("r1") == answer
+
+
+def test_two_workers_answer_each_release_once_and_count_each_event_once(desk: Desk, refrain: Refrain) -> None:
+    place(desk.settings, SMALL)
+    first = refrain.start("work", candidates=1.0)
+    wait_for(lambda: len(desk.log.members("work")) == 1, "the first to join")
+    releases = [f"r{at}" for at in range(60)]
+    desk.publish_all(releases[:20], "a1")
+    second = refrain.start("work", candidates=1.0)
+    for name in releases[20:40]:
+        desk.publish(name, "a1")
+        told = desk.wait_for(name).told
+        desk.log.send("feedback", feedback(name, [(user, "sent") for user in told]))
+    wait_for(lambda: len(desk.log.members("work")) == 2, "the second to join")
+    desk.publish_all(releases[40:], "a1")
+    assert first.stop() == 0
+    wait_for(lambda: len(_answered(desk)) == len(releases), "all audiences")
+    for topic in ("releases", "feedback"):
+        desk.log.wait_until_caught_up("work", topic)
+    assert second.stop() == 0
+    answers = _answered(desk)
+    assert answers.keys() == set(releases)
+    for answer in answers.values():
+        assert answer.summary["users"] == len(answer.told) == 60
+    counted = [desk.counts(f"release:{{{name}}}").get("sent") for name in releases[20:40]]
+    assert counted == [60] * 20
+
+
+def _answered(desk: Desk) -> dict[str, Answer]:
+    return {name: answer for name, answer in desk.answers().items() if answer.summaries}
+
+
+def test_a_release_is_answered_by_one_version_of_the_model(desk: Desk) -> None:
+    models = {version: small_model(version, seed=version) for version in (3, 4)}
+    place(desk.settings, SMALL, models[3])
+    release = itertools.count()
+    with Running(work, desk.settings):
+
+        def version_that_answers() -> int:
+            answer = desk.ask(f"r{next(release)}", "a1")
+            (version,) = {page["model_version"] for page in answer.pages}
+            assert answer.scores == pytest.approx(scores(EVERYBODY, "a1", models[version]), abs=1e-5)
+            return version
+
+        assert version_that_answers() == 3
+        publish(desk.settings, models[4])
+        wait_for(lambda: version_that_answers() == 4, "the newer model to serve")
+        use(desk.settings, 3)
+        wait_for(lambda: version_that_answers() == 3, "the older model to serve again")
+
+
+def test_a_worker_without_a_model_says_so_and_answers_when_asked_again(desk: Desk) -> None:
+    with Running(work, desk.settings):
+        answer = desk.ask("r1", "a1")
+        assert (answer.pages, answer.summary["reason"]) == ((), "no model yet")
+        place(desk.settings, SMALL)
+        asked = itertools.count(2)
+
+        def told_now() -> set[str]:
+            desk.publish("r1", "a1")
+            return desk.wait_for("r1", summaries=next(asked)).told
+
+        assert wait_for(told_now, "the model to be taken up") == set(EVERYBODY)

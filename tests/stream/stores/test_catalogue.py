@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stream.connect import AnyRedis
+from stream.stores.catalogue import Catalogue, artist_key, song_key
+from stream.wire.events import Song
+
+
+def song(song_id: str, *artists: str, **more: Any) -> Song:
+    return Song(song_id=song_id, artist_ids=list(artists), **more)
+
+
+async def test_a_song_gives_its_artists_each_once_in_their_order(catalogue: Catalogue) -> None:
+    await catalogue.put([song("s1", "b", "a", "b"), song("s2", "c")])
+    assert await catalogue.artists_of(["s2", "s1", "s1"]) == {"s1": ("b", "a"), "s2": ("c",)}
+
+
+async def test_an_unknown_song_is_left_out_and_found_once_it_is_entered(catalogue: Catalogue) -> None:
+    assert await catalogue.artists_of(["s1"]) == {}
+    await catalogue.put([song("s1", "a")])
+    assert await catalogue.artists_of(["s1"]) == {"s1": ("a",)}
+
+
+async def test_a_song_may_be_entered_anew(redis: AnyRedis, catalogue: Catalogue) -> None:
+    await catalogue.put([song("s1", "a", title="Old", genres=["pop"])])
+    await catalogue.put([song("s1", "b", title="New", genres=["rock"])])
+    assert await Catalogue(redis).artists_of(["s1"]) == {"s1": ("b",)}
+    assert await redis.hget(song_key("s1"), "title") == b"New"
+
+
+async def test_what_is_known_of_a_song_is_kept(redis: AnyRedis, catalogue: Catalogue) -> None:
+    await catalogue.put([song("s1", "a", title="T", genres=["pop"], duration_ms=9, released_at=-5.5)])
+    found = {k.decode(): v.decode() for k, v in (await redis.hgetall(song_key("s1"))).items()}
+    assert found == {
+        "artist_ids": '["a"]',
+        "genres": '["pop"]',
+        "title": "T",
+        "duration_ms": "9",
+        "released_at": "-5.5",
+    }
+
+
+async def test_artists_are_called_by_name_or_by_id_where_none_is_known(catalogue: Catalogue) -> None:
+    await catalogue.put([song("s1", "a1", "a2", "a3", artist_names=["Ana", "Bø"])])
+    assert await catalogue.names(["a3", "a2", "a1"]) == {"a1": "Ana", "a2": "Bø", "a3": "a3"}
+    assert await catalogue.names([]) == {}
+
+
+@pytest.mark.parametrize("asked", ["a2", "Sigur Rós", "SIGUR RÓS"])
+async def test_an_artist_is_found_by_id_or_name_in_any_case(catalogue: Catalogue, asked: str) -> None:
+    await catalogue.put([song("s1", "a1", "a2", artist_names=["Ana", "Sigur Rós"])])
+    assert await catalogue.find(asked) == "a2"
+
+
+async def test_nobody_is_found_by_a_name_that_is_not_there(catalogue: Catalogue) -> None:
+    assert await catalogue.find("Nobody") is None
+
+
+async def test_the_nearest_names_come_first(catalogue: Catalogue) -> None:
+    await catalogue.put([song("s1", "a1", "a2", artist_names=["Radiohead", "Portishead"])])
+    assert (await catalogue.nearest("radiohed", others=["Motorhead"]))[0] == "Radiohead"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("mse", "Muse"), ("gaga", "Lady Gaga"), ("lady gga", "Lady Gaga")]
+)
+async def test_a_slip_in_a_short_name_or_a_part_of_a_long_one_is_near(
+    catalogue: Catalogue, typed: str, meant: str
+) -> None:
+    names = ["M", "Gala", "Shirley Rumsey", "Themselves", "Our Lady Peace", "Lady", "Muse", "Lady Gaga"]
+    await catalogue.put([song("s1", *[f"a{n}" for n in range(len(names))], artist_names=names)])
+    assert (await catalogue.nearest(typed))[0] == meant
+
+
+async def test_artists_are_found_by_genre_in_any_case(catalogue: Catalogue) -> None:
+    await catalogue.put([song("s1", "b", "a", genres=["Post-Rock"]), song("s2", "c", genres=["pop"])])
+    found = await catalogue.artists_of_genres(["POP", "Post-Rock", "none"])
+    assert found == {"POP": ["c"], "Post-Rock": ["a", "b"], "none": []}
+
+
+async def test_artists_are_found_by_label(redis: AnyRedis, catalogue: Catalogue) -> None:
+    await catalogue.put([song("s1", "b", "a", label="L 1"), song("s2", "c", label="L 2"), song("s3", "d")])
+    assert await catalogue.artists_of_label("L 1") == ["a", "b"]
+    assert await catalogue.artists_of_label("none") == []
+    assert await redis.hget(song_key("s2"), "label") == b"L 2"
+
+
+async def test_genres_of_artists_are_those_of_all_their_songs(catalogue: Catalogue) -> None:
+    await catalogue.put([song("s1", "b", "a", genres=["Post-Rock", "live"]), song("s2", "a", genres=["Pop"])])
+    await catalogue.put([song("s3", "c")])
+    assert await catalogue.genres(["a", "b", "c"]) == {
+        "a": ["live", "pop", "post-rock"],
+        "b": ["live", "post-rock"],
+    }
+    assert await catalogue.genres([]) == {}
+
+
+async def test_listeners_of_artists_are_counted(redis: AnyRedis, catalogue: Catalogue) -> None:
+    await catalogue.count({"a": 5, "b": 1})
+    await catalogue.count({"a": 6})
+    assert [await redis.hget(artist_key(a), "listeners") for a in "ab"] == [b"6", b"1"]
+
+
+async def test_thousands_of_songs_are_entered_at_once(catalogue: Catalogue) -> None:
+    songs = [song(f"s{i}", f"a{i % 7}", artist_names=[f"Artist {i % 7}"]) for i in range(3000)]
+    await catalogue.put(songs)
+    assert await catalogue.artists_of(f"s{i}" for i in range(3000)) == {
+        f"s{i}": (f"a{i % 7}",) for i in range(3000)
+    }

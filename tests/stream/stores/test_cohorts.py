@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from models.listener import Move
+from models.model import Model
+from stream.connect import AnyRedis
+from stream.stores.cohorts import Cohorts, apart_key, cohort_key, members_key
+from stream.stores.listeners import Listeners
+from tests.stream.written import digest_of, put
+
+
+async def members(redis: AnyRedis, cohort: str) -> set[str]:
+    return {user.decode() for user in await redis.smembers(members_key(cohort))}
+
+
+async def assert_sizes(redis: AnyRedis, cohorts: Cohorts, expected: dict[str, int]) -> None:
+    assert await cohorts.sizes() == expected
+    for cohort, size in expected.items():
+        assert await redis.scard(members_key(cohort)) == size
+        assert int(await redis.hget(cohort_key(cohort), "size")) == size
+
+
+async def test_one_who_is_born_waits_in_no_cohort(
+    redis: AnyRedis, listeners: Listeners, cohorts: Cohorts
+) -> None:
+    await put(listeners, digest_of("u"))
+    await cohorts.follow([Move("u", "", "", 1.0)])
+    assert await members(redis, "") == {"u"}
+    assert await cohorts.sizes() == {}
+    assert await cohorts.listeners() == 1
+
+
+async def test_sets_and_sizes_follow_moves(redis: AnyRedis, listeners: Listeners, cohorts: Cohorts) -> None:
+    for user in "abc":
+        await put(listeners, digest_of(user, cohort="c1"))
+    await cohorts.follow([Move(user, "", "c1", 1.0) for user in "abc"])
+    await assert_sizes(redis, cohorts, {"c1": 3})
+    await put(listeners, _moved("b", to="c2"))
+    await cohorts.follow([Move("b", "c1", "c2", 2.0)])
+    assert await members(redis, "c1") == {"a", "c"}
+    assert await members(redis, "c2") == {"b"}
+    assert await members(redis, "") == set()
+    await assert_sizes(redis, cohorts, {"c1": 2, "c2": 1})
+    assert await cohorts.listeners() == 3
+
+
+def _moved(user: str, *, to: str, rev: int = 1):  # type: ignore[no-untyped-def]
+    digest = digest_of(user, rev=rev, cohort=to)
+    digest.moves.append(Move(user, "somewhere", to, 2.0))
+    return digest
+
+
+async def test_following_twice_changes_nothing(
+    redis: AnyRedis, listeners: Listeners, cohorts: Cohorts
+) -> None:
+    await put(listeners, digest_of("u", cohort="c1"))
+    for _ in range(2):
+        await cohorts.follow([Move("u", "", "c1", 1.0)])
+        assert await members(redis, "c1") == {"u"}
+        await assert_sizes(redis, cohorts, {"c1": 1})
+
+
+async def test_several_moves_of_one_listener_leave_one_membership(
+    redis: AnyRedis, listeners: Listeners, cohorts: Cohorts
+) -> None:
+    await put(listeners, digest_of("u", cohort="c3"))
+    await cohorts.follow([Move("u", "", "", 1.0), Move("u", "", "c2", 2.0), Move("u", "c2", "c3", 3.0)])
+    assert [await members(redis, c) for c in ("", "c2", "c3")] == [set(), set(), {"u"}]
+
+
+async def test_sets_follow_the_record_where_the_move_is_not_the_last(
+    redis: AnyRedis, listeners: Listeners, cohorts: Cohorts
+) -> None:
+    await put(listeners, digest_of("u", cohort="c3"))
+    await cohorts.follow([Move("u", "c2", "c3", 2.0)])
+    await cohorts.follow([Move("u", "c1", "c2", 1.0)])  # comes late
+    assert [await members(redis, c) for c in ("c1", "c2", "c3")] == [set(), set(), {"u"}]
+    assert (await cohorts.sizes())["c3"] == 1
+
+
+async def test_processes_that_move_the_same_listeners_at_once_leave_each_in_the_set_on_record(
+    redis: AnyRedis, listeners: Listeners, cohorts: Cohorts
+) -> None:
+    users = [f"u{i}" for i in range(20)]
+    await put(listeners, *(digest_of(user, cohort="c0") for user in users))
+    await cohorts.follow([Move(user, "", "c0", 0.0) for user in users])
+    where = dict.fromkeys(users, "c0")
+    moving = []
+    for rev in range(1, 13):
+        moves = []
+        for at, user in enumerate(users):
+            to = f"c{(at + rev * 7) % 5}"
+            await put(listeners, _moved(user, to=to, rev=rev))
+            moves.append(Move(user, where[user], to, float(rev)))
+            where[user] = to
+        moving.append(asyncio.create_task(cohorts.follow(moves)))
+        if rev % 3 == 0:  # three at once, in whatever order
+            await asyncio.gather(*moving)
+            for cohort in {f"c{i}" for i in range(5)} | {""}:
+                assert await members(redis, cohort) == {u for u in users if where[u] == cohort}
+            sizes = {f"c{i}": list(where.values()).count(f"c{i}") for i in range(5)}
+            found = await cohorts.sizes()
+            assert {cohort: found.get(cohort, 0) for cohort in sizes} == sizes
+
+
+async def test_the_largest_cohort_comes_first(
+    redis: AnyRedis, listeners: Listeners, cohorts: Cohorts
+) -> None:
+    for user, cohort in zip("abcd", ("c1", "c2", "c2", "c2"), strict=True):
+        await put(listeners, digest_of(user, cohort=cohort))
+    await cohorts.follow([Move(u, "", c, 1.0) for u, c in zip("abcd", ("c1", "c2", "c2", "c2"), strict=True)])
+    assert list(await cohorts.sizes()) == ["c2", "c1"]
+
+
+async def test_all_members_are_met_a_part_at_a_time(
+    redis: AnyRedis, listeners: Listeners, cohorts: Cohorts
+) -> None:
+    await redis.sadd(members_key("c1"), *(f"u{i}" for i in range(3000)))
+    parts = [part async for part in cohorts.members("c1")]
+    assert len(parts) > 1
+    assert {user for part in parts for user in part} == {f"u{i}" for i in range(3000)}
+    assert len((await cohorts.everyone(["c1", "c2"]))["c1"]) == 3000
+
+
+async def test_all_members_of_hundreds_of_cohorts_come_at_once(redis: AnyRedis, cohorts: Cohorts) -> None:
+    names = [f"c{i}" for i in range(400)]
+    for name in names:
+        await redis.sadd(members_key(name), f"u{name}")
+    assert await cohorts.everyone(names) == {name: [f"u{name}"] for name in names}
+
+
+async def test_a_sample_is_drawn_from_every_set(redis: AnyRedis, cohorts: Cohorts) -> None:
+    for cohort in ("", "c1", "c2"):
+        await redis.sadd(members_key(cohort), *(f"{cohort}u{i}" for i in range(50)))
+    await cohorts.resize(["c1", "c2"])
+    found = await cohorts.sample(30)
+    assert len(found) == len(set(found)) == 30
+    assert {user.partition("u")[0] for user in found} == {"", "c1", "c2"}
+
+
+async def test_who_is_no_more_leaves_the_set_and_its_size(redis: AnyRedis, cohorts: Cohorts) -> None:
+    await redis.sadd(members_key("c1"), "a", "b")
+    await cohorts.leave("c1", ["a", "never there"])
+    await assert_sizes(redis, cohorts, {"c1": 1})
+
+
+@pytest.mark.parametrize("living", [{"c1"}, {"c1", "c2"}])
+async def test_a_cohort_is_buried_where_it_has_neither_members_nor_a_model(
+    redis: AnyRedis, cohorts: Cohorts, living: Collection[str]
+) -> None:
+    await redis.sadd(members_key("c1"), "a")
+    await redis.sadd(members_key("c3"), "b")
+    await redis.zadd("cohorts", {"c1": 1, "c2": 0, "c3": 1})
+    await cohorts.bury(living)
+    assert set(await cohorts.sizes()) == {"c1", "c3", *living}
+
+
+async def test_cohorts_are_described_and_keep_their_size_and_counts(
+    redis: AnyRedis, cohorts: Cohorts
+) -> None:
+    await redis.hset(cohort_key("c1"), mapping={"size": 5, "sent": 9})
+    await redis.zadd("cohorts", {"c1": 5})
+    await redis.zadd(apart_key("c1"), {"old": 4.0})
+    await cohorts.describe(_model(), [{"ana": 3.0}, {}], 3600)
+    first = {k.decode(): v.decode() for k, v in (await redis.hgetall(cohort_key("c1"))).items()}
+    about = {"label": "Ana", "born": "10.0", "parent": "", "model_version": "2"}
+    assert first == {"size": "5", "sent": "9"} | about
+    assert await redis.zrange(apart_key("c1"), 0, -1, withscores=True) == [(b"ana", 3.0)]
+    assert await redis.hget(cohort_key("c2"), "size") == b"0"
+    assert await cohorts.sizes() == {"c1": 5, "c2": 0}
+
+
+def _model() -> Model:
+    return Model(
+        version=2,
+        created_at=20.0,
+        clicks=9,
+        listeners=3,
+        artists=("ana", "bo"),
+        vectors=np.eye(2, dtype="f4"),
+        spread=np.eye(2) / 2,
+        counts=np.array([2.0, 1.0]),
+        n_rows=3.0,
+        centers=np.eye(2),
+        cohort_ids=("c1", "c2"),
+        next_cohort=3,
+        sizes=np.array([2, 1]),
+        holders=csr_matrix(np.diag([2.0, 1.0])),
+        labels=("Ana", "Bo"),
+        born=np.array([10.0, 20.0]),
+    )

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+from models.affinity import DAY, ForwardDecay
+from stream.connect import AnyRedis
+from stream.errors import DecayChanged
+from stream.stores.guards import guard_decay, topic_epoch
+
+OURS = ForwardDecay(half_life=14 * DAY)
+
+
+async def test_the_same_decay_is_right_every_time(redis: AnyRedis) -> None:
+    for _ in range(3):
+        await guard_decay(redis, OURS)
+
+
+async def test_another_half_life_is_refused_with_the_way_out(redis: AnyRedis) -> None:
+    await guard_decay(redis, OURS)
+    with pytest.raises(
+        DecayChanged, match=r"half-life of 14 days.*ask for 30.*REFRAIN_HALF_LIFE_DAYS=14.*REFRAIN_GROUP"
+    ):
+        await guard_decay(redis, ForwardDecay(half_life=30 * DAY))
+    await guard_decay(redis, OURS)
+
+
+async def test_another_landmark_is_refused(redis: AnyRedis) -> None:
+    await guard_decay(redis, OURS)
+    with pytest.raises(DecayChanged):
+        await guard_decay(redis, ForwardDecay(half_life=14 * DAY, landmark=0.0))
+
+
+async def test_a_topic_made_anew_has_another_epoch(redis: AnyRedis) -> None:
+    assert await topic_epoch(redis, "clicks", "first") == 0
+    assert await topic_epoch(redis, "clicks", "second") == 1
+    assert await topic_epoch(redis, "clicks", "third") == 2
+    assert await topic_epoch(redis, "clicks", "second") == 1
+    assert await topic_epoch(redis, "feedback", "other") == 0

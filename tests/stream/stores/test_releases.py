@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from stream.connect import AnyRedis
+from stream.stores.cohorts import cohort_key
+from stream.stores.releases import Audience, Heard, Releases, release_key
+from stream.wire.events import Feedback, Page, Release, encode
+
+NOW = 1000.0
+RELEASE = Release(release_id="r1", artist_ids=["ana"], title="Sól")
+
+
+def page(number: int, *users: str, cohort: str = "c1", release: str = "r1") -> Page:
+    return Page(
+        release_id=release,
+        cohort_id=cohort,
+        page=number,
+        user_ids=list(users),
+        scores=[0.5] * len(users),
+        model_version=3,
+        emitted_at=NOW,
+    )
+
+
+AUDIENCE = Audience((page(0, "a", "b"), page(1, "c", cohort="c2")), {"c1": 0.2, "c2": 0.1}, "done", "artists")
+NOBODY = Audience((), {}, "no model yet", "nothing")
+
+
+async def planned(releases: Releases, audience: Audience = AUDIENCE, release: Release = RELEASE) -> None:
+    assert await releases.claim(release, "w1", NOW, 5.0) == "new"
+    assert await releases.plan(release, audience, "w1", NOW)
+
+
+async def about(redis: AnyRedis, key: str) -> dict[str, str]:
+    return {k.decode(): v.decode() for k, v in (await redis.hgetall(key)).items()}
+
+
+def heard(*events: tuple[str, str, int], release: str = "r1", source: str = "0") -> list[Heard]:
+    """User, kind, offset."""
+    return [
+        Heard(Feedback(release_id=release, user_id=user, kind=kind, ts=NOW), source, offset)
+        for user, kind, offset in events
+    ]
+
+
+async def test_a_release_is_new_to_the_first_who_takes_it(releases: Releases) -> None:
+    assert await releases.claim(RELEASE, "w1", NOW, 5.0) == "new"
+    assert await releases.claim(RELEASE, "w2", NOW + 1, 5.0) == "taken"
+
+
+async def test_who_has_a_release_in_hand_may_take_it_again(releases: Releases) -> None:
+    await releases.claim(RELEASE, "w1", NOW, 5.0)
+    assert await releases.claim(RELEASE, "w1", NOW + 4, 5.0) == "new"
+    assert await releases.claim(RELEASE, "w2", NOW + 6, 5.0) == "taken"
+
+
+async def test_a_release_is_free_again_when_its_time_is_up(releases: Releases) -> None:
+    await releases.claim(RELEASE, "w1", NOW, 5.0)
+    assert await releases.claim(RELEASE, "w2", NOW + 5.1, 5.0) == "new"
+    assert await releases.claim(RELEASE, "w1", NOW + 6, 5.0) == "taken"
+
+
+async def test_pages_are_fixed_as_they_go_to_kafka(releases: Releases) -> None:
+    await planned(releases)
+    assert await releases.pages("r1") == [encode(page) for page in AUDIENCE.pages]
+
+
+async def test_a_planned_release_goes_on_with_the_pages_that_are_fixed(releases: Releases) -> None:
+    await planned(releases)
+    assert await releases.claim(RELEASE, "w2", NOW + 1, 5.0) == "taken"
+    assert await releases.claim(RELEASE, "w2", NOW + 6, 5.0) == "planned"
+
+
+async def test_who_lost_the_release_fixes_nothing(releases: Releases) -> None:
+    await releases.claim(RELEASE, "w1", NOW, 5.0)
+    await releases.claim(RELEASE, "w2", NOW + 6, 5.0)
+    assert not await releases.plan(RELEASE, AUDIENCE, "w1", NOW + 7)
+    assert await releases.pages("r1") == []
+
+
+async def test_pages_that_are_fixed_are_not_fixed_anew(releases: Releases) -> None:
+    await planned(releases)
+    assert await releases.claim(RELEASE, "w1", NOW + 1, 5.0) == "planned"
+    assert not await releases.plan(RELEASE, Audience((page(0, "x"),), {}, "done", "artists"), "w1", NOW + 1)
+    assert await releases.pages("r1") == [encode(page) for page in AUDIENCE.pages]
+
+
+async def test_a_release_that_found_nobody_is_free_for_others_at_once(releases: Releases) -> None:
+    await planned(releases, NOBODY)
+    await releases.finish("r1", None)
+    assert await releases.claim(RELEASE, "w2", NOW + 1, 5.0) == "new"
+
+
+async def test_a_release_that_is_done_is_not_left_open_by_who_asks_for_it(releases: Releases) -> None:
+    await planned(releases)
+    await releases.finish("r1", None)
+    await releases.claim(RELEASE, "w2", NOW + 1, 5.0)
+    assert await releases.left_open(NOW + 100) == []
+
+
+async def test_what_is_known_of_a_release_can_be_read(redis: AnyRedis, releases: Releases) -> None:
+    await planned(releases)
+    await releases.finish("r1", latency_ms=12.34)
+    found = await releases.about("r1")
+    expected = {"state": "done", "audience": "3", "pages": "2", "cohorts": "2", "latency_ms": "12.3"}
+    expected |= {"artist_ids": '["ana"]', "title": "Sól", "reason": "done", "relied_on": "artists"}
+    assert expected.items() <= found.items()
+    assert "event" not in found
+    rates = await redis.zrange(release_key("r1", "cohorts"), 0, -1, desc=True, withscores=True)
+    assert rates == [(b"c1", 0.2), (b"c2", 0.1)]
+
+
+async def test_a_release_that_is_done_is_done_for_good(releases: Releases) -> None:
+    await planned(releases)
+    await releases.finish("r1", None)
+    assert await releases.claim(RELEASE, "w1", NOW + 1, 5.0) == "done"
+    assert await releases.claim(RELEASE, "w2", NOW + 100, 5.0) == "done"
+
+
+async def test_a_release_that_found_nobody_may_be_asked_for_again(releases: Releases) -> None:
+    await planned(releases, NOBODY)
+    await releases.finish("r1", None)
+    assert await releases.claim(RELEASE, "w1", NOW + 1, 5.0) == "new"
+    assert await releases.plan(RELEASE, AUDIENCE, "w1", NOW + 1)
+    assert (await releases.about("r1"))["audience"] == "3"
+
+
+async def test_everything_of_a_release_fades_after_its_days(redis: AnyRedis, releases: Releases) -> None:
+    await planned(releases)
+    await releases.count(heard(("a", "sent", 0)))
+    await releases.finish("r1", None)
+    for part in ("", "cohorts", "told", "seen", "counts"):
+        assert 0 < await redis.ttl(release_key("r1", part)) <= 3600, part
+    assert not await redis.exists(release_key("r1", "pages"))
+
+
+async def test_releases_in_hand_for_long_are_left_open(releases: Releases) -> None:
+    other = RELEASE.model_copy(update={"release_id": "r2"})
+    await releases.claim(RELEASE, "w1", NOW, 5.0)
+    await releases.claim(other, "w1", NOW + 10, 5.0)
+    assert await releases.left_open(NOW + 5) == [RELEASE]
+    await releases.finish("r1", None)
+    assert await releases.left_open(NOW + 20) == [other]
+
+
+async def test_a_release_that_one_after_the_other_fails_at_waits_since_the_first(releases: Releases) -> None:
+    for at in (0, 10, 20):
+        assert await releases.claim(RELEASE, f"w{at}", NOW + at, 5.0) == "new"
+    assert await releases.left_open(NOW + 5) == [RELEASE]
+
+
+async def test_an_audience_of_many_thousands_is_fixed(redis: AnyRedis, releases: Releases) -> None:
+    pages = tuple(page(n, *(f"u{n}-{i}" for i in range(1000)), cohort=f"c{n}") for n in range(30))
+    await planned(releases, Audience(pages, {f"c{n}": n / 100 for n in range(4000)}, "done", "artists"))
+    assert len(await releases.pages("r1")) == 30
+    assert await redis.hlen(release_key("r1", "told")) == 30_000
+    assert await redis.zcard(release_key("r1", "cohorts")) == 4000
+
+
+async def assert_counts(redis: AnyRedis, key: str, expected: dict[str, int]) -> None:
+    found = await about(redis, key)
+    kinds = ("sent", "opened", "clicked", "dismissed", "opted_out")
+    assert {kind: int(found[kind]) for kind in kinds if kind in found} == expected
+
+
+async def test_feedback_counts_for_the_release_and_for_the_cohort_that_was_told(
+    redis: AnyRedis, releases: Releases
+) -> None:
+    await planned(releases)
+    events = heard(
+        ("a", "sent", 0), ("b", "sent", 1), ("c", "sent", 2), ("a", "opened", 3), ("a", "clicked", 4)
+    )
+    assert await releases.count(events) == 5
+    await assert_counts(redis, release_key("r1"), {"sent": 3, "opened": 1, "clicked": 1})
+    await assert_counts(redis, cohort_key("c1"), {"sent": 2, "opened": 1, "clicked": 1})
+    await assert_counts(redis, cohort_key("c2"), {"sent": 1})
+    assert float((await about(redis, release_key("r1")))["ctr"]) == pytest.approx(1 / 3)
+    assert float((await about(redis, cohort_key("c1")))["ctr"]) == 0.5
+    assert float((await about(redis, cohort_key("c2")))["ctr"]) == 0.0
+
+
+@pytest.mark.parametrize("cut", [[2, 4], [1, 3], [4], [0, 1, 2, 3, 4]])
+async def test_feedback_delivered_again_in_any_cut_counts_once(
+    redis: AnyRedis, releases: Releases, cut: Sequence[int]
+) -> None:
+    await planned(releases)
+    events = heard(
+        ("a", "sent", 0), ("c", "sent", 1), ("a", "clicked", 2), ("b", "sent", 3), ("c", "clicked", 4)
+    )
+    await releases.count(events)
+    before = await _all(redis)
+    for begin, end in zip([0, *cut], [*cut, len(events)], strict=True):
+        await releases.count(events[begin:end])
+    assert await _all(redis) == before
+
+
+async def _all(redis: AnyRedis) -> list[dict[str, str]]:
+    keys = [release_key("r1"), release_key("r1", "counts"), cohort_key("c1"), cohort_key("c2")]
+    return [await about(redis, key) for key in keys]
+
+
+async def test_a_kind_reported_twice_of_a_listener_counts_once(redis: AnyRedis, releases: Releases) -> None:
+    await planned(releases)
+    await releases.count(heard(("a", "sent", 0)))
+    assert await releases.count(heard(("a", "sent", 1))) == 0
+    assert await releases.count(heard(("a", "sent", 0), source="1")) == 0
+    await assert_counts(redis, release_key("r1"), {"sent": 1})
+    await assert_counts(redis, cohort_key("c1"), {"sent": 1})
+
+
+async def test_a_cohort_is_counted_for_after_a_crash_between_the_two_counts(
+    redis: AnyRedis, releases: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await planned(releases)
+
+    async def crash(*_: Any) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patched, pytest.raises(ConnectionError):
+        patched.setattr(releases, "_count_cohort", crash)
+        await releases.count(heard(("a", "sent", 0), ("b", "sent", 1)))
+    await releases.count(heard(("a", "sent", 0)))
+    await releases.count(heard(("b", "sent", 1), ("a", "clicked", 2)))
+    await assert_counts(redis, release_key("r1"), {"sent": 2, "clicked": 1})
+    await assert_counts(redis, cohort_key("c1"), {"sent": 2, "clicked": 1})
+
+
+async def test_feedback_of_one_who_was_not_told_counts_nowhere(redis: AnyRedis, releases: Releases) -> None:
+    await planned(releases)
+    assert await releases.count(heard(("stranger", "clicked", 0))) == 0
+    assert await releases.count(heard(("a", "clicked", 1), release="never heard of")) == 0
+    await assert_counts(redis, release_key("r1"), {})
+    assert await about(redis, cohort_key("c1")) == {}
+
+
+async def test_feedback_of_several_partitions_and_releases_is_counted(
+    redis: AnyRedis, releases: Releases
+) -> None:
+    await planned(releases)
+    other = RELEASE.model_copy(update={"release_id": "r2"})
+    await planned(releases, Audience((page(0, "a", release="r2"),), {}, "done", "artists"), other)
+    await releases.count(
+        [
+            *heard(("a", "sent", 7), release="r2", source="1"),
+            *heard(("a", "sent", 3), source="0"),
+            *heard(("a", "clicked", 8), release="r2", source="1"),
+            *heard(("b", "sent", 9), source="1"),
+        ]
+    )
+    await assert_counts(redis, cohort_key("c1"), {"sent": 3, "clicked": 1})
+    await assert_counts(redis, release_key("r2"), {"sent": 1, "clicked": 1})
+
+
+async def test_who_opted_out_is_remembered_also_where_they_were_told_nothing(releases: Releases) -> None:
+    assert await releases.opted_out(["a", "stranger"]) == set()
+    await releases.count(heard(("stranger", "opted_out", 0)))
+    assert await releases.opted_out(["a", "stranger"]) == {"stranger"}
+    assert await releases.opted_out([]) == set()

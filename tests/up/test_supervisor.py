@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from consumers.runtime.supervisor import PAUSES, QUICK, Supervisor
+from stream.errors import CannotStart
+from stream.settings import Settings
+from tests.broker.processes import is_running
+from tests.waiting import wait_for
+
+SLEEPER = [sys.executable, "-c", "import signal; signal.pause()"]
+FAILS = [sys.executable, "-c", "import sys; print('the reason why'); sys.exit(3)"]
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def _supervisor(
+    folder: Path, programs: dict[str, list[str]], say: Callable[[str], None] = _silent, **settings: object
+) -> Supervisor:
+    return Supervisor(Settings.model_validate(settings), folder, say, programs)
+
+
+def _dies(supervisor: Supervisor, kind: str, now: float) -> None:
+    """Kill it, and wait until the supervisor knows; at `now` it is not due yet."""
+    supervisor.tend(now)
+    assert kind in supervisor.pids
+    subprocess.run(["kill", "-9", str(supervisor.pids[kind])], check=True)
+    wait_for(lambda: _gone(supervisor, kind, now), f"the death of {kind}")
+
+
+def _gone(supervisor: Supervisor, kind: str, now: float) -> bool:
+    supervisor.tend(now)
+    return kind not in supervisor.pids
+
+
+def test_a_process_that_dies_is_started_again_with_a_word(tmp_path: Path) -> None:
+    said: list[str] = []
+    with _supervisor(tmp_path, {"one": SLEEPER}, said.append) as supervisor:
+        _dies(supervisor, "one", now=0.0)
+        assert re.search(rf"one has ended by signal 9.* in 0\.5 s.*{tmp_path}/one\.log", said[0])
+        supervisor.tend(PAUSES[0])
+        assert is_running(supervisor.pids["one"])
+
+
+def test_the_others_go_on_when_one_dies(tmp_path: Path) -> None:
+    with _supervisor(tmp_path, {"one": SLEEPER, "two": SLEEPER}) as supervisor:
+        supervisor.tend(0.0)
+        two = supervisor.pids["two"]
+        _dies(supervisor, "one", now=0.0)
+        assert supervisor.pids == {"two": two}
+        assert is_running(two)
+
+
+def test_pauses_grow_while_it_dies_quickly(tmp_path: Path) -> None:
+    said: list[str] = []
+    with _supervisor(tmp_path, {"one": SLEEPER}, said.append) as supervisor:
+        now = 0.0
+        for pause in PAUSES:
+            _dies(supervisor, "one", now)
+            now += pause
+    assert [line.partition(" in ")[2].partition(" s.")[0] for line in said] == ["0.5", "1", "2"]
+
+
+def test_one_that_dies_again_and_again_ends_it_all_with_the_last_lines_of_its_log(tmp_path: Path) -> None:
+    def tend() -> bool:
+        nonlocal now
+        now += PAUSES[-1]
+        supervisor.tend(now)
+        return False
+
+    now = 0.0
+    with (
+        _supervisor(tmp_path, {"one": FAILS}) as supervisor,
+        pytest.raises(
+            CannotStart, match=r"`refrain one` has ended with exit code 3, 4 times.*the reason why"
+        ),
+    ):
+        # re.DOTALL is not to be had by `match`: the log's lines come after a line's end.
+        try:
+            wait_for(tend, "the supervisor giving up")
+        except CannotStart as error:
+            raise CannotStart(str(error).replace("\n", " ")) from error
+
+
+def test_one_that_lived_long_may_die_any_number_of_times(tmp_path: Path) -> None:
+    with _supervisor(tmp_path, {"one": SLEEPER}) as supervisor:
+        for death in range(2 * len(PAUSES)):
+            supervisor.tend(2 * death * (QUICK + 1))  # starts it
+            _dies(supervisor, "one", now=(2 * death + 1) * (QUICK + 1))
+
+
+def test_the_last_started_is_the_first_ended(tmp_path: Path) -> None:
+    script = (
+        "import pathlib, signal, sys\n"
+        "def end(*_):\n"
+        "    with pathlib.Path(sys.argv[2]).open('a') as file:\n"
+        "        file.write(sys.argv[1] + ' ')\n"
+        "    sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "print('ready', flush=True)\n"
+        "signal.pause()\n"
+    )
+    order = tmp_path / "order"
+    kinds = ("one", "two", "three")
+    with _supervisor(
+        tmp_path, {kind: [sys.executable, "-c", script, kind, str(order)] for kind in kinds}
+    ) as supervisor:
+        supervisor.tend(0.0)
+        pids = list(supervisor.pids.values())
+        wait_for(
+            lambda: all("ready" in supervisor.logs[kind].read_text() for kind in kinds), "three processes"
+        )
+    assert order.read_text().split() == ["three", "two", "one"]
+    assert not any(is_running(pid) for pid in pids)
+
+
+def test_processes_have_the_settings_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFRAIN_COHORTS", "99")
+    show = [sys.executable, "-c", "from stream.settings import load_settings; print(load_settings())"]
+    with _supervisor(tmp_path, {"one": show}, cohorts=12, kafka="k:1", redis="redis://r:1/0") as supervisor:
+        supervisor.tend(0.0)
+        wait_for(lambda: "cohorts" in supervisor.logs["one"].read_text(), "the settings")
+        text = supervisor.logs["one"].read_text()
+    assert "cohorts=12" in text
+    assert "kafka='k:1' redis='redis://r:1/0'" in text
+
+
+def test_no_process_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
+    code = f"""
+import signal
+from pathlib import Path
+from consumers.runtime.supervisor import Supervisor
+from stream.settings import Settings
+programs = {{"one": {SLEEPER!r}, "two": {SLEEPER!r}}}
+with Supervisor(Settings(), Path({str(tmp_path)!r}), print, programs) as supervisor:
+    supervisor.tend(0.0)
+    print(*supervisor.pids.values(), flush=True)
+    signal.pause()
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(pids) == 2
+        parent.send_signal(signal.SIGKILL)
+    wait_for(lambda: not any(is_running(pid) for pid in pids), "the end of both")
