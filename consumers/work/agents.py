@@ -87,7 +87,7 @@ class Agents:
 
         @self._app.agent(self._topic("releases"), name="releases")
         async def releases(stream: Any) -> None:
-            async for event in stream.wire.events():
+            async for event in stream.events():
                 await self._do([event], handler.release, _record(event), event.message.timestamp)
 
         @self._app.agent(self._topic("feedback"), name="feedback")
