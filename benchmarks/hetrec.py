@@ -27,6 +27,7 @@ from benchmarks.house import House, house
 from models.kmeans import KMeans
 from models.quality.evaluation import Holdout, Lift, holdout, lift
 from models.taste import idf, unit
+from stream.stores import keys
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "hetrec_lastfm_2k"
 SHARE = 0.05
@@ -57,10 +58,10 @@ def main() -> None:
     )
     with house(cohorts=48, half_life_days=14) as place:
         sent = replay(place, split, users, artists)
-        clicks = sum(int(place.redis.hget(f"user:{{{user}}}", "clicks") or 0) for user in users)
+        clicks = sum(int(place.redis.hget(keys.user(user), "clicks") or 0) for user in users)
         print(f"clicks sent {sent}, applied {clicks}, lost {sent - clicks}")
-        cohort = np.array([place.redis.hget(f"user:{{{user}}}", "cohort") or "" for user in users])
-        sizes = dict(place.redis.zrange("cohorts", 0, -1, withscores=True))
+        cohort = np.array([place.redis.hget(keys.user(user), "cohort") or "" for user in users])
+        sizes = dict(place.redis.zrange(keys.COHORTS, 0, -1, withscores=True))
         print(
             f"{len(sizes)} cohorts, empty {sum(not size for size in sizes.values())}, "
             f"largest {max(sizes.values()) / len(users):.1%} of listeners"
@@ -111,7 +112,7 @@ def replay(place: House, split: Holdout, users: list[str], artists: list[str]) -
     place.wait(lambda: learned.items() <= place.heartbeat(trainer).items(), "a model of all of it")
     trainer.stop()
     place.wait(
-        lambda: place.redis.hget("model:sweep", "done") == place.redis.get("model:current"), "the sweep"
+        lambda: place.redis.hget(keys.MODEL_SWEEP, "done") == place.redis.get(keys.MODEL_CURRENT), "the sweep"
     )
     return sent
 
@@ -119,7 +120,7 @@ def replay(place: House, split: Holdout, users: list[str], artists: list[str]) -
 def by_cohort(place: House, split: Holdout, cohorts: npt.NDArray[np.str_]) -> Iterator[Floats]:
     """Score listeners by the click-through rate that Refrain has predicted for their cohort."""
     for artist in split.artists:
-        predicted = dict(place.redis.zrange(f"release:{{r{artist}}}:cohorts", 0, -1, withscores=True))
+        predicted = dict(place.redis.zrange(keys.release_cohorts(f"r{artist}"), 0, -1, withscores=True))
         yield np.array([predicted.get(cohort, 0.0) for cohort in cohorts])
 
 
@@ -150,7 +151,7 @@ def emitted(place: House, split: Holdout, users: list[str], artists: list[str]) 
         else:
             told = [number[user] for user in page["user_ids"]]
             scores[page["release_id"]][told] = page["scores"]
-    latency = [float(place.redis.hget(f"release:{{{name}}}", "latency_ms") or 0) for name in scores]
+    latency = [float(place.redis.hget(keys.release(name), "latency_ms") or 0) for name in scores]
     print(f"{len(latency)} releases published at once, the last answered after {max(latency):,.0f} ms")
     for artist in split.artists:
         yield scores[f"r{artist}"]

@@ -16,6 +16,7 @@ import redis
 from stream import broker
 from stream.broker import Child
 from stream.settings import Settings
+from stream.stores import keys
 from stream.wire.topics import create_topics
 
 __all__ = ["House", "house"]
@@ -49,9 +50,9 @@ class House:
 
     def heartbeat(self, child: Child) -> dict[str, str]:
         """Return the process's last sign of life."""
-        for name in self.redis.zrange("processes", 0, -1):
+        for name in self.redis.zrange(keys.PROCESSES, 0, -1):
             if name.endswith(f"-{child.pid}"):
-                return self.redis.hgetall(f"process:{{{name}}}")
+                return self.redis.hgetall(keys.process(name))
         return {}
 
     def count(self, child: Child, counter: str = "clicks") -> int:

@@ -17,6 +17,7 @@ from river import cluster
 from benchmarks.crowd import Crowd, send
 from benchmarks.house import House, house
 from models.affinity import ForwardDecay
+from stream.stores import keys
 
 LISTENERS, ARTISTS = 100_000, 20_000
 CLICKS = 400_000
@@ -30,13 +31,14 @@ def main() -> None:
         ingester, trainer = place.start("ingest"), place.start("train")
         before = send(place.settings, crowd.everyone(times=4))
         print(f"{LISTENERS} listeners have clicked {before} times; waiting until all are in a cohort")
-        place.wait(lambda: int(place.redis.hget("model:sweep", "done") or 0) > 0, "the first model")
+        place.wait(lambda: int(place.redis.hget(keys.MODEL_SWEEP, "done") or 0) > 0, "the first model")
         trainer.stop()
         place.wait(lambda: place.count(ingester) == before, "the last click")
         place.wait(
-            lambda: place.redis.hget("model:sweep", "done") == place.redis.get("model:current"), "the sweep"
+            lambda: place.redis.hget(keys.MODEL_SWEEP, "done") == place.redis.get(keys.MODEL_CURRENT),
+            "the sweep",
         )
-        waiting = place.redis.scard("cohort:{}:users")
+        waiting = place.redis.scard(keys.cohort_users(""))
         print(f"{place.redis.zcard('cohorts')} cohorts, {waiting} listeners in none")
         ingester.stop()
 
@@ -47,7 +49,7 @@ def main() -> None:
         place.wait(lambda: place.count(ingester) >= CLICKS * 9 // 10, "the clicks")
         rate = (place.count(ingester) - first) / (time.monotonic() - start)
         place.wait(lambda: place.count(ingester) == CLICKS, "the last click")
-        clicks = sum(int(place.redis.hget(f"user:{{u{n}}}", "clicks") or 0) for n in range(LISTENERS))
+        clicks = sum(int(place.redis.hget(keys.user(f"u{n}"), "clicks") or 0) for n in range(LISTENERS))
         print(f"clicks sent {before + CLICKS}, applied {clicks}")
         ingester.stop()
 

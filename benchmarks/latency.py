@@ -17,6 +17,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from benchmarks.crowd import Crowd, send
 from benchmarks.house import House, house
 from stream.settings import Settings
+from stream.stores import keys
 
 LISTENERS, ARTISTS = 100_000, 20_000
 RELEASES = 60
@@ -31,9 +32,10 @@ def main() -> None:
         ingester, trainer = place.start("ingest"), place.start("train")
         before = send(place.settings, crowd.everyone(times=4))
         place.wait(lambda: place.count(ingester) == before, "the last click")
-        place.wait(lambda: place.redis.get("model:current") is not None, "a model")
+        place.wait(lambda: place.redis.get(keys.MODEL_CURRENT) is not None, "a model")
         place.wait(
-            lambda: place.redis.hget("model:sweep", "done") == place.redis.get("model:current"), "the sweep"
+            lambda: place.redis.hget(keys.MODEL_SWEEP, "done") == place.redis.get(keys.MODEL_CURRENT),
+            "the sweep",
         )
         trainer.stop()
         worker = place.start("work")
@@ -109,11 +111,11 @@ def lone_clicks(place: House, crowd: Crowd, number: int = 60) -> list[float]:
     taken = []
     for listener in range(number):
         key, value = crowd.click(listener, time.time())
-        before = place.redis.hget(f"user:{{u{listener}}}", "clicks")
+        before = place.redis.hget(keys.user(f"u{listener}"), "clicks")
         sent = time.perf_counter()
         producer.send("clicks", key=key, value=value)
         producer.flush()
-        while place.redis.hget(f"user:{{u{listener}}}", "clicks") == before:
+        while place.redis.hget(keys.user(f"u{listener}"), "clicks") == before:
             time.sleep(0.0005)
         taken.append(1000 * (time.perf_counter() - sent))
         time.sleep(0.05)

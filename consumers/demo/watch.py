@@ -11,10 +11,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from consumers.demo.world import World
 from stream.connect import AnyRedis
-from stream.stores.catalogue import song_key
-from stream.stores.cohorts import cohort_key, members_key
+from stream.stores import keys
 from stream.stores.heartbeats import heartbeats
-from stream.stores.listeners import user_key
 
 __all__ = ["TOPICS", "CohortRow", "Vitals", "Watch"]
 
@@ -101,13 +99,13 @@ class Watch:
         applied = sum(int(p.get("clicks", 0)) for p in processes if p["kind"] == "ingest")
         clicks_in, applied_rate = self._rates(clicks, applied, now)
         ends: dict[TopicPartition, int] = await self.consumer.end_offsets(self.places)
-        model = await self.redis.get("model:current")
+        model = await self.redis.get(keys.MODEL_CURRENT)
         version = int(model) if model else None
         if version != self._model[0]:
             self._model = version, now
-        sizes = await self.redis.zrange("cohorts", 0, -1, desc=True, withscores=True)
+        sizes = await self.redis.zrange(keys.COHORTS, 0, -1, desc=True, withscores=True)
         living = [(cohort.decode(), int(size)) for cohort, size in sizes if size]
-        bots = [await self.redis.hget(user_key(bot), "bot") for bot in self.world.people.bots]
+        bots = [await self.redis.hget(keys.user(bot), "bot") for bot in self.world.people.bots]
         trainer = next((p for p in processes if "lift_listener" in p), None)
         return Vitals(
             clicks_in=clicks_in,
@@ -120,10 +118,10 @@ class Watch:
             cohorts=tuple([await self._cohort(cohort, size) for cohort, size in living[:SHOWN]]),
             n_cohorts=len(living),
             members=sum(size for _, size in living),
-            waiting=await self.redis.scard(members_key("")),
+            waiting=await self.redis.scard(keys.cohort_users("")),
             bots=sum(bot == b"1" for bot in bots),
             foreseen=float(trainer["lift_listener"]) if trainer else None,
-            catalogued=bool(await self.redis.exists(song_key(self.world.music.songs[-1].song_id))),
+            catalogued=bool(await self.redis.exists(keys.song(self.world.music.songs[-1].song_id))),
             working=any(process["kind"] == "work" for process in processes),
         )
 
@@ -144,8 +142,8 @@ class Watch:
         return sum(found.offset for place, found in offsets.items() if place.topic == "clicks")
 
     async def _cohort(self, cohort: str, size: int) -> CohortRow:
-        label = await self.redis.hget(cohort_key(cohort), "label")
-        members = await self.redis.smembers(members_key(cohort))
+        label = await self.redis.hget(keys.cohort(cohort), "label")
+        members = await self.redis.smembers(keys.cohort_users(cohort))
         people, scenes = self.world.people, self.world.music.scenes
         liked = Counter(people.main_scene(user.decode()) for user in members)
         (scene, number), *_ = liked.most_common(1) or [(0, 0)]

@@ -15,7 +15,8 @@ from models.affinity import ForwardDecay
 from stream.connect import AnyRedis
 from stream.errors import DecayChanged, SnapshotDamaged, SnapshotTooNew
 from stream.settings import Settings
-from stream.stores.guards import DECAY, guard_decay
+from stream.stores import keys
+from stream.stores.guards import guard_decay
 from stream.stores.heartbeats import heartbeats
 from stream.stores.releases import Releases
 from stream.stores.snapshots import Snapshots
@@ -75,7 +76,7 @@ def _process(kind: str, number: int, missing: str) -> Check:
 
 async def _decay(redis: AnyRedis, settings: Settings) -> Check:
     said = f"a click counts half after {settings.half_life_days:g} days"
-    if not await redis.exists(DECAY):
+    if not await redis.exists(keys.DECAY):
         return Check.fine("half-life", said)
     try:
         await guard_decay(redis, ForwardDecay(half_life=settings.half_life))

@@ -14,6 +14,7 @@ from models.listener import last_move, refreshed
 from models.model import Model
 from stream.connect import AnyRedis
 from stream.retry import Stopped, insist
+from stream.stores import keys
 from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.snapshots import Lease
@@ -47,7 +48,7 @@ class Sweeper:
         self._live = live
         self._heartbeat = heartbeat
         self._stop = stop
-        self._lease = Lease(redis, heartbeat.name, key="sweep:lease")
+        self._lease = Lease(redis, heartbeat.name, key=keys.SWEEP_LEASE)
 
     async def run(self) -> None:
         """Sweep whenever a model serves that not every listener has been taken over to."""

@@ -9,37 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from rapidfuzz import fuzz, process
 
 from stream.connect import AnyRedis
+from stream.stores import keys
 from stream.wire.events import Song
 
-__all__ = ["Catalogue", "artist_key", "genre_key", "genres_key", "label_key", "song_key"]
+__all__ = ["Catalogue"]
 
-NAMES = "artist-names"
 REMEMBERED = 200_000
-
-
-def song_key(song_id: str) -> str:
-    """Return the key of the song's hash."""
-    return f"song:{{{song_id}}}"
-
-
-def artist_key(artist_id: str) -> str:
-    """Return the key of the artist's hash."""
-    return f"artist:{{{artist_id}}}"
-
-
-def genres_key(artist_id: str) -> str:
-    """Return the key of the set of genres that an artist has songs of, in small letters."""
-    return f"{artist_key(artist_id)}:genres"
-
-
-def genre_key(genre: str) -> str:
-    """Return the key of the set of artists who have songs of a genre."""
-    return f"genre:{{{genre.casefold()}}}:artists"
-
-
-def label_key(label: str) -> str:
-    """Return the key of the set of artists who have songs on a label."""
-    return f"label:{{{label}}}:artists"
 
 
 class Catalogue:
@@ -57,16 +32,16 @@ class Catalogue:
             for field in ("title", "label", "duration_ms", "released_at"):
                 if (value := getattr(song, field)) is not None:
                     entry[field] = value
-            pipeline.hset(song_key(song.song_id), mapping=entry)
+            pipeline.hset(keys.song(song.song_id), mapping=entry)
             for artist, name in zip(song.artist_ids, song.artist_names, strict=False):
-                pipeline.hset(artist_key(artist), "name", name)
-                pipeline.hset(NAMES, name.casefold(), artist)
+                pipeline.hset(keys.artist(artist), "name", name)
+                pipeline.hset(keys.ARTIST_NAMES, name.casefold(), artist)
             for genre in song.genres:
-                pipeline.sadd(genre_key(genre), *song.artist_ids)
+                pipeline.sadd(keys.genre_artists(genre), *song.artist_ids)
             if song.label:
-                pipeline.sadd(label_key(song.label), *song.artist_ids)
+                pipeline.sadd(keys.label_artists(song.label), *song.artist_ids)
             for artist in song.artist_ids if song.genres else ():
-                pipeline.sadd(genres_key(artist), *(genre.casefold() for genre in song.genres))
+                pipeline.sadd(keys.artist_genres(artist), *(genre.casefold() for genre in song.genres))
         await pipeline.execute()
 
     async def artists_of(self, song_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -83,7 +58,7 @@ class Catalogue:
             return known
         pipeline = self._redis.pipeline(transaction=False)
         for song_id in asked:
-            pipeline.hget(song_key(song_id), "artist_ids")
+            pipeline.hget(keys.song(song_id), "artist_ids")
         for song_id, answer in zip(asked, await pipeline.execute(), strict=True):
             if answer:
                 known[song_id] = self._artists[song_id] = tuple(dict.fromkeys(json.loads(answer)))
@@ -97,7 +72,7 @@ class Catalogue:
             return {}
         pipeline = self._redis.pipeline(transaction=False)
         for artist in artist_ids:
-            pipeline.hget(artist_key(artist), "name")
+            pipeline.hget(keys.artist(artist), "name")
         answers = await pipeline.execute()
         return {
             artist: name.decode() if name else artist
@@ -108,7 +83,7 @@ class Catalogue:
         """Return the genres of artists, in small letters, of those at least that have any."""
         pipeline = self._redis.pipeline(transaction=False)
         for artist in artist_ids:
-            pipeline.smembers(genres_key(artist))
+            pipeline.smembers(keys.artist_genres(artist))
         answers = await pipeline.execute() if artist_ids else []
         return {
             artist: sorted(genre.decode() for genre in genres)
@@ -120,30 +95,31 @@ class Catalogue:
         """Write how many listeners artists have."""
         pipeline = self._redis.pipeline(transaction=False)
         for artist, number in listeners.items():
-            pipeline.hset(artist_key(artist), "listeners", number)
+            pipeline.hset(keys.artist(artist), "listeners", number)
         await pipeline.execute()
 
     async def artists_of_genres(self, genres: Iterable[str]) -> dict[str, list[str]]:
         """Return for each genre the artists who have songs of it."""
         return {
-            genre: _decoded(await self._redis.smembers(genre_key(genre))) for genre in dict.fromkeys(genres)
+            genre: _decoded(await self._redis.smembers(keys.genre_artists(genre)))
+            for genre in dict.fromkeys(genres)
         }
 
     async def artists_of_label(self, label: str) -> list[str]:
         """Return the artists who have songs on a label."""
-        return _decoded(await self._redis.smembers(label_key(label)))
+        return _decoded(await self._redis.smembers(keys.label_artists(label)))
 
     async def find(self, name: str) -> str | None:
         """Return the id of the artist of that id or name (in any case); None where there is none."""
-        if await self._redis.exists(artist_key(name)):
+        if await self._redis.exists(keys.artist(name)):
             return name
-        found = await self._redis.hget(NAMES, name.casefold())
+        found = await self._redis.hget(keys.ARTIST_NAMES, name.casefold())
         return found.decode() if found else None
 
     async def nearest(self, name: str, others: Iterable[str] = (), limit: int = 3) -> list[str]:
         """Return the names of artists, of the catalogue and of `others` (ids), that look most like a name."""
         called = {other: other.casefold() for other in others}
-        async for known, artist in self._redis.hscan_iter(NAMES, count=1000):
+        async for known, artist in self._redis.hscan_iter(keys.ARTIST_NAMES, count=1000):
             called[artist.decode()] = known.decode()
         typed = name.casefold()
         # Whole words find "Lady Gaga" for "gaga", the text as a whole "Muse" rather than "M" for "mse".

@@ -9,18 +9,14 @@ from dataclasses import asdict, dataclass
 
 from models.model import Model
 from stream.connect import AnyRedis
+from stream.stores import keys
 
-__all__ = ["CohortHistory", "Entry", "history_key"]
+__all__ = ["CohortHistory", "Entry"]
 
 KEPT = 200  # entries of a cohort: the first, and the latest
 RESIZED = 0.1  # of its size, by which a cohort has grown or shrunk when that is worth an entry,
 AT_LEAST = 10  # or so many listeners
 DAY = 86_400.0  # seconds after which there is an entry all the same
-
-
-def history_key(cohort: str) -> str:
-    """Return the key of the cohort's history."""
-    return f"cohort:{{{cohort}}}:history"
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,7 @@ class CohortHistory:
 
     async def of(self, cohort: str) -> list[Entry]:
         """Return a cohort's history, the oldest entry first."""
-        return [_entry(line) for line in await self._redis.zrange(history_key(cohort), 0, -1)]
+        return [_entry(line) for line in await self._redis.zrange(keys.cohort_history(cohort), 0, -1)]
 
     async def record(self, model: Model, sizes: Mapping[str, int]) -> None:
         """Write what is new by a model. May be repeated.
@@ -74,7 +70,7 @@ class CohortHistory:
         cohorts = list(dict.fromkeys([*model.cohort_ids, *sizes]))
         pipeline = self._redis.pipeline(transaction=False)
         for cohort in cohorts:
-            pipeline.zrange(history_key(cohort), -1, -1)
+            pipeline.zrange(keys.cohort_history(cohort), -1, -1)
         latest = {
             cohort: _entry(lines[0])
             for cohort, lines in zip(cohorts, await pipeline.execute(), strict=True)
@@ -83,8 +79,8 @@ class CohortHistory:
         pipeline = self._redis.pipeline(transaction=False)
         for cohort, entries in _news(model, sizes, latest).items():
             lines = {json.dumps(asdict(entry), ensure_ascii=False): entry.version for entry in entries}
-            pipeline.zadd(history_key(cohort), lines)
-            pipeline.zremrangebyrank(history_key(cohort), 1, -KEPT)
+            pipeline.zadd(keys.cohort_history(cohort), lines)
+            pipeline.zremrangebyrank(keys.cohort_history(cohort), 1, -KEPT)
         await pipeline.execute()
 
 

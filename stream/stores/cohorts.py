@@ -8,35 +8,20 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from models.listener import Move, last_move
 from models.model import Model
 from stream.connect import AnyRedis
-from stream.stores.cohort_history import CohortHistory, history_key
+from stream.stores import keys
+from stream.stores.cohort_history import CohortHistory
 from stream.stores.listeners import Listeners
 
-__all__ = ["APART", "Cohorts", "apart_key", "cohort_key", "members_key"]
+__all__ = ["APART", "Cohorts"]
 
 APART = 50
 """How many artists that set a cohort apart are kept."""
 
-SIZES = "cohorts"
 SCAN = 500
 
 
-def cohort_key(cohort: str) -> str:
-    """Return the key of the cohort's hash."""
-    return f"cohort:{{{cohort}}}"
-
-
-def members_key(cohort: str) -> str:
-    """Return the key of the cohort's members; those of "" wait for a cohort, or are bots."""
-    return f"cohort:{{{cohort}}}:users"
-
-
-def apart_key(cohort: str) -> str:
-    """Return the key of the artists that set the cohort apart."""
-    return f"cohort:{{{cohort}}}:artists"
-
-
 def _about(cohort: str) -> tuple[str, str, str]:
-    return cohort_key(cohort), apart_key(cohort), history_key(cohort)
+    return keys.cohort(cohort), keys.cohort_artists(cohort), keys.cohort_history(cohort)
 
 
 class Cohorts:
@@ -86,12 +71,12 @@ class Cohorts:
         # In before out: whatever happens in between, nobody is in no set at all.
         pipeline = self._redis.pipeline(transaction=False)
         for cohort, users in joins.items():
-            pipeline.sadd(members_key(cohort), *users)
+            pipeline.sadd(keys.cohort_users(cohort), *users)
         await pipeline.execute()
         if leaves:
             pipeline = self._redis.pipeline(transaction=False)
             for cohort, users in leaves.items():
-                pipeline.srem(members_key(cohort), *users)
+                pipeline.srem(keys.cohort_users(cohort), *users)
             await pipeline.execute()
         await self.resize([*joins, *leaves])
 
@@ -102,14 +87,14 @@ class Cohorts:
         while pending:
             pipeline = self._redis.pipeline(transaction=False)
             for cohort in pending:
-                pipeline.scard(members_key(cohort))
+                pipeline.scard(keys.cohort_users(cohort))
             sizes = dict(zip(pending, await pipeline.execute(), strict=True))
             pending = [cohort for cohort in pending if written.get(cohort) != sizes[cohort]]
             pipeline = self._redis.pipeline(transaction=False)
             for cohort in pending:
                 written[cohort] = sizes[cohort]
-                pipeline.zadd(SIZES, {cohort: sizes[cohort]})
-                pipeline.hset(cohort_key(cohort), "size", sizes[cohort])
+                pipeline.zadd(keys.COHORTS, {cohort: sizes[cohort]})
+                pipeline.hset(keys.cohort(cohort), "size", sizes[cohort])
             if pending:
                 await pipeline.execute()
 
@@ -131,12 +116,12 @@ class Cohorts:
                 "parent": model.parents[row],
                 "model_version": model.version,
             }
-            pipeline.hset(cohort_key(cohort), mapping=about)
-            pipeline.hsetnx(cohort_key(cohort), "size", 0)
-            pipeline.zadd(SIZES, {cohort: 0}, nx=True)
-            pipeline.delete(apart_key(cohort))
+            pipeline.hset(keys.cohort(cohort), mapping=about)
+            pipeline.hsetnx(keys.cohort(cohort), "size", 0)
+            pipeline.zadd(keys.COHORTS, {cohort: 0}, nx=True)
+            pipeline.delete(keys.cohort_artists(cohort))
             if tops[row]:
-                pipeline.zadd(apart_key(cohort), dict(tops[row]))
+                pipeline.zadd(keys.cohort_artists(cohort), dict(tops[row]))
             for key in _about(cohort):  # an older model may have brought it back
                 pipeline.persist(key)
         await pipeline.execute()
@@ -145,12 +130,12 @@ class Cohorts:
         """Return how many listeners there are, those who wait and bots included."""
         pipeline = self._redis.pipeline(transaction=False)
         for cohort in await self.all():
-            pipeline.scard(members_key(cohort))
+            pipeline.scard(keys.cohort_users(cohort))
         return sum(await pipeline.execute())
 
     async def sizes(self) -> dict[str, int]:
         """Return the living cohorts and their sizes, the largest first."""
-        found = await self._redis.zrange(SIZES, 0, -1, desc=True, withscores=True)
+        found = await self._redis.zrange(keys.COHORTS, 0, -1, desc=True, withscores=True)
         return {cohort.decode(): int(size) for cohort, size in found}
 
     async def sample(self, number: int) -> list[str]:
@@ -158,29 +143,29 @@ class Cohorts:
         cohorts = await self.all()
         found: list[str] = []
         for cohort in cohorts:
-            members = await self._redis.srandmember(members_key(cohort), max(number // len(cohorts), 1))
+            members = await self._redis.srandmember(keys.cohort_users(cohort), max(number // len(cohorts), 1))
             found += [user.decode() for user in members]
         return found
 
     async def leave(self, cohort: str, users: Sequence[str]) -> None:
         """Take listeners who are no more out of a set."""
         if users:
-            await self._redis.srem(members_key(cohort), *users)
+            await self._redis.srem(keys.cohort_users(cohort), *users)
             await self.resize([cohort])
 
     async def about(self, cohort: str) -> dict[str, str]:
         """Return the cohort's hash, empty where there is no such cohort."""
-        found = await self._redis.hgetall(cohort_key(cohort))
+        found = await self._redis.hgetall(keys.cohort(cohort))
         return {field.decode(): value.decode() for field, value in found.items()}
 
     async def apart(self, cohort: str, top: int) -> list[tuple[str, float]]:
         """Return the `top` artists that set a cohort apart, and how many times more it plays them."""
-        found = await self._redis.zrange(apart_key(cohort), 0, top - 1, desc=True, withscores=True)
+        found = await self._redis.zrange(keys.cohort_artists(cohort), 0, top - 1, desc=True, withscores=True)
         return [(artist.decode(), ratio) for artist, ratio in found]
 
     async def unplaced(self) -> int:
         """Return how many listeners are in no cohort: those who wait for one, and bots."""
-        return int(await self._redis.scard(members_key("")))
+        return int(await self._redis.scard(keys.cohort_users("")))
 
     async def forget(self, user_id: str) -> list[str]:
         """Take a listener out of every set, also of those where a move has not been followed yet.
@@ -194,7 +179,7 @@ class Cohorts:
         cohorts = await self.all()
         pipeline = self._redis.pipeline(transaction=False)
         for cohort in cohorts:
-            pipeline.srem(members_key(cohort), user_id)
+            pipeline.srem(keys.cohort_users(cohort), user_id)
         left = [cohort for cohort, n in zip(cohorts, await pipeline.execute(), strict=True) if n]
         await self.resize(left)
         (now,) = await self._listeners.placed([user_id])
@@ -204,19 +189,19 @@ class Cohorts:
 
     async def all(self) -> list[str]:
         """Return the ids of all sets there are: "" for those who wait, then every cohort that lives."""
-        return ["", *(cohort.decode() for cohort in await self._redis.zrange(SIZES, 0, -1))]
+        return ["", *(cohort.decode() for cohort in await self._redis.zrange(keys.COHORTS, 0, -1))]
 
     async def bury(self, living: Collection[str]) -> None:
         """Take cohorts that the model no longer has, and nobody is in, off the list of the living."""
         for cohort in (await self.all())[1:]:
-            if cohort not in living and not await self._redis.scard(members_key(cohort)):
-                await self._redis.zrem(SIZES, cohort)
+            if cohort not in living and not await self._redis.scard(keys.cohort_users(cohort)):
+                await self._redis.zrem(keys.COHORTS, cohort)
 
     async def everyone(self, cohorts: Sequence[str]) -> dict[str, list[str]]:
         """Return all members of some cohorts at once."""
         pipeline = self._redis.pipeline(transaction=False)
         for cohort in cohorts:
-            pipeline.smembers(members_key(cohort))
+            pipeline.smembers(keys.cohort_users(cohort))
         found = await pipeline.execute() if cohorts else []
         return {
             cohort: [user.decode() for user in users] for cohort, users in zip(cohorts, found, strict=True)
@@ -226,5 +211,5 @@ class Cohorts:
         """Go through the members some hundred at a time; all who stay throughout are met at least once."""
         cursor = None
         while cursor != 0:
-            cursor, found = await self._redis.sscan(members_key(cohort), cursor or 0, count=SCAN)
+            cursor, found = await self._redis.sscan(keys.cohort_users(cohort), cursor or 0, count=SCAN)
             yield [user.decode() for user in found]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from models.affinity import ForwardDecay
 from stream.connect import AnyRedis
 from stream.errors import DecayChanged
+from stream.stores import keys
 
 __all__ = ["guard_decay", "topic_epoch"]
-
-DECAY = "decay"
 
 
 async def guard_decay(redis: AnyRedis, decay: ForwardDecay) -> None:
@@ -23,7 +22,7 @@ async def guard_decay(redis: AnyRedis, decay: ForwardDecay) -> None:
     theirs = await _decay(redis)
     if theirs.keys() != ours.keys():  # else a Redis that takes no writes would keep us from starting
         for field, value in ours.items():
-            await redis.hsetnx(DECAY, field, value)
+            await redis.hsetnx(keys.DECAY, field, value)
         theirs = await _decay(redis)
     if theirs != ours:
         days = float(theirs["half_life"]) / 86400
@@ -36,7 +35,7 @@ async def guard_decay(redis: AnyRedis, decay: ForwardDecay) -> None:
 
 
 async def _decay(redis: AnyRedis) -> dict[str, str]:
-    return {field.decode(): value.decode() for field, value in (await redis.hgetall(DECAY)).items()}
+    return {field.decode(): value.decode() for field, value in (await redis.hgetall(keys.DECAY)).items()}
 
 
 async def topic_epoch(redis: AnyRedis, topic: str, topic_id: str) -> int:
@@ -45,7 +44,7 @@ async def topic_epoch(redis: AnyRedis, topic: str, topic_id: str) -> int:
     Offsets applied are remembered in Redis; a topic that was deleted and made again counts from 0, and all
     that is in it would seem to be applied already.
     """
-    key = f"topic:{topic}"
+    key = keys.topic(topic)
     if await redis.hget(key, topic_id) is None:
         await redis.hsetnx(key, topic_id, await redis.hlen(key))
     return int(await redis.hget(key, topic_id) or 0)

@@ -12,17 +12,12 @@ from functools import cache
 from uuid import uuid4
 
 from stream.connect import REDIS_ERRORS, AnyRedis
+from stream.stores import keys
 
 __all__ = ["Heartbeat", "heartbeats"]
 
-PROCESSES = "processes"
 SECONDS = 10
 BEAT_SECONDS = 0.5
-
-
-def process_key(name: str) -> str:
-    """Return the key of the process's hash."""
-    return f"process:{{{name}}}"
 
 
 @dataclass
@@ -45,12 +40,12 @@ class Heartbeat:
 
     async def beat(self, now: float) -> None:
         """Write it; it is gone `SECONDS` later where no other follows."""
-        key = process_key(self.name)
+        key = keys.process(self.name)
         state: dict[str, str | float] = {"kind": self.kind, "at": now, **self.counters, **self.gauges}
         await self.redis.hset(key, mapping=state)
         await self.redis.expire(key, SECONDS)
-        await self.redis.zadd(PROCESSES, {self.name: now})
-        await self.redis.zremrangebyscore(PROCESSES, "-inf", now - 10 * SECONDS)
+        await self.redis.zadd(keys.PROCESSES, {self.name: now})
+        await self.redis.zremrangebyscore(keys.PROCESSES, "-inf", now - 10 * SECONDS)
 
     async def keep(self) -> None:
         """Beat for ever; a beat that fails is left out, the next may do better."""
@@ -62,8 +57,8 @@ class Heartbeat:
     async def stop(self) -> None:
         """Take it away: the process ends as it should. Where Redis is away, it fades by itself."""
         with contextlib.suppress(*REDIS_ERRORS):
-            await self.redis.delete(process_key(self.name))
-            await self.redis.zrem(PROCESSES, self.name)
+            await self.redis.delete(keys.process(self.name))
+            await self.redis.zrem(keys.PROCESSES, self.name)
 
 
 @cache
@@ -75,8 +70,8 @@ def _birth() -> str:
 async def heartbeats(redis: AnyRedis) -> dict[str, dict[str, str]]:
     """Return the processes that live, by name."""
     alive = {}
-    for name in [name.decode() for name in await redis.zrange(PROCESSES, 0, -1)]:
-        state = await redis.hgetall(process_key(name))
+    for name in [name.decode() for name in await redis.zrange(keys.PROCESSES, 0, -1)]:
+        state = await redis.hgetall(keys.process(name))
         if state:
             alive[name] = {key.decode(): value.decode() for key, value in state.items()}
     return alive

@@ -17,10 +17,11 @@ from redis.crc import key_slot
 from models.listener import Listener
 from models.update import Digest
 from stream.connect import AnyRedis
+from stream.stores import keys
 from stream.stores import taste_codec as tastes
 from stream.stores.scripts import Script
 
-__all__ = ["Listeners", "Want", "artists_key", "taste_key", "user_key"]
+__all__ = ["Listeners", "Want"]
 
 IN_A_SCRIPT = 80  # listeners: a script of so many holds Redis up for some 3 ms, and a release waits for it
 TASTES_IN_A_SCRIPT = 1000  # one after the other: a click or a release that comes waits for one of them
@@ -40,21 +41,6 @@ FIELDS = (
 TOO_MANY_TO_ASK = 500  # artists by name: the whole row is as cheap
 
 
-def user_key(user_id: str) -> str:
-    """Return the key of the listener's hash."""
-    return f"user:{{{user_id}}}"
-
-
-def artists_key(user_id: str) -> str:
-    """Return the key of the listener's affinities."""
-    return f"user:{{{user_id}}}:artists"
-
-
-def taste_key(user_id: str) -> str:
-    """Return the key of the listener's taste."""
-    return f"user:{{{user_id}}}:taste"
-
-
 @dataclass(frozen=True, slots=True)
 class Want:
     """Which part of a listener is to be read: the offsets of these partitions, these artists' weights."""
@@ -66,7 +52,7 @@ class Want:
 
 def _keys(user_ids: Iterable[str]) -> list[bytes]:
     # As bytes: the client takes a third of the time to send them.
-    return [user_key(user_id).encode() for user_id in user_ids]
+    return [keys.user(user_id).encode() for user_id in user_ids]
 
 
 class Listeners:
@@ -93,7 +79,7 @@ class Listeners:
         positions = range(len(user_ids))
         if not isinstance(self.redis, RedisCluster):
             return [list(positions[at : at + IN_A_SCRIPT]) for at in range(0, len(user_ids), IN_A_SCRIPT)]
-        slots = [key_slot(user_key(user_id).encode()) for user_id in user_ids]
+        slots = [key_slot(keys.user(user_id).encode()) for user_id in user_ids]
         ordered = sorted(positions, key=slots.__getitem__)
         return [list(group) for _, group in itertools.groupby(ordered, key=slots.__getitem__)]
 
@@ -218,7 +204,7 @@ class Listeners:
             return users, tastes.sums(b"".join(parts), dims)
         pipeline = self.redis.pipeline(transaction=False)
         for user_id in user_ids:
-            pipeline.get(taste_key(user_id))
+            pipeline.get(keys.user_taste(user_id))
         found = await pipeline.execute() if user_ids else []
         held = [(user, taste) for user, taste in zip(user_ids, found, strict=True) if taste]
         held = [(user, taste) for user, taste in held if len(taste) == length]
@@ -226,20 +212,20 @@ class Listeners:
 
     async def about(self, user_id: str) -> dict[str, str]:
         """Return the listener's hash, empty where there is no such listener."""
-        found = await self.redis.hgetall(user_key(user_id))
+        found = await self.redis.hgetall(keys.user(user_id))
         return {field.decode(): value.decode() for field, value in found.items()}
 
     async def strongest(self, user_id: str, top: int) -> tuple[list[tuple[str, float]], int]:
         """Return the listener's `top` artists and their stored weights, best first, and how many are kept."""
-        found = await self.redis.zrange(artists_key(user_id), 0, top - 1, desc=True, withscores=True)
+        found = await self.redis.zrange(keys.user_artists(user_id), 0, top - 1, desc=True, withscores=True)
         return [(artist.decode(), weight) for artist, weight in found], await self.redis.zcard(
-            artists_key(user_id)
+            keys.user_artists(user_id)
         )
 
     async def forget(self, user_id: str) -> bool:
         """Erase a listener's own keys, all in one step. False: there were none."""
-        keys = user_key(user_id), artists_key(user_id), taste_key(user_id)
-        return bool(await self.redis.delete(*keys))
+        own = keys.user(user_id), keys.user_artists(user_id), keys.user_taste(user_id)
+        return bool(await self.redis.delete(*own))
 
     async def placed(self, user_ids: Sequence[str]) -> list[Listener]:
         """Read of listeners no more than their cohort and the move that brought them there."""

@@ -11,19 +11,11 @@ from typing import NamedTuple, get_args
 import msgpack
 
 from stream.connect import AnyRedis
-from stream.stores.cohorts import cohort_key
+from stream.stores import keys
 from stream.stores.scripts import Script
 from stream.wire.events import Feedback, Page, Release, encode
 
-__all__ = ["Audience", "Heard", "Releases", "release_key"]
-
-OPEN = "releases:open"
-OPTED_OUT = "opted-out"
-
-
-def release_key(release_id: str, part: str = "") -> str:
-    """Return the key of the release's hash, or of a part: pages, cohorts, told, seen, counts."""
-    return f"release:{{{release_id}}}" + (f":{part}" if part else "")
+__all__ = ["Audience", "Heard", "Releases"]
 
 
 @dataclass(frozen=True)
@@ -80,13 +72,13 @@ class Releases:
         name = release.release_id
         # Before it is ours: whoever dies now leaves a release open that others look after. When it was first
         # asked for stays: one that every worker fails at waits since then.
-        await self._redis.zadd(OPEN, {name: now}, nx=True)
+        await self._redis.zadd(keys.RELEASES_OPEN, {name: now}, nx=True)
         state = await self._claim(
-            self._redis, [release_key(name)], holder, now, now + seconds, encode(release)
+            self._redis, [keys.release(name)], holder, now, now + seconds, encode(release)
         )
         answer: str = state.decode()
         if answer == "done":
-            await self._redis.zrem(OPEN, name)
+            await self._redis.zrem(keys.RELEASES_OPEN, name)
         return answer
 
     async def plan(self, release: Release, audience: Audience, holder: str, now: float) -> bool:
@@ -103,16 +95,22 @@ class Releases:
             [part for page in audience.pages for user in page.user_ids for part in (user, page.cohort_id)],
         ]
         name = release.release_id
-        keys = [release_key(name, part) for part in ("", "pages", "cohorts", "told")]
-        return bool(await self._plan(self._redis, keys, holder, msgpack.packb(content, use_bin_type=False)))
+        written = [
+            keys.release(name),
+            keys.release_pages(name),
+            keys.release_cohorts(name),
+            keys.release_told(name),
+        ]
+        packed = msgpack.packb(content, use_bin_type=False)
+        return bool(await self._plan(self._redis, written, holder, packed))
 
     async def pages(self, release_id: str) -> list[bytes]:
         """Return the pages as they go to Kafka."""
-        return list(await self._redis.lrange(release_key(release_id, "pages"), 0, -1))
+        return list(await self._redis.lrange(keys.release_pages(release_id), 0, -1))
 
     async def about(self, release_id: str) -> dict[str, str]:
         """Return the release's hash."""
-        found = await self._redis.hgetall(release_key(release_id))
+        found = await self._redis.hgetall(keys.release(release_id))
         return {field.decode(): value.decode() for field, value in found.items() if field != b"event"}
 
     async def finish(self, release_id: str, latency_ms: float | None) -> None:
@@ -121,18 +119,21 @@ class Releases:
         state: dict[str, str | float] = {"state": "done"}
         if latency_ms is not None:
             state["latency_ms"] = round(latency_ms, 1)
-        pipeline.hset(release_key(release_id), mapping=state)
-        pipeline.delete(release_key(release_id, "pages"))
-        for part in ("", "cohorts", "told"):
-            pipeline.expire(release_key(release_id, part), self._keep)
-        pipeline.hset(release_key(release_id), "till", 0)  # last: from now on others may ask for it again
+        pipeline.hset(keys.release(release_id), mapping=state)
+        pipeline.delete(keys.release_pages(release_id))
+        kept = keys.release(release_id), keys.release_cohorts(release_id), keys.release_told(release_id)
+        for key in kept:
+            pipeline.expire(key, self._keep)
+        pipeline.hset(keys.release(release_id), "till", 0)  # last: from now on others may ask for it again
         await pipeline.execute()
-        await self._redis.zrem(OPEN, release_id)
+        await self._redis.zrem(keys.RELEASES_OPEN, release_id)
 
     async def left_open(self, before: float) -> list[Release]:
         """Return releases that were first taken in hand before a time, and are not done."""
-        names = [name.decode() for name in await self._redis.zrangebyscore(OPEN, "-inf", before)]
-        events = [await self._redis.hget(release_key(name), "event") for name in names]
+        names = [
+            name.decode() for name in await self._redis.zrangebyscore(keys.RELEASES_OPEN, "-inf", before)
+        ]
+        events = [await self._redis.hget(keys.release(name), "event") for name in names]
         return [Release.model_validate_json(event) for event in events if event]
 
     async def count(self, heard: Sequence[Heard]) -> int:
@@ -144,7 +145,7 @@ class Releases:
         """
         out = [h.feedback.user_id for h in heard if h.feedback.kind == "opted_out"]
         if out:
-            await self._redis.sadd(OPTED_OUT, *out)
+            await self._redis.sadd(keys.OPTED_OUT, *out)
         by_release: dict[str, list[Heard]] = defaultdict(list)
         for entry in heard:
             by_release[entry.feedback.release_id].append(entry)
@@ -154,22 +155,25 @@ class Releases:
                 if cohort:
                     by_cohort[cohort].append((entry.source, entry.offset, entry.feedback.kind))
         for cohort, events in by_cohort.items():
-            await self._count_cohort(self._redis, [cohort_key(cohort)], msgpack.packb(sorted(events)))
+            await self._count_cohort(self._redis, [keys.cohort(cohort)], msgpack.packb(sorted(events)))
         return sum(len(events) for events in by_cohort.values())
 
     async def _cohorts_of(self, release_id: str, entries: Sequence[Heard]) -> list[str]:
-        keys = [release_key(release_id, part) for part in ("", "told", "seen", "counts")]
+        written = [
+            keys.release(release_id), keys.release_told(release_id),
+            keys.release_seen(release_id), keys.release_counts(release_id),
+        ]  # fmt: skip
         events = [(h.feedback.user_id, h.feedback.kind, f"{h.source}:{h.offset}") for h in entries]
-        found = await self._count_release(self._redis, keys, msgpack.packb(events, use_bin_type=False))
-        for part in ("seen", "counts"):
-            await self._redis.expire(release_key(release_id, part), self._keep)
+        found = await self._count_release(self._redis, written, msgpack.packb(events, use_bin_type=False))
+        for key in (keys.release_seen(release_id), keys.release_counts(release_id)):
+            await self._redis.expire(key, self._keep)
         return [cohort.decode() for cohort in found]
 
     async def opted_out(self, user_ids: Sequence[str]) -> set[str]:
         """Return those of the listeners who want to hear of no release."""
-        if not user_ids or not await self._redis.exists(OPTED_OUT):
+        if not user_ids or not await self._redis.exists(keys.OPTED_OUT):
             return set()
-        flags = await self._redis.smismember(OPTED_OUT, list(user_ids))
+        flags = await self._redis.smismember(keys.OPTED_OUT, list(user_ids))
         return {user for user, flag in zip(user_ids, flags, strict=True) if flag}
 
     async def forget(self, user_id: str) -> int:
@@ -182,9 +186,9 @@ class Releases:
         Of how many releases they had been told.
         """
         told = 0
-        async for key in self._redis.scan_iter(match=release_key("*", "told"), count=1000):
+        async for key in self._redis.scan_iter(match=keys.release_told("*"), count=1000):
             told += await self._redis.hdel(key, user_id)
         seen = [f"{user_id}}}{kind}" for kind in get_args(Feedback.model_fields["kind"].annotation)]
-        async for key in self._redis.scan_iter(match=release_key("*", "seen"), count=1000):
+        async for key in self._redis.scan_iter(match=keys.release_seen("*"), count=1000):
             await self._redis.hdel(key, *seen)
         return told

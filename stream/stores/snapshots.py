@@ -19,6 +19,7 @@ import numpy as np
 from models.model import Model
 from stream.connect import AnyRedis
 from stream.errors import SnapshotDamaged, SnapshotTooNew, UnknownSnapshot
+from stream.stores import keys
 from stream.stores.scripts import Script
 from stream.stores.sweeps import Sweeps
 
@@ -28,19 +29,6 @@ MAGIC = b"REFRAIN"
 FORMAT = 1
 KEPT = 10
 """How many snapshots are kept."""
-
-CURRENT = "model:current"
-PINNED = "model:pinned"
-VERSIONS = "models"
-FORESIGHT = "models:foresight"
-COUNTER = "model:counter"
-NEXT_COHORT = "model:next-cohort"
-TRAINER = "model:lease"
-
-
-def snapshot_key(version: int) -> str:
-    """Return the key of a snapshot."""
-    return f"model:{version}"
 
 
 def encode(model: Model) -> bytes:
@@ -94,15 +82,15 @@ class Snapshots:
 
     async def next_version(self) -> int:
         """Return a version that no snapshot has had."""
-        return int(await self._redis.incr(COUNTER))
+        return int(await self._redis.incr(keys.MODEL_COUNTER))
 
     async def next_cohort(self) -> int:
         """Return the first number that no cohort has had, also of snapshots that cannot be read any more."""
-        return int(await self._redis.get(NEXT_COHORT) or 1)
+        return int(await self._redis.get(keys.MODEL_NEXT_COHORT) or 1)
 
     async def current(self) -> int | None:
         """Return the version that serves, None before the first."""
-        version = await self._redis.get(CURRENT)
+        version = await self._redis.get(keys.MODEL_CURRENT)
         return int(version) if version else None
 
     async def load(self, version: int) -> Model:
@@ -113,7 +101,7 @@ class Snapshots:
         SnapshotDamaged, SnapshotTooNew
             Where it cannot be used, or is not there.
         """
-        snapshot = await self._redis.get(snapshot_key(version))
+        snapshot = await self._redis.get(keys.model(version))
         if snapshot is None:
             raise UnknownSnapshot(
                 f"there is no snapshot {version} (the last {KEPT} are kept); `refrain model list` shows them"
@@ -122,28 +110,28 @@ class Snapshots:
 
     async def publish(self, model: Model) -> None:
         """Write a snapshot, let it serve where none is pinned, and drop the oldest beyond `KEPT`."""
-        await self._redis.set(NEXT_COHORT, model.next_cohort)
-        await self._redis.set(snapshot_key(model.version), encode(model))
-        await self._redis.hset(FORESIGHT, str(model.version), json.dumps(dict(model.validation)))
-        await self._redis.zadd(VERSIONS, {str(model.version): model.created_at})
+        await self._redis.set(keys.MODEL_NEXT_COHORT, model.next_cohort)
+        await self._redis.set(keys.model(model.version), encode(model))
+        await self._redis.hset(keys.MODELS_FORESIGHT, str(model.version), json.dumps(dict(model.validation)))
+        await self._redis.zadd(keys.MODELS, {str(model.version): model.created_at})
         if await self.pinned() is None:
-            await self._redis.set(CURRENT, model.version)
+            await self._redis.set(keys.MODEL_CURRENT, model.version)
             if (chosen := await self.pinned()) is not None:  # by somebody, between the two
-                await self._redis.set(CURRENT, chosen)
+                await self._redis.set(keys.MODEL_CURRENT, chosen)
         serving = {await self.current(), await self.pinned()}
         kept = {version for version, _ in await self.versions()}
         for old in sorted(kept - serving)[: -(KEPT - len(serving & kept))]:
-            await self._redis.delete(snapshot_key(old))
-            await self._redis.zrem(VERSIONS, str(old))
-            await self._redis.hdel(FORESIGHT, str(old))
+            await self._redis.delete(keys.model(old))
+            await self._redis.zrem(keys.MODELS, str(old))
+            await self._redis.hdel(keys.MODELS_FORESIGHT, str(old))
 
     async def use(self, version: int, *, pin: bool = False) -> None:
         """Let a version serve until the trainer publishes the next; pinned, until another is asked for."""
         if pin:
-            await self._redis.set(PINNED, version)
+            await self._redis.set(keys.MODEL_PINNED, version)
         else:
-            await self._redis.delete(PINNED)
-        await self._redis.set(CURRENT, version)
+            await self._redis.delete(keys.MODEL_PINNED)
+        await self._redis.set(keys.MODEL_CURRENT, version)
         await Sweeps(self._redis).due()
 
     async def newest(self) -> int | None:
@@ -152,23 +140,23 @@ class Snapshots:
 
     async def pinned(self) -> int | None:
         """Return the version that somebody chose to serve for good; None where the trainer's next will."""
-        version = await self._redis.get(PINNED)
+        version = await self._redis.get(keys.MODEL_PINNED)
         return int(version) if version else None
 
     async def sizes(self) -> dict[int, int]:
         """Return the bytes of each snapshot that is kept."""
         return {
-            version: await self._redis.strlen(snapshot_key(version)) for version, _ in await self.versions()
+            version: await self._redis.strlen(keys.model(version)) for version, _ in await self.versions()
         }
 
     async def foresight(self) -> dict[int, dict[str, float]]:
         """Return what each snapshot that is kept was published with (`Model.validation`)."""
-        found = await self._redis.hgetall(FORESIGHT)
+        found = await self._redis.hgetall(keys.MODELS_FORESIGHT)
         return {int(version): json.loads(figures) for version, figures in found.items()}
 
     async def versions(self) -> list[tuple[int, float]]:
         """Return the versions that are kept and when they were made (Unix seconds), newest first."""
-        found = await self._redis.zrange(VERSIONS, 0, -1, withscores=True)
+        found = await self._redis.zrange(keys.MODELS, 0, -1, withscores=True)
         # By version: trainers' clocks may differ.
         return sorted(((int(version), made) for version, made in found), reverse=True)
 
@@ -191,7 +179,7 @@ class Lease:
 
     redis: AnyRedis
     holder: str
-    key: str = TRAINER
+    key: str = keys.MODEL_LEASE
     seconds: float = 10.0
 
     def __post_init__(self) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stream.connect import AnyRedis
+from stream.stores import keys
 
 __all__ = ["Sweep", "Sweeps"]
-
-KEY = "model:sweep"
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Sweeps:
 
     async def now(self) -> Sweep | None:
         """Return the sweep under way, or else the last; None before the first."""
-        found = await self._redis.hgetall(KEY)
+        found = await self._redis.hgetall(keys.MODEL_SWEEP)
         if not found:
             return None
         met, listeners = int(found[b"met"]), int(found[b"listeners"])
@@ -59,11 +58,11 @@ class Sweeps:
 
     async def done(self) -> int:
         """Return the version that everybody is taken over to, 0 while a sweep is due or under way."""
-        return int(await self._redis.hget(KEY, "done") or 0)
+        return int(await self._redis.hget(keys.MODEL_SWEEP, "done") or 0)
 
     async def due(self) -> None:
         """Note that another model may have served meanwhile: listeners are to be met once more."""
-        await self._redis.hdel(KEY, "done")
+        await self._redis.hdel(keys.MODEL_SWEEP, "done")
 
     async def begin(self, version: int, listeners: int, now: float) -> None:
         """Note that a sweep begins, from the first listener, and how many there are."""
@@ -74,22 +73,22 @@ class Sweeps:
             "began_at": now,
             "done": 0,
         }
-        await self._redis.hset(KEY, mapping=fields)
+        await self._redis.hset(keys.MODEL_SWEEP, mapping=fields)
 
     async def add(self, met: int) -> None:
         """Note that so many more were met."""
-        await self._redis.hincrby(KEY, "met", met)
+        await self._redis.hincrby(keys.MODEL_SWEEP, "met", met)
 
     async def passed(self, cohort: str) -> None:
         """Note that all members of a cohort were met."""
-        await self._redis.hset(KEY, "passed", cohort)
+        await self._redis.hset(keys.MODEL_SWEEP, "passed", cohort)
 
     async def last(self) -> str:
         """Return the cohort whose members were met last, in this sweep or the one before."""
-        return (await self._redis.hget(KEY, "passed") or b"").decode()
+        return (await self._redis.hget(keys.MODEL_SWEEP, "passed") or b"").decode()
 
     async def end(self, version: int) -> None:
         """Note that everybody is taken over to a version."""
         sweep = await self.now()
         met = {"met": sweep.listeners} if sweep else {}
-        await self._redis.hset(KEY, mapping={"done": version, **met})
+        await self._redis.hset(keys.MODEL_SWEEP, mapping={"done": version, **met})

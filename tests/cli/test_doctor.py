@@ -13,9 +13,9 @@ from consumers.doctor.redis import check_redis
 from stream.broker import Servers
 from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
-from stream.stores.heartbeats import Heartbeat, process_key
-from stream.stores.releases import OPEN, release_key
-from stream.stores.snapshots import Snapshots, snapshot_key
+from stream.stores import keys
+from stream.stores.heartbeats import Heartbeat
+from stream.stores.snapshots import Snapshots
 from stream.stores.sweeps import Sweeps
 from stream.wire.events import Release, encode
 from tests.cli.in_process import NO_BROKER
@@ -40,7 +40,7 @@ def alive(*kinds: str, model: int = 0) -> Callable[[AnyRedis], Awaitable[None]]:
         for kind in kinds:
             heartbeat = Heartbeat(redis, kind, gauges={"model": model} if model else {})
             await heartbeat.beat(time.time())
-            await redis.persist(process_key(heartbeat.name))
+            await redis.persist(keys.process(heartbeat.name))
 
     return beat
 
@@ -178,7 +178,7 @@ def test_the_model_is_told_damaged_chosen_by_hand_or_not_there(
     with_redis(lambda redis: Snapshots(redis).publish(model_of(5, NOW)))
     assert refrain.run("model", "use", "4", "--pin").returncode == 0
     assert looked(refrain)[1]["model"][0] == "odd"
-    with_redis(lambda redis: redis.setrange(snapshot_key(4), 200, b"?!"))
+    with_redis(lambda redis: redis.setrange(keys.model(4), 200, b"?!"))
     code, found = looked(refrain)
     assert (code, found["model"][0]) == (1, "wrong")
     assert "refrain model use" in found["model"][2]
@@ -218,8 +218,8 @@ def test_a_process_that_has_not_loaded_the_model_that_serves_is_named(
 
 def test_a_release_that_waits_is_wrong(healthy: Settings, refrain: Refrain, with_redis: WithRedis) -> None:
     async def leave(redis: AnyRedis) -> None:
-        await redis.hset(release_key("r9"), "event", encode(Release(release_id="r9", artist_ids=["a1"])))
-        await redis.zadd(OPEN, {"r9": time.time() - 120})
+        await redis.hset(keys.release("r9"), "event", encode(Release(release_id="r9", artist_ids=["a1"])))
+        await redis.zadd(keys.RELEASES_OPEN, {"r9": time.time() - 120})
 
     with_redis(leave)
     code, found = looked(refrain)

@@ -11,7 +11,8 @@ import pytest
 
 from stream.connect import AnyRedis
 from stream.settings import Settings
-from stream.stores.heartbeats import Heartbeat, process_key
+from stream.stores import keys
+from stream.stores.heartbeats import Heartbeat
 from stream.stores.snapshots import Snapshots
 from tests.cli.service import NOW, model_of
 from tests.refrain_command import Refrain
@@ -32,7 +33,7 @@ def trainer(**gauges: float) -> Callable[[AnyRedis], Awaitable[None]]:
     async def beat(redis: AnyRedis) -> None:
         heartbeat = Heartbeat(redis, "train", gauges=dict(gauges))
         await heartbeat.beat(time.time())
-        await redis.persist(process_key(heartbeat.name))
+        await redis.persist(keys.process(heartbeat.name))
 
     return beat
 

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 
 from stream.connect import AnyRedis
 from stream.settings import Settings
+from stream.stores import keys
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
-from stream.stores.releases import OPTED_OUT, release_key
 from tests.refrain_command import Refrain
 
 WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
@@ -26,8 +26,8 @@ async def everything(redis: AnyRedis) -> dict[bytes, object]:
 
 async def tell(redis: AnyRedis) -> None:
     for user in ("u1", "u2"):
-        await redis.hset(release_key("r1", "told"), user, "c1")
-        await redis.hset(release_key("r1", "seen"), f"{user}}}clicked", "0:7")
+        await redis.hset(keys.release_told("r1"), user, "c1")
+        await redis.hset(keys.release_seen("r1"), f"{user}}}clicked", "0:7")
 
 
 def test_nothing_of_a_forgotten_listener_is_left(
@@ -60,10 +60,10 @@ def test_sizes_follow(service: Settings, refrain: Refrain, with_redis: WithRedis
 
 
 def test_one_who_opted_out_stays_so(service: Settings, refrain: Refrain, with_redis: WithRedis) -> None:
-    with_redis(lambda redis: redis.sadd(OPTED_OUT, "u1"))
+    with_redis(lambda redis: redis.sadd(keys.OPTED_OUT, "u1"))
     done = refrain.run("forget", "u1")
     assert "kept: the id alone" in done.stdout
-    assert with_redis(lambda redis: redis.smembers(OPTED_OUT)) == {b"u1"}
+    assert with_redis(lambda redis: redis.smembers(keys.OPTED_OUT)) == {b"u1"}
     again = refrain.run("forget", "u1")
     assert again.returncode == 1
     assert "that they have opted out is remembered" in again.stderr

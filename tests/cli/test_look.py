@@ -14,9 +14,9 @@ from models.listener import Click, Rules
 from stream.broker import servers
 from stream.connect import AnyRedis
 from stream.settings import Settings
+from stream.stores import keys
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
-from stream.stores.releases import OPTED_OUT
 from tests.cli.service import NOW, model_of
 from tests.refrain_command import Refrain
 
@@ -111,7 +111,7 @@ def test_a_listener_is_shown_with_weights_as_they_are_now(service: Settings, ref
 def test_bots_those_who_wait_and_those_who_opted_out_are_told_as_such(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
-    with_redis(lambda redis: redis.sadd(OPTED_OUT, "u1"))
+    with_redis(lambda redis: redis.sadd(keys.OPTED_OUT, "u1"))
     assert "clicks like a bot" in refrain.run("user", "robot").stdout
     assert "none yet" in refrain.run("user", "w1").stdout
     assert "has opted out" in refrain.run("user", "u1").stdout

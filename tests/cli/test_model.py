@@ -12,9 +12,10 @@ from consumers.commands.model_use import follow
 from stream.connect import AnyRedis
 from stream.errors import NotTakenOver
 from stream.settings import Settings
+from stream.stores import keys
 from stream.stores.cohorts import APART, Cohorts
 from stream.stores.listeners import Listeners
-from stream.stores.snapshots import Snapshots, snapshot_key
+from stream.stores.snapshots import Snapshots
 from stream.stores.sweeps import Sweeps
 from tests.cli.service import NOW, model_of
 from tests.refrain_command import Refrain
@@ -163,7 +164,7 @@ def test_a_damaged_snapshot_cannot_be_chosen(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     with_redis(publish(5))
-    with_redis(lambda redis: redis.setrange(snapshot_key(4), 200, b"?!"))
+    with_redis(lambda redis: redis.setrange(keys.model(4), 200, b"?!"))
     failed = refrain.run("model", "use", "4")
     assert failed.returncode == 1
     assert "snapshot 4 is damaged" in failed.stderr

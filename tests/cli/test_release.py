@@ -10,7 +10,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from stream.connect import AnyRedis
 from stream.settings import Settings
-from stream.stores.releases import OPTED_OUT
+from stream.stores import keys
 from stream.wire.events import Page, Release, Summary, encode
 from tests.cli.in_process import NO_BROKER
 from tests.refrain_command import Refrain
@@ -290,7 +290,7 @@ def test_who_is_not_looked_at_is_told_why(
 
 
 def test_who_opted_out_is_told_so(service: Settings, refrain: Refrain, with_redis: WithRedis) -> None:
-    with_redis(lambda redis: redis.sadd(OPTED_OUT, "u1"))
+    with_redis(lambda redis: redis.sadd(keys.OPTED_OUT, "u1"))
     found, shown = why(refrain, "u1")
     assert (found["told"], found["reason"], found["listeners"]) == (False, "opted out", 2)
     assert "opted out" in shown

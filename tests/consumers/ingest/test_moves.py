@@ -12,7 +12,8 @@ from models.listener import last_move
 from models.update import Digest
 from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
-from stream.stores.cohorts import Cohorts, members_key
+from stream.stores import keys
+from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 from tests.consumers.producer import Producer
 from tests.consumers.small_model import small_model
@@ -90,4 +91,8 @@ async def test_who_is_overtaken_by_another_move_says_that_too(
         ("c1", "c2", "click", 5.0),
         ("c2", "c5", "refresh", 6.0),
     ]
-    assert [await redis.sismember(members_key(cohort), "u") for cohort in ("c1", "c2", "c5")] == [0, 0, 1]
+    assert [await redis.sismember(keys.cohort_users(cohort), "u") for cohort in ("c1", "c2", "c5")] == [
+        0,
+        0,
+        1,
+    ]

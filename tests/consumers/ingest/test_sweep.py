@@ -19,8 +19,9 @@ from models.listener import Click, Rules
 from models.model import Model
 from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
+from stream.stores import keys
 from stream.stores import taste_codec as tastes
-from stream.stores.cohorts import Cohorts, members_key
+from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Lease, Snapshots
@@ -135,7 +136,7 @@ async def test_one_found_in_a_set_that_their_record_does_not_name_is_taken_out(
 ) -> None:
     strays = dict(zip(LISTENERS, COHORTS * 40, strict=False))
     for user, cohort in strays.items():
-        await house.redis.sadd(members_key(cohort), user)
+        await house.redis.sadd(keys.cohort_users(cohort), user)
     await house.sweeps.due()
     if version > 1:
         await house.snapshots.publish(model(version))
@@ -173,8 +174,8 @@ async def test_a_move_that_a_sweep_died_over_is_said_by_the_next(house: House) -
 
 
 async def test_one_whose_record_is_gone_is_taken_out(house: House) -> None:
-    await house.redis.sadd(members_key("c1"), "ghost")
-    await house.redis.sadd(members_key(""), "other ghost")
+    await house.redis.sadd(keys.cohort_users("c1"), "ghost")
+    await house.redis.sadd(keys.cohort_users(""), "other ghost")
     await house.sweeps.due()
     assert_agrees(await house.sweep(1))
     assert await house.redis.exists("user:{ghost}") == 0

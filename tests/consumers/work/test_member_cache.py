@@ -7,8 +7,9 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers.work.member_cache import MemberCache
-from stream.stores.cohorts import Cohorts, members_key
-from stream.stores.listeners import Listeners, taste_key
+from stream.stores import keys
+from stream.stores.cohorts import Cohorts
+from stream.stores.listeners import Listeners
 from stream.stores.taste_codec import pack
 
 DIMS = 3
@@ -28,11 +29,11 @@ def member_cache(redis: Redis) -> MemberCache:
 
 
 async def join(redis: Redis, user: str, taste: tuple[float, ...] | None, cohort: str = "c1") -> None:
-    await redis.sadd(members_key(cohort), user)
-    await redis.zadd("cohorts", {cohort: await redis.scard(members_key(cohort))})
+    await redis.sadd(keys.cohort_users(cohort), user)
+    await redis.zadd("cohorts", {cohort: await redis.scard(keys.cohort_users(cohort))})
     if taste:
         packed = pack(np.array([taste]), np.zeros((1, len(taste))), version=1)
-        await redis.set(taste_key(user), packed[0])
+        await redis.set(keys.user_taste(user), packed[0])
 
 
 async def test_members_come_with_tastes_of_unit_length(redis: Redis, member_cache: MemberCache) -> None:

@@ -13,8 +13,9 @@ from consumers.work.member_cache import MemberCache
 from consumers.work.planner import Planner
 from stream.connect import open_redis
 from stream.settings import Settings
+from stream.stores import keys
 from stream.stores.catalogue import Catalogue
-from stream.stores.cohorts import Cohorts, members_key
+from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 from stream.stores.releases import Audience, Heard, Releases
 from stream.wire.events import Feedback, Release
@@ -111,7 +112,7 @@ async def test_who_is_met_in_two_cohorts_on_their_way_is_told_once(
     await crowd(settings)
     both = names("c1", 10)
     redis = planner.releases._redis
-    await redis.sadd(members_key("c2"), *both)
+    await redis.sadd(keys.cohort_users("c2"), *both)
     told = [user for page in (await planner.plan(release(), MODEL, 5.0)).pages for user in page.user_ids]
     assert len(told) == len(set(told)) == planner.max_audience
     everybody = await planner.plan(release(max_audience=1000), MODEL, 5.0)

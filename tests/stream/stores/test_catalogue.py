@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from stream.connect import AnyRedis
-from stream.stores.catalogue import Catalogue, artist_key, song_key
+from stream.stores import keys
+from stream.stores.catalogue import Catalogue
 from stream.wire.events import Song
 
 
@@ -28,12 +29,12 @@ async def test_a_song_may_be_entered_anew(redis: AnyRedis, catalogue: Catalogue)
     await catalogue.put([song("s1", "a", title="Old", genres=["pop"])])
     await catalogue.put([song("s1", "b", title="New", genres=["rock"])])
     assert await Catalogue(redis).artists_of(["s1"]) == {"s1": ("b",)}
-    assert await redis.hget(song_key("s1"), "title") == b"New"
+    assert await redis.hget(keys.song("s1"), "title") == b"New"
 
 
 async def test_what_is_known_of_a_song_is_kept(redis: AnyRedis, catalogue: Catalogue) -> None:
     await catalogue.put([song("s1", "a", title="T", genres=["pop"], duration_ms=9, released_at=-5.5)])
-    found = {k.decode(): v.decode() for k, v in (await redis.hgetall(song_key("s1"))).items()}
+    found = {k.decode(): v.decode() for k, v in (await redis.hgetall(keys.song("s1"))).items()}
     assert found == {
         "artist_ids": '["a"]',
         "genres": '["pop"]',
@@ -85,7 +86,7 @@ async def test_artists_are_found_by_label(redis: AnyRedis, catalogue: Catalogue)
     await catalogue.put([song("s1", "b", "a", label="L 1"), song("s2", "c", label="L 2"), song("s3", "d")])
     assert await catalogue.artists_of_label("L 1") == ["a", "b"]
     assert await catalogue.artists_of_label("none") == []
-    assert await redis.hget(song_key("s2"), "label") == b"L 2"
+    assert await redis.hget(keys.song("s2"), "label") == b"L 2"
 
 
 async def test_genres_of_artists_are_those_of_all_their_songs(catalogue: Catalogue) -> None:
@@ -101,7 +102,7 @@ async def test_genres_of_artists_are_those_of_all_their_songs(catalogue: Catalog
 async def test_listeners_of_artists_are_counted(redis: AnyRedis, catalogue: Catalogue) -> None:
     await catalogue.count({"a": 5, "b": 1})
     await catalogue.count({"a": 6})
-    assert [await redis.hget(artist_key(a), "listeners") for a in "ab"] == [b"6", b"1"]
+    assert [await redis.hget(keys.artist(a), "listeners") for a in "ab"] == [b"6", b"1"]
 
 
 async def test_thousands_of_songs_are_entered_at_once(catalogue: Catalogue) -> None:

@@ -8,8 +8,9 @@ from scipy.sparse import csr_matrix
 
 from models.model import Model
 from stream.connect import AnyRedis
-from stream.stores.cohort_history import KEPT, CohortHistory, history_key
-from stream.stores.cohorts import Cohorts, apart_key, cohort_key
+from stream.stores import keys
+from stream.stores.cohort_history import KEPT, CohortHistory
+from stream.stores.cohorts import Cohorts
 
 Events = list[tuple[int, str, tuple[str, ...], int]]
 
@@ -105,7 +106,7 @@ async def test_what_a_crash_left_half_written_is_made_whole(redis: AnyRedis) -> 
     await history.record(FIRST, {})
     changed = model(2, {"c1": "Ana", "c3": "Cy"}, {"c3": "c1"}, {"c2": "c1"})
     await history.record(changed, {"c1": 50, "c2": 7})
-    await redis.zremrangebyscore(history_key("c1"), 2, 2)
+    await redis.zremrangebyscore(keys.cohort_history("c1"), 2, 2)
     await history.record(changed, {"c1": 50, "c2": 7})
     assert {event for _, event, _, _ in await events(redis, "c1")} == {"born", "split", "merged"}
 
@@ -157,10 +158,13 @@ async def test_a_cohort_is_described_with_its_parent_and_its_history(
 async def test_a_dead_cohort_is_forgotten_in_time_unless_an_older_model_brings_it_back(
     redis: AnyRedis, cohorts: Cohorts
 ) -> None:
-    keys = {cohort: [of(cohort) for of in (cohort_key, apart_key, history_key)] for cohort in ("c1", "c2")}
+    of_cohorts = {
+        cohort: [of(cohort) for of in (keys.cohort, keys.cohort_artists, keys.cohort_history)]
+        for cohort in ("c1", "c2")
+    }
 
     async def left(cohort: str) -> list[int]:
-        return [await redis.ttl(key) for key in keys[cohort]]
+        return [await redis.ttl(key) for key in of_cohorts[cohort]]
 
     later = model(2, {"c1": "Ana"}, heirs={"c2": "c1"})
     await cohorts.describe(FIRST, [{"ana": 2.0}, {"bo": 2.0}], 3600)

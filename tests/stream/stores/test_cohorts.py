@@ -10,20 +10,21 @@ from scipy.sparse import csr_matrix
 from models.listener import Move
 from models.model import Model
 from stream.connect import AnyRedis
-from stream.stores.cohorts import Cohorts, apart_key, cohort_key, members_key
+from stream.stores import keys
+from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 from tests.stream.written import digest_of, put
 
 
 async def members(redis: AnyRedis, cohort: str) -> set[str]:
-    return {user.decode() for user in await redis.smembers(members_key(cohort))}
+    return {user.decode() for user in await redis.smembers(keys.cohort_users(cohort))}
 
 
 async def assert_sizes(redis: AnyRedis, cohorts: Cohorts, expected: dict[str, int]) -> None:
     assert await cohorts.sizes() == expected
     for cohort, size in expected.items():
-        assert await redis.scard(members_key(cohort)) == size
-        assert int(await redis.hget(cohort_key(cohort), "size")) == size
+        assert await redis.scard(keys.cohort_users(cohort)) == size
+        assert int(await redis.hget(keys.cohort(cohort), "size")) == size
 
 
 async def test_one_who_is_born_waits_in_no_cohort(
@@ -121,7 +122,7 @@ async def test_the_largest_cohort_comes_first(
 async def test_all_members_are_met_a_part_at_a_time(
     redis: AnyRedis, listeners: Listeners, cohorts: Cohorts
 ) -> None:
-    await redis.sadd(members_key("c1"), *(f"u{i}" for i in range(3000)))
+    await redis.sadd(keys.cohort_users("c1"), *(f"u{i}" for i in range(3000)))
     parts = [part async for part in cohorts.members("c1")]
     assert len(parts) > 1
     assert {user for part in parts for user in part} == {f"u{i}" for i in range(3000)}
@@ -131,13 +132,13 @@ async def test_all_members_are_met_a_part_at_a_time(
 async def test_all_members_of_hundreds_of_cohorts_come_at_once(redis: AnyRedis, cohorts: Cohorts) -> None:
     names = [f"c{i}" for i in range(400)]
     for name in names:
-        await redis.sadd(members_key(name), f"u{name}")
+        await redis.sadd(keys.cohort_users(name), f"u{name}")
     assert await cohorts.everyone(names) == {name: [f"u{name}"] for name in names}
 
 
 async def test_a_sample_is_drawn_from_every_set(redis: AnyRedis, cohorts: Cohorts) -> None:
     for cohort in ("", "c1", "c2"):
-        await redis.sadd(members_key(cohort), *(f"{cohort}u{i}" for i in range(50)))
+        await redis.sadd(keys.cohort_users(cohort), *(f"{cohort}u{i}" for i in range(50)))
     await cohorts.resize(["c1", "c2"])
     found = await cohorts.sample(30)
     assert len(found) == len(set(found)) == 30
@@ -145,7 +146,7 @@ async def test_a_sample_is_drawn_from_every_set(redis: AnyRedis, cohorts: Cohort
 
 
 async def test_who_is_no_more_leaves_the_set_and_its_size(redis: AnyRedis, cohorts: Cohorts) -> None:
-    await redis.sadd(members_key("c1"), "a", "b")
+    await redis.sadd(keys.cohort_users("c1"), "a", "b")
     await cohorts.leave("c1", ["a", "never there"])
     await assert_sizes(redis, cohorts, {"c1": 1})
 
@@ -154,8 +155,8 @@ async def test_who_is_no_more_leaves_the_set_and_its_size(redis: AnyRedis, cohor
 async def test_a_cohort_is_buried_where_it_has_neither_members_nor_a_model(
     redis: AnyRedis, cohorts: Cohorts, living: Collection[str]
 ) -> None:
-    await redis.sadd(members_key("c1"), "a")
-    await redis.sadd(members_key("c3"), "b")
+    await redis.sadd(keys.cohort_users("c1"), "a")
+    await redis.sadd(keys.cohort_users("c3"), "b")
     await redis.zadd("cohorts", {"c1": 1, "c2": 0, "c3": 1})
     await cohorts.bury(living)
     assert set(await cohorts.sizes()) == {"c1", "c3", *living}
@@ -164,15 +165,15 @@ async def test_a_cohort_is_buried_where_it_has_neither_members_nor_a_model(
 async def test_cohorts_are_described_and_keep_their_size_and_counts(
     redis: AnyRedis, cohorts: Cohorts
 ) -> None:
-    await redis.hset(cohort_key("c1"), mapping={"size": 5, "sent": 9})
+    await redis.hset(keys.cohort("c1"), mapping={"size": 5, "sent": 9})
     await redis.zadd("cohorts", {"c1": 5})
-    await redis.zadd(apart_key("c1"), {"old": 4.0})
+    await redis.zadd(keys.cohort_artists("c1"), {"old": 4.0})
     await cohorts.describe(_model(), [{"ana": 3.0}, {}], 3600)
-    first = {k.decode(): v.decode() for k, v in (await redis.hgetall(cohort_key("c1"))).items()}
+    first = {k.decode(): v.decode() for k, v in (await redis.hgetall(keys.cohort("c1"))).items()}
     about = {"label": "Ana", "born": "10.0", "parent": "", "model_version": "2"}
     assert first == {"size": "5", "sent": "9"} | about
-    assert await redis.zrange(apart_key("c1"), 0, -1, withscores=True) == [(b"ana", 3.0)]
-    assert await redis.hget(cohort_key("c2"), "size") == b"0"
+    assert await redis.zrange(keys.cohort_artists("c1"), 0, -1, withscores=True) == [(b"ana", 3.0)]
+    assert await redis.hget(keys.cohort("c2"), "size") == b"0"
     assert await cohorts.sizes() == {"c1": 5, "c2": 0}
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from models.listener import Move
 from stream.connect import AnyRedis
-from stream.stores.cohorts import Cohorts, members_key
+from stream.stores import keys
+from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
-from stream.stores.releases import Heard, Releases, release_key
+from stream.stores.releases import Heard, Releases
 from stream.wire.events import Feedback
 from tests.stream.written import digest_of, put
 
@@ -30,7 +31,7 @@ async def test_membership_is_erased_also_where_a_move_was_not_followed(
     redis: AnyRedis, listeners: Listeners, cohorts: Cohorts
 ) -> None:
     await settle(listeners, cohorts, "u", "v")
-    await redis.sadd(members_key(""), "u")  # a process died between the two
+    await redis.sadd(keys.cohort_users(""), "u")  # a process died between the two
     await listeners.forget("u")
     assert sorted(await cohorts.forget("u")) == ["", "c1"]
     assert await cohorts.everyone(["", "c1"]) == {"": [], "c1": ["v"]}
@@ -51,13 +52,13 @@ async def test_one_whom_a_click_brings_back_is_a_member_again(
 
 async def test_what_they_were_told_is_erased_and_counts_stay(redis: AnyRedis, releases: Releases) -> None:
     for name in ("r1", "r2", "r3"):
-        await redis.hset(release_key(name, "told"), mapping={"u": "c1", "v": "c1"})
-        await redis.hset(release_key(name), "state", "done")
+        await redis.hset(keys.release_told(name), mapping={"u": "c1", "v": "c1"})
+        await redis.hset(keys.release(name), "state", "done")
     feedback = [Feedback(release_id="r1", user_id=user, kind="clicked", ts=1.0) for user in ("u", "v")]
     await releases.count([Heard(entry, "0", place) for place, entry in enumerate(feedback)])
     assert await releases.forget("u") == 3
     assert await releases.forget("u") == 0
-    assert b"u}clicked" not in await redis.hgetall(release_key("r1", "seen"))
+    assert b"u}clicked" not in await redis.hgetall(keys.release_seen("r1"))
     assert (await releases.about("r1"))["clicked"] == "2"
     again = Feedback(release_id="r1", user_id="u", kind="opened", ts=2.0)
     assert await releases.count([Heard(again, "0", 9)]) == 0  # of one who was never told

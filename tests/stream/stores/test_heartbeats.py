@@ -5,7 +5,8 @@ import subprocess
 import sys
 
 from stream.connect import AnyRedis
-from stream.stores.heartbeats import Heartbeat, heartbeats, process_key
+from stream.stores import keys
+from stream.stores.heartbeats import Heartbeat, heartbeats
 from tests.waiting import wait_for_it
 
 
@@ -43,8 +44,8 @@ async def test_a_process_that_ends_is_seen_no_more(redis: AnyRedis) -> None:
 async def test_a_process_that_dies_fades(redis: AnyRedis) -> None:
     heartbeat = Heartbeat(redis, "ingest")
     await heartbeat.beat(now=1000.0)
-    assert 0 < await redis.ttl(process_key(heartbeat.name)) <= 10
-    await redis.pexpire(process_key(heartbeat.name), 1)
+    assert 0 < await redis.ttl(keys.process(heartbeat.name)) <= 10
+    await redis.pexpire(keys.process(heartbeat.name), 1)
 
     async def gone() -> bool:
         return await heartbeats(redis) == {}

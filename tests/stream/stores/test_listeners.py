@@ -10,7 +10,8 @@ from redis.asyncio import Redis
 
 import stream.stores.listeners
 from stream.connect import AnyRedis
-from stream.stores.listeners import Listeners, Want, user_key
+from stream.stores import keys
+from stream.stores.listeners import Listeners, Want
 from tests.stream.conftest import MAX_ARTISTS
 from tests.stream.written import DIMS, VERSION, digest_of, put, read_whole
 
@@ -211,4 +212,4 @@ async def test_scripts_are_sent_anew_to_a_server_that_forgot_them(
     await put(listeners, digest_of("u"))
     await redis.script_flush()
     await put(listeners, digest_of("u", {"a": 1.0}, rev=1))
-    assert await redis.hget(user_key("u"), "rev") == b"2"
+    assert await redis.hget(keys.user("u"), "rev") == b"2"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from stream.connect import AnyRedis
-from stream.stores.cohorts import cohort_key
-from stream.stores.releases import Audience, Heard, Releases, release_key
+from stream.stores import keys
+from stream.stores.releases import Audience, Heard, Releases
 from stream.wire.events import Feedback, Page, Release, encode
 
 NOW = 1000.0
@@ -110,7 +110,7 @@ async def test_what_is_known_of_a_release_can_be_read(redis: AnyRedis, releases:
     expected |= {"artist_ids": '["ana"]', "title": "Sól", "reason": "done", "relied_on": "artists"}
     assert expected.items() <= found.items()
     assert "event" not in found
-    rates = await redis.zrange(release_key("r1", "cohorts"), 0, -1, desc=True, withscores=True)
+    rates = await redis.zrange(keys.release_cohorts("r1"), 0, -1, desc=True, withscores=True)
     assert rates == [(b"c1", 0.2), (b"c2", 0.1)]
 
 
@@ -133,9 +133,9 @@ async def test_everything_of_a_release_fades_after_its_days(redis: AnyRedis, rel
     await planned(releases)
     await releases.count(heard(("a", "sent", 0)))
     await releases.finish("r1", None)
-    for part in ("", "cohorts", "told", "seen", "counts"):
-        assert 0 < await redis.ttl(release_key("r1", part)) <= 3600, part
-    assert not await redis.exists(release_key("r1", "pages"))
+    for part in ("", ":cohorts", ":told", ":seen", ":counts"):
+        assert 0 < await redis.ttl(f"release:{{r1}}{part}") <= 3600, part
+    assert not await redis.exists(keys.release_pages("r1"))
 
 
 async def test_releases_in_hand_for_long_are_left_open(releases: Releases) -> None:
@@ -157,8 +157,8 @@ async def test_an_audience_of_many_thousands_is_fixed(redis: AnyRedis, releases:
     pages = tuple(page(n, *(f"u{n}-{i}" for i in range(1000)), cohort=f"c{n}") for n in range(30))
     await planned(releases, Audience(pages, {f"c{n}": n / 100 for n in range(4000)}, "done", "artists"))
     assert len(await releases.pages("r1")) == 30
-    assert await redis.hlen(release_key("r1", "told")) == 30_000
-    assert await redis.zcard(release_key("r1", "cohorts")) == 4000
+    assert await redis.hlen(keys.release_told("r1")) == 30_000
+    assert await redis.zcard(keys.release_cohorts("r1")) == 4000
 
 
 async def assert_counts(redis: AnyRedis, key: str, expected: dict[str, int]) -> None:
@@ -175,12 +175,12 @@ async def test_feedback_counts_for_the_release_and_for_the_cohort_that_was_told(
         ("a", "sent", 0), ("b", "sent", 1), ("c", "sent", 2), ("a", "opened", 3), ("a", "clicked", 4)
     )
     assert await releases.count(events) == 5
-    await assert_counts(redis, release_key("r1"), {"sent": 3, "opened": 1, "clicked": 1})
-    await assert_counts(redis, cohort_key("c1"), {"sent": 2, "opened": 1, "clicked": 1})
-    await assert_counts(redis, cohort_key("c2"), {"sent": 1})
-    assert float((await about(redis, release_key("r1")))["ctr"]) == pytest.approx(1 / 3)
-    assert float((await about(redis, cohort_key("c1")))["ctr"]) == 0.5
-    assert float((await about(redis, cohort_key("c2")))["ctr"]) == 0.0
+    await assert_counts(redis, keys.release("r1"), {"sent": 3, "opened": 1, "clicked": 1})
+    await assert_counts(redis, keys.cohort("c1"), {"sent": 2, "opened": 1, "clicked": 1})
+    await assert_counts(redis, keys.cohort("c2"), {"sent": 1})
+    assert float((await about(redis, keys.release("r1")))["ctr"]) == pytest.approx(1 / 3)
+    assert float((await about(redis, keys.cohort("c1")))["ctr"]) == 0.5
+    assert float((await about(redis, keys.cohort("c2")))["ctr"]) == 0.0
 
 
 @pytest.mark.parametrize("cut", [[2, 4], [1, 3], [4], [0, 1, 2, 3, 4]])
@@ -199,8 +199,8 @@ async def test_feedback_delivered_again_in_any_cut_counts_once(
 
 
 async def _all(redis: AnyRedis) -> list[dict[str, str]]:
-    keys = [release_key("r1"), release_key("r1", "counts"), cohort_key("c1"), cohort_key("c2")]
-    return [await about(redis, key) for key in keys]
+    hashes = keys.release("r1"), keys.release_counts("r1"), keys.cohort("c1"), keys.cohort("c2")
+    return [await about(redis, key) for key in hashes]
 
 
 async def test_a_kind_reported_twice_of_a_listener_counts_once(redis: AnyRedis, releases: Releases) -> None:
@@ -208,8 +208,8 @@ async def test_a_kind_reported_twice_of_a_listener_counts_once(redis: AnyRedis, 
     await releases.count(heard(("a", "sent", 0)))
     assert await releases.count(heard(("a", "sent", 1))) == 0
     assert await releases.count(heard(("a", "sent", 0), source="1")) == 0
-    await assert_counts(redis, release_key("r1"), {"sent": 1})
-    await assert_counts(redis, cohort_key("c1"), {"sent": 1})
+    await assert_counts(redis, keys.release("r1"), {"sent": 1})
+    await assert_counts(redis, keys.cohort("c1"), {"sent": 1})
 
 
 async def test_a_cohort_is_counted_for_after_a_crash_between_the_two_counts(
@@ -225,16 +225,16 @@ async def test_a_cohort_is_counted_for_after_a_crash_between_the_two_counts(
         await releases.count(heard(("a", "sent", 0), ("b", "sent", 1)))
     await releases.count(heard(("a", "sent", 0)))
     await releases.count(heard(("b", "sent", 1), ("a", "clicked", 2)))
-    await assert_counts(redis, release_key("r1"), {"sent": 2, "clicked": 1})
-    await assert_counts(redis, cohort_key("c1"), {"sent": 2, "clicked": 1})
+    await assert_counts(redis, keys.release("r1"), {"sent": 2, "clicked": 1})
+    await assert_counts(redis, keys.cohort("c1"), {"sent": 2, "clicked": 1})
 
 
 async def test_feedback_of_one_who_was_not_told_counts_nowhere(redis: AnyRedis, releases: Releases) -> None:
     await planned(releases)
     assert await releases.count(heard(("stranger", "clicked", 0))) == 0
     assert await releases.count(heard(("a", "clicked", 1), release="never heard of")) == 0
-    await assert_counts(redis, release_key("r1"), {})
-    assert await about(redis, cohort_key("c1")) == {}
+    await assert_counts(redis, keys.release("r1"), {})
+    assert await about(redis, keys.cohort("c1")) == {}
 
 
 async def test_feedback_of_several_partitions_and_releases_is_counted(
@@ -251,8 +251,8 @@ async def test_feedback_of_several_partitions_and_releases_is_counted(
             *heard(("b", "sent", 9), source="1"),
         ]
     )
-    await assert_counts(redis, cohort_key("c1"), {"sent": 3, "clicked": 1})
-    await assert_counts(redis, release_key("r2"), {"sent": 1, "clicked": 1})
+    await assert_counts(redis, keys.cohort("c1"), {"sent": 3, "clicked": 1})
+    await assert_counts(redis, keys.release("r2"), {"sent": 1, "clicked": 1})
 
 
 async def test_who_opted_out_is_remembered_also_where_they_were_told_nothing(releases: Releases) -> None:

@@ -11,7 +11,8 @@ from models.cohort_learner import CohortLearner
 from models.model import Model
 from stream.connect import AnyRedis
 from stream.errors import SnapshotDamaged, SnapshotTooNew, UnknownSnapshot
-from stream.stores.snapshots import KEPT, Snapshots, decode, encode, snapshot_key
+from stream.stores import keys
+from stream.stores.snapshots import KEPT, Snapshots, decode, encode
 
 
 def learned() -> Model:
@@ -87,7 +88,7 @@ async def test_the_last_ten_are_kept_the_newest_first(redis: AnyRedis, snapshots
         await snapshots.publish(version(number))
     assert await snapshots.versions() == [(number, 1000.0 + number) for number in range(13, 3, -1)]
     assert len(await snapshots.versions()) == KEPT
-    there = [n for n in range(1, 14) if await redis.exists(snapshot_key(n))]
+    there = [n for n in range(1, 14) if await redis.exists(keys.model(n))]
     assert there == list(range(4, 14))
 
 
@@ -150,6 +151,6 @@ async def test_a_version_that_is_not_there_is_named(snapshots: Snapshots) -> Non
 
 async def test_a_damaged_version_is_named(redis: AnyRedis, snapshots: Snapshots) -> None:
     await snapshots.publish(version(4))
-    await redis.setrange(snapshot_key(4), len(SNAPSHOT) // 2, b"?!")
+    await redis.setrange(keys.model(4), len(SNAPSHOT) // 2, b"?!")
     with pytest.raises(SnapshotDamaged, match=r"snapshot 4 is damaged.*refrain model list"):
         await snapshots.load(4)

@@ -1,0 +1,186 @@
+"""Every Redis key of Refrain, once: first its type, then what it holds.
+
+The functions make the keys of one thing, the constants name what there is once. The braces keep what belongs
+to one listener, cohort or release in one slot of a Redis Cluster. docs/contract.md says what other programs
+may rely on; a test holds the two together.
+
+Examples
+--------
+>>> user_artists("u1"), cohort_users(""), MODELS
+('user:{u1}:artists', 'cohort:{}:users', 'models')
+"""
+
+from __future__ import annotations
+
+# Listeners
+
+
+def user(user_id: str) -> str:
+    """Hash: cohort, counters, offsets applied and revision of a listener."""
+    return f"user:{{{user_id}}}"
+
+
+def user_artists(user_id: str) -> str:
+    """Sorted set: artist -> forward-decayed weight."""
+    return f"user:{{{user_id}}}:artists"
+
+
+def user_taste(user_id: str) -> str:
+    """String: the packed taste vector (`stream.stores.taste_codec`)."""
+    return f"user:{{{user_id}}}:taste"
+
+
+OPTED_OUT = "opted-out"
+"""Set: listeners who are in no audience any more."""
+
+DECAY = "decay"
+"""Hash: half-life and landmark that affinities were stored with."""
+
+
+# Cohorts
+
+
+def cohort(cohort_id: str) -> str:
+    """Hash: size, label, birth and feedback counts of a cohort."""
+    return f"cohort:{{{cohort_id}}}"
+
+
+def cohort_users(cohort_id: str) -> str:
+    """Set: members; of the cohort "" those who wait for a cohort, and bots."""
+    return f"cohort:{{{cohort_id}}}:users"
+
+
+def cohort_artists(cohort_id: str) -> str:
+    """Sorted set: artist -> how many times more the cohort plays it than everyone does."""
+    return f"cohort:{{{cohort_id}}}:artists"
+
+
+def cohort_history(cohort_id: str) -> str:
+    """Sorted set: JSON entries of what has become of the cohort -> model version."""
+    return f"cohort:{{{cohort_id}}}:history"
+
+
+COHORTS = "cohorts"
+"""Sorted set: living cohort -> size."""
+
+
+# The catalogue
+
+
+def song(song_id: str) -> str:
+    """Hash: artists, genres, title, label, duration and release date of a song."""
+    return f"song:{{{song_id}}}"
+
+
+def artist(artist_id: str) -> str:
+    """Hash: name and estimated number of listeners of an artist."""
+    return f"artist:{{{artist_id}}}"
+
+
+def artist_genres(artist_id: str) -> str:
+    """Set: genres, in small letters, that the artist has songs of."""
+    return f"artist:{{{artist_id}}}:genres"
+
+
+def genre_artists(genre: str) -> str:
+    """Set: artists with songs of a genre; genres that differ in case only are one."""
+    return f"genre:{{{genre.casefold()}}}:artists"
+
+
+def label_artists(label: str) -> str:
+    """Set: artists with songs on a record label."""
+    return f"label:{{{label}}}:artists"
+
+
+ARTIST_NAMES = "artist-names"
+"""Hash: name in small letters -> artist."""
+
+
+# Releases
+
+
+def release(release_id: str) -> str:
+    """Hash: state, audience and feedback counts of a release, and who has it in hand."""
+    return f"release:{{{release_id}}}"
+
+
+def release_cohorts(release_id: str) -> str:
+    """Sorted set: cohort -> predicted rate."""
+    return f"release:{{{release_id}}}:cohorts"
+
+
+def release_counts(release_id: str) -> str:
+    """Hash: ``COHORT:KIND`` -> feedback events."""
+    return f"release:{{{release_id}}}:counts"
+
+
+def release_pages(release_id: str) -> str:
+    """List: the audience's pages as they go to Kafka, until all are sent."""
+    return f"release:{{{release_id}}}:pages"
+
+
+def release_told(release_id: str) -> str:
+    """Hash: listener told of the release -> cohort."""
+    return f"release:{{{release_id}}}:told"
+
+
+def release_seen(release_id: str) -> str:
+    """Hash: ``LISTENER}KIND`` -> place in Kafka of the feedback event that was counted."""
+    return f"release:{{{release_id}}}:seen"
+
+
+RELEASES_OPEN = "releases:open"
+"""Sorted set: release that is not done -> when it was first asked for, Unix seconds."""
+
+
+# Models
+
+
+def model(version: int | str) -> str:
+    """String: a snapshot of the model (`stream.stores.snapshots`)."""
+    return f"model:{version}"
+
+
+MODELS = "models"
+"""Sorted set: version that is kept -> when it was made, Unix seconds."""
+
+MODELS_FORESIGHT = "models:foresight"
+"""Hash: version -> JSON of how well it foresaw discoveries."""
+
+MODEL_CURRENT = "model:current"
+"""String: the version that serves."""
+
+MODEL_PINNED = "model:pinned"
+"""String: the version that `refrain model use --pin` chose."""
+
+MODEL_SWEEP = "model:sweep"
+"""Hash: how far the sweep of the model that serves is (`stream.stores.sweeps`)."""
+
+MODEL_COUNTER = "model:counter"
+"""String: the last version that was given out."""
+
+MODEL_NEXT_COHORT = "model:next-cohort"
+"""String: the first number that no cohort has had."""
+
+MODEL_LEASE = "model:lease"
+"""String: the trainer that trains; expires."""
+
+SWEEP_LEASE = "sweep:lease"
+"""String: the ingester that sweeps; expires."""
+
+
+# Processes and topics
+
+
+def process(name: str) -> str:
+    """Hash: sign of life and counters of a process; expires."""
+    return f"process:{{{name}}}"
+
+
+PROCESSES = "processes"
+"""Sorted set: process -> last sign of life, Unix seconds."""
+
+
+def topic(name: str) -> str:
+    """Hash: id that Kafka gave a topic -> how many ids it had before (`stream.stores.guards.topic_epoch`)."""
+    return f"topic:{name}"
