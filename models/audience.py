@@ -11,7 +11,7 @@ import numpy.typing as npt
 from models.model import Model
 from models.taste import unit
 
-__all__ = ["Target", "aim", "choose_cohorts", "rank_cohorts", "rank_members"]
+__all__ = ["Target", "aim", "choose_cohorts", "rank_cohorts", "rank_members", "score_limit"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -26,6 +26,9 @@ ALIKE = 22.0  # listeners of its own that an artist's being like others is worth
 COMMON = 6.0  # power of the share of genres in common
 STAND_FOR_GENRES = 1000  # artists at most: a release is answered at once, and the others add next to nothing
 LEAST_SHARE = 0.05  # what would have less of a say has none
+
+SCORED_PER_PLACE = 5  # listeners scored for each one who is told
+ALWAYS_SCORED = 20_000  # listeners: scoring so many takes a few milliseconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,6 +210,26 @@ def choose_cohorts(ctr: Floats, sizes: npt.NDArray[np.number], limit: float, min
     fits[:1] = True
     chosen: Ints = order[fits]
     return chosen
+
+
+def score_limit(listeners: float, places: float, candidates: float) -> float:
+    """Return how many listeners may be scored one by one for a release.
+
+    Parameters
+    ----------
+    listeners
+        Listeners with a cohort.
+    places
+        Listeners told at most.
+    candidates
+        Share of all listeners, 0 to 1, that may be scored (the setting of that name).
+
+    Examples
+    --------
+    >>> score_limit(40_000, places=500, candidates=0.25), score_limit(1e6, places=500, candidates=0.25)
+    (10000.0, 20000)
+    """
+    return min(candidates * listeners, max(SCORED_PER_PLACE * places, ALWAYS_SCORED))
 
 
 def rank_members(tastes: npt.NDArray[np.floating], target: Target) -> tuple[Ints, Floats]:

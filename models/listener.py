@@ -11,7 +11,7 @@ import numpy.typing as npt
 from models.affinity import ForwardDecay
 from models.model import Model
 
-__all__ = ["REFRESHED", "Click", "Listener", "Move", "Rules", "last_move", "refreshed"]
+__all__ = ["REFRESHED", "Click", "Listener", "Move", "OffsetSource", "Rules", "last_move", "refreshed"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -19,14 +19,39 @@ REFRESHED = "model:"
 """The place of a move that a model made, no click: this and the model's version."""
 
 
-class Click(NamedTuple):
-    """A click that can be used: whose, where it stood in Kafka, when, what, of which artists.
+class OffsetSource(str):
+    """What offsets count within: a partition of a topic, from when the topic was created until it is deleted.
 
-    `partition` names a run of rising offsets: the partition's number, and in which making of the topic.
+    It is the text that Redis remembers offsets under: "3", and after the topic was created anew "3.1".
+
+    Parameters
+    ----------
+    number
+        The partition's number.
+    epoch
+        How many times the topic was created before this one; its offsets began again from 0 each time.
+
+    Examples
+    --------
+    >>> OffsetSource(3), OffsetSource(3, epoch=1), OffsetSource(3, epoch=1).number
+    ('3', '3.1', 3)
     """
 
+    __slots__ = ("epoch", "number")
+    number: int
+    epoch: int
+
+    def __new__(cls, number: int, epoch: int = 0) -> OffsetSource:
+        source = super().__new__(cls, f"{number}.{epoch}" if epoch else str(number))
+        source.number, source.epoch = number, epoch
+        return source
+
+
+class Click(NamedTuple):
+    """A click that can be used: whose, its place in Kafka, when, what, of which artists."""
+
     user_id: str
-    partition: str
+    partition: OffsetSource
     offset: int
     ts: float
     song_id: str

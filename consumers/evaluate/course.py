@@ -9,7 +9,7 @@ import numpy as np
 from consumers.evaluate.ledger import ACTIONS, Ledger, Records
 from consumers.evaluate.question import Question
 from consumers.evaluate.service import Service
-from models.listener import Click
+from models.listener import Click, OffsetSource
 
 __all__ = ["Course"]
 
@@ -18,6 +18,7 @@ FEWEST, MOST = 256, 10_000  # clicks in a step
 CLOSING = 4  # models after the last click, as a trainer publishes while nobody clicks
 REPEATS = 3  # times that everybody is learned from for them
 EVERY = 0.1  # of all clicks: a model, at least
+FILE = OffsetSource(0)
 
 
 class Course:
@@ -83,6 +84,8 @@ class Course:
         clicks: dict[int, list[Click]] = {}
         for row, artist_ids in made_by.items():
             listener = listeners[row]
-            click = Click(str(listener), "0", offset + row, times[row], "", artist_ids, ACTIONS[actions[row]])
+            click = Click(
+                str(listener), FILE, offset + row, times[row], "", artist_ids, ACTIONS[actions[row]]
+            )
             clicks.setdefault(listener, []).append(click)
         return clicks

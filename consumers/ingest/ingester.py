@@ -163,11 +163,11 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             elif click.song_id in known:
                 named.append(click._replace(artist_ids=known[click.song_id]))
             else:
-                unknown.add((click.partition.partition(".")[0], click.offset))
+                unknown.add((click.partition.number, click.offset))
         batch.dead += [
             DeadLetter(record, Reason.UNKNOWN_SONG, "neither the click nor the catalogue names its artists")
             for record in records
-            if (str(record.partition), record.offset) in unknown
+            if (record.partition, record.offset) in unknown
         ]
         return named
 

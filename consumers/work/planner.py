@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consumers.work.member_cache import MemberCache, Members
-from models.audience import Target, aim, choose_cohorts, rank_cohorts, rank_members
+from models.audience import Target, aim, choose_cohorts, rank_cohorts, rank_members, score_limit
 from models.model import Model
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
@@ -19,8 +19,6 @@ from stream.wire.events import Page, Release
 __all__ = ["Draft", "Planner", "cut"]
 
 PAGE = 1000
-PER_PLACE = 5  # members whose own score is looked at, for each place in the audience,
-AT_LEAST = 20_000  # or so many
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ class Planner:
     ) -> dict[str, Members]:
         """Return the members of the cohorts chosen, whose sizes are these."""
         places = release.max_audience or self.max_audience
-        limit = min(self.candidates * sizes.sum(), max(PER_PLACE * places, AT_LEAST))
+        limit = score_limit(int(sizes.sum()), places, self.candidates)
         chosen = choose_cohorts(rates, sizes, limit, release.min_ctr or 0.0)
         return await self.member_cache.members(
             {model.cohort_ids[row]: int(sizes[row]) for row in chosen}, model.n_dims

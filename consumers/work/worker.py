@@ -20,6 +20,7 @@ from consumers.work.emitter import Emitter
 from consumers.work.member_cache import MemberCache
 from consumers.work.planner import Planner
 from consumers.work.reconciler import Reconciler
+from models.listener import OffsetSource
 from stream.connect import ask_redis, open_kafka
 from stream.retry import Stopped, insist
 from stream.settings import Settings
@@ -81,7 +82,7 @@ class Worker:
         for record in records:
             feedback = await self._read(Feedback, record)
             if feedback:
-                source = f"{record.partition}.{self._epoch}" if self._epoch else str(record.partition)
+                source = OffsetSource(record.partition, self._epoch)
                 heard.append(Heard(feedback, source, record.offset))
         counted = await insist(lambda: self._releases.count(heard), "counting feedback", self._stop)
         self._heartbeat.add("feedback", len(heard))

@@ -10,6 +10,7 @@ from typing import NamedTuple, get_args
 
 import msgpack
 
+from models.listener import OffsetSource
 from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.scripts import Script
@@ -54,7 +55,7 @@ class Heard(NamedTuple):
     """A feedback event and its place in Kafka."""
 
     feedback: Feedback
-    source: str
+    source: OffsetSource
     offset: int
 
 

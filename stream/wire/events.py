@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Required, TypeVar
 
@@ -28,7 +29,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
-from models.listener import Click
+from models.listener import Click, OffsetSource
 
 __all__ = [
     "EVENTS",
@@ -335,7 +336,7 @@ def parse_clicks(
     clicks: list[Click] = []
     dead: list[DeadLetter] = []
     latest = now + FUTURE_SECONDS
-    sources = _Sources(epoch)
+    source_of = cache(partial(OffsetSource, epoch=epoch))
     for record in records:
         value = record.value
         if value is None or len(value) > MAX_EVENT_BYTES:
@@ -357,7 +358,7 @@ def parse_clicks(
         clicks.append(
             Click(
                 event["user_id"],
-                sources[record.partition],
+                source_of(record.partition),
                 record.offset,
                 ts,
                 event["song_id"],
@@ -366,18 +367,6 @@ def parse_clicks(
             )
         )
     return clicks, dead
-
-
-class _Sources(dict[int, str]):
-    """What the offsets of a partition are remembered under."""
-
-    def __init__(self, epoch: int) -> None:
-        super().__init__()
-        self._suffix = f".{epoch}" if epoch else ""
-
-    def __missing__(self, partition: int) -> str:
-        self[partition] = source = f"{partition}{self._suffix}"
-        return source
 
 
 def parse(model: type[E], record: Record) -> E | DeadLetter:
