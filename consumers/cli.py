@@ -11,7 +11,8 @@ import typer
 from typer.core import TyperGroup
 
 from consumers.commands import doctor, evaluate, forget, look, model, release, replay, start
-from consumers.commands.frame import WRONG_USE, print_json
+from consumers.commands.frame import WRONG_USE
+from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
 
 __all__ = ["build", "main"]

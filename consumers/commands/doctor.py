@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from consumers.commands.frame import FAILED, Json, command, print_json
+from consumers.commands.frame import FAILED, Json, command
 from consumers.local.servers import connected_settings
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from consumers.doctor import Check
+from consumers.terminal.json_output import print_json
 
 __all__ = ["add"]
 
@@ -38,6 +34,7 @@ def add(app: typer.Typer) -> None:
         """
         from consumers.commands.session import working
         from consumers.doctor import State, examine, examine_here
+        from consumers.terminal.doctor_table import show_checks
 
         settings = connected_settings(kafka=not only)
         with working("looking at Kafka, Redis and Refrain"):
@@ -47,24 +44,6 @@ def add(app: typer.Typer) -> None:
         if as_json:
             print_json({"fine": not wrong, "checks": [vars(check) for check in told]})
         else:
-            _show(told)
+            show_checks(told)
         if wrong:
             raise typer.Exit(FAILED)
-
-
-def _show(checks: Sequence[Check]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    signs = {"fine": Text("✓", "green"), "odd": Text("!", "yellow"), "wrong": Text("✗", "bold red")}
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for check in checks:
-        said = Text(check.said)
-        if check.mend:
-            said.append(f"\n→ {check.mend}", "bold")
-        table.add_row(signs[check.state.value], check.name, said)
-    Console(highlight=False).print(table)

@@ -47,7 +47,8 @@ from consumers.commands.file_options import (
     pairs,
     plan_of,
 )
-from consumers.commands.frame import Json, command, print_json
+from consumers.commands.frame import Json, command
+from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
 
 __all__ = ["add"]

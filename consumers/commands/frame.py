@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import functools
-import json
-import sys
 from collections.abc import Callable
 from typing import Annotated, Any, NoReturn, TypeAlias, TypeVar
 
 import typer
 
+from consumers.terminal.json_output import print_json
 from stream.errors import RefrainError, SettingsError, WrongUse
 
-__all__ = ["FAILED", "WRONG_USE", "Json", "command", "print_json"]
+__all__ = ["FAILED", "WRONG_USE", "Json", "command"]
 
 FAILED = 1
 WRONG_USE = 2
@@ -45,12 +44,6 @@ def command(app: typer.Typer, *, panel: str, example: str, name: str | None = No
         return function
 
     return register
-
-
-def print_json(value: object) -> None:
-    """Print what a program asked for: one JSON document on standard output."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
 
 
 def _fail(error: RefrainError, *, as_json: bool) -> NoReturn:

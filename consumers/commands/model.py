@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consumers.commands.frame import Json, command, print_json
+from consumers.commands.frame import Json, command
+from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
 
 if TYPE_CHECKING:
+    from consumers.queries.models import Sweep
     from stream.connect import AnyRedis
     from stream.settings import Settings
 
@@ -33,10 +34,11 @@ def add(app: typer.Typer) -> None:
     def list_models(as_json: Json = False) -> None:
         """List the snapshots that are kept, the newest first."""
         from consumers.commands.session import ask
-        from consumers.terminal.model_tables import show_versions
+        from consumers.queries.models import list_models
+        from consumers.terminal.model_tables import show_models
 
-        found = ask(_list)
-        print_json(found) if as_json else show_versions(found)
+        found = ask(list_models)
+        print_json(found) if as_json else show_models(found)
 
     @command(model, panel=PANEL, example="refrain model show 12")
     def show(
@@ -47,9 +49,10 @@ def add(app: typer.Typer) -> None:
     ) -> None:
         """Show what a snapshot holds, and check it."""
         from consumers.commands.session import ask
+        from consumers.queries.models import read_model
         from consumers.terminal.model_tables import show_model
 
-        found = ask(lambda redis, settings: _show(redis, settings, version))
+        found = ask(lambda redis, settings: read_model(redis, settings, version))
         print_json(found) if as_json else show_model(found)
 
     @command(model, panel=PANEL, example="refrain model use 12 --pin\nrefrain model use newest")
@@ -59,82 +62,47 @@ def add(app: typer.Typer) -> None:
             bool, typer.Option("--pin", help="Keep it though the trainer publishes newer ones.")
         ] = False,
         wait: Annotated[
-            bool, typer.Option("--wait", help="Wait until every listener is taken over to it.")
+            bool, typer.Option("--wait", help="Wait until every listener is migrated to it.")
         ] = False,
         as_json: Json = False,
     ) -> None:
-        """Let a snapshot serve, everywhere within a second, until the trainer publishes the next."""
-        from consumers.commands.model_use import let_serve, wait_for_sweep
+        """Make a snapshot serve, everywhere within a second, until the trainer publishes the next."""
+        from consumers.actions.use_model import SweptServing, use_model
         from consumers.commands.session import ask
 
-        if version != NEWEST and not version.isdecimal():
-            raise WrongUse(f"{version!r} is no version: give a number of `refrain model list`, or {NEWEST}")
-        number = None if version == NEWEST else int(version)
-        found = ask(lambda redis, settings: let_serve(redis, settings, number, pin=pin))
+        number = _number(version)
+        found = ask(lambda redis, settings: use_model(redis, settings, number, pin=pin))
         until = f"`refrain model use {NEWEST}`" if pin else "the trainer publishes the next; --pin keeps it"
         if not as_json:
-            typer.echo(f"model {found['serves']} serves within a second, until {until}")
+            typer.echo(f"model {found.serves} serves within a second, until {until}")
         if wait:
-            found["sweep"] = wait_for_sweep(found["serves"])
+            found = SweptServing(**vars(found), sweep=_wait_for_sweep(found.serves))
         if as_json:
             print_json(found)
-        elif wait:
-            typer.echo(f"all {found['sweep']['listeners']:,} listeners are taken over to it")
+        elif isinstance(found, SweptServing):
+            typer.echo(f"all {found.sweep.listeners:,} listeners are migrated to it")
         else:
             typer.echo("listeners follow in the background: `refrain model list` shows how far that is")
 
 
-async def _list(redis: AnyRedis, settings: Settings) -> dict[str, Any]:
-    from consumers.queries.no_model import no_model
-    from stream.stores.snapshots import Snapshots
-    from stream.stores.sweeps import Sweeps
-
-    store = Snapshots(redis)
-    versions, sizes = await store.versions(), await store.sizes()
-    if not versions:
-        raise await no_model(redis, settings)
-    current, pinned, sweep = await store.current(), await store.pinned(), await Sweeps(redis).now()
-    foresight = await store.foresight()
-    return {
-        "models": [
-            {
-                "version": version,
-                "created_at": made,
-                "bytes": sizes[version],
-                "serves": version == current,
-                "foresight": foresight.get(version, {}),
-            }
-            for version, made in versions
-        ],
-        "pinned": pinned,
-        "sweep": asdict(sweep) if sweep else None,
-    }
+def _number(version: str) -> int | None:
+    """Return the number of a version; None for the newest."""
+    if version == NEWEST:
+        return None
+    if not version.isdecimal():
+        raise WrongUse(f"{version!r} is no version: give a number of `refrain model list`, or {NEWEST}")
+    return int(version)
 
 
-async def _show(redis: AnyRedis, settings: Settings, version: int | None) -> dict[str, Any]:
-    from consumers.queries.no_model import no_model
-    from stream.stores.snapshots import Snapshots
+def _wait_for_sweep(version: int) -> Sweep:
+    from consumers.actions.use_model import follow_sweep
+    from consumers.commands.session import ask
+    from consumers.terminal.sweep_bar import SweepBar
 
-    store = Snapshots(redis)
-    current = await store.current()
-    wanted = current if version is None else version
-    if wanted is None:
-        raise await no_model(redis, settings)
-    model = await store.load(wanted)
-    return {
-        "version": model.version,
-        "serves": model.version == current,
-        "created_at": model.created_at,
-        "clicks": model.clicks,
-        "listeners": model.listeners,
-        "artists": len(model.artists),
-        "dims": model.n_dims,
-        "cohorts": [
-            {"cohort_id": cohort, "label": label, "sample": int(size), "born": float(born)}
-            for cohort, label, size, born in zip(
-                model.cohort_ids, model.labels, model.sizes, model.born, strict=True
-            )
-        ],
-        "settings": dict(model.settings),
-        "foresight": dict(model.validation),
-    }
+    async def follow(redis: AnyRedis, _: Settings) -> Sweep:
+        with SweepBar(version) as bar:
+            async for sweep in follow_sweep(redis, version):
+                bar.show(sweep)
+        return sweep
+
+    return ask(follow, while_asking="")

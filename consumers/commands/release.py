@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from consumers.commands.frame import Json, command, print_json
+from consumers.commands.frame import Json, command
+from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumers.queries.release import KnownRelease
     from stream.connect import AnyRedis
     from stream.settings import Settings
     from stream.wire.events import Release
@@ -71,61 +75,34 @@ def add(app: typer.Typer) -> None:
         timeout: Annotated[
             float | None,
             typer.Option(
-                "--timeout", metavar="SECONDS", min=0.1, help="How long --wait waits; 30 if not said."
+                "--timeout", metavar="SECONDS", min=0.1, help="How long --wait waits; 30 by default."
             ),
         ] = None,
         as_json: Json = False,
     ) -> None:
         """Publish a release. Its audience goes to the topic audiences; of one id nobody is told twice."""
-        from consumers.commands.release_wait import publish
         from consumers.commands.session import ask
-        from consumers.local.servers import connected_settings
-        from consumers.terminal.release import Teller
-        from stream.wire.events import Page, Summary
+        from consumers.queries.release import read_release
+        from consumers.queries.release_request import ReleaseRequest, release_event
 
         if timeout is not None and not wait:
             raise WrongUse("--timeout says how long --wait waits: say both, or neither")
-
-        async def about(redis: AnyRedis, settings: Settings) -> dict[str, str]:
-            from stream.stores.releases import Releases
-
-            return await Releases(redis, settings.release_seconds).about(release_id)
-
-        async def prepare(redis: AnyRedis, settings: Settings) -> tuple[Release, dict[str, str]]:
-            event = await _event(
-                redis,
-                release_id=release_id,
-                artist_ids=artist,
-                featuring=featuring,
-                similar_to=similar_to,
-                genres=genre,
-                label=label,
-                title=title,
-                song_id=song,
-                max_audience=max_audience,
-                min_ctr=min_ctr,
-                ts=time.time(),
-            )
-            return event, await about(redis, settings)
-
-        event, known = ask(prepare, kafka=True)
-        tell = Teller(as_json=as_json)
-        # One that came to nobody is answered anew; of any other the audience may be out already.
-        out = bool(known) and (known.get("state"), known.get("audience")) != ("done", "0")
-        wait_for = (timeout or WAIT) if wait else None
-
-        def tell_part(part: Page | Summary, seconds: float) -> None:
-            last = isinstance(part, Summary)
-            tell.page(part, seconds, ask(about).get("relied_on", "") if last else None)
-
-        publish(
-            connected_settings(),
-            event,
-            wait_for=wait_for,
-            out=out,
-            published=lambda: tell.published(event, known),
-            tell=tell_part,
+        request = ReleaseRequest(
+            tuple(artist),
+            tuple(featuring or ()),
+            tuple(similar_to or ()),
+            tuple(genre or ()),
+            label,
+            max_audience,
+            min_ctr,
+            title=title,
+            song_id=song,
         )
+
+        event, new = ask(lambda redis, _: release_event(redis, release_id, request, time.time()), kafka=True)
+        _say_new(new)
+        before = ask(lambda redis, settings: read_release(redis, settings, release_id))
+        _publish(event, before, (timeout or WAIT) if wait else None, as_json=as_json)
 
     @command(
         app,
@@ -149,119 +126,68 @@ def add(app: typer.Typer) -> None:
     ) -> None:
         """Show the audience that a release would have: size, cohorts, predicted CTR. Tells nobody."""
         from consumers.commands.session import ask
-        from consumers.queries.release_why import show_why
-        from consumers.terminal.release import show_audience
+        from consumers.queries.audience import ExplainedPreview, Preview, preview_audience
+        from consumers.queries.release_request import ReleaseRequest, release_event
+        from consumers.terminal.audience_tables import show_audience, show_why_audience
 
-        async def plan(redis: AnyRedis, settings: Settings) -> dict[str, Any]:
-            event = await _event(
-                redis,
-                release_id="preview",
-                artist_ids=artist,
-                featuring=featuring,
-                similar_to=similar_to,
-                genres=genre,
-                label=label,
-                max_audience=max_audience,
-                min_ctr=min_ctr,
-            )
-            return await _preview(redis, settings, event, first, why)
+        request = ReleaseRequest(
+            tuple(artist),
+            tuple(featuring or ()),
+            tuple(similar_to or ()),
+            tuple(genre or ()),
+            label,
+            max_audience,
+            min_ctr,
+        )
 
-        found = ask(plan)
+        async def plan(redis: AnyRedis, settings: Settings) -> tuple[Preview, tuple[str, ...]]:
+            event, new = await release_event(redis, "preview", request)
+            return await preview_audience(redis, settings, event, first, why), new
+
+        found, new = ask(plan)
+        _say_new(new)
         if as_json:
             print_json(found)
-        elif why is not None:
-            show_why(found["why"])
+        elif isinstance(found, ExplainedPreview):
+            show_why_audience(found.why)
         else:
             show_audience(found)
 
 
-async def _event(redis: AnyRedis, **fields: Any) -> Release:
-    """Return the event; artists are named by id or name, those that it goes by must be known."""
-    from pydantic import ValidationError
-
-    from consumers.queries.artists import known_artists
-    from stream.wire.events import Release, why
-
-    others = ("featuring", "similar_to")
-    for name in others:
-        fields[name] = await known_artists(redis, fields[name] or ())
-    may_be_new = any(fields[name] for name in (*others, "genres", "label"))
-    fields["artist_ids"] = await known_artists(redis, fields["artist_ids"], may_be_new=may_be_new)
-    fields["genres"] = fields["genres"] or []
-    try:
-        return Release(**fields)
-    except ValidationError as error:
-        reason, detail = why(error)
-        raise WrongUse(f"this is no release: {reason.value} ({detail})") from error
+def _say_new(artists: Sequence[str]) -> None:
+    for artist in artists:
+        typer.echo(f"{artist} is new here: the audience goes by what else was said", err=True)
 
 
-async def _preview(
-    redis: AnyRedis, settings: Settings, event: Release, first: int, why: str | None
-) -> dict[str, Any]:
-    from consumers.queries.listener import see
-    from consumers.queries.no_model import no_model
-    from consumers.queries.release_why import why_listener
-    from consumers.work.member_cache import MemberCache
-    from consumers.work.planner import Planner, cut
-    from stream.stores.catalogue import Catalogue
-    from stream.stores.cohorts import Cohorts
-    from stream.stores.listeners import Listeners
-    from stream.stores.releases import Releases
-    from stream.stores.snapshots import Snapshots
+def _publish(event: Release, before: KnownRelease | None, wait_for: float | None, *, as_json: bool) -> None:
+    """Publish a release and say so; with `wait_for` seconds, read its audience and print it as it comes."""
+    from consumers.actions.publish_release import AudienceReader, publish_release
+    from consumers.local.servers import connected_settings
+    from consumers.terminal.release_lines import ReleaseJson, ReleaseLines
+    from stream.wire.events import Page
 
-    store = Snapshots(redis)
-    version = await store.current()
-    if version is None:
-        raise await no_model(redis, settings)
-    listeners = Listeners(redis, settings.max_artists)
-    cohorts = Cohorts(redis, listeners)
-    releases = Releases(redis, settings.release_seconds)
-    planner = Planner(
-        MemberCache(listeners, cohorts),
-        cohorts,
-        Catalogue(redis),
-        releases,
-        settings.candidates,
-        settings.max_audience,
-    )
-    model = await store.load(version)
-    seen = await see(redis, settings, why, model) if why is not None else None
-    began = time.perf_counter()
-    draft = await planner.draft(event, model)
-    audience = cut(event, model, draft, time.time())
-    seconds = time.perf_counter() - began
-    ranked = [
-        (score, user, page.cohort_id)
-        for page in audience.pages
-        for user, score in zip(page.user_ids, page.scores, strict=True)
-    ]
-    ranked.sort(key=lambda entry: -entry[0])
-    told: dict[str, int] = {}
-    for _, _, cohort in ranked:
-        told[cohort] = told.get(cohort, 0) + 1
-    sizes = await cohorts.sizes()
-    answer = {"why": await why_listener(redis, settings, event, model, draft, seen)} if seen else {}
-    return {
-        "artist_ids": event.artist_ids,
-        "listeners": audience.users,
-        "pages": len(audience.pages),
-        "reason": audience.reason,
-        "relied_on": audience.relied_on,
-        "predicted_ctr": sum(audience.ctr[c] * n for c, n in told.items()) / len(ranked) if ranked else None,
-        "model_version": version,
-        "planned_in_ms": round(1000 * seconds, 1),
-        "cohorts": [
-            {
-                "cohort_id": cohort,
-                "label": (await cohorts.about(cohort)).get("label", ""),
-                "size": sizes.get(cohort, 0),
-                "told": number,
-                "predicted_ctr": audience.ctr[cohort],
-            }
-            for cohort, number in sorted(told.items(), key=lambda entry: -audience.ctr[entry[0]])
-        ],
-        "first": [
-            {"user_id": user, "cohort_id": cohort, "score": score} for score, user, cohort in ranked[:first]
-        ],
-        **answer,
-    }
+    settings = connected_settings()
+    lines = ReleaseJson() if as_json else ReleaseLines()
+    if wait_for is None:
+        publish_release(settings, event)
+        lines.published(event, before)
+        return
+    # One that reached nobody is answered anew; of any other the audience may be out already.
+    out = before is not None and not (before.done and not before.audience)
+    with AudienceReader(settings, published_before=out) as audience:
+        sent_at = publish_release(settings, event)
+        lines.published(event, before)
+        for part in audience.parts(event.release_id, wait_for):
+            seconds = time.monotonic() - sent_at
+            if isinstance(part, Page):
+                lines.page(part, seconds)
+            else:
+                lines.summary(part, _relied_on(event.release_id), seconds)
+
+
+def _relied_on(release_id: str) -> str:
+    from consumers.commands.session import ask
+    from consumers.queries.release import read_release
+
+    known = ask(lambda redis, settings: read_release(redis, settings, release_id))
+    return known.relied_on if known else ""

@@ -32,8 +32,9 @@ from consumers.commands.file_options import (
     Where,
     plan_of,
 )
-from consumers.commands.frame import FAILED, Json, command, print_json
+from consumers.commands.frame import FAILED, Json, command
 from consumers.local.servers import connected_settings
+from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
 
 if TYPE_CHECKING:

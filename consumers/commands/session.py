@@ -1,54 +1,23 @@
-"""A command's way to Redis: opened without long patience, and what goes wrong said in a sentence."""
+"""A command's way to Redis: the settings' or that of `refrain up`, with a word while it waits."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import typer
-from redis import exceptions
 from rich.console import Console
 
 from consumers.local.servers import connected_settings
-from stream.connect import AnyRedis, open_redis, shown
-from stream.errors import Unreachable
+from consumers.runtime.session import redis_session
+from stream.connect import AnyRedis
 from stream.settings import Settings
 
-__all__ = ["PATIENCE", "ask", "redis_of", "working"]
-
-PATIENCE = 3.0
-"""Seconds: somebody sits there and waits."""
+__all__ = ["ask", "working"]
 
 T = TypeVar("T")
-
-
-@asynccontextmanager
-async def redis_of(settings: Settings) -> AsyncIterator[AnyRedis]:
-    """Open the Redis of the settings for a command.
-
-    Raises
-    ------
-    Unreachable
-        Where it does not answer, or refuses.
-    """
-    impatient = settings.model_copy(update={"connect_timeout": min(PATIENCE, settings.connect_timeout)})
-    try:
-        redis = await open_redis(impatient, lambda line: typer.echo(line, err=True))
-        try:
-            yield redis
-        finally:
-            await redis.aclose()
-    except exceptions.AuthenticationError as error:
-        raise Unreachable(
-            f"Redis at {shown(settings.redis)} does not let us in ({error}): put user and password into "
-            "REFRAIN_REDIS, as redis://USER:PASSWORD@HOST:PORT/0"
-        ) from error
-    except exceptions.RedisError as error:
-        raise Unreachable(
-            f"Redis at {shown(settings.redis)} failed: {error}. `refrain doctor` looks why."
-        ) from error
 
 
 @contextmanager
@@ -62,13 +31,28 @@ def working(what: str) -> Iterator[None]:
         yield
 
 
-def ask(question: Callable[[AnyRedis, Settings], Awaitable[T]], *, kafka: bool = False) -> T:
-    """Run what a command asks Redis, and return the answer."""
+def ask(
+    question: Callable[[AnyRedis, Settings], Awaitable[T]],
+    *,
+    kafka: bool = False,
+    while_asking: str = "asking Redis",
+) -> T:
+    """Run a query or an action on Redis, and return its answer.
+
+    Parameters
+    ----------
+    kafka
+        Whether the command needs Kafka, too.
+    while_asking
+        What is shown meanwhile; "" where the question shows its own progress.
+    """
     settings = connected_settings(kafka=kafka)
 
     async def whole() -> T:
-        async with redis_of(settings) as redis:
+        async with redis_session(settings, lambda line: typer.echo(line, err=True)) as redis:
             return await question(redis, settings)
 
-    with working("asking Redis"):
+    if not while_asking:
+        return asyncio.run(whole())
+    with working(while_asking):
         return asyncio.run(whole())

@@ -6,9 +6,10 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from consumers.commands.frame import command, print_json
+from consumers.commands.frame import command
 from consumers.local.servers import connected_settings
 from consumers.runtime.json_log import log_json
+from consumers.terminal.json_output import print_json
 from stream.settings import load_settings
 
 __all__ = ["add"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 
-from consumers.commands.session import redis_of
 from consumers.doctor.check import Check, State
 from consumers.doctor.kafka import check_kafka
 from consumers.doctor.redis import check_redis
 from consumers.doctor.refrain import KINDS, check_here, check_refrain, processes
+from consumers.runtime.session import redis_session
 from stream.connect import shown
 from stream.errors import Unreachable
 from stream.settings import Settings
@@ -21,7 +21,7 @@ async def examine(settings: Settings) -> list[Check]:
     """Look at everything."""
     alive, checks = None, []
     try:
-        async with redis_of(settings) as redis:
+        async with redis_session(settings) as redis:
             checks = await check_redis(redis, settings)
             alive = await processes(redis)
             checks += await check_refrain(redis, settings, time.time())
@@ -33,5 +33,5 @@ async def examine(settings: Settings) -> list[Check]:
 
 async def examine_here(settings: Settings, kind: str) -> list[Check]:
     """Look whether a process of one kind lives on this machine."""
-    async with redis_of(settings) as redis:
+    async with redis_session(settings) as redis:
         return [await check_here(redis, kind)]

@@ -1,28 +1,41 @@
-"""Artists as people type them: an id, or a name in any case."""
+"""Artists as people type them: an id, or a name."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import typer
+from dataclasses import dataclass
 
 from stream.connect import AnyRedis
 from stream.errors import SnapshotDamaged, SnapshotTooNew, UnknownArtist
 from stream.stores.catalogue import Catalogue
 from stream.stores.snapshots import Snapshots
 
-__all__ = ["known_artists"]
+__all__ = ["FoundArtists", "find_artists"]
 
 
-async def known_artists(redis: AnyRedis, typed: Sequence[str], *, may_be_new: bool = False) -> list[str]:
-    """Return the ids of artists.
+@dataclass(frozen=True)
+class FoundArtists:
+    """The artists that were typed.
+
+    Attributes
+    ----------
+    ids
+        In the order in which they were typed.
+    new
+        Those of them that neither the catalogue nor the model knows, as they were typed.
+    """
+
+    ids: tuple[str, ...]
+    new: tuple[str, ...]
+
+
+async def find_artists(redis: AnyRedis, typed: Sequence[str], *, may_be_new: bool = False) -> FoundArtists:
+    """Find artists by id or name.
 
     Parameters
     ----------
-    typed
-        Ids or names.
     may_be_new
-        Whether one whom nobody has heard yet is taken as they were typed, with a word of it.
+        Whether an artist that is not known is taken as typed.
 
     Raises
     ------
@@ -30,15 +43,15 @@ async def known_artists(redis: AnyRedis, typed: Sequence[str], *, may_be_new: bo
         Where one is not known; it names the nearest.
     """
     catalogue = Catalogue(redis)
-    found = []
+    ids, new = [], []
     for name in typed:
         artist = await catalogue.find(name)
-        if artist is None and may_be_new:
-            typer.echo(f"{name} is new here: going by what else was said", err=True)
-        elif artist is None:
+        if artist is None and not may_be_new:
             raise UnknownArtist(await _unknown(redis, catalogue, name))
-        found.append(artist or name)
-    return found
+        if artist is None:
+            new.append(name)
+        ids.append(artist or name)
+    return FoundArtists(tuple(ids), tuple(new))
 
 
 async def _unknown(redis: AnyRedis, catalogue: Catalogue, name: str) -> str:

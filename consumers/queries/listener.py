@@ -1,39 +1,69 @@
-"""A listener as commands look at one: the record, all affinities, what was played last."""
+"""One listener: the cohort and why this one, the artists, the clicks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.affinity import ForwardDecay
-from models.listener import Listener, Rules
-from models.model import Model
+from consumers.queries.known_listener import read_known_listener
+from consumers.queries.placement import WhyCohort, why_cohort
+from consumers.runtime.live_model import LiveModel
 from stream.connect import AnyRedis
-from stream.errors import UnknownListener
 from stream.settings import Settings
-from stream.stores.guards import guard_decay
-from stream.stores.listeners import Listeners, Want
-from stream.stores.releases import Releases
+from stream.stores.catalogue import Catalogue
+from stream.stores.cohorts import Cohorts
+from stream.stores.listeners import Listeners
+from stream.stores.snapshots import Snapshots
 
-__all__ = ["Seen", "see"]
+__all__ = ["ListenerView", "WeightedArtist", "read_listener"]
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A listener, and by which rules they are placed.
+class WeightedArtist:
+    """An artist that a listener plays, and what that weighs now: in clicks, faded with the half-life."""
+
+    artist_id: str
+    name: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class ListenerView:
+    """A listener.
 
     Attributes
     ----------
-    listener
-        All of them: affinities whole, the strongest first.
+    cohort, label
+        The cohort and its name for people; "" where the listener is in none.
+    cohort_since
+        Unix seconds; None where the listener is in none.
+    why
+        Why they are in that cohort, or in none; None where no model serves.
+    bot
+        Whether they click like a bot: then they are in no cohort and no audience.
+    first_seen, last_seen
+        Times of the first and last click, Unix seconds.
+    artists_kept
+        How many artists are kept; `artists` are the strongest.
     """
 
-    listener: Listener
+    user_id: str
+    cohort: str
+    label: str
+    cohort_since: float | None
+    why: WhyCohort | None
+    bot: bool
     opted_out: bool
-    rules: Rules
+    clicks: int
+    first_seen: float
+    last_seen: float
+    artists_kept: int
+    artists: tuple[WeightedArtist, ...]
 
 
-async def see(redis: AnyRedis, settings: Settings, user_id: str, model: Model | None) -> Seen:
-    """Look at a listener as under a model.
+async def read_listener(
+    redis: AnyRedis, settings: Settings, user_id: str, top: int, now: float
+) -> ListenerView:
+    """Return a listener and their `top` artists with weights as of `now` (Unix seconds).
 
     Raises
     ------
@@ -42,18 +72,27 @@ async def see(redis: AnyRedis, settings: Settings, user_id: str, model: Model | 
     DecayChanged
         Where affinities were stored with another half-life.
     """
-    store = Listeners(redis, settings.max_artists)
-    (listener,), _ = await store.read([Want(user_id)], (model.version, model.n_dims) if model else None)
-    opted_out = user_id in await Releases(redis, settings.release_seconds).opted_out([user_id])
-    if not listener.rev:
-        known = " (who has opted out, which is remembered)" if opted_out else ""
-        raise UnknownListener(
-            f"there is no listener {user_id!r}{known}: either they have not clicked yet, or no ingester "
-            "has read it; `refrain doctor` says how far behind they are"
-        )
-    decay = ForwardDecay(half_life=settings.half_life)
-    await guard_decay(redis, decay)
-    strongest, _ = await store.strongest(user_id, settings.max_artists)
-    listener.affinities, listener.whole = dict(strongest), True
-    rules = Rules(decay, settings.margin, settings.max_artists, settings.bot_clicks_per_hour)
-    return Seen(listener, opted_out, rules)
+    live = LiveModel(Snapshots(redis))
+    await live.refresh()
+    known = await read_known_listener(redis, settings, user_id, live.model)
+    listener, catalogue = known.listener, Catalogue(redis)
+    strongest = list(listener.affinities.items())[:top]
+    names = await catalogue.names([artist for artist, _ in strongest])
+    about = await Cohorts(redis, Listeners(redis, settings.max_artists)).about(listener.cohort)
+    return ListenerView(
+        user_id=user_id,
+        cohort=listener.cohort,
+        label=about.get("label", ""),
+        cohort_since=listener.cohort_since if listener.cohort else None,
+        why=await why_cohort(known, live.model, catalogue) if live.model else None,
+        bot=listener.bot,
+        opted_out=known.opted_out,
+        clicks=listener.clicks,
+        first_seen=listener.first_seen,
+        last_seen=listener.last_seen,
+        artists_kept=len(listener.affinities),
+        artists=tuple(
+            WeightedArtist(artist, names[artist], round(known.rules.decay.read(stored, now), 4))
+            for artist, stored in strongest
+        ),
+    )

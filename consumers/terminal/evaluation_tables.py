@@ -14,8 +14,8 @@ from consumers.evaluate.installed import EXTRA
 from consumers.evaluate.question import LEAST
 from consumers.evaluate.result import Result
 from consumers.evaluate.study import Contender
-from consumers.terminal.cohort_tables import facts
 from consumers.terminal.format import percent
+from consumers.terminal.tables import facts
 from models.quality.evaluation import Estimate
 
 __all__ = ["about", "caution", "decimals", "missing_in_words", "show", "split_in_words"]

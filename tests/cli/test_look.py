@@ -137,7 +137,7 @@ def test_a_listener_whom_the_model_has_not_met_shows_where_it_takes_them(
     why = asked(refrain, "user", "w1")["why"]
     assert (why["cohort"], why["reason"]) == ("c2", "nearest")
     shown = " ".join(refrain.run("user", "w1").stdout.split())
-    assert "to be in c2 (Sigur Rós, [bold]Björk) by model 4" in shown
+    assert "model 4 puts them into c2 (Sigur Rós, [bold]Björk)" in shown
 
 
 def clicked(
@@ -171,7 +171,7 @@ def test_why_a_listener_is_in_no_cohort_is_told(
 ) -> None:
     with_redis(clicked(service, "early", ["unheard"]))
     assert asked(refrain, "user", "early")["why"]["reason"] == "unknown"
-    assert "model 4 has not heard of any artist that they play" in refrain.run("user", "early").stdout
+    assert "model 4 knows none of the artists that they play" in refrain.run("user", "early").stdout
     with_redis(clicked(service, "bot", ["a1"] * 9, bound=5))
     assert asked(refrain, "user", "bot")["why"]["reason"] == "bot"
     assert "REFRAIN_BOT_CLICKS_PER_HOUR" in refrain.run("user", "bot").stdout

@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from rich.progress import Progress
 
-from consumers.commands.model_use import follow
+from consumers.actions.use_model import follow_sweep
 from stream.connect import AnyRedis
 from stream.errors import NotTakenOver
 from stream.settings import Settings
@@ -140,9 +139,9 @@ def test_how_many_listeners_are_taken_over_is_shown(
     with_redis(sweeping(met=5))
     sweep = asked(refrain, "list")["sweep"]
     assert sweep == {"version": 4, "met": 5, "listeners": 7, "began_at": NOW, "done": 0}
-    assert "5 of 7 listeners are taken over to model 4" in refrain.run("model", "list").stdout
+    assert "5 of 7 listeners are migrated to model 4" in refrain.run("model", "list").stdout
     with_redis(sweeping(met=5, done=4))
-    assert "all 7 listeners are taken over to model 4" in refrain.run("model", "list").stdout
+    assert "all 7 listeners are migrated to model 4" in refrain.run("model", "list").stdout
 
 
 def test_nobody_is_waited_for_where_no_ingester_runs(service: Settings, refrain: Refrain) -> None:
@@ -157,7 +156,7 @@ def test_a_version_that_another_has_replaced_is_waited_for_no_longer(
 ) -> None:
     with_redis(publish(5))
     with pytest.raises(NotTakenOver, match="model 5 serves by now, not 4"):
-        with_redis(lambda redis: follow(redis, 4, Progress(disable=True)))
+        with_redis(lambda redis: anext(follow_sweep(redis, 4)))
 
 
 def test_a_damaged_snapshot_cannot_be_chosen(

@@ -1,0 +1,141 @@
+"""Publishes a release, and reads its audience as it comes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
+from pydantic import TypeAdapter
+
+from stream.errors import NoAudience, Unreachable
+from stream.settings import Settings
+from stream.wire.events import Page, Release, Summary, encode
+from stream.wire.topics import create_topics
+
+__all__ = ["AudienceReader", "publish_release"]
+
+POLL_SECONDS = 0.5
+
+_AUDIENCE: TypeAdapter[Page | Summary] = TypeAdapter(Page | Summary)
+
+
+def publish_release(settings: Settings, release: Release) -> float:
+    """Publish a release, and wait until Kafka has it.
+
+    Returns
+    -------
+    When it was sent, as `time.monotonic` counts.
+
+    Raises
+    ------
+    Unreachable
+        Where Kafka does not answer.
+    """
+    create_topics(settings)
+    with _kafka_errors(settings):
+        producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), acks="all")
+        try:
+            key, sent_at = release.release_id.encode(), time.monotonic()
+            producer.send("releases", key=key, value=encode(release)).get(timeout=settings.connect_timeout)
+            return sent_at
+        finally:
+            producer.close()
+
+
+class AudienceReader:
+    """Reads the audience of a release from the topic `audiences`.
+
+    Opened before the release is published, so that no page can be out before it listens.
+
+    Parameters
+    ----------
+    published_before
+        Whether the release has been published before: its audience may be in the topic already.
+
+    Raises
+    ------
+    Unreachable
+        Where Kafka does not answer.
+    """
+
+    def __init__(self, settings: Settings, *, published_before: bool) -> None:
+        self._settings = settings
+        create_topics(settings)
+        with _kafka_errors(settings):
+            self._consumer = KafkaConsumer(
+                bootstrap_servers=settings.kafka.split(","), enable_auto_commit=False
+            )
+            partitions = self._consumer.partitions_for_topic("audiences")
+            places = [TopicPartition("audiences", number) for number in partitions]
+            self._consumer.assign(places)
+            # A position is looked up when it is first needed; the audience may be out by then.
+            self._ends: dict[TopicPartition, int] = self._consumer.end_offsets(places)
+            for place in places:
+                if published_before:
+                    self._consumer.seek_to_beginning(place)
+                else:
+                    self._consumer.seek(place, self._ends[place])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._consumer.close()
+
+    def parts(self, release_id: str, wait_for: float) -> Iterator[Page | Summary]:
+        """Go through the pages of a release as they come, each once, and at last the summary.
+
+        Parameters
+        ----------
+        wait_for
+            Seconds, from now on, within which the summary has to come.
+
+        Raises
+        ------
+        NoAudience
+            Where it does not.
+        Unreachable
+            Where Kafka fails.
+        """
+        give_up, known = time.monotonic() + wait_for, set()
+        with _kafka_errors(self._settings):
+            for part in self._until(give_up, release_id):
+                number = part.page if isinstance(part, Page) else None
+                if number not in known:
+                    known.add(number)
+                    yield part
+                if isinstance(part, Summary):
+                    return
+        raise NoAudience(
+            f"the audience of {release_id} has not come within {wait_for:g} s: `refrain doctor` says whether "
+            "a worker runs. The release is published; its audience will be in the topic audiences"
+        )
+
+    def _until(self, give_up: float, release_id: str) -> Iterator[Page | Summary]:
+        while (left := give_up - time.monotonic()) > 0:
+            batches = self._consumer.poll(timeout_ms=int(min(left, POLL_SECONDS) * 1000) + 1)
+            for place, messages in batches.items():
+                for message in messages:
+                    part = _AUDIENCE.validate_json(message.value)
+                    # An earlier summary that told nobody does not answer a release that is tried again.
+                    old = message.offset < self._ends[place]
+                    nobody = isinstance(part, Summary) and not part.users
+                    if part.release_id == release_id and not (old and nobody):
+                        yield part
+
+
+@contextmanager
+def _kafka_errors(settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except KafkaError as error:
+        raise Unreachable(
+            f"Kafka at {settings.kafka} failed: {error}. `refrain doctor` looks why."
+        ) from error

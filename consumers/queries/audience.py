@@ -1,0 +1,177 @@
+"""The audience that a release would have, planned as a worker plans it and told to nobody."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from consumers.queries.audience_why import WhyAudience, why_audience
+from consumers.queries.known_listener import read_known_listener
+from consumers.queries.no_model import no_model
+from consumers.work.member_cache import MemberCache
+from consumers.work.planner import Planner, cut
+from stream.connect import AnyRedis
+from stream.settings import Settings
+from stream.stores.catalogue import Catalogue
+from stream.stores.cohorts import Cohorts
+from stream.stores.listeners import Listeners
+from stream.stores.releases import Audience, Releases
+from stream.stores.snapshots import Snapshots
+from stream.wire.events import Release
+
+__all__ = ["AudienceCohort", "AudienceListener", "ExplainedPreview", "Preview", "preview_audience"]
+
+
+@dataclass(frozen=True)
+class AudienceCohort:
+    """A cohort in an audience: its size, and how many of its listeners are told."""
+
+    cohort_id: str
+    label: str
+    size: int
+    told: int
+    predicted_ctr: float
+
+
+@dataclass(frozen=True)
+class AudienceListener:
+    """A listener in an audience."""
+
+    user_id: str
+    cohort_id: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The audience that a release would have.
+
+    Attributes
+    ----------
+    listeners, pages
+        How many.
+    reason
+        "done", or why nobody would be told.
+    relied_on
+        What the release is known by.
+    predicted_ctr
+        The mean over listeners of what is predicted of their cohorts; None where nobody would be told.
+    planned_in_ms
+        How long the plan took.
+    cohorts
+        The cohort of the highest predicted CTR first.
+    first
+        The listeners of the highest scores.
+    """
+
+    artist_ids: tuple[str, ...]
+    listeners: int
+    pages: int
+    reason: str
+    relied_on: str
+    predicted_ctr: float | None
+    model_version: int
+    planned_in_ms: float
+    cohorts: tuple[AudienceCohort, ...]
+    first: tuple[AudienceListener, ...]
+
+
+@dataclass(frozen=True)
+class ExplainedPreview(Preview):
+    """A preview, and why one listener is in it, or is not."""
+
+    why: WhyAudience
+
+
+async def preview_audience(
+    redis: AnyRedis, settings: Settings, release: Release, first: int, why: str | None = None
+) -> Preview:
+    """Plan the audience of a release by the model that serves.
+
+    Parameters
+    ----------
+    first
+        How many listeners to name.
+    why
+        A listener to explain: then the preview is an `ExplainedPreview`.
+
+    Raises
+    ------
+    NoModel
+        Where no model has been published yet.
+    UnknownListener
+        Where there is no listener of the id in `why`.
+    """
+    snapshots = Snapshots(redis)
+    version = await snapshots.current()
+    if version is None:
+        raise await no_model(redis, settings)
+    model = await snapshots.load(version)
+    known = await read_known_listener(redis, settings, why, model) if why is not None else None
+    began = time.perf_counter()
+    draft = await _planner(redis, settings).draft(release, model)
+    audience = cut(release, model, draft, time.time())
+    planned_in_ms = round(1000 * (time.perf_counter() - began), 1)
+    ranked = _ranked(audience)
+    cohorts = await _cohorts(_cohort_store(redis, settings), audience, ranked)
+    preview = Preview(
+        artist_ids=tuple(release.artist_ids),
+        listeners=audience.users,
+        pages=len(audience.pages),
+        reason=audience.reason,
+        relied_on=audience.relied_on,
+        predicted_ctr=sum(c.predicted_ctr * c.told for c in cohorts) / len(ranked) if ranked else None,
+        model_version=version,
+        planned_in_ms=planned_in_ms,
+        cohorts=cohorts,
+        first=tuple(ranked[:first]),
+    )
+    if known is None:
+        return preview
+    explained = await why_audience(redis, settings, release, model, draft, known)
+    return ExplainedPreview(**vars(preview), why=explained)
+
+
+def _cohort_store(redis: AnyRedis, settings: Settings) -> Cohorts:
+    return Cohorts(redis, Listeners(redis, settings.max_artists))
+
+
+def _planner(redis: AnyRedis, settings: Settings) -> Planner:
+    listeners, cohorts = Listeners(redis, settings.max_artists), _cohort_store(redis, settings)
+    return Planner(
+        MemberCache(listeners, cohorts),
+        cohorts,
+        Catalogue(redis),
+        Releases(redis, settings.release_seconds),
+        settings.candidates,
+        settings.max_audience,
+    )
+
+
+def _ranked(audience: Audience) -> list[AudienceListener]:
+    """Return everybody in an audience, the highest score first."""
+    listeners = [
+        AudienceListener(user, page.cohort_id, score)
+        for page in audience.pages
+        for user, score in zip(page.user_ids, page.scores, strict=True)
+    ]
+    return sorted(listeners, key=lambda listener: -listener.score)
+
+
+async def _cohorts(
+    store: Cohorts, audience: Audience, listeners: Sequence[AudienceListener]
+) -> tuple[AudienceCohort, ...]:
+    told, sizes = Counter(listener.cohort_id for listener in listeners), await store.sizes()
+    cohorts = [
+        AudienceCohort(
+            cohort_id=cohort,
+            label=(await store.about(cohort)).get("label", ""),
+            size=sizes.get(cohort, 0),
+            told=number,
+            predicted_ctr=audience.ctr[cohort],
+        )
+        for cohort, number in told.items()
+    ]
+    return tuple(sorted(cohorts, key=lambda cohort: -cohort.predicted_ctr))

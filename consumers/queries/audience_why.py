@@ -1,0 +1,136 @@
+"""Why a listener is in an audience, or is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from consumers.queries.known_listener import KnownListener
+from consumers.queries.placement import Pull, named_pulls
+from consumers.work.planner import Draft
+from models.audience import rank_members
+from models.explain import pulls
+from models.model import Model
+from models.taste import unit
+from stream.connect import AnyRedis
+from stream.settings import Settings
+from stream.stores.catalogue import Catalogue
+from stream.stores.listeners import Listeners
+from stream.wire.events import Release
+
+__all__ = ["NamedArtist", "WhyAudience", "why_audience"]
+
+
+@dataclass(frozen=True)
+class NamedArtist:
+    """An artist's id and name."""
+
+    artist_id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class WhyAudience:
+    """Why a listener is told of a release, or is not.
+
+    Attributes
+    ----------
+    told
+        Whether they are.
+    reason
+        "told"; "opted out"; "bot"; "no cohort"; "not met": the model has not met them yet; "min_ctr": their
+        cohort promises less than was asked for; "cohort": their cohort's members were not scored; "score":
+        others scored higher. Or the reason why nobody at all is told.
+    score
+        Cosine of the listener's taste and the release; None where there is none.
+    audience_ends_at
+        The lowest score in the audience.
+    place, looked_at
+        Their place among the listeners who were scored, from 1, and how many that were.
+    listeners
+        Size of the audience.
+    predicted_ctr, cohort_rank
+        Of their cohort, and its place by that among the `cohorts`; the members of the first
+        `cohorts_looked_at` were scored.
+    relied_on
+        What the release was known by.
+    pulls
+        Which artists of theirs make up the score, the strongest first.
+    plays_already
+        Which of the release's artists they play.
+    """
+
+    user_id: str
+    told: bool
+    reason: str
+    score: float | None
+    audience_ends_at: float | None
+    place: int | None
+    looked_at: int
+    listeners: int
+    cohort: str
+    label: str
+    predicted_ctr: float | None
+    cohort_rank: int | None
+    cohorts: int
+    cohorts_looked_at: int
+    relied_on: str
+    pulls: tuple[Pull, ...]
+    plays_already: tuple[NamedArtist, ...]
+
+
+async def why_audience(
+    redis: AnyRedis, settings: Settings, release: Release, model: Model, draft: Draft, known: KnownListener
+) -> WhyAudience:
+    """Return why a listener is in an audience, or is not."""
+    user, cohort, ranked = known.listener.user_id, known.listener.cohort, draft.ranked
+    told = [ranked.users[place] for place in draft.told]
+    place = ranked.users.index(user) if user in ranked.users else None
+    score = await _score(redis, settings, model, draft, user) if place is None else ranked.scores[place]
+    rate = draft.ctr.get(cohort)
+    catalogue = Catalogue(redis)
+    plays = [artist for artist in release.artist_ids if known.listener.affinities.get(artist, 0.0) > 0]
+    names = await catalogue.names(plays)
+    return WhyAudience(
+        user_id=user,
+        told=user in told,
+        reason="told" if user in told else _reason(known, release, draft, scored=place is not None),
+        score=None if score is None else round(score, 6),
+        audience_ends_at=round(ranked.scores[draft.told[-1]], 6) if told else None,
+        place=None if place is None else place + 1,
+        looked_at=len(ranked.users),
+        listeners=len(told),
+        cohort=cohort,
+        label=dict(zip(model.cohort_ids, model.labels, strict=True)).get(cohort, ""),
+        predicted_ctr=rate,
+        cohort_rank=None if rate is None else 1 + sum(other > rate for other in draft.ctr.values()),
+        cohorts=len(draft.ctr),
+        cohorts_looked_at=len(draft.chosen),
+        relied_on=draft.target.relied_on,
+        pulls=await named_pulls(pulls(known.listener.affinities, model, draft.target.vector), catalogue),
+        plays_already=tuple(NamedArtist(artist, names[artist]) for artist in plays),
+    )
+
+
+async def _score(redis: AnyRedis, settings: Settings, model: Model, draft: Draft, user: str) -> float | None:
+    """Return the score of a listener whose cohort's members were not scored."""
+    _, tastes = await Listeners(redis, settings.max_artists).tastes([user], model.n_dims)
+    if not tastes.any() or draft.target.relied_on == "nothing":
+        return None
+    _, scores = rank_members(unit(tastes), draft.target)
+    return float(scores[0])
+
+
+def _reason(known: KnownListener, release: Release, draft: Draft, *, scored: bool) -> str:
+    cohort, rate = known.listener.cohort, draft.ctr.get(known.listener.cohort)
+    reasons = (
+        (known.opted_out, "opted out"),
+        (known.listener.bot, "bot"),
+        (not draft.ctr, draft.reason),
+        (not cohort, "no cohort"),
+        (rate is None, "not met"),
+        (rate is not None and rate < (release.min_ctr or 0.0), "min_ctr"),
+        (cohort not in draft.chosen, "cohort"),
+        (not scored, "not met"),
+        (True, "score"),
+    )
+    return next(reason for holds, reason in reasons if holds)

@@ -1,0 +1,95 @@
+"""The cohorts that live, the largest first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from consumers.queries.no_model import no_model
+from stream.connect import AnyRedis
+from stream.settings import Settings
+from stream.stores.cohorts import Cohorts
+from stream.stores.listeners import Listeners
+
+__all__ = ["CohortList", "CohortSummary", "list_cohorts", "summary"]
+
+
+@dataclass(frozen=True)
+class CohortSummary:
+    """A cohort in a list.
+
+    Attributes
+    ----------
+    label
+        Its name for people: the artists that set it apart.
+    size
+        How many listeners are in it.
+    sent, opened, clicked
+        Notifications of all releases so far, and what came of them.
+    ctr
+        Clicked / sent; None where nothing was sent.
+    born
+        When it first appeared, Unix seconds; None where that is not known.
+    model_version
+        The last model that described it.
+    """
+
+    cohort_id: str
+    label: str
+    size: int
+    sent: int
+    opened: int
+    clicked: int
+    ctr: float | None
+    born: float | None
+    model_version: int | None
+
+
+@dataclass(frozen=True)
+class CohortList:
+    """Cohorts, the largest first.
+
+    Attributes
+    ----------
+    cohorts
+        Those that were asked for.
+    listeners
+        How many listeners are in all cohorts.
+    in_no_cohort
+        How many are in none: they wait for one, or are bots.
+    """
+
+    cohorts: tuple[CohortSummary, ...]
+    listeners: int
+    in_no_cohort: int
+
+
+async def list_cohorts(redis: AnyRedis, settings: Settings) -> CohortList:
+    """Return all cohorts.
+
+    Raises
+    ------
+    NoModel
+        Where no model has been published yet; it says what the first one waits for.
+    """
+    store = Cohorts(redis, Listeners(redis, settings.max_artists))
+    sizes = await store.sizes()
+    if not sizes:
+        raise await no_model(redis, settings)
+    cohorts = [summary(cohort, await store.about(cohort), size) for cohort, size in sizes.items()]
+    return CohortList(tuple(cohorts), sum(sizes.values()), await store.unplaced())
+
+
+def summary(cohort: str, about: Mapping[str, str], size: int) -> CohortSummary:
+    """Return a cohort's summary from its hash (`Cohorts.about`)."""
+    return CohortSummary(
+        cohort_id=cohort,
+        label=about.get("label", ""),
+        size=size,
+        sent=int(about.get("sent", 0)),
+        opened=int(about.get("opened", 0)),
+        clicked=int(about.get("clicked", 0)),
+        ctr=float(about["ctr"]) if about.get("ctr") else None,
+        born=float(about["born"]) if about.get("born") else None,
+        model_version=int(about["model_version"]) if about.get("model_version") else None,
+    )

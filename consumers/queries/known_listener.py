@@ -1,0 +1,61 @@
+"""A listener's record, all affinities and last plays, as read by whatever explains a listener."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.affinity import ForwardDecay
+from models.listener import Listener, Rules
+from models.model import Model
+from stream.connect import AnyRedis
+from stream.errors import UnknownListener
+from stream.settings import Settings
+from stream.stores.guards import guard_decay
+from stream.stores.listeners import Listeners, Want
+from stream.stores.releases import Releases
+
+__all__ = ["KnownListener", "read_known_listener"]
+
+
+@dataclass(frozen=True)
+class KnownListener:
+    """A listener, and the rules by which listeners are placed.
+
+    Attributes
+    ----------
+    listener
+        With all affinities, the strongest first.
+    """
+
+    listener: Listener
+    opted_out: bool
+    rules: Rules
+
+
+async def read_known_listener(
+    redis: AnyRedis, settings: Settings, user_id: str, model: Model | None
+) -> KnownListener:
+    """Read a listener as a model sees them.
+
+    Raises
+    ------
+    UnknownListener
+        Where there is none of that id.
+    DecayChanged
+        Where affinities were stored with another half-life.
+    """
+    store = Listeners(redis, settings.max_artists)
+    (listener,), _ = await store.read([Want(user_id)], (model.version, model.n_dims) if model else None)
+    opted_out = user_id in await Releases(redis, settings.release_seconds).opted_out([user_id])
+    if not listener.rev:
+        known = " (who has opted out, which is remembered)" if opted_out else ""
+        raise UnknownListener(
+            f"there is no listener {user_id!r}{known}: either they have not clicked yet, or no ingester "
+            "has read it; `refrain doctor` says how far behind they are"
+        )
+    decay = ForwardDecay(half_life=settings.half_life)
+    await guard_decay(redis, decay)
+    strongest, _ = await store.strongest(user_id, settings.max_artists)
+    listener.affinities, listener.whole = dict(strongest), True
+    rules = Rules(decay, settings.margin, settings.max_artists, settings.bot_clicks_per_hour)
+    return KnownListener(listener, opted_out, rules)

@@ -1,0 +1,82 @@
+"""A release as a person asks for it, made an event: for publishing it, or for a preview of its audience."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from consumers.queries.artists import find_artists
+from stream.connect import AnyRedis
+from stream.errors import WrongUse
+from stream.wire.events import Release, why
+
+__all__ = ["ReleaseRequest", "release_event"]
+
+
+@dataclass(frozen=True)
+class ReleaseRequest:
+    """A release as a person asks for it: artists are ids or names.
+
+    Attributes
+    ----------
+    artists
+        Who made it.
+    featuring, similar_to, genres, label
+        What else it may go by.
+    max_audience
+        The most listeners that may be told.
+    min_ctr
+        Cohorts with a lower predicted CTR are left out.
+    """
+
+    artists: tuple[str, ...]
+    featuring: tuple[str, ...] = ()
+    similar_to: tuple[str, ...] = ()
+    genres: tuple[str, ...] = ()
+    label: str | None = None
+    max_audience: int | None = None
+    min_ctr: float | None = None
+    title: str | None = None
+    song_id: str | None = None
+
+
+async def release_event(
+    redis: AnyRedis, release_id: str, request: ReleaseRequest, ts: float | None = None
+) -> tuple[Release, tuple[str, ...]]:
+    """Return the event that asks for a release, and which of its artists nobody has heard of yet.
+
+    Parameters
+    ----------
+    ts
+        When it is published, Unix seconds.
+
+    Raises
+    ------
+    UnknownArtist
+        Where an artist is not known, and the release has nothing else to go by.
+    WrongUse
+        Where an id, a title or a number cannot be.
+    """
+    featuring = await find_artists(redis, request.featuring)
+    similar_to = await find_artists(redis, request.similar_to)
+    may_be_new = bool(featuring.ids or similar_to.ids or request.genres or request.label)
+    artists = await find_artists(redis, request.artists, may_be_new=may_be_new)
+    try:
+        event = Release(
+            release_id=release_id,
+            artist_ids=list(artists.ids),
+            song_id=request.song_id,
+            title=request.title,
+            genres=list(request.genres),
+            label=request.label,
+            featuring=list(featuring.ids),
+            similar_to=list(similar_to.ids),
+            max_audience=request.max_audience,
+            min_ctr=request.min_ctr,
+            ts=ts,
+        )
+    except ValidationError as error:
+        reason, detail = why(error)
+        raise WrongUse(f"this release cannot be published: {reason.value} ({detail})") from error
+    return event, artists.new

@@ -1,0 +1,126 @@
+"""The preview of an audience as tables for people, and why one listener is in it or is not."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from consumers.queries.audience import Preview
+from consumers.queries.audience_why import WhyAudience
+from consumers.terminal.format import counted, percent
+from consumers.terminal.placement_words import artists_that_pull
+from consumers.terminal.tables import Column, facts, listing
+
+__all__ = ["show_audience", "show_why_audience"]
+
+NO_SCORE = 0.1  # what makes up less is not worth a word
+
+REASONS = {
+    "told": "it suits them well enough",
+    "opted out": "they have opted out of hearing of releases",
+    "bot": "they click like a bot, so are in no cohort and no audience",
+    "no cohort": "they are in no cohort yet; `refrain user` says why",
+    "not met": "this model has not met them yet; `refrain model list` shows how far the sweep is",
+    "min_ctr": "their cohort promises less than --min-ctr",
+    "cohort": "members are looked at only of cohorts that promise more than theirs",
+    "score": "it suits others better",
+}
+
+
+def show_audience(found: Preview) -> None:
+    """Print the audience that a release would have."""
+    console = Console(highlight=False)
+    if not found.listeners:
+        console.print(f"nobody to tell: {found.reason}")
+        return
+    whole = f"{counted(found.listeners, 'listener')} in {counted(found.pages, 'page')}"
+    console.print(
+        facts(
+            {
+                "audience": f"{whole}, of {counted(len(found.cohorts), 'cohort')}",
+                "predicted CTR": percent(found.predicted_ctr),
+                "goes by": found.relied_on.replace("_", " "),
+                "model": f"{found.model_version}, {found.planned_in_ms:.0f} ms to plan it",
+            }
+        )
+    )
+    _show_cohorts(console, found)
+    _show_first(console, found)
+
+
+def _show_cohorts(console: Console, found: Preview) -> None:
+    numbers = (Column(name, right=True) for name in ("told", "of", "predicted CTR"))
+    table = listing(Column("cohort"), Column("what sets it apart", wide=True), *numbers)
+    for cohort in found.cohorts:
+        table.add_row(
+            cohort.cohort_id,
+            Text(cohort.label),
+            f"{cohort.told:,}",
+            f"{cohort.size:,}",
+            percent(cohort.predicted_ctr),
+        )
+    console.print()
+    console.print(table)
+
+
+def _show_first(console: Console, found: Preview) -> None:
+    if not found.first:
+        return
+    table = listing(Column("first listeners"), Column("cohort"), Column("score", right=True))
+    for listener in found.first:
+        table.add_row(Text(listener.user_id), listener.cohort_id, f"{listener.score:.3f}")
+    console.print()
+    console.print(table)
+
+
+def show_why_audience(found: WhyAudience) -> None:
+    """Print why a listener is in an audience, or is not."""
+    console = Console(highlight=False)
+    verdict = (" is told: ", "green") if found.told else (" is not told: ", "yellow")
+    reason = REASONS.get(found.reason, found.reason)
+    console.print(Text.assemble((found.user_id, "bold"), verdict, reason))
+    console.print(
+        facts(
+            {
+                "score": _score(found),
+                "made by": artists_that_pull(found.pulls) if (found.score or 0.0) > NO_SCORE else "",
+                "place": _place(found),
+                "cohort": _cohort(found),
+                "goes by": found.relied_on.replace("_", " "),
+                "plays": _plays(found),
+            }
+        )
+    )
+
+
+def _score(found: WhyAudience) -> str:
+    if found.score is None:
+        return ""
+    ends = found.audience_ends_at
+    return f"{found.score:.3f}" + (f"; the last who is told has {ends:.3f}" if ends is not None else "")
+
+
+def _place(found: WhyAudience) -> str:
+    if found.place is None:
+        return ""
+    return (
+        f"{found.place:,} of {found.looked_at:,} who were looked at one by one, of whom "
+        f"{found.listeners:,} are told"
+    )
+
+
+def _cohort(found: WhyAudience) -> str:
+    if not found.cohort:
+        return ""
+    said = f"{found.cohort}  {found.label}"
+    if found.cohort_rank is None:
+        return said
+    return (
+        f"{said}\nnumber {found.cohort_rank} of {found.cohorts} by predicted CTR "
+        f"({percent(found.predicted_ctr)}); members of {found.cohorts_looked_at} were looked at"
+    )
+
+
+def _plays(found: WhyAudience) -> str:
+    names = ", ".join(artist.name for artist in found.plays_already)
+    return f"{names} already, which keeps nobody out" if names else ""

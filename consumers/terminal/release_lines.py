@@ -1,0 +1,79 @@
+"""A release that is published, and its audience as it comes: a line each, in words or in JSON."""
+
+from __future__ import annotations
+
+import json
+
+from rich.console import Console
+from rich.text import Text
+
+from consumers.queries.release import KnownRelease
+from consumers.terminal.format import counted
+from consumers.terminal.json_output import print_json
+from stream.wire.events import Page, Release, Summary, encode
+
+__all__ = ["ReleaseJson", "ReleaseLines"]
+
+
+class ReleaseLines:
+    """Prints lines for people."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False)
+
+    def published(self, release: Release, before: KnownRelease | None) -> None:
+        """Print that it is published, and what became of it where it was published before."""
+        self._console.print(Text.assemble("published ", (release.release_id, "bold")))
+        if before is None or not before.done:
+            return
+        if before.audience:
+            self._console.print(
+                f"as before, for {counted(before.audience, 'listener')}: nobody is told twice", style="yellow"
+            )
+        else:
+            self._console.print(f"it reached nobody before ({before.reason}): tried again")
+
+    def page(self, page: Page, seconds: float) -> None:
+        """Print a page that came so many seconds after the release was published."""
+        told = counted(len(page.user_ids), "listener")
+        self._console.print(
+            f"{_after(seconds)}  page {page.page:<3} {told:>15} of {page.cohort_id:<6} "
+            f"scores {page.scores[0]:.2f} to {page.scores[-1]:.2f}"
+        )
+
+    def summary(self, summary: Summary, relied_on: str, seconds: float) -> None:
+        """Print the summary, and what the audience goes by."""
+        if not summary.users:
+            self._console.print(f"{_after(seconds)}  nobody to tell: {summary.reason}")
+            return
+        by = f", going by {relied_on.replace('_', ' ')}" if relied_on else ""
+        self._console.print(
+            f"{_after(seconds)}  [bold]{counted(summary.users, 'listener')}[/] in "
+            f"{counted(summary.pages, 'page')}, of {counted(summary.cohorts, 'cohort')}{by}"
+        )
+
+
+class ReleaseJson:
+    """Prints JSON for programs, one object a line."""
+
+    def published(self, release: Release, before: KnownRelease | None) -> None:
+        """Print the event, and what Redis knew of the release before."""
+        known = dict(before.fields) if before else None
+        print_json({"published": json.loads(encode(release)), "before": known})
+
+    def page(self, page: Page, seconds: float) -> None:
+        """Print a page."""
+        print_json(json.loads(encode(page)) | {"after_ms": _milliseconds(seconds)})
+
+    def summary(self, summary: Summary, relied_on: str, seconds: float) -> None:
+        """Print the summary."""
+        more = {"relied_on": relied_on, "after_ms": _milliseconds(seconds)}
+        print_json(json.loads(encode(summary)) | more)
+
+
+def _after(seconds: float) -> str:
+    return f"[dim]{1000 * seconds:7,.0f} ms[/]"
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(1000 * seconds, 1)

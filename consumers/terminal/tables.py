@@ -1,0 +1,53 @@
+"""The two shapes that all tables have: facts, a line each; and columns under a header."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["Column", "facts", "listing"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a listing.
+
+    Attributes
+    ----------
+    right
+        Whether it is aligned at the right, as numbers are.
+    wide
+        Whether it takes the width that the others leave; too long a text is cut.
+    """
+
+    name: str
+    right: bool = False
+    wide: bool = False
+
+
+def facts(pairs: Mapping[str, str]) -> Table:
+    """Return a table of facts, a line each; those that are empty are left out."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in pairs.items():
+        if value:
+            table.add_row(name, Text(value))
+    return table
+
+
+def listing(*columns: Column) -> Table:
+    """Return an empty table with these columns; it is as wide as the terminal where one of them is wide."""
+    table = Table(box=None, header_style="dim", pad_edge=False, expand=any(column.wide for column in columns))
+    for column in columns:
+        table.add_column(
+            column.name,
+            justify="right" if column.right else "left",
+            ratio=1 if column.wide else None,
+            overflow="ellipsis",
+            no_wrap=True,
+        )
+    return table
