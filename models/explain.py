@@ -12,7 +12,7 @@ import numpy.typing as npt
 from models.listener import Listener, Rules
 from models.model import Model
 from models.short_term import nearness
-from models.taste import root
+from models.taste import root, taste_sums
 from models.update import digest
 
 __all__ = ["Placement", "placement", "pulls"]
@@ -52,9 +52,10 @@ def pulls(affinities: Mapping[str, float], model: Model, towards: Floats) -> dic
         return {}
     roots = root(np.array([affinities[artist] for artist in known]))
     # To a small scale first: stored weights grow beyond what may be squared.
-    parts = (roots / max(float(roots.max()), 1e-300))[:, None] * model.factors[
-        [model.index[artist] for artist in known]
-    ].astype(np.float64)
+    roots = roots / max(float(roots.max()), 1e-300)
+    rows = [model.index[artist] for artist in known]
+    # One row an artist: each by itself is what it adds to the sum.
+    parts = taste_sums(rows, roots, np.arange(len(rows) + 1), model.factors)
     length = float(np.linalg.norm(parts.sum(axis=0)))
     found = parts @ towards / length if length > 0 else np.zeros(len(known))
     order = np.argsort(-found, kind="stable")

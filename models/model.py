@@ -174,22 +174,6 @@ class Model:
         rows = np.array(found, dtype=np.int64)
         return rows[self.counts[rows] > 0]
 
-    def release_vector(self, artists: Sequence[str], weights: Sequence[float] | None = None) -> Floats:
-        """Return where the listeners of some artists are: shape (d,), unit length; zeros for unknown ones.
-
-        Parameters
-        ----------
-        artists
-            Artist ids; unknown ones count nothing.
-        weights
-            How much each counts; all alike by default.
-        """
-        share = dict.fromkeys(artists, 1.0) if weights is None else dict(zip(artists, weights, strict=True))
-        rows = self.known(artists)
-        trust = np.array([share[self.artists[row]] for row in rows]) * self.trust(rows)
-        towards: Floats = unit(trust @ unit(self.vectors[rows] @ self.reach))
-        return towards
-
     def trust(self, rows: Ints) -> Floats:
         """Return how far a vector can be trusted, 0 to 1, by how many listeners it was learned from."""
         return self.counts[rows] / (self.counts[rows] + TRUST)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-__all__ = ["idf", "root", "root_rows", "taste", "unit", "unit_rows"]
+__all__ = ["idf", "root", "root_rows", "taste", "taste_sums", "unit", "unit_rows"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -114,10 +114,41 @@ def taste(rows: csr_matrix, factors: npt.NDArray[np.floating]) -> Floats:
     >>> taste(csr_matrix([[4.0, 9.0]]), np.eye(2))
     array([[2., 3.]])
     """
+    return taste_sums(rows.indices, _roots(rows).data, rows.indptr, factors)
+
+
+def taste_sums(
+    artists: npt.ArrayLike, roots: npt.ArrayLike, ends: npt.ArrayLike, factors: npt.NDArray[np.floating]
+) -> Floats:
+    """Sum factors over columns: row i is the sum of roots x factors over entries ends[i] to ends[i + 1].
+
+    Parameters
+    ----------
+    artists
+        Shape (m,), rows of `factors`.
+    roots
+        Shape (m,), by what each is multiplied: the root of an affinity, or the difference of two.
+    ends
+        Shape (n + 1,), 0 first and m last.
+    factors
+        Shape (A, d), an artist's vector times the root of its idf.
+
+    Returns
+    -------
+    Shape (n, d), in double precision.
+
+    Examples
+    --------
+    >>> taste_sums([0, 1, 1], [2.0, 3.0, 5.0], [0, 2, 2, 3], np.eye(2))
+    array([[2., 3.],
+           [0., 0.],
+           [0., 5.]])
+    """
     # Of a million artists' factors only those that are played are taken to double precision.
-    used, local = np.unique(rows.indices, return_inverse=True)
-    roots = csr_matrix((_roots(rows).data, local, rows.indptr), shape=(rows.shape[0], len(used)))
-    return np.asarray(roots @ np.asarray(factors[used], dtype=np.float64))
+    used, local = np.unique(np.asarray(artists, dtype=np.int64), return_inverse=True)
+    ends = np.asarray(ends)
+    rows = csr_matrix((np.asarray(roots, dtype=np.float64), local, ends), shape=(len(ends) - 1, len(used)))
+    return np.asarray(rows @ np.asarray(factors[used], dtype=np.float64))
 
 
 def _roots(rows: csr_matrix) -> csr_matrix:

@@ -17,7 +17,6 @@
     ├── UnknownListener          no such listener
     ├── UnknownCohort            no such cohort
     ├── UnknownArtist            no such artist; carries the nearest names
-    ├── TopicMismatch            a topic is there, but not as the settings say
     └── CannotStart              what `refrain up` needs is not on this machine
 """
 
@@ -34,7 +33,6 @@ __all__ = [
     "SettingsError",
     "SnapshotDamaged",
     "SnapshotTooNew",
-    "TopicMismatch",
     "UnknownArtist",
     "UnknownCohort",
     "UnknownListener",
@@ -102,10 +100,6 @@ class UnknownCohort(RefrainError):
 
 class UnknownArtist(RefrainError):
     """Neither the model nor the catalogue has an artist of that id or name."""
-
-
-class TopicMismatch(RefrainError):
-    """A topic exists, but not as the settings ask for it; it is never altered silently."""
 
 
 class CannotStart(RefrainError):

@@ -17,7 +17,7 @@ from stream.retry import Stopped, insist
 from stream.stores import keys
 from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
-from stream.stores.snapshots import Lease
+from stream.stores.lease import Lease
 from stream.stores.sweeps import Sweeps
 
 __all__ = ["Sweeper"]

@@ -12,7 +12,8 @@ from stream.retry import insist
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import APART, Cohorts
 from stream.stores.heartbeats import Heartbeat
-from stream.stores.snapshots import Lease, Snapshots
+from stream.stores.lease import Lease
+from stream.stores.snapshots import Snapshots
 
 __all__ = ["LeaseLost", "Publisher"]
 

@@ -29,8 +29,9 @@ from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat, heartbeats
+from stream.stores.lease import Lease
 from stream.stores.listeners import Listeners
-from stream.stores.snapshots import Lease, Snapshots
+from stream.stores.snapshots import Snapshots
 from stream.wire.events import Record, parse_clicks
 
 __all__ = ["Trainer", "train"]

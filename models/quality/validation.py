@@ -15,7 +15,7 @@ from scipy.sparse import csc_matrix, csr_matrix
 
 from models.audience import Target, aim, rank_cohorts
 from models.model import Model
-from models.taste import unit
+from models.taste import taste_sums, unit
 
 __all__ = ["ENOUGH", "Comparison", "Discovery", "Foresight", "Validation", "compare", "discoveries"]
 
@@ -92,7 +92,7 @@ class Foresight:
         told = np.full((len(found), 4), np.nan)
         if not found:
             return told
-        raw = _matrix(self.model, [each[:2] for each in found]) @ self.model.factors.astype(np.float64)
+        raw = taste_sums(*_columns(self.model, [each[:2] for each in found]), self.model.factors)
         cohorts, own = self.model.assign(raw), unit(raw)
         tastes, theirs, holders = self._crowd
         sayings: dict[str, tuple[Target, Floats]] = {}
@@ -113,14 +113,17 @@ class Foresight:
 
     @cached_property
     def _crowd(self) -> tuple[Floats, npt.NDArray[np.int64], csc_matrix]:
-        held = _matrix(self.model, self.crowd)
-        raw = held @ self.model.factors.astype(np.float64)
+        artists, roots, ends = _columns(self.model, self.crowd)
+        held = csr_matrix((roots, artists, ends), shape=(len(self.crowd), len(self.model.artists)))
+        raw = taste_sums(artists, roots, ends, self.model.factors)
         placed = raw.any(axis=1)
         return unit(raw[placed]), self.model.assign(raw[placed]), held[placed].tocsc()
 
 
-def _matrix(model: Model, rows: Sequence[tuple[Sequence[str], Sequence[float]]]) -> csr_matrix:
-    """The roots of what listeners play, shape (n, A)."""
+def _columns(
+    model: Model, rows: Sequence[tuple[Sequence[str], Sequence[float]]]
+) -> tuple[list[int], list[float], list[int]]:
+    """The artists that the model knows of what listeners play, their roots, and where each listener ends."""
     ends, columns, roots = [0], [], []
     for artists, stored in rows:
         for artist, weight in zip(artists, stored, strict=True):
@@ -128,7 +131,7 @@ def _matrix(model: Model, rows: Sequence[tuple[Sequence[str], Sequence[float]]])
                 columns.append(model.index[artist])
                 roots.append(math.sqrt(weight))
         ends.append(len(columns))
-    return csr_matrix((roots, columns, ends), shape=(len(rows), len(model.artists)), dtype=np.float64)
+    return columns, roots, ends
 
 
 def _place(crowd: Floats, own: float) -> tuple[float, float]:

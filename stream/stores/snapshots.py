@@ -1,4 +1,4 @@
-"""Snapshots of the model in Redis: versioned, self-describing, checked; and the lease of the one who learns.
+"""Snapshots of the model in Redis: versioned, self-describing, checked.
 
 A snapshot is ``REFRAIN`` and a format byte, the SHA-256 of what follows, and a NumPy ``.npz`` archive (each
 array with its dtype and shape) whose entry ``header`` is JSON: the settings, the version,
@@ -11,7 +11,6 @@ import hashlib
 import io
 import json
 import zipfile
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,9 @@ from models.model import Model
 from stream.connect import AnyRedis
 from stream.errors import SnapshotDamaged, SnapshotTooNew, UnknownSnapshot
 from stream.stores import keys
-from stream.stores.scripts import Script
 from stream.stores.sweeps import Sweeps
 
-__all__ = ["KEPT", "Lease", "Snapshots", "decode", "encode"]
+__all__ = ["KEPT", "Snapshots", "decode", "encode"]
 
 MAGIC = b"REFRAIN"
 FORMAT = 1
@@ -159,41 +157,3 @@ class Snapshots:
         found = await self._redis.zrange(keys.MODELS, 0, -1, withscores=True)
         # By version: trainers' clocks may differ.
         return sorted(((int(version), made) for version, made in found), reverse=True)
-
-
-@dataclass
-class Lease:
-    """The right to be the only one: taken for `seconds`, renewed in time, free again when its holder dies.
-
-    Parameters
-    ----------
-    redis
-        Where it is kept.
-    holder
-        Who asks: a name no other process has.
-    key
-        To what; by default, to train.
-    seconds
-        How long it lasts without being renewed.
-    """
-
-    redis: AnyRedis
-    holder: str
-    key: str = keys.MODEL_LEASE
-    seconds: float = 10.0
-
-    def __post_init__(self) -> None:
-        self._hold, self._free = Script("hold_lease"), Script("free_lease")
-
-    async def hold(self) -> bool:
-        """Take or renew it. False: somebody else holds it."""
-        return bool(await self._hold(self.redis, [self.key], self.holder, int(self.seconds * 1000)))
-
-    async def free(self) -> None:
-        """Give it back, where it is ours."""
-        await self._free(self.redis, [self.key], self.holder)
-
-    async def holder_now(self) -> str | None:
-        """Return who holds it, None where nobody does."""
-        holder = await self.redis.get(self.key)
-        return holder.decode() if holder else None

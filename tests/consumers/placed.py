@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from models.audience import aim
 from models.listener import Listener, Move
 from models.model import Model
 from models.taste import unit
@@ -37,7 +38,7 @@ def taste(user: str, model: Model) -> np.ndarray:
 def scores(users: Sequence[str], artist: str, model: Model) -> dict[str, float]:
     """How well a release of an artist suits listeners: the cosine of taste and release."""
     rows = unit(np.stack([taste(user, model) for user in users]))
-    return dict(zip(users, (rows @ model.release_vector([artist])).tolist(), strict=True))
+    return dict(zip(users, (rows @ aim(model, [artist]).vector).tolist(), strict=True))
 
 
 def place(

@@ -54,7 +54,7 @@ def test_the_fewer_know_an_artist_the_more_counts_whom_it_is_like(world: World, 
         "by_genre": by_genre(world),
     }
     targets = [aim(scarce(model, "s0a0", n), ["s0a0"], **like) for n in (0, 4, 8, 20, 60, 4000)]
-    own = [model.release_vector(["s0a0"]) @ target.vector for target in targets]
+    own = [aim(model, ["s0a0"]).vector @ target.vector for target in targets]
     assert (np.diff(own) > 0).all()
     assert own[-1] > 0.999
     assert [target.relied_on for target in targets] == [

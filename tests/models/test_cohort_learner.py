@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from models.audience import aim
 from models.cohort_learner import CohortLearner
 from models.quality.evaluation import holdout, lift
 from models.taste import taste, unit
@@ -45,7 +46,7 @@ def test_it_learns_who_would_play_what() -> None:
         model = taught.snapshot(1, 0.0)
         known = rows_of(World(split.known, world.scene, world.artists), model)
         tastes = unit(taste(known, model.factors))
-        scores = [tastes @ model.release_vector([world.artists[artist]]) for artist in split.artists]
+        scores = [tastes @ aim(model, [world.artists[artist]]).vector for artist in split.artists]
         found.append(lift(split, scores, share=0.1).value)
     assert found[0] > 4
     assert found[1] < 0.7 * found[0]

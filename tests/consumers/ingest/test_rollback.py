@@ -23,8 +23,9 @@ from stream.stores import taste_codec as tastes
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
+from stream.stores.lease import Lease
 from stream.stores.listeners import Listeners
-from stream.stores.snapshots import Lease, Snapshots
+from stream.stores.snapshots import Snapshots
 from tests.consumers.crowd import COHORTS, LISTENERS, click, clicks, crowd_model, publish, put_songs
 from tests.consumers.desk import Desk
 from tests.consumers.kafka_log import KafkaLog

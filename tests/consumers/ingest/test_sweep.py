@@ -23,8 +23,9 @@ from stream.stores import keys
 from stream.stores import taste_codec as tastes
 from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
+from stream.stores.lease import Lease
 from stream.stores.listeners import Listeners
-from stream.stores.snapshots import Lease, Snapshots
+from stream.stores.snapshots import Snapshots
 from stream.stores.sweeps import Sweeps
 from tests.consumers.crowd import ARTISTS, COHORTS, LISTENERS
 from tests.consumers.producer import Producer

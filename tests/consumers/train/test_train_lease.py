@@ -13,7 +13,8 @@ from consumers.ingest.ingester import ingest
 from consumers.train.trainer import train, trainer
 from models.model import Model
 from stream.settings import Settings
-from stream.stores.snapshots import Lease, Snapshots
+from stream.stores.lease import Lease
+from stream.stores.snapshots import Snapshots
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.kept import asked, heartbeat
 from tests.consumers.running import Running
