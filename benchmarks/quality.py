@@ -21,11 +21,11 @@ from scipy.sparse import csc_matrix
 from threadpoolctl import threadpool_limits
 
 from benchmarks.hetrec import DATA, plays
+from consumers.evaluate.click_log import ClickLog
+from consumers.evaluate.experiment import Experiment
+from consumers.evaluate.holdout import Split, hold_out
 from consumers.evaluate.installed import absent
-from consumers.evaluate.ledger import Ledger
-from consumers.evaluate.question import Question, ask
 from consumers.evaluate.service import Service
-from consumers.evaluate.study import Study
 from models.audience import Target, aim
 from models.listener import Click
 from models.quality.evaluation import measure
@@ -83,14 +83,14 @@ def measured(seed: int, tags: dict[str, Counter[str]]) -> dict[str, float]:
     """Return all figures of one split."""
     matrix, users, artists = plays()
     pairs = matrix.tocoo()
-    with Ledger(max_listeners=len(users)) as ledger:
+    with ClickLog(max_listeners=len(users)) as log:
         for user, artist, weight in zip(pairs.row, pairs.col, pairs.data, strict=True):
-            ledger.put(users[user], {"artist_ids": [artists[artist]]}, int(np.ceil(np.log2(1 + weight))))
-        ledger.arrange(np.random.default_rng(seed))
-        question = ask(ledger, None, share=0.2, most=len(artists), seed=seed)
-        study = Study(ledger, question, Settings(cohorts=COHORTS), timed=False, seed=seed)
-        service = study.learned(COHORTS)
-        served = study.measured(service, COHORTS)
+            log.put(users[user], {"artist_ids": [artists[artist]]}, int(np.ceil(np.log2(1 + weight))))
+        log.arrange(np.random.default_rng(seed))
+        split = hold_out(log, None, share=0.2, most=len(artists), seed=seed)
+        experiment = Experiment(log, split, Settings(cohorts=COHORTS), timed=False, seed=seed)
+        service = experiment.learned(COHORTS)
+        served = experiment.measured(service, COHORTS)
         audience, cohorts, everybody = (entry.quality.reach for entry in served.contenders)
         figures = {
             "lift by cohort": cohorts[USUAL].lift.value,
@@ -98,14 +98,14 @@ def measured(seed: int, tags: dict[str, Counter[str]]) -> dict[str, float]:
             "lift of the audience, 1 %": audience[SMALL].lift.value,
             "lift, everybody scored": everybody[USUAL].lift.value,
         }
-        like = similar(question, ledger.artists)
-        figures |= unheard(service, question, "three similar", like)
-        figures |= unheard(service, question, "five tags", tagged(question, ledger.artists, tags))
+        like = similar(split, log.artists)
+        figures |= unheard(service, split, "three similar", like)
+        figures |= unheard(service, split, "five tags", tagged(split, log.artists, tags))
         figures["empty cohorts"] = float(served.empty)
         figures["largest cohort, % of listeners"] = 100 * served.largest
         figures["change cohort per model, steady, %"] = 100 * steady(service)
         figures["clicks until in the new scene"] = until_moved(service, seed)
-        for entry in study.baselines(COHORTS):
+        for entry in experiment.baselines(COHORTS):
             figures[f"  {entry.name}"] = entry.quality.reach[USUAL].lift.value
         return figures
 
@@ -147,21 +147,21 @@ def until_moved(service: Service, seed: int) -> float:
 Aimed = Callable[[Service, int], Target]
 
 
-def unheard(service: Service, question: Question, what: str, aimed: Aimed) -> dict[str, float]:
+def unheard(service: Service, split: Split, what: str, aimed: Aimed) -> dict[str, float]:
     """Return the lifts of artists as if nobody had heard them."""
 
     def scores(of: Callable[[Target], Floats]) -> Iterator[Floats]:
-        return (of(aimed(service, artist))[question.listeners] for artist in question.split.artists.tolist())
+        return (of(aimed(service, artist))[split.listeners] for artist in split.holdout.artists.tolist())
 
     return {
-        f"unheard, {what}: {name}": measure(question.split, scores(of)).reach[USUAL].lift.value
+        f"unheard, {what}: {name}": measure(split.holdout, scores(of)).reach[USUAL].lift.value
         for name, of in (("by cohort", service.by_cohort), ("audience", service.audience))
     }
 
 
-def similar(question: Question, artists: list[str]) -> Aimed:
+def similar(split: Split, artists: list[str]) -> Aimed:
     """Aim by the artists with the most known listeners in common, for their size."""
-    known = csc_matrix(question.split.known > 0, dtype=np.float64)
+    known = csc_matrix(split.holdout.known > 0, dtype=np.float64)
     sizes = np.asarray(known.sum(axis=0)).ravel()
 
     def aimed(service: Service, artist: int) -> Target:
@@ -175,7 +175,7 @@ def similar(question: Question, artists: list[str]) -> Aimed:
     return aimed
 
 
-def tagged(question: Question, artists: list[str], tags: dict[str, Counter[str]]) -> Aimed:
+def tagged(split: Split, artists: list[str], tags: dict[str, Counter[str]]) -> Aimed:
     """Aim by the artist's most used tags, as genres of which all other artists have songs."""
     by_genre: dict[str, set[str]] = defaultdict(set)
     for name in artists:

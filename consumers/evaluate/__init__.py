@@ -1,0 +1,17 @@
+"""`refrain evaluate`: how well audiences would find the listeners, measured on a service's own clicks.
+
+::
+
+    options.py          what is measured: the command's options
+    run.py              from files to a result
+    reading.py          files of clicks
+    click_log.py        the clicks on disk, in order
+    holdout.py          what is known, what is asked
+    training_clicks.py  the known clicks, sent through the service
+    service.py          Refrain in memory
+    experiment.py       Refrain and others, measured
+    installed.py        baselines of other libraries
+    names.py            what artists are called
+    result.py           all that was found
+    page.py             as a page, with the pictures of plots.py
+"""

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stream.errors import WrongUse
-from stream.files import Layout, Table
 from stream.files.columns import column, plain
-from stream.files.tables import Bad
+from stream.files.options import Layout
+from stream.files.tables import Bad, Table
 
 __all__ = ["artist_names"]
 

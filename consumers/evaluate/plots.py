@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from consumers.evaluate.experiment import Cohort, Contender, Served
 from consumers.evaluate.result import Result
-from consumers.evaluate.study import Cohort, Contender, Served
 from models.quality.evaluation import GAIN_AT
 from models.taste import unit
 

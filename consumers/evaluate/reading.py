@@ -1,4 +1,4 @@
-"""Reads files of clicks into a ledger, and says whether their times are of use."""
+"""Reads files of clicks into a log, and says whether their times are of use."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 from pydantic_core import from_json
 
-from consumers.evaluate.ledger import Ledger
+from consumers.evaluate.click_log import ClickLog
 from consumers.replay.plan import Plan, preview
 from stream.errors import BadFile
-from stream.files import Table, Tally
+from stream.files.reading import Tally
+from stream.files.tables import Table
 
 __all__ = ["Read", "has_times", "read", "without_times"]
 
@@ -46,7 +47,7 @@ def has_times(plan: Plan) -> bool:
     BadFile
         Where no click can be used, with a time or without one.
     """
-    if TIMES & {*plan.recipe.mapping, *plan.recipe.constants}:
+    if TIMES & {*plan.options.mapping, *plan.options.constants}:
         return True
     try:
         if preview(plan, 1)[0]:
@@ -62,11 +63,11 @@ def has_times(plan: Plan) -> bool:
 
 def without_times(plan: Plan) -> Plan:
     """Return the plan with clicks that have no times, whatever columns there are."""
-    return replace(plan, recipe=replace(plan.recipe, spread=True), since="")
+    return replace(plan, without_times=True, options=replace(plan.options, since=""))
 
 
-def read(plan: Plan, ledger: Ledger, watch: Callable[[int, int], object]) -> Read:
-    """Write the clicks of a plan into a ledger.
+def read(plan: Plan, log: ClickLog, watch: Callable[[int, int], object]) -> Read:
+    """Write the clicks of a plan into a log.
 
     Parameters
     ----------
@@ -81,12 +82,16 @@ def read(plan: Plan, ledger: Ledger, watch: Callable[[int, int], object]) -> Rea
     reading = plan.reading(time.time(), None)
     clicks = nameless = 0
     for number, event in enumerate(reading.events()):
-        copies = event.copies if plan.limit is None else min(event.copies, plan.limit - clicks - nameless)
+        copies = (
+            event.copies
+            if plan.options.limit is None
+            else min(event.copies, plan.options.limit - clicks - nameless)
+        )
         if copies <= 0:
             break
         click = from_json(event.value)
         if click.get("artist_ids"):
-            ledger.put(click["user_id"], click, copies)
+            log.put(click["user_id"], click, copies)
             clicks += copies
         else:
             nameless += copies
@@ -106,7 +111,7 @@ def _nothing(plan: Plan, tally: Tally) -> str:
     if tally.rows == tally.left_out:
         return f"{_files(plan)}: none of {tally.rows:,} rows is asked for (--where, --since, --repeat)"
     reasons = ", ".join(f"{number:,} {reason}" for reason, number in tally.bad.most_common())
-    columns = Table(plan.files[0], plan.layout).columns
+    columns = Table(plan.files[0], plan.options.layout).columns
     named = f" {plan.files[0]} has the columns {', '.join(columns)}." if columns else ""
     return (
         f"{_files(plan)}: none of {tally.rows:,} rows can be used ({reasons}).{named} --map says which "

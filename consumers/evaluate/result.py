@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from consumers.evaluate.experiment import Contender, Served
 from consumers.evaluate.reading import Read
-from consumers.evaluate.study import Contender, Served
 from models.quality.evaluation import GAIN_AT
 
 __all__ = ["Result"]

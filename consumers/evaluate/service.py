@@ -43,8 +43,6 @@ class Service:
         Learns from them.
     rules
         What their clicks are digested by.
-    candidates
-        Share of all listeners whose own score may be looked at for an audience.
     name
         Artist id -> the name people know it by, for labels.
 
@@ -67,12 +65,10 @@ class Service:
         n_listeners: int,
         learner: CohortLearner,
         rules: Rules,
-        candidates: float,
         name: Callable[[str], str] = str,
         seed: int = 0,
     ) -> None:
         self.learner = learner
-        self.candidates = candidates
         self.model: Model | None = None
         self.cohorts: Ints = np.full(n_listeners, -1, dtype=np.int64)
         self.tastes = np.zeros((n_listeners, learner.n_dims), dtype=np.float32)
@@ -133,11 +129,17 @@ class Service:
         rates = rank_cohorts(self.serving, target)
         return np.where(self.cohorts >= 0, rates[self.cohorts], 0.0)
 
-    def audience(self, target: Target) -> Floats:
-        """Score the members of the cohorts chosen for a release; all others are at -inf."""
+    def audience(self, target: Target, scored: float) -> Floats:
+        """Score the members of the cohorts chosen for a release; all others are at -inf.
+
+        Parameters
+        ----------
+        scored
+            Share of all listeners with a cohort, 0 to 1, that may be scored one by one.
+        """
         rates = rank_cohorts(self.serving, target)
         sizes = np.bincount(self.cohorts[self.cohorts >= 0], minlength=len(rates))
-        chosen = choose_cohorts(rates, sizes, self.candidates * sizes.sum())
+        chosen = choose_cohorts(rates, sizes, scored * sizes.sum())
         return self._ranked(np.flatnonzero(np.isin(self.cohorts, chosen)), target)
 
     def everybody(self, target: Target) -> Floats:

@@ -6,21 +6,31 @@ import asyncio
 import itertools
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from consumers.replay.options import Sending
 from consumers.replay.sender import Replay
 from stream.errors import Unreachable, WrongUse
-from stream.files import Bookmark, Layout, Reading, Recipe, SongFile, Spool, Table, Tally
+from stream.files.bookmark import Bookmark
+from stream.files.options import FileOptions, Kind, Order
+from stream.files.reading import Reading, Tally
+from stream.files.recipe import Recipe
+from stream.files.songs import SongFile
+from stream.files.spool import Spool
+from stream.files.tables import Table
 from stream.files.times import seconds_of, span, zone
 from stream.settings import Settings
 from stream.wire.topics import create_topics, describe_topics
 
-__all__ = ["Plan", "Progress", "Summary", "carry_out", "preview"]
+__all__ = ["FOLDER", "Plan", "Progress", "Summary", "carry_out", "preview"]
 
 Pair = tuple[bytes, bytes]
+
+FOLDER = "replays"
+"""Within the data folder: bookmarks, and what cannot stand beside the files."""
 
 
 @dataclass(frozen=True)
@@ -29,52 +39,49 @@ class Plan:
 
     Attributes
     ----------
-    recipe
-        How rows become events; its `since` is set when the replay starts.
-    files, layout
-        What is read, and how it is laid out.
-    songs, songs_layout, songs_map, songs_on
-        The file of songs beside the clicks, and how it goes with them.
-    shuffle
-        The seed of a random order; None: the order of the files.
-    spread
-        The span over which events get their times; empty: they have their own.
-    since, limit
-        The first moment, and how many events at most.
+    kind
+        Which events they are.
+    files, options
+        What is read, and how rows become events.
+    order
+        In which order, and with which times, events are sent.
+    without_times
+        Whether events are to have no times, whatever columns there are.
+
+    Raises
+    ------
+    WrongUse
+        Where the options do not go with the kind, or with each other.
     """
 
-    recipe: Recipe
+    kind: Kind
     files: tuple[Path, ...]
-    layout: Layout = field(default_factory=Layout)
-    songs: Path | None = None
-    songs_layout: Layout = field(default_factory=Layout)
-    songs_map: Mapping[str, str] = field(default_factory=dict)
-    songs_on: Mapping[str, str] = field(default_factory=dict)
-    shuffle: int | None = None
-    spread: str = ""
-    since: str = ""
-    limit: int | None = None
+    options: FileOptions = field(default_factory=FileOptions)
+    order: Order = field(default_factory=Order)
+    without_times: bool = False
 
     def __post_init__(self) -> None:
-        if self.songs is None and (self.songs_map or self.songs_on or self.songs_layout.columns):
+        options = self.options
+        if options.songs is None and (options.songs_map or options.songs_on or options.songs_columns):
             raise WrongUse(
                 "--songs-map, --songs-on and --songs-columns say how to read a file: name it with --songs"
             )
-        if self.songs and self.recipe.kind != "clicks":
+        if self.options.songs and self.kind != "clicks":
             raise WrongUse("--songs says which artists made what was clicked: it goes with clicks")
+        self._recipe(since=0.0 if self.options.since else None)
+
+    def _recipe(self, since: float | None) -> Recipe:
+        return Recipe(self.kind, self.options, bool(self.order.spread) or self.without_times, since)
 
     @property
-    def options(self) -> str:
+    def identity(self) -> str:
         """Everything that decides on events and their order, apart from the files."""
-        others = [
-            repr(getattr(self, entry.name)) for entry in fields(self) if entry.name not in ("files", "songs")
-        ]
-        return ", ".join(others)
+        return repr((self.kind, replace(self.options, songs=None), self.order))
 
     @property
     def waits(self) -> bool:
         """Whether all events have to be read before the first one goes."""
-        return self.shuffle is not None or bool(self.spread)
+        return self.order.shuffle is not None or bool(self.order.spread)
 
     def reading(self, now: float, spare: Path | None) -> Reading:
         """Open all files.
@@ -86,17 +93,18 @@ class Plan:
         spare
             The folder for side files of bad rows that cannot stand beside their file; None: no side files.
         """
-        timezone = zone(self.recipe.timezone)
-        recipe = replace(self.recipe, since=seconds_of(self.since, now, timezone) if self.since else None)
+        options = self.options
+        since = seconds_of(options.since, now, zone(options.timezone)) if options.since else None
         songs = None
-        if self.songs:
-            table = Table(self.songs, self.songs_layout)
-            songs = SongFile(table, self.songs_map, self.songs_on, recipe.separator)
-        return Reading([Table(path, self.layout) for path in self.files], recipe, songs, spare)
+        if options.songs:
+            table = Table(options.songs, options.songs_layout)
+            songs = SongFile(table, options.songs_map, options.songs_on, options.separator)
+        tables = [Table(path, options.layout) for path in self.files]
+        return Reading(tables, self._recipe(since), songs, spare)
 
     def stamp(self, count: int, now: float) -> Callable[[int, bytes], bytes]:
         """Return what gives the events, by their number of `count`, their times, evenly over the span."""
-        begin, end = span(self.spread, now, zone(self.recipe.timezone))
+        begin, end = span(self.order.spread, now, zone(self.options.timezone))
         step = (end - begin) / max(count, 1)
         return lambda number, value: b'%s,"ts":%.3f}' % (value[:-1], begin + (number + 0.5) * step)
 
@@ -158,22 +166,14 @@ def preview(plan: Plan, count: int) -> tuple[list[Pair], Tally]:
 
 
 def carry_out(
-    plan: Plan,
-    settings: Settings,
-    *,
-    resume: bool,
-    anew: bool,
-    rate: float | None,
-    watch: Callable[[Progress], object],
+    plan: Plan, settings: Settings, sending: Sending, watch: Callable[[Progress], object]
 ) -> Summary:
     """Send the events of a plan, until they are all sent, or SIGINT or SIGTERM comes.
 
     Parameters
     ----------
-    resume, anew
-        What to do where the same replay stopped before: go on, or begin again.
-    rate
-        Events a second, at most; None: as fast as it goes.
+    sending
+        How fast, and what to do where the same replay stopped before.
     watch
         Is told now and then.
 
@@ -183,15 +183,13 @@ def carry_out(
         Where it cannot be done. What is in Kafka is noted, and `resume` goes on from there.
     """
     create_topics(settings)
-    state = describe_topics(settings)[plan.recipe.kind]
+    state = describe_topics(settings)[plan.kind]
     if state is None:
-        raise Unreachable(
-            f"Kafka has no topic {plan.recipe.kind} yet, though it was asked to make it: try again"
-        )
-    folder = settings.data / "replays"
-    files = [*plan.files, *([plan.songs] if plan.songs else [])]
-    bookmark, old = Bookmark.find(folder, state.topic_id, files, plan.options)
-    if old and resume:
+        raise Unreachable(f"Kafka has no topic {plan.kind} yet, though it was asked to make it: try again")
+    folder = settings.data / FOLDER
+    files = [*plan.files, *([plan.options.songs] if plan.options.songs else [])]
+    bookmark, old = Bookmark.find(folder, state.topic_id, files, plan.identity)
+    if old and sending.resume:
         if changed := bookmark.changed:
             raise WrongUse(
                 f"{changed} has changed since it was replayed ({bookmark.events:,} events), so this cannot "
@@ -199,7 +197,7 @@ def carry_out(
             )
         if bookmark.finished:
             return Summary(0, bookmark.events, True, 0.0, Tally())
-    elif old and not anew and not bookmark.finished:
+    elif old and not sending.anew and not bookmark.finished:
         raise WrongUse(
             f"this replay stopped after {bookmark.events:,} events (or still runs): --resume goes on there, "
             "--anew begins again and sends those a second time"
@@ -218,7 +216,13 @@ def carry_out(
         events = _in_order(plan, reading, bookmark.started, progress, lambda: watch(progress), stack)
         began = time.monotonic()
         replay = Replay(
-            settings.kafka, state.topic.name, state.partitions, bookmark, settings.connect_timeout, rate, told
+            settings.kafka,
+            state.topic.name,
+            state.partitions,
+            bookmark,
+            settings.connect_timeout,
+            sending.rate,
+            told,
         )
         finished = asyncio.run(_until_told(replay, events))
         seconds = time.monotonic() - began
@@ -237,16 +241,16 @@ def _in_order(
     """Return the events of a plan one by one, in the order in which they go."""
     if not plan.waits:
         copies = ((e.key, e.value) for e in reading.events() for _ in range(e.copies))
-        return itertools.islice(copies, plan.limit)
-    spool = stack.enter_context(Spool(plan.shuffle))
+        return itertools.islice(copies, plan.options.limit)
+    spool = stack.enter_context(Spool(plan.order.shuffle))
     for number, event in enumerate(reading.events()):
         spool.put(event)
         if number % 1000 == 0:
             progress.waiting = len(spool)
             watch()
-    progress.waiting, progress.total = None, min(len(spool), plan.limit or len(spool))
+    progress.waiting, progress.total = None, min(len(spool), plan.options.limit or len(spool))
     events = itertools.islice(spool, progress.total)
-    if not plan.spread:
+    if not plan.order.spread:
         return events
     stamp = plan.stamp(progress.total, now)
     return ((key, stamp(number, value)) for number, (key, value) in enumerate(events))

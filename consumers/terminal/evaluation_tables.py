@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from consumers.evaluate.experiment import Contender
+from consumers.evaluate.holdout import LEAST
 from consumers.evaluate.installed import EXTRA
-from consumers.evaluate.question import LEAST
 from consumers.evaluate.result import Result
-from consumers.evaluate.study import Contender
 from consumers.terminal.format import percent
 from consumers.terminal.tables import facts
 from models.quality.evaluation import Estimate

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from stream.errors import WrongUse
-from stream.files.columns import SCALES, Scale, column, id_of, list_of, plain
+from stream.files.columns import SCALES, column, id_of, list_of, plain
+from stream.files.options import FileOptions, Kind
 from stream.files.songs import Join, SongFile
 from stream.files.tables import Bad, Column, Row, Table
 from stream.files.times import time_reader, zone
@@ -26,9 +27,7 @@ from stream.wire.events import (
     why,
 )
 
-__all__ = ["KINDS", "Condition", "Event", "Kind", "LeftOut", "Recipe"]
-
-Kind: TypeAlias = Literal["clicks", "songs", "releases", "feedback"]
+__all__ = ["KINDS", "Event", "LeftOut", "Recipe"]
 
 
 class _Shape(NamedTuple):
@@ -64,65 +63,28 @@ class LeftOut(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Condition:
-    """One ``--where``: a column's text is, or is not, this."""
-
-    column: str
-    value: str
-    equal: bool = True
-
-    @classmethod
-    def parse(cls, text: str) -> Condition:
-        """Read ``column=value`` or ``column!=value``.
-
-        Examples
-        --------
-        >>> Condition.parse("page!=NextSong")
-        Condition(column='page', value='NextSong', equal=False)
-        """
-        column, sign, value = text.partition("=")
-        if not sign or not column.rstrip("!"):
-            raise WrongUse(f"--where {text!r}: write column=value or column!=value")
-        equal = not column.endswith("!")
-        return cls(column if equal else column[:-1], value, equal)
-
-
-@dataclass(frozen=True)
 class Recipe:
-    """What `refrain replay` was told about the rows.
+    """How the rows of any table become events of a kind.
 
     Attributes
     ----------
     kind
         Which events the rows become.
-    mapping
-        Field -> column, or columns joined by ``+``, which are put together with a space between. A field that
-        is not named comes from the column of its own name, where there is one.
-    constants
-        Field -> value, the same for all.
-    where
-        All must hold.
-    repeat, scale
-        The column that says how often the event happened (x): x times, or ceil(log2(1 + x)) times.
-    time_format, timezone
-        See `stream.files.times.time_reader`.
-    separator
-        Between several ids (or names) in one column.
+    options
+        How they become such.
     spread
-        Whether ``ts`` is given later.
+        Whether events get their ``ts`` later.
     since
         Events before it (Unix seconds) are left out.
+
+    Raises
+    ------
+    WrongUse
+        Where the options do not go with the kind, or with each other.
     """
 
     kind: Kind
-    mapping: Mapping[str, str] = field(default_factory=dict)
-    constants: Mapping[str, str] = field(default_factory=dict)
-    where: tuple[Condition, ...] = ()
-    repeat: str = ""
-    scale: Scale = "linear"
-    time_format: str = "auto"
-    timezone: str = "UTC"
-    separator: str = ""
+    options: FileOptions = field(default_factory=FileOptions)
     spread: bool = False
     since: float | None = None
 
@@ -130,12 +92,12 @@ class Recipe:
         if self.kind not in get_args(Kind):
             raise WrongUse(f"there are no {self.kind!r} to replay; there are {', '.join(KINDS)}")
         fields = KINDS[self.kind].fields
-        for name in (*self.mapping, *self.constants):
+        for name in (*self.options.mapping, *self.options.constants):
             if name not in fields:
                 raise WrongUse(f"{self.kind} have no field {name!r}; they have {', '.join(sorted(fields))}")
-        if twice := sorted(set(self.mapping) & set(self.constants)):
+        if twice := sorted(set(self.options.mapping) & set(self.options.constants)):
             raise WrongUse(f"{twice[0]} has both a column and a constant: leave one of them out")
-        if self.spread and ("ts" not in fields or "ts" in {*self.mapping, *self.constants}):
+        if self.spread and ("ts" not in fields or "ts" in {*self.options.mapping, *self.options.constants}):
             raise WrongUse(
                 "--spread gives events their ts: it needs a kind that has one, and none from a column"
             )
@@ -153,16 +115,16 @@ class Recipe:
             Where a column that is named is not there.
         """
         shape = KINDS[self.kind]
-        fields = {name: self._field(name, table) for name in self.mapping}
-        for name in shape.fields - set(self.mapping) - set(self.constants):
+        fields = {name: self._field(name, table) for name in self.options.mapping}
+        for name in shape.fields - set(self.options.mapping) - set(self.options.constants):
             if table.has(name) and not (self.spread and name == "ts"):
                 fields[name] = self._field(name, table)
         return _Maker(
             key=shape.key,
             fields=fields,
-            constants={name: self._constant(name, value) for name, value in self.constants.items()},
-            where=[(column(table, c.column), c.value, c.equal) for c in self.where],
-            repeat=self.repeat,
+            constants={name: self._constant(name, value) for name, value in self.options.constants.items()},
+            where=[(column(table, c.column), c.value, c.equal) for c in self.options.where],
+            repeat=self.options.repeat,
             copies=self._copies(table),
             join=songs.ready(table) if songs else None,
             since=self.since,
@@ -170,29 +132,29 @@ class Recipe:
         )
 
     def _field(self, name: str, table: Table) -> Column:
-        get = column(table, self.mapping.get(name, name))
+        get = column(table, self.options.mapping.get(name, name))
         if name in TIMES:
-            read = time_reader(self.time_format, zone(self.timezone))
+            read = time_reader(self.options.time_format, zone(self.options.timezone))
             return lambda values: None if (value := get(values)) is None or value == "" else read(value)
         return self._typed(name, get)
 
     def _typed(self, name: str, get: Column) -> Column:
         if name in LISTS:
-            return lambda values: list_of(get(values), self.separator)
+            return lambda values: list_of(get(values), self.options.separator)
         return (lambda values: id_of(get(values))) if name.endswith("_id") else get
 
     def _constant(self, name: str, value: str) -> Any:
         if name in TIMES:
             try:
-                return time_reader(self.time_format, zone(self.timezone))(value)
+                return time_reader(self.options.time_format, zone(self.options.timezone))(value)
             except ValueError as error:
                 raise WrongUse(f"--set {name}={value}: {error}") from error
         return self._typed(name, lambda _: value)(None)
 
     def _copies(self, table: Table) -> Callable[[Any], int] | None:
-        if not self.repeat:
+        if not self.options.repeat:
             return None
-        get, times = column(table, self.repeat), SCALES[self.scale]
+        get, times = column(table, self.options.repeat), SCALES[self.options.scale]
         return lambda values: times(get(values))
 
 

@@ -8,17 +8,16 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple, TypeAlias
+from typing import IO, Any, NamedTuple, TypeAlias
 
 from stream.errors import BadFile, WrongUse
+from stream.files.options import Format, Layout
 from stream.wire.events import Reason
 
-__all__ = ["Bad", "Column", "Format", "Layout", "Row", "Table"]
+__all__ = ["Bad", "Column", "Row", "Table"]
 
-Format: TypeAlias = Literal["csv", "tsv", "jsonl"]
 Column: TypeAlias = Callable[[Any], Any]
 """Takes a column's value out of a row's values; None where the row has none."""
 
@@ -46,31 +45,6 @@ class Bad(NamedTuple):
     reason: Reason
     detail: str
     row: Any
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a file is laid out, as far as its name and its first line do not say so.
-
-    Attributes
-    ----------
-    format
-        None: by the file's name (a ``.gz`` apart), else by its first line.
-    delimiter
-        Between columns. Where none is given, a comma in ``csv``, a tab in ``tsv``.
-    columns
-        The names of the columns, where the file has no header row.
-    encoding
-        Of the text.
-    mend
-        Whether to undo that text was UTF-8 and was read as Latin-1 before it came into the file.
-    """
-
-    format: Format | None = None
-    delimiter: str | None = None
-    columns: tuple[str, ...] = ()
-    encoding: str = "utf-8"
-    mend: bool = False
 
 
 class Table:
@@ -248,7 +222,7 @@ def _entry(name: str) -> Column:
     return get
 
 
-def _format(path: Path, first: str, delimiter: str | None) -> Format:
+def _format(path: Path, first: str, delimiter: str) -> Format:
     if delimiter:
         return "csv"
     suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]

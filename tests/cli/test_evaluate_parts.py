@@ -7,13 +7,14 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from benchmarks.hetrec import DATA, plays
-from consumers.evaluate import ledger as ledger_module
-from consumers.evaluate.course import Course
-from consumers.evaluate.ledger import Ledger
-from consumers.evaluate.question import ask
+from consumers.evaluate import click_log as click_log_module
+from consumers.evaluate.click_log import HASHES, ClickLog
+from consumers.evaluate.experiment import Experiment
+from consumers.evaluate.holdout import hold_out
 from consumers.evaluate.service import Service
-from consumers.evaluate.study import Study
+from consumers.evaluate.training_clicks import TrainingClicks
 from models.affinity import ForwardDecay
+from models.audience import score_limit
 from models.cohort_learner import CohortLearner
 from models.listener import Click, Rules
 from models.vectors import ArtistVectors
@@ -27,50 +28,50 @@ def world() -> World:
 
 
 @pytest.fixture
-def ledger() -> Iterator[Ledger]:
-    with Ledger(max_listeners=1000) as made:
+def log() -> Iterator[ClickLog]:
+    with ClickLog(max_listeners=1000) as made:
         yield made
 
 
-def fill(ledger: Ledger, world: World, chance: int | None = 0) -> None:
+def fill(log: ClickLog, world: World, chance: int | None = 0) -> None:
     pairs = world.plays.tocoo()
     for listener, artist, times in zip(pairs.row, pairs.col, pairs.data, strict=True):
-        ledger.put(f"u{listener}", {"artist_ids": [world.artists[artist]]}, int(times))
-    ledger.arrange(np.random.default_rng(chance))
+        log.put(f"u{listener}", {"artist_ids": [world.artists[artist]]}, int(times))
+    log.arrange(np.random.default_rng(chance))
 
 
-def times(ledger: Ledger) -> list[float]:
-    return [ts for records in ledger.records(3) for ts in records["ts"].tolist()]
+def times(log: ClickLog) -> list[float]:
+    return [ts for records in log.records(3) for ts in records["ts"].tolist()]
 
 
 def test_clicks_come_in_the_order_of_their_times_however_many_parts_they_are_sorted_in(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    log: ClickLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger_module, "BUCKET", 7)
-    monkeypatch.setattr(ledger_module, "BUFFER", 5)
+    monkeypatch.setattr(click_log_module, "BUCKET", 7)
+    monkeypatch.setattr(click_log_module, "BUFFER", 5)
     given = np.random.default_rng(1).permutation(100).astype(float).tolist()
     for ts in given:
-        ledger.put("u", {"ts": ts, "artist_ids": ["a"]})
-    ledger.arrange(None)
-    assert times(ledger) == sorted(given)
-    assert (ledger.first, ledger.last, ledger.clicks) == (0, 99, 100)
-    assert ledger.before(40.0) == 40
-    assert 78 <= ledger.time_before_last(0.2) <= 80
+        log.put("u", {"ts": ts, "artist_ids": ["a"]})
+    log.arrange(None)
+    assert times(log) == sorted(given)
+    assert (log.first, log.last, log.clicks) == (0, 99, 100)
+    assert log.before(40.0) == 40
+    assert 78 <= log.time_before_last(0.2) <= 80
 
 
 def test_a_random_order_is_another_one_with_all_clicks_in_it(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    log: ClickLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger_module, "BUCKET", 7)
+    monkeypatch.setattr(click_log_module, "BUCKET", 7)
     for ts in range(100):
-        ledger.put("u", {"ts": float(ts), "artist_ids": ["a"]})
-    ledger.arrange(np.random.default_rng(1))
-    assert times(ledger) != sorted(times(ledger))
-    assert sorted(times(ledger)) == list(range(100))
+        log.put("u", {"ts": float(ts), "artist_ids": ["a"]})
+    log.arrange(np.random.default_rng(1))
+    assert times(log) != sorted(times(log))
+    assert sorted(times(log)) == list(range(100))
 
 
 def test_a_listener_is_in_the_sample_with_all_clicks_or_with_none() -> None:
-    with Ledger(max_listeners=30) as sample:
+    with ClickLog(max_listeners=30) as sample:
         for row in range(1000):
             sample.put(f"u{row % 200}", {"ts": float(row), "artist_ids": [f"a{row % 3}"]})
         sample.arrange(None)
@@ -82,15 +83,15 @@ def test_a_listener_is_in_the_sample_with_all_clicks_or_with_none() -> None:
 
 
 def test_a_click_of_several_artists_is_a_play_of_each_and_a_skip_takes_half_of_one_back(
-    ledger: Ledger,
+    log: ClickLog,
 ) -> None:
-    ledger.put("u", {"artist_ids": ["a", "b"], "action": "like"})
-    ledger.put("u", {"artist_ids": ["b"]})
-    ledger.put("u", {"artist_ids": ["b"], "action": "skip"})
-    ledger.put("v", {"artist_ids": ["a"], "action": "skip"})
-    ledger.arrange(None)
-    assert ledger.artists == ["a", "b"]
-    assert ledger.plays().toarray().tolist() == [[3.0, 3.5], [0.0, 0.0]]
+    log.put("u", {"artist_ids": ["a", "b"], "action": "like"})
+    log.put("u", {"artist_ids": ["b"]})
+    log.put("u", {"artist_ids": ["b"], "action": "skip"})
+    log.put("v", {"artist_ids": ["a"], "action": "skip"})
+    log.arrange(None)
+    assert log.artists == ["a", "b"]
+    assert log.plays().toarray().tolist() == [[3.0, 3.5], [0.0, 0.0]]
 
 
 class Notes:
@@ -111,60 +112,60 @@ class Notes:
         self.models += 1
 
 
-def told(ledger: Ledger, until: float | None) -> tuple[list[Click], set[tuple[int, int]]]:
+def told(log: ClickLog, until: float | None) -> tuple[list[Click], set[tuple[int, int]]]:
     """What a service hears of, and the pairs that are held out at random."""
-    question = ask(ledger, until, share=0.3, most=1000, seed=0)
+    split = hold_out(log, until, share=0.3, most=1000, seed=0)
     notes = Notes()
-    Course(ledger, question).run(notes, 10, lambda done, total: None)  # type: ignore[arg-type]
-    return notes.clicks, {divmod(pair, len(ledger.artists)) for pair in question.hidden.tolist()}
+    TrainingClicks(log, split).run(notes, 10, lambda done, total: None)  # type: ignore[arg-type]
+    return notes.clicks, {divmod(pair, len(log.artists)) for pair in split.hidden.tolist()}
 
 
-def test_a_pair_that_is_held_out_is_never_heard_of_and_all_others_are(ledger: Ledger, world: World) -> None:
-    fill(ledger, world)
-    clicks, held = told(ledger, None)
-    number = {artist: at for at, artist in enumerate(ledger.artists)}
+def test_a_pair_that_is_held_out_is_never_heard_of_and_all_others_are(log: ClickLog, world: World) -> None:
+    fill(log, world)
+    clicks, held = told(log, None)
+    number = {artist: at for at, artist in enumerate(log.artists)}
     heard = [(int(click.user_id), number[artist]) for click in clicks for artist in click.artist_ids]
     assert held
     assert not held & set(heard)
-    played = ledger.plays()
+    played = log.plays()
     assert len(heard) == played.sum() - sum(played[pair] for pair in held)
     assert len(set(heard)) == played.nnz - len(held)
 
 
-def test_of_a_click_of_two_artists_only_the_one_that_is_held_out_is_kept_back(ledger: Ledger) -> None:
+def test_of_a_click_of_two_artists_only_the_one_that_is_held_out_is_kept_back(log: ClickLog) -> None:
     for number in range(200):
-        ledger.put(f"u{number}", {"artist_ids": ["a", "b"]})
-    ledger.arrange(None)
-    clicks, held = told(ledger, None)
+        log.put(f"u{number}", {"artist_ids": ["a", "b"]})
+    log.arrange(None)
+    clicks, held = told(log, None)
     assert {click.artist_ids for click in clicks} == {("a", "b"), ("a",), ("b",)}
     assert sum(len(click.artist_ids) for click in clicks) == 400 - len(held)
 
 
-def test_nothing_after_the_split_in_time_is_heard_of(ledger: Ledger, world: World) -> None:
+def test_nothing_after_the_split_in_time_is_heard_of(log: ClickLog, world: World) -> None:
     pairs = world.plays.tocoo()
     rng = np.random.default_rng(3)
     for listener, artist in zip(pairs.row, pairs.col, strict=True):
-        ledger.put(f"u{listener}", {"ts": 100 * rng.random(), "artist_ids": [world.artists[artist]]})
-    ledger.arrange(None)
-    clicks, _ = told(ledger, 60.0)
-    assert len(clicks) == ledger.before(60.0)
+        log.put(f"u{listener}", {"ts": 100 * rng.random(), "artist_ids": [world.artists[artist]]})
+    log.arrange(None)
+    clicks, _ = told(log, 60.0)
+    assert len(clicks) == log.before(60.0)
     assert max(click.ts for click in clicks) < 60.0
 
 
-def test_who_came_after_the_split_is_neither_told_nor_to_be_found(ledger: Ledger) -> None:
+def test_who_came_after_the_split_is_neither_told_nor_to_be_found(log: ClickLog) -> None:
     for number in range(40):
-        ledger.put(f"u{number}", {"ts": float(number), "artist_ids": ["a" if number % 2 else "b"]})
+        log.put(f"u{number}", {"ts": float(number), "artist_ids": ["a" if number % 2 else "b"]})
         if number < 20:
-            ledger.put(f"u{number}", {"ts": 50.0, "artist_ids": ["b" if number % 2 else "a"]})
-    ledger.arrange(None)
-    question = ask(ledger, 20.0, share=0.2, most=10, seed=0)
-    assert question.split.known.shape[0] == 20
-    assert question.split.held.sum() == 20
+            log.put(f"u{number}", {"ts": 50.0, "artist_ids": ["b" if number % 2 else "a"]})
+    log.arrange(None)
+    split = hold_out(log, 20.0, share=0.2, most=10, seed=0)
+    assert split.holdout.known.shape[0] == 20
+    assert split.holdout.held.sum() == 20
 
 
 def service(world: World, **params: int) -> Service:
     learner = CohortLearner(**{"n_cohorts": 8, "n_dims": 16, "seed": 5} | params)  # type: ignore[arg-type]
-    return Service(world.plays.shape[0], learner, Rules(ForwardDecay()), candidates=0.25)
+    return Service(world.plays.shape[0], learner, Rules(ForwardDecay()))
 
 
 def clicks_of(world: World, ts: float) -> dict[int, list[Click]]:
@@ -181,7 +182,7 @@ def test_an_audience_looks_at_no_more_than_its_share_of_listeners(world: World) 
     serving = service(world)
     serving.take(clicks_of(world, 1.7e9), 1.7e9)
     serving.publish(1.7e9)
-    scored = np.isfinite(serving.audience(serving.aim("s0a0")))
+    scored = np.isfinite(serving.audience(serving.aim("s0a0"), scored=0.25))
     assert 0.1 * 400 < scored.sum() <= 0.25 * 400
     assert np.isfinite(serving.everybody(serving.aim("s0a0"))).all()
     assert set(serving.cohorts[scored]).isdisjoint(serving.cohorts[~scored])
@@ -202,7 +203,7 @@ def test_changes_are_counted_of_listeners_without_a_new_artist(world: World) -> 
 
 def test_a_listener_keeps_the_strongest_artists_and_a_taste_of_these(world: World) -> None:
     learner = CohortLearner(n_cohorts=8, n_dims=16, seed=5)
-    bounded = Service(400, learner, Rules(ForwardDecay(), max_artists=8), candidates=0.25)
+    bounded = Service(400, learner, Rules(ForwardDecay(), max_artists=8))
     for ts in (1.7e9, 1.7e9 + 60):
         bounded.take(clicks_of(world, ts), ts)
         model = bounded.publish(ts)
@@ -214,13 +215,27 @@ def test_a_listener_keeps_the_strongest_artists_and_a_taste_of_these(world: Worl
     np.testing.assert_allclose(bounded.tastes[0], summed / np.linalg.norm(summed), atol=1e-5)
 
 
+def test_as_many_listeners_are_scored_as_a_worker_would_for_an_audience_of_that_size(
+    log: ClickLog, world: World
+) -> None:
+    fill(log, world)
+    split = hold_out(log, None, share=0.2, most=10, seed=0)
+    log._below = HASHES // 1000  # as if the log held one in a thousand of 400,000 listeners
+    experiment = Experiment(log, split, Settings(candidates=0.25), timed=False)
+    members = len(split.listeners) * 1000
+    for told in (0.01, 0.1):
+        by_worker = score_limit(members, told * members, candidates=0.25)
+        assert experiment.scored(told) * members == pytest.approx(by_worker)
+    assert experiment.scored(0.01) < experiment.scored(0.1) == 0.25
+
+
 def audience_lift(world: World, seed: int) -> float:
     """The lift of audiences of 5 % after learning all that is known of a world, k = 12."""
-    with Ledger(max_listeners=1000) as part:
+    with ClickLog(max_listeners=1000) as part:
         fill(part, world)
-        question = ask(part, None, share=0.2, most=1000, seed=seed)
-        study = Study(part, question, Settings(dims=32), timed=False, seed=seed)
-        return study.serve(12).contenders[0].quality.reach[1].lift.value
+        split = hold_out(part, None, share=0.2, most=1000, seed=seed)
+        experiment = Experiment(part, split, Settings(dims=32), timed=False, seed=seed)
+        return experiment.serve(12).contenders[0].quality.reach[1].lift.value
 
 
 def from_shuffled_rows(self: ArtistVectors, rows: csr_matrix, count: bool = True) -> None:

@@ -9,7 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.errors import BadFile
-from stream.files import Event, Layout, Reading, Recipe, Spool, Table
+from stream.files.options import Layout
+from stream.files.reading import Reading
+from stream.files.recipe import Event, Recipe
+from stream.files.spool import Spool
+from stream.files.tables import Table
 
 
 def reading(folder: Path, content: str, name: str = "f.csv", spare: Path | None = None) -> Reading:

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.errors import WrongUse
-from stream.files import Condition, Event, Layout, Recipe, SongFile, Table
 from stream.files.columns import SCALES
-from stream.files.recipe import KINDS, LeftOut
-from stream.files.tables import Bad
+from stream.files.options import Condition, FileOptions, Layout
+from stream.files.recipe import KINDS, Event, LeftOut, Recipe
+from stream.files.songs import SongFile
+from stream.files.tables import Bad, Table
 from stream.wire.events import MAX_EVENT_BYTES, Reason, read_click
 
 CLICK = {"user_id": "u1", "song_id": "s1", "ts": 1.7e9}
@@ -65,7 +66,9 @@ def test_columns_are_mapped_and_unknown_ones_left_behind(tmp_path: Path) -> None
     table = lines(
         tmp_path, {"userId": 8, "song": "You Gotta Be", "artist": "Des'ree", "ts": 1541106106796, "x": 1}
     )
-    recipe = Recipe("clicks", {"user_id": "userId", "song_id": "song", "artist_ids": "artist"})
+    recipe = Recipe(
+        "clicks", FileOptions(mapping={"user_id": "userId", "song_id": "song", "artist_ids": "artist"})
+    )
     assert one(recipe, table) == {
         "user_id": "8",
         "song_id": "You Gotta Be",
@@ -76,19 +79,25 @@ def test_columns_are_mapped_and_unknown_ones_left_behind(tmp_path: Path) -> None
 
 def test_date_and_time_in_two_columns_are_one_time(tmp_path: Path) -> None:
     table = lines(tmp_path, CLICK | {"day": "01/07/2024", "clock": "14:00"})
-    recipe = Recipe("clicks", {"ts": "day+clock"}, time_format="%d/%m/%Y %H:%M", timezone="Europe/Berlin")
+    recipe = Recipe(
+        "clicks",
+        FileOptions(mapping={"ts": "day+clock"}, time_format="%d/%m/%Y %H:%M", timezone="Europe/Berlin"),
+    )
     assert one(recipe, table)["ts"] == 1719835200.0
 
 
 def test_a_constant_is_the_same_for_all(tmp_path: Path) -> None:
-    found = one(Recipe("clicks", constants={"action": "like", "artist_ids": "a1"}), lines(tmp_path, CLICK))
+    found = one(
+        Recipe("clicks", FileOptions(constants={"action": "like", "artist_ids": "a1"})),
+        lines(tmp_path, CLICK),
+    )
     assert (found["action"], found["artist_ids"]) == ("like", ["a1"])
 
 
 def test_numbers_of_csv_are_numbers(tmp_path: Path) -> None:
     path = tmp_path / "f.csv"
     path.write_text("user_id,song_id,ts,ms_played,utc_offset_min,artist_ids\nu,s,1.5,200,-60,a1|a2\n")
-    assert one(Recipe("clicks", separator="|"), Table(path, Layout())) == {
+    assert one(Recipe("clicks", FileOptions(separator="|")), Table(path, Layout())) == {
         "user_id": "u",
         "song_id": "s",
         "ts": 1.5,
@@ -110,7 +119,7 @@ def test_rows_that_were_not_asked_for_are_left_out(tmp_path: Path, condition: st
         CLICK | {"page": "NextSong", "paid": True},
         CLICK | {"page": None},
     )
-    found = made(Recipe("clicks", where=(Condition.parse(condition),)), table)
+    found = made(Recipe("clicks", FileOptions(where=(Condition.parse(condition),))), table)
     assert [at for at, event in enumerate(found, 1) if isinstance(event, Event)] == kept
     assert {type(event) for event in found} == {Event, LeftOut}
 
@@ -118,7 +127,10 @@ def test_rows_that_were_not_asked_for_are_left_out(tmp_path: Path, condition: st
 def test_all_conditions_must_hold(tmp_path: Path) -> None:
     table = lines(tmp_path, CLICK | {"a": "1", "b": "1"}, CLICK | {"a": "1", "b": "2"})
     both = (Condition("a", "1"), Condition("b", "2"))
-    assert [type(event) for event in made(Recipe("clicks", where=both), table)] == [LeftOut, Event]
+    assert [type(event) for event in made(Recipe("clicks", FileOptions(where=both)), table)] == [
+        LeftOut,
+        Event,
+    ]
 
 
 @given(st.integers(0, 2**50))
@@ -130,7 +142,7 @@ def test_log2_is_the_ceiling_of_the_logarithm(plays: int) -> None:
 @pytest.mark.parametrize(("scale", "expected"), [("linear", [0, 1, 9, 100]), ("log2", [0, 1, 4, 7])])
 def test_a_row_is_so_many_events(tmp_path: Path, scale: Any, expected: list[int]) -> None:
     table = lines(tmp_path, *(CLICK | {"plays": plays} for plays in (0, "1", 9.0, 100)))
-    found = made(Recipe("clicks", repeat="plays", scale=scale), table)
+    found = made(Recipe("clicks", FileOptions(repeat="plays", scale=scale)), table)
     assert [event.copies if isinstance(event, Event) else 0 for event in found] == expected
 
 
@@ -175,7 +187,7 @@ def test_what_was_before_since_is_left_out(tmp_path: Path) -> None:
 def test_a_row_that_cannot_be_used_says_why(
     tmp_path: Path, change: dict[str, Any], options: dict[str, Any], reason: Reason
 ) -> None:
-    (bad,) = made(Recipe("clicks", **options), lines(tmp_path, CLICK | change))
+    (bad,) = made(Recipe("clicks", FileOptions(**options)), lines(tmp_path, CLICK | change))
     assert isinstance(bad, Bad)
     assert (bad.line, bad.reason) == (1, reason), bad.detail
 
@@ -209,10 +221,16 @@ def test_whatever_becomes_an_event_is_one_by_the_rules_of_the_wire(
     ("options", "said"),
     [
         ({"kind": "plays"}, "there are no 'plays'"),
-        ({"mapping": {"user": "x"}}, "clicks have no field 'user'; they have action, artist_ids"),
-        ({"constants": {"likes": "1"}}, "no field 'likes'"),
-        ({"mapping": {"ts": "t"}, "constants": {"ts": "1"}}, "both a column and a constant"),
-        ({"mapping": {"ts": "t"}, "spread": True}, "--spread gives events their ts"),
+        (
+            {"options": FileOptions(mapping={"user": "x"})},
+            "clicks have no field 'user'; they have action, artist_ids",
+        ),
+        ({"options": FileOptions(constants={"likes": "1"})}, "no field 'likes'"),
+        (
+            {"options": FileOptions(mapping={"ts": "t"}, constants={"ts": "1"})},
+            "both a column and a constant",
+        ),
+        ({"options": FileOptions(mapping={"ts": "t"}), "spread": True}, "--spread gives events their ts"),
         ({"kind": "songs", "spread": True}, "--spread gives events their ts"),
         ({"spread": True, "since": 1.0}, "--since goes by the events' own ts"),
     ],

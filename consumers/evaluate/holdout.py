@@ -1,4 +1,4 @@
-"""What is known and what is asked: a ledger's plays, split in time or at random."""
+"""What is known and what is asked: a log's plays, split in time or at random."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-from consumers.evaluate.ledger import Ledger
+from consumers.evaluate.click_log import ClickLog
 from models.quality.evaluation import Holdout, askable, holdout
 from stream.errors import BadFile
 
-__all__ = ["LEAST", "Question", "ask"]
+__all__ = ["LEAST", "Split", "hold_out"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -21,36 +21,36 @@ LEAST = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class Split:
     """What is asked.
 
     Attributes
     ----------
-    split
-        Shape (n, A): n listeners of whom something is known, A artists of the ledger.
+    holdout
+        Shape (n, A): n listeners of whom something is known, A artists of the log.
     listeners
-        Shape (n,), their numbers in the ledger.
+        Shape (n,), their numbers in the log.
     until
         The moment (Unix seconds) from which on nothing is known; None: pairs are held out at random.
     hidden
-        Those pairs, sorted: number of the listener in the ledger x A + artist.
+        Those pairs, sorted: number of the listener in the log x A + artist.
     askable
-        Artists about which there is enough to ask; `split` asks about some of them.
+        Artists about which there is enough to ask; `holdout` asks about some of them.
     """
 
-    split: Holdout
+    holdout: Holdout
     listeners: Ints
     until: float | None
     hidden: Ints
     askable: int
 
 
-def ask(ledger: Ledger, until: float | None, *, share: float, most: int, seed: int) -> Question:
+def hold_out(log: ClickLog, until: float | None, *, share: float, most: int, seed: int) -> Split:
     """Split what was played.
 
     Parameters
     ----------
-    ledger
+    log
         Arranged.
     until
         Split in time, here (Unix seconds); None: at random.
@@ -66,12 +66,12 @@ def ask(ledger: Ledger, until: float | None, *, share: float, most: int, seed: i
     """
     hidden = np.zeros(0, dtype=np.int64)
     if until is None:
-        drawn = holdout(ledger.plays(), share, LEAST, seed)
+        drawn = holdout(log.plays(), share, LEAST, seed)
         known, held = drawn.known, drawn.held
         pairs = held.tocoo()
         hidden = np.sort(pairs.row.astype(np.int64) * held.shape[1] + pairs.col)
     else:
-        known, held = ledger.plays(until=until), ledger.plays(since=until)
+        known, held = log.plays(until=until), log.plays(since=until)
         held = csr_matrix(held - held.multiply(known > 0))
         held.eliminate_zeros()
     # Nobody can be told of a release of whom nothing is known yet.
@@ -81,7 +81,7 @@ def ask(ledger: Ledger, until: float | None, *, share: float, most: int, seed: i
     if not len(artists):
         raise BadFile(_too_few(known, held, in_time=until is not None))
     chosen = np.random.default_rng(seed).choice(artists, min(most, len(artists)), replace=False)
-    return Question(Holdout(known, held, np.sort(chosen)), listeners, until, hidden, len(artists))
+    return Split(Holdout(known, held, np.sort(chosen)), listeners, until, hidden, len(artists))
 
 
 def _too_few(known: csr_matrix, held: csr_matrix, *, in_time: bool) -> str:

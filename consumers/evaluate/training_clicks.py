@@ -1,4 +1,4 @@
-"""Sends the known clicks of a ledger through a service, and publishes models on the way."""
+"""Sends the known clicks of a log through a service, and publishes models on the way."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from consumers.evaluate.ledger import ACTIONS, Ledger, Records
-from consumers.evaluate.question import Question
+from consumers.evaluate.click_log import ACTIONS, ClickLog, Records
+from consumers.evaluate.holdout import Split
 from consumers.evaluate.service import Service
 from models.listener import Click, OffsetSource
 
-__all__ = ["Course"]
+__all__ = ["TrainingClicks"]
 
 STEPS = 250
 FEWEST, MOST = 256, 10_000  # clicks in a step
@@ -21,21 +21,21 @@ EVERY = 0.1  # of all clicks: a model, at least
 FILE = OffsetSource(0)
 
 
-class Course:
+class TrainingClicks:
     """The clicks that may be known, in order.
 
     Parameters
     ----------
-    ledger
+    log
         All clicks.
-    question
+    split
         What is not known of them.
     """
 
-    def __init__(self, ledger: Ledger, question: Question) -> None:
-        self._ledger = ledger
-        self._until = question.until
-        self._hidden = question.hidden
+    def __init__(self, log: ClickLog, split: Split) -> None:
+        self._log = log
+        self._until = split.until
+        self._hidden = split.hidden
 
     def run(self, service: Service, first_model: int, watch: Callable[[int, int], object]) -> None:
         """Send all through a service.
@@ -47,11 +47,11 @@ class Course:
         watch
             Is told clicks done, clicks in all.
         """
-        total = self._ledger.clicks if self._until is None else self._ledger.before(self._until)
+        total = self._log.clicks if self._until is None else self._log.before(self._until)
         step = int(np.clip(total // STEPS, FEWEST, MOST))
         done = published = 0
-        now = self._ledger.first
-        for read in self._ledger.records(step):
+        now = self._log.first
+        for read in self._log.records(step):
             records = read[: total - done]
             if not len(records):
                 break
@@ -70,15 +70,15 @@ class Course:
 
     def _clicks(self, records: Records, offset: int) -> dict[int, list[Click]]:
         """Return the known ones of some records, by listener."""
-        owner, artists = self._ledger.credited(records)
+        owner, artists = self._log.credited(records)
         if len(self._hidden):
-            pairs = records["listener"][owner].astype(np.int64) * len(self._ledger.artists) + artists
+            pairs = records["listener"][owner].astype(np.int64) * len(self._log.artists) + artists
             at = np.minimum(np.searchsorted(self._hidden, pairs), len(self._hidden) - 1)
             known = self._hidden[at] != pairs
             owner, artists = owner[known], artists[known]
         made_by: dict[int, tuple[str, ...]] = {}
         for row, artist in zip(owner.tolist(), artists.tolist(), strict=True):
-            made_by[row] = (*made_by.get(row, ()), self._ledger.artists[artist])
+            made_by[row] = (*made_by.get(row, ()), self._log.artists[artist])
         listeners, times = records["listener"].tolist(), records["ts"].tolist()
         actions = records["action"].tolist()
         clicks: dict[int, list[Click]] = {}

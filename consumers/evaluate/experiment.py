@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-from consumers.evaluate.course import Course
+from consumers.evaluate.click_log import ClickLog
+from consumers.evaluate.holdout import Split
 from consumers.evaluate.installed import als, mini_batch_k_means, missing
-from consumers.evaluate.ledger import Ledger
-from consumers.evaluate.question import Question
 from consumers.evaluate.service import Service
+from consumers.evaluate.training_clicks import TrainingClicks
 from models.affinity import ForwardDecay
-from models.audience import Target
+from models.audience import Target, score_limit
 from models.cohort_learner import CohortLearner
 from models.listener import Rules
 from models.quality.baselines import by_cohort, ease, k_means, random_projection, river_k_means, weighted_rows
@@ -24,7 +25,7 @@ from models.quality.evaluation import Quality, lift_by_group, measure
 from models.taste import unit
 from stream.settings import Settings
 
-__all__ = ["SHARES", "Cohort", "Contender", "Served", "Study", "Watch"]
+__all__ = ["SHARES", "Cohort", "Contender", "Experiment", "Served", "Watch"]
 
 Floats = npt.NDArray[np.float64]
 Watch = Callable[[str, float, float], object]
@@ -97,12 +98,12 @@ class Served:
         return sum(not cohort.members for cohort in self.cohorts)
 
 
-class Study:
-    """Evaluates on the clicks of a ledger.
+class Experiment:
+    """Evaluates on the clicks of a log.
 
     Parameters
     ----------
-    ledger, question
+    log, split
         The clicks, and what is asked of them.
     settings
         Those that serve.
@@ -114,8 +115,8 @@ class Study:
 
     def __init__(
         self,
-        ledger: Ledger,
-        question: Question,
+        log: ClickLog,
+        split: Split,
         settings: Settings,
         *,
         timed: bool = True,
@@ -123,8 +124,8 @@ class Study:
         name: Callable[[str], str] = str,
         watch: Watch = lambda stage, done, total: None,
     ) -> None:
-        self._ledger = ledger
-        self._question = question
+        self._log = log
+        self._split = split
         self._settings = settings
         self._timed = timed
         self._seed = seed
@@ -133,19 +134,19 @@ class Study:
 
     def learned(self, n_cohorts: int) -> Service:
         """Return Refrain as it is after all known clicks."""
-        settings, ledger = self._settings, self._ledger
+        settings, log = self._settings, self._log
         rules = Rules(
             # Weights count from the first click on: this is no store that has to outlive it.
-            ForwardDecay(settings.half_life, landmark=ledger.first),
+            ForwardDecay(settings.half_life, landmark=log.first),
             settings.margin,
             settings.max_artists,
             settings.bot_clicks_per_hour if self._timed else sys.maxsize,
         )
         learner = CohortLearner(n_cohorts, settings.dims, settings.vocabulary, seed=self._seed)
-        service = Service(ledger.n_listeners, learner, rules, settings.candidates, self._name, self._seed)
-        first = min(settings.first_model_listeners, max(2, len(self._question.listeners) // 2))
+        service = Service(log.n_listeners, learner, rules, self._name, self._seed)
+        first = min(settings.first_model_listeners, max(2, len(self._split.listeners) // 2))
         stage = f"learning, {n_cohorts} cohorts"
-        Course(ledger, self._question).run(
+        TrainingClicks(log, self._split).run(
             service, first, lambda done, total: self._watch(stage, done, total)
         )
         return service
@@ -156,14 +157,14 @@ class Study:
 
     def measured(self, service: Service, n_cohorts: int) -> Served:
         """Measure a service that has learned."""
-        split, listeners = self._question.split, self._question.listeners
-        targets = [service.aim(self._ledger.artists[artist]) for artist in split.artists]
+        split, listeners = self._split.holdout, self._split.listeners
+        targets = [service.aim(self._log.artists[artist]) for artist in split.artists]
 
         def scores(of: Callable[[Target], Floats]) -> Iterator[Floats]:
             return (of(target)[listeners] for target in targets)
 
         contenders = (
-            self._contender("Refrain, audience", scores(service.audience), ours=True),
+            self._audience(service, targets),
             self._contender("Refrain, cohorts", scores(service.by_cohort), ours=True),
             self._contender("Refrain, everybody", scores(service.everybody), ours=True),
         )
@@ -171,7 +172,8 @@ class Study:
         if model is None:
             raise ValueError("a service that has learned has a model")
         sizes = np.bincount(places[places >= 0], minlength=len(model.cohort_ids))
-        lifts = lift_by_group(split, scores(service.audience), places, len(sizes), SHARES[1])
+        audiences = scores(partial(service.audience, scored=self.scored(SHARES[1])))
+        lifts = lift_by_group(split, audiences, places, len(sizes), SHARES[1])
         tops = model.standing_out(ARTISTS)
         cohorts = tuple(
             Cohort(
@@ -191,10 +193,32 @@ class Study:
         largest = float(sizes.max() / len(listeners))
         return Served(n_cohorts, contenders, cohorts, model.centers, largest, restless)
 
+    def scored(self, told: float) -> float:
+        """Return the share of all listeners that the service scores one by one to tell a share of them.
+
+        Where the log holds a sample of the listeners it is the share that the service scores of all.
+        """
+        listeners = len(self._split.listeners) / self._log.share
+        return score_limit(listeners, told * listeners, self._settings.candidates) / listeners
+
+    def _audience(self, service: Service, targets: Sequence[Target]) -> Contender:
+        """Measure audiences as emitted: for each size as many listeners are scored as a worker scores."""
+        name, listeners = "Refrain, audience", self._split.listeners
+        limits = [self.scored(share) for share in SHARES]
+        found = {
+            limit: self._contender(
+                name, (service.audience(target, limit)[listeners] for target in targets), ours=True
+            )
+            for limit in sorted(set(limits))
+        }
+        reach = tuple(found[limit].quality.reach[at] for at, limit in enumerate(limits))
+        widest = found[limits[-1]]
+        return replace(widest, quality=replace(widest.quality, reach=reach))
+
     def baselines(self, n_cohorts: int) -> Iterator[Contender]:
         """Measure what audiences are compared with."""
-        split, n_dims, seed = self._question.split, self._settings.dims, self._seed
-        n = len(self._question.listeners)
+        split, n_dims, seed = self._split.holdout, self._settings.dims, self._seed
+        n = len(self._split.listeners)
         active = np.asarray(split.known.sum(axis=1)).ravel()
         yield self._contender("random", (np.zeros(n) for _ in split.artists))
         yield self._contender("most active", (active for _ in split.artists))
@@ -222,12 +246,10 @@ class Study:
             if done % 256 == 0:
                 self._watch("River KMeans", done, len(points))
 
-        yield from by_cohort(
-            points, river_k_means(points, n_cohorts, self._seed, watch), self._question.split
-        )
+        yield from by_cohort(points, river_k_means(points, n_cohorts, self._seed, watch), self._split.holdout)
 
     def _contender(self, name: str, scores: Iterator[Floats], *, ours: bool = False) -> Contender:
-        split = self._question.split
+        split = self._split.holdout
 
         def watched() -> Iterator[Floats]:
             for done, score in enumerate(scores):

@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 
 from models.affinity import ACTION_WEIGHTS
 
-__all__ = ["ACTIONS", "Ledger", "Records"]
+__all__ = ["ACTIONS", "ClickLog", "Records"]
 
 Records = npt.NDArray[np.void]
 Floats = npt.NDArray[np.float64]
@@ -30,7 +30,7 @@ MOST_FILES = 200
 HASHES = 1 << 32
 
 
-class Ledger:
+class ClickLog:
     """Clicks of a sample of listeners, in the order of their times, or in random order.
 
     Where more listeners come than fit, those whose hash is in its lower half stay, then those in the lower
@@ -56,11 +56,11 @@ class Ledger:
 
     Examples
     --------
-    >>> with Ledger(max_listeners=10) as ledger:
-    ...     ledger.put("u1", {"ts": 5.0, "artist_ids": ["ana", "bo"]}, copies=2)
-    ...     ledger.put("u2", {"ts": 3.0, "artist_ids": ["ana"], "action": "like"})
-    ...     ledger.arrange(None)
-    ...     [records["listener"].tolist() for records in ledger.records()], ledger.plays(until=4.0).toarray()
+    >>> with ClickLog(max_listeners=10) as log:
+    ...     log.put("u1", {"ts": 5.0, "artist_ids": ["ana", "bo"]}, copies=2)
+    ...     log.put("u2", {"ts": 3.0, "artist_ids": ["ana"], "action": "like"})
+    ...     log.arrange(None)
+    ...     [records["listener"].tolist() for records in log.records()], log.plays(until=4.0).toarray()
     ([[1, 0, 0]], array([[0., 0.],
            [3., 0.]]))
     """
@@ -216,7 +216,7 @@ class Ledger:
         self._raw.write(np.array(self._buffer, dtype=RECORD).tobytes())
         self._buffer.clear()
 
-    def __enter__(self) -> Ledger:
+    def __enter__(self) -> ClickLog:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,0 +1,291 @@
+"""What a person says about files of history: each field is an option of `refrain replay` and `evaluate`.
+
+The command line is made of these fields (`consumers.commands.options`); a `Flag` says how each is given.
+Nothing here imports more than the standard library, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
+
+from stream.errors import WrongUse
+
+__all__ = ["Condition", "FileOptions", "Flag", "Format", "Kind", "Layout", "Order", "columns", "pairs"]
+
+Kind: TypeAlias = Literal["clicks", "songs", "releases", "feedback"]
+Format: TypeAlias = Literal["csv", "tsv", "jsonl"]
+
+ROWS = "The rows"
+EVENTS = "What becomes of a row"
+TIMES = "Times"
+SONGS = "Songs beside the clicks"
+
+
+class Flag(NamedTuple):
+    """How a field is given on the command line.
+
+    Attributes
+    ----------
+    name
+        As it is typed, with its dashes.
+    help, metavar
+        What ``--help`` says of it, and how it calls the value.
+    panel
+        The group of options that it stands in.
+    parse
+        Makes the field's value of the text that was given, or of all of them where `repeated`.
+    repeated
+        Whether it may be given several times.
+    least, most
+        Bounds of a number.
+    """
+
+    name: str
+    help: str
+    metavar: str | None = None
+    panel: str | None = None
+    parse: Callable[[Any], Any] | None = None
+    repeated: bool = False
+    least: float | None = None
+    most: float | None = None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One ``--where``: a column's text is, or is not, this."""
+
+    column: str
+    value: str
+    equal: bool = True
+
+    @classmethod
+    def parse(cls, text: str) -> Condition:
+        """Read ``column=value`` or ``column!=value``.
+
+        Examples
+        --------
+        >>> Condition.parse("page!=NextSong")
+        Condition(column='page', value='NextSong', equal=False)
+        """
+        column, sign, value = text.partition("=")
+        if not sign or not column.rstrip("!"):
+            raise WrongUse(f"--where {text!r}: write column=value or column!=value")
+        equal = not column.endswith("!")
+        return cls(column if equal else column[:-1], value, equal)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is laid out, as far as its name and its first line do not say so.
+
+    Attributes
+    ----------
+    format
+        None: by the file's name (a ``.gz`` apart), else by its first line.
+    delimiter
+        Between columns. Empty: a comma in ``csv``, a tab in ``tsv``.
+    columns
+        The names of the columns, where the file has no header row.
+    encoding
+        Of the text.
+    mend
+        Whether to undo that text was UTF-8 and was read as Latin-1 before it came into the file.
+    """
+
+    format: Format | None = None
+    delimiter: str = ""
+    columns: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    mend: bool = False
+
+
+def columns(text: str) -> tuple[str, ...]:
+    """Return the columns of ``a,b,c``.
+
+    Examples
+    --------
+    >>> columns("user, song")
+    ('user', 'song')
+    """
+    return tuple(name.strip() for name in text.split(",")) if text else ()
+
+
+def pairs(option: str) -> Callable[[Iterable[str]], dict[str, str]]:
+    """Return what reads the ``name=value,...`` given, once or several times, to an option.
+
+    Examples
+    --------
+    >>> pairs("--map")(["user_id=user,ts=day, at", "song_id=song"])
+    {'user_id': 'user', 'ts': 'day, at', 'song_id': 'song'}
+    """
+
+    def read(texts: Iterable[str]) -> dict[str, str]:
+        parts: list[str] = []
+        for part in ",".join(texts).split(","):
+            if "=" in part or not parts:
+                parts.append(part)
+            else:  # a column's name may have a comma
+                parts[-1] += f",{part}"
+        return dict(_pair(option, part) for part in parts if part)
+
+    return read
+
+
+def _pair(option: str, text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip():
+        raise WrongUse(f"{option} {text!r}: write NAME=VALUE")
+    return name.strip(), value.strip()
+
+
+def _constants(texts: Iterable[str]) -> dict[str, str]:
+    return dict(_pair("--set", text) for text in texts)
+
+
+def _conditions(texts: Iterable[str]) -> tuple[Condition, ...]:
+    return tuple(Condition.parse(text) for text in texts)
+
+
+def _delimiter(text: str) -> str:
+    return text.replace("\\t", "\t")
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """What files of history look like, and how their rows become events.
+
+    Times (`since`) are as a person types them: a time, or how long ago.
+    """
+
+    format: Annotated[
+        Format | None, Flag("--format", "Else by the file's name, or its first line.", panel=ROWS)
+    ] = None
+    delimiter: Annotated[
+        str, Flag("--delimiter", "Between columns, as ';' or '\\t'.", "CHAR", ROWS, _delimiter)
+    ] = ""
+    columns: Annotated[
+        tuple[str, ...],
+        Flag("--columns", "The columns of a file without a header row.", "A,B,...", ROWS, columns),
+    ] = ()
+    encoding: Annotated[str, Flag("--encoding", "Of the text.", panel=ROWS)] = "utf-8"
+    mend: Annotated[
+        bool, Flag("--mend-text", "Undo that UTF-8 was read as Latin-1: BjÃ¶rk becomes Björk.", panel=ROWS)
+    ] = False
+    where: Annotated[
+        tuple[Condition, ...],
+        Flag(
+            "--where",
+            "Only such rows (!= for the others). Repeated: all must hold.",
+            "COLUMN=VALUE",
+            ROWS,
+            _conditions,
+            repeated=True,
+        ),
+    ] = ()
+    limit: Annotated[int | None, Flag("--limit", "The first N events only.", "N", ROWS, least=1)] = None
+    mapping: Annotated[
+        Mapping[str, str],
+        Flag(
+            "--map",
+            "Field from column; a+b puts two columns together. Other fields come from columns of their name.",
+            "FIELD=COLUMN,...",
+            EVENTS,
+            pairs("--map"),
+            repeated=True,
+        ),
+    ] = field(default_factory=dict)
+    constants: Annotated[
+        Mapping[str, str],
+        Flag("--set", "The same for all. May be repeated.", "FIELD=VALUE", EVENTS, _constants, repeated=True),
+    ] = field(default_factory=dict)
+    separator: Annotated[
+        str, Flag("--separator", "Between several ids or names in one column.", "CHAR", EVENTS)
+    ] = ""
+    repeat: Annotated[
+        str, Flag("--repeat", "The column that says how often it happened.", "COLUMN", EVENTS)
+    ] = ""
+    scale: Annotated[
+        Literal["linear", "log2"],
+        Flag("--repeat-scale", "For x in that column: x events, or ceil(log2(1 + x)).", panel=EVENTS),
+    ] = "linear"
+    time_format: Annotated[
+        str,
+        Flag(
+            "--time-format",
+            "auto (a number: seconds, from 1e11 on milliseconds; else ISO 8601), seconds, milliseconds, "
+            "iso, or a pattern as '%d/%m/%Y %H:%M'.",
+            "FORMAT",
+            TIMES,
+        ),
+    ] = "auto"
+    timezone: Annotated[str, Flag("--timezone", "Of times that name none.", "NAME", TIMES)] = "UTC"
+    since: Annotated[
+        str, Flag("--since", "Leave out what was before: a time, or how long ago, as 90d.", "TIME", TIMES)
+    ] = ""
+    songs: Annotated[
+        Path | None, Flag("--songs", "Says which artists made a song. Held in memory.", "FILE", SONGS)
+    ] = None
+    songs_map: Annotated[
+        Mapping[str, str],
+        Flag(
+            "--songs-map",
+            "Its columns of song_id and artist_ids.",
+            "FIELD=COLUMN,...",
+            SONGS,
+            pairs("--songs-map"),
+            repeated=True,
+        ),
+    ] = field(default_factory=dict)
+    songs_on: Annotated[
+        Mapping[str, str],
+        Flag(
+            "--songs-on",
+            "Columns of clicks and songs that are equal; else the song's id.",
+            "CLICKS=SONGS,...",
+            SONGS,
+            pairs("--songs-on"),
+            repeated=True,
+        ),
+    ] = field(default_factory=dict)
+    songs_columns: Annotated[
+        tuple[str, ...],
+        Flag("--songs-columns", "Its columns, where it has no header row.", "A,B,...", SONGS, columns),
+    ] = ()
+
+    @property
+    def layout(self) -> Layout:
+        """How the files are laid out."""
+        return Layout(self.format, self.delimiter, self.columns, self.encoding, self.mend)
+
+    @property
+    def songs_layout(self) -> Layout:
+        """How the file of songs is laid out."""
+        return Layout(columns=self.songs_columns, encoding=self.encoding, mend=self.mend)
+
+
+@dataclass(frozen=True)
+class Order:
+    """In which order events are sent, and over which span: empty, as they come and with their own times."""
+
+    shuffle: Annotated[
+        int | None,
+        Flag(
+            "--shuffle",
+            "In random order, the same for the same seed. Events wait in temporary files; memory holds a "
+            "64th.",
+            "SEED",
+            EVENTS,
+        ),
+    ] = None
+    spread: Annotated[
+        str,
+        Flag(
+            "--spread",
+            "Times evenly over 30d (up to now) or FROM..TO, in the order of sending.",
+            "SPAN",
+            TIMES,
+        ),
+    ] = ""
