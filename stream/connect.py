@@ -1,76 +1,75 @@
-"""Connections to Redis and Kafka, and the patience to wait for them."""
+"""The first connection to Redis and Kafka: waited for, and given up in time."""
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from aiokafka.errors import KafkaError, KafkaTimeoutError
-from kafka.errors import KafkaError as AdminError
 from redis import exceptions
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    RetryError,
+    retry_if_exception,
+    stop_after_delay,
+    wait_fixed,
+)
 
+from stream.error_policy import case_of
 from stream.errors import Unreachable
+from stream.retry import report, retried
 from stream.settings import Settings
 
-__all__ = ["REDIS_ERRORS", "AnyRedis", "Say", "ask_redis", "open_kafka", "open_redis", "patiently", "shown"]
+__all__ = ["REDIS_ERRORS", "AnyRedis", "Say", "ask_redis", "open_kafka", "open_redis", "shown"]
 
 AnyRedis: TypeAlias = "Redis | RedisCluster"
 Say: TypeAlias = Callable[[str], object]
 T = TypeVar("T")
 
-AWAY = (
-    exceptions.ConnectionError,
-    exceptions.TimeoutError,
-    exceptions.BusyLoadingError,
-    exceptions.ClusterError,
-    exceptions.RedisClusterException,
-    KafkaError,
-    AdminError,
-    Unreachable,
-    OSError,
-)
 REDIS_ERRORS = (exceptions.RedisError, exceptions.RedisClusterException, OSError)
 """All that Redis's clients raise; that of a cluster knows an error that is no `RedisError`."""
 
-PAUSE = 0.25
+PAUSE = wait_fixed(0.25)  # seconds
 
 
-def _passes(error: KafkaError | AdminError) -> bool:
-    return bool(error.retriable) or isinstance(error, KafkaTimeoutError)
-
-
-async def patiently(
-    attempt: Callable[[], Awaitable[T]], *, what: str, where: str, mend: str, patience: float, say: Say
-) -> T:
-    """Try until the server answers, saying so once, and give up after `patience` seconds.
+async def _connect(server: str, where: str, patience: float, say: Say, step: Callable[[], Awaitable[T]]) -> T:
+    """Await a step until the server answers, for `patience` seconds at most; say once that it is waited for.
 
     Raises
     ------
     Unreachable
         When the time is up; it says what did not answer, where, and what to do.
+    Refused
+        Where the server answers, and refuses what only a person can change.
     """
-    deadline = time.monotonic() + patience
-    told = False
-    while True:
-        try:
-            return await attempt()
-        except AWAY as error:
-            if isinstance(error, KafkaError | AdminError) and not _passes(error):
-                raise
-            if time.monotonic() >= deadline:
-                cause = error.__cause__ if isinstance(error, Unreachable) else error
-                raise Unreachable(
-                    f"{what} does not answer at {where} after {patience:g} s ({cause}). {mend}"
-                ) from error
-            if not told:
-                say(f"waiting for {what} at {where} (at most {patience:g} s)")
-                told = True
-        await asyncio.sleep(PAUSE)
+
+    def tell(state: RetryCallState) -> None:
+        if state.attempt_number == 1:
+            say(f"waiting for {server} at {where} (at most {patience:g} s)")
+
+    try:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(retried), wait=PAUSE, stop=stop_after_delay(patience), before_sleep=tell
+        ):
+            with attempt:
+                result = await step()
+    except RetryError as ended:
+        raise _given_up(server, where, patience, ended.last_attempt.exception()) from ended
+    except Exception as error:
+        report(error, f"connecting to {server} at {where}")
+        raise
+    return result
+
+
+def _given_up(server: str, where: str, patience: float, error: BaseException | None) -> Unreachable:
+    cause = error.__cause__ if isinstance(error, Unreachable) else error
+    hint = f"Is it running? REFRAIN_{server.upper()} says where; `refrain up` starts one where none is given."
+    if error and case_of(error).hint:
+        hint = f"{case_of(error).fact}: {case_of(error).hint}."
+    return Unreachable(f"{server} does not answer at {where} after {patience:g} s ({cause}). {hint}")
 
 
 def shown(url: str) -> str:
@@ -121,14 +120,7 @@ async def ask_redis(settings: Settings, attempt: Callable[[], Awaitable[T]], say
     Unreachable
         Where it does not answer within `connect_timeout` seconds.
     """
-    return await patiently(
-        attempt,
-        what="Redis",
-        where=shown(settings.redis),
-        mend="Is it running? REFRAIN_REDIS says where; `refrain up` starts one where none is given.",
-        patience=settings.connect_timeout,
-        say=say,
-    )
+    return await _connect("Redis", shown(settings.redis), settings.connect_timeout, say, attempt)
 
 
 async def open_kafka(settings: Settings, attempt: Callable[[], Awaitable[T]], say: Say) -> T:
@@ -139,11 +131,4 @@ async def open_kafka(settings: Settings, attempt: Callable[[], Awaitable[T]], sa
     Unreachable
         Where no broker answers within `connect_timeout` seconds.
     """
-    return await patiently(
-        attempt,
-        what="Kafka",
-        where=settings.kafka,
-        mend="Is it running? REFRAIN_KAFKA says where; `refrain up` starts one where none is given.",
-        patience=settings.connect_timeout,
-        say=say,
-    )
+    return await _connect("Kafka", settings.kafka, settings.connect_timeout, say, attempt)

@@ -1,91 +1,149 @@
-"""The policy for servers that go away: try again until they are back, say so, lose nothing.
+"""Retrying while Redis or Kafka is away: until it is back, the time is up, or the process is to end.
 
-Whatever is tried again here must bear being done twice.
+Which errors are retried, `stream.error_policy` says. Whatever is retried must bear being done twice.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import ParamSpec, TypeAlias, TypeVar
 
-from aiokafka.errors import KafkaError
-from redis import exceptions
+from tenacity import AsyncRetrying, RetryCallState, RetryError, retry_if_exception, wait_exponential
 
-__all__ = ["Stopped", "insist"]
+from stream.error_policy import Action, case_of
+from stream.errors import Refused
+
+__all__ = ["Clock", "Retry", "Stopped", "report", "retried"]
 
 logger = logging.getLogger(__name__)
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
-FULL = "Redis takes no more writes ({error}): {mend}; what comes waits in Kafka"
-MEMORY = "give it memory (maxmemory) or disk"
-PRIMARY = "REFRAIN_REDIS is to name the primary, not a replica"
-REFUSALS = {
-    "OOM": MEMORY,
-    "maxmemory": MEMORY,
-    "MISCONF": MEMORY,
-    "READONLY": PRIMARY,
-    "read only replica": PRIMARY,
-    "NOREPLICAS": "its replicas are away",
-    "CLUSTERDOWN": "its cluster is incomplete",
-    "LOADING": "it is still reading its data",
-}
-AWAY = (
-    exceptions.ConnectionError,
-    exceptions.TimeoutError,
-    exceptions.ClusterError,
-    exceptions.TryAgainError,
-    exceptions.RedisClusterException,
-    OSError,
-)
-FIRST_PAUSE = 0.05
-LONGEST_PAUSE = 2.0
-SAY_EVERY = 10.0
+Clock: TypeAlias = "Callable[[], float]"
+"""Seconds, as `time.monotonic` gives them."""
+
+PAUSES = wait_exponential(multiplier=0.05, max=2.0)  # seconds between attempts: 0.05, 0.1, 0.2 ... 2
+WARN_SECONDS = 10.0  # between two warnings about the same step
 
 
 class Stopped(Exception):
-    """The process is to end, and what was tried has not succeeded yet."""
+    """The process is to end, and the step has not succeeded yet."""
 
 
-def _word(error: Exception, what: str) -> str | None:
-    """Say what is wrong, or None where trying again cannot help."""
-    if isinstance(error, KafkaError):
-        return f"Kafka does not answer ({error!r}) while {what}"
-    if isinstance(error, AWAY):
-        return f"Redis does not answer ({error}) while {what}"
-    # The client knows some refusals, and takes their first word away; from within a script it knows none.
-    return next(
-        (FULL.format(error=error, mend=mend) for sign, mend in REFUSALS.items() if sign in str(error)), None
-    )
+def retried(error: BaseException) -> bool:
+    """Say whether a step that failed with this error is tried again."""
+    return case_of(error).action is Action.RETRY
 
 
-async def insist(attempt: Callable[[], Awaitable[T]], what: str, stop: asyncio.Event) -> T:
-    """Try until it succeeds.
+def report(error: Exception, doing: str) -> None:
+    """Raise an error that a person can mend as a `Refused`; let any other be raised by the caller."""
+    case = case_of(error)
+    if case.action is Action.REPORT:
+        raise Refused(f"{case.fact} while {doing} ({error or type(error).__name__}): {case.hint}") from error
 
-    Raises
-    ------
-    Stopped
-        Where the process is to end before that.
+
+class Retry:
+    """Does a step of a running process, again and again while Redis or Kafka is away.
+
+    Parameters
+    ----------
+    stop
+        Set when the process is to end; it ends the pauses, too.
+    clock
+        Tells when it is time for the next warning.
+
+    Examples
+    --------
+    >>> async def add(a, b):
+    ...     return a + b
+    >>> async def main():
+    ...     retry = Retry(asyncio.Event())
+    ...     return await retry("adding", add, 1, 2)
+    >>> asyncio.run(main())
+    3
     """
-    pause, said = FIRST_PAUSE, float("-inf")
-    while True:
+
+    def __init__(self, stop: asyncio.Event, clock: Clock = time.monotonic) -> None:
+        self._stop = stop
+        self._clock = clock
+
+    async def __call__(
+        self, doing: str, step: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Await ``step(*args, **kwargs)`` until it succeeds.
+
+        Parameters
+        ----------
+        doing
+            What the step does, for the log: "reading listeners".
+
+        Raises
+        ------
+        Stopped
+            Where the process is to end before that.
+        Refused
+            Where the server refuses what only a person can change.
+        """
+        # A step that succeeds, as nearly all do, is not to pay for tenacity's 0.1 ms.
         try:
-            result = await attempt()
-        except (exceptions.RedisError, exceptions.RedisClusterException, KafkaError, OSError) as error:
-            word = _word(error, what)
-            if word is None:
+            return await step(*args, **kwargs)
+        except Exception as error:
+            if not retried(error):
+                report(error, doing)
                 raise
-            if time.monotonic() - said > SAY_EVERY:
-                logger.warning("%s; trying again", word)
-                said = time.monotonic()
-        else:
-            if said > float("-inf"):
-                logger.info("%s goes on", what)
-            return result
-        if stop.is_set():
-            raise Stopped(what)
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE)
+            warnings = _Warnings(doing, self._clock)
+            warnings.warn(error)
+        try:
+            async for attempt in self._policy(warnings):
+                with attempt:
+                    result = await step(*args, **kwargs)
+        except RetryError as ended:
+            raise Stopped(doing) from ended.last_attempt.exception()
+        except Exception as error:
+            report(error, doing)
+            raise
+        logger.info("%s succeeds again", doing)
+        return result
+
+    def _policy(self, warnings: _Warnings) -> AsyncRetrying:
+        return AsyncRetrying(
+            retry=retry_if_exception(retried),
+            wait=PAUSES,
+            stop=lambda _: self._stop.is_set(),
+            sleep=self._pause,
+            before_sleep=warnings.before_sleep,
+        )
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+
+
+class _Warnings:
+    """Warns about a step that fails, not more often than every `WARN_SECONDS`."""
+
+    def __init__(self, doing: str, clock: Clock) -> None:
+        self._doing = doing
+        self._clock = clock
+        self._next = float("-inf")
+
+    def before_sleep(self, state: RetryCallState) -> None:
+        error = state.outcome and state.outcome.exception()
+        if error:
+            self.warn(error)
+
+    def warn(self, error: BaseException) -> None:
+        if self._clock() < self._next:
+            return
+        self._next = self._clock() + WARN_SECONDS
+        case = case_of(error)
+        hint = f": {case.hint}" if case.hint else ""
+        logger.warning(
+            "%s (%s) while %s%s; trying again", case.fact, str(error) or repr(error), self._doing, hint
+        )

@@ -26,7 +26,7 @@ from consumers.runtime.supervisor import Supervisor
 from stream.broker import Servers
 from stream.connect import open_redis
 from stream.errors import RefrainError
-from stream.retry import insist
+from stream.retry import Retry
 from stream.settings import Settings
 
 __all__ = ["demo"]
@@ -141,7 +141,7 @@ class _Stage:
             await together(
                 self._until(stop),
                 self._tend(running, supervisor),
-                self._look(watch, feed, stop),
+                self._look(watch, feed, Retry(stop)),
                 Notifier(pages, producer, self._world, feed, self._ledger).run(time.monotonic),
                 feed.click_on(),
                 feed.release_on(time.monotonic),
@@ -157,11 +157,11 @@ class _Stage:
             supervisor.tend(time.monotonic())
             await asyncio.sleep(LOOK_EVERY)
 
-    async def _look(self, watch: Watch, feed: Feed, stop: asyncio.Event) -> None:
+    async def _look(self, watch: Watch, feed: Feed, retry: Retry) -> None:
         since = time.monotonic()
         while True:
             now = time.monotonic()
-            vitals = await insist(lambda: watch.look(feed.clicks, now), "looking at Refrain", stop)  # noqa: B023
+            vitals = await retry("looking at Refrain", watch.look, feed.clicks, now)
             feed.catalogued = feed.catalogued or vitals.catalogued
             if vitals.working and vitals.members > vitals.waiting:
                 feed.audience_ready.set()

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from functools import partial
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
@@ -25,7 +24,7 @@ from models.affinity import ForwardDecay
 from models.listener import Click, Move, Rules
 from models.model import Model
 from stream.connect import ask_redis, open_kafka
-from stream.retry import Stopped, insist
+from stream.retry import Retry, Stopped
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
@@ -81,6 +80,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         batch_clicks: int,
         epoch: int,
         stop: asyncio.Event,
+        retry: Retry,
     ) -> None:
         self._consumer = consumer
         self._producer = producer
@@ -92,6 +92,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         self._batch_clicks = batch_clicks
         self._epoch = epoch
         self._stop = stop
+        self._retry = retry
         self._generation = 0
         self._busy = asyncio.Lock()
         self._ended = asyncio.Event()
@@ -152,9 +153,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         asked = {click.song_id for click in clicks if not click.artist_ids}
         if not asked:
             return clicks
-        known = await insist(
-            lambda: self._catalogue.artists_of(asked), "asking the catalogue for songs", self._stop
-        )
+        known = await self._retry("asking the catalogue for songs", self._catalogue.artists_of, asked)
         named = []
         unknown = set()
         for click in clicks:
@@ -191,10 +190,10 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _under_one_model(self, batch: Batch, clicks: Mapping[str, Sequence[Click]]) -> None:
         while True:
             model = self._live.model
-            batch.moves += await insist(
-                partial(self._applier.apply, clicks, model, time.time()), "applying clicks", self._stop
+            batch.moves += await self._retry(
+                "applying clicks", self._applier.apply, clicks, model, time.time()
             )
-            await insist(self._live.refresh, "asking which model serves", self._stop)
+            await self._retry("asking which model serves", self._live.refresh)
             if self._live.model is model:
                 batch.model = model
                 return
@@ -212,8 +211,8 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _finish(self, batch: Batch) -> None:
         await self._moves.follow(batch.moves, batch.model)
-        await insist(lambda: self._emit(batch.dead), "emitting dead letters", self._stop)
-        await insist(lambda: self._commit(batch), "committing offsets", self._stop)
+        await self._retry("emitting dead letters", self._emit, batch.dead)
+        await self._retry("committing offsets", self._commit, batch)
         self._heartbeat.add("clicks", batch.records - len(batch.dead))
         for letter in batch.dead:
             self._heartbeat.add(f"dead:{letter.reason.value}")
@@ -262,6 +261,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         Where it cannot start: Kafka or Redis away, affinities of another half-life.
     """
     async with AsyncExitStack() as stack:
+        retry = Retry(stop)
         redis, heartbeat = await begin(settings, "ingest", stack)
         epoch = await epoch_of(settings, redis, "clicks")
         listeners = Listeners(redis, settings.max_artists)
@@ -276,7 +276,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         live = LiveModel(Snapshots(redis), heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
         producer = await begin_producer(settings, stack)
-        moves = Moves(cohorts, producer, stop)
+        moves = Moves(cohorts, producer, retry)
         consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka,
             group_id=f"{settings.group}-ingest",
@@ -297,9 +297,10 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             batch_clicks=settings.batch_clicks,
             epoch=epoch,
             stop=stop,
+            retry=retry,
         )
         consumer.subscribe(["clicks"], listener=ingester)
         stack.push_async_callback(consumer.stop)
         await open_kafka(settings, consumer.start, logger.info)
-        sweeper = Sweeper(redis, applier, cohorts, moves, live, heartbeat, stop)
+        sweeper = Sweeper(redis, applier, cohorts, moves, live, heartbeat, stop, retry)
         await together(ingester.run(), live.follow(), sweeper.run(), heartbeat.keep())

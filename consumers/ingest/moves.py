@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 
 from aiokafka import AIOKafkaProducer
 
 from models.listener import Move
 from models.model import Model
-from stream.retry import insist
+from stream.retry import Retry
 from stream.stores.cohorts import Cohorts
 from stream.wire.events import CohortChange, encode
 
@@ -25,10 +24,10 @@ class Moves:
     has moved on, says so too: what is said last of a listener is what their record says. Both may say it.
     """
 
-    def __init__(self, cohorts: Cohorts, producer: AIOKafkaProducer, stop: asyncio.Event) -> None:
+    def __init__(self, cohorts: Cohorts, producer: AIOKafkaProducer, retry: Retry) -> None:
         self._cohorts = cohorts
         self._producer = producer
-        self._stop = stop
+        self._retry = retry
 
     async def follow(self, moves: Sequence[Move], model: Model | None) -> None:
         """Let all that depends on moves follow them; Kafka and Redis have it when this returns.
@@ -39,11 +38,9 @@ class Moves:
             Where the process is to end before that.
         """
         while moves:
-            await insist(partial(self._cohorts.place, moves), "moving members", self._stop)
-            await insist(partial(self._say, moves, model), "emitting cohort changes", self._stop)
-            moves = await insist(
-                partial(self._cohorts.moved_on, moves, model), "looking where members are", self._stop
-            )
+            await self._retry("moving members", self._cohorts.place, moves)
+            await self._retry("emitting cohort changes", self._say, moves, model)
+            moves = await self._retry("looking where members are", self._cohorts.moved_on, moves, model)
 
     async def _say(self, moves: Sequence[Move], model: Model | None) -> None:
         """Emit moves, and wait until Kafka has them."""

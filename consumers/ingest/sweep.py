@@ -13,7 +13,7 @@ from consumers.runtime.live_model import LiveModel
 from models.listener import last_move, refreshed
 from models.model import Model
 from stream.connect import AnyRedis
-from stream.retry import Stopped, insist
+from stream.retry import Retry, Stopped
 from stream.stores import keys
 from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
@@ -40,6 +40,7 @@ class Sweeper:
         live: LiveModel,
         heartbeat: Heartbeat,
         stop: asyncio.Event,
+        retry: Retry,
     ) -> None:
         self._sweeps = Sweeps(redis)
         self._applier = applier
@@ -48,13 +49,14 @@ class Sweeper:
         self._live = live
         self._heartbeat = heartbeat
         self._stop = stop
+        self._retry = retry
         self._lease = Lease(redis, heartbeat.name, key=keys.SWEEP_LEASE)
 
     async def run(self) -> None:
         """Sweep whenever a model serves that not every listener has been taken over to."""
         try:
             while not self._stop.is_set():
-                await insist(self._once, "sweeping", self._stop)
+                await self._retry("sweeping", self._once)
                 await asyncio.sleep(LOOK_SECONDS)
         except Stopped:
             logger.info("the sweep is left to another")

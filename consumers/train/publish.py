@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import logging
 
 from models.cohorts import genres, labels
 from models.model import Model
-from stream.retry import insist
+from stream.retry import Retry
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import APART, Cohorts
 from stream.stores.heartbeats import Heartbeat
@@ -40,7 +39,7 @@ class Publisher:
         snapshots: Snapshots,
         lease: Lease,
         heartbeat: Heartbeat,
-        stop: asyncio.Event,
+        retry: Retry,
         keep_seconds: float,
     ) -> None:
         self._cohorts = cohorts
@@ -48,7 +47,7 @@ class Publisher:
         self._snapshots = snapshots
         self._lease = lease
         self._heartbeat = heartbeat
-        self._stop = stop
+        self._retry = retry
         self._keep = keep_seconds
         self._counted: dict[str, int] = {}
         self._genres: dict[str, str] = {}
@@ -67,20 +66,9 @@ class Publisher:
             Where another leads by now; nothing is published.
         """
         tops = model.standing_out(APART)
-        named = await insist(lambda: self._named(model, tops), "naming cohorts", self._stop)
+        named = await self._retry("naming cohorts", self._named, model, tops)
 
-        async def publish() -> None:
-            # Whoever was held up for longer than the lease lasts notices here at the latest.
-            if not await self._lease.hold():
-                raise LeaseLost
-            # Described first: whoever finds a listener in a cohort finds the cohort's label too. Beside one
-            # that is pinned it does not serve, and cohorts are called what those that serve are called.
-            if await self._snapshots.pinned() is None:
-                await self._cohorts.describe(named, tops, self._keep)
-            await self._snapshots.publish(named)
-            await self._count(named)
-
-        await insist(publish, "publishing a snapshot", self._stop)
+        await self._retry("publishing a snapshot", self._store, named, tops)
         self._heartbeat.gauges["version"] = model.version
         self._heartbeat.add("snapshots")
         logger.info(
@@ -91,6 +79,17 @@ class Publisher:
             len(model.artists),
             model.clicks,
         )
+
+    async def _store(self, named: Model, tops: list[dict[str, float]]) -> None:
+        # Whoever was held up for longer than the lease lasts notices here at the latest.
+        if not await self._lease.hold():
+            raise LeaseLost
+        # Described first: whoever finds a listener in a cohort finds the cohort's label too. Beside one
+        # that is pinned it does not serve, and cohorts are called what those that serve are called.
+        if await self._snapshots.pinned() is None:
+            await self._cohorts.describe(named, tops, self._keep)
+        await self._snapshots.publish(named)
+        await self._count(named)
 
     async def _named(self, model: Model, tops: list[dict[str, float]]) -> Model:
         artists = list(dict.fromkeys(artist for top in tops for artist in top))

@@ -24,7 +24,7 @@ from models.cohort_learner import CohortLearner
 from models.model import Model
 from stream.connect import REDIS_ERRORS, open_kafka
 from stream.errors import SnapshotDamaged, SnapshotTooNew
-from stream.retry import Stopped, insist
+from stream.retry import Retry, Stopped
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
@@ -66,6 +66,7 @@ class Trainer:
         publisher: Publisher,
         heartbeat: Heartbeat,
         stop: asyncio.Event,
+        retry: Retry,
     ) -> None:
         self._settings = settings
         self._listeners = listeners
@@ -75,6 +76,7 @@ class Trainer:
         self._publisher = publisher
         self._heartbeat = heartbeat
         self._stop = stop
+        self._retry = retry
         self._decay = ForwardDecay(half_life=settings.half_life)
         self._number = CohortCount(settings.smallest_cohort) if settings.cohorts == "auto" else None
         self._judge = Judge()
@@ -92,20 +94,18 @@ class Trainer:
         LeaseLost
             Where another leads when a snapshot is to be published; it is not.
         """
-        learner = await insist(self._resume, "loading the last snapshot", self._stop)
-        met = await insist(lambda: self._cohorts.sample(RECENT), "sampling listeners", self._stop)
+        learner = await self._retry("loading the last snapshot", self._resume)
+        met = await self._retry("sampling listeners", self._cohorts.sample, RECENT)
         self._recent.update(dict.fromkeys(met))
         self._again = len(met)
         published_at, published_clicks, learned = time.monotonic(), learner.clicks, 0
         while not self._stop.is_set():
             records = await self._read(consumer)
             active = await self._active(records)
-            users = list(active) or await insist(self._idle, "looking how far ingesters are", self._stop)
+            users = list(active) or await self._retry("looking how far ingesters are", self._idle)
             if users:
-                rows = await insist(
-                    lambda: self._listeners.rows(users, self._settings.max_artists),  # noqa: B023 - called at once
-                    "reading listeners",
-                    self._stop,
+                rows = await self._retry(
+                    "reading listeners", self._listeners.rows, users, self._settings.max_artists
                 )
                 known = [at for at, row in enumerate(rows) if row[0]]
                 await asyncio.to_thread(
@@ -144,7 +144,7 @@ class Trainer:
             (Record(r.topic, r.partition, r.offset, r.key, r.value) for r in records), time.time()
         )
         songs = {click.song_id for click in clicks if not click.artist_ids}
-        known = await insist(lambda: self._catalogue.artists_of(songs), "asking for songs", self._stop)
+        known = await self._retry("asking the catalogue for songs", self._catalogue.artists_of, songs)
         active: dict[str, dict[str, float]] = {}
         for click in clicks:
             self._recent[click.user_id] = None
@@ -230,13 +230,13 @@ class Trainer:
 
     async def _offer(self, learner: CohortLearner) -> None:
         """Publish what is learned, unless it is worse than what serves."""
-        version = await insist(self._snapshots.next_version, "asking for a version", self._stop)
+        version = await self._retry("asking for a version", self._snapshots.next_version)
         model = await asyncio.to_thread(learner.snapshot, version, time.time())
-        await insist(self._judge_what_serves, "loading the model that serves", self._stop)
+        await self._retry("loading the model that serves", self._judge_what_serves)
         verdict = await asyncio.to_thread(self._judge.compare, model)
         if self._number is not None and self._judge.judged == self._newest:
             trial = await asyncio.to_thread(self._judge.trial, model)
-            listeners = await insist(self._cohorts.listeners, "counting listeners", self._stop)
+            listeners = await self._retry("counting listeners", self._cohorts.listeners)
             learner.n_cohorts = self._number.next(len(model.cohort_ids), listeners, self._judge.judges, trial)
         if verdict.worse:
             self._heartbeat.add("refused")
@@ -250,7 +250,7 @@ class Trainer:
             return
         await self._publisher.publish(dataclasses.replace(model, validation=self._judge.figures()))
         self._newest = version
-        if await insist(self._snapshots.current, "asking what serves", self._stop) == version:
+        if await self._retry("asking what serves", self._snapshots.current) == version:
             self._judge.serves(model)
         else:
             self._judge.renew()
@@ -275,6 +275,7 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
         Where it cannot start: Kafka or Redis away, affinities of another half-life.
     """
     async with AsyncExitStack() as stack:
+        retry = Retry(stop)
         redis, heartbeat = await begin(settings, "train", stack)
         listeners = Listeners(redis, settings.max_artists)
         lease = Lease(redis, heartbeat.name)
@@ -290,27 +291,33 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
                 Snapshots(redis),
                 lease,
                 heartbeat,
-                stop,
+                retry,
                 settings.release_seconds,
             ),
             heartbeat,
             stop,
+            retry,
         )
-        await together(_lead(settings, trainer, lease, heartbeat, stop), heartbeat.keep())
+        await together(_lead(settings, trainer, lease, heartbeat, stop, retry), heartbeat.keep())
 
 
 async def _lead(
-    settings: Settings, trainer: Trainer, lease: Lease, heartbeat: Heartbeat, stop: asyncio.Event
+    settings: Settings,
+    trainer: Trainer,
+    lease: Lease,
+    heartbeat: Heartbeat,
+    stop: asyncio.Event,
+    retry: Retry,
 ) -> None:
     said = False
     while not stop.is_set():
         try:
-            leads = await insist(lease.hold, "asking for the trainer's lease", stop)
+            leads = await retry("asking for the trainer's lease", lease.hold)
         except Stopped:
             return
         heartbeat.gauges["leads"] = int(leads)
         if leads:
-            await _train_under(settings, trainer, lease, stop)
+            await _train_under(settings, trainer, lease, retry)
             said = False
         elif not said:
             logger.info("another trainer is at work; waiting in reserve")
@@ -319,9 +326,9 @@ async def _lead(
             await asyncio.sleep(STANDBY_SECONDS)
 
 
-async def _train_under(settings: Settings, trainer: Trainer, lease: Lease, stop: asyncio.Event) -> None:
+async def _train_under(settings: Settings, trainer: Trainer, lease: Lease, retry: Retry) -> None:
     try:
-        await together(_learn(settings, trainer), _renew(lease, stop))
+        await together(_learn(settings, trainer), _renew(lease, retry))
     except Stopped as stopped:
         logger.info("ending while %s", stopped)
     except LeaseLost:
@@ -348,9 +355,9 @@ async def _learn(settings: Settings, trainer: Trainer) -> None:
         await consumer.stop()
 
 
-async def _renew(lease: Lease, stop: asyncio.Event) -> None:
+async def _renew(lease: Lease, retry: Retry) -> None:
     """Keep the lease."""
     while True:
         await asyncio.sleep(RENEW_SECONDS)
-        if not await insist(lease.hold, "renewing the trainer's lease", stop):
+        if not await retry("renewing the trainer's lease", lease.hold):
             raise LeaseLost

@@ -22,7 +22,7 @@ from consumers.work.planner import Planner
 from consumers.work.reconciler import Reconciler
 from models.listener import OffsetSource
 from stream.connect import ask_redis, open_kafka
-from stream.retry import Stopped, insist
+from stream.retry import Retry, Stopped
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
@@ -57,7 +57,7 @@ class Worker:
         producer: AIOKafkaProducer,
         heartbeat: Heartbeat,
         epoch: int,
-        stop: asyncio.Event,
+        retry: Retry,
     ) -> None:
         self._emitter = emitter
         self._releases = releases
@@ -65,15 +65,13 @@ class Worker:
         self._producer = producer
         self._heartbeat = heartbeat
         self._epoch = epoch
-        self._stop = stop
+        self._retry = retry
 
     async def release(self, record: Record, published_at: float) -> None:
         """Answer a release."""
         release = await self._read(Release, record)
         if release:
-            await insist(
-                lambda: self._emitter.answer(release, published_at), "answering a release", self._stop
-            )
+            await self._retry("answering a release", self._emitter.answer, release, published_at)
             self._heartbeat.add("releases")
 
     async def feedback(self, records: Sequence[Record]) -> None:
@@ -84,7 +82,7 @@ class Worker:
             if feedback:
                 source = OffsetSource(record.partition, self._epoch)
                 heard.append(Heard(feedback, source, record.offset))
-        counted = await insist(lambda: self._releases.count(heard), "counting feedback", self._stop)
+        counted = await self._retry("counting feedback", self._releases.count, heard)
         self._heartbeat.add("feedback", len(heard))
         self._heartbeat.add("feedback counted", counted)
 
@@ -92,20 +90,21 @@ class Worker:
         """Enter songs into the catalogue; one without a value was taken off it, what it was stays known."""
         songs = [await self._read(Song, record) for record in records if record.value is not None]
         known = [song for song in songs if song]
-        await insist(lambda: self._catalogue.put(known), "filling the catalogue", self._stop)
+        await self._retry("filling the catalogue", self._catalogue.put, known)
         self._heartbeat.add("songs", len(known))
 
     async def _read(self, kind: Any, record: Record) -> Any:
         event = parse(kind, record)
         if not isinstance(event, DeadLetter):
             return event
-
-        async def bury() -> None:
-            await self._producer.send_and_wait(
-                "dead-letters", key=record.key, value=event.value, headers=event.headers
-            )
-
-        await insist(bury, "emitting a dead letter", self._stop)
+        await self._retry(
+            "emitting a dead letter",
+            self._producer.send_and_wait,
+            "dead-letters",
+            key=record.key,
+            value=event.value,
+            headers=event.headers,
+        )
         self._heartbeat.add(f"dead:{event.reason.value}")
         return None
 
@@ -119,6 +118,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         Where it cannot start: Kafka or Redis away, affinities of another half-life.
     """
     async with AsyncExitStack() as stack:
+        retry = Retry(stop)
         redis, heartbeat = await begin(settings, "work", stack)
         epoch = await epoch_of(settings, redis, "feedback")
         listeners = Listeners(redis, settings.max_artists)
@@ -135,7 +135,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         emitter = Emitter(
             settings.kafka, releases, planner, live, producer, f"{heartbeat.name}-{uuid4().hex}"
         )
-        worker = Worker(emitter, releases, catalogue, producer, heartbeat, epoch, stop)
+        worker = Worker(emitter, releases, catalogue, producer, heartbeat, epoch, retry)
 
         behind = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
         stack.push_async_callback(behind.stop)
@@ -155,29 +155,28 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             agents.run(),
             live.follow(),
             heartbeat.keep(),
-            _tidy(emitter, reconciler, stop),
-            _keep(member_cache, live, stop),
+            _tidy(emitter, reconciler, stop, retry),
+            _keep(member_cache, live, stop, retry),
         )
 
 
-async def _keep(member_cache: MemberCache, live: LiveModel, stop: asyncio.Event) -> None:
+async def _keep(member_cache: MemberCache, live: LiveModel, stop: asyncio.Event, retry: Retry) -> None:
     """Keep the tastes at hand fresh."""
     try:
         while not stop.is_set():
             if model := live.model:
-                dims = model.n_dims
-                await insist(lambda: member_cache.keep(dims), "reading tastes", stop)  # noqa: B023 - called at once
+                await retry("reading tastes", member_cache.keep, model.n_dims)
             await asyncio.sleep(REST_SECONDS)
     except Stopped:
         logger.info("no tastes are read any more")
 
 
-async def _tidy(emitter: Emitter, reconciler: Reconciler, stop: asyncio.Event) -> None:
+async def _tidy(emitter: Emitter, reconciler: Reconciler, stop: asyncio.Event, retry: Retry) -> None:
     """Finish the releases that a worker has left in the middle, and those that came to none."""
     try:
         while not stop.is_set():
-            await insist(emitter.finish_open, "finishing releases left open", stop)
-            await insist(reconciler.look, "looking for releases that nobody answered", stop)
+            await retry("finishing releases left open", emitter.finish_open)
+            await retry("looking for releases that nobody answered", reconciler.look)
             await asyncio.sleep(LOOK_SECONDS)
     except Stopped:
         logger.info("releases left open are left to another")

@@ -8,6 +8,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from stream.errors import Unreachable
+from stream.retry import report
 from stream.settings import Settings
 from stream.wire.events import MAX_DEAD_LETTER
 
@@ -79,6 +80,7 @@ def open_admin(settings: Settings) -> KafkaAdminClient:
             bootstrap_timeout_ms=2000,
         )
     except KafkaError as error:
+        report(error, f"asking Kafka at {settings.kafka}")
         raise Unreachable(
             f"no Kafka broker answers at {settings.kafka} ({error}). Is it running? "
             "REFRAIN_KAFKA says where; `refrain up` starts one where none is given."

@@ -20,6 +20,7 @@ from models.affinity import ForwardDecay
 from models.listener import Click, Rules
 from models.model import Model
 from stream.connect import AnyRedis, open_redis
+from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
@@ -119,13 +120,14 @@ async def stage(settings: Settings) -> AsyncIterator[Stage]:
         consumer,
         producer,
         applier,
-        Moves(Cohorts(redis, listeners), producer, stop),
+        Moves(Cohorts(redis, listeners), producer, Retry(stop)),
         Catalogue(redis),
         live,
         Heartbeat(redis, "ingest"),
         batch_clicks=100,
         epoch=0,
         stop=stop,
+        retry=Retry(stop),
     )
     running = asyncio.create_task(ingester.run())
     yield Stage(redis, applier, consumer, producer, ingester, stop, running)

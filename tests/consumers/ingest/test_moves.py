@@ -11,6 +11,7 @@ from consumers.ingest.moves import Moves
 from models.listener import last_move
 from models.update import Digest
 from stream.connect import AnyRedis, open_redis
+from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.cohorts import Cohorts
@@ -41,7 +42,7 @@ def producer() -> Producer:
 
 @pytest.fixture
 def moves(redis: AnyRedis, listeners: Listeners, producer: Producer) -> Moves:
-    return Moves(Cohorts(redis, listeners), producer, asyncio.Event())
+    return Moves(Cohorts(redis, listeners), producer, Retry(asyncio.Event()))
 
 
 def moved(origin: str, to: str, ts: float, place: str, rev: int = 0) -> Digest:

@@ -18,6 +18,7 @@ from models.affinity import ForwardDecay
 from models.listener import Click, Rules
 from models.model import Model
 from stream.connect import AnyRedis, open_redis
+from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores import taste_codec as tastes
@@ -63,14 +64,15 @@ class House:
 
     async def apply(self, clicks: dict[str, list[Click]], under: Model, now: float) -> None:
         moves = await self.applier.apply(clicks, under, now)
-        await Moves(self.cohorts, self.producer, asyncio.Event()).follow(moves, under)
+        await Moves(self.cohorts, self.producer, Retry(asyncio.Event())).follow(moves, under)
 
     @asynccontextmanager
     async def sweeping(self, name: str = "sweeper") -> AsyncIterator[LiveModel]:
         live, stop = LiveModel(self.snapshots), asyncio.Event()
+        retry = Retry(stop)
         await live.refresh()
-        heartbeat, moves = Heartbeat(self.redis, name), Moves(self.cohorts, self.producer, stop)
-        sweeper = Sweeper(self.redis, self.applier, self.cohorts, moves, live, heartbeat, stop)
+        heartbeat, moves = Heartbeat(self.redis, name), Moves(self.cohorts, self.producer, retry)
+        sweeper = Sweeper(self.redis, self.applier, self.cohorts, moves, live, heartbeat, stop, retry)
         running = asyncio.create_task(sweeper.run())
         yield live
         stop.set()

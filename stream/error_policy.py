@@ -1,0 +1,202 @@
+"""The one table of what is done about an error of Redis or Kafka: retried, reported, or fatal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from aiokafka import errors as aiokafka
+from kafka import errors as kafka_python
+from redis import exceptions as redis
+
+from stream.errors import Unreachable
+
+__all__ = ["Action", "Case", "case_of"]
+
+
+class Action(Enum):
+    """What is done about an error."""
+
+    RETRY = "it passes by waiting"
+    REPORT = "it stays until a person mends it: the process ends with a sentence"
+    FAIL = "the client is of no use any more, or Refrain is wrong: the process ends with the traceback"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row of the table: errors of these types, whose text has `sign` in it.
+
+    Parameters
+    ----------
+    fact
+        What the error says of the server, in a few words.
+    hint
+        What a person can do about it; empty where it is only waited for.
+    """
+
+    types: tuple[type[Exception], ...]
+    action: Action
+    fact: str
+    hint: str = ""
+    sign: str = ""
+
+    def covers(self, error: BaseException) -> bool:
+        """Say whether this row is about this error."""
+        return isinstance(error, self.types) and self.sign in str(error)
+
+
+REDIS = (redis.RedisError, redis.RedisClusterException)
+KAFKA = (aiokafka.KafkaError, kafka_python.KafkaError)
+
+FULL = "Redis takes no more writes"
+MEMORY = "give it memory (maxmemory) or disk; what comes waits in Kafka"
+PRIMARY = "REFRAIN_REDIS is to name the primary, not a replica"
+CREDENTIALS = "put user and password into REFRAIN_REDIS, as redis://USER:PASSWORD@HOST:PORT/0"
+
+
+def _refused(sign: str, hint: str) -> Case:
+    # redis-py has types for some refusals, and takes their first word away; from within a script for none.
+    return Case(REDIS, Action.RETRY, FULL, hint, sign)
+
+
+# The first row that covers an error is the one that counts.
+TABLE = (
+    # Redis: who we are. Two of them are ConnectionErrors to redis-py.
+    Case(
+        (
+            redis.AuthenticationError,
+            redis.AuthenticationWrongNumberOfArgsError,
+            redis.AuthorizationError,
+            redis.NoPermissionError,
+        ),
+        Action.REPORT,
+        "Redis does not let us in",
+        CREDENTIALS,
+    ),
+    Case(REDIS, Action.REPORT, "Redis does not let us in", CREDENTIALS, sign="NOAUTH"),
+    Case(REDIS, Action.REPORT, "Redis does not let us in", CREDENTIALS, sign="WRONGPASS"),
+    Case(REDIS, Action.REPORT, "Redis does not let us in", CREDENTIALS, sign="NOPERM"),
+    # Redis: it answers, and refuses for now.
+    _refused("OOM", MEMORY),
+    _refused("maxmemory", MEMORY),
+    _refused("MISCONF", MEMORY),
+    _refused("READONLY", PRIMARY),
+    _refused("read only replica", PRIMARY),
+    _refused("NOREPLICAS", "its replicas are away"),
+    _refused("CLUSTERDOWN", "its cluster is incomplete"),
+    _refused("LOADING", "it is still reading its data"),
+    # Redis: it is away.
+    Case(
+        (
+            redis.ConnectionError,
+            redis.TimeoutError,
+            redis.ClusterError,
+            redis.TryAgainError,
+            redis.RedisClusterException,
+        ),
+        Action.RETRY,
+        "Redis does not answer",
+    ),
+    Case(REDIS, Action.FAIL, "Redis refuses"),
+    # Kafka: who we are, and what it can do.
+    Case(
+        (
+            aiokafka.AuthenticationFailedError,
+            aiokafka.AuthenticationMethodNotSupported,
+            aiokafka.SaslAuthenticationFailed,
+            aiokafka.UnsupportedSaslMechanismError,
+            aiokafka.IllegalSaslStateError,
+            kafka_python.SaslAuthenticationFailedError,
+            kafka_python.UnsupportedSaslMechanismError,
+            kafka_python.IllegalSaslStateError,
+        ),
+        Action.REPORT,
+        "Kafka does not let us in",
+        "REFRAIN_KAFKA is to name a listener without authentication",
+    ),
+    Case(
+        (
+            aiokafka.TopicAuthorizationFailedError,
+            aiokafka.GroupAuthorizationFailedError,
+            aiokafka.ClusterAuthorizationFailedError,
+            aiokafka.TransactionalIdAuthorizationFailed,
+            kafka_python.AuthorizationError,
+        ),
+        Action.REPORT,
+        "Kafka does not allow it",
+        "the broker's ACLs are to allow Refrain its topics and consumer groups (docs/contract.md)",
+    ),
+    Case(
+        (
+            aiokafka.IncompatibleBrokerVersion,
+            aiokafka.UnsupportedVersionError,
+            kafka_python.UnsupportedVersionError,
+        ),
+        Action.REPORT,
+        "this Kafka is too old",
+        "Refrain needs Kafka 2.1 or newer",
+    ),
+    Case(
+        (
+            aiokafka.MessageSizeTooLargeError,
+            aiokafka.RecordListTooLargeError,
+            kafka_python.MessageSizeTooLargeError,
+            kafka_python.RecordListTooLargeError,
+        ),
+        Action.REPORT,
+        "Kafka takes no message of this size",
+        "raise max.message.bytes of the topic; `refrain doctor` says which one differs",
+    ),
+    Case(
+        (aiokafka.InvalidReplicationFactorError, kafka_python.InvalidReplicationFactorError),
+        Action.RETRY,  # brokers that are just starting count, too
+        "Kafka has fewer brokers than REFRAIN_REPLICATION asks for",
+        "start more brokers, or lower REFRAIN_REPLICATION",
+    ),
+    # Kafka: it is away, or not itself for a moment.
+    Case(
+        (
+            # The clients' own `retriable` is False for these.
+            aiokafka.KafkaTimeoutError,
+            aiokafka.KafkaUnavailableError,
+            aiokafka.BrokerNotAvailableError,
+            aiokafka.ReplicaNotAvailableError,
+            aiokafka.UnrecognizedBrokerVersion,  # asked of a broker that is just going away
+            aiokafka.RebalanceInProgressError,
+            aiokafka.IllegalGenerationError,
+            aiokafka.UnknownMemberIdError,
+            aiokafka.ConcurrentTransactions,
+            aiokafka.UnknownError,
+            kafka_python.BrokerNotAvailableError,
+            kafka_python.UnrecognizedBrokerVersion,
+            kafka_python.RebalanceInProgressError,
+            kafka_python.UnknownError,
+        ),
+        Action.RETRY,
+        "Kafka does not answer",
+    ),
+    # aiokafka has no type for this one.
+    Case(KAFKA, Action.RETRY, "Kafka does not answer", sign="Unable to get cluster metadata"),
+    Case((Unreachable, OSError), Action.RETRY, "a server does not answer"),
+)
+RETRIABLE = Case(KAFKA, Action.RETRY, "Kafka does not answer")
+FATAL = Case((Exception,), Action.FAIL, "an error")
+
+
+def case_of(error: BaseException) -> Case:
+    """Return the row of the table that an error falls under.
+
+    Examples
+    --------
+    >>> case_of(redis.ReadOnlyError("You can't write against a read only replica.")).hint
+    'REFRAIN_REDIS is to name the primary, not a replica'
+    >>> case_of(aiokafka.TopicAuthorizationFailedError("clicks")).action.name
+    'REPORT'
+    >>> case_of(KeyError("x")).action.name
+    'FAIL'
+    """
+    for case in TABLE:
+        if case.covers(error):
+            return case
+    # What the clients themselves call retriable, is.
+    return RETRIABLE if isinstance(error, KAFKA) and error.retriable else FATAL
