@@ -25,12 +25,12 @@ from stream.errors import DecayChanged, Unreachable
 from stream.settings import Settings
 from stream.wire.topics import create_topics
 from tests.consumers.crowd import LISTENERS, clicks, crowd_model, publish, put_songs
+from tests.consumers.ingest.test_ingest_rebalance import applied, undisturbed
 from tests.consumers.kafka_log import KafkaLog, kafka_log
 from tests.consumers.kept import heartbeat
 from tests.consumers.own_redis import OwnRedis
 from tests.consumers.redis_state import assert_agrees, assert_same, read_state
 from tests.consumers.running import Main, Running
-from tests.consumers.test_ingest_rebalance import applied, undisturbed
 from tests.refrain_command import Refrain
 from tests.waiting import wait_for
 

@@ -6,9 +6,9 @@ import redis
 
 from stream.settings import Settings
 from tests.consumers.crowd import clicks, crowd_model, publish, put_songs
+from tests.consumers.ingest.test_ingest_rebalance import applied, undisturbed
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.redis_state import assert_agrees, assert_same, read_state
-from tests.consumers.test_ingest_rebalance import applied, undisturbed
 from tests.refrain_command import Refrain
 from tests.waiting import wait_for
 

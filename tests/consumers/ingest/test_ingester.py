@@ -28,9 +28,9 @@ from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Snapshots
 from tests.consumers.crowd import click
+from tests.consumers.ingest.test_sweep import House, model
 from tests.consumers.producer import Producer
 from tests.consumers.redis_state import assert_agrees, read_state
-from tests.consumers.test_sweep import House, model
 from tests.waiting import wait_for_it
 
 PLACE = TopicPartition("clicks", 0)

@@ -29,11 +29,11 @@ from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Snapshots
 from stream.stores.sweeps import Sweeps
 from tests.consumers.crowd import ARTISTS, COHORTS, LISTENERS
+from tests.consumers.ingest.test_apply import by_user
 from tests.consumers.producer import Producer
 from tests.consumers.redis_state import State, assert_agrees, read_state
 from tests.consumers.small_model import made_up_model
-from tests.consumers.test_apply import by_user
-from tests.consumers.test_digest import click
+from tests.models.test_update import click
 from tests.waiting import wait_for_it
 
 RULES = Rules(ForwardDecay(), max_artists=50)

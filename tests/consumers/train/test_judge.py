@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from consumers.ingest.ingester import ingest
+from consumers.train import judge as judging
 from consumers.train.judge import Judge
-from consumers.train.trainer import judge as judging
 from consumers.train.trainer import train
 from models.cohort_learner import CohortLearner
 from models.model import Model

@@ -25,7 +25,7 @@ from tests.consumers.own_redis import OwnRedis
 from tests.consumers.running import Running
 from tests.consumers.scenes import clicking, clicks, learning
 from tests.consumers.test_faults import full
-from tests.consumers.test_train import current, learned
+from tests.consumers.train.test_train import current, learned
 from tests.waiting import wait_for
 
 

@@ -10,7 +10,8 @@ import redis
 from kafka import KafkaConsumer
 
 from consumers.ingest.ingester import ingest
-from consumers.train.trainer import train, trainer
+from consumers.train import trainer
+from consumers.train.trainer import train
 from models.model import Model
 from stream.settings import Settings
 from stream.stores.lease import Lease
@@ -19,7 +20,7 @@ from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.kept import asked, heartbeat
 from tests.consumers.running import Running
 from tests.consumers.scenes import QUICK, clicking, clicks, learning
-from tests.consumers.test_train import current
+from tests.consumers.train.test_train import current
 from tests.refrain_command import Refrain
 from tests.waiting import wait_for
 

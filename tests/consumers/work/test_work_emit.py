@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from consumers.work import emitter as emit
 from consumers.work.emitter import Emitter
-from consumers.work.worker import emitter as emit
 from models.model import Model
 from stream.connect import AnyRedis, open_redis
 from stream.stores.releases import Audience, Releases

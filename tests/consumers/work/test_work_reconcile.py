@@ -11,8 +11,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from redis.exceptions import ConnectionError as RedisAway
 
+from consumers.work import reconciler as reconcile
 from consumers.work.reconciler import Reconciler
-from consumers.work.worker import reconciler as reconcile
 from stream.connect import open_redis
 from stream.stores.releases import Releases
 from stream.wire.events import Release
