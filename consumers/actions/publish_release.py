@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError as ReadError
+from kafka import KafkaProducer
 from kafka.errors import KafkaError
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from stream.errors import NoAudience, Unreachable
 from stream.settings import Settings
+from stream.wire.consumer import Consumer
 from stream.wire.events import Page, Release, Summary, encode
-from stream.wire.topics import create_topics
+from stream.wire.topics import create_topics, describe_topics
 
 __all__ = ["AudienceReader", "publish_release"]
 
@@ -66,20 +70,31 @@ class AudienceReader:
     def __init__(self, settings: Settings, *, published_before: bool) -> None:
         self._settings = settings
         create_topics(settings)
-        with _kafka_errors(settings):
-            self._consumer = KafkaConsumer(
-                bootstrap_servers=settings.kafka.split(","), enable_auto_commit=False
-            )
-            partitions = self._consumer.partitions_for_topic("audiences")
-            places = [TopicPartition("audiences", number) for number in partitions]
-            self._consumer.assign(places)
+        topic = describe_topics(settings)["audiences"]
+        self._places = [
+            TopicPartition("audiences", number) for number in range(topic.partitions if topic else 0)
+        ]
+        with _kafka_errors(settings), ExitStack() as stack:
+            self._runner = stack.enter_context(asyncio.Runner())
+            self._consumer = self._runner.run(self._open())
+            stack.callback(lambda: self._runner.run(self._consumer.stop()))
             # A position is looked up when it is first needed; the audience may be out by then.
-            self._ends: dict[TopicPartition, int] = self._consumer.end_offsets(places)
-            for place in places:
-                if published_before:
-                    self._consumer.seek_to_beginning(place)
-                else:
-                    self._consumer.seek(place, self._ends[place])
+            self._ends: dict[TopicPartition, int] = self._runner.run(self._consumer.end_offsets(self._places))
+            for place in self._places:
+                self._consumer.seek(place, 0 if published_before else self._ends[place])
+            self._opened = stack.pop_all()
+
+    async def _open(self) -> Consumer:
+        consumer = Consumer(
+            bootstrap_servers=self._settings.kafka, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
+        try:
+            await consumer.start()
+        except BaseException:
+            await consumer.stop()
+            raise
+        consumer.assign(self._places)
+        return consumer
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +102,7 @@ class AudienceReader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._consumer.close()
+        self._opened.close()
 
     def parts(self, release_id: str, wait_for: float) -> Iterator[Page | Summary]:
         """Go through the pages of a release as they come, each once, and at last the summary.
@@ -120,10 +135,14 @@ class AudienceReader:
 
     def _until(self, give_up: float, release_id: str) -> Iterator[Page | Summary]:
         while (left := give_up - time.monotonic()) > 0:
-            batches = self._consumer.poll(timeout_ms=int(min(left, POLL_SECONDS) * 1000) + 1)
+            timeout_ms = int(min(left, POLL_SECONDS) * 1000) + 1
+            batches = self._runner.run(self._consumer.getmany(timeout_ms=timeout_ms))
             for place, messages in batches.items():
                 for message in messages:
-                    part = _AUDIENCE.validate_json(message.value)
+                    try:
+                        part = _AUDIENCE.validate_json(message.value)
+                    except ValidationError:
+                        continue  # it is not Refrain's
                     # An earlier summary that told nobody does not answer a release that is tried again.
                     old = message.offset < self._ends[place]
                     nobody = isinstance(part, Summary) and not part.users
@@ -135,7 +154,7 @@ class AudienceReader:
 def _kafka_errors(settings: Settings) -> Iterator[None]:
     try:
         yield
-    except KafkaError as error:
+    except (KafkaError, ReadError) as error:
         raise Unreachable(
             f"Kafka at {settings.kafka} failed: {error}. `refrain doctor` looks why."
         ) from error

@@ -6,11 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 
 from consumers.demo.feed import Feed
 from consumers.demo.ledger import Entry, Ledger, Tally
 from consumers.demo.world import Play, World
+from stream.wire.consumer import Consumer
 from stream.wire.events import Feedback, Page, Record, Summary, encode, parse
 
 __all__ = ["Notifier"]
@@ -35,7 +36,7 @@ class Notifier:
 
     def __init__(
         self,
-        consumer: AIOKafkaConsumer,
+        consumer: Consumer,
         producer: AIOKafkaProducer,
         world: World,
         feed: Feed,

@@ -9,7 +9,7 @@ import time
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from consumers.demo.feed import Feed
@@ -28,6 +28,7 @@ from stream.connect import open_redis
 from stream.errors import RefrainError
 from stream.retry import Retry
 from stream.settings import Settings
+from stream.wire.consumer import Consumer
 
 __all__ = ["demo"]
 
@@ -120,10 +121,8 @@ class _Stage:
             redis = await open_redis(settings)
             stack.push_async_callback(redis.aclose)
             producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, linger_ms=2)
-            pages = AIOKafkaConsumer(
-                "audiences", bootstrap_servers=settings.kafka, auto_offset_reset="latest"
-            )
-            ends = AIOKafkaConsumer(bootstrap_servers=settings.kafka)
+            pages = Consumer("audiences", bootstrap_servers=settings.kafka, auto_offset_reset="latest")
+            ends = Consumer(bootstrap_servers=settings.kafka)
             admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
             for client in (producer, pages, ends):
                 await client.start()

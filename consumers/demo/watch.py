@@ -6,13 +6,14 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from consumers.demo.world import World
 from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.heartbeats import heartbeats
+from stream.wire.consumer import Consumer
 
 __all__ = ["TOPICS", "CohortRow", "Vitals", "Watch"]
 
@@ -77,7 +78,7 @@ class Watch:
     """
 
     redis: AnyRedis
-    consumer: AIOKafkaConsumer
+    consumer: Consumer
     admin: AIOKafkaAdminClient
     group: str
     places: Sequence[TopicPartition]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from kafka.errors import KafkaError
+from aiokafka.errors import KafkaError
+from kafka.errors import KafkaError as AdminError
 
 from consumers.doctor.check import Check
 from stream.errors import Unreachable
@@ -34,7 +35,7 @@ def check_kafka(settings: Settings, alive: Mapping[str, int] | None) -> list[Che
     try:
         topics = describe_topics(settings)
         return [*_broker(settings), *_topics(topics), *_events(settings, topics, alive)]
-    except KafkaError as error:
+    except (KafkaError, AdminError) as error:
         return [Check.wrong("broker", f"{settings.kafka}: {error}", "look into the broker's log")]
     except Unreachable as error:
         mend = "start it, or set REFRAIN_KAFKA to where it is; `refrain up` starts one where none is given"
@@ -86,7 +87,7 @@ def _events(
     }
     admin = open_admin(settings)
     try:
-        lags = behind(admin, {f"{settings.group}-{kind}": reads for kind, reads in present.items()})
+        lags = behind(settings, admin, {f"{settings.group}-{kind}": reads for kind, reads in present.items()})
         for kind, reads in present.items():
             yield _lag(kind, reads, lags[f"{settings.group}-{kind}"], alive)
         if topics["dead-letters"] is not None:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
 
@@ -31,6 +31,7 @@ from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Snapshots
+from stream.wire.consumer import Consumer
 from stream.wire.events import DeadLetter, Reason, Record, parse_clicks
 
 __all__ = ["Ingester", "ingest"]
@@ -69,7 +70,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def __init__(
         self,
-        consumer: AIOKafkaConsumer,
+        consumer: Consumer,
         producer: AIOKafkaProducer,
         applier: Applier,
         moves: Moves,
@@ -277,7 +278,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         await ask_redis(settings, live.refresh, logger.info)
         producer = await begin_producer(settings, stack)
         moves = Moves(cohorts, producer, retry)
-        consumer = AIOKafkaConsumer(
+        consumer = Consumer(
             bootstrap_servers=settings.kafka,
             group_id=f"{settings.group}-ingest",
             enable_auto_commit=False,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -17,6 +17,7 @@ from aiokafka.structs import RecordMetadata
 
 from stream.errors import Unreachable
 from stream.files.bookmark import HEADER, Bookmark
+from stream.wire.consumer import Consumer
 
 __all__ = ["Replay", "partition_of"]
 
@@ -117,7 +118,7 @@ class Replay:
 
     async def _look_back(self) -> dict[int, int]:
         """Return for each partition the number of the last event of this replay that is in it."""
-        consumer = AIOKafkaConsumer(
+        consumer = Consumer(
             bootstrap_servers=self.kafka, enable_auto_commit=False, auto_offset_reset="earliest"
         )
         await consumer.start()

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import ConsumerRecord
 
 from consumers.runtime.process import together
 from consumers.runtime.startup import begin
@@ -32,6 +32,7 @@ from stream.stores.heartbeats import Heartbeat, heartbeats
 from stream.stores.lease import Lease
 from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Snapshots
+from stream.wire.consumer import Consumer
 from stream.wire.events import Record, parse_clicks
 
 __all__ = ["Trainer", "train"]
@@ -86,7 +87,7 @@ class Trainer:
         self._again = 0
         self._applied = -1
 
-    async def run(self, consumer: AIOKafkaConsumer) -> None:
+    async def run(self, consumer: Consumer) -> None:
         """Learn and publish until asked to stop.
 
         Raises
@@ -127,7 +128,7 @@ class Trainer:
                 sample=learner.listeners, applied=self._applied, settled=int(settled)
             )
 
-    async def _read(self, consumer: AIOKafkaConsumer) -> list[ConsumerRecord]:
+    async def _read(self, consumer: Consumer) -> list[ConsumerRecord]:
         if not consumer.assignment():
             # It would wait until Kafka has given up on a trainer that died; there is enough to learn from.
             await asyncio.sleep(UNASSIGNED_SECONDS)
@@ -339,7 +340,7 @@ async def _train_under(settings: Settings, trainer: Trainer, lease: Lease, retry
 
 
 async def _learn(settings: Settings, trainer: Trainer) -> None:
-    consumer = AIOKafkaConsumer(
+    consumer = Consumer(
         bootstrap_servers=settings.kafka,
         group_id=f"{settings.group}-train",
         auto_offset_reset="earliest",

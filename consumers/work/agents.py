@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import faust
 
+from consumers.work.committed import CommittedTransport
 from stream.retry import Stopped
 from stream.settings import Settings
 from stream.wire.events import Record
@@ -43,6 +44,9 @@ class _App(faust.App):
     """
 
     logger = logging.getLogger("faust.app")  # else what it announces stands in our log as our own
+
+    def _new_transport(self) -> CommittedTransport:
+        return CommittedTransport(self.conf.broker_consumer, self)
 
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
         if not self.should_stop:

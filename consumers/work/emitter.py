@@ -7,12 +7,13 @@ import logging
 import time
 from collections.abc import Sequence
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
 from consumers.runtime.live_model import LiveModel
 from consumers.work.planner import Planner
 from stream.stores.releases import Releases
+from stream.wire.consumer import Consumer
 from stream.wire.events import Release, Summary, encode
 
 __all__ = ["Emitter"]
@@ -120,7 +121,7 @@ class Emitter:
     async def _out(self, release_id: str, since: float) -> set[bytes]:
         """Return the pages, and the summary, that are in the topic."""
         key = release_id.encode()
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, enable_auto_commit=False)
+        consumer = Consumer(bootstrap_servers=self._kafka, enable_auto_commit=False)
         await consumer.start()
         try:
             numbers = sorted(await self._producer.partitions_for("audiences"))

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
 from consumers.work.emitter import Emitter
 from stream.stores.releases import Releases
+from stream.wire.consumer import Consumer
 from stream.wire.events import Record, Release, parse
 
 __all__ = ["Reconciler"]
@@ -29,7 +30,7 @@ class Reconciler:
         One of no group, started, subscribed to nothing.
     """
 
-    def __init__(self, consumer: AIOKafkaConsumer, emitter: Emitter, releases: Releases) -> None:
+    def __init__(self, consumer: Consumer, emitter: Emitter, releases: Releases) -> None:
         self._consumer = consumer
         self._emitter = emitter
         self._releases = releases

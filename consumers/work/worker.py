@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.process import together
@@ -30,6 +30,7 @@ from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
 from stream.stores.releases import Heard, Releases
 from stream.stores.snapshots import Snapshots
+from stream.wire.consumer import Consumer
 from stream.wire.events import DeadLetter, Feedback, Record, Release, Song, parse
 
 __all__ = ["Worker", "work"]
@@ -137,7 +138,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         )
         worker = Worker(emitter, releases, catalogue, producer, heartbeat, epoch, retry)
 
-        behind = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
+        behind = Consumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
         stack.push_async_callback(behind.stop)
         await open_kafka(settings, behind.start, logger.info)
         folder = stack.enter_context(TemporaryDirectory(prefix="refrain-work-"))

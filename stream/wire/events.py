@@ -47,6 +47,7 @@ __all__ = [
     "Release",
     "Song",
     "Summary",
+    "Undecodable",
     "encode",
     "json_schemas",
     "parse",
@@ -80,6 +81,7 @@ class Reason(StrEnum):
     FUTURE = "too-far-in-the-future"
     UNKNOWN_SONG = "unknown-song"
     TOO_LARGE = "too-large"
+    UNDECODABLE = "undecodable-batch"
 
 
 def _short_enough(value: str) -> str:
@@ -265,6 +267,28 @@ class Record(NamedTuple):
     value: bytes | None
 
 
+class Undecodable(bytes):
+    """Stands, empty, for the value of the single record that an undecodable batch comes as.
+
+    Parameters
+    ----------
+    first, last
+        The offsets that are lost with it.
+    why
+        What its decoder says.
+    """
+
+    first: int
+    last: int
+    detail: str
+
+    def __new__(cls, first: int, last: int, why: str) -> Undecodable:
+        made = super().__new__(cls)
+        made.first, made.last = first, last
+        made.detail = f"no record can be read of the batch with offsets {first} to {last}: {why}"
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """An event that cannot be used, as it came, and why."""
@@ -282,14 +306,17 @@ class DeadLetter:
     @property
     def headers(self) -> list[tuple[str, bytes]]:
         """The headers it carries in the topic ``dead-letters``."""
-        topic, partition, offset = self.record[:3]
-        return [
+        topic, partition, offset, _, value = self.record
+        headers = [
             ("reason", self.reason.value.encode()),
             ("detail", self.detail.encode()[:1024]),
             ("topic", topic.encode()),
             ("partition", str(partition).encode()),
-            ("offset", str(offset).encode()),
+            ("offset", str(value.first if isinstance(value, Undecodable) else offset).encode()),
         ]
+        if isinstance(value, Undecodable):
+            headers.append(("last_offset", str(value.last).encode()))
+        return headers
 
 
 _CLICK = TypeAdapter(ClickEvent)
@@ -345,7 +372,7 @@ def parse_clicks(
         try:
             event = _read_click(value)
         except ValidationError as error:
-            dead.append(DeadLetter(record, *why(error)))
+            dead.append(_refused(record, error))
             continue
         ts = event["ts"]
         ts = ts if isinstance(ts, float) else seconds(ts)
@@ -376,12 +403,18 @@ def parse(model: type[E], record: Record) -> E | DeadLetter:
     try:
         return model.model_validate_json(record.value)
     except ValidationError as error:
-        return DeadLetter(record, *why(error))
+        return _refused(record, error)
 
 
 def encode(event: BaseModel) -> bytes:
     """Return the JSON of an event as it goes to Kafka."""
     return event.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+def _refused(record: Record, error: ValidationError) -> DeadLetter:
+    if isinstance(record.value, Undecodable):
+        return DeadLetter(record, Reason.UNDECODABLE, record.value.detail)
+    return DeadLetter(record, *why(error))
 
 
 def _unusable(record: Record) -> DeadLetter:

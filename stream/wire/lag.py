@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from kafka import KafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
 from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
-from kafka.structs import OffsetAndMetadata
 
 from stream.settings import Settings
+from stream.wire.consumer import Consumer
 
 __all__ = ["behind", "held", "last_reasons"]
 
 PATIENCE, PAUSE = 10.0, 0.1  # seconds
+WAIT_MS = 500
+FETCH_BYTES = 64 * 1024  # of a partition at once: a first record is looked for, seldom more
 FIRST, END = OffsetSpec.EARLIEST, OffsetSpec.LATEST
+
+Offsets = dict[TopicPartition, int]
 
 
 def _places(admin: KafkaAdminClient, topics: Iterable[str]) -> list[TopicPartition]:
@@ -28,15 +33,17 @@ def _places(admin: KafkaAdminClient, topics: Iterable[str]) -> list[TopicPartiti
     ]
 
 
-def _offsets(
-    admin: KafkaAdminClient, places: Sequence[TopicPartition], spec: int
-) -> dict[TopicPartition, int]:
+def _offsets(admin: KafkaAdminClient, places: Sequence[TopicPartition], spec: int) -> Offsets:
     found = admin.list_partition_offsets(dict.fromkeys(places, spec))
     return {place: found[place].offset for place in places}
 
 
-def behind(admin: KafkaAdminClient, groups: dict[str, Sequence[str]]) -> dict[str, int]:
+def behind(
+    settings: Settings, admin: KafkaAdminClient, groups: Mapping[str, Sequence[str]]
+) -> dict[str, int]:
     """Return for each group how many events of its topics it has not committed yet.
+
+    Markers of transactions are no events, nor are records of a transaction that was aborted or is still open.
 
     Parameters
     ----------
@@ -45,31 +52,58 @@ def behind(admin: KafkaAdminClient, groups: dict[str, Sequence[str]]) -> dict[st
     """
     places = _places(admin, dict.fromkeys(topic for topics in groups.values() for topic in topics))
     first, end = _offsets(admin, places, FIRST), _offsets(admin, places, END)
-    lags = {}
+    starts: dict[str, Offsets] = {}
     for group, topics in groups.items():
         committed = _committed(admin, group)
-        lags[group] = 0
-        for place in places:
-            if place.topic in topics:
-                at = committed[place].offset if place in committed else 0
-                lags[group] += max(end[place] - max(at, first[place]), 0)
-    return lags
+        at = {place: max(committed.get(place, 0), first[place]) for place in places if place.topic in topics}
+        starts[group] = {place: offset for place, offset in at.items() if offset < end[place]}
+    if not any(starts.values()):
+        return dict.fromkeys(starts, 0)
+    return asyncio.run(_events_from(settings, starts))
 
 
-def _committed(admin: KafkaAdminClient, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
+async def _events_from(settings: Settings, starts: Mapping[str, Offsets]) -> dict[str, int]:
+    consumer = Consumer(
+        bootstrap_servers=settings.kafka,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=FETCH_BYTES,
+    )
+    await consumer.start()
+    try:
+        return {group: await _from_first(consumer, at) for group, at in starts.items()}
+    finally:
+        await consumer.stop()
+
+
+async def _from_first(consumer: Consumer, starts: Offsets) -> int:
+    """Return how many offsets there are from the first event behind each start."""
+    if not starts:
+        return 0
+    consumer.assign(list(starts))
+    end: Offsets = await consumer.end_offsets(list(starts))
+    for place, offset in starts.items():
+        consumer.seek(place, offset)
+    number, left = 0, set(starts)
+    while left := {place for place in left if await consumer.position(place) < end[place]}:
+        for place, messages in (await consumer.getmany(*left, timeout_ms=WAIT_MS)).items():
+            number += end[place] - messages[0].offset
+            left.discard(place)
+    return number
+
+
+def _committed(admin: KafkaAdminClient, group: str) -> Offsets:
     give_up = time.monotonic() + PATIENCE
     while True:
         try:
-            committed: dict[TopicPartition, OffsetAndMetadata] = admin.list_group_offsets({group: None})[
-                group
-            ]
+            committed = admin.list_group_offsets({group: None})[group]
         except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError):
             # A broker keeps no offsets at all until the first time that somebody asks.
             if time.monotonic() > give_up:
                 raise
             time.sleep(PAUSE)
         else:
-            return dict(committed)
+            return {place: found.offset for place, found in committed.items()}
 
 
 def held(admin: KafkaAdminClient, topic: str) -> int:
@@ -84,18 +118,27 @@ def last_reasons(settings: Settings, admin: KafkaAdminClient, number: int) -> Co
     places = _places(admin, ["dead-letters"])
     first, end = _offsets(admin, places, FIRST), _offsets(admin, places, END)
     filled = [place for place in places if end[place] > first[place]]
-    reasons: Counter[str] = Counter()
     if not filled:
-        return reasons
-    consumer = KafkaConsumer(bootstrap_servers=settings.kafka.split(","), enable_auto_commit=False)
+        return Counter()
+    share = -(-number // len(filled))
+    return asyncio.run(_reasons(settings, {place: max(first[place], end[place] - share) for place in filled}))
+
+
+async def _reasons(settings: Settings, starts: Offsets) -> Counter[str]:
+    reasons: Counter[str] = Counter()
+    consumer = Consumer(
+        bootstrap_servers=settings.kafka, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    await consumer.start()
     try:
-        consumer.assign(filled)
-        for place in filled:
-            consumer.seek(place, max(first[place], end[place] - -(-number // len(filled))))
-        while any(consumer.position(place) < end[place] for place in filled):
-            for messages in consumer.poll(timeout_ms=1000).values():
+        consumer.assign(list(starts))
+        end = await consumer.end_offsets(list(starts))
+        for place, offset in starts.items():
+            consumer.seek(place, offset)
+        while left := [place for place in starts if await consumer.position(place) < end[place]]:
+            for messages in (await consumer.getmany(*left, timeout_ms=WAIT_MS)).values():
                 for message in messages:
                     reasons[dict(message.headers).get("reason", b"none given").decode()] += 1
         return reasons
     finally:
-        consumer.close()
+        await consumer.stop()

@@ -13,8 +13,8 @@ from jsonschema import Draft202012Validator
 
 from stream.wire.events import EVENTS, DeadLetter, Record, encode, json_schemas, parse, parse_clicks
 from stream.wire.topics import TOPICS
-from tests.stream.test_events import EVENTS as STRATEGIES
-from tests.stream.test_events import ids
+from tests.stream.wire.test_events import EVENTS as STRATEGIES
+from tests.stream.wire.test_events import ids
 
 FOLDER = Path(__file__).parents[3] / "docs" / "schemas"
 FILES = {"Song": "songs", "Release": "releases", "Page": "audiences.page", "Summary": "audiences.summary"}

@@ -1,0 +1,31 @@
+"""Faust's transport, reading as all consumers here do: committed records only, no batch stops it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from faust.transport.drivers import aiokafka as driver
+
+from stream.wire.consumer import COMMITTED
+
+__all__ = ["CommittedTransport"]
+
+
+class _Thread(driver.AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        # Faust has no setting for it, and asks for it only where it writes in transactions itself. That its
+        # consumer passes over what cannot be decoded comes with importing `stream.wire.consumer`.
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = COMMITTED
+        return consumer
+
+
+class _Consumer(driver.Consumer):
+    def _new_consumer_thread(self) -> _Thread:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+
+class CommittedTransport(driver.Transport):
+    """Kafka by aiokafka, for `faust.App`."""
+
+    Consumer = _Consumer

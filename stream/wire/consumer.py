@@ -1,0 +1,90 @@
+"""The one consumer of Kafka that everything here reads with.
+
+It reads committed records only, and no batch stops it. A batch that cannot be decoded comes as one record:
+its value is `Undecodable`, its offset the last of the batch. Its reader makes a dead letter of it and commits
+past it as past any other record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.consumer import fetcher
+
+from stream.wire.events import Undecodable
+
+__all__ = ["COMMITTED", "Consumer"]
+
+COMMITTED = "read_committed"
+"""Kafka's name for: records of a transaction only when it is committed, and never those of an aborted one."""
+
+NO_TIMESTAMP = 0
+
+
+class _Batches:
+    """The batches of one fetch; knows which was the last to be taken, and can look at the next."""
+
+    def __init__(self, batches: Any) -> None:
+        self._batches = batches
+        self._next: Any = None
+        self.last: Any = None
+
+    def has_next(self) -> bool:
+        return self._next is not None or bool(self._batches.has_next())
+
+    def next_batch(self) -> Any:
+        self.last = None  # taking one fails where its size is no size
+        self.last, self._next = self._next or self._batches.next_batch(), None
+        return self.last
+
+    def end_of_last(self) -> int:
+        """Return where the last batch ends: before the next, whatever a header that may be broken says."""
+        end: int = self.last.next_offset
+        with contextlib.suppress(Exception):
+            if self.has_next():
+                self._next = self._next or self._batches.next_batch()
+                end = min(end, self._next.base_offset)
+        return end
+
+
+class _Records(fetcher.PartitionRecords):  # type: ignore[misc]
+    """The records of one fetch from one partition; an undecodable batch is one record."""
+
+    def __init__(self, tp: Any, records: Any, *rest: Any) -> None:
+        super().__init__(tp, _Batches(records), *rest)
+
+    def _unpack_records(self) -> Iterator[ConsumerRecord]:
+        while True:
+            try:
+                yield from super()._unpack_records()
+            except Exception as error:  # noqa: BLE001 - each codec has its own; none may stop a reader
+                batch, position = self._records.last, self.next_fetch_offset
+                if batch is None:  # it has no size, so nothing is known to come after it
+                    yield self._passed_over(position, position, error)
+                    return
+                if batch.next_offset != position:  # else all its records were read
+                    first = max(position, getattr(batch, "base_offset", 0))
+                    yield self._passed_over(first, max(first, self._records.end_of_last() - 1), error)
+            else:
+                return
+
+    def _passed_over(self, first: int, last: int, error: Exception) -> ConsumerRecord:
+        self.next_fetch_offset = last + 1
+        value = Undecodable(first, last, f"{type(error).__name__}: {error}")
+        return ConsumerRecord(
+            self._tp.topic, self._tp.partition, last, NO_TIMESTAMP, 0, None, value, None, -1, 0, ()
+        )
+
+
+# aiokafka has no way to hand it in, and its consumer within Faust is made by Faust.
+fetcher.PartitionRecords = _Records
+
+
+class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
+    """aiokafka's consumer, of committed records."""
+
+    def __init__(self, *topics: str, **options: Any) -> None:
+        super().__init__(*topics, isolation_level=COMMITTED, **options)
