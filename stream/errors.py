@@ -14,6 +14,7 @@
     ├── SnapshotTooNew           a snapshot was written by a newer Refrain
     ├── NoModel                  nothing is learned yet
     ├── NotTakenOver             listeners are not taken over to a model
+    ├── NotErased                a listener is erased in part only
     ├── NoAudience               no audience came in time
     ├── UnknownListener          no such listener
     ├── UnknownCohort            no such cohort
@@ -29,6 +30,7 @@ __all__ = [
     "DecayChanged",
     "NoAudience",
     "NoModel",
+    "NotErased",
     "NotTakenOver",
     "RefrainError",
     "Refused",
@@ -90,6 +92,10 @@ class NoModel(RefrainError):
 
 class NotTakenOver(RefrainError):
     """Listeners are not taken over to the model that was asked for."""
+
+
+class NotErased(RefrainError):
+    """Redis failed while a listener was being erased; the text says what is left of them."""
 
 
 class NoAudience(RefrainError):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from shlex import quote
 
-from stream.connect import AnyRedis
-from stream.errors import UnknownListener
+from stream.connect import REDIS_ERRORS, AnyRedis
+from stream.errors import NotErased, UnknownListener
 from stream.settings import Settings
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
@@ -42,21 +45,29 @@ class Forgotten:
 
 
 async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> Forgotten:
-    """Erase all that Redis holds of a listener, save that they have opted out.
+    """Erase all that Redis holds of a listener, except that they have opted out.
+
+    No step needs what an earlier one erases, so that one that failed may be repeated; and none of them lets
+    Redis grow, so that a Redis that is full takes them all.
 
     Raises
     ------
     UnknownListener
         Where there is nothing to erase.
+    NotErased
+        Where Redis fails on the way; it says what is left.
     """
     listeners = Listeners(redis, settings.max_artists)
     releases = Releases(redis, settings.release_seconds)
     _, artists = await listeners.strongest(user_id, 1)
     clicks = int((await listeners.about(user_id)).get("clicks", 0))
     # The record first: from then on nobody takes the listener for a member.
-    there = await listeners.forget(user_id)
-    cohorts = await Cohorts(redis, listeners).forget(user_id)
-    told = await releases.forget(user_id)
+    with _left(user_id, "the record, membership of a cohort, having been told of releases"):
+        there = await listeners.forget(user_id)
+    with _left(user_id, "membership of a cohort, having been told of releases"):
+        cohorts = await Cohorts(redis, listeners).forget(user_id)
+    with _left(user_id, "having been told of releases"):
+        told = await releases.forget(user_id)
     opted_out = user_id in await releases.opted_out([user_id])
     if not (there or cohorts or told):
         known = "; that they have opted out is remembered" if opted_out else ""
@@ -70,3 +81,15 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
         opt_out_kept=opted_out,
         kafka_retention_days=settings.retention_days,
     )
+
+
+@contextmanager
+def _left(user_id: str, what: str) -> Iterator[None]:
+    """Say what may be left of a listener where Redis fails in the block."""
+    try:
+        yield
+    except REDIS_ERRORS as error:
+        raise NotErased(
+            f"{user_id!r} is not erased wholly: {what} may be left, as Redis failed ({error}). Run `refrain "
+            f"forget {quote(user_id)}` again: it erases what is left"
+        ) from error

@@ -35,10 +35,13 @@ def add(app: typer.Typer) -> None:
 
 
 def _say(found: Forgotten) -> None:
+    from consumers.terminal.format import counted
+
     typer.echo(
-        f"erased {found.user_id}: {found.clicks:,} clicks summed up in {found.artists:,} artists, "
-        f"the taste, membership of {', '.join(found.cohorts) or 'no cohort'}, "
-        f"having been told of {found.told_of_releases:,} releases"
+        f"erased {found.user_id}: {counted(found.clicks, 'click')} summed up in "
+        f"{counted(found.artists, 'artist')}, the taste, membership of "
+        f"{', '.join(found.cohorts) or 'no cohort'}, having been told of "
+        f"{counted(found.told_of_releases, 'release')}"
     )
     if found.opt_out_kept:
         typer.echo("kept: the id alone, among those who have opted out, so that they are told of nothing")

@@ -11,6 +11,7 @@ from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.cohort_history import CohortHistory
 from stream.stores.listeners import Listeners
+from stream.stores.scripts import Script
 
 __all__ = ["APART", "Cohorts"]
 
@@ -35,6 +36,7 @@ class Cohorts:
         self._redis = redis
         self._listeners = listeners
         self.history = CohortHistory(redis)
+        self._drop_member, self._write_size = Script("drop_member"), Script("write_size")
 
     async def follow(self, moves: Sequence[Move]) -> None:
         """Let the member sets follow moves that are on record, and whatever moves come meanwhile."""
@@ -170,7 +172,8 @@ class Cohorts:
     async def forget(self, user_id: str) -> list[str]:
         """Take a listener out of every set, also of those where a move has not been followed yet.
 
-        One whom a click brings back meanwhile stays a member of what their new record says.
+        Works on a Redis that is full, too, and may be repeated: sizes that an attempt before left wrong are
+        mended. A listener whom a click brings back meanwhile stays a member of what their new record says.
 
         Returns
         -------
@@ -179,13 +182,37 @@ class Cohorts:
         cohorts = await self.all()
         pipeline = self._redis.pipeline(transaction=False)
         for cohort in cohorts:
-            pipeline.srem(keys.cohort_users(cohort), user_id)
-        left = [cohort for cohort, n in zip(cohorts, await pipeline.execute(), strict=True) if n]
-        await self.resize(left)
+            pipeline.sismember(keys.cohort_users(cohort), user_id)
+        members = await pipeline.execute()
+        left = [cohort for cohort, member in zip(cohorts, members, strict=True) if member]
+        for cohort in left:
+            await self._drop(cohort, user_id)
+        await self._mend_sizes()
         (now,) = await self._listeners.placed([user_id])
         if now.rev:
             await self.follow([last_move(now)])
         return left
+
+    async def _drop(self, cohort: str, user_id: str) -> None:
+        users = keys.cohort_users(cohort)
+        if cohort:
+            await self._drop_member(self._redis, [users, keys.cohort(cohort)], user_id)
+        else:
+            await self._redis.srem(users, user_id)  # those in no cohort have no size
+
+    async def _mend_sizes(self) -> None:
+        """Write the sizes that are not what the sets hold, until they are."""
+        while True:
+            sizes = await self.sizes()
+            pipeline = self._redis.pipeline(transaction=False)
+            for cohort in sizes:
+                pipeline.scard(keys.cohort_users(cohort))
+            held = dict(zip(sizes, await pipeline.execute() if sizes else (), strict=True))
+            wrong = {cohort: size for cohort, size in held.items() if size != sizes[cohort]}
+            if not wrong:
+                return
+            for cohort, size in wrong.items():
+                await self._write_size(self._redis, [keys.COHORTS], cohort, size)
 
     async def all(self) -> list[str]:
         """Return the ids of all sets there are: "" for those who wait, then every cohort that lives."""

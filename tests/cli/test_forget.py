@@ -73,3 +73,33 @@ def test_there_is_nothing_to_erase_of_nobody(service: Settings, refrain: Refrain
     failed = refrain.run("forget", "nobody", "--json")
     assert failed.returncode == 1
     assert json.loads(failed.stdout)["kind"] == "UnknownListener"
+
+
+def test_a_full_redis_forgets_all_the_same(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(tell)
+    with_redis(lambda redis: redis.config_set("maxmemory", "1"))
+    try:
+        done = refrain.run("forget", "u1", "--json")
+    finally:
+        with_redis(lambda redis: redis.config_set("maxmemory", "0"))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["told_of_releases"] == 1
+    sizes = with_redis(lambda redis: Cohorts(redis, Listeners(redis, 9)).sizes())
+    assert sizes == {"c1": 2, "c2": 2}
+
+
+def test_where_redis_fails_on_the_way_it_says_what_is_left_and_goes_on_when_run_again(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: redis.set(keys.release_told("r1"), "no hash"))
+    failed = refrain.run("forget", "u1")
+    assert failed.returncode == 1
+    assert "not erased wholly: having been told of releases may be left" in failed.stderr
+    assert "`refrain forget u1` again" in failed.stderr
+    with_redis(lambda redis: redis.delete(keys.release_told("r1")))
+    with_redis(tell)
+    done = refrain.run("forget", "u1")
+    assert done.returncode == 0, done.stderr
+    assert "having been told of 1 release" in done.stdout

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from redis import exceptions
+from redis.asyncio.cluster import RedisCluster
+
 from models.listener import Move
 from stream.connect import AnyRedis
 from stream.stores import keys
@@ -62,3 +69,55 @@ async def test_what_they_were_told_is_erased_and_counts_stay(redis: AnyRedis, re
     assert (await releases.about("r1"))["clicked"] == "2"
     again = Feedback(release_id="r1", user_id="u", kind="opened", ts=2.0)
     assert await releases.count([Heard(again, "0", 9)]) == 0  # of one who was never told
+
+
+@asynccontextmanager
+async def full(redis: AnyRedis) -> AsyncIterator[None]:
+    """A Redis that has reached its maxmemory."""
+    nodes = {"target_nodes": RedisCluster.ALL_NODES} if isinstance(redis, RedisCluster) else {}
+    await redis.config_set("maxmemory", "1", **nodes)
+    try:
+        with pytest.raises(exceptions.OutOfMemoryError):
+            await redis.set("anything", "else")
+        yield
+    finally:
+        await redis.config_set("maxmemory", "0", **nodes)
+
+
+async def test_a_full_redis_erases_and_its_sizes_agree(
+    redis: AnyRedis, listeners: Listeners, cohorts: Cohorts, releases: Releases
+) -> None:
+    await settle(listeners, cohorts, "u", "v")
+    await redis.hset(keys.release_told("r1"), mapping={"u": "c1", "v": "c1"})
+    await redis.hset(keys.release_seen("r1"), "u}clicked", "0:7")
+    async with full(redis):
+        assert await listeners.forget("u")
+        assert await cohorts.forget("u") == ["c1"]
+        assert await releases.forget("u") == 1
+    assert await cohorts.everyone(["c1"]) == {"c1": ["v"]}
+    assert await cohorts.sizes() == {"c1": 1}
+    assert (await cohorts.about("c1"))["size"] == "1"
+    assert await redis.hgetall(keys.release_told("r1")) == {b"v": b"c1"}
+    assert not await redis.exists(keys.release_seen("r1"))
+
+
+async def test_one_who_waits_for_a_cohort_is_erased_from_a_full_redis(
+    redis: AnyRedis, listeners: Listeners, cohorts: Cohorts
+) -> None:
+    await put(listeners, digest_of("u"))
+    await cohorts.follow([Move("u", "", "", 1.0)])
+    async with full(redis):
+        assert await listeners.forget("u")
+        assert await cohorts.forget("u") == [""]
+    assert await cohorts.unplaced() == 0
+
+
+async def test_a_size_that_an_attempt_before_left_wrong_is_mended(
+    redis: AnyRedis, listeners: Listeners, cohorts: Cohorts
+) -> None:
+    await settle(listeners, cohorts, "u", "v")
+    await redis.srem(keys.cohort_users("c1"), "u")  # and died
+    await listeners.forget("u")
+    async with full(redis):
+        assert await cohorts.forget("u") == []
+    assert await cohorts.sizes() == {"c1": 1}
