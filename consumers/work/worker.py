@@ -88,11 +88,18 @@ class Worker:
         self._heartbeat.add("feedback counted", counted)
 
     async def songs(self, records: Sequence[Record]) -> None:
-        """Enter songs into the catalogue; one without a value was taken off it, what it was stays known."""
-        songs = [await self._read(Song, record) for record in records if record.value is not None]
-        known = [song for song in songs if song]
-        await self._retry("filling the catalogue", self._catalogue.put, known)
-        self._heartbeat.add("songs", len(known))
+        """Enter songs into the catalogue; take off it those that come without a value."""
+        last: dict[str, Song | None] = {}
+        for record in records:
+            if record.value is None:
+                last[(record.key or b"").decode(errors="replace")] = None
+            elif song := await self._read(Song, record):
+                last[song.song_id] = song
+        there = [song for song in last.values() if song]
+        await self._retry("filling the catalogue", self._catalogue.put, there)
+        gone = [song_id for song_id, song in last.items() if song is None]
+        await self._retry("taking songs off the catalogue", self._catalogue.remove, gone)
+        self._heartbeat.add("songs", len(last))
 
     async def _read(self, kind: Any, record: Record) -> Any:
         event = parse(kind, record)

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 
 from rapidfuzz import fuzz, process
 
 from stream.connect import AnyRedis
+from stream.retry import Clock
 from stream.stores import keys
 from stream.wire.events import Song
 
 __all__ = ["Catalogue"]
 
-REMEMBERED = 200_000
+REMEMBERED = 200_000  # songs
+REMEMBERED_SECONDS = 30.0  # for so long a song may count that was taken off, or changed its artists
+
+NEVER: tuple[float, tuple[str, ...]] = float("-inf"), ()
 
 
 class Catalogue:
-    """The store of songs and artists, with the songs last asked for at hand."""
+    """The store of songs and artists, with the songs last asked for at hand.
 
-    def __init__(self, redis: AnyRedis) -> None:
+    Parameters
+    ----------
+    clock
+        Tells how long ago a song was asked for.
+    """
+
+    def __init__(self, redis: AnyRedis, clock: Clock = time.monotonic) -> None:
         self._redis = redis
-        self._artists: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+        self._clock = clock
+        self._artists: OrderedDict[str, tuple[float, tuple[str, ...]]] = OrderedDict()
 
     async def put(self, songs: Iterable[Song]) -> None:
         """Enter songs, or enter them anew; may be repeated."""
@@ -44,14 +56,22 @@ class Catalogue:
                 pipeline.sadd(keys.artist_genres(artist), *(genre.casefold() for genre in song.genres))
         await pipeline.execute()
 
+    async def remove(self, song_ids: Iterable[str]) -> None:
+        """Take songs off; may be repeated. What they said of their artists stays: others may say the same."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for song_id in song_ids:
+            pipeline.delete(keys.song(song_id))
+        await pipeline.execute()
+
     async def artists_of(self, song_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Return the artists of songs, those at least that the catalogue knows."""
         known: dict[str, tuple[str, ...]] = {}
         asked = []
+        now = self._clock()
         for song_id in dict.fromkeys(song_ids):
-            if song_id in self._artists:
-                self._artists.move_to_end(song_id)
-                known[song_id] = self._artists[song_id]
+            at, artists = self._artists.get(song_id, NEVER)
+            if now - at < REMEMBERED_SECONDS:
+                known[song_id] = artists
             else:
                 asked.append(song_id)
         if not asked:
@@ -60,8 +80,10 @@ class Catalogue:
         for song_id in asked:
             pipeline.hget(keys.song(song_id), "artist_ids")
         for song_id, answer in zip(asked, await pipeline.execute(), strict=True):
+            self._artists.pop(song_id, None)
             if answer:
-                known[song_id] = self._artists[song_id] = tuple(dict.fromkeys(json.loads(answer)))
+                known[song_id] = tuple(dict.fromkeys(json.loads(answer)))
+                self._artists[song_id] = now, known[song_id]
         while len(self._artists) > REMEMBERED:
             self._artists.popitem(last=False)
         return known

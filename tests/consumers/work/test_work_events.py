@@ -110,13 +110,24 @@ def test_a_later_song_takes_the_place_of_an_earlier_one(office: Desk) -> None:
     assert json.loads(found["genres"]) == []
 
 
-def test_a_song_taken_off_the_topic_stays_known(office: Desk) -> None:
+def test_a_song_without_a_value_is_taken_off_the_catalogue(office: Desk) -> None:
     letters = office.log.count("dead-letters")
     ((partition, _),) = office.log.send("songs", [{"song_id": "gone", "artist_ids": ["ana"]}])
+    office.log.wait_until_caught_up("work", "songs")
+    assert office.db.exists("song:{gone}")
     send_nothing(office.settings, "songs", b"gone", partition)
     office.log.wait_until_caught_up("work", "songs")
-    assert json.loads(office.db.hget("song:{gone}", "artist_ids")) == ["ana"]
+    assert not office.db.exists("song:{gone}")
     assert office.log.count("dead-letters") == letters
+
+
+def test_a_song_taken_off_and_entered_again_is_there(office: Desk) -> None:
+    song = {"song_id": "to and fro", "artist_ids": ["early"]}
+    ((partition, _),) = office.log.send("songs", [song])
+    send_nothing(office.settings, "songs", b"to and fro", partition)
+    office.log.send("songs", [song | {"artist_ids": ["late"]}])
+    office.log.wait_until_caught_up("work", "songs")
+    assert json.loads(office.db.hget("song:{to and fro}", "artist_ids")) == ["late"]
 
 
 def bad(topic: str) -> dict[bytes, str]:

@@ -6,7 +6,7 @@ import pytest
 
 from stream.connect import AnyRedis
 from stream.stores import keys
-from stream.stores.catalogue import Catalogue
+from stream.stores.catalogue import REMEMBERED_SECONDS, Catalogue
 from stream.wire.events import Song
 
 
@@ -30,6 +30,19 @@ async def test_a_song_may_be_entered_anew(redis: AnyRedis, catalogue: Catalogue)
     await catalogue.put([song("s1", "b", title="New", genres=["rock"])])
     assert await Catalogue(redis).artists_of(["s1"]) == {"s1": ("b",)}
     assert await redis.hget(keys.song("s1"), "title") == b"New"
+
+
+async def test_a_song_taken_off_is_unknown_as_soon_as_it_is_no_longer_remembered(redis: AnyRedis) -> None:
+    now = 0.0
+    catalogue = Catalogue(redis, lambda: now)
+    await catalogue.put([song("s1", "a")])
+    assert await catalogue.artists_of(["s1"]) == {"s1": ("a",)}
+    await catalogue.remove(["s1", "never there"])
+    now = REMEMBERED_SECONDS
+    assert await catalogue.artists_of(["s1"]) == {}
+    now = 2 * REMEMBERED_SECONDS
+    await catalogue.put([song("s1", "b")])
+    assert await catalogue.artists_of(["s1"]) == {"s1": ("b",)}
 
 
 async def test_what_is_known_of_a_song_is_kept(redis: AnyRedis, catalogue: Catalogue) -> None:
