@@ -145,7 +145,7 @@ class CohortLearner:
 
     @property
     def listeners(self) -> int:
-        """Listeners in the sample."""
+        """Listeners in the sample: those with a taste."""
         return len(self._reservoir)
 
     def ready(self, min_listeners: int) -> bool:
@@ -156,12 +156,12 @@ class CohortLearner:
         """
         if self._last is not None:
             min_listeners = max(min_listeners, min(self._last.listeners // 2, SAMPLE * self.n_cohorts))
-        return self.listeners >= min_listeners and len(self.artists) > 1
+        return self.listeners >= max(min_listeners, 1)
 
     def learn_many(
         self, rows: Sequence[Row], listeners: Sequence[Hashable] | None = None, clicks: int = 0
     ) -> None:
-        """Learn from listeners as they are now.
+        """Learn from listeners as they are now; one who likes no artist has no taste, and teaches nothing.
 
         Parameters
         ----------
@@ -173,18 +173,21 @@ class CohortLearner:
         clicks
             How many clicks led here, for `Model.clicks`.
         """
-        matrix = self._matrix(rows)
-        self._hurried = max(self._hurried - len(rows), 0)
-        haste = HASTE if self._hurried else 1.0
-        self._vectors.memory, self._kmeans.halflife = self.memory / haste, self.halflife * haste
+        self.clicks += clicks
         if listeners is None:
             listeners = range(self._unnamed, self._unnamed + len(rows))
             self._unnamed += len(rows)
-        self.clicks += clicks
+        tasteful = [at for at, (_, stored) in enumerate(rows) if np.any(np.asarray(stored) > 0)]
+        if not tasteful:
+            return
+        matrix = self._matrix([rows[at] for at in tasteful])
+        self._hurried = max(self._hurried - len(tasteful), 0)
+        haste = HASTE if self._hurried else 1.0
+        self._vectors.memory, self._kmeans.halflife = self.memory / haste, self.halflife * haste
         self._vectors.grow(len(self.artists))
         self._vectors.learn_many(matrix)
-        self._reservoir.add(listeners, matrix)
-        if self._last is not None and matrix.nnz:
+        self._reservoir.add([listeners[at] for at in tasteful], matrix)
+        if self._last is not None:
             tastes = self._tastes(matrix)
             tastes = tastes[tastes.any(axis=1)]
             self.distortion = self._kmeans.distortion(tastes)

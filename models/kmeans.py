@@ -18,6 +18,7 @@ Ints = npt.NDArray[np.int64]
 
 CHUNK = 8192
 HALVING = 10  # passes that a cluster is split by
+SAME = 1e-9  # of the squared length: rows nearer than that differ by rounding only
 
 
 class KMeans(cluster.KMeans):
@@ -207,7 +208,9 @@ class KMeans(cluster.KMeans):
 
         For each the cluster with the largest distortion is split, by k-means with two centres on its own
         rows: the larger part keeps the id, the other gets a new one, and all other centres stay.
-        Fewer centres than `n_clusters` are made up for in the same way.
+        Fewer centres than `n_clusters` are made up for in the same way. Where all rows are at their centres
+        there is nothing to split: there are as many centres as there are distinct rows, and those without
+        rows go.
 
         Returns
         -------
@@ -225,7 +228,8 @@ class KMeans(cluster.KMeans):
                 break
             worst = int(np.bincount(nearest, weights=distortion, minlength=len(self.ids)).argmax())
             own = nearest == worst
-            if distortion[own].sum() <= 0:
+            if distortion[own].sum() <= SAME * (rows[own] ** 2).sum():
+                self._keep(sizes > 0)
                 break
             larger, smaller = _halves(rows[own], self.matrix[worst], distortion[own], rng)
             self.matrix[worst] = larger
@@ -279,6 +283,10 @@ class KMeans(cluster.KMeans):
         self.matrix = matrix
         self.ids = list(range(self.next_id, self.next_id + len(matrix)))
         self.next_id += len(matrix)
+
+    def _keep(self, kept: npt.NDArray[np.bool_]) -> None:
+        self.matrix = self.matrix[kept]
+        self.ids = [number for number, stays in zip(self.ids, kept.tolist(), strict=True) if stays]
 
     def _start(self) -> None:
         rows = np.array([[x.get(name, 0.0) for name in self.features] for x in self._waiting])
@@ -349,7 +357,7 @@ def _spread(rows: Floats, n_clusters: int, seed: int) -> Floats:
     rng = np.random.default_rng(seed)
     centers = [rows[rng.integers(len(rows))]]
     distances = ((rows - centers[0]) ** 2).sum(axis=1)
-    while len(centers) < n_clusters and distances.max() > 0:
+    while len(centers) < n_clusters and distances.max() > SAME * (rows**2).sum(axis=1).max():
         centers.append(rows[rng.choice(len(rows), p=distances / distances.sum())])
         distances = np.minimum(distances, ((rows - centers[-1]) ** 2).sum(axis=1))
     return np.array(centers)

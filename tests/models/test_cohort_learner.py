@@ -254,3 +254,32 @@ def test_stored_weights_of_later_years_give_the_same_model(world: World) -> None
 def test_without_listeners_there_is_no_model() -> None:
     with pytest.raises(ValueError, match="ready"):
         learner().snapshot(1, 0.0)
+
+
+def test_listeners_of_one_artist_are_one_cohort() -> None:
+    taught = learner()
+    for batch in range(0, 600, 100):
+        rows = [(["ana"], [1.0 + number % 3]) for number in range(batch, batch + 100)]
+        taught.learn_many(rows, [f"u{number}" for number in range(batch, batch + 100)])
+    assert taught.ready(500)
+    for version in range(1, 4):
+        model = taught.snapshot(version, 0.0)
+        assert model.sizes.tolist() == [600]
+        assert model.cohort_ids == ("c1",)
+
+
+def test_there_are_as_many_cohorts_as_distinct_tastes() -> None:
+    taught = learner()
+    rows = [([f"a{number % 5}", f"a{number % 5 + 1}"], [2.0, 1.0]) for number in range(500)]
+    for version in range(1, 4):
+        taught.learn_many(rows, [f"u{number}" for number in range(500)])
+        assert taught.snapshot(version, 0.0).sizes.tolist() == [100] * 5
+
+
+def test_who_likes_nothing_makes_no_model() -> None:
+    taught = learner()
+    taught.learn_many([(["ana", "bo"], [-1.0, 0.0])] * 20, [f"u{number}" for number in range(20)])
+    assert not taught.ready(1)
+    taught.learn_many([(["ana"], [1.0]), (["bo"], [-1.0])], ["v", "w"])
+    assert taught.ready(1)
+    assert taught.snapshot(1, 0.0).listeners == 1

@@ -225,6 +225,26 @@ def test_fewer_distinct_rows_than_clusters_give_fewer_clusters() -> None:
     assert len(model.ids) == 2
 
 
+def test_rows_that_differ_by_rounding_only_are_not_split() -> None:
+    row = np.random.default_rng(0).normal(size=64)
+    rows = (
+        np.outer(np.linspace(1, 3, 600), row)
+        / np.linalg.norm(np.outer(np.linspace(1, 3, 600), row), axis=1)[:, None]
+    )
+    assert len(np.unique(rows, axis=0)) > 1
+    model = KMeans(n_clusters=5, seed=1)
+    model.start(rows)
+    assert model.rebirth(rows) == {}
+    assert model.ids == [0]
+
+
+def test_centres_without_rows_go_where_there_is_nothing_to_split() -> None:
+    model = KMeans(n_clusters=3, seed=1)
+    model.resume(np.array([[0.0, 1.0], [1.0, 0.0], [5.0, 5.0]]), [3, 4, 7], next_id=8)
+    model.rebirth(np.array([[0.0, 1.0], [1.0, 0.0]] * 10))
+    assert model.ids == [3, 4]
+
+
 def test_rows_of_another_width_are_refused() -> None:
     model = KMeans(n_clusters=3, first=10)
     model.learn_many(BLOBS)

@@ -162,3 +162,14 @@ def test_a_trainer_goes_on_where_the_last_one_stopped(
     assert final.clicks == last.clicks + len(more)
     for cohort in last.cohort_ids:
         assert main_scene(after, cohort) == main_scene(before, cohort)
+
+
+def test_listeners_who_all_play_one_artist_are_one_cohort(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    log.send("clicks", [click | {"artist_ids": ["artist-0-1"]} for click in clicks()])
+    with Running(ingest, settings), Running(train, learning(settings)):
+        wait_for(lambda: current(db) > 0, "a model")
+        wait_for(
+            lambda: db.zrange("cohorts", 0, -1, withscores=True) == [("c1", len(LISTENERS))], "one cohort"
+        )
