@@ -118,7 +118,7 @@ def replay(place: House, split: Holdout, users: list[str], artists: list[str]) -
 
 
 def by_cohort(place: House, split: Holdout, cohorts: npt.NDArray[np.str_]) -> Iterator[Floats]:
-    """Score listeners by the click-through rate that Refrain has predicted for their cohort."""
+    """Score listeners by the play rate that Refrain has predicted for their cohort."""
     for artist in split.artists:
         predicted = dict(place.redis.zrange(keys.release_cohorts(f"r{artist}"), 0, -1, withscores=True))
         yield np.array([predicted.get(cohort, 0.0) for cohort in cohorts])

@@ -164,8 +164,9 @@ def _of_genres(
 
 
 def rank_cohorts(model: Model, target: Target) -> Floats:
-    """Return each cohort's predicted click-through rate, shape (k,), 0 to 1.
+    """Return each cohort's play rate, shape (k,), 0 to 1: the predicted share of members who play the artist.
 
+    It ranks cohorts, and is no click-through rate: of those who would play, a notification brings a part.
     What the closeness of the centre lets expect, times how many more or fewer members play the artists relied
     on than it lets expect; that ratio is shrunk to 1 as by `PRIOR` listeners on either side.
     """
@@ -185,18 +186,20 @@ def rank_cohorts(model: Model, target: Target) -> Floats:
     return np.minimum(predicted, 1.0)
 
 
-def choose_cohorts(ctr: Floats, sizes: npt.NDArray[np.number], limit: float, min_ctr: float = 0.0) -> Ints:
+def choose_cohorts(
+    play_rate: Floats, sizes: npt.NDArray[np.number], limit: float, min_play_rate: float = 0.0
+) -> Ints:
     """Return the cohorts to draw an audience from, best first.
 
     Parameters
     ----------
-    ctr
-        Shape (k,), predicted rates (`rank_cohorts`).
+    play_rate
+        Shape (k,), predicted shares of members who play the artist (`rank_cohorts`).
     sizes
         Shape (k,), members now.
     limit
         How many listeners may be scored at most; the best cohort is always taken.
-    min_ctr
+    min_play_rate
         Cohorts below are left out, as are those at 0 and those without members.
 
     Examples
@@ -204,8 +207,8 @@ def choose_cohorts(ctr: Floats, sizes: npt.NDArray[np.number], limit: float, min
     >>> choose_cohorts(np.array([0.1, 0.4, 0.2]), np.array([10, 10, 10]), limit=20)
     array([1, 2])
     """
-    order = np.argsort(-ctr, kind="stable")
-    order = order[(ctr[order] >= min_ctr) & (ctr[order] > 0) & (sizes[order] > 0)]
+    order = np.argsort(-play_rate, kind="stable")
+    order = order[(play_rate[order] >= min_play_rate) & (play_rate[order] > 0) & (sizes[order] > 0)]
     fits = np.cumsum(sizes[order]) <= limit
     fits[:1] = True
     chosen: Ints = order[fits]

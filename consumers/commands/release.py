@@ -47,7 +47,9 @@ MaxAudience: TypeAlias = Annotated[
 ]
 MinCtr: TypeAlias = Annotated[
     float | None,
-    typer.Option("--min-ctr", metavar="SHARE", min=0, max=1, help="Leave out cohorts that promise less."),
+    typer.Option(
+        "--min-ctr", metavar="SHARE", min=0, max=1, help="Leave out cohorts with a lower play rate."
+    ),
 ]
 
 
@@ -124,7 +126,7 @@ def add(app: typer.Typer) -> None:
         ] = None,
         as_json: Json = False,
     ) -> None:
-        """Show the audience that a release would have: size, cohorts, predicted CTR. Tells nobody."""
+        """Show the audience that a release would have: size, cohorts, play rate. Tells nobody."""
         from consumers.commands.session import ask
         from consumers.queries.audience import ExplainedPreview, Preview, preview_audience
         from consumers.queries.release_request import ReleaseRequest, release_event

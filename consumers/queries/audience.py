@@ -26,13 +26,13 @@ __all__ = ["AudienceCohort", "AudienceListener", "ExplainedPreview", "Preview", 
 
 @dataclass(frozen=True)
 class AudienceCohort:
-    """A cohort in an audience: its size, and how many of its listeners are told."""
+    """A cohort in an audience: its size, how many are told, the share predicted to play the artist."""
 
     cohort_id: str
     label: str
     size: int
     told: int
-    predicted_ctr: float
+    play_rate: float
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,13 @@ class Preview:
         "done", or why nobody would be told.
     relied_on
         What the release is known by.
-    predicted_ctr
-        The mean over listeners of what is predicted of their cohorts; None where nobody would be told.
+    play_rate
+        Predicted share of the audience who play the artist, by their cohorts; None where nobody would be
+        told.
     planned_in_ms
         How long the plan took.
     cohorts
-        The cohort of the highest predicted CTR first.
+        The cohort of the highest play rate first.
     first
         The listeners of the highest scores.
     """
@@ -71,7 +72,7 @@ class Preview:
     pages: int
     reason: str
     relied_on: str
-    predicted_ctr: float | None
+    play_rate: float | None
     model_version: int
     planned_in_ms: float
     cohorts: tuple[AudienceCohort, ...]
@@ -122,7 +123,7 @@ async def preview_audience(
         pages=len(audience.pages),
         reason=audience.reason,
         relied_on=audience.relied_on,
-        predicted_ctr=sum(c.predicted_ctr * c.told for c in cohorts) / len(ranked) if ranked else None,
+        play_rate=sum(c.play_rate * c.told for c in cohorts) / len(ranked) if ranked else None,
         model_version=version,
         planned_in_ms=planned_in_ms,
         cohorts=cohorts,
@@ -170,8 +171,8 @@ async def _cohorts(
             label=(await store.about(cohort)).get("label", ""),
             size=sizes.get(cohort, 0),
             told=number,
-            predicted_ctr=audience.ctr[cohort],
+            play_rate=audience.play_rate[cohort],
         )
         for cohort, number in told.items()
     ]
-    return tuple(sorted(cohorts, key=lambda cohort: -cohort.predicted_ctr))
+    return tuple(sorted(cohorts, key=lambda cohort: -cohort.play_rate))

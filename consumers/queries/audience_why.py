@@ -38,8 +38,8 @@ class WhyAudience:
         Whether they are.
     reason
         "told"; "opted out"; "bot"; "no cohort"; "not met": the model has not met them yet; "min_ctr": their
-        cohort promises less than was asked for; "cohort": their cohort's members were not scored; "score":
-        others scored higher. Or the reason why nobody at all is told.
+        cohort's play rate is below what was asked for; "cohort": their cohort's members were not scored;
+        "score": others scored higher. Or the reason why nobody at all is told.
     score
         Cosine of the listener's taste and the release; None where there is none.
     audience_ends_at
@@ -48,7 +48,7 @@ class WhyAudience:
         Their place among the listeners who were scored, from 1, and how many that were.
     listeners
         Size of the audience.
-    predicted_ctr, cohort_rank
+    play_rate, cohort_rank
         Of their cohort, and its place by that among the `cohorts`; the members of the first
         `cohorts_looked_at` were scored.
     relied_on
@@ -69,7 +69,7 @@ class WhyAudience:
     listeners: int
     cohort: str
     label: str
-    predicted_ctr: float | None
+    play_rate: float | None
     cohort_rank: int | None
     cohorts: int
     cohorts_looked_at: int
@@ -86,7 +86,7 @@ async def why_audience(
     told = [ranked.users[place] for place in draft.told]
     place = ranked.users.index(user) if user in ranked.users else None
     score = await _score(redis, settings, model, draft, user) if place is None else ranked.scores[place]
-    rate = draft.ctr.get(cohort)
+    rate = draft.play_rate.get(cohort)
     catalogue = Catalogue(redis)
     plays = [artist for artist in release.artist_ids if known.listener.affinities.get(artist, 0.0) > 0]
     names = await catalogue.names(plays)
@@ -101,9 +101,9 @@ async def why_audience(
         listeners=len(told),
         cohort=cohort,
         label=dict(zip(model.cohort_ids, model.labels, strict=True)).get(cohort, ""),
-        predicted_ctr=rate,
-        cohort_rank=None if rate is None else 1 + sum(other > rate for other in draft.ctr.values()),
-        cohorts=len(draft.ctr),
+        play_rate=rate,
+        cohort_rank=None if rate is None else 1 + sum(other > rate for other in draft.play_rate.values()),
+        cohorts=len(draft.play_rate),
         cohorts_looked_at=len(draft.chosen),
         relied_on=draft.target.relied_on,
         pulls=await named_pulls(pulls(known.listener.affinities, model, draft.target.vector), catalogue),
@@ -121,11 +121,11 @@ async def _score(redis: AnyRedis, settings: Settings, model: Model, draft: Draft
 
 
 def _reason(known: KnownListener, release: Release, draft: Draft, *, scored: bool) -> str:
-    cohort, rate = known.listener.cohort, draft.ctr.get(known.listener.cohort)
+    cohort, rate = known.listener.cohort, draft.play_rate.get(known.listener.cohort)
     reasons = (
         (known.opted_out, "opted out"),
         (known.listener.bot, "bot"),
-        (not draft.ctr, draft.reason),
+        (not draft.play_rate, draft.reason),
         (not cohort, "no cohort"),
         (rate is None, "not met"),
         (rate is not None and rate < (release.min_ctr or 0.0), "min_ctr"),

@@ -27,7 +27,7 @@ class ReleaseRequest:
     max_audience
         The most listeners that may be told.
     min_ctr
-        Cohorts with a lower predicted CTR are left out.
+        Cohorts with a lower play rate are left out.
     """
 
     artists: tuple[str, ...]

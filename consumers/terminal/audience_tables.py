@@ -21,8 +21,8 @@ REASONS = {
     "bot": "they click like a bot, so are in no cohort and no audience",
     "no cohort": "they are in no cohort yet; `refrain user` says why",
     "not met": "this model has not met them yet; `refrain model list` shows how far the sweep is",
-    "min_ctr": "their cohort promises less than --min-ctr",
-    "cohort": "members are looked at only of cohorts that promise more than theirs",
+    "min_ctr": "the play rate of their cohort is below --min-ctr",
+    "cohort": "only cohorts with a higher play rate than theirs are looked at",
     "score": "it suits others better",
 }
 
@@ -38,7 +38,7 @@ def show_audience(found: Preview) -> None:
         facts(
             {
                 "audience": f"{whole}, of {counted(len(found.cohorts), 'cohort')}",
-                "predicted CTR": percent(found.predicted_ctr),
+                "play rate": f"{percent(found.play_rate)} are predicted to play the artist",
                 "goes by": found.relied_on.replace("_", " "),
                 "model": f"{found.model_version}, {found.planned_in_ms:.0f} ms to plan it",
             }
@@ -49,7 +49,7 @@ def show_audience(found: Preview) -> None:
 
 
 def _show_cohorts(console: Console, found: Preview) -> None:
-    numbers = (Column(name, right=True) for name in ("told", "of", "predicted CTR"))
+    numbers = (Column(name, right=True) for name in ("told", "of", "play rate"))
     table = listing(Column("cohort"), Column("what sets it apart", wide=True), *numbers)
     for cohort in found.cohorts:
         table.add_row(
@@ -57,7 +57,7 @@ def _show_cohorts(console: Console, found: Preview) -> None:
             Text(cohort.label),
             f"{cohort.told:,}",
             f"{cohort.size:,}",
-            percent(cohort.predicted_ctr),
+            percent(cohort.play_rate),
         )
     console.print()
     console.print(table)
@@ -116,8 +116,8 @@ def _cohort(found: WhyAudience) -> str:
     if found.cohort_rank is None:
         return said
     return (
-        f"{said}\nnumber {found.cohort_rank} of {found.cohorts} by predicted CTR "
-        f"({percent(found.predicted_ctr)}); members of {found.cohorts_looked_at} were looked at"
+        f"{said}\nnumber {found.cohort_rank} of {found.cohorts} by play rate "
+        f"({percent(found.play_rate)}); members of {found.cohorts_looked_at} were looked at"
     )
 
 

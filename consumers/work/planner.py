@@ -40,8 +40,8 @@ class Draft:
         "done", or why there is nobody to tell.
     target
         Where the release points.
-    ctr
-        The predicted click-through rate of every cohort.
+    play_rate
+        Cohort -> predicted share of its members who play the artist (`rank_cohorts`).
     chosen
         The cohorts whose members were looked at, best first.
     ranked
@@ -52,7 +52,7 @@ class Draft:
 
     reason: str
     target: Target
-    ctr: dict[str, float] = field(default_factory=dict)
+    play_rate: dict[str, float] = field(default_factory=dict)
     chosen: tuple[str, ...] = ()
     ranked: Ranked = field(default_factory=Ranked)
     told: list[int] = field(default_factory=list)
@@ -89,19 +89,19 @@ class Planner:
         if target.relied_on == "nothing":
             return Draft("nobody knows these artists yet", target)
         rates = rank_cohorts(model, target)
-        ctr = dict(zip(model.cohort_ids, rates.tolist(), strict=True))
+        play_rate = dict(zip(model.cohort_ids, rates.tolist(), strict=True))
         known = await self.cohorts.sizes()
         sizes = np.array([known.get(cohort, 0) for cohort in model.cohort_ids])
         members = await self._members(release, model, rates, sizes)
         chosen = tuple(members)
         if not members and sizes.any():
-            return Draft("no cohort reaches min_ctr", target, ctr)
+            return Draft("no cohort reaches min_ctr", target, play_rate)
         if not any(held.users for held in members.values()):
-            return Draft("nobody is placed under this model yet", target, ctr, chosen)
+            return Draft("nobody is placed under this model yet", target, play_rate, chosen)
         ranked = _rank(members, target)
         told = await self._told(ranked, release.max_audience or self.max_audience)
         reason = "done" if told else "everybody in these cohorts has opted out"
-        return Draft(reason, target, ctr, chosen, ranked, told)
+        return Draft(reason, target, play_rate, chosen, ranked, told)
 
     async def _aim(self, release: Release, model: Model) -> Target:
         return aim(
@@ -153,7 +153,7 @@ def _rank(members: Mapping[str, Members], target: Target) -> Ranked:
 
 def cut(release: Release, model: Model, draft: Draft, now: float) -> Audience:
     """Cut a draft into pages of one cohort each; the page that promises most comes first."""
-    return Audience(_pages(release, model, draft, now), draft.ctr, draft.reason, draft.target.relied_on)
+    return Audience(_pages(release, model, draft, now), draft.play_rate, draft.reason, draft.target.relied_on)
 
 
 def _pages(release: Release, model: Model, draft: Draft, now: float) -> tuple[Page, ...]:

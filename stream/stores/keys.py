@@ -105,7 +105,7 @@ def release(release_id: str) -> str:
 
 
 def release_cohorts(release_id: str) -> str:
-    """Sorted set: cohort -> predicted rate."""
+    """Sorted set: cohort -> predicted play rate."""
     return f"release:{{{release_id}}}:cohorts"
 
 

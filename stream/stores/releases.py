@@ -27,8 +27,8 @@ class Audience:
     ----------
     pages
         Best first.
-    ctr
-        The predicted click-through rate of every cohort.
+    play_rate
+        Cohort -> predicted share of its members who play the artist.
     reason
         "done", or why there is nobody to tell.
     relied_on
@@ -36,7 +36,7 @@ class Audience:
     """
 
     pages: tuple[Page, ...]
-    ctr: Mapping[str, float]
+    play_rate: Mapping[str, float]
     reason: str
     relied_on: str
 
@@ -92,7 +92,7 @@ class Releases:
         content = [
             fields,
             [encode(page) for page in audience.pages],
-            [part for cohort, ctr in audience.ctr.items() for part in (ctr, cohort)],
+            [part for cohort, rate in audience.play_rate.items() for part in (rate, cohort)],
             [part for page in audience.pages for user in page.user_ids for part in (user, page.cohort_id)],
         ]
         name = release.release_id

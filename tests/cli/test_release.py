@@ -212,10 +212,10 @@ def test_a_preview_says_whom_it_would_reach_and_emits_nothing(
     assert found["cohorts"][0]["told"] == 3
     assert {entry["user_id"] for entry in found["first"]} <= {"u1", "u2", "u3"}
     assert len(found["first"]) == 2
-    assert 0 < found["predicted_ctr"] <= 1
+    assert 0 < found["play_rate"] <= 1
     shown = refrain.run("audience", "--artist", "Radiohead").stdout
     assert "Radiohead" in shown
-    assert "predicted CTR" in shown
+    assert "play rate" in shown
     consumer = KafkaConsumer(bootstrap_servers=topics.kafka)
     ends = consumer.end_offsets(
         [TopicPartition(topic, n) for topic in ("releases", "audiences") for n in range(topics.partitions)]
@@ -250,7 +250,7 @@ def test_a_listener_who_is_told_shows_score_place_cohort_and_what_it_went_by(
     assert found["plays_already"] == [{"artist_id": "a1", "name": "Radiohead"}]
     assert "u1 is told" in shown
     assert "made by Radiohead (100 %)" in shown
-    assert "number 1 of 2 by predicted CTR" in shown
+    assert "number 1 of 2 by play rate" in shown
     assert "Radiohead already, which keeps nobody out" in shown
 
 
@@ -275,8 +275,8 @@ def test_below_the_cut_it_says_where_the_audience_ends(service: Settings, refrai
 @pytest.mark.parametrize(
     ("user", "options", "reason", "words"),
     [
-        ("v1", (), "cohort", "only of cohorts that promise more than theirs"),
-        ("v1", ("--min-ctr", "0.2"), "min_ctr", "promises less than --min-ctr"),
+        ("v1", (), "cohort", "only cohorts with a higher play rate than theirs"),
+        ("v1", ("--min-ctr", "0.2"), "min_ctr", "below --min-ctr"),
         ("w1", (), "no cohort", "in no cohort yet"),
         ("robot", (), "bot", "click like a bot"),
     ],

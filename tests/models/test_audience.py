@@ -35,8 +35,8 @@ def test_a_release_goes_to_its_scenes_cohort(world: World, model: Model, scene: 
     given: dict[str, Any] = {"artists": ["never heard"]} | {asked: known}
     target = aim(model, **given, by_genre=by_genre(world))
     assert target.relied_on == asked
-    ctr = rank_cohorts(model, target)
-    assert int(ctr.argmax()) == cohort_of(world, model, scene)
+    rates = rank_cohorts(model, target)
+    assert int(rates.argmax()) == cohort_of(world, model, scene)
 
 
 def scarce(model: Model, artist: str, listeners: int) -> Model:
@@ -83,8 +83,8 @@ def test_artists_that_have_nothing_in_common_say_less(model: Model) -> None:
 def test_for_genres_stands_who_has_most_of_them(world: World, model: Model) -> None:
     some = {"indie": [f"s1a{i}" for i in range(20)] + [f"s2a{i}" for i in range(20)]}
     some |= {"folk": [f"s2a{i}" for i in range(20)] + [f"s3a{i}" for i in range(20)]}
-    ctr = rank_cohorts(model, aim(model, ["new"], genres=["indie", "folk"], by_genre=some))
-    assert int(ctr.argmax()) == cohort_of(world, model, 2)
+    rates = rank_cohorts(model, aim(model, ["new"], genres=["indie", "folk"], by_genre=some))
+    assert int(rates.argmax()) == cohort_of(world, model, 2)
 
 
 def test_an_artist_is_not_on_its_own_label_or_of_its_own_genre(model: Model) -> None:
@@ -106,33 +106,33 @@ def test_the_order_of_what_is_given_makes_no_difference(world: World, model: Mod
 def test_of_what_nothing_is_known_nobody_is_told(model: Model) -> None:
     target = aim(model, ["new"], genres=["unheard"], by_genre={})
     assert target.relied_on == "nothing"
-    ctr = rank_cohorts(model, target)
-    assert not ctr.any()
-    assert len(choose_cohorts(ctr, model.sizes, limit=100)) == 0
+    rates = rank_cohorts(model, target)
+    assert not rates.any()
+    assert len(choose_cohorts(rates, model.sizes, limit=100)) == 0
 
 
 def test_predicted_rates_are_probabilities_that_add_up_to_the_artists_listeners(model: Model) -> None:
     for artist in ("s0a0", "s3a7", "s7a20"):
-        ctr = rank_cohorts(model, aim(model, [artist]))
-        assert ((ctr >= 0) & (ctr <= 1)).all()
+        rates = rank_cohorts(model, aim(model, [artist]))
+        assert ((rates >= 0) & (rates <= 1)).all()
         held = model.holders[:, model.index[artist]].sum()
-        assert ctr @ model.sizes == pytest.approx(held, rel=0.3)
+        assert rates @ model.sizes == pytest.approx(held, rel=0.3)
 
 
 def test_a_cohort_that_plays_the_artist_more_is_predicted_more(model: Model) -> None:
-    ctr = rank_cohorts(model, aim(model, ["s2a0"]))
+    rates = rank_cohorts(model, aim(model, ["s2a0"]))
     share = np.asarray(model.holders[:, [model.index["s2a0"]]].todense()).ravel() / model.sizes
-    assert ctr.argmax() == share.argmax()
-    assert abs(ctr.max() - share.max()) < 0.1
+    assert rates.argmax() == share.argmax()
+    assert abs(rates.max() - share.max()) < 0.1
 
 
 @given(
-    ctr=st.lists(st.floats(0, 1), min_size=1, max_size=10),
+    predicted=st.lists(st.floats(0, 1), min_size=1, max_size=10),
     limit=st.integers(1, 60),
     sizes=st.lists(st.integers(0, 20), min_size=10, max_size=10),
 )
-def test_chosen_cohorts_are_the_best_that_fit(ctr: list[float], limit: int, sizes: list[int]) -> None:
-    rates, members = np.array(ctr), np.array(sizes[: len(ctr)])
+def test_chosen_cohorts_are_the_best_that_fit(predicted: list[float], limit: int, sizes: list[int]) -> None:
+    rates, members = np.array(predicted), np.array(sizes[: len(predicted)])
     chosen = choose_cohorts(rates, members, limit)
     assert (np.diff(rates[chosen]) <= 0).all()
     assert len(chosen) <= 1 or members[chosen].sum() <= limit
@@ -143,7 +143,9 @@ def test_chosen_cohorts_are_the_best_that_fit(ctr: list[float], limit: int, size
 
 
 def test_cohorts_below_the_least_rate_are_left_out() -> None:
-    assert choose_cohorts(np.array([0.3, 0.1, 0.2]), np.full(3, 5), limit=99, min_ctr=0.15).tolist() == [0, 2]
+    assert choose_cohorts(
+        np.array([0.3, 0.1, 0.2]), np.full(3, 5), limit=99, min_play_rate=0.15
+    ).tolist() == [0, 2]
 
 
 def test_members_are_ranked_best_first(world: World, model: Model) -> None:

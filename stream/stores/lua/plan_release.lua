@@ -1,7 +1,7 @@
 -- Fixes the pages of a release before the first is emitted, so that they never differ.
 --
 -- KEYS   1: release:{R}   2: release:{R}:pages   3: release:{R}:cohorts   4: release:{R}:told
--- ARGV   1: who asks   2: msgpack [[field, value, ...], [page, ...], [ctr, cohort, ...], [user, cohort, ...]]
+-- ARGV   1: who asks   2: msgpack [[field, value, ...], [page, ...], [play rate, cohort, ...], [user, cohort, ...]]
 -- result 1, or 0 where the release is no longer in the asker's hand, or has pages already
 
 local STEP = 1000
