@@ -25,6 +25,8 @@ Ints = npt.NDArray[np.int64]
 Row = tuple[Sequence[str], npt.ArrayLike]
 
 BATCH = 1024  # rows a step when the sample is gone through
+REFINED = 20_000  # rows that a small sample is gone through again for, before a model is made:
+MOST_PASSES = 10  # after so many vectors of a small world no longer get better
 MEMBERS = 8  # listeners in the sample for each cohort, before there are all
 DEAD = 20  # a cohort this many times smaller than the mean has lost its members
 SAMPLE = 20  # listeners a cohort that a sample holds before it replaces one of before a restart
@@ -59,7 +61,8 @@ class CohortLearner:
     halflife
         Share of the way to a listener that the nearest centre moves (River's name).
     passes
-        Passes over the reservoir before a model is published.
+        Passes over the reservoir before a model is published; up to ten times as many over a small one, that
+        early models are as good as they can be.
     seed
         Random seed.
 
@@ -139,6 +142,11 @@ class CohortLearner:
         learner._last = model
         return learner
 
+    @property
+    def last(self) -> Model | None:
+        """The last model that was made, or gone on from; None before the first."""
+        return self._last
+
     def skip_ids(self, next_cohort: int) -> None:
         """Give no new cohort a number below `next_cohort`: a model that is lost may have given it."""
         self._kmeans.next_id = max(self._kmeans.next_id, next_cohort - 1)
@@ -217,7 +225,9 @@ class CohortLearner:
             When nothing has been learned yet.
         """
         sample = self._reservoir.rows(len(self.artists))
-        for _ in range(self.passes):
+        for _ in range(
+            min(max(self.passes, REFINED // max(len(self._reservoir), 1)), MOST_PASSES * self.passes)
+        ):
             for start in range(0, sample.shape[0], BATCH):
                 self._vectors.learn_many(sample[start : start + BATCH], count=False)
         self._align()

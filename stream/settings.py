@@ -86,7 +86,14 @@ class Settings(BaseSettings):
     first_model_listeners: int = Field(
         500, ge=2, description="listeners with a taste before the first model is published"
     )
-    publish_every: float = Field(30.0, gt=0, description="seconds between two snapshots of the model")
+    publish_every: float = Field(
+        30.0, gt=0, description="seconds until what was learned is compared with the model that serves"
+    )
+    publish_at_latest: float = Field(
+        900.0,
+        gt=0,
+        description="seconds between two models at most; one that ranks no better waits so long",
+    )
 
     max_audience: int = Field(
         10_000, ge=1, description="listeners told of a release whose event sets no max_audience"

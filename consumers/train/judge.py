@@ -7,7 +7,9 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from zlib import crc32
 
+from consumers.train.schedule import Candidate
 from models.model import Model
+from models.quality.change import moved
 from models.quality.drift import Drift
 from models.quality.validation import (
     ENOUGH,
@@ -23,10 +25,10 @@ __all__ = ["Judge"]
 
 CROWD = 512  # listeners among whom the one who discovers is ranked
 ENOUGH_CROWD = 200
-SPARED = 20  # one listener in so many is not learned from: they judge
-SPARE_FROM = 2000  # listeners in the sample: fewer have nobody to spare
+HOLDOUT = 20  # one listener in so many is not learned from: they judge
+HOLDOUT_FROM = 2000  # listeners in the sample: of fewer everybody is learned from
 AT_ONCE = 50  # discoveries judged of a batch: some 10 ms
-REMEMBERED = 2000  # discoveries of those spared
+REMEMBERED = 2000  # discoveries of those held out
 
 Row = tuple[Sequence[str], Sequence[float]]
 
@@ -37,14 +39,14 @@ class Judge:
     def __init__(self) -> None:
         self._running = Validation()
         self._crowd: deque[Row] = deque(maxlen=CROWD)
-        self._spared: deque[Discovery] = deque(maxlen=REMEMBERED)
+        self._held_out: deque[Discovery] = deque(maxlen=REMEMBERED)
         self._live: Foresight | None = None
         self._model: Model | None = None
         self._ranks, self._distortion = Drift(better=1), Drift(better=-1)
 
-    def spares(self, user_id: str, listeners: int) -> bool:
+    def holds_out(self, user_id: str, listeners: int) -> bool:
         """Say whether a listener is one who judges, whom the learner must not see."""
-        return listeners >= SPARE_FROM and _may_judge(user_id)
+        return listeners >= HOLDOUT_FROM and _may_judge(user_id)
 
     def see(
         self, users: Sequence[str], rows: Sequence[Row], added: Mapping[str, Mapping[str, float]]
@@ -67,7 +69,7 @@ class Judge:
             new = discoveries(artists, stored, added.get(user, {}))
             found += new
             if _may_judge(user):
-                self._spared.extend(new)
+                self._held_out.extend(new)
         self._crowd.extend(rows)
         if self._live is None:
             self.renew()
@@ -82,13 +84,25 @@ class Judge:
         return not math.isnan(distortion) and self._distortion.watch([distortion])
 
     def compare(self, candidate: Model) -> Comparison:
-        """Compare a candidate with the live model, by what the spared listeners discovered last."""
+        """Compare a candidate with the live model, by what the listeners held out discovered last."""
         return self._compare(candidate, "both")
 
     @property
     def judges(self) -> bool:
-        """Whether the spared listeners have discovered enough to compare models by."""
-        return self._live is not None and len(self._spared) >= ENOUGH
+        """Whether the listeners held out have discovered enough to compare models by."""
+        return self._live is not None and len(self._held_out) >= ENOUGH
+
+    def candidate(self, model: Model, *, trial: bool) -> Candidate:
+        """Say all that is to be known of a candidate beside the model that serves."""
+        live = self._model
+        if live is None:
+            return Candidate(self.compare(model))
+        return Candidate(
+            self.compare(model),
+            self.trial(model) if trial else None,
+            moved(live, model),
+            set(live.cohort_ids) != set(model.cohort_ids),
+        )
 
     def trial(self, candidate: Model) -> Comparison | None:
         """Compare its cohorts with the live model's, where it has more of them; else None."""
@@ -99,7 +113,7 @@ class Judge:
     def _compare(self, candidate: Model, by: str) -> Comparison:
         if self._live is None:
             return Comparison(0, 0.0, math.inf)
-        return compare(Foresight(candidate, self._live.crowd), self._live, list(self._spared), by)
+        return compare(Foresight(candidate, self._live.crowd), self._live, list(self._held_out), by)
 
     @property
     def judged(self) -> int | None:
@@ -124,4 +138,4 @@ class Judge:
 
 def _may_judge(user_id: str) -> bool:
     # By a checksum: the same listeners after a restart, and in every trainer.
-    return crc32(user_id.encode()) % SPARED == 0
+    return crc32(user_id.encode()) % HOLDOUT == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 
+from consumers.train.schedule import Reason
 from models.cohorts import genres, labels
 from models.model import Model
 from stream.retry import Retry
@@ -57,8 +58,8 @@ class Publisher:
         self._counted = {}
         self._genres = dict(zip(model.cohort_ids, model.genres, strict=True)) if model else {}
 
-    async def publish(self, model: Model) -> None:
-        """Name its cohorts, and let it serve.
+    async def publish(self, model: Model, reason: Reason) -> None:
+        """Name its cohorts, and let it serve; `reason` says why, for the log.
 
         Raises
         ------
@@ -72,12 +73,13 @@ class Publisher:
         self._heartbeat.gauges["version"] = model.version
         self._heartbeat.add("snapshots")
         logger.info(
-            "model %d: %d cohorts of %d listeners, %d artists, from %d clicks",
+            "model %d: %d cohorts of %d listeners, %d artists, from %d clicks (%s)",
             model.version,
             len(model.cohort_ids),
             model.listeners,
             len(model.artists),
             model.clicks,
+            reason.value,
         )
 
     async def _store(self, named: Model, tops: list[dict[str, float]]) -> None:

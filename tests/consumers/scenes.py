@@ -33,7 +33,13 @@ SCENES = ("Élan", "Bhangra", "Doom", "Fado")
 PER_SCENE = 10
 LISTENERS = tuple(f"listener Ünï {number:03}" for number in range(120))
 
-QUICK = {"cohorts": 4, "dims": 8, "first_model_listeners": 100, "publish_every": 0.05}
+QUICK = {
+    "cohorts": 4,
+    "dims": 8,
+    "first_model_listeners": 100,
+    "publish_every": 0.05,
+    "publish_at_latest": 0.05,
+}
 
 
 def learning(settings: Settings, **more: Any) -> Settings:

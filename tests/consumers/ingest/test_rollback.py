@@ -15,9 +15,11 @@ import redis
 
 from consumers.ingest.ingester import ingest
 from consumers.train.publish import Publisher
+from consumers.train.schedule import Reason
 from consumers.work.worker import work
 from models.model import Model
 from stream.connect import open_redis
+from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import taste_codec as tastes
 from stream.stores.catalogue import Catalogue
@@ -146,9 +148,9 @@ async def test_beside_a_pinned_model_cohorts_keep_the_names_that_it_gave_them(
     snapshots, listeners = Snapshots(client), Listeners(client, 200)
     cohorts, heartbeat = Cohorts(client, listeners), Heartbeat(client, "train")
     lease, catalogue = Lease(client, heartbeat.name), Catalogue(client)
-    publisher = Publisher(cohorts, catalogue, snapshots, lease, heartbeat, asyncio.Event(), 3600)
+    publisher = Publisher(cohorts, catalogue, snapshots, lease, heartbeat, Retry(asyncio.Event()), 3600)
     for version, names in ((1, "1"), (2, "2"), (3, "2"), (4, "4")):
-        await publisher.publish(crowd_model(version))
+        await publisher.publish(crowd_model(version), Reason.TIME)
         assert {(await cohorts.about(cohort))["model_version"] for cohort in COHORTS} == {names}
         if version == 2:
             await snapshots.use(2, pin=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 
 import pytest
 import redis
 
 from consumers.ingest.ingester import ingest
+from consumers.ingest.sweep import Sweeper
+from consumers.train import schedule
 from consumers.train.trainer import train
 from stream.settings import Settings
 from stream.stores import snapshots
@@ -27,7 +30,7 @@ def current(db: redis.Redis) -> int:
 def settled(db: redis.Redis, number: int) -> bool:
     """Whether a trainer has learned all that these clicks were applied to, and all are where it says."""
     trainer = heartbeat(db)
-    learned = (trainer.get("clicks"), trainer.get("applied"), trainer.get("settled")) == (
+    learned = (trainer.get("clicks"), trainer.get("applied"), trainer.get("up_to_date")) == (
         str(number),
         str(number),
         "1",
@@ -173,3 +176,44 @@ def test_listeners_who_all_play_one_artist_are_one_cohort(
         wait_for(
             lambda: db.zrange("cohorts", 0, -1, withscores=True) == [("c1", len(LISTENERS))], "one cohort"
         )
+
+
+def test_the_next_model_waits_until_all_are_placed_by_the_last(
+    settings: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def rest(sweeper: Sweeper) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Sweeper, "run", rest)
+    under_way = {"version": 1, "met": 0, "listeners": len(LISTENERS), "began_at": 0, "done": 0}
+    db.hset("model:sweep", mapping=under_way)
+    with Running(ingest, settings), Running(train, learning(settings)), clicking(log):
+        wait_for(lambda: current(db) == 1, "the first model")
+        rows = int(heartbeat(db)["rows"])
+        wait_for(lambda: int(heartbeat(db)["rows"]) > rows + 5 * len(LISTENERS), "more to be learned")
+        assert current(db) == 1
+        db.hset("model:sweep", "done", 1)
+        wait_for(lambda: current(db) == 2, "the next model")
+
+
+def test_without_an_ingester_nobody_is_waited_for(settings: Settings, log: KafkaLog, db: redis.Redis) -> None:
+    log.send("clicks", clicks())
+    with Running(ingest, settings):
+        log.wait_until_caught_up("ingest", "clicks")
+    with Running(train, learning(settings)):
+        wait_for(lambda: current(db) >= 2, "two models, though nobody sweeps")
+
+
+def test_models_that_rank_the_same_are_held_back(
+    settings: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "MOVED", 2.0)
+    log.send("clicks", clicks(each=40))  # every artist is known to the first model
+    with Running(ingest, settings):
+        log.wait_until_caught_up("ingest", "clicks")
+        with Running(train, learning(settings, publish_at_latest=10_000)), clicking(log):
+            wait_for(lambda: int(heartbeat(db).get("held", 0)) >= 3, "candidates that are held back")
+            held_beside = current(db)
+            held = int(heartbeat(db)["held"])
+            wait_for(lambda: int(heartbeat(db)["held"]) > held, "another")
+            assert current(db) == held_beside

@@ -109,7 +109,7 @@ def test_a_trainer_goes_on_from_the_last_good_snapshot_and_gives_no_number_twice
     caplog.set_level(logging.INFO, "consumers")
     with Running(train, learning(settings, cohorts=6)):
         wait_for(lambda: current(db) > max(bad.values()), "a new model")
-        wait_for(lambda: heartbeat(db).get("settled") == "1", "all to be learned")
+        wait_for(lambda: heartbeat(db).get("up_to_date") == "1", "all to be learned")
     for said, version in bad.items():
         assert f"snapshot {version} " in caplog.text
         assert said in caplog.text

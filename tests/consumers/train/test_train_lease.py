@@ -10,7 +10,7 @@ import redis
 from kafka import KafkaConsumer
 
 from consumers.ingest.ingester import ingest
-from consumers.train import trainer
+from consumers.train import lead
 from consumers.train.trainer import train
 from models.model import Model
 from stream.settings import Settings
@@ -40,8 +40,8 @@ def newest(settings: Settings) -> Model:
 
 
 def test_a_lease_is_free_and_asked_for_in_time(db: redis.Redis) -> None:
-    assert Lease(db, "t").seconds + trainer.STANDBY_SECONDS < PROMISED
-    assert Lease(db, "t").seconds > 3 * trainer.RENEW_SECONDS
+    assert Lease(db, "t").seconds + lead.STANDBY_SECONDS < PROMISED
+    assert Lease(db, "t").seconds > 3 * lead.RENEW_SECONDS
 
 
 def test_a_trainer_that_is_killed_has_a_successor_who_keeps_the_cohorts(
@@ -85,7 +85,7 @@ def test_a_trainer_that_is_asked_to_end_leaves_its_lease_to_another(
 def test_a_trainer_that_was_held_up_publishes_nothing_under_anothers_lease(
     settings: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer, "RENEW_SECONDS", 1000.0)  # it does not come to look
+    monkeypatch.setattr(lead, "RENEW_SECONDS", 1000.0)  # it does not come to look
     with Running(ingest, settings), Running(train, learning(settings)), clicking(log):
         wait_for(lambda: current(db) >= 2, "some models")
         db.set(LEASE, "another")
@@ -102,7 +102,7 @@ def test_a_trainer_that_was_held_up_publishes_nothing_under_anothers_lease(
 def test_a_trainer_that_lost_its_lease_learns_no_more(
     settings: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer, "RENEW_SECONDS", 0.1)
+    monkeypatch.setattr(lead, "RENEW_SECONDS", 0.1)
     waiting = learning(settings, first_model_listeners=1000)
     with Running(ingest, settings), Running(train, waiting):
         wait_for(lambda: log.members("train"), "it to read clicks")
@@ -119,7 +119,7 @@ def test_a_trainer_that_lost_its_lease_learns_no_more(
 def test_a_dead_member_of_its_group_keeps_nobody_from_learning(
     settings: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer, "RENEW_SECONDS", 0.1)
+    monkeypatch.setattr(lead, "RENEW_SECONDS", 0.1)
     log.send("clicks", clicks())
     with Running(ingest, settings):
         log.wait_until_caught_up("ingest", "clicks")

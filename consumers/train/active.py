@@ -1,0 +1,196 @@
+"""Which listeners to learn from: those who click, and while nobody does, those who clicked lately."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+
+from aiokafka import ConsumerRecord
+
+from models.affinity import ACTION_WEIGHTS, ForwardDecay
+from models.listener import Click
+from stream.connect import AnyRedis
+from stream.retry import Retry
+from stream.stores.catalogue import Catalogue
+from stream.stores.cohorts import Cohorts
+from stream.stores.heartbeats import BEAT_SECONDS, heartbeats
+from stream.wire.consumer import Consumer
+from stream.wire.events import Record, parse_clicks
+
+__all__ = ["ActiveListeners", "RecentListeners"]
+
+SAMPLE = 512  # listeners learned from at once
+READ = 10_000  # clicks looked at for a sample: the faster they come, the smaller the share of them
+BEHIND = 50_000  # clicks not read yet of which the trainer passes over all but the last `READ`
+RECENT = 50_000  # listeners remembered, to learn from again while nobody clicks
+REPEATS = 3  # times that each of them is learned from again
+UNASSIGNED_SECONDS = 0.2
+
+ENDED = 2 * BEAT_SECONDS  # seconds without progress after which ingesters have no more to do
+
+Added = Mapping[str, Mapping[str, float]]
+
+
+class ActiveListeners:
+    """Reads clicks, and says who of their listeners to learn from.
+
+    Clicks only say who is active; what is learned from is the listener's own row in Redis. Any partition is
+    a uniform sample of listeners, so clicks may be passed over; what counts is that nobody is passed over
+    for good.
+
+    Attributes
+    ----------
+    clicks
+        Read, or passed over, so far.
+    passed_over
+        Clicks that were not read, because more had come than could be.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, decay: ForwardDecay, recent: RecentListeners, retry: Retry
+    ) -> None:
+        self.clicks = self.passed_over = self._made_up_for = 0
+        self._catalogue = catalogue
+        self._decay = decay
+        self._recent = recent
+        self._retry = retry
+        self._random = random.Random(0)  # noqa: S311 - a sample, not a secret
+
+    async def next(self, consumer: Consumer) -> tuple[list[str], Added]:
+        """Return some listeners to learn from, and what the clicks read just now add to each artist.
+
+        They are those who clicked just now; where nobody did, some of the recent ones again.
+        """
+        if added := await self._clicked(consumer):
+            return list(added), added
+        again = await self._retry("looking how far ingesters are", self._again)
+        return again, {}
+
+    async def _clicked(self, consumer: Consumer) -> Added:
+        if not consumer.assignment():
+            # It would wait until Kafka has given up on a trainer that died; there is enough to learn from.
+            await asyncio.sleep(UNASSIGNED_SECONDS)
+            return {}
+        await self._pass_over(consumer)
+        found = await consumer.getmany(timeout_ms=200, max_records=READ)
+        records = [record for records in found.values() for record in records]
+        self.clicks += len(records)
+        clicks = self._sampled(records)
+        self._recent.add(click.user_id for click in clicks)
+        return await self._added(clicks)
+
+    async def _again(self) -> list[str]:
+        if self.passed_over > self._made_up_for:
+            self._made_up_for = self.passed_over
+            await self._recent.remember()
+        return await self._recent.again()
+
+    async def _pass_over(self, consumer: Consumer) -> None:
+        """Go on near the end where the trainer is far behind: it needs a sample, and the newest clicks."""
+        left = {}
+        for partition in consumer.assignment():
+            if (end := consumer.highwater(partition)) is not None:  # known from the first fetch on
+                left[partition] = end, end - await consumer.position(partition)
+        if sum(behind for _, behind in left.values()) <= BEHIND:
+            return
+        for partition, (end, behind) in left.items():
+            passed_over = behind - READ // len(left)
+            if passed_over > 0:
+                consumer.seek(partition, end - READ // len(left))
+                self.clicks += passed_over
+                self.passed_over += passed_over
+
+    def _sampled(self, records: list[ConsumerRecord]) -> list[Click]:
+        if len(records) > 4 * SAMPLE:
+            records = self._random.sample(records, 4 * SAMPLE)
+        # What is no click, the ingester sends to the dead letters.
+        clicks, _ = parse_clicks(
+            (Record(r.topic, r.partition, r.offset, r.key, r.value) for r in records), time.time()
+        )
+        return clicks
+
+    async def _added(self, clicks: list[Click]) -> Added:
+        songs = {click.song_id for click in clicks if not click.artist_ids}
+        known = await self._retry("asking for songs", self._catalogue.artists_of, songs)
+        added: dict[str, dict[str, float]] = {}
+        for click in clicks:
+            if click.user_id in added or len(added) < SAMPLE:
+                theirs = added.setdefault(click.user_id, {})
+                weight = self._decay.stored(ACTION_WEIGHTS[click.action], click.ts)
+                for artist in click.artist_ids or known.get(click.song_id, ()):
+                    theirs[artist] = theirs.get(artist, 0.0) + weight
+        return added
+
+
+class RecentListeners:
+    """Listeners who clicked lately, to learn from `REPEATS` times more while nobody clicks.
+
+    Counted from when the ingesters, too, have no more to do: they may be behind, and what is learned from is
+    what they write.
+
+    Attributes
+    ----------
+    applied
+        Clicks that the ingesters say they have applied; -1 before they were asked.
+    """
+
+    def __init__(self, redis: AnyRedis, cohorts: Cohorts, clock: Callable[[], float]) -> None:
+        self.applied = -1
+        self._redis = redis
+        self._cohorts = cohorts
+        self._clock = clock
+        self._random = random.Random(0)  # noqa: S311 - a sample, not a secret
+        self._recent: OrderedDict[str, None] = OrderedDict()
+        self._waiting: list[str] = []
+        self._rounds = 0
+        self._active_at = clock()
+
+    @property
+    def all_learned(self) -> bool:
+        """Whether there is nothing left to learn from until somebody clicks."""
+        return not self._rounds and not self._waiting and self.quiet >= ENDED
+
+    @property
+    def quiet(self) -> float:
+        """For how many seconds nobody has clicked, and no ingester has applied anything."""
+        return self._clock() - self._active_at
+
+    async def remember(self) -> None:
+        """Take in some of the listeners whom Redis knows, to be learned from once."""
+        self._recent.update(dict.fromkeys(await self._cohorts.sample(RECENT)))
+        self._forget_oldest()
+        self._rounds = max(self._rounds, 1)
+
+    def add(self, users: Iterable[str]) -> None:
+        """Note that some listeners have clicked."""
+        for user in users:
+            self._recent[user] = None
+            self._recent.move_to_end(user)
+            self._active()
+        self._forget_oldest()
+
+    async def again(self) -> list[str]:
+        """Return some to learn from while nobody clicks; none where all have been learned from."""
+        applied = sum(int(ingester.get("clicks", 0)) for ingester in await self.ingesters())
+        if applied != self.applied:
+            self.applied = applied
+            self._active()
+        if not self._waiting and self._rounds:
+            self._rounds -= 1
+            self._waiting = self._random.sample(list(self._recent), len(self._recent))
+        users, self._waiting = self._waiting[:SAMPLE], self._waiting[SAMPLE:]
+        return users
+
+    async def ingesters(self) -> list[dict[str, str]]:
+        """Return what each ingester that lives says of itself."""
+        return [state for state in (await heartbeats(self._redis)).values() if state["kind"] == "ingest"]
+
+    def _active(self) -> None:
+        self._rounds, self._active_at = REPEATS, self._clock()
+
+    def _forget_oldest(self) -> None:
+        while len(self._recent) > RECENT:
+            self._recent.popitem(last=False)
