@@ -101,6 +101,12 @@ class Settings(BaseSettings):
     candidates: float = Field(
         0.25, gt=0, le=1, description="share of all listeners whose own score is looked at for a release"
     )
+    members_mb: float = Field(
+        1000.0,
+        gt=0,
+        description="memory of a worker for tastes, in MB (some 3 million listeners of 64 dimensions); "
+        "of cohorts beyond it the members are read for each release",
+    )
     release_days: float = Field(
         90.0, gt=0, description="days after which a release, or a cohort that died, is forgotten in Redis"
     )

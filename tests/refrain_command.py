@@ -44,10 +44,17 @@ class Refrain:
 
     def start(self, *arguments: str, **settings: object) -> Child:
         """Start it beside the test. What it prints is in the child's `log`."""
+        return self._start([_executable()], arguments, settings)
+
+    def start_python(self, code: str, *arguments: str, **settings: object) -> Child:
+        """Start Python code that becomes the command, in place of the command."""
+        return self._start([sys.executable, "-c", code], arguments, settings)
+
+    def _start(self, program: list[str], arguments: tuple[str, ...], settings: dict[str, object]) -> Child:
         number = len(list(self._folder.glob("*.log")))
         child = Child(
             f"refrain {' '.join(arguments)}",
-            [_executable(), *arguments],
+            [*program, *arguments],
             env=self._environment(settings),
             cwd=self._folder,
             log=self._folder / f"{arguments[0]}-{number}.log",

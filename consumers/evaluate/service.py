@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from models.audience import Target, aim, choose_cohorts, rank_cohorts, rank_members
+from models.audience import Target, aim, choose_cohorts, rank_cohorts, score_members
 from models.cohort_learner import CohortLearner
 from models.listener import Click, Listener, Rules
 from models.model import Model
@@ -160,8 +160,7 @@ class Service:
     def _ranked(self, members: Ints, target: Target) -> Floats:
         scores = np.full(len(self.cohorts), -np.inf)
         if target.vector.any():
-            order, ranked = rank_members(self.tastes[members], target)
-            scores[members[order]] = ranked
+            scores[members] = score_members(self.tastes[members], target)
         return scores
 
     def _digest(self, numbers: list[int], clicks: Sequence[Sequence[Click]], now: float) -> None:

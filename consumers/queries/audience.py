@@ -11,13 +11,13 @@ from consumers.queries.audience_why import WhyAudience, why_audience
 from consumers.queries.known_listener import read_known_listener
 from consumers.queries.no_model import no_model
 from consumers.work.member_cache import MemberCache
-from consumers.work.planner import Planner, cut
+from consumers.work.planner import Audience, Planner, cut
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
-from stream.stores.releases import Audience, Releases
+from stream.stores.opted_out import OptedOut
 from stream.stores.snapshots import Snapshots
 from stream.wire.events import Release
 
@@ -112,7 +112,8 @@ async def preview_audience(
     model = await snapshots.load(version)
     known = await read_known_listener(redis, settings, why, model) if why is not None else None
     began = time.perf_counter()
-    draft = await _planner(redis, settings).draft(release, model)
+    planner = _planner(redis, settings)
+    draft = await planner.draft(release, await planner.look_up(release), model)
     audience = cut(release, model, draft, time.time())
     planned_in_ms = round(1000 * (time.perf_counter() - began), 1)
     ranked = _ranked(audience)
@@ -143,9 +144,8 @@ def _planner(redis: AnyRedis, settings: Settings) -> Planner:
     listeners, cohorts = Listeners(redis, settings.max_artists), _cohort_store(redis, settings)
     return Planner(
         MemberCache(listeners, cohorts),
-        cohorts,
         Catalogue(redis),
-        Releases(redis, settings.release_seconds),
+        OptedOut(redis),
         settings.candidates,
         settings.max_audience,
     )

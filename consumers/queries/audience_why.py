@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from consumers.queries.known_listener import KnownListener
 from consumers.queries.placement import Pull, named_pulls
 from consumers.work.planner import Draft
-from models.audience import rank_members
+from models.audience import score_members
 from models.explain import pulls
 from models.model import Model
 from models.taste import unit
@@ -82,10 +82,11 @@ async def why_audience(
     redis: AnyRedis, settings: Settings, release: Release, model: Model, draft: Draft, known: KnownListener
 ) -> WhyAudience:
     """Return why a listener is in an audience, or is not."""
-    user, cohort, ranked = known.listener.user_id, known.listener.cohort, draft.ranked
-    told = [ranked.users[place] for place in draft.told]
-    place = ranked.users.index(user) if user in ranked.users else None
-    score = await _score(redis, settings, model, draft, user) if place is None else ranked.scores[place]
+    user, cohort, candidates = known.listener.user_id, known.listener.cohort, draft.candidates
+    told = candidates.users_at(draft.told)
+    row = candidates.users.index(user) if user in candidates.users else None
+    scores = candidates.scores.astype(float)
+    score = await _score(redis, settings, model, draft, user) if row is None else float(scores[row])
     rate = draft.play_rate.get(cohort)
     catalogue = Catalogue(redis)
     plays = [artist for artist in release.artist_ids if known.listener.affinities.get(artist, 0.0) > 0]
@@ -93,11 +94,11 @@ async def why_audience(
     return WhyAudience(
         user_id=user,
         told=user in told,
-        reason="told" if user in told else _reason(known, release, draft, scored=place is not None),
+        reason="told" if user in told else _reason(known, release, draft, scored=row is not None),
         score=None if score is None else round(score, 6),
-        audience_ends_at=round(ranked.scores[draft.told[-1]], 6) if told else None,
-        place=None if place is None else place + 1,
-        looked_at=len(ranked.users),
+        audience_ends_at=round(float(scores[draft.told[-1]]), 6) if told else None,
+        place=None if row is None else 1 + int((scores > scores[row]).sum()),
+        looked_at=len(candidates.users),
         listeners=len(told),
         cohort=cohort,
         label=dict(zip(model.cohort_ids, model.labels, strict=True)).get(cohort, ""),
@@ -116,8 +117,7 @@ async def _score(redis: AnyRedis, settings: Settings, model: Model, draft: Draft
     _, tastes = await Listeners(redis, settings.max_artists).tastes([user], model.n_dims)
     if not tastes.any() or draft.target.relied_on == "nothing":
         return None
-    _, scores = rank_members(unit(tastes), draft.target)
-    return float(scores[0])
+    return float(score_members(unit(tastes), draft.target)[0])
 
 
 def _reason(known: KnownListener, release: Release, draft: Draft, *, scored: bool) -> str:

@@ -12,7 +12,7 @@ from stream.errors import UnknownListener
 from stream.settings import Settings
 from stream.stores.guards import guard_decay
 from stream.stores.listeners import Listeners, Want
-from stream.stores.releases import Releases
+from stream.stores.opted_out import OptedOut
 
 __all__ = ["KnownListener", "read_known_listener"]
 
@@ -46,7 +46,7 @@ async def read_known_listener(
     """
     store = Listeners(redis, settings.max_artists)
     (listener,), _ = await store.read([Want(user_id)], (model.version, model.n_dims) if model else None)
-    opted_out = user_id in await Releases(redis, settings.release_seconds).opted_out([user_id])
+    opted_out = user_id in await OptedOut(redis).among([user_id])
     if not listener.rev:
         known = " (who has opted out, which is remembered)" if opted_out else ""
         raise UnknownListener(

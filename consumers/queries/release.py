@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stream.connect import AnyRedis
 from stream.settings import Settings
-from stream.stores.releases import Releases
+from stream.stores.releases import Releases, State
 
 __all__ = ["KnownRelease", "read_release"]
 
@@ -27,7 +27,7 @@ class KnownRelease:
     @property
     def done(self) -> bool:
         """Whether its audience is out, or it was found that nobody is to be told."""
-        return self.fields.get("state") == "done"
+        return self.fields.get("state") == State.DONE
 
     @property
     def audience(self) -> int:

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 TOGETHER = 1000  # songs or feedback events handled at once
 WITHIN = 0.05  # seconds that the first of them waits for others
+SESSION_SECONDS = 6.0  # until Kafka gives a dead worker's partitions to others: the least that brokers allow
 PATIENCE = 4.0  # seconds to be done with what is in hand when the process is to end
 FAREWELL = 2.5  # seconds to leave the group
 
@@ -84,8 +85,8 @@ class Agents:
             store="memory://",
             consumer_auto_offset_reset="earliest",
             broker_commit_interval=0.5,
-            broker_session_timeout=10.0,
-            broker_heartbeat_interval=2.0,
+            broker_session_timeout=SESSION_SECONDS,
+            broker_heartbeat_interval=SESSION_SECONDS / 4,
             stream_wait_empty=True,
         )
 
@@ -135,18 +136,21 @@ class Agents:
                 self._idle.set()
         return True
 
-    async def start(self) -> None:
-        """Join the group."""
-        await self._app.start()
-
     async def run(self) -> None:
-        """Return when the process is to end; raise what an agent failed of."""
+        """Join the group; return when the process is to end, and raise what an agent failed of.
+
+        Faust tries once to reach Kafka: somebody else must have waited for it. To join takes as long as the
+        group is busy with members who have died.
+        """
+        joining = asyncio.ensure_future(self._app.start())
         stopping = asyncio.ensure_future(self._stop.wait())
-        waited: set[asyncio.Future[Any]] = {stopping, self._failed}
-        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if self._failed.done():
-            self._failed.result()
+        waited: set[asyncio.Future[Any]] = {joining, stopping, self._failed}
+        while not (self._failed.done() or stopping.done()):
+            done, waited = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            for future in done:
+                future.result()
+        for future in (joining, stopping):
+            future.cancel()
 
     async def end(self) -> None:
         """Let what is in hand be done, as far as it can be, commit, and leave the group."""

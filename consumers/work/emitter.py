@@ -1,35 +1,87 @@
-"""Answers a release: plan, fix the pages, emit them, each page once though workers die in the middle."""
+"""Answers a release: plan, fix each page, emit it; each page once, though workers die in the middle."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
 from consumers.runtime.live_model import LiveModel
-from consumers.work.planner import Planner
-from stream.stores.releases import Releases
+from consumers.work.planner import Audience, Lookup, Planner
+from stream.connect import REDIS_ERRORS
+from stream.stores.releases import Asked, OpenRelease, Releases, State
 from stream.wire.consumer import Consumer
-from stream.wire.events import Release, Summary, encode
+from stream.wire.events import Page, Summary, encode
 
 __all__ = ["Emitter"]
 
 logger = logging.getLogger(__name__)
 
-IN_HAND = 5.0  # seconds that a release is ours, from one step to the next
+T = TypeVar("T")
+
+IN_HAND = 2.0  # seconds after which another goes on with the release of a worker that is silent
+RENEW = 0.5  # seconds between two signs that it is not
 SLACK = 60.0  # seconds by which clocks may differ
 AT_ONCE = 5  # pages on their way
+
+
+@dataclass
+class _Answer:
+    """How far the answer to a release is.
+
+    Attributes
+    ----------
+    out
+        Pages and summary that are in the topic already, as bytes -> when they were sent, in Unix seconds.
+    pages
+        Those that are fixed.
+    latency_ms
+        From the publishing of the release to the broker's word that it has the first page.
+    """
+
+    asked: Asked
+    out: Mapping[bytes, float] = field(default_factory=dict)
+    pages: list[Page] = field(default_factory=list)
+    latency_ms: float | None = None
+
+    @property
+    def name(self) -> str:
+        return self.asked.release.release_id
+
+    def first_page_out(self, at: float) -> None:
+        if self.asked.published_at is not None:
+            self.latency_ms = 1000 * (at - self.asked.published_at)
+
+    def summary(self, reason: str) -> Summary:
+        return Summary(
+            release_id=self.name,
+            pages=len(self.pages),
+            users=sum(len(page.user_ids) for page in self.pages),
+            cohorts=len({page.cohort_id for page in self.pages}),
+            reason=reason,
+        )
+
+
+class _Lost(Exception):
+    """Another worker has the release in hand by now."""
 
 
 class Emitter:
     """Emits audiences.
 
-    A page is identified by release and number. Pages are fixed in Redis before the first goes out; whoever
-    goes on after a crash looks in the topic for those that are out, and emits the others.
+    A page is identified by release and number. It is fixed in Redis before it goes out; whoever goes on after
+    a crash looks in the topic for what is out, emits the rest, and plans what was not fixed yet:
+    `stream.stores.releases` has the states. Before the first page goes out there are three round trips to
+    Redis at most: one takes the release in hand and reads what its plan needs, one reads who of its audience
+    has just opted out (where somebody has), one fixes the page.
     """
 
     def __init__(
@@ -49,77 +101,128 @@ class Emitter:
         self._name = name
         self._in_hand: set[str] = set()
 
-    async def answer(self, release: Release, published_at: float | None) -> None:
+    async def answer(self, asked: Asked) -> bool:
         """Emit the audience of a release, unless it is out already or somebody has it in hand.
 
-        Parameters
-        ----------
-        published_at
-            Unix seconds: the latency counts from here. None: it is not known.
+        Returns
+        -------
+        Whether it was emitted, or what was missing of it.
         """
-        if release.release_id in self._in_hand:
-            return
-        self._in_hand.add(release.release_id)
+        name = asked.release.release_id
+        if name in self._in_hand:
+            return False
+        self._in_hand.add(name)
         try:
-            await self._answer(release, published_at)
+            return await self._answer(asked)
+        except _Lost:
+            logger.warning("another worker goes on with release %s: this one was silent for too long", name)
+            return False
         finally:
-            self._in_hand.remove(release.release_id)
+            self._in_hand.remove(name)
 
-    async def _answer(self, release: Release, published_at: float | None) -> None:
+    async def finish_abandoned(self) -> None:
+        """Answer the releases that a worker has left in the middle."""
+        for asked in await self._releases.abandoned(time.time()):
+            await self.answer(asked)
+
+    async def _answer(self, asked: Asked) -> bool:
         now = time.time()
-        state = await self._hold(release, now)
-        if state == "new":
-            audience = await self._planner.plan(release, self._live.model, now)
-            if await self._releases.plan(release, audience, self._name, now):
-                await self._emit(release, set(), published_at)
-        elif state == "planned":
-            await self._go_on(release)
-
-    async def finish_open(self) -> None:
-        """Answer the releases that have been in hand for longer than anybody needs."""
-        for release in await self._releases.left_open(time.time() - IN_HAND):
-            await self.answer(release, None)
-
-    async def _hold(self, release: Release, now: float) -> str:
-        return await self._releases.claim(release, self._name, now, IN_HAND)
-
-    async def _go_on(self, release: Release) -> None:
-        name = release.release_id
-        since = float((await self._releases.about(name)).get("planned_at", 0)) - SLACK
-        out = await self._out(name, since)
-        logger.info("going on with release %s, of which %d events are out", name, len(out))
-        await self._emit(release, out, None)
-
-    async def _emit(self, release: Release, out: set[bytes], published_at: float | None) -> None:
-        name = release.release_id
-        pages = await self._releases.pages(name)
-        missing = [page for page in pages if page not in out]
-        latency = None
-        for at in range(0, len(missing), AT_ONCE):
-            if at and await self._hold(release, time.time()) != "planned":
-                return  # we were away for so long that another has gone on with it
-            await self._send(name, missing[at : at + AT_ONCE])
-            if published_at is not None and latency is None:
-                latency = 1000 * (time.time() - published_at)
-        about = await self._releases.about(name)
-        summary = Summary(
-            release_id=name,
-            pages=len(pages),
-            users=int(about["audience"]),
-            cohorts=int(about["cohorts"]),
-            reason=about["reason"],
+        state, lookup = await asyncio.gather(
+            self._releases.claim(asked, self._name, now, IN_HAND), self._planner.look_up(asked.release)
         )
-        if (last := encode(summary)) not in out:
-            await self._send(name, [last])
-        await self._releases.finish(name, latency)
-        logger.info("release %s: %d pages", name, len(pages))
+        if state is None or state == State.DONE:
+            return False
+        async with self._kept_in_hand(asked.release.release_id):
+            if state == State.NEW:
+                await self._begin(_Answer(asked), lookup)
+            else:
+                await self._go_on(await self._releases.left_by(asked.release.release_id))
+        return True
 
-    async def _send(self, release_id: str, events: Sequence[bytes]) -> None:
-        key = release_id.encode()
-        await asyncio.gather(*[await self._producer.send("audiences", key=key, value=e) for e in events])
+    @contextlib.asynccontextmanager
+    async def _kept_in_hand(self, release_id: str) -> AsyncIterator[None]:
+        async def keep() -> None:
+            while True:
+                await asyncio.sleep(RENEW)
+                with contextlib.suppress(*REDIS_ERRORS):
+                    await self._renew(release_id)
 
-    async def _out(self, release_id: str, since: float) -> set[bytes]:
-        """Return the pages, and the summary, that are in the topic."""
+        keeping = asyncio.create_task(keep())
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            await asyncio.wait({keeping})
+
+    async def _renew(self, release_id: str) -> bool:
+        return await self._releases.renew(release_id, self._name, time.time() + IN_HAND)
+
+    async def _begin(self, answer: _Answer, lookup: Lookup) -> None:
+        now = time.time()
+        audience = await self._planner.plan(answer.asked.release, lookup, self._live.model, now)
+        about: dict[str, str | float] = {
+            "artist_ids": json.dumps(answer.asked.release.artist_ids),
+            "title": answer.asked.release.title or "",
+            "planned_at": now,
+            "reason": audience.reason,
+            "relied_on": audience.relied_on,
+        }
+        await self._emit(answer, audience, about)
+        await self._end(answer, audience.reason, about)
+
+    async def _go_on(self, left: OpenRelease) -> None:
+        release = left.asked.release
+        out = await self._out(release.release_id, left.planned_at - SLACK)
+        logger.info("going on with release %s, of which %d events are out", release.release_id, len(out))
+        answer = _Answer(left.asked, out, [Page.model_validate_json(page) for page in left.pages])
+        for page in answer.pages:
+            await self._held(self._releases.tell(page, self._name))
+        for group in _groups(left.pages):
+            await self._held(self._renew(release.release_id))
+            await self._send(answer, group)
+            if group[0] == left.pages[0]:
+                answer.first_page_out(out.get(group[0], time.time()))
+        if left.state == State.STARTED:
+            lookup = await self._planner.look_up(release)
+            rest = await self._planner.plan(release, lookup, self._live.model, time.time(), answer.pages)
+            await self._emit(answer, rest, {})
+        await self._end(answer, left.reason, {})
+
+    async def _emit(self, answer: _Answer, audience: Audience, about: Mapping[str, str | float]) -> None:
+        """Fix and emit pages: the first alone, as the notifier waits for it, then some at a time."""
+        for group in (audience.pages[:1], *_groups(audience.pages[1:])):
+            encoded = [encode(page) for page in group]
+            for page, event in zip(group, encoded, strict=True):
+                known = about if page.page == 0 else {}
+                await self._held(self._releases.fix_page(page, event, self._name, known))
+                answer.pages.append(page)
+            await self._send(answer, encoded)
+            if group and group[0].page == 0:
+                answer.first_page_out(time.time())
+        if audience.play_rate:
+            await self._releases.predict(answer.name, audience.play_rate)
+
+    async def _end(self, answer: _Answer, reason: str, about: Mapping[str, str | float]) -> None:
+        """Emit the summary: nothing follows it."""
+        summary = answer.summary(reason)
+        totals = {"audience": summary.users, "pages": summary.pages, "cohorts": summary.cohorts}
+        await self._held(self._releases.end_plan(answer.name, self._name, {**about, **totals}))
+        await self._send(answer, [encode(summary)])
+        await self._releases.finish(answer.name, answer.latency_ms)
+        logger.info("release %s: %d pages", answer.name, summary.pages)
+
+    async def _held(self, step: Awaitable[bool]) -> None:
+        if not await step:
+            raise _Lost
+
+    async def _send(self, answer: _Answer, events: Sequence[bytes]) -> None:
+        """Emit what is not out yet; comes back when the broker has it."""
+        key = answer.name.encode()
+        missing = [event for event in events if event not in answer.out]
+        await asyncio.gather(*[await self._producer.send("audiences", key=key, value=e) for e in missing])
+
+    async def _out(self, release_id: str, since: float) -> dict[bytes, float]:
+        """Return the pages and the summary that are in the topic -> when they were sent, in Unix seconds."""
         key = release_id.encode()
         consumer = Consumer(bootstrap_servers=self._kafka, enable_auto_commit=False)
         await consumer.start()
@@ -130,12 +233,18 @@ class Emitter:
             end = (await consumer.end_offsets([partition]))[partition]
             start = (await consumer.offsets_for_times({partition: int(since * 1000)}))[partition]
             if start is None:
-                return set()
+                return {}
             consumer.seek(partition, start.offset)
-            out: set[bytes] = set()
+            out: dict[bytes, float] = {}
             while await consumer.position(partition) < end:
                 fetched = await consumer.getmany(partition, timeout_ms=500)
-                out.update(record.value for record in fetched.get(partition, []) if record.key == key)
+                for record in fetched.get(partition, []):
+                    if record.key == key:
+                        out[record.value] = record.timestamp / 1000
             return out
         finally:
             await consumer.stop()
+
+
+def _groups(events: Sequence[T]) -> list[Sequence[T]]:
+    return [events[at : at + AT_ONCE] for at in range(0, len(events), AT_ONCE)]

@@ -1,12 +1,10 @@
-"""Tastes of cohorts' members, at hand for the next release.
-
-To read 25,000 tastes takes Redis and us 150 ms; a release is to be answered in less.
-"""
+"""Members of cohorts and their tastes, in memory, so that a release reads none of them."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +16,12 @@ from stream.stores.listeners import Listeners
 
 __all__ = ["MemberCache", "Members"]
 
-TOLERANCE = 0.05  # of a cohort's size: so many may have come or gone before it is read anew at once
-TASTES_A_SECOND = 10_000  # read in the background
+TOLERANCE = 0.05  # of a cohort's size: see `MemberCache._most_stale`
+AT_ONCE = 2000  # tastes: to make so many of unit length takes 2 ms, for which a release would wait
+TASTES_A_SECOND = 10_000  # read in the background: a tenth of one core
+LIMIT_MB = 1000.0  # 3 million listeners of 64 dimensions
+NAME_BYTES = 80  # of memory for a listener's id and the reference to it
+MB = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +35,7 @@ class Members:
     tastes
         Shape (n, d), single precision, unit length.
     counted
-        Members, those without a taste included, when they were read.
+        Members when they were read, those without a taste included.
     read_at
         Seconds of the monotonic clock.
     """
@@ -43,53 +45,106 @@ class Members:
     counted: int
     read_at: float
 
+    @property
+    def n_bytes(self) -> int:
+        """Memory that they take, in bytes."""
+        return self.tastes.nbytes + NAME_BYTES * len(self.users)
+
 
 class MemberCache:
-    """Holds the members of cohorts.
+    """Holds the members of cohorts and reads them again in the background, one cohort after the other.
 
-    What is handed out is as new as the cohort's size tells: someone who has just joined a large cohort may be
-    missing for as long as a round through all cohorts takes, some ten seconds per 100,000 listeners.
+    Who has just joined a cohort may be missing until it is read again: within a second or two where many
+    have joined it, else within a round of all cohorts, ten seconds for every 100,000 listeners.
+
+    Parameters
+    ----------
+    limit_mb
+        Memory for members, in MB (10^6 bytes). Cohorts for which there is no room are read for each release.
     """
 
-    def __init__(self, listeners: Listeners, cohorts: Cohorts) -> None:
+    def __init__(self, listeners: Listeners, cohorts: Cohorts, limit_mb: float = LIMIT_MB) -> None:
         self._listeners = listeners
         self._cohorts = cohorts
+        self._limit = limit_mb * MB
+        self._complete = False
         self.held: dict[str, Members] = {}
 
-    async def members(self, sizes: dict[str, int], dims: int) -> dict[str, Members]:
-        """Return the members of cohorts.
+    async def sizes(self) -> Mapping[str, int]:
+        """Return how many members each cohort has: from Redis, until all cohorts are held."""
+        if self._complete:
+            return {cohort: members.counted for cohort, members in self.held.items()}
+        return await self._cohorts.sizes()
+
+    async def members(self, cohorts: Sequence[str], dims: int) -> dict[str, Members]:
+        """Return the members of cohorts, of which those that are not held are read.
 
         Parameters
         ----------
-        sizes
-            Cohort -> how many members it has now.
         dims
             The dimensions of the live model.
         """
-        stale = [cohort for cohort, size in sizes.items() if not self._serves(cohort, size, dims)]
-        await self._read(stale, dims)
-        return {cohort: self.held[cohort] for cohort in sizes}
+        found = {cohort: self.held[cohort] for cohort in cohorts if self._serves(cohort, dims)}
+        for cohort in cohorts:
+            if cohort not in found:
+                found[cohort] = await self._read(cohort, dims)
+                self._hold(cohort, found[cohort])
+        return {cohort: found[cohort] for cohort in cohorts}
 
-    def _serves(self, cohort: str, size: int, dims: int) -> bool:
-        held = self.held.get(cohort)
-        if held is None or held.tastes.shape[1] != dims:
-            return False
-        return abs(held.counted - size) <= TOLERANCE * size
-
-    async def _read(self, cohorts: list[str], dims: int) -> None:
-        for cohort, everyone in (await self._cohorts.everyone(cohorts)).items():
-            users, tastes = await self._listeners.tastes(everyone, dims)
-            self.held[cohort] = Members(
-                tuple(users), unit(tastes).astype(np.float32), len(everyone), time.monotonic()
-            )
-
-    async def keep(self, dims: int) -> None:
-        """Read the cohort that was read longest ago anew, and rest for as long as that is worth."""
+    async def refresh(self, dims: int) -> None:
+        """Read the cohort that needs it most, then rest for as long as `TASTES_A_SECOND` asks for."""
         sizes = await self._cohorts.sizes()
-        for gone in self.held.keys() - sizes.keys():
-            del self.held[gone]
-        if not sizes:
-            return
-        oldest = min(sizes, key=lambda cohort: self.held[cohort].read_at if cohort in self.held else 0.0)
-        await self._read([oldest], dims)
-        await asyncio.sleep(self.held[oldest].counted / TASTES_A_SECOND)
+        for cohort in [*self.held]:
+            if cohort not in sizes or not self._serves(cohort, dims):
+                del self.held[cohort]
+        missing = [cohort for cohort in sizes if cohort not in self.held]
+        new = [cohort for cohort in missing if self._has_room(sizes[cohort] * _member_bytes(dims))]
+        if new:
+            self._hold(new[0], await self._read(new[0], dims))
+        elif self.held:
+            cohort = self._most_stale(sizes)
+            self._hold(cohort, await self._read(cohort, dims))
+            await asyncio.sleep(sizes[cohort] / TASTES_A_SECOND)
+        if len(new) < len(missing):
+            self._complete = False
+        elif sizes.keys() == self.held.keys():
+            self._complete = True
+
+    def _serves(self, cohort: str, dims: int) -> bool:
+        return cohort in self.held and self.held[cohort].tastes.shape[1] == dims
+
+    def _has_room(self, n_bytes: int, but: str = "") -> bool:
+        held = sum(members.n_bytes for cohort, members in self.held.items() if cohort != but)
+        return held + n_bytes <= self._limit
+
+    def _hold(self, cohort: str, members: Members) -> None:
+        if self._has_room(members.n_bytes, but=cohort):
+            self.held[cohort] = members
+        else:
+            self.held.pop(cohort, None)
+            self._complete = False
+
+    def _most_stale(self, sizes: Mapping[str, int]) -> str:
+        """Return the cohort read longest ago; a change of its size by `TOLERANCE` makes it twice as old."""
+        now = time.monotonic()
+
+        def staleness(cohort: str) -> float:
+            held = self.held[cohort]
+            changed = abs(sizes[cohort] - held.counted) / max(sizes[cohort], 1)
+            return (now - held.read_at) * (1 + changed / TOLERANCE)
+
+        return max(self.held, key=staleness)
+
+    async def _read(self, cohort: str, dims: int) -> Members:
+        everyone = (await self._cohorts.everyone([cohort]))[cohort]
+        users: list[str] = []
+        tastes = [np.zeros((0, dims), dtype=np.float32)]
+        for first in range(0, len(everyone), AT_ONCE):
+            some, sums = await self._listeners.tastes(everyone[first : first + AT_ONCE], dims)
+            users += some
+            tastes.append(unit(sums).astype(np.float32))
+        return Members(tuple(users), np.concatenate(tastes), len(everyone), time.monotonic())
+
+
+def _member_bytes(dims: int) -> int:
+    return 4 * dims + NAME_BYTES

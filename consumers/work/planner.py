@@ -2,32 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import itertools
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from consumers.work.member_cache import MemberCache, Members
-from models.audience import Target, aim, choose_cohorts, rank_cohorts, rank_members, score_limit
+from models.audience import (
+    Target,
+    aim,
+    best_rows,
+    choose_cohorts,
+    rank_cohorts,
+    score_limit,
+    score_members,
+)
 from models.model import Model
 from stream.stores.catalogue import Catalogue
-from stream.stores.cohorts import Cohorts
-from stream.stores.releases import Audience, Releases
+from stream.stores.opted_out import OptedOut
 from stream.wire.events import Page, Release
 
-__all__ = ["Draft", "Planner", "cut"]
+__all__ = ["Audience", "Candidates", "Draft", "Lookup", "Planner", "cut"]
+
+Ints = npt.NDArray[np.int64]
 
 PAGE = 1000
 
 
 @dataclass(frozen=True)
-class Ranked:
-    """Listeners whose own score was looked at, best first, their cohorts and scores (cosines)."""
+class Lookup:
+    """What Redis is asked before a release can be planned.
 
-    users: list[str] = field(default_factory=list)
-    cohorts: list[str] = field(default_factory=list)
-    scores: list[float] = field(default_factory=list)
+    Attributes
+    ----------
+    label
+        Artists of the same record label.
+    by_genre
+        Genre -> artists who have songs of it.
+    opted_out
+        How many listeners have opted out.
+    """
+
+    label: Sequence[str]
+    by_genre: Mapping[str, Collection[str]]
+    opted_out: int
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Listeners who were scored one by one, in no order.
+
+    Attributes
+    ----------
+    cohorts
+        k cohorts that were looked at, best first.
+    ends
+        Shape (k,): behind the last row of each cohort.
+    users
+        n listeners; one who moved between the moments at which two cohorts were read is in it twice.
+    scores
+        Shape (n,), cosines.
+    """
+
+    cohorts: tuple[str, ...]
+    ends: Ints
+    users: Sequence[str]
+    scores: npt.NDArray[np.float32]
+
+    @classmethod
+    def of(cls, members: Mapping[str, Members], target: Target) -> Candidates:
+        """Score the members of cohorts for a release."""
+        return cls(
+            tuple(members),
+            np.cumsum([len(held.users) for held in members.values()]),
+            list(itertools.chain.from_iterable(held.users for held in members.values())),
+            np.concatenate([score_members(held.tastes, target) for held in members.values()]),
+        )
+
+    def best(self, number: int, but: Set[str]) -> Ints:
+        """Return the rows of the `number` best listeners who are not in `but`, best first, each once."""
+        wanted = number
+        while True:
+            rows = best_rows(self.scores, wanted)
+            row_of: dict[str, int] = {}
+            for row in rows.tolist():
+                row_of.setdefault(self.users[row], row)
+            if len(row_of) < len(rows) or not but.isdisjoint(row_of):
+                rows = np.array([row for user, row in row_of.items() if user not in but], dtype=np.int64)
+            if len(rows) >= number or wanted >= len(self.users):
+                return rows[:number]
+            wanted *= 2
+
+    def by_cohort(self, rows: Ints) -> dict[str, Ints]:
+        """Return rows by cohort, in the order in which they come."""
+        cohorts = np.searchsorted(self.ends, rows, side="right")
+        return {self.cohorts[cohort]: rows[cohorts == cohort] for cohort in np.unique(cohorts).tolist()}
+
+    def users_at(self, rows: Ints) -> list[str]:
+        """Return the listeners of some rows."""
+        return [self.users[row] for row in rows.tolist()]
+
+
+NO_ROWS = np.zeros(0, dtype=np.int64)
+NOBODY = Candidates((), NO_ROWS, (), np.zeros(0, dtype=np.float32))
 
 
 @dataclass(frozen=True)
@@ -43,19 +123,52 @@ class Draft:
     play_rate
         Cohort -> predicted share of its members who play the artist (`rank_cohorts`).
     chosen
-        The cohorts whose members were looked at, best first.
-    ranked
+        The cohorts whose members were scored, best first.
+    candidates
         These members.
     told
-        Places in `ranked`, best first.
+        Rows of `candidates`, best first.
     """
 
     reason: str
     target: Target
     play_rate: dict[str, float] = field(default_factory=dict)
     chosen: tuple[str, ...] = ()
-    ranked: Ranked = field(default_factory=Ranked)
-    told: list[int] = field(default_factory=list)
+    candidates: Candidates = NOBODY
+    told: Ints = field(default_factory=lambda: NO_ROWS)
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Whom to tell of a release.
+
+    Attributes
+    ----------
+    pages
+        Best first.
+    play_rate
+        Cohort -> predicted share of its members who play the artist (`rank_cohorts`).
+    reason
+        "done", or why there is nobody to tell.
+    relied_on
+        What the release was known by, the weightiest first, with commas: artists, featuring, similar_to,
+        label, genres; or nothing.
+    """
+
+    pages: tuple[Page, ...]
+    play_rate: Mapping[str, float]
+    reason: str
+    relied_on: str
+
+    @property
+    def users(self) -> int:
+        """How many listeners."""
+        return sum(len(page.user_ids) for page in self.pages)
+
+    @property
+    def cohorts(self) -> int:
+        """From how many cohorts."""
+        return len({page.cohort_id for page in self.pages})
 
 
 @dataclass(frozen=True)
@@ -71,111 +184,110 @@ class Planner:
     """
 
     member_cache: MemberCache
-    cohorts: Cohorts
     catalogue: Catalogue
-    releases: Releases
+    opted_out: OptedOut
     candidates: float
     max_audience: int
 
-    async def plan(self, release: Release, model: Model | None, now: float) -> Audience:
-        """Plan the audience of a release as the model sees it now (Unix seconds)."""
+    async def look_up(self, release: Release) -> Lookup:
+        """Ask Redis, in one round trip, all that a plan needs of it."""
+        label, by_genre, opted_out = await asyncio.gather(
+            self.catalogue.artists_of_label(release.label),
+            self.catalogue.artists_of_genres(release.genres),
+            self.opted_out.count(),
+        )
+        return Lookup(label, by_genre, opted_out)
+
+    async def plan(
+        self, release: Release, lookup: Lookup, model: Model | None, now: float, before: Sequence[Page] = ()
+    ) -> Audience:
+        """Plan the audience of a release as the model sees it now (Unix seconds).
+
+        Parameters
+        ----------
+        before
+            Pages that are fixed already: the plan is of those that follow.
+        """
         if model is None:
             return Audience((), {}, "no model yet", "nothing")
-        return cut(release, model, await self.draft(release, model), now)
+        told = {user for page in before for user in page.user_ids}
+        draft = await self.draft(release, lookup, model, told)
+        return cut(release, model, draft, now, first=len(before))
 
-    async def draft(self, release: Release, model: Model) -> Draft:
-        """Choose whom to tell of a release, and keep what that went by."""
-        target = await self._aim(release, model)
-        if target.relied_on == "nothing":
-            return Draft("nobody knows these artists yet", target)
-        rates = rank_cohorts(model, target)
-        play_rate = dict(zip(model.cohort_ids, rates.tolist(), strict=True))
-        known = await self.cohorts.sizes()
-        sizes = np.array([known.get(cohort, 0) for cohort in model.cohort_ids])
-        members = await self._members(release, model, rates, sizes)
-        chosen = tuple(members)
-        if not members and sizes.any():
-            return Draft("no cohort reaches min_ctr", target, play_rate)
-        if not any(held.users for held in members.values()):
-            return Draft("nobody is placed under this model yet", target, play_rate, chosen)
-        ranked = _rank(members, target)
-        told = await self._told(ranked, release.max_audience or self.max_audience)
-        reason = "done" if told else "everybody in these cohorts has opted out"
-        return Draft(reason, target, play_rate, chosen, ranked, told)
-
-    async def _aim(self, release: Release, model: Model) -> Target:
-        return aim(
+    async def draft(
+        self, release: Release, lookup: Lookup, model: Model, told: Set[str] = frozenset()
+    ) -> Draft:
+        """Choose whom to tell of a release, besides those who are told already; keep what that went by."""
+        target = aim(
             model,
             release.artist_ids,
             featuring=release.featuring,
             similar_to=release.similar_to,
-            label=await self.catalogue.artists_of_label(release.label) if release.label else (),
+            label=lookup.label,
             genres=release.genres,
-            by_genre=await self.catalogue.artists_of_genres(release.genres),
+            by_genre=lookup.by_genre,
         )
-
-    async def _members(
-        self,
-        release: Release,
-        model: Model,
-        rates: npt.NDArray[np.float64],
-        sizes: npt.NDArray[np.int64],
-    ) -> dict[str, Members]:
-        """Return the members of the cohorts chosen, whose sizes are these."""
+        if target.relied_on == "nothing":
+            return Draft("nobody knows these artists yet", target)
+        rates = rank_cohorts(model, target)
+        play_rate = dict(zip(model.cohort_ids, rates.tolist(), strict=True))
+        known = await self.member_cache.sizes()
+        sizes = np.array([known.get(cohort, 0) for cohort in model.cohort_ids])
         places = release.max_audience or self.max_audience
         limit = score_limit(int(sizes.sum()), places, self.candidates)
-        chosen = choose_cohorts(rates, sizes, limit, release.min_ctr or 0.0)
-        return await self.member_cache.members(
-            {model.cohort_ids[row]: int(sizes[row]) for row in chosen}, model.n_dims
-        )
+        rows = choose_cohorts(rates, sizes, limit, release.min_ctr or 0.0)
+        chosen = tuple(model.cohort_ids[row] for row in rows)
+        if not chosen and sizes.any():
+            return Draft("no cohort reaches min_ctr", target, play_rate)
+        members = await self.member_cache.members(chosen, model.n_dims)
+        if not any(held.users for held in members.values()):
+            return Draft("nobody is placed under this model yet", target, play_rate, chosen)
+        candidates = Candidates.of(members, target)
+        best = await self._told(candidates, places - len(told), lookup.opted_out, told)
+        reason = "done" if len(best) or told else "everybody in these cohorts has opted out"
+        return Draft(reason, target, play_rate, chosen, candidates, best)
 
-    async def _told(self, ranked: Ranked, places: int) -> list[int]:
-        told: dict[str, int] = {}
-        for at in range(0, len(ranked.users), places):
-            some = range(at, min(at + places, len(ranked.users)))
-            out = await self.releases.opted_out([ranked.users[place] for place in some])
-            for place in some:
-                # Who moved between the moments at which two cohorts were read is in both.
-                if ranked.users[place] not in out:
-                    told.setdefault(ranked.users[place], place)
-            if len(told) >= places:
-                break
-        return list(told.values())[:places]
-
-
-def _rank(members: Mapping[str, Members], target: Target) -> Ranked:
-    users = [user for held in members.values() for user in held.users]
-    cohorts = [cohort for cohort, held in members.items() for _ in held.users]
-    order, scores = rank_members(np.concatenate([held.tastes for held in members.values()]), target)
-    rows = order.tolist()
-    return Ranked([users[row] for row in rows], [cohorts[row] for row in rows], scores.tolist())
+    async def _told(self, candidates: Candidates, places: int, opted_out: int, told: Set[str]) -> Ints:
+        """Return the best candidates' rows; Redis is asked only where more have opted out than is known."""
+        out = self.opted_out.held
+        unknown = abs(opted_out - len(out))
+        rows = candidates.best(places + unknown, but=out | told if told else out)
+        if unknown:
+            users = candidates.users_at(rows)
+            newly_out = await self.opted_out.among(users)
+            rows = rows[[user not in newly_out for user in users]]
+        return rows[:places]
 
 
-def cut(release: Release, model: Model, draft: Draft, now: float) -> Audience:
-    """Cut a draft into pages of one cohort each; the page that promises most comes first."""
-    return Audience(_pages(release, model, draft, now), draft.play_rate, draft.reason, draft.target.relied_on)
+def cut(release: Release, model: Model, draft: Draft, now: float, first: int = 0) -> Audience:
+    """Cut a draft into pages of one cohort each; the page that promises most comes first.
 
-
-def _pages(release: Release, model: Model, draft: Draft, now: float) -> tuple[Page, ...]:
-    users, scores = draft.ranked.users, draft.ranked.scores
-    shelves: dict[str, list[int]] = {}
-    for place in draft.told:
-        shelves.setdefault(draft.ranked.cohorts[place], []).append(place)
+    Parameters
+    ----------
+    now
+        Unix seconds.
+    first
+        The number of the first page.
+    """
+    candidates = draft.candidates
+    scores = candidates.scores.astype(np.float64)
     cuts = [
-        (cohort, places[at : at + PAGE])
-        for cohort, places in shelves.items()
-        for at in range(0, len(places), PAGE)
+        (cohort, rows[at : at + PAGE])
+        for cohort, rows in candidates.by_cohort(draft.told).items()
+        for at in range(0, len(rows), PAGE)
     ]
-    cuts.sort(key=lambda cut: -sum(scores[place] for place in cut[1]) / len(cut[1]))
-    return tuple(
-        Page(
+    cuts.sort(key=lambda cut: -scores[cut[1]].mean())
+    pages = tuple(
+        # Ids were checked when they came: to check ten thousand once more takes longer than to rank them.
+        Page.model_construct(
             release_id=release.release_id,
             cohort_id=cohort,
             page=number,
-            user_ids=[users[place] for place in places],
-            scores=[round(scores[place], 6) for place in places],
+            user_ids=candidates.users_at(rows),
+            scores=scores[rows].round(6).tolist(),
             model_version=model.version,
             emitted_at=now,
         )
-        for number, (cohort, places) in enumerate(cuts)
+        for number, (cohort, rows) in enumerate(cuts, first)
     )
+    return Audience(pages, draft.play_rate, draft.reason, draft.target.relied_on)

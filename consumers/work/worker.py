@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,7 +19,7 @@ from consumers.work.agents import Agents
 from consumers.work.emitter import Emitter
 from consumers.work.member_cache import MemberCache
 from consumers.work.planner import Planner
-from consumers.work.reconciler import Reconciler
+from consumers.work.release_reader import ReleaseReader, asked
 from models.listener import OffsetSource
 from stream.connect import ask_redis, open_kafka
 from stream.retry import Retry, Stopped
@@ -28,7 +28,8 @@ from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
-from stream.stores.releases import Heard, Releases
+from stream.stores.opted_out import OptedOut
+from stream.stores.releases import Asked, Heard, Releases
 from stream.stores.snapshots import Snapshots
 from stream.wire.consumer import Consumer
 from stream.wire.events import DeadLetter, Feedback, Record, Release, Song, parse
@@ -37,7 +38,7 @@ __all__ = ["Worker", "work"]
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.5
 REST_SECONDS = 0.2
 
 
@@ -46,8 +47,8 @@ class Worker:
 
     Parameters
     ----------
-    epoch
-        How often the topic `feedback` has been made anew.
+    epochs
+        How often the topics `releases` and `feedback` have been made anew.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Worker:
         catalogue: Catalogue,
         producer: AIOKafkaProducer,
         heartbeat: Heartbeat,
-        epoch: int,
+        epochs: Mapping[str, int],
         retry: Retry,
     ) -> None:
         self._emitter = emitter
@@ -65,15 +66,19 @@ class Worker:
         self._catalogue = catalogue
         self._producer = producer
         self._heartbeat = heartbeat
-        self._epoch = epoch
+        self._epochs = epochs
         self._retry = retry
 
     async def release(self, record: Record, published_at: float) -> None:
-        """Answer a release."""
+        """Answer a release, unless it is answered."""
         release = await self._read(Release, record)
         if release:
-            await self._retry("answering a release", self._emitter.answer, release, published_at)
-            self._heartbeat.add("releases")
+            await self.answer(asked(release, record, self._epochs["releases"], published_at))
+
+    async def answer(self, release: Asked) -> None:
+        """Answer a release event, unless it is answered."""
+        answered = await self._retry("answering a release", self._emitter.answer, release)
+        self._heartbeat.add("releases", int(answered))
 
     async def feedback(self, records: Sequence[Record]) -> None:
         """Count feedback."""
@@ -81,7 +86,7 @@ class Worker:
         for record in records:
             feedback = await self._read(Feedback, record)
             if feedback:
-                source = OffsetSource(record.partition, self._epoch)
+                source = OffsetSource(record.partition, self._epochs["feedback"])
                 heard.append(Heard(feedback, source, record.offset))
         counted = await self._retry("counting feedback", self._releases.count, heard)
         self._heartbeat.add("feedback", len(heard))
@@ -128,63 +133,65 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         retry = Retry(stop)
         redis, heartbeat = await begin(settings, "work", stack)
-        epoch = await epoch_of(settings, redis, "feedback")
+        epochs = {topic: await epoch_of(settings, redis, topic) for topic in ("releases", "feedback")}
         listeners = Listeners(redis, settings.max_artists)
         cohorts, catalogue = Cohorts(redis, listeners), Catalogue(redis)
         releases = Releases(redis, settings.release_seconds)
         live = LiveModel(Snapshots(redis), heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
         producer = await begin_producer(settings, stack)
-        member_cache = MemberCache(listeners, cohorts)
-        planner = Planner(
-            member_cache, cohorts, catalogue, releases, settings.candidates, settings.max_audience
-        )
+        member_cache = MemberCache(listeners, cohorts, settings.members_mb)
+        opted_out = releases.opted_out
+        planner = Planner(member_cache, catalogue, opted_out, settings.candidates, settings.max_audience)
         # Of one host's network, in containers, two processes have the same name.
         emitter = Emitter(
             settings.kafka, releases, planner, live, producer, f"{heartbeat.name}-{uuid4().hex}"
         )
-        worker = Worker(emitter, releases, catalogue, producer, heartbeat, epoch, retry)
+        worker = Worker(emitter, releases, catalogue, producer, heartbeat, epochs, retry)
 
-        behind = Consumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
-        stack.push_async_callback(behind.stop)
-        await open_kafka(settings, behind.start, logger.info)
+        consumer = Consumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
+        stack.push_async_callback(consumer.stop)
+        await open_kafka(settings, consumer.start, logger.info)
+        reader = ReleaseReader(consumer, epochs["releases"], worker.answer, stop)
+
+        async def look_back() -> None:
+            await reader.begin(await producer.partitions_for("releases"))
+
+        await open_kafka(settings, look_back, logger.info)
         folder = stack.enter_context(TemporaryDirectory(prefix="refrain-work-"))
         agents = Agents(settings, worker, folder, stop)
         stack.push_async_callback(agents.end)
-        await agents.start()  # Kafka has just answered; Faust cannot try a second time
         logger.info("answering releases")
-        reconciler = Reconciler(behind, emitter, releases)
-
-        async def look_back() -> None:
-            await reconciler.begin(await producer.partitions_for("releases"))
-
-        await open_kafka(settings, look_back, logger.info)
         await together(
             agents.run(),
             live.follow(),
             heartbeat.keep(),
-            _tidy(emitter, reconciler, stop, retry),
-            _keep(member_cache, live, stop, retry),
+            _unless_stopped(reader.run()),
+            _unless_stopped(_tidy(emitter, stop, retry)),
+            _unless_stopped(_refresh(member_cache, opted_out, live, stop, retry)),
         )
 
 
-async def _keep(member_cache: MemberCache, live: LiveModel, stop: asyncio.Event, retry: Retry) -> None:
-    """Keep the tastes at hand fresh."""
+async def _unless_stopped(task: Coroutine[Any, Any, None]) -> None:
     try:
-        while not stop.is_set():
-            if model := live.model:
-                await retry("reading tastes", member_cache.keep, model.n_dims)
-            await asyncio.sleep(REST_SECONDS)
-    except Stopped:
-        logger.info("no tastes are read any more")
+        await task
+    except Stopped as what:
+        logger.info("%s is left to the next worker", what)
 
 
-async def _tidy(emitter: Emitter, reconciler: Reconciler, stop: asyncio.Event, retry: Retry) -> None:
-    """Finish the releases that a worker has left in the middle, and those that came to none."""
-    try:
-        while not stop.is_set():
-            await retry("finishing releases left open", emitter.finish_open)
-            await retry("looking for releases that nobody answered", reconciler.look)
-            await asyncio.sleep(LOOK_SECONDS)
-    except Stopped:
-        logger.info("releases left open are left to another")
+async def _refresh(
+    member_cache: MemberCache, opted_out: OptedOut, live: LiveModel, stop: asyncio.Event, retry: Retry
+) -> None:
+    """Keep what releases need in memory, and fresh."""
+    while not stop.is_set():
+        await retry("reading who opted out", opted_out.refresh)
+        if model := live.model:
+            await retry("reading tastes", member_cache.refresh, model.n_dims)
+        await asyncio.sleep(REST_SECONDS)
+
+
+async def _tidy(emitter: Emitter, stop: asyncio.Event, retry: Retry) -> None:
+    """Finish the releases that a worker has left in the middle."""
+    while not stop.is_set():
+        await retry("finishing releases left in the middle", emitter.finish_abandoned)
+        await asyncio.sleep(LOOK_SECONDS)

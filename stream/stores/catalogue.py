@@ -122,14 +122,16 @@ class Catalogue:
 
     async def artists_of_genres(self, genres: Iterable[str]) -> dict[str, list[str]]:
         """Return for each genre the artists who have songs of it."""
-        return {
-            genre: _decoded(await self._redis.smembers(keys.genre_artists(genre)))
-            for genre in dict.fromkeys(genres)
-        }
+        asked = list(dict.fromkeys(genres))
+        pipeline = self._redis.pipeline(transaction=False)
+        for genre in asked:
+            pipeline.smembers(keys.genre_artists(genre))
+        answers = await pipeline.execute() if asked else []
+        return {genre: _decoded(artists) for genre, artists in zip(asked, answers, strict=True)}
 
-    async def artists_of_label(self, label: str) -> list[str]:
-        """Return the artists who have songs on a label."""
-        return _decoded(await self._redis.smembers(keys.label_artists(label)))
+    async def artists_of_label(self, label: str | None) -> list[str]:
+        """Return the artists who have songs on a label; none where there is no label."""
+        return _decoded(await self._redis.smembers(keys.label_artists(label))) if label else []
 
     async def find(self, name: str) -> str | None:
         """Return the id of the artist of that id or name (in any case); None where there is none."""

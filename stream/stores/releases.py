@@ -1,11 +1,29 @@
-"""Releases in Redis: who has one in hand, its pages before they go out, and what came of it."""
+"""Releases in Redis: who has one in hand, its pages before they go out, and what came of it.
+
+A release goes through the states of `State`, forward only; each step is one script, which first makes sure
+that the release is still in the hand of the worker who asks:
+
+    (nothing) --claim--> NEW --fix--> STARTED --fix--> ... --end_plan--> PLANNED --finish--> DONE
+
+NEW      Somebody has it in hand. Nothing is fixed: after a crash it is planned from the start.
+STARTED  Some pages are fixed, numbered from 0; each may be out or not. The first is fixed and emitted before
+         the others are fixed. After a crash those that are not in the topic are emitted, and further pages
+         are planned for listeners who are in none of them.
+PLANNED  All pages are fixed; some, and the summary, may be out. After a crash what is missing is emitted.
+DONE     All is out. Where nobody was told (NEW goes to PLANNED without a page), a later event of the same id
+         makes it NEW again.
+
+A page is fixed as the bytes that go to Kafka, before it goes there, so it never differs. It goes out once, as
+whoever has the release in hand looks in the topic for what is out already. A worker has a release in hand for
+some seconds at a time and keeps it by `renew`; the set `releases:open` names those that are not done.
+"""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple, get_args
 
 import msgpack
@@ -13,42 +31,39 @@ import msgpack
 from models.listener import OffsetSource
 from stream.connect import AnyRedis
 from stream.stores import keys
-from stream.stores.scripts import Script
+from stream.stores.opted_out import OptedOut
+from stream.stores.scripts import Call, Script, call_all
 from stream.wire.events import Feedback, Page, Release, encode
 
-__all__ = ["Audience", "Heard", "Releases"]
+__all__ = ["Asked", "Heard", "OpenRelease", "Releases", "State"]
+
+TOLD_IN_A_SCRIPT = 250  # listeners: Redis is held up for a tenth of a millisecond
 
 
-@dataclass(frozen=True)
-class Audience:
-    """Whom to tell of a release.
+class State(StrEnum):
+    """How far a release is; the module says what each means."""
+
+    NEW = "new"
+    STARTED = "started"
+    PLANNED = "planned"
+    DONE = "done"
+
+
+class Asked(NamedTuple):
+    """A release event and its place in Kafka.
 
     Attributes
     ----------
-    pages
-        Best first.
-    play_rate
-        Cohort -> predicted share of its members who play the artist.
-    reason
-        "done", or why there is nobody to tell.
-    relied_on
-        What the release was known by: its artists, featuring, similar_to, genres, nothing.
+    source
+        Its partition (a `models.listener.OffsetSource`).
+    published_at
+        When it was published, in Unix seconds; None: it is not known.
     """
 
-    pages: tuple[Page, ...]
-    play_rate: Mapping[str, float]
-    reason: str
-    relied_on: str
-
-    @property
-    def users(self) -> int:
-        """How many listeners."""
-        return sum(len(page.user_ids) for page in self.pages)
-
-    @property
-    def cohorts(self) -> int:
-        """From how many cohorts."""
-        return len({page.cohort_id for page in self.pages})
+    release: Release
+    source: str
+    offset: int
+    published_at: float | None
 
 
 class Heard(NamedTuple):
@@ -59,55 +74,149 @@ class Heard(NamedTuple):
     offset: int
 
 
+@dataclass(frozen=True)
+class OpenRelease:
+    """A release that a worker has left in the middle.
+
+    Attributes
+    ----------
+    asked
+        The event that it answers.
+    state
+        STARTED or PLANNED.
+    reason
+        "done", or why there is nobody to tell.
+    planned_at
+        When the first page was planned, in Unix seconds.
+    pages
+        Those that are fixed, as they go to Kafka.
+    """
+
+    asked: Asked
+    state: State
+    reason: str
+    planned_at: float
+    pages: list[bytes]
+
+
 class Releases:
-    """The store of releases."""
+    """The store of releases.
+
+    Parameters
+    ----------
+    keep_seconds
+        For how long a release that is done is remembered.
+
+    Attributes
+    ----------
+    opted_out
+        The listeners who want to hear of no release.
+    """
 
     def __init__(self, redis: AnyRedis, keep_seconds: float) -> None:
         self._redis = redis
         self._keep = int(keep_seconds)
-        self._claim, self._plan = Script("claim_release"), Script("plan_release")
+        self._claim, self._renew = Script("claim_release"), Script("renew_release")
+        self._fix_page, self._add_told = Script("fix_page"), Script("add_told")
+        self._end_plan = Script("end_plan")
         self._count_release, self._count_cohort = Script("count_release"), Script("count_cohort")
+        self.opted_out = OptedOut(redis)
 
-    async def claim(self, release: Release, holder: str, now: float, seconds: float) -> str:
-        """Take a release in hand for some seconds; claim_release.lua says what the answers mean."""
-        name = release.release_id
+    async def claim(self, asked: Asked, holder: str, now: float, seconds: float) -> State | None:
+        """Take a release in hand for some seconds; None: another has it. In one round trip.
+
+        DONE: it is answered, and is not in hand.
+        """
+        name = asked.release.release_id
+        published = "" if asked.published_at is None else asked.published_at
+        given: list[bytes | str | float] = [
+            holder,
+            now,
+            now + seconds,
+            encode(asked.release),
+            asked.source,
+            asked.offset,
+            published,
+        ]
         # Before it is ours: whoever dies now leaves a release open that others look after. When it was first
         # asked for stays: one that every worker fails at waits since then.
-        await self._redis.zadd(keys.RELEASES_OPEN, {name: now}, nx=True)
-        state = await self._claim(
-            self._redis, [keys.release(name)], holder, now, now + seconds, encode(release)
-        )
-        answer: str = state.decode()
-        if answer == "done":
+        waits = Call("ZADD", [keys.RELEASES_OPEN], ["NX", now, name])
+        _, answer = await call_all(self._redis, [waits, Call(self._claim, [keys.release(name)], given)])
+        if answer == b"taken":
+            return None
+        state = State(answer.decode())
+        if state == State.DONE:
             await self._redis.zrem(keys.RELEASES_OPEN, name)
-        return answer
+        return state
 
-    async def plan(self, release: Release, audience: Audience, holder: str, now: float) -> bool:
-        """Fix the pages. False where the release is no longer in our hand, or has its pages."""
-        fields: list[str | int | float] = [
-            "artist_ids", json.dumps(release.artist_ids), "title", release.title or "",
-            "audience", audience.users, "pages", len(audience.pages), "cohorts", audience.cohorts,
-            "planned_at", now, "reason", audience.reason, "relied_on", audience.relied_on,
-        ]  # fmt: skip
-        content = [
-            fields,
-            [encode(page) for page in audience.pages],
-            [part for cohort, rate in audience.play_rate.items() for part in (rate, cohort)],
-            [part for page in audience.pages for user in page.user_ids for part in (user, page.cohort_id)],
-        ]
-        name = release.release_id
-        written = [
-            keys.release(name),
-            keys.release_pages(name),
-            keys.release_cohorts(name),
-            keys.release_told(name),
-        ]
-        packed = msgpack.packb(content, use_bin_type=False)
-        return bool(await self._plan(self._redis, written, holder, packed))
+    async def renew(self, release_id: str, holder: str, until: float) -> bool:
+        """Keep a release in hand until a time; False: another has it by now."""
+        return bool(await self._renew(self._redis, [keys.release(release_id)], holder, until))
 
-    async def pages(self, release_id: str) -> list[bytes]:
-        """Return the pages as they go to Kafka."""
-        return list(await self._redis.lrange(keys.release_pages(release_id), 0, -1))
+    async def fix_page(
+        self, page: Page, encoded: bytes, holder: str, about: Mapping[str, str | float]
+    ) -> bool:
+        """Fix the next page, and who is told by it, in one round trip; may be repeated.
+
+        Parameters
+        ----------
+        encoded
+            The page as it goes to Kafka.
+        about
+            What is to be known of the release from now on.
+
+        Returns
+        -------
+        False: the release is no longer in the holder's hand.
+        """
+        fields = [part for field in about.items() for part in field]
+        fix = Call(
+            self._fix_page,
+            [keys.release(page.release_id), keys.release_pages(page.release_id)],
+            [holder, page.page, encoded, *fields],
+        )
+        answers = await call_all(self._redis, [fix, *self._told(page, holder)])
+        return all(answers)
+
+    async def tell(self, page: Page, holder: str) -> bool:
+        """Note once more who is told by a page that is fixed; False: the release is in another's hand."""
+        return all(await call_all(self._redis, self._told(page, holder)))
+
+    def _told(self, page: Page, holder: str) -> list[Call]:
+        written = [keys.release(page.release_id), keys.release_told(page.release_id)]
+        return [
+            Call(
+                self._add_told, written, [holder, page.cohort_id, *page.user_ids[at : at + TOLD_IN_A_SCRIPT]]
+            )
+            for at in range(0, len(page.user_ids), TOLD_IN_A_SCRIPT)
+        ]
+
+    async def predict(self, release_id: str, play_rate: Mapping[str, float]) -> None:
+        """Write the play rate that is predicted for each cohort."""
+        key = keys.release_cohorts(release_id)
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.delete(key)
+        rates = list(play_rate.items())
+        for at in range(0, len(rates), TOLD_IN_A_SCRIPT):
+            pipeline.zadd(key, dict(rates[at : at + TOLD_IN_A_SCRIPT]))
+        await pipeline.execute()
+
+    async def end_plan(self, release_id: str, holder: str, about: Mapping[str, str | float]) -> bool:
+        """Say that all pages are fixed; False: the release is no longer in the holder's hand."""
+        fields = [part for field in about.items() for part in field]
+        return bool(await self._end_plan(self._redis, [keys.release(release_id)], holder, *fields))
+
+    async def left_by(self, release_id: str) -> OpenRelease:
+        """Return what is fixed of a release that is STARTED or PLANNED."""
+        found = await self._redis.hgetall(keys.release(release_id))
+        pages = list(await self._redis.lrange(keys.release_pages(release_id), 0, -1))
+        return OpenRelease(
+            _asked(found),
+            State(found[b"state"].decode()),
+            found[b"reason"].decode(),
+            float(found[b"planned_at"]),
+            pages,
+        )
 
     async def about(self, release_id: str) -> dict[str, str]:
         """Return the release's hash."""
@@ -117,20 +226,29 @@ class Releases:
     async def finish(self, release_id: str, latency_ms: float | None) -> None:
         """All pages are out: the release is done, and fades after its days."""
         pipeline = self._redis.pipeline(transaction=False)
-        state: dict[str, str | float] = {"state": "done"}
+        state: dict[str, str | float] = {"state": State.DONE}
         if latency_ms is not None:
             state["latency_ms"] = round(latency_ms, 1)
         pipeline.hset(keys.release(release_id), mapping=state)
         pipeline.delete(keys.release_pages(release_id))
-        kept = keys.release(release_id), keys.release_cohorts(release_id), keys.release_told(release_id)
-        for key in kept:
+        for key in (
+            keys.release(release_id),
+            keys.release_cohorts(release_id),
+            keys.release_told(release_id),
+        ):
             pipeline.expire(key, self._keep)
         pipeline.hset(keys.release(release_id), "till", 0)  # last: from now on others may ask for it again
         await pipeline.execute()
         await self._redis.zrem(keys.RELEASES_OPEN, release_id)
 
+    async def abandoned(self, now: float) -> list[Asked]:
+        """Return the releases that are not done and in nobody's hand at a time."""
+        names = [name.decode() for name in await self._redis.zrange(keys.RELEASES_OPEN, 0, -1)]
+        found = [await self._redis.hgetall(keys.release(name)) for name in names]
+        return [_asked(about) for about in found if b"event" in about and float(about[b"till"]) <= now]
+
     async def left_open(self, before: float) -> list[Release]:
-        """Return releases that were first taken in hand before a time, and are not done."""
+        """Return the releases that were first asked for before a time, and are not done."""
         names = [
             name.decode() for name in await self._redis.zrangebyscore(keys.RELEASES_OPEN, "-inf", before)
         ]
@@ -145,8 +263,7 @@ class Releases:
         How many events count: the others came before, or from listeners who were not told.
         """
         out = [h.feedback.user_id for h in heard if h.feedback.kind == "opted_out"]
-        if out:
-            await self._redis.sadd(keys.OPTED_OUT, *out)
+        await self.opted_out.add(out)
         by_release: dict[str, list[Heard]] = defaultdict(list)
         for entry in heard:
             by_release[entry.feedback.release_id].append(entry)
@@ -170,13 +287,6 @@ class Releases:
             await self._redis.expire(key, self._keep)
         return [cohort.decode() for cohort in found]
 
-    async def opted_out(self, user_ids: Sequence[str]) -> set[str]:
-        """Return those of the listeners who want to hear of no release."""
-        if not user_ids or not await self._redis.exists(keys.OPTED_OUT):
-            return set()
-        flags = await self._redis.smismember(keys.OPTED_OUT, list(user_ids))
-        return {user for user, flag in zip(user_ids, flags, strict=True) if flag}
-
     async def forget(self, user_id: str) -> int:
         """Erase that a listener was told of releases, and what they did then; an opt-out stays.
 
@@ -193,3 +303,12 @@ class Releases:
         async for key in self._redis.scan_iter(match=keys.release_seen("*"), count=1000):
             await self._redis.hdel(key, *seen)
         return told
+
+
+def _asked(found: Mapping[bytes, bytes]) -> Asked:
+    return Asked(
+        Release.model_validate_json(found[b"event"]),
+        found.get(b"source", b"").decode(),
+        int(found.get(b"offset", 0)),
+        float(found[b"published_at"]) if found.get(b"published_at") else None,
+    )

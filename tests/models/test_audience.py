@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from models.audience import aim, choose_cohorts, rank_cohorts, rank_members
+from models.audience import aim, best_rows, choose_cohorts, rank_cohorts, score_members
 from models.model import Model
 from models.taste import taste, unit
 from tests.models.worlds import World, rows_of
@@ -151,6 +151,16 @@ def test_cohorts_below_the_least_rate_are_left_out() -> None:
 def test_members_are_ranked_best_first(world: World, model: Model) -> None:
     tastes = unit(taste(rows_of(world, model), model.factors))
     target = aim(model, ["s4a2"])
-    order, scores = rank_members(tastes, target)
-    assert (np.diff(scores) <= 0).all()
+    scores = score_members(tastes, target)
+    order = best_rows(scores, len(scores))
+    assert (np.diff(scores[order]) <= 0).all()
     assert (world.scene[order[:40]] == 4).mean() > 0.95
+
+
+@given(st.lists(st.sampled_from([-0.5, 0.0, 0.25, 0.5, 1.0]), max_size=30), st.integers(0, 40))
+def test_the_best_rows_are_the_first_of_all_ranked(scores: list[float], number: int) -> None:
+    given_scores = np.array(scores)
+    rows = best_rows(given_scores, number)
+    ranked = sorted(scores, reverse=True)
+    assert given_scores[rows].tolist() == ranked[:number]
+    assert len(set(rows.tolist())) == min(number, len(scores))

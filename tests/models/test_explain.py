@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.affinity import ForwardDecay
-from models.audience import aim, rank_members
+from models.audience import aim, score_members
 from models.cohorts import settle
 from models.explain import placement, pulls
 from models.listener import Listener, Rules
@@ -51,7 +51,7 @@ def test_pulls_add_up_to_a_listeners_score_for_a_release(affinities: dict[str, f
     target = aim(MODEL, ["a1"], similar_to=["a2"])
     found = pulls(affinities, MODEL, target.vector)
     if any(affinities[artist] > 0 for artist in found):
-        _, (score,) = rank_members(unit(taste_of(affinities, MODEL))[None, :], target)
+        (score,) = score_members(unit(taste_of(affinities, MODEL))[None, :], target)
         assert sum(found.values()) == pytest.approx(score, abs=1e-6)
 
 

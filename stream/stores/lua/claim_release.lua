@@ -2,20 +2,28 @@
 --
 -- KEYS   1: release:{R}
 -- ARGV   1: who asks   2: now, Unix seconds   3: until when it is theirs   4: the event
--- result 'new', 'planned' (its pages are fixed, some may be out), 'done', or 'taken' (another has it in hand)
+--        5: the event's partition (with how often the topic was made anew)   6: its offset   7: its time, or ''
+-- result 'new' (nothing is fixed), 'started' (some pages are fixed), 'planned' (all are), 'done', or 'taken'
+--        (another has it in hand)
 --
--- A release that was answered with nobody to tell may be asked for again: nobody would hear of it twice.
+-- A release that was answered with nobody to tell may be asked for again by a later event: nobody would hear
+-- of it twice. The event that it was answered for is not answered again, whoever else reads it.
 
-local state, users, by, till = unpack(redis.call('HMGET', KEYS[1], 'state', 'audience', 'by', 'till'))
-if state == 'done' and tonumber(users or 0) > 0 then
-  return 'done'
+local state, users, by, till, source, offset =
+  unpack(redis.call('HMGET', KEYS[1], 'state', 'audience', 'by', 'till', 'source', 'offset'))
+if state == 'done' then
+  local answered = source == ARGV[5] and tonumber(ARGV[6]) <= tonumber(offset)
+  if answered or tonumber(users or 0) > 0 then
+    return 'done'
+  end
 end
 if by and by ~= ARGV[1] and tonumber(till) > tonumber(ARGV[2]) then
   return 'taken'
 end
-redis.call('HSET', KEYS[1], 'by', ARGV[1], 'till', ARGV[3], 'event', ARGV[4])
-if state == 'planned' then
-  return 'planned'
+redis.call('HSET', KEYS[1], 'by', ARGV[1], 'till', ARGV[3])
+if state == 'started' or state == 'planned' then
+  return state
 end
-redis.call('HSET', KEYS[1], 'state', 'new')
+redis.call('HSET', KEYS[1], 'state', 'new', 'event', ARGV[4], 'source', ARGV[5], 'offset', ARGV[6],
+  'published_at', ARGV[7])
 return 'new'

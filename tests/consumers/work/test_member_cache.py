@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from redis.asyncio import Redis
 
-from consumers.work.member_cache import MemberCache
+from consumers.work.member_cache import MemberCache, Members
 from stream.stores import keys
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
@@ -36,54 +36,95 @@ async def join(redis: Redis, user: str, taste: tuple[float, ...] | None, cohort:
         await redis.set(keys.user_taste(user), packed[0])
 
 
+async def held(member_cache: MemberCache, cohort: str = "c1", dims: int = DIMS) -> Members:
+    return (await member_cache.members([cohort], dims))[cohort]
+
+
 async def test_members_come_with_tastes_of_unit_length(redis: Redis, member_cache: MemberCache) -> None:
     await join(redis, "ana", (3.0, 0.0, 4.0))
     await join(redis, "bo", None)
-    held = (await member_cache.members({"c1": 2}, DIMS))["c1"]
-    assert held.users == ("ana",)
-    assert held.tastes == pytest.approx(np.array([[0.6, 0.0, 0.8]]))
+    found = await held(member_cache)
+    assert (found.users, found.counted) == (("ana",), 2)
+    assert found.tastes == pytest.approx(np.array([[0.6, 0.0, 0.8]]))
 
 
-async def test_a_cohort_that_has_grown_is_read_anew_at_once(redis: Redis, member_cache: MemberCache) -> None:
+async def test_a_cohort_that_is_held_is_not_read_for_a_release(
+    redis: Redis, member_cache: MemberCache
+) -> None:
     await join(redis, "ana", (1.0, 0.0, 0.0))
-    await member_cache.members({"c1": 1}, DIMS)
-    await join(redis, "bo", (0.0, 1.0, 0.0))
-    assert set((await member_cache.members({"c1": 2}, DIMS))["c1"].users) == {"ana", "bo"}
+    before = await held(member_cache)
+    await join(redis, "bo", (1.0, 0.0, 0.0))
+    assert await held(member_cache) is before
 
 
-async def test_a_cohort_of_the_same_size_is_not_read_again(redis: Redis, member_cache: MemberCache) -> None:
+async def test_a_refresh_takes_up_tastes_that_have_changed(redis: Redis, member_cache: MemberCache) -> None:
     await join(redis, "ana", (1.0, 0.0, 0.0))
-    before = (await member_cache.members({"c1": 1}, DIMS))["c1"]
-    assert (await member_cache.members({"c1": 1}, DIMS))["c1"] is before
-
-
-async def test_keeping_takes_up_tastes_that_have_changed(redis: Redis, member_cache: MemberCache) -> None:
-    await join(redis, "ana", (1.0, 0.0, 0.0))
-    await member_cache.members({"c1": 1}, DIMS)
+    await held(member_cache)
     await join(redis, "ana", (0.0, 0.0, 1.0))
-    await member_cache.keep(DIMS)
-    assert (await member_cache.members({"c1": 1}, DIMS))["c1"].tastes.tolist() == [[0.0, 0.0, 1.0]]
+    await member_cache.refresh(DIMS)
+    assert (await held(member_cache)).tastes.tolist() == [[0.0, 0.0, 1.0]]
 
 
-async def test_keeping_goes_round_all_cohorts(redis: Redis, member_cache: MemberCache) -> None:
+async def test_refreshing_goes_round_all_cohorts(redis: Redis, member_cache: MemberCache) -> None:
     await join(redis, "ana", (1.0, 0.0, 0.0), "c1")
     await join(redis, "bo", (1.0, 0.0, 0.0), "c2")
-    await member_cache.keep(DIMS)
-    await member_cache.keep(DIMS)
-    assert set(member_cache.held) == {"c1", "c2"}
+    before = [await held(member_cache, cohort) for cohort in ("c1", "c2")]
+    await member_cache.refresh(DIMS)
+    await member_cache.refresh(DIMS)
+    after = [await held(member_cache, cohort) for cohort in ("c1", "c2")]
+    assert not any(new is old for new, old in zip(after, before, strict=True))
+
+
+async def test_a_cohort_that_has_grown_is_refreshed_before_one_read_a_little_earlier(
+    redis: Redis, member_cache: MemberCache
+) -> None:
+    for cohort in ("c1", "c2"):
+        await join(redis, f"first of {cohort}", (1.0, 0.0, 0.0), cohort)
+        await held(member_cache, cohort)
+    for number in range(1000):
+        await redis.sadd(keys.cohort_users("c2"), f"u{number}")
+    await join(redis, "bo", (1.0, 0.0, 0.0), "c2")
+    await member_cache.refresh(DIMS)
+    assert set((await held(member_cache, "c2")).users) == {"first of c2", "bo"}
+
+
+async def test_sizes_come_from_memory_once_all_cohorts_are_held(
+    redis: Redis, member_cache: MemberCache
+) -> None:
+    await join(redis, "ana", (1.0, 0.0, 0.0), "c1")
+    await join(redis, "bo", (1.0, 0.0, 0.0), "c2")
+    await member_cache.refresh(DIMS)
+    await redis.zadd("cohorts", {"c1": 5})
+    assert await member_cache.sizes() == {"c1": 5, "c2": 1}
+    await member_cache.refresh(DIMS)
+    assert await member_cache.sizes() == {"c1": 1, "c2": 1}
 
 
 async def test_a_cohort_that_is_no_more_is_let_go(redis: Redis, member_cache: MemberCache) -> None:
     await join(redis, "ana", (1.0, 0.0, 0.0), "c1")
-    await member_cache.keep(DIMS)
+    await member_cache.refresh(DIMS)
     await redis.delete("cohorts")
-    await member_cache.keep(DIMS)
+    await member_cache.refresh(DIMS)
     assert not member_cache.held
 
 
-async def test_a_model_of_other_dimensions_has_members_read_anew(
+async def test_for_a_model_of_other_dimensions_members_are_read_anew(
     redis: Redis, member_cache: MemberCache
 ) -> None:
     await join(redis, "ana", (1.0, 0.0, 0.0))
-    await member_cache.members({"c1": 1}, DIMS)
-    assert (await member_cache.members({"c1": 1}, 2))["c1"].tastes.shape == (0, 2)
+    await held(member_cache)
+    assert (await held(member_cache, dims=2)).tastes.shape == (0, 2)
+
+
+async def test_cohorts_for_which_there_is_no_room_are_read_each_time(redis: Redis) -> None:
+    listeners = Listeners(redis, 200)
+    small = MemberCache(listeners, Cohorts(redis, listeners), limit_mb=1e-4)
+    for cohort in ("c1", "c2"):
+        await join(redis, f"of {cohort}", (1.0, 0.0, 0.0), cohort)
+        await small.refresh(DIMS)
+    await small.refresh(DIMS)
+    assert len(small.held) == 1
+    (missing,) = {"c1", "c2"} - small.held.keys()
+    assert (await held(small, missing)).users == (f"of {missing}",)
+    await redis.zadd("cohorts", {missing: 7})
+    assert (await small.sizes())[missing] == 7

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +14,13 @@ from aiokafka import AIOKafkaProducer
 
 from consumers.work import emitter as emit
 from consumers.work.emitter import Emitter
+from consumers.work.planner import Audience
 from models.model import Model
 from stream.connect import AnyRedis, open_redis
-from stream.stores.releases import Audience, Releases
+from stream.stores.releases import Asked, Releases
 from stream.wire.events import Page, Release
-from tests.consumers.desk import Answer, Desk
+from tests.consumers.desk import Desk
+from tests.waiting import wait_for_it
 
 PAGES = emit.AT_ONCE + 2
 UNHEARD = "unheard"
@@ -51,7 +54,12 @@ class Plans:
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def plan(self, release: Release, model: Model | None, now: float) -> Audience:
+    async def look_up(self, release: Release) -> None:
+        """Nothing is to be known."""
+
+    async def plan(
+        self, release: Release, lookup: None, model: Model | None, now: float, before: Sequence[Page] = ()
+    ) -> Audience:
         self.asked += 1
         plan = self.asked
         self.begun.set()
@@ -69,7 +77,7 @@ class Plans:
                 model_version=1,
                 emitted_at=now,
             )
-            for number in range(PAGES)
+            for number in range(len(before), PAGES)
         ]
         return Audience(tuple(pages), {"c1": 0.5}, "done", "artists")
 
@@ -93,16 +101,23 @@ class House:
         producer = Mortal(self.producer, count, steps)
         return Emitter(self.desk.settings.kafka, releases, self.plans, NoModel(), producer, name)
 
-    def plans_sent(self) -> dict[str, str]:
-        """Which plan went out for each release; an AssertionError unless it did so wholly and once."""
-        return {release_id: _plan(answer) for release_id, answer in self.desk.answers().items()}
+    def told(self, release_id: str) -> list[str]:
+        """Who was told, page by page; an AssertionError unless each page and a summary went out once."""
+        answer = self.desk.answer(release_id)
+        assert [page["page"] for page in answer.pages] == list(range(PAGES))
+        assert [said["pages"] for said in answer.summaries if said["users"]] == [PAGES]
+        return [user for page in answer.pages for user in page["user_ids"]]
 
 
-def _plan(answer: Answer) -> str:
-    assert [page["page"] for page in answer.pages] == list(range(PAGES))
-    (plan,) = {user.partition(", ")[2] for user in answer.told}
-    assert [said["pages"] for said in answer.summaries if said["users"]] == [PAGES]
-    return plan
+def plan_of(told: Sequence[str]) -> list[int]:
+    """The number of the plan that each page is of; an AssertionError where an earlier one follows a later."""
+    plans = [int(user.rpartition(" ")[2]) for user in told]
+    assert plans == sorted(plans)
+    return plans
+
+
+def ask(release_id: str, artist: str = "ana", offset: int = 0) -> Asked:
+    return Asked(Release(release_id=release_id, artist_ids=[artist]), "0", offset, time.time())
 
 
 @pytest.fixture
@@ -115,44 +130,86 @@ async def house(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ho
     await redis.aclose()
 
 
-def release(release_id: str, artist: str = "ana") -> Release:
-    return Release(release_id=release_id, artist_ids=[artist])
-
-
 @pytest.mark.parametrize("first_artist", ["ana", UNHEARD])
 async def test_wherever_a_worker_dies_another_sends_what_is_missing(house: House, first_artist: str) -> None:
     after = house.worker("the next")
     for steps in itertools.count():
         name = f"r{steps}"
         if first_artist == UNHEARD:
-            await after.answer(release(name, UNHEARD), 0.0)
+            await after.answer(ask(name, UNHEARD))
         try:
-            await house.worker(f"mortal {steps}", steps).answer(release(name), 0.0)
+            await house.worker(f"mortal {steps}", steps).answer(ask(name, offset=1))
         except Died:
-            await after.answer(release(name), 0.0)
+            await after.answer(ask(name, offset=1))
         else:
             break
-    assert steps > PAGES
-    assert house.plans_sent().keys() == {f"r{died_after}" for died_after in range(steps + 1)}
+    assert steps > 2 * PAGES, "each page is fixed, then sent"
+    for died_after in range(steps + 1):
+        told = house.told(f"r{died_after}")
+        assert len(set(plan_of(told))) <= 2, "what was fixed, and what the next planned"
+        counted = house.desk.db.hgetall(f"release:{{r{died_after}}}:told")
+        assert counted == dict.fromkeys(told, "c1")
+        about = house.desk.db.hgetall(f"release:{{r{died_after}}}")
+        assert {"state": "done", "audience": str(PAGES), "pages": str(PAGES)}.items() <= about.items()
+        assert float(about["latency_ms"]) > 0
+    assert house.desk.db.zcard("releases:open") == 0
+
+
+async def test_a_release_that_nobody_was_told_of_is_summed_up_once_for_an_event(house: House) -> None:
+    worker = house.worker("w1")
+    for offset in (0, 0, 1, 0):
+        await worker.answer(ask("r1", UNHEARD, offset))
+    assert [said["users"] for said in house.desk.answer("r1").summaries] == [0, 0]
 
 
 async def test_what_a_worker_has_in_hand_it_does_not_begin_again(house: House) -> None:
     house.plans.slow = 1
     worker = house.worker("w1")
-    answering = asyncio.create_task(worker.answer(release("r1"), 0.0))
+    answering = asyncio.create_task(worker.answer(ask("r1")))
     await house.plans.begun.wait()
-    await worker.finish_open()
-    await worker.answer(release("r1"), 0.0)
+    await worker.finish_abandoned()
+    assert not await worker.answer(ask("r1"))
     house.plans.go_on.set()
-    await answering
-    assert (house.plans_sent(), house.plans.asked) == ({"r1": "plan 1"}, 1)
+    assert await answering
+    assert set(plan_of(house.told("r1"))) == {1}
 
 
 async def test_a_plan_that_comes_too_late_is_dropped(house: House) -> None:
     house.plans.slow = 1
-    late = asyncio.create_task(house.worker("w1").answer(release("r1"), 0.0))
+    late = asyncio.create_task(house.worker("w1").answer(ask("r1")))
     await house.plans.begun.wait()
-    await house.worker("w2").answer(release("r1"), 0.0)
+    assert await house.worker("w2").answer(ask("r1"))
     house.plans.go_on.set()
-    await late
-    assert house.plans_sent() == {"r1": "plan 2"}
+    assert not await late
+    assert set(plan_of(house.told("r1"))) == {2}
+
+
+async def test_a_release_that_takes_long_to_plan_stays_in_hand(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emit, "IN_HAND", 3600.0)
+    monkeypatch.setattr(emit, "RENEW", 0.01)
+    house.plans.slow = 1
+    slow = asyncio.create_task(house.worker("w1").answer(ask("r1")))
+    await house.plans.begun.wait()
+    house.desk.db.hset("release:{r1}", "till", 0)
+    await wait_for_it(lambda: _in_hand(house), "the sign that it is still in hand")
+    other = house.worker("w2")
+    await other.finish_abandoned()
+    assert not await other.answer(ask("r1"))
+    house.plans.go_on.set()
+    assert await slow
+    assert set(plan_of(house.told("r1"))) == {1}
+
+
+async def _in_hand(house: House) -> bool:
+    return float(house.desk.db.hget("release:{r1}", "till")) > 0
+
+
+async def test_the_first_page_is_out_before_the_others_are_fixed(house: House) -> None:
+    worker = house.worker("w1", steps=3)  # claimed, fixed, sent
+    with pytest.raises(Died):
+        await worker.answer(ask("r1"))
+    assert [page["page"] for page in house.desk.answer("r1").pages] == [0]
+    assert house.desk.db.llen("release:{r1}:pages") == 1
+    assert house.desk.db.hget("release:{r1}", "state") == "started"

@@ -1,0 +1,81 @@
+"""Reads the topic `releases` by itself, so that no release waits for Faust or for a rebalance.
+
+Every worker reads all of it, in no group; the claim in Redis lets one of them answer. So a worker's death
+holds up no release but the one that it has in hand, and what Faust passes over after a rebalance (its issues
+216 and 605) is answered. Faust's agent remembers how far the group is, also while no worker runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from aiokafka import TopicPartition
+
+from models.listener import OffsetSource
+from stream.stores.releases import Asked
+from stream.wire.consumer import Consumer
+from stream.wire.events import Record, Release, parse
+
+__all__ = ["ReleaseReader"]
+
+LOOK_BACK = 3600.0  # seconds before the start of this process
+WAIT_MS = 500  # for a record to come, before it is asked whether the process is to end
+
+
+class ReleaseReader:
+    """Goes through each partition once, from an hour before this process began.
+
+    Parameters
+    ----------
+    consumer
+        One of no group, started, subscribed to nothing.
+    epoch
+        How often the topic has been made anew.
+    answer
+        Answers a release; one that is answered already is left alone.
+    stop
+        Says that the process is to end.
+    """
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        epoch: int,
+        answer: Callable[[Asked], Awaitable[object]],
+        stop: asyncio.Event,
+    ) -> None:
+        self._consumer = consumer
+        self._epoch = epoch
+        self._answer = answer
+        self._stop = stop
+
+    async def begin(self, partitions: set[int]) -> None:
+        """Stand where the last hour began."""
+        assigned = [TopicPartition("releases", number) for number in sorted(partitions)]
+        self._consumer.assign(assigned)
+        since = int((time.time() - LOOK_BACK) * 1000)
+        starts = await self._consumer.offsets_for_times(dict.fromkeys(assigned, since))
+        ends = await self._consumer.end_offsets(assigned)
+        for partition in assigned:
+            start = starts[partition]
+            self._consumer.seek(partition, start.offset if start else ends[partition])
+
+    async def run(self) -> None:
+        """Answer releases as they come, until the process is to end."""
+        while not self._stop.is_set():
+            fetched = await self._consumer.getmany(timeout_ms=WAIT_MS)
+            for messages in fetched.values():
+                for message in messages:
+                    record = Record(
+                        message.topic, message.partition, message.offset, message.key, message.value
+                    )
+                    release = parse(Release, record)
+                    if isinstance(release, Release):  # else an agent writes it to the dead letters
+                        await self._answer(asked(release, record, self._epoch, message.timestamp / 1000))
+
+
+def asked(release: Release, record: Record, epoch: int, published_at: float) -> Asked:
+    """Return a release event with its place in Kafka."""
+    return Asked(release, OffsetSource(record.partition, epoch), record.offset, published_at)

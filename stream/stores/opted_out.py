@@ -1,0 +1,54 @@
+"""Listeners who want to hear of no release."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stream.connect import AnyRedis
+from stream.stores import keys
+
+__all__ = ["OptedOut"]
+
+SCAN = 1000
+
+
+class OptedOut:
+    """The set of listeners who opted out, in Redis, and a copy of it in memory.
+
+    Nobody leaves the set but by an operator's hand. So a copy of the same size is up to date, and of one that
+    is smaller by n at most n listeners are missing.
+
+    Attributes
+    ----------
+    held
+        The copy, as of the last `refresh`.
+    """
+
+    def __init__(self, redis: AnyRedis) -> None:
+        self._redis = redis
+        self.held: frozenset[str] = frozenset()
+
+    async def add(self, user_ids: Sequence[str]) -> None:
+        """Remember that listeners opted out."""
+        if user_ids:
+            await self._redis.sadd(keys.OPTED_OUT, *user_ids)
+
+    async def count(self) -> int:
+        """Return how many opted out."""
+        return int(await self._redis.scard(keys.OPTED_OUT))
+
+    async def among(self, user_ids: Sequence[str]) -> set[str]:
+        """Return those of the listeners who opted out, as Redis has it now."""
+        if not user_ids:
+            return set()
+        flags = await self._redis.smismember(keys.OPTED_OUT, list(user_ids))
+        return {user for user, flag in zip(user_ids, flags, strict=True) if flag}
+
+    async def refresh(self) -> bool:
+        """Read the copy again where its size is another than the set's; say whether it was read."""
+        if await self.count() == len(self.held):
+            return False
+        self.held = frozenset(
+            [user.decode() async for user in self._redis.sscan_iter(keys.OPTED_OUT, count=SCAN)]
+        )
+        return True

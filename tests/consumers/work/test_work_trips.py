@@ -1,0 +1,140 @@
+"""How often a worker waits for Redis before the first page of a release is out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from redis.asyncio import Redis
+from redis.asyncio.connection import Connection, ConnectionPool
+
+from consumers.work.emitter import Emitter
+from consumers.work.member_cache import MemberCache
+from consumers.work.planner import Planner
+from stream.settings import Settings
+from stream.stores.catalogue import Catalogue
+from stream.stores.cohorts import Cohorts
+from stream.stores.listeners import Listeners
+from stream.stores.releases import Asked, Releases
+from stream.wire.events import Release, Song
+from tests.consumers.placed import names, place
+from tests.consumers.small_model import small_model
+
+MODEL = small_model()
+MEMBERS = {"c1": names("c1", 3000), "c2": names("c2", 20), "c5": names("c5", 10)}
+
+
+class Trips:
+    """Counts round trips: all that is sent before the next answer comes is one, on any connection."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._answered = True
+
+    def sent(self) -> None:
+        self.count += self._answered
+        self._answered = False
+
+    def answered(self) -> None:
+        self._answered = True
+
+
+class CountedConnection(Connection):
+    """A connection that counts."""
+
+    def __init__(self, *, trips: Trips, **options: Any) -> None:
+        self._trips = trips
+        super().__init__(**options)
+
+    async def send_packed_command(self, *given: Any, **named: Any) -> None:
+        self._trips.sent()
+        await super().send_packed_command(*given, **named)
+
+    async def read_response(self, *given: Any, **named: Any) -> Any:
+        answer = await super().read_response(*given, **named)
+        self._trips.answered()
+        return answer
+
+
+class Model:
+    model = MODEL
+
+
+class FirstPage:
+    """Stands for the producer: notes how many round trips there were when the first page was sent."""
+
+    def __init__(self, producer: AIOKafkaProducer, trips: Trips) -> None:
+        self._producer, self._trips = producer, trips
+        self.after: list[int] = []
+
+    async def send(self, topic: str, **event: Any) -> Awaitable[object]:
+        self.after.append(self._trips.count)
+        sent: Awaitable[object] = await self._producer.send(topic, **event)
+        return sent
+
+
+Answer = Callable[[Release], Awaitable[int]]
+
+
+@pytest.fixture
+async def redis(topics: Settings) -> AsyncIterator[tuple[Redis, Trips]]:
+    trips = Trips()
+    pool = ConnectionPool.from_url(topics.redis, connection_class=CountedConnection, trips=trips)
+    client = Redis(connection_pool=pool)
+    await asyncio.gather(*[client.ping() for _ in range(8)])  # connections that release may take
+    yield client, trips
+    await client.aclose()
+    await pool.aclose()
+
+
+@pytest.fixture
+async def releases(redis: tuple[Redis, Trips]) -> Releases:
+    return Releases(redis[0], 3600)
+
+
+@pytest.fixture
+async def answer(topics: Settings, redis: tuple[Redis, Trips], releases: Releases) -> AsyncIterator[Answer]:
+    """Answers a release by a worker with all members in memory; returns the trips before its first page."""
+    client, trips = redis
+    await asyncio.to_thread(place, topics, MEMBERS, MODEL)
+    await Catalogue(client).put([Song(song_id="s", artist_ids=["a2"], genres=["x", "y"], label="l")])
+    listeners = Listeners(client, 200)
+    member_cache = MemberCache(listeners, Cohorts(client, listeners))
+    for _ in range(len(MODEL.cohort_ids)):
+        await member_cache.refresh(MODEL.n_dims)
+    planner = Planner(member_cache, Catalogue(client), releases.opted_out, 1.0, 2500)
+    async with AIOKafkaProducer(bootstrap_servers=topics.kafka) as producer:
+        page = FirstPage(producer, trips)
+        emitter = Emitter(topics.kafka, releases, planner, Model(), page, "w1")  # type: ignore[arg-type]
+
+        async def answered(release: Release) -> int:
+            page.after.clear()
+            before = trips.count
+            assert await emitter.answer(Asked(release, "0", 0, time.time()))
+            assert len(page.after) > 3, "more than one page"
+            return page.after[0] - before
+
+        await answered(Release(release_id="the first: scripts are sent in full", artist_ids=["a1"]))
+        yield answered
+
+
+async def test_a_release_is_answered_after_two(answer: Answer) -> None:
+    assert await answer(Release(release_id="r1", artist_ids=["a1"])) == 2
+
+
+async def test_one_with_genres_and_a_label_is_answered_after_two(answer: Answer) -> None:
+    release = Release(release_id="r1", artist_ids=["new"], genres=["x", "y"], label="l", similar_to=["a1"])
+    assert await answer(release) == 2
+
+
+async def test_where_somebody_has_just_opted_out_it_is_answered_after_three(
+    answer: Answer, releases: Releases
+) -> None:
+    await releases.opted_out.add([MEMBERS["c1"][0]])
+    assert await answer(Release(release_id="r1", artist_ids=["a1"])) == 3
+    await releases.opted_out.refresh()
+    assert await answer(Release(release_id="r2", artist_ids=["a1"])) == 2
