@@ -1,16 +1,30 @@
-"""`refrain doctor`: looks at all that Refrain needs, and says for each what is fine and what to do."""
+"""`refrain doctor`: looks at all that Refrain needs, and says of each whether it is fine and what to do.
+
+::
+
+    check.py        what is said of one thing
+    kafka.py        broker, topics, lag, dead letters
+    redis.py        persistence, eviction, memory, clock
+    processes.py    whether each kind of process runs
+    affinities.py   the half-life they were stored with
+    model.py        the model that serves, who has loaded it, who is migrated to it, how well it foresees
+    releases.py     releases that wait
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 
+from consumers.doctor.affinities import check_half_life
 from consumers.doctor.check import Check, State
 from consumers.doctor.kafka import check_kafka
+from consumers.doctor.model import check_model
+from consumers.doctor.processes import KINDS, check_here, check_processes, running
 from consumers.doctor.redis import check_redis
-from consumers.doctor.refrain import KINDS, check_here, check_refrain, processes
+from consumers.doctor.releases import check_releases
 from consumers.runtime.session import redis_session
-from stream.connect import shown
+from stream.connect import AnyRedis, shown
 from stream.errors import Unreachable
 from stream.settings import Settings
 
@@ -22,16 +36,27 @@ async def examine(settings: Settings) -> list[Check]:
     alive, checks = None, []
     try:
         async with redis_session(settings) as redis:
+            alive = await running(redis)
             checks = await check_redis(redis, settings)
-            alive = await processes(redis)
-            checks += await check_refrain(redis, settings, time.time())
+            checks += await _check_refrain(redis, settings, alive, time.time())
     except Unreachable as error:
-        mend = "start it, or set REFRAIN_REDIS to where it is, with user and password where it wants them"
-        checks.append(Check.wrong("Redis", f"none at {shown(settings.redis)} ({error.__cause__})", mend))
+        hint = "start it, or set REFRAIN_REDIS to where it is, with user and password where it wants them"
+        checks.append(Check.wrong("Redis", f"none at {shown(settings.redis)} ({error.__cause__})", hint))
     return [*await asyncio.to_thread(check_kafka, settings, alive), *checks]
 
 
+async def _check_refrain(
+    redis: AnyRedis, settings: Settings, alive: dict[str, int], now: float
+) -> list[Check]:
+    return [
+        *check_processes(alive),
+        await check_half_life(redis, settings),
+        *await check_model(redis, settings, alive, now),
+        await check_releases(redis, settings, now),
+    ]
+
+
 async def examine_here(settings: Settings, kind: str) -> list[Check]:
-    """Look whether a process of one kind lives on this machine."""
+    """Look whether a process of one kind runs on this machine."""
     async with redis_session(settings) as redis:
         return [await check_here(redis, kind)]

@@ -1,4 +1,4 @@
-"""What a doctor says of one thing."""
+"""What the doctor says of one thing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ __all__ = ["Check", "State"]
 
 
 class State(StrEnum):
-    """How a thing is."""
+    """How a thing is.
+
+    ``wrong`` is what loses, doubles or delays something now, or soon will; ``odd`` is worth knowing.
+    """
 
     FINE = "fine"
     ODD = "odd"
@@ -24,30 +27,28 @@ class Check:
     ----------
     name
         The thing.
-    state
-        ``wrong`` is what loses, doubles or delays something now, or soon will; ``odd`` is worth knowing.
-    said
+    found
         What was found.
-    mend
+    hint
         What to do; empty where it is fine.
     """
 
     name: str
     state: State
-    said: str
-    mend: str = ""
+    found: str
+    hint: str = ""
 
     @classmethod
-    def fine(cls, name: str, said: str) -> Check:
+    def fine(cls, name: str, found: str) -> Check:
         """Return that a thing is as it should be."""
-        return cls(name, State.FINE, said)
+        return cls(name, State.FINE, found)
 
     @classmethod
-    def odd(cls, name: str, said: str, mend: str) -> Check:
+    def odd(cls, name: str, found: str, hint: str) -> Check:
         """Return that a thing is worth knowing."""
-        return cls(name, State.ODD, said, mend)
+        return cls(name, State.ODD, found, hint)
 
     @classmethod
-    def wrong(cls, name: str, said: str, mend: str) -> Check:
-        """Return that a thing has to be mended."""
-        return cls(name, State.WRONG, said, mend)
+    def wrong(cls, name: str, found: str, hint: str) -> Check:
+        """Return that a thing has to be put right."""
+        return cls(name, State.WRONG, found, hint)

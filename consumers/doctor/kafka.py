@@ -34,43 +34,44 @@ def check_kafka(settings: Settings, alive: Mapping[str, int] | None) -> list[Che
     """
     try:
         topics = describe_topics(settings)
-        return [*_broker(settings), *_topics(topics), *_events(settings, topics, alive)]
+        return [_broker(settings), *_topics(topics, alive), *_events(settings, topics, alive)]
     except (KafkaError, AdminError) as error:
         return [Check.wrong("broker", f"{settings.kafka}: {error}", "look into the broker's log")]
     except Unreachable as error:
-        mend = "start it, or set REFRAIN_KAFKA to where it is; `refrain up` starts one where none is given"
-        said = f"no broker answers at {settings.kafka} ({error.__cause__})"
-        return [Check.wrong("broker", said, mend)]
+        hint = "start it, or set REFRAIN_KAFKA to where it is; `refrain up` starts one where none is given"
+        found = f"no broker answers at {settings.kafka} ({error.__cause__})"
+        return [Check.wrong("broker", found, hint)]
 
 
-def _broker(settings: Settings) -> Iterator[Check]:
+def _broker(settings: Settings) -> Check:
     admin = open_admin(settings)
     try:
         brokers = admin.describe_cluster()["brokers"]
     finally:
         admin.close()
-    yield Check.fine("broker", f"{len(brokers)} at {settings.kafka}")
+    return Check.fine("broker", f"{len(brokers)} at {settings.kafka}")
 
 
-def _topics(topics: Mapping[str, TopicState | None]) -> Iterator[Check]:
+def _topics(topics: Mapping[str, TopicState | None], alive: Mapping[str, int] | None) -> Iterator[Check]:
     missing = [name for name, state in topics.items() if state is None]
     different = {name: state.differences for name, state in topics.items() if state and state.differences}
     if missing:
+        start = "restart one" if alive else "start one"
         yield Check.wrong(
             "topics",
             f"{', '.join(missing)} not there",
-            "any process makes them when it starts: `refrain ingest`",
+            f"{start}, `refrain ingest` for example: each process creates what is missing when it starts",
         )
     if different:
         alike: dict[str, list[str]] = {}
-        for name, what in different.items():
-            alike.setdefault(", ".join(what), []).append(name)
-        found = "; ".join(f"{', '.join(names)}: {what}" for what, names in alike.items())
+        for name, differences in different.items():
+            alike.setdefault(", ".join(differences), []).append(name)
+        listed = "; ".join(f"{', '.join(names)}: {differences}" for differences, names in alike.items())
         yield Check.odd(
             "topics",
-            f"not as the settings say: {found}",
-            "nothing that is there is altered: set REFRAIN_PARTITIONS and REFRAIN_RETENTION_DAYS to that, "
-            "or alter the topics with Kafka's own tools",
+            f"not as the settings say: {listed}",
+            "Refrain alters no topic that is there: set REFRAIN_PARTITIONS and REFRAIN_RETENTION_DAYS to "
+            "what it has, or alter it with Kafka's own tools",
         )
     if not missing and not different:
         partitions = sorted({state.partitions for state in topics.values() if state})
@@ -97,22 +98,27 @@ def _events(
 
 
 def _lag(kind: str, reads: tuple[str, ...], lag: int, alive: Mapping[str, int] | None) -> Check:
-    what = f"{lag:,} events of {', '.join(reads)} behind" if lag else f"up to date with {', '.join(reads)}"
-    if lag and alive is not None and not alive.get(kind):
-        return Check.wrong(f"lag of {kind}", f"{what}, and none runs", f"start `refrain {kind}`")
+    name, topics = f"lag of {kind}", ", ".join(reads)
+    if not lag:
+        return Check.fine(name, f"up to date with {topics}")
+    found = f"{lag:,} events of {topics} behind"
+    if alive is not None and not alive.get(kind):
+        return Check.wrong(name, f"{found}, and none runs", f"start `refrain {kind}`")
     if lag > MANY and kind != "train":  # the trainer skips what it cannot keep up with
         return Check.odd(
-            f"lag of {kind}", what, f"look again in a minute; where it grows, start another `refrain {kind}`"
+            name, found, f"look again in a minute; where it grows, start another `refrain {kind}`"
         )
-    return Check.fine(f"lag of {kind}", what)
+    return Check.fine(name, found)
 
 
 def _dead(settings: Settings, number: int, reasons: Mapping[str, int]) -> Check:
     if not number:
         return Check.fine("dead letters", "none")
-    found = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items(), key=lambda e: -e[1]))
+    most = sorted(reasons.items(), key=lambda entry: -entry[1])
+    listed = ", ".join(f"{count:,} {reason}" for reason, count in most)
+    looked_at = sum(reasons.values())
     return Check.odd(
         "dead letters",
-        f"{number:,} within {settings.retention_days:g} days; of the last {sum(reasons.values()):,}: {found}",
-        "their producers send what cannot be used; docs/contract.md says what each reason means",
+        f"{number:,} within {settings.retention_days:g} days; of the last {looked_at:,}: {listed}",
+        "put the producers right; docs/contract.md says what each reason means",
     )

@@ -19,23 +19,17 @@ APART, FAR_APART = 1.0, 60.0  # seconds between two clocks
 
 
 async def check_redis(redis: AnyRedis, settings: Settings) -> list[Check]:
-    """Look at persistence, eviction, memory and the clock."""
+    """Look at persistence, eviction, memory and the clock of every server."""
     checks: list[Check] = []
-    where = shown(settings.redis)
     async for node, info, offset in _nodes(redis):
         of = f" of {node}" if node else ""
-        name = f"{where}{of}, version {info['redis_version']}"
-        if info.get("role") not in (None, "master"):
-            checks.append(
-                Check.wrong(
-                    f"Redis{of}",
-                    f"{name}, is a replica: it takes no writes",
-                    "set REFRAIN_REDIS to the primary",
-                )
-            )
-        else:
-            checks.append(Check.fine(f"Redis{of}", name))
-        checks += [_persistence(info, of), _eviction(info, of), _memory(info, of), _clock(offset, of)]
+        checks += [
+            _server(info, of, shown(settings.redis)),
+            _persistence(info, of),
+            _eviction(info, of),
+            _memory(info, of),
+            _clock(offset, of),
+        ]
     return checks
 
 
@@ -53,10 +47,19 @@ async def _nodes(redis: AnyRedis) -> AsyncIterator[tuple[str, Mapping[str, Any],
         yield node.name, info, seconds + micros / 1e6 - (before + time.time()) / 2
 
 
+def _server(info: Mapping[str, Any], of: str, where: str) -> Check:
+    name, found = f"Redis{of}", f"{where}{of}, version {info['redis_version']}"
+    if info.get("role", "master") != "master":
+        return Check.wrong(
+            name, f"{found}, is a replica: it takes no writes", "set REFRAIN_REDIS to the primary"
+        )
+    return Check.fine(name, found)
+
+
 def _persistence(info: Mapping[str, Any], of: str) -> Check:
     name = f"persistence{of}"
     if info.get("loading"):
-        return Check.wrong(name, "it still reads its data", "wait until it has; processes do the same")
+        return Check.wrong(name, "it still loads its data", "wait until it has; processes do the same")
     if info.get("rdb_last_bgsave_status", "ok") != "ok" or info.get("aof_last_write_status", "ok") != "ok":
         return Check.wrong(
             name,
@@ -69,7 +72,7 @@ def _persistence(info: Mapping[str, Any], of: str) -> Check:
             "no append-only file: clicks that Kafka takes for done would be lost with a crash",
             "`redis-cli config set appendonly yes`, and in its configuration",
         )
-    return Check.fine(name, "append-only file on, last write well")
+    return Check.fine(name, "append-only file on, last write succeeded")
 
 
 def _eviction(info: Mapping[str, Any], of: str) -> Check:
@@ -84,16 +87,19 @@ def _eviction(info: Mapping[str, Any], of: str) -> Check:
 
 
 def _memory(info: Mapping[str, Any], of: str) -> Check:
+    name, used = f"memory{of}", int(info["used_memory"])
     limit, machine = int(info.get("maxmemory", 0)), int(info.get("total_system_memory", 0))
-    total, used = limit or machine, int(info["used_memory"])
-    said = f"{_size(used)} of {_size(total)}" + (
-        "" if limit else " that the machine has; maxmemory is not set"
-    )
+    total = limit or machine
+    found = f"{_size(used)} of {_size(total)}"
+    if not limit:
+        found += " that the machine has; maxmemory is not set"
+    hint = "give it more (maxmemory), or keep less: REFRAIN_MAX_ARTISTS, REFRAIN_DIMS"
     share = used / total if total else 0.0
-    mend = "give it more (maxmemory), or keep less: REFRAIN_MAX_ARTISTS, REFRAIN_DIMS"
     if share > FULL:
-        return Check.wrong(f"memory{of}", said, f"{mend}. When it is full, clicks wait in Kafka")
-    return Check.odd(f"memory{of}", said, mend) if share > TIGHT else Check.fine(f"memory{of}", said)
+        return Check.wrong(name, found, f"{hint}. When it is full, clicks wait in Kafka")
+    if share > TIGHT:
+        return Check.odd(name, found, hint)
+    return Check.fine(name, found)
 
 
 def _size(number: float) -> str:
@@ -101,14 +107,11 @@ def _size(number: float) -> str:
 
 
 def _clock(offset: float, of: str) -> Check:
-    said = f"Redis's is {abs(offset):,.1f} s {'ahead of' if offset > 0 else 'behind'} this machine's"
-    mend = "let both machines keep time by NTP"
+    name, hint = f"clock{of}", "let both machines keep time by NTP"
+    ahead = "ahead of" if offset > 0 else "behind"
+    found = f"Redis's is {abs(offset):,.1f} s {ahead} this machine's"
     if abs(offset) > FAR_APART:
-        return Check.wrong(
-            f"clock{of}", said, f"{mend}: clicks more than five minutes ahead go to the dead letters"
-        )
-    return (
-        Check.odd(f"clock{of}", said, mend)
-        if abs(offset) > APART
-        else Check.fine(f"clock{of}", "the same as here")
-    )
+        return Check.wrong(name, found, f"{hint}: clicks more than five minutes ahead go to the dead letters")
+    if abs(offset) > APART:
+        return Check.odd(name, found, hint)
+    return Check.fine(name, "the same as here")

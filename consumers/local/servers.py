@@ -47,7 +47,14 @@ def _found(settings: Settings) -> Settings:
 
     for folder in (settings.data, settings.data / DEMO):
         if running := find_running(folder):
-            return settings.model_copy(
+            ours = settings if folder == settings.data else _demo_settings(settings)
+            return ours.model_copy(
                 update={"kafka": settings.kafka or running.kafka, "redis": settings.redis or running.redis}
             )
     return settings
+
+
+def _demo_settings(settings: Settings) -> Settings:
+    from consumers.demo.ground import demo_settings
+
+    return demo_settings(settings)

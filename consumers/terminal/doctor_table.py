@@ -22,8 +22,8 @@ def show_checks(checks: Sequence[Check]) -> None:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for check in checks:
-        said = Text(check.said)
-        if check.mend:
-            said.append(f"\n→ {check.mend}", "bold")
-        table.add_row(Text(*SIGNS[check.state]), check.name, said)
+        found = Text(check.found)
+        if check.hint:
+            found.append(f"\n→ {check.hint}", "bold")
+        table.add_row(Text(*SIGNS[check.state]), check.name, found)
     Console(highlight=False).print(table)

@@ -32,7 +32,7 @@ def looked(refrain: Refrain, *arguments: str, **settings: object) -> tuple[int, 
     assert "Traceback" not in done.stderr, done.stderr
     found = json.loads(done.stdout)
     assert found["fine"] == (done.returncode == 0)
-    return done.returncode, {c["name"]: (c["state"], c["said"], c["mend"]) for c in found["checks"]}
+    return done.returncode, {c["name"]: (c["state"], c["found"], c["hint"]) for c in found["checks"]}
 
 
 def alive(*kinds: str, model: int = 0) -> Callable[[AnyRedis], Awaitable[None]]:
@@ -104,6 +104,7 @@ def test_topics_that_are_not_there_or_otherwise_are_told(healthy: Settings, refr
     code, found = looked(refrain)
     assert (code, found["topics"][0]) == (1, "wrong")
     assert "feedback not there" in found["topics"][1]
+    assert "restart one, `refrain ingest` for example" in found["topics"][2]
 
 
 def test_lag_is_wrong_where_nobody_works_it_off(
@@ -191,7 +192,7 @@ def test_how_many_listeners_are_taken_over_to_the_model_is_told(
     service: Settings, topics: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     state, said, mend = looked(refrain)[1]["listeners"]
-    assert (state, said) == ("odd", "taken over to model 4: nobody yet, and no ingester runs")
+    assert (state, said) == ("odd", "migrated to model 4: none yet, and no ingester runs")
     assert "refrain ingest" in mend
 
     async def sweep(redis: AnyRedis) -> None:
@@ -200,16 +201,16 @@ def test_how_many_listeners_are_taken_over_to_the_model_is_told(
 
     with_redis(alive("ingest"))
     with_redis(sweep)
-    assert looked(refrain)[1]["listeners"][:2] == ("fine", "taken over to model 4: 5 of 7")
+    assert looked(refrain)[1]["listeners"][:2] == ("fine", "migrated to model 4: 5 of 7")
     with_redis(lambda redis: Sweeps(redis).end(4))
-    assert looked(refrain)[1]["listeners"][:2] == ("fine", "all 7 are taken over to model 4")
+    assert looked(refrain)[1]["listeners"][:2] == ("fine", "all 7 are migrated to model 4")
 
 
 def test_a_process_that_has_not_loaded_the_model_that_serves_is_named(
     healthy: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     with_redis(alive("ingest", "work", model=4))
-    assert looked(refrain)[1]["model loaded"][:2] == ("fine", "version 4, by all that serve from it")
+    assert looked(refrain)[1]["model loaded"][:2] == ("fine", "version 4, by every process")
     with_redis(alive("work", model=3))
     state, said, mend = looked(refrain)[1]["model loaded"]
     assert (state, said.startswith("work-"), said.endswith("has 3, not 4")) == ("odd", True, True)

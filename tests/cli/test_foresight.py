@@ -40,7 +40,7 @@ def trainer(**gauges: float) -> Callable[[AnyRedis], Awaitable[None]]:
 
 def foresight(refrain: Refrain) -> tuple[str, str]:
     checks = json.loads(refrain.run("doctor", "--json").stdout)["checks"]
-    return next(((c["state"], c["said"]) for c in checks if c["name"] == "foresight"), ("", ""))
+    return next(((c["state"], c["found"]) for c in checks if c["name"] == "foresight"), ("", ""))
 
 
 def test_the_list_of_models_says_what_each_was_published_with(

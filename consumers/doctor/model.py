@@ -1,0 +1,125 @@
+"""What the doctor looks at in the model: which one serves, who has loaded it, how well it foresees."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+from consumers.doctor.check import Check
+from consumers.queries.no_model import no_model
+from consumers.terminal.format import ago
+from stream.connect import AnyRedis
+from stream.errors import SnapshotDamaged, SnapshotTooNew
+from stream.settings import Settings
+from stream.stores.heartbeats import heartbeats
+from stream.stores.snapshots import Snapshots
+from stream.stores.sweeps import Sweeps
+
+__all__ = ["check_model"]
+
+OLD = 10  # times as long as a new model should take
+JUDGED = 1000  # discoveries: fewer say nothing
+BY_CHANCE = 1.5  # lift, below which a model hardly foresees anything
+RECENT = 600.0  # seconds since a drift was seen
+MOMENT = 3.0  # seconds that a process may take to load a model and to say so
+LOOK_SECONDS = 0.25
+
+
+async def check_model(
+    redis: AnyRedis, settings: Settings, alive: Mapping[str, int], now: float
+) -> list[Check]:
+    """Look at the model that serves, and at what follows it.
+
+    Parameters
+    ----------
+    alive
+        Kind -> how many processes run.
+    now
+        Unix seconds.
+    """
+    checks = [
+        await _serving(redis, settings, alive, now),
+        await _loaded(redis),
+        await _sweep(redis, alive),
+        await _foresight(redis, now),
+    ]
+    return [check for check in checks if check]
+
+
+async def _serving(redis: AnyRedis, settings: Settings, alive: Mapping[str, int], now: float) -> Check:
+    store = Snapshots(redis)
+    version, pinned = await store.current(), await store.pinned()
+    if version is None:
+        waits_for = str(await no_model(redis, settings))
+        return Check.odd("model", waits_for, "wait, or lower REFRAIN_FIRST_MODEL_LISTENERS")
+    try:
+        model = await store.load(version)
+    except (SnapshotDamaged, SnapshotTooNew) as error:
+        return Check.wrong("model", str(error), "`refrain model use VERSION` lets another serve")
+    age = now - model.created_at
+    found = f"version {version}, {ago(age)} old, {len(model.cohort_ids)} cohorts"
+    if pinned is not None:
+        return Check.odd(
+            "model", f"{found}, pinned", "`refrain model use newest` lets the newest serve again"
+        )
+    if age > OLD * settings.publish_every and not alive.get("train"):
+        return Check.wrong("model", f"{found}, and no trainer runs", "start `refrain train`")
+    return Check.fine("model", found)
+
+
+async def _loaded(redis: AnyRedis) -> Check | None:
+    """Look whether every process has loaded the version that serves; each is given a moment to."""
+    give_up = time.monotonic() + MOMENT
+    while True:
+        serves = await Snapshots(redis).current()
+        loaded = {n: int(s["model"]) for n, s in (await heartbeats(redis)).items() if "model" in s}
+        behind = [f"{name} has {version}" for name, version in loaded.items() if version != serves]
+        if serves is None or not loaded:
+            return None
+        if not behind:
+            return Check.fine("model loaded", f"version {serves}, by every process")
+        if time.monotonic() >= give_up:
+            return Check.odd(
+                "model loaded",
+                f"{', '.join(behind)}, not {serves}",
+                "look at its log and restart it; `refrain model use VERSION` lets another serve",
+            )
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _sweep(redis: AnyRedis, alive: Mapping[str, int]) -> Check | None:
+    serves, sweep = await Snapshots(redis).current(), await Sweeps(redis).now()
+    if serves is None:
+        return None
+    if sweep and sweep.done == serves:
+        return Check.fine("listeners", f"all {sweep.listeners:,} are migrated to model {serves}")
+    met = f"{sweep.met:,} of {sweep.listeners:,}" if sweep and sweep.version == serves else "none yet"
+    found = f"migrated to model {serves}: {met}"
+    if not alive.get("ingest"):
+        return Check.odd("listeners", f"{found}, and no ingester runs", "start `refrain ingest`")
+    return Check.fine("listeners", found)
+
+
+async def _foresight(redis: AnyRedis, now: float) -> Check | None:
+    """Look how well listeners who discovered an artist had been ranked for it; nothing before it is known."""
+    trainers = (await heartbeats(redis)).values()
+    trainer = next((state for state in trainers if "lift_listener" in state), None)
+    if trainer is None:
+        return None
+    discoveries, lift = float(trainer["discoveries"]), float(trainer["lift_listener"])
+    found = (
+        f"the last {discoveries:,.0f} who discovered an artist were among the 5 % ranked best for it "
+        f"{float(trainer['lift_cohort']):.1f} x as often as by chance by cohort, {lift:.1f} x one by one"
+    )
+    if refused := int(trainer.get("refused", 0)):
+        found += f"; {refused:,} candidates were worse and not published"
+    if discoveries >= JUDGED and lift < BY_CHANCE:
+        return Check.odd(
+            "foresight", found, "`refrain evaluate` on your clicks shows what can be foreseen of them"
+        )
+    if now - float(trainer.get("drifted", "-inf")) < RECENT:
+        return Check.odd(
+            "foresight", f"{found}; listening drifts", "nothing: the trainer learns faster for a while"
+        )
+    return Check.fine("foresight", found)

@@ -1,0 +1,53 @@
+"""What the doctor looks at in Refrain's processes: whether they run, here or anywhere."""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from consumers.doctor.check import Check
+from stream.connect import AnyRedis
+from stream.stores.heartbeats import heartbeats
+
+__all__ = ["KINDS", "check_here", "check_processes", "running"]
+
+KINDS = {
+    "ingest": "clicks are not read",
+    "train": "nothing is learned",
+    "work": "releases are not answered",
+}
+"""Kind of process -> what is not done where none runs."""
+
+
+async def running(redis: AnyRedis) -> Counter[str]:
+    """Return how many processes of each kind run."""
+    return Counter(state["kind"] for state in (await heartbeats(redis)).values())
+
+
+async def check_here(redis: AnyRedis, kind: str) -> Check:
+    """Look whether a process of a kind runs on this machine, or in this container."""
+    host = socket.gethostname()
+    ours = [name for name in await heartbeats(redis) if name.startswith(f"{kind}-{host}-")]
+    if not ours:
+        return Check.wrong(
+            kind, f"no sign of life on {host}, for ten seconds at least", f"start `refrain {kind}`"
+        )
+    return Check.fine(kind, f"runs: {', '.join(ours)}")
+
+
+def check_processes(alive: Mapping[str, int]) -> Iterator[Check]:
+    """Look whether there is a process of each kind.
+
+    Parameters
+    ----------
+    alive
+        Kind -> how many processes run.
+    """
+    for kind, missing in KINDS.items():
+        number = alive.get(kind, 0)
+        if number:
+            yield Check.fine(kind, "1 runs" if number == 1 else f"{number} run")
+        else:
+            hint = f"start `refrain {kind}`, or `refrain up` for all"
+            yield Check.wrong(kind, f"none runs: {missing}", hint)
