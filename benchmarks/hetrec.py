@@ -31,6 +31,7 @@ from stream.stores import keys
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "hetrec_lastfm_2k"
 SHARE = 0.05
+AFTER = 20, 100  # seconds after the last click
 Floats = npt.NDArray[np.float64]
 
 
@@ -57,19 +58,12 @@ def main() -> None:
         f"{len(users)} listeners, {len(split.artists)} artists asked about, {split.held.nnz} pairs held out"
     )
     with house(cohorts=48, half_life_days=14) as place:
-        sent = replay(place, split, users, artists)
+        sent, last_click = replay(place, split, users, artists)
         clicks = sum(int(place.redis.hget(keys.user(user), "clicks") or 0) for user in users)
         print(f"clicks sent {sent}, applied {clicks}, lost {sent - clicks}")
-        cohort = np.array([place.redis.hget(keys.user(user), "cohort") or "" for user in users])
-        sizes = dict(place.redis.zrange(keys.COHORTS, 0, -1, withscores=True))
-        print(
-            f"{len(sizes)} cohorts, empty {sum(not size for size in sizes.values())}, "
-            f"largest {max(sizes.values()) / len(users):.1%} of listeners"
-        )
-        audiences = list(emitted(place, split, users, artists))
-        show("Refrain, by cohort", lift(split, by_cohort(place, split, cohort), SHARE))
-        show("Refrain, audience as emitted", lift(split, audiences, SHARE))
-        show("Refrain, audience of 1 %", lift(split, audiences, SHARE / 5))
+        for seconds in AFTER:
+            wait_until(last_click + seconds)
+            look(place, split, users, artists, seconds)
     tastes, targets = svd(split)
     kmeans = KMeans(48, seed=0)
     kmeans.start(tastes)
@@ -84,12 +78,38 @@ def main() -> None:
     )
 
 
+def look(place: House, split: Holdout, users: list[str], artists: list[str], seconds: int) -> None:
+    """Print how good cohorts and audiences are now, some seconds after the last click."""
+    version = place.redis.get(keys.MODEL_CURRENT)
+    sizes = dict(place.redis.zrange(keys.COHORTS, 0, -1, withscores=True))
+    print(
+        f"\n{seconds} s after the last click: model {version}, {len(sizes)} cohorts, "
+        f"empty {sum(not size for size in sizes.values())}, "
+        f"largest {max(sizes.values()) / len(users):.1%} of listeners"
+    )
+    cohort = np.array([place.redis.hget(keys.user(user), "cohort") or "" for user in users])
+    audiences = list(emitted(place, split, users, artists, f"after{seconds}-"))
+    show("Refrain, by cohort", lift(split, by_cohort(place, split, cohort, f"after{seconds}-"), SHARE))
+    show("Refrain, audience as emitted", lift(split, audiences, SHARE))
+    show("Refrain, audience of 1 %", lift(split, audiences, SHARE / 5))
+
+
+def wait_until(moment: float) -> None:
+    """Wait for a moment of the monotonic clock."""
+    time.sleep(max(moment - time.monotonic(), 0.0))
+
+
 def show(what: str, found: Lift) -> None:
     print(f"{what:34} lift {found.value:5.2f}   ({found.low:.2f} to {found.high:.2f})")
 
 
-def replay(place: House, split: Holdout, users: list[str], artists: list[str]) -> int:
-    """Send the known pairs as clicks by `refrain replay`; wait until all is learned and everybody placed."""
+def replay(place: House, split: Holdout, users: list[str], artists: list[str]) -> tuple[int, float]:
+    """Send the known pairs as clicks by `refrain replay`; wait until all are applied.
+
+    Returns
+    -------
+    How many clicks were sent, and when the last was applied (monotonic clock).
+    """
     table = place.folder / "plays.tsv"
     known = split.known.tocoo()
     rows = "".join(
@@ -97,7 +117,8 @@ def replay(place: House, split: Holdout, users: list[str], artists: list[str]) -
         for u, a, w in zip(known.row, known.col, known.data, strict=True)
     )
     table.write_text("userID\tartistID\tweight\n" + rows)
-    ingester, trainer = place.start("ingest"), place.start("train")
+    ingester, trainer, worker = place.start("ingest"), place.start("train"), place.start("work")
+    place.wait(lambda: all(map(place.heartbeat, (ingester, trainer, worker))), "the processes")
     started = time.monotonic()
     sending = place.start(
         "replay", "clicks", str(table), "--map", "user_id=userID,song_id=artistID,artist_ids=artistID",
@@ -108,26 +129,22 @@ def replay(place: House, split: Holdout, users: list[str], artists: list[str]) -
     place.wait(lambda: place.count(ingester) >= sent, "the last click")
     took = time.monotonic() - started
     print(f"{sent} clicks replayed and applied in {took:.1f} s, {sent / took:,.0f}/s")
-    learned = {"applied": str(sent), "settled": "1"}
-    place.wait(lambda: learned.items() <= place.heartbeat(trainer).items(), "a model of all of it")
-    trainer.stop()
-    place.wait(
-        lambda: place.redis.hget(keys.MODEL_SWEEP, "done") == place.redis.get(keys.MODEL_CURRENT), "the sweep"
-    )
-    return sent
+    return sent, time.monotonic()
 
 
-def by_cohort(place: House, split: Holdout, cohorts: npt.NDArray[np.str_]) -> Iterator[Floats]:
+def by_cohort(place: House, split: Holdout, cohorts: npt.NDArray[np.str_], prefix: str) -> Iterator[Floats]:
     """Score listeners by the play rate that Refrain has predicted for their cohort."""
     for artist in split.artists:
-        predicted = dict(place.redis.zrange(keys.release_cohorts(f"r{artist}"), 0, -1, withscores=True))
+        predicted = dict(
+            place.redis.zrange(keys.release_cohorts(f"{prefix}{artist}"), 0, -1, withscores=True)
+        )
         yield np.array([predicted.get(cohort, 0.0) for cohort in cohorts])
 
 
-def emitted(place: House, split: Holdout, users: list[str], artists: list[str]) -> Iterator[Floats]:
+def emitted(
+    place: House, split: Holdout, users: list[str], artists: list[str], prefix: str
+) -> Iterator[Floats]:
     """Publish a release of each artist, and score listeners by the scores of its audience."""
-    worker = place.start("work")
-    place.wait(lambda: bool(place.heartbeat(worker)), "the worker")
     number = {user: at for at, user in enumerate(users)}
     producer = KafkaProducer(bootstrap_servers=place.settings.kafka)
     consumer = KafkaConsumer(
@@ -137,13 +154,15 @@ def emitted(place: House, split: Holdout, users: list[str], artists: list[str]) 
     for artist in split.artists:
         # As large that a twentieth of those who do not play the artist is in it.
         size = int(np.ceil(SHARE * len(users))) + int(known[artist])
-        release = {"release_id": f"r{artist}", "artist_ids": [artists[artist]], "max_audience": size}
-        producer.send("releases", key=f"r{artist}".encode(), value=json.dumps(release).encode())
+        release = {"release_id": f"{prefix}{artist}", "artist_ids": [artists[artist]], "max_audience": size}
+        producer.send("releases", key=f"{prefix}{artist}".encode(), value=json.dumps(release).encode())
     producer.flush()
-    scores = {f"r{artist}": np.full(len(users), -np.inf) for artist in split.artists}
+    scores = {f"{prefix}{artist}": np.full(len(users), -np.inf) for artist in split.artists}
     open_releases = set(scores)
     for message in consumer:
         page = json.loads(message.value)
+        if page["release_id"] not in scores:
+            continue  # of an earlier look
         if page.get("done"):
             open_releases.discard(page["release_id"])
             if not open_releases:
@@ -154,7 +173,7 @@ def emitted(place: House, split: Holdout, users: list[str], artists: list[str]) 
     latency = [float(place.redis.hget(keys.release(name), "latency_ms") or 0) for name in scores]
     print(f"{len(latency)} releases published at once, the last answered after {max(latency):,.0f} ms")
     for artist in split.artists:
-        yield scores[f"r{artist}"]
+        yield scores[f"{prefix}{artist}"]
 
 
 def svd(split: Holdout, dims: int = 64) -> tuple[Floats, list[Floats]]:

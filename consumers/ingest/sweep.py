@@ -9,6 +9,7 @@ import time
 
 from consumers.ingest.apply import Applier
 from consumers.ingest.moves import Moves
+from consumers.ingest.pace import Pace
 from consumers.runtime.live_model import LiveModel
 from models.listener import last_move, refreshed
 from models.model import Model
@@ -50,6 +51,7 @@ class Sweeper:
         self._heartbeat = heartbeat
         self._stop = stop
         self._retry = retry
+        self._pace = Pace()
         self._lease = Lease(redis, heartbeat.name, key=keys.SWEEP_LEASE)
 
     async def run(self) -> None:
@@ -88,7 +90,9 @@ class Sweeper:
                         return
                     # Also one that came after this sweep began.
                     newest = self._live.model or model
+                    begun = time.monotonic()
                     await self._take_over(cohort, users[at : at + CHUNK], newest)
+                    await self._rest(time.monotonic() - begun)
                 await self._sweeps.add(len(users))
             await self._sweeps.passed(cohort)
             if not self._live.model is model is newest:
@@ -96,6 +100,10 @@ class Sweeper:
         else:
             await self._sweeps.end(model.version)
         await self._cohorts.bury({*model.cohort_ids, *newest.cohort_ids})
+
+    async def _rest(self, took: float) -> None:
+        applied = self._heartbeat.counters.get("clicks", 0)
+        await asyncio.sleep(self._pace.rest(took, applied, time.monotonic()))
 
     async def _take_over(self, cohort: str, users: list[str], model: Model) -> None:
         digests = await self._applier.digest(dict.fromkeys(users, ()), model, time.time())
@@ -119,4 +127,3 @@ class Sweeper:
         await self._cohorts.follow(strays)
         await self._cohorts.leave(cohort, [e.listener.user_id for e in digests if not e.listener.rev])
         self._heartbeat.add("swept", len(users))
-        await asyncio.sleep(0)

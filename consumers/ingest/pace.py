@@ -1,0 +1,51 @@
+"""How fast the sweep goes: as fast as it can while nobody clicks, a tenth of the time while clicks come."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+__all__ = ["Pace"]
+
+SHARE = 0.1  # of an ingester's time
+BUSY_SECONDS = 1.0  # since a batch of clicks was applied: more will follow
+REMEMBERED = 20  # chunks
+LONGEST_REST = 1.0  # seconds: the sweep's lease is to be renewed in time
+
+
+class Pace:
+    """Says how long to rest after a chunk.
+
+    A chunk's own time is the shortest of the last ones: the others also waited while clicks were applied.
+
+    Examples
+    --------
+    >>> pace = Pace()
+    >>> round(pace.rest(took=0.01, clicks=0, now=0.0), 3), round(pace.rest(took=0.01, clicks=500, now=0.1), 3)
+    (0.0, 0.09)
+    """
+
+    def __init__(self) -> None:
+        self._took: deque[float] = deque(maxlen=REMEMBERED)
+        self._clicks: int | None = None
+        self._busy_at = -math.inf
+
+    def rest(self, took: float, clicks: int, now: float) -> float:
+        """Return the seconds to rest.
+
+        Parameters
+        ----------
+        took
+            Seconds that the chunk took.
+        clicks
+            Applied so far by this ingester.
+        now
+            In seconds, of a clock that only goes forward.
+        """
+        self._took.append(took)
+        if self._clicks is not None and clicks != self._clicks:
+            self._busy_at = now
+        self._clicks = clicks
+        if now - self._busy_at > BUSY_SECONDS:
+            return 0.0
+        return min(min(self._took) * (1 / SHARE - 1), LONGEST_REST)
