@@ -12,8 +12,9 @@ __all__ = ["Candidate", "Progress", "Reason", "Schedule"]
 
 SOONEST = 5.0  # seconds between two candidates while everything is new
 QUIET = 5.0  # seconds without a click after which nobody waits for more of them
-DOUBLED = 2.0  # clicks that make the next candidate due while they come
-GROWN = 1.1  # clicks when they have ended; listeners or artists at any time
+DOUBLED = 1.0  # of all clicks before: so many new ones make a candidate due while they come,
+ENDED = 0.02  # and so many when they have ended; placing everybody then takes no click's time
+GROWN = 0.1  # of the listeners or artists before: so many new ones make a model worth publishing
 MOVED = 0.05  # how far centres of unit tastes have moved, on average, where too little is discovered to judge
 
 
@@ -23,6 +24,7 @@ class Reason(StrEnum):
     FIRST = "the first"
     DRIFT = "listening has changed"
     GAIN = "it ranks better"
+    ENDED = "clicks have ended"
     GROWTH = "more listeners or artists"
     COHORTS = "other cohorts"
     MOVED = "its cohorts have moved"
@@ -79,8 +81,8 @@ class Schedule:
 
     Candidates are made every `every` seconds, sooner while listeners and artists are new or when a burst of
     clicks has ended. Each that ranks as the model that serves is held back, and doubles the time to the next,
-    up to `at_latest`; after so long one is published whatever it ranks like. A gain, drift or growth brings
-    the time back to `every`.
+    up to `at_latest`; after so long one is published whatever it ranks like. A gain, drift, growth or the
+    end of a burst brings the time back to `every`.
 
     Parameters
     ----------
@@ -107,7 +109,7 @@ class Schedule:
         self._looked_at = self._published_at = now
         self._looked = self._published = serving or Progress()
         self._first = serving is None
-        self._drifted = False
+        self._drifted = self._ended = False
 
     @property
     def urgent(self) -> bool:
@@ -132,12 +134,14 @@ class Schedule:
         if self.looked_at_all(seen.rows):
             return False
         waited = now - self._looked_at
+        ended = all_learned or quiet >= QUIET
+        self._ended = ended and _new_clicks(self._published, seen) >= ENDED
         if self._first or waited >= self._interval:
             return True
         if waited >= self._every and (self._new(seen) or self.since_published(now) >= self._longest):
             return True
-        ended = all_learned or quiet >= QUIET
-        return waited >= SOONEST and (self._drifted or _more(self._looked, seen, GROWN if ended else DOUBLED))
+        enough = ENDED if ended else DOUBLED
+        return waited >= SOONEST and (self._drifted or _new_clicks(self._looked, seen) >= enough)
 
     def worth(self, now: float, seen: Progress, candidate: Candidate) -> Reason | None:
         """Say why a candidate that is not worse is to be published; None: it is held back."""
@@ -146,6 +150,7 @@ class Schedule:
             Reason.FIRST: self._first,
             Reason.DRIFT: self._drifted,
             Reason.GAIN: candidate.verdict.better or (candidate.trial is not None and candidate.trial.better),
+            Reason.ENDED: self._ended,
             Reason.GROWTH: self._new(seen),
             Reason.COHORTS: candidate.other_cohorts and candidate.trial is None,
             Reason.MOVED: not judged and candidate.moved > MOVED,
@@ -157,7 +162,7 @@ class Schedule:
         """Note that a candidate was published."""
         self._looked_at = self._published_at = now
         self._looked = self._published = seen
-        self._first = self._drifted = False
+        self._first = self._drifted = self._ended = False
         if reason is not Reason.TIME:
             self._interval = self._every
 
@@ -181,8 +186,10 @@ class Schedule:
 
     def _new(self, seen: Progress) -> bool:
         before = self._published
-        return seen.listeners >= GROWN * before.listeners or seen.artists >= GROWN * before.artists
+        least = 1 + GROWN
+        return seen.listeners >= least * before.listeners or seen.artists >= least * before.artists
 
 
-def _more(before: Progress, now: Progress, times: float) -> bool:
-    return now.clicks >= times * max(before.clicks, 1) or now.applied >= times * max(before.applied, 1)
+def _new_clicks(before: Progress, now: Progress) -> float:
+    """Return the clicks since, as a share of all before: of those read, or applied, whichever are more."""
+    return max(now.clicks - before.clicks, now.applied - before.applied) / max(before.clicks, 1)

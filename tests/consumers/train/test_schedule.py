@@ -10,6 +10,7 @@ import pytest
 
 from consumers.train.schedule import (
     DOUBLED,
+    ENDED,
     GROWN,
     MOVED,
     QUIET,
@@ -61,23 +62,36 @@ def test_nothing_is_due_where_nothing_was_learned(schedule: Schedule) -> None:
 
 
 def test_twice_the_clicks_are_due_while_they_come(schedule: Schedule) -> None:
-    doubled = more(SEEN, clicks=int(DOUBLED * SEEN.clicks))
+    doubled = more(SEEN, clicks=int((1 + DOUBLED) * SEEN.clicks))
     assert not schedule.due(SOONEST - 0.1, doubled)
     assert not schedule.due(SOONEST, more(SEEN, clicks=doubled.clicks - 1))
     assert schedule.due(SOONEST, doubled)
 
 
-def test_when_clicks_end_a_tenth_more_are_due(schedule: Schedule) -> None:
-    grown = more(SEEN, clicks=math.ceil(GROWN * SEEN.clicks))
+def test_when_clicks_end_a_few_more_are_due_and_published(schedule: Schedule) -> None:
+    grown = more(SEEN, clicks=math.ceil((1 + ENDED) * SEEN.clicks))
     assert not schedule.due(SOONEST, grown)
     assert not schedule.due(SOONEST, grown, quiet=QUIET - 0.1)
     assert schedule.due(SOONEST, grown, quiet=QUIET)
     assert schedule.due(SOONEST, grown, all_learned=True)
+    assert schedule.worth(SOONEST, grown, SAME) is Reason.ENDED
+    schedule.published(SOONEST, grown, Reason.ENDED)
+    assert not schedule.due(2 * SOONEST, more(grown), all_learned=True)
+    assert schedule.worth(2 * SOONEST, more(grown), SAME) is None
+
+
+def test_when_hardly_any_clicks_came_their_end_is_nothing(schedule: Schedule) -> None:
     assert not schedule.due(SOONEST, more(SEEN), all_learned=True)
 
 
 def test_clicks_that_ingesters_apply_behind_the_trainer_count_too(schedule: Schedule) -> None:
-    assert schedule.due(SOONEST, more(SEEN, applied=math.ceil(GROWN * SEEN.applied)), quiet=QUIET)
+    assert schedule.due(SOONEST, more(SEEN, applied=math.ceil((1 + ENDED) * SEEN.applied)), quiet=QUIET)
+
+
+def test_clicks_of_ingesters_that_began_anew_count_beside_all_there_were(schedule: Schedule) -> None:
+    seen = more(SEEN, applied=1)
+    schedule.refused(0.0, seen)
+    assert not schedule.due(SOONEST, more(seen, applied=100), quiet=QUIET)
 
 
 def test_one_that_ranks_the_same_is_held_back_and_the_next_comes_later(schedule: Schedule) -> None:
@@ -141,7 +155,7 @@ def test_a_burst_of_listeners_or_artists_is_looked_at_and_published(schedule: Sc
         seen = more(seen)
         assert schedule.due(now, seen)
         schedule.held(now, seen)
-    grown = more(seen, **{field: math.ceil(GROWN * getattr(SEEN, field))})
+    grown = more(seen, **{field: math.ceil((1 + GROWN) * getattr(SEEN, field))})
     assert not schedule.due(210.0 + EVERY - 1, grown)
     assert schedule.due(210.0 + EVERY, grown)
     assert schedule.worth(240.0, grown, SAME) is Reason.GROWTH
