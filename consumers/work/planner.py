@@ -87,11 +87,11 @@ class Candidates:
         wanted = number
         while True:
             rows = best_rows(self.scores, wanted)
-            row_of: dict[str, int] = {}
-            for row in rows.tolist():
-                row_of.setdefault(self.users[row], row)
-            if len(row_of) < len(rows) or not but.isdisjoint(row_of):
-                rows = np.array([row for user, row in row_of.items() if user not in but], dtype=np.int64)
+            users = self.users_at(rows)
+            if len(set(users)) < len(users) or not but.isdisjoint(users):
+                row_of = dict(zip(users[::-1], rows[::-1].tolist(), strict=True))  # the better row stays
+                kept = [row_of[user] for user in dict.fromkeys(users) if user not in but]
+                rows = np.array(kept, dtype=np.int64)
             if len(rows) >= number or wanted >= len(self.users):
                 return rows[:number]
             wanted *= 2

@@ -24,7 +24,7 @@ from stream.stores.scripts import Script
 __all__ = ["Listeners", "Want"]
 
 IN_A_SCRIPT = 80  # listeners: a script of so many holds Redis up for some 3 ms, and a release waits for it
-TASTES_IN_A_SCRIPT = 1000  # one after the other: a click or a release that comes waits for one of them
+TASTES_IN_A_SCRIPT = 250  # one after the other: a click or a release that comes waits for one of them
 LANES = 12  # scripts on their way at once: a client of a cluster has 100 connections to a node
 FIELDS = (
     "kept",  # how many artists: the script counts them

@@ -7,6 +7,7 @@ when, how many clicks.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import json
@@ -104,7 +105,8 @@ class Snapshots:
             raise UnknownSnapshot(
                 f"there is no snapshot {version} (the last {KEPT} are kept); `refrain model list` shows them"
             )
-        return decode(snapshot, f"snapshot {version}")
+        # In a thread: it takes some 40 ms, for which a release that comes would wait.
+        return await asyncio.to_thread(decode, snapshot, f"snapshot {version}")
 
     async def publish(self, model: Model) -> None:
         """Write a snapshot, let it serve where none is pinned, and drop the oldest beyond `KEPT`."""
