@@ -82,6 +82,15 @@ class Emitter:
     `stream.stores.releases` has the states. Before the first page goes out there are three round trips to
     Redis at most: one takes the release in hand and reads what its plan needs, one reads who of its audience
     has just opted out (where somebody has), one fixes the page.
+
+    Parameters
+    ----------
+    kafka
+        Bootstrap servers.
+    name
+        Of this worker; no other has it, nor has had it.
+    idle
+        Is set while no release is being answered.
     """
 
     def __init__(
@@ -92,6 +101,7 @@ class Emitter:
         live: LiveModel,
         producer: AIOKafkaProducer,
         name: str,
+        idle: asyncio.Event | None = None,
     ) -> None:
         self._kafka = kafka
         self._releases = releases
@@ -99,6 +109,8 @@ class Emitter:
         self._live = live
         self._producer = producer
         self._name = name
+        self._idle = asyncio.Event() if idle is None else idle
+        self._idle.set()
         self._in_hand: set[str] = set()
 
     async def answer(self, asked: Asked) -> bool:
@@ -112,6 +124,7 @@ class Emitter:
         if name in self._in_hand:
             return False
         self._in_hand.add(name)
+        self._idle.clear()
         try:
             return await self._answer(asked)
         except _Lost:
@@ -119,6 +132,8 @@ class Emitter:
             return False
         finally:
             self._in_hand.remove(name)
+            if not self._in_hand:
+                self._idle.set()
 
     async def finish_abandoned(self) -> None:
         """Answer the releases that a worker has left in the middle."""

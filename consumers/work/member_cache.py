@@ -17,7 +17,7 @@ from stream.stores.listeners import Listeners
 __all__ = ["MemberCache", "Members"]
 
 TOLERANCE = 0.05  # of a cohort's size: see `MemberCache._most_stale`
-AT_ONCE = 2000  # tastes: to make so many of unit length takes 2 ms, for which a release would wait
+AT_ONCE = 500  # tastes: a release that comes waits until so many are read, about a millisecond
 TASTES_A_SECOND = 10_000  # read in the background: a tenth of one core
 LIMIT_MB = 1000.0  # 3 million listeners of 64 dimensions
 NAME_BYTES = 80  # of memory for a listener's id and the reference to it
@@ -59,13 +59,22 @@ class MemberCache:
 
     Parameters
     ----------
+    idle
+        Set while no release is being answered: only then members are read in the background.
     limit_mb
         Memory for members, in MB (10^6 bytes). Cohorts for which there is no room are read for each release.
     """
 
-    def __init__(self, listeners: Listeners, cohorts: Cohorts, limit_mb: float = LIMIT_MB) -> None:
+    def __init__(
+        self,
+        listeners: Listeners,
+        cohorts: Cohorts,
+        idle: asyncio.Event | None = None,
+        limit_mb: float = LIMIT_MB,
+    ) -> None:
         self._listeners = listeners
         self._cohorts = cohorts
+        self._idle = idle
         self._limit = limit_mb * MB
         self._complete = False
         self.held: dict[str, Members] = {}
@@ -100,10 +109,10 @@ class MemberCache:
         missing = [cohort for cohort in sizes if cohort not in self.held]
         new = [cohort for cohort in missing if self._has_room(sizes[cohort] * _member_bytes(dims))]
         if new:
-            self._hold(new[0], await self._read(new[0], dims))
+            self._hold(new[0], await self._read(new[0], dims, self._idle))
         elif self.held:
             cohort = self._most_stale(sizes)
-            self._hold(cohort, await self._read(cohort, dims))
+            self._hold(cohort, await self._read(cohort, dims, self._idle))
             await asyncio.sleep(sizes[cohort] / TASTES_A_SECOND)
         if len(new) < len(missing):
             self._complete = False
@@ -135,11 +144,13 @@ class MemberCache:
 
         return max(self.held, key=staleness)
 
-    async def _read(self, cohort: str, dims: int) -> Members:
+    async def _read(self, cohort: str, dims: int, idle: asyncio.Event | None = None) -> Members:
         everyone = (await self._cohorts.everyone([cohort]))[cohort]
         users: list[str] = []
         tastes = [np.zeros((0, dims), dtype=np.float32)]
         for first in range(0, len(everyone), AT_ONCE):
+            if idle is not None:
+                await idle.wait()
             some, sums = await self._listeners.tastes(everyone[first : first + AT_ONCE], dims)
             users += some
             tastes.append(unit(sums).astype(np.float32))

@@ -140,12 +140,13 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         live = LiveModel(Snapshots(redis), heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
         producer = await begin_producer(settings, stack)
-        member_cache = MemberCache(listeners, cohorts, settings.members_mb)
+        idle = asyncio.Event()
+        member_cache = MemberCache(listeners, cohorts, idle, settings.members_mb)
         opted_out = releases.opted_out
         planner = Planner(member_cache, catalogue, opted_out, settings.candidates, settings.max_audience)
         # Of one host's network, in containers, two processes have the same name.
         emitter = Emitter(
-            settings.kafka, releases, planner, live, producer, f"{heartbeat.name}-{uuid4().hex}"
+            settings.kafka, releases, planner, live, producer, f"{heartbeat.name}-{uuid4().hex}", idle
         )
         worker = Worker(emitter, releases, catalogue, producer, heartbeat, epochs, retry)
 

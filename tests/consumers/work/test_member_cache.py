@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pytest
 from redis.asyncio import Redis
@@ -128,3 +130,16 @@ async def test_cohorts_for_which_there_is_no_room_are_read_each_time(redis: Redi
     assert (await held(small, missing)).users == (f"of {missing}",)
     await redis.zadd("cohorts", {missing: 7})
     assert (await small.sizes())[missing] == 7
+
+
+async def test_nothing_is_read_in_the_background_while_a_release_is_answered(redis: Redis) -> None:
+    listeners, idle = Listeners(redis, 200), asyncio.Event()
+    cache = MemberCache(listeners, Cohorts(redis, listeners), idle)
+    await join(redis, "ana", (1.0, 0.0, 0.0))
+    refreshing = asyncio.create_task(cache.refresh(DIMS))
+    assert (await held(cache)).users == ("ana",), "a release itself reads what is missing"
+    await join(redis, "bo", (1.0, 0.0, 0.0))
+    assert not refreshing.done()
+    idle.set()
+    await refreshing
+    assert set((await held(cache)).users) == {"ana", "bo"}
