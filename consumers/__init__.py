@@ -1,0 +1,21 @@
+"""What starts, loops and stops: the processes, the applications, the command line.
+
+::
+
+    cli.py       the command `refrain`: which commands there are
+    commands/    parse arguments, ask, render; nothing else
+    queries/     what can be asked of a running service; changes nothing
+    actions/     what a person may do to it: publish a release, use a model, forget a listener
+    terminal/    tables, progress bars, sentences, JSON
+    runtime/     what all processes share: startup, signals, logs, the live model, the supervisor
+
+    ingest/      clicks into listeners     (`refrain ingest`)
+    train/       clicks into models        (`refrain train`)
+    work/        releases into audiences   (`refrain work`)
+
+    local/       everything on one machine (`refrain up`)
+    demo/        a world that listens and clicks
+    doctor/      what is fine, what is not, what to do
+    replay/      history from files into a topic
+    evaluate/    how well audiences find the listeners, on clicks in files
+"""

@@ -1,4 +1,22 @@
 """The core: what a listener likes, who is alike, who should hear of a release.
 
 No I/O, no clock, no settings: time is an argument.
+
+::
+
+    listener.py         what a listener is: Click, Listener, Move, Rules
+    update.py           what clicks make of listeners
+      affinity.py         weights that fade without being rewritten
+      taste.py            the sum of what their artists are like
+      short_term.py       what they played last
+    cohort_learner.py   rows of listeners in, models out
+      vectors.py          artist vectors
+      kmeans.py           River's k-means on a matrix
+      cohorts.py          who moves, what sets a cohort apart, its label
+      cohort_count.py     how many cohorts
+      sample.py           a bounded sample of listeners
+    model.py            what is learned, as it is published
+    audience.py         who should hear of a release
+    explain.py          why a listener is in a cohort, or a release suits them
+    quality/            how good all of it is
 """

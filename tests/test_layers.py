@@ -1,8 +1,12 @@
-"""Who may import whom: consumers/ -> stream/ -> models/, and models/ knows neither files nor clocks."""
+"""Who may import whom: consumers/ -> stream/ -> models/, and models/ knows neither files nor clocks.
+
+Within consumers/ the table below says who may import whom; each folder's docstring is its map.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +20,22 @@ MAY_IMPORT = {
     "stream": {"models", "stream"},
     "consumers": {"models", "stream", "consumers"},
 }
+APPLICATIONS_MAY_IMPORT = {
+    "runtime": set(),
+    "ingest": {"runtime"},
+    "train": {"runtime"},
+    "work": {"runtime"},
+    "local": {"runtime"},
+    "queries": {"runtime", "work"},  # a preview is planned as a worker plans it
+    "actions": {"queries", "runtime"},
+    "terminal": {"queries", "doctor", "evaluate", "replay"},
+    "doctor": {"queries", "runtime", "terminal"},
+    "replay": {"runtime"},
+    "evaluate": {"replay", "terminal", "work"},
+    "demo": {"local", "runtime"},
+}
+"""Which folders of consumers/ each may import, beside itself. Only the command line imports commands/."""
+COMMAND_LINE = {"cli", "commands"}
 LIBRARIES_OF_MODELS = {"numpy", "scipy", "river"}
 STANDARD_OF_MODELS = {
     "__future__",
@@ -41,6 +61,10 @@ def _modules() -> list[Path]:
     return sorted(path for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py"))
 
 
+def _folders() -> list[Path]:
+    return sorted({path.parent for path in _modules()})
+
+
 def _imports(path: Path) -> Iterator[tuple[int, str]]:
     """Line and full name of each module that a file imports, at its top or inside a function."""
     package = path.relative_to(ROOT).parent.parts
@@ -63,6 +87,39 @@ def test_imports_go_down_only(path: Path) -> None:
         if name.partition(".")[0] in ours - MAY_IMPORT[package]
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "consumers").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_a_folder_of_consumers_imports_those_it_may(path: Path) -> None:
+    folder = path.relative_to(ROOT / "consumers").parts[0].removesuffix(".py")
+    if folder in COMMAND_LINE:
+        return
+    allowed = {folder} | APPLICATIONS_MAY_IMPORT.get(folder, set())
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for line, name in _imports(path)
+        if name.startswith("consumers.") and name.split(".")[1] not in allowed
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "consumers" / "terminal").glob("*.py")), ids=lambda path: path.name
+)
+def test_what_is_shown_comes_from_queries_not_from_stores(path: Path) -> None:
+    assert [name for _, name in _imports(path) if name.startswith("stream.stores")] == []
+
+
+@pytest.mark.parametrize("folder", _folders(), ids=lambda folder: str(folder.relative_to(ROOT)))
+def test_a_folders_docstring_is_the_map_of_its_files(folder: Path) -> None:
+    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
+    there = {path.name for path in folder.glob("*.py")} - {"__init__.py"}
+    there |= {f"{path.name}/" for path in folder.iterdir() if path.is_dir() and any(path.glob("*[a-z].*"))}
+    named = set(re.findall(r"(?<![\w/.])\w+(?:\.py\b|/)", text))
+    assert sorted(there - named) == [], "say in the docstring of __init__.py what these are for"
+    assert sorted(name for name in named - there if name.endswith(".py")) == [], "these are not there"
 
 
 @pytest.mark.parametrize(

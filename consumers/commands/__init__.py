@@ -1,1 +1,15 @@
-"""The commands of `refrain`, a family a file. Each imports what it needs when it runs: help stays quick."""
+"""The commands of `refrain`, a family a file. Each imports what it needs when it runs: help stays quick.
+
+::
+
+    frame.py          what all have in common: help with an example, --json, errors, exit codes
+    session.py        a command's way to Redis
+    start.py          up, demo, ingest, train, work
+    replay.py         replay      (file_options.py: what files look like, for both)
+    evaluate.py       evaluate
+    release.py        release, audience
+    look.py           cohorts, cohort, user
+    doctor.py         doctor
+    forget.py         forget
+    model.py          model list, model show, model use
+"""

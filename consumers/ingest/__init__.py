@@ -1,0 +1,9 @@
+"""`refrain ingest`: clicks from Kafka into listeners in Redis.
+
+::
+
+    ingester.py   batches of clicks, each click applied once
+    apply.py      a batch applied: read listeners, update them, write them
+    moves.py      what follows a move: member sets, sizes, `cohort-changes`
+    sweep.py      every listener migrated to a new model, in the background
+"""

@@ -1,0 +1,7 @@
+"""Everything on one machine.
+
+::
+
+    up.py        `refrain up`
+    servers.py   which Kafka and Redis a command uses: the settings', else those of `refrain up`
+"""

@@ -1,0 +1,19 @@
+"""What can be asked of a running service. Changes nothing; answers are frozen dataclasses.
+
+Tables, `--json` and a web page take the same answers. A query takes Redis and the settings.
+
+::
+
+    cohorts.py           the cohorts, the largest first
+    cohort.py            one cohort: what sets it apart, its history
+    listener.py          one listener: cohort, artists, clicks
+      placement.py         why they are in that cohort, or in none
+      known_listener.py    the record that both explanations start from
+    audience.py          the audience that a release would have
+      audience_why.py      why a listener is in it, or is not
+    release.py           what is known of a release that was published
+      release_request.py   a release as a person asks for it, made an event
+      artists.py           artists as people type them, found by id or name
+    models.py            snapshots: which are kept, what one holds
+    no_model.py          what to say before the first model
+"""

@@ -1,0 +1,18 @@
+"""How answers look: tables, progress bars and sentences for people, JSON for programs.
+
+::
+
+    format.py              times, durations, shares, counts
+    tables.py              the two shapes of a table: facts, and columns under a header
+    json_output.py         JSON of a dataclass
+    cohort_tables.py       cohorts
+    listener_tables.py     listeners
+      placement_words.py     why a listener is in a cohort
+    audience_tables.py     the preview of an audience, and why a listener is in it
+    release_lines.py       a release that is published, its audience as it comes
+    model_tables.py        snapshots
+      sweep_bar.py           listeners being migrated to one
+    doctor_table.py        what the doctor found
+    evaluation_tables.py   an evaluation          (evaluation_bar.py: its progress)
+    replay_bar.py          the progress of a replay
+"""

@@ -1,0 +1,11 @@
+"""`refrain work`: releases into audiences; feedback and the catalogue into Redis.
+
+::
+
+    worker.py         the process
+    agents.py         its releases, feedback and songs, brought by Faust
+    planner.py        whom to tell of a release
+    emitter.py        the pages, fixed in Redis and sent, each once
+    member_cache.py   tastes of cohorts' members, kept for the next release
+    reconciler.py     releases that no worker has taken in hand
+"""

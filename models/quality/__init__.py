@@ -1,0 +1,9 @@
+"""How good models are.
+
+::
+
+    evaluation.py   lift, precision, recall, AUC on pairs that were held out
+    baselines.py    what audiences are compared with
+    validation.py   what a model foresaw while it served
+    drift.py        whether people have begun to listen to other things
+"""

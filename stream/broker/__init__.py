@@ -18,6 +18,10 @@ we end, however that is.
       docker.py       the image
       properties.py   a single node's setup, for both
     redis.py        which Redis, and its start
+    own.py          a server of our own, started
+    ports.py        ports that are free
+    own.py          a server of our own, started
+    ports.py        ports that are free
     child.py        a process that never outlives us (watcher.py stays with it)
     ready.py        waiting for an answer, also of servers that are not ours
 """

@@ -1,0 +1,16 @@
+"""What is in Redis, one file a noun.
+
+::
+
+    keys.py             every key, once: its type and content
+    listeners.py        listeners: read, written in one step      (taste_codec.py: tastes as bytes)
+    cohorts.py          member sets, sizes, labels
+    cohort_history.py   what has become of cohorts
+    catalogue.py        songs, artists, genres, labels
+    releases.py         releases: claimed, planned, counted
+    snapshots.py        models; the trainer's lease
+    sweeps.py           how far listeners are migrated to the model that serves
+    heartbeats.py       what each process has done, while it lives
+    guards.py           what must not change under the data: half-life, topics made anew
+    scripts.py          runs the Lua scripts of lua/
+"""

@@ -1,0 +1,8 @@
+"""What goes through Kafka.
+
+::
+
+    events.py   every event: its fields, and why one is refused
+    topics.py   every topic: how it is made, whether it is as it should be
+    lag.py      how far consumer groups are behind, what topics hold
+"""
