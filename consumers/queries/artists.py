@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from stream.connect import AnyRedis
 from stream.errors import SnapshotDamaged, SnapshotTooNew, UnknownArtist
 from stream.stores.catalogue import Catalogue
+from stream.stores.names import exact_form, folded_form
 from stream.stores.snapshots import Snapshots
 
 __all__ = ["FoundArtists", "find_artists"]
@@ -45,13 +46,23 @@ async def find_artists(redis: AnyRedis, typed: Sequence[str], *, may_be_new: boo
     catalogue = Catalogue(redis)
     ids, new = [], []
     for name in typed:
-        artist = await catalogue.find(name)
+        artist = await catalogue.find(name) or _spelt_alike(name, await _vocabulary(redis))
         if artist is None and not may_be_new:
             raise UnknownArtist(await _unknown(redis, catalogue, name))
         if artist is None:
             new.append(name)
         ids.append(artist or name)
     return FoundArtists(tuple(ids), tuple(new))
+
+
+def _spelt_alike(name: str, ids: Sequence[str]) -> str | None:
+    """Return the id that a name is, but for case and accents: clicks may name artists by name."""
+    for form in (exact_form, folded_form):
+        typed = form(name)
+        for artist in ids:
+            if form(artist) == typed:
+                return artist
+    return None
 
 
 async def _unknown(redis: AnyRedis, catalogue: Catalogue, name: str) -> str:

@@ -57,6 +57,11 @@ class Cohort(CohortSummary):
 async def read_cohort(redis: AnyRedis, settings: Settings, cohort: str, top: int) -> Cohort:
     """Return a cohort and the `top` artists that set it apart.
 
+    Parameters
+    ----------
+    cohort
+        Its id, in any case.
+
     Raises
     ------
     UnknownCohort
@@ -66,6 +71,7 @@ async def read_cohort(redis: AnyRedis, settings: Settings, cohort: str, top: int
     """
     store = Cohorts(redis, Listeners(redis, settings.max_artists))
     sizes = await store.sizes()
+    cohort = cohort.strip().lower()
     about = await store.about(cohort)
     if not about:
         if not sizes:

@@ -7,6 +7,7 @@
     cohorts.py          member sets, sizes, labels
     cohort_history.py   what has become of cohorts
     catalogue.py        songs, artists, genres, labels
+      names.py            names without case and accents
     releases.py         releases: claimed, planned, counted
     snapshots.py        models; the trainer's lease
     sweeps.py           how far listeners are migrated to the model that serves

@@ -12,6 +12,7 @@ from rapidfuzz import fuzz, process
 from stream.connect import AnyRedis
 from stream.retry import Clock
 from stream.stores import keys
+from stream.stores.names import exact_form, folded_form
 from stream.wire.events import Song
 
 __all__ = ["Catalogue"]
@@ -47,7 +48,9 @@ class Catalogue:
             pipeline.hset(keys.song(song.song_id), mapping=entry)
             for artist, name in zip(song.artist_ids, song.artist_names, strict=False):
                 pipeline.hset(keys.artist(artist), "name", name)
-                pipeline.hset(keys.ARTIST_NAMES, name.casefold(), artist)
+                pipeline.hset(keys.ARTIST_NAMES, exact_form(name), artist)
+                # Not over another artist, whose name may be written so.
+                pipeline.hsetnx(keys.ARTIST_NAMES, folded_form(name), artist)
             for genre in song.genres:
                 pipeline.sadd(keys.genre_artists(genre), *song.artist_ids)
             if song.label:
@@ -134,18 +137,23 @@ class Catalogue:
         return _decoded(await self._redis.smembers(keys.label_artists(label))) if label else []
 
     async def find(self, name: str) -> str | None:
-        """Return the id of the artist of that id or name (in any case); None where there is none."""
+        """Return the id of the artist of that id or name; None where there is none.
+
+        An id goes before a name, and a name with these very accents before one that has others.
+        """
         if await self._redis.exists(keys.artist(name)):
             return name
-        found = await self._redis.hget(keys.ARTIST_NAMES, name.casefold())
-        return found.decode() if found else None
+        # As it stands: so it was entered by earlier versions.
+        forms = name.casefold(), exact_form(name), folded_form(name)
+        found = [artist for artist in await self._redis.hmget(keys.ARTIST_NAMES, forms) if artist]
+        return found[0].decode() if found else None
 
     async def nearest(self, name: str, others: Iterable[str] = (), limit: int = 3) -> list[str]:
         """Return the names of artists, of the catalogue and of `others` (ids), that look most like a name."""
-        called = {other: other.casefold() for other in others}
+        called = {other: folded_form(other) for other in others}
         async for known, artist in self._redis.hscan_iter(keys.ARTIST_NAMES, count=1000):
-            called[artist.decode()] = known.decode()
-        typed = name.casefold()
+            called[artist.decode()] = folded_form(known.decode())
+        typed = folded_form(name)
         # Whole words find "Lady Gaga" for "gaga", the text as a whole "Muse" rather than "M" for "mse".
         found = process.extract(typed, called, scorer=fuzz.token_set_ratio, limit=20 * limit, score_cutoff=50)
         found.sort(key=lambda entry: -(entry[1] + fuzz.ratio(typed, entry[0])))

@@ -93,7 +93,7 @@ def label_artists(label: str) -> str:
 
 
 ARTIST_NAMES = "artist-names"
-"""Hash: name in small letters -> artist."""
+"""Hash: name in small letters, as it is and without accents -> artist."""
 
 
 # Releases

@@ -51,6 +51,10 @@ def test_a_cohort_shows_the_artists_that_set_it_apart(service: Settings, refrain
     assert "nobody here has been told of one yet" in shown
 
 
+def test_a_cohort_is_found_by_its_id_in_any_case(service: Settings, refrain: Refrain) -> None:
+    assert asked(refrain, "cohort", "C1")["cohort_id"] == "c1"
+
+
 def test_a_cohorts_history_is_shown(service: Settings, refrain: Refrain, with_redis: WithRedis) -> None:
     async def lives_on(redis: AnyRedis) -> None:
         cohorts = Cohorts(redis, Listeners(redis, 200))

@@ -196,6 +196,14 @@ def test_an_unknown_artist_is_told_the_nearest_names(
     assert set(ends.values()) == {0}
 
 
+@pytest.mark.parametrize("typed", ["sigur ros", "SIGUR RÓS", "Sigur Ro\N{COMBINING ACUTE ACCENT}s", "A2"])
+def test_an_artist_is_found_however_the_name_is_spelt(
+    service: Settings, refrain: Refrain, typed: str
+) -> None:
+    found = refrain.run("audience", "--artist", typed, "--json")
+    assert json.loads(found.stdout)["artist_ids"] == ["a2"], found.stderr
+
+
 def test_a_newcomer_is_taken_where_something_else_is_said(service: Settings, refrain: Refrain) -> None:
     done = refrain.run("audience", "--artist", "Newcomer", "--similar-to", "a2", "--json")
     assert "Newcomer is new here" in done.stderr
