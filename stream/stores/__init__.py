@@ -9,7 +9,8 @@
     catalogue.py        songs, artists, genres, labels
       names.py            names without case and accents
     releases.py         releases: claimed, planned, counted
-    snapshots.py        models; the trainer's lease
+    snapshots.py        models
+    lease.py            the right to be the only one, for a time
     sweeps.py           how far listeners are migrated to the model that serves
     heartbeats.py       what each process has done, while it lives
     guards.py           what must not change under the data: half-life, topics made anew
