@@ -5,7 +5,8 @@
     frame.py          what all have in common: help with an example, --json, errors, exit codes
     session.py        a command's way to Redis
     start.py          up, demo, ingest, train, work
-    replay.py         replay      (file_options.py: what files look like, for both)
+    options.py        options out of dataclasses
+    replay.py         replay
     evaluate.py       evaluate
     release.py        release, audience
     look.py           cohorts, cohort, user

@@ -2,6 +2,7 @@
 
 ::
 
+    options.py  how a replay sends
     plan.py     files, the order of events, where an earlier run stopped
     sender.py   events into Kafka, each once, also after an interruption
 """
