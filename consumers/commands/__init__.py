@@ -9,7 +9,7 @@
     replay.py         replay
     evaluate.py       evaluate
     release.py        release, audience
-    look.py           cohorts, cohort, user
+    look.py           cohorts, cohort, users, user
     doctor.py         doctor
     forget.py         forget
     model.py          model list, model show, model use

@@ -1,4 +1,4 @@
-"""`refrain cohorts`, `cohort`, `user`: who is in which cohort, and what it is made of."""
+"""`refrain cohorts`, `cohort`, `users`, `user`: who is in which cohort, and what it is made of."""
 
 from __future__ import annotations
 
@@ -20,14 +20,25 @@ Top = Annotated[int, typer.Option("--top", min=1, help="How many artists.")]
 def add(app: typer.Typer) -> None:
     """Register the commands."""
 
-    @command(app, panel=PANEL, example="refrain cohorts")
-    def cohorts(as_json: Json = False) -> None:
+    @command(app, panel=PANEL, example="refrain cohorts\nrefrain cohorts --top 50")
+    def cohorts(
+        top: Annotated[
+            int | None,
+            typer.Option(
+                "--top", min=1, help="How many cohorts; on a terminal as many as fit, else all by default."
+            ),
+        ] = None,
+        as_json: Json = False,
+    ) -> None:
         """List the cohorts, the largest first, and how many listeners are in none."""
         from consumers.commands.session import ask
         from consumers.queries.cohorts import list_cohorts
-        from consumers.terminal.cohort_tables import show_cohorts
+        from consumers.terminal.cohort_tables import AROUND, show_cohorts
+        from consumers.terminal.tables import rows_that_fit
 
-        found = ask(list_cohorts)
+        if top is None and not as_json:
+            top = rows_that_fit(AROUND)
+        found = ask(lambda redis, settings: list_cohorts(redis, settings, top))
         print_json(found) if as_json else show_cohorts(found)
 
     @command(app, panel=PANEL, example="refrain cohort c12")
@@ -45,6 +56,28 @@ def add(app: typer.Typer) -> None:
 
         found = ask(lambda redis, settings: read_cohort(redis, settings, cohort_id, top))
         print_json(found) if as_json else show_cohort(found)
+
+    @command(app, panel=PANEL, example="refrain users --cohort c12\nrefrain users --after u77")
+    def users(
+        cohort_id: Annotated[
+            str | None,
+            typer.Option(
+                "--cohort", metavar="COHORT", help="Only of this cohort; none: only who is in no cohort."
+            ),
+        ] = None,
+        limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many.")] = 20,
+        after: Annotated[
+            str, typer.Option("--after", metavar="USER", help="Only those whose ids come after this one.")
+        ] = "",
+        as_json: Json = False,
+    ) -> None:
+        """List listeners in the order of their ids, a page at a time."""
+        from consumers.commands.session import ask
+        from consumers.queries.listeners import list_listeners
+        from consumers.terminal.listener_tables import show_listeners
+
+        found = ask(lambda redis, settings: list_listeners(redis, settings, cohort_id, limit, after))
+        print_json(found) if as_json else show_listeners(found, cohort_id)
 
     @command(app, panel=PANEL, example="refrain user u1")
     def user(

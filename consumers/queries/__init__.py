@@ -6,6 +6,7 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
 
     cohorts.py           the cohorts, the largest first
     cohort.py            one cohort: what sets it apart, its history
+    listeners.py         all listeners, a page at a time
     listener.py          one listener: cohort, artists, clicks
       placement.py         why they are in that cohort, or in none
       known_listener.py    the record that both explanations start from

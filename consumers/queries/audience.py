@@ -168,11 +168,11 @@ async def _cohorts(
     cohorts = [
         AudienceCohort(
             cohort_id=cohort,
-            label=(await store.about(cohort)).get("label", ""),
+            label=about.get("label", ""),
             size=sizes.get(cohort, 0),
-            told=number,
+            told=told[cohort],
             play_rate=audience.play_rate[cohort],
         )
-        for cohort, number in told.items()
+        for cohort, about in zip(told, await store.about_each(list(told)), strict=True)
     ]
     return tuple(sorted(cohorts, key=lambda cohort: -cohort.play_rate))

@@ -52,7 +52,9 @@ class CohortList:
     Attributes
     ----------
     cohorts
-        Those that were asked for.
+        As many as were asked for.
+    total
+        How many cohorts there are.
     listeners
         How many listeners are in all cohorts.
     in_no_cohort
@@ -60,12 +62,13 @@ class CohortList:
     """
 
     cohorts: tuple[CohortSummary, ...]
+    total: int
     listeners: int
     in_no_cohort: int
 
 
-async def list_cohorts(redis: AnyRedis, settings: Settings) -> CohortList:
-    """Return all cohorts.
+async def list_cohorts(redis: AnyRedis, settings: Settings, top: int | None = None) -> CohortList:
+    """Return the `top` largest cohorts, or all.
 
     Raises
     ------
@@ -76,8 +79,12 @@ async def list_cohorts(redis: AnyRedis, settings: Settings) -> CohortList:
     sizes = await store.sizes()
     if not sizes:
         raise await no_model(redis, settings)
-    cohorts = [summary(cohort, await store.about(cohort), size) for cohort, size in sizes.items()]
-    return CohortList(tuple(cohorts), sum(sizes.values()), await store.unplaced())
+    largest = list(sizes)[:top]
+    cohorts = [
+        summary(cohort, about, sizes[cohort])
+        for cohort, about in zip(largest, await store.about_each(largest), strict=True)
+    ]
+    return CohortList(tuple(cohorts), len(sizes), sum(sizes.values()), await store.unplaced())
 
 
 def summary(cohort: str, about: Mapping[str, str], size: int) -> CohortSummary:

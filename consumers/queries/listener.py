@@ -35,7 +35,8 @@ class ListenerView:
     cohort, label
         The cohort and its name for people; "" where the listener is in none.
     cohort_since
-        Unix seconds; None where the listener is in none.
+        Since when they are in it, Unix seconds; None where they are in none. A click of the past may have
+        brought them there (history that was replayed), yet not before the cohort was born.
     why
         Why they are in that cohort, or in none; None where no model serves.
     bot
@@ -83,7 +84,7 @@ async def read_listener(
         user_id=user_id,
         cohort=listener.cohort,
         label=about.get("label", ""),
-        cohort_since=listener.cohort_since if listener.cohort else None,
+        cohort_since=max(listener.cohort_since, float(about.get("born", 0))) if listener.cohort else None,
         why=await why_cohort(known, live.model, catalogue) if live.model else None,
         bot=listener.bot,
         opted_out=known.opted_out,
@@ -92,7 +93,12 @@ async def read_listener(
         last_seen=listener.last_seen,
         artists_kept=len(listener.affinities),
         artists=tuple(
-            WeightedArtist(artist, names[artist], round(known.rules.decay.read(stored, now), 4))
+            WeightedArtist(artist, names[artist], _rounded(known.rules.decay.read(stored, now)))
             for artist, stored in strongest
         ),
     )
+
+
+def _rounded(weight: float) -> float:
+    """Round to four digits that count: a weight of long ago is small, and no zero."""
+    return float(f"{weight:.4g}")

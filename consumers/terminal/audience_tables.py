@@ -9,21 +9,22 @@ from consumers.queries.audience import Preview
 from consumers.queries.audience_why import WhyAudience
 from consumers.terminal.format import counted, percent
 from consumers.terminal.placement_words import artists_that_pull
-from consumers.terminal.tables import Column, facts, listing
+from consumers.terminal.tables import Column, facts, listing, rows_that_fit
 
 __all__ = ["show_audience", "show_why_audience"]
 
+AROUND = 10  # lines around cohorts and listeners: the command, facts, headers, a summary
 NO_SCORE = 0.1  # what makes up less is not worth a word
 
 REASONS = {
-    "told": "it suits them well enough",
+    "told": "the release suits them",
     "opted out": "they have opted out of hearing of releases",
-    "bot": "they click like a bot, so are in no cohort and no audience",
+    "bot": "they click like a bot: bots are in no cohort and no audience",
     "no cohort": "they are in no cohort yet; `refrain user` says why",
-    "not met": "this model has not met them yet; `refrain model list` shows how far the sweep is",
+    "not met": "they are not migrated to this model yet; `refrain model list` shows how far the sweep is",
     "min_ctr": "the play rate of their cohort is below --min-ctr",
-    "cohort": "only cohorts with a higher play rate than theirs are looked at",
-    "score": "it suits others better",
+    "cohort": "only members of cohorts with a higher play rate than theirs were scored",
+    "score": "the release suits others better",
 }
 
 
@@ -51,7 +52,8 @@ def show_audience(found: Preview) -> None:
 def _show_cohorts(console: Console, found: Preview) -> None:
     numbers = (Column(name, right=True) for name in ("told", "of", "play rate"))
     table = listing(Column("cohort"), Column("what sets it apart", wide=True), *numbers)
-    for cohort in found.cohorts:
+    fit = rows_that_fit(AROUND + len(found.first))
+    for cohort in found.cohorts[:fit]:
         table.add_row(
             cohort.cohort_id,
             Text(cohort.label),
@@ -61,6 +63,9 @@ def _show_cohorts(console: Console, found: Preview) -> None:
         )
     console.print()
     console.print(table)
+    if others := found.cohorts[fit:] if fit is not None else ():
+        told = counted(sum(cohort.told for cohort in others), "listener")
+        console.print(f"and {told} of {counted(len(others), 'cohort')} more", style="dim")
 
 
 def _show_first(console: Console, found: Preview) -> None:
@@ -83,11 +88,11 @@ def show_why_audience(found: WhyAudience) -> None:
         facts(
             {
                 "score": _score(found),
-                "made by": artists_that_pull(found.pulls) if (found.score or 0.0) > NO_SCORE else "",
+                "because of": artists_that_pull(found.pulls) if (found.score or 0.0) > NO_SCORE else "",
                 "place": _place(found),
                 "cohort": _cohort(found),
                 "goes by": found.relied_on.replace("_", " "),
-                "plays": _plays(found),
+                "plays already": _plays(found),
             }
         )
     )
@@ -97,14 +102,14 @@ def _score(found: WhyAudience) -> str:
     if found.score is None:
         return ""
     ends = found.audience_ends_at
-    return f"{found.score:.3f}" + (f"; the last who is told has {ends:.3f}" if ends is not None else "")
+    return f"{found.score:.3f}" + (f"; the audience ends at {ends:.3f}" if ends is not None else "")
 
 
 def _place(found: WhyAudience) -> str:
     if found.place is None:
         return ""
     return (
-        f"{found.place:,} of {found.looked_at:,} who were looked at one by one, of whom "
+        f"{found.place:,} of {counted(found.looked_at, 'listener')} who were scored; the first "
         f"{found.listeners:,} are told"
     )
 
@@ -117,10 +122,10 @@ def _cohort(found: WhyAudience) -> str:
         return said
     return (
         f"{said}\nnumber {found.cohort_rank} of {found.cohorts} by play rate "
-        f"({percent(found.play_rate)}); members of {found.cohorts_looked_at} were looked at"
+        f"({percent(found.play_rate)}); members of the first {found.cohorts_looked_at} were scored"
     )
 
 
 def _plays(found: WhyAudience) -> str:
     names = ", ".join(artist.name for artist in found.plays_already)
-    return f"{names} already, which keeps nobody out" if names else ""
+    return f"{names} (this keeps nobody out)" if names else ""

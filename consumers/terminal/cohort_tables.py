@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from rich.console import Console
 from rich.text import Text
 
 from consumers.queries.cohort import Cohort, DistinctiveArtist, HistoryEntry
 from consumers.queries.cohorts import CohortList
-from consumers.terminal.format import clock, moment, percent
+from consumers.terminal.format import clock, counted, moment, percent
 from consumers.terminal.tables import Column, facts, listing
 
-__all__ = ["show_cohort", "show_cohorts"]
+__all__ = ["AROUND", "show_cohort", "show_cohorts"]
 
 BARS = 40
-LINES = 10
+LINES = 4  # of a cohort's history: more would not fit on 80 x 24
+AROUND = 4
+"""Lines around the list of cohorts: the command itself, the header, two of summary."""
 EVENTS = {
-    "born": "born, split from",
-    "split": "split, giving",
-    "merged": "joined by",
-    "died": "gone, most went to",
-    "": "",
+    "born": ("born", "split from"),
+    "split": ("split", "split, giving"),
+    "merged": ("joined", "joined by"),
+    "died": ("gone", "gone, most went to"),
 }
+"""Event -> how it is said where no other cohort took part, and before the names of those that did."""
 
 
 def show_cohorts(found: CohortList) -> None:
@@ -41,34 +44,38 @@ def show_cohorts(found: CohortList) -> None:
         )
     console = Console(highlight=False)
     console.print(table)
-    waiting = (
-        f", {found.in_no_cohort:,} in none (they wait for one, or are bots)" if found.in_no_cohort else ""
-    )
-    console.print(f"[dim]{len(found.cohorts)} cohorts, {found.listeners:,} listeners in them{waiting}[/]")
+    said = f"{counted(found.total, 'cohort')}, {counted(found.listeners, 'listener')} in them"
+    if found.in_no_cohort:
+        said += f", {found.in_no_cohort:,} in none: they wait for one, or are bots"
+    console.print(said, style="dim")
+    if smaller := found.total - len(found.cohorts):
+        console.print(f"{counted(smaller, 'smaller cohort')} not shown: --top {found.total}", style="dim")
 
 
 def show_cohort(cohort: Cohort) -> None:
     """Print one cohort."""
     console = Console(highlight=False)
     console.print(Text(f"{cohort.cohort_id}  {cohort.label}", "bold"))
-    told = (
-        f"{cohort.sent:,} told, {cohort.opened:,} opened, {cohort.clicked:,} clicked" if cohort.sent else ""
-    )
-    gone = "" if cohort.living else " (the model has given it up)"
     console.print(
         facts(
             {
-                "listeners": f"{cohort.size:,}{gone}",
-                "releases": told if cohort.sent else "nobody here has been told of one yet",
-                "CTR": percent(cohort.ctr),
+                "listeners": f"{cohort.size:,}"
+                + ("" if cohort.living else ", who are leaving: the model no longer has this cohort"),
                 "born": _birth(cohort),
                 "size so far": _spark([entry.size for entry in cohort.history if entry.event != "born"]),
-                "model": str(cohort.model_version or ""),
+                "releases": _releases(cohort),
             }
         )
     )
-    _show_history(console, cohort.history)
     _show_artists(console, cohort.artists)
+    _show_history(console, cohort.history)
+
+
+def _releases(cohort: Cohort) -> str:
+    if not cohort.sent:
+        return "nobody here has been told of one yet"
+    came = f"{cohort.sent:,} told, {cohort.opened:,} opened, {cohort.clicked:,} clicked"
+    return f"{came}: CTR {percent(cohort.ctr)}"
 
 
 def _birth(cohort: Cohort) -> str:
@@ -87,22 +94,25 @@ def _spark(sizes: Sequence[int]) -> str:
 
 
 def _show_history(console: Console, history: Sequence[HistoryEntry]) -> None:
-    if not history:
+    """Print the latest entries; the first one says the same as the birth."""
+    steps = list(pairwise(history))[-LINES:]
+    if not steps:
         return
-    table = listing(
-        Column("history"),
-        Column("what happened"),
-        Column("listeners", right=True),
-        Column("called", wide=True),
-    )
-    # The first, which says where it came from, and the latest.
-    for entry in (*history[:1], *history[1:][-LINES:]):
-        words = EVENTS[entry.event]
-        happened = f"{words} {', '.join(entry.others)}" if entry.others else words.split(",")[0]
-        size = "" if entry.event == "born" else f"{entry.size:,}"
-        table.add_row(clock(entry.at), happened, size, Text(entry.label))
+    size, label = Column("listeners", right=True), Column("called", wide=True)
+    table = listing(Column("history"), Column("what happened"), size, label)
+    for before, entry in steps:
+        table.add_row(clock(entry.at), _happened(before, entry), f"{entry.size:,}", Text(entry.label))
     console.print()
     console.print(table)
+
+
+def _happened(before: HistoryEntry, entry: HistoryEntry) -> str:
+    if entry.event:
+        alone, joined = EVENTS[entry.event]
+        return f"{joined} {', '.join(entry.others)}" if entry.others else alone
+    if entry.label != before.label:
+        return "renamed"
+    return "grew" if entry.size > before.size else "shrank" if entry.size < before.size else ""
 
 
 def _show_artists(console: Console, artists: Sequence[DistinctiveArtist]) -> None:

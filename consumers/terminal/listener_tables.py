@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import shlex
+import time
+
 from rich.console import Console
 from rich.text import Text
 
 from consumers.queries.listener import ListenerView
-from consumers.terminal.format import ago, moment
+from consumers.queries.listeners import ListedListener, ListenerPage
+from consumers.terminal.format import ago, clock, counted, moment
 from consumers.terminal.placement_words import why_in_words
 from consumers.terminal.tables import Column, facts, listing
 
-__all__ = ["show_listener"]
+__all__ = ["show_listener", "show_listeners"]
 
 BAR = 16
 
@@ -23,33 +28,78 @@ def show_listener(listener: ListenerView) -> None:
         cohort = "none: clicks like a bot"
     else:
         cohort = f"{listener.cohort}  {listener.label}" if listener.cohort else "none yet"
-    seen = listener.last_seen - listener.first_seen
     console.print(
         facts(
             {
                 "cohort": cohort,
                 "why": "\n".join(why_in_words(listener)),
                 "since": moment(listener.cohort_since) if listener.cohort_since else "",
-                "clicks": f"{listener.clicks:,} within {ago(seen)}",
-                "first": moment(listener.first_seen),
-                "last": moment(listener.last_seen),
-                "told": "of nothing: has opted out" if listener.opted_out else "",
+                "clicks": f"{listener.clicks:,}, from {clock(listener.first_seen)}",
+                "last click": moment(listener.last_seen),
+                "releases": "has opted out: is told of none" if listener.opted_out else "",
             }
         )
     )
     _show_artists(console, listener)
 
 
+def show_listeners(page: ListenerPage, cohort: str | None) -> None:
+    """Print a page of listeners, and how the next one is asked for.
+
+    Parameters
+    ----------
+    cohort
+        The cohort that was asked for, if one was.
+    """
+    console = Console(highlight=False)
+    plays = Column("plays most", wide=True)
+    table = listing(
+        Column("listener"), Column("cohort"), Column("clicks", right=True), Column("last", right=True), plays
+    )
+    now = time.time()
+    for listener in page.listeners:
+        table.add_row(
+            Text(listener.user_id),
+            listener.cohort or "none",
+            f"{listener.clicks:,}",
+            f"{ago(now - listener.last_seen)} ago",
+            Text(_remarks(listener)),
+        )
+    if page.listeners:
+        console.print(table)
+    of = f"{len(page.listeners):,} of {counted(page.total, 'listener')}"
+    if page.after is None:
+        console.print(of, style="dim")
+        return
+    options = ["--cohort", cohort] if cohort else []
+    following = shlex.join(["refrain", "users", *options, "--after", page.after])
+    console.print(f"{of}; the next: {following}", style="dim", markup=False)
+
+
+def _remarks(listener: ListedListener) -> str:
+    """Return the artists; instead of a bot's, and before those of who has opted out, that they are so."""
+    if listener.bot:
+        return "(clicks like a bot)"
+    artists = ", ".join(listener.artists)
+    return f"(opted out) {artists}" if listener.opted_out else artists
+
+
 def _show_artists(console: Console, listener: ListenerView) -> None:
     if not listener.artists:
         return
-    strongest = max(artist.weight for artist in listener.artists) or 1.0
+    strongest = max(artist.weight for artist in listener.artists)
+    if strongest <= 0:
+        strongest = 1.0
+    decimals = max(2, 2 - math.floor(math.log10(strongest)))  # three digits of the strongest
     shown = f"{len(listener.artists)} of {listener.artists_kept} artists"
     table = listing(Column(shown), Column("id"), Column("weight now", right=True), Column(""))
     for artist in listener.artists:
         bar = "▇" * round(BAR * max(artist.weight, 0.0) / strongest)
         table.add_row(
-            Text(artist.name), Text(artist.artist_id, "dim"), f"{artist.weight:.2f}", Text(bar, "cyan")
+            Text(artist.name),
+            Text(artist.artist_id, "dim"),
+            f"{artist.weight:.{decimals}f}",
+            Text(bar, "cyan"),
         )
     console.print()
     console.print(table)

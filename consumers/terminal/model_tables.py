@@ -10,11 +10,12 @@ from rich.text import Text
 
 from consumers.queries.models import ModelContent, ModelList, Sweep
 from consumers.terminal.format import ago, clock, counted, moment, percent
-from consumers.terminal.tables import Column, facts, listing
+from consumers.terminal.tables import Column, facts, listing, rows_that_fit
 
 __all__ = ["migrated", "show_model", "show_models"]
 
 BAR = 20
+AROUND = 13  # lines around the cohorts of a snapshot: the command, facts, header, summary
 
 
 def show_models(found: ModelList) -> None:
@@ -39,8 +40,8 @@ def show_models(found: ModelList) -> None:
     console = Console(highlight=False)
     console.print(table)
     console.print(
-        "[dim]by cohort, one by one: how much more often than by chance a listener who then discovered an "
-        "artist had been among the 5 % ranked best for it[/]"
+        "[dim]Lift at 5 %: of the listeners who discovered an artist, how many more than by chance had been "
+        "among the 5 % ranked best for it, by their cohort or one by one.[/]"
     )
     if found.sweep:
         console.print(f"\n{migrated(found.sweep)}")
@@ -94,12 +95,15 @@ def show_model(found: ModelContent) -> None:
         Column("of the sample", right=True),
         Column("age", right=True),
     )
-    now = time.time()
-    for cohort in sorted(found.cohorts, key=lambda entry: -entry.sample):
+    now, fit = time.time(), rows_that_fit(AROUND)
+    for cohort in sorted(found.cohorts, key=lambda entry: -entry.sample)[:fit]:
         share = percent(cohort.sample / max(found.listeners, 1))
         table.add_row(cohort.cohort_id, Text(cohort.label), share, ago(now - cohort.born))
     console.print()
     console.print(table)
+    if fit is not None and len(found.cohorts) > fit:
+        smaller = counted(len(found.cohorts) - fit, "smaller cohort")
+        console.print(f"{smaller} not shown: --json has all", style="dim")
 
 
 def _settings(settings: Mapping[str, float | str]) -> str:

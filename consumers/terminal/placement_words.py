@@ -59,17 +59,17 @@ def _moving(listener: ListenerView, why: WhyCohort) -> list[str]:
 
 def _nearest(why: WhyCohort) -> list[str]:
     pull = artists_that_pull(why.pulls)
-    by = f": {pull} {'pulls' if pull.count('%') == 1 else 'pull'} there" if pull else ""
+    by = f", mostly because of {pull}" if pull else ""
     second = f"{why.second} ({why.second_label})"
     if why.reason == "lately":
         taste = f"{why.by_taste} ({why.by_taste_label})"
-        return [f"what they played last decided: all that they play is nearer to {taste}"]
+        return [f"nearest to what they played last; by all that they play it would be {taste}"]
     if why.reason == "stays":
         return [
-            f"was near and still is{by}",
-            f"{second} is nearer by {-why.ahead:.3f}; a move takes {why.margin:g} (REFRAIN_MARGIN)",
+            f"near to what they play{by}",
+            f"{second} is nearer by {-why.ahead:.3f}, less than the {why.margin:g} of REFRAIN_MARGIN",
         ]
-    lines = [f"the nearest to what they play{by}"]
+    lines = [f"nearest to what they play{by}"]
     if why.second:
-        lines.append(f"the second, {second}, is {why.ahead:.2f} farther")
+        lines.append(f"the second nearest, {second}, is {why.ahead:.2f} farther")
     return lines

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Column", "facts", "listing"]
+__all__ = ["Column", "facts", "listing", "rows_that_fit"]
 
 
 @dataclass(frozen=True)
@@ -51,3 +52,15 @@ def listing(*columns: Column) -> Table:
             no_wrap=True,
         )
     return table
+
+
+def rows_that_fit(others: int) -> int | None:
+    """Return how many rows a terminal shows without scrolling; None where there is no terminal.
+
+    Parameters
+    ----------
+    others
+        Lines that are shown beside the rows; the prompt's is one of its own.
+    """
+    console = Console()
+    return max(console.height - others - 1, 3) if console.is_terminal else None

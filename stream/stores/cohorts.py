@@ -128,10 +128,10 @@ class Cohorts:
                 pipeline.persist(key)
         await pipeline.execute()
 
-    async def listeners(self) -> int:
-        """Return how many listeners there are, those who wait and bots included."""
+    async def listeners(self, cohorts: Sequence[str] | None = None) -> int:
+        """Return how many listeners are in some cohorts, or in all sets: those who wait and bots included."""
         pipeline = self._redis.pipeline(transaction=False)
-        for cohort in await self.all():
+        for cohort in await self.all() if cohorts is None else cohorts:
             pipeline.scard(keys.cohort_users(cohort))
         return sum(await pipeline.execute())
 
@@ -157,8 +157,16 @@ class Cohorts:
 
     async def about(self, cohort: str) -> dict[str, str]:
         """Return the cohort's hash, empty where there is no such cohort."""
-        found = await self._redis.hgetall(keys.cohort(cohort))
-        return {field.decode(): value.decode() for field, value in found.items()}
+        (found,) = await self.about_each([cohort])
+        return found
+
+    async def about_each(self, cohorts: Sequence[str]) -> list[dict[str, str]]:
+        """Return the hashes of cohorts, empty where there is no such cohort."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for cohort in cohorts:
+            pipeline.hgetall(keys.cohort(cohort))
+        found = await pipeline.execute() if cohorts else []
+        return [{field.decode(): value.decode() for field, value in fields.items()} for fields in found]
 
     async def apart(self, cohort: str, top: int) -> list[tuple[str, float]]:
         """Return the `top` artists that set a cohort apart, and how many times more it plays them."""

@@ -92,6 +92,78 @@ def test_what_came_of_releases_is_shown(service: Settings, refrain: Refrain, wit
     assert "10.0 %" in refrain.run("cohorts").stdout
 
 
+def test_the_largest_cohorts_alone_are_listed_where_so_many_are_asked_for(
+    service: Settings, refrain: Refrain
+) -> None:
+    found = asked(refrain, "cohorts", "--top", "1")
+    assert [c["cohort_id"] for c in found["cohorts"]] == ["c1"]
+    assert (found["total"], found["listeners"]) == (2, 5)
+    assert "1 smaller cohort not shown: --top 2" in refrain.run("cohorts", "--top", "1").stdout
+
+
+def test_listeners_are_listed_by_id_a_page_at_a_time(service: Settings, refrain: Refrain) -> None:
+    pages, after = [], ""
+    while after is not None:
+        page = asked(refrain, "users", "--limit", "3", "--after", after)
+        pages.append([listener["user_id"] for listener in page["listeners"]])
+        after = page["after"]
+    assert pages == [["robot", "u1", "u2"], ["u3", "v1", "v2"], ["w1"]]
+    assert page["total"] == 7
+
+
+def test_a_listed_listener_is_the_one_that_is_shown_alone(service: Settings, refrain: Refrain) -> None:
+    (listed,) = asked(refrain, "users", "--limit", "1", "--after", "u0")["listeners"]
+    alone = asked(refrain, "user", "u1")
+    assert (
+        listed["artists"] == [artist["name"] for artist in alone["artists"]] == ["Radiohead", "[bold]Björk"]
+    )
+    shared = ("user_id", "cohort", "label", "clicks", "last_seen", "bot", "opted_out")
+    assert [listed[name] for name in shared] == [alone[name] for name in shared]
+
+
+@pytest.mark.parametrize(
+    ("cohort", "members"), [("C2", ["v1", "v2"]), ("none", ["robot", "w1"])], ids=["C2", "none"]
+)
+def test_the_listeners_of_a_cohort_or_of_none_are_listed_alone(
+    service: Settings, refrain: Refrain, cohort: str, members: list[str]
+) -> None:
+    found = asked(refrain, "users", "--cohort", cohort)
+    assert [listener["user_id"] for listener in found["listeners"]] == members
+    assert (found["total"], found["after"]) == (2, None)
+
+
+def test_a_page_of_listeners_says_how_the_next_is_asked_for(service: Settings, refrain: Refrain) -> None:
+    shown = refrain.run("users", "--cohort", "c1", "--limit", "2").stdout
+    assert "2 of 3 listeners; the next: refrain users --cohort c1 --after u2" in shown
+    assert "[bold]Björk" in shown
+    assert "clicks like a bot" in refrain.run("users").stdout
+    assert refrain.run("users", "--after", "zz").stdout == "0 of 7 listeners\n"
+
+
+def test_listeners_of_a_cohort_that_is_not_there_are_told_so(service: Settings, refrain: Refrain) -> None:
+    failed = refrain.run("users", "--cohort", "c9")
+    assert failed.returncode == 1
+    assert "no cohort 'c9'" in failed.stderr
+
+
+def test_a_listener_is_in_a_cohort_no_longer_than_it_lives(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: redis.hset(keys.user("u1"), "cohort_since", NOW - 16 * 86_400))
+    assert asked(refrain, "user", "u1")["cohort_since"] == asked(refrain, "cohort", "c1")["born"]
+
+
+def test_a_weight_of_long_ago_is_small_and_no_zero(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    decay = ForwardDecay(half_life=service.half_life)
+    long_ago = decay.stored(8.0, NOW - 20 * service.half_life)
+    with_redis(lambda redis: redis.zadd(keys.user_artists("v1"), {"a2": long_ago, "a3": long_ago / 4}))
+    weights = [artist["weight"] for artist in asked(refrain, "user", "v1")["artists"]]
+    assert weights == pytest.approx([8 / 2**20, 2 / 2**20], rel=1e-3)
+    assert "0.00000763" in refrain.run("user", "v1").stdout
+
+
 def test_an_unknown_cohort_is_told_apart_from_no_model(service: Settings, refrain: Refrain) -> None:
     failed = refrain.run("cohort", "c9")
     assert failed.returncode == 1
@@ -131,8 +203,8 @@ def test_a_listener_shows_which_artists_pull_into_the_cohort_and_which_is_second
     assert sum(p["pull"] for p in why["pulls"]) - why["centre"] == pytest.approx(why["similarity"], abs=1e-5)
     assert why["ahead"] > 0
     shown = " ".join(refrain.run("user", "u1").stdout.split())
-    assert "the nearest to what they play: Radiohead (100 %) pulls there" in shown
-    assert "the second, c2 (Sigur Rós, [bold]Björk), is" in shown
+    assert "nearest to what they play, mostly because of Radiohead (100 %)" in shown
+    assert "the second nearest, c2 (Sigur Rós, [bold]Björk), is" in shown
 
 
 def test_a_listener_whom_the_model_has_not_met_shows_where_it_takes_them(
@@ -167,7 +239,7 @@ def test_last_clicks_that_decided_are_told(
     why = asked(refrain, "user", "new")["why"]
     assert (why["cohort"], why["reason"], why["by_taste"]) == ("c2", "lately", "c1")
     shown = " ".join(refrain.run("user", "new").stdout.split())
-    assert "what they played last decided: all that they play is nearer to c1 (Radiohead)" in shown
+    assert "nearest to what they played last; by all that they play it would be c1 (Radiohead)" in shown
 
 
 def test_why_a_listener_is_in_no_cohort_is_told(

@@ -52,7 +52,7 @@ def section(command: str) -> str:
 def test_the_command_line_is_the_one_that_was_promised() -> None:
     assert {" ".join(name) for name in COMMANDS} == {
         *("up", "demo", "ingest", "train", "work", "replay", "evaluate", "release", "audience"),
-        *("cohorts", "cohort", "user", "forget", "doctor", "model list", "model show", "model use"),
+        *("cohorts", "cohort", "users", "user", "forget", "doctor", "model list", "model show", "model use"),
     }
 
 
