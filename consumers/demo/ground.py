@@ -14,34 +14,9 @@ from stream.errors import RefrainError
 from stream.settings import Settings
 from stream.wire.topics import open_admin
 
-__all__ = ["FOLDER", "clear_folder", "clear_servers", "demo_settings"]
-
-FOLDER = "demo"
-"""Within the data folder: the demo's own."""
+__all__ = ["clear_folder", "clear_servers"]
 
 MARK = "demo"
-
-PACE = {
-    "cohorts": 32,
-    "partitions": 4,
-    "first_model_listeners": 1000,
-    "publish_every": 10.0,
-    "bot_clicks_per_hour": 60,  # on the clock of the world, where a listener clicks 20 times a day
-}
-"""What suits a demo of a minute, where the user has not said otherwise."""
-
-
-def demo_settings(settings: Settings) -> Settings:
-    """Return the settings that a demo runs with.
-
-    Examples
-    --------
-    >>> chosen = demo_settings(Settings(cohorts=12))
-    >>> chosen.cohorts, chosen.publish_every, chosen.data.name
-    (12, 10.0, 'demo')
-    """
-    chosen = {name: value for name, value in PACE.items() if name not in settings.model_fields_set}
-    return settings.model_copy(update={**chosen, "data": settings.data / FOLDER})
 
 
 def clear_folder(settings: Settings, say: Callable[[str], None]) -> None:

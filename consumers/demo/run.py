@@ -13,13 +13,14 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from consumers.demo.feed import Feed
-from consumers.demo.ground import clear_folder, clear_servers, demo_settings
+from consumers.demo.ground import clear_folder, clear_servers
 from consumers.demo.ledger import Ledger
 from consumers.demo.notifier import Notifier
 from consumers.demo.screen import Screen, open_screen
 from consumers.demo.view import Picture
 from consumers.demo.watch import TOPICS, Vitals, Watch
 from consumers.demo.world import World
+from consumers.local.demo_settings import demo_settings
 from consumers.local.up import all_processes, signals_interrupt
 from consumers.runtime.process import together
 from consumers.runtime.supervisor import Supervisor

@@ -2,6 +2,7 @@
 
 ::
 
-    up.py        `refrain up`
-    servers.py   which Kafka and Redis a command uses: the settings', else those of `refrain up`
+    up.py              `refrain up`
+    servers.py         which Kafka and Redis a command uses: the settings', else those of `refrain up`
+    demo_settings.py   what the demo runs with
 """

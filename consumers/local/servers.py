@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from consumers.local.demo_settings import demo_settings
 from stream.errors import Unreachable
 from stream.settings import Settings, load_settings
 
 __all__ = ["connected_settings"]
 
-DEMO = "demo"
-"""The folder within the data folder that `refrain demo` keeps its own data in."""
-
 
 def connected_settings(*, kafka: bool = True, redis: bool = True) -> Settings:
-    """Return the settings, with the addresses of what `refrain up` (or the demo) runs where none are given.
+    """Return the settings, with the addresses of what `refrain up` or the demo runs where none are given.
+
+    Of the demo's servers with the settings that a demo runs with, too: its topics have fewer partitions.
 
     Parameters
     ----------
@@ -45,16 +45,9 @@ def connected_settings(*, kafka: bool = True, redis: bool = True) -> Settings:
 def _found(settings: Settings) -> Settings:
     from stream.broker import find_running
 
-    for folder in (settings.data, settings.data / DEMO):
-        if running := find_running(folder):
-            ours = settings if folder == settings.data else _demo_settings(settings)
-            return ours.model_copy(
-                update={"kafka": settings.kafka or running.kafka, "redis": settings.redis or running.redis}
+    for own in (settings, demo_settings(settings)):
+        if running := find_running(own.data):
+            return own.model_copy(
+                update={"kafka": own.kafka or running.kafka, "redis": own.redis or running.redis}
             )
     return settings
-
-
-def _demo_settings(settings: Settings) -> Settings:
-    from consumers.demo.ground import demo_settings
-
-    return demo_settings(settings)

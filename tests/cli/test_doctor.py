@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 
 import pytest
 import redis as redis_py
@@ -11,6 +13,7 @@ from kafka.admin import KafkaAdminClient
 
 from consumers.doctor.redis import check_redis
 from stream.broker import Servers
+from stream.broker.folder import State, hold
 from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
 from stream.stores import keys
@@ -18,7 +21,7 @@ from stream.stores.heartbeats import Heartbeat
 from stream.stores.snapshots import Snapshots
 from stream.stores.sweeps import Sweeps
 from stream.wire.events import Release, encode
-from tests.cli.in_process import NO_BROKER
+from tests.cli.in_process import NO_BROKER, InProcess
 from tests.cli.service import NOW, model_of
 from tests.refrain_command import Refrain
 
@@ -104,7 +107,24 @@ def test_topics_that_are_not_there_or_otherwise_are_told(healthy: Settings, refr
     code, found = looked(refrain)
     assert (code, found["topics"][0]) == (1, "wrong")
     assert "feedback not there" in found["topics"][1]
-    assert "restart one, `refrain ingest` for example" in found["topics"][2]
+
+
+def test_topics_that_are_not_there_are_made_by_the_first_process(
+    service: Settings, topics: Settings, refrain: Refrain
+) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=topics.kafka)
+    admin.delete_topics(["feedback"])
+    admin.close()
+    assert "start one, `refrain ingest` for example" in looked(refrain)[1]["topics"][2]
+
+
+def test_of_a_demo_its_own_settings_are_expected(healthy: Settings, tmp_path: Path) -> None:
+    healthy.data.mkdir()
+    refrain = InProcess(Settings(data=healthy.data), tmp_path)
+    with hold(healthy.data / "demo", say=print) as folder:
+        folder.write(State(os.getpid(), healthy.kafka, healthy.redis))
+        found = looked(refrain)[1]
+    assert found["topics"][:2] == ("fine", "all 7, with 4 partitions each, as the settings say")
 
 
 def test_lag_is_wrong_where_nobody_works_it_off(

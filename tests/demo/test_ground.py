@@ -6,7 +6,8 @@ import pytest
 import redis
 from kafka import KafkaProducer
 
-from consumers.demo.ground import clear_folder, clear_servers, demo_settings
+from consumers.demo.ground import clear_folder, clear_servers
+from consumers.local.demo_settings import demo_settings
 from stream.broker.folder import hold
 from stream.errors import CannotStart, RefrainError
 from stream.settings import Settings
