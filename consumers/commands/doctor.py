@@ -22,15 +22,15 @@ def add(app: typer.Typer) -> None:
         only: Annotated[
             Literal["ingest", "train", "work"] | None,
             typer.Option(
-                "--only", help="Only whether such a process lives on this machine: for health checks."
+                "--only", help="Only check that such a process runs on this machine: for health checks."
             ),
         ] = None,
-        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is not fine.")] = False,
+        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only what is not fine.")] = False,
         as_json: Json = False,
     ) -> None:
-        """Look at Kafka, Redis and Refrain, and say what is fine and what to do.
+        """Check Kafka, Redis and Refrain, and say what to do about what is not fine.
 
-        The exit code is 1 where something is wrong, 0 where something is merely odd.
+        The exit code is 1 if something is wrong (✗), else 0, also if something is odd (!).
         """
         from consumers.commands.session import working
         from consumers.doctor import State, examine, examine_here

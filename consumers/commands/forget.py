@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from consumers.commands.frame import Json, command
+from consumers.terminal.format import counted
 from consumers.terminal.json_output import print_json
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def add(app: typer.Typer) -> None:
     ) -> None:
         """Erase a listener: all that Redis holds of them, except that they have opted out.
 
-        What they click later makes them known anew. Clicks in Kafka stay there until its retention ends.
+        If they click later, they are a new listener. Their clicks in Kafka stay until its retention ends.
         """
         from consumers.actions.forget_listener import forget_listener
         from consumers.commands.session import ask
@@ -38,14 +39,14 @@ def _say(found: Forgotten) -> None:
     from consumers.terminal.format import counted
 
     typer.echo(
-        f"erased {found.user_id}: {counted(found.clicks, 'click')} summed up in "
-        f"{counted(found.artists, 'artist')}, the taste, membership of "
-        f"{', '.join(found.cohorts) or 'no cohort'}, having been told of "
-        f"{counted(found.told_of_releases, 'release')}"
+        f"erased {found.user_id}: the weights of {counted(found.artists, 'artist')} from "
+        f"{counted(found.clicks, 'click')}, the taste, membership of "
+        f"{', '.join(found.cohorts) or 'no cohort'}, "
+        f"notifications of {counted(found.told_of_releases, 'release')}"
     )
     if found.opt_out_kept:
-        typer.echo("kept: the id alone, among those who have opted out, so that they are told of nothing")
+        typer.echo("kept: the id, among those who have opted out, so that they are told of no release")
     typer.echo(
-        "Kafka's topics hold what they held, until their retention ends it "
-        f"({found.kafka_retention_days:g} days where Refrain made them)"
+        "their clicks stay in Kafka until its retention ends "
+        f"({found.kafka_retention_days:g} days in topics that Refrain made)"
     )

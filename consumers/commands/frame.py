@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., None])
 
 
 def command(app: typer.Typer, *, panel: str, example: str, name: str | None = None) -> Callable[[F], F]:
-    """Register a command. Its docstring is its help; an error that a person can mend ends it in one sentence.
+    """Register a command. Its docstring is its help; a `RefrainError` ends it with one sentence.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ __all__ = ["add"]
 
 PANEL = "Look"
 
-Top = Annotated[int, typer.Option("--top", min=1, help="How many artists.")]
+Top = Annotated[int, typer.Option("--top", metavar="N", min=1, help="How many artists.")]
 
 
 def add(app: typer.Typer) -> None:
@@ -25,7 +25,10 @@ def add(app: typer.Typer) -> None:
         top: Annotated[
             int | None,
             typer.Option(
-                "--top", min=1, help="How many cohorts; on a terminal as many as fit, else all by default."
+                "--top",
+                metavar="N",
+                min=1,
+                help="How many; if not said, as many as the terminal shows, or all.",
             ),
         ] = None,
         as_json: Json = False,

@@ -43,7 +43,7 @@ def add(app: typer.Typer) -> None:
     @command(model, panel=PANEL, example="refrain model show 12")
     def show(
         version: Annotated[
-            int | None, typer.Argument(help="Its version; the one that serves by default.")
+            int | None, typer.Argument(help="Version of the snapshot; the one that serves if not said.")
         ] = None,
         as_json: Json = False,
     ) -> None:
@@ -57,16 +57,16 @@ def add(app: typer.Typer) -> None:
 
     @command(model, panel=PANEL, example="refrain model use 12 --pin\nrefrain model use newest")
     def use(
-        version: Annotated[str, typer.Argument(help="The version that is to serve, or newest.")],
+        version: Annotated[str, typer.Argument(help="Version to use, or newest.")],
         pin: Annotated[
-            bool, typer.Option("--pin", help="Keep it though the trainer publishes newer ones.")
+            bool, typer.Option("--pin", help="Keep it when the trainer publishes newer ones.")
         ] = False,
         wait: Annotated[
             bool, typer.Option("--wait", help="Wait until every listener is migrated to it.")
         ] = False,
         as_json: Json = False,
     ) -> None:
-        """Make a snapshot serve, everywhere within a second, until the trainer publishes the next."""
+        """Use a snapshot, in every process within a second, until the trainer publishes the next."""
         from consumers.actions.use_model import SweptServing, use_model
         from consumers.commands.session import ask
 
@@ -90,7 +90,7 @@ def _number(version: str) -> int | None:
     if version == NEWEST:
         return None
     if not version.isdecimal():
-        raise WrongUse(f"{version!r} is no version: give a number of `refrain model list`, or {NEWEST}")
+        raise WrongUse(f"{version!r} is not a version: give a number from `refrain model list`, or {NEWEST}")
     return int(version)
 
 

@@ -1,4 +1,4 @@
-"""`refrain release` and `refrain audience`: publish a release, or see beforehand whom it would reach."""
+"""`refrain release` and `refrain audience`: publish a release, or preview its audience."""
 
 from __future__ import annotations
 
@@ -26,24 +26,36 @@ WAIT = 30.0  # seconds
 
 Artists: TypeAlias = Annotated[
     list[str],
-    typer.Option("--artist", metavar="ARTIST", help="Who made it, an id or a name. May be repeated."),
+    typer.Option(
+        "--artist", metavar="ARTIST", help="Artist of the release: an id or a name. May be repeated."
+    ),
 ]
 Featuring: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("--featuring", metavar="ARTIST", help="Counts where few know the artists yet."),
+    typer.Option(
+        "--featuring",
+        metavar="ARTIST",
+        help="Artist featured: counts if few know the artists yet. May be repeated.",
+    ),
 ]
 SimilarTo: TypeAlias = Annotated[
-    list[str] | None, typer.Option("--similar-to", metavar="ARTIST", help="So do these. May be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--similar-to", metavar="ARTIST", help="Artist like them: counts in the same way. May be repeated."
+    ),
 ]
 Genres: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("--genre", metavar="GENRE", help="So do artists of these. May be repeated."),
+    typer.Option(
+        "--genre", metavar="GENRE", help="Genre: its artists count in the same way. May be repeated."
+    ),
 ]
 Label: TypeAlias = Annotated[
-    str | None, typer.Option("--label", metavar="LABEL", help="So do the artists of a record label.")
+    str | None,
+    typer.Option("--label", metavar="LABEL", help="Record label: its artists count in the same way."),
 ]
 MaxAudience: TypeAlias = Annotated[
-    int | None, typer.Option("--max-audience", metavar="N", min=1, help="Listeners at most.")
+    int | None, typer.Option("--max-audience", metavar="N", min=1, help="The most listeners to tell.")
 ]
 MinCtr: TypeAlias = Annotated[
     float | None,
@@ -63,14 +75,16 @@ def add(app: typer.Typer) -> None:
         "refrain release r2 --artist newcomer --similar-to Raftaar --similar-to Badshah",
     )
     def release(
-        release_id: Annotated[str, typer.Argument(metavar="ID", help="A release is announced once.")],
+        release_id: Annotated[
+            str, typer.Argument(metavar="ID", help="Id of the release: a listener is told of an id once.")
+        ],
         artist: Artists,
         featuring: Featuring = None,
         similar_to: SimilarTo = None,
         genre: Genres = None,
         label: Label = None,
-        title: Annotated[str | None, typer.Option("--title", help="For people.")] = None,
-        song: Annotated[str | None, typer.Option("--song", metavar="SONG", help="The song's id.")] = None,
+        title: Annotated[str | None, typer.Option("--title", help="Title, for people.")] = None,
+        song: Annotated[str | None, typer.Option("--song", metavar="SONG", help="Id of the song.")] = None,
         max_audience: MaxAudience = None,
         min_ctr: MinCtr = None,
         wait: Annotated[bool, typer.Option("--wait", help="Print the audience as it comes.")] = False,
@@ -82,7 +96,7 @@ def add(app: typer.Typer) -> None:
         ] = None,
         as_json: Json = False,
     ) -> None:
-        """Publish a release. Its audience goes to the topic audiences; of one id nobody is told twice."""
+        """Publish a release: its audience goes to the topic audiences. A listener is told of an id once."""
         from consumers.commands.session import ask
         from consumers.queries.release import read_release
         from consumers.queries.release_request import ReleaseRequest, release_event
@@ -174,7 +188,7 @@ def _publish(event: Release, before: KnownRelease | None, wait_for: float | None
         publish_release(settings, event)
         lines.published(event, before)
         return
-    # One that reached nobody is answered anew; of any other the audience may be out already.
+    # A release that reached nobody is tried again; the audience of any other may be out already.
     out = before is not None and not (before.done and not before.audience)
     with AudienceReader(settings, published_before=out) as audience:
         sent_at = publish_release(settings, event)

@@ -17,7 +17,7 @@ __all__ = ["add"]
 PANEL = "Start"
 
 ForSeconds: TypeAlias = Annotated[
-    float | None, typer.Option("--for", metavar="SECONDS", min=0.0, help="End by itself after so long.")
+    float | None, typer.Option("--for", metavar="SECONDS", min=0.0, help="Stop after so many seconds.")
 ]
 JsonLines: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print JSON, one object a line, for programs.")
@@ -37,7 +37,7 @@ def add(app: typer.Typer) -> None:
 
     @command(app, panel=PANEL, example="refrain up")
     def up(for_seconds: ForSeconds = None, as_json: JsonLines = False) -> None:
-        """Start everything on this machine, with a Kafka and a Redis of its own where none is given."""
+        """Start everything on this machine, with a Kafka and a Redis of its own if none is given."""
         from consumers.local.up import up
 
         def say(line: str) -> None:
@@ -50,14 +50,14 @@ def add(app: typer.Typer) -> None:
 
     @command(app, panel=PANEL, example="refrain demo --for 60")
     def demo(for_seconds: ForSeconds = None, as_json: JsonLines = False) -> None:
-        """Start everything, with listeners who click, releases, and the CTR that follows."""
+        """Start everything with simulated listeners and releases, and show the CTR that follows."""
         from consumers.demo import demo
 
         demo(load_settings(), for_seconds, as_json=as_json)
 
     @command(app, panel=PANEL, example="REFRAIN_KAFKA=broker:9092 REFRAIN_REDIS=redis://db refrain ingest")
     def ingest(as_json: JsonLog = False) -> None:
-        """Run one ingester: clicks from Kafka into Redis. Any number of them share the work."""
+        """Run one ingester: clicks from Kafka into Redis. Any number share the work."""
         from consumers.ingest.ingester import ingest
         from consumers.runtime.process import run_process
 
@@ -66,7 +66,7 @@ def add(app: typer.Typer) -> None:
 
     @command(app, panel=PANEL, example="REFRAIN_KAFKA=broker:9092 REFRAIN_REDIS=redis://db refrain train")
     def train(as_json: JsonLog = False) -> None:
-        """Run one trainer: learns artists and cohorts from the clicks. One learns, others stand by."""
+        """Run one trainer: learns artists and cohorts from clicks. Of several one learns, others stand by."""
         from consumers.runtime.process import run_process
         from consumers.train.trainer import train
 

@@ -77,7 +77,7 @@ def _tiles(result: Result) -> list[tuple[str, str]]:
     best = result.best
     reach = best.contenders[0].quality.reach[1]
     tiles = [
-        (f"{reach.lift.value:.1f} x", "as many as at random, in an audience of 5 %"),
+        (f"{reach.lift.value:.1f} x", "the hits of a random audience of 5 %"),
         (percent(reach.recall.value), "of those to be found are told"),
         (f"{100 * reach.precision.value:.{decimals(reach.precision)}f} %", "of those told are to be found"),
         (str(len(best.cohorts)), f"cohorts, {best.empty or 'none'} of them empty"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
@@ -14,7 +13,7 @@ from consumers.evaluate.experiment import Contender
 from consumers.evaluate.holdout import LEAST
 from consumers.evaluate.installed import EXTRA
 from consumers.evaluate.result import Result
-from consumers.terminal.format import percent
+from consumers.terminal.format import clock, percent
 from consumers.terminal.tables import facts
 from models.quality.evaluation import Estimate
 
@@ -88,8 +87,7 @@ def split_in_words(result: Result) -> str:
             f"at random: {percent(result.share)} of the (listener, artist) pairs held out, seed {result.seed}"
         )
     else:
-        at = datetime.fromtimestamp(result.until).astimezone()
-        how = f"in time: learned until {at:%Y-%m-%d %H:%M:%S}; to be found is who is new to an artist then"
+        how = f"in time: learned until {clock(result.until)}; to be found is who is new to an artist then"
     return f"{how}. {result.note}" if result.note else how
 
 

@@ -46,7 +46,7 @@ def show_models(found: ModelList) -> None:
     if found.sweep:
         console.print(f"\n{migrated(found.sweep)}")
     if found.pinned is not None:
-        console.print("[dim]`refrain model use newest` lets the newest serve again[/]")
+        console.print("[dim]`refrain model use newest` goes back to the newest[/]")
 
 
 def _lifts(foresight: Mapping[str, float]) -> tuple[str, str]:
