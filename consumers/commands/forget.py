@@ -36,7 +36,6 @@ def add(app: typer.Typer) -> None:
 
 
 def _say(found: Forgotten) -> None:
-    from consumers.terminal.format import counted
 
     typer.echo(
         f"erased {found.user_id}: the weights of {counted(found.artists, 'artist')} from "
