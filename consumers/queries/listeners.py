@@ -13,7 +13,7 @@ from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners, Want
-from stream.stores.releases import Releases
+from stream.stores.opted_out import OptedOut
 
 __all__ = ["NO_COHORT", "ListedListener", "ListenerPage", "list_listeners"]
 
@@ -93,7 +93,7 @@ async def list_listeners(
     users = await _next_ids(cohorts, chosen, after, limit + 1)
     page, more = users[:limit], len(users) > limit
     return ListenerPage(
-        listeners=await _described(redis, settings, listeners, cohorts, page),
+        listeners=await _described(redis, listeners, cohorts, page),
         total=await cohorts.listeners(chosen),
         after=page[-1] if more else None,
     )
@@ -134,14 +134,14 @@ async def _next_ids(cohorts: Cohorts, chosen: Sequence[str], after: str, number:
 
 
 async def _described(
-    redis: AnyRedis, settings: Settings, listeners: Listeners, cohorts: Cohorts, users: Sequence[str]
+    redis: AnyRedis, listeners: Listeners, cohorts: Cohorts, users: Sequence[str]
 ) -> tuple[ListedListener, ...]:
     if not users:
         return ()
     found, _ = await listeners.read([Want(user) for user in users], None)
     rows = [artists for artists, _ in await listeners.rows(users, ARTISTS)]
     names = await Catalogue(redis).names(list({artist for artists in rows for artist in artists}))
-    opted_out = await Releases(redis, settings.release_seconds).opted_out(users)
+    opted_out = await OptedOut(redis).among(users)
     homes = list({listener.cohort for listener in found})
     labels = {
         cohort: about.get("label", "")

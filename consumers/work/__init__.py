@@ -2,11 +2,11 @@
 
 ::
 
-    worker.py         the process
-    agents.py         its releases, feedback and songs, brought by Faust
-    committed.py      Faust's consumer reads committed records only
-    planner.py        whom to tell of a release
-    emitter.py        the pages, fixed in Redis and sent, each once
-    member_cache.py   tastes of cohorts' members, kept for the next release
-    reconciler.py     releases that no worker has taken in hand
+    worker.py           the process
+    release_reader.py   releases from Kafka
+    planner.py          whom to tell of a release
+    emitter.py          the pages, fixed in Redis and sent, each once
+    member_cache.py     tastes of cohorts' members, kept for the next release
+    agents.py           feedback and songs, brought by Faust
+    committed.py        Faust's consumer reads committed records only
 """

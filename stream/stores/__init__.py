@@ -9,6 +9,7 @@
     catalogue.py        songs, artists, genres, labels
       names.py            names without case and accents
     releases.py         releases: claimed, planned, counted
+    opted_out.py        who has opted out, followed in memory
     snapshots.py        models
     lease.py            the right to be the only one, for a time
     sweeps.py           how far listeners are migrated to the model that serves
