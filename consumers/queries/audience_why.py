@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from consumers.queries.known_listener import KnownListener
 from consumers.queries.placement import Pull, named_pulls
 from consumers.work.planner import Draft
@@ -97,7 +99,7 @@ async def why_audience(
         reason="told" if user in told else _reason(known, release, draft, scored=row is not None),
         score=None if score is None else round(score, 6),
         audience_ends_at=round(float(scores[draft.told[-1]]), 6) if told else None,
-        place=None if row is None else 1 + int((scores > scores[row]).sum()),
+        place=None if row is None else _place(draft, row),
         looked_at=len(candidates.users),
         listeners=len(told),
         cohort=cohort,
@@ -110,6 +112,18 @@ async def why_audience(
         pulls=await named_pulls(pulls(known.listener.affinities, model, draft.target.vector), catalogue),
         plays_already=tuple(NamedArtist(artist, names[artist]) for artist in plays),
     )
+
+
+def _place(draft: Draft, row: int) -> int:
+    """Return a candidate's place by score, from 1; of equal scores those that are told come first."""
+    scores, told = draft.candidates.scores, draft.told
+    others = np.ones(len(scores), dtype=bool)
+    others[told] = False
+    better_others = int((others & (scores > scores[row])).sum())
+    if others[row]:
+        return 1 + better_others + int((scores[told] >= scores[row]).sum())
+    place_among_told: int = told.tolist().index(row)
+    return 1 + better_others + place_among_told
 
 
 async def _score(redis: AnyRedis, settings: Settings, model: Model, draft: Draft, user: str) -> float | None:
