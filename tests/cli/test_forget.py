@@ -102,4 +102,4 @@ def test_where_redis_fails_on_the_way_it_says_what_is_left_and_goes_on_when_run_
     with_redis(tell)
     done = refrain.run("forget", "u1")
     assert done.returncode == 0, done.stderr
-    assert "having been told of 1 release" in done.stdout
+    assert "notifications of 1 release" in done.stdout
