@@ -20,6 +20,7 @@ __all__ = ["check_model"]
 
 OLD = 10  # times as long as a new model should take
 JUDGED = 1000  # discoveries: fewer say nothing
+FEW = 20  # discoveries: with fewer a lift is noise
 BY_CHANCE = 1.5  # lift, below which a model hardly foresees anything
 RECENT = 600.0  # seconds since a drift was seen
 MOMENT = 3.0  # seconds that a process may take to load a model and to say so
@@ -109,15 +110,15 @@ async def _foresight(redis: AnyRedis, now: float) -> Check | None:
         return None
     discoveries, lift = float(trainer["discoveries"]), float(trainer["lift_listener"])
     found = (
-        f"the last {discoveries:,.0f} who discovered an artist were among the 5 % ranked best for it "
-        f"{float(trainer['lift_cohort']):.1f} x as often as by chance by cohort, {lift:.1f} x one by one"
+        f"lift at 5 % {float(trainer['lift_cohort']):.1f} x by cohort, {lift:.1f} x one by one, over the "
+        f"last {discoveries:,.0f} discoveries of an artist"
+        if discoveries >= FEW
+        else f"too few discoveries of an artist to say yet ({discoveries:,.0f})"
     )
     if refused := int(trainer.get("refused", 0)):
         found += f"; {refused:,} candidates were worse and not published"
     if discoveries >= JUDGED and lift < BY_CHANCE:
-        return Check.odd(
-            "foresight", found, "`refrain evaluate` on your clicks shows what can be foreseen of them"
-        )
+        return Check.odd("foresight", found, "`refrain evaluate` shows what can be foreseen from your clicks")
     if now - float(trainer.get("drifted", "-inf")) < RECENT:
         return Check.odd(
             "foresight", f"{found}; listening drifts", "nothing: the trainer learns faster for a while"

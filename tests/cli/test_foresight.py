@@ -66,13 +66,14 @@ def test_a_model_shows_how_well_those_before_it_foresaw(
 @pytest.mark.parametrize(
     ("gauges", "state", "said"),
     [
-        ({}, "fine", "4.2 x as often as by chance by cohort, 6.3 x one by one"),
+        ({}, "fine", "lift at 5 % 4.2 x by cohort, 6.3 x one by one, over the last 1,500 discoveries"),
         ({"lift_listener": 1.1}, "odd", "1.1 x one by one"),
         ({"lift_listener": 1.1, "discoveries": 20}, "fine", "the last 20"),
+        ({"lift_listener": 0.0, "discoveries": 3}, "fine", "too few discoveries of an artist to say yet (3)"),
         ({"refused": 2}, "fine", "2 candidates were worse and not published"),
         ({"drifted": time.time()}, "odd", "listening drifts"),
     ],
-    ids=["good", "by chance", "too few to say", "refused", "drift"],
+    ids=["good", "by chance", "too few for a finding", "too few to say", "refused", "drift"],
 )
 def test_the_doctor_says_how_well_the_model_foresees(
     service: Settings,
