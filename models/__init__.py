@@ -5,6 +5,7 @@ No I/O, no clock, no settings: time is an argument.
 ::
 
     listener.py         what a listener is: Click, Listener, Move, Rules
+    residents.py        listeners in memory, in columns
     update.py           what clicks make of listeners
       affinity.py         weights that fade without being rewritten
       taste.py            the sum of what their artists are like

@@ -7,6 +7,7 @@
     start.py          up, demo, ingest, train, work
     options.py        options out of dataclasses
     replay.py         replay
+    sample.py         sample
     evaluate.py       evaluate
     release.py        release, audience
     look.py           cohorts, cohort, users, user

@@ -5,5 +5,6 @@
     ingester.py   batches of clicks, each click applied once
     apply.py      a batch applied: read listeners, update them, write them
     moves.py      what follows a move: member sets, sizes, `cohort-changes`
+    pace.py       how fast the sweep may go
     sweep.py      every listener migrated to a new model, in the background
 """
