@@ -1,92 +1,143 @@
-"""How many clicks a second one `refrain ingest` applies, with 100,000 listeners and a live model.
+"""What one `refrain ingest` does with 500,000 clicks of 100,000 listeners who clicked 600,000 times before.
 
-Measured against the same job written one event at a time with the same packages, in the same run.
+Measured against a plain batched consumer (`benchmarks.batched`) on the same clicks, in the same run: clicks a
+second by the clock, and processor time a click, which other work on the machine touches least.
 
-    python -m benchmarks.ingest
+    python -m benchmarks.ingest [LISTENERS]
 """
 
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
-import redis
-from kafka import KafkaConsumer
-from river import cluster
+import numpy as np
+from confluent_kafka import Producer
 
-from benchmarks.crowd import Crowd, send
 from benchmarks.house import House, house
-from models.affinity import ForwardDecay
 from stream.stores import keys
 
-LISTENERS, ARTISTS = 100_000, 20_000
-CLICKS = 400_000
-NAIVE_CLICKS = 2_000
+LISTENERS, ARTISTS, ZIPF = 100_000, 20_000, 1.3
+BEFORE, CLICKS = 6, 5  # clicks a listener
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def main() -> None:
+def main(listeners: int = LISTENERS) -> None:
     """Measure and print."""
-    crowd = Crowd(LISTENERS, ARTISTS)
-    with house(first_model_listeners=20_000) as place:
-        ingester, trainer = place.start("ingest"), place.start("train")
-        before = send(place.settings, crowd.everyone(times=4))
-        print(f"{LISTENERS} listeners have clicked {before} times; waiting until all are in a cohort")
-        place.wait(lambda: int(place.redis.hget(keys.MODEL_SWEEP, "done") or 0) > 0, "the first model")
-        trainer.stop()
-        place.wait(lambda: place.count(ingester) == before, "the last click")
-        place.wait(
-            lambda: place.redis.hget(keys.MODEL_SWEEP, "done") == place.redis.get(keys.MODEL_CURRENT),
-            "the sweep",
-        )
-        waiting = place.redis.scard(keys.cohort_users(""))
-        print(f"{place.redis.zcard('cohorts')} cohorts, {waiting} listeners in none")
-        ingester.stop()
-
-        send(place.settings, crowd.some(CLICKS))
-        ingester = place.start("ingest")
-        place.wait(lambda: place.count(ingester) > CLICKS // 10, "the first clicks")
-        start, first = time.monotonic(), place.count(ingester)
-        place.wait(lambda: place.count(ingester) >= CLICKS * 9 // 10, "the clicks")
-        rate = (place.count(ingester) - first) / (time.monotonic() - start)
-        place.wait(lambda: place.count(ingester) == CLICKS, "the last click")
-        clicks = sum(int(place.redis.hget(keys.user(f"u{n}"), "clicks") or 0) for n in range(LISTENERS))
-        print(f"clicks sent {before + CLICKS}, applied {clicks}")
-        ingester.stop()
-
-        naive = one_at_a_time(place)
-        print(f"refrain ingest       {rate:>9,.0f} clicks/s")
-        print(f"one event at a time  {naive:>9,.0f} clicks/s    ratio {rate / naive:,.0f}")
+    before, clicks = BEFORE * listeners, CLICKS * LISTENERS
+    with house(first_model_listeners=min(20_000, listeners // 5)) as place:
+        ours = ingest(place, listeners, before, clicks)
+        size = bytes_a_listener(place, listeners)
+        place.redis.flushall()
+        reference = batched(place, before, clicks)
+    print(f"{listeners} listeners, {before} clicks before, {clicks} measured")
+    print(f"{'':22} {'clicks/s':>9} {'own CPU':>9} {'Redis CPU':>10}   (µs a click)")
+    for name, figures in (("refrain ingest", ours), ("batched reference", reference)):
+        print(f"{name:22} {figures['rate']:>9,.0f} {figures['own_us']:>9.1f} {figures['redis_us']:>10.1f}")
+    print(f"ratio by the clock     {ours['rate'] / reference['rate']:>9.2f}")
+    print(f"bytes a listener       {size:>9,.0f}")
 
 
-def one_at_a_time(place: House) -> float:
-    """Do the same job as most would begin: a consumer, a Redis call a step, River's KMeans."""
-    consumer = KafkaConsumer("clicks", bootstrap_servers=place.settings.kafka, auto_offset_reset="earliest")
-    store = redis.Redis.from_url(place.settings.redis, db=1)
-    kmeans = cluster.KMeans(n_clusters=48, seed=1)
-    decay = ForwardDecay()
-    start = 0.0
-    for number, message in enumerate(consumer):
-        if number == 1:
-            start = time.monotonic()
-        click = json.loads(message.value)
-        user, (artist,) = click["user_id"], click["artist_ids"]
-        store.zincrby(f"user:{user}:artists", decay.stored(1.0, click["ts"]), artist)
-        top = store.zrevrange(f"user:{user}:artists", 0, 31, withscores=True)
-        taste = dict.fromkeys(range(64), 0.0)
-        for name, weight in top:
-            taste[hash(name) % 64] += decay.read(weight, click["ts"]) ** 0.5
-        kmeans.learn_one(taste)
-        cohort = kmeans.predict_one(taste)
-        before = store.hget(f"user:{user}", "cohort")
-        if before != str(cohort).encode():
-            store.srem(f"cohort:{before!r}:users", user)
-            store.sadd(f"cohort:{cohort}:users", user)
-            store.hset(f"user:{user}", "cohort", cohort)
-        if number == NAIVE_CLICKS:
-            break
-    consumer.close()
-    return NAIVE_CLICKS / (time.monotonic() - start)
+def ingest(place: House, listeners: int, before: int, clicks: int) -> dict[str, float]:
+    """Let an ingester that has met all listeners apply the clicks."""
+    ingester, trainer = place.start("ingest"), place.start("train")
+    send(place, listeners, before, seed=0)
+    place.wait(lambda: place.count(ingester) == before, "the clicks before")
+    place.wait(lambda: place.redis.get(keys.MODEL_CURRENT) is not None, "a model")
+    trainer.stop()
+    place.wait(
+        lambda: place.redis.hget(keys.MODEL_SWEEP, "done") == place.redis.get(keys.MODEL_CURRENT), "the sweep"
+    )
+    os.kill(ingester.pid, signal.SIGSTOP)  # so that there is a backlog
+    send(place, listeners, clicks, seed=1)
+    own, theirs = cpu(ingester.pid), redis_cpu(place)
+    os.kill(ingester.pid, signal.SIGCONT)
+    place.wait(lambda: place.count(ingester) > before + clicks // 10, "the first clicks")
+    start, first = time.monotonic(), place.count(ingester)
+    place.wait(lambda: place.count(ingester) >= before + clicks * 9 // 10, "the clicks")
+    rate = (place.count(ingester) - first) / (time.monotonic() - start)
+    place.wait(lambda: place.count(ingester) == before + clicks, "the last click")
+    figures = {
+        "rate": rate,
+        "own_us": 1e6 * (cpu(ingester.pid) - own) / clicks,
+        "redis_us": 1e6 * (redis_cpu(place) - theirs) / clicks,
+    }
+    check(place, listeners, before + clicks)
+    ingester.stop()
+    return figures
+
+
+def batched(place: House, before: int, clicks: int) -> dict[str, float]:
+    """Let the reference do the same."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "benchmarks.batched"),
+            *(place.settings.kafka, place.settings.redis, str(before), str(clicks)),
+        ],
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
+
+
+def send(place: House, listeners: int, number: int, seed: int) -> None:
+    """Produce clicks of listeners drawn evenly, of artists drawn by Zipf's law."""
+    random = np.random.default_rng(seed)
+    shares = np.cumsum(np.arange(1, ARTISTS + 1) ** -ZIPF)
+    artists = np.searchsorted(shares, random.random(number) * shares[-1])
+    producer = Producer(
+        {
+            "bootstrap.servers": place.settings.kafka,
+            "linger.ms": 20,
+            "queue.buffering.max.messages": 2_000_000,
+        }
+    )
+    now = time.time() - 1.0
+    for user, artist in zip(random.integers(0, listeners, number).tolist(), artists.tolist(), strict=True):
+        event = f'{{"user_id":"u{user}","song_id":"s{artist}","artist_ids":["a{artist}"],"ts":{now:.3f}}}'
+        producer.produce("clicks", event.encode(), f"u{user}".encode())
+    producer.flush()
+
+
+def check(place: House, listeners: int, sent: int) -> None:
+    """Say so where clicks are lost or doubled."""
+    pipeline = place.redis.pipeline(transaction=False)
+    for number in range(listeners):
+        pipeline.hget(keys.user(f"u{number}"), "clicks")
+    applied = sum(int(count or 0) for count in pipeline.execute())
+    print(f"clicks sent {sent}, applied {applied}")
+
+
+def cpu(pid: int) -> float:
+    """Return the processor time of a process, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def redis_cpu(place: House) -> float:
+    """Return the processor time of Redis, in seconds."""
+    info = place.redis.info("cpu")
+    return float(info["used_cpu_user"] + info["used_cpu_sys"])
+
+
+def bytes_a_listener(place: House, listeners: int) -> float:
+    """Return what Redis holds of a listener with all keys, the mean of some with some ten artists."""
+    sizes = []
+    for number in range(0, listeners, max(1, listeners // 5000)):
+        user = f"u{number}"
+        if 8 <= place.redis.zcard(keys.user_artists(user)) <= 12:
+            held = (keys.user(user), keys.user_artists(user), keys.user_taste(user))
+            sizes.append(sum(place.redis.memory_usage(key) or 0 for key in held))
+    return float(np.mean(sizes)) if sizes else float("nan")
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))

@@ -126,22 +126,23 @@ def steady(service: Service) -> float:
 def until_moved(service: Service, seed: int) -> float:
     """Return the median number of clicks until listeners who go on as somebody else are in their cohort."""
     random = np.random.default_rng(seed)
-    heavy = [number for number, own in enumerate(service.listeners) if own.cohort and own.clicks > HEAVY]
+    everyone = [service.listener(number) for number in range(len(service.cohorts))]
+    heavy = [number for number, own in enumerate(everyone) if own.cohort and own.clicks > HEAVY]
     pairs = {int(a): int(b) for a, b in zip(heavy, random.permutation(heavy), strict=True)}
-    pairs = {a: b for a, b in pairs.items() if service.listeners[a].cohort != service.listeners[b].cohort}
-    likes = {b: list(service.listeners[b].affinities.items()) for b in pairs.values()}
-    goal = {a: service.listeners[b].cohort for a, b in pairs.items()}
+    pairs = {a: b for a, b in pairs.items() if everyone[a].cohort != everyone[b].cohort}
+    likes = {b: list(everyone[b].affinities.items()) for b in pairs.values()}
+    goal = {a: everyone[b].cohort for a, b in pairs.items()}
     taken = dict.fromkeys(pairs, MOST + 1)
     for step in range(1, MOST + 1):
         clicks = {}
         for a, b in pairs.items():
             weights = np.maximum([weight for _, weight in likes[b]], 0.0)
             artist = likes[b][random.choice(len(weights), p=weights / weights.sum())][0]
-            ts = service.listeners[a].last_seen + 60
+            ts = service.listener(a).last_seen + 60
             clicks[a] = [Click(str(a), "moved", step, ts, "", (artist,), "play")]
         service.take(clicks, 0.0)
         for a in pairs:
-            if service.listeners[a].cohort == goal[a]:
+            if service.listener(a).cohort == goal[a]:
                 taken[a] = min(taken[a], step)
     return float(np.median(list(taken.values())))
 

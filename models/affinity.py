@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import overload
@@ -75,6 +75,14 @@ class ForwardDecay:
         """Return what to add to the store for a weight at time `ts` (Unix seconds)."""
         growth: Floats | float = 2.0 ** ((ts - self.landmark) / self.half_life)
         return weight * growth
+
+    def stored_singly(self, weights: Sequence[float], times: Sequence[float]) -> list[float]:
+        """Return `stored` of each weight and time, the same to the last bit wherever in a batch they stand.
+
+        NumPy computes powers some at a time, and may round those at an array's end in another way.
+        """
+        landmark, half_life = self.landmark, self.half_life
+        return [w * 2.0 ** ((ts - landmark) / half_life) for w, ts in zip(weights, times, strict=True)]
 
     @overload
     def read(self, stored: float, now: float) -> float: ...

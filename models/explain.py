@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from models.listener import Listener, Rules
 from models.model import Model
+from models.residents import Residents
 from models.short_term import nearness
 from models.taste import root, taste_sums
-from models.update import digest
+from models.update import update
 
 __all__ = ["Placement", "placement", "pulls"]
 
@@ -100,24 +101,24 @@ class Placement:
 
 
 def placement(listener: Listener, model: Model, rules: Rules) -> Placement:
-    """Say where a listener belongs, as a digest without a click places them.
+    """Say where a listener belongs, as an update without a click places them.
 
     Parameters
     ----------
     listener
-        All of them: `affinities` whole, `lately` as it is held.
+        As it is held.
     """
-    # A digest changes what it is given.
-    theirs = replace(listener, affinities=dict(listener.affinities), offsets=dict(listener.offsets))
-    (entry,) = digest([theirs], np.zeros((1, model.n_dims)), [()], model, rules, listener.last_seen)
-    placed, taste = entry.listener, entry.taste
+    residents = Residents()
+    rows = residents.add([replace(listener, rev=1, made_by=0)], model)
+    update(residents, [], [listener.user_id], model, rules, listener.last_seen)
+    placed, taste = residents.listener(int(rows[0])), residents.tastes(rows)
     if placed.bot:
         return Placement("", "bot")
-    if not placed.cohort or taste is None or placed.lately is None:
+    if not placed.cohort or placed.short_term is None:
         known = any(artist in model.index for artist in listener.affinities)
         return Placement("", "nothing" if known else "unknown")
-    by_taste = model.similarity(taste[None, :])
-    near = nearness(by_taste, model.similarity(placed.lately[None, :]))[0]
+    near = nearness(model.similarity(taste), model.similarity(placed.short_term[None, :]))[0]
+    by_taste = model.similarity(taste)
     row = model.cohort_ids.index(placed.cohort)
     others = [other for other in np.argsort(-near, kind="stable").tolist() if other != row]
     reason: Literal["nearest", "lately", "stays"] = "nearest"

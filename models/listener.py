@@ -48,7 +48,10 @@ class OffsetSource(str):
 
 
 class Click(NamedTuple):
-    """A click that can be used: whose, its place in Kafka, when, what, of which artists."""
+    """A click that can be used: whose, its place in Kafka, when, what, of which artists.
+
+    One that has `waited` for its song was passed by then: its offset counts as applied.
+    """
 
     user_id: str
     partition: OffsetSource
@@ -57,6 +60,7 @@ class Click(NamedTuple):
     song_id: str
     artist_ids: tuple[str, ...]
     action: str
+    waited: bool = False
 
 
 class Move(NamedTuple):
@@ -74,11 +78,13 @@ class Move(NamedTuple):
 
 @dataclass(slots=True)
 class Listener:
-    """A listener as Redis holds them, as far as their next clicks need it.
+    """A listener as Redis holds them.
 
-    `affinities` are stored weights (forward-decayed); where `whole`, all that there are, else those of the
-    artists that the clicks name. `rev` counts the writes: 0 is a listener who is not there yet. `lately`,
-    shape (d,), sums the vectors of the artists last clicked, each click weighing `FADES` of the next.
+    `affinities` are stored weights (forward-decayed). `rev` is another number after each write: 0 is a
+    listener who is not there yet, a negative one was written by an earlier version. `moved` is the place of
+    the click, or the model (`REFRESHED`), that moved them last. `made_by` is the version of the model that
+    summed their taste. `short_term`, shape (d,), sums the vectors of the artists last clicked, each click
+    weighing `FADES` of the next (`models.short_term`).
     """
 
     user_id: str
@@ -95,13 +101,13 @@ class Listener:
     hour_clicks: int = 0
     offsets: dict[str, int] = field(default_factory=dict)
     affinities: dict[str, float] = field(default_factory=dict)
-    whole: bool = True
-    lately: Floats | None = None
+    made_by: int = 0
+    short_term: Floats | None = None
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What an operator sets and a digest goes by."""
+    """What an operator sets and an update goes by."""
 
     decay: ForwardDecay
     margin: float = 0.03

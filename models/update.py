@@ -1,160 +1,356 @@
-"""What clicks make of listeners: affinity, taste and cohort, click by click, for many listeners at once."""
+"""What clicks make of listeners: affinity, taste and cohort, click by click, for many listeners at once.
+
+The steps of `update`, each over columns: number the clicks of each listener; skip those applied before and
+count the others; add to affinities; turn that into changes of tastes; settle cohorts after every click.
+"""
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix
 
 from models.affinity import ACTION_WEIGHTS, DAY
 from models.cohorts import settle
-from models.listener import REFRESHED, Click, Listener, Move, Rules, last_move, refreshed
+from models.listener import Click, Move, Rules
 from models.model import Model
+from models.residents import BY_A_MODEL, Residents
 from models.short_term import FADES, nearness
+from models.taste import root
 
-__all__ = ["Digest", "digest"]
+__all__ = ["Changes", "update"]
 
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(slots=True)
-class Digest:
-    """What is to be written for one listener, and the moves whose member sets have to follow."""
-
-    listener: Listener
-    changed: bool
-    affinities: dict[str, float]
-    dropped: list[str]
-    taste: Floats | None
-    moves: list[Move]
-
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 HOUR = 3600.0
 RESIDUE = 1e-6  # of a taste that is taken back: so little is left by rounding, it is no taste
 
 
-def digest(
-    listeners: Sequence[Listener],
-    tastes: Floats | None,
-    clicks: Sequence[Sequence[Click]],
+@dataclass(eq=False)
+class Changes:
+    """What is to be written, and the moves whose member sets have to follow.
+
+    Attributes
+    ----------
+    rows
+        Shape (n,), the rows of `residents` that changed.
+    described
+        Shape (n,), whether cohort, last move, first click and bot are to be written too: one of them changed.
+    owner, artist, weight
+        Affinities to set, grouped by owner: a place in `rows`, the artist's number, the stored weight.
+    turned
+        Rows whose clicks came from another source than before: all their offsets are to be written.
+    dropped
+        Row -> the numbers of artists that it no longer keeps.
+    waiting, waited
+        Row -> clicks that now wait for their song; row -> clicks that have done so and are applied.
+    moves
+        Moves between cohorts, births among them; for a click that is delivered again, its move once more.
+    """
+
+    rows: Ints
+    described: Bools
+    owner: Ints
+    artist: Ints
+    weight: Floats
+    turned: set[int] = field(default_factory=set)
+    dropped: dict[int, list[int]] = field(default_factory=dict)
+    waiting: dict[int, list[Click]] = field(default_factory=dict)
+    waited: dict[int, list[Click]] = field(default_factory=dict)
+    moves: list[Move] = field(default_factory=list)
+
+
+def update(
+    residents: Residents,
+    clicks: Sequence[Click],
+    others: Sequence[str],
     model: Model | None,
     rules: Rules,
     now: float,
-) -> list[Digest]:
-    """Say what some listeners become by their next clicks.
+) -> Changes:
+    """Apply clicks to listeners who are held.
 
     The result does not depend on how clicks are cut into batches: a cohort is settled after every click.
 
     Parameters
     ----------
-    listeners
-        n listeners as they are; they are changed in place.
-    tastes
-        Shape (n, d), the raw sums of their tastes in the stored scale; rows of listeners who are `whole` are
-        not read, theirs are summed anew. None where there is no model.
+    residents
+        Holds every listener concerned; changed in place, but for `rev`.
     clicks
-        For each listener the clicks, in the order of each partition. One at or below the offset applied is
-        skipped. None at all is right too: the listener is then only taken over to the model.
+        In the order of each partition. One at or below the offset applied is skipped. One without artists
+        waits for its song: it only counts as applied.
+    others
+        Listeners without a click who are to be taken over to the model.
     model
         The live model; None before the first: affinities are kept, cohorts stay "".
     now
         Unix seconds: when a listener who moves without a click has moved.
-
-    Returns
-    -------
-    One digest a listener, in the same order.
     """
-    digests = [Digest(listener, False, {}, [], None, []) for listener in listeners]
-    start = [(listener.cohort, listener.moved) for listener in listeners]
-    steps = _Steps()
-    for row, (entry, new) in enumerate(zip(digests, clicks, strict=True)):
-        _count(row, entry, new, steps, rules, model)
+    batch = _Batch(residents, clicks, others)
     if model is not None:
-        if tastes is None:
-            raise ValueError("where there is a model, tastes are needed")
-        tastes = tastes.copy()
-        whole = [row for row, listener in enumerate(listeners) if listener.whole]
-        if whole:
-            tastes[whole] = _sums([steps.before[row] for row in whole], model)
-        _place(digests, tastes, steps, model, rules, now)
-    for entry, (origin, moved) in zip(digests, start, strict=True):
-        listener = entry.listener
-        # Also who was born, and who left and came back: the record says when.
-        if (listener.cohort, listener.moved) != (origin, moved):
-            listener.cohort_from = origin
-            entry.moves.append(last_move(listener, model))
-    return digests
+        residents.serve(model)
+    places = _Places(residents, batch, model, now)
+    _count(residents, batch, rules, model)
+    pairs = _add(residents, batch, rules)
+    if model is not None:
+        _settle_all(residents, batch, places, _shifts(residents, batch, pairs), model, rules, now)
+    return _changes(residents, batch, places, pairs, model)
 
 
-@dataclass(slots=True)
-class _Steps:
-    """The clicks as steps of the listeners' tastes: step s changes the root of artist a by r."""
+class _Batch:
+    """Clicks in columns, with the row of each in `residents` and its number among its listener's."""
 
-    before: dict[int, dict[str, float]] = field(default_factory=dict)
-    rows: list[int] = field(default_factory=list)
-    ranks: list[int] = field(default_factory=list)
-    at: list[tuple[float, str]] = field(default_factory=list)
-    fresh: list[bool] = field(default_factory=list)
-    bots: list[bool] = field(default_factory=list)
-    artists: list[str] = field(default_factory=list)
-    roots: list[float] = field(default_factory=list)
-    weights: list[float] = field(default_factory=list)
-    ends: list[int] = field(default_factory=list)
+    def __init__(self, residents: Residents, clicks: Sequence[Click], others: Sequence[str]) -> None:
+        index = residents.index
+        self.clicks = clicks
+        number = len(clicks)
+        columns: Iterable[Any] = zip(*clicks, strict=True) if clicks else ((),) * len(Click._fields)
+        users, sources, offsets, times, _, self.artists, actions, waited = columns
+        self.row = np.fromiter(map(index.__getitem__, users), np.int64, number)
+        place = {source: residents.sources.place(source) for source in set(sources)}
+        self.source = np.fromiter(map(place.__getitem__, sources), np.int64, number)
+        self.offset = np.fromiter(offsets, np.int64, number)
+        self.ts = np.fromiter(times, np.float64, number)
+        self.weight = np.fromiter(map(ACTION_WEIGHTS.__getitem__, actions), np.float64, number)
+        self.waited = np.fromiter(waited, np.bool_, number)
+        self.waits = np.fromiter((not named for named in self.artists), np.bool_, number)
+        more = np.fromiter((index[user] for user in others), np.int64, len(others))
+        self.rows, at = np.unique(np.concatenate([self.row, more]), return_inverse=True)
+        self.at = at[:number]
+        order = np.argsort(self.at, kind="stable")
+        starts = np.flatnonzero(np.diff(self.at[order], prepend=-1))
+        rank = np.arange(number) - np.repeat(starts, np.diff(starts, append=number))
+        self._by_rank = order[np.argsort(rank, kind="stable")]
+        self._ends = np.cumsum(np.bincount(rank)) if number else np.zeros(0, dtype=np.int64)
+        self.applied = np.zeros(number, dtype=bool)
+        self.fresh = np.zeros(number, dtype=bool)
+        self.bot = np.zeros(number, dtype=bool)
+        self.again: list[Move] = []
+        self.turned: set[int] = set()
+
+    @property
+    def counted(self) -> Bools:
+        """Which clicks are applied, and do not wait for their song."""
+        counted: Bools = self.applied & ~self.waits
+        return counted
+
+    def rounds(self) -> Iterator[Ints]:
+        """Yield each listener's first click, then the second of those who have one, and so on."""
+        begin = 0
+        for end in self._ends.tolist():
+            yield self._by_rank[begin:end]
+            begin = end
 
 
-def _count(
-    row: int, entry: Digest, clicks: Sequence[Click], steps: _Steps, rules: Rules, model: Model | None
+class _Places:
+    """Where listeners were before the batch, and what is not of this model."""
+
+    def __init__(self, residents: Residents, batch: _Batch, model: Model | None, now: float) -> None:
+        rows = batch.rows
+        self.cohort, self.bot = residents.cohort[rows].copy(), residents.bot[rows].copy()
+        self.first_seen = residents.first_seen[rows].copy()
+        self.source, self.offset = residents.moved_source[rows].copy(), residents.moved_offset[rows].copy()
+        self.stale = np.zeros(len(rows), dtype=bool)
+        if model is None:
+            return
+        foreign = residents.made_by[rows] != model.version
+        self.stale = foreign & (residents.rev[rows] != 0)
+        self.tastes = residents.tastes(rows)
+        if foreign.any():
+            self.tastes[foreign] = residents.sums(rows[foreign])
+        # Gone back to an earlier model: who was moved by a later one returns to where they were, and settles
+        # from there. Who is near two cohorts would else stay in the one that the later model chose.
+        back = rows[
+            self.stale
+            & (residents.moved_source[rows] == BY_A_MODEL)
+            & (residents.moved_offset[rows] > model.version)
+        ]
+        residents.cohort[back], residents.cohort_since[back] = residents.cohort_from[back], now
+        residents.moved_offset[back] = model.version
+
+    def moved(self, residents: Residents, rows: Ints) -> Bools:
+        """Say who has moved since; also who was born, and who left and came back: the record says when."""
+        changed: Bools = residents.cohort[rows] != self.cohort
+        changed |= residents.moved_source[rows] != self.source
+        changed |= residents.moved_offset[rows] != self.offset
+        return changed
+
+
+def _count(residents: Residents, batch: _Batch, rules: Rules, model: Model | None) -> None:
+    """Skip what is applied already; count the others, see who is a bot, and remember the offsets."""
+    for chosen in batch.rounds():
+        row = batch.row[chosen]
+        batch.turned |= _turn_to(residents, row, batch.source[chosen])
+        new = batch.offset[chosen] > residents.offset[row]
+        waited = batch.waited[chosen]
+        _note_repeats(residents, batch, chosen[~(new | waited)], model)
+        residents.offset[row[new & ~waited]] = batch.offset[chosen[new & ~waited]]
+        applied = chosen[new | waited]
+        batch.applied[applied] = True
+        _see(residents, batch, applied[~batch.waits[applied]], rules)
+
+
+def _turn_to(residents: Residents, row: Ints, source: Ints) -> set[int]:
+    """Let `source` and `offset` be of the sources that clicks come from; return who had another."""
+    first = residents.source[row] < 0
+    residents.source[row[first]], residents.offset[row[first]] = source[first], -1
+    other = residents.source[row] != source
+    for at, now in zip(row[other].tolist(), source[other].tolist(), strict=True):
+        offsets = residents.other_offsets.setdefault(at, {})
+        offsets[int(residents.source[at])] = int(residents.offset[at])
+        residents.source[at], residents.offset[at] = now, offsets.pop(now, -1)
+    return set(row[other].tolist())
+
+
+def _note_repeats(residents: Residents, batch: _Batch, chosen: Ints, model: Model | None) -> None:
+    # Delivered again, and the last that moved the listener: whether the member sets and the change's event
+    # followed is not known, so both are done again.
+    row = batch.row[chosen]
+    last = (residents.moved_source[row] == batch.source[chosen]) & (
+        residents.moved_offset[row] == batch.offset[chosen]
+    )
+    batch.again += [residents.last_move(each, model) for each in row[last].tolist()]
+
+
+def _see(residents: Residents, batch: _Batch, chosen: Ints, rules: Rules) -> None:
+    row, ts = batch.row[chosen], batch.ts[chosen]
+    born = residents.clicks[row] == 0
+    _set_moved(residents, row[born], ts[born], batch.source[chosen[born]], batch.offset[chosen[born]])
+    batch.fresh[chosen] = ts >= residents.last_seen[row] - DAY  # what comes late says nothing of now
+    residents.clicks[row] += 1
+    residents.first_seen[row] = np.minimum(residents.first_seen[row], ts)
+    residents.last_seen[row] = np.maximum(residents.last_seen[row], ts)
+    hour = (ts // HOUR).astype(np.int64)
+    later = hour > residents.hour[row]
+    residents.hour[row[later]], residents.hour_clicks[row[later]] = hour[later], 0
+    residents.hour_clicks[row] += hour == residents.hour[row]
+    # An hour long past adds no click, and cannot make a bot.
+    residents.bot[row] |= residents.hour_clicks[row] > rules.bot_clicks_per_hour
+    batch.bot[chosen] = residents.bot[row]
+
+
+def _set_moved(
+    residents: Residents, row: Ints, ts: Floats | float, source: Ints | int, offset: Ints | int
 ) -> None:
-    listener = entry.listener
-    weights = listener.affinities
-    if listener.whole:
-        steps.before[row] = dict(weights)
-    rank = 0
-    for click in clicks:
-        place = f"{click.partition}:{click.offset}"
-        if click.offset <= listener.offsets.get(click.partition, -1):
-            if place == listener.moved:
-                # Redelivered, and the last that moved the listener: whether the member sets and the
-                # change's event followed is not known, so both are done again.
-                entry.moves.append(last_move(listener, model))
-            continue
-        if listener.rev == 0 and not entry.changed:
-            listener.moved = place
-            listener.cohort_since = click.ts
-        entry.changed = True
-        listener.offsets[click.partition] = click.offset
-        fresh = click.ts >= listener.last_seen - DAY  # what comes late says nothing of now
-        _see(listener, click.ts, rules)
-        weight = ACTION_WEIGHTS[click.action]
-        added = rules.decay.stored(weight, click.ts)
-        for artist in click.artist_ids:
-            old = weights.get(artist, 0.0)
-            new = old + added
-            weights[artist] = entry.affinities[artist] = new
-            steps.artists.append(artist)
-            steps.roots.append(_root(new) - _root(old))
-            steps.weights.append(weight * fresh)
-        if listener.whole:
-            while len(weights) > rules.max_artists:
-                artist = min(weights, key=lambda name: (weights[name], name))
-                steps.artists.append(artist)
-                steps.roots.append(-_root(weights.pop(artist)))
-                steps.weights.append(0.0)
-                entry.affinities.pop(artist, None)
-                if artist in steps.before[row]:
-                    entry.dropped.append(artist)
-        steps.rows.append(row)
-        steps.ranks.append(rank)
-        steps.at.append((click.ts, place))
-        steps.fresh.append(fresh)
-        steps.bots.append(listener.bot)
-        steps.ends.append(len(steps.artists))
-        rank += 1
+    residents.cohort_since[row] = ts
+    residents.moved_source[row], residents.moved_offset[row] = source, offset
+
+
+@dataclass(eq=False)
+class _Pairs:
+    """What clicks do to artists: pair p changes the root of `artist[p]` by `root[p]`, in click `click[p]`.
+
+    `drops` are such pairs, too: artists that a click pushes out. `slot` is where in the pool a pair's artist
+    is, -1 where its listener's were rewritten whole: `bounded` has what of those changed.
+    """
+
+    click: Ints
+    artist: Ints
+    root: Floats
+    slot: Ints
+    drops: list[tuple[int, int, float]] = field(default_factory=list)
+    bounded: dict[int, list[int]] = field(default_factory=dict)
+    dropped: dict[int, list[int]] = field(default_factory=dict)
+
+
+def _add(residents: Residents, batch: _Batch, rules: Rules) -> _Pairs:
+    """Add what applied clicks weigh to affinities."""
+    chosen = np.flatnonzero(batch.counted)
+    named = [batch.artists[at] for at in chosen.tolist()]
+    click = np.repeat(chosen, np.fromiter(map(len, named), np.int64, len(named)))
+    artist = residents.artists.places([name for names in named for name in names])
+    added = np.array(rules.decay.stored_singly(batch.weight.tolist(), batch.ts.tolist()))[click]
+    row = batch.row[click]
+    pairs = _Pairs(click, artist, np.zeros(len(click)), _slots(residents, row, artist))
+    for each in _outgrown(residents, row, pairs, rules.max_artists):
+        at = np.flatnonzero(row == each)
+        _add_bounded(residents, pairs, each, at, added, rules.max_artists)
+    usual = np.flatnonzero(~np.isin(row, list(pairs.bounded))) if pairs.bounded else np.arange(len(row))
+    _make_slots(residents, row[usual], pairs, usual)
+    pairs.root[usual] = _add_up(residents, pairs.slot[usual], added[usual])
+    return pairs
+
+
+def _outgrown(residents: Residents, row: Ints, pairs: _Pairs, max_artists: int) -> list[int]:
+    """Return the rows that would keep more artists than they may."""
+    missing = pairs.slot < 0
+    keys = np.unique(row[missing] << 32 | pairs.artist[missing])
+    rows, news = np.unique(keys >> 32, return_counts=True)
+    over: list[int] = rows[residents.count[rows] + news > max_artists].tolist()
+    return over
+
+
+def _make_slots(residents: Residents, row: Ints, pairs: _Pairs, at: Ints) -> None:
+    """Give slots to those pairs, of these rows, whose artist is new to the listener."""
+    slot = pairs.slot[at]
+    missing = np.flatnonzero(slot < 0)
+    if not len(missing):
+        return
+    keys, which = np.unique(row[missing] << 32 | pairs.artist[at[missing]], return_inverse=True)
+    rows, news = np.unique(keys >> 32, return_counts=True)
+    begin, count = residents.begin[row], residents.count[rows]
+    small = residents.lack_room(rows, count + news)
+    for each, number in zip(rows[small].tolist(), (count + news)[small].tolist(), strict=True):
+        residents.make_room(each, number)
+    slot += np.where(slot < 0, 0, residents.begin[row] - begin)
+    within = np.arange(len(keys)) - np.repeat(np.cumsum(news) - news, news)
+    made = np.repeat(residents.begin[rows] + count, news) + within
+    residents.artist[made], residents.weight[made] = keys & 0xFFFFFFFF, 0.0
+    residents.count[rows] += news
+    slot[missing] = made[which]
+    pairs.slot[at] = slot
+
+
+def _slots(residents: Residents, row: Ints, artist: Ints) -> Ints:
+    """Return where in the pool each row's artist is, -1 where it is not."""
+    places, owner = residents.places(row, residents.count[row])
+    hits = np.flatnonzero(residents.artist[places] == artist[owner])
+    slot = np.full(len(row), -1, dtype=np.int64)
+    slot[owner[hits]] = places[hits]
+    return slot
+
+
+def _add_up(residents: Residents, slot: Ints, added: Floats) -> Floats:
+    """Add to weights, in order where one slot comes several times; return by how much each root grew."""
+    roots = np.zeros(len(slot))
+    order = np.argsort(slot, kind="stable")
+    starts = np.flatnonzero(np.diff(slot[order], prepend=-1))
+    repeat = np.arange(len(slot)) - np.repeat(starts, np.diff(starts, append=len(slot)))
+    for number in range(int(repeat.max(initial=-1)) + 1):
+        at = order[repeat == number]
+        old = residents.weight[slot[at]]
+        new = old + added[at]
+        residents.weight[slot[at]] = new
+        roots[at] = root(new) - root(old)
+    return roots
+
+
+def _add_bounded(
+    residents: Residents, pairs: _Pairs, row: int, at: Ints, added: Floats, max_artists: int
+) -> None:
+    """Add for a listener whose weakest artists have to go, click by click."""
+    before = residents.affinities(row)
+    weights = dict(before)
+    names = residents.artists.names
+    for place, click in zip(at.tolist(), pairs.click[at].tolist(), strict=True):
+        artist = int(pairs.artist[place])
+        old = weights.get(artist, 0.0)
+        weights[artist] = old + float(added[place])
+        pairs.root[place] = _root(weights[artist]) - _root(old)
+        last = place + 1 == len(pairs.click) or pairs.click[place + 1] != click
+        while last and len(weights) > max_artists:
+            weakest = min(weights, key=lambda each: (weights[each], names[each]))
+            pairs.drops.append((click, weakest, -_root(weights.pop(weakest))))
+    residents.replace(row, weights)
+    pairs.slot[at] = -1
+    pairs.bounded[row] = [artist for artist in dict.fromkeys(pairs.artist[at].tolist()) if artist in weights]
+    pairs.dropped[row] = [artist for artist in before if artist not in weights]
 
 
 def _root(stored: float) -> float:
@@ -162,131 +358,128 @@ def _root(stored: float) -> float:
     return math.sqrt(stored) if stored > 0 else 0.0
 
 
-def _see(listener: Listener, ts: float, rules: Rules) -> None:
-    listener.clicks += 1
-    listener.first_seen = min(listener.first_seen, ts)
-    listener.last_seen = max(listener.last_seen, ts)
-    hour = int(ts // HOUR)
-    if hour > listener.hour:
-        listener.hour, listener.hour_clicks = hour, 0
-    if hour == listener.hour:
-        listener.hour_clicks += 1
-        listener.bot = listener.bot or listener.hour_clicks > rules.bot_clicks_per_hour
+@dataclass(eq=False)
+class _Shifts:
+    """How each click changes its listener's taste, and what it adds to the short term; shape (clicks, d)."""
+
+    taste: Floats
+    short_term: Floats
 
 
-def _sums(rows: Sequence[Mapping[str, float]], model: Model) -> Floats:
-    ends, columns, roots = [0], [], []
-    for weights in rows:
-        for artist, weight in weights.items():
-            column = model.index.get(artist)
-            if column is not None:
-                columns.append(column)
-                roots.append(_root(weight))
-        ends.append(len(columns))
-    return _weighted(ends, columns, [roots], model)[0]
+def _shifts(residents: Residents, batch: _Batch, pairs: _Pairs) -> _Shifts:
+    click, artist, changed = pairs.click, pairs.artist, pairs.root
+    heard = (batch.weight * batch.fresh)[click]
+    if pairs.drops:
+        clicks, artists, roots = (np.array(column) for column in zip(*pairs.drops, strict=True))
+        order = np.argsort(np.concatenate([click, clicks]), kind="stable")
+        click, artist = np.concatenate([click, clicks])[order], np.concatenate([artist, artists])[order]
+        changed = np.concatenate([changed, roots])[order]
+        heard = np.concatenate([heard, np.zeros(len(clicks))])[order]
+    columns = residents.model_columns(artist)
+    known = columns >= 0
+    click, columns, number = click[known], columns[known], len(batch.clicks)
+    return _Shifts(
+        residents.weighted(click, columns, changed[known], number),
+        residents.weighted(click, columns, heard[known], number),
+    )
 
 
-def _weighted(
-    ends: list[int], columns: list[int], weightings: Sequence[list[float]], model: Model
-) -> list[Floats]:
-    """Sum factors, by each weighting: row i sums weights x factors over entries ends[i] to ends[i+1]."""
-    used, local = np.unique(np.asarray(columns, dtype=np.int64), return_inverse=True)
-    factors, shape = model.factors[used].astype(np.float64), (len(ends) - 1, len(used))
-    return [
-        np.asarray(csr_matrix((np.asarray(weights, dtype=np.float64), local, ends), shape) @ factors)
-        for weights in weightings
-    ]
-
-
-def _place(
-    digests: list[Digest], tastes: Floats, steps: _Steps, model: Model, rules: Rules, now: float
+def _settle_all(
+    residents: Residents,
+    batch: _Batch,
+    places: _Places,
+    shifts: _Shifts,
+    model: Model,
+    rules: Rules,
+    now: float,
 ) -> None:
-    ends, columns, roots, weights = [0], [], [], []
-    begin = 0
-    for end in steps.ends:
-        for at in range(begin, end):
-            column = model.index.get(steps.artists[at])
-            if column is not None:
-                columns.append(column)
-                roots.append(steps.roots[at])
-                weights.append(steps.weights[at])
-        ends.append(len(columns))
-        begin = end
-    changes, heard = _weighted(ends, columns, [roots, weights], model)
-    fades = np.where(steps.fresh, FADES, 1.0)[:, None]
-    lately = np.array([_lately(entry.listener, model) for entry in digests]).reshape(tastes.shape)
-    for entry in digests:
-        if entry.listener.whole:
-            _take_back(entry.listener, model, now)
-    number = {cohort: position for position, cohort in enumerate(model.cohort_ids)}
-    cohorts = np.array([number.get(entry.listener.cohort, -1) for entry in digests], dtype=np.int64)
-    rows, ranks = np.asarray(steps.rows, dtype=np.int64), np.asarray(steps.ranks, dtype=np.int64)
-    order = np.argsort(ranks, kind="stable")
-    bounds = np.searchsorted(ranks[order], np.arange(ranks.max() + 2)) if len(order) else np.zeros(1, int)
-    for first, last in itertools.pairwise(bounds):
-        chosen = order[first:last]
-        row = rows[chosen]
-        tastes[row] = _added(tastes[row], changes[chosen])
-        lately[row] = fades[chosen] * lately[row] + heard[chosen]
-        bots = [steps.bots[step] for step in chosen]
-        places = [steps.at[step] for step in chosen]
-        _settle(digests, cohorts, row, tastes, lately, bots, places, model, rules)
-    stale = [
-        at
-        for at, entry in enumerate(digests)
-        if entry.listener.whole and entry.listener.rev and not entry.changed
-    ]
-    if stale:
-        # No click of theirs counts, so only a new model can move them.
-        bots = [digests[at].listener.bot for at in stale]
-        places = [(now, f"{REFRESHED}{model.version}")] * len(stale)
-        _settle(digests, cohorts, np.asarray(stale), tastes, lately, bots, places, model, rules)
-        for at in stale:
-            digests[at].changed = True
-    for entry, taste, last in zip(digests, tastes, lately, strict=True):
-        entry.taste, entry.listener.lately = taste, last.copy()
+    """Let tastes follow each click, and settle cohorts after it."""
+    rows, tastes = batch.rows, places.tastes
+    short = residents.short_term[rows].astype(np.float64)
+    settler = _Settler(residents, rows, model, rules.margin)
+    fades = np.where(batch.fresh, FADES, 1.0)[:, None]
+    is_counted = batch.counted
+    clicked = np.zeros(len(rows), dtype=bool)
+    for chosen in batch.rounds():
+        counted = chosen[is_counted[chosen]]
+        at = batch.at[counted]
+        clicked[at] = True
+        if len(counted):
+            tastes[at] = _moved_on(tastes[at], shifts.taste[counted])
+            short[at] = fades[counted] * short[at] + shifts.short_term[counted]
+            moved = settler.settle(at, tastes[at], short[at], batch.bot[counted])
+            each = counted[moved]
+            _set_moved(residents, rows[at[moved]], batch.ts[each], batch.source[each], batch.offset[each])
+    # No click of theirs counts, so only a new model can move them.
+    met = np.flatnonzero(places.stale & ~clicked)
+    if len(met):
+        moved = settler.settle(met, tastes[met], short[met], residents.bot[rows[met]])
+        _set_moved(residents, rows[met[moved]], now, BY_A_MODEL, model.version)
+    residents.set_taste(rows, tastes)
+    residents.short_term[rows] = short
+    residents.made_by[rows] = model.version
 
 
-def _take_back(listener: Listener, model: Model, now: float) -> None:
-    # Gone back to an earlier model: whom a later one has moved is where they were, and settles from there.
-    # Who is near two cohorts would else stay in the one that the later model chose.
-    if refreshed(listener) and int(listener.moved[len(REFRESHED) :]) > model.version:
-        listener.cohort, listener.cohort_since = listener.cohort_from, now
-        listener.moved = f"{REFRESHED}{model.version}"
+class _Settler:
+    """Settles listeners, given by their places in `rows`, and notes in `residents` where they are."""
+
+    def __init__(self, residents: Residents, rows: Ints, model: Model, margin: float) -> None:
+        self._residents, self._rows, self._model, self._margin = residents, rows, model, margin
+        number = {cohort: at for at, cohort in enumerate(model.cohort_ids)}
+        self._places = np.array([residents.cohorts.place(cohort) for cohort in model.cohort_ids])
+        numbers = np.array([number.get(name, -1) for name in residents.cohorts.names], dtype=np.int64)
+        self._current = numbers[residents.cohort[rows]]
+
+    def settle(self, at: Ints, tastes: Floats, short_term: Floats, bots: Bools) -> Bools:
+        """Return who is in another cohort than before; bots, and who likes nothing, are in none."""
+        near = nearness(self._model.similarity(tastes), self._model.similarity(short_term))
+        settled = settle(near, self._current[at], self._margin)
+        settled[~tastes.any(axis=1)] = -1
+        self._current[at] = settled
+        cohort = np.where(bots | (settled < 0), 0, self._places[settled])
+        row = self._rows[at]
+        moved: Bools = cohort != self._residents.cohort[row]
+        self._residents.cohort[row] = cohort
+        return moved
 
 
-def _lately(listener: Listener, model: Model) -> Floats:
-    # Versions are aligned, so what was summed under another goes on; not so in other dimensions.
-    if listener.lately is None or len(listener.lately) != model.n_dims:
-        return np.zeros(model.n_dims)
-    return listener.lately
-
-
-def _added(tastes: Floats, changes: Floats) -> Floats:
-    added = tastes + changes
-    scale = np.maximum(np.abs(tastes).max(axis=1), np.abs(changes).max(axis=1))
+def _moved_on(tastes: Floats, shifts: Floats) -> Floats:
+    added = tastes + shifts
+    scale = np.maximum(np.abs(tastes).max(axis=1), np.abs(shifts).max(axis=1))
     added[np.abs(added).max(axis=1) <= RESIDUE * scale] = 0.0
     return added
 
 
-def _settle(
-    digests: list[Digest],
-    cohorts: npt.NDArray[np.int64],
-    rows: npt.NDArray[np.int64],
-    tastes: Floats,
-    lately: Floats,
-    bots: Sequence[bool],
-    places: Sequence[tuple[float, str]],
-    model: Model,
-    rules: Rules,
-) -> None:
-    near = nearness(model.similarity(tastes[rows]), model.similarity(lately[rows]))
-    settled = settle(near, cohorts[rows], rules.margin)
-    settled[~tastes[rows].any(axis=1)] = -1
-    cohorts[rows] = settled
-    for row, cohort, bot, (ts, place) in zip(rows, settled, bots, places, strict=True):
-        listener = digests[row].listener
-        name = "" if bot or cohort < 0 else model.cohort_ids[cohort]
-        if name != listener.cohort:
-            listener.cohort, listener.cohort_since, listener.moved = name, ts, place
-            digests[row].changed = True
+def _changes(
+    residents: Residents, batch: _Batch, places: _Places, pairs: _Pairs, model: Model | None
+) -> Changes:
+    rows = batch.rows
+    changed = places.stale.copy()
+    changed[batch.at[batch.applied]] = True
+    moved = places.moved(residents, rows)
+    residents.cohort_from[rows[moved]] = places.cohort[moved]
+    moves = batch.again + [residents.last_move(row, model) for row in rows[moved].tolist()]
+    described = moved | (residents.rev[rows] == 0)
+    described |= (residents.bot[rows] != places.bot) | (residents.first_seen[rows] != places.first_seen)
+    described, rows = described[changed], rows[changed]
+    owner, artist, weight = _touched(residents, batch, pairs, rows)
+    changes = Changes(rows, described, owner, artist, weight, batch.turned, pairs.dropped, moves=moves)
+    for at in np.flatnonzero(batch.applied & (batch.waits | batch.waited)).tolist():
+        into = changes.waiting if batch.waits[at] else changes.waited
+        into.setdefault(int(batch.row[at]), []).append(batch.clicks[at])
+    return changes
+
+
+def _touched(residents: Residents, batch: _Batch, pairs: _Pairs, rows: Ints) -> tuple[Ints, Ints, Floats]:
+    """Return owner, artist and weight of each affinity that has changed, grouped by owner."""
+    used = pairs.slot >= 0
+    slot, first = np.unique(pairs.slot[used], return_index=True)
+    row, artist, weight = batch.row[pairs.click[used]][first], residents.artist[slot], residents.weight[slot]
+    for each, artists in pairs.bounded.items():
+        kept = residents.affinities(each)
+        row = np.concatenate([row, np.full(len(artists), each)])
+        artist = np.concatenate([artist, np.array(artists, dtype=artist.dtype)])
+        weight = np.concatenate([weight, [kept[name] for name in artists]])
+    owner = np.searchsorted(rows, row)
+    order = np.argsort(owner, kind="stable")
+    return owner[order], artist[order].astype(np.int64), weight[order]

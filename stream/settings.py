@@ -66,6 +66,11 @@ class Settings(BaseSettings):
     bot_clicks_per_hour: int = Field(
         1000, ge=1, description="a listener with more clicks in one hour is a bot: in no cohort, no audience"
     )
+    resident_mb: float = Field(
+        1024.0,
+        gt=0,
+        description="memory for listeners that an ingester keeps at hand, in MB; one takes some 1 KB",
+    )
     batch_clicks: int = Field(5000, ge=1, le=100_000, description="clicks read at once from a backlog")
 
     cohorts: Annotated[int, Field(ge=2, le=4096)] | Literal["auto"] = Field(

@@ -57,7 +57,7 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
     NotErased
         Where Redis fails on the way; it says what is left.
     """
-    listeners = Listeners(redis, settings.max_artists)
+    listeners = Listeners(redis)
     releases = Releases(redis, settings.release_seconds)
     _, artists = await listeners.strongest(user_id, 1)
     clicks = int((await listeners.about(user_id)).get("clicks", 0))

@@ -48,7 +48,7 @@ async def use_model(redis: AnyRedis, settings: Settings, version: int | None, *,
     if chosen is None:
         raise NoModel("there is no model yet; `refrain cohorts` says what the first one waits for")
     model = await store.load(chosen)
-    cohorts = Cohorts(redis, Listeners(redis, settings.max_artists))
+    cohorts = Cohorts(redis, Listeners(redis))
     await cohorts.describe(model, model.standing_out(APART), settings.release_seconds)
     await store.use(chosen, pin=pin)
     return Serving(chosen, chosen if pin else None)

@@ -12,8 +12,9 @@ from models.audience import Target, aim, choose_cohorts, rank_cohorts, score_mem
 from models.cohort_learner import CohortLearner
 from models.listener import Click, Listener, Rules
 from models.model import Model
+from models.residents import Residents
 from models.taste import unit
-from models.update import digest
+from models.update import update
 
 __all__ = ["Flux", "Service"]
 
@@ -42,7 +43,7 @@ class Service:
     learner
         Learns from them.
     rules
-        What their clicks are digested by.
+        What their clicks are applied by.
     name
         Artist id -> the name people know it by, for labels.
 
@@ -50,8 +51,8 @@ class Service:
     ----------
     model
         The one that serves; None before the first.
-    listeners
-        As Redis would hold them.
+    residents
+        The listeners, in the rows of their numbers.
     cohorts
         Shape (n,), the row of the model in which each listener's cohort is; -1 for none.
     tastes
@@ -72,27 +73,28 @@ class Service:
         self.model: Model | None = None
         self.cohorts: Ints = np.full(n_listeners, -1, dtype=np.int64)
         self.tastes = np.zeros((n_listeners, learner.n_dims), dtype=np.float32)
-        self._sums = np.zeros((n_listeners, learner.n_dims))
         self.flux: list[Flux] = []
         self._rules = rules
         self._name = name
-        self.listeners = [Listener(str(number)) for number in range(n_listeners)]
+        self.residents = Residents()
+        # One after the other gets the numbers 0, 1, ... as its row.
+        self.residents.add([Listener(str(number)) for number in range(n_listeners)], None)
         self._known: set[int] = set()
         self._met_new_artist = np.zeros(n_listeners, dtype=bool)
         self._random = np.random.default_rng(seed)
 
+    def listener(self, number: int) -> Listener:
+        """Return a listener, as Redis would hold them."""
+        return self.residents.listener(number)
+
     def take(self, clicks: Mapping[int, Sequence[Click]], now: float) -> None:
-        """Digest clicks, by listener, and let the learner learn from some of the listeners they are of."""
-        for number, own in clicks.items():
-            listener = self.listeners[number]
-            new = {artist for click in own for artist in click.artist_ids} - listener.affinities.keys()
-            if new:
-                self._met_new_artist[number] = True
-            # Summed up anew only where artists may have to give way, as where ingesters read from Redis.
-            listener.whole = (
-                self.model is None or len(listener.affinities) + len(new) > self._rules.max_artists
-            )
-        self._digest(list(clicks), list(clicks.values()), now)
+        """Apply clicks, by listener, and let the learner learn from some of the listeners they are of."""
+        numbers = np.fromiter(clicks, np.int64, len(clicks))
+        before = self.residents.count[numbers].copy()
+        self._update([click for own in clicks.values() for click in own], [], numbers, now)
+        # Who keeps as many artists as they may has met a new one, too, for all that this is used for.
+        full = before == self._rules.max_artists
+        self._met_new_artist[numbers[full | (self.residents.count[numbers] > before)]] = True
         self._known.update(clicks)
         self._learn(list(clicks), sum(len(own) for own in clicks.values()))
 
@@ -104,22 +106,19 @@ class Service:
 
     def publish(self, now: float) -> Model:
         """Let a new model serve, and take all listeners over to it."""
-        before = np.array([listener.cohort for listener in self.listeners])
+        before = self._cohort_names()
         self.model = self.learner.snapshot(self.model.version + 1 if self.model else 1, now, self._name)
-        everyone = sorted(self._known)
-        for number in everyone:
-            self.listeners[number].whole = True
+        everyone = np.array(sorted(self._known), dtype=np.int64)
         for start in range(0, len(everyone), AT_ONCE):
-            self._digest(
-                everyone[start : start + AT_ONCE], [()] * len(everyone[start : start + AT_ONCE]), now
-            )
-        after = np.array([listener.cohort for listener in self.listeners])
+            numbers = everyone[start : start + AT_ONCE]
+            self._update([], [str(number) for number in numbers.tolist()], numbers, now)
+        after = self._cohort_names()
         same = (before != "") & ~self._met_new_artist
         if before.any():
             changed = int((before[same] != after[same]).sum())
             self.flux.append(Flux(self.learner.clicks, int(same.sum()), changed))
         self._met_new_artist[:] = False
-        self.tastes = unit(self._sums).astype(np.float32)
+        self.tastes = unit(self.residents.tastes(np.arange(len(after)))).astype(np.float32)
         place = {cohort: row for row, cohort in enumerate(self.model.cohort_ids)}
         self.cohorts = np.array([place.get(cohort, -1) for cohort in after.tolist()], dtype=np.int64)
         return self.model
@@ -163,21 +162,22 @@ class Service:
             scores[members] = score_members(self.tastes[members], target)
         return scores
 
-    def _digest(self, numbers: list[int], clicks: Sequence[Sequence[Click]], now: float) -> None:
-        listeners = [self.listeners[number] for number in numbers]
-        tastes = None if self.model is None else self._sums[numbers]
-        digests = digest(listeners, tastes, clicks, self.model, self._rules, now)
-        for entry in digests:
-            entry.listener.rev += 1
-        made = [entry.taste for entry in digests if entry.taste is not None]
-        if made:
-            self._sums[numbers] = made
+    def _update(self, clicks: list[Click], others: list[str], numbers: Ints, now: float) -> None:
+        update(self.residents, clicks, others, self.model, self._rules, now)
+        self.residents.rev[numbers] += 1
+
+    def _cohort_names(self) -> npt.NDArray[np.str_]:
+        names = np.array(self.residents.cohorts.names)
+        found: npt.NDArray[np.str_] = names[self.residents.cohort[: len(self.cohorts)]]
+        return found
 
     def _learn(self, numbers: list[int], clicks: int) -> None:
         if len(numbers) > SAMPLE:
             numbers = self._random.choice(numbers, SAMPLE, replace=False).tolist()
-        affinities = [self.listeners[number].affinities for number in numbers]
+        names = self.residents.artists.names
+        affinities = [self.residents.affinities(number) for number in numbers]
         rows = [
-            (list(own), np.fromiter(own.values(), dtype=np.float64, count=len(own))) for own in affinities
+            ([names[artist] for artist in own], np.fromiter(own.values(), np.float64, len(own)))
+            for own in affinities
         ]
         self.learner.learn_many(rows, numbers, clicks)

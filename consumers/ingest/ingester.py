@@ -21,7 +21,7 @@ from consumers.runtime.live_model import LiveModel
 from consumers.runtime.process import together
 from consumers.runtime.startup import begin, begin_producer, epoch_of
 from models.affinity import ForwardDecay
-from models.listener import Click, Move, Rules
+from models.listener import Click, Move, OffsetSource, Rules
 from models.model import Model
 from stream.connect import ask_redis, open_kafka
 from stream.retry import Retry, Stopped
@@ -135,7 +135,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         fetched = await self._consumer.getmany(timeout_ms=WAIT_MS, max_records=self._batch_clicks)
         # Read only now: what a wait across a rebalance brings is of the partitions that are ours after it.
         batch = Batch(self._generation)
-        records = []
+        records: list[Record] = []
         for partition, messages in fetched.items():
             batch.offsets[partition] = messages[-1].offset + 1
             records += [Record(m.topic, m.partition, m.offset, m.key, m.value) for m in messages]
@@ -246,6 +246,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             for wait in waits:
                 wait.cancel()
             self._generation += 1
+            self._applier.release(OffsetSource(each.partition, self._epoch) for each in revoked)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Say what is ours now."""
@@ -265,7 +266,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         retry = Retry(stop)
         redis, heartbeat = await begin(settings, "ingest", stack)
         epoch = await epoch_of(settings, redis, "clicks")
-        listeners = Listeners(redis, settings.max_artists)
+        listeners = Listeners(redis)
         cohorts = Cohorts(redis, listeners)
         rules = Rules(
             ForwardDecay(half_life=settings.half_life),
@@ -273,7 +274,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             settings.max_artists,
             settings.bot_clicks_per_hour,
         )
-        applier = Applier(listeners, rules)
+        applier = Applier(listeners, rules, settings.resident_mb)
         live = LiveModel(Snapshots(redis), heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
         producer = await begin_producer(settings, stack)

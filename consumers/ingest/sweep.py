@@ -106,24 +106,24 @@ class Sweeper:
         await asyncio.sleep(self._pace.rest(took, applied, time.monotonic()))
 
     async def _take_over(self, cohort: str, users: list[str], model: Model) -> None:
-        digests = await self._applier.digest(dict.fromkeys(users, ()), model, time.time())
-        moves = [move for entry in digests for move in entry.moves]
+        moves, places = await self._applier.take_over(users, model, time.time())
+        said = {move.user_id for move in moves}
         # A click's move is said by whoever reads it, again after a crash; a model's, by the next sweep.
         moves += [
-            last_move(entry.listener, model)
-            for entry in digests
-            if refreshed(entry.listener)
-            and not entry.moves
-            and entry.listener.cohort_from == cohort != entry.listener.cohort
+            last_move(listener, model)
+            for listener in places
+            if refreshed(listener)
+            and listener.user_id not in said
+            and listener.cohort_from == cohort != listener.cohort
         ]
         await self._moves.follow(moves, model)
         left = {move.user_id for move in moves if move.origin == cohort}
-        # Found in a set that their record does not name: somebody is just moving them, or died over it.
+        # In a set that their record does not name: somebody is just moving them, or died over it.
         strays = [
-            last_move(entry.listener)._replace(origin=cohort)
-            for entry in digests
-            if entry.listener.rev and entry.listener.cohort != cohort and entry.listener.user_id not in left
+            last_move(listener)._replace(origin=cohort)
+            for listener in places
+            if listener.rev and listener.cohort != cohort and listener.user_id not in left
         ]
         await self._cohorts.follow(strays)
-        await self._cohorts.leave(cohort, [e.listener.user_id for e in digests if not e.listener.rev])
+        await self._cohorts.leave(cohort, [listener.user_id for listener in places if not listener.rev])
         self._heartbeat.add("swept", len(users))

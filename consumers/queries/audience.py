@@ -110,7 +110,7 @@ async def preview_audience(
     if version is None:
         raise await no_model(redis, settings)
     model = await snapshots.load(version)
-    known = await read_known_listener(redis, settings, why, model) if why is not None else None
+    known = await read_known_listener(redis, settings, why) if why is not None else None
     began = time.perf_counter()
     planner = _planner(redis, settings)
     draft = await planner.draft(release, await planner.look_up(release), model)
@@ -137,11 +137,11 @@ async def preview_audience(
 
 
 def _cohort_store(redis: AnyRedis, settings: Settings) -> Cohorts:
-    return Cohorts(redis, Listeners(redis, settings.max_artists))
+    return Cohorts(redis, Listeners(redis))
 
 
 def _planner(redis: AnyRedis, settings: Settings) -> Planner:
-    listeners, cohorts = Listeners(redis, settings.max_artists), _cohort_store(redis, settings)
+    listeners, cohorts = Listeners(redis), _cohort_store(redis, settings)
     return Planner(
         MemberCache(listeners, cohorts),
         Catalogue(redis),

@@ -128,7 +128,7 @@ def _place(draft: Draft, row: int) -> int:
 
 async def _score(redis: AnyRedis, settings: Settings, model: Model, draft: Draft, user: str) -> float | None:
     """Return the score of a listener whose cohort's members were not scored."""
-    _, tastes = await Listeners(redis, settings.max_artists).tastes([user], model.n_dims)
+    _, tastes = await Listeners(redis).tastes([user], model.n_dims)
     if not tastes.any() or draft.target.relied_on == "nothing":
         return None
     return float(score_members(unit(tastes), draft.target)[0])

@@ -69,7 +69,7 @@ async def read_cohort(redis: AnyRedis, settings: Settings, cohort: str, top: int
     NoModel
         Where no model has been published yet, so that there are no cohorts at all.
     """
-    store = Cohorts(redis, Listeners(redis, settings.max_artists))
+    store = Cohorts(redis, Listeners(redis))
     sizes = await store.sizes()
     cohort = cohort.strip().lower()
     about = await store.about(cohort)

@@ -75,7 +75,7 @@ async def list_cohorts(redis: AnyRedis, settings: Settings, top: int | None = No
     NoModel
         Where no model has been published yet; it says what the first one waits for.
     """
-    store = Cohorts(redis, Listeners(redis, settings.max_artists))
+    store = Cohorts(redis, Listeners(redis))
     sizes = await store.sizes()
     if not sizes:
         raise await no_model(redis, settings)

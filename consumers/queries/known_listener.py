@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 from models.affinity import ForwardDecay
 from models.listener import Listener, Rules
-from models.model import Model
 from stream.connect import AnyRedis
 from stream.errors import UnknownListener
 from stream.settings import Settings
 from stream.stores.guards import guard_decay
-from stream.stores.listeners import Listeners, Want
+from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
 
 __all__ = ["KnownListener", "read_known_listener"]
@@ -32,10 +31,8 @@ class KnownListener:
     rules: Rules
 
 
-async def read_known_listener(
-    redis: AnyRedis, settings: Settings, user_id: str, model: Model | None
-) -> KnownListener:
-    """Read a listener as a model sees them.
+async def read_known_listener(redis: AnyRedis, settings: Settings, user_id: str) -> KnownListener:
+    """Read a listener.
 
     Raises
     ------
@@ -44,8 +41,8 @@ async def read_known_listener(
     DecayChanged
         Where affinities were stored with another half-life.
     """
-    store = Listeners(redis, settings.max_artists)
-    (listener,), _ = await store.read([Want(user_id)], (model.version, model.n_dims) if model else None)
+    store = Listeners(redis)
+    (listener,) = await store.read([user_id])
     opted_out = user_id in await OptedOut(redis).among([user_id])
     if not listener.rev:
         known = " (who has opted out, which is remembered)" if opted_out else ""
@@ -55,7 +52,6 @@ async def read_known_listener(
         )
     decay = ForwardDecay(half_life=settings.half_life)
     await guard_decay(redis, decay)
-    strongest, _ = await store.strongest(user_id, settings.max_artists)
-    listener.affinities, listener.whole = dict(strongest), True
+    listener.affinities = dict(sorted(listener.affinities.items(), key=lambda each: -each[1]))
     rules = Rules(decay, settings.margin, settings.max_artists, settings.bot_clicks_per_hour)
     return KnownListener(listener, opted_out, rules)

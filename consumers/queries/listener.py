@@ -75,11 +75,11 @@ async def read_listener(
     """
     live = LiveModel(Snapshots(redis))
     await live.refresh()
-    known = await read_known_listener(redis, settings, user_id, live.model)
+    known = await read_known_listener(redis, settings, user_id)
     listener, catalogue = known.listener, Catalogue(redis)
     strongest = list(listener.affinities.items())[:top]
     names = await catalogue.names([artist for artist, _ in strongest])
-    about = await Cohorts(redis, Listeners(redis, settings.max_artists)).about(listener.cohort)
+    about = await Cohorts(redis, Listeners(redis)).about(listener.cohort)
     return ListenerView(
         user_id=user_id,
         cohort=listener.cohort,

@@ -12,7 +12,7 @@ from stream.errors import UnknownCohort
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
-from stream.stores.listeners import Listeners, Want
+from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
 
 __all__ = ["NO_COHORT", "ListedListener", "ListenerPage", "list_listeners"]
@@ -86,7 +86,7 @@ async def list_listeners(
     UnknownCohort
         Where there is none of that id.
     """
-    listeners = Listeners(redis, settings.max_artists)
+    listeners = Listeners(redis)
     cohorts = Cohorts(redis, listeners)
     chosen = await _chosen(cohorts, cohort)
     # One more than the page holds: whether another page follows.
@@ -138,7 +138,7 @@ async def _described(
 ) -> tuple[ListedListener, ...]:
     if not users:
         return ()
-    found, _ = await listeners.read([Want(user) for user in users], None)
+    found = await listeners.read(users)
     rows = [artists for artists, _ in await listeners.rows(users, ARTISTS)]
     names = await Catalogue(redis).names(list({artist for artists in rows for artist in artists}))
     opted_out = await OptedOut(redis).among(users)

@@ -15,7 +15,7 @@ __all__ = ["no_model"]
 async def no_model(redis: AnyRedis, settings: Settings) -> NoModel:
     """Return the error that says how far the first model is away, and what it waits for."""
     alive = list((await heartbeats(redis)).values())
-    clicked = await Cohorts(redis, Listeners(redis, settings.max_artists)).unplaced()
+    clicked = await Cohorts(redis, Listeners(redis)).unplaced()
     trainers = [state for state in alive if state["kind"] == "train"]
     clicks = sum(int(state.get("clicks", 0)) for state in alive if state["kind"] == "ingest")
     first = (

@@ -273,7 +273,7 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
         retry = Retry(stop)
         redis, heartbeat = await begin(settings, "train", stack)
         listeners, catalogue, snapshots = (
-            Listeners(redis, settings.max_artists),
+            Listeners(redis),
             Catalogue(redis),
             Snapshots(redis),
         )

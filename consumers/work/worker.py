@@ -134,7 +134,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         retry = Retry(stop)
         redis, heartbeat = await begin(settings, "work", stack)
         epochs = {topic: await epoch_of(settings, redis, topic) for topic in ("releases", "feedback")}
-        listeners = Listeners(redis, settings.max_artists)
+        listeners = Listeners(redis)
         cohorts, catalogue = Cohorts(redis, listeners), Catalogue(redis)
         releases = Releases(redis, settings.release_seconds)
         live = LiveModel(Snapshots(redis), heartbeat)

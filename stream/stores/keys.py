@@ -30,6 +30,11 @@ def user_taste(user_id: str) -> str:
     return f"user:{{{user_id}}}:taste"
 
 
+def user_waiting(user_id: str) -> str:
+    """Hash: ``SOURCE:OFFSET`` -> a click that waits for its song, packed."""
+    return f"user:{{{user_id}}}:waiting"
+
+
 OPTED_OUT = "opted-out"
 """Set: listeners who are in no audience any more."""
 

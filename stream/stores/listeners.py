@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import secrets
+import struct
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgpack
@@ -14,40 +15,21 @@ import numpy.typing as npt
 from redis.asyncio.cluster import RedisCluster
 from redis.crc import key_slot
 
-from models.listener import Listener
-from models.update import Digest
+from models.listener import Click, Listener
+from models.residents import Residents
+from models.update import Changes
 from stream.connect import AnyRedis
-from stream.stores import keys
-from stream.stores import taste_codec as tastes
+from stream.stores import keys, taste_codec
 from stream.stores.scripts import Script
 
-__all__ = ["Listeners", "Want"]
+__all__ = ["Listeners"]
 
-IN_A_SCRIPT = 80  # listeners: a script of so many holds Redis up for some 3 ms, and a release waits for it
+IN_A_SCRIPT = 40  # listeners: a script of so many holds Redis up for 0.3 to 0.5 ms; a release waits for it
 TASTES_IN_A_SCRIPT = 250  # one after the other: a click or a release that comes waits for one of them
 LANES = 12  # scripts on their way at once: a client of a cluster has 100 connections to a node
-FIELDS = (
-    "kept",  # how many artists: the script counts them
-    "rev",
-    "cohort",
-    "cohort_since",
-    "moved",
-    "clicks",
-    "first_seen",
-    "last_seen",
-    "bot",
-    "hour",
-)
-TOO_MANY_TO_ASK = 500  # artists by name: the whole row is as cheap
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """Which part of a listener is to be read: the offsets of these partitions, these artists' weights."""
-
-    user_id: str
-    partitions: Sequence[str] = ()
-    artists: Sequence[str] = ()
+EACH = 11  # elements that `write_listeners.lua` takes of a listener
+STATE = np.dtype([("rev", "<u4"), ("hour", "<u4"), ("hour_clicks", "<u4")])
+"""The field `state`: what is Refrain's own and changes with every click."""
 
 
 def _keys(user_ids: Iterable[str]) -> list[bytes]:
@@ -62,13 +44,10 @@ class Listeners:
     ----------
     redis
         The server.
-    max_artists
-        How many artists a listener keeps.
     """
 
-    def __init__(self, redis: AnyRedis, max_artists: int) -> None:
+    def __init__(self, redis: AnyRedis) -> None:
         self.redis = redis
-        self._max_artists = max_artists
         self._read, self._write = Script("read_listeners"), Script("write_listeners")
         self._rows, self._places = Script("read_rows"), Script("read_places")
         self._tastes = Script("read_tastes")
@@ -92,87 +71,47 @@ class Listeners:
 
         await asyncio.gather(*map(lane, self._groups(user_ids)))
 
-    async def read(
-        self, wants: Sequence[Want], model: tuple[int, int] | None
-    ) -> tuple[list[Listener], npt.NDArray[np.float64] | None]:
-        """Read listeners as far as it is wanted.
+    async def read(self, user_ids: Sequence[str]) -> list[Listener]:
+        """Read listeners; one who is not there comes back with ``rev`` 0."""
+        groups = self._groups(user_ids)
+        calls = []
+        for group in groups:
+            asked = [user_ids[at] for at in group]
+            calls.append((keys.user(asked[0]), msgpack.packb(asked, use_bin_type=False)))
+        found: list[Listener] = [Listener("")] * len(user_ids)
+        for group, answer in zip(groups, await self._read.each(self.redis, calls), strict=True):
+            for at, held in zip(group, _unpack(answer), strict=True):
+                found[at] = _listener(user_ids[at], *held) if held else Listener(user_ids[at])
+        return found
+
+    async def write(self, residents: Residents, changes: Changes, version: int) -> list[str]:
+        """Write what changed, each listener in one atomic step, and give those written a new ``rev``.
 
         Parameters
         ----------
-        wants
-            What to read; one who is not there comes back with ``rev`` 0.
-        model
-            Version and dimensions of the live model, None where there is none. The row of a listener whose
-            taste another model made is read whole.
-
-        Returns
-        -------
-        The listeners, and their tastes (n, d), zero where stale or missing; None where there is no model.
-        """
-        first = tastes.head(*model) if model else b""
-        found: list[Listener] = [Listener("")] * len(wants)
-        matrix = np.zeros((len(wants), model[1])) if model else None
-
-        async def one(group: list[int]) -> None:
-            asked = [wants[position] for position in group]
-            request = [
-                [len(w.artists) > TOO_MANY_TO_ASK, _fields(w.partitions), self._ask(w.artists)] for w in asked
-            ]
-            answer = await self._read(
-                self.redis,
-                _keys(want.user_id for want in asked),
-                msgpack.packb([first, self._max_artists, request], use_bin_type=False),
-            )
-            held = _unpack(answer)
-            for position, want, each in zip(group, asked, held, strict=True):
-                found[position] = _listener(want, each)
-            if model is None or matrix is None:
-                return
-            packed = {at: each[1] for at, each in zip(group, held, strict=True) if each[1]}
-            packed = {at: taste for at, taste in packed.items() if len(taste) == tastes.length(model[1])}
-            for position, last in zip(packed, tastes.lately([*packed.values()], model[1]), strict=True):
-                found[position].lately = last
-            fresh = [at for at, taste in packed.items() if taste.startswith(first)]
-            matrix[fresh] = tastes.unpack([packed[at] for at in fresh], model[1])
-
-        await self._each(one, [want.user_id for want in wants])
-        return found, matrix
-
-    @staticmethod
-    def _ask(artists: Sequence[str]) -> list[str]:
-        return [] if len(artists) > TOO_MANY_TO_ASK else list(artists)
-
-    async def write(self, digests: Sequence[Digest], version: int) -> list[Digest]:
-        """Write what changed, each listener in one atomic step.
-
-        Parameters
-        ----------
-        digests
-            What became of listeners that `read` gave.
         version
-            The model that made their tastes; of no account where they have none.
+            The model that made their tastes; 0 for none.
 
         Returns
         -------
-        Those that somebody else has changed since they were read: they are to be read and digested again.
+        Those that somebody else has changed since they were read: they are to be read again.
         """
-        made = [(digest.taste, digest.listener.lately) for digest in digests if digest.taste is not None]
-        rows = [taste for taste, _ in made]
-        lately = [np.zeros(len(taste)) if last is None else last for taste, last in made]
-        packed = iter(tastes.pack(np.stack(rows), np.stack(lately), version) if rows else ())
-        changes = [_change(digest, next(packed) if digest.taste is not None else False) for digest in digests]
-        refused: list[Digest] = []
-
-        async def one(group: list[int]) -> None:
-            answer = await self._write(
-                self.redis,
-                _keys(digests[position].listener.user_id for position in group),
-                msgpack.packb([changes[position] for position in group], use_bin_type=False),
+        users = [residents.users[row] for row in changes.rows.tolist()]
+        groups = self._groups(users)
+        values = _values(residents, changes, version)
+        calls = []
+        for group in groups:
+            first, last = group[0], group[-1]
+            # But for a cluster a group is one stretch.
+            theirs = (
+                values[EACH * first : EACH * (last + 1)]
+                if last - first + 1 == len(group)
+                else [value for at in group for value in values[EACH * at : EACH * (at + 1)]]
             )
-            refused.extend(digests[group[at - 1]] for at in answer)
-
-        await self._each(one, [digest.listener.user_id for digest in digests])
-        return refused
+            calls.append((keys.user(users[first]), msgpack.packb(theirs, use_bin_type=False)))
+        answers = await self._write.each(self.redis, calls)
+        refused = zip(groups, answers, strict=True)
+        return [users[group[position - 1]] for group, positions in refused for position in positions]
 
     async def rows(self, user_ids: Sequence[str], top: int) -> list[tuple[list[str], list[float]]]:
         """Return the `top` strongest artists of listeners and their stored weights; nothing of a bot's."""
@@ -191,7 +130,7 @@ class Listeners:
 
         Models are aligned, so a taste that an earlier one made may stand beside the others.
         """
-        length, size = tastes.length(dims), tastes.size(dims)
+        length, size = taste_codec.length(dims), taste_codec.size(dims)
         if not isinstance(self.redis, RedisCluster):
             users, parts = [], []
             for at in range(0, len(user_ids), TASTES_IN_A_SCRIPT):
@@ -201,18 +140,19 @@ class Listeners:
                 )
                 users += [asked[position - 1] for position in msgpack.unpackb(positions)]
                 parts.append(packed)
-            return users, tastes.sums(b"".join(parts), dims)
+            return users, taste_codec.sums(b"".join(parts), dims)
         pipeline = self.redis.pipeline(transaction=False)
         for user_id in user_ids:
             pipeline.get(keys.user_taste(user_id))
         found = await pipeline.execute() if user_ids else []
         held = [(user, taste) for user, taste in zip(user_ids, found, strict=True) if taste]
         held = [(user, taste) for user, taste in held if len(taste) == length]
-        return [user for user, _ in held], tastes.unpack([taste for _, taste in held], dims)
+        return [user for user, _ in held], taste_codec.unpack([taste for _, taste in held], dims)
 
     async def about(self, user_id: str) -> dict[str, str]:
         """Return the listener's hash, empty where there is no such listener."""
         found = await self.redis.hgetall(keys.user(user_id))
+        found.pop(b"state", None)
         return {field.decode(): value.decode() for field, value in found.items()}
 
     async def strongest(self, user_id: str, top: int) -> tuple[list[tuple[str, float]], int]:
@@ -224,8 +164,8 @@ class Listeners:
 
     async def forget(self, user_id: str) -> bool:
         """Erase a listener's own keys, all in one step. False: there were none."""
-        own = keys.user(user_id), keys.user_artists(user_id), keys.user_taste(user_id)
-        return bool(await self.redis.delete(*own))
+        every = keys.user, keys.user_artists, keys.user_taste, keys.user_waiting
+        return bool(await self.redis.delete(*(key(user_id) for key in every)))
 
     async def placed(self, user_ids: Sequence[str]) -> list[Listener]:
         """Read of listeners no more than their cohort and the move that brought them there."""
@@ -233,11 +173,12 @@ class Listeners:
 
         async def one(group: list[int]) -> None:
             answer = await self._places(self.redis, _keys(user_ids[at] for at in group))
-            for at, (rev, cohort, since, moved) in zip(group, answer, strict=True):
+            for at, (state, rev, cohort, since, moved) in zip(group, answer, strict=True):
                 found[at] = Listener(user_ids[at])
-                if rev:
+                if (state or rev) and moved:
                     place, _, origin = moved.decode().partition(" ")
-                    found[at] = Listener(user_ids[at], int(rev), cohort.decode(), origin, float(since), place)
+                    number = _state(state)[0] if state else -int(rev)
+                    found[at] = Listener(user_ids[at], number, cohort.decode(), origin, float(since), place)
 
         await self._each(one, user_ids)
         return found
@@ -248,54 +189,129 @@ def _unpack(answer: bytes) -> list[Any]:
     return unpacked
 
 
-def _fields(partitions: Sequence[str]) -> list[str]:
-    return [*FIELDS, *(f"o:{partition}" for partition in partitions)]
+def _state(state: bytes) -> tuple[int, int, int]:
+    rev, hour, hour_clicks = struct.unpack("<III", state)
+    return rev, hour, hour_clicks
 
 
-def _listener(want: Want, held: list[Any]) -> Listener:
-    fields, _, whole, affinities = held
-    _, rev, cohort, since, moved, clicks, first, last, bot, hour, *offsets = fields
-    if not rev:
-        return Listener(want.user_id, whole=True)
-    place, _, cohort_from = moved.decode().partition(" ")
-    of_hour, _, hour_clicks = hour.partition(b" ")
+def _listener(user_id: str, pairs: list[bytes], weights: list[bytes], taste: bytes) -> Listener:
+    fields = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    if state := fields.get(b"state"):
+        rev, hour, hour_clicks = _state(state)
+    else:  # written by an earlier version
+        rev = -int(fields[b"rev"])
+        hour, hour_clicks = (int(number) for number in fields[b"hour"].split())
+    place, _, origin = fields.get(b"moved", b"").decode().partition(" ")
     return Listener(
-        want.user_id,
-        int(rev),
-        cohort.decode(),
-        cohort_from,
-        float(since),
+        user_id,
+        rev,
+        fields.get(b"cohort", b"").decode(),
+        origin,
+        float(fields.get(b"cohort_since", 0.0)),
         place,
-        int(clicks),
-        float(first),
-        float(last),
-        bot == b"1",
-        int(of_hour),
-        int(hour_clicks),
-        {p: int(offset) for p, offset in zip(want.partitions, offsets, strict=True) if offset},
-        _weights(want.artists, affinities, bool(whole)),
-        bool(whole),
+        int(fields.get(b"clicks", 0)),
+        float(fields.get(b"first_seen", "inf")),
+        float(fields.get(b"last_seen", "-inf")),
+        fields.get(b"bot") == b"1",
+        hour,
+        hour_clicks,
+        {name[2:].decode(): int(offset) for name, offset in fields.items() if name.startswith(b"o:")},
+        {name.decode(): float(weight) for name, weight in zip(weights[::2], weights[1::2], strict=True)},
+        taste_codec.version(taste),
+        taste_codec.short_term(taste),
     )
 
 
-def _weights(asked: Sequence[str], affinities: list[Any], whole: bool) -> dict[str, float]:
-    if whole:
-        pairs = iter(affinities)
-        return {name.decode(): float(weight) for name, weight in zip(pairs, pairs, strict=True)}
-    return {name: float(weight) for name, weight in zip(asked, affinities, strict=True) if weight}
+def _values(residents: Residents, changes: Changes, version: int) -> list[Any]:
+    """Return what `write_listeners.lua` asks for, `EACH` elements a row; give the rows their next ``rev``."""
+    rows = changes.rows
+    before = residents.rev[rows]
+    # A first number by chance: one who is forgotten and comes back is not taken for who they were.
+    after = np.where(before > 0, before + 1, secrets.randbelow(1 << 31)) % (1 << 32)
+    after[after == 0] = 1
+    residents.rev[rows] = after
+    users, offset_fields = residents.users, [f"o:{source}" for source in residents.sources.names]
+    # Column by column, each at its place in the flat array. Numbers go as text: Redis takes five times as
+    # long to write them out as Python does.
+    values: list[Any] = [0] * (EACH * len(rows))
+    values[0::EACH] = [users[row] for row in rows.tolist()]
+    values[1::EACH] = _revisions(before)
+    values[2::EACH] = _tastes(residents, rows, version)
+    values[3::EACH] = _states(residents, rows)
+    values[4::EACH] = map(str, residents.clicks[rows].tolist())
+    values[5::EACH] = map(repr, residents.last_seen[rows].tolist())
+    values[6::EACH] = [offset_fields[source] for source in residents.source[rows].tolist()]
+    values[7::EACH] = map(str, residents.offset[rows].tolist())
+    weights = list(map(repr, changes.weight.tolist()))
+    artists = [residents.artists.names[artist] for artist in changes.artist.tolist()]
+    first = np.searchsorted(changes.owner, np.arange(len(rows) + 1))
+    numbers = np.diff(first)
+    begins = first[:-1].tolist()
+    values[8::EACH] = [weights[at] if n else "" for at, n in zip(begins, numbers.tolist(), strict=True)]
+    values[9::EACH] = [artists[at] if n else "" for at, n in zip(begins, numbers.tolist(), strict=True)]
+    rare = changes.described | (before < 0) | (numbers > 1)
+    if named := [*changes.turned, *changes.dropped, *changes.waiting, *changes.waited]:
+        rare |= np.isin(rows, named)
+    for at in np.flatnonzero(rare).tolist():
+        row, rest = int(rows[at]), slice(int(first[at]) + 1, int(first[at + 1]))
+        others = [part for pair in zip(weights[rest], artists[rest], strict=True) for part in pair]
+        values[EACH * at + 10] = [
+            (_described(residents, row) if changes.described[at] else [])
+            + (_offsets(residents, row) if row in changes.turned else []),
+            [residents.artists.names[artist] for artist in changes.dropped.get(row, ())],
+            others,
+            _waiting(changes.waiting.get(row, ())),
+            _places(changes.waited.get(row, ())),
+        ]
+    return values
 
 
-def _change(digest: Digest, taste: bytes | bool) -> list[object]:
-    # Numbers go as text: Redis takes five times as long to write them out as Python does.
-    listener = digest.listener
-    fields = ["clicks", str(listener.clicks), "last_seen", repr(listener.last_seen)]
-    fields += ["first_seen", repr(listener.first_seen), "hour", f"{listener.hour} {listener.hour_clicks}"]
-    for partition, offset in listener.offsets.items():
-        fields += (f"o:{partition}", str(offset))
-    if listener.bot or listener.rev == 0:
-        fields += ("bot", str(int(listener.bot)))
-    if digest.moves or listener.rev == 0:
-        fields += ("cohort", listener.cohort, "cohort_since", repr(listener.cohort_since))
-        fields += ("moved", f"{listener.moved} {listener.cohort_from}")
-    affinities = [part for name, weight in digest.affinities.items() for part in (repr(weight), name)]
-    return [listener.rev, fields, affinities, digest.dropped, taste]
+def _tastes(residents: Residents, rows: npt.NDArray[np.int64], version: int) -> list[bytes]:
+    if not version:
+        return [b""] * len(rows)
+    packed = (residents.taste[rows], residents.exponent[rows], residents.short_term[rows])
+    return taste_codec.pack(*packed, version)
+
+
+def _states(residents: Residents, rows: npt.NDArray[np.int64]) -> list[bytes]:
+    states = np.empty(len(rows), dtype=STATE)
+    for name in STATE.names or ():
+        states[name] = getattr(residents, name)[rows]
+    joined, step = states.tobytes(), STATE.itemsize
+    return [joined[at : at + step] for at in range(0, len(joined), step)]
+
+
+def _revisions(revs: npt.NDArray[np.int64]) -> list[bytes]:
+    packed = revs.astype("<u4").tobytes()
+    revisions = [packed[at : at + 4] for at in range(0, len(packed), 4)]
+    for at in np.flatnonzero(revs <= 0).tolist():
+        revisions[at] = b"rev:%d" % -revs[at] if revs[at] else b""
+    return revisions
+
+
+def _described(residents: Residents, row: int) -> list[Any]:
+    names = residents.cohorts.names
+    fields = [
+        "cohort",
+        names[residents.cohort[row]],
+        "cohort_since",
+        repr(float(residents.cohort_since[row])),
+    ]
+    fields += ["moved", f"{residents.moved(row)} {names[residents.cohort_from[row]]}"]
+    if residents.clicks[row]:  # else all that there is waits for its song
+        fields += ["first_seen", repr(float(residents.first_seen[row])), "bot", str(int(residents.bot[row]))]
+    return fields
+
+
+def _offsets(residents: Residents, row: int) -> list[str]:
+    pairs = residents.offsets(row).items()
+    return [part for source, offset in pairs for part in (f"o:{source}", str(offset))]
+
+
+def _places(clicks: Iterable[Click]) -> list[str]:
+    return [f"{click.partition}:{click.offset}" for click in clicks]
+
+
+def _waiting(clicks: Sequence[Click]) -> list[Any]:
+    packed = [msgpack.packb((click.ts, click.song_id, click.action)) for click in clicks]
+    return [part for pair in zip(_places(clicks), packed, strict=True) for part in pair]

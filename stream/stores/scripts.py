@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
@@ -15,6 +16,8 @@ from stream.connect import AnyRedis
 
 __all__ = ["Call", "Script", "call_all"]
 
+LANES = 12  # calls on their way at once: a client of a cluster has 100 connections to a node
+
 
 class Script:
     """One Lua script: sent by its digest, and in full where the server has not seen it yet."""
@@ -22,6 +25,7 @@ class Script:
     def __init__(self, name: str) -> None:
         self._text = files("stream.stores").joinpath(f"lua/{name}.lua").read_text(encoding="utf-8")
         self.digest = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+        self._lanes = asyncio.Semaphore(LANES)
 
     async def __call__(
         self, redis: AnyRedis, keys: Sequence[str | bytes], *arguments: bytes | str | float
@@ -31,6 +35,28 @@ class Script:
             return await redis.evalsha(self.digest, len(keys), *keys, *arguments)
         except exceptions.NoScriptError:
             return await redis.eval(self._text, len(keys), *keys, *arguments)
+
+    async def each(self, redis: AnyRedis, calls: Sequence[tuple[str, bytes]]) -> list[Any]:
+        """Run it once for each key and argument; on a Redis that is no cluster all go out at once.
+
+        Redis answers others in between: it reads some 16 KB of what a client has sent, and turns to the next.
+        """
+        if isinstance(redis, RedisCluster):
+            return list(await asyncio.gather(*(self._in_lane(redis, *call) for call in calls)))
+        pipeline = redis.pipeline(transaction=False)
+        for key, value in calls:
+            pipeline.evalsha(self.digest, 1, key, value)
+        answers = await pipeline.execute(raise_on_error=False)
+        for at, answer in enumerate(answers):
+            if isinstance(answer, exceptions.NoScriptError):
+                answers[at] = await self(redis, [calls[at][0]], calls[at][1])
+            elif isinstance(answer, Exception):
+                raise answer
+        return list(answers)
+
+    async def _in_lane(self, redis: AnyRedis, key: str, value: bytes) -> Any:
+        async with self._lanes:
+            return await self(redis, [key], value)
 
     async def load(self, redis: AnyRedis) -> None:
         """Let the server know it."""

@@ -10,8 +10,6 @@ import pytest
 
 from models.affinity import ForwardDecay
 from models.listener import Listener, Move
-from models.model import Model
-from models.update import Digest
 from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
@@ -23,6 +21,7 @@ from stream.wire.events import Song
 from tests.cli.in_process import InProcess
 from tests.cli.service import ARTISTS, MEMBERS, NOW, model_of, taste_of
 from tests.refrain_command import Refrain
+from tests.stream.written import write
 
 
 @pytest.fixture
@@ -57,22 +56,23 @@ def service(
         await guard_decay(redis, decay)
         songs = [Song(song_id=f"s-{a}", artist_ids=[a], artist_names=[name]) for a, name in ARTISTS.items()]
         await Catalogue(redis).put(songs)
-        listeners = Listeners(redis, settings.max_artists)
+        listeners = Listeners(redis)
         cohorts, model = Cohorts(redis, listeners), model_of(version=4, created_at=NOW)
         await cohorts.describe(model, model.standing_out(5), 3600)
         await Snapshots(redis).publish(model)
-        digests = [_digest(user, cohort, model, decay) for cohort, users in MEMBERS.items() for user in users]
-        assert await listeners.write(digests, model.version) == []
-        await cohorts.follow([Move(d.listener.user_id, "", d.listener.cohort, NOW) for d in digests])
+        everybody = [_listener(user, cohort, decay) for cohort, users in MEMBERS.items() for user in users]
+        tastes = [taste_of(model, listener.affinities) for listener in everybody]
+        assert await write(listeners, everybody, tastes, version=model.version) == []
+        await cohorts.follow([Move(each.user_id, "", each.cohort, NOW) for each in everybody])
 
     with_redis(fill)
     return settings
 
 
-def _digest(user: str, cohort: str, model: Model, decay: ForwardDecay) -> Digest:
+def _listener(user: str, cohort: str, decay: ForwardDecay) -> Listener:
     own = "a1" if cohort == "c1" else "a2"
     affinities = {own: decay.stored(8.0, NOW), "a3": decay.stored(2.0, NOW)}
-    listener = Listener(
+    return Listener(
         user,
         cohort=cohort,
         cohort_since=NOW - 3600,
@@ -81,5 +81,5 @@ def _digest(user: str, cohort: str, model: Model, decay: ForwardDecay) -> Digest
         last_seen=NOW,
         bot=user == "robot",
         offsets={"0": 7},
+        affinities=affinities,
     )
-    return Digest(listener, True, affinities, [], taste_of(model, affinities), [])

@@ -55,7 +55,7 @@ def test_nothing_of_a_forgotten_listener_is_left(
 
 def test_sizes_follow(service: Settings, refrain: Refrain, with_redis: WithRedis) -> None:
     assert refrain.run("forget", "u1").returncode == 0
-    sizes = with_redis(lambda redis: Cohorts(redis, Listeners(redis, 9)).sizes())
+    sizes = with_redis(lambda redis: Cohorts(redis, Listeners(redis)).sizes())
     assert sizes == {"c1": 2, "c2": 2}
 
 
@@ -86,7 +86,7 @@ def test_a_full_redis_forgets_all_the_same(
         with_redis(lambda redis: redis.config_set("maxmemory", "0"))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["told_of_releases"] == 1
-    sizes = with_redis(lambda redis: Cohorts(redis, Listeners(redis, 9)).sizes())
+    sizes = with_redis(lambda redis: Cohorts(redis, Listeners(redis)).sizes())
     assert sizes == {"c1": 2, "c2": 2}
 
 

@@ -57,7 +57,7 @@ def test_a_cohort_is_found_by_its_id_in_any_case(service: Settings, refrain: Ref
 
 def test_a_cohorts_history_is_shown(service: Settings, refrain: Refrain, with_redis: WithRedis) -> None:
     async def lives_on(redis: AnyRedis) -> None:
-        cohorts = Cohorts(redis, Listeners(redis, 200))
+        cohorts = Cohorts(redis, Listeners(redis))
         model = model_of(version=4, created_at=NOW)
         split = {"cohort_ids": ("c1", "c3"), "labels": ("rock · Radiohead", "Björk"), "parents": ("", "c1")}
         later = {
@@ -222,7 +222,7 @@ def clicked(
     """A listener who has clicked these artists one after the other, just now."""
 
     async def apply(redis: AnyRedis) -> None:
-        listeners = Listeners(redis, settings.max_artists)
+        listeners = Listeners(redis)
         clicks = [Click(user, "1", at, NOW + at, "s", (a,), "play") for at, a in enumerate(artists)]
         rules = Rules(ForwardDecay(half_life=settings.half_life), bot_clicks_per_hour=bound)
         model = model_of(version=4, created_at=NOW)

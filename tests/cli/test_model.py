@@ -111,7 +111,7 @@ def test_cohorts_are_called_what_the_version_that_serves_calls_them(
 ) -> None:
     async def newer(redis: AnyRedis) -> None:
         model = replace(model_of(5, NOW + 5), labels=("Other", "Names"))
-        await Cohorts(redis, Listeners(redis, 200)).describe(model, model.standing_out(APART), 3600)
+        await Cohorts(redis, Listeners(redis)).describe(model, model.standing_out(APART), 3600)
         await Snapshots(redis).publish(model)
 
     with_redis(newer)

@@ -1,21 +1,21 @@
-"""Listeners in a dictionary instead of Redis: what the properties of digesting are tested with.
+"""Listeners in a dictionary instead of Redis: what the properties of updates are tested with.
 
-It gives and takes what `stream.stores.listeners` does: a part of a row or the whole, tastes in single
-precision, and tastes of another model not at all.
+It gives and takes what `stream.stores.listeners` does, in half precision what that has in half precision.
+With `resident`, listeners stay in memory from batch to batch.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from models.listener import Click, Listener, Move, Rules
 from models.model import Model
-from models.update import Digest, digest
-from stream.stores import taste_codec as tastes
+from models.residents import Residents
+from models.update import Changes, update
+from stream.stores import taste_codec
 from tests.consumers.small_model import small_model
 
 __all__ = ["Notebook"]
@@ -29,71 +29,57 @@ class Notebook:
 
     rules: Rules
     model: Model | None = field(default_factory=small_model)
+    resident: bool = False
     listeners: dict[str, Listener] = field(default_factory=dict)
     tastes: dict[str, bytes] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
+    held: Residents = field(default_factory=Residents)
 
     def apply(self, batch: Sequence[Click]) -> None:
-        clicks: dict[str, list[Click]] = {}
-        for click in batch:
-            clicks.setdefault(click.user_id, []).append(click)
-        self.digest(clicks)
+        self._update(batch, [])
 
-    def digest(self, clicks: Mapping[str, Sequence[Click]]) -> None:
-        found = [self._read(user, own) for user, own in clicks.items()]
-        matrix = self._tastes(found) if self.model else None
-        for entry in digest(found, matrix, list(clicks.values()), self.model, self.rules, NOW):
-            self.moves += entry.moves
-            if entry.changed:
-                self._write(entry)
+    def take_over(self, users: Sequence[str]) -> None:
+        self._update([], users)
 
-    def _read(self, user: str, clicks: Sequence[Click]) -> Listener:
-        kept = self.listeners.get(user)
-        if kept is None:
-            return Listener(user)
-        asked = {artist for click in clicks for artist in click.artist_ids}
-        fresh = self.model is None or self.tastes.get(user, b"").startswith(self._head)
-        whole = not fresh or len(kept.affinities) + len(asked) > self.rules.max_artists
-        listener = copy.deepcopy(kept)
-        listener.whole = whole
-        if not whole:
-            listener.affinities = {a: w for a, w in kept.affinities.items() if a in asked}
-        listener.offsets = {p: kept.offsets[p] for p in {c.partition for c in clicks} if p in kept.offsets}
-        return listener
+    def _update(self, clicks: Sequence[Click], others: Sequence[str]) -> None:
+        users = dict.fromkeys([*(click.user_id for click in clicks), *others])
+        if not self.resident:
+            self.held = Residents()
+        missing = [user for user in users if user not in self.held.index]
+        self.held.add([self._read(user) for user in missing], self.model)
+        changes = update(self.held, clicks, others, self.model, self.rules, NOW)
+        self.moves += changes.moves
+        for at, row in enumerate(changes.rows.tolist()):
+            self._write(row, changes.owner == at, changes)
 
-    def _tastes(self, listeners: Sequence[Listener]) -> np.ndarray:
-        assert self.model is not None
-        rows = np.zeros((len(listeners), self.model.n_dims))
-        for row, listener in enumerate(listeners):
-            taste = self.tastes.get(listener.user_id, b"")
-            if taste.startswith(self._head):
-                rows[row] = tastes.unpack([taste], self.model.n_dims)[0]
-        return rows
+    def _read(self, user: str) -> Listener:
+        return self.listeners.get(user, Listener(user))
 
-    @property
-    def _head(self) -> bytes:
-        assert self.model is not None
-        return tastes.head(self.model.version, self.model.n_dims)
-
-    def _write(self, entry: Digest) -> None:
-        user = entry.listener.user_id
-        before = self.listeners.get(user, Listener(user))
-        assert before.rev == entry.listener.rev
-        affinities = {a: w for a, w in before.affinities.items() if a not in entry.dropped}
-        new = copy.deepcopy(entry.listener)
-        new.affinities = affinities | entry.affinities
-        new.offsets = before.offsets | entry.listener.offsets
-        new.rev += 1
-        if not entry.moves and before.rev:  # as write_listeners.lua: only a move changes these
-            new.cohort, new.cohort_from = before.cohort, before.cohort_from
-            new.cohort_since, new.moved = before.cohort_since, before.moved
-        self.listeners[user] = new
-        if entry.taste is not None:
-            assert self.model is not None
-            (self.tastes[user],) = tastes.pack(
-                entry.taste[None, :], entry.listener.lately[None, :], self.model.version
-            )
+    def _write(self, row: int, own: np.ndarray, changes: Changes) -> None:
+        """Write only what the changes name, as the store does."""
+        new = self.held.listener(row)
+        before = self.listeners.get(new.user_id, Listener(new.user_id))
+        assert before.rev == new.rev
+        names = self.held.artists.names
+        gone = {names[artist] for artist in changes.dropped.get(row, ())}
+        kept = {artist: weight for artist, weight in before.affinities.items() if artist not in gone}
+        pairs = zip(changes.artist[own].tolist(), changes.weight[own].tolist(), strict=True)
+        new.affinities = kept | {names[artist]: weight for artist, weight in pairs}
+        if not changes.described[changes.rows == row].item():
+            for name in ("cohort", "cohort_from", "cohort_since", "moved", "first_seen", "bot"):
+                setattr(new, name, getattr(before, name))
+        if row not in changes.turned:
+            now = self.held.sources.names[self.held.source[row]]
+            new.offsets = before.offsets | {now: new.offsets[now]}
+        new.rev = self.held.rev[row] = before.rev + 1
+        if self.model is not None:
+            at = np.array([row])
+            columns = self.held.taste[at], self.held.exponent[at], self.held.short_term[at]
+            (packed,) = taste_codec.pack(*columns, self.model.version)
+            self.tastes[new.user_id] = packed
+            new.made_by, new.short_term = taste_codec.version(packed), taste_codec.short_term(packed)
+        self.listeners[new.user_id] = new
 
     def taste(self, user: str) -> np.ndarray:
         assert self.model is not None
-        return tastes.unpack([self.tastes[user]], self.model.n_dims)[0]
+        return taste_codec.unpack([self.tastes[user]], self.model.n_dims)[0]

@@ -11,13 +11,13 @@ from models.audience import aim
 from models.listener import Listener, Move
 from models.model import Model
 from models.taste import unit
-from models.update import Digest
 from stream.connect import open_redis
 from stream.settings import Settings
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Snapshots
 from tests.consumers.small_model import small_model
+from tests.stream.written import write
 
 __all__ = ["MEMBERS", "names", "place", "scores", "use"]
 
@@ -57,21 +57,29 @@ async def _place(
     settings: Settings, members: Mapping[str, Sequence[str]], model: Model, bots: set[str]
 ) -> None:
     redis = await open_redis(settings)
-    listeners = Listeners(redis, settings.max_artists)
+    listeners = Listeners(redis)
     cohorts = Cohorts(redis, listeners)
     who = [(user, cohort) for cohort, users in members.items() for user in users]
-    await listeners.write([_digest(user, cohort, model, user in bots) for user, cohort in who], model.version)
+    everybody = [_listener(user, cohort, user in bots) for user, cohort in who]
+    tastes = [taste(user, model) for user, _ in who]
+    await write(listeners, everybody, tastes, version=model.version)
     await cohorts.describe(model, model.standing_out(3), 3600)
     await cohorts.follow([Move(user, "", cohort, 0.0) for user, cohort in who])
     await Snapshots(redis).publish(model)
     await redis.aclose()
 
 
-def _digest(user: str, cohort: str, model: Model, bot: bool) -> Digest:
-    listener = Listener(
-        user, cohort=cohort, clicks=1, first_seen=1.0, last_seen=1.0, bot=bot, offsets={"0": 1}
+def _listener(user: str, cohort: str, bot: bool) -> Listener:
+    return Listener(
+        user,
+        cohort=cohort,
+        clicks=1,
+        first_seen=1.0,
+        last_seen=1.0,
+        bot=bot,
+        offsets={"0": 1},
+        affinities={"a0": 1.0},
     )
-    return Digest(listener, True, {"a0": 1.0}, [], taste(user, model), [])
 
 
 def use(settings: Settings, version: int) -> None:

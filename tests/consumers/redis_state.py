@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 import redis
 
+from models.taste import unit
 from stream.stores import taste_codec as tastes
+from stream.stores.listeners import STATE
 
-__all__ = ["State", "assert_agrees", "assert_same", "read_state"]
+__all__ = ["HALF", "State", "assert_agrees", "assert_same", "read_state"]
 
 WRITES = {"rev"}  # how often and in which steps is not what clicks say
+HALF = 2e-3  # tastes are held in half precision
 
 
 @dataclass
@@ -64,7 +67,9 @@ def _read(client: redis.Redis, key: str, state: State) -> None:
 
 
 def _text(fields: dict[bytes, bytes]) -> dict[str, str]:
+    state = np.frombuffer(fields.pop(b"state"), dtype=STATE)[0]
     text = {name.decode(): value.decode() for name, value in fields.items()}
+    text |= {name: str(state[name]) for name in STATE.names or ()}
     if "moved" in text:  # where from depends on how clicks were cut into batches
         text["moved"] = text["moved"].partition(" ")[0]
     return text
@@ -87,7 +92,7 @@ def assert_agrees(state: State) -> None:
 
 
 def assert_same(state: State, other: State) -> None:
-    """Every record, every sorted set to a relative 1e-9, every set exactly, tastes to 1e-6."""
+    """Every record, every sorted set to a relative 1e-9, every set exactly, unit tastes to `HALF`."""
     assert _records(state) == _records(other)
     assert state.artists.keys() == other.artists.keys()
     for user, affinities in state.artists.items():
@@ -97,7 +102,7 @@ def assert_same(state: State, other: State) -> None:
     assert state.tastes.keys() == other.tastes.keys()
     for user, taste in state.tastes.items():
         assert tastes.version(taste) == tastes.version(other.tastes[user])
-        assert np.allclose(*_unit(taste, other.tastes[user]), rtol=0, atol=1e-6), user
+        assert np.allclose(*_unit(taste, other.tastes[user]), rtol=0, atol=HALF), user
 
 
 def _records(state: State) -> dict[str, dict[str, Any]]:
@@ -106,6 +111,4 @@ def _records(state: State) -> dict[str, dict[str, Any]]:
 
 def _unit(*packed: bytes) -> list[np.ndarray]:
     dims = int.from_bytes(packed[0][2:4], "little")
-    rows = [tastes.unpack([taste], dims)[0] for taste in packed]
-    scale = max(np.abs(row).max() for row in rows) or 1.0
-    return [row / scale for row in rows]
+    return list(unit(tastes.unpack(packed, dims)))

@@ -59,7 +59,7 @@ def test_pulls_add_up_to_a_listeners_score_for_a_release(affinities: dict[str, f
 def test_it_says_by_how_much_the_second_is_farther(
     affinities: dict[str, float], cohort: str, lately: list[float]
 ) -> None:
-    found = placement(listener(affinities, cohort=cohort, lately=np.array(lately)), MODEL, RULES)
+    found = placement(listener(affinities, cohort=cohort, short_term=np.array(lately)), MODEL, RULES)
     if found.cohort:
         assert found.second not in ("", found.cohort)
         assert (found.ahead < 0) == (found.reason == "stays")
@@ -86,7 +86,7 @@ def test_who_is_near_two_cohorts_stays_in_the_one_they_are_in(world: World, mode
 def test_last_clicks_of_another_scene_decide(world: World, model: Model) -> None:
     old, new = ({f"s{scene}a{number}": 5.0 for number in range(6)} for scene in (1, 2))
     home, there = (placement(listener(artists), model, RULES).cohort for artists in (old, new))
-    found = placement(listener(old, cohort=home, lately=taste_of(new, model)), model, RULES)
+    found = placement(listener(old, cohort=home, short_term=taste_of(new, model)), model, RULES)
     assert (found.cohort, found.reason, found.by_taste) == (there, "lately", home)
 
 

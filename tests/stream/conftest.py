@@ -26,7 +26,7 @@ async def redis(request: pytest.FixtureRequest) -> AsyncIterator[AnyRedis]:
 
 @pytest.fixture
 def listeners(redis: AnyRedis) -> Listeners:
-    return Listeners(redis, MAX_ARTISTS)
+    return Listeners(redis)
 
 
 @pytest.fixture

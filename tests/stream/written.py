@@ -3,56 +3,105 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from models.listener import Listener
-from models.update import Digest
-from stream.stores.listeners import Listeners, Want
+from models.residents import Residents
+from models.update import Changes
+from stream.stores.listeners import Listeners
 
-__all__ = ["VERSION", "digest_of", "put", "read_whole"]
+__all__ = ["VERSION", "listener_of", "put", "read_one", "write"]
 
 VERSION = 7
 DIMS = 4
 
 
-def digest_of(
-    user: str,
-    affinities: Mapping[str, float] | None = None,
+def listener_of(user: str, affinities: Mapping[str, float] | None = None, **fields: Any) -> Listener:
+    """A listener as clicks leave them; `fields` are those of `Listener`."""
+    usual = {
+        "cohort_since": 100.0,
+        "moved": "0:1",
+        "clicks": 3,
+        "first_seen": 50.5,
+        "last_seen": 100.25,
+        "hour": 4,
+        "hour_clicks": 2,
+        "offsets": {"0": 1},
+    }
+    return Listener(user, affinities=dict(affinities or {}), **usual | fields)
+
+
+async def write(
+    store: Listeners,
+    listeners: Sequence[Listener],
+    tastes: npt.ArrayLike | None = None,
     *,
-    rev: int = 0,
-    cohort: str = "",
-    bot: bool = False,
-    offsets: Mapping[str, int] | None = None,
     dropped: Sequence[str] = (),
-    taste: Sequence[float] | None = None,
-) -> Digest:
-    """A listener as digesting left them."""
-    listener = Listener(
-        user,
-        rev=rev,
-        cohort=cohort,
-        cohort_since=100.0,
-        moved="0:1",
-        clicks=3,
-        first_seen=50.5,
-        last_seen=100.25,
-        bot=bot,
-        hour=4,
-        hour_clicks=2,
-        offsets=dict(offsets or {}),
-    )
-    row = None if taste is None else np.array(taste)
-    return Digest(listener, True, dict(affinities or {}), list(dropped), row, [])
+    described: bool = True,
+    version: int = VERSION,
+) -> list[str]:
+    """Write listeners whose records are at the `rev` that each has; return those refused.
+
+    Parameters
+    ----------
+    tastes
+        Raw sums, shape (n, d), which the model of this version made; None leaves tastes as they are.
+    dropped
+        Artists that each of them no longer keeps.
+    """
+    residents = Residents()
+    rows = residents.add(listeners, model=None)
+    if tastes is not None:
+        _set_tastes(residents, rows, listeners, np.asarray(tastes, dtype=np.float64))
+    places, owner = residents.places(rows, residents.count[rows])
+    artist, weight = residents.artist[places].astype(np.int64), residents.weight[places]
+    changes = Changes(rows, np.full(len(rows), described), owner, artist, weight)
+    if dropped:
+        gone = [residents.artists.place(name) for name in dropped]
+        changes.dropped = dict.fromkeys(rows.tolist(), gone)
+    refused = await store.write(residents, changes, 0 if tastes is None else version)
+    await _write_other_offsets(store, residents, refused)
+    return refused
 
 
-async def put(store: Listeners, *digests: Digest) -> None:
-    """Write listeners who are not there yet, or are at the `rev` that the digest says."""
-    assert await store.write(list(digests), VERSION) == []
+def _set_tastes(
+    residents: Residents,
+    rows: npt.NDArray[np.int64],
+    listeners: Sequence[Listener],
+    tastes: npt.NDArray[np.float64],
+) -> None:
+    shape = (len(residents.rev), tastes.shape[1])
+    residents.taste, residents.short_term = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    residents.set_taste(rows, tastes)
+    for row, listener in zip(rows, listeners, strict=True):
+        if listener.short_term is not None:
+            residents.short_term[row] = listener.short_term
 
 
-async def read_whole(store: Listeners, user: str, partitions: Sequence[str] = ()) -> Listener:
-    """Read one listener with all artists."""
-    # A model that made nobody's taste: every row is whole.
-    (listener,), _ = await store.read([Want(user, tuple(partitions))], (VERSION + 1, DIMS))
+async def _write_other_offsets(store: Listeners, residents: Residents, refused: Sequence[str]) -> None:
+    # One write sets the offset of the source that the last click came from.
+    no_number, no_weight = np.zeros(0, dtype=np.int64), np.zeros(0)
+    for row, offsets in residents.other_offsets.items():
+        for source, offset in offsets.items() if residents.users[row] not in refused else ():
+            residents.source[row], residents.offset[row] = source, offset
+            once = Changes(np.array([row]), np.array([False]), no_number, no_number, no_weight)
+            assert await store.write(residents, once, 0) == []
+
+
+async def put(
+    store: Listeners, *listeners: Listener, tastes: npt.ArrayLike | None = None, **more: Any
+) -> None:
+    """Write listeners over whatever records of them there are; `more` is what `write` takes."""
+    for listener, found in zip(
+        listeners, await store.read([each.user_id for each in listeners]), strict=True
+    ):
+        listener.rev = found.rev
+    assert await write(store, listeners, tastes, **more) == []
+
+
+async def read_one(store: Listeners, user: str) -> Listener:
+    (listener,) = await store.read([user])
     return listener

@@ -1,10 +1,10 @@
 -- Where each listener's own record places them: the cohort, and the move that brought them there.
 --
 -- KEYS   for each listener: user:{ID}
--- result [[rev, cohort, cohort_since, moved], ...]; nothing but false where there is no such listener
+-- result [[state, rev, cohort, cohort_since, moved], ...]; nothing but false where there is no such listener
 
 local places = {}
 for i, user in ipairs(KEYS) do
-  places[i] = redis.call('HMGET', user, 'rev', 'cohort', 'cohort_since', 'moved')
+  places[i] = redis.call('HMGET', user, 'state', 'rev', 'cohort', 'cohort_since', 'moved')
 end
 return places

@@ -1,35 +1,79 @@
 -- Writes what clicks (or a new model) made of some listeners: each listener wholly or not at all.
 --
--- KEYS   for each listener: user:{ID}; the braces keep its :artists and :taste in the same slot
--- ARGV   1: msgpack [[rev, [field, value, ...], [weight, artist, ...], [artist, ...], taste or false], ...]
---           rev: the revision that was read (0: no such listener yet); fields to set; affinities to set;
---           artists to drop (before that); the new taste.
--- result the positions (from 1) of listeners that were NOT written, because somebody else wrote since `rev`.
+-- KEYS   1: user:{ID} of the first; on a cluster all of them are in its slot
+-- ARGV   1: msgpack, one flat array; for each listener
+--             the listener
+--             the revision that was read: the first 4 bytes of the field `state`, '' for no such listener, or
+--               'rev:N' where an earlier version wrote it
+--             the new taste, or ''
+--             values of the fields state, clicks and last_seen; a field for the offset, and the offset
+--             a weight and an artist to set, or '' twice
+--             0, or what is rarer: [[field, value, ...] to set, [artist, ...] to drop, [weight, artist, ...]
+--               to set, [field, value, ...] to let wait in user:{ID}:waiting, [field, ...] that have waited]
+-- result the positions (from 1) of listeners that were NOT written, because somebody else wrote since
 
 local STEP = 1000  -- Lua passes at most some 8,000 arguments
+local values = cmsgpack.unpack(ARGV[1])
+
 local function in_steps(command, key, arguments)
-  local done = 0
   for first = 1, #arguments, STEP do
-    done = done + redis.call(command, key, unpack(arguments, first, math.min(first + STEP - 1, #arguments)))
+    redis.call(command, key, unpack(arguments, first, math.min(first + STEP - 1, #arguments)))
   end
-  return done
 end
 
-local refused = {}
-for i, change in ipairs(cmsgpack.unpack(ARGV[1])) do
-  local user, artists, taste_key = KEYS[i], KEYS[i] .. ':artists', KEYS[i] .. ':taste'
-  local rev, fields, affinities, dropped, taste = unpack(change)
-  local held = redis.call('HMGET', user, 'rev', 'kept')
-  if tonumber(held[1] or 0) ~= rev then
-    refused[#refused + 1] = i
-  else
-    -- Dropped first: an artist may be dropped by one click and come back by the next.
-    local gone = in_steps('ZREM', artists, dropped)
-    local kept = (held[2] or 0) - gone + in_steps('ZADD', artists, affinities)
-    redis.call('HSET', user, 'rev', rev + 1, 'kept', kept, unpack(fields))
-    if taste then
-      redis.call('SET', taste_key, taste)
+local function is_read(user, revision)
+  if #revision > 4 then
+    return redis.call('HGET', user, 'rev') == revision:sub(5)
+  end
+  local state = redis.call('HGET', user, 'state')
+  if state then
+    return state:sub(1, 4) == revision
+  end
+  return revision == '' and redis.call('EXISTS', user) == 0
+end
+
+local function have_waited(user, fields)
+  for _, field in ipairs(fields) do
+    if redis.call('HEXISTS', user .. ':waiting', field) == 0 then
+      return false
     end
+  end
+  return true
+end
+
+local function write_rest(user, revision, more)
+  local fields, dropped, weights, waiting, waited = unpack(more)
+  in_steps('HSET', user, fields)
+  in_steps('ZREM', user .. ':artists', dropped)
+  in_steps('ZADD', user .. ':artists', weights)
+  in_steps('HSET', user .. ':waiting', waiting)
+  in_steps('HDEL', user .. ':waiting', waited)
+  if #revision > 4 then
+    redis.call('HDEL', user, 'rev', 'kept', 'hour')
+  end
+end
+
+local EACH = 11
+local refused = {}
+for at = 1, #values, EACH do
+  local user, revision, taste = 'user:{' .. values[at] .. '}', values[at + 1], values[at + 2]
+  local weight, more = values[at + 8], values[at + 10]
+  if is_read(user, revision) and (more == 0 or have_waited(user, more[5])) then
+    redis.call(
+      'HSET', user, 'state', values[at + 3], 'clicks', values[at + 4], 'last_seen', values[at + 5],
+      values[at + 6], values[at + 7]
+    )
+    if more ~= 0 then
+      write_rest(user, revision, more)
+    end
+    if weight ~= '' then
+      redis.call('ZADD', user .. ':artists', weight, values[at + 9])
+    end
+    if taste ~= '' then
+      redis.call('SET', user .. ':taste', taste)
+    end
+  else
+    refused[#refused + 1] = (at - 1) / EACH + 1
   end
 end
 return refused

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
+import stream.stores.listeners
 from consumers.ingest.apply import Applier
 from models.affinity import ForwardDecay
 from models.listener import Click, Move, Rules
 from models.model import Model
 from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
+from stream.stores import keys
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 from tests.consumers.redis_state import State, assert_agrees, assert_same, read_state
@@ -28,7 +31,7 @@ class Died(BaseException):
 
 
 class Mortal:
-    """A Redis client whose process dies just before its n-th round trip."""
+    """A Redis client whose process dies just before its n-th script or round trip, also in a pipeline."""
 
     def __init__(self, redis: AnyRedis, trips: float = float("inf")) -> None:
         self._redis = redis
@@ -50,29 +53,32 @@ class Mortal:
         pipeline = self._redis.pipeline(transaction=transaction)
         execute = pipeline.execute
 
-        async def trip() -> Any:
-            self._trip()
-            return await execute()
+        async def trip(**options: Any) -> Any:
+            number = len(pipeline)
+            if number <= self.left:
+                self.left -= number
+                return await execute(**options)
+            del pipeline.command_stack[int(self.left) :]
+            self.left = 0
+            await execute(**options)
+            raise Died
 
         pipeline.execute = trip
         return pipeline
 
 
-class Whole:
-    """Clicks applied, then member sets, as an ingester does it."""
+class Process:
+    """Clicks applied, then member sets, as an ingester does it; listeners stay in its memory."""
 
     def __init__(self, redis: Any) -> None:
-        self.listeners = Listeners(redis, RULES.max_artists)
+        self.listeners = Listeners(redis)
         self.cohorts = Cohorts(redis, self.listeners)
+        self.applier = Applier(self.listeners, RULES)
 
     async def apply(self, clicks: dict[str, list[Click]], model: Model | None, now: float) -> list[Move]:
-        moves = await Applier(self.listeners, RULES).apply(clicks, model, now)
+        moves = await self.applier.apply(clicks, model, now)
         await self.cohorts.follow(moves)
         return moves
-
-
-def applier(redis: Any) -> Whole:
-    return Whole(redis)
 
 
 def by_user(clicks: Iterable[Click]) -> dict[str, list[Click]]:
@@ -102,15 +108,17 @@ async def run(settings: Settings, batches: list[list[Click]], model: Model) -> S
     """All in order, nobody dies; in a database that is emptied first."""
     redis = await open_redis(settings)
     await redis.flushdb()
+    process = Process(redis)
     for batch in batches:
-        await applier(redis).apply(by_user(batch), model, NOW)
+        await process.apply(by_user(batch), model, NOW)
     await redis.aclose()
     return await asyncio.to_thread(read_state, settings.redis)
 
 
 async def test_a_death_before_any_round_trip_is_mended_by_what_kafka_delivers_again(
-    settings: Settings,
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(stream.stores.listeners, "IN_A_SCRIPT", 2)  # of five listeners
     clicks, model = history(), small_model()
     batches = [clicks[:9], clicks[9:16], clicks[16:]]
     expected = await run(settings, batches, model)
@@ -119,18 +127,19 @@ async def test_a_death_before_any_round_trip_is_mended_by_what_kafka_delivers_ag
     deaths = 0
     for trips in range(100):
         await redis.flushdb()
-        mortal = Mortal(redis, trips)
+        process = Process(Mortal(redis, trips))
         try:
             for at, batch in enumerate(batches):
                 done = at
-                await applier(mortal).apply(by_user(batch), model, NOW)
+                await process.apply(by_user(batch), model, NOW)
             break
         except Died:
             deaths += 1
         # Offsets are committed up to the batch in hand; its clicks come again, cut in another way.
         rest = [click for batch in batches[done:] for click in batch]
+        process = Process(redis)
         for at in range(0, len(rest), 4):
-            await applier(redis).apply(by_user(rest[at : at + 4]), model, NOW)
+            await process.apply(by_user(rest[at : at + 4]), model, NOW)
         state = await asyncio.to_thread(read_state, settings.redis)
         assert_agrees(state)
         assert_same(state, expected)
@@ -142,9 +151,9 @@ async def test_moves_that_may_not_have_been_said_are_said_again(settings: Settin
     clicks, model = history(), small_model()
     redis = await open_redis(settings)
     first, second = by_user(clicks[:15]), by_user(clicks[15:])
-    await applier(redis).apply(first, model, NOW)
-    said = await applier(redis).apply(second, model, NOW)
-    again = await applier(redis).apply(second, model, NOW)
+    await Process(redis).apply(first, model, NOW)
+    said = await Process(redis).apply(second, model, NOW)
+    again = await Process(redis).apply(second, model, NOW)
     assert sorted(again) == sorted(said) != []
     await redis.aclose()
 
@@ -158,8 +167,9 @@ async def test_two_processes_with_the_same_clicks_apply_them_once(settings: Sett
     batches = [clicks[at : at + 5] for at in range(0, 25, 5)]
 
     async def whole() -> None:
+        process = Process(redis)
         for batch in batches:
-            await applier(redis).apply(by_user(batch), model, NOW)
+            await process.apply(by_user(batch), model, NOW)
 
     await asyncio.gather(*(whole() for _ in range(4)))
     state = await asyncio.to_thread(read_state, settings.redis)
@@ -175,9 +185,10 @@ async def test_listeners_that_several_processes_click_for_at_once_keep_every_cli
     redis = await open_redis(settings)
 
     async def whole(partition: int) -> None:
+        process = Process(redis)
         for click in history():
             own = click._replace(partition=str(partition))
-            await applier(redis).apply(by_user([own]), small_model(), NOW)
+            await process.apply(by_user([own]), small_model(), NOW)
 
     await asyncio.gather(*(whole(partition) for partition in range(others + 1)))
     state = await asyncio.to_thread(read_state, settings.redis)
@@ -188,6 +199,43 @@ async def test_listeners_that_several_processes_click_for_at_once_keep_every_cli
 
 async def test_a_birth_is_no_change_of_cohort_where_there_is_no_model(settings: Settings) -> None:
     redis = await open_redis(settings)
-    moves = await applier(redis).apply(by_user(history()[:1]), None, NOW)
+    moves = await Process(redis).apply(by_user(history()[:1]), None, NOW)
     assert moves == [Move("u0", "", "", history()[0].ts)]
     await redis.aclose()
+
+
+async def test_clicks_of_several_partitions_in_one_batch_are_each_applied_once(settings: Settings) -> None:
+    model = small_model()
+    clicks = [click._replace(partition=str(at // 5 % 2)) for at, click in enumerate(history())]
+    expected = await run(settings, [clicks], model)
+    redis = await open_redis(settings)
+    await Process(redis).apply(by_user(clicks), model, NOW)  # it died before it could commit
+    state = await asyncio.to_thread(read_state, settings.redis)
+    assert state.clicks == len(clicks)
+    assert_same(state, expected)
+    await redis.aclose()
+
+
+async def test_an_old_record_takes_clicks_that_it_has_not_counted_once(settings: Settings) -> None:
+    clicks, model = history(), small_model()
+    redis = await open_redis(settings)
+    expected = await run(settings, [clicks], model)
+    await run(settings, [clicks[:15]], model)
+    for at in range(5):
+        await age(redis, f"u{at}")
+    process = Process(redis)
+    for _ in range(2):
+        await process.apply(by_user(clicks), model, NOW)
+    assert_same(await asyncio.to_thread(read_state, settings.redis), expected)
+    await redis.aclose()
+
+
+async def age(redis: AnyRedis, user: str) -> None:
+    """Let a record be as an earlier version wrote it."""
+    (found,) = await Listeners(redis).read([user])
+    await redis.hdel(keys.user(user), "state")
+    old = {"rev": 9, "kept": len(found.affinities), "hour": f"{found.hour} {found.hour_clicks}"}
+    await redis.hset(keys.user(user), mapping=old)
+    assert found.short_term is not None
+    head, taste = struct.pack("<HHIi", 2, 3, small_model().version, 0), bytes(12)
+    await redis.set(keys.user_taste(user), head + taste + found.short_term.astype("<f4").tobytes())

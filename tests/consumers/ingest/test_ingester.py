@@ -72,11 +72,11 @@ class Slow(Applier):
 
     meanwhile: Any = None
 
-    async def digest(self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float) -> Any:
+    async def _update(self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float) -> Any:
         if self.meanwhile is not None:
             happening, self.meanwhile = self.meanwhile, None
             await happening()
-        return await super().digest(clicks, model, now)
+        return await super()._update(clicks, model, now)
 
 
 @dataclass
@@ -111,7 +111,7 @@ class Stage:
 @pytest.fixture
 async def stage(settings: Settings) -> AsyncIterator[Stage]:
     redis = await open_redis(settings)
-    listeners = Listeners(redis, 50)
+    listeners = Listeners(redis)
     applier = Slow(listeners, Rules(ForwardDecay(), max_artists=50))
     consumer, producer, stop = Consumer(), Producer(), asyncio.Event()
     live = LiveModel(Snapshots(redis))

@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from consumers.ingest.moves import Moves
-from models.listener import last_move
-from models.update import Digest
+from models.listener import Listener, last_move
 from stream.connect import AnyRedis, open_redis
 from stream.retry import Retry
 from stream.settings import Settings
@@ -18,7 +17,7 @@ from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 from tests.consumers.producer import Producer
 from tests.consumers.small_model import small_model
-from tests.stream.written import digest_of, put
+from tests.stream.written import listener_of, put
 
 MODEL = small_model(version=7)  # of cohorts c1, c2 and c5
 
@@ -32,7 +31,7 @@ async def redis(settings: Settings) -> AsyncIterator[AnyRedis]:
 
 @pytest.fixture
 def listeners(redis: AnyRedis) -> Listeners:
-    return Listeners(redis, 50)
+    return Listeners(redis)
 
 
 @pytest.fixture
@@ -45,12 +44,9 @@ def moves(redis: AnyRedis, listeners: Listeners, producer: Producer) -> Moves:
     return Moves(Cohorts(redis, listeners), producer, Retry(asyncio.Event()))
 
 
-def moved(origin: str, to: str, ts: float, place: str, rev: int = 0) -> Digest:
-    """A write of u's record, and the move that it makes."""
-    digest = digest_of("u", rev=rev, cohort=to)
-    digest.listener.cohort_from, digest.listener.cohort_since, digest.listener.moved = origin, ts, place
-    digest.moves.append(last_move(digest.listener, MODEL))
-    return digest
+def moved(origin: str, to: str, ts: float, place: str) -> Listener:
+    """u, whom a move has brought from one cohort to another."""
+    return listener_of("u", cohort=to, cohort_from=origin, cohort_since=ts, moved=place)
 
 
 async def test_a_move_says_the_listener_both_cohorts_and_why(
@@ -58,7 +54,7 @@ async def test_a_move_says_the_listener_both_cohorts_and_why(
 ) -> None:
     gone = moved("c9", "c2", 5.0, "0:1")
     await put(listeners, gone)
-    await moves.follow(gone.moves, MODEL)
+    await moves.follow([last_move(gone, MODEL)], MODEL)
     assert producer.said() == [
         {"user_id": "u", "from": "c9", "to": "c2", "reason": "rebirth", "model_version": 7, "ts": 5.0}
     ]
@@ -69,23 +65,23 @@ async def test_a_birth_into_no_cohort_is_not_said(
 ) -> None:
     birth = moved("", "", 1.0, "0:1")
     await put(listeners, birth)
-    await moves.follow(birth.moves, None)
+    await moves.follow([last_move(birth, MODEL)], None)
     assert producer.sent == []
 
 
 async def test_who_is_overtaken_by_another_move_says_that_too(
     moves: Moves, listeners: Listeners, producer: Producer, redis: AnyRedis
 ) -> None:
-    first, second = moved("c1", "c2", 5.0, "0:1"), moved("c2", "c5", 6.0, "model:7", rev=1)
+    first, second = moved("c1", "c2", 5.0, "0:1"), moved("c2", "c5", 6.0, "model:7")
     await put(listeners, first)
 
     async def another_moves_on() -> None:
         # On record after the first, said before it.
         await put(listeners, second)
-        await moves.follow(second.moves, MODEL)
+        await moves.follow([last_move(second, MODEL)], MODEL)
 
     producer.before = another_moves_on
-    await moves.follow(first.moves, MODEL)
+    await moves.follow([last_move(first, MODEL)], MODEL)
     said = [(change["from"], change["to"], change["reason"], change["ts"]) for change in producer.said()]
     assert said == [
         ("c2", "c5", "refresh", 6.0),

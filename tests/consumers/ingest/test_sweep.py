@@ -56,7 +56,7 @@ class House:
     producer: Producer = field(default_factory=Producer)
 
     def __post_init__(self) -> None:
-        listeners = Listeners(self.redis, RULES.max_artists)
+        listeners = Listeners(self.redis)
         self.cohorts = Cohorts(self.redis, listeners)
         self.applier = Applier(listeners, RULES)
         self.snapshots = Snapshots(self.redis)
@@ -163,8 +163,7 @@ async def test_a_move_that_a_click_just_makes_is_left_to_the_ingester_to_say(hou
 async def test_a_move_that_a_sweep_died_over_is_said_by_the_next(house: House) -> None:
     before = await house.state()
     await house.snapshots.publish(model(2))
-    digests = await house.applier.digest(dict.fromkeys(LISTENERS, ()), model(2), now=6.0)
-    moves = [move for entry in digests for move in entry.moves]
+    moves, _ = await house.applier.take_over(LISTENERS, model(2), now=6.0)
     assert moves
     assert_agrees(await house.sweep(2))
     said = {change["user_id"]: change for change in house.producer.said()}

@@ -26,7 +26,7 @@ async def redis(redis_url: str):  # type: ignore[no-untyped-def]
 
 @pytest.fixture
 def member_cache(redis: Redis) -> MemberCache:
-    listeners = Listeners(redis, 200)
+    listeners = Listeners(redis)
     return MemberCache(listeners, Cohorts(redis, listeners))
 
 
@@ -34,7 +34,8 @@ async def join(redis: Redis, user: str, taste: tuple[float, ...] | None, cohort:
     await redis.sadd(keys.cohort_users(cohort), user)
     await redis.zadd("cohorts", {cohort: await redis.scard(keys.cohort_users(cohort))})
     if taste:
-        packed = pack(np.array([taste]), np.zeros((1, len(taste))), version=1)
+        fraction = np.array([taste]) / 8  # of 2 ** 3
+        packed = pack(fraction, np.array([3]), np.zeros((1, len(taste))), version=1)
         await redis.set(keys.user_taste(user), packed[0])
 
 
@@ -119,7 +120,7 @@ async def test_for_a_model_of_other_dimensions_members_are_read_anew(
 
 
 async def test_cohorts_for_which_there_is_no_room_are_read_each_time(redis: Redis) -> None:
-    listeners = Listeners(redis, 200)
+    listeners = Listeners(redis)
     small = MemberCache(listeners, Cohorts(redis, listeners), limit_mb=1e-4)
     for cohort in ("c1", "c2"):
         await join(redis, f"of {cohort}", (1.0, 0.0, 0.0), cohort)
@@ -133,7 +134,7 @@ async def test_cohorts_for_which_there_is_no_room_are_read_each_time(redis: Redi
 
 
 async def test_nothing_is_read_in_the_background_while_a_release_is_answered(redis: Redis) -> None:
-    listeners, idle = Listeners(redis, 200), asyncio.Event()
+    listeners, idle = Listeners(redis), asyncio.Event()
     cache = MemberCache(listeners, Cohorts(redis, listeners), idle)
     await join(redis, "ana", (1.0, 0.0, 0.0))
     refreshing = asyncio.create_task(cache.refresh(DIMS))

@@ -31,7 +31,7 @@ CONTRACT = Path(__file__).parents[3] / "docs" / "contract.md"
 @pytest.fixture
 async def planner(settings: Settings) -> AsyncIterator[Planner]:
     redis = await open_redis(settings)
-    listeners = Listeners(redis, 200)
+    listeners = Listeners(redis)
     member_cache = MemberCache(listeners, Cohorts(redis, listeners))
     yield Planner(member_cache, Catalogue(redis), OptedOut(redis), 1.0, 40)
     await redis.aclose()

@@ -102,7 +102,7 @@ async def answer(topics: Settings, redis: tuple[Redis, Trips], releases: Release
     client, trips = redis
     await asyncio.to_thread(place, topics, MEMBERS, MODEL)
     await Catalogue(client).put([Song(song_id="s", artist_ids=["a2"], genres=["x", "y"], label="l")])
-    listeners = Listeners(client, 200)
+    listeners = Listeners(client)
     member_cache = MemberCache(listeners, Cohorts(client, listeners))
     for _ in range(len(MODEL.cohort_ids)):
         await member_cache.refresh(MODEL.n_dims)

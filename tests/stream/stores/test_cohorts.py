@@ -13,7 +13,7 @@ from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
-from tests.stream.written import digest_of, put
+from tests.stream.written import listener_of, put
 
 
 async def members(redis: AnyRedis, cohort: str) -> set[str]:
@@ -30,7 +30,7 @@ async def assert_sizes(redis: AnyRedis, cohorts: Cohorts, expected: dict[str, in
 async def test_one_who_is_born_waits_in_no_cohort(
     redis: AnyRedis, listeners: Listeners, cohorts: Cohorts
 ) -> None:
-    await put(listeners, digest_of("u"))
+    await put(listeners, listener_of("u"))
     await cohorts.follow([Move("u", "", "", 1.0)])
     assert await members(redis, "") == {"u"}
     assert await cohorts.sizes() == {}
@@ -39,10 +39,10 @@ async def test_one_who_is_born_waits_in_no_cohort(
 
 async def test_sets_and_sizes_follow_moves(redis: AnyRedis, listeners: Listeners, cohorts: Cohorts) -> None:
     for user in "abc":
-        await put(listeners, digest_of(user, cohort="c1"))
+        await put(listeners, listener_of(user, cohort="c1"))
     await cohorts.follow([Move(user, "", "c1", 1.0) for user in "abc"])
     await assert_sizes(redis, cohorts, {"c1": 3})
-    await put(listeners, _moved("b", to="c2"))
+    await put(listeners, listener_of("b", cohort="c2"))
     await cohorts.follow([Move("b", "c1", "c2", 2.0)])
     assert await members(redis, "c1") == {"a", "c"}
     assert await members(redis, "c2") == {"b"}
@@ -51,16 +51,10 @@ async def test_sets_and_sizes_follow_moves(redis: AnyRedis, listeners: Listeners
     assert await cohorts.listeners() == 3
 
 
-def _moved(user: str, *, to: str, rev: int = 1):  # type: ignore[no-untyped-def]
-    digest = digest_of(user, rev=rev, cohort=to)
-    digest.moves.append(Move(user, "somewhere", to, 2.0))
-    return digest
-
-
 async def test_following_twice_changes_nothing(
     redis: AnyRedis, listeners: Listeners, cohorts: Cohorts
 ) -> None:
-    await put(listeners, digest_of("u", cohort="c1"))
+    await put(listeners, listener_of("u", cohort="c1"))
     for _ in range(2):
         await cohorts.follow([Move("u", "", "c1", 1.0)])
         assert await members(redis, "c1") == {"u"}
@@ -70,7 +64,7 @@ async def test_following_twice_changes_nothing(
 async def test_several_moves_of_one_listener_leave_one_membership(
     redis: AnyRedis, listeners: Listeners, cohorts: Cohorts
 ) -> None:
-    await put(listeners, digest_of("u", cohort="c3"))
+    await put(listeners, listener_of("u", cohort="c3"))
     await cohorts.follow([Move("u", "", "", 1.0), Move("u", "", "c2", 2.0), Move("u", "c2", "c3", 3.0)])
     assert [await members(redis, c) for c in ("", "c2", "c3")] == [set(), set(), {"u"}]
 
@@ -78,7 +72,7 @@ async def test_several_moves_of_one_listener_leave_one_membership(
 async def test_sets_follow_the_record_where_the_move_is_not_the_last(
     redis: AnyRedis, listeners: Listeners, cohorts: Cohorts
 ) -> None:
-    await put(listeners, digest_of("u", cohort="c3"))
+    await put(listeners, listener_of("u", cohort="c3"))
     await cohorts.follow([Move("u", "c2", "c3", 2.0)])
     await cohorts.follow([Move("u", "c1", "c2", 1.0)])  # comes late
     assert [await members(redis, c) for c in ("c1", "c2", "c3")] == [set(), set(), {"u"}]
@@ -89,7 +83,7 @@ async def test_processes_that_move_the_same_listeners_at_once_leave_each_in_the_
     redis: AnyRedis, listeners: Listeners, cohorts: Cohorts
 ) -> None:
     users = [f"u{i}" for i in range(20)]
-    await put(listeners, *(digest_of(user, cohort="c0") for user in users))
+    await put(listeners, *(listener_of(user, cohort="c0") for user in users))
     await cohorts.follow([Move(user, "", "c0", 0.0) for user in users])
     where = dict.fromkeys(users, "c0")
     moving = []
@@ -97,7 +91,7 @@ async def test_processes_that_move_the_same_listeners_at_once_leave_each_in_the_
         moves = []
         for at, user in enumerate(users):
             to = f"c{(at + rev * 7) % 5}"
-            await put(listeners, _moved(user, to=to, rev=rev))
+            await put(listeners, listener_of(user, cohort=to))
             moves.append(Move(user, where[user], to, float(rev)))
             where[user] = to
         moving.append(asyncio.create_task(cohorts.follow(moves)))
@@ -114,7 +108,7 @@ async def test_the_largest_cohort_comes_first(
     redis: AnyRedis, listeners: Listeners, cohorts: Cohorts
 ) -> None:
     for user, cohort in zip("abcd", ("c1", "c2", "c2", "c2"), strict=True):
-        await put(listeners, digest_of(user, cohort=cohort))
+        await put(listeners, listener_of(user, cohort=cohort))
     await cohorts.follow([Move(u, "", c, 1.0) for u, c in zip("abcd", ("c1", "c2", "c2", "c2"), strict=True)])
     assert list(await cohorts.sizes()) == ["c2", "c1"]
 

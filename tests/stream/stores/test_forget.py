@@ -16,12 +16,12 @@ from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 from stream.stores.releases import Heard, Releases
 from stream.wire.events import Feedback
-from tests.stream.written import digest_of, put
+from tests.stream.written import listener_of, put
 
 
 async def settle(listeners: Listeners, cohorts: Cohorts, *users: str) -> None:
     for user in users:
-        await put(listeners, digest_of(user, {"a": 1.0}, cohort="c1", taste=(1.0, 0.0, 0.0, 0.0)))
+        await put(listeners, listener_of(user, {"a": 1.0}, cohort="c1"), tastes=[(1.0, 0.0, 0.0, 0.0)])
     await cohorts.follow([Move(user, "", "c1", 1.0) for user in users])
 
 
@@ -51,7 +51,7 @@ async def test_one_whom_a_click_brings_back_is_a_member_again(
 ) -> None:
     await settle(listeners, cohorts, "u")
     await listeners.forget("u")
-    await put(listeners, digest_of("u", cohort="c1"))  # before the sets are done
+    await put(listeners, listener_of("u", cohort="c1"))  # before the sets are done
     await cohorts.forget("u")
     assert await cohorts.everyone(["c1"]) == {"c1": ["u"]}
     assert await cohorts.sizes() == {"c1": 1}
@@ -104,7 +104,7 @@ async def test_a_full_redis_erases_and_its_sizes_agree(
 async def test_one_who_waits_for_a_cohort_is_erased_from_a_full_redis(
     redis: AnyRedis, listeners: Listeners, cohorts: Cohorts
 ) -> None:
-    await put(listeners, digest_of("u"))
+    await put(listeners, listener_of("u"))
     await cohorts.follow([Move("u", "", "", 1.0)])
     async with full(redis):
         assert await listeners.forget("u")

@@ -1,0 +1,425 @@
+"""Listeners held in memory, in columns: what their next clicks need, without asking the store again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.listener import REFRESHED, Listener, Move, last_move
+from models.model import Model
+from models.taste import root, taste_sums
+
+__all__ = ["Residents"]
+
+Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+FIRST_ROOM = 8
+"""Artists that a listener has room for at first; the room doubles."""
+
+GROWTH = 1.1
+"""By how much columns grow when they are full: so much of the memory may be unused."""
+
+BY_A_MODEL = -1
+"""In place of a source: a model moved the listener, and the offset is its version."""
+
+
+class Residents:
+    """Listeners in columns, one row each; row numbers are used again.
+
+    Attributes
+    ----------
+    index
+        Listener -> row.
+    rev, clicks, hour, hour_clicks, cohort_since, first_seen, last_seen, bot
+        As in `models.listener.Listener`, shape (capacity,).
+    cohort, cohort_from
+        Places in `cohorts`.
+    source, offset
+        The source (a place in `sources`) that the listener's clicks come from, and the last offset applied
+        of it; `other_offsets` holds those of the sources before, row -> source -> offset.
+    moved_source, moved_offset
+        The click, or the model (`BY_A_MODEL`), that moved the listener last.
+    made_by
+        The version of the model that the taste was summed by; 0 for none.
+    taste, short_term
+        Shape (capacity, d), single precision. The taste is ``taste * 2 ** exponent``: the stored scale of
+        affinities doubles with every half-life and would leave single precision within years.
+    begin, count
+        The listener's artists and weights are ``artist[begin:begin + count]`` (places in `artists`) and
+        ``weight[begin:begin + count]``.
+
+    Examples
+    --------
+    >>> residents = Residents()
+    >>> row, = residents.add([Listener("ana", rev=3, cohort="c1", affinities={"bo": 2.0})], model=None)
+    >>> residents.listener(int(row)).affinities, residents.index
+    ({'bo': 2.0}, {'ana': 0})
+    """
+
+    def __init__(self) -> None:
+        self.index: dict[str, int] = {}
+        self.users: list[str] = []
+        self.cohorts = Names([""])
+        self.sources = Names()
+        self.artists = Names()
+        self.other_offsets: dict[int, dict[int, int]] = {}
+        self._free: list[int] = []
+        self._tick = 0
+        self._text_bytes = 0
+        self._columns: Mapping[str, type] = {
+            "rev": np.int64,
+            "clicks": np.int64,
+            "hour": np.int64,
+            "hour_clicks": np.int64,
+            "cohort_since": np.float64,
+            "first_seen": np.float64,
+            "last_seen": np.float64,
+            "bot": np.bool_,
+            "cohort": np.int32,
+            "cohort_from": np.int32,
+            "source": np.int32,
+            "offset": np.int64,
+            "moved_source": np.int32,
+            "moved_offset": np.int64,
+            "made_by": np.int64,
+            "exponent": np.int32,
+            "begin": np.int64,
+            "count": np.int64,
+            "_room": np.int64,
+            "_used": np.int64,
+        }
+        self.rev = self.clicks = self.hour = self.hour_clicks = np.zeros(0, dtype=np.int64)
+        self.offset = self.moved_offset = self.made_by = np.zeros(0, dtype=np.int64)
+        self.begin = self.count = self._room = self._used = np.zeros(0, dtype=np.int64)
+        self.cohort_since = self.first_seen = self.last_seen = np.zeros(0)
+        self.bot = np.zeros(0, dtype=bool)
+        self.cohort = self.cohort_from = self.source = np.zeros(0, dtype=np.int32)
+        self.moved_source = self.exponent = np.zeros(0, dtype=np.int32)
+        self.taste: Singles = np.zeros((0, 0), dtype=np.float32)
+        self.short_term: Singles = np.zeros((0, 0), dtype=np.float32)
+        self.artist = np.zeros(0, dtype=np.int32)
+        self.weight = np.zeros(0)
+        self._pool_end = 0
+        self._pool_free: dict[int, list[int]] = {}
+        self._version = 0
+        self._model_index: Mapping[str, int] = {}
+        self._model_columns = np.zeros(0, dtype=np.int64)
+        self._factors: Singles = np.zeros((0, 0), dtype=np.float32)
+        self._grow(64)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory in bytes: all columns, and an estimate of the names' Python objects."""
+        arrays = [getattr(self, name) for name in self._columns]
+        arrays += [self.taste, self.short_term, self.artist, self.weight, self._model_columns]
+        # A dictionary entry takes some 100 bytes with its share of empty places, a list's place 8.
+        text = self._text_bytes + 108 * len(self.index) + self.artists.nbytes
+        return sum(int(array.nbytes) for array in arrays) + text
+
+    @property
+    def spare(self) -> int:
+        """How many more listeners there is room for before columns grow."""
+        return len(self._free)
+
+    def serve(self, model: Model) -> None:
+        """Sum tastes by this model from now on."""
+        if model.version == self._version:
+            return
+        self._version = model.version
+        self._factors = model.factors
+        self._model_columns = np.zeros(0, dtype=np.int64)
+        self._model_index = model.index
+        if self.taste.shape[1] != model.n_dims:
+            shape = (len(self.rev), model.n_dims)
+            self.taste, self.short_term = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+            self.made_by[:] = 0
+
+    def model_columns(self, artists: Ints) -> Ints:
+        """Return the model's columns of artists (places in `artists`), -1 for those it does not know."""
+        if len(self._model_columns) < len(self.artists):
+            new = self.artists.names[len(self._model_columns) :]
+            columns = np.fromiter((self._model_index.get(name, -1) for name in new), np.int64, len(new))
+            self._model_columns = np.concatenate([self._model_columns, columns])
+        found: Ints = self._model_columns[artists]
+        return found
+
+    def add(self, listeners: Sequence[Listener], model: Model | None) -> Ints:
+        """Hold listeners, none of whom is held yet, with tastes summed by the model; return their rows."""
+        self._reserve(len(listeners))
+        rows = np.array([self._free.pop() for _ in listeners], dtype=np.int64)
+        for row, listener in zip(rows.tolist(), listeners, strict=True):
+            self._put(row, listener)
+        self._used[rows] = self._tick
+        if model is not None:
+            self.serve(model)
+            fresh = rows[self.made_by[rows] == model.version]  # `update` sums the others
+            self.set_taste(fresh, self.sums(fresh))
+            self._put_short_term(rows, listeners)
+        return rows
+
+    def _put(self, row: int, listener: Listener) -> None:
+        self.index[listener.user_id] = row
+        self.users[row] = listener.user_id
+        self._text_bytes += _size(listener.user_id)
+        self.rev[row], self.clicks[row] = listener.rev, listener.clicks
+        self.hour[row], self.hour_clicks[row] = listener.hour, listener.hour_clicks
+        self.cohort_since[row] = listener.cohort_since
+        self.first_seen[row], self.last_seen[row] = listener.first_seen, listener.last_seen
+        self.bot[row], self.made_by[row] = listener.bot, listener.made_by
+        self.cohort[row] = self.cohorts.place(listener.cohort)
+        self.cohort_from[row] = self.cohorts.place(listener.cohort_from)
+        self.moved_source[row], self.moved_offset[row] = self._moved(listener.moved)
+        offsets = [(self.sources.place(source), offset) for source, offset in listener.offsets.items()]
+        self.source[row], self.offset[row] = offsets[-1] if offsets else (-1, -1)
+        if len(offsets) > 1:
+            self.other_offsets[row] = dict(offsets[:-1])
+        number = len(listener.affinities)
+        self.begin[row], self._room[row] = self._take_room(number)
+        self.count[row] = number
+        begin = int(self.begin[row])
+        self.artist[begin : begin + number] = [self.artists.place(name) for name in listener.affinities]
+        self.weight[begin : begin + number] = list(listener.affinities.values())
+
+    def _moved(self, moved: str) -> tuple[int, int]:
+        if moved.startswith(REFRESHED):
+            return BY_A_MODEL, int(moved[len(REFRESHED) :])
+        source, _, offset = moved.rpartition(":")
+        return (self.sources.place(source), int(offset)) if source else (BY_A_MODEL, 0)
+
+    def _put_short_term(self, rows: Ints, listeners: Sequence[Listener]) -> None:
+        dims = self.short_term.shape[1]
+        # Versions are aligned, so what was summed under another goes on; not so in other dimensions.
+        held = [entry.short_term for entry in listeners]
+        nothing = np.zeros(dims, dtype=np.float32)
+        self.short_term[rows] = [
+            nothing if each is None or len(each) != dims else each for each in held
+        ] or np.zeros((0, dims))
+
+    def moved(self, row: int) -> str:
+        """Return the place of the listener's last move, as the store has it; "" for one not there yet."""
+        source, offset = int(self.moved_source[row]), int(self.moved_offset[row])
+        if source == BY_A_MODEL:
+            return f"{REFRESHED}{offset}" if offset else ""
+        return f"{self.sources.names[source]}:{offset}"
+
+    def offsets(self, row: int) -> dict[str, int]:
+        """Return the offsets applied, source by source; the one that clicks come from now is the last."""
+        offsets = {self.sources.names[at]: last for at, last in self.other_offsets.get(row, {}).items()}
+        if self.source[row] >= 0:
+            offsets[self.sources.names[self.source[row]]] = int(self.offset[row])
+        return offsets
+
+    def affinities(self, row: int) -> dict[int, float]:
+        """Return the numbers of a listener's artists, and their stored weights."""
+        part = slice(int(self.begin[row]), int(self.begin[row] + self.count[row]))
+        return dict(zip(self.artist[part].tolist(), self.weight[part].tolist(), strict=True))
+
+    def head(self, row: int) -> Listener:
+        """Return of one listener no more than their cohort and the move that brought them there."""
+        return Listener(
+            self.users[row],
+            int(self.rev[row]),
+            self.cohorts.names[self.cohort[row]],
+            self.cohorts.names[self.cohort_from[row]],
+            float(self.cohort_since[row]),
+            self.moved(row),
+        )
+
+    def last_move(self, row: int, model: Model | None) -> Move:
+        """Return the listener's last move; see `models.listener.last_move`."""
+        return last_move(self.head(row), model)
+
+    def listener(self, row: int) -> Listener:
+        """Return what is held of one listener."""
+        names = self.artists.names
+        return Listener(
+            self.users[row],
+            int(self.rev[row]),
+            self.cohorts.names[self.cohort[row]],
+            self.cohorts.names[self.cohort_from[row]],
+            float(self.cohort_since[row]),
+            self.moved(row),
+            int(self.clicks[row]),
+            float(self.first_seen[row]),
+            float(self.last_seen[row]),
+            bool(self.bot[row]),
+            int(self.hour[row]),
+            int(self.hour_clicks[row]),
+            self.offsets(row),
+            {names[artist]: weight for artist, weight in self.affinities(row).items()},
+            int(self.made_by[row]),
+            self.short_term[row].astype(np.float64),
+        )
+
+    def tastes(self, rows: Ints) -> Floats:
+        """Return raw taste sums, shape (n, d), in the stored scale."""
+        raw: Floats = np.ldexp(self.taste[rows].astype(np.float64), self.exponent[rows, None])
+        return raw
+
+    def set_taste(self, rows: Ints, tastes: Floats) -> None:
+        """Set raw taste sums, shape (n, d)."""
+        _, exponents = np.frexp(np.abs(tastes).max(axis=1, initial=0.0))
+        self.exponent[rows] = exponents
+        self.taste[rows] = np.ldexp(tastes, -exponents[:, None])
+
+    def sums(self, rows: Ints) -> Floats:
+        """Sum tastes from affinities by the model that serves, shape (n, d); see `models.taste.taste`."""
+        counts = self.count[rows]
+        places, owner = self.places(rows, counts)
+        columns = self.model_columns(self.artist[places].astype(np.int64))
+        roots = root(self.weight[places])
+        known = (columns >= 0) & (roots > 0)
+        return self.weighted(owner[known], columns[known], roots[known], len(rows))
+
+    def weighted(self, owner: Ints, columns: Ints, weights: Floats, number: int) -> Floats:
+        """Sum the factors of columns by weight, owner by owner (rising), shape (number, d)."""
+        return taste_sums(columns, weights, np.searchsorted(owner, np.arange(number + 1)), self._factors)
+
+    def places(self, rows: Ints, counts: Ints) -> tuple[Ints, Ints]:
+        """Return the places of rows' artists in the pool, and which of `rows` each belongs to."""
+        ends = np.cumsum(counts)
+        owner = np.repeat(np.arange(len(rows)), counts)
+        total = int(ends[-1]) if len(ends) else 0
+        return np.arange(total) + np.repeat(self.begin[rows] - (ends - counts), counts), owner
+
+    def make_room(self, row: int, number: int) -> None:
+        """Let a listener have room for so many artists."""
+        if number <= self._room[row]:
+            return
+        begin, room = self._take_room(number)
+        count, old = int(self.count[row]), int(self.begin[row])
+        self.artist[begin : begin + count] = self.artist[old : old + count]
+        self.weight[begin : begin + count] = self.weight[old : old + count]
+        self._give_back(row)
+        self.begin[row], self._room[row] = begin, room
+
+    def lack_room(self, rows: Ints, numbers: Ints) -> npt.NDArray[np.bool_]:
+        """Say which of these listeners have no room for so many artists."""
+        lacking: npt.NDArray[np.bool_] = numbers > self._room[rows]
+        return lacking
+
+    def replace(self, row: int, affinities: dict[int, float]) -> None:
+        """Set all artists (places in `artists`) of a listener and their weights."""
+        self.count[row] = 0
+        self.make_room(row, len(affinities))
+        begin, number = int(self.begin[row]), len(affinities)
+        self.artist[begin : begin + number] = list(affinities)
+        self.weight[begin : begin + number] = list(affinities.values())
+        self.count[row] = number
+
+    def touch(self, rows: Ints) -> None:
+        """Note that these have just clicked."""
+        self._tick += 1
+        self._used[rows] = self._tick
+
+    def drop(self, users: Iterable[str]) -> None:
+        """Hold these no longer."""
+        for user in users:
+            row = self.index.pop(user, None)
+            if row is not None:
+                self._text_bytes -= _size(user)
+                self.users[row] = ""
+                self.other_offsets.pop(row, None)
+                self._give_back(row)
+                self.count[row] = self._room[row] = 0
+                self._free.append(row)
+
+    def oldest(self, number: int) -> list[str]:
+        """Return the listeners who clicked longest ago."""
+        rows = np.fromiter(self.index.values(), np.int64, len(self.index))
+        if number < len(rows):
+            rows = rows[np.argpartition(self._used[rows], number)[:number]]
+        return [self.users[row] for row in rows.tolist()]
+
+    def of_sources(self, sources: Iterable[str]) -> list[str]:
+        """Return the listeners whose clicks come from one of these sources."""
+        places = [self.sources.index[source] for source in sources if source in self.sources.index]
+        rows = np.fromiter(self.index.values(), np.int64, len(self.index))
+        return [self.users[row] for row in rows[np.isin(self.source[rows], places)].tolist()]
+
+    def _reserve(self, number: int) -> None:
+        if len(self._free) < number:
+            self._grow(max(int(GROWTH * len(self.rev)), len(self.rev) + number))
+
+    def _grow(self, capacity: int) -> None:
+        before = len(self.rev)
+        for name, dtype in self._columns.items():
+            column: npt.NDArray[Any] = np.zeros(capacity, dtype=dtype)
+            column[:before] = getattr(self, name)
+            setattr(self, name, column)
+        for name in ("taste", "short_term"):
+            matrix = np.zeros((capacity, getattr(self, name).shape[1]), dtype=np.float32)
+            matrix[:before] = getattr(self, name)
+            setattr(self, name, matrix)
+        self.users += [""] * (capacity - before)
+        self._free = [*range(capacity - 1, before - 1, -1), *self._free]
+
+    def _take_room(self, number: int) -> tuple[int, int]:
+        room = FIRST_ROOM
+        while room < number:
+            room *= 2
+        free = self._pool_free.get(room)
+        if free:
+            return free.pop(), room
+        begin = self._pool_end
+        self._pool_end += room
+        if self._pool_end > len(self.artist):
+            capacity = max(self._pool_end, int(GROWTH * len(self.artist)), 1024)
+            artist, weight = np.zeros(capacity, dtype=np.int32), np.zeros(capacity)
+            artist[:begin], weight[:begin] = self.artist[:begin], self.weight[:begin]
+            self.artist, self.weight = artist, weight
+        return begin, room
+
+    def _give_back(self, row: int) -> None:
+        if self._room[row]:
+            self._pool_free.setdefault(int(self._room[row]), []).append(int(self.begin[row]))
+
+
+def _size(name: str) -> int:
+    """Estimate the bytes that Python takes for a name."""
+    return 49 + len(name) if name.isascii() else 74 + 2 * len(name)
+
+
+class Names:
+    """Names by number: each gets the next number when it is first met.
+
+    Examples
+    --------
+    >>> names = Names()
+    >>> names.place("ana"), names.place("bo"), names.place("ana"), names.names
+    (0, 1, 0, ['ana', 'bo'])
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self.names: list[str] = []
+        self.index: dict[str, int] = {}
+        self.nbytes = 0
+        for name in names:
+            self.place(name)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def places(self, names: Sequence[str]) -> Ints:
+        """Return the numbers of names."""
+        found = list(map(self.index.get, names))
+        if None in found:
+            found = list(map(self.place, names))
+        return np.array(found, dtype=np.int64)
+
+    def place(self, name: str) -> int:
+        """Return the number of a name."""
+        place = self.index.get(name)
+        if place is None:
+            self.index[name] = place = len(self.names)
+            self.names.append(name)
+            self.nbytes += _size(name) + 136  # with its number, its dictionary entry, its list's place
+        return place
