@@ -11,7 +11,7 @@ from pathlib import Path
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
-from consumers.demo import demo
+from consumers.demo.run import demo
 from consumers.demo.view import Picture
 from stream.settings import Settings
 

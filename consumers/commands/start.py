@@ -51,7 +51,7 @@ def add(app: typer.Typer) -> None:
     @command(app, panel=PANEL, example="refrain demo --for 60")
     def demo(for_seconds: ForSeconds = None, as_json: JsonLines = False) -> None:
         """Start everything with simulated listeners and releases, and show the CTR that follows."""
-        from consumers.demo import demo
+        from consumers.demo.run import demo
 
         demo(load_settings(), for_seconds, as_json=as_json)
 

@@ -9,14 +9,9 @@
       people.py     tastes, drift, bots, and what people do when told of a release
     sample.py     a sample of listening history from this world
     feed.py       the app, the catalogue and the label desk: what goes into Kafka
+    sample.py     a sample of the world, for `refrain sample`
     notifier.py   what comes out of it: tells audiences, reports what they did
     ledger.py     what came of each release, and of as many listeners drawn at random
     watch.py      what an onlooker sees of Refrain
     view.py       the page;  screen.py: on a terminal, in plain lines, as JSON
 """
-
-from __future__ import annotations
-
-from consumers.demo.run import demo
-
-__all__ = ["demo"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["People", "Reaction"]
+__all__ = ["BOTS", "People", "Reaction"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -46,6 +46,8 @@ class People:
         How many, bots among them.
     n_scenes
         How many scenes there are to like.
+    bots
+        How many of them are bots.
 
     Examples
     --------
@@ -55,7 +57,7 @@ class People:
     True
     """
 
-    def __init__(self, seed: int, count: int, n_scenes: int) -> None:
+    def __init__(self, seed: int, count: int, n_scenes: int, bots: int = BOTS) -> None:
         self._rng, self._reacting = np.random.default_rng([seed, 3]), np.random.default_rng([seed, 4])
         rng = self._rng
         self.listeners = [f"listener-{number:04d}" for number in range(count)]
@@ -67,12 +69,12 @@ class People:
         self._steps = np.cumsum(self._tastes, axis=1)
 
         everybody = rng.permutation(count)
-        bots, self._restless = everybody[:BOTS], everybody[BOTS : BOTS + round(count * RESTLESS)]
-        self.bots = [self.listeners[row] for row in bots]
+        robots, self._restless = everybody[:bots], everybody[bots : bots + round(count * RESTLESS)]
+        self.bots = [self.listeners[row] for row in robots]
         activity = rng.lognormal(sigma=0.8, size=count)
-        activity[bots] = 0.0
-        activity *= (1 - BOTS * BOT_SHARE) / activity.sum()
-        activity[bots] = BOT_SHARE
+        activity[robots] = 0.0
+        activity *= (1 - bots * BOT_SHARE) / activity.sum()
+        activity[robots] = BOT_SHARE
         self._activity_steps = np.cumsum(activity)
 
     def _taste(self, main: int) -> Floats:

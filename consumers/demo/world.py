@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from consumers.demo.music import Music
-from consumers.demo.people import People
+from consumers.demo.people import BOTS, People
 from stream.wire.events import Action, Song
 
 __all__ = ["CLICKS_A_DAY", "Play", "World"]
@@ -42,6 +42,10 @@ class World:
         Unix seconds on the world's clock before the first click.
     n_listeners
         How many, bots among them.
+    bots
+        How many of them are bots.
+    clicks_a_day
+        On the world's clock.
 
     Examples
     --------
@@ -50,17 +54,25 @@ class World:
     (True, 86.4)
     """
 
-    def __init__(self, seed: int, began_at: float, n_listeners: int = 5000) -> None:
+    def __init__(
+        self,
+        seed: int,
+        began_at: float,
+        n_listeners: int = 5000,
+        bots: int = BOTS,
+        clicks_a_day: float = CLICKS_A_DAY,
+    ) -> None:
         self.music = Music(seed)
-        self.people = People(seed, n_listeners, len(self.music.scenes))
+        self.people = People(seed, n_listeners, len(self.music.scenes), bots)
+        self._clicks_a_day = clicks_a_day
         self.now = began_at
         self._rng = np.random.default_rng([seed, 0])
 
     def plays(self, count: int) -> list[Play]:
         """Return the next clicks, in the order in which they happen."""
-        times = self.now + np.arange(1, count + 1) * (DAY / CLICKS_A_DAY)
-        self.now += count * (DAY / CLICKS_A_DAY)
-        self.people.drift(count / CLICKS_A_DAY)
+        times = self.now + np.arange(1, count + 1) * (DAY / self._clicks_a_day)
+        self.now += count * (DAY / self._clicks_a_day)
+        self.people.drift(count / self._clicks_a_day)
         users, in_scenes, at_home = self.people.draw(count)
         songs = self.music.draw(in_scenes, self._rng)
         chances = self._rng.random(count)

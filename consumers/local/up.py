@@ -23,9 +23,10 @@ LOOK_SECONDS = 0.2
 
 TRY = """\
 Try, in another terminal:
-  refrain doctor                     is all well?
-  refrain replay clicks FILE...      feed it listening history
-  refrain cohorts                    who listens alike"""
+  refrain sample | refrain replay clicks -   2,000 made-up listeners
+  refrain replay clicks FILE...              your own listening history
+  refrain cohorts                            who listens alike
+  refrain doctor                             is all well?"""
 
 
 def up(
