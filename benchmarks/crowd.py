@@ -8,9 +8,8 @@ import random
 import time
 from collections.abc import Iterator
 
-from aiokafka import AIOKafkaProducer
-
 from stream.settings import Settings
+from stream.wire.sender import Sender
 
 __all__ = ["Crowd", "send"]
 
@@ -52,14 +51,15 @@ def send(settings: Settings, clicks: Iterator[tuple[bytes, bytes]], rate: float 
     """Send clicks to Kafka, at most `rate` a second; return how many."""
 
     async def sending() -> int:
-        producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, linger_ms=5, max_batch_size=1 << 18)
-        await producer.start()
+        sender = Sender(settings.kafka, linger_ms=5, batch_bytes=1 << 18)
+        await sender.start()
         started, number = time.monotonic(), 0
         for number, (key, value) in enumerate(clicks, 1):
-            await producer.send("clicks", key=key, value=value)
+            await sender.send("clicks", key=key, value=value)
             if rate and number % 50 == 0:
                 await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
-        await producer.stop()
+        await sender.flush()
+        await sender.stop()
         return number
 
     return asyncio.run(sending())

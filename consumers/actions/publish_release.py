@@ -11,7 +11,6 @@ from typing import Self
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError as ReadError
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,6 +18,7 @@ from stream.errors import NoAudience, Unreachable
 from stream.settings import Settings
 from stream.wire.consumer import Consumer
 from stream.wire.events import Page, Release, Summary, encode
+from stream.wire.sender import Message, open_sender
 from stream.wire.topics import create_topics, describe_topics
 
 __all__ = ["AudienceReader", "publish_release"]
@@ -41,14 +41,14 @@ def publish_release(settings: Settings, release: Release) -> float:
         Where Kafka does not answer.
     """
     create_topics(settings)
-    with _kafka_errors(settings):
-        producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), acks="all")
-        try:
-            key, sent_at = release.release_id.encode(), time.monotonic()
-            producer.send("releases", key=key, value=encode(release)).get(timeout=settings.connect_timeout)
-            return sent_at
-        finally:
-            producer.close()
+    return asyncio.run(_send(settings, release))
+
+
+async def _send(settings: Settings, release: Release) -> float:
+    async with open_sender(settings) as sender:
+        sent_at = time.monotonic()
+        await sender.deliver([Message("releases", release.release_id.encode(), encode(release))])
+        return sent_at
 
 
 class AudienceReader:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count, cycle
-
-from aiokafka import AIOKafkaProducer
 
 from consumers.demo.ledger import Ledger
 from consumers.demo.world import Play, World
 from stream.wire.events import Song, encode
+from stream.wire.sender import Message, Sender
 
 __all__ = ["Feed"]
 
@@ -36,8 +35,8 @@ class Feed:
 
     Parameters
     ----------
-    producer
-        One that is started.
+    sender
+        Started.
     world
         Where the events come from.
     ledger
@@ -55,8 +54,8 @@ class Feed:
         Set when there is somebody to tell; releases wait for that.
     """
 
-    def __init__(self, producer: AIOKafkaProducer, world: World, ledger: Ledger, run: str) -> None:
-        self._producer = producer
+    def __init__(self, sender: Sender, world: World, ledger: Ledger, run: str) -> None:
+        self._sender = sender
         self._world = world
         self._ledger = ledger
         self._run = run
@@ -67,14 +66,10 @@ class Feed:
 
     async def send_catalogue(self) -> None:
         """Send every song there is."""
-        await asyncio.gather(*[await self._song(song) for song in self._world.music.songs])
-
-    async def _song(self, song: Song) -> asyncio.Future[object]:
-        return await self._send("songs", song.song_id, encode(song))
+        await self._sender.deliver(_song(song) for song in self._world.music.songs)
 
     async def click_on(self) -> None:
         """Send clicks for ever. A broker that falls behind slows it down."""
-        sent: list[asyncio.Future[object]] = []
         before, owed = time.monotonic(), 0.0
         while True:
             await asyncio.sleep(TICK)
@@ -83,26 +78,22 @@ class Feed:
             owed = min(owed + (now - before) * rate, rate)  # after a pause no flood
             before = now
             plays, owed = self._world.plays(int(owed)), owed % 1
-            await asyncio.gather(*sent)
-            sent = await self.send_clicks(plays)
+            await self._sender.deliver(self.clicks_of(plays))
 
-    async def send_clicks(self, plays: Sequence[Play], *, new: bool = False) -> list[asyncio.Future[object]]:
-        """Send clicks, now and then a broken one between them.
+    def clicks_of(self, plays: Sequence[Play], *, new: bool = False) -> Iterator[Message]:
+        """Yield plays as clicks, now and then a broken one between them.
 
         Parameters
         ----------
         new
             Whether the songs are so new that Refrain's catalogue may not have them yet.
         """
-        sent = []
         for play in plays:
             self.clicks += 1
+            key = play.user_id.encode()
             if self.clicks % BROKEN_EVERY == 0:
-                sent.append(await self._send("clicks", play.user_id, next(self._broken)))
-            sent.append(
-                await self._send("clicks", play.user_id, self._click(play, named=new or not self.catalogued))
-            )
-        return sent
+                yield Message("clicks", key, next(self._broken))
+            yield Message("clicks", key, self._click(play, named=new or not self.catalogued))
 
     @staticmethod
     def _click(play: Play, *, named: bool) -> bytes:
@@ -116,11 +107,11 @@ class Feed:
         for number in count(1):
             await self.audience_ready.wait()
             release, song = self._world.music.release(f"demo-{self._run}-{number}", AUDIENCE)
-            await (await self._song(song))
+            await self._sender.deliver([_song(song)])
             self._ledger.publish(release, song, clock())
-            await (await self._send("releases", release.release_id, encode(release)))
+            await self._sender.deliver([Message("releases", release.release_id.encode(), encode(release))])
             await asyncio.sleep(RELEASE_EVERY)
 
-    async def _send(self, topic: str, key: str, value: bytes) -> asyncio.Future[object]:
-        future: asyncio.Future[object] = await self._producer.send(topic, value, key=key.encode())
-        return future
+
+def _song(song: Song) -> Message:
+    return Message("songs", song.song_id.encode(), encode(song))

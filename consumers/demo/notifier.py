@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
-
-from aiokafka import AIOKafkaProducer
 
 from consumers.demo.feed import Feed
 from consumers.demo.ledger import Entry, Ledger, Tally
 from consumers.demo.world import Play, World
 from stream.wire.consumer import Consumer
 from stream.wire.events import Feedback, Page, Record, Summary, encode, parse
+from stream.wire.sender import Message, Sender
 
 __all__ = ["Notifier"]
 
@@ -24,7 +22,7 @@ class Notifier:
 
     Parameters
     ----------
-    consumer, producer
+    consumer, sender
         Started; the consumer reads `audiences` from now on.
     world
         Who knows what listeners do.
@@ -37,13 +35,13 @@ class Notifier:
     def __init__(
         self,
         consumer: Consumer,
-        producer: AIOKafkaProducer,
+        sender: Sender,
         world: World,
         feed: Feed,
         ledger: Ledger,
     ) -> None:
         self._consumer = consumer
-        self._producer = producer
+        self._sender = sender
         self._world = world
         self._feed = feed
         self._ledger = ledger
@@ -88,11 +86,7 @@ class Notifier:
             )
             for user, kind in happened
         ]
-        sent = [
-            await self._producer.send("feedback", encode(event), key=event.user_id.encode())
-            for event in events
-        ]
+        messages = [Message("feedback", event.user_id.encode(), encode(event)) for event in events]
         # Who clicks hears the song.
         plays = [Play(e.user_id, entry.song, self._world.now, "play") for e in events if e.kind == "clicked"]
-        sent += await self._feed.send_clicks(plays, new=True)
-        await asyncio.gather(*sent)
+        await self._sender.deliver([*messages, *self._feed.clicks_of(plays, new=True)])

@@ -9,7 +9,7 @@ import time
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from consumers.demo.feed import Feed
@@ -30,6 +30,7 @@ from stream.errors import RefrainError
 from stream.retry import Retry
 from stream.settings import Settings
 from stream.wire.consumer import Consumer
+from stream.wire.sender import Sender
 
 __all__ = ["demo"]
 
@@ -121,11 +122,11 @@ class _Stage:
         async with AsyncExitStack() as stack:
             redis = await open_redis(settings)
             stack.push_async_callback(redis.aclose)
-            producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, linger_ms=2)
+            sender = Sender(settings.kafka, linger_ms=2)
             pages = Consumer("audiences", bootstrap_servers=settings.kafka, auto_offset_reset="latest")
             ends = Consumer(bootstrap_servers=settings.kafka)
             admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
-            for client in (producer, pages, ends):
+            for client in (sender, pages, ends):
                 await client.start()
                 stack.push_async_callback(client.stop)
             await admin.start()
@@ -133,16 +134,16 @@ class _Stage:
             places = [
                 TopicPartition(topic, number)
                 for topic in TOPICS
-                for number in sorted(await producer.partitions_for(topic))
+                for number in sorted(await sender.partitions_for(topic))
             ]
-            feed = Feed(producer, self._world, self._ledger, run=f"{int(time.time()):x}")
+            feed = Feed(sender, self._world, self._ledger, run=f"{int(time.time()):x}")
             watch = Watch(redis, ends, admin, f"{settings.group}-ingest", places, self._world)
             await feed.send_catalogue()
             await together(
                 self._until(stop),
                 self._tend(running, supervisor),
                 self._look(watch, feed, Retry(stop)),
-                Notifier(pages, producer, self._world, feed, self._ledger).run(time.monotonic),
+                Notifier(pages, sender, self._world, feed, self._ledger).run(time.monotonic),
                 feed.click_on(),
                 feed.release_on(time.monotonic),
             )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -18,6 +18,7 @@ from aiokafka.structs import RecordMetadata
 from stream.errors import Unreachable
 from stream.files.bookmark import HEADER, Bookmark
 from stream.wire.consumer import Consumer
+from stream.wire.sender import Sender
 
 __all__ = ["Replay", "partition_of"]
 
@@ -97,24 +98,17 @@ class Replay:
             Where Kafka does not answer any more. What is in Kafka is noted.
         """
         there = await self._look_back()
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self.kafka,
-            acks="all",
-            enable_idempotence=True,  # a batch that is sent again after a lost answer is in Kafka once
-            max_batch_size=BATCH_BYTES,
-            request_timeout_ms=int(self.patience * 1000),
-        )
-        await producer.start()
+        sender = Sender(self.kafka, batch_bytes=BATCH_BYTES, patience=self.patience)
+        await sender.start()
         try:
-            return await _Sending(self, producer, there).all_of(events)
+            return await _Sending(self, sender, there).all_of(events)
         except (KafkaError, TimeoutError) as error:
             raise Unreachable(
                 f"Kafka at {self.kafka} has not answered for {self.patience:.0f} s ({error!r}). "
                 f"{self.bookmark.events:,} events at least are in; the same with --resume sends the rest."
             ) from error
         finally:
-            # A broker that is gone would hold the producer up for ever.
-            await asyncio.wait({asyncio.ensure_future(producer.stop())}, timeout=5)
+            await sender.stop()
 
     async def _look_back(self) -> dict[int, int]:
         """Return for each partition the number of the last event of this replay that is in it."""
@@ -147,9 +141,9 @@ class Replay:
 class _Sending:
     """Fills a batch for each partition, and keeps the answers in view."""
 
-    def __init__(self, replay: Replay, producer: AIOKafkaProducer, there: dict[int, int]) -> None:
+    def __init__(self, replay: Replay, sender: Sender, there: dict[int, int]) -> None:
         self._replay = replay
-        self._producer = producer
+        self._sender = sender
         self._there = there
         self._batches: dict[int, BatchBuilder] = {}
         self._answers: list[tuple[int, asyncio.Future[RecordMetadata]]] = []
@@ -182,7 +176,7 @@ class _Sending:
             return True
         batch = self._batches.get(partition)
         if batch is None:
-            batch = self._batches[partition] = self._producer.create_batch()
+            batch = self._batches[partition] = self._sender.create_batch()
         headers = [(HEADER, replay.bookmark.header(number))]
         if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
             return False
@@ -192,7 +186,7 @@ class _Sending:
     async def _send(self) -> None:
         for partition, batch in self._batches.items():
             batch.close()
-            answer = await self._producer.send_batch(batch, self._replay.topic, partition=partition)
+            answer = await self._sender.send_batch(batch, self._replay.topic, partition=partition)
             self._answers.append((batch.record_count(), answer))
         self._batches.clear()
 

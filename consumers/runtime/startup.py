@@ -6,14 +6,12 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack
 
-from aiokafka import AIOKafkaProducer
-
 from models.affinity import ForwardDecay
 from stream.connect import AnyRedis, ask_redis, open_kafka, open_redis
 from stream.settings import Settings
 from stream.stores.guards import guard_decay, topic_epoch
 from stream.stores.heartbeats import Heartbeat
-from stream.wire.events import MAX_DEAD_LETTER
+from stream.wire.sender import Sender
 from stream.wire.topics import create_topics, describe_topics
 
 __all__ = ["begin", "begin_producer", "epoch_of"]
@@ -39,17 +37,12 @@ async def begin(settings: Settings, kind: str, stack: AsyncExitStack) -> tuple[A
     return redis, heartbeat
 
 
-async def begin_producer(settings: Settings, stack: AsyncExitStack) -> AIOKafkaProducer:
-    """Start a producer of what must not be lost, with patience."""
-    producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka,
-        acks="all",
-        enable_idempotence=True,
-        max_request_size=MAX_DEAD_LETTER,
-    )
-    stack.push_async_callback(producer.stop)
-    await open_kafka(settings, producer.start, logger.info)
-    return producer
+async def begin_producer(settings: Settings, stack: AsyncExitStack) -> Sender:
+    """Start a sender, with patience; it is stopped with `stack`."""
+    sender = Sender(settings.kafka)
+    stack.push_async_callback(sender.stop)
+    await open_kafka(settings, sender.start, logger.info)
+    return sender
 
 
 async def epoch_of(settings: Settings, redis: AnyRedis, topic: str) -> int:

@@ -1,0 +1,110 @@
+"""The one producer that everything here sends with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from stream.errors import Unreachable
+from stream.settings import Settings
+from stream.wire.events import MAX_DEAD_LETTER, DeadLetter
+
+__all__ = ["Message", "Sender", "dead_letter", "open_sender"]
+
+STOP_SECONDS = 5.0
+
+
+class Message(NamedTuple):
+    """What is sent: where to, the key that chooses the partition, the event's bytes."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+def dead_letter(letter: DeadLetter) -> Message:
+    """Return the message that an event which cannot be used goes to ``dead-letters`` as."""
+    return Message("dead-letters", letter.record.key, letter.value, letter.headers)
+
+
+class Sender(AIOKafkaProducer):  # type: ignore[misc]
+    """Sends events to Kafka; what is acknowledged is there once, in order, and outlives a broker.
+
+    Each is acknowledged by all replicas in sync, and an event that the client sends again after a lost answer
+    is in Kafka once (idempotent producer). Events of one key keep the order in which they were sent.
+
+    Parameters
+    ----------
+    kafka
+        Bootstrap servers, with commas.
+    linger_ms
+        Milliseconds that an event waits for others to go with it.
+    batch_bytes
+        Events of one partition that go together, at most.
+    patience
+        Seconds without an answer after which a request fails.
+    """
+
+    def __init__(
+        self, kafka: str, *, linger_ms: int = 0, batch_bytes: int = 16_384, patience: float = 40.0
+    ) -> None:
+        super().__init__(
+            bootstrap_servers=kafka,
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=MAX_DEAD_LETTER,
+            linger_ms=linger_ms,
+            max_batch_size=batch_bytes,
+            request_timeout_ms=int(patience * 1000),
+        )
+
+    async def deliver(self, messages: Iterable[Message]) -> None:
+        """Send messages, and wait until Kafka has them all.
+
+        Where the client's buffer is full it waits for room; memory holds as much as is under way.
+
+        Raises
+        ------
+        KafkaError
+            Where one of them cannot be delivered; others may be in Kafka all the same.
+        """
+        under_way = [
+            await self.send(
+                message.topic, key=message.key, value=message.value, headers=list(message.headers) or None
+            )
+            for message in messages
+        ]
+        await asyncio.gather(*under_way)
+
+    async def stop(self) -> None:
+        """Send what is under way, and end; a broker that is gone does not hold that up for ever."""
+        await asyncio.wait({asyncio.ensure_future(super().stop())}, timeout=STOP_SECONDS)
+
+
+@asynccontextmanager
+async def open_sender(settings: Settings) -> AsyncIterator[Sender]:
+    """Open a sender for a command, which gives up where Kafka stays away.
+
+    Raises
+    ------
+    Unreachable
+        Where Kafka does not answer within `connect_timeout` seconds, now or on the way.
+    """
+    patience = settings.connect_timeout
+    sender = Sender(settings.kafka, patience=patience)
+    try:
+        await sender.start()
+        yield sender
+    except (KafkaError, TimeoutError) as error:
+        raise Unreachable(
+            f"Kafka at {settings.kafka} has not answered for {patience:g} s ({error!r}). `refrain doctor` "
+            "looks why."
+        ) from error
+    finally:
+        await sender.stop()

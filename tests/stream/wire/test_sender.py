@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+
+from stream.errors import Unreachable
+from stream.settings import Settings
+from stream.wire.sender import Message, Sender, open_sender
+from tests.consumers.kafka_log import KafkaLog
+
+NO_BROKER = "127.0.0.1:1"
+
+
+async def test_what_is_delivered_is_in_kafka_in_order_when_it_says_so(topics: Settings) -> None:
+    messages = [
+        Message("dead-letters", b"u1", b"%d" % number, [("reason", b"not-json")]) for number in range(500)
+    ]
+    async with open_sender(topics) as sender:
+        await sender.deliver(messages)
+        log = KafkaLog(topics)
+        found = log.records("dead-letters")
+        log.close()
+    assert [record.value for record in found] == [message.value for message in messages]
+    assert {(record.key, *record.headers) for record in found} == {(b"u1", ("reason", b"not-json"))}
+
+
+async def test_a_broker_that_does_not_answer_is_named(settings: Settings) -> None:
+    nowhere = settings.model_copy(update={"kafka": NO_BROKER, "connect_timeout": 0.2})
+    with pytest.raises(Unreachable, match=f"Kafka at {NO_BROKER} has not answered"):
+        async with open_sender(nowhere):
+            pass
+
+
+async def test_what_kafka_refuses_is_not_taken_for_delivered(topics: Settings) -> None:
+    sender = Sender(topics.kafka)
+    await sender.start()
+    too_large = Message("dead-letters", b"u1", bytes(8 << 20))
+    with pytest.raises(Exception, match="larger than"):
+        await sender.deliver([too_large])
+    await sender.stop()
