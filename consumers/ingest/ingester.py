@@ -144,6 +144,8 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         batch.records = len(records)
         clicks, batch.dead = parse_clicks(records, time.time(), self._epoch)
         clicks = await self._with_artists(clicks, batch, records)
+        named = {artist for click in clicks for artist in click.artist_ids}
+        await self._retry("noting artists", self._catalogue.note, named)
         by_listener: dict[str, list[Click]] = defaultdict(list)
         for click in clicks:
             by_listener[click.user_id].append(click)

@@ -36,6 +36,7 @@ class Catalogue:
         self._redis = redis
         self._clock = clock
         self._artists: OrderedDict[str, tuple[float, tuple[str, ...]]] = OrderedDict()
+        self._noted: set[str] = set()
 
     async def put(self, songs: Iterable[Song]) -> None:
         """Enter songs, or enter them anew; may be repeated."""
@@ -90,6 +91,24 @@ class Catalogue:
         while len(self._artists) > REMEMBERED:
             self._artists.popitem(last=False)
         return known
+
+    async def note(self, artist_ids: Iterable[str]) -> None:
+        """Let artists that clicks name be found by their ids, also before a song or a model names them.
+
+        Asks Redis about each artist once as long as this store lives.
+        """
+        new = [artist for artist in artist_ids if artist not in self._noted]
+        if not new:
+            return
+        pipeline = self._redis.pipeline(transaction=False)
+        for artist in new:
+            # Not over another artist, whose name this may be.
+            for form in {exact_form(artist), folded_form(artist)}:
+                pipeline.hsetnx(keys.ARTIST_NAMES, form, artist)
+        await pipeline.execute()
+        if len(self._noted) > REMEMBERED:
+            self._noted.clear()
+        self._noted.update(new)
 
     async def names(self, artist_ids: Sequence[str]) -> dict[str, str]:
         """Return what artists are called: their name, or their id where none is known."""
@@ -152,7 +171,9 @@ class Catalogue:
         """Return the names of artists, of the catalogue and of `others` (ids), that look most like a name."""
         called = {other: folded_form(other) for other in others}
         async for known, artist in self._redis.hscan_iter(keys.ARTIST_NAMES, count=1000):
-            called[artist.decode()] = folded_form(known.decode())
+            artist_id, called_so = artist.decode(), folded_form(known.decode())
+            if called_so != folded_form(artist_id) or artist_id not in called:  # a name goes before an id
+                called[artist_id] = called_so
         typed = folded_form(name)
         # Whole words find "Lady Gaga" for "gaga", the text as a whole "Muse" rather than "M" for "mse".
         found = process.extract(typed, called, scorer=fuzz.token_set_ratio, limit=20 * limit, score_cutoff=50)

@@ -98,7 +98,7 @@ def label_artists(label: str) -> str:
 
 
 ARTIST_NAMES = "artist-names"
-"""Hash: name in small letters, as it is and without accents -> artist."""
+"""Hash: name, or an id that clicks name, in small letters, as it is and without accents -> artist."""
 
 
 # Releases

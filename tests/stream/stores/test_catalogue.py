@@ -140,3 +140,23 @@ async def test_thousands_of_songs_are_entered_at_once(catalogue: Catalogue) -> N
     assert await catalogue.artists_of(f"s{i}" for i in range(3000)) == {
         f"s{i}": (f"a{i % 7}",) for i in range(3000)
     }
+
+
+async def test_an_artist_that_a_click_names_is_found_in_any_case_before_the_catalogue_knows_it(
+    redis: AnyRedis, catalogue: Catalogue
+) -> None:
+    assert await catalogue.find("raftaar") is None
+    await catalogue.note(["Raftaar"])
+    assert await Catalogue(redis).find("raftaar") == "Raftaar"
+
+
+async def test_an_id_that_clicks_name_takes_no_name_from_another_artist(catalogue: Catalogue) -> None:
+    await catalogue.put([song("s1", "a7", artist_names=["Raftaar"])])
+    await catalogue.note(["RAFTAAR"])
+    assert await catalogue.find("raftaar") == "a7"
+
+
+async def test_the_nearest_names_are_names_and_no_ids_that_clicks_name(catalogue: Catalogue) -> None:
+    await catalogue.put([song("s1", "a7", artist_names=["Raftaar"])])
+    await catalogue.note(["a7"])
+    assert await catalogue.nearest("raftar") == ["Raftaar"]
