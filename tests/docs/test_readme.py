@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import redis
-from kafka import KafkaProducer
 
 from stream.settings import Settings
 from tests.refrain_command import Refrain
@@ -19,15 +17,15 @@ from tests.waiting import wait_for
 
 README = Path(__file__).parents[2] / "README.md"
 EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-LISTENERS = 60
+FILL = "refrain sample | refrain replay clicks -"
+LISTENERS = 2000
 
 
 def run(example: str, settings: Settings) -> str:
     """Run an example as a user's own program; return what it prints."""
-    addresses = {"REFRAIN_KAFKA": settings.kafka, "REFRAIN_REDIS": settings.redis}
     done = subprocess.run(
         [sys.executable, "-c", example],
-        env={**os.environ, **addresses},
+        env=environment(settings),
         capture_output=True,
         text=True,
         timeout=60,
@@ -37,36 +35,56 @@ def run(example: str, settings: Settings) -> str:
     return done.stdout
 
 
+def environment(settings: Settings) -> dict[str, str]:
+    beside = Path(sys.executable).parent
+    return {
+        **os.environ,
+        "REFRAIN_KAFKA": settings.kafka,
+        "REFRAIN_REDIS": settings.redis,
+        "REFRAIN_DATA": str(settings.data),
+        "PATH": f"{beside}:{os.environ['PATH']}",
+    }
+
+
 @pytest.fixture
 def service(topics: Settings, refrain: Refrain) -> redis.Redis:
-    """A running service in which two scenes of listeners have clicked."""
+    """A running service that is filled as the README says."""
     for kind in ("ingest", "train", "work"):
-        refrain.start(kind, cohorts=2, first_model_listeners=LISTENERS, publish_every=1, dims=4)
-    producer = KafkaProducer(bootstrap_servers=topics.kafka)
-    scenes = (["Raftaar", "Badshah", "Honey Singh"], ["Slayer", "Sepultura", "Kreator"])
-    for number in range(LISTENERS):
-        user = f"listener{number}"
-        for artist in scenes[number % 2]:
-            click = {"user_id": user, "song_id": f"{artist} 1", "artist_ids": [artist], "ts": 1.7e9 + number}
-            producer.send("clicks", key=user.encode(), value=json.dumps(click).encode())
-    producer.flush()
-    producer.close()
+        refrain.start(kind, publish_every=2)
+    filled = subprocess.run(
+        ["bash", "-c", FILL],
+        env=environment(topics),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert filled.returncode == 0, filled.stderr
     client: redis.Redis = redis.Redis.from_url(topics.redis, decode_responses=True)
-    wait_for(lambda: int(client.hget("model:sweep", "done") or 0), "listeners in cohorts")
+    placed = lambda: sum(size for _, size in client.zrange("cohorts", 0, -1, withscores=True))  # noqa: E731
+    wait_for(lambda: placed() > 0.9 * LISTENERS, "nearly everybody in a cohort")  # a few only skip
     return client
 
 
 def test_the_readme_has_an_example_for_each_of_the_three_ways_to_use_it() -> None:
     assert ['"clicks"' in e or '"releases"' in e or "redis.zrange" in e for e in EXAMPLES] == [True] * 3
+    assert f"$ {FILL}\n" in README.read_text(encoding="utf-8")
 
 
-def test_every_example_of_the_readme_does_what_it_says(service: redis.Redis, topics: Settings) -> None:
+def test_every_example_of_the_readme_shows_listeners(
+    service: redis.Redis, topics: Settings, refrain: Refrain
+) -> None:
     produce, publish, query = EXAMPLES
     run(produce, topics)
     wait_for(lambda: service.hget("user:{u1}", "cohort"), "the example's click in Redis, in a cohort")
+    assert refrain.run("release", "r9", "--artist", "raftaar").returncode == 0  # clicked a moment ago
     told = run(publish, topics)
-    assert "tell ['" in told
-    assert re.search(r"\d+ listeners in \d+ pages: done", told)
+    assert "tell ['listener-" in told
+    assert int(re.findall(r"(\d+) listeners in \d+ pages: done", told)[0]) > LISTENERS / 20
     shown = run(query, topics)
-    assert "Raftaar" in shown
+    cohorts = re.findall(r"^(c\d+) (\d+) ", shown, re.MULTILINE)
+    assert len(cohorts) == 5
+    assert all(int(size) > 0 for _, size in cohorts)
+    assert shown.count("members: ['listener-") == 5
     assert f"u1 is in cohort {service.hget('user:{u1}', 'cohort')}" in shown
+    assert refrain.run("audience", "--artist", "Jisu Parade").returncode == 0
