@@ -59,7 +59,8 @@ def add(app: typer.Typer) -> None:
             with Bar(kind, shown=not as_json) as bar:
                 summary = carry_out(plan, settings, sending, bar.show)
         _sum_up(plan, summary, as_json=as_json)
-        if not summary.finished or (summary.tally.bad and not summary.sent + summary.before):
+        unusable = summary.tally.bad and not summary.sent + summary.before
+        if not summary.finished or unusable or summary.refused.all_of_them:
             raise typer.Exit(FAILED)
 
 
@@ -91,6 +92,8 @@ def _sum_up(plan: Plan, summary: Summary, *, as_json: bool) -> None:
                 "left_out": tally.left_out,
                 "bad": dict(tally.bad),
                 "bad_files": [str(path) for path in tally.bad_files],
+                "read_already": summary.refused.read,
+                "dead_letters": dict(summary.refused.reasons),
             }
         )
         return
@@ -109,8 +112,25 @@ def _sum_up(plan: Plan, summary: Summary, *, as_json: bool) -> None:
         typer.echo(
             f"{tally.bad.total():,} of {tally.rows:,} rows cannot be used{_reasons(tally)}; see {places}"
         )
+    if summary.refused.reasons:
+        typer.echo(_dead_letters(plan, summary), err=True)
     if not summary.finished:
         typer.echo("stopped before the end; the same command with --resume goes on", err=True)
+
+
+def _dead_letters(plan: Plan, summary: Summary) -> str:
+    refused = summary.refused
+    reasons = ", ".join(f"{number:,} {reason}" for reason, number in refused.reasons.most_common())
+    if not refused.all_of_them:
+        return f"of the first {refused.read:,} that were read, {reasons} became dead letters"
+    missing = "unknown-song" in refused.reasons
+    way = (
+        "Send the songs first (refrain replay songs FILE), or say who made them: --map artist_ids=COLUMN, "
+        "or --songs FILE"
+        if missing
+        else "docs/contract.md says what each reason means; --dry-run shows what is sent"
+    )
+    return f"all {refused.read:,} {plan.kind} that were read became dead letters ({reasons}). {way}"
 
 
 def _reasons(tally: Tally) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from consumers.replay.options import Sending
+from consumers.replay.refused import Refused, Sent, find_refused
 from consumers.replay.sender import Replay
 from stream.errors import Unreachable, WrongUse
 from stream.files.bookmark import Bookmark
@@ -145,6 +146,8 @@ class Summary:
         Whether there is nothing left to send.
     seconds
         How long it took to send them.
+    refused
+        What is known of those of them that became dead letters.
     tally
         What became of the rows.
     """
@@ -154,6 +157,7 @@ class Summary:
     finished: bool
     seconds: float
     tally: Tally
+    refused: Refused = field(default_factory=Refused)
 
 
 def preview(plan: Plan, count: int) -> tuple[list[Pair], Tally]:
@@ -214,7 +218,7 @@ def carry_out(
 
     with ExitStack() as stack:
         events = _in_order(plan, reading, bookmark.started, progress, lambda: watch(progress), stack)
-        began = time.monotonic()
+        began, began_at = time.monotonic(), time.time()
         replay = Replay(
             settings.kafka,
             state.topic.name,
@@ -227,7 +231,11 @@ def carry_out(
         finished = asyncio.run(_until_told(replay, events))
         seconds = time.monotonic() - began
     before = replay.bookmark.events - replay.sent
-    return Summary(replay.sent, before, finished, seconds, reading.tally)
+    summary = Summary(replay.sent, before, finished, seconds, reading.tally)
+    if not (finished and replay.sent):
+        return summary
+    sent = Sent(plan.kind, replay.starts, replay.bookmark.offsets, began_at)
+    return replace(summary, refused=find_refused(settings, sent))
 
 
 def _in_order(

@@ -65,6 +65,8 @@ class Replay:
         Asks it to end; what was sent is acknowledged and noted before it does.
     sent
         Events that were sent, and acknowledged once `run` is back.
+    starts
+        Partition -> the offset before the first event that was sent.
     found
         Events that an earlier run had sent and not noted any more: found in Kafka, not sent again.
     """
@@ -79,6 +81,7 @@ class Replay:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     sent: int = 0
     found: int = 0
+    starts: dict[int, int] = field(default_factory=dict)
 
     async def run(self, events: Iterable[tuple[bytes, bytes]]) -> bool:
         """Send events, those left out that are in Kafka already.
@@ -98,6 +101,7 @@ class Replay:
             Where Kafka does not answer any more. What is in Kafka is noted.
         """
         there = await self._look_back()
+        self.starts = dict(self.bookmark.offsets)
         sender = Sender(self.kafka, batch_bytes=BATCH_BYTES, patience=self.patience)
         await sender.start()
         try:
