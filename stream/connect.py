@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 from redis import exceptions
 from redis.asyncio import Redis
@@ -20,10 +19,11 @@ from tenacity import (
 
 from stream.error_policy import case_of
 from stream.errors import Unreachable
+from stream.redis_url import shown
 from stream.retry import report, retried
 from stream.settings import Settings
 
-__all__ = ["REDIS_ERRORS", "AnyRedis", "Say", "ask_redis", "open_kafka", "open_redis", "shown"]
+__all__ = ["REDIS_ERRORS", "AnyRedis", "Say", "ask_redis", "open_kafka", "open_redis"]
 
 AnyRedis: TypeAlias = "Redis | RedisCluster"
 Say: TypeAlias = Callable[[str], object]
@@ -57,7 +57,8 @@ async def _connect(server: str, where: str, patience: float, say: Say, step: Cal
             with attempt:
                 result = await step()
     except RetryError as ended:
-        raise _given_up(server, where, patience, ended.last_attempt.exception()) from ended
+        error = ended.last_attempt.exception()
+        raise _given_up(server, where, patience, error) from error
     except Exception as error:
         report(error, f"connecting to {server} at {where}")
         raise
@@ -70,20 +71,6 @@ def _given_up(server: str, where: str, patience: float, error: BaseException | N
     if error and case_of(error).hint:
         hint = f"{case_of(error).fact}: {case_of(error).hint}."
     return Unreachable(f"{server} does not answer at {where} after {patience:g} s ({cause}). {hint}")
-
-
-def shown(url: str) -> str:
-    """Return a URL as it may be shown: without its password.
-
-    Examples
-    --------
-    >>> shown("redis://me:secret@db:6379/0")
-    'redis://me:***@db:6379/0'
-    """
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
 
 
 async def open_redis(settings: Settings, say: Say = lambda _: None) -> AnyRedis:

@@ -9,7 +9,7 @@ from aiokafka import errors as aiokafka
 from kafka import errors as kafka_python
 from redis import exceptions as redis
 
-from stream.errors import Unreachable
+from stream.errors import Refused, Unreachable
 
 __all__ = ["Action", "Case", "case_of"]
 
@@ -61,6 +61,7 @@ def _refused(sign: str, hint: str) -> Case:
 
 # The first row that covers an error is the one that counts.
 TABLE = (
+    Case((Refused,), Action.FAIL, "a server refuses"),  # what the rows below have made of a client's error
     # Redis: who we are. Two of them are ConnectionErrors to redis-py.
     Case(
         (

@@ -7,7 +7,7 @@
     ├── WrongUse                 a command was asked for something it cannot do
     ├── BadFile                  a file of history cannot be read
     ├── Unreachable              Kafka or Redis does not answer
-    ├── Refused                  Kafka or Redis answers, and does not allow what is asked
+    │   └── Refused              it answers, and does not allow what is asked
     ├── DecayChanged             Redis holds affinities of another half-life
     ├── SnapshotDamaged          a snapshot's bytes are not what was written
     │   └── UnknownSnapshot      no such snapshot, or none any more
@@ -66,7 +66,7 @@ class Unreachable(RefrainError):
     """Kafka or Redis does not answer at its address."""
 
 
-class Refused(RefrainError):
+class Refused(Unreachable):
     """Kafka or Redis answers, and does not allow what is asked: that does not pass by waiting."""
 
 

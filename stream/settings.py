@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Annotated, Literal
 
 import platformdirs
@@ -13,18 +17,29 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from rapidfuzz.process import extractOne
 
 from stream.errors import SettingsError
+from stream.redis_url import check_redis_url, shown
 
 __all__ = ["Settings", "load_settings"]
 
-REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+PREFIX = "REFRAIN_"
+FILE = "refrain.toml"
+
+# One server: a name, an IPv4 address or an IPv6 one in brackets, and a port.
+KAFKA_SERVER = re.compile(r"([\w.-]+|\[[\da-fA-F:.%]+\])(:\d{1,5})?")
+
+
+def _kafka_servers(servers: str) -> str:
+    for server in servers.split(",") if servers else ():
+        if not KAFKA_SERVER.fullmatch(server.strip()):
+            raise ValueError("Kafka servers are host:port,host:port; no user, no password, no protocol")
+    return servers
 
 
 def _redis_url(url: str) -> str:
-    if url and not url.startswith(REDIS_SCHEMES):
-        raise ValueError(f"a Redis URL starts with one of {', '.join(REDIS_SCHEMES)}")
-    return url
+    return check_redis_url(url) if url else url
 
 
 class Settings(BaseSettings):
@@ -39,10 +54,16 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="REFRAIN_", toml_file="refrain.toml", extra="forbid", frozen=True
+        env_prefix=PREFIX,
+        toml_file=FILE,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,  # one of them may be a password
     )
 
-    kafka: str = Field("", description="Kafka bootstrap servers, `host:port,host:port`; empty: start one")
+    kafka: Annotated[str, AfterValidator(_kafka_servers)] = Field(
+        "", description="Kafka bootstrap servers, `host:port,host:port`; empty: start one"
+    )
     redis: Annotated[str, AfterValidator(_redis_url)] = Field(
         "", description="Redis, a redis://, rediss:// or unix:// URL; empty: start one"
     )
@@ -127,6 +148,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
+    def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
+        """Yield names and values, as `repr` is to show them."""
+        for name, value in super().__repr_args__():
+            yield name, shown(value) if name == "redis" else value
+
     @property
     def half_life(self) -> float:
         """The half-life of an affinity in seconds."""
@@ -144,18 +170,53 @@ def load_settings() -> Settings:
     Raises
     ------
     SettingsError
-        Where a value cannot be used: it names the setting, the value and what is allowed.
+        Where a value cannot be used: it names the setting, the value and what is allowed. Where a variable
+        that begins with ``REFRAIN_``, or a key of the file, is no setting: it names the nearest one.
     """
+    variables = [name for name in os.environ if name.upper().startswith(PREFIX)]
+    unknown = [_unknown(name, PREFIX) for name in variables if name[len(PREFIX) :].lower() not in FIELDS]
     try:
-        return Settings()
+        settings = Settings()
+    except TOMLDecodeError as error:
+        raise SettingsError(f"{FILE} is not TOML: {error}") from error
     except ValidationError as error:
-        wrong: dict[str, tuple[object, list[str]]] = {}
-        for each in error.errors():  # one for each kind of value that it might have been
-            wrong.setdefault(str(each["loc"][0]), (each["input"], []))[1].append(each["msg"])
-        problems = "; ".join(
-            f"REFRAIN_{name.upper()}={value!r}: {', or: '.join(said)}"
-            for name, (value, said) in wrong.items()
-        )
-        raise SettingsError(
-            f"a setting cannot be used: {problems}. docs/settings.md lists them all."
-        ) from error
+        raise _settings_error(unknown + _problems(error)) from error
+    if unknown:
+        raise _settings_error(unknown)
+    return settings
+
+
+def _settings_error(problems: Sequence[str]) -> SettingsError:
+    return SettingsError(f"{'; '.join(problems)}. docs/settings.md lists all settings.")
+
+
+FIELDS = frozenset(Settings.model_fields)
+
+
+def _problems(error: ValidationError) -> list[str]:
+    """Say what is wrong with each setting, once; one that may be of several kinds has an error for each."""
+    unknown: list[str] = []
+    wrong: dict[str, tuple[str, list[str]]] = {}
+    for each in error.errors():
+        name = str(each["loc"][0])
+        if each["type"] == "extra_forbidden":
+            unknown.append(f"{FILE}: {_unknown(name)}")
+        else:
+            given = wrong.setdefault(name, (_given(name, each["input"]), []))
+            given[1].append(each["msg"].removeprefix("Value error, "))
+    return unknown + [
+        f"{PREFIX}{name.upper()}={given}: {', or: '.join(said)}" for name, (given, said) in wrong.items()
+    ]
+
+
+def _unknown(name: str, prefix: str = "") -> str:
+    nearest, _, _ = extractOne(name[len(prefix) :].lower(), sorted(FIELDS))
+    return f"{name} is not a setting; the nearest is {prefix}{nearest.upper() if prefix else nearest}"
+
+
+def _given(name: str, value: object) -> str:
+    """Return a value as it may be shown."""
+    text = str(value)
+    if name == "redis" or (name == "kafka" and re.search("@|://", text)):
+        return repr(shown(text))
+    return repr(value)

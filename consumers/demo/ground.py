@@ -9,8 +9,9 @@ from collections.abc import Callable
 from kafka import KafkaConsumer, TopicPartition
 
 from stream.broker.folder import hold
-from stream.connect import open_redis, shown
+from stream.connect import open_redis
 from stream.errors import RefrainError
+from stream.redis_url import shown
 from stream.settings import Settings
 from stream.wire.topics import open_admin
 

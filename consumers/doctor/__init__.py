@@ -24,8 +24,9 @@ from consumers.doctor.processes import KINDS, check_here, check_processes, runni
 from consumers.doctor.redis import check_redis
 from consumers.doctor.releases import check_releases
 from consumers.runtime.session import redis_session
-from stream.connect import AnyRedis, shown
+from stream.connect import AnyRedis
 from stream.errors import Unreachable
+from stream.redis_url import shown
 from stream.settings import Settings
 
 __all__ = ["KINDS", "Check", "State", "examine", "examine_here"]

@@ -9,7 +9,8 @@ from typing import Any
 from redis.asyncio.cluster import RedisCluster
 
 from consumers.doctor.check import Check
-from stream.connect import AnyRedis, shown
+from stream.connect import AnyRedis
+from stream.redis_url import shown
 from stream.settings import Settings
 
 __all__ = ["check_redis"]

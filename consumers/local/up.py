@@ -13,7 +13,7 @@ from types import FrameType
 
 from consumers.runtime.supervisor import KINDS, Supervisor, programs
 from stream.broker import Servers, servers
-from stream.connect import shown
+from stream.redis_url import shown
 from stream.settings import Settings
 from stream.wire.topics import create_topics
 

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 
 from redis import exceptions
 
-from stream.connect import AnyRedis, open_redis, shown
+from stream.connect import AnyRedis, open_redis
 from stream.errors import Unreachable
+from stream.redis_url import shown
+from stream.retry import report
 from stream.settings import Settings
 
 __all__ = ["PATIENCE", "redis_session"]
@@ -40,12 +42,8 @@ async def redis_session(
             yield redis
         finally:
             await redis.aclose()
-    except exceptions.AuthenticationError as error:
-        raise Unreachable(
-            f"Redis at {shown(settings.redis)} does not let us in ({error}): put user and password into "
-            "REFRAIN_REDIS, as redis://USER:PASSWORD@HOST:PORT/0"
-        ) from error
     except exceptions.RedisError as error:
+        report(error, f"asking Redis at {shown(settings.redis)}")
         raise Unreachable(
             f"Redis at {shown(settings.redis)} failed: {error}. `refrain doctor` looks why."
         ) from error

@@ -90,6 +90,7 @@ def hold(path: Path, *, say: Callable[[str], None], patience: float = 15.0) -> I
     try:
         path.mkdir(parents=True, exist_ok=True)
         file = (path / _NAME).open("a+b")
+        os.fchmod(file.fileno(), 0o600)  # the Redis URL in it may hold a password
     except OSError as error:
         raise CannotStart(
             f"the data folder {path} cannot be used: {error.strerror}. Name another one with REFRAIN_DATA."

@@ -12,6 +12,8 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from stream.errors import Unreachable
+from stream.redis_url import shown
+from stream.retry import report
 
 __all__ = ["wait_for_kafka", "wait_for_redis"]
 
@@ -128,27 +130,18 @@ def wait_for_redis(
         check()
         try:
             client.ping()
-        except redis.exceptions.AuthenticationError as error:
-            raise Unreachable(
-                f"Redis at {client_address} does not let us in ({error}): "
-                "put user and password into REFRAIN_REDIS, as redis://USER:PASSWORD@HOST:PORT/0."
-            ) from error
         except redis.exceptions.RedisError as error:
+            report(error, f"connecting to Redis at {address}")
             return str(error)
         return None
 
     client = redis.Redis.from_url(url, socket_connect_timeout=2.0, socket_timeout=5.0)
-    client_address = _without_password(url)
+    address = shown(url)
     with client:
         _wait(
-            f"Redis at {client_address}",
+            f"Redis at {address}",
             answers,
             timeout,
             say,
             "Is it running there? REFRAIN_REDIS says where it is.",
         )
-
-
-def _without_password(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"

@@ -108,11 +108,32 @@ def test_a_setting_that_cannot_be_is_named(refrain: Refrain) -> None:
     assert "REFRAIN_COHORTS='many'" in json.loads(failed.stdout)["error"]
 
 
-def test_a_password_is_not_shown(refrain: Refrain) -> None:
-    failed = refrain.run("cohorts", redis="redis://me:secret@127.0.0.1:1/0", connect_timeout=0.2)
-    assert failed.returncode == 1
-    assert "me:***@127.0.0.1" in failed.stderr
-    assert "secret" not in failed.stderr
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://me:SECRET@127.0.0.1:1/0",
+        "redis://127.0.0.1:1/0?password=SECRET",
+        "me:SECRET@127.0.0.1:1",
+        "redis://me:SEC/RET@127.0.0.1:1/0",
+        "redis://me:SEC#RET@127.0.0.1:1/0",
+    ],
+)
+@pytest.mark.parametrize(
+    "arguments", [("cohorts", "--json"), ("doctor",), ("up",), ("ingest",)], ids=" ".join
+)
+def test_a_password_is_not_shown(refrain: Refrain, arguments: tuple[str, ...], url: str) -> None:
+    failed = refrain.run(*arguments, redis=url, kafka="127.0.0.1:1", connect_timeout=0.2)
+    assert failed.returncode in (1, 2)
+    said = failed.stdout + failed.stderr
+    assert "127.0.0.1" in said or "***" in said
+    assert "SEC" not in said
+    assert "Traceback" not in said
+
+
+def test_a_variable_that_is_no_setting_is_told(refrain: Refrain) -> None:
+    failed = refrain.run("cohorts", kafak="127.0.0.1:1")
+    assert failed.returncode == 2
+    assert "REFRAIN_KAFAK is not a setting; the nearest is REFRAIN_KAFKA" in failed.stderr
 
 
 def test_no_command_at_all_shows_what_there_is(refrain: Refrain) -> None:

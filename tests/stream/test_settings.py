@@ -1,0 +1,87 @@
+"""Settings that cannot be used are named, with what is allowed, and without any password."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from pathlib import Path
+
+import pytest
+
+from stream.errors import SettingsError
+from stream.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("variable", "nearest"),
+    [
+        ("REFRAIN_KAFAK", "REFRAIN_KAFKA"),
+        ("REFRAIN_MAX_AUDIENCES", "REFRAIN_MAX_AUDIENCE"),
+        ("REFRAIN_HALFLIFE", "REFRAIN_HALF_LIFE_DAYS"),
+    ],
+)
+def test_an_unknown_variable_is_refused_with_the_nearest_name(
+    variable: str, nearest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "SECRET")
+    with pytest.raises(
+        SettingsError, match=f"{variable} is not a setting; the nearest is {nearest}"
+    ) as refused:
+        load_settings()
+    assert "SECRET" not in str(refused.value)
+
+
+def test_a_variable_may_be_in_lower_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("refrain_cohorts", "12")
+    assert load_settings().cohorts == 12
+
+
+def test_an_unknown_key_of_the_file_is_refused_with_the_nearest_name() -> None:
+    Path("refrain.toml").write_text('redis_url = "redis://:SECRET@host"\n')
+    with pytest.raises(
+        SettingsError, match=r"refrain\.toml: redis_url is not a setting; the nearest is redis\."
+    ) as refused:
+        load_settings()
+    assert "SECRET" not in str(refused.value)
+
+
+def test_a_file_that_is_not_toml_is_named() -> None:
+    Path("refrain.toml").write_text("redis = redis://:SECRET@host\n")
+    with pytest.raises(SettingsError, match=r"refrain\.toml is not TOML") as refused:
+        load_settings()
+    assert "SECRET" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REDIS", "app:SECRET@host:6379"),
+        ("REDIS", "redis://app:SEC/RET@host:6379"),
+        ("KAFKA", "app:SECRET@host:9092"),
+        ("KAFKA", "SASL_SSL://app:SECRET@host:9092"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_told_without_its_password(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"REFRAIN_{name}", value)
+    with pytest.raises(SettingsError, match=f"REFRAIN_{name}=") as refused:
+        load_settings()
+    told = "".join(traceback.format_exception(refused.value))
+    assert "SEC" not in told
+
+
+def test_settings_are_printed_without_the_password(caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("test").error("%r %s", *[Settings(redis="redis://app:SECRET@host")] * 2)
+    assert "redis://app:***@host" in caplog.text
+    assert "SECRET" not in caplog.text
+
+
+@pytest.mark.parametrize("servers", ["", "broker", "broker:9092,10.0.0.1:9092", "[::1]:9092"])
+def test_kafka_is_one_server_or_several(servers: str) -> None:
+    assert Settings(kafka=servers).kafka == servers
