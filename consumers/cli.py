@@ -35,7 +35,7 @@ class _Commands(TyperGroup):
         try:
             sys.exit(super().main(*given, **options))
         except WRONG_CALL as error:
-            print_json({"error": error.format_message(), "kind": WrongUse.__name__})
+            print_json({"error": error.format_message(), "hint": "", "kind": WrongUse.__name__})
             sys.exit(WRONG_USE)
 
 

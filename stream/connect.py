@@ -69,8 +69,8 @@ def _given_up(server: str, where: str, patience: float, error: BaseException | N
     cause = error.__cause__ if isinstance(error, Unreachable) else error
     hint = f"Is it running? REFRAIN_{server.upper()} says where; `refrain up` starts one where none is given."
     if error and case_of(error).hint:
-        hint = f"{case_of(error).fact}: {case_of(error).hint}."
-    return Unreachable(f"{server} does not answer at {where} after {patience:g} s ({cause}). {hint}")
+        hint = f"{case_of(error).fact}. {case_of(error).hint}"
+    return Unreachable(f"{server} does not answer at {where} after {patience:g} s ({cause})", hint=hint)
 
 
 async def open_redis(settings: Settings, say: Say = lambda _: None) -> AnyRedis:

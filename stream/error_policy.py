@@ -49,9 +49,9 @@ REDIS = (redis.RedisError, redis.RedisClusterException)
 KAFKA = (aiokafka.KafkaError, kafka_python.KafkaError)
 
 FULL = "Redis takes no more writes"
-MEMORY = "give it memory (maxmemory) or disk; what comes waits in Kafka"
-PRIMARY = "REFRAIN_REDIS is to name the primary, not a replica"
-CREDENTIALS = "put user and password into REFRAIN_REDIS, as redis://USER:PASSWORD@HOST:PORT/0"
+MEMORY = "Give it memory (maxmemory) or disk; what comes waits in Kafka."
+PRIMARY = "REFRAIN_REDIS is to name the primary, not a replica."
+CREDENTIALS = "Put user and password into REFRAIN_REDIS, as redis://USER:PASSWORD@HOST:PORT/0."
 
 
 def _refused(sign: str, hint: str) -> Case:
@@ -83,9 +83,9 @@ TABLE = (
     _refused("MISCONF", MEMORY),
     _refused("READONLY", PRIMARY),
     _refused("read only replica", PRIMARY),
-    _refused("NOREPLICAS", "its replicas are away"),
-    _refused("CLUSTERDOWN", "its cluster is incomplete"),
-    _refused("LOADING", "it is still reading its data"),
+    _refused("NOREPLICAS", "Its replicas are away."),
+    _refused("CLUSTERDOWN", "Its cluster is incomplete."),
+    _refused("LOADING", "It is still reading its data."),
     # Redis: it is away.
     Case(
         (
@@ -113,7 +113,7 @@ TABLE = (
         ),
         Action.REPORT,
         "Kafka does not let us in",
-        "REFRAIN_KAFKA is to name a listener without authentication",
+        "REFRAIN_KAFKA is to name a listener without authentication.",
     ),
     Case(
         (
@@ -125,7 +125,7 @@ TABLE = (
         ),
         Action.REPORT,
         "Kafka does not allow it",
-        "the broker's ACLs are to allow Refrain its topics and consumer groups (docs/contract.md)",
+        "The broker's ACLs are to allow Refrain its topics and consumer groups (docs/contract.md).",
     ),
     Case(
         (
@@ -135,7 +135,7 @@ TABLE = (
         ),
         Action.REPORT,
         "this Kafka is too old",
-        "Refrain needs Kafka 2.1 or newer",
+        "Refrain needs Kafka 2.1 or newer.",
     ),
     Case(
         (
@@ -146,13 +146,13 @@ TABLE = (
         ),
         Action.REPORT,
         "Kafka takes no message of this size",
-        "raise max.message.bytes of the topic; `refrain doctor` says which one differs",
+        "Raise max.message.bytes of the topic; `refrain doctor` says which one differs.",
     ),
     Case(
         (aiokafka.InvalidReplicationFactorError, kafka_python.InvalidReplicationFactorError),
         Action.RETRY,  # brokers that are just starting count, too
         "Kafka has fewer brokers than REFRAIN_REPLICATION asks for",
-        "start more brokers, or lower REFRAIN_REPLICATION",
+        "Start more brokers, or lower REFRAIN_REPLICATION.",
     ),
     # Kafka: it is away, or not itself for a moment.
     Case(
@@ -190,7 +190,7 @@ def case_of(error: BaseException) -> Case:
     Examples
     --------
     >>> case_of(redis.ReadOnlyError("You can't write against a read only replica.")).hint
-    'REFRAIN_REDIS is to name the primary, not a replica'
+    'REFRAIN_REDIS is to name the primary, not a replica.'
     >>> case_of(aiokafka.TopicAuthorizationFailedError("clicks")).action.name
     'REPORT'
     >>> case_of(KeyError("x")).action.name

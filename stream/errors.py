@@ -2,16 +2,17 @@
 
 ::
 
-    RefrainError                 something a person can mend; its text says how
+    RefrainError                 something a person can mend: says what is wrong, its hint says how
     ├── SettingsError            a setting cannot be used
     ├── WrongUse                 a command was asked for something it cannot do
     ├── BadFile                  a file of history cannot be read
     ├── Unreachable              Kafka or Redis does not answer
     │   └── Refused              it answers, and does not allow what is asked
     ├── DecayChanged             Redis holds affinities of another half-life
-    ├── SnapshotDamaged          a snapshot's bytes are not what was written
-    │   └── UnknownSnapshot      no such snapshot, or none any more
-    ├── SnapshotTooNew           a snapshot was written by a newer Refrain
+    ├── SnapshotUnusable         a snapshot cannot be loaded
+    │   ├── SnapshotDamaged      its bytes are not what was written
+    │   ├── SnapshotTooNew       it was written by a newer Refrain
+    │   └── UnknownSnapshot      there is none of this version, or none any more
     ├── NoModel                  nothing is learned yet
     ├── NotTakenOver             listeners are not taken over to a model
     ├── NotErased                a listener is erased in part only
@@ -37,6 +38,7 @@ __all__ = [
     "SettingsError",
     "SnapshotDamaged",
     "SnapshotTooNew",
+    "SnapshotUnusable",
     "UnknownArtist",
     "UnknownCohort",
     "UnknownListener",
@@ -47,7 +49,27 @@ __all__ = [
 
 
 class RefrainError(Exception):
-    """Something a person can mend. Its text says what is wrong, where, and what to do."""
+    """Something a person can mend.
+
+    Parameters
+    ----------
+    message
+        What is wrong, and where.
+    hint
+        What to do about it; empty where the message leaves no choice.
+
+    Examples
+    --------
+    >>> error = RefrainError("there is no Redis", hint="Install it, or set REFRAIN_REDIS.")
+    >>> str(error), error.hint
+    ('there is no Redis', 'Install it, or set REFRAIN_REDIS.')
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+        if hint:
+            self.add_note(hint)  # stands in a traceback, too
 
 
 class SettingsError(RefrainError):
@@ -74,15 +96,19 @@ class DecayChanged(RefrainError):
     """Redis holds affinities that were stored with another half-life or landmark."""
 
 
-class SnapshotDamaged(RefrainError):
+class SnapshotUnusable(RefrainError):
+    """A snapshot cannot be loaded."""
+
+
+class SnapshotDamaged(SnapshotUnusable):
     """A snapshot's bytes are not those that were written."""
 
 
-class UnknownSnapshot(SnapshotDamaged):
-    """No snapshot of that version is kept; who can do without a damaged one can do without it."""
+class UnknownSnapshot(SnapshotUnusable):
+    """No snapshot of that version is kept."""
 
 
-class SnapshotTooNew(RefrainError):
+class SnapshotTooNew(SnapshotUnusable):
     """A snapshot was written in a format that this Refrain does not know yet."""
 
 
@@ -95,7 +121,7 @@ class NotTakenOver(RefrainError):
 
 
 class NotErased(RefrainError):
-    """Redis failed while a listener was being erased; the text says what is left of them."""
+    """Redis failed while a listener was being erased; the message says what is left of them."""
 
 
 class NoAudience(RefrainError):

@@ -44,7 +44,9 @@ def report(error: Exception, doing: str) -> None:
     """Raise an error that a person can mend as a `Refused`; let any other be raised by the caller."""
     case = case_of(error)
     if case.action is Action.REPORT:
-        raise Refused(f"{case.fact} while {doing} ({error or type(error).__name__}): {case.hint}") from error
+        raise Refused(
+            f"{case.fact} while {doing} ({error or type(error).__name__})", hint=case.hint
+        ) from error
 
 
 class Retry:
@@ -143,7 +145,7 @@ class _Warnings:
             return
         self._next = self._clock() + WARN_SECONDS
         case = case_of(error)
-        hint = f": {case.hint}" if case.hint else ""
+        hint = f" {case.hint}" if case.hint else ""
         logger.warning(
-            "%s (%s) while %s%s; trying again", case.fact, str(error) or repr(error), self._doing, hint
+            "%s (%s) while %s; trying again.%s", case.fact, str(error) or repr(error), self._doing, hint
         )

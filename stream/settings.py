@@ -187,7 +187,7 @@ def load_settings() -> Settings:
 
 
 def _settings_error(problems: Sequence[str]) -> SettingsError:
-    return SettingsError(f"{'; '.join(problems)}. docs/settings.md lists all settings.")
+    return SettingsError("; ".join(problems), hint="docs/settings.md lists all settings.")
 
 
 FIELDS = frozenset(Settings.model_fields)

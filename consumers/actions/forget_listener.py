@@ -90,6 +90,6 @@ def _left(user_id: str, what: str) -> Iterator[None]:
         yield
     except REDIS_ERRORS as error:
         raise NotErased(
-            f"{user_id!r} is not erased wholly: {what} may be left, as Redis failed ({error}). Run `refrain "
-            f"forget {quote(user_id)}` again: it erases what is left"
+            f"{user_id!r} is not erased wholly: {what} may be left, as Redis failed ({error})",
+            hint=f"Run `refrain forget {quote(user_id)}` again: it erases what is left.",
         ) from error

@@ -129,8 +129,9 @@ class AudienceReader:
                 if isinstance(part, Summary):
                     return
         raise NoAudience(
-            f"the audience of {release_id} has not come within {wait_for:g} s: `refrain doctor` says whether "
-            "a worker runs. The release is published; its audience will be in the topic audiences"
+            f"the audience of {release_id} has not come within {wait_for:g} s; the release is published, its "
+            "audience will be in the topic audiences",
+            hint="`refrain doctor` says whether a worker runs.",
         )
 
     def _until(self, give_up: float, release_id: str) -> Iterator[Page | Summary]:
@@ -156,5 +157,5 @@ def _kafka_errors(settings: Settings) -> Iterator[None]:
         yield
     except (KafkaError, ReadError) as error:
         raise Unreachable(
-            f"Kafka at {settings.kafka} failed: {error}. `refrain doctor` looks why."
+            f"Kafka at {settings.kafka} failed: {error}", hint="`refrain doctor` looks why."
         ) from error

@@ -46,7 +46,7 @@ async def use_model(redis: AnyRedis, settings: Settings, version: int | None, *,
     store = Snapshots(redis)
     chosen = await store.newest() if version is None else version
     if chosen is None:
-        raise NoModel("there is no model yet; `refrain cohorts` says what the first one waits for")
+        raise NoModel("there is no model yet", hint="`refrain cohorts` says what the first one waits for.")
     model = await store.load(chosen)
     cohorts = Cohorts(redis, Listeners(redis))
     await cohorts.describe(model, model.standing_out(APART), settings.release_seconds)
@@ -68,7 +68,8 @@ async def follow_sweep(redis: AnyRedis, version: int) -> AsyncIterator[Sweep]:
         if serves != version:
             raise NotTakenOver(
                 f"model {serves} serves by now, not {version}: the trainer has published it, or somebody has "
-                "asked for it. --pin keeps a version"
+                "asked for it",
+                hint="--pin keeps a version.",
             )
         if sweep and sweep.version == version:
             yield sweep
@@ -76,7 +77,7 @@ async def follow_sweep(redis: AnyRedis, version: int) -> AsyncIterator[Sweep]:
             return
         if not any(state["kind"] == "ingest" for state in (await heartbeats(redis)).values()):
             raise NotTakenOver(
-                f"model {version} serves, but no ingester runs that would migrate listeners to it: start "
-                "`refrain ingest`"
+                f"model {version} serves, but no ingester runs that would migrate listeners to it",
+                hint="Start `refrain ingest`.",
             )
         await asyncio.sleep(LOOK_SECONDS)

@@ -1,4 +1,4 @@
-"""What all commands have in common: help with an example, ``--json``, errors in one sentence, exit codes."""
+"""What all commands have in common: help with an example, ``--json``, errors with a hint, exit codes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def command(app: typer.Typer, *, panel: str, example: str, name: str | None = No
 
 def _fail(error: RefrainError, *, as_json: bool) -> NoReturn:
     if as_json:
-        print_json({"error": str(error), "kind": type(error).__name__})
+        print_json({"error": str(error), "hint": error.hint, "kind": type(error).__name__})
     else:
         from rich.console import Console
         from rich.text import Text
@@ -56,4 +56,6 @@ def _fail(error: RefrainError, *, as_json: bool) -> NoReturn:
         said = Text.assemble((f"{type(error).__name__}: ", "bold red"), str(error))
         console = Console(stderr=True, highlight=False)
         console.print(said, soft_wrap=not console.is_terminal)
+        if error.hint:
+            console.print(Text(error.hint), soft_wrap=not console.is_terminal)
     raise typer.Exit(WRONG_USE if isinstance(error, SettingsError | WrongUse) else FAILED)

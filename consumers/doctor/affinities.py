@@ -21,6 +21,5 @@ async def check_half_life(redis: AnyRedis, settings: Settings) -> Check:
     try:
         await guard_decay(redis, ForwardDecay(half_life=settings.half_life))
     except DecayChanged as error:
-        differs, _, hint = str(error).partition(". ")
-        return Check.wrong(name, differs, hint)
+        return Check.wrong(name, str(error), error.hint)
     return Check.fine(name, f"{found}, in Redis as in the settings")

@@ -10,7 +10,7 @@ from consumers.doctor.check import Check
 from consumers.queries.no_model import no_model
 from consumers.terminal.format import ago
 from stream.connect import AnyRedis
-from stream.errors import SnapshotDamaged, SnapshotTooNew
+from stream.errors import SnapshotUnusable
 from stream.settings import Settings
 from stream.stores.heartbeats import heartbeats
 from stream.stores.snapshots import Snapshots
@@ -56,7 +56,7 @@ async def _serving(redis: AnyRedis, settings: Settings, alive: Mapping[str, int]
         return Check.odd("model", waits_for, "wait, or lower REFRAIN_FIRST_MODEL_LISTENERS")
     try:
         model = await store.load(version)
-    except (SnapshotDamaged, SnapshotTooNew) as error:
+    except SnapshotUnusable as error:
         return Check.wrong("model", str(error), "`refrain model use VERSION` lets another serve")
     age = now - model.created_at
     found = f"version {version}, {ago(age)} old, {len(model.cohort_ids)} cohorts"

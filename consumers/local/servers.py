@@ -36,8 +36,8 @@ def connected_settings(*, kafka: bool = True, redis: bool = True) -> Settings:
         variables = " and ".join(f"REFRAIN_{name.upper()}" for name in missing)
         raise Unreachable(
             f"no {' and no '.join(name.capitalize() for name in missing)} to speak to: {variables} not set, "
-            f"and no `refrain up` runs on the data folder {settings.data}. Set {variables}, or start "
-            "`refrain up`."
+            f"and no `refrain up` runs on the data folder {settings.data}",
+            hint=f"Set {variables}, or start `refrain up`.",
         )
     return settings
 

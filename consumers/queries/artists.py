@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stream.connect import AnyRedis
-from stream.errors import SnapshotDamaged, SnapshotTooNew, UnknownArtist
+from stream.errors import SnapshotUnusable, UnknownArtist
 from stream.stores.catalogue import Catalogue
 from stream.stores.names import exact_form, folded_form
 from stream.stores.snapshots import Snapshots
@@ -48,7 +48,7 @@ async def find_artists(redis: AnyRedis, typed: Sequence[str], *, may_be_new: boo
     for name in typed:
         artist = await catalogue.find(name) or _spelt_alike(name, await _vocabulary(redis))
         if artist is None and not may_be_new:
-            raise UnknownArtist(await _unknown(redis, catalogue, name))
+            raise await _unknown(redis, catalogue, name)
         if artist is None:
             new.append(name)
         ids.append(artist or name)
@@ -65,12 +65,12 @@ def _spelt_alike(name: str, ids: Sequence[str]) -> str | None:
     return None
 
 
-async def _unknown(redis: AnyRedis, catalogue: Catalogue, name: str) -> str:
+async def _unknown(redis: AnyRedis, catalogue: Catalogue, name: str) -> UnknownArtist:
     near = await catalogue.nearest(name, await _vocabulary(redis))
-    meant = f" Did you mean {' or '.join(repr(other) for other in near)}?" if near else ""
-    return (
-        f"nobody has heard of {name!r}.{meant} For one who is new, say --similar-to, --featuring, --label "
-        "or --genre."
+    meant = f"Did you mean {' or '.join(repr(other) for other in near)}? " if near else ""
+    return UnknownArtist(
+        f"nobody has heard of {name!r}",
+        hint=f"{meant}For one who is new, say --similar-to, --featuring, --label or --genre.",
     )
 
 
@@ -79,5 +79,5 @@ async def _vocabulary(redis: AnyRedis) -> tuple[str, ...]:
     version = await snapshots.current()
     try:
         return (await snapshots.load(version)).artists if version else ()
-    except (SnapshotDamaged, SnapshotTooNew):
+    except SnapshotUnusable:
         return ()  # the catalogue's names have to do; `refrain doctor` tells of the snapshot

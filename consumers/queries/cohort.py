@@ -77,7 +77,7 @@ async def read_cohort(redis: AnyRedis, settings: Settings, cohort: str, top: int
         if not sizes:
             raise await no_model(redis, settings)
         raise UnknownCohort(
-            f"there is no cohort {cohort!r}; `refrain cohorts` lists the {len(sizes)} there are"
+            f"there is no cohort {cohort!r}", hint=f"`refrain cohorts` lists the {len(sizes)} there are."
         )
     apart = await store.apart(cohort, top)
     names = await Catalogue(redis).names([artist for artist, _ in apart])

@@ -48,7 +48,8 @@ async def read_known_listener(redis: AnyRedis, settings: Settings, user_id: str)
         known = " (who has opted out, which is remembered)" if opted_out else ""
         raise UnknownListener(
             f"there is no listener {user_id!r}{known}: either they have not clicked yet, or no ingester "
-            "has read it; `refrain doctor` says how far behind they are"
+            "has read it",
+            hint="`refrain doctor` says how far behind they are.",
         )
     decay = ForwardDecay(half_life=settings.half_life)
     await guard_decay(redis, decay)

@@ -120,7 +120,7 @@ async def read_model(redis: AnyRedis, settings: Settings, version: int | None) -
     ------
     NoModel
         Where no model has been published yet.
-    SnapshotDamaged, SnapshotTooNew, UnknownSnapshot
+    SnapshotUnusable
         Where it cannot be read.
     """
     store = Snapshots(redis)

@@ -25,7 +25,9 @@ async def no_model(redis: AnyRedis, settings: Settings) -> NoModel:
     if clicks:
         first += f", with {clicks:,} clicks"
     if not trainers:
-        return NoModel(f"{first}. No trainer runs: start `refrain train`, or `refrain up` for everything.")
+        return NoModel(
+            f"{first}. No trainer runs", hint="Start `refrain train`, or `refrain up` for everything."
+        )
     met = max(int(float(state.get("sample", 0))) for state in trainers)
     return NoModel(
         f"{first}. The trainer has learned from {met:,} of them; who only skips has no taste to learn from."

@@ -189,7 +189,9 @@ def carry_out(
     create_topics(settings)
     state = describe_topics(settings)[plan.kind]
     if state is None:
-        raise Unreachable(f"Kafka has no topic {plan.kind} yet, though it was asked to make it: try again")
+        raise Unreachable(
+            f"Kafka has no topic {plan.kind} yet, though it was asked to make it", hint="Try again."
+        )
     folder = settings.data / FOLDER
     files = [*plan.files, *([plan.options.songs] if plan.options.songs else [])]
     bookmark, old = Bookmark.find(folder, state.topic_id, files, plan.identity)
@@ -197,14 +199,15 @@ def carry_out(
         if changed := bookmark.changed:
             raise WrongUse(
                 f"{changed} has changed since it was replayed ({bookmark.events:,} events), so this cannot "
-                "go on where it was; --anew begins again, and sends those events a second time"
+                "go on where it was",
+                hint="--anew begins again, and sends those events a second time.",
             )
         if bookmark.finished:
             return Summary(0, bookmark.events, True, 0.0, Tally())
     elif old and not sending.anew and not bookmark.finished:
         raise WrongUse(
-            f"this replay stopped after {bookmark.events:,} events (or still runs): --resume goes on there, "
-            "--anew begins again and sends those a second time"
+            f"this replay stopped after {bookmark.events:,} events (or still runs)",
+            hint="--resume goes on there, --anew begins again and sends those a second time.",
         )
     else:
         bookmark = bookmark.anew(time.time())

@@ -108,8 +108,9 @@ class Replay:
             return await _Sending(self, sender, there).all_of(events)
         except (KafkaError, TimeoutError) as error:
             raise Unreachable(
-                f"Kafka at {self.kafka} has not answered for {self.patience:.0f} s ({error!r}). "
-                f"{self.bookmark.events:,} events at least are in; the same with --resume sends the rest."
+                f"Kafka at {self.kafka} has not answered for {self.patience:.0f} s ({error!r}); "
+                f"{self.bookmark.events:,} events at least are in",
+                hint="The same with --resume sends the rest.",
             ) from error
         finally:
             await sender.stop()

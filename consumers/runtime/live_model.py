@@ -8,7 +8,7 @@ import logging
 
 from models.model import Model
 from stream.connect import REDIS_ERRORS
-from stream.errors import SnapshotDamaged, SnapshotTooNew
+from stream.errors import SnapshotUnusable
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.snapshots import Snapshots
 
@@ -54,12 +54,12 @@ class LiveModel:
             self.model = await self._snapshots.load(version)
             self._refused = None
             logger.info("model %d serves: %d cohorts", version, len(self.model.cohort_ids))
-        except (SnapshotDamaged, SnapshotTooNew) as error:
+        except SnapshotUnusable as error:
             self._refused = version
             if self.model is None:
                 await self._last_good(version)
             serves = f"Model {self.model.version} serves" if self.model else "None serves"
-            logger.error("%s. %s until the next is published.", error, serves)
+            logger.error("%s. %s %s until the next is published.", error, error.hint, serves)
 
     async def _last_good(self, damaged: int) -> None:
         for version, _ in await self._snapshots.versions():
@@ -67,8 +67,8 @@ class LiveModel:
                 continue
             try:
                 self.model = await self._snapshots.load(version)
-            except (SnapshotDamaged, SnapshotTooNew) as error:
-                logger.error("%s", error)
+            except SnapshotUnusable as error:
+                logger.error("%s. %s", error, error.hint)
             else:
                 return
 

@@ -45,5 +45,5 @@ async def redis_session(
     except exceptions.RedisError as error:
         report(error, f"asking Redis at {shown(settings.redis)}")
         raise Unreachable(
-            f"Redis at {shown(settings.redis)} failed: {error}. `refrain doctor` looks why."
+            f"Redis at {shown(settings.redis)} failed: {error}", hint="`refrain doctor` looks why."
         ) from error

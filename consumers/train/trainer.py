@@ -20,7 +20,7 @@ from models.affinity import ForwardDecay
 from models.cohort_count import FIRST, CohortCount
 from models.cohort_learner import CohortLearner
 from models.model import Model
-from stream.errors import SnapshotDamaged, SnapshotTooNew
+from stream.errors import SnapshotUnusable
 from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
@@ -217,7 +217,7 @@ class Trainer:
             return
         try:
             self._judge.serves(await self._snapshots.load(version))
-        except (SnapshotDamaged, SnapshotTooNew) as error:
+        except SnapshotUnusable as error:
             logger.error("%s", error)
 
     async def _resume(self) -> CohortLearner:
@@ -238,7 +238,7 @@ class Trainer:
         for version, _ in await self._snapshots.versions():
             try:
                 model = await self._snapshots.load(version)
-            except (SnapshotDamaged, SnapshotTooNew) as error:
+            except SnapshotUnusable as error:
                 logger.error("%s", error)
                 continue
             if model.n_dims != self._settings.dims:

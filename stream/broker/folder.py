@@ -93,7 +93,8 @@ def hold(path: Path, *, say: Callable[[str], None], patience: float = 15.0) -> I
         os.fchmod(file.fileno(), 0o600)  # the Redis URL in it may hold a password
     except OSError as error:
         raise CannotStart(
-            f"the data folder {path} cannot be used: {error.strerror}. Name another one with REFRAIN_DATA."
+            f"the data folder {path} cannot be used: {error.strerror}",
+            hint="Name another one with REFRAIN_DATA.",
         ) from error
     with file:
         if not _try_lock(file):
@@ -114,8 +115,9 @@ def _wait_for(file: IO[bytes], path: Path, say: Callable[[str], None], patience:
             return
     who = f"process {holder.pid}" if holder else "another Refrain"
     raise CannotStart(
-        f"the data folder {path} is held by {who}: stop that one (kill {holder.pid if holder else 'PID'}), "
-        "or name another folder with REFRAIN_DATA."
+        f"the data folder {path} is held by {who}",
+        hint=f"Stop that one (kill {holder.pid if holder else 'PID'}), or name another folder with "
+        "REFRAIN_DATA.",
     )
 
 

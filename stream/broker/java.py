@@ -68,7 +68,9 @@ def fetch_jars(*, say: Callable[[str], None]) -> Path:
         return folder
     maven = shutil.which("mvn")
     if maven is None:
-        raise CannotStart(f"Maven, which fetches Apache Kafka, is not installed. On Debian or Ubuntu: {APT}")
+        raise CannotStart(
+            "Maven, which fetches Apache Kafka, is not installed", hint=f"On Debian or Ubuntu: {APT}"
+        )
     say(f"fetching Apache Kafka {kafka_version()} with Maven (43 MB, only this once)")
     started = time.monotonic()
     folder.parent.mkdir(parents=True, exist_ok=True)

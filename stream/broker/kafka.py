@@ -41,16 +41,16 @@ def choose(wanted: str, last: str) -> str:
     """
     if wanted != "auto" and last not in ("", wanted):
         raise CannotStart(
-            f"this data folder's Kafka runs with {last} (REFRAIN_BROKER={last}), not with {wanted}. "
-            "Name another folder with REFRAIN_DATA to begin anew."
+            f"this data folder's Kafka runs with {last} (REFRAIN_BROKER={last}), not with {wanted}",
+            hint="Name another folder with REFRAIN_DATA to begin anew.",
         )
     kind = last or wanted
     if kind != "java" and docker_answers():
         return "docker"
     if kind == "docker":
         raise CannotStart(
-            "no Docker engine answers (`docker info` fails). Start it, or set REFRAIN_BROKER=java "
-            "and, with REFRAIN_DATA, a new data folder."
+            "no Docker engine answers (`docker info` fails)",
+            hint="Start it, or set REFRAIN_BROKER=java and, with REFRAIN_DATA, a new data folder.",
         )
     _check_java()
     return "java"
@@ -63,11 +63,13 @@ def _check_java() -> str:
         "or give a broker with REFRAIN_KAFKA."
     )
     if java is None:
-        raise CannotStart(f"there is no Kafka, and no Java to run one. {way_out}")
+        raise CannotStart("there is no Kafka, and no Java to run one", hint=way_out)
     version = java_version(java)
     if version is None or version < JAVA_NEEDED:
         found = "does not run" if version is None else f"is version {version}"
-        raise CannotStart(f"Kafka {kafka_version()} needs Java {JAVA_NEEDED}, and {java} {found}. {way_out}")
+        raise CannotStart(
+            f"Kafka {kafka_version()} needs Java {JAVA_NEEDED}, and {java} {found}", hint=way_out
+        )
     return java
 
 

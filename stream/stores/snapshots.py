@@ -57,13 +57,13 @@ def decode(snapshot: bytes, where: str = "the snapshot") -> Model:
         raise SnapshotDamaged(f"{where} is of no format that there has ever been")
     if snapshot[start - 1] > FORMAT:
         raise SnapshotTooNew(
-            f"{where} has format {snapshot[start - 1]}, this Refrain reads up to {FORMAT}: update it, or go "
-            "back with `refrain model use VERSION`"
+            f"{where} has format {snapshot[start - 1]}, this Refrain reads up to {FORMAT}",
+            hint="Update it, or go back with `refrain model use VERSION`.",
         )
     body = snapshot[start + 32 :]
     if hashlib.sha256(body).digest() != snapshot[start : start + 32]:
         raise SnapshotDamaged(
-            f"{where} is damaged: its checksum is wrong; `refrain model list` shows the others"
+            f"{where} is damaged: its checksum is wrong", hint="`refrain model list` shows the others."
         )
     try:
         with np.load(io.BytesIO(body), allow_pickle=False) as archive:
@@ -97,13 +97,14 @@ class Snapshots:
 
         Raises
         ------
-        SnapshotDamaged, SnapshotTooNew
+        SnapshotUnusable
             Where it cannot be used, or is not there.
         """
         snapshot = await self._redis.get(keys.model(version))
         if snapshot is None:
             raise UnknownSnapshot(
-                f"there is no snapshot {version} (the last {KEPT} are kept); `refrain model list` shows them"
+                f"there is no snapshot {version} (the last {KEPT} are kept)",
+                hint="`refrain model list` shows them.",
             )
         # In a thread: it takes some 40 ms, for which a release that comes would wait.
         return await asyncio.to_thread(decode, snapshot, f"snapshot {version}")

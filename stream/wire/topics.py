@@ -82,8 +82,8 @@ def open_admin(settings: Settings) -> KafkaAdminClient:
     except KafkaError as error:
         report(error, f"asking Kafka at {settings.kafka}")
         raise Unreachable(
-            f"no Kafka broker answers at {settings.kafka} ({error}). Is it running? "
-            "REFRAIN_KAFKA says where; `refrain up` starts one where none is given."
+            f"no Kafka broker answers at {settings.kafka} ({error})",
+            hint="Is it running? REFRAIN_KAFKA says where; `refrain up` starts one where none is given.",
         ) from error
 
 

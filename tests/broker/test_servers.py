@@ -100,7 +100,7 @@ with servers(Settings(data=Path({str(tmp_path)!r}), broker="java", connect_timeo
 def test_a_held_folder_is_refused_and_its_holder_named(tmp_path: Path, kafka: str) -> None:
     with (
         servers(_own_redis(tmp_path, kafka)),
-        pytest.raises(CannotStart, match=rf"held by process {os.getpid()}.*REFRAIN_DATA"),
+        pytest.raises(CannotStart, match=rf"(?s)held by process {os.getpid()}.*REFRAIN_DATA"),
         servers(_own_redis(tmp_path, kafka)),
     ):
         pass

@@ -36,6 +36,14 @@ def test_with_json_an_error_is_json(refrain: Refrain, arguments: tuple[str, ...]
     error = json.loads(failed.stdout)
     assert error["kind"] == "Unreachable"
     assert f"Redis does not answer at {NOWHERE}" in error["error"]
+    assert error["hint"].startswith("Is it running? REFRAIN_REDIS says where")
+
+
+def test_the_hint_is_on_a_line_of_its_own(refrain: Refrain) -> None:
+    failed = refrain.run("cohorts", redis=NOWHERE, connect_timeout=0.2)
+    said, hint = failed.stderr.splitlines()[-2:]
+    assert said.startswith(f"Unreachable: Redis does not answer at {NOWHERE}")
+    assert hint.startswith("Is it running? REFRAIN_REDIS says where")
 
 
 @pytest.mark.parametrize("arguments", [("cohorts",), ("doctor",), ("ingest",), ("work",)], ids=" ".join)
@@ -58,7 +66,7 @@ def test_before_the_first_model_it_is_said_what_that_waits_for(
     assert failed.returncode == 1
     assert "no model yet" in failed.stderr
     assert "40 listeners have clicked" in failed.stderr
-    assert "No trainer runs: start `refrain train`" in failed.stderr
+    assert "Start `refrain train`" in failed.stderr
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_a_variable_may_be_in_lower_case(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_an_unknown_key_of_the_file_is_refused_with_the_nearest_name() -> None:
     Path("refrain.toml").write_text('redis_url = "redis://:SECRET@host"\n')
     with pytest.raises(
-        SettingsError, match=r"refrain\.toml: redis_url is not a setting; the nearest is redis\."
+        SettingsError, match=r"refrain\.toml: redis_url is not a setting; the nearest is redis\n"
     ) as refused:
         load_settings()
     assert "SECRET" not in str(refused.value)

@@ -18,7 +18,7 @@ async def test_the_same_decay_is_right_every_time(redis: AnyRedis) -> None:
 async def test_another_half_life_is_refused_with_the_way_out(redis: AnyRedis) -> None:
     await guard_decay(redis, OURS)
     with pytest.raises(
-        DecayChanged, match=r"half-life of 14 days.*ask for 30.*REFRAIN_HALF_LIFE_DAYS=14.*REFRAIN_GROUP"
+        DecayChanged, match=r"(?s)half-life of 14 days.*ask for 30.*REFRAIN_HALF_LIFE_DAYS=14.*REFRAIN_GROUP"
     ):
         await guard_decay(redis, ForwardDecay(half_life=30 * DAY))
     await guard_decay(redis, OURS)
