@@ -40,7 +40,7 @@ async def use_model(redis: AnyRedis, settings: Settings, version: int | None, *,
 
     Raises
     ------
-    NoModel, SnapshotDamaged, SnapshotTooNew
+    NoModel, SnapshotUnusable
         Where there is none that could serve.
     """
     store = Snapshots(redis)

@@ -8,7 +8,7 @@ import typer
 
 from consumers.commands.frame import command
 from consumers.local.servers import connected_settings
-from consumers.runtime.json_log import log_json
+from consumers.runtime.log import log_json
 from consumers.terminal.json_output import print_json
 from stream.settings import load_settings
 

@@ -10,9 +10,9 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any
 
-from rich.logging import RichHandler
 from threadpoolctl import threadpool_limits
 
+from consumers.runtime.log import log_lines
 from stream.settings import Settings
 
 __all__ = ["NO_COORDINATOR", "Seldom", "run_process", "together", "within"]
@@ -46,11 +46,7 @@ class Seldom(logging.Filter):
 
 def run_process(main: Callable[[Settings, asyncio.Event], Awaitable[None]], settings: Settings) -> None:
     """Run one process until SIGTERM or SIGINT, which let it finish what it has in hand."""
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(message)s",
-        handlers=[RichHandler(show_path=False, omit_repeated_times=False)],
-    )
+    log_lines()
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.ERROR)
     for handler in logging.getLogger().handlers:

@@ -20,7 +20,6 @@ KINDS = ("ingest", "train", "work")
 QUICK = 10.0  # seconds: who dies sooner than this after the start will most likely do so again
 PAUSES = (0.5, 1.0, 2.0)  # seconds before the next start, by how many quick deaths there were in a row
 LAST_LINES = 12
-LOG_WIDTH = "160"  # columns: nobody sees a log file's edge, so its lines are not to be wrapped at 80
 
 
 def programs() -> dict[str, list[str]]:
@@ -33,7 +32,7 @@ def environment(settings: Settings) -> dict[str, str]:
     """Return the environment of a process that is to have exactly these settings."""
     ours = {f"REFRAIN_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
     # Several processes share the machine; each with threads for every core would only wait for the others.
-    return {"OMP_NUM_THREADS": "1", **os.environ, **ours, "COLUMNS": LOG_WIDTH}
+    return {"OMP_NUM_THREADS": "1", **os.environ, **ours}
 
 
 @dataclass
