@@ -93,6 +93,7 @@ def update(
         Unix seconds: when a listener who moves without a click has moved.
     """
     batch = _Batch(residents, clicks, others)
+    residents.touch(batch.row)
     if model is not None:
         residents.serve(model)
     places = _Places(residents, batch, model, now)

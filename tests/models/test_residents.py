@@ -1,0 +1,58 @@
+"""Listeners in columns: who has to go first, and that a row that is used again remembers nothing."""
+
+from __future__ import annotations
+
+from models.affinity import ForwardDecay
+from models.listener import Click, Listener, OffsetSource, Rules
+from models.residents import Residents
+from models.update import update
+
+RULES = Rules(ForwardDecay())
+
+
+def click(residents: Residents, user: str, offset: int) -> None:
+    one = Click(user, OffsetSource(0), offset, 1_700_000_000.0, "s", ("a",), "play")
+    update(residents, [one], [], None, RULES, now=0.0)
+
+
+def test_who_clicked_longest_ago_goes_first() -> None:
+    residents = Residents()
+    residents.add([Listener(user) for user in "abc"], None)
+    for offset, user in enumerate("abca"):
+        click(residents, user, offset)
+    assert residents.oldest(1) == ["b"]
+    assert sorted(residents.oldest(2)) == ["b", "c"]
+
+
+def test_who_is_only_taken_over_to_a_model_has_not_clicked() -> None:
+    residents = Residents()
+    residents.add([Listener(user, rev=1) for user in "ab"], None)
+    for offset, user in enumerate("ab"):
+        click(residents, user, offset)
+    update(residents, [], ["a"], None, RULES, now=0.0)
+    assert residents.oldest(1) == ["a"]
+
+
+def test_a_row_that_is_used_again_remembers_nothing() -> None:
+    residents = Residents()
+    (row,) = residents.add(
+        [Listener("a", rev=7, cohort="c1", affinities={"x": 2.0}, offsets={"0": 5, "1": 6})], None
+    )
+    residents.drop(["a"])
+    (again,) = residents.add([Listener("b")], None)
+    assert again == row
+    found = residents.listener(int(again))
+    assert (found.user_id, found.rev, found.cohort, found.affinities, found.offsets) == ("b", 0, "", {}, {})
+
+
+def test_artists_stay_with_their_listener_when_room_grows() -> None:
+    residents = Residents()
+    residents.add([Listener(user) for user in "ab"], None)
+    for offset in range(40):
+        for user in "ab":
+            one = Click(user, OffsetSource(0), offset, 1_700_000_000.0, "s", (f"{user}{offset}",), "play")
+            update(residents, [one], [], None, RULES, now=0.0)
+    for user in "ab":
+        assert set(residents.listener(residents.index[user]).affinities) == {
+            f"{user}{at}" for at in range(40)
+        }
