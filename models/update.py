@@ -52,6 +52,8 @@ class Changes:
         Row -> clicks that now wait for their song; row -> clicks that have done so and are applied.
     moves
         Moves between cohorts, births among them; for a click that is delivered again, its move once more.
+    now
+        Unix seconds: since when the `waiting` wait.
     """
 
     rows: Ints
@@ -64,6 +66,7 @@ class Changes:
     waiting: dict[int, list[Click]] = field(default_factory=dict)
     waited: dict[int, list[Click]] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
+    now: float = 0.0
 
 
 def update(
@@ -101,7 +104,7 @@ def update(
     pairs = _add(residents, batch, rules)
     if model is not None:
         _settle_all(residents, batch, places, _shifts(residents, batch, pairs), model, rules, now)
-    return _changes(residents, batch, places, pairs, model)
+    return _changes(residents, batch, places, pairs, model, now)
 
 
 class _Batch:
@@ -452,7 +455,7 @@ def _moved_on(tastes: Floats, shifts: Floats) -> Floats:
 
 
 def _changes(
-    residents: Residents, batch: _Batch, places: _Places, pairs: _Pairs, model: Model | None
+    residents: Residents, batch: _Batch, places: _Places, pairs: _Pairs, model: Model | None, now: float
 ) -> Changes:
     rows = batch.rows
     changed = places.stale.copy()
@@ -464,7 +467,8 @@ def _changes(
     described |= (residents.bot[rows] != places.bot) | (residents.first_seen[rows] != places.first_seen)
     described, rows = described[changed], rows[changed]
     owner, artist, weight = _touched(residents, batch, pairs, rows)
-    changes = Changes(rows, described, owner, artist, weight, batch.turned, pairs.dropped, moves=moves)
+    columns = rows, described, owner, artist, weight
+    changes = Changes(*columns, batch.turned, pairs.dropped, moves=moves, now=now)
     for at in np.flatnonzero(batch.applied & (batch.waits | batch.waited)).tolist():
         into = changes.waiting if batch.waits[at] else changes.waited
         into.setdefault(int(batch.row[at]), []).append(batch.clicks[at])

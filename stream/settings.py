@@ -94,6 +94,10 @@ class Settings(BaseSettings):
     )
     batch_clicks: int = Field(5000, ge=1, le=100_000, description="clicks read at once from a backlog")
 
+    song_wait_hours: float = Field(
+        24.0, gt=0, description="hours that a click waits for its song to come into the catalogue"
+    )
+
     cohorts: Annotated[int, Field(ge=2, le=4096)] | Literal["auto"] = Field(
         48,
         description="how many cohorts; auto: as many as help to foresee discoveries, changing slowly",
@@ -157,6 +161,11 @@ class Settings(BaseSettings):
     def half_life(self) -> float:
         """The half-life of an affinity in seconds."""
         return self.half_life_days * 86400.0
+
+    @property
+    def song_wait_seconds(self) -> float:
+        """For how long a click waits for its song, in seconds."""
+        return self.song_wait_hours * 3600.0
 
     @property
     def release_seconds(self) -> float:

@@ -13,6 +13,7 @@ from stream.settings import Settings
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 from stream.stores.releases import Releases
+from stream.stores.waiting import Waiting
 
 __all__ = ["Forgotten", "forget_listener"]
 
@@ -61,7 +62,9 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
     releases = Releases(redis, settings.release_seconds)
     _, artists = await listeners.strongest(user_id, 1)
     clicks = int((await listeners.about(user_id)).get("clicks", 0))
-    # The record first: from then on nobody takes the listener for a member.
+    with _left(user_id, "all of it"):
+        await Waiting(redis).forget(user_id)
+    # The record first of what the listener is: from then on nobody takes them for a member.
     with _left(user_id, "the record, membership of a cohort, having been told of releases"):
         there = await listeners.forget(user_id)
     with _left(user_id, "membership of a cohort, having been told of releases"):

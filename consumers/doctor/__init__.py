@@ -9,6 +9,7 @@
     affinities.py   the half-life they were stored with
     model.py        the model that serves, who has loaded it, who is migrated to it, how well it foresees
     releases.py     releases that wait
+    waiting.py      clicks that wait for their song
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from consumers.doctor.model import check_model
 from consumers.doctor.processes import KINDS, check_here, check_processes, running
 from consumers.doctor.redis import check_redis
 from consumers.doctor.releases import check_releases
+from consumers.doctor.waiting import check_waiting
 from consumers.runtime.session import redis_session
 from stream.connect import AnyRedis
 from stream.errors import Unreachable
@@ -54,6 +56,7 @@ async def _check_refrain(
         await check_half_life(redis, settings),
         *await check_model(redis, settings, alive, now),
         await check_releases(redis, settings, now),
+        *await check_waiting(redis, settings),
     ]
 
 

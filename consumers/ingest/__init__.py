@@ -4,6 +4,7 @@
 
     ingester.py   batches of clicks, each click applied once
     apply.py      a batch applied: read listeners, update them, write them
+    late_songs.py   clicks that waited for their song, applied once it has come
     moves.py      what follows a move: member sets, sizes, `cohort-changes`
     pace.py       how fast the sweep may go
     sweep.py      every listener migrated to a new model, in the background

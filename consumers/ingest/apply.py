@@ -12,6 +12,7 @@ from models.model import Model
 from models.residents import Residents
 from models.update import update
 from stream.stores.listeners import Listeners
+from stream.stores.waiting import Waiting, place_of
 
 __all__ = ["Applier"]
 
@@ -38,6 +39,7 @@ class Applier:
 
     def __init__(self, listeners: Listeners, rules: Rules, resident_mb: float = 512.0) -> None:
         self._listeners = listeners
+        self._waiting = Waiting(listeners.redis)
         self._rules = rules
         self._limit = resident_mb * MB
         self._turns = _Turns()
@@ -94,8 +96,20 @@ class Applier:
                 raise
             self.residents.drop(refused)
             moves += said
-            clicks = {user: clicks[user] for user in refused}
+            clicks = await self._still_waiting({user: clicks[user] for user in refused})
         return moves
+
+    async def _still_waiting(self, clicks: dict[str, Sequence[Click]]) -> dict[str, Sequence[Click]]:
+        """Leave out clicks that waited until somebody else applied them."""
+        waited = [user for user, own in clicks.items() if any(click.waited for click in own)]
+        if not waited:
+            return clicks
+        held = await self._waiting.clicks(waited)
+        there = {user: {place_of(each.click) for each in own} for user, own in held.items()}
+        return {
+            user: [click for click in own if not click.waited or place_of(click) in there.get(user, ())]
+            for user, own in clicks.items()
+        }
 
     async def _update(
         self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float

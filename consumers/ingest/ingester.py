@@ -9,12 +9,14 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
 
 from consumers.ingest.apply import Applier
+from consumers.ingest.late_songs import LateSongs
 from consumers.ingest.moves import Moves
 from consumers.ingest.sweep import Sweeper
 from consumers.runtime.live_model import LiveModel
@@ -31,7 +33,9 @@ from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Snapshots
+from stream.stores.waiting import Waiting
 from stream.wire.consumer import Consumer
+from stream.wire.dead_letters import send_dead_letters
 from stream.wire.events import DeadLetter, Reason, Record, parse_clicks
 
 __all__ = ["Ingester", "ingest"]
@@ -40,7 +44,11 @@ logger = logging.getLogger(__name__)
 
 WAIT_MS = 500  # for a first click; a click that comes ends the wait
 IN_HAND = 2  # batches at a time: while the last of one is written, the next is read
+MOST_WAITING = 1000  # clicks of one listener
 SESSION_MS = 10_000  # without a sign of life for so long, partitions go to others
+
+Artists: TypeAlias = "dict[str, tuple[str, ...]]"
+"""Song -> its artists."""
 
 
 @dataclass
@@ -75,6 +83,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         applier: Applier,
         moves: Moves,
         catalogue: Catalogue,
+        waiting: Waiting,
         live: LiveModel,
         heartbeat: Heartbeat,
         *,
@@ -88,6 +97,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         self._applier = applier
         self._moves = moves
         self._catalogue = catalogue
+        self._waiting = waiting
         self._live = live
         self._heartbeat = heartbeat
         self._batch_clicks = batch_clicks
@@ -153,25 +163,37 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         return batch
 
     async def _with_artists(self, clicks: list[Click], batch: Batch, records: list[Record]) -> list[Click]:
+        """Name the artists of clicks as far as they are known; a click that has none waits for its song."""
         asked = {click.song_id for click in clicks if not click.artist_ids}
         if not asked:
             return clicks
         known = await self._retry("asking the catalogue for songs", self._catalogue.artists_of, asked)
-        named = []
-        unknown = set()
-        for click in clicks:
-            if click.artist_ids:
-                named.append(click)
-            elif click.song_id in known:
-                named.append(click._replace(artist_ids=known[click.song_id]))
-            else:
-                unknown.add((click.partition.number, click.offset))
-        batch.dead += [
-            DeadLetter(record, Reason.UNKNOWN_SONG, "neither the click nor the catalogue names its artists")
-            for record in records
-            if (record.partition, record.offset) in unknown
+        if len(known) < len(asked):
+            known, refused = await self._let_wait(clicks, known)
+            batch.dead += [
+                DeadLetter(
+                    record, Reason.UNKNOWN_SONG, f"{MOST_WAITING:,} clicks of this listener wait already"
+                )
+                for record in records
+                if (record.partition, record.offset) in refused
+            ]
+            clicks = [click for click in clicks if (click.partition.number, click.offset) not in refused]
+        return [
+            click if click.artist_ids else click._replace(artist_ids=known.get(click.song_id, ()))
+            for click in clicks
         ]
-        return named
+
+    async def _let_wait(self, clicks: list[Click], known: Artists) -> tuple[Artists, set[tuple[int, int]]]:
+        """Prepare that clicks wait; return the artists known by then, and the places of clicks too many."""
+        late = [click for click in clicks if not click.artist_ids and click.song_id not in known]
+        await self._retry("expecting songs", self._waiting.expect, late, time.time())
+        # Either the catalogue sees, when a song comes, that it is expected, or we see here that it has come.
+        came = await self._retry(
+            "asking the catalogue once more", self._catalogue.artists_of, {click.song_id for click in late}
+        )
+        late = [click for click in late if click.song_id not in came]
+        beyond = await self._retry("counting what waits", self._waiting.beyond, late, MOST_WAITING)
+        return known | came, {(click.partition.number, click.offset) for click in beyond}
 
     async def _take_up(self, batch: Batch) -> None:
         await self._room.acquire()
@@ -214,22 +236,11 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _finish(self, batch: Batch) -> None:
         await self._moves.follow(batch.moves, batch.model)
-        await self._retry("emitting dead letters", self._emit, batch.dead)
+        await self._retry("emitting dead letters", send_dead_letters, self._producer, batch.dead)
         await self._retry("committing offsets", self._commit, batch)
         self._heartbeat.add("clicks", batch.records - len(batch.dead))
         for letter in batch.dead:
             self._heartbeat.add(f"dead:{letter.reason.value}")
-
-    async def _emit(self, dead: Sequence[DeadLetter]) -> None:
-        """Emit dead letters, and wait until Kafka has them."""
-        await asyncio.gather(
-            *[
-                await self._producer.send(
-                    "dead-letters", key=letter.record.key, value=letter.value, headers=letter.headers
-                )
-                for letter in dead
-            ]
-        )
 
     async def _commit(self, batch: Batch) -> None:
         try:
@@ -296,6 +307,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             applier,
             moves,
             Catalogue(redis),
+            Waiting(redis),
             live,
             heartbeat,
             batch_clicks=settings.batch_clicks,
@@ -307,4 +319,16 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         stack.push_async_callback(consumer.stop)
         await open_kafka(settings, consumer.start, logger.info)
         sweeper = Sweeper(redis, applier, cohorts, moves, live, heartbeat, stop, retry)
-        await together(ingester.run(), live.follow(), sweeper.run(), heartbeat.keep())
+        late_songs = LateSongs(
+            redis,
+            applier,
+            listeners,
+            moves,
+            live,
+            producer,
+            heartbeat,
+            wait_seconds=settings.song_wait_seconds,
+            stop=stop,
+            retry=retry,
+        )
+        await together(ingester.run(), live.follow(), sweeper.run(), late_songs.run(), heartbeat.keep())

@@ -32,6 +32,7 @@ from stream.stores.opted_out import OptedOut
 from stream.stores.releases import Asked, Heard, Releases
 from stream.stores.snapshots import Snapshots
 from stream.wire.consumer import Consumer
+from stream.wire.dead_letters import send_dead_letters
 from stream.wire.events import DeadLetter, Feedback, Record, Release, Song, parse
 
 __all__ = ["Worker", "work"]
@@ -110,14 +111,7 @@ class Worker:
         event = parse(kind, record)
         if not isinstance(event, DeadLetter):
             return event
-        await self._retry(
-            "emitting a dead letter",
-            self._producer.send_and_wait,
-            "dead-letters",
-            key=record.key,
-            value=event.value,
-            headers=event.headers,
-        )
+        await self._retry("emitting a dead letter", send_dead_letters, self._producer, [event])
         self._heartbeat.add(f"dead:{event.reason.value}")
         return None
 

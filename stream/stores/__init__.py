@@ -8,6 +8,8 @@
     cohort_history.py   what has become of cohorts
     catalogue.py        songs, artists, genres, labels
       names.py            names without case and accents
+    waiting.py          clicks that wait for their song, and dead letters put back among them
+    redriven.py         which other dead letters were put back
     releases.py         releases: claimed, planned, counted
     opted_out.py        who has opted out, followed in memory
     snapshots.py        models

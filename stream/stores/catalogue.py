@@ -41,7 +41,9 @@ class Catalogue:
     async def put(self, songs: Iterable[Song]) -> None:
         """Enter songs, or enter them anew; may be repeated."""
         pipeline = self._redis.pipeline(transaction=False)
+        entered = []
         for song in songs:
+            entered.append(song.song_id)
             entry = {"artist_ids": json.dumps(song.artist_ids), "genres": json.dumps(song.genres)}
             for field in ("title", "label", "duration_ms", "released_at"):
                 if (value := getattr(song, field)) is not None:
@@ -59,6 +61,14 @@ class Catalogue:
             for artist in song.artist_ids if song.genres else ():
                 pipeline.sadd(keys.artist_genres(artist), *(genre.casefold() for genre in song.genres))
         await pipeline.execute()
+        if entered:
+            # Only now: whoever begins to wait for a song asks for it once more, and finds it.
+            await self._tell_who_waits(entered)
+
+    async def _tell_who_waits(self, songs: Sequence[str]) -> None:
+        since = await self._redis.zmscore(keys.WAITING, songs)
+        if came := [song for song, at in zip(songs, since, strict=True) if at is not None]:
+            await self._redis.sadd(keys.WAITING_CAME, *came)
 
     async def remove(self, song_ids: Iterable[str]) -> None:
         """Take songs off; may be repeated. What they said of their artists stays: others may say the same."""

@@ -35,6 +35,11 @@ def user_waiting(user_id: str) -> str:
     return f"user:{{{user_id}}}:waiting"
 
 
+def user_redriven(user_id: str) -> str:
+    """Set: dead letters of the listener's clicks that `refrain redrive` has put back."""
+    return f"user:{{{user_id}}}:redriven"
+
+
 OPTED_OUT = "opted-out"
 """Set: listeners who are in no audience any more."""
 
@@ -97,8 +102,26 @@ def label_artists(label: str) -> str:
     return f"label:{{{label}}}:artists"
 
 
+def waiting_song(song_id: str) -> str:
+    """Set: listeners with clicks that wait for a song."""
+    return f"waiting:{{{song_id}}}"
+
+
+WAITING = "waiting"
+"""Sorted set: song that clicks wait for -> when one last began to, Unix seconds."""
+
+WAITING_CAME = "waiting:came"
+"""Set: songs that came while clicks waited for them, until those are applied."""
+
+WAITING_LEASE = "waiting:lease"
+"""String: the ingester that applies clicks which waited."""
+
 ARTIST_NAMES = "artist-names"
 """Hash: name, or an id that clicks name, in small letters, as it is and without accents -> artist."""
+
+
+REDRIVEN = "redriven"
+"""Sorted set: dead letter, of no click, that `refrain redrive` has put back -> when, Unix seconds."""
 
 
 # Releases

@@ -21,6 +21,7 @@ from models.update import Changes
 from stream.connect import AnyRedis
 from stream.stores import keys, taste_codec
 from stream.stores.scripts import Script
+from stream.stores.waiting import pack, place_of
 
 __all__ = ["Listeners"]
 
@@ -164,7 +165,7 @@ class Listeners:
 
     async def forget(self, user_id: str) -> bool:
         """Erase a listener's own keys, all in one step. False: there were none."""
-        every = keys.user, keys.user_artists, keys.user_taste, keys.user_waiting
+        every = keys.user, keys.user_artists, keys.user_taste, keys.user_waiting, keys.user_redriven
         return bool(await self.redis.delete(*(key(user_id) for key in every)))
 
     async def placed(self, user_ids: Sequence[str]) -> list[Listener]:
@@ -260,8 +261,8 @@ def _values(residents: Residents, changes: Changes, version: int) -> list[Any]:
             + (_offsets(residents, row) if row in changes.turned else []),
             [residents.artists.names[artist] for artist in changes.dropped.get(row, ())],
             others,
-            _waiting(changes.waiting.get(row, ())),
-            _places(changes.waited.get(row, ())),
+            _waiting(changes.waiting.get(row, ()), changes.now),
+            [place_of(click) for click in changes.waited.get(row, ())],
         ]
     return values
 
@@ -308,10 +309,5 @@ def _offsets(residents: Residents, row: int) -> list[str]:
     return [part for source, offset in pairs for part in (f"o:{source}", str(offset))]
 
 
-def _places(clicks: Iterable[Click]) -> list[str]:
-    return [f"{click.partition}:{click.offset}" for click in clicks]
-
-
-def _waiting(clicks: Sequence[Click]) -> list[Any]:
-    packed = [msgpack.packb((click.ts, click.song_id, click.action)) for click in clicks]
-    return [part for pair in zip(_places(clicks), packed, strict=True) for part in pair]
+def _waiting(clicks: Sequence[Click], since: float) -> list[Any]:
+    return [part for click in clicks for part in (place_of(click), pack(click, since))]

@@ -12,6 +12,7 @@ from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
 from consumers.doctor.redis import check_redis
+from models.listener import Click, OffsetSource
 from stream.broker import Servers
 from stream.broker.folder import State, hold
 from stream.connect import AnyRedis, open_redis
@@ -20,6 +21,7 @@ from stream.stores import keys
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.snapshots import Snapshots
 from stream.stores.sweeps import Sweeps
+from stream.stores.waiting import Waiting, pack, place_of
 from stream.wire.events import Release, encode
 from tests.cli.in_process import NO_BROKER, InProcess
 from tests.cli.service import NOW, model_of
@@ -274,3 +276,18 @@ async def test_every_primary_of_a_cluster_is_looked_at(redis_cluster_url: str) -
         await redis.aclose()
     for thing in ("Redis", "persistence", "eviction", "memory", "clock"):
         assert len([name for name in names if name.startswith(f"{thing} of 127.0.0.1:")]) == 3
+
+
+def test_clicks_that_wait_for_songs_are_counted(
+    healthy: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    async def wait(redis: AnyRedis) -> None:
+        clicks = [Click("u1", OffsetSource(0), at, 1.0, f"missing {at % 2}", (), "play") for at in range(3)]
+        await Waiting(redis).expect(clicks, time.time())
+        fields = {place_of(click): pack(click, time.time()) for click in clicks}
+        await redis.hset(keys.user_waiting("u1"), mapping=fields)
+
+    with_redis(wait)
+    state, said, _ = looked(refrain)[1]["waiting clicks"]
+    assert state == "fine"
+    assert said.startswith("3 clicks wait for 2 songs (missing 0, missing 1)")

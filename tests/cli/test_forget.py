@@ -26,6 +26,10 @@ async def everything(redis: AnyRedis) -> dict[bytes, object]:
 
 async def tell(redis: AnyRedis) -> None:
     for user in ("u1", "u2"):
+        await redis.hset(keys.user_waiting(user), "0:9", b"a click")
+        await redis.sadd(keys.user_redriven(user), "clicks:0:8:00000000")
+        await redis.sadd(keys.waiting_song("s"), user)
+        await redis.zadd(keys.WAITING, {"s": 1.0})
         await redis.hset(keys.release_told("r1"), user, "c1")
         await redis.hset(keys.release_seen("r1"), f"{user}}}clicked", "0:7")
 
@@ -46,10 +50,17 @@ def test_nothing_of_a_forgotten_listener_is_left(
     assert not [key for key, held in after.items() if key not in packed and "u1" in f"{key} {held}"]
     assert not [key for key in packed if b"u1" in key]
     gone = {key for key in before if key not in after}
-    assert gone == {b"user:{u1}", b"user:{u1}:artists", b"user:{u1}:taste"}
+    assert gone == {
+        b"user:{u1}",
+        b"user:{u1}:artists",
+        b"user:{u1}:taste",
+        b"user:{u1}:waiting",
+        b"user:{u1}:redriven",
+    }
     changed = {key for key in after if after[key] != before[key]}
     assert changed == {
-        *(b"cohort:{c1}:users", b"cohort:{c1}", b"cohorts", b"release:{r1}:told", b"release:{r1}:seen")
+        *(b"cohort:{c1}:users", b"cohort:{c1}", b"cohorts", b"release:{r1}:told", b"release:{r1}:seen"),
+        b"waiting:{s}",
     }
 
 

@@ -27,6 +27,7 @@ from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Snapshots
+from stream.stores.waiting import Waiting
 from tests.consumers.crowd import click
 from tests.consumers.ingest.test_sweep import House, model
 from tests.consumers.producer import Producer
@@ -122,6 +123,7 @@ async def stage(settings: Settings) -> AsyncIterator[Stage]:
         applier,
         Moves(Cohorts(redis, listeners), producer, Retry(stop)),
         Catalogue(redis),
+        Waiting(redis),
         live,
         Heartbeat(redis, "ingest"),
         batch_clicks=100,

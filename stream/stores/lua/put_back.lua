@@ -1,0 +1,15 @@
+-- Lets a click that was a dead letter be applied, unless that was done before.
+--
+-- KEYS   1: user:{ID}
+-- ARGV   1: msgpack [what identifies the click, its field in user:{ID}:waiting, its value there, seconds for which
+--             it is remembered in user:{ID}:redriven]
+-- result 1 where it was not done before, else 0
+
+local name, field, click, seconds = unpack(cmsgpack.unpack(ARGV[1]))
+local redriven = KEYS[1] .. ':redriven'
+local new = redis.call('SADD', redriven, name)
+redis.call('EXPIRE', redriven, seconds)
+if new == 1 then
+  redis.call('HSET', KEYS[1] .. ':waiting', field, click)
+end
+return new
