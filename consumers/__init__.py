@@ -16,6 +16,7 @@
     local/       everything on one machine (`refrain up`)
     demo/        a world that listens and clicks
     doctor/      what is fine, what is not, what to do
+    redrive/     dead letters put back
     replay/      history from files into a topic
     evaluate/    how well audiences find the listeners, on clicks in files
 """

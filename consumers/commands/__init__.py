@@ -12,6 +12,7 @@
     release.py        release, audience
     look.py           cohorts, cohort, users, user
     doctor.py         doctor
+    redrive.py        redrive
     forget.py         forget
     model.py          model list, model show, model use
 """

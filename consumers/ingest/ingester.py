@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
 
@@ -35,8 +35,8 @@ from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Snapshots
 from stream.stores.waiting import Waiting
 from stream.wire.consumer import Consumer
-from stream.wire.dead_letters import send_dead_letters
 from stream.wire.events import DeadLetter, Reason, Record, parse_clicks
+from stream.wire.sender import Sender, dead_letter
 
 __all__ = ["Ingester", "ingest"]
 
@@ -79,7 +79,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(
         self,
         consumer: Consumer,
-        producer: AIOKafkaProducer,
+        producer: Sender,
         applier: Applier,
         moves: Moves,
         catalogue: Catalogue,
@@ -236,7 +236,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _finish(self, batch: Batch) -> None:
         await self._moves.follow(batch.moves, batch.model)
-        await self._retry("emitting dead letters", send_dead_letters, self._producer, batch.dead)
+        await self._retry("emitting dead letters", self._producer.deliver, list(map(dead_letter, batch.dead)))
         await self._retry("committing offsets", self._commit, batch)
         self._heartbeat.add("clicks", batch.records - len(batch.dead))
         for letter in batch.dead:

@@ -8,8 +8,6 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 
-from aiokafka import AIOKafkaProducer
-
 from consumers.ingest.apply import Applier
 from consumers.ingest.moves import Moves
 from consumers.runtime.live_model import LiveModel
@@ -22,8 +20,8 @@ from stream.stores.heartbeats import Heartbeat
 from stream.stores.lease import Lease
 from stream.stores.listeners import Listeners
 from stream.stores.waiting import PUT_BACK, Waiting
-from stream.wire.dead_letters import send_dead_letters
 from stream.wire.events import DeadLetter, Reason, Record
+from stream.wire.sender import Sender, dead_letter
 
 __all__ = ["LateSongs"]
 
@@ -56,7 +54,7 @@ class LateSongs:
         listeners: Listeners,
         moves: Moves,
         live: LiveModel,
-        producer: AIOKafkaProducer,
+        producer: Sender,
         heartbeat: Heartbeat,
         *,
         wait_seconds: float,
@@ -194,7 +192,7 @@ class LateSongs:
                 if old:
                     await self._waiting.expire(user, old)
             expired = await self._waiting.expired(users)
-            await send_dead_letters(self._producer, [self._letter(click) for click in expired])
+            await self._producer.deliver([dead_letter(self._letter(click)) for click in expired])
             await self._waiting.drop_expired(expired)
             self._heartbeat.add(f"dead:{Reason.UNKNOWN_SONG.value}", len(expired))
         if not waits and now - since > self._wait_seconds + QUIET_SECONDS:

@@ -15,4 +15,5 @@
     doctor_table.py        what the doctor found
     evaluation_tables.py   an evaluation          (evaluation_bar.py: its progress)
     replay_bar.py          the progress of a replay
+    redrive_lines.py       the progress and the summary of a redrive
 """

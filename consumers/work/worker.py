@@ -10,8 +10,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
-from aiokafka import AIOKafkaProducer
-
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.process import together
 from consumers.runtime.startup import begin, begin_producer, epoch_of
@@ -32,8 +30,8 @@ from stream.stores.opted_out import OptedOut
 from stream.stores.releases import Asked, Heard, Releases
 from stream.stores.snapshots import Snapshots
 from stream.wire.consumer import Consumer
-from stream.wire.dead_letters import send_dead_letters
 from stream.wire.events import DeadLetter, Feedback, Record, Release, Song, parse
+from stream.wire.sender import Sender, dead_letter
 
 __all__ = ["Worker", "work"]
 
@@ -57,7 +55,7 @@ class Worker:
         emitter: Emitter,
         releases: Releases,
         catalogue: Catalogue,
-        producer: AIOKafkaProducer,
+        producer: Sender,
         heartbeat: Heartbeat,
         epochs: Mapping[str, int],
         retry: Retry,
@@ -111,7 +109,7 @@ class Worker:
         event = parse(kind, record)
         if not isinstance(event, DeadLetter):
             return event
-        await self._retry("emitting a dead letter", send_dead_letters, self._producer, [event])
+        await self._retry("emitting a dead letter", self._producer.deliver, [dead_letter(event)])
         self._heartbeat.add(f"dead:{event.reason.value}")
         return None
 

@@ -5,7 +5,6 @@
     events.py     every event: its fields, and why one is refused
     topics.py     every topic: how it is made, whether it is as it should be
     sender.py     the one sender
-    dead_letters.py   sends them
     consumer.py   the one consumer: committed records only, a broken batch as one record
     lag.py        how far consumer groups are behind, what topics hold
 """

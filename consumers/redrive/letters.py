@@ -1,0 +1,54 @@
+"""Dead letters as they are read back from their topic."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+from aiokafka import ConsumerRecord
+
+from stream.wire.events import Reason, Record
+
+__all__ = ["Letter", "letter_of"]
+
+NO_HEADERS = "no-headers"
+"""Stands for the reason of what is in the topic and is no letter of Refrain's."""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A dead letter.
+
+    Attributes
+    ----------
+    reason
+        Why the event could not be used.
+    event
+        The event, at the place that it had.
+    name
+        Identifies it: the same event in two letters has one name, and an event of a topic that was deleted
+        since and created anew another than the one that has its offset now.
+    """
+
+    reason: str
+    event: Record
+    name: str
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the event itself is not in the letter, or in no letter of ours."""
+        return self.reason in (Reason.UNDECODABLE.value, NO_HEADERS)
+
+
+def letter_of(message: ConsumerRecord) -> Letter:
+    """Read a dead letter."""
+    headers = dict(message.headers)
+    try:
+        reason, topic = headers["reason"].decode(), headers["topic"].decode()
+        partition, offset = int(headers["partition"]), int(headers["offset"])
+    except (KeyError, ValueError, AttributeError):
+        record = Record(message.topic, message.partition, message.offset, message.key, message.value)
+        return Letter(NO_HEADERS, record, "")
+    value = message.value or b""
+    name = f"{topic}:{partition}:{offset}:{zlib.crc32(value):08x}"
+    return Letter(reason, Record(topic, partition, offset, message.key, value), name)

@@ -1,0 +1,205 @@
+"""Goes through the dead letters and puts those back that can be used by now, each once."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from pydantic import BaseModel
+
+from consumers.redrive.letters import Letter, letter_of
+from models.listener import Click
+from stream.connect import AnyRedis
+from stream.errors import Unreachable
+from stream.settings import Settings
+from stream.stores.catalogue import Catalogue
+from stream.stores.redriven import Redriven
+from stream.stores.waiting import Waiting
+from stream.wire.consumer import Consumer
+from stream.wire.events import (
+    DeadLetter,
+    Feedback,
+    Reason,
+    Release,
+    Song,
+    parse,
+    parse_clicks,
+)
+from stream.wire.sender import Message, Sender, open_sender
+
+__all__ = ["Redrive", "Summary"]
+
+CHUNK = 1000  # letters at once
+WAIT_MS = 500
+SEGMENT_DAYS = 14.0  # that Kafka may keep a letter longer than the topic's retention says, at the most
+KINDS: dict[str, type[BaseModel]] = {"songs": Song, "releases": Release, "feedback": Feedback}
+SUPERSEDED = "superseded"
+"""Why a song is left that the catalogue knows by now: what it knows may be newer."""
+
+
+@dataclass
+class Summary:
+    """What has become of the letters, by reason.
+
+    Attributes
+    ----------
+    letters
+        How many were looked at.
+    put_back
+        By the reason that they had.
+    put_back_before
+        By an earlier run, by the reason that they had.
+    left
+        What cannot be used today either, by the reason that it has now; a song that came otherwise is
+        "superseded".
+    """
+
+    letters: int = 0
+    put_back: Counter[str] = field(default_factory=Counter)
+    put_back_before: Counter[str] = field(default_factory=Counter)
+    left: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Redrive:
+    """One run.
+
+    A click is put among those that wait for their song, in one step with a note that it was: so it counts
+    once, however often this runs and wherever it is broken off. Other events go to their topic again; what
+    reads it knows them by their ids.
+
+    Parameters
+    ----------
+    reason
+        Only letters with this reason; None: all.
+    since
+        Only letters that came since, Unix seconds; None: all.
+    dry_run
+        Put nothing back; say what would be.
+    watch
+        Is told how many letters were read so far, and of how many.
+    """
+
+    settings: Settings
+    redis: AnyRedis
+    reason: str | None = None
+    since: float | None = None
+    dry_run: bool = False
+    watch: Callable[[int, int], object] = lambda done, total: None
+    summary: Summary = field(default_factory=Summary)
+
+    def __post_init__(self) -> None:
+        self._catalogue, self._waiting = Catalogue(self.redis), Waiting(self.redis)
+        keep = (2 * self.settings.retention_days + SEGMENT_DAYS) * 86400.0
+        self._redriven = Redriven(self.redis, keep)
+        self._keep = keep
+
+    async def run(self) -> Summary:
+        """Go through the letters that there are now.
+
+        Raises
+        ------
+        Unreachable
+            Where Kafka does not answer. What is put back is noted: run it again.
+        """
+        try:
+            async with AsyncExitStack() as stack:
+                consumer = Consumer(
+                    bootstrap_servers=self.settings.kafka,
+                    enable_auto_commit=False,
+                    auto_offset_reset="earliest",
+                )
+                stack.push_async_callback(consumer.stop)
+                await consumer.start()
+                sender = await stack.enter_async_context(open_sender(self.settings))
+                await self._all(consumer, sender)
+        except KafkaError as error:
+            raise Unreachable(
+                f"Kafka at {self.settings.kafka} failed: {error}",
+                hint="Run it again: what is put back is noted. `refrain doctor` looks why.",
+            ) from error
+        return self.summary
+
+    async def _all(self, consumer: Consumer, sender: Sender) -> None:
+        numbers = await sender.partitions_for("dead-letters")
+        places = [TopicPartition("dead-letters", number) for number in sorted(numbers)]
+        consumer.assign(places)
+        position = dict(await consumer.beginning_offsets(places))
+        ends = await consumer.end_offsets(places)
+        if self.since is not None:
+            found = await consumer.offsets_for_times(dict.fromkeys(places, int(self.since * 1000)))
+            position = {place: found[place].offset if found[place] else ends[place] for place in places}
+        for place in places:
+            consumer.seek(place, position[place])
+        total = sum(max(ends[place] - position[place], 0) for place in places)
+        done = 0
+        while left := [place for place in places if await consumer.position(place) < ends[place]]:
+            fetched = await consumer.getmany(*left, timeout_ms=WAIT_MS, max_records=CHUNK)
+            messages = [message for some in fetched.values() for message in some]
+            letters = [letter_of(message) for message in messages]
+            await self._some([e for e in letters if self.reason in (None, e.reason)], sender)
+            done += len(messages)
+            self.watch(min(done, total), total)
+
+    async def _some(self, letters: Sequence[Letter], sender: Sender) -> None:
+        self.summary.letters += len(letters)
+        clicks: list[tuple[Letter, Click]] = []
+        others: list[Letter] = []
+        for letter in letters:
+            if letter.is_lost:
+                self.summary.left[letter.reason] += 1
+            elif letter.event.topic == "clicks":
+                parsed, dead = parse_clicks([letter.event], time.time())
+                clicks += [(letter, click) for click in parsed]
+                self._leave(dead)
+            elif (kind := KINDS.get(letter.event.topic)) is not None:
+                event = parse(kind, letter.event)
+                if isinstance(event, DeadLetter):
+                    self._leave([event])
+                elif isinstance(event, Song) and await self._catalogue.artists_of([event.song_id]):
+                    self.summary.left[SUPERSEDED] += 1
+                else:
+                    others.append(letter)
+        await self._clicks(clicks)
+        await self._others(others, sender)
+
+    def _leave(self, dead: Sequence[DeadLetter]) -> None:
+        self.summary.left.update(letter.reason.value for letter in dead)
+
+    async def _clicks(self, found: Sequence[tuple[Letter, Click]]) -> None:
+        known = await self._catalogue.artists_of({c.song_id for _, c in found if not c.artist_ids})
+        usable: dict[str, Click] = {}
+        reasons: dict[str, str] = {}
+        for letter, click in found:
+            if not click.artist_ids and click.song_id not in known:
+                self.summary.left[Reason.UNKNOWN_SONG.value] += 1
+            elif letter.name not in usable:
+                usable[letter.name], reasons[letter.name] = click, letter.reason
+            else:
+                self.summary.put_back_before[letter.reason] += 1
+        new = (
+            usable.keys() - await self._waiting.were_put_back(usable)
+            if self.dry_run
+            else await self._waiting.put_back(usable, time.time(), self._keep)
+        )
+        self._count(reasons, new)
+
+    async def _others(self, letters: Sequence[Letter], sender: Sender) -> None:
+        by_name = {letter.name: letter for letter in letters}
+        new = by_name.keys() - await self._redriven.among(list(by_name))
+        if not self.dry_run:
+            events = [by_name[name].event for name in new]
+            await sender.deliver([Message(event.topic, event.key, event.value) for event in events])
+            # Only now: what is sent and not noted is sent again, and known by its ids.
+            await self._redriven.add(new, time.time())
+        self._count({letter.name: letter.reason for letter in letters}, new)
+
+    def _count(self, reasons: dict[str, str], new: set[str]) -> None:
+        for name, reason in reasons.items():
+            into = self.summary.put_back if name in new else self.summary.put_back_before
+            into[reason] += 1

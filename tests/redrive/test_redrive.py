@@ -1,0 +1,107 @@
+"""`refrain redrive`: what can be used by now is put back, each once."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+import redis
+from kafka import KafkaProducer
+
+from consumers.ingest.ingester import ingest
+from consumers.work.worker import work
+from stream.settings import Settings
+from stream.wire.events import DeadLetter, Reason, Record
+from tests.consumers.crowd import NOW, click
+from tests.consumers.kafka_log import KafkaLog, kafka_log
+from tests.consumers.running import Running
+from tests.refrain_command import Refrain
+from tests.waiting import wait_for
+
+
+@pytest.fixture
+def log(topics: Settings) -> Any:
+    with kafka_log(topics) as opened:
+        yield opened
+
+
+@pytest.fixture
+def db(settings: Settings) -> Any:
+    with redis.Redis.from_url(settings.redis, decode_responses=True) as client:
+        yield client
+
+
+def bury(settings: Settings, topic: str, *events: Any, reason: Reason = Reason.UNKNOWN_SONG) -> None:
+    """Make dead letters of events, at the offsets 100 and so on of partition 0."""
+    producer = KafkaProducer(bootstrap_servers=settings.kafka)
+    for offset, event in enumerate(events, 100):
+        value = event if isinstance(event, bytes) else json.dumps(event).encode()
+        letter = DeadLetter(Record(topic, 0, offset, b"a key", value), reason, "as it was then")
+        producer.send("dead-letters", key=b"a key", value=letter.value, headers=letter.headers)
+    producer.flush()
+    producer.close()
+
+
+def redrive(refrain: Refrain, *arguments: str) -> dict[str, Any]:
+    done = refrain.run("redrive", "--json", *arguments)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_a_click_counts_once_however_often_it_is_a_letter_and_is_put_back(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
+) -> None:
+    early, named = click("u", song_id="late"), click("u", "bo", at=NOW - 1)
+    bury(settings, "clicks", early, named, click("u", song_id="never"), b"{")
+    bury(settings, "clicks", early)  # once more: a letter comes at least once
+    with Running(ingest, settings), Running(work, settings):
+        log.send("songs", [{"song_id": "late", "artist_ids": ["ana"]}])
+        wait_for(lambda: db.exists("song:{late}"), "the song")
+        planned = redrive(refrain, "--dry-run")
+        assert planned["put_back"] == {"unknown-song": 2}
+        assert not db.exists("user:{u}")
+        first = redrive(refrain)
+        assert first["put_back"] == {"unknown-song": 2}
+        assert first["left"] == {"unknown-song": 1, "not-json": 1}
+        wait_for(lambda: db.hget("user:{u}", "clicks") == "2", "both to count")
+        again = redrive(refrain)
+        assert (again["put_back"], again["put_back_before"]["unknown-song"]) == ({}, 3)
+        log.send("clicks", [click("u", "cleo", at=NOW - 2)])
+        wait_for(lambda: db.zscore("user:{u}:artists", "cleo"), "a click after it")
+    assert db.hget("user:{u}", "clicks") == "3"
+    assert set(db.zrange("user:{u}:artists", 0, -1)) == {"ana", "bo", "cleo"}
+
+
+def test_only_letters_with_the_reason_and_since_the_time_are_put_back(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
+) -> None:
+    bury(settings, "clicks", click("u", "ana"), reason=Reason.BAD_TIME)
+    bury(settings, "clicks", click("w", "ana"), reason=Reason.FUTURE)
+    found = redrive(refrain, "--dry-run", "--reason", "bad-time")
+    assert (found["letters"], found["put_back"]) == (1, {"bad-time": 1})
+    assert redrive(refrain, "--dry-run", "--since", "1h")["letters"] == 2
+    assert redrive(refrain, "--dry-run", "--since", str(time.time() + 60))["letters"] == 0
+
+
+def test_songs_and_feedback_go_to_their_topics_again_once(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
+) -> None:
+    bury(settings, "songs", {"song_id": "s", "artist_ids": ["ana"]}, reason=Reason.BAD_ID)
+    event = {"release_id": "r", "user_id": "u", "kind": "opted_out", "ts": 5.0}
+    bury(settings, "feedback", event, reason=Reason.BAD_VALUE)
+    assert redrive(refrain)["put_back"] == {"bad-id": 1, "bad-value": 1}
+    assert redrive(refrain)["put_back"] == {}
+    assert (log.count("songs"), log.count("feedback")) == (1, 1)
+
+
+def test_what_is_left_is_said_by_reason_and_an_unknown_reason_is_wrong_use(
+    settings: Settings, log: KafkaLog, refrain: Refrain
+) -> None:
+    bury(settings, "clicks", b"{", reason=Reason.NOT_JSON)
+    assert refrain.run("redrive").stdout.splitlines() == ["1 dead letters: 1 left", "left: 1 not-json"]
+    done = refrain.run("redrive", "--reason", "unkown-song")
+    assert done.returncode == 2
+    assert "unknown-song" in done.stderr
