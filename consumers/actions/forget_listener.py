@@ -7,13 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from shlex import quote
 
+from consumers.runtime.wiring import Stores
 from stream.connect import REDIS_ERRORS, AnyRedis
 from stream.errors import NotErased, UnknownListener
 from stream.settings import Settings
-from stream.stores.cohorts import Cohorts
-from stream.stores.listeners import Listeners
-from stream.stores.releases import Releases
-from stream.stores.waiting import Waiting
 
 __all__ = ["Forgotten", "forget_listener"]
 
@@ -58,17 +55,17 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
     NotErased
         Where Redis fails on the way; it says what is left.
     """
-    listeners = Listeners(redis)
-    releases = Releases(redis, settings.release_seconds)
+    stores = Stores.on(redis, settings)
+    listeners, releases = stores.listeners, stores.releases
     _, artists = await listeners.strongest(user_id, 1)
     clicks = int((await listeners.about(user_id)).get("clicks", 0))
     with _left(user_id, "all of it"):
-        await Waiting(redis).forget(user_id)
+        await stores.waiting.forget(user_id)
     # The record first of what the listener is: from then on nobody takes them for a member.
     with _left(user_id, "the record, membership of a cohort, having been told of releases"):
         there = await listeners.forget(user_id)
     with _left(user_id, "membership of a cohort, having been told of releases"):
-        cohorts = await Cohorts(redis, listeners).forget(user_id)
+        cohorts = await stores.cohorts.forget(user_id)
     with _left(user_id, "having been told of releases"):
         told = await releases.forget(user_id)
     opted_out = user_id in await releases.opted_out.among([user_id])

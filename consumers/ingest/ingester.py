@@ -22,17 +22,14 @@ from consumers.ingest.sweep import Sweeper
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.process import together
 from consumers.runtime.startup import begin, begin_producer, epoch_of
-from models.affinity import ForwardDecay
-from models.listener import Click, Move, OffsetSource, Rules
+from consumers.runtime.wiring import Stores, rules_of
+from models.listener import Click, Move, OffsetSource
 from models.model import Model
 from stream.connect import ask_redis, open_kafka
 from stream.retry import Retry, Stopped
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
-from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
-from stream.stores.listeners import Listeners
-from stream.stores.snapshots import Snapshots
 from stream.stores.waiting import Waiting
 from stream.wire.consumer import Consumer
 from stream.wire.events import DeadLetter, Reason, Record, parse_clicks
@@ -279,19 +276,12 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         retry = Retry(stop)
         redis, heartbeat = await begin(settings, "ingest", stack)
         epoch = await epoch_of(settings, redis, "clicks")
-        listeners = Listeners(redis)
-        cohorts = Cohorts(redis, listeners)
-        rules = Rules(
-            ForwardDecay(half_life=settings.half_life),
-            settings.margin,
-            settings.max_artists,
-            settings.bot_clicks_per_hour,
-        )
-        applier = Applier(listeners, rules, settings.resident_mb)
-        live = LiveModel(Snapshots(redis), heartbeat)
+        stores = Stores.on(redis, settings)
+        applier = Applier(stores.listeners, rules_of(settings), settings.resident_mb)
+        live = LiveModel(stores.snapshots, heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
         producer = await begin_producer(settings, stack)
-        moves = Moves(cohorts, producer, retry)
+        moves = Moves(stores.cohorts, producer, retry)
         consumer = Consumer(
             bootstrap_servers=settings.kafka,
             group_id=f"{settings.group}-ingest",
@@ -306,8 +296,8 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             producer,
             applier,
             moves,
-            Catalogue(redis),
-            Waiting(redis),
+            stores.catalogue,
+            stores.waiting,
             live,
             heartbeat,
             batch_clicks=settings.batch_clicks,
@@ -318,11 +308,11 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         consumer.subscribe(["clicks"], listener=ingester)
         stack.push_async_callback(consumer.stop)
         await open_kafka(settings, consumer.start, logger.info)
-        sweeper = Sweeper(redis, applier, cohorts, moves, live, heartbeat, stop, retry)
+        sweeper = Sweeper(redis, applier, stores.cohorts, moves, live, heartbeat, stop, retry)
         late_songs = LateSongs(
             redis,
             applier,
-            listeners,
+            stores.listeners,
             moves,
             live,
             producer,

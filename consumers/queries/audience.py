@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from consumers.queries.audience_why import WhyAudience, why_audience
 from consumers.queries.known_listener import read_known_listener
 from consumers.queries.no_model import no_model
+from consumers.runtime.wiring import Stores
 from consumers.work.member_cache import MemberCache
 from consumers.work.planner import Audience, Planner, cut
 from stream.connect import AnyRedis
 from stream.settings import Settings
-from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
-from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
 from stream.stores.snapshots import Snapshots
 from stream.wire.events import Release
@@ -117,7 +116,7 @@ async def preview_audience(
     audience = cut(release, model, draft, time.time())
     planned_in_ms = round(1000 * (time.perf_counter() - began), 1)
     ranked = _ranked(audience)
-    cohorts = await _cohorts(_cohort_store(redis, settings), audience, ranked)
+    cohorts = await _cohorts(Stores.on(redis, settings).cohorts, audience, ranked)
     preview = Preview(
         artist_ids=tuple(release.artist_ids),
         listeners=audience.users,
@@ -136,15 +135,11 @@ async def preview_audience(
     return ExplainedPreview(**vars(preview), why=explained)
 
 
-def _cohort_store(redis: AnyRedis, settings: Settings) -> Cohorts:
-    return Cohorts(redis, Listeners(redis))
-
-
 def _planner(redis: AnyRedis, settings: Settings) -> Planner:
-    listeners, cohorts = Listeners(redis), _cohort_store(redis, settings)
+    stores = Stores.on(redis, settings)
     return Planner(
-        MemberCache(listeners, cohorts),
-        Catalogue(redis),
+        MemberCache(stores.listeners, stores.cohorts),
+        stores.catalogue,
         OptedOut(redis),
         settings.candidates,
         settings.max_audience,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.affinity import ForwardDecay
+from consumers.runtime.wiring import rules_of
 from models.listener import Listener, Rules
 from stream.connect import AnyRedis
 from stream.errors import UnknownListener
@@ -51,8 +51,7 @@ async def read_known_listener(redis: AnyRedis, settings: Settings, user_id: str)
             "has read it",
             hint="`refrain doctor` says how far behind they are.",
         )
-    decay = ForwardDecay(half_life=settings.half_life)
-    await guard_decay(redis, decay)
+    rules = rules_of(settings)
+    await guard_decay(redis, rules.decay)
     listener.affinities = dict(sorted(listener.affinities.items(), key=lambda each: -each[1]))
-    rules = Rules(decay, settings.margin, settings.max_artists, settings.bot_clicks_per_hour)
     return KnownListener(listener, opted_out, rules)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack
 
-from models.affinity import ForwardDecay
+from consumers.runtime.wiring import decay_of
 from stream.connect import AnyRedis, ask_redis, open_kafka, open_redis
 from stream.settings import Settings
 from stream.stores.guards import guard_decay, topic_epoch
@@ -29,8 +29,7 @@ async def begin(settings: Settings, kind: str, stack: AsyncExitStack) -> tuple[A
     """
     redis = await open_redis(settings, logger.info)
     stack.push_async_callback(redis.aclose)
-    decay = ForwardDecay(half_life=settings.half_life)
-    await ask_redis(settings, lambda: guard_decay(redis, decay), logger.info)
+    await ask_redis(settings, lambda: guard_decay(redis, decay_of(settings)), logger.info)
     await open_kafka(settings, lambda: asyncio.to_thread(create_topics, settings), logger.info)
     heartbeat = Heartbeat(redis, kind)
     stack.push_async_callback(heartbeat.stop)

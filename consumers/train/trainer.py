@@ -11,19 +11,18 @@ from contextlib import AsyncExitStack
 
 from consumers.runtime.process import together
 from consumers.runtime.startup import begin
+from consumers.runtime.wiring import Stores, decay_of
 from consumers.train.active import ActiveListeners, Added, RecentListeners
 from consumers.train.judge import Judge
 from consumers.train.lead import lead
 from consumers.train.publish import Publisher
 from consumers.train.schedule import Candidate, Progress, Reason, Schedule
-from models.affinity import ForwardDecay
 from models.cohort_count import FIRST, CohortCount
 from models.cohort_learner import CohortLearner
 from models.model import Model
 from stream.errors import SnapshotUnusable
 from stream.retry import Retry
 from stream.settings import Settings
-from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.lease import Lease
@@ -272,23 +271,26 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         retry = Retry(stop)
         redis, heartbeat = await begin(settings, "train", stack)
-        listeners, catalogue, snapshots = (
-            Listeners(redis),
-            Catalogue(redis),
-            Snapshots(redis),
-        )
-        cohorts = Cohorts(redis, listeners)
+        stores = Stores.on(redis, settings)
         lease = Lease(redis, heartbeat.name)
-        recent = RecentListeners(redis, cohorts, time.monotonic)
+        recent = RecentListeners(redis, stores.cohorts, time.monotonic)
         trainer = Trainer(
             settings,
-            listeners,
-            cohorts,
-            ActiveListeners(catalogue, ForwardDecay(half_life=settings.half_life), recent, retry),
+            stores.listeners,
+            stores.cohorts,
+            ActiveListeners(stores.catalogue, decay_of(settings), recent, retry),
             recent,
-            snapshots,
-            Sweeps(redis),
-            Publisher(cohorts, catalogue, snapshots, lease, heartbeat, retry, settings.release_seconds),
+            stores.snapshots,
+            stores.sweeps,
+            Publisher(
+                stores.cohorts,
+                stores.catalogue,
+                stores.snapshots,
+                lease,
+                heartbeat,
+                retry,
+                settings.release_seconds,
+            ),
             heartbeat,
             stop,
             retry,

@@ -13,6 +13,7 @@ from uuid import uuid4
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.process import together
 from consumers.runtime.startup import begin, begin_producer, epoch_of
+from consumers.runtime.wiring import Stores
 from consumers.work.agents import Agents
 from consumers.work.emitter import Emitter
 from consumers.work.member_cache import MemberCache
@@ -23,12 +24,9 @@ from stream.connect import ask_redis, open_kafka
 from stream.retry import Retry, Stopped
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
-from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
-from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
 from stream.stores.releases import Asked, Heard, Releases
-from stream.stores.snapshots import Snapshots
 from stream.wire.consumer import Consumer
 from stream.wire.events import DeadLetter, Feedback, Record, Release, Song, parse
 from stream.wire.sender import Sender, dead_letter
@@ -126,21 +124,20 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         retry = Retry(stop)
         redis, heartbeat = await begin(settings, "work", stack)
         epochs = {topic: await epoch_of(settings, redis, topic) for topic in ("releases", "feedback")}
-        listeners = Listeners(redis)
-        cohorts, catalogue = Cohorts(redis, listeners), Catalogue(redis)
-        releases = Releases(redis, settings.release_seconds)
-        live = LiveModel(Snapshots(redis), heartbeat)
+        stores = Stores.on(redis, settings)
+        live = LiveModel(stores.snapshots, heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
         producer = await begin_producer(settings, stack)
         idle = asyncio.Event()
-        member_cache = MemberCache(listeners, cohorts, idle, settings.members_mb)
-        opted_out = releases.opted_out
-        planner = Planner(member_cache, catalogue, opted_out, settings.candidates, settings.max_audience)
-        # Of one host's network, in containers, two processes have the same name.
-        emitter = Emitter(
-            settings.kafka, releases, planner, live, producer, f"{heartbeat.name}-{uuid4().hex}", idle
+        member_cache = MemberCache(stores.listeners, stores.cohorts, idle, settings.members_mb)
+        opted_out = stores.releases.opted_out
+        planner = Planner(
+            member_cache, stores.catalogue, opted_out, settings.candidates, settings.max_audience
         )
-        worker = Worker(emitter, releases, catalogue, producer, heartbeat, epochs, retry)
+        # Of one host's network, in containers, two processes have the same name.
+        name = f"{heartbeat.name}-{uuid4().hex}"
+        emitter = Emitter(settings.kafka, stores.releases, planner, live, producer, name, idle)
+        worker = Worker(emitter, stores.releases, stores.catalogue, producer, heartbeat, epochs, retry)
 
         consumer = Consumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
         stack.push_async_callback(consumer.stop)

@@ -76,10 +76,12 @@ def wait_for_kafka(
                 reconnect_backoff_max_ms=200,
             )
         except KafkaError as error:
+            report(error, f"connecting to Kafka at {bootstrap}")
             return str(error)
         try:
             return None if admin.describe_cluster()["brokers"] else "the cluster has no broker yet"
         except KafkaError as error:
+            report(error, f"connecting to Kafka at {bootstrap}")
             return str(error)
         finally:
             admin.close()

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from aiokafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
-from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
+from stream.retry import retried
 from stream.settings import Settings
 from stream.wire.consumer import Consumer
 
 __all__ = ["behind", "held", "last_reasons"]
 
-PATIENCE, PAUSE = 10.0, 0.1  # seconds
+ASK_AGAIN = Retrying(
+    retry=retry_if_exception(retried), wait=wait_fixed(0.1), stop=stop_after_delay(10.0), reraise=True
+)
 WAIT_MS = 500
 FETCH_BYTES = 64 * 1024  # of a partition at once: a first record is looked for, seldom more
 FIRST, END = OffsetSpec.EARLIEST, OffsetSpec.LATEST
@@ -93,17 +95,9 @@ async def _from_first(consumer: Consumer, starts: Offsets) -> int:
 
 
 def _committed(admin: KafkaAdminClient, group: str) -> Offsets:
-    give_up = time.monotonic() + PATIENCE
-    while True:
-        try:
-            committed = admin.list_group_offsets({group: None})[group]
-        except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError):
-            # A broker keeps no offsets at all until the first time that somebody asks.
-            if time.monotonic() > give_up:
-                raise
-            time.sleep(PAUSE)
-        else:
-            return {place: found.offset for place, found in committed.items()}
+    # A broker keeps no offsets at all until the first time that somebody asks.
+    committed = ASK_AGAIN(admin.list_group_offsets, {group: None})[group]
+    return {place: found.offset for place, found in committed.items()}
 
 
 def held(admin: KafkaAdminClient, topic: str) -> int:

@@ -1,0 +1,70 @@
+"""What is made of the settings: the stores on one Redis, and the rules by which clicks change a listener."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from models.affinity import ForwardDecay
+from models.listener import Rules
+from stream.connect import AnyRedis
+from stream.retry import Clock
+from stream.settings import Settings
+from stream.stores.catalogue import Catalogue
+from stream.stores.cohorts import Cohorts
+from stream.stores.listeners import Listeners
+from stream.stores.releases import Releases
+from stream.stores.snapshots import Snapshots
+from stream.stores.sweeps import Sweeps
+from stream.stores.waiting import Waiting
+
+__all__ = ["Stores", "decay_of", "rules_of"]
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Every store, on one Redis."""
+
+    listeners: Listeners
+    cohorts: Cohorts
+    catalogue: Catalogue
+    releases: Releases
+    snapshots: Snapshots
+    sweeps: Sweeps
+    waiting: Waiting
+
+    @classmethod
+    def on(cls, redis: AnyRedis, settings: Settings, clock: Clock = time.monotonic) -> Stores:
+        """Build them; nothing is asked of Redis yet.
+
+        Parameters
+        ----------
+        clock
+            Seconds, by which what a store holds in memory grows old.
+        """
+        listeners = Listeners(redis)
+        return cls(
+            listeners,
+            Cohorts(redis, listeners),
+            Catalogue(redis, clock),
+            Releases(redis, settings.release_seconds),
+            Snapshots(redis),
+            Sweeps(redis),
+            Waiting(redis),
+        )
+
+
+def decay_of(settings: Settings) -> ForwardDecay:
+    """Return how affinities fade."""
+    return ForwardDecay(half_life=settings.half_life)
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Return the rules by which clicks change a listener.
+
+    Examples
+    --------
+    >>> rules_of(Settings(half_life_days=7, margin=0.1)).margin
+    0.1
+    """
+    return Rules(decay_of(settings), settings.margin, settings.max_artists, settings.bot_clicks_per_hour)
