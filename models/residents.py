@@ -153,13 +153,14 @@ class Residents:
 
     def add(self, listeners: Sequence[Listener], model: Model | None) -> Ints:
         """Hold listeners, none of whom is held yet, with tastes summed by the model; return their rows."""
+        if model is not None:
+            self.serve(model)
         self._reserve(len(listeners))
         rows = np.array([self._free.pop() for _ in listeners], dtype=np.int64)
         for row, listener in zip(rows.tolist(), listeners, strict=True):
             self._put(row, listener)
         self._used[rows] = self._tick
         if model is not None:
-            self.serve(model)
             fresh = rows[self.made_by[rows] == model.version]  # `update` sums the others
             self.set_taste(fresh, self.sums(fresh))
             self._put_short_term(rows, listeners)

@@ -30,7 +30,7 @@ TASTES_IN_A_SCRIPT = 250  # one after the other: a click or a release that comes
 LANES = 12  # scripts on their way at once: a client of a cluster has 100 connections to a node
 EACH = 11  # elements that `write_listeners.lua` takes of a listener
 STATE = np.dtype([("rev", "<u4"), ("hour", "<u4"), ("hour_clicks", "<u4")])
-"""The field `state`: what is Refrain's own and changes with every click."""
+"""The field `state`, in hexadecimal: what is Refrain's own and changes with every click."""
 
 
 def _keys(user_ids: Iterable[str]) -> list[bytes]:
@@ -191,7 +191,7 @@ def _unpack(answer: bytes) -> list[Any]:
 
 
 def _state(state: bytes) -> tuple[int, int, int]:
-    rev, hour, hour_clicks = struct.unpack("<III", state)
+    rev, hour, hour_clicks = struct.unpack("<III", bytes.fromhex(state.decode()))
     return rev, hour, hour_clicks
 
 
@@ -274,19 +274,22 @@ def _tastes(residents: Residents, rows: npt.NDArray[np.int64], version: int) -> 
     return taste_codec.pack(*packed, version)
 
 
-def _states(residents: Residents, rows: npt.NDArray[np.int64]) -> list[bytes]:
+def _states(residents: Residents, rows: npt.NDArray[np.int64]) -> list[str]:
     states = np.empty(len(rows), dtype=STATE)
     for name in STATE.names or ():
         states[name] = getattr(residents, name)[rows]
-    joined, step = states.tobytes(), STATE.itemsize
+    # In hexadecimal: whoever reads the hash as text finds text.
+    return _cut(states.tobytes().hex(), 2 * STATE.itemsize)
+
+
+def _cut(joined: str, step: int) -> list[str]:
     return [joined[at : at + step] for at in range(0, len(joined), step)]
 
 
-def _revisions(revs: npt.NDArray[np.int64]) -> list[bytes]:
-    packed = revs.astype("<u4").tobytes()
-    revisions = [packed[at : at + 4] for at in range(0, len(packed), 4)]
+def _revisions(revs: npt.NDArray[np.int64]) -> list[str]:
+    revisions = _cut(revs.astype("<u4").tobytes().hex(), 8)
     for at in np.flatnonzero(revs <= 0).tolist():
-        revisions[at] = b"rev:%d" % -revs[at] if revs[at] else b""
+        revisions[at] = f"rev:{-revs[at]}" if revs[at] else ""
     return revisions
 
 

@@ -67,7 +67,7 @@ def _read(client: redis.Redis, key: str, state: State) -> None:
 
 
 def _text(fields: dict[bytes, bytes]) -> dict[str, str]:
-    state = np.frombuffer(fields.pop(b"state"), dtype=STATE)[0]
+    state = np.frombuffer(bytes.fromhex(fields.pop(b"state").decode()), dtype=STATE)[0]
     text = {name.decode(): value.decode() for name, value in fields.items()}
     text |= {name: str(state[name]) for name in STATE.names or ()}
     if "moved" in text:  # where from depends on how clicks were cut into batches

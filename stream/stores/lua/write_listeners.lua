@@ -3,7 +3,7 @@
 -- KEYS   1: user:{ID} of the first; on a cluster all of them are in its slot
 -- ARGV   1: msgpack, one flat array; for each listener
 --             the listener
---             the revision that was read: the first 4 bytes of the field `state`, '' for no such listener, or
+--             the revision that was read: the first 8 digits of the field `state`, '' for no such listener, or
 --               'rev:N' where an earlier version wrote it
 --             the new taste, or ''
 --             values of the fields state, clicks and last_seen; a field for the offset, and the offset
@@ -22,12 +22,12 @@ local function in_steps(command, key, arguments)
 end
 
 local function is_read(user, revision)
-  if #revision > 4 then
+  if revision:sub(1, 4) == 'rev:' then
     return redis.call('HGET', user, 'rev') == revision:sub(5)
   end
   local state = redis.call('HGET', user, 'state')
   if state then
-    return state:sub(1, 4) == revision
+    return state:sub(1, 8) == revision
   end
   return revision == '' and redis.call('EXISTS', user) == 0
 end
@@ -48,7 +48,7 @@ local function write_rest(user, revision, more)
   in_steps('ZADD', user .. ':artists', weights)
   in_steps('HSET', user .. ':waiting', waiting)
   in_steps('HDEL', user .. ':waiting', waited)
-  if #revision > 4 then
+  if revision:sub(1, 4) == 'rev:' then
     redis.call('HDEL', user, 'rev', 'kept', 'hour')
   end
 end

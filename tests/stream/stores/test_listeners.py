@@ -74,7 +74,7 @@ async def test_one_who_comes_back_after_being_forgotten_is_not_taken_for_who_the
 async def test_after_the_last_revision_comes_one_that_is_not_0(listeners: Listeners) -> None:
     await put(listeners, listener_of("u"))
     state = await listeners.redis.hget(keys.user("u"), "state")
-    await listeners.redis.hset(keys.user("u"), "state", b"\xff\xff\xff\xff" + state[4:])
+    await listeners.redis.hset(keys.user("u"), "state", b"ffffffff" + state[8:])
     await put(listeners, listener_of("u", {"a": 1.0}))
     assert (await read_one(listeners, "u")).rev == 1
 
@@ -90,6 +90,12 @@ async def test_any_name_may_serve_as_an_id(listeners: Listeners, name: str) -> N
 async def test_a_weight_keeps_every_bit(listeners: Listeners, weight: float) -> None:
     await put(listeners, listener_of("u", {"a": weight}))
     assert (await read_one(listeners, "u")).affinities == {"a": weight}
+
+
+async def test_a_record_is_text_to_whoever_reads_it_as_text(redis: AnyRedis, listeners: Listeners) -> None:
+    await put(listeners, listener_of("u", cohort="c1", hour=2**31, hour_clicks=255))
+    for value in (await redis.hgetall(keys.user("u"))).values():
+        assert value.decode().isprintable()
 
 
 async def test_a_large_offset_keeps_every_digit(listeners: Listeners) -> None:
