@@ -217,7 +217,7 @@ class Trainer:
         try:
             self._judge.serves(await self._snapshots.load(version))
         except SnapshotUnusable as error:
-            logger.error("%s", error)
+            logger.error("%s. %s", error, error.hint)
 
     async def _resume(self) -> CohortLearner:
         settings, last = self._settings, await self._last()
@@ -238,7 +238,7 @@ class Trainer:
             try:
                 model = await self._snapshots.load(version)
             except SnapshotUnusable as error:
-                logger.error("%s", error)
+                logger.error("%s. %s", error, error.hint)
                 continue
             if model.n_dims != self._settings.dims:
                 logger.warning(

@@ -167,7 +167,7 @@ def test_a_weight_of_long_ago_is_small_and_no_zero(
 def test_an_unknown_cohort_is_told_apart_from_no_model(service: Settings, refrain: Refrain) -> None:
     failed = refrain.run("cohort", "c9")
     assert failed.returncode == 1
-    assert "no cohort 'c9'; `refrain cohorts` lists the 2 there are" in failed.stderr
+    assert "no cohort 'c9'\n`refrain cohorts` lists the 2 there are" in failed.stderr
 
 
 def test_a_listener_is_shown_with_weights_as_they_are_now(service: Settings, refrain: Refrain) -> None:

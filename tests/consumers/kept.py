@@ -19,7 +19,7 @@ T = TypeVar("T")
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "is damaged": lambda good: good[:-100] + b"?!" + good[-98:],
     "checksum is wrong": lambda good: good[: len(good) // 2],
-    "update it": lambda good: good[:7] + bytes([good[7] + 1]) + good[8:],
+    "Update it": lambda good: good[:7] + bytes([good[7] + 1]) + good[8:],
 }
 """What is said of a snapshot -> what was done to it."""
 

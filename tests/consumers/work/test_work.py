@@ -28,7 +28,7 @@ def in_order(answer: Answer) -> list[str]:
 
 def test_an_audience_is_whom_the_release_suits_best(office: Desk) -> None:
     answer = office.ask("the best", ARTIST, max_audience=2000)
-    assert answer.scores == pytest.approx(best(office, 2000), abs=1e-5)
+    assert answer.scores == pytest.approx(best(office, 2000), abs=1e-3)
 
 
 def test_pages_hold_at_most_a_thousand_of_one_cohort_best_first(office: Desk) -> None:
@@ -120,7 +120,7 @@ def test_who_opted_out_is_in_no_audience_from_then_on(office: Desk) -> None:
     office.report("the last they heard", *((user, "opted_out") for user in leaving))
     answer = office.ask("after that", ARTIST, max_audience=100)
     assert not leaving & answer.told
-    assert answer.scores == pytest.approx(best(office, 100), abs=1e-5)  # others take their places
+    assert answer.scores == pytest.approx(best(office, 100), abs=1e-3)  # others take their places
 
 
 def test_who_waits_for_a_cohort_and_bots_are_in_no_audience(office: Desk) -> None:
@@ -131,13 +131,13 @@ def test_who_waits_for_a_cohort_and_bots_are_in_no_audience(office: Desk) -> Non
 def test_who_plays_the_artist_already_is_told_too(office: Desk) -> None:
     answer = office.ask("of a0", "a0", max_audience=20)
     assert all(office.db.zscore(f"user:{{{user}}}:artists", "a0") for user in answer.told)
-    assert answer.scores == pytest.approx(best(office, 20, "a0"), abs=1e-5)
+    assert answer.scores == pytest.approx(best(office, 20, "a0"), abs=1e-3)
 
 
 @pytest.mark.parametrize("known_by", ["featuring", "similar_to"])
 def test_a_release_of_an_unheard_artist_relies_on_others(office: Desk, known_by: str) -> None:
     answer = office.ask(f"unheard, {known_by}", "nobody knows", max_audience=30, **{known_by: [ARTIST]})
-    assert answer.scores == pytest.approx(best(office, 30), abs=1e-5)
+    assert answer.scores == pytest.approx(best(office, 30), abs=1e-3)
     assert office.db.hget(f"release:{{unheard, {known_by}}}", "relied_on") == known_by
 
 
@@ -145,7 +145,7 @@ def test_a_release_of_an_unheard_artist_relies_on_artists_of_its_genres(office: 
     office.log.send("songs", [{"song_id": "s1", "artist_ids": [ARTIST], "genres": ["Sólarsamba"]}])
     office.log.wait_until_caught_up("work", "songs")
     answer = office.ask("unheard, genres", "nobody knows", genres=["sólarSamba"], max_audience=30)
-    assert answer.scores == pytest.approx(best(office, 30), abs=1e-5)
+    assert answer.scores == pytest.approx(best(office, 30), abs=1e-3)
     assert office.db.hget("release:{unheard, genres}", "relied_on") == "genres"
 
 
@@ -155,7 +155,7 @@ def test_a_release_of_an_unheard_artist_relies_on_artists_of_its_label_beside_ot
     answer = office.ask(
         "unheard, label", "nobody knows", label="Smekkleysa", similar_to=[ARTIST], max_audience=30
     )
-    assert answer.scores == pytest.approx(best(office, 30), abs=1e-5)
+    assert answer.scores == pytest.approx(best(office, 30), abs=1e-3)
     assert office.db.hget("release:{unheard, label}", "relied_on") == "similar_to, label"
 
 
