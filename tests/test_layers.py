@@ -119,6 +119,7 @@ def test_a_folders_docstring_is_the_map_of_its_files(folder: Path) -> None:
     there |= {f"{path.name}/" for path in folder.iterdir() if path.is_dir() and any(path.glob("*[a-z].*"))}
     named = set(re.findall(r"(?<![\w/.])\w+(?:\.py\b|/)", text))
     assert sorted(there - named) == [], "say in the docstring of __init__.py what these are for"
+    assert sorted(name for name in named - there if name.endswith(".py")) == [], "these are not there"
 
 
 @pytest.mark.parametrize(
