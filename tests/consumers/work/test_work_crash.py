@@ -191,7 +191,7 @@ def test_a_release_is_answered_by_one_version_of_the_model(desk: Desk) -> None:
         def version_that_answers() -> int:
             answer = desk.ask(f"r{next(release)}", "a1")
             (version,) = {page["model_version"] for page in answer.pages}
-            assert answer.scores == pytest.approx(scores(EVERYBODY, "a1", models[version]), abs=1e-5)
+            assert answer.scores == pytest.approx(scores(EVERYBODY, "a1", models[version]), abs=1e-3)
             return version
 
         assert version_that_answers() == 3
