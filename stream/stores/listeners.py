@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import secrets
 import struct
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgpack
@@ -27,15 +26,9 @@ __all__ = ["Listeners"]
 
 IN_A_SCRIPT = 40  # listeners: a script of so many holds Redis up for 0.3 to 0.5 ms; a release waits for it
 TASTES_IN_A_SCRIPT = 250  # one after the other: a click or a release that comes waits for one of them
-LANES = 12  # scripts on their way at once: a client of a cluster has 100 connections to a node
 EACH = 11  # elements that `write_listeners.lua` takes of a listener
 STATE = np.dtype([("rev", "<u4"), ("hour", "<u4"), ("hour_clicks", "<u4")])
 """The field `state`, in hexadecimal: what is Refrain's own and changes with every click."""
-
-
-def _keys(user_ids: Iterable[str]) -> list[bytes]:
-    # As bytes: the client takes a third of the time to send them.
-    return [keys.user(user_id).encode() for user_id in user_ids]
 
 
 class Listeners:
@@ -52,7 +45,6 @@ class Listeners:
         self._read, self._write = Script("read_listeners"), Script("write_listeners")
         self._rows, self._places = Script("read_rows"), Script("read_places")
         self._tastes = Script("read_tastes")
-        self._lanes = asyncio.Semaphore(LANES)
 
     def _groups(self, user_ids: Sequence[str]) -> list[list[int]]:
         """Positions that one script may take together: on a cluster those in one slot."""
@@ -63,27 +55,25 @@ class Listeners:
         ordered = sorted(positions, key=slots.__getitem__)
         return [list(group) for _, group in itertools.groupby(ordered, key=slots.__getitem__)]
 
-    async def _each(self, work: Callable[[list[int]], Awaitable[None]], user_ids: Sequence[str]) -> None:
-        """Do some work on all groups. On a cluster there is hardly more than one listener in a slot."""
-
-        async def lane(group: list[int]) -> None:
-            async with self._lanes:
-                await work(group)
-
-        await asyncio.gather(*map(lane, self._groups(user_ids)))
-
-    async def read(self, user_ids: Sequence[str]) -> list[Listener]:
-        """Read listeners; one who is not there comes back with ``rev`` 0."""
+    async def _ask(self, script: Script, user_ids: Sequence[str], *arguments: int) -> list[Any]:
+        """Return what a script that reads says of each listener."""
         groups = self._groups(user_ids)
         calls = []
         for group in groups:
             asked = [user_ids[at] for at in group]
-            calls.append((keys.user(asked[0]), msgpack.packb(asked, use_bin_type=False)))
-        found: list[Listener] = [Listener("")] * len(user_ids)
-        for group, answer in zip(groups, await self._read.each(self.redis, calls), strict=True):
-            for at, held in zip(group, _unpack(answer), strict=True):
-                found[at] = _listener(user_ids[at], *held) if held else Listener(user_ids[at])
-        return found
+            calls.append((keys.user(asked[0]), msgpack.packb(asked, use_bin_type=False), *arguments))
+        said: list[Any] = [None] * len(user_ids)
+        for group, answer in zip(groups, await script.each(self.redis, calls), strict=True):
+            for at, held in zip(group, msgpack.unpackb(answer, raw=True), strict=True):
+                said[at] = held
+        return said
+
+    async def read(self, user_ids: Sequence[str]) -> list[Listener]:
+        """Read listeners; one who is not there comes back with ``rev`` 0."""
+        return [
+            _listener(user, *held) if held else Listener(user)
+            for user, held in zip(user_ids, await self._ask(self._read, user_ids), strict=True)
+        ]
 
     async def write(self, residents: Residents, changes: Changes, version: int) -> list[str]:
         """Write what changed, each listener in one atomic step, and give those written a new ``rev``.
@@ -116,15 +106,10 @@ class Listeners:
 
     async def rows(self, user_ids: Sequence[str], top: int) -> list[tuple[list[str], list[float]]]:
         """Return the `top` strongest artists of listeners and their stored weights; nothing of a bot's."""
-        rows: list[tuple[list[str], list[float]]] = [([], [])] * len(user_ids)
-
-        async def one(group: list[int]) -> None:
-            answer = _unpack(await self._rows(self.redis, _keys(user_ids[at] for at in group), top))
-            for at, pairs in zip(group, answer, strict=True):
-                rows[at] = ([name.decode() for name in pairs[::2]], [float(w) for w in pairs[1::2]])
-
-        await self._each(one, user_ids)
-        return rows
+        return [
+            ([name.decode() for name in pairs[::2]], [float(weight) for weight in pairs[1::2]])
+            for pairs in await self._ask(self._rows, user_ids, top)
+        ]
 
     async def tastes(self, user_ids: Sequence[str], dims: int) -> tuple[list[str], npt.NDArray[np.float64]]:
         """Return the tastes (n, d) of those listeners who have one of these dimensions, and who they are.
@@ -170,24 +155,14 @@ class Listeners:
 
     async def placed(self, user_ids: Sequence[str]) -> list[Listener]:
         """Read of listeners no more than their cohort and the move that brought them there."""
-        found: list[Listener] = [Listener("")] * len(user_ids)
-
-        async def one(group: list[int]) -> None:
-            answer = await self._places(self.redis, _keys(user_ids[at] for at in group))
-            for at, (state, rev, cohort, since, moved) in zip(group, answer, strict=True):
-                found[at] = Listener(user_ids[at])
-                if (state or rev) and moved:
-                    place, _, origin = moved.decode().partition(" ")
-                    number = _state(state)[0] if state else -int(rev)
-                    found[at] = Listener(user_ids[at], number, cohort.decode(), origin, float(since), place)
-
-        await self._each(one, user_ids)
+        found = [Listener(user) for user in user_ids]
+        answers = await self._ask(self._places, user_ids)
+        for at, (state, rev, cohort, since, moved) in enumerate(answers):
+            if (state or rev) and moved:
+                place, _, origin = moved.decode().partition(" ")
+                number = _state(state)[0] if state else -int(rev)
+                found[at] = Listener(user_ids[at], number, cohort.decode(), origin, float(since), place)
         return found
-
-
-def _unpack(answer: bytes) -> list[Any]:
-    unpacked: list[Any] = msgpack.unpackb(answer, raw=True)
-    return unpacked
 
 
 def _state(state: bytes) -> tuple[int, int, int]:

@@ -36,27 +36,18 @@ class Script:
         except exceptions.NoScriptError:
             return await redis.eval(self._text, len(keys), *keys, *arguments)
 
-    async def each(self, redis: AnyRedis, calls: Sequence[tuple[str, bytes]]) -> list[Any]:
-        """Run it once for each key and argument; on a Redis that is no cluster all go out at once.
+    async def each(self, redis: AnyRedis, calls: Sequence[tuple[str, *tuple[bytes | int, ...]]]) -> list[Any]:
+        """Run it once for each key and arguments; on a Redis that is no cluster all go out at once.
 
         Redis answers others in between: it reads some 16 KB of what a client has sent, and turns to the next.
         """
         if isinstance(redis, RedisCluster):
             return list(await asyncio.gather(*(self._in_lane(redis, *call) for call in calls)))
-        pipeline = redis.pipeline(transaction=False)
-        for key, value in calls:
-            pipeline.evalsha(self.digest, 1, key, value)
-        answers = await pipeline.execute(raise_on_error=False)
-        for at, answer in enumerate(answers):
-            if isinstance(answer, exceptions.NoScriptError):
-                answers[at] = await self(redis, [calls[at][0]], calls[at][1])
-            elif isinstance(answer, Exception):
-                raise answer
-        return list(answers)
+        return await call_all(redis, [Call(self, [key], arguments) for key, *arguments in calls])
 
-    async def _in_lane(self, redis: AnyRedis, key: str, value: bytes) -> Any:
+    async def _in_lane(self, redis: AnyRedis, key: str, *arguments: bytes | int) -> Any:
         async with self._lanes:
-            return await self(redis, [key], value)
+            return await self(redis, [key], *arguments)
 
     async def load(self, redis: AnyRedis) -> None:
         """Let the server know it."""

@@ -1,12 +1,13 @@
 -- The artists of some listeners, the strongest first, for learning.
 --
--- KEYS   for each listener: user:{ID}; the braces keep its :artists in the same slot
--- ARGV   1: how many artists at most
+-- KEYS   1: user:{ID} of the first; on a cluster all of them are in its slot
+-- ARGV   1: msgpack [listener, ...]   2: how many artists at most
 -- result msgpack [[artist, weight, ...], ...]; empty for a bot and where there is no such listener
 
-local last = tonumber(ARGV[1]) - 1
+local last = tonumber(ARGV[2]) - 1
 local rows = {}
-for i, user in ipairs(KEYS) do
+for i, id in ipairs(cmsgpack.unpack(ARGV[1])) do
+  local user = 'user:{' .. id .. '}'
   if redis.call('HGET', user, 'bot') == '1' then
     rows[i] = {}
   else
