@@ -116,7 +116,8 @@ def test_what_is_shown_comes_from_queries_not_from_stores(path: Path) -> None:
 def test_a_folders_docstring_is_the_map_of_its_files(folder: Path) -> None:
     text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
     there = {path.name for path in folder.glob("*.py")} - {"__init__.py"}
-    there |= {f"{path.name}/" for path in folder.iterdir() if path.is_dir() and any(path.glob("*[a-z].*"))}
+    inner = [path for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__"]
+    there |= {f"{path.name}/" for path in inner if any(path.glob("*[a-z].*"))}
     named = set(re.findall(r"(?<![\w/.])\w+(?:\.py\b|/)", text))
     assert sorted(there - named) == [], "say in the docstring of __init__.py what these are for"
     assert sorted(name for name in named - there if name.endswith(".py")) == [], "these are not there"
