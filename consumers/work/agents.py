@@ -22,6 +22,7 @@ TOGETHER = 1000  # songs or feedback events handled at once
 WITHIN = 0.05  # seconds that the first of them waits for others
 SESSION_SECONDS = 6.0  # until Kafka gives a dead worker's partitions to others: the least that brokers allow
 PATIENCE = 4.0  # seconds to be done with what is in hand when the process is to end
+CONNECTING = 1.5  # seconds to be connected, where the process is to end while it begins
 FAREWELL = 2.5  # seconds to leave the group
 
 
@@ -75,6 +76,7 @@ class Agents:
         self._idle = asyncio.Event()
         self._idle.set()
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._joining: asyncio.Future[None] | None = None
         self._app = _App(
             f"{settings.group}-work",
             datadir=folder,
@@ -142,20 +144,23 @@ class Agents:
         Faust tries once to reach Kafka: somebody else must have waited for it. To join takes as long as the
         group is busy with members who have died.
         """
-        joining = asyncio.ensure_future(self._app.start())
+        self._joining = asyncio.ensure_future(self._app.start())
         stopping = asyncio.ensure_future(self._stop.wait())
-        waited: set[asyncio.Future[Any]] = {joining, stopping, self._failed}
+        waited: set[asyncio.Future[Any]] = {self._joining, stopping, self._failed}
         while not (self._failed.done() or stopping.done()):
             done, waited = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             for future in done:
                 future.result()
-        for future in (joining, stopping):
-            future.cancel()
+        stopping.cancel()
 
     async def end(self) -> None:
         """Let what is in hand be done, as far as it can be, commit, and leave the group."""
         self._stop.set()
         await _at_most(PATIENCE, self._idle.wait(), "not everything in hand is done")
+        if self._joining:
+            # Broken off while it connects, Faust would leave its connections open.
+            await asyncio.wait({self._joining}, timeout=CONNECTING)
+            self._joining.cancel()
         # Where Kafka is away, Faust's consumer may end in a way that Faust waits for without end.
         await _at_most(FAREWELL, self._app.stop(), "Kafka does not answer the farewell")
 
