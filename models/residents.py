@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -241,23 +242,18 @@ class Residents:
     def listener(self, row: int) -> Listener:
         """Return what is held of one listener."""
         names = self.artists.names
-        return Listener(
-            self.users[row],
-            int(self.rev[row]),
-            self.cohorts.names[self.cohort[row]],
-            self.cohorts.names[self.cohort_from[row]],
-            float(self.cohort_since[row]),
-            self.moved(row),
-            int(self.clicks[row]),
-            float(self.first_seen[row]),
-            float(self.last_seen[row]),
-            bool(self.bot[row]),
-            int(self.hour[row]),
-            int(self.hour_clicks[row]),
-            self.offsets(row),
-            {names[artist]: weight for artist, weight in self.affinities(row).items()},
-            int(self.made_by[row]),
-            self.short_term[row].astype(np.float64),
+        return replace(
+            self.head(row),
+            clicks=int(self.clicks[row]),
+            first_seen=float(self.first_seen[row]),
+            last_seen=float(self.last_seen[row]),
+            bot=bool(self.bot[row]),
+            hour=int(self.hour[row]),
+            hour_clicks=int(self.hour_clicks[row]),
+            offsets=self.offsets(row),
+            affinities={names[artist]: weight for artist, weight in self.affinities(row).items()},
+            made_by=int(self.made_by[row]),
+            short_term=self.short_term[row].astype(np.float64),
         )
 
     def tastes(self, rows: Ints) -> Floats:

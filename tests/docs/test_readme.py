@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -23,13 +24,12 @@ LISTENERS = 2000
 
 def run(example: str, settings: Settings) -> str:
     """Run an example as a user's own program; return what it prints."""
+    return run_as_user([sys.executable, "-c", example], settings, timeout=60)
+
+
+def run_as_user(command: Sequence[str], settings: Settings, timeout: float) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", example],
-        env=environment(settings),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        command, env=environment(settings), capture_output=True, text=True, timeout=timeout, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -51,15 +51,7 @@ def service(topics: Settings, refrain: Refrain) -> redis.Redis:
     """A running service that is filled as the README says."""
     for kind in ("ingest", "train", "work"):
         refrain.start(kind, publish_every=2)
-    filled = subprocess.run(
-        ["bash", "-c", FILL],
-        env=environment(topics),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert filled.returncode == 0, filled.stderr
+    run_as_user(["bash", "-c", FILL], topics, timeout=120)
     client: redis.Redis = redis.Redis.from_url(topics.redis, decode_responses=True)
     placed = lambda: sum(size for _, size in client.zrange("cohorts", 0, -1, withscores=True))  # noqa: E731
     wait_for(lambda: placed() > 0.9 * LISTENERS, "nearly everybody in a cohort")  # a few only skip
