@@ -32,7 +32,15 @@ def test_audiences_click_more_often_than_listeners_drawn_at_random(refrain: Refr
 
 
 def test_without_an_audience_it_says_why_with_exit_code_1(refrain: Refrain, tmp_path: Path) -> None:
-    ran = refrain.run("demo", "--for", "4", timeout=240, **_own(tmp_path / "own"))
+    more_than_there_are = 100_000  # in four seconds a first model comes on a fast machine
+    ran = refrain.run(
+        "demo",
+        "--for",
+        "4",
+        timeout=240,
+        first_model_listeners=more_than_there_are,
+        **_own(tmp_path / "own"),
+    )
     assert ran.returncode == 1
     assert "no audience came" in ran.stderr
     assert "no model was published yet" in ran.stderr.replace("\n", " ")
