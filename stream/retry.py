@@ -112,6 +112,28 @@ class Retry:
         logger.info("%s succeeds again", doing)
         return result
 
+    async def every(self, seconds: float, doing: str, step: Callable[[], Awaitable[object]]) -> None:
+        """Await ``step()`` again and again, with a rest after each, until the process is to end.
+
+        Parameters
+        ----------
+        seconds
+            How long the rest is.
+        doing
+            What the step does, for the log: "reading listeners".
+
+        Raises
+        ------
+        Refused
+            Where the server refuses what only a person can change.
+        """
+        try:
+            while not self._stop.is_set():
+                await self(doing, step)
+                await self._pause(seconds)
+        except Stopped:
+            logger.info("%s is left to the next process", doing)
+
     def _policy(self, warnings: _Warnings) -> AsyncRetrying:
         return AsyncRetrying(
             retry=retry_if_exception(retried),

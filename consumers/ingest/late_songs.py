@@ -13,7 +13,7 @@ from consumers.ingest.moves import Moves
 from consumers.runtime.live_model import LiveModel
 from models.listener import Click, Move, last_move, refreshed
 from stream.connect import AnyRedis
-from stream.retry import Clock, Retry, Stopped
+from stream.retry import Clock, Retry
 from stream.stores import keys
 from stream.stores.catalogue import Catalogue
 from stream.stores.heartbeats import Heartbeat
@@ -80,12 +80,7 @@ class LateSongs:
 
     async def run(self) -> None:
         """Look for songs that have come until asked to stop."""
-        try:
-            while not self._stop.is_set():
-                await self._retry("applying clicks that waited for their song", self.look)
-                await asyncio.sleep(LOOK_SECONDS)
-        except Stopped:
-            logger.info("clicks that wait are left to another")
+        await self._retry.every(LOOK_SECONDS, "applying clicks that waited for their song", self.look)
 
     async def look(self) -> None:
         """Apply what can be applied; now and then, look at all that wait, and give up the oldest."""

@@ -14,7 +14,7 @@ from consumers.runtime.live_model import LiveModel
 from models.listener import last_move, refreshed
 from models.model import Model
 from stream.connect import AnyRedis
-from stream.retry import Retry, Stopped
+from stream.retry import Retry
 from stream.stores import keys
 from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
@@ -56,12 +56,7 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep whenever a model serves that not every listener has been taken over to."""
-        try:
-            while not self._stop.is_set():
-                await self._retry("sweeping", self._once)
-                await asyncio.sleep(LOOK_SECONDS)
-        except Stopped:
-            logger.info("the sweep is left to another")
+        await self._retry.every(LOOK_SECONDS, "sweeping", self._once)
 
     async def _once(self) -> None:
         model = self._live.model

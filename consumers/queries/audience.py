@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from consumers.queries.audience_why import WhyAudience, why_audience
@@ -12,13 +12,13 @@ from consumers.queries.known_listener import read_known_listener
 from consumers.queries.no_model import no_model
 from consumers.runtime.wiring import Stores
 from consumers.work.member_cache import MemberCache
-from consumers.work.planner import Audience, Planner, cut
+from consumers.work.planner import Planner, cut
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.cohorts import Cohorts
 from stream.stores.opted_out import OptedOut
 from stream.stores.snapshots import Snapshots
-from stream.wire.events import Release
+from stream.wire.events import Page, Release
 
 __all__ = ["AudienceCohort", "AudienceListener", "ExplainedPreview", "Preview", "preview_audience"]
 
@@ -114,13 +114,14 @@ async def preview_audience(
     planner = _planner(redis, settings)
     draft = await planner.draft(release, await planner.look_up(release), model)
     audience = cut(release, model, draft, time.time())
+    pages = tuple(audience.pages)
     planned_in_ms = round(1000 * (time.perf_counter() - began), 1)
-    ranked = _ranked(audience)
-    cohorts = await _cohorts(Stores.on(redis, settings).cohorts, audience, ranked)
+    ranked = _ranked(pages)
+    cohorts = await _cohorts(Stores.on(redis, settings).cohorts, audience.play_rate, ranked)
     preview = Preview(
         artist_ids=tuple(release.artist_ids),
-        listeners=audience.users,
-        pages=len(audience.pages),
+        listeners=len(ranked),
+        pages=len(pages),
         reason=audience.reason,
         relied_on=audience.relied_on,
         play_rate=sum(c.play_rate * c.told for c in cohorts) / len(ranked) if ranked else None,
@@ -146,18 +147,18 @@ def _planner(redis: AnyRedis, settings: Settings) -> Planner:
     )
 
 
-def _ranked(audience: Audience) -> list[AudienceListener]:
-    """Return everybody in an audience, the highest score first."""
+def _ranked(pages: Sequence[Page]) -> list[AudienceListener]:
+    """Return everybody on some pages, the highest score first."""
     listeners = [
         AudienceListener(user, page.cohort_id, score)
-        for page in audience.pages
+        for page in pages
         for user, score in zip(page.user_ids, page.scores, strict=True)
     ]
     return sorted(listeners, key=lambda listener: -listener.score)
 
 
 async def _cohorts(
-    store: Cohorts, audience: Audience, listeners: Sequence[AudienceListener]
+    store: Cohorts, play_rate: Mapping[str, float], listeners: Sequence[AudienceListener]
 ) -> tuple[AudienceCohort, ...]:
     told, sizes = Counter(listener.cohort_id for listener in listeners), await store.sizes()
     cohorts = [
@@ -166,7 +167,7 @@ async def _cohorts(
             label=about.get("label", ""),
             size=sizes.get(cohort, 0),
             told=told[cohort],
-            play_rate=audience.play_rate[cohort],
+            play_rate=play_rate[cohort],
         )
         for cohort, about in zip(told, await store.about_each(list(told)), strict=True)
     ]

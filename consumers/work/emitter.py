@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
@@ -24,8 +24,6 @@ from stream.wire.events import Page, Summary, encode
 __all__ = ["Emitter"]
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 IN_HAND = 2.0  # seconds after which another goes on with the release of a worker that is silent
 RENEW = 0.5  # seconds between two signs that it is not
@@ -192,7 +190,8 @@ class Emitter:
         answer = _Answer(left.asked, out, [Page.model_validate_json(page) for page in left.pages])
         for page in answer.pages:
             await self._held(self._releases.tell(page, self._name))
-        for group in _groups(left.pages):
+        for at in range(0, len(left.pages), AT_ONCE):
+            group = left.pages[at : at + AT_ONCE]
             await self._held(self._renew(release.release_id))
             await self._send(answer, group)
             if group[0] == left.pages[0]:
@@ -205,15 +204,18 @@ class Emitter:
 
     async def _emit(self, answer: _Answer, audience: Audience, about: Mapping[str, str | float]) -> None:
         """Fix and emit pages: the first alone, as the notifier waits for it, then some at a time."""
-        for group in (audience.pages[:1], *_groups(audience.pages[1:])):
+        pages = iter(audience.pages)
+        group = list(itertools.islice(pages, 1))
+        while group:
             encoded = [encode(page) for page in group]
             for page, event in zip(group, encoded, strict=True):
                 known = about if page.page == 0 else {}
                 await self._held(self._releases.fix_page(page, event, self._name, known))
                 answer.pages.append(page)
             await self._send(answer, encoded)
-            if group and group[0].page == 0:
+            if group[0].page == 0:
                 answer.first_page_out(time.time())
+            group = list(itertools.islice(pages, AT_ONCE))
         if audience.play_rate:
             await self._releases.predict(answer.name, audience.play_rate)
 
@@ -259,7 +261,3 @@ class Emitter:
             return out
         finally:
             await consumer.stop()
-
-
-def _groups(events: Sequence[T]) -> list[Sequence[T]]:
-    return [events[at : at + AT_ONCE] for at in range(0, len(events), AT_ONCE)]

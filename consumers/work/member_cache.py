@@ -76,13 +76,12 @@ class MemberCache:
         self._cohorts = cohorts
         self._idle = idle
         self._limit = limit_mb * MB
-        self._complete = False
         self.held: dict[str, Members] = {}
 
-    async def sizes(self) -> Mapping[str, int]:
-        """Return how many members each cohort has: from Redis, until all cohorts are held."""
-        if self._complete:
-            return {cohort: members.counted for cohort, members in self.held.items()}
+    async def sizes(self, cohorts: Sequence[str]) -> Mapping[str, int]:
+        """Return how many members each cohort has; Redis is asked only where not all of them are held."""
+        if all(cohort in self.held for cohort in cohorts):
+            return {cohort: self.held[cohort].counted for cohort in cohorts}
         return await self._cohorts.sizes()
 
     async def members(self, cohorts: Sequence[str], dims: int) -> dict[str, Members]:
@@ -106,18 +105,17 @@ class MemberCache:
         for cohort in [*self.held]:
             if cohort not in sizes or not self._serves(cohort, dims):
                 del self.held[cohort]
-        missing = [cohort for cohort in sizes if cohort not in self.held]
-        new = [cohort for cohort in missing if self._has_room(sizes[cohort] * _member_bytes(dims))]
+        new = [
+            cohort
+            for cohort, size in sizes.items()
+            if cohort not in self.held and self._has_room(size * _member_bytes(dims))
+        ]
         if new:
             self._hold(new[0], await self._read(new[0], dims, self._idle))
         elif self.held:
             cohort = self._most_stale(sizes)
             self._hold(cohort, await self._read(cohort, dims, self._idle))
             await asyncio.sleep(sizes[cohort] / TASTES_A_SECOND)
-        if len(new) < len(missing):
-            self._complete = False
-        elif sizes.keys() == self.held.keys():
-            self._complete = True
 
     def _serves(self, cohort: str, dims: int) -> bool:
         return cohort in self.held and self.held[cohort].tastes.shape[1] == dims
@@ -131,7 +129,6 @@ class MemberCache:
             self.held[cohort] = members
         else:
             self.held.pop(cohort, None)
-            self._complete = False
 
     def _most_stale(self, sizes: Mapping[str, int]) -> str:
         """Return the cohort read longest ago; a change of its size by `TOLERANCE` makes it twice as old."""

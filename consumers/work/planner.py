@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -145,7 +145,7 @@ class Audience:
     Attributes
     ----------
     pages
-        Best first.
+        Best first. Each is made when it is come to, so that the first is out before the others are made.
     play_rate
         Cohort -> predicted share of its members who play the artist (`rank_cohorts`).
     reason
@@ -155,20 +155,10 @@ class Audience:
         label, genres; or nothing.
     """
 
-    pages: tuple[Page, ...]
+    pages: Iterable[Page]
     play_rate: Mapping[str, float]
     reason: str
     relied_on: str
-
-    @property
-    def users(self) -> int:
-        """How many listeners."""
-        return sum(len(page.user_ids) for page in self.pages)
-
-    @property
-    def cohorts(self) -> int:
-        """From how many cohorts."""
-        return len({page.cohort_id for page in self.pages})
 
 
 @dataclass(frozen=True)
@@ -231,7 +221,7 @@ class Planner:
             return Draft("nobody knows these artists yet", target)
         rates = rank_cohorts(model, target)
         play_rate = dict(zip(model.cohort_ids, rates.tolist(), strict=True))
-        known = await self.member_cache.sizes()
+        known = await self.member_cache.sizes(model.cohort_ids)
         sizes = np.array([known.get(cohort, 0) for cohort in model.cohort_ids])
         places = release.max_audience or self.max_audience
         limit = score_limit(int(sizes.sum()), places, self.candidates)
@@ -277,7 +267,7 @@ def cut(release: Release, model: Model, draft: Draft, now: float, first: int = 0
         for at in range(0, len(rows), PAGE)
     ]
     cuts.sort(key=lambda cut: -scores[cut[1]].mean())
-    pages = tuple(
+    pages = (
         # Ids were checked when they came: to check ten thousand once more takes longer than to rank them.
         Page.model_construct(
             release_id=release.release_id,

@@ -8,12 +8,15 @@ holds up no release but the one that it has in hand, and what Faust passes over 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import time
 from collections.abc import Awaitable, Callable
 
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
 from models.listener import OffsetSource
+from stream.retry import Stopped
 from stream.stores.releases import Asked
 from stream.wire.consumer import Consumer
 from stream.wire.events import Record, Release, parse
@@ -63,17 +66,18 @@ class ReleaseReader:
             self._consumer.seek(partition, start.offset if start else ends[partition])
 
     async def run(self) -> None:
-        """Answer releases as they come, until the process is to end."""
-        while not self._stop.is_set():
-            fetched = await self._consumer.getmany(timeout_ms=WAIT_MS)
-            for messages in fetched.values():
-                for message in messages:
-                    record = Record(
-                        message.topic, message.partition, message.offset, message.key, message.value
-                    )
-                    release = parse(Release, record)
-                    if isinstance(release, Release):  # else an agent writes it to the dead letters
-                        await self._answer(asked(release, record, self._epoch, message.timestamp / 1000))
+        """Answer releases until the process is to end; the next worker reads the last hour again."""
+        with contextlib.suppress(Stopped):
+            while not self._stop.is_set():
+                fetched = await self._consumer.getmany(timeout_ms=WAIT_MS)
+                for message in itertools.chain.from_iterable(fetched.values()):
+                    await self._take(message)
+
+    async def _take(self, message: ConsumerRecord[bytes | None, bytes | None]) -> None:
+        record = Record(message.topic, message.partition, message.offset, message.key, message.value)
+        release = parse(Release, record)
+        if isinstance(release, Release):  # else an agent writes it to the dead letters
+            await self._answer(asked(release, record, self._epoch, message.timestamp / 1000))
 
 
 def asked(release: Release, record: Record, epoch: int, published_at: float) -> Asked:

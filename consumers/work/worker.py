@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,11 +21,10 @@ from consumers.work.planner import Planner
 from consumers.work.release_reader import ReleaseReader, asked
 from models.listener import OffsetSource
 from stream.connect import ask_redis, open_kafka
-from stream.retry import Retry, Stopped
+from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.heartbeats import Heartbeat
-from stream.stores.opted_out import OptedOut
 from stream.stores.releases import Asked, Heard, Releases
 from stream.wire.consumer import Consumer
 from stream.wire.events import DeadLetter, Feedback, Record, Release, Song, parse
@@ -149,6 +148,11 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
 
         await open_kafka(settings, look_back, logger.info)
         folder = stack.enter_context(TemporaryDirectory(prefix="refrain-work-"))
+
+        async def read_tastes() -> None:
+            if model := live.model:
+                await member_cache.refresh(model.n_dims)
+
         agents = Agents(settings, worker, folder, stop)
         stack.push_async_callback(agents.end)
         logger.info("answering releases")
@@ -156,32 +160,8 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             agents.run(),
             live.follow(),
             heartbeat.keep(),
-            _unless_stopped(reader.run()),
-            _unless_stopped(_tidy(emitter, stop, retry)),
-            _unless_stopped(_refresh(member_cache, opted_out, live, stop, retry)),
+            reader.run(),
+            retry.every(LOOK_SECONDS, "finishing releases left in the middle", emitter.finish_abandoned),
+            retry.every(REST_SECONDS, "reading who opted out", opted_out.refresh),
+            retry.every(REST_SECONDS, "reading tastes", read_tastes),
         )
-
-
-async def _unless_stopped(task: Coroutine[Any, Any, None]) -> None:
-    try:
-        await task
-    except Stopped as what:
-        logger.info("%s is left to the next worker", what)
-
-
-async def _refresh(
-    member_cache: MemberCache, opted_out: OptedOut, live: LiveModel, stop: asyncio.Event, retry: Retry
-) -> None:
-    """Keep what releases need in memory, and fresh."""
-    while not stop.is_set():
-        await retry("reading who opted out", opted_out.refresh)
-        if model := live.model:
-            await retry("reading tastes", member_cache.refresh, model.n_dims)
-        await asyncio.sleep(REST_SECONDS)
-
-
-async def _tidy(emitter: Emitter, stop: asyncio.Event, retry: Retry) -> None:
-    """Finish the releases that a worker has left in the middle."""
-    while not stop.is_set():
-        await retry("finishing releases left in the middle", emitter.finish_abandoned)
-        await asyncio.sleep(LOOK_SECONDS)

@@ -101,6 +101,33 @@ async def test_a_pause_ends_when_the_process_is_to_end(monkeypatch: pytest.Monke
         await retrying
 
 
+async def test_a_step_of_the_background_is_done_until_the_process_is_to_end() -> None:
+    stop, done = asyncio.Event(), 0
+
+    async def step() -> None:
+        nonlocal done
+        done += 1
+        if done == 3:
+            stop.set()
+
+    await Retry(stop).every(0.0, "tidying", step)
+    assert done == 3
+
+
+async def test_a_step_of_the_background_that_fails_is_left_to_the_next_process(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    stop = asyncio.Event()
+
+    async def fail() -> None:
+        stop.set()
+        raise AWAY
+
+    await Retry(stop).every(0.0, "tidying", fail)
+    assert "tidying is left to the next process" in [record.message for record in caplog.records]
+
+
 async def test_a_cancelled_step_is_not_done_again() -> None:
     step = Step(AWAY, asyncio.CancelledError())  # type: ignore[arg-type]
     with pytest.raises(asyncio.CancelledError):

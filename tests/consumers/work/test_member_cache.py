@@ -91,16 +91,25 @@ async def test_a_cohort_that_has_grown_is_refreshed_before_one_read_a_little_ear
     assert set((await held(member_cache, "c2")).users) == {"first of c2", "bo"}
 
 
-async def test_sizes_come_from_memory_once_all_cohorts_are_held(
+async def test_sizes_come_from_memory_where_all_cohorts_asked_for_are_held(
     redis: Redis, member_cache: MemberCache
 ) -> None:
     await join(redis, "ana", (1.0, 0.0, 0.0), "c1")
     await join(redis, "bo", (1.0, 0.0, 0.0), "c2")
     await member_cache.refresh(DIMS)
     await redis.zadd("cohorts", {"c1": 5})
-    assert await member_cache.sizes() == {"c1": 5, "c2": 1}
+    assert await member_cache.sizes(["c1", "c2"]) == {"c1": 5, "c2": 1}
     await member_cache.refresh(DIMS)
-    assert await member_cache.sizes() == {"c1": 1, "c2": 1}
+    assert await member_cache.sizes(["c1", "c2"]) == {"c1": 1, "c2": 1}
+
+
+async def test_a_cohort_that_a_new_model_has_brought_has_its_size_at_once(
+    redis: Redis, member_cache: MemberCache
+) -> None:
+    await join(redis, "ana", (1.0, 0.0, 0.0), "c1")
+    await member_cache.refresh(DIMS)
+    await join(redis, "bo", (1.0, 0.0, 0.0), "c2")
+    assert await member_cache.sizes(["c1", "c2"]) == {"c1": 1, "c2": 1}
 
 
 async def test_a_cohort_that_is_no_more_is_let_go(redis: Redis, member_cache: MemberCache) -> None:
@@ -130,7 +139,7 @@ async def test_cohorts_for_which_there_is_no_room_are_read_each_time(redis: Redi
     (missing,) = {"c1", "c2"} - small.held.keys()
     assert (await held(small, missing)).users == (f"of {missing}",)
     await redis.zadd("cohorts", {missing: 7})
-    assert (await small.sizes())[missing] == 7
+    assert (await small.sizes(["c1", "c2"]))[missing] == 7
 
 
 async def test_nothing_is_read_in_the_background_while_a_release_is_answered(redis: Redis) -> None:

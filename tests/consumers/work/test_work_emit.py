@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,9 +47,13 @@ class Mortal:
 
 @dataclass
 class Plans:
-    """Plans another audience every time; `slow` is how many of them wait for `go_on`."""
+    """Plans another audience every time; `slow` is how many of them wait for `go_on`.
+
+    `made` counts the pages that were come to.
+    """
 
     slow: int = 0
+    made: int = 0
     asked: int = 0
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
@@ -67,8 +71,12 @@ class Plans:
             await self.go_on.wait()
         if UNHEARD in release.artist_ids:
             return Audience((), {}, "nobody knows these artists yet", "nothing")
-        pages = [
-            Page(
+        return Audience(self._pages(release, plan, len(before), now), {"c1": 0.5}, "done", "artists")
+
+    def _pages(self, release: Release, plan: int, first: int, now: float) -> Iterator[Page]:
+        for number in range(first, PAGES):
+            self.made += 1
+            yield Page(
                 release_id=release.release_id,
                 cohort_id="c1",
                 page=number,
@@ -77,9 +85,6 @@ class Plans:
                 model_version=1,
                 emitted_at=now,
             )
-            for number in range(len(before), PAGES)
-        ]
-        return Audience(tuple(pages), {"c1": 0.5}, "done", "artists")
 
 
 class NoModel:
@@ -213,3 +218,10 @@ async def test_the_first_page_is_out_before_the_others_are_fixed(house: House) -
     assert [page["page"] for page in house.desk.answer("r1").pages] == [0]
     assert house.desk.db.llen("release:{r1}:pages") == 1
     assert house.desk.db.hget("release:{r1}", "state") == "started"
+
+
+async def test_the_first_page_is_sent_before_the_others_are_made(house: House) -> None:
+    worker = house.worker("w1", steps=2)  # claimed, fixed
+    with pytest.raises(Died):
+        await worker.answer(ask("r1"))
+    assert house.plans.made == 1
