@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.hetrec import DATA, plays
 from consumers.evaluate.click_log import ClickLog
-from consumers.evaluate.experiment import SHARES, Experiment
+from consumers.evaluate.experiment import Experiment
 from consumers.evaluate.holdout import Split, hold_out
 from consumers.evaluate.installed import absent
 from consumers.evaluate.service import Service
@@ -39,7 +39,6 @@ REPEATS = 3
 SIMILAR = 3  # artists that an unheard one is said to be like
 TAGS = 5  # most used tags that an unheard one is said to have
 SMALL, USUAL = 0, 1  # audiences of 1 % and of 5 %
-SHARE = SHARES[USUAL]
 
 # What is measured, what is to be reached, what is aimed at.
 MARKS = {
@@ -92,17 +91,15 @@ def measured(seed: int, tags: dict[str, Counter[str]]) -> dict[str, float]:
         experiment = Experiment(log, split, Settings(cohorts=COHORTS), timed=False, seed=seed)
         service = experiment.learned(COHORTS)
         served = experiment.measured(service, COHORTS)
-        audience, cohorts, everybody = (entry.quality.reach for entry in served.contenders)
+        audience, cohorts = (entry.quality.reach for entry in served.contenders)
         figures = {
             "lift by cohort": cohorts[USUAL].lift.value,
             "lift of the audience": audience[USUAL].lift.value,
             "lift of the audience, 1 %": audience[SMALL].lift.value,
-            "lift, everybody scored": everybody[USUAL].lift.value,
         }
         like = similar(split, log.artists)
-        scored = experiment.scored(SHARE)
-        figures |= unheard(service, split, "three similar", like, scored)
-        figures |= unheard(service, split, "five tags", tagged(split, log.artists, tags), scored)
+        figures |= unheard(service, split, "three similar", like)
+        figures |= unheard(service, split, "five tags", tagged(split, log.artists, tags))
         figures["empty cohorts"] = float(served.empty)
         figures["largest cohort, % of listeners"] = 100 * served.largest
         figures["change cohort per model, steady, %"] = 100 * steady(service)
@@ -150,18 +147,15 @@ def until_moved(service: Service, seed: int) -> float:
 Aimed = Callable[[Service, int], Target]
 
 
-def unheard(service: Service, split: Split, what: str, aimed: Aimed, scored: float) -> dict[str, float]:
-    """Return the lifts of artists as if nobody had heard them; `scored` is the share that may be scored."""
+def unheard(service: Service, split: Split, what: str, aimed: Aimed) -> dict[str, float]:
+    """Return the lifts of artists as if nobody had heard them."""
 
     def scores(of: Callable[[Target], Floats]) -> Iterator[Floats]:
         return (of(aimed(service, artist))[split.listeners] for artist in split.holdout.artists.tolist())
 
     return {
         f"unheard, {what}: {name}": measure(split.holdout, scores(of)).reach[USUAL].lift.value
-        for name, of in (
-            ("by cohort", service.by_cohort),
-            ("audience", lambda target: service.audience(target, scored)),
-        )
+        for name, of in (("by cohort", service.by_cohort), ("audience", service.audience))
     }
 
 

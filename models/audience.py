@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from models.directions import activity
 from models.model import Model
 from models.taste import unit
 
@@ -17,8 +18,8 @@ __all__ = [
     "aim",
     "best_rows",
     "choose_cohorts",
+    "mean_score",
     "rank_cohorts",
-    "score_limit",
     "score_members",
 ]
 
@@ -26,19 +27,17 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Real = TypeVar("Real", bound=np.floating[Any])
 
-# Fitted to held-out listeners of HetRec Last.fm: with these, cohorts predicted at 0.06 to 4 % came out so.
-CLOSENESS = 6.0
-PRIOR = 10.0
-UNKNOWN_RATE = 0.01
+UNKNOWN_RATE = 0.01  # of an artist whom nobody has played
+LEAST_SCORE = 0.02  # of the best cohort's mean score: no cohort is at 0, where one is above it
 
-# Fitted there too, to artists of whom 0 to 20 listeners were let be known.
+# Fitted to artists of HetRec Last.fm of whom 0 to 20 listeners were let be known.
 ALIKE = 22.0  # listeners of its own that an artist's being like others is worth at most
 COMMON = 6.0  # power of the share of genres in common
 STAND_FOR_GENRES = 1000  # artists at most: a release is answered at once, and the others add next to nothing
 LEAST_SHARE = 0.05  # what would have less of a say has none
 
-SCORED_PER_PLACE = 5  # listeners scored for each one who is told
-ALWAYS_SCORED = 20_000  # listeners: scoring so many takes a few milliseconds
+READ_PER_PLACE = 5
+ALWAYS_READ = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +144,7 @@ class _Source:
 
 
 def _mean(model: Model, rows: Ints, weights: Floats) -> Floats:
-    mean: Floats = weights @ unit(model.vectors[rows] @ model.reach) / max(float(weights.sum()), 1e-300)
+    mean: Floats = weights @ model.towards(rows) / max(float(weights.sum()), 1e-300)
     return mean
 
 
@@ -177,29 +176,39 @@ def rank_cohorts(model: Model, target: Target) -> Floats:
     """Return each cohort's play rate, shape (k,), 0 to 1: the predicted share of members who play the artist.
 
     It ranks cohorts, and is no click-through rate: of those who would play, a notification brings a part.
-    What the closeness of the centre lets expect, times how many more or fewer members play the artists relied
-    on than it lets expect; that ratio is shrunk to 1 as by `PRIOR` listeners on either side.
+    The share of all listeners who play the artists relied on, times how much higher the mean score of the
+    cohort's members is than everybody's. A score is linear in tastes, so the mean taste has the mean score.
     """
     sizes = model.sizes.astype(np.float64)
     if not target.vector.any():
         return np.zeros(len(sizes))
-    share = dict(zip(target.artists, target.weights, strict=True)) if target.weights else {}
-    rows = model.known(target.artists)
-    weights = np.array([share.get(model.artists[row], 1 / len(rows)) for row in rows])
-    held = np.asarray(model.holders[:, rows] @ weights) if len(rows) else np.zeros(len(sizes))
-    unheard = 1.0 - float(weights.sum())
-    rate = held.sum() / max(sizes.sum(), 1.0) + unheard * UNKNOWN_RATE or UNKNOWN_RATE
-    tilt = np.exp(CLOSENESS * (unit(model.centers) @ target.vector))
-    expected = np.minimum(rate * tilt / max(float(tilt @ sizes / max(sizes.sum(), 1.0)), 1e-300), 1.0)
-    counted = held + unheard * expected * sizes
-    predicted: Floats = expected * (counted + PRIOR) / (expected * sizes + PRIOR)
+    scores = model.means @ target.vector
+    scores = np.maximum(scores, LEAST_SCORE * scores.max(initial=0.0))
+    mean = float(scores @ sizes) / max(float(sizes.sum()), 1.0)
+    predicted: Floats = _rate(model, target) * scores / mean if mean > 0 else np.zeros(len(sizes))
     return np.minimum(predicted, 1.0)
 
 
+def _rate(model: Model, target: Target) -> float:
+    """Return the share of listeners who play the artists relied on, `UNKNOWN_RATE` for what is unheard."""
+    share = dict(zip(target.artists, target.weights, strict=True)) if target.weights else {}
+    rows = model.known(target.artists)
+    weights = np.array([share.get(model.artists[row], 1 / len(rows)) for row in rows])
+    played = float(model.heard_by(rows) @ weights) / max(float(model.sizes.sum()), 1.0)
+    return played + (1.0 - float(weights.sum())) * UNKNOWN_RATE or UNKNOWN_RATE
+
+
 def choose_cohorts(
-    play_rate: Floats, sizes: npt.NDArray[np.number], limit: float, min_play_rate: float = 0.0
+    play_rate: Floats,
+    sizes: npt.NDArray[np.number],
+    unread: npt.NDArray[np.number],
+    places: int,
+    min_play_rate: float = 0.0,
 ) -> Ints:
-    """Return the cohorts to draw an audience from, best first.
+    """Return the cohorts whose members are scored one by one, best first: all whose tastes are at hand.
+
+    Of the others the best, as many as can be read while a release waits: up to `READ_PER_PLACE` listeners for
+    each who is told, and `ALWAYS_READ` in any case.
 
     Parameters
     ----------
@@ -207,51 +216,39 @@ def choose_cohorts(
         Shape (k,), predicted shares of members who play the artist (`rank_cohorts`).
     sizes
         Shape (k,), members now.
-    limit
-        How many listeners may be scored at most; the best cohort is always taken.
+    unread
+        Shape (k,), members whose tastes are not at hand.
+    places
+        Listeners told at most.
     min_play_rate
         Cohorts below are left out, as are those at 0 and those without members.
 
     Examples
     --------
-    >>> choose_cohorts(np.array([0.1, 0.4, 0.2]), np.array([10, 10, 10]), limit=20)
-    array([1, 2])
+    >>> rates, sizes = np.array([0.1, 0.4, 0.2]), np.array([15_000, 15_000, 15_000])
+    >>> choose_cohorts(rates, sizes, unread=np.array([0, 15_000, 15_000]), places=500)
+    array([1, 0])
     """
     order = np.argsort(-play_rate, kind="stable")
     order = order[(play_rate[order] >= min_play_rate) & (play_rate[order] > 0) & (sizes[order] > 0)]
-    fits = np.cumsum(sizes[order]) <= limit
-    fits[:1] = True
+    reading = np.cumsum(unread[order])
+    fits = (unread[order] == 0) | (reading <= max(READ_PER_PLACE * places, ALWAYS_READ))
+    fits[:1] = True  # the best is always taken
     chosen: Ints = order[fits]
     return chosen
 
 
-def score_limit(listeners: float, places: float, candidates: float) -> float:
-    """Return how many listeners may be scored one by one for a release.
-
-    Parameters
-    ----------
-    listeners
-        Listeners with a cohort.
-    places
-        Listeners told at most.
-    candidates
-        Share of all listeners, 0 to 1, that may be scored (the setting of that name).
-
-    Examples
-    --------
-    >>> score_limit(40_000, places=500, candidates=0.25), score_limit(1e6, places=500, candidates=0.25)
-    (10000.0, 20000)
-    """
-    return min(candidates * listeners, max(SCORED_PER_PLACE * places, ALWAYS_SCORED))
-
-
-def score_members(tastes: npt.NDArray[Real], target: Target) -> npt.NDArray[Real]:
-    """Score listeners for a release: the cosine of taste and release, -1 to 1.
+def score_members(
+    model: Model, tastes: npt.NDArray[Real], strengths: npt.NDArray[Real], target: Target
+) -> npt.NDArray[Real]:
+    """Score listeners for a release: the cosine of taste and release, times how active they are.
 
     Parameters
     ----------
     tastes
         Shape (n, d), tastes of unit length (`unit`).
+    strengths
+        Shape (n,), log2 of the lengths of the raw tastes (`models.taste.log_length`).
 
     Returns
     -------
@@ -259,11 +256,21 @@ def score_members(tastes: npt.NDArray[Real], target: Target) -> npt.NDArray[Real
 
     Examples
     --------
-    >>> score_members(np.array([[0.0, 1.0], [1.0, 0.0]]), Target(np.array([1.0, 0.0]), "artists", ("ana",)))
-    array([0., 1.])
+    >>> from types import SimpleNamespace
+    >>> tastes, strengths = np.array([[0.0, 1.0], [1.0, 0.0], [0.6, 0.8]]), np.array([5.0, 3.0, 5.0])
+    >>> release = Target(np.array([1.0, 0.0]), "artists", ("ana",))
+    >>> score_members(SimpleNamespace(strength=3.0), tastes, strengths, release)
+    array([0. , 1. , 1.2])
     """
-    scores: npt.NDArray[Real] = tastes @ target.vector.astype(tastes.dtype)
+    closeness = tastes @ target.vector.astype(tastes.dtype)
+    scores: npt.NDArray[Real] = closeness * activity(strengths, model.strength)
     return scores
+
+
+def mean_score(model: Model, target: Target) -> float:
+    """Return the mean of the scores of all listeners in the sample."""
+    sizes = model.sizes.astype(np.float64)
+    return float(model.means @ target.vector @ sizes) / max(float(sizes.sum()), 1.0)
 
 
 def best_rows(scores: npt.NDArray[np.floating], number: int) -> Ints:

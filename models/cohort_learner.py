@@ -12,10 +12,11 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
 from models.cohorts import heirs, labels, named_after
+from models.directions import activity, directions
 from models.kmeans import KMeans
 from models.model import HEIRS, Model
 from models.sample import Reservoir
-from models.taste import taste, unit
+from models.taste import log_length, taste, unit
 from models.vectors import ArtistVectors, procrustes
 
 __all__ = ["CohortLearner", "Row"]
@@ -196,7 +197,7 @@ class CohortLearner:
         self._vectors.learn_many(matrix)
         self._reservoir.add([listeners[at] for at in tasteful], matrix)
         if self._last is not None:
-            tastes = self._tastes(matrix)
+            tastes = unit(self._raw_tastes(matrix))
             tastes = tastes[tastes.any(axis=1)]
             self.distortion = self._kmeans.distortion(tastes)
             self._kmeans.learn_many(tastes)
@@ -231,12 +232,13 @@ class CohortLearner:
             for start in range(0, sample.shape[0], BATCH):
                 self._vectors.learn_many(sample[start : start + BATCH], count=False)
         self._align()
-        tastes = self._tastes(sample) if sample.nnz else np.zeros((0, self.n_dims))
+        raw = self._raw_tastes(sample) if sample.nnz else np.zeros((0, self.n_dims))
+        tastes, strengths = unit(raw), log_length(raw) + self._reservoir.log_lengths
         placed = np.flatnonzero(tastes.any(axis=1))
         if not len(placed):
             raise ValueError("no listener with a taste has been learned from yet; ask `ready` first")
         parents = self._cluster(tastes[placed])
-        model = self._model(version, now, sample[placed], tastes[placed])
+        model = self._model(version, now, sample[placed], tastes[placed], strengths[placed])
         self._last = self._described(model, tastes[placed], parents, name)
         return self._last
 
@@ -251,14 +253,14 @@ class CohortLearner:
         values = np.concatenate([np.zeros(0), *(np.asarray(stored, dtype=np.float64) for _, stored in rows)])
         return csr_matrix((values, columns, ends), shape=(len(rows), len(self.artists)))
 
-    def _tastes(self, rows: csr_matrix) -> Floats:
+    def _raw_tastes(self, rows: csr_matrix) -> Floats:
         parts = [rows[start : start + BATCH] for start in range(0, rows.shape[0], BATCH)]
-        return np.vstack([self._tastes_of_part(part) for part in parts])
+        return np.vstack([self._raw_tastes_of_part(part) for part in parts])
 
-    def _tastes_of_part(self, rows: csr_matrix) -> Floats:
+    def _raw_tastes_of_part(self, rows: csr_matrix) -> Floats:
         used, local = np.unique(rows.indices, return_inverse=True)
         part = csr_matrix((rows.data, local, rows.indptr), shape=(rows.shape[0], len(used)))
-        return unit(taste(part, self._vectors.factors(used)))
+        return taste(part, self._vectors.factors(used))
 
     def _align(self) -> None:
         if self._last is None:
@@ -289,14 +291,19 @@ class CohortLearner:
     def _wanted(self, tastes: Floats) -> int:
         return min(self.n_cohorts, 1 + len(tastes) // MEMBERS)
 
-    def _model(self, version: int, now: float, sample: csr_matrix, tastes: Floats) -> Model:
+    def _model(
+        self, version: int, now: float, sample: csr_matrix, tastes: Floats, strengths: Floats
+    ) -> Model:
         ids = tuple(map(_cohort_id, self._kmeans.ids))
         row_of = {number: row for row, number in enumerate(self._kmeans.ids)}
         cohorts = np.array([row_of[number] for number in self._kmeans.predict_many(tastes).tolist()])
         held = csr_matrix((np.ones(sample.nnz), sample.indices, sample.indptr), sample.shape)
         n = len(cohorts)
         members = csr_matrix((np.ones(n), (cohorts, np.arange(n))), (len(ids), n))
-        return Model(
+        sizes = np.bincount(cohorts, minlength=len(ids))
+        middle = float(np.median(strengths))
+        active = tastes * activity(strengths, middle)[:, None]
+        model = Model(
             version=version,
             created_at=now,
             clicks=self.clicks,
@@ -309,7 +316,7 @@ class CohortLearner:
             centers=self._kmeans.matrix.copy(),
             cohort_ids=ids,
             next_cohort=self._kmeans.next_id + 1,
-            sizes=np.bincount(cohorts, minlength=len(ids)),
+            sizes=sizes,
             holders=(members @ held).tocsr(),
             labels=ids,
             born=np.full(len(ids), now),
@@ -321,7 +328,11 @@ class CohortLearner:
                 "halflife": self.halflife,
                 "passes": self.passes,
             },
+            strength=middle,
+            means=np.asarray(members @ active) / np.maximum(sizes, 1)[:, None],
         )
+        everyone = np.arange(len(model.artists))
+        return replace(model, directions=directions(held, active, model.towards(everyone)).astype(np.float16))
 
     def _described(
         self, model: Model, tastes: Floats, parents: Mapping[str, str], name: Callable[[str], str]

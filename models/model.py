@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -18,6 +19,7 @@ __all__ = ["FORMAT", "HEIRS", "Model"]
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
+Halves = npt.NDArray[np.float16]
 Ints = npt.NDArray[np.int64]
 
 FORMAT = 1
@@ -71,6 +73,14 @@ class Model:
         For each cohort the artists in its label.
     genres
         For each cohort the genre in its label, or "".
+    directions
+        Shape (A, d), half precision, unit length: where the listeners of each artist are, by the strength of
+        their tastes (`models.directions`). Empty in snapshots of old.
+    strength
+        log2 of the length of the raw taste of a listener in the middle of the sample: who is more active has
+        a longer one. NaN in snapshots of old.
+    means
+        Shape (k, d): the mean over members in the sample of their unit tastes, times their strength.
     validation
         How well the models before it foresaw what listeners discovered
         (`models.quality.validation.Validation.figures`); empty where nobody has discovered anything yet.
@@ -112,11 +122,16 @@ class Model:
     heirs: Mapping[str, str] = field(default_factory=dict)
     named_after: tuple[tuple[str, ...], ...] = ()
     genres: tuple[str, ...] = ()
+    directions: Halves = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float16))
+    strength: float = math.nan
+    means: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     validation: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # Snapshots that were made before there were these fields go on being read.
         empty: tuple[tuple[str, Any], ...] = (("parents", ""), ("named_after", ()), ("genres", ""))
+        if not len(self.means):
+            object.__setattr__(self, "means", self.centers)
         for name, nothing in empty:
             if not getattr(self, name):
                 object.__setattr__(self, name, (nothing,) * len(self.cohort_ids))
@@ -142,12 +157,17 @@ class Model:
     def reach(self) -> Floats:
         """Shape (d, d): turns an artist's vector to where its listeners are, the root of the spread.
 
-        Ranking unit tastes by ``vector @ reach`` is as good as ranking them by the mean of the artist's
-        listeners, and needs no listeners.
+        Of artists whom nobody in the sample plays, nothing better is known.
         """
         values, axes = np.linalg.eigh(self.spread)
         reach: Floats = (axes * np.sqrt(np.maximum(values, 0.0))) @ axes.T
         return reach
+
+    def towards(self, rows: Ints) -> Floats:
+        """Return unit vectors (n, d) towards the listeners of artists, given by their rows."""
+        if len(self.directions):
+            return unit(self.directions[rows])
+        return unit(self.vectors[rows] @ self.reach)
 
     def similarity(self, tastes: Floats) -> Floats:
         """Return how near listeners are to cohorts, shape (n, k).
@@ -246,6 +266,8 @@ class Model:
     def _check(self) -> None:
         n, d, k = len(self.artists), self.n_dims, len(self.cohort_ids)
         expected = {"vectors": (n, d), "spread": (d, d), "counts": (n,)}
+        if len(self.directions):
+            expected |= {"directions": (n, d), "means": (k, d)}
         expected |= {"centers": (k, d), "sizes": (k,), "born": (k,)}
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:

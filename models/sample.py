@@ -12,6 +12,7 @@ from models.taste import root_rows
 
 __all__ = ["Reservoir"]
 
+Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
@@ -44,17 +45,21 @@ class Reservoir:
         self._listeners: list[Hashable] = []
         self._columns: list[npt.NDArray[np.int32]] = []
         self._values: list[npt.NDArray[np.float32]] = []
+        self._log_lengths: list[float] = []
 
     def __len__(self) -> int:
         return len(self._listeners)
 
     def add(self, listeners: Sequence[Hashable], rows: csr_matrix) -> None:
-        """Take in listeners' rows (n, A) of stored affinities, in any scale that is common to a row."""
+        """Take in listeners' rows (n, A) of stored affinities."""
+        with np.errstate(divide="ignore"):
+            lengths = (np.log2(np.asarray(rows.maximum(0).sum(axis=1)).ravel()) / 2).tolist()
         rows = root_rows(rows)
         columns, values = rows.indices.astype(np.int32), rows.data.astype(np.float32)
         ends = rows.indptr.tolist()
-        for listener, begin, end in zip(listeners, ends[:-1], ends[1:], strict=True):
+        for listener, begin, end, length in zip(listeners, ends[:-1], ends[1:], lengths, strict=True):
             place = self._place(listener)
+            self._log_lengths[place] = length
             self._columns[place] = columns[begin:end].copy()
             self._values[place] = values[begin:end].copy()
 
@@ -64,6 +69,11 @@ class Reservoir:
         columns = np.concatenate([np.zeros(0, dtype=np.int32), *self._columns])
         values = np.concatenate([np.zeros(0, dtype=np.float32), *self._values]).astype(np.float64)
         return csr_matrix((values**2, columns, ends), shape=(len(self), n_artists))
+
+    @property
+    def log_lengths(self) -> Floats:
+        """Shape (n,): log2 of the length of each row of roots, before it was scaled."""
+        return np.array(self._log_lengths, dtype=np.float64)
 
     def keep(self, renumbered: Ints) -> None:
         """Follow a change of the vocabulary: artist -> its new number, or -1 for one that is forgotten."""
@@ -81,6 +91,7 @@ class Reservoir:
             self._listeners.append(listener)
             self._columns.append(np.zeros(0, dtype=np.int32))
             self._values.append(np.zeros(0, dtype=np.float32))
+            self._log_lengths.append(0.0)
         else:
             place = int(self._rng.integers(self.capacity))
             del self._places[self._listeners[place]]

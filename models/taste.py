@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-__all__ = ["idf", "root", "root_rows", "taste", "taste_sums", "unit", "unit_rows"]
+__all__ = ["idf", "log_length", "root", "root_rows", "taste", "taste_sums", "unit", "unit_rows"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -74,6 +74,25 @@ def unit(x: npt.ArrayLike) -> Floats:
     length = np.linalg.norm(rows, axis=-1, keepdims=True)
     scaled: Floats = rows / np.where(length > 0, length, 1.0)
     return scaled
+
+
+def log_length(x: npt.ArrayLike) -> Floats:
+    """Return log2 of the length of each row, -inf for a row of zeros. Rows that a double holds are safe.
+
+    Of a raw taste it says how active the listener is: it grows with the artists they play and with how often
+    and how lately they play them.
+
+    Examples
+    --------
+    >>> log_length([[0.0, 4.0], [3e200, 4e200], [0.0, 0.0]]).round(2)
+    array([  2.  , 666.71,   -inf])
+    """
+    rows = np.asarray(x, dtype=np.float64)
+    largest = np.abs(rows).max(axis=-1, initial=0.0)
+    length = np.linalg.norm(rows / np.where(largest > 0, largest, 1.0)[..., None], axis=-1)
+    with np.errstate(divide="ignore"):
+        found: Floats = np.log2(largest) + np.log2(length)
+    return found
 
 
 def unit_rows(rows: csr_matrix) -> csr_matrix:

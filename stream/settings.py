@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     )
 
     half_life_days: float = Field(14.0, ge=7, description="days after which a click counts half")
-    max_artists: int = Field(200, ge=8, le=10_000, description="artists kept for a listener, the strongest")
+    max_artists: int = Field(1000, ge=8, le=10_000, description="artists kept for a listener, the strongest")
     bot_clicks_per_hour: int = Field(
         1000, ge=1, description="a listener with more clicks in one hour is a bot: in no cohort, no audience"
     )
@@ -127,9 +127,6 @@ class Settings(BaseSettings):
 
     max_audience: int = Field(
         10_000, ge=1, description="listeners told of a release whose event sets no max_audience"
-    )
-    candidates: float = Field(
-        0.25, gt=0, le=1, description="share of all listeners whose own score is looked at for a release"
     )
     members_mb: float = Field(
         1000.0,

@@ -76,7 +76,7 @@ def add(app: typer.Typer) -> None:
             plan = Plan("clicks", paths, options)
             result = carry_out(plan, measure, settings, lambda artist: called.get(artist, artist), bar.show)
         if html:
-            write_page(result, settings.candidates, html)
+            write_page(result, html)
         if as_json:
             print_json(result.to_json())
         else:

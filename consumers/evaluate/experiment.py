@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +18,21 @@ from consumers.evaluate.installed import als, mini_batch_k_means, missing
 from consumers.evaluate.service import Service
 from consumers.evaluate.training_clicks import TrainingClicks
 from models.affinity import ForwardDecay
-from models.audience import Target, score_limit
+from models.audience import Target
 from models.cohort_learner import CohortLearner
 from models.listener import Rules
-from models.quality.baselines import by_cohort, ease, k_means, random_projection, river_k_means, weighted_rows
-from models.quality.evaluation import Quality, lift_by_group, measure
+from models.quality.baselines import (
+    binary_rows,
+    by_cohort,
+    ease,
+    item_knn,
+    k_means,
+    random_projection,
+    river_k_means,
+    tuned,
+    weighted_rows,
+)
+from models.quality.evaluation import Holdout, Quality, lift_by_group, measure
 from models.taste import unit
 from stream.settings import Settings
 
@@ -35,14 +46,30 @@ SHARES = (0.01, 0.05, 0.1)
 LATE = 0.5  # of the clicks: from there on changes of cohort count as unrest
 ARTISTS = 8  # shown for a cohort
 
+# Of these the best on a validation part is taken.
+ALS: Mapping[str, dict[str, Any]] = {
+    "alpha 40 on weighted rows": {"weighted": True, "alpha": 40.0},
+    "alpha 10 on binary rows": {"weighted": False, "alpha": 10.0},
+    "alpha 1 on binary rows": {"weighted": False, "alpha": 1.0},
+}
+EASE_PENALTIES = (50, 200, 500, 1000)
+NEIGHBOURS = (50, 200, 500)
+
 
 @dataclass(frozen=True)
 class Contender:
-    """What finds listeners, Refrain's or not, and how well."""
+    """What finds listeners, Refrain's or not, and how well.
+
+    Attributes
+    ----------
+    variant
+        How a baseline was set, where that was chosen on a validation part of what is known.
+    """
 
     name: str
     ours: bool
     quality: Quality
+    variant: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,16 +191,14 @@ class Experiment:
             return (of(target)[listeners] for target in targets)
 
         contenders = (
-            self._audience(service, targets),
+            self._contender("Refrain, audience", scores(service.audience), ours=True),
             self._contender("Refrain, cohorts", scores(service.by_cohort), ours=True),
-            self._contender("Refrain, everybody", scores(service.everybody), ours=True),
         )
         model, places = service.model, service.cohorts[listeners]
         if model is None:
             raise ValueError("a service that has learned has a model")
         sizes = np.bincount(places[places >= 0], minlength=len(model.cohort_ids))
-        audiences = scores(partial(service.audience, scored=self.scored(SHARES[1])))
-        lifts = lift_by_group(split, audiences, places, len(sizes), SHARES[1])
+        lifts = lift_by_group(split, scores(service.audience), places, len(sizes), SHARES[1])
         tops = model.standing_out(ARTISTS)
         cohorts = tuple(
             Cohort(
@@ -193,28 +218,6 @@ class Experiment:
         largest = float(sizes.max() / len(listeners))
         return Served(n_cohorts, contenders, cohorts, model.centers, largest, restless)
 
-    def scored(self, told: float) -> float:
-        """Return the share of all listeners that the service scores one by one to tell a share of them.
-
-        Where the log holds a sample of the listeners it is the share that the service scores of all.
-        """
-        listeners = len(self._split.listeners) / self._log.share
-        return score_limit(listeners, told * listeners, self._settings.candidates) / listeners
-
-    def _audience(self, service: Service, targets: Sequence[Target]) -> Contender:
-        """Measure audiences as emitted: for each size as many listeners are scored as a worker scores."""
-        name, listeners = "Refrain, audience", self._split.listeners
-        limits = [self.scored(share) for share in SHARES]
-        found = {
-            limit: self._contender(
-                name, (service.audience(target, limit)[listeners] for target in targets), ours=True
-            )
-            for limit in sorted(set(limits))
-        }
-        reach = tuple(found[limit].quality.reach[at] for at, limit in enumerate(limits))
-        widest = found[limits[-1]]
-        return replace(widest, quality=replace(widest.quality, reach=reach))
-
     def baselines(self, n_cohorts: int) -> Iterator[Contender]:
         """Measure what audiences are compared with."""
         split, n_dims, seed = self._split.holdout, self._settings.dims, self._seed
@@ -230,14 +233,31 @@ class Experiment:
             yield self._contender("MiniBatchKMeans, cohorts", by_cohort(rows, cohorts, split))
         if not missing("implicit"):
             self._watch("ALS", 0, 1)
-            listeners, artists = als(rows, n_dims, seed)
-            tastes = unit(listeners)
+            tastes = unit(als(rows, n_dims, seed)[0])
             yield self._contender(
                 "ALS + k-means, cohorts", by_cohort(tastes, k_means(tastes, n_cohorts, seed), split)
             )
-            yield self._contender("ALS, everybody", (listeners @ artists[a] for a in split.artists))
-        self._watch("EASE", 0, 1)
-        yield self._contender("EASE, everybody", ease(split))
+            yield self._tuned("ALS, everybody", {name: self._als(**given) for name, given in ALS.items()})
+        yield self._tuned(
+            "EASE, everybody", {f"penalty {p}": partial(ease, penalty=p) for p in EASE_PENALTIES}
+        )
+        yield self._tuned(
+            "item-kNN, everybody", {f"{n} neighbours": partial(item_knn, neighbours=n) for n in NEIGHBOURS}
+        )
+
+    def _als(self, *, weighted: bool, alpha: float) -> Callable[[Holdout], Iterator[Floats]]:
+        def scores(split: Holdout) -> Iterator[Floats]:
+            rows = weighted_rows(split.known) if weighted else binary_rows(split.known)
+            listeners, artists = als(rows, self._settings.dims, self._seed, alpha)
+            return (listeners @ artists[artist] for artist in split.artists)
+
+        return scores
+
+    def _tuned(self, name: str, variants: Mapping[str, Callable[[Holdout], Iterator[Floats]]]) -> Contender:
+        self._watch(f"tuning {name}", 0, 1)
+        split = self._split.holdout
+        best = tuned(split, variants, self._seed)
+        return replace(self._contender(name, variants[best](split)), variant=best)
 
     def _river(self, rows: csr_matrix, n_cohorts: int) -> Iterator[Floats]:
         points = random_projection(rows, self._settings.dims, self._seed)

@@ -27,7 +27,7 @@ def absent() -> tuple[str, ...]:
     return tuple(name for name, module in NEEDS.items() if missing(module))
 
 
-def als(rows: csr_matrix, n_dims: int, seed: int) -> tuple[Floats, Floats]:
+def als(rows: csr_matrix, n_dims: int, seed: int, alpha: float = 40.0) -> tuple[Floats, Floats]:
     """Return listeners (n, d) and artists (A, d) by the alternating least squares of `implicit`.
 
     References
@@ -40,7 +40,7 @@ def als(rows: csr_matrix, n_dims: int, seed: int) -> tuple[Floats, Floats]:
 
     with threadpool_limits(1, "blas"):  # it has threads of its own
         model = AlternatingLeastSquares(
-            factors=n_dims, regularization=0.05, alpha=40.0, iterations=15, random_state=seed, use_gpu=False
+            factors=n_dims, regularization=0.05, alpha=alpha, iterations=15, random_state=seed, use_gpu=False
         )
         model.fit(rows.astype(np.float32), show_progress=False)
     return np.asarray(model.user_factors, dtype=np.float64), np.asarray(model.item_factors, dtype=np.float64)

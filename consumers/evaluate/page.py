@@ -38,14 +38,8 @@ def can_draw(path: Path) -> None:
         raise WrongUse(f"--html {path}: nothing can be written there; name another place")
 
 
-def write_page(result: Result, candidates: float, path: Path) -> None:
-    """Write the page.
-
-    Parameters
-    ----------
-    candidates
-        Share of the listeners whose own score is looked at for an audience.
-    """
+def write_page(result: Result, path: Path) -> None:
+    """Write the page."""
     import vl_convert
     from jinja2 import Environment
 
@@ -59,7 +53,6 @@ def write_page(result: Result, candidates: float, path: Path) -> None:
         tiles=_tiles(result),
         caution=caution(result),
         about=about(result),
-        limited=percent(candidates) if candidates < 1 else "",
         wanted=best.wanted,
         shares=[f"{100 * reach.share:g} %" for reach in best.contenders[0].quality.reach],
         figures=_figures(result),

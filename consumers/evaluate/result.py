@@ -111,6 +111,7 @@ def _contender(entry: Contender) -> dict[str, Any]:
     return {
         "name": entry.name,
         "refrain": entry.ours,
+        "variant": entry.variant,
         "audiences": [asdict(reach) for reach in quality.reach],
         "auc": asdict(quality.auc),
         "gain": [[share, round(float(found), 6)] for share, found in zip(GAIN_AT, quality.gain, strict=True)],

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from models.audience import Target, aim, choose_cohorts, rank_cohorts, score_members
+from models.audience import Target, aim, rank_cohorts, score_members
 from models.cohort_learner import CohortLearner
 from models.listener import Click, Listener, Rules
 from models.model import Model
 from models.residents import Residents
-from models.taste import unit
+from models.taste import log_length, unit
 from models.update import update
 
 __all__ = ["Flux", "Service"]
@@ -57,6 +57,8 @@ class Service:
         Shape (n,), the row of the model in which each listener's cohort is; -1 for none.
     tastes
         Shape (n, d), single precision, unit length, as workers hold them.
+    strengths
+        Shape (n,), log2 of how long they were before.
     flux
         Who changed cohort, model by model.
     """
@@ -73,6 +75,7 @@ class Service:
         self.model: Model | None = None
         self.cohorts: Ints = np.full(n_listeners, -1, dtype=np.int64)
         self.tastes = np.zeros((n_listeners, learner.n_dims), dtype=np.float32)
+        self.strengths = np.zeros(n_listeners, dtype=np.float32)
         self.flux: list[Flux] = []
         self._rules = rules
         self._name = name
@@ -118,7 +121,8 @@ class Service:
             changed = int((before[same] != after[same]).sum())
             self.flux.append(Flux(self.learner.clicks, int(same.sum()), changed))
         self._met_new_artist[:] = False
-        self.tastes = unit(self.residents.tastes(np.arange(len(after)))).astype(np.float32)
+        raw = self.residents.tastes(np.arange(len(after)))
+        self.tastes, self.strengths = unit(raw).astype(np.float32), log_length(raw).astype(np.float32)
         place = {cohort: row for row, cohort in enumerate(self.model.cohort_ids)}
         self.cohorts = np.array([place.get(cohort, -1) for cohort in after.tolist()], dtype=np.int64)
         return self.model
@@ -128,22 +132,13 @@ class Service:
         rates = rank_cohorts(self.serving, target)
         return np.where(self.cohorts >= 0, rates[self.cohorts], 0.0)
 
-    def audience(self, target: Target, scored: float) -> Floats:
-        """Score the members of the cohorts chosen for a release; all others are at -inf.
-
-        Parameters
-        ----------
-        scored
-            Share of all listeners with a cohort, 0 to 1, that may be scored one by one.
-        """
-        rates = rank_cohorts(self.serving, target)
-        sizes = np.bincount(self.cohorts[self.cohorts >= 0], minlength=len(rates))
-        chosen = choose_cohorts(rates, sizes, scored * sizes.sum())
-        return self._ranked(np.flatnonzero(np.isin(self.cohorts, chosen)), target)
-
-    def everybody(self, target: Target) -> Floats:
-        """Score everybody who has a cohort."""
-        return self._ranked(np.flatnonzero(self.cohorts >= 0), target)
+    def audience(self, target: Target) -> Floats:
+        """Score all listeners for a release; who has no cohort is at -inf."""
+        scores = np.full(len(self.cohorts), -np.inf)
+        placed = np.flatnonzero(self.cohorts >= 0)
+        if target.vector.any():
+            scores[placed] = score_members(self.serving, self.tastes[placed], self.strengths[placed], target)
+        return scores
 
     def aim(self, artist: str) -> Target:
         """Say where a release of an artist points."""
@@ -155,12 +150,6 @@ class Service:
         if self.model is None:
             raise ValueError("no model is published yet")
         return self.model
-
-    def _ranked(self, members: Ints, target: Target) -> Floats:
-        scores = np.full(len(self.cohorts), -np.inf)
-        if target.vector.any():
-            scores[members] = score_members(self.tastes[members], target)
-        return scores
 
     def _update(self, clicks: list[Click], others: list[str], numbers: Ints, now: float) -> None:
         update(self.residents, clicks, others, self.model, self._rules, now)

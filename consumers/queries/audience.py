@@ -110,8 +110,9 @@ async def preview_audience(
         raise await no_model(redis, settings)
     model = await snapshots.load(version)
     known = await read_known_listener(redis, settings, why) if why is not None else None
-    began = time.perf_counter()
     planner = _planner(redis, settings)
+    await planner.member_cache.fill(model.n_dims)
+    began = time.perf_counter()
     draft = await planner.draft(release, await planner.look_up(release), model)
     audience = cut(release, model, draft, time.time())
     pages = tuple(audience.pages)
@@ -139,22 +140,20 @@ async def preview_audience(
 def _planner(redis: AnyRedis, settings: Settings) -> Planner:
     stores = Stores.on(redis, settings)
     return Planner(
-        MemberCache(stores.listeners, stores.cohorts),
+        MemberCache(stores.listeners, stores.cohorts, limit_mb=settings.members_mb),
         stores.catalogue,
         OptedOut(redis),
-        settings.candidates,
         settings.max_audience,
     )
 
 
 def _ranked(pages: Sequence[Page]) -> list[AudienceListener]:
     """Return everybody on some pages, the highest score first."""
-    listeners = [
-        AudienceListener(user, page.cohort_id, score)
+    return [
+        AudienceListener(*listener)
         for page in pages
-        for user, score in zip(page.user_ids, page.scores, strict=True)
+        for listener in zip(page.user_ids, page.cohort_ids, page.scores, strict=True)
     ]
-    return sorted(listeners, key=lambda listener: -listener.score)
 
 
 async def _cohorts(

@@ -9,10 +9,11 @@ import numpy as np
 from consumers.queries.known_listener import KnownListener
 from consumers.queries.placement import Pull, named_pulls
 from consumers.work.planner import Draft
-from models.audience import score_members
+from models.audience import mean_score
+from models.directions import activity
 from models.explain import pulls
 from models.model import Model
-from models.taste import unit
+from models.taste import log_length, unit
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
@@ -39,11 +40,16 @@ class WhyAudience:
     told
         Whether they are.
     reason
-        "told"; "opted out"; "bot"; "no cohort"; "not met": the model has not met them yet; "min_ctr": their
+        "told"; "average": their score is below the average, and the release sets no max_audience;
+        "opted out"; "bot"; "no cohort"; "not met": the model has not met them yet; "min_ctr": their
         cohort's play rate is below what was asked for; "cohort": their cohort's members were not scored;
         "score": others scored higher. Or the reason why nobody at all is told.
     score
-        Cosine of the listener's taste and the release; None where there is none.
+        `closeness` times `activity`; None where they have no taste.
+    closeness
+        Cosine of the listener's taste and the release.
+    activity
+        How much likelier than others they are to play any artist: 1 for a listener in the middle.
     audience_ends_at
         The lowest score in the audience.
     place, looked_at
@@ -56,7 +62,7 @@ class WhyAudience:
     relied_on
         What the release was known by.
     pulls
-        Which artists of theirs make up the score, the strongest first.
+        Which artists of theirs make up the closeness, the strongest first.
     plays_already
         Which of the release's artists they play.
     """
@@ -65,6 +71,8 @@ class WhyAudience:
     told: bool
     reason: str
     score: float | None
+    closeness: float | None
+    activity: float | None
     audience_ends_at: float | None
     place: int | None
     looked_at: int
@@ -88,7 +96,7 @@ async def why_audience(
     told = candidates.users_at(draft.told)
     row = candidates.users.index(user) if user in candidates.users else None
     scores = candidates.scores.astype(float)
-    score = await _score(redis, settings, model, draft, user) if row is None else float(scores[row])
+    parts = await _parts(redis, model, draft, user)
     rate = draft.play_rate.get(cohort)
     catalogue = Catalogue(redis)
     plays = [artist for artist in release.artist_ids if known.listener.affinities.get(artist, 0.0) > 0]
@@ -96,8 +104,12 @@ async def why_audience(
     return WhyAudience(
         user_id=user,
         told=user in told,
-        reason="told" if user in told else _reason(known, release, draft, scored=row is not None),
-        score=None if score is None else round(score, 6),
+        reason="told"
+        if user in told
+        else _reason(known, release, draft, None if row is None else float(scores[row]), model),
+        score=None if parts is None else round(parts[0] * parts[1], 6),
+        closeness=None if parts is None else round(parts[0], 6),
+        activity=None if parts is None else round(parts[1], 6),
         audience_ends_at=round(float(scores[draft.told[-1]]), 6) if told else None,
         place=None if row is None else _place(draft, row),
         looked_at=len(candidates.users),
@@ -126,15 +138,16 @@ def _place(draft: Draft, row: int) -> int:
     return 1 + better_others + place_among_told
 
 
-async def _score(redis: AnyRedis, settings: Settings, model: Model, draft: Draft, user: str) -> float | None:
-    """Return the score of a listener whose cohort's members were not scored."""
-    _, tastes = await Listeners(redis).tastes([user], model.n_dims)
-    if not tastes.any() or draft.target.relied_on == "nothing":
+async def _parts(redis: AnyRedis, model: Model, draft: Draft, user: str) -> tuple[float, float] | None:
+    """Return closeness and activity of a listener; None where they have no taste, or the release no aim."""
+    _, sums = await Listeners(redis).tastes([user], model.n_dims)
+    if not sums.any() or draft.target.relied_on == "nothing":
         return None
-    return float(score_members(unit(tastes), draft.target)[0])
+    closeness = float((unit(sums) @ draft.target.vector)[0])
+    return closeness, float(activity(log_length(sums), model.strength)[0])
 
 
-def _reason(known: KnownListener, release: Release, draft: Draft, *, scored: bool) -> str:
+def _reason(known: KnownListener, release: Release, draft: Draft, score: float | None, model: Model) -> str:
     cohort, rate = known.listener.cohort, draft.play_rate.get(known.listener.cohort)
     reasons = (
         (known.opted_out, "opted out"),
@@ -144,7 +157,8 @@ def _reason(known: KnownListener, release: Release, draft: Draft, *, scored: boo
         (rate is None, "not met"),
         (rate is not None and rate < (release.min_ctr or 0.0), "min_ctr"),
         (cohort not in draft.chosen, "cohort"),
-        (not scored, "not met"),
+        (score is None, "not met"),
+        (release.max_audience is None and (score or 0.0) < mean_score(model, draft.target), "average"),
         (True, "score"),
     )
     return next(reason for holds, reason in reasons if holds)

@@ -24,6 +24,7 @@ REASONS = {
     "not met": "they are not migrated to this model yet; `refrain model list` shows how far the sweep is",
     "min_ctr": "the play rate of their cohort is below --min-ctr",
     "cohort": "only members of cohorts with a higher play rate than theirs were scored",
+    "average": "their score is below the average, and nothing says how many to tell (--max-audience)",
     "score": "the release suits others better",
 }
 
@@ -88,7 +89,7 @@ def show_why_audience(found: WhyAudience) -> None:
         facts(
             {
                 "score": _score(found),
-                "because of": artists_that_pull(found.pulls) if (found.score or 0.0) > NO_SCORE else "",
+                "because of": artists_that_pull(found.pulls) if (found.closeness or 0.0) > NO_SCORE else "",
                 "place": _place(found),
                 "cohort": _cohort(found),
                 "goes by": found.relied_on.replace("_", " "),
@@ -102,7 +103,8 @@ def _score(found: WhyAudience) -> str:
     if found.score is None:
         return ""
     ends = found.audience_ends_at
-    return f"{found.score:.3f}" + (f"; the audience ends at {ends:.3f}" if ends is not None else "")
+    said = f"{found.score:.3f}" + (f"; the audience ends at {ends:.3f}" if ends is not None else "")
+    return f"{said}\ncloseness {found.closeness:.3f} x activity {found.activity:.2f} (usual: 1)"
 
 
 def _place(found: WhyAudience) -> str:

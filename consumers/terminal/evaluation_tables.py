@@ -118,7 +118,7 @@ def _curve(result: Result) -> Table:
     for name in ("cohorts", "lift, cohorts", "lift, audience", "empty", "largest", "change"):
         table.add_column(name, justify="right", no_wrap=True)
     for served in result.served:
-        audience, cohorts, _ = (_lift(entry.quality.reach[1].lift) for entry in served.contenders)
+        audience, cohorts = (_lift(entry.quality.reach[1].lift) for entry in served.contenders)
         wanted = (
             f"{served.wanted}"
             if len(served.cohorts) == served.wanted

@@ -36,8 +36,9 @@ class ReleaseLines:
     def page(self, page: Page, seconds: float) -> None:
         """Print a page that came so many seconds after the release was published."""
         told = counted(len(page.user_ids), "listener")
+        cohorts = counted(len(set(page.cohort_ids)), "cohort")
         self._console.print(
-            f"{_after(seconds)}  page {page.page:<3} {told:>15} of {page.cohort_id:<6} "
+            f"{_after(seconds)}  page {page.page:<3} {told:>15} of {cohorts:<10} "
             f"scores {page.scores[0]:.2f} to {page.scores[-1]:.2f}"
         )
 

@@ -63,7 +63,7 @@ class _Answer:
             release_id=self.name,
             pages=len(self.pages),
             users=sum(len(page.user_ids) for page in self.pages),
-            cohorts=len({page.cohort_id for page in self.pages}),
+            cohorts=len({cohort for page in self.pages for cohort in page.cohort_ids}),
             reason=reason,
         )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.taste import unit
+from models.taste import log_length, unit
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 
@@ -34,6 +34,8 @@ class Members:
         n listeners.
     tastes
         Shape (n, d), single precision, unit length.
+    strengths
+        Shape (n,), single precision, log2 of how long they were before (`models.taste.log_length`).
     counted
         Members when they were read, those without a taste included.
     read_at
@@ -42,13 +44,14 @@ class Members:
 
     users: tuple[str, ...]
     tastes: npt.NDArray[np.float32]
+    strengths: npt.NDArray[np.float32]
     counted: int
     read_at: float
 
     @property
     def n_bytes(self) -> int:
         """Memory that they take, in bytes."""
-        return self.tastes.nbytes + NAME_BYTES * len(self.users)
+        return self.tastes.nbytes + self.strengths.nbytes + NAME_BYTES * len(self.users)
 
 
 class MemberCache:
@@ -92,18 +95,24 @@ class MemberCache:
         dims
             The dimensions of the live model.
         """
-        found = {cohort: self.held[cohort] for cohort in cohorts if self._serves(cohort, dims)}
+        found = {cohort: self.held[cohort] for cohort in cohorts if self.holds(cohort, dims)}
         for cohort in cohorts:
             if cohort not in found:
                 found[cohort] = await self._read(cohort, dims)
                 self._hold(cohort, found[cohort])
         return {cohort: found[cohort] for cohort in cohorts}
 
+    async def fill(self, dims: int) -> None:
+        """Read the members of all cohorts for which there is room."""
+        for cohort, size in (await self._cohorts.sizes()).items():
+            if self._has_room(size * _member_bytes(dims)):
+                self._hold(cohort, await self._read(cohort, dims))
+
     async def refresh(self, dims: int) -> None:
         """Read the cohort that needs it most, then rest for as long as `TASTES_A_SECOND` asks for."""
         sizes = await self._cohorts.sizes()
         for cohort in [*self.held]:
-            if cohort not in sizes or not self._serves(cohort, dims):
+            if cohort not in sizes or not self.holds(cohort, dims):
                 del self.held[cohort]
         new = [
             cohort
@@ -117,7 +126,8 @@ class MemberCache:
             self._hold(cohort, await self._read(cohort, dims, self._idle))
             await asyncio.sleep(sizes[cohort] / TASTES_A_SECOND)
 
-    def _serves(self, cohort: str, dims: int) -> bool:
+    def holds(self, cohort: str, dims: int) -> bool:
+        """Say whether a cohort's members are at hand, with tastes of these dimensions."""
         return cohort in self.held and self.held[cohort].tastes.shape[1] == dims
 
     def _has_room(self, n_bytes: int, but: str = "") -> bool:
@@ -145,14 +155,22 @@ class MemberCache:
         everyone = (await self._cohorts.everyone([cohort]))[cohort]
         users: list[str] = []
         tastes = [np.zeros((0, dims), dtype=np.float32)]
+        strengths = [np.zeros(0, dtype=np.float32)]
         for first in range(0, len(everyone), AT_ONCE):
             if idle is not None:
                 await idle.wait()
             some, sums = await self._listeners.tastes(everyone[first : first + AT_ONCE], dims)
             users += some
             tastes.append(unit(sums).astype(np.float32))
-        return Members(tuple(users), np.concatenate(tastes), len(everyone), time.monotonic())
+            strengths.append(log_length(sums).astype(np.float32))
+        return Members(
+            tuple(users),
+            np.concatenate(tastes),
+            np.concatenate(strengths),
+            len(everyone),
+            time.monotonic(),
+        )
 
 
 def _member_bytes(dims: int) -> int:
-    return 4 * dims + NAME_BYTES
+    return 4 * dims + 4 + NAME_BYTES

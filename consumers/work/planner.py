@@ -16,8 +16,8 @@ from models.audience import (
     aim,
     best_rows,
     choose_cohorts,
+    mean_score,
     rank_cohorts,
-    score_limit,
     score_members,
 )
 from models.model import Model
@@ -30,6 +30,7 @@ __all__ = ["Audience", "Candidates", "Draft", "Lookup", "Planner", "cut"]
 Ints = npt.NDArray[np.int64]
 
 PAGE = 1000
+ROUNDING = 1e-3  # where all are alike, all score the mean
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Candidates:
     users
         n listeners; one who moved between the moments at which two cohorts were read is in it twice.
     scores
-        Shape (n,), cosines.
+        Shape (n,), `models.audience.score_members`.
     """
 
     cohorts: tuple[str, ...]
@@ -73,13 +74,15 @@ class Candidates:
     scores: npt.NDArray[np.float32]
 
     @classmethod
-    def of(cls, members: Mapping[str, Members], target: Target) -> Candidates:
+    def of(cls, members: Mapping[str, Members], model: Model, target: Target) -> Candidates:
         """Score the members of cohorts for a release."""
         return cls(
             tuple(members),
             np.cumsum([len(held.users) for held in members.values()]),
             list(itertools.chain.from_iterable(held.users for held in members.values())),
-            np.concatenate([score_members(held.tastes, target) for held in members.values()]),
+            np.concatenate(
+                [score_members(model, held.tastes, held.strengths, target) for held in members.values()]
+            ),
         )
 
     def best(self, number: int, but: Set[str]) -> Ints:
@@ -96,10 +99,13 @@ class Candidates:
                 return rows[:number]
             wanted *= 2
 
-    def by_cohort(self, rows: Ints) -> dict[str, Ints]:
-        """Return rows by cohort, in the order in which they come."""
-        cohorts = np.searchsorted(self.ends, rows, side="right")
-        return {self.cohorts[cohort]: rows[cohorts == cohort] for cohort in np.unique(cohorts).tolist()}
+    def cohorts_at(self, rows: Ints) -> list[str]:
+        """Return the cohorts of some rows."""
+        return [self.cohorts[at] for at in np.searchsorted(self.ends, rows, side="right").tolist()]
+
+    def at_least(self, score: float, rows: Ints) -> Ints:
+        """Return those rows that score at least so high, give or take what rounding does."""
+        return rows[self.scores[rows] >= score - ROUNDING * abs(score)]
 
     def users_at(self, rows: Ints) -> list[str]:
         """Return the listeners of some rows."""
@@ -167,16 +173,14 @@ class Planner:
 
     Parameters
     ----------
-    candidates
-        Share of all listeners whose own score may be looked at.
     max_audience
-        Listeners told of a release that does not say how many.
+        Listeners told at most of a release that does not say how many. It is told to those only who score at
+        least as high as listeners do on average.
     """
 
     member_cache: MemberCache
     catalogue: Catalogue
     opted_out: OptedOut
-    candidates: float
     max_audience: int
 
     async def look_up(self, release: Release) -> Lookup:
@@ -224,16 +228,19 @@ class Planner:
         known = await self.member_cache.sizes(model.cohort_ids)
         sizes = np.array([known.get(cohort, 0) for cohort in model.cohort_ids])
         places = release.max_audience or self.max_audience
-        limit = score_limit(int(sizes.sum()), places, self.candidates)
-        rows = choose_cohorts(rates, sizes, limit, release.min_ctr or 0.0)
+        at_hand = [self.member_cache.holds(cohort, model.n_dims) for cohort in model.cohort_ids]
+        unread = np.where(at_hand, 0, sizes)
+        rows = choose_cohorts(rates, sizes, unread, places, release.min_ctr or 0.0)
         chosen = tuple(model.cohort_ids[row] for row in rows)
         if not chosen and sizes.any():
             return Draft("no cohort reaches min_ctr", target, play_rate)
         members = await self.member_cache.members(chosen, model.n_dims)
         if not any(held.users for held in members.values()):
             return Draft("nobody is placed under this model yet", target, play_rate, chosen)
-        candidates = Candidates.of(members, target)
+        candidates = Candidates.of(members, model, target)
         best = await self._told(candidates, places - len(told), lookup.opted_out, told)
+        if release.max_audience is None:
+            best = candidates.at_least(mean_score(model, target), best)
         reason = "done" if len(best) or told else "everybody in these cohorts has opted out"
         return Draft(reason, target, play_rate, chosen, candidates, best)
 
@@ -250,7 +257,7 @@ class Planner:
 
 
 def cut(release: Release, model: Model, draft: Draft, now: float, first: int = 0) -> Audience:
-    """Cut a draft into pages of one cohort each; the page that promises most comes first.
+    """Cut a draft into pages, the best listeners first.
 
     Parameters
     ----------
@@ -261,23 +268,18 @@ def cut(release: Release, model: Model, draft: Draft, now: float, first: int = 0
     """
     candidates = draft.candidates
     scores = candidates.scores.astype(np.float64)
-    cuts = [
-        (cohort, rows[at : at + PAGE])
-        for cohort, rows in candidates.by_cohort(draft.told).items()
-        for at in range(0, len(rows), PAGE)
-    ]
-    cuts.sort(key=lambda cut: -scores[cut[1]].mean())
+    cuts = [draft.told[at : at + PAGE] for at in range(0, len(draft.told), PAGE)]
     pages = (
         # Ids were checked when they came: to check ten thousand once more takes longer than to rank them.
         Page.model_construct(
             release_id=release.release_id,
-            cohort_id=cohort,
             page=number,
             user_ids=candidates.users_at(rows),
+            cohort_ids=candidates.cohorts_at(rows),
             scores=scores[rows].round(6).tolist(),
             model_version=model.version,
             emitted_at=now,
         )
-        for number, (cohort, rows) in enumerate(cuts, first)
+        for number, rows in enumerate(cuts, first)
     )
     return Audience(pages, draft.play_rate, draft.reason, draft.target.relied_on)

@@ -130,9 +130,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         idle = asyncio.Event()
         member_cache = MemberCache(stores.listeners, stores.cohorts, idle, settings.members_mb)
         opted_out = stores.releases.opted_out
-        planner = Planner(
-            member_cache, stores.catalogue, opted_out, settings.candidates, settings.max_audience
-        )
+        planner = Planner(member_cache, stores.catalogue, opted_out, settings.max_audience)
         # Of one host's network, in containers, two processes have the same name.
         name = f"{heartbeat.name}-{uuid4().hex}"
         emitter = Emitter(settings.kafka, stores.releases, planner, live, producer, name, idle)

@@ -184,12 +184,11 @@ class Releases:
 
     def _told(self, page: Page, holder: str) -> list[Call]:
         written = [keys.release(page.release_id), keys.release_told(page.release_id)]
-        groups = [
-            page.user_ids[at : at + TOLD_IN_A_SCRIPT] for at in range(0, len(page.user_ids), TOLD_IN_A_SCRIPT)
-        ]
+        told = [name for pair in zip(page.user_ids, page.cohort_ids, strict=True) for name in pair]
+        groups = [told[at : at + 2 * TOLD_IN_A_SCRIPT] for at in range(0, len(told), 2 * TOLD_IN_A_SCRIPT)]
         return [
-            Call(self._add_told, written, [holder, page.cohort_id, msgpack.packb(users, use_bin_type=False)])
-            for users in groups
+            Call(self._add_told, written, [holder, msgpack.packb(group, use_bin_type=False)])
+            for group in groups
         ]
 
     async def predict(self, release_id: str, play_rate: Mapping[str, float]) -> None:

@@ -202,12 +202,12 @@ class Release(_Event):
 
 
 class Page(_Event):
-    """At most 1,000 listeners of one cohort to tell of a release, best first. Key: release_id."""
+    """At most 1,000 listeners to tell of a release, best first, and the cohort of each. Key: release_id."""
 
     release_id: Id
-    cohort_id: Id
     page: Annotated[int, Field(ge=0)]
     user_ids: Annotated[list[Id], Field(min_length=1, max_length=1000)]
+    cohort_ids: list[Id]
     scores: list[float]
     model_version: int
     emitted_at: float

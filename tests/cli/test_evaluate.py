@@ -20,9 +20,9 @@ from tests.refrain_command import Refrain
 
 DAY = 86_400.0
 NOWHERE = {"kafka": "127.0.0.1:1", "redis": "redis://127.0.0.1:1"}
-NAMES = ["Refrain, audience", "Refrain, cohorts", "Refrain, everybody"]
+NAMES = ["Refrain, audience", "Refrain, cohorts"]
 BASELINES = ["random", "most active", "River KMeans, cohorts", "MiniBatchKMeans, cohorts"]
-BASELINES += ["ALS + k-means, cohorts", "ALS, everybody", "EASE, everybody"]
+BASELINES += ["ALS + k-means, cohorts", "ALS, everybody", "EASE, everybody", "item-kNN, everybody"]
 
 
 @pytest.fixture

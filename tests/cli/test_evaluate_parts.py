@@ -8,13 +8,13 @@ from scipy.sparse import csr_matrix
 
 from benchmarks.hetrec import DATA, plays
 from consumers.evaluate import click_log as click_log_module
-from consumers.evaluate.click_log import HASHES, ClickLog
+from consumers.evaluate.click_log import ClickLog
 from consumers.evaluate.experiment import Experiment
 from consumers.evaluate.holdout import hold_out
 from consumers.evaluate.service import Service
 from consumers.evaluate.training_clicks import TrainingClicks
+from models import cohort_learner
 from models.affinity import ForwardDecay
-from models.audience import score_limit
 from models.cohort_learner import CohortLearner
 from models.listener import Click, Rules
 from models.vectors import ArtistVectors
@@ -178,14 +178,11 @@ def clicks_of(world: World, ts: float) -> dict[int, list[Click]]:
     }
 
 
-def test_an_audience_looks_at_no_more_than_its_share_of_listeners(world: World) -> None:
+def test_everybody_with_a_cohort_is_scored_for_an_audience(world: World) -> None:
     serving = service(world)
     serving.take(clicks_of(world, 1.7e9), 1.7e9)
     serving.publish(1.7e9)
-    scored = np.isfinite(serving.audience(serving.aim("s0a0"), scored=0.25))
-    assert 0.1 * 400 < scored.sum() <= 0.25 * 400
-    assert np.isfinite(serving.everybody(serving.aim("s0a0"))).all()
-    assert set(serving.cohorts[scored]).isdisjoint(serving.cohorts[~scored])
+    assert np.isfinite(serving.audience(serving.aim("s0a0"))).all()
 
 
 def test_changes_are_counted_of_listeners_without_a_new_artist(world: World) -> None:
@@ -213,20 +210,6 @@ def test_a_listener_keeps_the_strongest_artists_and_a_taste_of_these(world: Worl
     roots = np.sqrt([kept[0][artist] for artist in artists])
     summed = roots @ model.factors[[model.index[artist] for artist in artists]].astype(float)
     np.testing.assert_allclose(bounded.tastes[0], summed / np.linalg.norm(summed), atol=1e-5)
-
-
-def test_as_many_listeners_are_scored_as_a_worker_would_for_an_audience_of_that_size(
-    log: ClickLog, world: World
-) -> None:
-    fill(log, world)
-    split = hold_out(log, None, share=0.2, most=10, seed=0)
-    log._below = HASHES // 1000  # as if the log held one in a thousand of 400,000 listeners
-    experiment = Experiment(log, split, Settings(candidates=0.25), timed=False)
-    members = len(split.listeners) * 1000
-    for told in (0.01, 0.1):
-        by_worker = score_limit(members, told * members, candidates=0.25)
-        assert experiment.scored(told) * members == pytest.approx(by_worker)
-    assert experiment.scored(0.01) < experiment.scored(0.1) == 0.25
 
 
 def audience_lift(world: World, seed: int) -> float:
@@ -269,4 +252,5 @@ def test_they_are_not_where_nothing_is_learned(
     some_real_listeners: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ArtistVectors, "learn_many", from_shuffled_rows)
+    monkeypatch.setattr(cohort_learner, "directions", lambda held, tastes, vectors: vectors)
     assert audience_lift(some_real_listeners, seed=0) < ENOUGH - 1.5

@@ -57,9 +57,9 @@ class Worker(threading.Thread):
 def _page(release_id: str, user: str) -> Page:
     return Page(
         release_id=release_id,
-        cohort_id="c1",
         page=0,
         user_ids=[user],
+        cohort_ids=["c1"],
         scores=[0.5],
         model_version=4,
         emitted_at=1.0,
@@ -118,7 +118,7 @@ def test_the_audience_is_printed_as_it_comes(worker: Worker, refrain: Refrain) -
 def test_for_people_it_is_said_in_words(worker: Worker, refrain: Refrain) -> None:
     shown = refrain.run("release", "r1", "--artist", "a1", "--wait").stdout
     assert "published r1" in shown
-    assert "1 listener of c1" in shown
+    assert "1 listener of 1 cohort" in shown
     assert "1 listener in 1 page, of 1 cohort" in shown
 
 
@@ -215,7 +215,7 @@ def test_a_preview_says_whom_it_would_reach_and_emits_nothing(
 ) -> None:
     done = refrain.run("audience", "--artist", "Radiohead", "--max-audience", "4", "--first", "2", "--json")
     found = json.loads(done.stdout)
-    assert (found["listeners"], found["relied_on"], found["model_version"]) == (3, "artists", 4)
+    assert (found["listeners"], found["relied_on"], found["model_version"]) == (4, "artists", 4)
     assert found["cohorts"][0]["cohort_id"] == "c1"
     assert found["cohorts"][0]["told"] == 3
     assert {entry["user_id"] for entry in found["first"]} <= {"u1", "u2", "u3"}
@@ -251,9 +251,10 @@ def test_a_listener_who_is_told_shows_score_place_cohort_and_what_it_went_by(
 ) -> None:
     found, shown = why(refrain, "u1")
     assert (found["told"], found["reason"], found["cohort"], found["cohort_rank"]) == (True, "told", "c1", 1)
-    assert (found["looked_at"], found["listeners"], found["relied_on"]) == (3, 3, "artists")
+    assert (found["looked_at"], found["listeners"], found["relied_on"]) == (5, 3, "artists")
     assert 1 <= found["place"] <= 3
-    assert sum(p["pull"] for p in found["pulls"]) == pytest.approx(found["score"], abs=1e-5)
+    assert sum(p["pull"] for p in found["pulls"]) == pytest.approx(found["closeness"], abs=1e-5)
+    assert found["score"] == pytest.approx(found["closeness"] * found["activity"], abs=1e-5)
     assert found["score"] >= found["audience_ends_at"]
     assert found["plays_already"] == [{"artist_id": "a1", "name": "Radiohead"}]
     assert "u1 is told" in shown
@@ -283,7 +284,6 @@ def test_below_the_cut_it_says_where_the_audience_ends(service: Settings, refrai
 @pytest.mark.parametrize(
     ("user", "options", "reason", "words"),
     [
-        ("v1", (), "cohort", "only members of cohorts with a higher play rate"),
         ("v1", ("--min-ctr", "0.2"), "min_ctr", "is below --min-ctr"),
         ("w1", (), "no cohort", "in no cohort yet"),
         ("robot", (), "bot", "click like a bot"),
@@ -295,6 +295,12 @@ def test_who_is_not_looked_at_is_told_why(
     found, shown = why(refrain, user, *options)
     assert (found["told"], found["reason"], found["place"]) == (False, reason, None)
     assert words in shown
+
+
+def test_who_is_below_the_average_is_told_so(service: Settings, refrain: Refrain) -> None:
+    found, shown = why(refrain, "v1")
+    assert (found["told"], found["reason"]) == (False, "average")
+    assert "below the average" in shown
 
 
 def test_who_opted_out_is_told_so(service: Settings, refrain: Refrain, with_redis: WithRedis) -> None:

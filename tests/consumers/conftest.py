@@ -34,8 +34,8 @@ def db(settings: Settings) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def desk(settings: Settings, log: KafkaLog, db: redis.Redis) -> Desk:
-    """The label desk, before empty topics and an empty Redis; workers are to look at every listener."""
-    return Desk(settings.model_copy(update={"candidates": 1.0}), log, db)
+    """The label desk, before empty topics and an empty Redis."""
+    return Desk(settings, log, db)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,6 @@ def office(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         data=tmp_path_factory.mktemp("data"),
         group=f"test-{uuid4().hex[:8]}",
         partitions=4,
-        candidates=1.0,
     )
     make_topics_anew(settings)
     with redis.Redis.from_url(settings.redis, decode_responses=True) as db, kafka_log(settings) as log:

@@ -14,6 +14,8 @@ from tests.waiting import wait_for
 
 __all__ = ["Answer", "Desk"]
 
+EVERYBODY = 100_000
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -49,12 +51,14 @@ class Desk:
     db: redis.Redis
 
     def publish(self, release_id: str, *artists: str, **more: Any) -> None:
-        """Publish a release."""
-        self.log.send("releases", [{"release_id": release_id, "artist_ids": artists, **more}])
+        """Publish a release, to everybody unless more is said."""
+        event = {"release_id": release_id, "artist_ids": artists, "max_audience": EVERYBODY}
+        self.log.send("releases", [event | more])
 
     def publish_all(self, release_ids: Iterable[str], *artists: str) -> None:
         """Publish many releases."""
-        self.log.send("releases", [{"release_id": name, "artist_ids": artists} for name in release_ids])
+        to_all = {"artist_ids": artists, "max_audience": EVERYBODY}
+        self.log.send("releases", [{"release_id": name, **to_all} for name in release_ids])
 
     def ask(self, release_id: str, *artists: str, **more: Any) -> Answer:
         """Publish a release and wait for its audience."""

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from models.audience import aim
+from models.audience import aim, score_members
 from models.listener import Listener, Move
 from models.model import Model
-from models.taste import unit
+from models.taste import log_length, unit
 from stream.connect import open_redis
 from stream.settings import Settings
 from stream.stores.cohorts import Cohorts
@@ -36,9 +36,10 @@ def taste(user: str, model: Model) -> np.ndarray:
 
 
 def scores(users: Sequence[str], artist: str, model: Model) -> dict[str, float]:
-    """How well a release of an artist suits listeners: the cosine of taste and release."""
-    rows = unit(np.stack([taste(user, model) for user in users]))
-    return dict(zip(users, (rows @ aim(model, [artist]).vector).tolist(), strict=True))
+    """How well a release of an artist suits listeners."""
+    rows = np.stack([taste(user, model) for user in users])
+    found = score_members(model, unit(rows), log_length(rows), aim(model, [artist]))
+    return dict(zip(users, found.tolist(), strict=True))
 
 
 def place(

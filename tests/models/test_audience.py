@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from models.audience import aim, best_rows, choose_cohorts, rank_cohorts, score_members
+from models.audience import aim, best_rows, choose_cohorts, mean_score, rank_cohorts, score_members
+from models.directions import ACTIVITY
 from models.model import Model
-from models.taste import taste, unit
+from models.taste import log_length, taste, unit
 from tests.models.worlds import World, rows_of
 
 
@@ -108,7 +109,7 @@ def test_of_what_nothing_is_known_nobody_is_told(model: Model) -> None:
     assert target.relied_on == "nothing"
     rates = rank_cohorts(model, target)
     assert not rates.any()
-    assert len(choose_cohorts(rates, model.sizes, limit=100)) == 0
+    assert len(choose_cohorts(rates, model.sizes, model.sizes, places=100)) == 0
 
 
 def test_predicted_rates_are_probabilities_that_add_up_to_the_artists_listeners(model: Model) -> None:
@@ -128,33 +129,66 @@ def test_a_cohort_that_plays_the_artist_more_is_predicted_more(model: Model) -> 
 
 @given(
     predicted=st.lists(st.floats(0, 1), min_size=1, max_size=10),
-    limit=st.integers(1, 60),
-    sizes=st.lists(st.integers(0, 20), min_size=10, max_size=10),
+    places=st.integers(1, 10_000),
+    sizes=st.lists(st.integers(0, 20_000), min_size=10, max_size=10),
+    at_hand=st.lists(st.booleans(), min_size=10, max_size=10),
 )
-def test_chosen_cohorts_are_the_best_that_fit(predicted: list[float], limit: int, sizes: list[int]) -> None:
-    rates, members = np.array(predicted), np.array(sizes[: len(predicted)])
-    chosen = choose_cohorts(rates, members, limit)
+def test_all_cohorts_at_hand_are_scored_and_the_best_of_the_others(
+    predicted: list[float], places: int, sizes: list[int], at_hand: list[bool]
+) -> None:
+    rates = np.array(predicted)
+    members, held = np.array(sizes[: len(rates)]), np.array(at_hand[: len(rates)])
+    chosen = choose_cohorts(rates, members, np.where(held, 0, members), places)
     assert (np.diff(rates[chosen]) <= 0).all()
-    assert len(chosen) <= 1 or members[chosen].sum() <= limit
     assert (members[chosen] > 0).all()
-    if ((rates > 0) & (members > 0)).any():
-        assert len(chosen)
-        assert rates[chosen[0]] == rates[members > 0].max()
+    there = (rates > 0) & (members > 0)
+    assert set(np.flatnonzero(there & held)) <= set(chosen)
+    read = [row for row in chosen if not held[row]]
+    left = [row for row in np.flatnonzero(there & ~held) if row not in read]
+    assert members[read].sum() <= max(5 * places, 20_000) or len(read) == 1
+    assert not read or not left or rates[left].max() <= rates[read].min()
+    if there.any():
+        assert rates[chosen[0]] == rates[there].max()
 
 
 def test_cohorts_below_the_least_rate_are_left_out() -> None:
-    assert choose_cohorts(
-        np.array([0.3, 0.1, 0.2]), np.full(3, 5), limit=99, min_play_rate=0.15
-    ).tolist() == [0, 2]
+    rates, sizes = np.array([0.3, 0.1, 0.2]), np.full(3, 5)
+    assert choose_cohorts(rates, sizes, sizes, places=9, min_play_rate=0.15).tolist() == [0, 2]
 
 
 def test_members_are_ranked_best_first(world: World, model: Model) -> None:
-    tastes = unit(taste(rows_of(world, model), model.factors))
+    sums = taste(rows_of(world, model), model.factors)
     target = aim(model, ["s4a2"])
-    scores = score_members(tastes, target)
+    scores = score_members(model, unit(sums), log_length(sums), target)
     order = best_rows(scores, len(scores))
     assert (np.diff(scores[order]) <= 0).all()
     assert (world.scene[order[:40]] == 4).mean() > 0.95
+
+
+def test_of_two_who_like_the_same_the_one_who_plays_more_scores_higher(world: World, model: Model) -> None:
+    sums = taste(rows_of(world, model), model.factors)
+    target = aim(model, ["s4a2"])
+    near = np.flatnonzero(unit(sums) @ target.vector > 0)
+    sums = np.stack([sums[near[0]], 3 * sums[near[0]]])
+    once, thrice = score_members(model, unit(sums), log_length(sums), target)
+    assert thrice == pytest.approx(3**ACTIVITY * once)
+
+
+def test_the_mean_score_is_that_of_the_sample(world: World, model: Model) -> None:
+    sums = taste(rows_of(world, model), model.factors)
+    target = aim(model, ["s4a2"])
+    scores = score_members(model, unit(sums), log_length(sums), target)
+    assert mean_score(model, target) == pytest.approx(scores.mean(), rel=0.1)
+
+
+def test_a_cohorts_play_rate_is_in_proportion_to_its_members_mean_score(world: World, model: Model) -> None:
+    sums = taste(rows_of(world, model), model.factors)
+    target = aim(model, ["s4a2"])
+    scores = score_members(model, unit(sums), log_length(sums), target)
+    cohorts, rates = model.assign(sums), rank_cohorts(model, target)
+    means = np.array([scores[cohorts == row].mean() for row in range(len(rates))])
+    assert int(means.argmax()) == int(rates.argmax())
+    assert rates.max() / rates.mean() == pytest.approx(means.max() / np.maximum(means, 0.0).mean(), rel=0.2)
 
 
 @given(st.lists(st.sampled_from([-0.5, 0.0, 0.25, 0.5, 1.0]), max_size=30), st.integers(0, 40))

@@ -1,7 +1,7 @@
--- Notes some listeners of a page that is fixed: their feedback counts for the cohort of the page.
+-- Notes some listeners of a page that is fixed: their feedback counts for the cohort they are in by then.
 --
 -- KEYS   1: release:{R}   2: release:{R}:told
--- ARGV   1: who asks   2: the cohort   3: msgpack [listener, ...]
+-- ARGV   1: who asks   2: msgpack [listener, cohort, listener, cohort, ...]
 -- result 1, or 0 where the release is in the asker's hand no longer
 --
 -- A small hash is a list, in which Redis looks every field up from the front: a thousand take it three times as
@@ -12,16 +12,11 @@ local PADDING = '}'
 if redis.call('HGET', KEYS[1], 'by') ~= ARGV[1] then
   return 0
 end
-local told, users = {}, cmsgpack.unpack(ARGV[3])
-for at = 1, #users do
-  told[2 * at - 1] = users[at]
-  told[2 * at] = ARGV[2]
-end
 local first = redis.call('EXISTS', KEYS[2]) == 0
 if first then
   redis.call('HSET', KEYS[2], PADDING, string.rep(' ', 128))
 end
-redis.call('HSET', KEYS[2], unpack(told))
+redis.call('HSET', KEYS[2], unpack(cmsgpack.unpack(ARGV[2])))
 if first then
   redis.call('HDEL', KEYS[2], PADDING)
 end

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from consumers.work import planner as planning
 from consumers.work.member_cache import MemberCache
-from consumers.work.planner import Audience, Planner
+from consumers.work.planner import Audience, Candidates, Planner
 from models.model import Model
 from stream.connect import open_redis
 from stream.settings import Settings
@@ -34,7 +36,7 @@ async def planner(settings: Settings) -> AsyncIterator[Planner]:
     redis = await open_redis(settings)
     listeners = Listeners(redis)
     member_cache = MemberCache(listeners, Cohorts(redis, listeners))
-    yield Planner(member_cache, Catalogue(redis), OptedOut(redis), 1.0, 40)
+    yield Planner(member_cache, Catalogue(redis), OptedOut(redis), 40)
     await redis.aclose()
 
 
@@ -116,14 +118,14 @@ async def test_those_who_opted_out_leave_their_places_to_others(
     settings: Settings, planner: Planner, in_memory: bool
 ) -> None:
     await crowd(settings)
-    first, second, *_ = told(await plan(planner))
+    first, second, *_ = told(await plan(planner, max_audience=40))
     await planner.opted_out.add([first])
     await planner.opted_out.refresh()
     await planner.opted_out.add([second])
     if in_memory:
         await planner.opted_out.refresh()
-    audience = await plan(planner)
-    assert len(told(audience)) == planner.max_audience
+    audience = await plan(planner, max_audience=40)
+    assert len(told(audience)) == 40
     assert not {first, second} & set(told(audience))
 
 
@@ -135,15 +137,16 @@ async def test_who_is_met_in_two_cohorts_on_their_way_is_told_once(
     redis = await open_redis(settings)
     await redis.sadd(keys.cohort_users("c2"), *both)
     await redis.aclose()
-    found = told(await plan(planner))
-    assert len(found) == len(set(found)) == planner.max_audience
+    found = told(await plan(planner, max_audience=40))
+    assert len(found) == len(set(found)) == 40
     everybody = await plan(planner, max_audience=1000)
     assert len(told(everybody)) == 60
 
 
 async def test_pages_that_follow_others_tell_those_who_are_not_told_yet(
-    settings: Settings, planner: Planner
+    settings: Settings, planner: Planner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(planning, "PAGE", 20)
     await crowd(settings)
     whole = await plan(planner, max_audience=50)
     rest = await plan(planner, max_audience=50, before=whole.pages[:1])
@@ -162,3 +165,20 @@ async def test_a_release_may_say_how_many_are_told_at_most(settings: Settings, p
     await crowd(settings)
     assert len(told(await plan(planner, max_audience=7))) == 7
     assert len(told(await plan(planner, max_audience=1000))) == 60
+
+
+async def test_of_those_above_the_average_no_more_are_told_than_the_settings_say(
+    settings: Settings, planner: Planner
+) -> None:
+    await crowd(settings)
+    few = await plan(replace(planner, max_audience=5))
+    many = await plan(replace(planner, max_audience=1000))
+    assert 5 == len(told(few)) < len(told(many)) < 60
+    assert told(many)[:5] == told(few)
+
+
+def test_where_all_are_alike_nobody_is_below_the_average() -> None:
+    scores = np.full(3, 0.1, dtype=np.float32)
+    alike = Candidates(("c1",), np.array([3]), ["ana", "bo", "cy"], scores)
+    average = float(scores.mean(dtype=np.float64)) * (1 + 1e-6)
+    assert alike.at_least(average, np.arange(3)).tolist() == [0, 1, 2]

@@ -62,7 +62,7 @@ def test_a_worker_that_is_killed_in_the_middle_of_an_audience_is_followed_by_one
     everybody = {user for users in LARGE.values() for user in users}
     large = {"max_audience": len(everybody)}
     with RedisProxy(desk.settings.redis, SeventhPage(desk)) as proxy:
-        victim = refrain.start("work", redis=proxy.url, candidates=1.0, **large)
+        victim = refrain.start("work", redis=proxy.url, **large)
         desk.publish("r1", "a1")
         wait_for(proxy.held.is_set, "the middle of the audience")
         victim.kill()
@@ -81,9 +81,9 @@ def test_a_release_is_answered_by_the_worker_that_lives_while_kafka_believes_in_
     desk: Desk, refrain: Refrain
 ) -> None:
     place(desk.settings, SMALL)
-    victim = refrain.start_python(LONG_SESSION, "work", candidates=1.0)
+    victim = refrain.start_python(LONG_SESSION, "work")
     wait_for(lambda: len(desk.log.members("work")) == 1, "the first to join")
-    refrain.start("work", candidates=1.0)
+    refrain.start("work")
     wait_for(lambda: len(desk.log.members("work")) == 2, "the second to join")
     in_each_partition = [f"r{number}" for number in range(40)]
     victim.kill()
@@ -110,7 +110,7 @@ def test_a_worker_asked_to_end_while_redis_is_away_leaves_all_to_the_next(
     own_desk: tuple[Desk, OwnRedis], refrain: Refrain
 ) -> None:
     desk, server = own_desk
-    first = refrain.start("work", redis=server.url, candidates=1.0)
+    first = refrain.start("work", redis=server.url)
     told = desk.ask("before", "a1").told
     server.kill()
     desk.publish("meanwhile", "a1")
@@ -154,11 +154,11 @@ def test_what_is_delivered_again_changes_nothing(desk: Desk) -> None:
 
 def test_two_workers_answer_each_release_once_and_count_each_event_once(desk: Desk, refrain: Refrain) -> None:
     place(desk.settings, SMALL)
-    first = refrain.start("work", candidates=1.0)
+    first = refrain.start("work")
     wait_for(lambda: len(desk.log.members("work")) == 1, "the first to join")
     releases = [f"r{at}" for at in range(60)]
     desk.publish_all(releases[:20], "a1")
-    second = refrain.start("work", candidates=1.0)
+    second = refrain.start("work")
     for name in releases[20:40]:
         desk.publish(name, "a1")
         told = desk.wait_for(name).told

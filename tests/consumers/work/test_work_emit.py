@@ -78,9 +78,9 @@ class Plans:
             self.made += 1
             yield Page(
                 release_id=release.release_id,
-                cohort_id="c1",
                 page=number,
                 user_ids=[f"u{number}, plan {plan}"],
+                cohort_ids=["c1"],
                 scores=[0.5],
                 model_version=1,
                 emitted_at=now,

@@ -21,7 +21,7 @@ GOOD: dict[str, dict[str, Any]] = {
 def told_of(office: Desk, release_id: str, number: int) -> list[tuple[str, str]]:
     """Ask for an audience; return listener and cohort."""
     answer = office.ask(release_id, "a1", max_audience=number)
-    return [(user, page["cohort_id"]) for page in answer.pages for user in page["user_ids"]]
+    return [pair for page in answer.pages for pair in zip(page["user_ids"], page["cohort_ids"], strict=True)]
 
 
 def test_feedback_is_counted_for_the_release_and_for_the_cohort(office: Desk) -> None:

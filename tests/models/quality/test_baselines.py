@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from models.quality.baselines import by_cohort, ease, k_means, random_projection, river_k_means, weighted_rows
+from models.quality.baselines import (
+    binary_rows,
+    by_cohort,
+    ease,
+    item_knn,
+    k_means,
+    random_projection,
+    river_k_means,
+    tuned,
+    weighted_rows,
+)
 from models.quality.evaluation import Holdout, holdout, measure
 from tests.models.worlds import World
 
@@ -26,7 +36,7 @@ def clustered_on_a_sparse_matrix(split: Holdout) -> Iterator[np.ndarray]:
     return by_cohort(rows, k_means(rows.toarray(), 8), split)
 
 
-@pytest.mark.parametrize("scores", [ease, clustered, clustered_on_a_sparse_matrix])
+@pytest.mark.parametrize("scores", [ease, item_knn, clustered, clustered_on_a_sparse_matrix])
 def test_a_batch_recommender_finds_the_scene(
     split: Holdout, scores: Callable[[Holdout], Iterator[np.ndarray]]
 ) -> None:
@@ -47,12 +57,32 @@ def test_ease_that_takes_few_artists_takes_those_that_are_asked_about(split: Hol
 
 
 def test_ease_is_the_regression_that_it_says_it_is(split: Holdout) -> None:
-    rows = weighted_rows(split.known).toarray()
-    gram = rows.T @ rows + 3.0 * np.eye(rows.shape[1])
+    rows = binary_rows(split.known).toarray()
+    gram = rows.T @ rows + 7.0 * np.eye(rows.shape[1])
     artist = int(split.artists[0])
     others = np.delete(np.arange(rows.shape[1]), artist)
     weights = np.linalg.solve(gram[np.ix_(others, others)], gram[others, artist])
-    np.testing.assert_allclose(next(ease(split)), rows[:, others] @ weights, atol=1e-9)
+    np.testing.assert_allclose(next(ease(split, penalty=7.0)), rows[:, others] @ weights, atol=1e-9)
+
+
+def test_neighbours_are_the_artists_with_the_most_listeners_in_common(split: Holdout) -> None:
+    rows = binary_rows(split.known).toarray()
+    artist = int(split.artists[0])
+    lengths = np.linalg.norm(rows, axis=0)
+    alike = rows.T @ rows[:, artist] / np.maximum(lengths * lengths[artist], 1e-12)
+    alike[artist] = 0.0
+    alike[np.argsort(-alike, kind="stable")[5:]] = 0.0
+    np.testing.assert_allclose(next(item_knn(split, neighbours=5)), rows @ alike, atol=1e-9)
+
+
+def test_of_several_variants_the_one_that_finds_most_of_what_is_held_out_is_taken(split: Holdout) -> None:
+    def blind(part: Holdout) -> Iterator[np.ndarray]:
+        return (np.zeros(part.known.shape[0]) for _ in part.artists)
+
+    def upside_down(part: Holdout) -> Iterator[np.ndarray]:
+        return (-scores for scores in ease(part))
+
+    assert tuned(split, {"blind": blind, "ease": ease, "upside down": upside_down}) == "ease"
 
 
 def test_rows_are_of_unit_length_and_what_everyone_plays_weighs_least() -> None:

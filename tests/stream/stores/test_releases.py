@@ -17,9 +17,9 @@ RELEASE = Release(release_id="r1", artist_ids=["ana"], title="Sól")
 def page(number: int, *users: str, cohort: str = "c1", release: str = "r1") -> Page:
     return Page(
         release_id=release,
-        cohort_id=cohort,
         page=number,
         user_ids=list(users),
+        cohort_ids=[cohort] * len(users),
         scores=[0.5] * len(users),
         model_version=3,
         emitted_at=NOW,
@@ -49,7 +49,7 @@ async def end_plan(releases: Releases, pages: Sequence[Page], holder: str = "w1"
     totals = {
         "audience": sum(len(page.user_ids) for page in pages),
         "pages": len(pages),
-        "cohorts": len({page.cohort_id for page in pages}),
+        "cohorts": len({cohort for page in pages for cohort in page.cohort_ids}),
     }
     return await releases.end_plan(pages[0].release_id if pages else "r1", holder, {**ABOUT, **totals})
 

@@ -260,9 +260,9 @@ EVENTS = {
     Page: st.builds(
         Page,
         release_id=ids,
-        cohort_id=ids,
         page=numbers,
         user_ids=some_ids,
+        cohort_ids=some_ids,
         scores=st.lists(shares, max_size=5),
         model_version=numbers,
         emitted_at=times,
