@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -33,8 +34,8 @@ HASHES = 1 << 32
 class ClickLog:
     """Clicks of a sample of listeners, in the order of their times, or in random order.
 
-    Where more listeners come than fit, those whose hash is in its lower half stay, then those in the lower
-    quarter, and so on: each listener is in the sample or out of it with all clicks, whatever they are.
+    Where more listeners come than fit, those of the lowest hashes stay: each listener is in the sample or out
+    of it with all clicks, whatever they are.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ class ClickLog:
 
     References
     ----------
-    [^1]: Flajolet, P., 1990. On adaptive sampling. Computing.
+    [^1]: Bar-Yossef, Z. et al., 2002. Counting distinct elements in a data stream. RANDOM.
 
     Examples
     --------
@@ -71,6 +72,7 @@ class ClickLog:
         self.first, self.last = float("inf"), float("-inf")
         self.clicks = 0
         self._below = HASHES
+        self._highest: list[tuple[int, str]] = []
         self._numbers: dict[str, int] = {}
         self._met = 0
         self._artists: dict[str, int] = {}
@@ -179,11 +181,11 @@ class ClickLog:
             return number
         self._numbers[listener] = number = self._met
         self._met += 1
-        while len(self._numbers) > self.max_listeners:
-            self._below //= 2
-            self._numbers = {
-                name: at for name, at in self._numbers.items() if crc32(name.encode()) < self._below
-            }
+        heapq.heappush(self._highest, (-crc32(listener.encode()), listener))
+        if len(self._numbers) > self.max_listeners:
+            lowered, out = heapq.heappop(self._highest)
+            self._below = -lowered
+            del self._numbers[out]
         return self._numbers.get(listener)
 
     def _number_artists(self) -> None:

@@ -163,8 +163,8 @@ class Experiment:
         """Return Refrain as it is after all known clicks."""
         settings, log = self._settings, self._log
         rules = Rules(
-            # Weights count from the first click on: this is no store that has to outlive it.
-            ForwardDecay(settings.half_life, landmark=log.first),
+            # Of the last click on: so no weight is larger than a double holds, however old the first is.
+            ForwardDecay(settings.half_life, landmark=log.last),
             settings.margin,
             settings.max_artists,
             settings.bot_clicks_per_hour if self._timed else sys.maxsize,

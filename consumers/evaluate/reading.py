@@ -14,7 +14,7 @@ from stream.errors import BadFile
 from stream.files.reading import Tally
 from stream.files.tables import Table
 
-__all__ = ["Read", "has_times", "read", "without_times"]
+__all__ = ["Read", "asked_for_times", "has_times", "read", "without_times"]
 
 WATCH_EVERY = 2000  # events
 TIMES = {"ts"}
@@ -39,6 +39,11 @@ class Read:
     tally: Tally
 
 
+def asked_for_times(plan: Plan) -> bool:
+    """Say whether the plan names what clicks have their times from."""
+    return bool(TIMES & {*plan.options.mapping, *plan.options.constants})
+
+
 def has_times(plan: Plan) -> bool:
     """Say whether clicks have times, by the first that can be used.
 
@@ -47,7 +52,7 @@ def has_times(plan: Plan) -> bool:
     BadFile
         Where no click can be used, with a time or without one.
     """
-    if TIMES & {*plan.options.mapping, *plan.options.constants}:
+    if asked_for_times(plan):
         return True
     try:
         if preview(plan, 1)[0]:

@@ -15,7 +15,7 @@ from consumers.evaluate.experiment import Experiment, Served, Watch
 from consumers.evaluate.holdout import hold_out
 from consumers.evaluate.installed import absent
 from consumers.evaluate.options import Measure
-from consumers.evaluate.reading import has_times, read, without_times
+from consumers.evaluate.reading import asked_for_times, has_times, read, without_times
 from consumers.evaluate.result import Result
 from consumers.replay.plan import Plan
 from stream.errors import RefrainError, WrongUse
@@ -56,7 +56,7 @@ def _evaluate(
         found = read(
             plan if timed else without_times(plan), log, lambda done, all_: watch("reading", done, all_)
         )
-        note = ""
+        note = "" if asked_for_times(plan) or not timed else "Clicks have the times of the column ts"
         if not random and not (timed and log.first < log.last):
             which = "all clicks have the same time" if timed else "the clicks have no times"
             if measure.split == "time" or measure.until:

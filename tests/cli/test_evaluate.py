@@ -115,6 +115,14 @@ def test_clicks_with_times_are_split_so_that_a_fifth_of_them_comes_later(
     assert lift(result, "Refrain, audience") > 3
 
 
+def test_times_that_nobody_mapped_are_said_to_count(refrain: Refrain, small: World, tmp_path: Path) -> None:
+    path = write(tmp_path / "plays.csv", small)
+    path.write_text(path.read_text().replace("when", "ts", 1))
+    assert "the times of the column ts" in found(refrain, str(path), *MAP, "--no-baselines")["note"]
+    mapped = ("--map", "user_id=who,artist_ids=whom,ts=ts")
+    assert found(refrain, str(path), *mapped, "--no-baselines")["note"] == ""
+
+
 def test_only_who_is_new_to_an_artist_after_the_split_is_to_be_found(
     refrain: Refrain, small: World, tmp_path: Path
 ) -> None:

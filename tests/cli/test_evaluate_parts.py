@@ -76,10 +76,26 @@ def test_a_listener_is_in_the_sample_with_all_clicks_or_with_none() -> None:
             sample.put(f"u{row % 200}", {"ts": float(row), "artist_ids": [f"a{row % 3}"]})
         sample.arrange(None)
         listeners = np.concatenate([records["listener"] for records in sample.records()])
-        assert 5 <= sample.n_listeners <= 30
+        assert sample.n_listeners == 30
         assert np.bincount(listeners).tolist() == [5] * sample.n_listeners
         assert sample.n_listeners / sample.share == pytest.approx(200, rel=0.5)
         assert sample.plays().sum() == 5 * sample.n_listeners
+
+
+def test_a_stray_time_of_half_a_century_ago_ends_nothing_and_leaves_weights_right(
+    log: ClickLog, world: World
+) -> None:
+    log.put("u0", {"ts": 0.0, "artist_ids": ["of old"]})
+    pairs = world.plays.tocoo()
+    for listener, artist in zip(pairs.row, pairs.col, strict=True):
+        log.put(f"u{listener}", {"ts": 1.7e9, "artist_ids": [world.artists[artist]]})
+    log.arrange(None)
+    split = hold_out(log, None, share=0.2, most=10, seed=0)
+    experiment = Experiment(log, split, Settings(dims=16, half_life_days=7), timed=True)
+    found = experiment.learned(8).listener(0).affinities
+    assert found.pop("of old", 0.0) == 0.0
+    assert set(found.values()) == {1.0}
+    assert experiment.serve(8).contenders[0].quality.reach[1].lift.value > 3
 
 
 def test_a_click_of_several_artists_is_a_play_of_each_and_a_skip_takes_half_of_one_back(

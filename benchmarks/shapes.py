@@ -1,0 +1,181 @@
+"""How good audiences are on data of several shapes, with default settings, beside baselines that are tuned.
+
+The way of `refrain evaluate`, on real data sets and on worlds that are made up. Constants in models/ were
+chosen on those marked with a star; the others only tell whether they hold elsewhere.
+
+    python -m benchmarks.shapes [SPLITS [SHAPE...]]    (default 1, all; 1 takes some ten minutes)
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from benchmarks.hetrec import plays
+from consumers.evaluate.click_log import ClickLog
+from consumers.evaluate.experiment import Contender, Experiment
+from consumers.evaluate.holdout import hold_out
+from stream.settings import Settings
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+COHORTS = 48
+ASKED = 400  # artists
+SHARE = 0.2
+SMALL, USUAL = 0, 1  # audiences of 1 % and of 5 %
+RIVALS = ("ALS, everybody", "EASE, everybody", "item-kNN, everybody")
+DAY = 86_400.0
+
+Play = tuple[str, str, float, int]
+"""Listener, artist, Unix seconds (0 where there are none), how often."""
+
+
+def hetrec_plays(seed: int) -> Iterator[Play]:
+    """Every listener has 50 artists."""
+    matrix, users, artists = plays()
+    pairs = matrix.tocoo()
+    for user, artist, weight in zip(pairs.row, pairs.col, pairs.data, strict=True):
+        yield users[user], artists[artist], 0.0, int(np.ceil(np.log2(1 + weight)))
+
+
+def hetrec_tags(seed: int) -> Iterator[Play]:
+    """Who tagged whom, as plays, in order of time: some tag a thousand artists, most a handful."""
+    found = []
+    with gzip.open(DATA / "hetrec_lastfm_2k" / "user_taggedartists.dat.gz", "rt") as lines:
+        next(lines)
+        for line in lines:
+            user, artist, _, day, month, year = map(int, line.split())
+            if year >= FIRST_YEAR:
+                found.append((datetime(year, month, day, tzinfo=UTC).timestamp(), str(user), str(artist)))
+    for at, user, artist in sorted(found):
+        yield user, artist, at, 1
+
+
+FIRST_YEAR = 2005  # some tags are of 1956
+
+
+def deezer_genres(seed: int) -> Iterator[Play]:
+    """Few items, short rows: genres that 5,000 listeners like."""
+    yield from _some_listeners(DATA / "deezer_genres_ro" / "RO.csv.gz", 5_000, seed)
+
+
+def nowplaying_sessions(seed: int) -> Iterator[Play]:
+    """A long tail: sessions of seven tracks, of tens of thousands."""
+    yield from _some_listeners(DATA / "nowplaying_sessions" / "sessions.csv.gz", 31_800, seed)
+
+
+def _some_listeners(path: Path, number: int, seed: int) -> Iterator[Play]:
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    everybody = sorted({user for user, _ in rows})
+    some = set(
+        np.random.default_rng(seed).choice(everybody, min(number, len(everybody)), replace=False).tolist()
+    )
+    for user, artist in rows:
+        if user in some:
+            yield user, artist, 0.0, 1
+
+
+def heavy_tail(seed: int) -> Iterator[Play]:
+    """Made up: 2,000 listeners of mixed scenes; a few play a hundred times as many artists as most."""
+    random = np.random.default_rng(seed)
+    listeners, artists, scenes = 2_000, 3_000, 12
+    likes = random.dirichlet(np.full(scenes, 0.25), listeners)
+    chances = random.dirichlet(np.full(scenes, 0.15), artists).T / np.arange(1, artists + 1) ** 0.8
+    chances /= chances.sum(axis=1, keepdims=True)
+    active = np.clip((random.pareto(1.2, listeners) + 1) * 8, 5, 800).astype(int)
+    for user in range(listeners):
+        drawn = random.choice(artists, 2 * active[user], p=likes[user] @ chances)
+        for artist in random.permutation(np.unique(drawn))[: active[user]].tolist():
+            yield f"u{user}", f"a{artist}", 0.0, 1
+
+
+def drifting(seed: int) -> Iterator[Play]:
+    """Made up: in a year a third of 2,000 listeners change scene, a third stop; artists come each day."""
+    random = np.random.default_rng(seed)
+    listeners, scenes, days, new_a_day = 2_000, 12, 365, 8
+    born = np.sort(random.uniform(-200, days, days * new_a_day))
+    scene_of = random.integers(0, scenes, len(born))
+    fame = random.pareto(1.5, len(born)) + 0.1
+    likes = random.integers(0, scenes, (listeners, 2))
+    turn = np.where(random.random(listeners) < 1 / 3, random.uniform(60, days, listeners), np.inf)
+    end = np.where(random.random(listeners) < 1 / 3, random.uniform(60, days, listeners), np.inf)
+    pace = np.clip(random.pareto(1.5, listeners) + 0.2, 0.2, 8) / 4
+    for day in range(days):
+        heard = np.where(born <= day, fame * 2.0 ** (-np.maximum(day - born, 0) / 90), 0.0)
+        chances = [np.where(scene_of == scene, heard, 0.0) for scene in range(scenes)]
+        chances = [chance / chance.sum() for chance in chances]
+        awake = np.flatnonzero((random.random(listeners) < pace) & (end > day))
+        for user in awake.tolist():
+            scene = likes[user, int(turn[user] < day)]
+            for artist in random.choice(len(born), 2, p=chances[scene]).tolist():
+                yield f"u{user}", f"a{artist}", (day + random.random()) * DAY + START, 1
+
+
+START = 1.6e9  # Unix seconds
+
+# Shape: plays, whether split in time, whether constants were chosen on it.
+SHAPES: dict[str, tuple[Callable[[int], Iterator[Play]], bool, bool]] = {
+    "HetRec plays": (hetrec_plays, False, True),
+    "HetRec tags": (hetrec_tags, False, True),
+    "HetRec tags, in time": (hetrec_tags, True, True),
+    "Deezer genres": (deezer_genres, False, True),
+    "nowplaying sessions": (nowplaying_sessions, False, False),
+    "heavy tail": (heavy_tail, False, True),
+    "drifting, in time": (drifting, True, False),
+}
+
+
+def main(splits: int, chosen: list[str]) -> None:
+    """Measure and print."""
+    heads = ("cohorts", "ALS+k", "audience", "active", "best of ALS, EASE, kNN", "5 %", "1 %")
+    print(
+        f"{'lift at 5 %':22} {heads[0]:>8} {heads[1]:>6} {heads[2]:>9} {heads[3]:>7}  {heads[4]:26}", end=""
+    )
+    print("audience against it at 5 %, 1 %")
+    for name in chosen or SHAPES:
+        _, _, fitted = SHAPES[name]
+        started = time.monotonic()
+        figures: dict[str, list[list[float]]] = defaultdict(list)
+        for seed in range(splits):
+            for entry in measured(name, seed):
+                figures[entry.name].append([reach.lift.value for reach in entry.quality.reach])
+        lifts = {of: np.mean(found, axis=0) for of, found in figures.items()}
+        ours, best = lifts["Refrain, audience"], max(RIVALS, key=lambda rival: lifts[rival][USUAL])
+        best_small = max(lifts[rival][SMALL] for rival in RIVALS)
+        print(
+            f"{name + ' *' * fitted:22} {lifts['Refrain, cohorts'][USUAL]:8.2f} "
+            f"{lifts['ALS + k-means, cohorts'][USUAL]:6.2f} {ours[USUAL]:9.2f} "
+            f"{lifts['most active'][USUAL]:7.2f}  {best.partition(',')[0]:8} {lifts[best][USUAL]:6.2f}"
+            f"{'':12}{ours[USUAL] / lifts[best][USUAL]:5.2f} x, {ours[SMALL] / best_small:.2f} x"
+            f"   ({time.monotonic() - started:.0f} s)",
+            flush=True,
+        )
+
+
+def measured(name: str, seed: int) -> Iterator[Contender]:
+    """Measure one split of a shape, with default settings."""
+    of, in_time, _ = SHAPES[name]
+    timed = False
+    with ClickLog(max_listeners=50_000) as log, threadpool_limits(1, "blas"):
+        for user, artist, at, times in of(seed):
+            timed |= in_time
+            log.put(user, {"artist_ids": [artist]} | ({"ts": at} if in_time else {}), times)
+        log.arrange(None if in_time else np.random.default_rng(seed))
+        until = log.time_before_last(SHARE) if in_time else None
+        split = hold_out(log, until, share=SHARE, most=ASKED, seed=seed)
+        experiment = Experiment(log, split, Settings(cohorts=COHORTS), timed=timed, seed=seed)
+        yield from experiment.serve(COHORTS).contenders
+        yield from experiment.baselines(COHORTS)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1, sys.argv[2:])
