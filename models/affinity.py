@@ -58,7 +58,7 @@ class ForwardDecay:
     0.75
     """
 
-    half_life: float = 14 * DAY
+    half_life: float = 30 * DAY
     landmark: float = 1_577_836_800.0
 
     def __post_init__(self) -> None:

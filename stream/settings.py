@@ -82,7 +82,7 @@ class Settings(BaseSettings):
         30.0, gt=0, description="seconds to wait for Kafka and Redis at the start before giving up"
     )
 
-    half_life_days: float = Field(14.0, ge=7, description="days after which a click counts half")
+    half_life_days: float = Field(30.0, ge=7, description="days after which a click counts half")
     max_artists: int = Field(1000, ge=8, le=10_000, description="artists kept for a listener, the strongest")
     bot_clicks_per_hour: int = Field(
         1000, ge=1, description="a listener with more clicks in one hour is a bot: in no cohort, no audience"

@@ -190,9 +190,9 @@ def test_a_process_that_is_missing_is_wrong(
 
 
 def test_another_half_life_is_wrong(healthy: Settings, refrain: Refrain) -> None:
-    code, found = looked(refrain, half_life_days=30)
+    code, found = looked(refrain, half_life_days=14)
     assert (code, found["half-life"][0]) == (1, "wrong")
-    assert "REFRAIN_HALF_LIFE_DAYS=14" in found["half-life"][2]
+    assert "REFRAIN_HALF_LIFE_DAYS=30" in found["half-life"][2]
 
 
 def test_the_model_is_told_damaged_chosen_by_hand_or_not_there(

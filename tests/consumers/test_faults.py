@@ -224,8 +224,8 @@ def test_servers_that_go_away_just_as_a_process_starts_are_waited_for(
 def test_another_half_life_is_refused(topics: Settings, main: Main) -> None:
     with Running(ingest, topics):
         pass
-    with pytest.raises(DecayChanged, match="half-life of 14 days"):
-        asyncio.run(main(topics.model_copy(update={"half_life_days": 30.0}), asyncio.Event()))
+    with pytest.raises(DecayChanged, match="half-life of 30 days"):
+        asyncio.run(main(topics.model_copy(update={"half_life_days": 14.0}), asyncio.Event()))
 
 
 def test_who_is_asked_to_end_commits_leaves_the_group_and_ends_well(
