@@ -14,6 +14,7 @@ No I/O, no clock, no settings: time is an argument.
       vectors.py          artist vectors
       kmeans.py           River's k-means on a matrix
       cohorts.py          who moves, what sets a cohort apart, its label
+      directions.py       where an artist's listeners are
       cohort_count.py     how many cohorts
       sample.py           a bounded sample of listeners
     model.py            what is learned, as it is published

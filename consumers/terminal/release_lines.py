@@ -38,7 +38,7 @@ class ReleaseLines:
         told = counted(len(page.user_ids), "listener")
         cohorts = counted(len(set(page.cohort_ids)), "cohort")
         self._console.print(
-            f"{_after(seconds)}  page {page.page:<3} {told:>15} of {cohorts:<10} "
+            f"{_after(seconds)}  page {page.page:<3} {told:>15} of {cohorts + ',':<12}"
             f"scores {page.scores[0]:.2f} to {page.scores[-1]:.2f}"
         )
 
