@@ -130,7 +130,7 @@ SHAPES: dict[str, tuple[Callable[[int], Iterator[Play]], bool, bool]] = {
     "Deezer genres": (deezer_genres, False, True),
     "nowplaying sessions": (nowplaying_sessions, False, False),
     "heavy tail": (heavy_tail, False, True),
-    "drifting, in time": (drifting, True, False),
+    "drifting, in time": (drifting, True, True),
 }
 
 

@@ -264,9 +264,9 @@ def test_an_unknown_listener_is_told(service: Settings, refrain: Refrain) -> Non
 
 
 def test_a_half_life_that_is_not_the_stored_one_is_refused(service: Settings, refrain: Refrain) -> None:
-    failed = refrain.run("user", "u1", half_life_days=30)
+    failed = refrain.run("user", "u1", half_life_days=14)
     assert failed.returncode == 1
-    assert "Set REFRAIN_HALF_LIFE_DAYS=14" in failed.stderr
+    assert "Set REFRAIN_HALF_LIFE_DAYS=30" in failed.stderr
 
 
 @pytest.mark.parametrize("folder", ["", "demo"])

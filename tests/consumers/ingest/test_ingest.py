@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from kafka import KafkaProducer
 
 from consumers.ingest.ingester import ingest
-from models.affinity import DAY, ForwardDecay
+from models.affinity import ForwardDecay
 from stream.settings import Settings
 from tests.consumers.crowd import NOW, click, clicks, crowd_model, publish, put_songs
 from tests.consumers.kafka_log import KafkaLog
@@ -19,7 +19,7 @@ from tests.consumers.redis_state import assert_agrees, read_state
 from tests.consumers.running import Running
 from tests.waiting import wait_for
 
-DECAY = ForwardDecay(14 * DAY)
+DECAY = ForwardDecay(Settings().half_life)
 
 
 def test_a_lone_click_becomes_a_listener(settings: Settings, log: KafkaLog, db: redis.Redis) -> None:
