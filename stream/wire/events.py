@@ -25,6 +25,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
@@ -211,6 +212,14 @@ class Page(_Event):
     scores: list[float]
     model_version: int
     emitted_at: float
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_one_cohort(cls, given: Any) -> Any:
+        # An earlier version fixed pages of one cohort each; one that is not out yet may wait in Redis.
+        if isinstance(given, dict) and "cohort_id" in given and "cohort_ids" not in given:
+            return given | {"cohort_ids": [given["cohort_id"]] * len(given.get("user_ids", ()))}
+        return given
 
 
 class Summary(_Event):

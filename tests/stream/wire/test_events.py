@@ -342,3 +342,9 @@ def test_a_dead_letter_says_where_it_stood_and_why() -> None:
         ("partition", b"3"),
         ("offset", b"42"),
     ]
+
+
+def test_a_page_of_one_cohort_that_an_earlier_version_fixed_is_read() -> None:
+    page = {"release_id": "r1", "cohort_id": "c3", "page": 0, "user_ids": ["ana", "bo"], "scores": [0.9, 0.5]}
+    read = Page.model_validate_json(json.dumps(page | {"model_version": 7, "emitted_at": 1.0}))
+    assert read.cohort_ids == ["c3", "c3"]
