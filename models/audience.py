@@ -36,8 +36,8 @@ COMMON = 6.0  # power of the share of genres in common
 STAND_FOR_GENRES = 1000  # artists at most: a release is answered at once, and the others add next to nothing
 LEAST_SHARE = 0.05  # what would have less of a say has none
 
-READ_PER_PLACE = 5
-ALWAYS_READ = 20_000
+READ_PER_PLACE = 5  # listeners
+ALWAYS_READ = 20_000  # listeners
 
 
 @dataclass(frozen=True, eq=False)

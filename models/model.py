@@ -74,13 +74,13 @@ class Model:
     genres
         For each cohort the genre in its label, or "".
     directions
-        Shape (A, d), half precision, unit length: where the listeners of each artist are, by the strength of
-        their tastes (`models.directions`). Empty in snapshots of old.
+        Shape (A, d), half precision, unit length: where the listeners of each artist are
+        (`models.directions.directions`). Empty in snapshots of old.
     strength
         log2 of the length of the raw taste of a listener in the middle of the sample: who is more active has
         a longer one. NaN in snapshots of old.
     means
-        Shape (k, d): the mean over members in the sample of their unit tastes, times their strength.
+        Shape (k, d): the mean over members in the sample of unit tastes times `models.directions.activity`.
     validation
         How well the models before it foresaw what listeners discovered
         (`models.quality.validation.Validation.figures`); empty where nobody has discovered anything yet.

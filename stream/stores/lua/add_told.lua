@@ -1,4 +1,4 @@
--- Notes some listeners of a page that is fixed: their feedback counts for the cohort they are in by then.
+-- Notes some listeners of a page that is fixed: their feedback counts for the cohort beside them.
 --
 -- KEYS   1: release:{R}   2: release:{R}:told
 -- ARGV   1: who asks   2: msgpack [listener, cohort, listener, cohort, ...]
