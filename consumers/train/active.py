@@ -46,13 +46,15 @@ class ActiveListeners:
     clicks
         Read, or passed over, so far.
     passed_over
-        Clicks that were not read, because more had come than could be.
+        Those of them that were not looked at, because more had come than could be. Their listeners are
+        asked of Redis while nobody clicks, where ingesters have written them by then.
     """
 
     def __init__(
         self, catalogue: Catalogue, decay: ForwardDecay, recent: RecentListeners, retry: Retry
     ) -> None:
-        self.clicks = self.passed_over = self._made_up_for = 0
+        self.clicks = self.passed_over = 0
+        self._made_up_for, self._remembered_at = 0, -1  # clicks passed over; clicks applied
         self._catalogue = catalogue
         self._decay = decay
         self._recent = recent
@@ -83,10 +85,19 @@ class ActiveListeners:
         return await self._added(clicks)
 
     async def _again(self) -> list[str]:
+        await self._recent.look()
         if self.passed_over > self._made_up_for:
-            self._made_up_for = self.passed_over
+            await self._make_up()
+        return self._recent.again()
+
+    async def _make_up(self) -> None:
+        """Take in those who were passed over: when twice as many may be written, and when all are."""
+        ended, applied = self._recent.quiet >= ENDED, self._recent.applied
+        if applied != self._remembered_at and (ended or applied >= 2 * self._remembered_at):
             await self._recent.remember()
-        return await self._recent.again()
+            self._remembered_at = applied
+        if ended and applied > 0:  # with none applied, ingesters have not begun
+            self._made_up_for, self._remembered_at = self.passed_over, -1
 
     async def _pass_over(self, consumer: Consumer) -> None:
         """Go on near the end where the trainer is far behind: it needs a sample, and the newest clicks."""
@@ -105,6 +116,7 @@ class ActiveListeners:
 
     def _sampled(self, records: list[ConsumerRecord]) -> list[Click]:
         if len(records) > 4 * SAMPLE:
+            self.passed_over += len(records) - 4 * SAMPLE
             records = self._random.sample(records, 4 * SAMPLE)
         # What is no click, the ingester sends to the dead letters.
         clicks, _ = parse_clicks(
@@ -172,12 +184,15 @@ class RecentListeners:
             self._active()
         self._forget_oldest()
 
-    async def again(self) -> list[str]:
-        """Return some to learn from while nobody clicks; none where all have been learned from."""
+    async def look(self) -> None:
+        """Ask how many clicks the ingesters have applied: while they apply some, it is not quiet."""
         applied = sum(int(ingester.get("clicks", 0)) for ingester in await self.ingesters())
         if applied != self.applied:
             self.applied = applied
             self._active()
+
+    def again(self) -> list[str]:
+        """Return some to learn from while nobody clicks; none where all have been learned from."""
         if not self._waiting and self._rounds:
             self._rounds -= 1
             self._waiting = self._random.sample(list(self._recent), len(self._recent))

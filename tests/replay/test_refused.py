@@ -38,11 +38,13 @@ def ingester(settings: Settings, refuses: Callable[[Record], bool]) -> Iterator[
         await consumer.start()
         await sender.start()
         while not stop.is_set():
-            for messages in (await consumer.getmany(timeout_ms=100)).values():
-                records = [Record(m.topic, m.partition, m.offset, m.key, m.value) for m in messages]
-                bad = [DeadLetter(record, Reason.UNKNOWN_SONG, "") for record in records if refuses(record)]
-                await sender.deliver(dead_letter(letter) for letter in bad)
-                await consumer.commit()
+            found = await consumer.getmany(timeout_ms=100)
+            messages = [message for messages in found.values() for message in messages]
+            records = [Record(m.topic, m.partition, m.offset, m.key, m.value) for m in messages]
+            bad = [DeadLetter(record, Reason.UNKNOWN_SONG, "") for record in records if refuses(record)]
+            await sender.deliver(dead_letter(letter) for letter in bad)
+            # A commit speaks for every partition that was read: it waits for the letters of all of them.
+            await consumer.commit()
         await sender.stop()
         await consumer.stop()
 

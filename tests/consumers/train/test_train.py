@@ -10,7 +10,7 @@ import redis
 
 from consumers.ingest.ingester import ingest
 from consumers.ingest.sweep import Sweeper
-from consumers.train import schedule
+from consumers.train import active, schedule
 from consumers.train.trainer import train
 from stream.settings import Settings
 from stream.stores import snapshots
@@ -112,6 +112,18 @@ def test_the_first_model_waits_for_its_listeners_and_says_how_many_it_met(
         log.send("clicks", clicks(LISTENERS[99:100]))
         wait_for(lambda: current(db) == 1, "the first model")
     assert asked(settings, lambda store: store.load(1)).listeners == 100
+
+
+def test_listeners_of_clicks_that_were_passed_over_are_learned_from_once_ingesters_have_written_them(
+    settings: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(active, "SAMPLE", 5)
+    log.send("clicks", clicks())
+    with Running(train, learning(settings, first_model_listeners=len(LISTENERS))):
+        wait_for(lambda: heartbeat(db).get("clicks") == str(len(clicks())), "all clicks looked through")
+        wait_for(lambda: heartbeat(db).get("up_to_date") == "1", "nothing left to learn from")
+        with Running(ingest, settings):
+            wait_for(lambda: current(db) > 0, "a model of all listeners")
 
 
 def test_old_snapshots_go_as_new_ones_come(
