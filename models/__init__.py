@@ -6,6 +6,7 @@ No I/O, no clock, no settings: time is an argument.
 
     listener.py         what a listener is: Click, Listener, Move, Rules
     residents.py        listeners in memory, in columns
+      names.py            names by number
     update.py           what clicks make of listeners
       affinity.py         weights that fade without being rewritten
       taste.py            the sum of what their artists are like
@@ -15,6 +16,7 @@ No I/O, no clock, no settings: time is an argument.
       kmeans.py           River's k-means on a matrix
       cohorts.py          who moves, what sets a cohort apart, its label
       directions.py       where an artist's listeners are
+      neighbours.py       whom its listeners play besides
       cohort_count.py     how many cohorts
       sample.py           a bounded sample of listeners
     model.py            what is learned, as it is published

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_matrix
 
 from models.directions import activity
 from models.model import Model
@@ -34,6 +35,7 @@ LEAST_SCORE = 0.02  # of the best cohort's mean score: no cohort is at 0, where 
 ALIKE = 22.0  # listeners of its own that an artist's being like others is worth at most
 COMMON = 6.0  # power of the share of genres in common
 STAND_FOR_GENRES = 1000  # artists at most: a release is answered at once, and the others add next to nothing
+BESIDE = 1000  # neighbours at most, likewise
 LEAST_SHARE = 0.05  # what would have less of a say has none
 
 READ_PER_PLACE = 5  # listeners
@@ -56,12 +58,24 @@ class Target:
     weights
         How much it relied on each of `artists`; they add up to 1 less what it relied on genres. All alike
         where not given.
+    beside
+        Rows of artists who are neighbours of those it relied on (`Model.neighbours`).
+    adds
+        What playing each of `beside` adds to a listener's score.
     """
 
     vector: Floats
     relied_on: str
     artists: tuple[str, ...]
     weights: tuple[float, ...] = ()
+    beside: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    adds: Floats = field(default_factory=lambda: np.zeros(0))
+
+    def adds_by_row(self, n_artists: int) -> Floats:
+        """Return what playing each artist of the vocabulary adds, shape (A,)."""
+        adds = np.zeros(n_artists)
+        adds[self.beside] = self.adds
+        return adds
 
 
 def aim(
@@ -128,8 +142,14 @@ def aim(
             share = source.worth / whole / len(source.rows)
             weights[model.artists[row]] = weights.get(model.artists[row], 0.0) + share
     vector = sum(source.worth * unit(_mean(model, source.rows, source.weights)) for source in used)
+    beside, adds = _neighbours(model, used, whole)
     return Target(
-        unit(vector), ", ".join(source.name for source in used), tuple(weights), tuple(weights.values())
+        unit(vector),
+        ", ".join(source.name for source in used),
+        tuple(weights),
+        tuple(weights.values()),
+        beside,
+        adds,
     )
 
 
@@ -146,6 +166,15 @@ class _Source:
 def _mean(model: Model, rows: Ints, weights: Floats) -> Floats:
     mean: Floats = weights @ model.towards(rows) / max(float(weights.sum()), 1e-300)
     return mean
+
+
+def _neighbours(model: Model, sources: Sequence[_Source], whole: float) -> tuple[Ints, Floats]:
+    """Return the neighbours of some artists, and what each adds on average over these artists."""
+    rows = np.concatenate([source.rows for source in sources])
+    shares = [source.worth / whole * source.weights / source.weights.sum() for source in sources]
+    added = (csr_matrix(np.concatenate(shares)) @ model.neighbours[rows]).tocsr()
+    most = best_rows(added.data, BESIDE)
+    return added.indices[most].astype(np.int64), added.data[most].astype(np.float64)
 
 
 def _alike(model: Model, name: str, rows: Ints, weights: Floats) -> _Source:
@@ -177,12 +206,13 @@ def rank_cohorts(model: Model, target: Target) -> Floats:
 
     It ranks cohorts, and is no click-through rate: of those who would play, a notification brings a part.
     The share of all listeners who play the artists relied on, times how much higher the mean score of the
-    cohort's members is than everybody's. A score is linear in tastes, so the mean taste has the mean score.
+    cohort's members is than everybody's. A score is linear in tastes and in who plays what, so means have the
+    mean score.
     """
     sizes = model.sizes.astype(np.float64)
     if not target.vector.any():
         return np.zeros(len(sizes))
-    scores = model.means @ target.vector
+    scores = model.means @ target.vector + model.add_neighbours(target.beside, target.adds)[0]
     scores = np.maximum(scores, LEAST_SCORE * scores.max(initial=0.0))
     mean = float(scores @ sizes) / max(float(sizes.sum()), 1.0)
     predicted: Floats = _rate(model, target) * scores / mean if mean > 0 else np.zeros(len(sizes))
@@ -239,9 +269,16 @@ def choose_cohorts(
 
 
 def score_members(
-    model: Model, tastes: npt.NDArray[Real], strengths: npt.NDArray[Real], target: Target
+    model: Model,
+    tastes: npt.NDArray[Real],
+    strengths: npt.NDArray[Real],
+    target: Target,
+    added: npt.NDArray[np.floating] | float = 0.0,
 ) -> npt.NDArray[Real]:
-    """Score listeners for a release: the cosine of taste and release, times how active they are.
+    """Score listeners for a release: how close their taste is, times how active they are, and neighbours.
+
+    The cosine of taste and release times `models.directions.activity`, plus what the neighbours of the
+    release's artists add that they play (`models.neighbours.add_up`).
 
     Parameters
     ----------
@@ -249,6 +286,8 @@ def score_members(
         Shape (n, d), tastes of unit length (`unit`).
     strengths
         Shape (n,), log2 of the lengths of the raw tastes (`models.taste.log_length`).
+    added
+        Shape (n,), what neighbours add.
 
     Returns
     -------
@@ -263,14 +302,16 @@ def score_members(
     array([0. , 1. , 1.2])
     """
     closeness = tastes @ target.vector.astype(tastes.dtype)
-    scores: npt.NDArray[Real] = closeness * activity(strengths, model.strength)
+    by_taste = closeness * activity(strengths, model.strength)
+    scores: npt.NDArray[Real] = (by_taste + added).astype(tastes.dtype)
     return scores
 
 
 def mean_score(model: Model, target: Target) -> float:
     """Return the mean of the scores of all listeners in the sample."""
     sizes = model.sizes.astype(np.float64)
-    return float(model.means @ target.vector @ sizes) / max(float(sizes.sum()), 1.0)
+    by_taste = float(model.means @ target.vector @ sizes) / max(float(sizes.sum()), 1.0)
+    return by_taste + model.add_neighbours(target.beside, target.adds)[1]
 
 
 def best_rows(scores: npt.NDArray[np.floating], number: int) -> Ints:

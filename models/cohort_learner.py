@@ -15,6 +15,7 @@ from models.cohorts import heirs, labels, named_after
 from models.directions import activity, directions
 from models.kmeans import KMeans
 from models.model import HEIRS, Model
+from models.neighbours import neighbours
 from models.sample import Reservoir
 from models.taste import log_length, taste, unit
 from models.vectors import ArtistVectors, procrustes
@@ -332,7 +333,9 @@ class CohortLearner:
             means=np.asarray(members @ active) / np.maximum(sizes, 1)[:, None],
         )
         everyone = np.arange(len(model.artists))
-        return replace(model, directions=directions(held, active, model.towards(everyone)).astype(np.float16))
+        towards = directions(held, active, model.towards(everyone))
+        beside = neighbours(held, active, towards)
+        return replace(model, directions=towards.astype(np.float16), neighbours=beside)
 
     def _described(
         self, model: Model, tastes: Floats, parents: Mapping[str, str], name: Callable[[str], str]

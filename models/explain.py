@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from models.audience import Target
 from models.listener import Listener, Rules
 from models.model import Model
 from models.residents import Residents
@@ -16,7 +17,7 @@ from models.short_term import nearness
 from models.taste import root, taste_sums
 from models.update import update
 
-__all__ = ["Placement", "placement", "pulls"]
+__all__ = ["Placement", "neighbour_pulls", "placement", "pulls"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -61,6 +62,23 @@ def pulls(affinities: Mapping[str, float], model: Model, towards: Floats) -> dic
     found = parts @ towards / length if length > 0 else np.zeros(len(known))
     order = np.argsort(-found, kind="stable")
     return {known[at]: float(found[at]) for at in order}
+
+
+def neighbour_pulls(affinities: Mapping[str, float], model: Model, target: Target) -> dict[str, float]:
+    """Say how much each artist that a listener plays adds to their score as a neighbour of the release's.
+
+    Parameters
+    ----------
+    affinities
+        Artist -> stored weight.
+
+    Returns
+    -------
+    Artist -> what playing it adds, the most first; artists that add nothing are left out.
+    """
+    adds = {model.artists[row]: added for row, added in zip(target.beside, target.adds.tolist(), strict=True)}
+    found = {artist: adds[artist] for artist, weight in affinities.items() if artist in adds and weight > 0}
+    return dict(sorted(found.items(), key=lambda pair: -pair[1]))
 
 
 @dataclass(frozen=True)

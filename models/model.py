@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix
+from scipy.sparse import csc_matrix, csr_matrix
 
 from models.cohorts import settle, standing_out
 from models.taste import idf, unit
@@ -24,6 +24,7 @@ Ints = npt.NDArray[np.int64]
 
 FORMAT = 1
 PARTS = ("data", "indices", "indptr")
+SPARSE = ("holders", "neighbours")
 LISTS = ("artists", "cohort_ids", "labels", "parents", "genres")
 HEIRS = 256
 TRUST = 2.0
@@ -81,6 +82,9 @@ class Model:
         a longer one. NaN in snapshots of old.
     means
         Shape (k, d): the mean over members in the sample of unit tastes times `models.directions.activity`.
+    neighbours
+        Shape (A, A): what playing one artist adds to a listener's score for another
+        (`models.neighbours.neighbours`). Empty in snapshots of old.
     validation
         How well the models before it foresaw what listeners discovered
         (`models.quality.validation.Validation.figures`); empty where nobody has discovered anything yet.
@@ -125,6 +129,7 @@ class Model:
     directions: Halves = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float16))
     strength: float = math.nan
     means: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    neighbours: csr_matrix = field(default_factory=lambda: csr_matrix((0, 0), dtype=np.float32))
     validation: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -132,6 +137,9 @@ class Model:
         empty: tuple[tuple[str, Any], ...] = (("parents", ""), ("named_after", ()), ("genres", ""))
         if not len(self.means):
             object.__setattr__(self, "means", self.centers)
+        if not self.neighbours.shape[0]:
+            none = csr_matrix((len(self.artists), len(self.artists)), dtype=np.float32)
+            object.__setattr__(self, "neighbours", none)
         for name, nothing in empty:
             if not getattr(self, name):
                 object.__setattr__(self, name, (nothing,) * len(self.cohort_ids))
@@ -223,10 +231,11 @@ class Model:
             value = getattr(self, entry.name)
             if isinstance(value, np.ndarray):
                 arrays[entry.name] = value
-            elif entry.name == "holders":
-                arrays |= {f"holders.{part}": getattr(value, part) for part in PARTS}
+            elif entry.name in SPARSE:
+                arrays |= {f"{entry.name}.{part}": getattr(value, part) for part in PARTS}
             else:
                 header[entry.name] = list(value) if isinstance(value, tuple) else value
+        arrays["neighbours.data"] = arrays["neighbours.data"].astype(np.float16)
         header |= {
             "settings": dict(self.settings),
             "heirs": dict(self.heirs),
@@ -251,13 +260,31 @@ class Model:
             values |= {entry.name: arrays[entry.name] for entry in fields(cls) if entry.name in arrays}
             values |= {name: tuple(values[name]) for name in LISTS if name in values}
             values["named_after"] = tuple(map(tuple, values.get("named_after", ())))
-            shape = (len(values["cohort_ids"]), len(values["artists"]))
-            parts = tuple(arrays[f"holders.{part}"] for part in PARTS)
-            model = cls(holders=csr_matrix(parts, shape=shape), **values)
+            n_artists = len(values["artists"])
+            values["holders"] = _sparse(arrays, "holders", (len(values["cohort_ids"]), n_artists))
+            if "neighbours.data" in arrays:
+                values["neighbours"] = _sparse(arrays, "neighbours", (n_artists, n_artists))
+            model = cls(**values)
         except (KeyError, TypeError) as error:
             raise ValueError(f"a model with parts missing or not known: {error}") from error
         model._check()
         return model
+
+    def add_neighbours(self, rows: Ints, adds: Floats) -> tuple[Floats, float]:
+        """Return what neighbours add to the score of a listener on average: of each cohort (k,), and of all.
+
+        Parameters
+        ----------
+        rows, adds
+            Artists, and what playing each of them adds.
+        """
+        by_cohort = np.asarray(self._holders_by_artist[:, rows] @ adds, dtype=np.float64)
+        sizes = np.maximum(self.sizes, 1)
+        return by_cohort / sizes, float(by_cohort.sum() / max(self.sizes.sum(), 1))
+
+    @cached_property
+    def _holders_by_artist(self) -> csc_matrix:
+        return self.holders.tocsc()
 
     @cached_property
     def _sample_counts(self) -> Floats:
@@ -275,3 +302,10 @@ class Model:
         for name in ("labels", "parents", "named_after", "genres"):
             if len(getattr(self, name)) != k:
                 raise ValueError(f"a model with {len(getattr(self, name))} {name} for {k} cohorts")
+
+
+def _sparse(arrays: Mapping[str, npt.NDArray[Any]], name: str, shape: tuple[int, int]) -> csr_matrix:
+    data, indices, indptr = (arrays[f"{name}.{part}"] for part in PARTS)
+    if data.dtype == np.float16:
+        data = data.astype(np.float32)  # sparse matrices of half precision cannot be multiplied
+    return csr_matrix((data, indices, indptr), shape=shape)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from models.listener import REFRESHED, Listener, Move, last_move
 from models.model import Model
+from models.names import Names, text_bytes
 from models.taste import root, taste_sums
 
 __all__ = ["Residents"]
@@ -170,7 +171,7 @@ class Residents:
     def _put(self, row: int, listener: Listener) -> None:
         self.index[listener.user_id] = row
         self.users[row] = listener.user_id
-        self._text_bytes += _size(listener.user_id)
+        self._text_bytes += text_bytes(listener.user_id)
         self.rev[row], self.clicks[row] = listener.rev, listener.clicks
         self.hour[row], self.hour_clicks[row] = listener.hour, listener.hour_clicks
         self.cohort_since[row] = listener.cohort_since
@@ -322,7 +323,7 @@ class Residents:
         for user in users:
             row = self.index.pop(user, None)
             if row is not None:
-                self._text_bytes -= _size(user)
+                self._text_bytes -= text_bytes(user)
                 self.users[row] = ""
                 self.other_offsets.pop(row, None)
                 self._give_back(row)
@@ -378,45 +379,3 @@ class Residents:
     def _give_back(self, row: int) -> None:
         if self._room[row]:
             self._pool_free.setdefault(int(self._room[row]), []).append(int(self.begin[row]))
-
-
-def _size(name: str) -> int:
-    """Estimate the bytes that Python takes for a name."""
-    return 49 + len(name) if name.isascii() else 74 + 2 * len(name)
-
-
-class Names:
-    """Names by number: each gets the next number when it is first met.
-
-    Examples
-    --------
-    >>> names = Names()
-    >>> names.place("ana"), names.place("bo"), names.place("ana"), names.names
-    (0, 1, 0, ['ana', 'bo'])
-    """
-
-    def __init__(self, names: Iterable[str] = ()) -> None:
-        self.names: list[str] = []
-        self.index: dict[str, int] = {}
-        self.nbytes = 0
-        for name in names:
-            self.place(name)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def places(self, names: Sequence[str]) -> Ints:
-        """Return the numbers of names."""
-        found = list(map(self.index.get, names))
-        if None in found:
-            found = list(map(self.place, names))
-        return np.array(found, dtype=np.int64)
-
-    def place(self, name: str) -> int:
-        """Return the number of a name."""
-        place = self.index.get(name)
-        if place is None:
-            self.index[name] = place = len(self.names)
-            self.names.append(name)
-            self.nbytes += _size(name) + 136  # with its number, its dictionary entry, its list's place
-        return place

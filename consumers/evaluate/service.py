@@ -12,6 +12,7 @@ from models.audience import Target, aim, rank_cohorts, score_members
 from models.cohort_learner import CohortLearner
 from models.listener import Click, Listener, Rules
 from models.model import Model
+from models.neighbours import add_up
 from models.residents import Residents
 from models.taste import log_length, unit
 from models.update import update
@@ -124,8 +125,17 @@ class Service:
         raw = self.residents.tastes(np.arange(len(after)))
         self.tastes, self.strengths = unit(raw).astype(np.float32), log_length(raw).astype(np.float32)
         place = {cohort: row for row, cohort in enumerate(self.model.cohort_ids)}
+        self._played = self._plays()
         self.cohorts = np.array([place.get(cohort, -1) for cohort in after.tolist()], dtype=np.int64)
         return self.model
+
+    def _plays(self) -> tuple[Ints, Ints]:
+        """Return the model's rows of what each listener plays, and where each listener's end."""
+        residents, everyone = self.residents, np.arange(len(self.cohorts))
+        places, owner = residents.places(everyone, residents.count[everyone])
+        rows = residents.model_columns(residents.artist[places].astype(np.int64))
+        known = (rows >= 0) & (residents.weight[places] > 0)
+        return rows[known], np.searchsorted(owner[known], np.arange(len(everyone) + 1))
 
     def by_cohort(self, target: Target) -> Floats:
         """Score all listeners for a release by the rate that is predicted for their cohort."""
@@ -137,7 +147,10 @@ class Service:
         scores = np.full(len(self.cohorts), -np.inf)
         placed = np.flatnonzero(self.cohorts >= 0)
         if target.vector.any():
-            scores[placed] = score_members(self.serving, self.tastes[placed], self.strengths[placed], target)
+            added = add_up(target.adds_by_row(len(self.serving.artists)), *self._played)
+            scores[placed] = score_members(
+                self.serving, self.tastes[placed], self.strengths[placed], target, added[placed]
+            )
         return scores
 
     def aim(self, artist: str) -> Target:

@@ -8,10 +8,11 @@ import numpy as np
 
 from consumers.queries.known_listener import KnownListener
 from consumers.queries.placement import Pull, named_pulls
+from consumers.work.member_cache import TOP
 from consumers.work.planner import Draft
 from models.audience import mean_score
 from models.directions import activity
-from models.explain import pulls
+from models.explain import neighbour_pulls, pulls
 from models.model import Model
 from models.taste import log_length, unit
 from stream.connect import AnyRedis
@@ -45,11 +46,14 @@ class WhyAudience:
         cohort's play rate is below what was asked for; "cohort": their cohort's members were not scored;
         "score": others scored higher. Or the reason why nobody at all is told.
     score
-        `closeness` times `activity`; None where they have no taste.
+        `closeness` times `activity`, plus `added`; None where they have no taste.
     closeness
         Cosine of the listener's taste and the release.
     activity
         How much likelier than others they are to play any artist: 1 for a listener in the middle.
+    added
+        What artists add that they play and that are neighbours of the release's: artists whom its listeners
+        play more often than tastes say.
     audience_ends_at
         The lowest score in the audience.
     place, looked_at
@@ -63,6 +67,8 @@ class WhyAudience:
         What the release was known by.
     pulls
         Which artists of theirs make up the closeness, the strongest first.
+    neighbours
+        Which artists of theirs make up `added`, the most first.
     plays_already
         Which of the release's artists they play.
     """
@@ -73,6 +79,7 @@ class WhyAudience:
     score: float | None
     closeness: float | None
     activity: float | None
+    added: float | None
     audience_ends_at: float | None
     place: int | None
     looked_at: int
@@ -85,6 +92,7 @@ class WhyAudience:
     cohorts_looked_at: int
     relied_on: str
     pulls: tuple[Pull, ...]
+    neighbours: tuple[Pull, ...]
     plays_already: tuple[NamedArtist, ...]
 
 
@@ -97,9 +105,13 @@ async def why_audience(
     row = candidates.users.index(user) if user in candidates.users else None
     scores = candidates.scores.astype(float)
     parts = await _parts(redis, model, draft, user)
+    affinities = known.listener.affinities
+    strongest = dict(sorted(affinities.items(), key=lambda pair: -pair[1])[:TOP])
+    neighbours = neighbour_pulls(strongest, model, draft.target)
+    added = sum(neighbours.values())
     rate = draft.play_rate.get(cohort)
     catalogue = Catalogue(redis)
-    plays = [artist for artist in release.artist_ids if known.listener.affinities.get(artist, 0.0) > 0]
+    plays = [artist for artist in release.artist_ids if affinities.get(artist, 0.0) > 0]
     names = await catalogue.names(plays)
     return WhyAudience(
         user_id=user,
@@ -107,9 +119,10 @@ async def why_audience(
         reason="told"
         if user in told
         else _reason(known, release, draft, None if row is None else float(scores[row]), model),
-        score=None if parts is None else round(parts[0] * parts[1], 6),
+        score=None if parts is None else round(parts[0] * parts[1] + added, 6),
         closeness=None if parts is None else round(parts[0], 6),
         activity=None if parts is None else round(parts[1], 6),
+        added=None if parts is None else round(added, 6),
         audience_ends_at=round(float(scores[draft.told[-1]]), 6) if told else None,
         place=None if row is None else _place(draft, row),
         looked_at=len(candidates.users),
@@ -121,7 +134,8 @@ async def why_audience(
         cohorts=len(draft.play_rate),
         cohorts_looked_at=len(draft.chosen),
         relied_on=draft.target.relied_on,
-        pulls=await named_pulls(pulls(known.listener.affinities, model, draft.target.vector), catalogue),
+        pulls=await named_pulls(pulls(affinities, model, draft.target.vector), catalogue),
+        neighbours=await named_pulls(neighbours, catalogue),
         plays_already=tuple(NamedArtist(artist, names[artist]) for artist in plays),
     )
 

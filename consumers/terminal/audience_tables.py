@@ -90,6 +90,7 @@ def show_why_audience(found: WhyAudience) -> None:
             {
                 "score": _score(found),
                 "because of": artists_that_pull(found.pulls) if (found.closeness or 0.0) > NO_SCORE else "",
+                "neighbours": artists_that_pull(found.neighbours) if (found.added or 0.0) > NO_SCORE else "",
                 "place": _place(found),
                 "cohort": _cohort(found),
                 "goes by": found.relied_on.replace("_", " "),
@@ -104,7 +105,8 @@ def _score(found: WhyAudience) -> str:
         return ""
     ends = found.audience_ends_at
     said = f"{found.score:.3f}" + (f"; the audience ends at {ends:.3f}" if ends is not None else "")
-    return f"{said}\ncloseness {found.closeness:.3f} x activity {found.activity:.2f} (usual: 1)"
+    by_taste = f"closeness {found.closeness:.3f} x activity {found.activity:.2f} (usual: 1)"
+    return f"{said}\n{by_taste}" + (f" + neighbours {found.added:.3f}" if found.added else "")
 
 
 def _place(found: WhyAudience) -> str:

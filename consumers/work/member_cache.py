@@ -6,20 +6,26 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
+from models.audience import Target
+from models.model import Model
+from models.names import Names
 from models.taste import log_length, unit
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 
-__all__ = ["MemberCache", "Members"]
+__all__ = ["TOP", "MemberCache", "Members"]
 
 TOLERANCE = 0.05  # of a cohort's size: see `MemberCache._most_stale`
-AT_ONCE = 500  # tastes: a release that comes waits until so many are read, about a millisecond
-TASTES_A_SECOND = 10_000  # read in the background: a tenth of one core
-LIMIT_MB = 1000.0  # 3 million listeners of 64 dimensions
+AT_ONCE = 200  # listeners: a release that comes waits until so many are read, about a millisecond
+LISTENERS_A_SECOND = 10_000  # read in the background: a tenth of one core
+LIMIT_MB = 1000.0  # 2.5 million listeners of 64 dimensions and a dozen artists
+TOP = 200  # artists of a listener, the strongest
+USUAL = 16  # artists of a listener, before it is known
 NAME_BYTES = 80  # of memory for a listener's id and the reference to it
 MB = 1_000_000
 
@@ -36,6 +42,10 @@ class Members:
         Shape (n, d), single precision, unit length.
     strengths
         Shape (n,), single precision, log2 of how long they were before (`models.taste.log_length`).
+    artists
+        Shape (m,): what they play, one listener after the other; numbers in `MemberCache.artists`.
+    ends
+        Shape (n + 1,): listener i plays ``artists[ends[i]:ends[i + 1]]``.
     counted
         Members when they were read, those without a taste included.
     read_at
@@ -45,13 +55,16 @@ class Members:
     users: tuple[str, ...]
     tastes: npt.NDArray[np.float32]
     strengths: npt.NDArray[np.float32]
+    artists: npt.NDArray[np.int32]
+    ends: npt.NDArray[np.int64]
     counted: int
     read_at: float
 
     @property
     def n_bytes(self) -> int:
         """Memory that they take, in bytes."""
-        return self.tastes.nbytes + self.strengths.nbytes + NAME_BYTES * len(self.users)
+        arrays = (self.tastes, self.strengths, self.artists, self.ends)
+        return sum(array.nbytes for array in arrays) + NAME_BYTES * len(self.users)
 
 
 class MemberCache:
@@ -66,6 +79,13 @@ class MemberCache:
         Set while no release is being answered: only then members are read in the background.
     limit_mb
         Memory for members, in MB (10^6 bytes). Cohorts for which there is no room are read for each release.
+
+    Attributes
+    ----------
+    artists
+        The artists that members play, by number.
+    held
+        Cohort -> its members.
     """
 
     def __init__(
@@ -79,6 +99,7 @@ class MemberCache:
         self._cohorts = cohorts
         self._idle = idle
         self._limit = limit_mb * MB
+        self.artists = Names()
         self.held: dict[str, Members] = {}
 
     async def sizes(self, cohorts: Sequence[str]) -> Mapping[str, int]:
@@ -109,7 +130,7 @@ class MemberCache:
                 self._hold(cohort, await self._read(cohort, dims))
 
     async def refresh(self, dims: int) -> None:
-        """Read the cohort that needs it most, then rest for as long as `TASTES_A_SECOND` asks for."""
+        """Read the cohort that needs it most, then rest for as long as `LISTENERS_A_SECOND` asks for."""
         sizes = await self._cohorts.sizes()
         for cohort in [*self.held]:
             if cohort not in sizes or not self.holds(cohort, dims):
@@ -124,7 +145,17 @@ class MemberCache:
         elif self.held:
             cohort = self._most_stale(sizes)
             self._hold(cohort, await self._read(cohort, dims, self._idle))
-            await asyncio.sleep(sizes[cohort] / TASTES_A_SECOND)
+            await asyncio.sleep(sizes[cohort] / LISTENERS_A_SECOND)
+
+    def adds(self, model: Model, target: Target) -> npt.NDArray[np.float32]:
+        """Return what playing each of `artists` adds to a listener's score for a release."""
+        adds = np.zeros(len(self.artists), dtype=np.float32)
+        names = [model.artists[row] for row in target.beside.tolist()]
+        held = [(self.artists.index[name], at) for at, name in enumerate(names) if name in self.artists.index]
+        if held:
+            places, rows = zip(*held, strict=True)
+            adds[list(places)] = target.adds[list(rows)]
+        return adds
 
     def holds(self, cohort: str, dims: int) -> bool:
         """Say whether a cohort's members are at hand, with tastes of these dimensions."""
@@ -152,10 +183,13 @@ class MemberCache:
         return max(self.held, key=staleness)
 
     async def _read(self, cohort: str, dims: int, idle: asyncio.Event | None = None) -> Members:
+        if idle is not None:
+            await idle.wait()
         everyone = (await self._cohorts.everyone([cohort]))[cohort]
         users: list[str] = []
         tastes = [np.zeros((0, dims), dtype=np.float32)]
         strengths = [np.zeros(0, dtype=np.float32)]
+        artists, counts = [np.zeros(0, dtype=np.int32)], []
         for first in range(0, len(everyone), AT_ONCE):
             if idle is not None:
                 await idle.wait()
@@ -163,14 +197,19 @@ class MemberCache:
             users += some
             tastes.append(unit(sums).astype(np.float32))
             strengths.append(log_length(sums).astype(np.float32))
+            played = await self._listeners.artists(some, TOP)
+            counts += [len(theirs) for theirs in played]
+            artists.append(self.artists.places(list(chain.from_iterable(played))).astype(np.int32))
         return Members(
             tuple(users),
             np.concatenate(tastes),
             np.concatenate(strengths),
+            np.concatenate(artists),
+            np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]),
             len(everyone),
             time.monotonic(),
         )
 
 
 def _member_bytes(dims: int) -> int:
-    return 4 * dims + 4 + NAME_BYTES
+    return 4 * (dims + 1 + USUAL) + 8 + NAME_BYTES

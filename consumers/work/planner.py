@@ -21,6 +21,7 @@ from models.audience import (
     score_members,
 )
 from models.model import Model
+from models.neighbours import add_up
 from stream.stores.catalogue import Catalogue
 from stream.stores.opted_out import OptedOut
 from stream.wire.events import Page, Release
@@ -74,14 +75,25 @@ class Candidates:
     scores: npt.NDArray[np.float32]
 
     @classmethod
-    def of(cls, members: Mapping[str, Members], model: Model, target: Target) -> Candidates:
-        """Score the members of cohorts for a release."""
+    def of(
+        cls,
+        members: Mapping[str, Members],
+        model: Model,
+        target: Target,
+        adds: npt.NDArray[np.float32],
+    ) -> Candidates:
+        """Score the members of cohorts for a release; `adds` is `MemberCache.adds`."""
         return cls(
             tuple(members),
             np.cumsum([len(held.users) for held in members.values()]),
             list(itertools.chain.from_iterable(held.users for held in members.values())),
             np.concatenate(
-                [score_members(model, held.tastes, held.strengths, target) for held in members.values()]
+                [
+                    score_members(
+                        model, held.tastes, held.strengths, target, add_up(adds, held.artists, held.ends)
+                    )
+                    for held in members.values()
+                ]
             ),
         )
 
@@ -237,7 +249,7 @@ class Planner:
         members = await self.member_cache.members(chosen, model.n_dims)
         if not any(held.users for held in members.values()):
             return Draft("nobody is placed under this model yet", target, play_rate, chosen)
-        candidates = Candidates.of(members, model, target)
+        candidates = Candidates.of(members, model, target, self.member_cache.adds(model, target))
         best = await self._told(candidates, places - len(told), lookup.opted_out, told)
         if release.max_audience is None:
             best = candidates.at_least(mean_score(model, target), best)

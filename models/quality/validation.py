@@ -7,15 +7,16 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_matrix, csr_matrix
 
-from models.audience import Target, aim, rank_cohorts
+from models.audience import Target, aim, rank_cohorts, score_members
 from models.model import Model
-from models.taste import taste_sums, unit
+from models.neighbours import add_up
+from models.taste import log_length, taste_sums, unit
 
 __all__ = ["ENOUGH", "Comparison", "Discovery", "Foresight", "Validation", "compare", "discoveries"]
 
@@ -92,32 +93,65 @@ class Foresight:
         told = np.full((len(found), 4), np.nan)
         if not found:
             return told
-        raw = taste_sums(*_columns(self.model, [each[:2] for each in found]), self.model.factors)
-        cohorts, own = self.model.assign(raw), unit(raw)
-        tastes, theirs, holders = self._crowd
-        sayings: dict[str, tuple[Target, Floats]] = {}
-        for at, each in enumerate(found):
-            if each.found not in self.model.index or not raw[at].any():
+        finders, crowd = _Listeners(self.model, [each[:2] for each in found]), self._crowd
+        for name, those in _by_artist(found).items():
+            target = aim(self.model, [name]) if name in self.model.index else None
+            if target is None or not target.vector.any():
                 continue
-            if each.found not in sayings:
-                target = aim(self.model, [each.found])
-                sayings[each.found] = target, rank_cohorts(self.model, target)
-            target, rates = sayings[each.found]
-            if target.vector.any():
-                column = self.model.index[each.found]
-                lack = np.ones(len(tastes), dtype=bool)
-                lack[holders.indices[holders.indptr[column] : holders.indptr[column + 1]]] = False
-                told[at, :2] = _place(rates[theirs[lack]], rates[cohorts[at]])
-                told[at, 2:] = _place(tastes[lack] @ target.vector, own[at] @ target.vector)
+            rates, lack = rank_cohorts(self.model, target), ~crowd.play(self.model.index[name])
+            scores, own = crowd.scores(target)[lack], finders.scores(target)
+            by_cohort = rates[crowd.cohorts[lack]]
+            for at in those:
+                if finders.tastes[at].any():
+                    told[at, :2] = _place(by_cohort, rates[finders.cohorts[at]])
+                    told[at, 2:] = _place(scores, own[at])
         return told
 
     @cached_property
-    def _crowd(self) -> tuple[Floats, npt.NDArray[np.int64], csc_matrix]:
-        artists, roots, ends = _columns(self.model, self.crowd)
-        held = csr_matrix((roots, artists, ends), shape=(len(self.crowd), len(self.model.artists)))
-        raw = taste_sums(artists, roots, ends, self.model.factors)
-        placed = raw.any(axis=1)
-        return unit(raw[placed]), self.model.assign(raw[placed]), held[placed].tocsc()
+    def _crowd(self) -> _Listeners:
+        return _Listeners(self.model, self.crowd).placed()
+
+
+class _Listeners:
+    """Listeners as a model sees them."""
+
+    def __init__(self, model: Model, rows: Sequence[tuple[Sequence[str], Sequence[float]]]) -> None:
+        artists, roots, ends = _columns(model, rows)
+        raw = taste_sums(artists, roots, ends, model.factors)
+        self._model = model
+        self.tastes, self.strengths, self.cohorts = unit(raw), log_length(raw), model.assign(raw)
+        self.held = csr_matrix((roots, artists, ends), shape=(len(rows), len(model.artists)))
+
+    def placed(self) -> Self:
+        """Leave out those of whom the model knows nothing."""
+        placed = self.tastes.any(axis=1)
+        self.tastes, self.strengths = self.tastes[placed], self.strengths[placed]
+        self.cohorts, self.held = self.cohorts[placed], self.held[placed]
+        return self
+
+    def play(self, artist: int) -> npt.NDArray[np.bool_]:
+        """Say who plays an artist."""
+        part = slice(self._by_artist.indptr[artist], self._by_artist.indptr[artist + 1])
+        plays = np.zeros(len(self.tastes), dtype=bool)
+        plays[self._by_artist.indices[part]] = True
+        return plays
+
+    def scores(self, target: Target) -> Floats:
+        """Score them for a release."""
+        adds = target.adds_by_row(len(self._model.artists))
+        added = add_up(adds, self.held.indices, self.held.indptr)
+        return score_members(self._model, self.tastes, self.strengths, target, added)
+
+    @cached_property
+    def _by_artist(self) -> csc_matrix:
+        return self.held.tocsc()
+
+
+def _by_artist(found: Sequence[Discovery]) -> dict[str, list[int]]:
+    places: dict[str, list[int]] = {}
+    for at, each in enumerate(found):
+        places.setdefault(each.found, []).append(at)
+    return places
 
 
 def _columns(

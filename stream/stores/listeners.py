@@ -44,7 +44,7 @@ class Listeners:
         self.redis = redis
         self._read, self._write = Script("read_listeners"), Script("write_listeners")
         self._rows, self._places = Script("read_rows"), Script("read_places")
-        self._tastes = Script("read_tastes")
+        self._tastes, self._artists = Script("read_tastes"), Script("read_artists")
 
     def _groups(self, user_ids: Sequence[str]) -> list[list[int]]:
         """Positions that one script may take together: on a cluster those in one slot."""
@@ -109,6 +109,13 @@ class Listeners:
         return [
             ([name.decode() for name in pairs[::2]], [float(weight) for weight in pairs[1::2]])
             for pairs in await self._ask(self._rows, user_ids, top)
+        ]
+
+    async def artists(self, user_ids: Sequence[str], top: int) -> list[list[str]]:
+        """Return the `top` strongest artists of listeners, without those at 0 or below."""
+        return [
+            [artist.decode() for artist in artists]
+            for artists in await self._ask(self._artists, user_ids, top)
         ]
 
     async def tastes(self, user_ids: Sequence[str], dims: int) -> tuple[list[str], npt.NDArray[np.float64]]:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from models.audience import aim, best_rows, choose_cohorts, mean_score, rank_cohorts, score_members
+from models.audience import Target, aim, best_rows, choose_cohorts, mean_score, rank_cohorts, score_members
 from models.directions import ACTIVITY
 from models.model import Model
+from models.neighbours import add_up
 from models.taste import log_length, taste, unit
 from tests.models.worlds import World, rows_of
 
@@ -174,18 +175,23 @@ def test_of_two_who_like_the_same_the_one_who_plays_more_scores_higher(world: Wo
     assert thrice == pytest.approx(3**ACTIVITY * once)
 
 
+def scores_of(world: World, model: Model, target: Target) -> np.ndarray:
+    rows = rows_of(world, model)
+    sums = taste(rows, model.factors)
+    added = add_up(target.adds_by_row(len(model.artists)), rows.indices, rows.indptr)
+    return score_members(model, unit(sums), log_length(sums), target, added)
+
+
 def test_the_mean_score_is_that_of_the_sample(world: World, model: Model) -> None:
-    sums = taste(rows_of(world, model), model.factors)
     target = aim(model, ["s4a2"])
-    scores = score_members(model, unit(sums), log_length(sums), target)
+    scores = scores_of(world, model, target)
     assert mean_score(model, target) == pytest.approx(scores.mean(), rel=0.1)
 
 
 def test_a_cohorts_play_rate_is_in_proportion_to_its_members_mean_score(world: World, model: Model) -> None:
-    sums = taste(rows_of(world, model), model.factors)
     target = aim(model, ["s4a2"])
-    scores = score_members(model, unit(sums), log_length(sums), target)
-    cohorts, rates = model.assign(sums), rank_cohorts(model, target)
+    scores = scores_of(world, model, target)
+    cohorts, rates = model.assign(taste(rows_of(world, model), model.factors)), rank_cohorts(model, target)
     means = np.array([scores[cohorts == row].mean() for row in range(len(rates))])
     assert int(means.argmax()) == int(rates.argmax())
     assert rates.max() / rates.mean() == pytest.approx(means.max() / np.maximum(means, 0.0).mean(), rel=0.2)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -98,5 +100,8 @@ def test_a_model_is_neither_worse_nor_better_than_itself(good: Foresight) -> Non
 
 
 def test_the_scale_of_weights_is_of_no_account(good: Foresight) -> None:
+    # Half-lives later all stored weights are larger; so are lengths, the square roots of their squares.
+    crowd = [(artists, [weight * 2.0**300 for weight in stored]) for artists, stored in good.crowd]
+    later = Foresight(replace(good.model, strength=good.model.strength + 150), crowd)
     scaled = [each._replace(stored=tuple(w * 2.0**300 for w in each.stored)) for each in found(50, 5)]
-    assert np.allclose(good.judge(scaled), good.judge(found(50, 5)))
+    assert np.allclose(later.judge(scaled), good.judge(found(50, 5)))
