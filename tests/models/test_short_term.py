@@ -26,6 +26,13 @@ def test_last_clicks_of_another_scene_outweigh_a_long_history() -> None:
     assert nearness(taste, lately).argmax(axis=1).tolist() == [1]
 
 
+def test_last_clicks_far_from_all_cohorts_move_nobody_to_the_shortest_centre() -> None:
+    centres = np.array([[0.9, 0.0, 0.0], [0.0, 0.1, 0.0]])
+    near = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]) @ centres.T - (centres**2).sum(axis=1) / 2
+    taste, lately = near[:1], near[1:]
+    assert nearness(taste, lately).argmax(axis=1).tolist() == [0]
+
+
 @given(near, near, arrays(np.int64, 5, elements=st.integers(-1, 3)), st.floats(0, 0.2))
 def test_a_listener_settled_stays_while_nothing_is_new(
     taste: np.ndarray, lately: np.ndarray, current: np.ndarray, margin: float
