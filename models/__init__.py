@@ -21,6 +21,7 @@ No I/O, no clock, no settings: time is an argument.
       sample.py           a bounded sample of listeners
     model.py            what is learned, as it is published
     audience.py         who should hear of a release
+      play_rate.py        how likely listeners are to play it
     explain.py          why a listener is in a cohort, or a release suits them
     quality/            how good all of it is
 """

@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 
 from models.directions import activity
 from models.model import Model
+from models.play_rate import times_likelier
 from models.taste import unit
 
 __all__ = [
@@ -20,7 +21,9 @@ __all__ = [
     "best_rows",
     "choose_cohorts",
     "mean_score",
+    "play_rates",
     "rank_cohorts",
+    "relative_by_cohort",
     "score_members",
 ]
 
@@ -68,8 +71,8 @@ class Target:
     relied_on: str
     artists: tuple[str, ...]
     weights: tuple[float, ...] = ()
-    beside: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    adds: Floats = field(default_factory=lambda: np.zeros(0))
+    beside: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64), repr=False)
+    adds: Floats = field(default_factory=lambda: np.zeros(0), repr=False)
 
     def adds_by_row(self, n_artists: int) -> Floats:
         """Return what playing each artist of the vocabulary adds, shape (A,)."""
@@ -205,9 +208,38 @@ def rank_cohorts(model: Model, target: Target) -> Floats:
     """Return each cohort's play rate, shape (k,), 0 to 1: the predicted share of members who play the artist.
 
     It ranks cohorts, and is no click-through rate: of those who would play, a notification brings a part.
-    The share of all listeners who play the artists relied on, times how much higher the mean score of the
-    cohort's members is than everybody's. A score is linear in tastes and in who plays what, so means have the
-    mean score.
+    The share of all listeners who play the artists relied on, times how much likelier members are to take an
+    artist up than others, by `relative_by_cohort`.
+    """
+    relative = relative_by_cohort(model, target)
+    if not relative.any():
+        return relative
+    rates = _rate(model, target) * times_likelier(model.play_rate[1], relative)
+    predicted: Floats = np.where(relative > 0, np.minimum(rates, 1.0), 0.0)
+    return predicted
+
+
+def play_rates(model: Model, target: Target, scores: npt.NDArray[np.floating]) -> Floats:
+    """Return the play rates of listeners, 0 to 1: how likely each is to play the artist, as far as foreseen.
+
+    The share of all listeners who play the artists relied on, times how much likelier a listener of such a
+    score is to take an artist up than others, as those were who discovered artists lately.
+
+    Parameters
+    ----------
+    scores
+        Shape (n,), `score_members`.
+    """
+    mean = mean_score(model, target)
+    relative = scores.astype(np.float64) / mean if mean > 0 else np.ones(len(scores))
+    predicted: Floats = np.minimum(_rate(model, target) * times_likelier(model.play_rate[0], relative), 1.0)
+    return predicted
+
+
+def relative_by_cohort(model: Model, target: Target) -> Floats:
+    """Return the mean score of each cohort's members over that of all listeners, shape (k,).
+
+    A score is linear in tastes and in who plays what, so means have the mean score.
     """
     sizes = model.sizes.astype(np.float64)
     if not target.vector.any():
@@ -215,8 +247,8 @@ def rank_cohorts(model: Model, target: Target) -> Floats:
     scores = model.means @ target.vector + model.add_neighbours(target.beside, target.adds)[0]
     scores = np.maximum(scores, LEAST_SCORE * scores.max(initial=0.0))
     mean = float(scores @ sizes) / max(float(sizes.sum()), 1.0)
-    predicted: Floats = _rate(model, target) * scores / mean if mean > 0 else np.zeros(len(sizes))
-    return np.minimum(predicted, 1.0)
+    relative: Floats = scores / mean if mean > 0 else np.zeros(len(sizes))
+    return relative
 
 
 def _rate(model: Model, target: Target) -> float:

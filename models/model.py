@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy.sparse import csc_matrix, csr_matrix
 
 from models.cohorts import settle, standing_out
+from models.play_rate import PROPORTIONAL
 from models.taste import idf, unit
 
 __all__ = ["FORMAT", "HEIRS", "Model"]
@@ -85,6 +86,9 @@ class Model:
     neighbours
         Shape (A, A): what playing one artist adds to a listener's score for another
         (`models.neighbours.neighbours`). Empty in snapshots of old.
+    play_rate
+        Shape (2, 21): how many times likelier than the average listener to take an artist up those are whose
+        score, or whose cohort's score, is so many times the mean (`models.play_rate.LEVELS`).
     validation
         How well the models before it foresaw what listeners discovered
         (`models.quality.validation.Validation.figures`); empty where nobody has discovered anything yet.
@@ -130,6 +134,7 @@ class Model:
     strength: float = math.nan
     means: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     neighbours: csr_matrix = field(default_factory=lambda: csr_matrix((0, 0), dtype=np.float32))
+    play_rate: Floats = field(default_factory=lambda: np.array([PROPORTIONAL, PROPORTIONAL]))
     validation: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -296,6 +301,7 @@ class Model:
         if len(self.directions):
             expected |= {"directions": (n, d), "means": (k, d)}
         expected |= {"centers": (k, d), "sizes": (k,), "born": (k,)}
+        expected |= {"play_rate": (2, len(PROPORTIONAL))}
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
                 raise ValueError(f"a model whose {name} have shape {getattr(self, name).shape}, not {shape}")

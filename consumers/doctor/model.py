@@ -115,6 +115,8 @@ async def _foresight(redis: AnyRedis, now: float) -> Check | None:
         if discoveries >= FEW
         else f"too few discoveries of an artist to say yet ({discoveries:,.0f})"
     )
+    if "calibration_error" in trainer:
+        found += f"; play rates are off by {100 * float(trainer['calibration_error']):.1f} points"
     if refused := int(trainer.get("refused", 0)):
         found += f"; {refused:,} candidates were worse and not published"
     if discoveries >= JUDGED and lift < BY_CHANCE:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from models.affinity import ACTION_WEIGHTS
 from models.audience import Target, aim, rank_cohorts, score_members
 from models.cohort_learner import CohortLearner
 from models.listener import Click, Listener, Rules
 from models.model import Model
 from models.neighbours import add_up
+from models.quality.live import LiveModel
+from models.quality.validation import before_clicks, discoveries
 from models.residents import Residents
 from models.taste import log_length, unit
 from models.update import update
@@ -60,6 +64,8 @@ class Service:
         Shape (n, d), single precision, unit length, as workers hold them.
     strengths
         Shape (n,), log2 of how long they were before.
+    live
+        The model that serves, and how well it foresaw what listeners discovered.
     flux
         Who changed cohort, model by model.
     """
@@ -77,6 +83,7 @@ class Service:
         self.cohorts: Ints = np.full(n_listeners, -1, dtype=np.int64)
         self.tastes = np.zeros((n_listeners, learner.n_dims), dtype=np.float32)
         self.strengths = np.zeros(n_listeners, dtype=np.float32)
+        self.live = LiveModel()
         self.flux: list[Flux] = []
         self._rules = rules
         self._name = name
@@ -100,18 +107,20 @@ class Service:
         full = before == self._rules.max_artists
         self._met_new_artist[numbers[full | (self.residents.count[numbers] > before)]] = True
         self._known.update(clicks)
-        self._learn(list(clicks), sum(len(own) for own in clicks.values()))
+        self._learn(list(clicks), clicks)
 
     def repeat(self) -> None:
         """Learn from everybody's row once more, as the trainer does while nobody clicks."""
         everyone = self._random.permutation(np.fromiter(self._known, dtype=np.int64)).tolist()
         for start in range(0, len(everyone), SAMPLE):
-            self._learn(everyone[start : start + SAMPLE], 0)
+            self._learn(everyone[start : start + SAMPLE], {})
 
     def publish(self, now: float) -> Model:
         """Let a new model serve, and take all listeners over to it."""
         before = self._cohort_names()
-        self.model = self.learner.snapshot(self.model.version + 1 if self.model else 1, now, self._name)
+        learned = self.learner.snapshot(self.model.version + 1 if self.model else 1, now, self._name)
+        self.model = replace(learned, play_rate=self.live.play_rate, validation=self.live.figures())
+        self.live.serves(self.model)
         everyone = np.array(sorted(self._known), dtype=np.int64)
         for start in range(0, len(everyone), AT_ONCE):
             numbers = everyone[start : start + AT_ONCE]
@@ -173,13 +182,23 @@ class Service:
         found: npt.NDArray[np.str_] = names[self.residents.cohort[: len(self.cohorts)]]
         return found
 
-    def _learn(self, numbers: list[int], clicks: int) -> None:
+    def _learn(self, numbers: list[int], clicks: Mapping[int, Sequence[Click]]) -> None:
         if len(numbers) > SAMPLE:
             numbers = self._random.choice(numbers, SAMPLE, replace=False).tolist()
         names = self.residents.artists.names
         affinities = [self.residents.affinities(number) for number in numbers]
-        rows = [
-            ([names[artist] for artist in own], np.fromiter(own.values(), np.float64, len(own)))
-            for own in affinities
-        ]
-        self.learner.learn_many(rows, numbers, clicks)
+        rows = [([names[artist] for artist in own], list(own.values())) for own in affinities]
+        # Judge first, then learn, as the trainer does.
+        added = [self._added(clicks.get(number, ())) for number in numbers]
+        found = [each for row, new in zip(rows, added, strict=True) for each in discoveries(*row, new)]
+        self.live.see([before_clicks(*row, new) for row, new in zip(rows, added, strict=True)], found)
+        self.learner.learn_many(rows, numbers, sum(map(len, clicks.values())))
+
+    def _added(self, clicks: Sequence[Click]) -> dict[str, float]:
+        """Return what clicks of a listener add to each artist."""
+        added: dict[str, float] = {}
+        for click in clicks:
+            weight = self._rules.decay.stored(ACTION_WEIGHTS[click.action], click.ts)
+            for artist in click.artist_ids:
+                added[artist] = added.get(artist, 0.0) + weight
+        return added

@@ -7,12 +7,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from consumers.queries.audience_why import WhyAudience, why_audience
 from consumers.queries.known_listener import read_known_listener
 from consumers.queries.no_model import no_model
 from consumers.runtime.wiring import Stores
 from consumers.work.member_cache import MemberCache
 from consumers.work.planner import Planner, cut
+from models.audience import Target, play_rates
+from models.model import Model
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.cohorts import Cohorts
@@ -36,11 +40,12 @@ class AudienceCohort:
 
 @dataclass(frozen=True)
 class AudienceListener:
-    """A listener in an audience."""
+    """A listener in an audience, and how likely they are to play the artist, as far as foreseen."""
 
     user_id: str
     cohort_id: str
     score: float
+    play_rate: float
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,8 @@ class Preview:
     relied_on
         What the release is known by.
     play_rate
-        Predicted share of the audience who play the artist, by their cohorts; None where nobody would be
-        told.
+        Predicted share of the audience who play the artist: the mean of its listeners' own play rates; None
+        where nobody would be told.
     planned_in_ms
         How long the plan took.
     cohorts
@@ -117,7 +122,7 @@ async def preview_audience(
     audience = cut(release, model, draft, time.time())
     pages = tuple(audience.pages)
     planned_in_ms = round(1000 * (time.perf_counter() - began), 1)
-    ranked = _ranked(pages)
+    ranked = _ranked(pages, model, draft.target)
     cohorts = await _cohorts(Stores.on(redis, settings).cohorts, audience.play_rate, ranked)
     preview = Preview(
         artist_ids=tuple(release.artist_ids),
@@ -125,7 +130,7 @@ async def preview_audience(
         pages=len(pages),
         reason=audience.reason,
         relied_on=audience.relied_on,
-        play_rate=sum(c.play_rate * c.told for c in cohorts) / len(ranked) if ranked else None,
+        play_rate=sum(listener.play_rate for listener in ranked) / len(ranked) if ranked else None,
         model_version=version,
         planned_in_ms=planned_in_ms,
         cohorts=cohorts,
@@ -147,12 +152,18 @@ def _planner(redis: AnyRedis, settings: Settings) -> Planner:
     )
 
 
-def _ranked(pages: Sequence[Page]) -> list[AudienceListener]:
+def _ranked(pages: Sequence[Page], model: Model, target: Target) -> list[AudienceListener]:
     """Return everybody on some pages, the highest score first."""
     return [
-        AudienceListener(*listener)
+        AudienceListener(user, cohort, score, round(rate, 6))
         for page in pages
-        for listener in zip(page.user_ids, page.cohort_ids, page.scores, strict=True)
+        for user, cohort, score, rate in zip(
+            page.user_ids,
+            page.cohort_ids,
+            page.scores,
+            play_rates(model, target, np.array(page.scores)).tolist(),
+            strict=True,
+        )
     ]
 
 

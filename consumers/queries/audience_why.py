@@ -10,7 +10,7 @@ from consumers.queries.known_listener import KnownListener
 from consumers.queries.placement import Pull, named_pulls
 from consumers.work.member_cache import TOP
 from consumers.work.planner import Draft
-from models.audience import mean_score
+from models.audience import mean_score, play_rates
 from models.directions import activity
 from models.explain import neighbour_pulls, pulls
 from models.model import Model
@@ -54,6 +54,9 @@ class WhyAudience:
     added
         What artists add that they play and that are neighbours of the release's: artists whom its listeners
         play more often than tastes say.
+    listener_play_rate
+        How likely they are to play the artist, by their score and by what listeners of such scores discovered
+        lately.
     audience_ends_at
         The lowest score in the audience.
     place, looked_at
@@ -80,6 +83,7 @@ class WhyAudience:
     closeness: float | None
     activity: float | None
     added: float | None
+    listener_play_rate: float | None
     audience_ends_at: float | None
     place: int | None
     looked_at: int
@@ -123,6 +127,7 @@ async def why_audience(
         closeness=None if parts is None else round(parts[0], 6),
         activity=None if parts is None else round(parts[1], 6),
         added=None if parts is None else round(added, 6),
+        listener_play_rate=None if parts is None else _play_rate(model, draft, parts[0] * parts[1] + added),
         audience_ends_at=round(float(scores[draft.told[-1]]), 6) if told else None,
         place=None if row is None else _place(draft, row),
         looked_at=len(candidates.users),
@@ -138,6 +143,10 @@ async def why_audience(
         neighbours=await named_pulls(neighbours, catalogue),
         plays_already=tuple(NamedArtist(artist, names[artist]) for artist in plays),
     )
+
+
+def _play_rate(model: Model, draft: Draft, score: float) -> float:
+    return round(float(play_rates(model, draft.target, np.array([score]))[0]), 6)
 
 
 def _place(draft: Draft, row: int) -> int:

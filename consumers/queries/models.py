@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from consumers.queries.no_model import no_model
+from models.model import Model
+from models.play_rate import times_likelier
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.snapshots import Snapshots
 from stream.stores.sweeps import Sweep, Sweeps
 
 __all__ = ["ModelContent", "ModelList", "SampledCohort", "Snapshot", "Sweep", "list_models", "read_model"]
+
+
+SCORES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # over the mean, at which a play rate is shown
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,9 @@ class ModelContent:
         How it was learned.
     foresight
         As for a `Snapshot`.
+    play_rate
+        Score over the mean score of all -> how many times likelier than the average listener those of such
+        a score are to take an artist up, as learned from what listeners discovered.
     """
 
     version: int
@@ -91,6 +99,7 @@ class ModelContent:
     cohorts: tuple[SampledCohort, ...]
     settings: Mapping[str, float | str]
     foresight: Mapping[str, float]
+    play_rate: Mapping[str, float]
 
 
 async def list_models(redis: AnyRedis, settings: Settings) -> ModelList:
@@ -141,4 +150,9 @@ async def read_model(redis: AnyRedis, settings: Settings, version: int | None) -
         cohorts=tuple(SampledCohort(c, label, int(size), float(born)) for c, label, size, born in cohorts),
         settings=dict(model.settings),
         foresight=dict(model.validation),
+        play_rate={f"{score:g}": round(times, 3) for score, times in _play_rate(model)},
     )
+
+
+def _play_rate(model: Model) -> Iterator[tuple[float, float]]:
+    return zip(SCORES, times_likelier(model.play_rate[0], SCORES).tolist(), strict=True)

@@ -72,9 +72,11 @@ def _show_cohorts(console: Console, found: Preview) -> None:
 def _show_first(console: Console, found: Preview) -> None:
     if not found.first:
         return
-    table = listing(Column("first listeners"), Column("cohort"), Column("score", right=True))
+    numbers = (Column(name, right=True) for name in ("score", "play rate"))
+    table = listing(Column("first listeners"), Column("cohort"), *numbers)
     for listener in found.first:
-        table.add_row(Text(listener.user_id), listener.cohort_id, f"{listener.score:.3f}")
+        rate = percent(listener.play_rate)
+        table.add_row(Text(listener.user_id), listener.cohort_id, f"{listener.score:.3f}", rate)
     console.print()
     console.print(table)
 
@@ -89,6 +91,7 @@ def show_why_audience(found: WhyAudience) -> None:
         facts(
             {
                 "score": _score(found),
+                "play rate": _play_rate(found),
                 "because of": artists_that_pull(found.pulls) if (found.closeness or 0.0) > NO_SCORE else "",
                 "neighbours": artists_that_pull(found.neighbours) if (found.added or 0.0) > NO_SCORE else "",
                 "place": _place(found),
@@ -107,6 +110,12 @@ def _score(found: WhyAudience) -> str:
     said = f"{found.score:.3f}" + (f"; the audience ends at {ends:.3f}" if ends is not None else "")
     by_taste = f"closeness {found.closeness:.3f} x activity {found.activity:.2f} (usual: 1)"
     return f"{said}\n{by_taste}" + (f" + neighbours {found.added:.3f}" if found.added else "")
+
+
+def _play_rate(found: WhyAudience) -> str:
+    if found.listener_play_rate is None:
+        return ""
+    return f"{percent(found.listener_play_rate)}: how likely they are to play the artist"
 
 
 def _place(found: WhyAudience) -> str:

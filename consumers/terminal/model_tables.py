@@ -85,6 +85,7 @@ def show_model(found: ModelContent) -> None:
                 f"{counted(len(found.cohorts), 'cohort')}",
                 "learned": _settings(found.settings),
                 "foresaw": _foresaw(found.foresight),
+                "play rate": _play_rate(found),
                 "checksum": "right",
             }
         )
@@ -111,6 +112,13 @@ def _settings(settings: Mapping[str, float | str]) -> str:
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in settings.items()
     )
+
+
+def _play_rate(found: ModelContent) -> str:
+    likelier = ", ".join(f"{times:.1f} at {score} x" for score, times in found.play_rate.items())
+    error = found.foresight.get("calibration_error")
+    said = f"\ncalibration error {error:.3f}" if error is not None else ""
+    return f"times likelier than the average listener, by score over the mean score:\n{likelier}{said}"
 
 
 def _foresaw(foresight: Mapping[str, float]) -> str:

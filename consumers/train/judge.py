@@ -7,29 +7,31 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from zlib import crc32
 
+import numpy as np
+import numpy.typing as npt
+
 from consumers.train.schedule import Candidate
 from models.model import Model
 from models.quality.change import moved
 from models.quality.drift import Drift
+from models.quality.live import LiveModel
 from models.quality.validation import (
     ENOUGH,
     Comparison,
     Discovery,
     Foresight,
-    Validation,
+    before_clicks,
     compare,
     discoveries,
 )
 
 __all__ = ["Judge"]
 
-CROWD = 512  # listeners among whom the one who discovers is ranked
-ENOUGH_CROWD = 200
 HOLDOUT = 20  # one listener in so many is not learned from: they judge
 HOLDOUT_FROM = 2000  # listeners in the sample: of fewer everybody is learned from
-AT_ONCE = 50  # discoveries judged of a batch: some 10 ms
 REMEMBERED = 2000  # discoveries of those held out
 
+Floats = npt.NDArray[np.float64]
 Row = tuple[Sequence[str], Sequence[float]]
 
 
@@ -37,11 +39,8 @@ class Judge:
     """Looks at discoveries before the learner does."""
 
     def __init__(self) -> None:
-        self._running = Validation()
-        self._crowd: deque[Row] = deque(maxlen=CROWD)
+        self._live = LiveModel()
         self._held_out: deque[Discovery] = deque(maxlen=REMEMBERED)
-        self._live: Foresight | None = None
-        self._model: Model | None = None
         self._ranks, self._distortion = Drift(better=1), Drift(better=-1)
 
     def holds_out(self, user_id: str, listeners: int) -> bool:
@@ -65,19 +64,14 @@ class Judge:
         Whether the model has begun to foresee worse.
         """
         found: list[Discovery] = []
+        before: list[Row] = []
         for user, (artists, stored) in zip(users, rows, strict=True):
             new = discoveries(artists, stored, added.get(user, {}))
             found += new
+            before.append(before_clicks(artists, stored, added.get(user, {})))
             if _may_judge(user):
                 self._held_out.extend(new)
-        self._crowd.extend(rows)
-        if self._live is None:
-            self.renew()
-        if self._live is None or not found:
-            return False
-        judged = self._live.judge(found[:AT_ONCE])
-        self._running.add(judged)
-        return self._ranks.watch(rank for rank in judged[:, 2].tolist() if not math.isnan(rank))
+        return self._ranks.watch(self._live.see(before, found).tolist())
 
     def distorted(self, distortion: float) -> bool:
         """Say whether listeners have begun to be farther from their cohorts' centres than they were."""
@@ -90,11 +84,11 @@ class Judge:
     @property
     def judges(self) -> bool:
         """Whether the listeners held out have discovered enough to compare models by."""
-        return self._live is not None and len(self._held_out) >= ENOUGH
+        return self._live.foresight is not None and len(self._held_out) >= ENOUGH
 
     def candidate(self, model: Model, *, trial: bool) -> Candidate:
         """Say all that is to be known of a candidate beside the model that serves."""
-        live = self._model
+        live = self._live.model
         if live is None:
             return Candidate(self.compare(model))
         return Candidate(
@@ -106,34 +100,38 @@ class Judge:
 
     def trial(self, candidate: Model) -> Comparison | None:
         """Compare its cohorts with the live model's, where it has more of them; else None."""
-        if self._model is None or len(candidate.cohort_ids) <= len(self._model.cohort_ids):
+        live = self._live.model
+        if live is None or len(candidate.cohort_ids) <= len(live.cohort_ids):
             return None
         return self._compare(candidate, "cohort")
 
     def _compare(self, candidate: Model, by: str) -> Comparison:
-        if self._live is None:
+        live = self._live.foresight
+        if live is None:
             return Comparison(0, 0.0, math.inf)
-        return compare(Foresight(candidate, self._live.crowd), self._live, list(self._held_out), by)
+        return compare(Foresight(candidate, live.crowd), live, list(self._held_out), by)
 
     @property
     def judged(self) -> int | None:
         """The version that is judged, and candidates are compared with; None before the first."""
-        return self._model.version if self._model else None
+        return self._live.model.version if self._live.model else None
 
     def serves(self, model: Model) -> None:
         """Judge this model from now on."""
-        self._model = model
-        self._live = None
-        self.renew()
+        self._live.serves(model)
 
     def renew(self) -> None:
         """Rank among those who clicked lately from now on."""
-        if self._model is not None and len(self._crowd) >= ENOUGH_CROWD:
-            self._live = Foresight(self._model, list(self._crowd))
+        self._live.renew()
+
+    @property
+    def play_rate(self) -> Floats:
+        """How play rates go with scores, as far as discoveries have shown (`Model.play_rate`)."""
+        return self._live.play_rate
 
     def figures(self) -> dict[str, float]:
         """Return the running measure (`models.quality.validation.Validation.figures`)."""
-        return self._running.figures()
+        return self._live.figures()
 
 
 def _may_judge(user_id: str) -> bool:

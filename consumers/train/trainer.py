@@ -202,7 +202,10 @@ class Trainer:
         )
 
     async def _publish(self, model: Model, reason: Reason) -> None:
-        await self._publisher.publish(dataclasses.replace(model, validation=self._judge.figures()), reason)
+        learned = dataclasses.replace(
+            model, validation=self._judge.figures(), play_rate=self._judge.play_rate
+        )
+        await self._publisher.publish(learned, reason)
         self._newest = model.version
         if await self._retry("asking what serves", self._snapshots.current) == model.version:
             self._judge.serves(model)

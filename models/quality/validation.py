@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Self
@@ -13,14 +13,27 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_matrix, csr_matrix
 
-from models.audience import Target, aim, rank_cohorts, score_members
+from models.audience import Target, aim, mean_score, relative_by_cohort, score_members
 from models.model import Model
 from models.neighbours import add_up
+from models.play_rate import PROPORTIONAL, PlayRateLearner
 from models.taste import log_length, taste_sums, unit
 
-__all__ = ["ENOUGH", "Comparison", "Discovery", "Foresight", "Validation", "compare", "discoveries"]
+__all__ = [
+    "ENOUGH",
+    "Comparison",
+    "Discovery",
+    "Foresight",
+    "Sight",
+    "Validation",
+    "before_clicks",
+    "compare",
+    "discoveries",
+    "places",
+]
 
 Floats = npt.NDArray[np.float64]
+Row = tuple[Sequence[str], Sequence[float]]
 
 AUDIENCE = 0.05
 WINDOW = 5000  # discoveries
@@ -56,10 +69,59 @@ def discoveries(
     [Discovery(artists=('ana',), stored=(4.0,), found='bo')]
     """
     held = dict(zip(artists, stored, strict=True))
-    new = [a for a, weight in added.items() if held.get(a, 0.0) <= weight * (1 + SAME) and weight > 0]
-    before = {a: weight - added.get(a, 0.0) for a, weight in held.items() if a not in new}
-    before = {a: weight for a, weight in before.items() if weight > 0}
-    return [Discovery(tuple(before), tuple(before.values()), found) for found in new] if before else []
+    new = [a for a, weight in added.items() if weight > 0 and _is_all(held.get(a, 0.0), weight)]
+    before = before_clicks(artists, stored, added)
+    return [Discovery(tuple(before[0]), tuple(before[1]), found) for found in new] if before[0] else []
+
+
+def before_clicks(artists: Sequence[str], stored: Sequence[float], added: Mapping[str, float]) -> Row:
+    """Return a listener's row as it was before these clicks; the parameters are those of `discoveries`.
+
+    Examples
+    --------
+    >>> before_clicks(["ana", "bo"], [5.0, 1.0], added={"ana": 1.0, "bo": 1.0})
+    (['ana'], [4.0])
+    """
+    before = {
+        artist: weight - added.get(artist, 0.0)
+        for artist, weight in zip(artists, stored, strict=True)
+        if not _is_all(weight, added.get(artist, 0.0))
+    }
+    liked = {artist: weight for artist, weight in before.items() if weight > 0}
+    return list(liked), list(liked.values())
+
+
+def _is_all(held: float, added: float) -> bool:
+    return held <= added * (1 + SAME)
+
+
+class Sight(NamedTuple):
+    """A discovery as a model sees it; scores are over the mean score of all listeners.
+
+    Attributes
+    ----------
+    at
+        Which discovery.
+    own, crowd
+        The discoverer's score, and those of the crowd who lack the artist.
+    own_cohort, crowd_cohorts
+        The same by the mean scores of their cohorts.
+    """
+
+    at: int
+    own: float
+    crowd: Floats
+    own_cohort: float
+    crowd_cohorts: Floats
+
+
+def places(sights: Iterable[Sight], number: int) -> Floats:
+    """Say where `number` discoverers stood, shape (number, 4): see `Foresight.judge`."""
+    told = np.full((number, 4), np.nan)
+    for sight in sights:
+        told[sight.at, :2] = _place(sight.crowd_cohorts, sight.own_cohort)
+        told[sight.at, 2:] = _place(sight.crowd, sight.own)
+    return told
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +139,25 @@ class Foresight:
     model: Model
     crowd: Sequence[tuple[Sequence[str], Sequence[float]]]
 
+    def sights(self, found: Sequence[Discovery]) -> Iterator[Sight]:
+        """Look at discoveries by the model; what it could not foresee is left out.
+
+        That is where it did not know the artist, or nothing of what the listener played.
+        """
+        if not found:
+            return
+        finders, crowd = _Listeners(self.model, [each[:2] for each in found]), self._crowd
+        for name, those in _by_artist(found).items():
+            target = aim(self.model, [name]) if name in self.model.index else None
+            if target is None or not target.vector.any() or (mean := mean_score(self.model, target)) <= 0:
+                continue
+            relative, lack = relative_by_cohort(self.model, target), ~crowd.play(self.model.index[name])
+            scores, own = crowd.scores(target)[lack] / mean, finders.scores(target) / mean
+            by_cohort = relative[crowd.cohorts[lack]]
+            for at in those:
+                if finders.tastes[at].any() and len(scores):
+                    yield Sight(at, own[at], scores, relative[finders.cohorts[at]], by_cohort)
+
     def judge(self, found: Sequence[Discovery]) -> Floats:
         """Say where each listener stood before the discovery, among those of the crowd who lack the artist.
 
@@ -90,22 +171,7 @@ class Foresight:
         -----
         The mean of the shares is the area under the ROC curve; the mean of the audiences over 0.05 the lift.
         """
-        told = np.full((len(found), 4), np.nan)
-        if not found:
-            return told
-        finders, crowd = _Listeners(self.model, [each[:2] for each in found]), self._crowd
-        for name, those in _by_artist(found).items():
-            target = aim(self.model, [name]) if name in self.model.index else None
-            if target is None or not target.vector.any():
-                continue
-            rates, lack = rank_cohorts(self.model, target), ~crowd.play(self.model.index[name])
-            scores, own = crowd.scores(target)[lack], finders.scores(target)
-            by_cohort = rates[crowd.cohorts[lack]]
-            for at in those:
-                if finders.tastes[at].any():
-                    told[at, :2] = _place(by_cohort, rates[finders.cohorts[at]])
-                    told[at, 2:] = _place(scores, own[at])
-        return told
+        return places(self.sights(found), len(found))
 
     @cached_property
     def _crowd(self) -> _Listeners:
@@ -182,26 +248,51 @@ class Validation:
     Examples
     --------
     >>> running = Validation()
-    >>> running.add(np.array([[0.9, 1.0, 0.99, 1.0], [0.5, 0.0, 0.75, 0.0]]))
+    >>> crowd = np.arange(100.0)
+    >>> running.add([Sight(0, 98.5, crowd, 49.5, crowd), Sight(1, 49.5, crowd, 49.5, crowd)]).tolist()
+    [[0.495, 0.0, 0.985, 1.0], [0.495, 0.0, 0.495, 0.0]]
     >>> running.figures()["auc_cohort"], running.figures()["lift_listener"]
-    (0.7, 10.0)
+    (0.495, 10.0)
     """
 
     NAMES = ("auc_cohort", "lift_cohort", "auc_listener", "lift_listener")
 
-    def __init__(self) -> None:
+    def __init__(self, play_rate: Floats | None = None) -> None:
         self._judged: deque[Floats] = deque(maxlen=WINDOW)
+        curves = (PROPORTIONAL, PROPORTIONAL) if play_rate is None else play_rate
+        self._by_listener, self._by_cohort = map(PlayRateLearner, curves)
 
-    def add(self, judged: Floats) -> None:
-        """Count what `Foresight.judge` said, shape (n, 4); what it could not judge is left out."""
-        self._judged.extend(judged[~np.isnan(judged[:, 0])])
+    @property
+    def discoveries(self) -> int:
+        """How many the measure is over."""
+        return len(self._judged)
+
+    @property
+    def play_rate(self) -> Floats:
+        """Shape (2, 21), as in `Model.play_rate`."""
+        return np.array([self._by_listener.curve, self._by_cohort.curve])
+
+    def add(self, sights: Iterable[Sight]) -> Floats:
+        """Count discoveries; return where discoverers stood, shape (n, 4), as `Foresight.judge` does."""
+        seen = list(sights)
+        judged = places((sight._replace(at=at) for at, sight in enumerate(seen)), len(seen))
+        self._judged.extend(judged)
+        for sight in seen:
+            self._by_listener.see(sight.own, sight.crowd)
+            self._by_cohort.see(sight.own_cohort, sight.crowd_cohorts)
+        return judged
 
     def figures(self) -> dict[str, float]:
-        """Return AUC and lift at 5 %, by cohort and listener by listener, and over how many discoveries."""
+        """Return AUC and lift at 5 %, by cohort and listener by listener, and over how many discoveries.
+
+        With ``calibration_error``, that of listeners' play rates, once there are discoveries enough to say.
+        """
         if not self._judged:
             return {}
         means = np.mean(self._judged, axis=0) / (1, AUDIENCE, 1, AUDIENCE)
         found = {name: round(mean, 4) for name, mean in zip(self.NAMES, means.tolist(), strict=True)}
+        if (error := self._by_listener.error) is not None:
+            found["calibration_error"] = round(error, 4)
         return {**found, "discoveries": len(self._judged)}
 
 

@@ -115,7 +115,7 @@ def test_the_trainer_does_not_publish_what_is_worse(
 ) -> None:
     monkeypatch.setattr(judging, "HOLDOUT", 1)
     monkeypatch.setattr(judging, "HOLDOUT_FROM", 10**9)  # all judge, and all are learned from
-    monkeypatch.setattr(judging, "ENOUGH_CROWD", 50)
+    monkeypatch.setattr("models.quality.live.ENOUGH_CROWD", 50)
     monkeypatch.setattr("models.quality.validation.ENOUGH", 60)
     honest = CohortLearner.snapshot
 

@@ -63,7 +63,7 @@ def test_a_skip_is_no_discovery() -> None:
 
 def test_who_discovers_within_the_scene_was_ranked_high(good: Foresight) -> None:
     running = Validation()
-    running.add(good.judge(found(200, 3)))
+    running.add(good.sights(found(200, 3)))
     figures = running.figures()
     assert figures["auc_cohort"] > 0.85
     assert figures["auc_listener"] > 0.85
@@ -73,15 +73,15 @@ def test_who_discovers_within_the_scene_was_ranked_high(good: Foresight) -> None
 
 def test_who_discovers_at_random_is_ranked_in_the_middle(poor: Foresight) -> None:
     running = Validation()
-    running.add(poor.judge(found(300, 3)))
+    running.add(poor.sights(found(300, 3)))
     assert abs(running.figures()["auc_listener"] - 0.5) < 0.1
 
 
 def test_an_artist_nobody_knew_is_not_judged(good: Foresight) -> None:
-    judged = good.judge([Discovery(("s0 a1",), (1.0,), "new"), Discovery(("new",), (1.0,), "s0 a1")])
-    assert np.isnan(judged).all()
+    unknown = [Discovery(("s0 a1",), (1.0,), "new"), Discovery(("new",), (1.0,), "s0 a1")]
+    assert np.isnan(good.judge(unknown)).all()
     running = Validation()
-    running.add(judged)
+    running.add(good.sights(unknown))
     assert running.figures() == {}
 
 
