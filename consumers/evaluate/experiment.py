@@ -36,7 +36,7 @@ from models.quality.evaluation import Holdout, Quality, lift_by_group, measure
 from models.taste import unit
 from stream.settings import Settings
 
-__all__ = ["SHARES", "Cohort", "Contender", "Experiment", "Served", "Watch"]
+__all__ = ["SHARES", "Artist", "Cohort", "Contender", "Experiment", "Served", "Watch"]
 
 Floats = npt.NDArray[np.float64]
 Watch = Callable[[str, float, float], object]
@@ -70,6 +70,24 @@ class Contender:
     ours: bool
     quality: Quality
     variant: str = ""
+
+
+@dataclass(frozen=True)
+class Artist:
+    """One artist that is asked about.
+
+    Attributes
+    ----------
+    listeners
+        Who are known to play it.
+    pairs
+        Listeners to be found.
+    """
+
+    artist_id: str
+    name: str
+    listeners: int
+    pairs: int
 
 
 @dataclass(frozen=True)
@@ -158,6 +176,14 @@ class Experiment:
         self._seed = seed
         self._name = name
         self._watch = watch
+
+    def artists(self) -> tuple[Artist, ...]:
+        """Return the artists that are asked about, in the order of what is measured of each."""
+        split, ids = self._split.holdout, self._log.artists
+        known, held = (np.diff(part.indptr).tolist() for part in split.by_artist)
+        return tuple(
+            Artist(ids[at], self._name(ids[at]), known[at], held[at]) for at in split.artists.tolist()
+        )
 
     def learned(self, n_cohorts: int) -> Service:
         """Return Refrain as it is after all known clicks."""

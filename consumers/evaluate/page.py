@@ -8,9 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from consumers.evaluate.experiment import SHARES
 from consumers.evaluate.installed import EXTRA
-from consumers.evaluate.result import Result
-from consumers.terminal.evaluation_tables import about, caution, decimals, missing_in_words
+from consumers.evaluate.result import AT, Result
+from consumers.terminal.evaluation_tables import about, comparison_in_words, decimals, missing_in_words
 from consumers.terminal.format import ago, percent
 from models.quality.evaluation import Estimate
 from stream.errors import WrongUse
@@ -18,6 +21,8 @@ from stream.errors import WrongUse
 __all__ = ["can_draw", "write_page"]
 
 TEMPLATE = Path(__file__).with_name("page.html")
+AHEAD = "lift of Refrain, audience / lift of this one"
+SHOWN = 8  # artists on either side
 NEEDS = ("jinja2", "sklearn", "vl_convert")
 
 
@@ -51,12 +56,15 @@ def write_page(result: Result, path: Path) -> None:
         title="How well releases find their listeners",
         files=[Path(name).name for name in result.files],
         tiles=_tiles(result),
-        caution=caution(result),
+        caution=result.caution,
+        compared=comparison_in_words(result),
         about=about(result),
         wanted=best.wanted,
-        shares=[f"{100 * reach.share:g} %" for reach in best.contenders[0].quality.reach],
+        shares=[f"{100 * share:g} %" for share in SHARES],
         figures=_figures(result),
         missing=missing_in_words(result),
+        rival=result.rival.name,
+        artists=_artists(result),
         cohorts=_cohorts(result),
         pictures=pictures(result),
         library=vl_convert.javascript_bundle(),  # type: ignore[call-arg]  # its stub forgets the default
@@ -82,8 +90,8 @@ def _tiles(result: Result) -> list[tuple[str, str]]:
 
 
 def _figures(result: Result) -> dict[str, list[dict[str, Any]]]:
-    entries = (*result.best.contenders, *result.baselines)
-    return {
+    entries = (result.audience, *result.others)
+    found = {
         measure: [
             {
                 "name": entry.name,
@@ -94,6 +102,38 @@ def _figures(result: Result) -> dict[str, list[dict[str, Any]]]:
             for entry in entries
         ]
         for measure in ("lift", "precision", "recall")
+    }
+    found[AHEAD] = [
+        {"name": entry.name, "ours": entry.ours, "cells": [_ratio(a.ratio) for a in result.ahead[entry.name]]}
+        for entry in result.others
+    ]
+    return found
+
+
+def _ratio(figure: Estimate | None) -> tuple[str, str]:
+    return _cell(figure, "lift") if figure else ("", "")
+
+
+def _artists(result: Result) -> dict[str, list[dict[str, Any]]]:
+    """Artists of whom the audience finds the most listeners that the rival does not, and the reverse."""
+    ours, theirs = (entry.quality.found[:, AT] for entry in (result.audience, result.rival))
+    more = ours - theirs
+    order = np.argsort(-more, kind="stable").tolist()
+    chosen = {
+        "Ahead most": [row for row in order[:SHOWN] if more[row] > 0],
+        "Behind most": [row for row in order[: -SHOWN - 1 : -1] if more[row] < 0],
+    }
+    return {
+        title: [
+            {
+                "name": result.asked[row].name,
+                "pairs": f"{result.asked[row].pairs:,}",
+                "found": [f"{ours[row]:.0f}", f"{theirs[row]:.0f}", f"{more[row]:+.0f}"],
+            }
+            for row in rows
+        ]
+        for title, rows in chosen.items()
+        if rows
     }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consumers.evaluate.experiment import Cohort, Contender, Served
-from consumers.evaluate.result import Result
+from consumers.evaluate.result import AT, Result
 from models.quality.evaluation import GAIN_AT
 from models.taste import unit
 
@@ -18,7 +18,6 @@ Spec = dict[str, Any]
 Floats = npt.NDArray[np.float64]
 
 GAIN_TO = 0.5
-AT = 1  # which audience pictures are about: 5 %
 WIDE, NARROW = (1000, 520), (330, 520)  # pixels, for which labels on the plane are chosen
 LETTER = (6.4, 13)  # pixels
 NEIGHBOURS = 8
@@ -27,10 +26,12 @@ FEWEST_FOR_PLANE = 4
 
 def pictures(result: Result) -> dict[str, Spec]:
     """Return the pictures by name."""
-    entries = (*result.best.contenders, *result.baselines)
+    entries = (result.audience, *result.others)
     drawn = {
         "gain": _gain(entries),
         "lifts": _lifts(entries),
+        "ahead": _ahead(result),
+        "artists": _artists(result),
         "by_cohort": _bars(result.best, "lift"),
         "sizes": _bars(result.best, "members"),
     }
@@ -136,6 +137,101 @@ def _lifts(entries: tuple[Contender, ...]) -> Spec:
             },
         ],
     )
+
+
+def _ahead(result: Result) -> Spec:
+    """Ratios of the audience's lift to each other's, with their intervals."""
+    values = [
+        {
+            "who": name,
+            "ratio": ratio.value,
+            "low": ratio.low,
+            "high": ratio.high,
+            "says": f"{ratio.value:.2f}  ({ratio.low:.2f} to {ratio.high:.2f})",
+            "ahead": advantages[AT].sign >= 0,
+        }
+        for name, advantages in result.ahead.items()
+        if (ratio := advantages[AT].ratio)
+    ]
+    y = {"field": "who", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 170}}
+    color = {"condition": {"test": "datum.ahead", "value": "accent"}, "value": "muted"}
+    x = {
+        "field": "ratio",
+        "type": "quantitative",
+        "scale": {"type": "log", "nice": False},
+        "axis": {"values": [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64], "format": "~g"},
+        "title": "lift of Refrain, audience / lift of this one",
+    }
+    bare = {"type": "quantitative"}
+    says = {"text": {"field": "says"}, "y": y}
+    return _spec(
+        values,
+        30 * len(values) + 50,
+        layer=[
+            {
+                "mark": {"type": "rule", "strokeDash": [4, 4], "color": "ink"},
+                "data": {"values": [{"even": 1}]},
+                "encoding": {"x": {"field": "even", **bare}},
+            },
+            {
+                "mark": {"type": "rule", "strokeWidth": 3},
+                "encoding": {
+                    "x": {"field": "low", **bare, "scale": x["scale"]},
+                    "x2": {"field": "high"},
+                    "y": y,
+                    "color": color,
+                },
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1},
+                "encoding": {"x": x, "y": y, "color": color},
+            },
+            {
+                "mark": {"type": "text", "align": "left", "dx": 14, "color": "ink", "fontSize": 12},
+                "encoding": says | {"x": {"field": "high", **bare}},
+            },
+        ],
+    )
+
+
+def _artists(result: Result) -> Spec:
+    """A point for each artist: the rival's lift and the audience's."""
+    rival = result.rival
+    ours, theirs = (
+        entry.quality.lift_by_artist[:, AT].round(2).tolist() for entry in (result.audience, rival)
+    )
+    values = [
+        {"artist": artist.name, "pairs": artist.pairs, "ours": here, "theirs": there}
+        for artist, here, there in zip(result.asked, ours, theirs, strict=True)
+    ]
+    most = max(*ours, *theirs, 1.0)
+    lift = {"type": "quantitative", "scale": {"domain": [0, most]}}
+    line = {
+        "mark": {"type": "line", "strokeDash": [4, 4], "color": "ink"},
+        "data": {"values": [{"at": 0}, {"at": most}]},
+        "encoding": {"x": {"field": "at", **lift}, "y": {"field": "at", **lift}},
+    }
+    points = {
+        "mark": {"type": "circle", "color": "accent", "opacity": 0.45},
+        "encoding": {
+            "x": {"field": "theirs", "title": f"lift of {rival.name}", **lift},
+            "y": {"field": "ours", "title": f"lift of {result.audience.name}", **lift},
+            "size": {
+                "field": "pairs",
+                "type": "quantitative",
+                "title": "to be found",
+                "scale": {"range": [15, 500]},
+                "legend": {"orient": "top", "symbolType": "circle", "tickCount": 3},
+            },
+            "tooltip": [
+                {"field": "artist"},
+                {"field": "pairs", "title": "to be found"},
+                {"field": "ours", "title": result.audience.name, "format": ".1f"},
+                {"field": "theirs", "title": rival.name, "format": ".1f"},
+            ],
+        },
+    }
+    return _spec(values, 460, layer=[points, line])
 
 
 def _bars(served: Served, what: str) -> Spec:

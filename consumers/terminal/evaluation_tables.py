@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from consumers.evaluate.experiment import Contender
+from consumers.evaluate.experiment import SHARES, Contender
 from consumers.evaluate.holdout import LEAST
 from consumers.evaluate.installed import EXTRA
-from consumers.evaluate.result import Result
+from consumers.evaluate.result import AT, Result
 from consumers.terminal.format import clock, percent
 from consumers.terminal.tables import facts
 from models.quality.evaluation import Estimate
 
-__all__ = ["about", "caution", "decimals", "missing_in_words", "show", "split_in_words"]
+__all__ = ["about", "comparison_in_words", "decimals", "missing_in_words", "show", "split_in_words"]
 
-FEW = 20  # artists
 ONE_PERCENT = 0.01
+MARKS = {1: "[green]▼[/]", 0: "[dim]≈[/]", -1: "[yellow]▲[/]"}
+MARKS_IN_WORDS = (
+    "▼ below Refrain, audience over the same artists; ▲ above it; ≈ the 95 % interval of the difference "
+    "holds 0."
+)
 
 
 def show(result: Result) -> None:
@@ -28,30 +31,24 @@ def show(result: Result) -> None:
     console = Console(highlight=False)
     console.print(facts(about(result)))
     console.print()
-    console.print(_contenders((*result.best.contenders, *result.baselines)))
+    console.print(_contenders(result))
     console.print(
         "[dim]lift: how many times more often than at random one who is told is one to be found; precision: "
         "how many of those told are; recall: how many of those to be found are told. ± half of a 95 % "
         "interval over artists. Who plays the artist already is left out.[/]"
     )
-    if caution(result):
-        console.print(f"[yellow]{caution(result)}[/]")
+    if not result.few:
+        console.print(f"[dim]{MARKS_IN_WORDS}[/]")
+    if compared := comparison_in_words(result):
+        console.print(f"[bold]{compared}[/]")
+    if result.caution:
+        console.print(f"[yellow]{result.caution}[/]")
     for name, install in missing_in_words(result).items():
         # Text, not markup: what installs it has brackets of its own.
         console.print(Text.assemble((f"not compared with {name}: ", "yellow"), install), soft_wrap=True)
     if len(result.served) > 1:
         console.print()
         console.print(_curve(result))
-
-
-def caution(result: Result) -> str:
-    """Say where figures say little; nothing where they do not."""
-    if result.asked >= FEW:
-        return ""
-    return (
-        f"Only {result.asked} artist{'s' if result.asked > 1 else ''} can be asked about: these figures say "
-        "little, whatever the interval. More clicks, or --split random, ask about more."
-    )
 
 
 def about(result: Result) -> dict[str, str]:
@@ -67,7 +64,7 @@ def about(result: Result) -> dict[str, str]:
     )
     restless = "" if best.restless is None else f", {percent(best.restless)} change from model to model"
     fewer = f" of {best.wanted} asked for" if len(best.cohorts) < best.wanted else ""
-    asked = f", {result.asked:,} of them are asked about" if result.asked < result.askable else ""
+    asked = f", {len(result.asked):,} of them are asked about" if len(result.asked) < result.askable else ""
     return {
         "clicks": f"{read.clicks:,}{nameless}{unusable}",
         "listeners": f"{result.listeners:,}{sample}",
@@ -78,6 +75,18 @@ def about(result: Result) -> dict[str, str]:
         "cohorts": f"{len(best.cohorts)}{fewer}, {best.empty} empty, the largest has {percent(best.largest)} "
         f"of listeners{restless}",
     }
+
+
+def comparison_in_words(result: Result) -> str:
+    """Say how the audience compares with the best of the others; nothing where too few artists can tell."""
+    rival, ratio = result.rival, result.ahead[result.rival.name][AT].ratio
+    if result.few or ratio is None:
+        return ""
+    best = ", the best baseline" if result.baselines else ""
+    return (
+        f"At {percent(SHARES[AT])}, Refrain, audience has {ratio.value:.2f} times the lift of "
+        f"{rival.name}{best} ({ratio.low:.2f} to {ratio.high:.2f}, same artists)."
+    )
 
 
 def split_in_words(result: Result) -> str:
@@ -96,21 +105,32 @@ def missing_in_words(result: Result) -> dict[str, str]:
     return dict.fromkeys(result.missing, EXTRA)
 
 
-def _contenders(entries: Sequence[Contender]) -> Table:
+def _contenders(result: Result) -> Table:
+    entries = (result.audience, *result.others)
     table = Table(box=None, header_style="dim", pad_edge=False)
     table.add_column("audience of", no_wrap=True)
-    shares = [reach.share for reach in entries[0].quality.reach]
-    for share in shares:
+    for share in SHARES:
         table.add_column(f"{100 * share:g} %", justify="right", no_wrap=True)
     table.add_column("AUC", justify="right", no_wrap=True, min_width=5)
     for measure in ("lift", "precision", "recall"):
         table.add_row(f"[dim]{measure}[/]")
         for entry in entries:
             figures = [getattr(reach, measure) for reach in entry.quality.reach]
-            cells = [_lift(f) if measure == "lift" else _percent(f) for f in figures]
+            cells = _lifts(result, entry) if measure == "lift" else [_percent(f) for f in figures]
             auc = f"{entry.quality.auc.value:.3f}" if measure == "lift" else ""
             table.add_row(f"  {entry.name}", *cells, auc, style="bold" if entry.ours else "")
     return table
+
+
+def _lifts(result: Result, entry: Contender) -> list[str]:
+    """Lifts, each with how it compares to the audience's; with too few artists, none is marked."""
+    lifts = [_lift(reach.lift) for reach in entry.quality.reach]
+    if result.few or entry.name not in result.ahead:
+        return lifts
+    return [
+        f"{MARKS[advantage.sign]} {lift}"
+        for advantage, lift in zip(result.ahead[entry.name], lifts, strict=True)
+    ]
 
 
 def _curve(result: Result) -> Table:

@@ -3,6 +3,7 @@
 ::
 
     evaluation.py   lift, precision, recall, AUC on pairs that were held out
+    paired.py       how far one ranking is ahead of another, over the same artists
     baselines.py    what audiences are compared with
     live.py         the model that serves, watched
     validation.py   what it foresaw

@@ -22,6 +22,7 @@ __all__ = [
     "lift",
     "lift_by_group",
     "measure",
+    "resampled",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -76,11 +77,17 @@ class Lift:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with a 95 % interval by bootstrap over artists."""
+    """A figure with a 95 % interval by bootstrap over artists (percentiles)."""
 
     value: float
     low: float
     high: float
+
+    @classmethod
+    def of(cls, values: Floats) -> Estimate:
+        """Return the estimate of a figure, shape (1 + draws,): of the sample, then of each resample."""
+        low, high = np.quantile(values[1:], (0.025, 0.975))
+        return cls(float(values[0]), float(low), float(high))
 
 
 @dataclass(frozen=True)
@@ -117,14 +124,29 @@ class Quality:
         How often one who is to be found scores above one who is not.
     gain
         Recall at shares `GAIN_AT` of listeners told.
-    pairs
-        Pairs to be found.
+    sought
+        Shape (artists,): pairs to be found, artist by artist.
+    found
+        Shape (artists, sizes): how many of them are found, by expectation.
     """
 
     reach: tuple[Reach, ...]
     auc: Estimate
     gain: Floats
-    pairs: int
+    sought: Floats
+    found: Floats
+
+    @property
+    def pairs(self) -> int:
+        """Pairs to be found, over all artists."""
+        return int(self.sought.sum())
+
+    @property
+    def lift_by_artist(self) -> Floats:
+        """The lift of each artist's audiences, shape (artists, sizes)."""
+        shares = np.array([reach.share for reach in self.reach])
+        lifts: Floats = self.found / np.maximum(self.sought, 1.0)[:, None] / shares
+        return lifts
 
 
 def askable(known: csr_matrix, held: csr_matrix, least: int = 5) -> Ints:
@@ -224,23 +246,42 @@ def measure(
         misses = members - hits
         below = misses.sum() - np.cumsum(misses) + misses / 2
         auc.append((hits @ below) / max(misses.sum(), 1))
-    totals = np.column_stack([np.array(found), np.array(told), asked, auc])
-    # The sample as it is, and samples of as many artists drawn from it.
-    drawn = np.random.default_rng(seed).multinomial(len(totals), np.full(len(totals), 1 / len(totals)), DRAWS)
-    sums = np.vstack([np.ones(len(totals)), drawn]) @ totals
+    sums = resampled(np.column_stack([np.array(found), np.array(told), asked, auc]), seed)
     hit, reached = sums[:, : len(at)], sums[:, len(at) : 2 * len(at)]
     pairs = np.maximum(sums[:, -2], 1.0)
     reach = tuple(
         Reach(
             share,
-            _estimate(hit[:, column] / pairs / share),
-            _estimate(hit[:, column] / np.maximum(reached[:, column], 1e-12)),
-            _estimate(hit[:, column] / pairs),
+            Estimate.of(hit[:, column] / pairs / share),
+            Estimate.of(hit[:, column] / np.maximum(reached[:, column], 1e-12)),
+            Estimate.of(hit[:, column] / pairs),
         )
         for column, share in enumerate(shares)
     )
     gain = hit[0, len(shares) :] / pairs[0]
-    return Quality(reach, _estimate(sums[:, -1] / pairs), gain, int(sums[0, -2]))
+    by_artist = np.array(found)[:, : len(shares)].copy()
+    return Quality(reach, Estimate.of(sums[:, -1] / pairs), gain, np.array(asked), by_artist)
+
+
+def resampled(columns: Floats, seed: int) -> Floats:
+    """Sum columns over artists, and over resamples of as many artists, drawn with replacement.
+
+    The resamples are the same for the same seed and number of artists, so what is summed in two calls can be
+    compared draw by draw.
+
+    Parameters
+    ----------
+    columns
+        Shape (artists, c).
+
+    Returns
+    -------
+    Shape (1 + draws, c): of the artists as they are, then of each resample.
+    """
+    n = len(columns)
+    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), DRAWS)
+    sums: Floats = np.vstack([np.ones(n), drawn]) @ columns
+    return sums
 
 
 def lift_by_group(
@@ -294,8 +335,3 @@ def _levels(scores: Floats, sought: Bools) -> tuple[Floats, Floats]:
     starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
     members = np.diff(np.append(starts, len(scores))).astype(np.float64)
     return members, np.add.reduceat(sought[order].astype(np.float64), starts)
-
-
-def _estimate(values: Floats) -> Estimate:
-    low, high = np.quantile(values[1:], (0.025, 0.975))
-    return Estimate(float(values[0]), float(low), float(high))

@@ -103,6 +103,46 @@ def test_every_figure_has_an_interval_that_holds_it(refrain: Refrain, small: Wor
             assert figure["low"] <= figure["value"] <= figure["high"]
 
 
+def test_every_artist_asked_about_has_its_figures_of_every_contender(
+    refrain: Refrain, small: World, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "plays.csv", small, times=False)
+    names = tmp_path / "names.tsv"
+    names.write_text("".join(f"{artist}\tThe {artist}\n" for artist in small.artists))
+    named = ("--names", str(names), "--names-columns", "artist_id,name")
+    result = found(refrain, str(path), *MAP, *named)
+    artists = result["by_artist"]
+    assert len(artists) == result["artists_asked"] > 20
+    assert all(artist["name"] == f"The {artist['artist_id']}" for artist in artists)
+    assert min(min(artist["listeners"], artist["pairs"]) for artist in artists) >= 5
+    pairs = np.array([artist["pairs"] for artist in artists])
+    assert pairs.sum() == result["pairs"]
+    for entry in result["contenders"]:
+        lifts = np.array([artist["lift"][entry["name"]] for artist in artists])
+        overall = [audience["lift"]["value"] for audience in entry["audiences"]]
+        assert pairs @ lifts / pairs.sum() == pytest.approx(overall, abs=0.001)
+
+
+def test_the_audience_is_compared_with_each_other_over_the_same_artists(
+    refrain: Refrain, small: World, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "plays.csv", small, times=False)
+    audience, *others = found(refrain, str(path), *MAP)["contenders"]
+    assert "refrain_ahead" not in audience
+    for entry in others:
+        for here, there, ahead in zip(
+            audience["audiences"], entry["audiences"], entry["refrain_ahead"], strict=True
+        ):
+            assert ahead["share"] == here["share"] == there["share"]
+            lifts = here["lift"]["value"], there["lift"]["value"]
+            assert ahead["difference"]["value"] == pytest.approx(lifts[0] - lifts[1])
+            assert ahead["difference"]["low"] <= ahead["difference"]["value"] <= ahead["difference"]["high"]
+            if entry["name"] != "most active":  # of 2 listeners told it may find nobody
+                assert ahead["ratio"]["value"] == pytest.approx(lifts[0] / lifts[1])
+    chance = next(entry for entry in others if entry["name"] == "random")
+    assert chance["refrain_ahead"][1]["difference"]["low"] > 0
+
+
 def test_clicks_with_times_are_split_so_that_a_fifth_of_them_comes_later(
     refrain: Refrain, small: World, tmp_path: Path
 ) -> None:

@@ -87,6 +87,19 @@ def test_pairs_count_alike_whichever_artist_they_are_of() -> None:
     assert found.reach[0].recall.value == pytest.approx(0.9)
 
 
+def test_figures_by_artist_are_those_of_each_artist_asked_about_alone() -> None:
+    held = np.zeros((100, 3))
+    held[:9, 0], held[[4, 50], 1], held[:, 2] = 1, 1, 1
+    scores = [-np.arange(100.0), np.arange(100.0)]
+    both = measure(Holdout(csr_matrix((100, 3)), csr_matrix(held), np.array([0, 1])), scores, (0.05, 0.6))
+    for row, score in enumerate(scores):
+        alone = Holdout(csr_matrix((100, 1)), csr_matrix(held[:, [row]]), np.array([0]))
+        reach = measure(alone, [score], (0.05, 0.6)).reach
+        assert both.lift_by_artist[row] == pytest.approx([entry.lift.value for entry in reach])
+    assert both.sought.tolist() == [9, 2]
+    assert both.pairs == 11
+
+
 def test_auc_is_one_for_the_best_ranking_and_half_for_none() -> None:
     split = one_artist(known=[0], held=[3, 4, 5])
     best = np.zeros(100)
