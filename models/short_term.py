@@ -15,15 +15,16 @@ FADES = 0.9
 STRANGE = 0.2
 SURELY = 0.3
 SAY = 4.0
+NOWHERE = 0.05  # how near a centre is that is next to nothing
 
 
 def nearness(taste: Floats, lately: Floats) -> Floats:
     """Say how near listeners are to cohorts: by all that they play, and by the last of it where that is new.
 
     The last clicks have a say only where they are strange to the cohort that the taste is nearest to: where
-    another cohort is nearer to them by `STRANGE`, and their full `SAY` from `SURELY` on. That cohort must be
-    nearer by as much than a centre of length 0, too: last clicks that are far from all cohorts are the
-    nearest to the shortest centre, which says nothing. A listener who goes on as before stays where they
+    another cohort is nearer to them by `STRANGE`, and their full `SAY` from `SURELY` on. They have none
+    where they are far from all cohorts (`NOWHERE`): the shortest centre is the nearest then, which says
+    nothing. A listener who goes on as before stays where they
     were, however their last ten clicks happened to fall.
 
     Parameters
@@ -49,8 +50,8 @@ def nearness(taste: Floats, lately: Floats) -> Floats:
            [0.6, 3.3]])
     """
     rows = np.arange(len(taste))
-    # 0 is how near a centre of length 0 would be: what is no nearer to any cohort belongs to none.
-    strangeness = lately.max(axis=1, initial=-1.0) - np.maximum(lately[rows, taste.argmax(axis=1)], 0.0)
-    say = SAY * np.clip((strangeness - STRANGE) / (SURELY - STRANGE), 0.0, 1.0)
+    nearest = lately.max(axis=1, initial=-1.0)
+    strangeness = nearest - lately[rows, taste.argmax(axis=1)]
+    say = SAY * np.clip((strangeness - STRANGE) / (SURELY - STRANGE), 0.0, 1.0) * (nearest > NOWHERE)
     near: Floats = taste + say[:, None] * lately
     return near
