@@ -131,8 +131,8 @@ class Settings(BaseSettings):
     members_mb: float = Field(
         1000.0,
         gt=0,
-        description="memory of a worker for tastes, in MB (some 2.5 million listeners of 64 dimensions and 12 "
-        "artists); of cohorts beyond it the best are read for each release",
+        description="memory of a worker for tastes, in MB (some 2.5 million listeners of 64 dimensions and "
+        "12 artists); of cohorts beyond it the best are read for each release",
     )
     release_days: float = Field(
         90.0, gt=0, description="days after which a release, or a cohort that died, is forgotten in Redis"
