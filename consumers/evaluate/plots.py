@@ -30,11 +30,12 @@ def pictures(result: Result) -> dict[str, Spec]:
     drawn = {
         "gain": _gain(entries),
         "lifts": _lifts(entries),
-        "ahead": _ahead(result),
         "artists": _artists(result),
         "by_cohort": _bars(result.best, "lift"),
         "sizes": _bars(result.best, "members"),
     }
+    if ratios := _ratios(result):
+        drawn["ahead"] = _ahead(ratios)
     if len(result.best.cohorts) >= FEWEST_FOR_PLANE:
         drawn["plane"] = _plane(result.best)
     if len(result.served) > 1:
@@ -139,20 +140,24 @@ def _lifts(entries: tuple[Contender, ...]) -> Spec:
     )
 
 
-def _ahead(result: Result) -> Spec:
+def _ratios(result: Result) -> list[dict[str, Any]]:
     """Ratios of the audience's lift to each other's, with their intervals."""
-    values = [
+    return [
         {
             "who": name,
             "ratio": ratio.value,
             "low": ratio.low,
             "high": ratio.high,
             "says": f"{ratio.value:.2f}  ({ratio.low:.2f} to {ratio.high:.2f})",
-            "ahead": advantages[AT].sign >= 0,
+            "ahead": advantages[AT].sign > 0,
         }
         for name, advantages in result.ahead.items()
-        if (ratio := advantages[AT].ratio)
+        # A log axis has no 0.
+        if (ratio := advantages[AT].ratio) and ratio.low > 0
     ]
+
+
+def _ahead(values: list[dict[str, Any]]) -> Spec:
     y = {"field": "who", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 170}}
     color = {"condition": {"test": "datum.ahead", "value": "accent"}, "value": "muted"}
     x = {

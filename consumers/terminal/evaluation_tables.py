@@ -21,8 +21,8 @@ __all__ = ["about", "comparison_in_words", "decimals", "missing_in_words", "show
 ONE_PERCENT = 0.01
 MARKS = {1: "[green]▼[/]", 0: "[dim]≈[/]", -1: "[yellow]▲[/]"}
 MARKS_IN_WORDS = (
-    "▼ below Refrain, audience over the same artists; ▲ above it; ≈ the 95 % interval of the difference "
-    "holds 0."
+    '▼ below "Refrain, audience" over the same artists, ▲ above it, ≈ neither: the paired 95 % interval of '
+    "the difference holds 0."
 )
 
 
@@ -84,8 +84,8 @@ def comparison_in_words(result: Result) -> str:
         return ""
     best = ", the best baseline" if result.baselines else ""
     return (
-        f"At {percent(SHARES[AT])}, Refrain, audience has {ratio.value:.2f} times the lift of "
-        f"{rival.name}{best} ({ratio.low:.2f} to {ratio.high:.2f}, same artists)."
+        f'At {100 * SHARES[AT]:g} %, "{result.audience.name}" has {ratio.value:.2f} times the lift of '
+        f'"{rival.name}"{best} ({ratio.low:.2f} to {ratio.high:.2f} over the same artists).'
     )
 
 

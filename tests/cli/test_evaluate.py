@@ -226,9 +226,30 @@ def test_the_page_is_one_file_that_names_no_listener(refrain: Refrain, small: Wo
     for cohort in result["cohorts"]["list"]:
         assert cohort["label"].startswith("<b>s")
         assert cohort["label"].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") in own
-    for picture in ("lifts", "gain", "curve", "by_cohort", "sizes", "plane"):
+    for picture in ("lifts", "ahead", "artists", "gain", "curve", "by_cohort", "sizes", "plane"):
         assert f'id="{picture}"' in own
         assert f'"{picture}": {{' in own
+
+
+def test_the_page_names_artists_that_the_audience_is_ahead_of_and_behind_with(
+    refrain: Refrain, small: World, tmp_path: Path
+) -> None:
+    path, page_path = write(tmp_path / "plays.csv", small, times=False), tmp_path / "page.html"
+    result = found(refrain, str(path), *MAP, "--html", str(page_path))
+    rival = max(result["contenders"][2:], key=lambda entry: entry["audiences"][1]["lift"]["value"])["name"]
+    more = {
+        artist["artist_id"]: artist["pairs"]
+        * 0.05
+        * (artist["lift"]["Refrain, audience"][1] - artist["lift"][rival][1])
+        for artist in result["by_artist"]
+    }
+    text = page_path.read_text()
+    for title, sign in (("Ahead most", 1), ("Behind most", -1)):
+        table = text[text.index(title) :]
+        names = re.findall(r'class="name">([^<]+)<', table[: table.index("</table>")])
+        best = sorted((sign * by for by in more.values()), reverse=True)[: len(names)]
+        assert 0 < len(names) <= 8
+        assert [sign * more[name] for name in names] == pytest.approx(best, abs=0.01)
 
 
 def test_pictures_are_what_vega_lite_can_draw(refrain: Refrain, small: World, tmp_path: Path) -> None:
@@ -245,6 +266,10 @@ def test_people_get_tables(refrain: Refrain, small: World, tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     for words in ("lift", "precision", "recall", *NAMES, *BASELINES, "8, 0 empty", "seed 0"):
         assert words in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines()) <= 80
+    (chance,) = (line for line in done.stdout.splitlines() if line.split()[:2] == ["random", "▼"])
+    assert chance.count("▼") == 3
+    assert '"Refrain, audience" has' in " ".join(done.stdout.split())
 
 
 def test_what_is_not_installed_is_named_with_what_installs_it(
@@ -258,6 +283,7 @@ def test_what_is_not_installed_is_named_with_what_installs_it(
     assert "EASE" in done.stdout
     assert "MiniBatchKMeans, cohorts" not in done.stdout
     assert done.stdout.count("pip install 'refrain-cohorts[evaluate]'") == 2
+    assert sum("pip install" in note for note in found(refrain, path, *MAP)["notes"]) == 2
     refused = refrain.run("evaluate", path, *MAP, "--html", str(tmp_path / "page.html"))
     assert refused.returncode == 2
     assert "pip install 'refrain-cohorts[evaluate]'" in refused.stderr
@@ -311,6 +337,12 @@ def test_few_artists_to_ask_about_are_pointed_out(refrain: Refrain, tmp_path: Pa
     done = refrain.run("evaluate", str(path), *MAP, "--no-baselines")
     assert done.returncode == 0, done.stderr
     assert "Only 2 artists can be asked about" in " ".join(done.stdout.split())
+    assert not set("▼▲≈") & set(done.stdout)
+    page_path = tmp_path / "page.html"
+    notes = found(refrain, str(path), *MAP, "--no-baselines", "--html", str(page_path))["notes"]
+    assert [note[:20] for note in notes] == ["Not in time, as the ", "Only 2 artists can b"]
+    for note in notes:
+        assert note in page_path.read_text()
 
 
 def test_a_file_of_songs_says_whom_clicks_are_of(refrain: Refrain, small: World, tmp_path: Path) -> None:
