@@ -74,12 +74,6 @@ class Target:
     beside: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64), repr=False)
     adds: Floats = field(default_factory=lambda: np.zeros(0), repr=False)
 
-    def adds_by_row(self, n_artists: int) -> Floats:
-        """Return what playing each artist of the vocabulary adds, shape (A,)."""
-        adds = np.zeros(n_artists)
-        adds[self.beside] = self.adds
-        return adds
-
 
 def aim(
     model: Model,

@@ -89,27 +89,31 @@ def neighbours(held: csr_matrix, tastes: Floats, directions: Floats) -> csr_matr
     )
 
 
-def add_up(adds: npt.NDArray[np.floating], artists: Ints, ends: Ints) -> Floats:
-    """Return for each listener the sum of what their artists add.
+def add_up(rows: Ints, adds: Floats, artists: Ints, players: Ints, number: int) -> Floats:
+    """Return for each listener the sum of what their artists add, shape (number,).
+
+    Takes as long as there are listeners of these artists, however many there are in all.
 
     Parameters
     ----------
-    adds
-        Shape (A,), what each artist adds; mostly 0.
-    artists
-        Shape (m,), rows of `adds`: the artists of all listeners, one listener after the other.
-    ends
-        Shape (n + 1,): listener i plays ``artists[ends[i]:ends[i + 1]]``.
+    rows, adds
+        Shape (m,): some artists, each once, and what playing each adds.
+    artists, players
+        Shape (n,): who plays what, an artist and a listener (0 to number - 1) each, by artist, rising.
 
     Examples
     --------
-    >>> add_up(np.array([0.0, 0.5, 0.25]), np.array([0, 1, 1, 2]), np.array([0, 2, 2, 4])).tolist()
-    [0.5, 0.0, 0.75]
+    >>> artists, players = np.array([3, 5, 5, 9]), np.array([0, 0, 2, 1])
+    >>> add_up(np.array([5, 3, 4]), np.array([0.5, 0.25, 1.0]), artists, players, number=3).tolist()
+    [0.75, 0.0, 0.5]
     """
-    added = adds[artists]
-    at = np.flatnonzero(added)
-    of = np.searchsorted(ends, at, side="right") - 1
-    return np.bincount(of, weights=added[at], minlength=len(ends) - 1).astype(np.float64)
+    rows = rows.astype(artists.dtype)  # else all of the artists are copied to the wider type first
+    first = np.searchsorted(artists, rows, side="left")
+    counts = np.searchsorted(artists, rows, side="right") - first
+    begins = np.cumsum(counts) - counts
+    at = np.arange(int(counts.sum())) + np.repeat(first - begins, counts)
+    weights = np.repeat(adds, counts)
+    return np.bincount(players[at], weights=weights, minlength=number).astype(np.float64)
 
 
 def _thinned(held: csr_matrix, tastes: Floats) -> tuple[csr_matrix, Floats]:

@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     members_mb: float = Field(
         1000.0,
         gt=0,
-        description="memory of a worker for tastes, in MB (some 2.5 million listeners of 64 dimensions and "
+        description="memory of a worker for tastes, in MB (some 2.3 million listeners of 64 dimensions and "
         "12 artists); of cohorts beyond it the best are read for each release",
     )
     release_days: float = Field(

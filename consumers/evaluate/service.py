@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csc_matrix
 
 from models.affinity import ACTION_WEIGHTS
 from models.audience import Target, aim, rank_cohorts, score_members
 from models.cohort_learner import CohortLearner
 from models.listener import Click, Listener, Rules
 from models.model import Model
-from models.neighbours import add_up
 from models.quality.live import LiveModel
 from models.quality.validation import before_clicks, discoveries
 from models.residents import Residents
@@ -134,17 +134,18 @@ class Service:
         raw = self.residents.tastes(np.arange(len(after)))
         self.tastes, self.strengths = unit(raw).astype(np.float32), log_length(raw).astype(np.float32)
         place = {cohort: row for row, cohort in enumerate(self.model.cohort_ids)}
-        self._played = self._plays()
+        self._plays = self._who_plays_what()
         self.cohorts = np.array([place.get(cohort, -1) for cohort in after.tolist()], dtype=np.int64)
         return self.model
 
-    def _plays(self) -> tuple[Ints, Ints]:
-        """Return the model's rows of what each listener plays, and where each listener's end."""
+    def _who_plays_what(self) -> csc_matrix:
+        """Return who plays what of the model's artists, shape (n, A)."""
         residents, everyone = self.residents, np.arange(len(self.cohorts))
         places, owner = residents.places(everyone, residents.count[everyone])
         rows = residents.model_columns(residents.artist[places].astype(np.int64))
         known = (rows >= 0) & (residents.weight[places] > 0)
-        return rows[known], np.searchsorted(owner[known], np.arange(len(everyone) + 1))
+        shape = (len(everyone), len(self.serving.artists))
+        return csc_matrix((np.ones(int(known.sum())), (owner[known], rows[known])), shape=shape)
 
     def by_cohort(self, target: Target) -> Floats:
         """Score all listeners for a release by the rate that is predicted for their cohort."""
@@ -156,7 +157,7 @@ class Service:
         scores = np.full(len(self.cohorts), -np.inf)
         placed = np.flatnonzero(self.cohorts >= 0)
         if target.vector.any():
-            added = add_up(target.adds_by_row(len(self.serving.artists)), *self._played)
+            added = self._plays[:, target.beside] @ target.adds
             scores[placed] = score_members(
                 self.serving, self.tastes[placed], self.strengths[placed], target, added[placed]
             )

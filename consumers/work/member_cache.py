@@ -20,12 +20,15 @@ from stream.stores.listeners import Listeners
 
 __all__ = ["TOP", "MemberCache", "Members"]
 
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
 TOLERANCE = 0.05  # of a cohort's size: see `MemberCache._most_stale`
 AT_ONCE = 200  # listeners: a release that comes waits until so many are read, about a millisecond
 LISTENERS_A_SECOND = 10_000  # read in the background: a tenth of one core
-LIMIT_MB = 1000.0  # 2.5 million listeners of 64 dimensions and a dozen artists
+LIMIT_MB = 1000.0  # 2.3 million listeners of 64 dimensions and a dozen artists
 TOP = 200  # artists of a listener, the strongest
-USUAL = 16  # artists of a listener, before it is known
+USUAL = 10  # artists of a listener, before it is known
 NAME_BYTES = 80  # of memory for a listener's id and the reference to it
 MB = 1_000_000
 
@@ -42,10 +45,8 @@ class Members:
         Shape (n, d), single precision, unit length.
     strengths
         Shape (n,), single precision, log2 of how long they were before (`models.taste.log_length`).
-    artists
-        Shape (m,): what they play, one listener after the other; numbers in `MemberCache.artists`.
-    ends
-        Shape (n + 1,): listener i plays ``artists[ends[i]:ends[i + 1]]``.
+    artists, players
+        Shape (m,): what they play, numbers in `MemberCache.artists`, rising, and the row of who plays it.
     counted
         Members when they were read, those without a taste included.
     read_at
@@ -56,14 +57,14 @@ class Members:
     tastes: npt.NDArray[np.float32]
     strengths: npt.NDArray[np.float32]
     artists: npt.NDArray[np.int32]
-    ends: npt.NDArray[np.int64]
+    players: npt.NDArray[np.int32]
     counted: int
     read_at: float
 
     @property
     def n_bytes(self) -> int:
         """Memory that they take, in bytes."""
-        arrays = (self.tastes, self.strengths, self.artists, self.ends)
+        arrays = (self.tastes, self.strengths, self.artists, self.players)
         return sum(array.nbytes for array in arrays) + NAME_BYTES * len(self.users)
 
 
@@ -147,15 +148,11 @@ class MemberCache:
             self._hold(cohort, await self._read(cohort, dims, self._idle))
             await asyncio.sleep(sizes[cohort] / LISTENERS_A_SECOND)
 
-    def adds(self, model: Model, target: Target) -> npt.NDArray[np.float32]:
-        """Return what playing each of `artists` adds to a listener's score for a release."""
-        adds = np.zeros(len(self.artists), dtype=np.float32)
-        names = [model.artists[row] for row in target.beside.tolist()]
-        held = [(self.artists.index[name], at) for at, name in enumerate(names) if name in self.artists.index]
-        if held:
-            places, rows = zip(*held, strict=True)
-            adds[list(places)] = target.adds[list(rows)]
-        return adds
+    def neighbours(self, model: Model, target: Target) -> tuple[Ints, Floats]:
+        """Return the neighbours of a release's artists, by number in `artists`, and what each adds."""
+        numbers = [self.artists.index.get(model.artists[row], -1) for row in target.beside.tolist()]
+        known = np.array(numbers, dtype=np.int64)
+        return known[known >= 0], target.adds[known >= 0]
 
     def holds(self, cohort: str, dims: int) -> bool:
         """Say whether a cohort's members are at hand, with tastes of these dimensions."""
@@ -189,7 +186,7 @@ class MemberCache:
         users: list[str] = []
         tastes = [np.zeros((0, dims), dtype=np.float32)]
         strengths = [np.zeros(0, dtype=np.float32)]
-        artists, counts = [np.zeros(0, dtype=np.int32)], []
+        artists, counts = [np.zeros(0, dtype=np.int64)], list[int]()
         for first in range(0, len(everyone), AT_ONCE):
             if idle is not None:
                 await idle.wait()
@@ -199,17 +196,19 @@ class MemberCache:
             strengths.append(log_length(sums).astype(np.float32))
             played = await self._listeners.artists(some, TOP)
             counts += [len(theirs) for theirs in played]
-            artists.append(self.artists.places(list(chain.from_iterable(played))).astype(np.int32))
+            artists.append(self.artists.places(list(chain.from_iterable(played))))
+        numbers, players = np.concatenate(artists), np.repeat(np.arange(len(users)), counts)
+        by_artist = np.argsort(numbers, kind="stable")
         return Members(
             tuple(users),
             np.concatenate(tastes),
             np.concatenate(strengths),
-            np.concatenate(artists),
-            np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]),
+            numbers[by_artist].astype(np.int32),
+            players[by_artist].astype(np.int32),
             len(everyone),
             time.monotonic(),
         )
 
 
 def _member_bytes(dims: int) -> int:
-    return 4 * (dims + 1 + USUAL) + 8 + NAME_BYTES
+    return 4 * (dims + 1) + 8 * USUAL + NAME_BYTES

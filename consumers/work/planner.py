@@ -29,6 +29,7 @@ from stream.wire.events import Page, Release
 __all__ = ["Audience", "Candidates", "Draft", "Lookup", "Planner", "cut"]
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 PAGE = 1000
 ROUNDING = 1e-3  # where all are alike, all score the mean
@@ -80,19 +81,20 @@ class Candidates:
         members: Mapping[str, Members],
         model: Model,
         target: Target,
-        adds: npt.NDArray[np.float32],
+        neighbours: tuple[Ints, Floats],
     ) -> Candidates:
-        """Score the members of cohorts for a release; `adds` is `MemberCache.adds`."""
+        """Score the members of cohorts for a release; `neighbours` are from `MemberCache.neighbours`."""
+        added = (
+            add_up(*neighbours, held.artists, held.players, len(held.users)) for held in members.values()
+        )
         return cls(
             tuple(members),
             np.cumsum([len(held.users) for held in members.values()]),
             list(itertools.chain.from_iterable(held.users for held in members.values())),
             np.concatenate(
                 [
-                    score_members(
-                        model, held.tastes, held.strengths, target, add_up(adds, held.artists, held.ends)
-                    )
-                    for held in members.values()
+                    score_members(model, held.tastes, held.strengths, target, adds)
+                    for held, adds in zip(members.values(), added, strict=True)
                 ]
             ),
         )
@@ -249,7 +251,7 @@ class Planner:
         members = await self.member_cache.members(chosen, model.n_dims)
         if not any(held.users for held in members.values()):
             return Draft("nobody is placed under this model yet", target, play_rate, chosen)
-        candidates = Candidates.of(members, model, target, self.member_cache.adds(model, target))
+        candidates = Candidates.of(members, model, target, self.member_cache.neighbours(model, target))
         best = await self._told(candidates, places - len(told), lookup.opted_out, told)
         if release.max_audience is None:
             best = candidates.at_least(mean_score(model, target), best)

@@ -15,7 +15,6 @@ from scipy.sparse import csc_matrix, csr_matrix
 
 from models.audience import Target, aim, mean_score, relative_by_cohort, score_members
 from models.model import Model
-from models.neighbours import add_up
 from models.play_rate import PROPORTIONAL, PlayRateLearner
 from models.taste import log_length, taste_sums, unit
 
@@ -204,8 +203,7 @@ class _Listeners:
 
     def scores(self, target: Target) -> Floats:
         """Score them for a release."""
-        adds = target.adds_by_row(len(self._model.artists))
-        added = add_up(adds, self.held.indices, self.held.indptr)
+        added = (self._by_artist[:, target.beside] > 0) @ target.adds
         return score_members(self._model, self.tastes, self.strengths, target, added)
 
     @cached_property

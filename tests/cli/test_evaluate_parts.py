@@ -269,4 +269,8 @@ def test_they_are_not_where_nothing_is_learned(
 ) -> None:
     monkeypatch.setattr(ArtistVectors, "learn_many", from_shuffled_rows)
     monkeypatch.setattr(cohort_learner, "directions", lambda held, tastes, vectors: vectors)
+    nothing = csr_matrix((len(some_real_listeners.artists),) * 2, dtype=np.float32)
+    monkeypatch.setattr(
+        cohort_learner, "neighbours", lambda held, tastes, towards: nothing[: held.shape[1], : held.shape[1]]
+    )
     assert audience_lift(some_real_listeners, seed=0) < ENOUGH - 1.5

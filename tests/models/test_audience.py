@@ -12,7 +12,6 @@ from scipy.sparse import csr_matrix
 from models.audience import Target, aim, best_rows, choose_cohorts, mean_score, rank_cohorts, score_members
 from models.directions import ACTIVITY
 from models.model import Model
-from models.neighbours import add_up
 from models.taste import log_length, taste, unit
 from tests.models.worlds import World, rows_of
 
@@ -178,7 +177,7 @@ def test_of_two_who_like_the_same_the_one_who_plays_more_scores_higher(world: Wo
 def scores_of(world: World, model: Model, target: Target) -> np.ndarray:
     rows = rows_of(world, model)
     sums = taste(rows, model.factors)
-    added = add_up(target.adds_by_row(len(model.artists)), rows.indices, rows.indptr)
+    added = (rows.tocsc()[:, target.beside] > 0) @ target.adds
     return score_members(model, unit(sums), log_length(sums), target, added)
 
 

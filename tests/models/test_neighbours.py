@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
+from scipy.sparse import csc_matrix, csr_matrix
 
 from models import neighbours as part
 from models.directions import directions
@@ -71,5 +71,15 @@ def test_nobody_is_beside_an_artist_whom_nobody_plays() -> None:
     assert not found[:, 1:].any()
 
 
-def test_who_plays_nothing_gets_nothing_added() -> None:
-    assert add_up(np.ones(3), np.zeros(0, dtype=int), np.zeros(3, dtype=int)).tolist() == [0.0, 0.0]
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_added_is_the_sum_over_what_a_listener_plays(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    plays = csc_matrix(random.random((20, 30)) < 0.2)
+    artists, players = np.repeat(np.arange(30), np.diff(plays.indptr)), plays.indices
+    rows, adds = random.permutation(30)[:8], random.random(8)
+    assert np.allclose(add_up(rows, adds, artists, players, 20), plays[:, rows] @ adds)
+
+
+def test_where_nobody_plays_anything_nothing_is_added() -> None:
+    nothing = np.zeros(0, dtype=int)
+    assert add_up(np.array([1, 2]), np.ones(2), nothing, nothing, 2).tolist() == [0.0, 0.0]
