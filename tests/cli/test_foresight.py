@@ -71,7 +71,7 @@ def test_a_model_shows_how_well_those_before_it_foresaw(
         ({"lift_listener": 1.1, "discoveries": 20}, "fine", "the last 20"),
         ({"lift_listener": 0.0, "discoveries": 3}, "fine", "too few discoveries of an artist to say yet (3)"),
         ({"refused": 2}, "fine", "2 candidates were worse and not published"),
-        ({"drifted": time.time()}, "odd", "listening drifts"),
+        ({"drifted": 0.0}, "odd", "listening drifts"),
     ],
     ids=["good", "by chance", "too few for a finding", "too few to say", "refused", "drift"],
 )
@@ -84,6 +84,8 @@ def test_the_doctor_says_how_well_the_model_foresees(
     state: str,
     said: str,
 ) -> None:
+    if "drifted" in gauges:
+        gauges = {"drifted": time.time()}  # now, not when the tests were collected: a suite may take long
     with_redis(trainer(**FIGURES | gauges))
     found = foresight(refrain)
     assert found[0] == state
