@@ -24,8 +24,8 @@ def nearness(taste: Floats, lately: Floats) -> Floats:
     The last clicks have a say only where they are strange to the cohort that the taste is nearest to: where
     another cohort is nearer to them by `STRANGE`, and their full `SAY` from `SURELY` on. They have none
     where they are far from all cohorts (`NOWHERE`): the shortest centre is the nearest then, which says
-    nothing. A listener who goes on as before stays where they
-    were, however their last ten clicks happened to fall.
+    nothing. A listener who goes on as before stays where they were, however their last ten clicks happened
+    to fall.
 
     Parameters
     ----------

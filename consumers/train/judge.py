@@ -20,6 +20,7 @@ from models.quality.validation import (
     Comparison,
     Discovery,
     Foresight,
+    Row,
     before_clicks,
     compare,
     discoveries,
@@ -32,7 +33,6 @@ HOLDOUT_FROM = 2000  # listeners in the sample: of fewer everybody is learned fr
 REMEMBERED = 2000  # discoveries of those held out
 
 Floats = npt.NDArray[np.float64]
-Row = tuple[Sequence[str], Sequence[float]]
 
 
 class Judge:

@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from models.model import Model
-from models.quality.validation import Discovery, Foresight, Validation
+from models.quality.validation import Discovery, Foresight, Row, Validation
 
 __all__ = ["AT_ONCE", "LiveModel"]
 
 Floats = npt.NDArray[np.float64]
-Row = tuple[Sequence[str], Sequence[float]]
 
 CROWD = 512  # listeners among whom the one who discovers is ranked
 ENOUGH_CROWD = 200

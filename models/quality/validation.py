@@ -23,12 +23,12 @@ __all__ = [
     "Comparison",
     "Discovery",
     "Foresight",
+    "Row",
     "Sight",
     "Validation",
     "before_clicks",
     "compare",
     "discoveries",
-    "places",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -114,13 +114,10 @@ class Sight(NamedTuple):
     crowd_cohorts: Floats
 
 
-def places(sights: Iterable[Sight], number: int) -> Floats:
-    """Say where `number` discoverers stood, shape (number, 4): see `Foresight.judge`."""
-    told = np.full((number, 4), np.nan)
-    for sight in sights:
-        told[sight.at, :2] = _place(sight.crowd_cohorts, sight.own_cohort)
-        told[sight.at, 2:] = _place(sight.crowd, sight.own)
-    return told
+def _standing(sight: Sight) -> tuple[float, float, float, float]:
+    """Say where a discoverer stood: see `Foresight.judge`."""
+    by_cohort = _place(sight.crowd_cohorts, sight.own_cohort)
+    return (*by_cohort, *_place(sight.crowd, sight.own))
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +133,7 @@ class Foresight:
     """
 
     model: Model
-    crowd: Sequence[tuple[Sequence[str], Sequence[float]]]
+    crowd: Sequence[Row]
 
     def sights(self, found: Sequence[Discovery]) -> Iterator[Sight]:
         """Look at discoveries by the model; what it could not foresee is left out.
@@ -170,7 +167,10 @@ class Foresight:
         -----
         The mean of the shares is the area under the ROC curve; the mean of the audiences over 0.05 the lift.
         """
-        return places(self.sights(found), len(found))
+        told = np.full((len(found), 4), np.nan)
+        for sight in self.sights(found):
+            told[sight.at] = _standing(sight)
+        return told
 
     @cached_property
     def _crowd(self) -> _Listeners:
@@ -180,7 +180,7 @@ class Foresight:
 class _Listeners:
     """Listeners as a model sees them."""
 
-    def __init__(self, model: Model, rows: Sequence[tuple[Sequence[str], Sequence[float]]]) -> None:
+    def __init__(self, model: Model, rows: Sequence[Row]) -> None:
         artists, roots, ends = _columns(model, rows)
         raw = taste_sums(artists, roots, ends, model.factors)
         self._model = model
@@ -218,9 +218,7 @@ def _by_artist(found: Sequence[Discovery]) -> dict[str, list[int]]:
     return places
 
 
-def _columns(
-    model: Model, rows: Sequence[tuple[Sequence[str], Sequence[float]]]
-) -> tuple[list[int], list[float], list[int]]:
+def _columns(model: Model, rows: Sequence[Row]) -> tuple[list[int], list[float], list[int]]:
     """The artists that the model knows of what listeners play, their roots, and where each listener ends."""
     ends, columns, roots = [0], [], []
     for artists, stored in rows:
@@ -273,7 +271,7 @@ class Validation:
     def add(self, sights: Iterable[Sight]) -> Floats:
         """Count discoveries; return where discoverers stood, shape (n, 4), as `Foresight.judge` does."""
         seen = list(sights)
-        judged = places((sight._replace(at=at) for at, sight in enumerate(seen)), len(seen))
+        judged = np.array([_standing(sight) for sight in seen]).reshape(-1, 4)
         self._judged.extend(judged)
         for sight in seen:
             self._by_listener.see(sight.own, sight.crowd)
