@@ -18,6 +18,7 @@ __all__ = ["Residents"]
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
+Halves = npt.NDArray[np.float16]
 Ints = npt.NDArray[np.int64]
 
 FIRST_ROOM = 8
@@ -48,9 +49,12 @@ class Residents:
         The click, or the model (`BY_A_MODEL`), that moved the listener last.
     made_by
         The version of the model that the taste was summed by; 0 for none.
-    taste, short_term
+    taste
         Shape (capacity, d), single precision. The taste is ``taste * 2 ** exponent``: the stored scale of
         affinities doubles with every half-life and would leave single precision within years.
+    short_term
+        Shape (capacity, d), half precision, as on record: whoever goes on from the record goes on from
+        the very same numbers, and comes to the same moves.
     begin, count
         The listener's artists and weights are ``artist[begin:begin + count]`` (places in `artists`) and
         ``weight[begin:begin + count]``.
@@ -103,7 +107,7 @@ class Residents:
         self.cohort = self.cohort_from = self.source = np.zeros(0, dtype=np.int32)
         self.moved_source = self.exponent = np.zeros(0, dtype=np.int32)
         self.taste: Singles = np.zeros((0, 0), dtype=np.float32)
-        self.short_term: Singles = np.zeros((0, 0), dtype=np.float32)
+        self.short_term: Halves = np.zeros((0, 0), dtype=np.float16)
         self.artist = np.zeros(0, dtype=np.int32)
         self.weight = np.zeros(0)
         self._pool_end = 0
@@ -141,7 +145,7 @@ class Residents:
         self._model_index = model.index
         if self.taste.shape[1] != model.n_dims:
             shape = (len(self.rev), model.n_dims)
-            self.taste, self.short_term = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+            self.taste, self.short_term = np.zeros(shape, np.float32), np.zeros(shape, np.float16)
             self.made_by[:] = 0
 
     def model_columns(self, artists: Ints) -> Ints:
@@ -201,7 +205,7 @@ class Residents:
         dims = self.short_term.shape[1]
         # Versions are aligned, so what was summed under another goes on; not so in other dimensions.
         held = [entry.short_term for entry in listeners]
-        nothing = np.zeros(dims, dtype=np.float32)
+        nothing = np.zeros(dims, dtype=np.float16)
         self.short_term[rows] = [
             nothing if each is None or len(each) != dims else each for each in held
         ] or np.zeros((0, dims))
@@ -354,8 +358,9 @@ class Residents:
             column[:before] = getattr(self, name)
             setattr(self, name, column)
         for name in ("taste", "short_term"):
-            matrix = np.zeros((capacity, getattr(self, name).shape[1]), dtype=np.float32)
-            matrix[:before] = getattr(self, name)
+            old = getattr(self, name)
+            matrix = np.zeros((capacity, old.shape[1]), dtype=old.dtype)
+            matrix[:before] = old
             setattr(self, name, matrix)
         self.users += [""] * (capacity - before)
         self._free = [*range(capacity - 1, before - 1, -1), *self._free]

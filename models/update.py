@@ -25,6 +25,7 @@ from models.taste import root
 __all__ = ["Changes", "update"]
 
 Floats = npt.NDArray[np.float64]
+Halves = npt.NDArray[np.float16]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
@@ -399,7 +400,7 @@ def _settle_all(
 ) -> None:
     """Let tastes follow each click, and settle cohorts after it."""
     rows, tastes = batch.rows, places.tastes
-    short = residents.short_term[rows].astype(np.float64)
+    short = residents.short_term[rows]
     settler = _Settler(residents, rows, model, rules.margin)
     fades = np.where(batch.fresh, FADES, 1.0)[:, None]
     is_counted = batch.counted
@@ -434,9 +435,10 @@ class _Settler:
         numbers = np.array([number.get(name, -1) for name in residents.cohorts.names], dtype=np.int64)
         self._current = numbers[residents.cohort[rows]]
 
-    def settle(self, at: Ints, tastes: Floats, short_term: Floats, bots: Bools) -> Bools:
+    def settle(self, at: Ints, tastes: Floats, short_term: Halves, bots: Bools) -> Bools:
         """Return who is in another cohort than before; bots, and who likes nothing, are in none."""
-        near = nearness(self._model.similarity(tastes), self._model.similarity(short_term))
+        lately = self._model.similarity(short_term.astype(np.float64))
+        near = nearness(self._model.similarity(tastes), lately)
         settled = settle(near, self._current[at], self._margin)
         settled[~tastes.any(axis=1)] = -1
         self._current[at] = settled

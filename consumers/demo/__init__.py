@@ -7,9 +7,8 @@
     world.py      a clock that clicks drive
       music.py      scenes, artists, songs, releases      (names.py: what they are called)
       people.py     tastes, drift, bots, and what people do when told of a release
-    sample.py     a sample of listening history from this world
     feed.py       the app, the catalogue and the label desk: what goes into Kafka
-    sample.py     a sample of the world, for `refrain sample`
+    sample.py     a sample of this world's listening history, for `refrain sample`
     notifier.py   what comes out of it: tells audiences, reports what they did
     ledger.py     what came of each release, and of as many listeners drawn at random
     watch.py      what an onlooker sees of Refrain

@@ -93,7 +93,10 @@ def assert_agrees(state: State) -> None:
 
 def assert_same(state: State, other: State) -> None:
     """Every record, every sorted set to a relative 1e-9, every set exactly, unit tastes to `HALF`."""
-    assert _records(state) == _records(other)
+    records, others = _records(state), _records(other)
+    assert records.keys() == others.keys()
+    differ = {user: (records[user], others[user]) for user in records if records[user] != others[user]}
+    assert not differ, str(differ)
     assert state.artists.keys() == other.artists.keys()
     for user, affinities in state.artists.items():
         assert affinities == pytest.approx(other.artists[user], rel=1e-9, abs=0), user

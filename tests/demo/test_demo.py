@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def test_without_an_audience_it_says_why_with_exit_code_1(refrain: Refrain, tmp_
 
 def test_cut_short_it_ends_cleanly(refrain: Refrain, tmp_path: Path) -> None:
     demo = refrain.start("demo", **_own(tmp_path / "own"))
-    wait_for(lambda: "\n00:05" in demo.log.read_text(), "the second line")
+    wait_for(lambda: len(re.findall(r"^\d\d:\d\d ", demo.log.read_text(), re.M)) == 2, "the second line")
     demo.signal(signal.SIGINT)
     assert demo.wait(timeout=90) == 0
     assert find_running(tmp_path / "own" / "demo") is None

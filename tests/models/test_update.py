@@ -60,8 +60,10 @@ def kept(book: Notebook) -> dict[str, dict[str, Any]]:
     """All that is on record but `rev`, which counts writes, and where the last move came from."""
     records = {user: asdict(listener) for user, listener in book.listeners.items()}
     for record in records.values():
-        for name in ("rev", "cohort_from", "short_term"):
+        for name in ("rev", "cohort_from"):
             del record[name]
+        if record["short_term"] is not None:
+            record["short_term"] = record["short_term"].tolist()
     return records
 
 
@@ -70,7 +72,6 @@ def assert_same(book: Notebook, other: Notebook) -> None:
     if book.model is not None:
         for user in book.listeners:
             taste, expected = book.taste(user), other.taste(user)
-            assert np.allclose(book.listeners[user].short_term, other.listeners[user].short_term, atol=1e-2)
             assert np.allclose(taste, expected, rtol=0, atol=2e-3 * max(np.abs(expected).max(), 1e-300)), user
 
 

@@ -74,7 +74,7 @@ def _set_tastes(
     tastes: npt.NDArray[np.float64],
 ) -> None:
     shape = (len(residents.rev), tastes.shape[1])
-    residents.taste, residents.short_term = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    residents.taste, residents.short_term = np.zeros(shape, np.float32), np.zeros(shape, np.float16)
     residents.set_taste(rows, tastes)
     for row, listener in zip(rows, listeners, strict=True):
         if listener.short_term is not None:
