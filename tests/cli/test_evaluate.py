@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import re
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,31 @@ def found(refrain: Refrain, *arguments: str) -> dict[str, Any]:
     return result
 
 
+@dataclass
+class Compared:
+    """What one run beside all baselines says: the JSON, and the page."""
+
+    result: dict[str, Any]
+    page: str
+
+
+@pytest.fixture(scope="module")
+def compared(small: World, tmp_path_factory: pytest.TempPathFactory) -> Compared:
+    folder = tmp_path_factory.mktemp("compared")
+    path = write(folder / "plays.csv", small, times=False)
+    names, page_path = folder / "names.tsv", folder / "page.html"
+    names.write_text("".join(f"{artist}\t{name_of(artist)}\n" for artist in small.artists))
+    named = ("--names", str(names), "--names-columns", "id,called", "--names-map", "artist_id=id,name=called")
+    settings = Settings(data=folder / "data", dims=16, **NOWHERE)
+    with InProcess(settings, folder) as command:
+        result = found(command, str(path), *MAP, *named, "--cohorts", "4,8", "--html", str(page_path))
+    return Compared(result, page_path.read_text())
+
+
+def name_of(artist: str) -> str:
+    return f"<b>{artist} & Co"
+
+
 def lift(result: dict[str, Any], name: str) -> float:
     (entry,) = (entry for entry in result["contenders"] if entry["name"] == name)
     value: float = entry["audiences"][2]["lift"]["value"]
@@ -74,9 +101,9 @@ def lift(result: dict[str, Any], name: str) -> float:
 
 
 def test_clicks_without_times_are_split_at_random_and_audiences_find_the_scene(
-    refrain: Refrain, small: World, tmp_path: Path
+    compared: Compared, small: World
 ) -> None:
-    result = found(refrain, str(write(tmp_path / "plays.csv", small, times=False)), *MAP)
+    result = compared.result
     assert (result["split"], result["until"]) == ("random", None)
     assert "no times" in result["note"]
     assert result["clicks"] == small.plays.sum()
@@ -103,17 +130,11 @@ def test_every_figure_has_an_interval_that_holds_it(refrain: Refrain, small: Wor
             assert figure["low"] <= figure["value"] <= figure["high"]
 
 
-def test_every_artist_asked_about_has_its_figures_of_every_contender(
-    refrain: Refrain, small: World, tmp_path: Path
-) -> None:
-    path = write(tmp_path / "plays.csv", small, times=False)
-    names = tmp_path / "names.tsv"
-    names.write_text("".join(f"{artist}\tThe {artist}\n" for artist in small.artists))
-    named = ("--names", str(names), "--names-columns", "artist_id,name")
-    result = found(refrain, str(path), *MAP, *named)
+def test_every_artist_asked_about_has_its_figures_of_every_contender(compared: Compared) -> None:
+    result = compared.result
     artists = result["by_artist"]
     assert len(artists) == result["artists_asked"] > 20
-    assert all(artist["name"] == f"The {artist['artist_id']}" for artist in artists)
+    assert all(artist["name"] == name_of(artist["artist_id"]) for artist in artists)
     assert min(min(artist["listeners"], artist["pairs"]) for artist in artists) >= 5
     pairs = np.array([artist["pairs"] for artist in artists])
     assert pairs.sum() == result["pairs"]
@@ -123,11 +144,8 @@ def test_every_artist_asked_about_has_its_figures_of_every_contender(
         assert pairs @ lifts / pairs.sum() == pytest.approx(overall, abs=0.001)
 
 
-def test_the_audience_is_compared_with_each_other_over_the_same_artists(
-    refrain: Refrain, small: World, tmp_path: Path
-) -> None:
-    path = write(tmp_path / "plays.csv", small, times=False)
-    audience, *others = found(refrain, str(path), *MAP)["contenders"]
+def test_the_audience_is_compared_with_each_other_over_the_same_artists(compared: Compared) -> None:
+    audience, *others = compared.result["contenders"]
     assert "refrain_ahead" not in audience
     for entry in others:
         for here, there, ahead in zip(
@@ -210,14 +228,8 @@ def test_of_many_listeners_a_sample_is_looked_at(refrain: Refrain, tmp_path: Pat
     assert result["artists_asked"] == 3
 
 
-def test_the_page_is_one_file_that_names_no_listener(refrain: Refrain, small: World, tmp_path: Path) -> None:
-    path = write(tmp_path / "plays.csv", small, times=False)
-    names = tmp_path / "names.tsv"
-    names.write_text("".join(f"{artist}\t<b>{artist} & Co\n" for artist in small.artists))
-    page_path = tmp_path / "page.html"
-    named = ("--names", str(names), "--names-columns", "id,called", "--names-map", "artist_id=id,name=called")
-    result = found(refrain, str(path), *MAP, *named, "--cohorts", "4,8", "--html", str(page_path))
-    text = page_path.read_text()
+def test_the_page_is_one_file_that_names_no_listener(compared: Compared) -> None:
+    result, text = compared.result, compared.page
     assert len(text) < 2_000_000
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", text)
     own = text[: text.index("<script>")] + text[text.rindex("<script>") :]
@@ -231,31 +243,26 @@ def test_the_page_is_one_file_that_names_no_listener(refrain: Refrain, small: Wo
         assert f'"{picture}": {{' in own
 
 
-def test_the_page_names_artists_that_the_audience_is_ahead_of_and_behind_with(
-    refrain: Refrain, small: World, tmp_path: Path
-) -> None:
-    path, page_path = write(tmp_path / "plays.csv", small, times=False), tmp_path / "page.html"
-    result = found(refrain, str(path), *MAP, "--html", str(page_path))
+def test_the_page_names_artists_that_the_audience_is_ahead_of_and_behind_with(compared: Compared) -> None:
+    result, text = compared.result, compared.page
     rival = max(result["contenders"][2:], key=lambda entry: entry["audiences"][1]["lift"]["value"])["name"]
     more = {
-        artist["artist_id"]: artist["pairs"]
+        artist["name"]: artist["pairs"]
         * 0.05
         * (artist["lift"]["Refrain, audience"][1] - artist["lift"][rival][1])
         for artist in result["by_artist"]
     }
-    text = page_path.read_text()
     for title, sign in (("Ahead most", 1), ("Behind most", -1)):
         table = text[text.index(title) :]
         names = re.findall(r'class="name">([^<]+)<', table[: table.index("</table>")])
+        names = [html.unescape(name) for name in names]
         best = sorted((sign * by for by in more.values()), reverse=True)[: len(names)]
         assert 0 < len(names) <= 8
         assert [sign * more[name] for name in names] == pytest.approx(best, abs=0.01)
 
 
-def test_pictures_are_what_vega_lite_can_draw(refrain: Refrain, small: World, tmp_path: Path) -> None:
-    path, page_path = write(tmp_path / "plays.csv", small, times=False), tmp_path / "page.html"
-    found(refrain, str(path), *MAP, "--cohorts", "4,8", "--html", str(page_path))
-    (pictures,) = re.findall(r"^const pictures = (.*);$", page_path.read_text(), re.MULTILINE)
+def test_pictures_are_what_vega_lite_can_draw(compared: Compared) -> None:
+    (pictures,) = re.findall(r"^const pictures = (.*);$", compared.page, re.MULTILINE)
     for spec in json.loads(pictures).values():
         assert vl_convert.vegalite_to_svg(spec | {"width": 600}).startswith("<svg")
 
