@@ -24,6 +24,7 @@ __all__ = [
     "play_rates",
     "rank_cohorts",
     "relative_by_cohort",
+    "score",
     "score_members",
 ]
 
@@ -324,12 +325,21 @@ def score_members(
     >>> from types import SimpleNamespace
     >>> tastes, strengths = np.array([[0.0, 1.0], [1.0, 0.0], [0.6, 0.8]]), np.array([5.0, 3.0, 5.0])
     >>> release = Target(np.array([1.0, 0.0]), "artists", ("ana",))
-    >>> score_members(SimpleNamespace(strength=3.0), tastes, strengths, release)
+    >>> score_members(SimpleNamespace(strength=3.0, activity=0.5), tastes, strengths, release)
     array([0. , 1. , 1.2])
     """
-    closeness = tastes @ target.vector.astype(tastes.dtype)
-    by_taste = closeness * activity(strengths, model.strength)
-    scores: npt.NDArray[Real] = (by_taste + added).astype(tastes.dtype)
+    return score(model, tastes @ target.vector.astype(tastes.dtype), strengths, added)
+
+
+def score(
+    model: Model,
+    closeness: npt.NDArray[Real],
+    strengths: npt.NDArray[Real],
+    added: npt.NDArray[np.floating] | float,
+) -> npt.NDArray[Real]:
+    """Score listeners whose closeness, the cosine of taste and release, is known; see `score_members`."""
+    by_taste = closeness * activity(strengths, model.strength, model.activity)
+    scores: npt.NDArray[Real] = (by_taste + added).astype(closeness.dtype)
     return scores
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
 from models.cohorts import heirs, labels, named_after
-from models.directions import activity, directions
+from models.directions import ACTIVITY, activity, directions
 from models.kmeans import KMeans
 from models.model import HEIRS, Model
 from models.neighbours import neighbours
@@ -67,6 +67,8 @@ class CohortLearner:
         early models are as good as they can be.
     seed
         Random seed.
+    activity
+        How much more active listeners are told (`models.directions.activity`).
 
     Attributes
     ----------
@@ -97,6 +99,7 @@ class CohortLearner:
         halflife: float = 0.0005,
         passes: int = 1,
         seed: int = 0,
+        activity: float = ACTIVITY,
     ) -> None:
         self.n_cohorts = n_cohorts
         self.n_dims = n_dims
@@ -105,6 +108,7 @@ class CohortLearner:
         self.halflife = halflife
         self.passes = passes
         self.seed = seed
+        self.activity = activity
         self.clicks = 0
         self.artists: list[str] = []
         self._index: dict[str, int] = {}
@@ -127,10 +131,19 @@ class CohortLearner:
         halflife: float = 0.0005,
         passes: int = 1,
         seed: int = 0,
+        activity: float = ACTIVITY,
     ) -> Self:
         """Go on from a published model: its vectors, centres, ids and counts; the sample fills up anew."""
         learner = cls(
-            n_cohorts, model.n_dims, max_artists, reservoir, memory, halflife, passes, seed + model.version
+            n_cohorts,
+            model.n_dims,
+            max_artists,
+            reservoir,
+            memory,
+            halflife,
+            passes,
+            seed + model.version,
+            activity,
         )
         learner.clicks = model.clicks
         learner.artists = list(model.artists)
@@ -303,7 +316,7 @@ class CohortLearner:
         members = csr_matrix((np.ones(n), (cohorts, np.arange(n))), (len(ids), n))
         sizes = np.bincount(cohorts, minlength=len(ids))
         middle = float(np.median(strengths))
-        active = tastes * activity(strengths, middle)[:, None]
+        active = tastes * activity(strengths, middle, self.activity)[:, None]
         model = Model(
             version=version,
             created_at=now,
@@ -330,6 +343,7 @@ class CohortLearner:
                 "passes": self.passes,
             },
             strength=middle,
+            activity=self.activity,
             means=np.asarray(members @ active) / np.maximum(sizes, 1)[:, None],
         )
         everyone = np.arange(len(model.artists))

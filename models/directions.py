@@ -17,13 +17,14 @@ Floats = npt.NDArray[np.float64]
 Real = TypeVar("Real", bound=np.floating[Any])
 
 ACTIVITY = 0.5
-"""Power of a taste's length that scores go with: who plays more is likelier to play one more."""
+"""Power of a taste's length that scores go with, where the settings do not say: who plays more is likelier to
+play one more artist."""
 
 PENALTY = 1.0  # of the mean eigenvalue
 FANS = 3.0  # listeners at which an artist's own direction counts as much as its vector's
 
 
-def activity(strengths: npt.NDArray[Real], middle: float) -> npt.NDArray[Real]:
+def activity(strengths: npt.NDArray[Real], middle: float, power: float = ACTIVITY) -> npt.NDArray[Real]:
     """Return by how much likelier than others listeners are to play any artist, 1 for one in the middle.
 
     Parameters
@@ -32,15 +33,17 @@ def activity(strengths: npt.NDArray[Real], middle: float) -> npt.NDArray[Real]:
         log2 of the lengths of their raw tastes (`models.taste.log_length`).
     middle
         `models.model.Model.strength`; where it is not known (NaN), all are alike.
+    power
+        `models.model.Model.activity`; at 0 all are alike.
 
     Examples
     --------
     >>> activity(np.array([3.0, 5.0, -np.inf]), middle=3.0)
     array([1., 2., 0.])
     """
-    if math.isnan(middle):
+    if math.isnan(middle) or not power:
         return np.ones_like(strengths)
-    found: npt.NDArray[Real] = np.exp2(ACTIVITY * (strengths - middle))
+    found: npt.NDArray[Real] = np.exp2(power * (strengths - middle))
     return found
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy.sparse import csc_matrix, csr_matrix
 
 from models.cohorts import settle, standing_out
+from models.directions import ACTIVITY
 from models.play_rate import PROPORTIONAL
 from models.taste import idf, unit
 
@@ -81,6 +82,8 @@ class Model:
     strength
         log2 of the length of the raw taste of a listener in the middle of the sample: who is more active has
         a longer one. NaN in snapshots of old.
+    activity
+        How much more active listeners score higher (`models.directions.activity`).
     means
         Shape (k, d): the mean over members in the sample of unit tastes times `models.directions.activity`.
     neighbours
@@ -132,6 +135,7 @@ class Model:
     genres: tuple[str, ...] = ()
     directions: Halves = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float16))
     strength: float = math.nan
+    activity: float = ACTIVITY
     means: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     neighbours: csr_matrix = field(default_factory=lambda: csr_matrix((0, 0), dtype=np.float32))
     play_rate: Floats = field(default_factory=lambda: np.array([PROPORTIONAL, PROPORTIONAL]))

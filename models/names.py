@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Names", "text_bytes"]
+__all__ = ["Names", "hashes", "text_bytes"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -15,6 +15,15 @@ Ints = npt.NDArray[np.int64]
 def text_bytes(name: str) -> int:
     """Estimate the bytes that Python takes for a name."""
     return 49 + len(name) if name.isascii() else 74 + 2 * len(name)
+
+
+def hashes(names: Collection[str]) -> Ints:
+    """Return a number that stands for each name, in this process alone, shape (n,).
+
+    To compare ten thousand numbers takes a tenth of the time of as many names. Two names have the same number
+    once in 10^19 times: among a million names that any two do is less likely than one in ten million.
+    """
+    return np.fromiter(map(hash, names), np.int64, len(names))
 
 
 class Names:

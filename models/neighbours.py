@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ __all__ = ["add_up", "neighbours"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.integer]
+Players = npt.NDArray[np.int32]
 
 NUMBER = 128  # neighbours of an artist at most
 SHARE = 0.2  # of what neighbours say by themselves: they repeat each other
@@ -89,8 +91,10 @@ def neighbours(held: csr_matrix, tastes: Floats, directions: Floats) -> csr_matr
     )
 
 
-def add_up(rows: Ints, adds: Floats, artists: Ints, players: Ints, number: int) -> Floats:
-    """Return for each listener the sum of what their artists add, shape (number,).
+def add_up(
+    rows: Ints, adds: Floats, groups: Iterable[tuple[Players, Players]], sizes: Sequence[int]
+) -> Floats:
+    """Return for each listener the sum of what their artists add, one group of listeners after the other.
 
     Takes as long as there are listeners of these artists, however many there are in all.
 
@@ -98,22 +102,35 @@ def add_up(rows: Ints, adds: Floats, artists: Ints, players: Ints, number: int) 
     ----------
     rows, adds
         Shape (m,): some artists, each once, and what playing each adds.
-    artists, players
-        Shape (n,): who plays what, an artist and a listener (0 to number - 1) each, by artist, rising.
+    groups
+        For each group of listeners who plays what, by artist, rising: the artist, and the listener's place
+        within the group.
+    sizes
+        How many listeners each group has.
+
+    Returns
+    -------
+    Shape (sum of sizes,).
 
     Examples
     --------
-    >>> artists, players = np.array([3, 5, 5, 9]), np.array([0, 0, 2, 1])
-    >>> add_up(np.array([5, 3, 4]), np.array([0.5, 0.25, 1.0]), artists, players, number=3).tolist()
-    [0.75, 0.0, 0.5]
+    >>> one = np.array([3, 5, 5, 9], dtype=np.int32), np.array([0, 0, 2, 1], dtype=np.int32)
+    >>> other = np.array([4], dtype=np.int32), np.array([1], dtype=np.int32)
+    >>> add_up(np.array([5, 3, 4]), np.array([0.5, 0.25, 1.0]), [one, other], sizes=[3, 2]).tolist()
+    [0.75, 0.0, 0.5, 0.0, 1.0]
     """
-    rows = rows.astype(artists.dtype)  # else all of the artists are copied to the wider type first
-    first = np.searchsorted(artists, rows, side="left")
-    counts = np.searchsorted(artists, rows, side="right") - first
-    begins = np.cumsum(counts) - counts
-    at = np.arange(int(counts.sum())) + np.repeat(first - begins, counts)
-    weights = np.repeat(adds, counts)
-    return np.bincount(players[at], weights=weights, minlength=number).astype(np.float64)
+    edges = np.concatenate([rows, rows + 1]).astype(np.int32)  # as artists are: else all are copied to match
+    listeners, counts = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    begin = 0
+    for (artists, players), size in zip(groups, sizes, strict=True):
+        found = np.searchsorted(artists, edges)
+        first, count = found[: len(rows)], found[len(rows) :] - found[: len(rows)]
+        shift = first - (count.cumsum() - count)
+        listeners.append(players[np.repeat(shift, count) + np.arange(count.sum())] + begin)
+        counts.append(count)
+        begin += size
+    weights = np.repeat(np.tile(adds, len(counts) - 1), np.concatenate(counts))
+    return np.bincount(np.concatenate(listeners), weights=weights, minlength=begin).astype(np.float64)
 
 
 def _thinned(held: csr_matrix, tastes: Floats) -> tuple[csr_matrix, Floats]:

@@ -106,6 +106,13 @@ class Settings(BaseSettings):
         50, ge=2, description="listeners a cohort has on average, at least, where their number is auto"
     )
     dims: int = Field(64, ge=2, le=512, description="dimensions of a taste")
+    activity: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="how much more often active listeners are told: 0 goes by taste alone, 1 by all that "
+        "they play",
+    )
     margin: float = Field(
         0.03,
         ge=0,
@@ -131,7 +138,7 @@ class Settings(BaseSettings):
     members_mb: float = Field(
         1000.0,
         gt=0,
-        description="memory of a worker for tastes, in MB (some 2.3 million listeners of 64 dimensions and "
+        description="memory of a worker for tastes, in MB (some 2.2 million listeners of 64 dimensions and "
         "12 artists); of cohorts beyond it the best are read for each release",
     )
     release_days: float = Field(

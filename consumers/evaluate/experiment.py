@@ -195,7 +195,13 @@ class Experiment:
             settings.max_artists,
             settings.bot_clicks_per_hour if self._timed else sys.maxsize,
         )
-        learner = CohortLearner(n_cohorts, settings.dims, settings.vocabulary, seed=self._seed)
+        learner = CohortLearner(
+            n_cohorts,
+            settings.dims,
+            settings.vocabulary,
+            seed=self._seed,
+            activity=settings.activity,
+        )
         service = Service(log.n_listeners, learner, rules, self._name, self._seed)
         first = min(settings.first_model_listeners, max(2, len(self._split.listeners) // 2))
         stage = f"learning, {n_cohorts} cohorts"

@@ -106,7 +106,7 @@ async def why_audience(
     """Return why a listener is in an audience, or is not."""
     user, cohort, candidates = known.listener.user_id, known.listener.cohort, draft.candidates
     told = candidates.users_at(draft.told)
-    row = candidates.users.index(user) if user in candidates.users else None
+    row = candidates.row_of(user)
     scores = candidates.scores.astype(float)
     parts = await _parts(redis, model, draft, user)
     affinities = known.listener.affinities
@@ -130,7 +130,7 @@ async def why_audience(
         listener_play_rate=None if parts is None else _play_rate(model, draft, parts[0] * parts[1] + added),
         audience_ends_at=round(float(scores[draft.told[-1]]), 6) if told else None,
         place=None if row is None else _place(draft, row),
-        looked_at=len(candidates.users),
+        looked_at=len(candidates.scores),
         listeners=len(told),
         cohort=cohort,
         label=dict(zip(model.cohort_ids, model.labels, strict=True)).get(cohort, ""),
@@ -167,7 +167,7 @@ async def _parts(redis: AnyRedis, model: Model, draft: Draft, user: str) -> tupl
     if not sums.any() or draft.target.relied_on == "nothing":
         return None
     closeness = float((unit(sums) @ draft.target.vector)[0])
-    return closeness, float(activity(log_length(sums), model.strength)[0])
+    return closeness, float(activity(log_length(sums), model.strength, model.activity)[0])
 
 
 def _reason(known: KnownListener, release: Release, draft: Draft, score: float | None, model: Model) -> str:

@@ -96,6 +96,7 @@ class Judge:
             self.trial(model) if trial else None,
             moved(live, model),
             set(live.cohort_ids) != set(model.cohort_ids),
+            live.activity != model.activity,
         )
 
     def trial(self, candidate: Model) -> Comparison | None:

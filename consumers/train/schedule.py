@@ -23,6 +23,7 @@ class Reason(StrEnum):
 
     FIRST = "the first"
     DRIFT = "listening has changed"
+    ASKED = "the settings ask for another activity"
     GAIN = "it ranks better"
     ENDED = "clicks have ended"
     GROWTH = "more listeners or artists"
@@ -68,12 +69,16 @@ class Candidate:
         How far its centres are from those that serve (`models.quality.change.moved`).
     other_cohorts
         Whether some of its cohorts do not serve, or some that serve are gone.
+    asked_for
+        Whether it weighs activity as the settings say, and the model that serves does not: it is published
+        though it may foresee worse.
     """
 
     verdict: Comparison
     trial: Comparison | None = None
     moved: float = 0.0
     other_cohorts: bool = False
+    asked_for: bool = False
 
 
 class Schedule:
@@ -149,6 +154,7 @@ class Schedule:
         reasons = {
             Reason.FIRST: self._first,
             Reason.DRIFT: self._drifted,
+            Reason.ASKED: candidate.asked_for,
             Reason.GAIN: candidate.verdict.better or (candidate.trial is not None and candidate.trial.better),
             Reason.ENDED: self._ended,
             Reason.GROWTH: self._new(seen),

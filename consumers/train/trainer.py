@@ -172,7 +172,7 @@ class Trainer:
         candidate = await asyncio.to_thread(self._judge.candidate, model, trial=self._number is not None)
         await self._choose_number(learner, model, candidate)
         seen = self._seen(learner)
-        if candidate.verdict.worse:
+        if candidate.verdict.worse and not candidate.asked_for:
             schedule.refused(self._clock(), seen)
             self._refuse(version, candidate)
         elif reason := schedule.worth(self._clock(), seen, candidate):
@@ -227,10 +227,15 @@ class Trainer:
         self._publisher.go_on_from(last)
         if last is None:
             number = FIRST if settings.cohorts == "auto" else settings.cohorts
-            learner = CohortLearner(number, settings.dims, settings.vocabulary)
+            learner = CohortLearner(number, settings.dims, settings.vocabulary, activity=settings.activity)
         else:
             number = len(last.cohort_ids) if settings.cohorts == "auto" else settings.cohorts
-            learner = CohortLearner.from_model(last, n_cohorts=number, max_artists=settings.vocabulary)
+            learner = CohortLearner.from_model(
+                last,
+                n_cohorts=number,
+                max_artists=settings.vocabulary,
+                activity=settings.activity,
+            )
             self._judge.serves(last)
             self._newest = last.version
         learner.skip_ids(await self._snapshots.next_cohort())

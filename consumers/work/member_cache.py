@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from models.audience import Target
 from models.model import Model
-from models.names import Names
+from models.names import Names, hashes
 from models.taste import log_length, unit
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 TOLERANCE = 0.05  # of a cohort's size: see `MemberCache._most_stale`
 AT_ONCE = 200  # listeners: a release that comes waits until so many are read, about a millisecond
 LISTENERS_A_SECOND = 10_000  # read in the background: a tenth of one core
-LIMIT_MB = 1000.0  # 2.3 million listeners of 64 dimensions and a dozen artists
+LIMIT_MB = 1000.0  # 2.2 million listeners of 64 dimensions and a dozen artists
 TOP = 200  # artists of a listener, the strongest
 USUAL = 10  # artists of a listener, before it is known
 NAME_BYTES = 80  # of memory for a listener's id and the reference to it
@@ -41,6 +41,8 @@ class Members:
     ----------
     users
         n listeners.
+    hashes
+        Shape (n,), of their ids (`models.names.hashes`).
     tastes
         Shape (n, d), single precision, unit length.
     strengths
@@ -54,6 +56,7 @@ class Members:
     """
 
     users: tuple[str, ...]
+    hashes: Ints
     tastes: npt.NDArray[np.float32]
     strengths: npt.NDArray[np.float32]
     artists: npt.NDArray[np.int32]
@@ -64,7 +67,7 @@ class Members:
     @property
     def n_bytes(self) -> int:
         """Memory that they take, in bytes."""
-        arrays = (self.tastes, self.strengths, self.artists, self.players)
+        arrays = (self.hashes, self.tastes, self.strengths, self.artists, self.players)
         return sum(array.nbytes for array in arrays) + NAME_BYTES * len(self.users)
 
 
@@ -201,6 +204,7 @@ class MemberCache:
         by_artist = np.argsort(numbers, kind="stable")
         return Members(
             tuple(users),
+            hashes(users),
             np.concatenate(tastes),
             np.concatenate(strengths),
             numbers[by_artist].astype(np.int32),
@@ -211,4 +215,4 @@ class MemberCache:
 
 
 def _member_bytes(dims: int) -> int:
-    return 4 * (dims + 1) + 8 * USUAL + NAME_BYTES
+    return 4 * (dims + 1) + 8 + 8 * USUAL + NAME_BYTES

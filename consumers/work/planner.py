@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,10 @@ from models.audience import (
     choose_cohorts,
     mean_score,
     rank_cohorts,
-    score_members,
+    score,
 )
 from models.model import Model
+from models.names import hashes
 from models.neighbours import add_up
 from stream.stores.catalogue import Catalogue
 from stream.stores.opted_out import OptedOut
@@ -64,15 +65,16 @@ class Candidates:
         k cohorts that were looked at, best first.
     ends
         Shape (k,): behind the last row of each cohort.
-    users
-        n listeners; one who moved between the moments at which two cohorts were read is in it twice.
+    members
+        Those of each cohort, n listeners in all, numbered through; one who moved between the moments at which
+        two cohorts were read is among both.
     scores
         Shape (n,), `models.audience.score_members`.
     """
 
     cohorts: tuple[str, ...]
     ends: Ints
-    users: Sequence[str]
+    members: tuple[Members, ...]
     scores: npt.NDArray[np.float32]
 
     @classmethod
@@ -84,34 +86,35 @@ class Candidates:
         neighbours: tuple[Ints, Floats],
     ) -> Candidates:
         """Score the members of cohorts for a release; `neighbours` are from `MemberCache.neighbours`."""
-        added = (
-            add_up(*neighbours, held.artists, held.players, len(held.users)) for held in members.values()
-        )
-        return cls(
-            tuple(members),
-            np.cumsum([len(held.users) for held in members.values()]),
-            list(itertools.chain.from_iterable(held.users for held in members.values())),
-            np.concatenate(
-                [
-                    score_members(model, held.tastes, held.strengths, target, adds)
-                    for held, adds in zip(members.values(), added, strict=True)
-                ]
-            ),
-        )
+        held = tuple(members.values())
+        sizes = [len(each.users) for each in held]
+        vector = target.vector.astype(np.float32)
+        closeness = np.concatenate([each.tastes @ vector for each in held])
+        strengths = np.concatenate([each.strengths for each in held])
+        added = add_up(*neighbours, ((each.artists, each.players) for each in held), sizes)
+        return cls(tuple(members), np.cumsum(sizes), held, score(model, closeness, strengths, added))
 
-    def best(self, number: int, but: Set[str]) -> Ints:
-        """Return the rows of the `number` best listeners who are not in `but`, best first, each once."""
+    def best(self, number: int, but: Ints) -> Ints:
+        """Return the rows of the `number` best listeners, best first, each once.
+
+        Parameters
+        ----------
+        but
+            The `models.names.hashes`, rising, of listeners who are left out.
+        """
         wanted = number
         while True:
             rows = best_rows(self.scores, wanted)
-            users = self.users_at(rows)
-            if len(set(users)) < len(users) or not but.isdisjoint(users):
-                row_of = dict(zip(users[::-1], rows[::-1].tolist(), strict=True))  # the better row stays
-                kept = [row_of[user] for user in dict.fromkeys(users) if user not in but]
-                rows = np.array(kept, dtype=np.int64)
-            if len(rows) >= number or wanted >= len(self.users):
-                return rows[:number]
-            wanted *= 2
+            found = self._hashes[rows]
+            _, first = np.unique(found, return_index=True)  # the better row of who is there twice
+            first = np.sort(first[~_among(found[first], but)])
+            if len(first) >= number or wanted >= len(self.scores):
+                return rows[first[:number]]
+            wanted += 2 * (number - len(first))
+
+    @cached_property
+    def _hashes(self) -> Ints:
+        return np.concatenate([NO_ROWS, *(each.hashes for each in self.members)])
 
     def cohorts_at(self, rows: Ints) -> list[str]:
         """Return the cohorts of some rows."""
@@ -123,7 +126,26 @@ class Candidates:
 
     def users_at(self, rows: Ints) -> list[str]:
         """Return the listeners of some rows."""
-        return [self.users[row] for row in rows.tolist()]
+        cohorts = np.searchsorted(self.ends, rows, side="right")
+        places = rows - np.concatenate([[0], self.ends])[cohorts]
+        return [
+            self.members[cohort].users[place]
+            for cohort, place in zip(cohorts.tolist(), places.tolist(), strict=True)
+        ]
+
+    def row_of(self, user: str) -> int | None:
+        """Return the row of a listener; None where they are not among these."""
+        rows = np.flatnonzero(self._hashes == hash(user))
+        return int(rows[0]) if len(rows) else None
+
+
+def _among(found: Ints, some: Ints) -> npt.NDArray[np.bool_]:
+    """Say which numbers are among some, which rise. `np.isin` would sort all of these for every release."""
+    at = np.searchsorted(some, found)
+    here: npt.NDArray[np.bool_] = np.zeros(len(found), dtype=bool)
+    inside = at < len(some)
+    here[inside] = some[at[inside]] == found[inside]
+    return here
 
 
 NO_ROWS = np.zeros(0, dtype=np.int64)
@@ -260,9 +282,9 @@ class Planner:
 
     async def _told(self, candidates: Candidates, places: int, opted_out: int, told: Set[str]) -> Ints:
         """Return the best candidates' rows; Redis is asked only where more have opted out than is known."""
-        out = self.opted_out.held
+        out = self.opted_out.hashes
         unknown = abs(opted_out - len(out))
-        rows = candidates.best(places + unknown, but=out | told if told else out)
+        rows = candidates.best(places + unknown, but=np.union1d(out, hashes(told)) if told else out)
         if unknown:
             users = candidates.users_at(rows)
             newly_out = await self.opted_out.among(users)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from models.names import hashes
 from stream.connect import AnyRedis
 from stream.stores import keys
 
@@ -22,11 +25,14 @@ class OptedOut:
     ----------
     held
         The copy, as of the last `refresh`.
+    hashes
+        The `models.names.hashes` of those in it, rising.
     """
 
     def __init__(self, redis: AnyRedis) -> None:
         self._redis = redis
         self.held: frozenset[str] = frozenset()
+        self.hashes = hashes(self.held)
 
     async def add(self, user_ids: Sequence[str]) -> None:
         """Remember that listeners opted out."""
@@ -51,4 +57,5 @@ class OptedOut:
         self.held = frozenset(
             [user.decode() async for user in self._redis.sscan_iter(keys.OPTED_OUT, count=SCAN)]
         )
+        self.hashes = np.sort(hashes(self.held))
         return True

@@ -174,6 +174,14 @@ def test_of_two_who_like_the_same_the_one_who_plays_more_scores_higher(world: Wo
     assert thrice == pytest.approx(3**ACTIVITY * once)
 
 
+def test_a_model_that_does_not_weigh_activity_scores_them_alike(world: World, model: Model) -> None:
+    alike = replace(model, activity=0.0)
+    sums = taste(rows_of(world, alike), alike.factors)
+    target = aim(alike, ["s4a2"])
+    once, thrice = (score_members(alike, unit(by * sums), log_length(by * sums), target) for by in (1.0, 3.0))
+    assert np.allclose(once, thrice)
+
+
 def scores_of(world: World, model: Model, target: Target) -> np.ndarray:
     rows = rows_of(world, model)
     sums = taste(rows, model.factors)

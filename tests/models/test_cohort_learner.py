@@ -8,6 +8,7 @@ from scipy.sparse import csr_matrix
 
 from models.audience import aim
 from models.cohort_learner import CohortLearner
+from models.directions import ACTIVITY
 from models.quality.evaluation import holdout, lift
 from models.taste import taste, unit
 from tests.models.worlds import World, make_world, rows_of, teach
@@ -163,6 +164,17 @@ def test_fewer_cohorts_are_joined_and_name_their_heirs(world: World) -> None:
     went = [eight.cohort_ids[row] for row in eight.assign(tastes[0])]
     expected = np.array([row_of[six.heirs.get(cohort, cohort)] for cohort in went])
     assert (six.assign(tastes[1]) != expected).mean() < 0.03
+
+
+def test_activity_may_weigh_otherwise_after_a_restart(world: World) -> None:
+    one = learner()
+    teach(one, world)
+    model = one.snapshot(1, 0.0)
+    other = CohortLearner.from_model(model, n_cohorts=8, activity=0.0)
+    teach(other, world)
+    later = other.snapshot(2, 1.0)
+    assert (model.activity, later.activity) == (ACTIVITY, 0.0)
+    assert np.linalg.norm(later.means, axis=1).max() <= 1.0, "no taste counts more than another"
 
 
 def test_the_number_of_cohorts_may_change_after_a_restart(world: World) -> None:

@@ -52,3 +52,8 @@ def test_the_fewer_listeners_the_nearer_to_the_vector() -> None:
 
 def test_activity_is_1_for_a_listener_in_the_middle_and_grows_with_the_length_of_the_taste() -> None:
     assert activity(np.array([7.0, 9.0, -np.inf]), 7.0).tolist() == [1.0, 2.0 ** (2 * ACTIVITY), 0.0]
+    assert activity(np.array([7.0, 9.0, -np.inf]), 7.0, 1.0).tolist() == [1.0, 4.0, 0.0]
+
+
+def test_without_a_power_all_are_equally_active() -> None:
+    assert activity(np.array([7.0, 9.0, -np.inf]), 7.0, 0.0).tolist() == [1.0, 1.0, 1.0]

@@ -8,6 +8,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from models.audience import aim
+from models.directions import ACTIVITY
 from models.model import Model
 from models.taste import taste
 from tests.models.worlds import World, rows_of
@@ -103,12 +104,13 @@ def test_a_model_of_before_there_were_histories_is_read(model: Model) -> None:
     old = {
         name: part
         for name, part in header.items()
-        if name not in ("parents", "heirs", "named_after", "genres")
+        if name not in ("parents", "heirs", "named_after", "genres", "activity")
     }
     read = Model.from_arrays(old, arrays)
     assert (read.parents, read.genres) == (("",) * 8, ("",) * 8)
     assert (read.named_after, read.heirs) == (((),) * 8, {})
     assert read.labels == model.labels
+    assert read.activity == ACTIVITY
 
 
 def test_another_format_is_refused(model: Model) -> None:

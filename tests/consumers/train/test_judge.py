@@ -87,6 +87,11 @@ def test_a_candidate_as_good_is_not_worse(judge: Judge) -> None:
     assert not judge.compare(learned()).worse
 
 
+def test_one_that_weighs_activity_otherwise_is_asked_for(judge: Judge) -> None:
+    assert not judge.candidate(learned(), trial=False).asked_for
+    assert judge.candidate(dataclasses.replace(learned(), activity=0.0), trial=False).asked_for
+
+
 def test_before_anything_serves_no_candidate_is_worse() -> None:
     assert not Judge().compare(learned()).worse
 
@@ -132,6 +137,33 @@ def test_the_trainer_does_not_publish_what_is_worse(
     model = asked(settings, lambda store: store.load(serving))
     assert model.validation["auc_listener"] > 0.6
     assert {"auc_cohort", "lift_cohort", "lift_listener", "discoveries"} <= model.validation.keys()
+
+
+def test_what_the_settings_ask_for_is_published_though_it_is_worse(
+    settings: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "HOLDOUT", 1)
+    monkeypatch.setattr(judging, "HOLDOUT_FROM", 10**9)
+    monkeypatch.setattr("models.quality.live.ENOUGH_CROWD", 50)
+    monkeypatch.setattr("models.quality.validation.ENOUGH", 60)
+    honest = CohortLearner.snapshot
+
+    def snapshot(learner: CohortLearner, version: int, now: float) -> Model:
+        model = honest(learner, version, now)
+        refused = int(heartbeat(db).get("refused", 0))
+        if not refused:
+            figures = db.hget("models:foresight", str(db.get("model:current"))) or ""
+            return spoiled(model) if "auc_listener" in figures else model
+        return dataclasses.replace(spoiled(model), activity=0.0)
+
+    def activity() -> float:
+        serving = int(db.get("model:current") or 0)
+        return asked(settings, lambda store: store.load(serving)).activity if serving else -1.0
+
+    monkeypatch.setattr(CohortLearner, "snapshot", snapshot)
+    with clicking(log), Running(ingest, settings), Running(train, learning(settings)):
+        wait_for(lambda: activity() == 0.0, "the model that is asked for")
+        assert int(heartbeat(db)["refused"]) >= 1
 
 
 def test_a_candidate_is_compared_with_the_version_that_serves_also_an_earlier_one(

@@ -134,6 +134,7 @@ def test_where_nothing_changes_models_come_at_the_longest_time(schedule: Schedul
     ("candidate", "reason"),
     [
         (BETTER, Reason.GAIN),
+        (dataclasses.replace(SAME, asked_for=True), Reason.ASKED),
         (dataclasses.replace(SAME, trial=BETTER.verdict, other_cohorts=True), Reason.GAIN),
         (dataclasses.replace(SAME, trial=SAME.verdict, other_cohorts=True), None),
         (dataclasses.replace(SAME, other_cohorts=True), Reason.COHORTS),
