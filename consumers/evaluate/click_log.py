@@ -108,7 +108,10 @@ class ClickLog:
                 self._flush()
 
     def arrange(self, chance: np.random.Generator | None) -> None:
-        """Put what was written in order: of the times, or drawn by chance. Nothing is put after that."""
+        """Put what was written in order: of the times, or drawn by chance; then all have the last time.
+
+        Nothing is put after that.
+        """
         self._flush()
         self._raw.close()
         renumbered = np.full(self._met, -1, dtype=np.int32)
@@ -122,6 +125,8 @@ class ClickLog:
             for written in self._read("raw"):
                 written["listener"] = renumbered[written["listener"]]
                 part = written[written["listener"] >= 0]
+                if chance:
+                    part["ts"] = self.last
                 where = (
                     chance.integers(n_buckets, size=len(part))
                     if chance

@@ -128,6 +128,9 @@ class Served:
     restless
         Listeners without a new artist who changed cohort from one model to the next, of all such; None where
         there were none.
+    calibration_error
+        Of the play rates predicted while it learned (`models.quality.validation.Validation.figures`);
+        None where too little was discovered to say.
     """
 
     wanted: int
@@ -136,6 +139,7 @@ class Served:
     centers: Floats
     largest: float
     restless: float | None
+    calibration_error: float | None
 
     @property
     def empty(self) -> int:
@@ -248,7 +252,8 @@ class Experiment:
         steady = sum(flux.listeners for flux in late)
         restless = sum(flux.changed for flux in late) / steady if steady else None
         largest = float(sizes.max() / len(listeners))
-        return Served(n_cohorts, contenders, cohorts, model.centers, largest, restless)
+        off = service.live.figures().get("calibration_error")
+        return Served(n_cohorts, contenders, cohorts, model.centers, largest, restless, off)
 
     def baselines(self, n_cohorts: int) -> Iterator[Contender]:
         """Measure what audiences are compared with."""

@@ -172,6 +172,7 @@ def _served(served: Served) -> dict[str, Any]:
         "empty": served.empty,
         "largest_share": served.largest,
         "changed_share": served.restless,
+        "calibration_error": served.calibration_error,
     }
 
 

@@ -57,6 +57,11 @@ def _evaluate(
             plan if timed else without_times(plan), log, lambda done, all_: watch("reading", done, all_)
         )
         note = "" if asked_for_times(plan) or not timed else "Clicks have the times of the column ts"
+        if random and timed:
+            note = (
+                "Split at random, the clicks' times count for nothing: Refrain forgets none of them, as no "
+                "baseline does"
+            )
         if not random and not (timed and log.first < log.last):
             which = "all clicks have the same time" if timed else "the clicks have no times"
             if measure.split == "time" or measure.until:
@@ -65,6 +70,7 @@ def _evaluate(
                     "--map ts=COLUMN, or use --split random"
                 )
             random, note = True, f"Not in time, as {which}"
+        timed = timed and not random
         watch("putting in order", 0, 1)
         log.arrange(np.random.default_rng(measure.seed) if random else None)
         until = None if random else _until(plan, measure, log)

@@ -65,7 +65,7 @@ def about(result: Result) -> dict[str, str]:
     restless = "" if best.restless is None else f", {percent(best.restless)} change from model to model"
     fewer = f" of {best.wanted} asked for" if len(best.cohorts) < best.wanted else ""
     asked = f", {len(result.asked):,} of them are asked about" if len(result.asked) < result.askable else ""
-    return {
+    about = {
         "clicks": f"{read.clicks:,}{nameless}{unusable}",
         "listeners": f"{result.listeners:,}{sample}",
         "artists": f"{result.artists:,}; {result.askable:,} have {LEAST} known listeners and {LEAST} to be "
@@ -75,6 +75,9 @@ def about(result: Result) -> dict[str, str]:
         "cohorts": f"{len(best.cohorts)}{fewer}, {best.empty} empty, the largest has {percent(best.largest)} "
         f"of listeners{restless}",
     }
+    if best.calibration_error is not None:
+        about["play rates"] = f"calibration error {best.calibration_error:.3f}"
+    return about
 
 
 def comparison_in_words(result: Result) -> str:

@@ -181,6 +181,16 @@ def test_times_that_nobody_mapped_are_said_to_count(refrain: Refrain, small: Wor
     assert found(refrain, str(path), *mapped, "--no-baselines")["note"] == ""
 
 
+def test_split_at_random_the_times_of_clicks_count_for_nothing(
+    refrain: Refrain, small: World, tmp_path: Path
+) -> None:
+    timed, bare = (write(tmp_path / f"{times}.csv", small, times=times) for times in (True, False))
+    random = ("--split", "random", "--no-baselines")
+    with_times = found(refrain, str(timed), *TIMED, *random)
+    assert "times count for nothing" in with_times["note"]
+    assert with_times["contenders"] == found(refrain, str(bare), *MAP, *random)["contenders"]
+
+
 def test_only_who_is_new_to_an_artist_after_the_split_is_to_be_found(
     refrain: Refrain, small: World, tmp_path: Path
 ) -> None:
