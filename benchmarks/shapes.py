@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.hetrec import plays
 from consumers.evaluate.click_log import ClickLog
-from consumers.evaluate.experiment import Contender, Experiment
+from consumers.evaluate.experiment import Contender, Experiment, Served
 from consumers.evaluate.holdout import hold_out
 from stream.settings import Settings
 
@@ -122,15 +122,43 @@ def drifting(seed: int) -> Iterator[Play]:
 
 START = 1.6e9  # Unix seconds
 
+
+def equal_scenes(seed: int) -> Iterator[Play]:
+    """Made up: 6,000 listeners of 100 scenes of equal size; one in eight of their artists is of another."""
+    random = np.random.default_rng(seed)
+    listeners, scenes, each = 6_000, 100, 30
+    popular = 1 / np.arange(1, each + 1) ** 0.7
+    popular /= popular.sum()
+    for user in range(listeners):
+        for at in random.choice(each, 12, replace=False, p=popular).tolist():
+            scene = user % scenes if random.random() > 1 / 8 else random.integers(scenes)
+            yield f"u{user}", f"a{scene * each + at}", 0.0, 1
+
+
+def dense_rows(seed: int) -> Iterator[Play]:
+    """Made up: 950 listeners of 1,700 artists, twenty to 700 each; no scenes, eight tendencies."""
+    random = np.random.default_rng(seed)
+    listeners, artists, tendencies = 950, 1_700, 8
+    fame = 1 / np.arange(1, artists + 1) ** 0.6
+    towards = random.normal(size=(artists, tendencies)) / np.sqrt(tendencies)
+    for user in range(listeners):
+        chance = fame * np.exp(1.5 * towards @ random.normal(size=tendencies))
+        number = int(np.clip(np.exp(random.normal(4.2, 0.9)), 20, 700))
+        for artist in random.choice(artists, number, replace=False, p=chance / chance.sum()).tolist():
+            yield f"u{user}", f"a{artist}", 0.0, 1
+
+
 # Shape: plays, whether split in time, whether constants were chosen on it.
 SHAPES: dict[str, tuple[Callable[[int], Iterator[Play]], bool, bool]] = {
     "HetRec plays": (hetrec_plays, False, True),
     "HetRec tags": (hetrec_tags, False, True),
     "HetRec tags, in time": (hetrec_tags, True, True),
     "Deezer genres": (deezer_genres, False, True),
-    "nowplaying sessions": (nowplaying_sessions, False, False),
+    "nowplaying sessions": (nowplaying_sessions, False, True),
     "heavy tail": (heavy_tail, False, True),
     "drifting, in time": (drifting, True, True),
+    "equal scenes": (equal_scenes, False, False),
+    "dense rows": (dense_rows, False, False),
 }
 
 
@@ -140,14 +168,18 @@ def main(splits: int, chosen: list[str]) -> None:
     print(
         f"{'lift at 5 %':22} {heads[0]:>8} {heads[1]:>6} {heads[2]:>9} {heads[3]:>7}  {heads[4]:26}", end=""
     )
-    print("audience against it at 5 %, 1 %")
+    print(f"{'audience against it at 5 %, 1 %':33} calibration error; who change cohort from model to model")
     for name in chosen or SHAPES:
         _, _, fitted = SHAPES[name]
         started = time.monotonic()
         figures: dict[str, list[list[float]]] = defaultdict(list)
+        off, restless = [], []
         for seed in range(splits):
-            for entry in measured(name, seed):
+            served, baselines = measured(name, seed)
+            for entry in (*served.contenders, *baselines):
                 figures[entry.name].append([reach.lift.value for reach in entry.quality.reach])
+            off.append(np.nan if served.calibration_error is None else served.calibration_error)
+            restless.append(np.nan if served.restless is None else served.restless)
         lifts = {of: np.mean(found, axis=0) for of, found in figures.items()}
         ours, best = lifts["Refrain, audience"], max(RIVALS, key=lambda rival: lifts[rival][USUAL])
         best_small = max(lifts[rival][SMALL] for rival in RIVALS)
@@ -156,13 +188,14 @@ def main(splits: int, chosen: list[str]) -> None:
             f"{lifts['ALS + k-means, cohorts'][USUAL]:6.2f} {ours[USUAL]:9.2f} "
             f"{lifts['most active'][USUAL]:7.2f}  {best.partition(',')[0]:8} {lifts[best][USUAL]:6.2f}"
             f"{'':12}{ours[USUAL] / lifts[best][USUAL]:5.2f} x, {ours[SMALL] / best_small:.2f} x"
+            f"{'':16}{np.mean(off):.3f}; {100 * np.mean(restless):.1f} %"
             f"   ({time.monotonic() - started:.0f} s)",
             flush=True,
         )
 
 
-def measured(name: str, seed: int) -> Iterator[Contender]:
-    """Measure one split of a shape, with default settings."""
+def measured(name: str, seed: int) -> tuple[Served, list[Contender]]:
+    """Measure one split of a shape, with default settings, and what it is compared with."""
     of, in_time, _ = SHAPES[name]
     timed = False
     with ClickLog(max_listeners=50_000) as log, threadpool_limits(1, "blas"):
@@ -173,8 +206,7 @@ def measured(name: str, seed: int) -> Iterator[Contender]:
         until = log.time_before_last(SHARE) if in_time else None
         split = hold_out(log, until, share=SHARE, most=ASKED, seed=seed)
         experiment = Experiment(log, split, Settings(cohorts=COHORTS), timed=timed, seed=seed)
-        yield from experiment.serve(COHORTS).contenders
-        yield from experiment.baselines(COHORTS)
+        return experiment.serve(COHORTS), list(experiment.baselines(COHORTS))
 
 
 if __name__ == "__main__":

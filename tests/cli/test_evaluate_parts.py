@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from models.cohort_learner import CohortLearner
 from models.listener import Click, Rules
 from models.vectors import ArtistVectors
 from stream.settings import Settings
-from tests.models.worlds import World, make_world
+from tests.models.worlds import World, heavy_tail, long_tail, make_world
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +232,7 @@ def test_a_listener_keeps_the_strongest_artists_and_a_taste_of_these(world: Worl
 
 def audience_lift(world: World, seed: int) -> float:
     """The lift of audiences of 5 % after learning all that is known of a world, k = 12."""
-    with ClickLog(max_listeners=1000) as part:
+    with ClickLog(max_listeners=2000) as part:
         fill(part, world)
         split = hold_out(part, None, share=0.2, most=1000, seed=seed)
         experiment = Experiment(part, split, Settings(dims=32), timed=False, seed=seed)
@@ -248,8 +248,8 @@ def from_shuffled_rows(self: ArtistVectors, rows: csr_matrix, count: bool = True
 LEARN = ArtistVectors.learn_many
 
 
-@pytest.fixture(scope="module")
 def some_real_listeners() -> World:
+    """Of many artists each, all as active."""
     if not DATA.is_dir():
         pytest.skip("the HetRec data set is not here")
     matrix, _, artists = plays()
@@ -258,21 +258,25 @@ def some_real_listeners() -> World:
     return World(part, np.zeros(0), artists)
 
 
-# Over four seeds 5.6 to 6.1, and 1.5 to 2.2 for what has learned nothing.
-ENOUGH = 5.0
+# What is enough. Over three or four seeds 5.6 to 6.1, 6.9 to 7.3 and 12.7 to 12.9; of what has learned nothing
+# but who is active and who is played 1.5 to 2.2, 6.0 and 0.6 to 0.8.
+SHAPES = [(some_real_listeners, 5.0), (heavy_tail, 6.5), (long_tail, 10.0)]
 
 
-def test_audiences_of_real_listeners_are_as_good_as_they_were(some_real_listeners: World) -> None:
-    assert audience_lift(some_real_listeners, seed=0) > ENOUGH
+@pytest.mark.parametrize(("shape", "enough"), SHAPES)
+def test_audiences_are_as_good_as_they_were(shape: Callable[[], World], enough: float) -> None:
+    assert audience_lift(shape(), seed=0) > enough
 
 
+@pytest.mark.parametrize(("shape", "enough"), SHAPES)
 def test_they_are_not_where_nothing_is_learned(
-    some_real_listeners: World, monkeypatch: pytest.MonkeyPatch
+    shape: Callable[[], World], enough: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ArtistVectors, "learn_many", from_shuffled_rows)
     monkeypatch.setattr(cohort_learner, "directions", lambda held, tastes, vectors: vectors)
-    nothing = csr_matrix((len(some_real_listeners.artists),) * 2, dtype=np.float32)
     monkeypatch.setattr(
-        cohort_learner, "neighbours", lambda held, tastes, towards: nothing[: held.shape[1], : held.shape[1]]
+        cohort_learner,
+        "neighbours",
+        lambda held, tastes, towards: csr_matrix((held.shape[1],) * 2, dtype=np.float32),
     )
-    assert audience_lift(some_real_listeners, seed=0) < ENOUGH - 1.5
+    assert audience_lift(shape(), seed=0) < enough - 0.3
