@@ -25,6 +25,7 @@ STEPS = 3  # of Newton's method
 STEEPEST = 2.0  # power of the score by which a curve differs at most from what was assumed
 CERTAINTIES = 10  # bins of the calibration error
 ENOUGH = 200  # discoveries, to say how well it is calibrated
+AGAIN = 0.02  # of all discoveries: after so many new ones what is foreseen goes by a curve fitted anew
 
 
 def times_likelier(curve: Floats, relative: npt.ArrayLike) -> Floats:
@@ -54,8 +55,10 @@ class PlayRateLearner:
 
     A level's value is the share of discoverers at the level over the share of a crowd who could have been
     one; where few discovered, it is what was assumed, times the power of the score that fits best. No level
-    is below a lower one.
-    Old discoveries fade.
+    is below a lower one. Old discoveries fade.
+
+    To fit a curve takes as long as to foresee ten discoveries: what is foreseen goes by one that may lack the
+    last fiftieth of them.
 
     Attributes
     ----------
@@ -90,6 +93,7 @@ class PlayRateLearner:
     _crowd: Floats = field(default_factory=lambda: np.zeros(len(LEVELS)))
     _certainty: Floats = field(default_factory=lambda: np.zeros((3, CERTAINTIES)))
     _curve: Floats = field(init=False)
+    _fitted: int = 0
 
     def __post_init__(self) -> None:
         self._curve = self.assumed
@@ -106,17 +110,20 @@ class PlayRateLearner:
         """
         if not len(crowd):
             return
+        if self.discoveries - self._fitted > AGAIN * self._fitted:
+            self._fit()
         self._foresee(own, crowd)
         levels = _levels(np.concatenate([[own], crowd]))
         self._found *= KEPT
         self._found[levels[0]] += 1.0
         self._crowd = KEPT * self._crowd + np.bincount(levels[1:], minlength=len(LEVELS)) / len(crowd)
         self.discoveries += 1
-        self._curve = self._learned()
 
     @property
     def curve(self) -> Floats:
         """Shape (21,), how many times likelier than the average listener they are, at `LEVELS`."""
+        if self._fitted < self.discoveries:
+            self._fit()
         return self._curve.copy()
 
     @property
@@ -141,6 +148,9 @@ class PlayRateLearner:
         for row, what in enumerate((right, sure, np.ones(len(crowd)))):
             counted = np.bincount(at, weights=what, minlength=CERTAINTIES) / len(crowd)
             self._certainty[row] = KEPT * self._certainty[row] + counted
+
+    def _fit(self) -> None:
+        self._curve, self._fitted = self._learned(), self.discoveries
 
     def _learned(self) -> Floats:
         tilted = self._tilted()

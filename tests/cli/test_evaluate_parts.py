@@ -258,8 +258,8 @@ def some_real_listeners() -> World:
     return World(part, np.zeros(0), artists)
 
 
-# What is enough. Over three or four seeds 5.6 to 6.1, 6.9 to 7.3 and 12.7 to 12.9; of what has learned nothing
-# but who is active and who is played 1.5 to 2.2, 6.0 and 0.6 to 0.8.
+# What is enough. Over some seeds 5.6 to 6.1, 6.9 to 7.3 and 12.7 to 12.9; of what has learned no more than
+# who is active and who is played 1.5 to 2.2, 6.0 and 0.6 to 0.8.
 SHAPES = [(some_real_listeners, 5.0), (heavy_tail, 6.5), (long_tail, 10.0)]
 
 

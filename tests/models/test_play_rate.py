@@ -63,6 +63,22 @@ def test_a_learner_goes_on_from_the_curve_of_the_last_model() -> None:
     assert np.abs(np.log2(after / before)).max() < 0.5 * np.abs(np.log2(from_nothing / before)).max()
 
 
+def test_a_thousand_discoveries_take_few_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    fits = []
+    honest = PlayRateLearner._learned
+    monkeypatch.setattr(PlayRateLearner, "_learned", lambda learner: fits.append(1) or honest(learner))
+    asked, seldom = PlayRateLearner(), PlayRateLearner()
+    random = np.random.default_rng(3)
+    for _ in range(1000):
+        own, crowd = random.exponential(), random.exponential(size=20)
+        seldom.see(own, crowd)
+        asked.see(own, crowd)
+    assert 50 < len(fits) / 2 < 250
+    for _ in range(5):
+        asked.curve  # noqa: B018 - read without need
+    assert (asked.curve == seldom.curve).all()
+
+
 def test_a_crowd_of_nobody_says_nothing() -> None:
     learner = PlayRateLearner()
     learner.see(1.0, np.zeros(0))
