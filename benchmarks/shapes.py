@@ -84,14 +84,15 @@ def _some_listeners(path: Path, number: int, seed: int) -> Iterator[Play]:
             yield user, artist, 0.0, 1
 
 
-def heavy_tail(seed: int) -> Iterator[Play]:
-    """Made up: 2,000 listeners of mixed scenes; a few play a hundred times as many artists as most."""
+def heavy_tail(
+    seed: int, listeners: int = 2_000, artists: int = 3_000, scenes: int = 12, most: int = 800
+) -> Iterator[Play]:
+    """Made up: listeners of mixed scenes; a few play a hundred times as many artists as most."""
     random = np.random.default_rng(seed)
-    listeners, artists, scenes = 2_000, 3_000, 12
     likes = random.dirichlet(np.full(scenes, 0.25), listeners)
     chances = random.dirichlet(np.full(scenes, 0.15), artists).T / np.arange(1, artists + 1) ** 0.8
     chances /= chances.sum(axis=1, keepdims=True)
-    active = np.clip((random.pareto(1.2, listeners) + 1) * 8, 5, 800).astype(int)
+    active = np.clip((random.pareto(1.2, listeners) + 1) * 8, 5, most).astype(int)
     for user in range(listeners):
         drawn = random.choice(artists, 2 * active[user], p=likes[user] @ chances)
         for artist in random.permutation(np.unique(drawn))[: active[user]].tolist():
@@ -197,15 +198,13 @@ def main(splits: int, chosen: list[str]) -> None:
 def measured(name: str, seed: int) -> tuple[Served, list[Contender]]:
     """Measure one split of a shape, with default settings, and what it is compared with."""
     of, in_time, _ = SHAPES[name]
-    timed = False
     with ClickLog(max_listeners=50_000) as log, threadpool_limits(1, "blas"):
         for user, artist, at, times in of(seed):
-            timed |= in_time
             log.put(user, {"artist_ids": [artist]} | ({"ts": at} if in_time else {}), times)
         log.arrange(None if in_time else np.random.default_rng(seed))
         until = log.time_before_last(SHARE) if in_time else None
         split = hold_out(log, until, share=SHARE, most=ASKED, seed=seed)
-        experiment = Experiment(log, split, Settings(cohorts=COHORTS), timed=timed, seed=seed)
+        experiment = Experiment(log, split, Settings(cohorts=COHORTS), timed=in_time, seed=seed)
         return experiment.serve(COHORTS), list(experiment.baselines(COHORTS))
 
 

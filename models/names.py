@@ -20,8 +20,14 @@ def text_bytes(name: str) -> int:
 def hashes(names: Collection[str]) -> Ints:
     """Return a number that stands for each name, in this process alone, shape (n,).
 
-    To compare ten thousand numbers takes a tenth of the time of as many names. Two names have the same number
-    once in 10^19 times: among a million names that any two do is less likely than one in ten million.
+    NumPy compares numbers in one go, and without a look at each name in memory. Two names have the same
+    number once in 10^19 times: among a million names that any two do is less likely than one in ten million.
+
+    Examples
+    --------
+    >>> ana, bo, again = hashes(["ana", "bo", "ana"])
+    >>> bool(ana == again), bool(ana == bo)
+    (True, False)
     """
     return np.fromiter(map(hash, names), np.int64, len(names))
 

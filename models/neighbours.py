@@ -13,7 +13,7 @@ __all__ = ["add_up", "neighbours"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.integer]
-Players = npt.NDArray[np.int32]
+Numbers = npt.NDArray[np.int32]
 
 NUMBER = 128  # neighbours of an artist at most
 SHARE = 0.2  # of what neighbours say by themselves: they repeat each other
@@ -92,7 +92,7 @@ def neighbours(held: csr_matrix, tastes: Floats, directions: Floats) -> csr_matr
 
 
 def add_up(
-    rows: Ints, adds: Floats, groups: Iterable[tuple[Players, Players]], sizes: Sequence[int]
+    rows: Ints, adds: Floats, groups: Iterable[tuple[Numbers, Numbers]], sizes: Sequence[int]
 ) -> Floats:
     """Return for each listener the sum of what their artists add, one group of listeners after the other.
 

@@ -57,8 +57,8 @@ class PlayRateLearner:
     one; where few discovered, it is what was assumed, times the power of the score that fits best. No level
     is below a lower one. Old discoveries fade.
 
-    To fit a curve takes as long as to foresee ten discoveries: what is foreseen goes by one that may lack the
-    last fiftieth of them.
+    To fit a curve takes twice as long as to foresee a discovery: what is foreseen goes by one that may lack
+    the last fiftieth of them.
 
     Attributes
     ----------

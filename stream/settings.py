@@ -110,8 +110,8 @@ class Settings(BaseSettings):
         0.5,
         ge=0,
         le=1,
-        description="how much more often active listeners are told: 0 goes by taste alone, 1 by all that "
-        "they play",
+        description="how much more often active listeners are told: how far a listener's activity counts "
+        "beside what they like, 0 not at all",
     )
     margin: float = Field(
         0.03,

@@ -39,7 +39,7 @@ class Result:
     share, seed
         Of what is held out; of chance.
     note
-        Why it was split so, where that was not asked for.
+        What is to be known of clicks' times and of the split; "" where nothing is.
     served
         Refrain, by number of cohorts; `best` is the one that the rest is about.
     baselines

@@ -58,10 +58,7 @@ def _evaluate(
         )
         note = "" if asked_for_times(plan) or not timed else "Clicks have the times of the column ts"
         if random and timed:
-            note = (
-                "Split at random, the clicks' times count for nothing: Refrain forgets none of them, as no "
-                "baseline does"
-            )
+            note = "The clicks' times count for nothing: none is forgotten, as in the baselines"
         if not random and not (timed and log.first < log.last):
             which = "all clicks have the same time" if timed else "the clicks have no times"
             if measure.split == "time" or measure.until:

@@ -148,7 +148,7 @@ async def read_model(redis: AnyRedis, settings: Settings, version: int | None) -
         artists=len(model.artists),
         dims=model.n_dims,
         cohorts=tuple(SampledCohort(c, label, int(size), float(born)) for c, label, size, born in cohorts),
-        settings=dict(model.settings),
+        settings={**model.settings, "activity": model.activity},
         foresight=dict(model.validation),
         play_rate={f"{score:g}": round(times, 3) for score, times in _play_rate(model)},
     )

@@ -120,9 +120,9 @@ class Candidates:
         """Return the cohorts of some rows."""
         return [self.cohorts[at] for at in np.searchsorted(self.ends, rows, side="right").tolist()]
 
-    def at_least(self, score: float, rows: Ints) -> Ints:
+    def at_least(self, least: float, rows: Ints) -> Ints:
         """Return those rows that score at least so high, give or take what rounding does."""
-        return rows[self.scores[rows] >= score - ROUNDING * abs(score)]
+        return rows[self.scores[rows] >= least - ROUNDING * abs(least)]
 
     def users_at(self, rows: Ints) -> list[str]:
         """Return the listeners of some rows."""

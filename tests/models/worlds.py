@@ -39,21 +39,6 @@ def make_world(n_listeners: int = 400, n_scenes: int = 8, per_scene: int = 25, s
     )
 
 
-def heavy_tail(seed: int = 1) -> World:
-    """Listeners of mixed scenes; a few play forty times as many artists as most."""
-    rng = np.random.default_rng(seed)
-    n_listeners, n_artists, n_scenes = 400, 600, 8
-    likes = rng.dirichlet(np.full(n_scenes, 0.25), n_listeners)
-    chances = rng.dirichlet(np.full(n_scenes, 0.15), n_artists).T / np.arange(1, n_artists + 1) ** 0.8
-    chances /= chances.sum(axis=1, keepdims=True)
-    active = np.clip((rng.pareto(1.2, n_listeners) + 1) * 8, 5, 200).astype(int)
-    lines = np.zeros((n_listeners, n_artists))
-    for i in range(n_listeners):
-        drawn = np.unique(rng.choice(n_artists, 2 * active[i], p=likes[i] @ chances))
-        lines[i, rng.permutation(drawn)[: active[i]]] = 1
-    return World(csr_matrix(lines), likes.argmax(axis=1), [f"a{a}" for a in range(n_artists)])
-
-
 def long_tail(seed: int = 1) -> World:
     """Short rows: five of the dozen artists of one of 48 scenes, and three of any."""
     rng = np.random.default_rng(seed)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from models.directions import ACTIVITY
 from stream.errors import SettingsError
 from stream.settings import Settings, load_settings
 
@@ -85,3 +86,7 @@ def test_settings_are_printed_without_the_password(caplog: pytest.LogCaptureFixt
 @pytest.mark.parametrize("servers", ["", "broker", "broker:9092,10.0.0.1:9092", "[::1]:9092"])
 def test_kafka_is_one_server_or_several(servers: str) -> None:
     assert Settings(kafka=servers).kafka == servers
+
+
+def test_activity_weighs_what_models_without_a_setting_took_it_for() -> None:
+    assert Settings().activity == ACTIVITY

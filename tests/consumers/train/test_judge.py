@@ -115,20 +115,29 @@ def test_nobody_is_held_out_where_there_are_few() -> None:
     assert 0.5 / judging.HOLDOUT < held_out / len(users) < 2 / judging.HOLDOUT
 
 
+@pytest.fixture
+def soon_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All listeners judge, few of them are enough, and all are learned from."""
+    monkeypatch.setattr(judging, "HOLDOUT", 1)
+    monkeypatch.setattr(judging, "HOLDOUT_FROM", 10**9)
+    monkeypatch.setattr("models.quality.live.ENOUGH_CROWD", 50)
+    monkeypatch.setattr("models.quality.validation.ENOUGH", 60)
+
+
+def figures_of_what_serves(db: redis.Redis) -> str:
+    return db.hget("models:foresight", str(db.get("model:current"))) or ""
+
+
+@pytest.mark.usefixtures("soon_judged")
 def test_the_trainer_does_not_publish_what_is_worse(
     settings: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judging, "HOLDOUT", 1)
-    monkeypatch.setattr(judging, "HOLDOUT_FROM", 10**9)  # all judge, and all are learned from
-    monkeypatch.setattr("models.quality.live.ENOUGH_CROWD", 50)
-    monkeypatch.setattr("models.quality.validation.ENOUGH", 60)
     honest = CohortLearner.snapshot
 
     def snapshot(learner: CohortLearner, version: int, now: float) -> Model:
         model = honest(learner, version, now)
         # Not before one serves that was published with figures.
-        figures = db.hget("models:foresight", str(db.get("model:current"))) or ""
-        return spoiled(model) if "auc_listener" in figures else model
+        return spoiled(model) if "auc_listener" in figures_of_what_serves(db) else model
 
     monkeypatch.setattr(CohortLearner, "snapshot", snapshot)
     with clicking(log), Running(ingest, settings), Running(train, learning(settings)):
@@ -139,22 +148,17 @@ def test_the_trainer_does_not_publish_what_is_worse(
     assert {"auc_cohort", "lift_cohort", "lift_listener", "discoveries"} <= model.validation.keys()
 
 
+@pytest.mark.usefixtures("soon_judged")
 def test_what_the_settings_ask_for_is_published_though_it_is_worse(
     settings: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judging, "HOLDOUT", 1)
-    monkeypatch.setattr(judging, "HOLDOUT_FROM", 10**9)
-    monkeypatch.setattr("models.quality.live.ENOUGH_CROWD", 50)
-    monkeypatch.setattr("models.quality.validation.ENOUGH", 60)
     honest = CohortLearner.snapshot
 
     def snapshot(learner: CohortLearner, version: int, now: float) -> Model:
         model = honest(learner, version, now)
-        refused = int(heartbeat(db).get("refused", 0))
-        if not refused:
-            figures = db.hget("models:foresight", str(db.get("model:current"))) or ""
-            return spoiled(model) if "auc_listener" in figures else model
-        return dataclasses.replace(spoiled(model), activity=0.0)
+        if int(heartbeat(db).get("refused", 0)):
+            return dataclasses.replace(spoiled(model), activity=0.0)
+        return spoiled(model) if "auc_listener" in figures_of_what_serves(db) else model
 
     def activity() -> float:
         serving = int(db.get("model:current") or 0)
