@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import signal
 import time
 
 import numpy as np
@@ -16,6 +18,7 @@ from kafka import KafkaConsumer, KafkaProducer
 
 from benchmarks.crowd import Crowd, send
 from benchmarks.house import House, house
+from stream.broker import Child
 from stream.settings import Settings
 from stream.stores import keys
 
@@ -23,6 +26,7 @@ LISTENERS, ARTISTS = 100_000, 20_000
 RELEASES = 200
 RATE = 10_000
 PAUSE = 0.4
+DEATHS, EACH = 6, 50  # workers that are killed; releases from one death to the next
 
 
 def main() -> None:
@@ -47,6 +51,7 @@ def main() -> None:
         show("bare message, there and back", bare(place))
         show("lone click, to Redis", lone_clicks(place, crowd))
         show("release, nobody clicks", releases(place, RELEASES, "quiet"))
+        show(f"release, a worker killed every {EACH * PAUSE:.0f} s", with_deaths(place, [worker]))
         # In a process of its own: beside us it would make us wait for the interpreter.
         flow = multiprocessing.get_context("spawn").Process(
             target=flowing, args=(place.settings,), daemon=True
@@ -103,6 +108,40 @@ def releases(place: House, number: int, name: str) -> list[float]:
     consumer.close()
     producer.close()
     return taken
+
+
+def with_deaths(place: House, workers: list[Child]) -> list[float]:
+    """Publish releases while one of two workers is killed again and again, and replaced."""
+    consumer = reader(place, "audiences")
+    producer = KafkaProducer(bootstrap_servers=place.settings.kafka)
+    published: dict[str, float] = {}
+    arrived: dict[str, float] = {}
+
+    def collect(seconds: float) -> None:
+        until = time.perf_counter() + seconds
+        while (left := until - time.perf_counter()) > 0:
+            for messages in consumer.poll(1000 * left).values():
+                for message in messages:
+                    arrived.setdefault(json.loads(message.value)["release_id"], time.perf_counter())
+
+    workers.append(place.start("work"))
+    place.wait(lambda: bool(place.heartbeat(workers[-1])), "another worker")
+    for at in range(EACH * (DEATHS + 1)):
+        release = f"death-{at}"
+        event = {"release_id": release, "artist_ids": [f"a{at % 50}-{1 + at % 7}"], "max_audience": 5000}
+        published[release] = time.perf_counter()
+        producer.send("releases", key=release.encode(), value=json.dumps(event).encode())
+        producer.flush()
+        if at % EACH == EACH // 2:
+            os.kill(workers.pop(0).pid, signal.SIGKILL)
+        if at and at % EACH == 0:
+            workers.append(place.start("work"))  # joins while releases go on
+        collect(PAUSE)
+    while len(arrived) < len(published):
+        collect(1.0)
+    consumer.close()
+    producer.close()
+    return [1000 * (arrived[release] - at) for release, at in published.items()]
 
 
 def lone_clicks(place: House, crowd: Crowd, number: int = 60) -> list[float]:

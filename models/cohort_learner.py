@@ -72,6 +72,8 @@ class CohortLearner:
 
     Attributes
     ----------
+    play_now
+        The stored weight of one play at the time of the newest click.
     distortion
         The mean squared distance of the last listeners' unit tastes from the nearest centre, before these
         moved; NaN before the first model.
@@ -110,6 +112,7 @@ class CohortLearner:
         self.seed = seed
         self.activity = activity
         self.clicks = 0
+        self.play_now = 0.0
         self.artists: list[str] = []
         self._index: dict[str, int] = {}
         self._unnamed = 0
@@ -145,7 +148,7 @@ class CohortLearner:
             seed + model.version,
             activity,
         )
-        learner.clicks = model.clicks
+        learner.clicks, learner.play_now = model.clicks, model.play_now
         learner.artists = list(model.artists)
         learner._index = dict(model.index)
         learner._vectors = ArtistVectors.resume(
@@ -182,7 +185,11 @@ class CohortLearner:
         return self.listeners >= max(min_listeners, 1)
 
     def learn_many(
-        self, rows: Sequence[Row], listeners: Sequence[Hashable] | None = None, clicks: int = 0
+        self,
+        rows: Sequence[Row],
+        listeners: Sequence[Hashable] | None = None,
+        clicks: int = 0,
+        play_now: float = 0.0,
     ) -> None:
         """Learn from listeners as they are now; one who likes no artist has no taste, and teaches nothing.
 
@@ -195,8 +202,11 @@ class CohortLearner:
             where not given.
         clicks
             How many clicks led here, for `Model.clicks`.
+        play_now
+            The stored weight of one play at the time of the newest of them, for `Model.play_now`.
         """
         self.clicks += clicks
+        self.play_now = max(self.play_now, play_now)
         if listeners is None:
             listeners = range(self._unnamed, self._unnamed + len(rows))
             self._unnamed += len(rows)
@@ -344,6 +354,7 @@ class CohortLearner:
             },
             strength=middle,
             activity=self.activity,
+            play_now=self.play_now,
             means=np.asarray(members @ active) / np.maximum(sizes, 1)[:, None],
         )
         everyone = np.arange(len(model.artists))

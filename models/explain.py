@@ -74,10 +74,12 @@ def neighbour_pulls(affinities: Mapping[str, float], model: Model, target: Targe
 
     Returns
     -------
-    Artist -> what playing it adds, the most first; artists that add nothing are left out.
+    Artist -> what playing it adds, the most first; artists that add nothing, or are hardly played any more
+    (`Model.faded`), are left out.
     """
     adds = {model.artists[row]: added for row, added in zip(target.beside, target.adds.tolist(), strict=True)}
-    found = {artist: adds[artist] for artist, weight in affinities.items() if artist in adds and weight > 0}
+    still = {artist for artist, weight in affinities.items() if weight > model.faded}
+    found = {artist: adds[artist] for artist in affinities if artist in still and artist in adds}
     return dict(sorted(found.items(), key=lambda pair: -pair[1]))
 
 

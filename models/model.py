@@ -14,6 +14,7 @@ from scipy.sparse import csc_matrix, csr_matrix
 
 from models.cohorts import settle, standing_out
 from models.directions import ACTIVITY
+from models.neighbours import FADED
 from models.play_rate import PROPORTIONAL
 from models.taste import idf, unit
 
@@ -89,6 +90,9 @@ class Model:
     neighbours
         Shape (A, A): what playing one artist adds to a listener's score for another
         (`models.neighbours.neighbours`). Empty in snapshots of old.
+    play_now
+        The stored weight of one play at the time of the newest click that was learned from; 0 in snapshots of
+        old.
     play_rate
         Shape (2, 21): how many times likelier than the average listener to take an artist up those are whose
         score, or whose cohort's score, is so many times the mean (`models.play_rate.LEVELS`).
@@ -138,6 +142,7 @@ class Model:
     activity: float = ACTIVITY
     means: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     neighbours: csr_matrix = field(default_factory=lambda: csr_matrix((0, 0), dtype=np.float32))
+    play_now: float = 0.0
     play_rate: Floats = field(default_factory=lambda: np.array([PROPORTIONAL, PROPORTIONAL]))
     validation: Mapping[str, float] = field(default_factory=dict)
 
@@ -157,6 +162,11 @@ class Model:
     def n_dims(self) -> int:
         """The number of dimensions d."""
         return int(self.vectors.shape[1])
+
+    @property
+    def faded(self) -> float:
+        """Stored weight up to which an artist that a listener plays is nobody's neighbour any more."""
+        return FADED * self.play_now
 
     @cached_property
     def index(self) -> dict[str, int]:

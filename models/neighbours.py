@@ -9,17 +9,19 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-__all__ = ["add_up", "neighbours"]
+__all__ = ["FADED", "add_up", "neighbours"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.integer]
 Numbers = npt.NDArray[np.int32]
 
 NUMBER = 128  # neighbours of an artist at most
-SHARE = 0.2  # of what neighbours say by themselves: they repeat each other
+SHARE = 0.3  # of what neighbours say by themselves: they repeat each other
+DOUBT = 2.0  # standard errors by which more listeners must play both than tastes explain
 PRIOR = 20.0  # listeners that an artist must have for its say to count half
 FANS = 3.0  # listeners at which an artist's own neighbours count half
 LEAST_MEAN = 0.1  # of the length of the mean taste: no artist's mean score is taken to be lower
+FADED = 0.125  # of a play of now: who has less left of an artist has stopped playing it
 PAIRS = 20_000_000  # pairs of artists of one listener that are counted: a second or two
 AT_ONCE = 1_000_000  # of them
 
@@ -28,10 +30,12 @@ def neighbours(held: csr_matrix, tastes: Floats, directions: Floats) -> csr_matr
     """Return what playing one artist adds to a listener's score for another.
 
     64 dimensions cannot tell apart 50,000 artists. What the score by taste leaves unexplained goes to pairs:
-    N[a, b] = SHARE (c_ab s_a - sum of scores for a over the listeners of b) / (c_b + PRIOR), where positive;
-    c_ab listeners play both, and s_a is the mean score for a over the share of listeners who play it, so that
-    scores and counts are in one unit. Of each artist the `NUMBER` strongest are kept. An artist is its own
-    neighbour: who plays it is likelier to play it again.
+    N[a, b] = SHARE s_a (c_ab - e_ab - DOUBT sqrt(e_ab)) / (c_b + PRIOR), where positive; c_ab listeners play
+    both, e_ab would by their tastes: the sum of scores for a over the listeners of b, over s_a. That is the
+    mean score for a over the share of listeners who play it, so that scores and counts are in one unit.
+    Counts that are as many as chance makes of e_ab say nothing (Poisson: its root is the standard error). Of
+    each artist the `NUMBER` strongest are kept. An artist is its own neighbour: who plays it is likelier to
+    play it again.
 
     Parameters
     ----------
@@ -58,7 +62,7 @@ def neighbours(held: csr_matrix, tastes: Floats, directions: Floats) -> csr_matr
     >>> held = csr_matrix([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]] * 50)
     >>> found = neighbours(held, np.ones((100, 1)), np.ones((3, 1))).toarray()
     >>> [[round(float(added), 2) for added in row] for row in found]
-    [[0.13, 0.13, 0.0], [0.13, 0.13, 0.0], [0.0, 0.0, 0.13]]
+    [[0.12, 0.12, 0.0], [0.12, 0.12, 0.0], [0.0, 0.0, 0.12]]
     """
     held, tastes = _thinned(held, tastes)
     n, n_artists = held.shape
@@ -68,16 +72,16 @@ def neighbours(held: csr_matrix, tastes: Floats, directions: Floats) -> csr_matr
     towards = directions.astype(np.float32)
     mean = tastes.mean(axis=0) if n else np.zeros(tastes.shape[1])
     means = np.maximum(directions @ mean, LEAST_MEAN * np.linalg.norm(mean)).astype(np.float32)
-    a_listener = means * n / np.maximum(fans, 1.0)
+    a_listener = np.maximum(means * n / np.maximum(fans, 1.0), 1e-12)  # tastes may all be 0
     kept: list[csr_matrix] = []
     for block in _blocks(held, by_artist):
         together = (by_artist[block] @ held.astype(np.float32)).tocsr()
         of = np.repeat(np.arange(block.start, block.stop), np.diff(together.indptr))
         beside = together.indices
-        explained = np.einsum("ij,ij->i", towards[of], sums[beside])
-        left = together.data * a_listener[of] - np.maximum(explained, 0.0)
+        explained = np.maximum(np.einsum("ij,ij->i", towards[of], sums[beside]), 0.0) / a_listener[of]
+        left = together.data - explained - DOUBT * np.sqrt(explained)
         trust = SHARE * fans[of] / (fans[of] + FANS) / (fans[beside] + PRIOR)
-        together.data = np.maximum(left, 0.0) * trust
+        together.data = np.maximum(left, 0.0) * a_listener[of] * trust
         kept.append(_strongest(together))
     if not kept:
         return csr_matrix((n_artists, n_artists), dtype=np.float32)

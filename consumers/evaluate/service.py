@@ -139,11 +139,11 @@ class Service:
         return self.model
 
     def _who_plays_what(self) -> csc_matrix:
-        """Return who plays what of the model's artists, shape (n, A)."""
+        """Return who plays what of the model's artists still, shape (n, A)."""
         residents, everyone = self.residents, np.arange(len(self.cohorts))
         places, owner = residents.places(everyone, residents.count[everyone])
         rows = residents.model_columns(residents.artist[places].astype(np.int64))
-        known = (rows >= 0) & (residents.weight[places] > 0)
+        known = (rows >= 0) & (residents.weight[places] > self.serving.faded)
         shape = (len(everyone), len(self.serving.artists))
         return csc_matrix((np.ones(int(known.sum())), (owner[known], rows[known])), shape=shape)
 
@@ -193,7 +193,9 @@ class Service:
         added = [self._added(clicks.get(number, ())) for number in numbers]
         found = [each for row, new in zip(rows, added, strict=True) for each in discoveries(*row, new)]
         self.live.see([before_clicks(*row, new) for row, new in zip(rows, added, strict=True)], found)
-        self.learner.learn_many(rows, numbers, sum(map(len, clicks.values())))
+        newest = max((click.ts for own in clicks.values() for click in own), default=-np.inf)
+        play_now = self._rules.decay.stored(1.0, newest)
+        self.learner.learn_many(rows, numbers, sum(map(len, clicks.values())), play_now)
 
     def _added(self, clicks: Sequence[Click]) -> dict[str, float]:
         """Return what clicks of a listener add to each artist."""

@@ -116,7 +116,7 @@ async def preview_audience(
     model = await snapshots.load(version)
     known = await read_known_listener(redis, settings, why) if why is not None else None
     planner = _planner(redis, settings)
-    await planner.member_cache.fill(model.n_dims)
+    await planner.member_cache.fill(model)
     began = time.perf_counter()
     draft = await planner.draft(release, await planner.look_up(release), model)
     audience = cut(release, model, draft, time.time())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections import OrderedDict
@@ -45,6 +46,8 @@ class ActiveListeners:
     ----------
     clicks
         Read, or passed over, so far.
+    play_now
+        The stored weight of one play at the time of the newest click that was looked at.
     passed_over
         Those of them that were not looked at, because more had come than could be. Their listeners are
         asked of Redis while nobody clicks, where ingesters have written them by then.
@@ -54,6 +57,7 @@ class ActiveListeners:
         self, catalogue: Catalogue, decay: ForwardDecay, recent: RecentListeners, retry: Retry
     ) -> None:
         self.clicks = self.passed_over = 0
+        self.play_now = 0.0
         self._made_up_for, self._remembered_at = 0, -1  # clicks passed over; clicks applied
         self._catalogue = catalogue
         self._decay = decay
@@ -128,6 +132,8 @@ class ActiveListeners:
         songs = {click.song_id for click in clicks if not click.artist_ids}
         known = await self._retry("asking for songs", self._catalogue.artists_of, songs)
         added: dict[str, dict[str, float]] = {}
+        newest = max((click.ts for click in clicks), default=-math.inf)
+        self.play_now = max(self.play_now, self._decay.stored(1.0, newest))
         for click in clicks:
             if click.user_id in added or len(added) < SAMPLE:
                 theirs = added.setdefault(click.user_id, {})

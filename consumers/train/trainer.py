@@ -131,7 +131,11 @@ class Trainer:
         drifts = self._judge.see(users, rows, added)
         taught = [at for at, user in enumerate(users) if not self._judge.holds_out(user, learner.listeners)]
         if taught:
-            learner.learn_many([rows[at] for at in taught], [users[at] for at in taught])
+            learner.learn_many(
+                [rows[at] for at in taught],
+                [users[at] for at in taught],
+                play_now=self._active.play_now,
+            )
             drifts = self._judge.distorted(learner.distortion) or drifts
         return drifts
 

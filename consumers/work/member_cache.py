@@ -48,7 +48,8 @@ class Members:
     strengths
         Shape (n,), single precision, log2 of how long they were before (`models.taste.log_length`).
     artists, players
-        Shape (m,): what they play, numbers in `MemberCache.artists`, rising, and the row of who plays it.
+        Shape (m,): what they still play, numbers in `MemberCache.artists`, rising, and the row of
+        who plays it.
     counted
         Members when they were read, those without a taste included.
     read_at
@@ -112,43 +113,37 @@ class MemberCache:
             return {cohort: self.held[cohort].counted for cohort in cohorts}
         return await self._cohorts.sizes()
 
-    async def members(self, cohorts: Sequence[str], dims: int) -> dict[str, Members]:
-        """Return the members of cohorts, of which those that are not held are read.
-
-        Parameters
-        ----------
-        dims
-            The dimensions of the live model.
-        """
-        found = {cohort: self.held[cohort] for cohort in cohorts if self.holds(cohort, dims)}
+    async def members(self, cohorts: Sequence[str], model: Model) -> dict[str, Members]:
+        """Return the members of cohorts of the live model, of which those that are not held are read."""
+        found = {cohort: self.held[cohort] for cohort in cohorts if self.holds(cohort, model)}
         for cohort in cohorts:
             if cohort not in found:
-                found[cohort] = await self._read(cohort, dims)
+                found[cohort] = await self._read(cohort, model)
                 self._hold(cohort, found[cohort])
         return {cohort: found[cohort] for cohort in cohorts}
 
-    async def fill(self, dims: int) -> None:
+    async def fill(self, model: Model) -> None:
         """Read the members of all cohorts for which there is room."""
         for cohort, size in (await self._cohorts.sizes()).items():
-            if self._has_room(size * _member_bytes(dims)):
-                self._hold(cohort, await self._read(cohort, dims))
+            if self._has_room(size * _member_bytes(model.n_dims)):
+                self._hold(cohort, await self._read(cohort, model))
 
-    async def refresh(self, dims: int) -> None:
+    async def refresh(self, model: Model) -> None:
         """Read the cohort that needs it most, then rest for as long as `LISTENERS_A_SECOND` asks for."""
         sizes = await self._cohorts.sizes()
         for cohort in [*self.held]:
-            if cohort not in sizes or not self.holds(cohort, dims):
+            if cohort not in sizes or not self.holds(cohort, model):
                 del self.held[cohort]
         new = [
             cohort
             for cohort, size in sizes.items()
-            if cohort not in self.held and self._has_room(size * _member_bytes(dims))
+            if cohort not in self.held and self._has_room(size * _member_bytes(model.n_dims))
         ]
         if new:
-            self._hold(new[0], await self._read(new[0], dims, self._idle))
+            self._hold(new[0], await self._read(new[0], model, self._idle))
         elif self.held:
             cohort = self._most_stale(sizes)
-            self._hold(cohort, await self._read(cohort, dims, self._idle))
+            self._hold(cohort, await self._read(cohort, model, self._idle))
             await asyncio.sleep(sizes[cohort] / LISTENERS_A_SECOND)
 
     def neighbours(self, model: Model, target: Target) -> tuple[Ints, Floats]:
@@ -157,9 +152,9 @@ class MemberCache:
         known = np.array(numbers, dtype=np.int64)
         return known[known >= 0], target.adds[known >= 0]
 
-    def holds(self, cohort: str, dims: int) -> bool:
-        """Say whether a cohort's members are at hand, with tastes of these dimensions."""
-        return cohort in self.held and self.held[cohort].tastes.shape[1] == dims
+    def holds(self, cohort: str, model: Model) -> bool:
+        """Say whether a cohort's members are at hand, with tastes of the model's dimensions."""
+        return cohort in self.held and self.held[cohort].tastes.shape[1] == model.n_dims
 
     def _has_room(self, n_bytes: int, but: str = "") -> bool:
         held = sum(members.n_bytes for cohort, members in self.held.items() if cohort != but)
@@ -182,7 +177,8 @@ class MemberCache:
 
         return max(self.held, key=staleness)
 
-    async def _read(self, cohort: str, dims: int, idle: asyncio.Event | None = None) -> Members:
+    async def _read(self, cohort: str, model: Model, idle: asyncio.Event | None = None) -> Members:
+        dims = model.n_dims
         if idle is not None:
             await idle.wait()
         everyone = (await self._cohorts.everyone([cohort]))[cohort]
@@ -197,7 +193,7 @@ class MemberCache:
             users += some
             tastes.append(unit(sums).astype(np.float32))
             strengths.append(log_length(sums).astype(np.float32))
-            played = await self._listeners.artists(some, TOP)
+            played = await self._listeners.artists(some, TOP, model.faded)
             counts += [len(theirs) for theirs in played]
             artists.append(self.artists.places(list(chain.from_iterable(played))))
         numbers, players = np.concatenate(artists), np.repeat(np.arange(len(users)), counts)

@@ -264,13 +264,13 @@ class Planner:
         known = await self.member_cache.sizes(model.cohort_ids)
         sizes = np.array([known.get(cohort, 0) for cohort in model.cohort_ids])
         places = release.max_audience or self.max_audience
-        at_hand = [self.member_cache.holds(cohort, model.n_dims) for cohort in model.cohort_ids]
+        at_hand = [self.member_cache.holds(cohort, model) for cohort in model.cohort_ids]
         unread = np.where(at_hand, 0, sizes)
         rows = choose_cohorts(rates, sizes, unread, places, release.min_ctr or 0.0)
         chosen = tuple(model.cohort_ids[row] for row in rows)
         if not chosen and sizes.any():
             return Draft("no cohort reaches min_ctr", target, play_rate)
-        members = await self.member_cache.members(chosen, model.n_dims)
+        members = await self.member_cache.members(chosen, model)
         if not any(held.users for held in members.values()):
             return Draft("nobody is placed under this model yet", target, play_rate, chosen)
         candidates = Candidates.of(members, model, target, self.member_cache.neighbours(model, target))

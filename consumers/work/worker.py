@@ -149,7 +149,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
 
         async def read_tastes() -> None:
             if model := live.model:
-                await member_cache.refresh(model.n_dims)
+                await member_cache.refresh(model)
 
         agents = Agents(settings, worker, folder, stop)
         stack.push_async_callback(agents.end)

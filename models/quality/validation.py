@@ -203,7 +203,8 @@ class _Listeners:
 
     def scores(self, target: Target) -> Floats:
         """Score them for a release."""
-        added = (self._by_artist[:, target.beside] > 0) @ target.adds
+        # Roots are held, not weights.
+        added = (self._by_artist[:, target.beside] > math.sqrt(self._model.faded)) @ target.adds
         return score_members(self._model, self.tastes, self.strengths, target, added)
 
     @cached_property

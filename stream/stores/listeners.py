@@ -55,7 +55,7 @@ class Listeners:
         ordered = sorted(positions, key=slots.__getitem__)
         return [list(group) for _, group in itertools.groupby(ordered, key=slots.__getitem__)]
 
-    async def _ask(self, script: Script, user_ids: Sequence[str], *arguments: int) -> list[Any]:
+    async def _ask(self, script: Script, user_ids: Sequence[str], *arguments: int | str) -> list[Any]:
         """Return what a script that reads says of each listener."""
         groups = self._groups(user_ids)
         calls = []
@@ -111,11 +111,11 @@ class Listeners:
             for pairs in await self._ask(self._rows, user_ids, top)
         ]
 
-    async def artists(self, user_ids: Sequence[str], top: int) -> list[list[str]]:
-        """Return the `top` strongest artists of listeners, without those at 0 or below."""
+    async def artists(self, user_ids: Sequence[str], top: int, above: float = 0.0) -> list[list[str]]:
+        """Return the `top` strongest artists of listeners, those with a stored weight above `above`."""
         return [
             [artist.decode() for artist in artists]
-            for artists in await self._ask(self._artists, user_ids, top)
+            for artists in await self._ask(self._artists, user_ids, top, repr(above))
         ]
 
     async def tastes(self, user_ids: Sequence[str], dims: int) -> tuple[list[str], npt.NDArray[np.float64]]:

@@ -177,6 +177,16 @@ def test_activity_may_weigh_otherwise_after_a_restart(world: World) -> None:
     assert np.linalg.norm(later.means, axis=1).max() <= 1.0, "no taste counts more than another"
 
 
+def test_a_play_of_now_never_becomes_older_not_even_by_a_restart(world: World) -> None:
+    one = learner()
+    teach(one, world)
+    for play_now in (8.0, 2.0):
+        one.learn_many([(["a"], [1.0])], ["u"], play_now=play_now)
+    other = CohortLearner.from_model(one.snapshot(1, 0.0), n_cohorts=8)
+    teach(other, world)
+    assert (other.snapshot(2, 1.0).play_now, other.snapshot(3, 1.0).faded) == (8.0, 1.0)
+
+
 def test_the_number_of_cohorts_may_change_after_a_restart(world: World) -> None:
     taught = learner()
     teach(taught, world)

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
 from models.affinity import ForwardDecay
 from models.audience import aim
 from models.cohorts import settle
-from models.explain import placement, pulls
+from models.explain import neighbour_pulls, placement, pulls
 from models.listener import Listener, Rules
 from models.model import Model
 from models.taste import root, unit
@@ -53,6 +54,15 @@ def test_pulls_add_up_to_how_close_a_listener_is_to_a_release(affinities: dict[s
     if any(affinities[artist] > 0 for artist in found):
         closeness = unit(taste_of(affinities, MODEL)) @ target.vector
         assert sum(found.values()) == pytest.approx(closeness, abs=1e-6)
+
+
+def test_an_artist_that_is_hardly_played_any_more_is_no_neighbour() -> None:
+    beside = csr_matrix(np.array([[0.0, 0.5, 0.25, 0, 0, 0]] * 6, dtype=np.float32))
+    model = replace(MODEL, neighbours=beside, play_now=8.0)
+    played = {"a1": 1.0, "a2": 2.0, "a3": 9.0}
+    target = aim(model, ["a0"])
+    assert list(neighbour_pulls(played, model, target)) == ["a2"]
+    assert list(neighbour_pulls(played, replace(model, play_now=0.0), target)) == ["a1", "a2"]
 
 
 @given(weights, st.sampled_from(["", *MODEL.cohort_ids]), st.lists(st.floats(-5, 5), min_size=3, max_size=3))

@@ -1,12 +1,12 @@
 -- What some listeners play, without the weights, the strongest first.
 --
 -- KEYS   1: user:{ID} of the first; on a cluster all of them are in its slot
--- ARGV   1: msgpack [listener, ...]   2: how many artists at most
+-- ARGV   1: msgpack [listener, ...]   2: how many artists at most   3: above which stored weight
 -- result msgpack [[artist, ...], ...]; empty where there is no such listener
 
-local most = tonumber(ARGV[2])
+local most, above = tonumber(ARGV[2]), '(' .. ARGV[3]
 local played = {}
 for i, id in ipairs(cmsgpack.unpack(ARGV[1])) do
-  played[i] = redis.call('ZREVRANGEBYSCORE', 'user:{' .. id .. '}:artists', '+inf', '(0', 'LIMIT', 0, most)
+  played[i] = redis.call('ZREVRANGEBYSCORE', 'user:{' .. id .. '}:artists', '+inf', above, 'LIMIT', 0, most)
 end
 return cmsgpack.pack(played)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 
 import pytest
@@ -10,6 +11,7 @@ import redis
 
 from consumers.ingest.ingester import ingest
 from consumers.ingest.sweep import Sweeper
+from consumers.runtime.wiring import decay_of
 from consumers.train import active, schedule
 from consumers.train.trainer import train
 from stream.settings import Settings
@@ -68,6 +70,7 @@ def test_a_cohort_is_called_by_the_artists_that_set_it_apart(
 ) -> None:
     state = learned(settings, log, db)
     model = asked(settings, lambda store: store.load(current(db)))
+    assert model.play_now == pytest.approx(decay_of(settings).stored(1.0, time.time()), rel=0.01)
     assert set(model.cohort_ids) == set(db.zrange("cohorts", 0, -1))
     assert len(set(model.labels)) == len(model.labels)
     for cohort, label in zip(model.cohort_ids, model.labels, strict=True):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from redis.asyncio import Redis
 
 from consumers.work.member_cache import MemberCache, Members
+from models.model import Model
 from stream.stores import keys
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 from stream.stores.taste_codec import pack
+from tests.consumers.small_model import made_up_model, small_model
 
-DIMS = 3
+MODEL = small_model()
 
 
 @pytest.fixture
@@ -39,8 +42,13 @@ async def join(redis: Redis, user: str, taste: tuple[float, ...] | None, cohort:
         await redis.set(keys.user_taste(user), packed[0])
 
 
-async def held(member_cache: MemberCache, cohort: str = "c1", dims: int = DIMS) -> Members:
-    return (await member_cache.members([cohort], dims))[cohort]
+async def held(member_cache: MemberCache, cohort: str = "c1", model: Model = MODEL) -> Members:
+    return (await member_cache.members([cohort], model))[cohort]
+
+
+def played(found: Members, member_cache: MemberCache) -> list[tuple[str, str]]:
+    names = [member_cache.artists.names[number] for number in found.artists]
+    return sorted((found.users[at], name) for at, name in zip(found.players, names, strict=True))
 
 
 async def test_members_come_with_tastes_of_unit_length(redis: Redis, member_cache: MemberCache) -> None:
@@ -57,13 +65,18 @@ async def test_members_come_with_the_artists_they_like(redis: Redis, member_cach
         await redis.zadd(keys.user_artists(user), weights)
     await join(redis, "cy", (1.0, 0.0, 0.0))
     found = await held(member_cache)
-    names = [member_cache.artists.names[number] for number in found.artists]
-    assert sorted((found.users[at], name) for at, name in zip(found.players, names, strict=True)) == [
-        ("ana", "x"),
-        ("ana", "y"),
-        ("bo", "y"),
-    ]
+    assert played(found, member_cache) == [("ana", "x"), ("ana", "y"), ("bo", "y")]
     assert (np.diff(found.artists) >= 0).all()
+
+
+async def test_members_come_without_artists_that_they_hardly_play_any_more(
+    redis: Redis, member_cache: MemberCache
+) -> None:
+    await join(redis, "ana", (1.0, 0.0, 0.0))
+    await redis.zadd(keys.user_artists("ana"), {"now": 2.0**70, "of late": 2.0**68, "long ago": 2.0**67})
+    today = replace(MODEL, play_now=2.0**70)
+    found = await held(member_cache, model=today)
+    assert played(found, member_cache) == [("ana", "now"), ("ana", "of late")]
 
 
 async def test_a_cohort_that_is_held_is_not_read_for_a_release(
@@ -79,7 +92,7 @@ async def test_a_refresh_takes_up_tastes_that_have_changed(redis: Redis, member_
     await join(redis, "ana", (1.0, 0.0, 0.0))
     await held(member_cache)
     await join(redis, "ana", (0.0, 0.0, 1.0))
-    await member_cache.refresh(DIMS)
+    await member_cache.refresh(MODEL)
     assert (await held(member_cache)).tastes.tolist() == [[0.0, 0.0, 1.0]]
 
 
@@ -87,8 +100,8 @@ async def test_refreshing_goes_round_all_cohorts(redis: Redis, member_cache: Mem
     await join(redis, "ana", (1.0, 0.0, 0.0), "c1")
     await join(redis, "bo", (1.0, 0.0, 0.0), "c2")
     before = [await held(member_cache, cohort) for cohort in ("c1", "c2")]
-    await member_cache.refresh(DIMS)
-    await member_cache.refresh(DIMS)
+    await member_cache.refresh(MODEL)
+    await member_cache.refresh(MODEL)
     after = [await held(member_cache, cohort) for cohort in ("c1", "c2")]
     assert not any(new is old for new, old in zip(after, before, strict=True))
 
@@ -102,7 +115,7 @@ async def test_a_cohort_that_has_grown_is_refreshed_before_one_read_a_little_ear
     for number in range(1000):
         await redis.sadd(keys.cohort_users("c2"), f"u{number}")
     await join(redis, "bo", (1.0, 0.0, 0.0), "c2")
-    await member_cache.refresh(DIMS)
+    await member_cache.refresh(MODEL)
     assert set((await held(member_cache, "c2")).users) == {"first of c2", "bo"}
 
 
@@ -111,10 +124,10 @@ async def test_sizes_come_from_memory_where_all_cohorts_asked_for_are_held(
 ) -> None:
     await join(redis, "ana", (1.0, 0.0, 0.0), "c1")
     await join(redis, "bo", (1.0, 0.0, 0.0), "c2")
-    await member_cache.refresh(DIMS)
+    await member_cache.refresh(MODEL)
     await redis.zadd("cohorts", {"c1": 5})
     assert await member_cache.sizes(["c1", "c2"]) == {"c1": 5, "c2": 1}
-    await member_cache.refresh(DIMS)
+    await member_cache.refresh(MODEL)
     assert await member_cache.sizes(["c1", "c2"]) == {"c1": 1, "c2": 1}
 
 
@@ -122,16 +135,16 @@ async def test_a_cohort_that_a_new_model_has_brought_has_its_size_at_once(
     redis: Redis, member_cache: MemberCache
 ) -> None:
     await join(redis, "ana", (1.0, 0.0, 0.0), "c1")
-    await member_cache.refresh(DIMS)
+    await member_cache.refresh(MODEL)
     await join(redis, "bo", (1.0, 0.0, 0.0), "c2")
     assert await member_cache.sizes(["c1", "c2"]) == {"c1": 1, "c2": 1}
 
 
 async def test_a_cohort_that_is_no_more_is_let_go(redis: Redis, member_cache: MemberCache) -> None:
     await join(redis, "ana", (1.0, 0.0, 0.0), "c1")
-    await member_cache.refresh(DIMS)
+    await member_cache.refresh(MODEL)
     await redis.delete("cohorts")
-    await member_cache.refresh(DIMS)
+    await member_cache.refresh(MODEL)
     assert not member_cache.held
 
 
@@ -140,7 +153,8 @@ async def test_for_a_model_of_other_dimensions_members_are_read_anew(
 ) -> None:
     await join(redis, "ana", (1.0, 0.0, 0.0))
     await held(member_cache)
-    assert (await held(member_cache, dims=2)).tastes.shape == (0, 2)
+    other = made_up_model(version=4, seed=0, artists=("a0", "a1"), n_dims=2, cohorts=("c1",))
+    assert (await held(member_cache, model=other)).tastes.shape == (0, 2)
 
 
 async def test_cohorts_for_which_there_is_no_room_are_read_each_time(redis: Redis) -> None:
@@ -148,8 +162,8 @@ async def test_cohorts_for_which_there_is_no_room_are_read_each_time(redis: Redi
     small = MemberCache(listeners, Cohorts(redis, listeners), limit_mb=1.9e-4)
     for cohort in ("c1", "c2"):
         await join(redis, f"of {cohort}", (1.0, 0.0, 0.0), cohort)
-        await small.refresh(DIMS)
-    await small.refresh(DIMS)
+        await small.refresh(MODEL)
+    await small.refresh(MODEL)
     assert len(small.held) == 1
     (missing,) = {"c1", "c2"} - small.held.keys()
     assert (await held(small, missing)).users == (f"of {missing}",)
@@ -161,7 +175,7 @@ async def test_nothing_is_read_in_the_background_while_a_release_is_answered(red
     listeners, idle = Listeners(redis), asyncio.Event()
     cache = MemberCache(listeners, Cohorts(redis, listeners), idle)
     await join(redis, "ana", (1.0, 0.0, 0.0))
-    refreshing = asyncio.create_task(cache.refresh(DIMS))
+    refreshing = asyncio.create_task(cache.refresh(MODEL))
     assert (await held(cache)).users == ("ana",), "a release itself reads what is missing"
     await join(redis, "bo", (1.0, 0.0, 0.0))
     assert not refreshing.done()

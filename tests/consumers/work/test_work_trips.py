@@ -105,7 +105,7 @@ async def answer(topics: Settings, redis: tuple[Redis, Trips], releases: Release
     listeners = Listeners(client)
     member_cache = MemberCache(listeners, Cohorts(client, listeners))
     for _ in range(len(MODEL.cohort_ids)):
-        await member_cache.refresh(MODEL.n_dims)
+        await member_cache.refresh(MODEL)
     planner = Planner(member_cache, Catalogue(client), releases.opted_out, 2500)
     async with AIOKafkaProducer(bootstrap_servers=topics.kafka) as producer:
         page = FirstPage(producer, trips)

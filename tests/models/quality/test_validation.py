@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from models.cohort_learner import CohortLearner
 from models.model import Model
@@ -97,6 +98,16 @@ def test_few_discoveries_do_not_say_that_a_model_is_worse(good: Foresight, poor:
 def test_a_model_is_neither_worse_nor_better_than_itself(good: Foresight) -> None:
     same = compare(good, good, found(500, 4))
     assert (same.gain, same.worse, same.better) == (0.0, False, False)
+
+
+def test_an_artist_that_is_hardly_played_any_more_adds_nothing_to_a_score(good: Foresight) -> None:
+    played, new, *_ = SCENES[0]
+    beside = np.zeros((len(good.model.artists),) * 2, dtype=np.float32)
+    beside[good.model.index[new], good.model.index[played]] = 0.5
+    model = replace(good.model, neighbours=csr_matrix(beside), play_now=8.0)
+    found = [Discovery((played,), (weight,), new) for weight in (0.99, 1.01)]
+    hardly, still = (sight.own for sight in Foresight(model, good.crowd).sights(found))
+    assert still > 1.5 * hardly
 
 
 def test_the_scale_of_weights_is_of_no_account(good: Foresight) -> None:
