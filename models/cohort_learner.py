@@ -14,16 +14,18 @@ from scipy.sparse import csr_matrix
 from models.cohorts import heirs, labels, named_after
 from models.directions import ACTIVITY, activity, directions
 from models.kmeans import KMeans
+from models.long_tail import factorized, share_seen
 from models.model import HEIRS, Model
 from models.neighbours import neighbours
 from models.sample import Reservoir
-from models.taste import log_length, taste, unit
+from models.taste import idf, log_length, root_rows, taste, unit, unit_rows
 from models.vectors import ArtistVectors, procrustes
 
 __all__ = ["CohortLearner", "Row"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Singles = npt.NDArray[np.float32]
 Row = tuple[Sequence[str], npt.ArrayLike]
 
 BATCH = 1024  # rows a step when the sample is gone through
@@ -36,6 +38,10 @@ TOWARDS_SAMPLE = 0.3
 PASSES = 30  # at most that centres are refined by before a model is published,
 SETTLED = 0.002  # or until a pass lessens the distortion by a smaller share
 ALIGN_ON = 50_000  # artists, the most heard, by which a version is turned onto the one before
+LITTLE = 0.05  # of the usual listener's row: where leading directions hold less, they leave listeners out
+FIRST_PASSES, NEXT_PASSES = 15, 3  # of `models.long_tail.factorized`
+NOISE = 0.004  # that they start from
+LONG_TAIL, LEADING = "long tail", "leading"
 SLACK = 0.25
 LABEL_FROM = 12
 HASTE = 4.0
@@ -45,7 +51,9 @@ class CohortLearner:
     """Learns artist vectors and cohorts from the rows of listeners who were just active.
 
     Vectors and centres follow the stream batch by batch; a reservoir of recent listeners refines both
-    before a model is published. Given the same rows and seed, models are the same.
+    before a model is published. Vectors span the leading directions of listeners; where these hold next to
+    nothing of the usual listener, a long tail, a model has vectors that leave nobody out
+    (`models.long_tail`). Given the same rows and seed, models are the same.
 
     Parameters
     ----------
@@ -117,6 +125,7 @@ class CohortLearner:
         self._index: dict[str, int] = {}
         self._unnamed = 0
         self._vectors = ArtistVectors(n_dims, memory, seed)
+        self._of_long_tail: Singles | None = None  # vectors that serve in place of the leading directions
         self._reservoir = Reservoir(reservoir, seed)
         self._kmeans = KMeans(n_cohorts, halflife=halflife, seed=seed)
         self.distortion = float("nan")
@@ -154,6 +163,8 @@ class CohortLearner:
         learner._vectors = ArtistVectors.resume(
             model.vectors, model.spread, model.counts, model.n_rows, memory, learner.seed
         )
+        if model.settings.get("vectors") == LONG_TAIL:
+            learner._of_long_tail = model.vectors
         learner._kmeans.resume(
             model.centers, [_number(cohort) for cohort in model.cohort_ids], model.next_cohort - 1
         )
@@ -255,6 +266,8 @@ class CohortLearner:
         ):
             for start in range(0, sample.shape[0], BATCH):
                 self._vectors.learn_many(sample[start : start + BATCH], count=False)
+        rows = self._weighted(sample)
+        self._choose_vectors(rows)
         self._align()
         raw = self._raw_tastes(sample) if sample.nnz else np.zeros((0, self.n_dims))
         tastes, strengths = unit(raw), log_length(raw) + self._reservoir.log_lengths
@@ -262,7 +275,10 @@ class CohortLearner:
         if not len(placed):
             raise ValueError("no listener with a taste has been learned from yet; ask `ready` first")
         parents = self._cluster(tastes[placed])
-        model = self._model(version, now, sample[placed], tastes[placed], strengths[placed])
+        vectors, spread = self._vectors.vectors(), self._vectors.spread
+        if self._of_long_tail is not None:
+            vectors, spread = self._of_long_tail, _spread(rows, self._of_long_tail)
+        model = self._model(version, now, vectors, spread, sample[placed], tastes[placed], strengths[placed])
         self._last = self._described(model, tastes[placed], parents, name)
         return self._last
 
@@ -284,7 +300,44 @@ class CohortLearner:
     def _raw_tastes_of_part(self, rows: csr_matrix) -> Floats:
         used, local = np.unique(rows.indices, return_inverse=True)
         part = csr_matrix((rows.data, local, rows.indptr), shape=(rows.shape[0], len(used)))
-        return taste(part, self._vectors.factors(used))
+        return taste(part, self._factors(used))
+
+    def _factors(self, artists: Ints) -> Floats:
+        if self._of_long_tail is None:
+            return self._vectors.factors(artists)
+        weights = np.sqrt(idf(self._vectors.counts[artists], self._vectors.n_rows))
+        return _rows_of(self._of_long_tail, artists).astype(np.float64) * weights[:, None]
+
+    def _weighted(self, rows: csr_matrix) -> csr_matrix:
+        """Return what tastes are sums of, at unit length: roots of affinities times roots of idf."""
+        weights = np.sqrt(idf(self._vectors.counts, self._vectors.n_rows))
+        roots = root_rows(rows)
+        return unit_rows(
+            csr_matrix((roots.data * weights[roots.indices], roots.indices, roots.indptr), rows.shape)
+        )
+
+    def _choose_vectors(self, rows: csr_matrix) -> None:
+        """Let vectors of a long tail serve where the leading directions hold next to nothing of listeners."""
+        if not rows.nnz:
+            return
+        vectors, before = self._vectors.vectors(), self._of_long_tail
+        # Twice as much to go back, that vectors do not change to and fro.
+        if share_seen(rows, vectors) >= LITTLE * (1 if before is None else 2):
+            self._of_long_tail = None
+            return
+        start = np.random.default_rng(self.seed).normal(0.0, NOISE, vectors.shape).astype(np.float32)
+        if before is not None:
+            start[: len(before)] += before
+        passes = FIRST_PASSES if before is None else NEXT_PASSES
+        found = factorized(rows, start, passes)
+        # Who is not in the sample is where artists are with whom they share leading directions.
+        heard = np.bincount(rows.indices, minlength=len(found)).astype(np.float64)
+        absent = heard == 0
+        if absent.any():
+            weighted = vectors.astype(np.float64) * heard[:, None]
+            turn = np.linalg.lstsq(weighted.T @ vectors, weighted.T @ found, rcond=1e-6)[0]
+            found[absent] = vectors[absent] @ turn
+        self._of_long_tail = found
 
     def _align(self) -> None:
         if self._last is None:
@@ -292,11 +345,14 @@ class CohortLearner:
         heard = np.argsort(-self._last.counts, kind="stable")[:ALIGN_ON]
         last = np.array([row for row in heard if self._last.artists[row] in self._index], dtype=np.int64)
         current = np.array([self._index[self._last.artists[row]] for row in last], dtype=np.int64)
-        rotation = procrustes(
-            self._vectors.vectors(current), self._last.vectors[last], self._last.counts[last]
-        )
+        onto, weights = self._last.vectors[last], self._last.counts[last]
+        rotation = procrustes(self._vectors.vectors(current), onto, weights)
         self._vectors.turn(rotation)
-        self._kmeans.matrix = self._kmeans.matrix @ rotation
+        if self._last.settings.get("vectors") != LONG_TAIL:  # else centres have followed the last model's
+            self._kmeans.matrix = self._kmeans.matrix @ rotation
+        if self._of_long_tail is not None:
+            rotation = procrustes(self._of_long_tail[current], onto, weights)
+            self._of_long_tail = self._of_long_tail @ rotation.astype(np.float32)
 
     def _cluster(self, tastes: Floats) -> dict[str, str]:
         """Bring the centres up to date; return the cohorts that are new -> those they were split from."""
@@ -316,7 +372,14 @@ class CohortLearner:
         return min(self.n_cohorts, 1 + len(tastes) // MEMBERS)
 
     def _model(
-        self, version: int, now: float, sample: csr_matrix, tastes: Floats, strengths: Floats
+        self,
+        version: int,
+        now: float,
+        vectors: Singles,
+        spread: Floats,
+        sample: csr_matrix,
+        tastes: Floats,
+        strengths: Floats,
     ) -> Model:
         ids = tuple(map(_cohort_id, self._kmeans.ids))
         row_of = {number: row for row, number in enumerate(self._kmeans.ids)}
@@ -333,8 +396,8 @@ class CohortLearner:
             clicks=self.clicks,
             listeners=n,
             artists=tuple(self.artists),
-            vectors=self._vectors.vectors(),
-            spread=self._vectors.spread,
+            vectors=vectors,
+            spread=spread,
             counts=self._vectors.counts,
             n_rows=self._vectors.n_rows,
             centers=self._kmeans.matrix.copy(),
@@ -351,6 +414,7 @@ class CohortLearner:
                 "memory": self.memory,
                 "halflife": self.halflife,
                 "passes": self.passes,
+                "vectors": LEADING if self._of_long_tail is None else LONG_TAIL,
             },
             strength=middle,
             activity=self.activity,
@@ -386,12 +450,28 @@ class CohortLearner:
 
     def _forget_least_heard(self) -> None:
         kept = np.sort(np.argsort(-self._vectors.counts, kind="stable")[: self.max_artists])
+        if self._of_long_tail is not None:
+            self._of_long_tail = _rows_of(self._of_long_tail, kept)
         renumbered = np.full(len(self.artists), -1, dtype=np.int64)
         renumbered[kept] = np.arange(len(kept))
         self.artists = [self.artists[row] for row in kept]
         self._index = {artist: row for row, artist in enumerate(self.artists)}
         self._vectors.keep(kept)
         self._reservoir.keep(renumbered)
+
+
+def _rows_of(vectors: Singles, artists: Ints) -> Singles:
+    """Return the vectors of artists; zeros for those who have come since they were made."""
+    known = artists < len(vectors)
+    found = np.zeros((len(artists), vectors.shape[1]), dtype=np.float32)
+    found[known] = vectors[artists[known]]
+    return found
+
+
+def _spread(rows: csr_matrix, vectors: Singles) -> Floats:
+    along = np.asarray(rows @ vectors, dtype=np.float64)
+    spread: Floats = along.T @ along / max(len(along), 1)
+    return spread
 
 
 def _cohort_id(number: int) -> str:

@@ -4,13 +4,15 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
+from scipy.sparse import block_diag, csr_matrix, diags
 
+from models import cohort_learner
 from models.audience import aim
 from models.cohort_learner import CohortLearner
 from models.directions import ACTIVITY
+from models.long_tail import share_seen
 from models.quality.evaluation import holdout, lift
-from models.taste import taste, unit
+from models.taste import idf, root_rows, taste, unit, unit_rows
 from tests.models.worlds import World, make_world, rows_of, teach
 
 
@@ -51,6 +53,65 @@ def test_it_learns_who_would_play_what() -> None:
         found.append(lift(split, scores, share=0.1).value)
     assert found[0] > 4
     assert found[1] < 0.7 * found[0]
+
+
+@pytest.fixture(scope="module")
+def many_scenes() -> World:
+    """A third of the listeners are of four scenes, two thirds of 150 small ones."""
+    few, many = make_world(900, n_scenes=4, per_scene=25), make_world(1800, n_scenes=150, per_scene=12)
+    return World(
+        block_diag([few.plays, many.plays], "csr"),
+        np.concatenate([few.scene, 4 + many.scene]),
+        [f"few {artist}" for artist in few.artists] + [f"many {artist}" for artist in many.artists],
+    )
+
+
+def test_where_leading_directions_leave_listeners_out_others_serve(
+    many_scenes: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = {}
+    for least in (cohort_learner.LITTLE, 0.0):
+        monkeypatch.setattr(cohort_learner, "LITTLE", least)
+        taught = learner(n_dims=8)
+        teach(taught, many_scenes, size=800)
+        model = taught.snapshot(1, 0.0)
+        rows = rows_of(many_scenes, model)[many_scenes.scene >= 4]
+        weighted = root_rows(rows) @ diags(np.sqrt(idf(model.counts, model.n_rows)))
+        seen[model.settings["vectors"]] = share_seen(unit_rows(weighted.tocsr()), model.vectors)
+    assert seen["long tail"] > 1.5 * seen["leading"], "of the row of a listener of a small scene"
+
+
+def test_vectors_of_a_long_tail_go_on_after_a_restart(many_scenes: World) -> None:
+    taught = learner(n_dims=8)
+    teach(taught, many_scenes, size=800)
+    one = taught.snapshot(1, 0.0)
+    resumed = CohortLearner.from_model(one, n_cohorts=8, seed=5)
+    teach(resumed, many_scenes, size=800, seed=99)
+    two = resumed.snapshot(2, 1.0)
+    assert one.settings["vectors"] == two.settings["vectors"] == "long tail"
+    tastes = [unit(taste(rows_of(many_scenes, model), model.factors)) for model in (one, two)]
+    assert np.median((tastes[0] * tastes[1]).sum(axis=1)) > 0.9
+    assert (one.assign(tastes[0]) != two.assign(tastes[1])).mean() < 0.1
+
+
+def test_in_a_long_tail_an_artist_nobody_in_the_sample_plays_has_a_vector(many_scenes: World) -> None:
+    taught = learner(n_dims=8, reservoir=300)
+    teach(taught, many_scenes, size=800)
+    model = taught.snapshot(1, 0.0)
+    assert model.settings["vectors"] == "long tail"
+    outside = np.flatnonzero((np.asarray(model.holders.sum(axis=0)).ravel() == 0) & (model.counts > 0))
+    assert len(outside)
+    assert np.linalg.norm(model.vectors[outside], axis=1).min() > 0
+
+
+def test_leading_directions_serve_again_where_they_hold_more(many_scenes: World, world: World) -> None:
+    taught = learner(n_dims=8, reservoir=2000)
+    teach(taught, many_scenes, size=800)
+    assert taught.snapshot(1, 0.0).settings["vectors"] == "long tail"
+    teach(taught, make_world(2400, 4, 25), size=800, batches=60)
+    two = taught.snapshot(2, 1.0)
+    assert two.settings["vectors"] == "leading"
+    assert np.isfinite(two.centers).all()
 
 
 def test_snapshots_of_a_steady_stream_keep_their_members(world: World) -> None:
