@@ -38,7 +38,7 @@ TOWARDS_SAMPLE = 0.3
 PASSES = 30  # at most that centres are refined by before a model is published,
 SETTLED = 0.002  # or until a pass lessens the distortion by a smaller share
 ALIGN_ON = 50_000  # artists, the most heard, by which a version is turned onto the one before
-LITTLE = 0.05  # of the usual listener's row: where leading directions hold less, they leave listeners out
+LITTLE = 0.04  # of the usual listener's row: where leading directions hold less, they leave listeners out
 FIRST_PASSES, NEXT_PASSES = 15, 3  # of `models.long_tail.factorized`
 NOISE = 0.004  # that they start from
 LONG_TAIL, LEADING = "long tail", "leading"
@@ -321,8 +321,8 @@ class CohortLearner:
         if not rows.nnz:
             return
         vectors, before = self._vectors.vectors(), self._of_long_tail
-        # Twice as much to go back, that vectors do not change to and fro.
-        if share_seen(rows, vectors) >= LITTLE * (1 if before is None else 2):
+        # Half as much again to go back, that vectors do not change to and fro.
+        if share_seen(rows, vectors) >= LITTLE * (1.0 if before is None else 1.5):
             self._of_long_tail = None
             return
         start = np.random.default_rng(self.seed).normal(0.0, NOISE, vectors.shape).astype(np.float32)

@@ -95,7 +95,7 @@ def test_vectors_of_a_long_tail_go_on_after_a_restart(many_scenes: World) -> Non
 
 
 def test_in_a_long_tail_an_artist_nobody_in_the_sample_plays_has_a_vector(many_scenes: World) -> None:
-    taught = learner(n_dims=8, reservoir=300)
+    taught = learner(n_dims=4, reservoir=300)
     teach(taught, many_scenes, size=800)
     model = taught.snapshot(1, 0.0)
     assert model.settings["vectors"] == "long tail"
