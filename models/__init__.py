@@ -13,6 +13,7 @@ No I/O, no clock, no settings: time is an argument.
       short_term.py       what they played last
     cohort_learner.py   rows of listeners in, models out
       vectors.py          artist vectors
+      long_tail.py        artist vectors where those leave listeners out
       kmeans.py           River's k-means on a matrix
       cohorts.py          who moves, what sets a cohort apart, its label
       directions.py       where an artist's listeners are

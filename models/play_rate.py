@@ -20,7 +20,7 @@ PROPORTIONAL: Floats = np.exp2(LEVELS)
 
 PRIOR = 4.0  # discoveries at a level that what is assumed of it counts as
 RISE = 0.01  # power of the score that every curve goes up by at least: who scores higher is likelier
-KEPT = 1.0 - 1.0 / 2000.0  # of a discovery's say, with each that follows
+KEPT = 1.0 - 1.0 / 1000.0  # of a discovery's say, with each that follows
 STEPS = 3  # of Newton's method
 STEEPEST = 2.0  # power of the score by which a curve differs at most from what was assumed
 CERTAINTIES = 10  # bins of the calibration error
@@ -53,9 +53,15 @@ def times_likelier(curve: Floats, relative: npt.ArrayLike) -> Floats:
 class PlayRateLearner:
     """Learns the curve from scores to play rates, discovery by discovery; each is foreseen before it counts.
 
-    A level's value is the share of discoverers at the level over the share of a crowd who could have been
-    one; where few discovered, it is what was assumed, times the power of the score that fits best. No level
-    is below a lower one. Old discoveries fade.
+    Of those who could have discovered an artist each is as likely as the curve says to be the one who did: a
+    conditional logit. A level's value is how many discovered at it over how many were to be expected there,
+    discovery by discovery, if all levels had the value 1 (Breslow's estimator):
+
+        r_l = found_l / sum_d (c_dl / sum_k r_k c_dk),
+
+    c_dl of the crowd of discovery d at level l; r on the right is the curve before. Where few discovered, it
+    is what was assumed, times the power of the score that fits best. No level is below a lower one. Old
+    discoveries fade.
 
     To fit a curve takes twice as long as to foresee a discovery: what is foreseen goes by one that may lack
     the last fiftieth of them.
@@ -71,7 +77,10 @@ class PlayRateLearner:
     ----------
     [^1]: Zadrozny, B. and Elkan, C., 2002. Transforming classifier scores into accurate multiclass
           probability estimates. KDD. (Isotonic regression.)
-    [^2]: Naeini, M. P., Cooper, G. and Hauskrecht, M., 2015. Obtaining well calibrated probabilities using
+    [^2]: Breslow, N., 1974. Covariance analysis of censored survival data. Biometrics. (With the curve before
+          on the right, a step of Hunter, D., 2004. MM algorithms for generalized Bradley-Terry models. Annals
+          of Statistics.)
+    [^3]: Naeini, M. P., Cooper, G. and Hauskrecht, M., 2015. Obtaining well calibrated probabilities using
           Bayesian binning. AAAI. (Expected calibration error.)
 
     Examples
@@ -91,6 +100,7 @@ class PlayRateLearner:
     discoveries: int = 0
     _found: Floats = field(default_factory=lambda: np.zeros(len(LEVELS)))
     _crowd: Floats = field(default_factory=lambda: np.zeros(len(LEVELS)))
+    _rivals: Floats = field(default_factory=lambda: np.zeros(len(LEVELS)))
     _certainty: Floats = field(default_factory=lambda: np.zeros((3, CERTAINTIES)))
     _curve: Floats = field(init=False)
     _fitted: int = 0
@@ -112,11 +122,12 @@ class PlayRateLearner:
             return
         if self.discoveries - self._fitted > AGAIN * self._fitted:
             self._fit()
-        self._foresee(own, crowd)
-        levels = _levels(np.concatenate([[own], crowd]))
-        self._found *= KEPT
-        self._found[levels[0]] += 1.0
-        self._crowd = KEPT * self._crowd + np.bincount(levels[1:], minlength=len(LEVELS)) / len(crowd)
+        rates = times_likelier(self._curve, np.concatenate([[own], crowd]))
+        self._foresee(rates)
+        self._found = KEPT * self._found + _at_levels(np.array([own]), np.ones(1))
+        self._crowd = KEPT * self._crowd + _at_levels(crowd, np.full(len(crowd), 1 / len(crowd)))
+        expected = _at_levels(crowd, rates[1:] / rates[1:].sum())
+        self._rivals = KEPT * self._rivals + expected / self._curve
         self.discoveries += 1
 
     @property
@@ -139,24 +150,24 @@ class PlayRateLearner:
         right, said, weight = self._certainty
         return float(np.abs(right - said).sum() / weight.sum())
 
-    def _foresee(self, own: float, crowd: Floats) -> None:
-        rates = times_likelier(self._curve, np.concatenate([[own], crowd]))
+    def _foresee(self, rates: Floats) -> None:
         first = rates[0] / (rates[0] + rates[1:])
         sure = np.maximum(first, 1.0 - first)
         right = (1.0 + np.sign(first - 0.5)) / 2.0
         at = np.minimum(((sure - 0.5) * 2 * CERTAINTIES).astype(np.int64), CERTAINTIES - 1)
-        for row, what in enumerate((right, sure, np.ones(len(crowd)))):
-            counted = np.bincount(at, weights=what, minlength=CERTAINTIES) / len(crowd)
+        for row, what in enumerate((right, sure, np.ones(len(first)))):
+            counted = np.bincount(at, weights=what, minlength=CERTAINTIES) / len(first)
             self._certainty[row] = KEPT * self._certainty[row] + counted
 
     def _fit(self) -> None:
         self._curve, self._fitted = self._learned(), self.discoveries
 
     def _learned(self) -> Floats:
-        tilted = self._tilted()
-        expected = self._crowd * tilted
-        expected *= self._found.sum() / max(float(expected.sum()), 1e-300)
-        ratio = tilted * (self._found + PRIOR) / (expected + PRIOR)
+        ratio = self._tilted()
+        for _ in range(STEPS):
+            expected = self._rivals * ratio
+            expected *= self._found.sum() / max(float(expected.sum()), 1e-300)
+            ratio *= (self._found + PRIOR) / (expected + PRIOR)
         rising: Floats = isotonic_regression(ratio, weights=self._crowd + 1e-6).x
         curve = rising * PROPORTIONAL**RISE
         mean = float(curve @ self._crowd) / max(float(self._crowd.sum()), 1e-300)
@@ -167,7 +178,7 @@ class PlayRateLearner:
         """Return what is assumed times the power of the score that is likeliest, by Newton's method."""
         power, found = 0.0, float(self._found.sum())
         for _ in range(STEPS):
-            weights = self._crowd * self.assumed * np.exp2(power * LEVELS)
+            weights = self._rivals * self.assumed * np.exp2(power * LEVELS)
             weights /= max(float(weights.sum()), 1e-300)
             mean = float(weights @ LEVELS)
             spread = found * float(weights @ (LEVELS - mean) ** 2) + PRIOR
@@ -177,10 +188,12 @@ class PlayRateLearner:
         return tilted
 
 
-def _levels(relative: Floats) -> npt.NDArray[np.int64]:
-    """Return the level next to each score over the mean score."""
-    least = 2.0 ** LEVELS[0]
-    level = np.log2(np.maximum(relative, least))
-    step = LEVELS[1] - LEVELS[0]
-    at: npt.NDArray[np.int64] = np.round((level - LEVELS[0]) / step).astype(np.int64)
-    return np.minimum(at, len(LEVELS) - 1)
+def _at_levels(relative: Floats, weights: Floats) -> Floats:
+    """Return the sum of weights at each level; a score between two levels counts at both, by its distance."""
+    least, step = 2.0 ** LEVELS[0], LEVELS[1] - LEVELS[0]
+    level = (np.log2(np.maximum(relative, least)) - LEVELS[0]) / step
+    level = np.minimum(level, len(LEVELS) - 1)
+    below = np.minimum(level.astype(np.int64), len(LEVELS) - 2)
+    above = weights * (level - below)
+    found = np.bincount(below, weights - above, len(LEVELS))
+    return (found + np.bincount(below + 1, above, len(LEVELS))).astype(np.float64)
