@@ -124,6 +124,29 @@ def drifting(seed: int) -> Iterator[Play]:
 START = 1.6e9  # Unix seconds
 
 
+def seasons_and_bots(seed: int) -> Iterator[Play]:
+    """Made up: in two years artists are heard in a season of their own; ten bots play whatever there is."""
+    random = np.random.default_rng(seed)
+    listeners, scenes, each, days = 2_000, 12, 150, 730
+    season = random.uniform(0, 365, scenes * each)
+    fame = random.pareto(1.5, scenes * each) + 0.1
+    likes = random.integers(0, scenes, (listeners, 2))
+    pace = np.clip(random.pareto(1.5, listeners) + 0.2, 0.2, 8) / 8
+    scene_of = np.arange(scenes * each) // each
+    for day in range(days):
+        near = np.cos(2 * np.pi * (day - season) / 365)
+        heard = fame * np.exp(2 * near)
+        chances = [np.where(scene_of == scene, heard, 0.0) for scene in range(scenes)]
+        chances = [chance / chance.sum() for chance in chances]
+        for user in np.flatnonzero(random.random(listeners) < pace).tolist():
+            scene = likes[user, int(random.random() < 0.3)]
+            for artist in random.choice(len(season), 2, p=chances[scene]).tolist():
+                yield f"u{user}", f"a{artist}", (day + random.random()) * DAY + START, 1
+        if day % 70 == 35:
+            for artist in random.integers(0, len(season), 1_500).tolist():
+                yield f"bot{day // 70}", f"a{artist}", (day + random.random() / 24) * DAY + START, 1
+
+
 def equal_scenes(seed: int) -> Iterator[Play]:
     """Made up: 6,000 listeners of 100 scenes of equal size; one in eight of their artists is of another."""
     random = np.random.default_rng(seed)
@@ -158,6 +181,7 @@ SHAPES: dict[str, tuple[Callable[[int], Iterator[Play]], bool, bool]] = {
     "nowplaying sessions": (nowplaying_sessions, False, True),
     "heavy tail": (heavy_tail, False, True),
     "drifting, in time": (drifting, True, True),
+    "seasons and bots, in time": (seasons_and_bots, True, False),
     "equal scenes": (equal_scenes, False, False),
     "dense rows": (dense_rows, False, False),
 }

@@ -32,7 +32,6 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Real = TypeVar("Real", bound=np.floating[Any])
 
-UNKNOWN_RATE = 0.01  # of an artist whom nobody has played
 LEAST_SCORE = 0.02  # of the best cohort's mean score: no cohort is at 0, where one is above it
 
 # Fitted to artists of HetRec Last.fm of whom 0 to 20 listeners were let be known.
@@ -247,12 +246,12 @@ def relative_by_cohort(model: Model, target: Target) -> Floats:
 
 
 def _rate(model: Model, target: Target) -> float:
-    """Return the share of listeners who play the artists relied on, `UNKNOWN_RATE` for what is unheard."""
+    """Return the share of listeners who play the artists relied on; for what is unheard, the usual share."""
     share = dict(zip(target.artists, target.weights, strict=True)) if target.weights else {}
     rows = model.known(target.artists)
     weights = np.array([share.get(model.artists[row], 1 / len(rows)) for row in rows])
     played = float(model.heard_by(rows) @ weights) / max(float(model.sizes.sum()), 1.0)
-    return played + (1.0 - float(weights.sum())) * UNKNOWN_RATE or UNKNOWN_RATE
+    return played + (1.0 - float(weights.sum())) * model.usual_share or model.usual_share
 
 
 def choose_cohorts(

@@ -229,6 +229,12 @@ class Model:
         """Return how many listeners in the sample play each of these artists."""
         return self._sample_counts[rows]
 
+    @cached_property
+    def usual_share(self) -> float:
+        """The share of listeners in the sample who play an artist: the mean of artists that anybody plays."""
+        played = self._sample_counts[self._sample_counts > 0]
+        return float(played.mean()) / max(self.listeners, 1) if len(played) else 0.0
+
     def standing_out(self, top: int) -> list[dict[str, float]]:
         """Return for each cohort the `top` artists that set it apart -> how many times more it plays them."""
         ratio = standing_out(

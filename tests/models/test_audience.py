@@ -120,6 +120,12 @@ def test_predicted_rates_are_probabilities_that_add_up_to_the_artists_listeners(
         assert rates @ model.sizes == pytest.approx(held, rel=0.3)
 
 
+def test_an_artist_known_by_its_genres_alone_is_played_as_much_as_others(world: World, model: Model) -> None:
+    rates = rank_cohorts(model, aim(model, ["new"], genres=["s1"], by_genre=by_genre(world)))
+    usual = np.asarray(model.holders.sum(axis=0)).mean()  # all artists of this world have listeners
+    assert rates @ model.sizes == pytest.approx(usual, rel=0.3)
+
+
 def test_a_cohort_that_plays_the_artist_more_is_predicted_more(model: Model) -> None:
     rates = rank_cohorts(model, aim(model, ["s2a0"]))
     share = np.asarray(model.holders[:, [model.index["s2a0"]]].todense()).ravel() / model.sizes
