@@ -42,6 +42,7 @@ class Judge:
         self._live = LiveModel()
         self._held_out: deque[Discovery] = deque(maxlen=REMEMBERED)
         self._ranks, self._distortion = Drift(better=1), Drift(better=-1)
+        self._vectors: float | str | None = None
 
     def holds_out(self, user_id: str, listeners: int) -> bool:
         """Say whether a listener is one who judges, whom the learner must not see."""
@@ -76,6 +77,11 @@ class Judge:
     def distorted(self, distortion: float) -> bool:
         """Say whether listeners have begun to be farther from their cohorts' centres than they were."""
         return not math.isnan(distortion) and self._distortion.watch([distortion])
+
+    def learned(self, model: Model) -> None:
+        """Take note of what was learned: along vectors of another kind distances are others, and no drift."""
+        if model.settings.get("vectors") != self._vectors:
+            self._vectors, self._distortion = model.settings.get("vectors"), Drift(better=-1)
 
     def compare(self, candidate: Model) -> Comparison:
         """Compare a candidate with the live model, by what the listeners held out discovered last."""

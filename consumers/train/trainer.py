@@ -172,6 +172,7 @@ class Trainer:
         """Publish what is learned where it is worth it."""
         version = await self._retry("asking for a version", self._snapshots.next_version)
         model = await asyncio.to_thread(learner.snapshot, version, time.time())
+        self._judge.learned(model)
         await self._retry("loading the model that serves", self._judge_what_serves)
         candidate = await asyncio.to_thread(self._judge.candidate, model, trial=self._number is not None)
         await self._choose_number(learner, model, candidate)

@@ -43,6 +43,20 @@ def learned(n_cohorts: int = 6) -> Model:
     return learner.snapshot(1, 0.0)
 
 
+def drifts(judge: Judge, near: float, far: float, vectors: str) -> bool:
+    """Whether a rise of distances, as vectors of that kind begin to serve, is taken for drift."""
+    model = learned()
+    judge.learned(dataclasses.replace(model, settings={**model.settings, "vectors": "leading"}))
+    assert not any(judge.distorted(near) for _ in range(400))
+    judge.learned(dataclasses.replace(model, settings={**model.settings, "vectors": vectors}))
+    return any(judge.distorted(far) for _ in range(400))
+
+
+def test_distances_along_vectors_of_another_kind_are_no_drift() -> None:
+    assert drifts(Judge(), 0.2, 0.7, vectors="leading")
+    assert not drifts(Judge(), 0.2, 0.7, vectors="long tail")
+
+
 def spoiled(model: Model) -> Model:
     """The same with artists mixed up: it foresees nothing."""
     order = np.random.default_rng(1).permutation(len(model.artists))
