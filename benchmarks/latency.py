@@ -93,10 +93,8 @@ def releases(place: House, number: int, name: str) -> list[float]:
     taken = []
     for at in range(number):
         release = f"{name}-{at}"
-        event = {"release_id": release, "artist_ids": [f"a{at % 50}-{1 + at % 7}"], "max_audience": 5000}
         published = time.perf_counter()
-        producer.send("releases", key=release.encode(), value=json.dumps(event).encode())
-        producer.flush()
+        publish(producer, release, at)
         for message in consumer:
             page = json.loads(message.value)
             if page["release_id"] == release:
@@ -108,6 +106,13 @@ def releases(place: House, number: int, name: str) -> list[float]:
     consumer.close()
     producer.close()
     return taken
+
+
+def publish(producer: KafkaProducer, release: str, at: int) -> None:
+    """Publish a release for 5,000 listeners."""
+    event = {"release_id": release, "artist_ids": [f"a{at % 50}-{1 + at % 7}"], "max_audience": 5000}
+    producer.send("releases", key=release.encode(), value=json.dumps(event).encode())
+    producer.flush()
 
 
 def with_deaths(place: House, workers: list[Child]) -> list[float]:
@@ -128,17 +133,19 @@ def with_deaths(place: House, workers: list[Child]) -> list[float]:
     place.wait(lambda: bool(place.heartbeat(workers[-1])), "another worker")
     for at in range(EACH * (DEATHS + 1)):
         release = f"death-{at}"
-        event = {"release_id": release, "artist_ids": [f"a{at % 50}-{1 + at % 7}"], "max_audience": 5000}
         published[release] = time.perf_counter()
-        producer.send("releases", key=release.encode(), value=json.dumps(event).encode())
-        producer.flush()
+        publish(producer, release, at)
         if at % EACH == EACH // 2:
             os.kill(workers.pop(0).pid, signal.SIGKILL)
         if at and at % EACH == 0:
             workers.append(place.start("work"))  # joins while releases go on
         collect(PAUSE)
-    while len(arrived) < len(published):
+    for _ in range(60):
+        if published.keys() <= arrived.keys():
+            break
         collect(1.0)
+    else:
+        raise TimeoutError(f"no first page of {', '.join(sorted(published.keys() - arrived.keys()))}")
     consumer.close()
     producer.close()
     return [1000 * (arrived[release] - at) for release, at in published.items()]

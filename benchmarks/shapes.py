@@ -182,8 +182,8 @@ SHAPES: dict[str, tuple[Callable[[int], Iterator[Play]], bool, bool]] = {
     "heavy tail": (heavy_tail, False, True),
     "drifting, in time": (drifting, True, True),
     "seasons and bots, in time": (seasons_and_bots, True, False),
-    "equal scenes": (equal_scenes, False, False),
-    "dense rows": (dense_rows, False, False),
+    "equal scenes": (equal_scenes, False, True),
+    "dense rows": (dense_rows, False, True),
 }
 
 

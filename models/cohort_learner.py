@@ -18,7 +18,7 @@ from models.long_tail import factorized, share_seen
 from models.model import HEIRS, Model
 from models.neighbours import neighbours
 from models.sample import Reservoir
-from models.taste import idf, log_length, root_rows, taste, unit, unit_rows
+from models.taste import log_length, root_rows, taste, unit, unit_rows
 from models.vectors import ArtistVectors, procrustes
 
 __all__ = ["CohortLearner", "Row"]
@@ -275,8 +275,9 @@ class CohortLearner:
         if not len(placed):
             raise ValueError("no listener with a taste has been learned from yet; ask `ready` first")
         parents = self._cluster(tastes[placed])
-        vectors, spread = self._vectors.vectors(), self._vectors.spread
-        if self._of_long_tail is not None:
+        if self._of_long_tail is None:
+            vectors, spread = self._vectors.vectors(), self._vectors.spread
+        else:
             vectors, spread = self._of_long_tail, _spread(rows, self._of_long_tail)
         model = self._model(version, now, vectors, spread, sample[placed], tastes[placed], strengths[placed])
         self._last = self._described(model, tastes[placed], parents, name)
@@ -305,13 +306,14 @@ class CohortLearner:
     def _factors(self, artists: Ints) -> Floats:
         if self._of_long_tail is None:
             return self._vectors.factors(artists)
-        weights = np.sqrt(idf(self._vectors.counts[artists], self._vectors.n_rows))
-        return _rows_of(self._of_long_tail, artists).astype(np.float64) * weights[:, None]
+        return (
+            _rows_of(self._of_long_tail, artists).astype(np.float64) * self._vectors.weights(artists)[:, None]
+        )
 
     def _weighted(self, rows: csr_matrix) -> csr_matrix:
         """Return what tastes are sums of, at unit length: roots of affinities times roots of idf."""
-        weights = np.sqrt(idf(self._vectors.counts, self._vectors.n_rows))
         roots = root_rows(rows)
+        weights = self._vectors.weights(np.arange(rows.shape[1]))
         return unit_rows(
             csr_matrix((roots.data * weights[roots.indices], roots.indices, roots.indptr), rows.shape)
         )

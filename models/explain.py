@@ -78,8 +78,8 @@ def neighbour_pulls(affinities: Mapping[str, float], model: Model, target: Targe
     (`Model.faded`), are left out.
     """
     adds = {model.artists[row]: added for row, added in zip(target.beside, target.adds.tolist(), strict=True)}
-    still = {artist for artist, weight in affinities.items() if weight > model.faded}
-    found = {artist: adds[artist] for artist in affinities if artist in still and artist in adds}
+    still = (artist for artist, weight in affinities.items() if weight > model.faded)
+    found = {artist: adds[artist] for artist in still if artist in adds}
     return dict(sorted(found.items(), key=lambda pair: -pair[1]))
 
 

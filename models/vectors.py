@@ -168,8 +168,9 @@ class ArtistVectors:
             return
         if count:
             self._count(used, local, rows.data, n)
-        weights = np.sqrt(idf(self._counts[used] * self._count_scale, self.n_rows))
-        batch = unit_rows(csr_matrix((rows.data * weights[local], local, rows.indptr), shape=(n, len(used))))
+        batch = unit_rows(
+            csr_matrix((rows.data * self.weights(used)[local], local, rows.indptr), shape=(n, len(used)))
+        )
         batch = batch.astype(np.float32)
         self._fade(n)
         values, axes = self._eigen()
@@ -194,8 +195,11 @@ class ArtistVectors:
 
     def factors(self, artists: npt.NDArray[np.int64]) -> Floats:
         """Return what the roots of affinities for some artists are multiplied by in a taste, shape (A, d)."""
-        weights = np.sqrt(idf(self._counts[artists] * self._count_scale, self.n_rows))
-        return self.vectors(artists).astype(np.float64) * weights[:, None]
+        return self.vectors(artists).astype(np.float64) * self.weights(artists)[:, None]
+
+    def weights(self, artists: npt.NDArray[np.int64]) -> Floats:
+        """Return the roots of idf of some artists, shape (n,)."""
+        return np.sqrt(idf(self._counts[artists] * self._count_scale, self.n_rows))
 
     def turn(self, rotation: Floats) -> None:
         """Rotate the basis: vectors become ``vectors @ rotation``."""

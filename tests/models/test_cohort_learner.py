@@ -104,7 +104,7 @@ def test_in_a_long_tail_an_artist_nobody_in_the_sample_plays_has_a_vector(many_s
     assert np.linalg.norm(model.vectors[outside], axis=1).min() > 0
 
 
-def test_leading_directions_serve_again_where_they_hold_more(many_scenes: World, world: World) -> None:
+def test_leading_directions_serve_again_where_they_hold_more(many_scenes: World) -> None:
     taught = learner(n_dims=8, reservoir=2000)
     teach(taught, many_scenes, size=800)
     assert taught.snapshot(1, 0.0).settings["vectors"] == "long tail"

@@ -25,6 +25,7 @@ def test_play_rates_go_with_scores_as_discoveries_do(power: float) -> None:
         low, high = times_likelier(curve, [0.5, 4.0])
         found.append(np.log2(high / low) / 3)
     assert np.mean(found) == pytest.approx(power, abs=0.1)
+    assert np.std(found) < 0.12
 
 
 def test_a_crowd_of_likelier_listeners_does_not_make_a_discovery_less_telling() -> None:
