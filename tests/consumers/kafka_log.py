@@ -96,14 +96,20 @@ class KafkaLog:
 
     def members(self, process: str) -> list[str]:
         """The members of a process's group."""
+        return [member["member_id"] for member in self._group_of(process).get("members", [])]
+
+    def settled(self, process: str) -> bool:
+        """Whether a process's group has members, and all of them know their partitions."""
+        return self._group_of(process).get("group_state") == "Stable"
+
+    def _group_of(self, process: str) -> dict[str, Any]:
         group = self._named(process)
         try:
-            described = self._admin.describe_groups([group])[group]
+            return self._admin.describe_groups([group])[group]
         except KafkaError as error:
             if not error.retriable and not isinstance(error, GroupIdNotFoundError):
                 raise
-            return []
-        return [member["member_id"] for member in described["members"]]
+            return {}
 
     def bury(self, process: str, alive: Callable[[str], bool] = lambda _: False) -> None:
         """Tell Kafka who of a process's group is dead; it finds out by itself only ten seconds later."""
