@@ -135,6 +135,29 @@ class Settings(BaseSettings):
     max_audience: int = Field(
         10_000, ge=1, description="listeners told of a release whose event sets no max_audience"
     )
+    told_a_day: int = Field(
+        3, ge=0, description="notifications that a listener gets in any 24 hours at most; 0: any number"
+    )
+    told_a_week: int = Field(
+        10, ge=0, description="notifications that a listener gets in any 7 days at most; 0: any number"
+    )
+    told_gap_minutes: float = Field(
+        0.0, ge=0, description="minutes between two notifications to a listener, at least"
+    )
+    played_within_hours: float = Field(
+        24.0, gt=0, description="hours within which a play of the released song counts for its release"
+    )
+    control: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description="share of each audience that is not told, drawn anew for each release: what telling "
+        "brings is seen beside them",
+    )
+    holdout: float = Field(
+        0.0, ge=0, lt=1, description="share of all listeners who are told of no release, always the same ones"
+    )
+    salt: str = Field("refrain", description="another salt draws other listeners for `control` and `holdout`")
     members_mb: float = Field(
         1000.0,
         gt=0,
@@ -170,6 +193,11 @@ class Settings(BaseSettings):
     def song_wait_seconds(self) -> float:
         """For how long a click waits for its song, in seconds."""
         return self.song_wait_hours * 3600.0
+
+    @property
+    def played_within_seconds(self) -> float:
+        """For how long plays of a released song count for its release, in seconds."""
+        return self.played_within_hours * 3600.0
 
     @property
     def release_seconds(self) -> float:

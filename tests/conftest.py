@@ -22,6 +22,7 @@ import redis
 
 from stream import broker
 from stream.settings import Settings
+from tests.everybody import EVERYBODY
 from tests.fresh_topics import make_topics_anew
 from tests.redis_cluster import RedisCluster
 from tests.refrain_command import Refrain
@@ -68,6 +69,7 @@ def settings(servers: broker.Servers, redis_url: str, tmp_path: Path) -> Setting
         data=tmp_path / "data",
         group=f"test-{uuid4().hex[:8]}",
         partitions=4,
+        **EVERYBODY,
     )
 
 

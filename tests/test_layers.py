@@ -45,6 +45,7 @@ STANDARD_OF_MODELS = {
     "dataclasses",
     "enum",
     "functools",
+    "hashlib",
     "heapq",
     "itertools",
     "math",

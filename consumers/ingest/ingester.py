@@ -30,10 +30,11 @@ from stream.retry import Retry, Stopped
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.heartbeats import Heartbeat
+from stream.stores.released_songs import ReleasedSongs
 from stream.stores.waiting import Waiting
 from stream.wire.consumer import Consumer
-from stream.wire.events import DeadLetter, Reason, Record, parse_clicks
-from stream.wire.sender import Sender, dead_letter
+from stream.wire.events import DeadLetter, Feedback, Reason, Record, encode, parse_clicks
+from stream.wire.sender import Message, Sender, dead_letter
 
 __all__ = ["Ingester", "ingest"]
 
@@ -42,6 +43,7 @@ logger = logging.getLogger(__name__)
 WAIT_MS = 500  # for a first click; a click that comes ends the wait
 IN_HAND = 2  # batches at a time: while the last of one is written, the next is read
 MOST_WAITING = 1000  # clicks of one listener
+LOOK_SECONDS = 1.0  # for songs released lately
 SESSION_MS = 10_000  # without a sign of life for so long, partitions go to others
 
 Artists: TypeAlias = "dict[str, tuple[str, ...]]"
@@ -50,11 +52,18 @@ Artists: TypeAlias = "dict[str, tuple[str, ...]]"
 
 @dataclass
 class Batch:
-    """Clicks ready to be applied, by listener; what that moved; and the offsets to commit afterwards."""
+    """Clicks ready to be applied, by listener; what that moved; and the offsets to commit afterwards.
+
+    Attributes
+    ----------
+    played
+        Plays of songs that were released lately.
+    """
 
     generation: int
     clicks: dict[str, list[Click]] = field(default_factory=dict)
     dead: list[DeadLetter] = field(default_factory=list)
+    played: list[Feedback] = field(default_factory=list)
     offsets: dict[TopicPartition, int] = field(default_factory=dict)
     records: int = 0
     moves: list[Move] = field(default_factory=list)
@@ -81,6 +90,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         moves: Moves,
         catalogue: Catalogue,
         waiting: Waiting,
+        released_songs: ReleasedSongs,
         live: LiveModel,
         heartbeat: Heartbeat,
         *,
@@ -95,6 +105,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         self._moves = moves
         self._catalogue = catalogue
         self._waiting = waiting
+        self._released_songs = released_songs
         self._live = live
         self._heartbeat = heartbeat
         self._batch_clicks = batch_clicks
@@ -150,6 +161,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             return batch
         batch.records = len(records)
         clicks, batch.dead = parse_clicks(records, time.time(), self._epoch)
+        batch.played = self._released_songs.plays(clicks)
         clicks = await self._with_artists(clicks, batch, records)
         named = {artist for click in clicks for artist in click.artist_ids}
         await self._retry("noting artists", self._catalogue.note, named)
@@ -234,6 +246,8 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _finish(self, batch: Batch) -> None:
         await self._moves.follow(batch.moves, batch.model)
         await self._retry("emitting dead letters", self._producer.deliver, list(map(dead_letter, batch.dead)))
+        played = [Message("feedback", each.user_id.encode(), encode(each)) for each in batch.played]
+        await self._retry("emitting plays of released songs", self._producer.deliver, played)
         await self._retry("committing offsets", self._commit, batch)
         self._heartbeat.add("clicks", batch.records - len(batch.dead))
         for letter in batch.dead:
@@ -280,6 +294,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         applier = Applier(stores.listeners, rules_of(settings), settings.resident_mb)
         live = LiveModel(stores.snapshots, heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
+        await ask_redis(settings, lambda: stores.released_songs.refresh(time.time()), logger.info)
         producer = await begin_producer(settings, stack)
         moves = Moves(stores.cohorts, producer, retry)
         consumer = Consumer(
@@ -298,6 +313,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             moves,
             stores.catalogue,
             stores.waiting,
+            stores.released_songs,
             live,
             heartbeat,
             batch_clicks=settings.batch_clicks,
@@ -321,4 +337,15 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             stop=stop,
             retry=retry,
         )
-        await together(ingester.run(), live.follow(), sweeper.run(), late_songs.run(), heartbeat.keep())
+        await together(
+            ingester.run(),
+            live.follow(),
+            sweeper.run(),
+            late_songs.run(),
+            heartbeat.keep(),
+            retry.every(
+                LOOK_SECONDS,
+                "reading songs released lately",
+                lambda: stores.released_songs.refresh(time.time()),
+            ),
+        )

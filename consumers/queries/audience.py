@@ -12,9 +12,11 @@ import numpy as np
 from consumers.queries.audience_why import WhyAudience, why_audience
 from consumers.queries.known_listener import read_known_listener
 from consumers.queries.no_model import no_model
-from consumers.runtime.wiring import Stores
+from consumers.runtime.wiring import Stores, caps_of, groups_of
+from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
-from consumers.work.planner import Planner, cut
+from consumers.work.pages import cut
+from consumers.work.planner import Planner
 from models.audience import Target, play_rates
 from models.model import Model
 from stream.connect import AnyRedis
@@ -119,17 +121,16 @@ async def preview_audience(
     await planner.member_cache.fill(model)
     began = time.perf_counter()
     draft = await planner.draft(release, await planner.look_up(release), model)
-    audience = cut(release, model, draft, time.time())
-    pages = tuple(audience.pages)
+    pages = tuple(cut(release, draft, time.time()))
     planned_in_ms = round(1000 * (time.perf_counter() - began), 1)
     ranked = _ranked(pages, model, draft.target)
-    cohorts = await _cohorts(Stores.on(redis, settings).cohorts, audience.play_rate, ranked)
+    cohorts = await _cohorts(Stores.on(redis, settings).cohorts, draft.play_rate, ranked)
     preview = Preview(
         artist_ids=tuple(release.artist_ids),
         listeners=len(ranked),
         pages=len(pages),
-        reason=audience.reason,
-        relied_on=audience.relied_on,
+        reason=draft.reason,
+        relied_on=draft.target.relied_on,
         play_rate=sum(listener.play_rate for listener in ranked) / len(ranked) if ranked else None,
         model_version=version,
         planned_in_ms=planned_in_ms,
@@ -149,6 +150,7 @@ def _planner(redis: AnyRedis, settings: Settings) -> Planner:
         stores.catalogue,
         OptedOut(redis),
         settings.max_audience,
+        Gate(stores.told, groups_of(settings), caps_of(settings)),
     )
 
 

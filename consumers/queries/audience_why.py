@@ -8,8 +8,8 @@ import numpy as np
 
 from consumers.queries.known_listener import KnownListener
 from consumers.queries.placement import Pull, named_pulls
+from consumers.work.draft import Draft
 from consumers.work.member_cache import TOP
-from consumers.work.planner import Draft
 from models.audience import mean_score, play_rates
 from models.directions import activity
 from models.explain import neighbour_pulls, pulls

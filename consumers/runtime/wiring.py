@@ -6,19 +6,24 @@ import time
 from dataclasses import dataclass
 
 from models.affinity import ForwardDecay
+from models.control import Groups
 from models.listener import Rules
 from stream.connect import AnyRedis
 from stream.retry import Clock
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
+from stream.stores.feedback import FeedbackCounts
 from stream.stores.listeners import Listeners
+from stream.stores.opted_out import OptedOut
+from stream.stores.released_songs import ReleasedSongs
 from stream.stores.releases import Releases
 from stream.stores.snapshots import Snapshots
 from stream.stores.sweeps import Sweeps
+from stream.stores.told import Caps, Told
 from stream.stores.waiting import Waiting
 
-__all__ = ["Stores", "decay_of", "rules_of"]
+__all__ = ["Stores", "caps_of", "decay_of", "groups_of", "rules_of"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,10 @@ class Stores:
     cohorts: Cohorts
     catalogue: Catalogue
     releases: Releases
+    released_songs: ReleasedSongs
+    opted_out: OptedOut
+    told: Told
+    feedback_counts: FeedbackCounts
     snapshots: Snapshots
     sweeps: Sweeps
     waiting: Waiting
@@ -42,12 +51,16 @@ class Stores:
         clock
             Seconds, by which what a store holds in memory grows old.
         """
-        listeners = Listeners(redis)
+        listeners, opted_out, told = Listeners(redis), OptedOut(redis), Told(redis, caps_of(settings))
         return cls(
             listeners,
             Cohorts(redis, listeners),
             Catalogue(redis, clock),
-            Releases(redis, settings.release_seconds),
+            Releases(redis, settings.release_seconds, settings.played_within_seconds),
+            ReleasedSongs(redis, settings.played_within_seconds),
+            opted_out,
+            told,
+            FeedbackCounts(redis, settings.release_seconds, opted_out, told),
             Snapshots(redis),
             Sweeps(redis),
             Waiting(redis),
@@ -57,6 +70,16 @@ class Stores:
 def decay_of(settings: Settings) -> ForwardDecay:
     """Return how affinities fade."""
     return ForwardDecay(half_life=settings.half_life)
+
+
+def caps_of(settings: Settings) -> Caps:
+    """Return how often a listener is told of releases at most."""
+    return Caps(settings.told_a_day, settings.told_a_week, settings.told_gap_minutes * 60.0)
+
+
+def groups_of(settings: Settings) -> Groups:
+    """Return who is not told, for comparison."""
+    return Groups(settings.salt, settings.control, settings.holdout)
 
 
 def rules_of(settings: Settings) -> Rules:

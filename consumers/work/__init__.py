@@ -4,7 +4,10 @@
 
     worker.py           the process
     release_reader.py   releases from Kafka
-    planner.py          whom to tell of a release
+    planner.py          whom a release suits, the best first
+    draft.py            who was scored, and who comes before whom
+    gate.py             who of them is told: caps, control group
+    pages.py            pages of those who are
     emitter.py          the pages, fixed in Redis and sent, each once
     member_cache.py     tastes of cohorts' members, kept for the next release
     agents.py           feedback and songs, brought by Faust

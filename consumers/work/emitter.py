@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -41,6 +41,8 @@ class _Answer:
         Pages and summary that are in the topic already, as bytes -> when they were sent, in Unix seconds.
     pages
         Those that are fixed.
+    left_out
+        Why others who would be on them are not, and how many.
     latency_ms
         From the publishing of the release to the broker's word that it has the first page.
     """
@@ -48,6 +50,7 @@ class _Answer:
     asked: Asked
     out: Mapping[bytes, float] = field(default_factory=dict)
     pages: list[Page] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
     latency_ms: float | None = None
 
     @property
@@ -65,6 +68,7 @@ class _Answer:
             users=sum(len(page.user_ids) for page in self.pages),
             cohorts=len({cohort for page in self.pages for cohort in page.cohort_ids}),
             reason=reason,
+            left_out=dict(self.left_out) or None,
         )
 
 
@@ -172,22 +176,28 @@ class Emitter:
 
     async def _begin(self, answer: _Answer, lookup: Lookup) -> None:
         now = time.time()
-        audience = await self._planner.plan(answer.asked.release, lookup, self._live.model, now)
+        release = answer.asked.release
+        audience = await self._planner.plan(release, lookup, self._live.model, now)
         about: dict[str, str | float] = {
-            "artist_ids": json.dumps(answer.asked.release.artist_ids),
-            "title": answer.asked.release.title or "",
+            "artist_ids": json.dumps(release.artist_ids),
+            "title": release.title or "",
             "planned_at": now,
             "reason": audience.reason,
             "relied_on": audience.relied_on,
         }
+        if release.song_id:
+            about["song_id"] = release.song_id
         await self._emit(answer, audience, about)
-        await self._end(answer, audience.reason, about)
+        if answer.left_out and not answer.pages:
+            about["reason"] = "nobody may be told now"
+        await self._end(answer, str(about["reason"]), about)
 
     async def _go_on(self, left: OpenRelease) -> None:
         release = left.asked.release
         out = await self._out(release.release_id, left.planned_at - SLACK)
         logger.info("going on with release %s, of which %d events are out", release.release_id, len(out))
-        answer = _Answer(left.asked, out, [Page.model_validate_json(page) for page in left.pages])
+        pages = [Page.model_validate_json(page) for page in left.pages]
+        answer = _Answer(left.asked, out, pages, Counter(left.left_out))
         for page in answer.pages:
             await self._held(self._releases.tell(page, self._name))
         for at in range(0, len(left.pages), AT_ONCE):
@@ -204,25 +214,33 @@ class Emitter:
 
     async def _emit(self, answer: _Answer, audience: Audience, about: Mapping[str, str | float]) -> None:
         """Fix and emit pages: the first alone, as the notifier waits for it, then some at a time."""
-        pages = iter(audience.pages)
-        group = list(itertools.islice(pages, 1))
-        while group:
-            encoded = [encode(page) for page in group]
-            for page, event in zip(group, encoded, strict=True):
-                known = about if page.page == 0 else {}
-                await self._held(self._releases.fix_page(page, event, self._name, known))
-                answer.pages.append(page)
-            await self._send(answer, encoded)
-            if group[0].page == 0:
+        before, waiting = Counter(answer.left_out), list[bytes]()
+        async for page, control in audience.pages:
+            event = encode(page)
+            answer.left_out = before + audience.left_out
+            known = {**(about if page.page == 0 else {}), "left_out": json.dumps(answer.left_out)}
+            await self._held(self._releases.fix_page(page, event, self._name, known, control))
+            answer.pages.append(page)
+            waiting.append(event)
+            if page.page == 0 or len(waiting) == AT_ONCE:
+                await self._send(answer, waiting)
+                waiting = []
+            if page.page == 0:
                 answer.first_page_out(time.time())
-            group = list(itertools.islice(pages, AT_ONCE))
+        await self._send(answer, waiting)
+        answer.left_out = before + audience.left_out
         if audience.play_rate:
             await self._releases.predict(answer.name, audience.play_rate)
 
     async def _end(self, answer: _Answer, reason: str, about: Mapping[str, str | float]) -> None:
         """Emit the summary: nothing follows it."""
         summary = answer.summary(reason)
-        totals = {"audience": summary.users, "pages": summary.pages, "cohorts": summary.cohorts}
+        totals: dict[str, str | float] = {
+            "audience": summary.users,
+            "pages": summary.pages,
+            "cohorts": summary.cohorts,
+            "left_out": json.dumps(answer.left_out),
+        }
         await self._held(self._releases.end_plan(answer.name, self._name, {**about, **totals}))
         await self._send(answer, [encode(summary)])
         await self._releases.finish(answer.name, answer.latency_ms)

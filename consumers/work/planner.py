@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence, Set
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from consumers.work.member_cache import MemberCache, Members
+from consumers.work.draft import Candidates, Draft, Ranking
+from consumers.work.gate import Gate
+from consumers.work.member_cache import MemberCache
+from consumers.work.pages import Outgoing, admitted_pages
 from models.audience import (
     Target,
     aim,
-    best_rows,
     choose_cohorts,
     mean_score,
     rank_cohorts,
-    score,
 )
 from models.model import Model
-from models.names import hashes
-from models.neighbours import add_up
 from stream.stores.catalogue import Catalogue
 from stream.stores.opted_out import OptedOut
 from stream.wire.events import Page, Release
 
-__all__ = ["Audience", "Candidates", "Draft", "Lookup", "Planner", "cut"]
+__all__ = ["Audience", "Lookup", "Planner"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-
-PAGE = 1000
-ROUNDING = 1e-3  # where all are alike, all score the mean
 
 
 @dataclass(frozen=True)
@@ -55,131 +51,6 @@ class Lookup:
     opted_out: int
 
 
-@dataclass(frozen=True, eq=False)
-class Candidates:
-    """Listeners who were scored one by one, in no order.
-
-    Attributes
-    ----------
-    cohorts
-        k cohorts that were looked at, best first.
-    ends
-        Shape (k,): behind the last row of each cohort.
-    members
-        Those of each cohort, n listeners in all, numbered through; one who moved between the moments at which
-        two cohorts were read is among both.
-    scores
-        Shape (n,), `models.audience.score_members`.
-    """
-
-    cohorts: tuple[str, ...]
-    ends: Ints
-    members: tuple[Members, ...]
-    scores: npt.NDArray[np.float32]
-
-    @classmethod
-    def of(
-        cls,
-        members: Mapping[str, Members],
-        model: Model,
-        target: Target,
-        neighbours: tuple[Ints, Floats],
-    ) -> Candidates:
-        """Score the members of cohorts for a release; `neighbours` are from `MemberCache.neighbours`."""
-        held = tuple(members.values())
-        sizes = [len(each.users) for each in held]
-        vector = target.vector.astype(np.float32)
-        closeness = np.concatenate([each.tastes @ vector for each in held])
-        strengths = np.concatenate([each.strengths for each in held])
-        added = add_up(*neighbours, ((each.artists, each.players) for each in held), sizes)
-        return cls(tuple(members), np.cumsum(sizes), held, score(model, closeness, strengths, added))
-
-    def best(self, number: int, but: Ints) -> Ints:
-        """Return the rows of the `number` best listeners, best first, each once.
-
-        Parameters
-        ----------
-        but
-            The `models.names.hashes`, rising, of listeners who are left out.
-        """
-        wanted = number
-        while True:
-            rows = best_rows(self.scores, wanted)
-            found = self._hashes[rows]
-            _, first = np.unique(found, return_index=True)  # the better row of who is there twice
-            first = np.sort(first[~_among(found[first], but)])
-            if len(first) >= number or wanted >= len(self.scores):
-                return rows[first[:number]]
-            wanted += 2 * (number - len(first))
-
-    @cached_property
-    def _hashes(self) -> Ints:
-        return np.concatenate([NO_ROWS, *(each.hashes for each in self.members)])
-
-    def cohorts_at(self, rows: Ints) -> list[str]:
-        """Return the cohorts of some rows."""
-        return [self.cohorts[at] for at in np.searchsorted(self.ends, rows, side="right").tolist()]
-
-    def at_least(self, least: float, rows: Ints) -> Ints:
-        """Return those rows that score at least so high, give or take what rounding does."""
-        return rows[self.scores[rows] >= least - ROUNDING * abs(least)]
-
-    def users_at(self, rows: Ints) -> list[str]:
-        """Return the listeners of some rows."""
-        cohorts = np.searchsorted(self.ends, rows, side="right")
-        places = rows - np.concatenate([[0], self.ends])[cohorts]
-        return [
-            self.members[cohort].users[place]
-            for cohort, place in zip(cohorts.tolist(), places.tolist(), strict=True)
-        ]
-
-    def row_of(self, user: str) -> int | None:
-        """Return the row of a listener; None where they are not among these."""
-        rows = np.flatnonzero(self._hashes == hash(user))
-        return int(rows[0]) if len(rows) else None
-
-
-def _among(found: Ints, some: Ints) -> npt.NDArray[np.bool_]:
-    """Say which numbers are among some, which rise. `np.isin` would sort all of these for every release."""
-    at = np.searchsorted(some, found)
-    here: npt.NDArray[np.bool_] = np.zeros(len(found), dtype=bool)
-    inside = at < len(some)
-    here[inside] = some[at[inside]] == found[inside]
-    return here
-
-
-NO_ROWS = np.zeros(0, dtype=np.int64)
-NOBODY = Candidates((), NO_ROWS, (), np.zeros(0, dtype=np.float32))
-
-
-@dataclass(frozen=True)
-class Draft:
-    """An audience before it is cut into pages, and what it went by.
-
-    Attributes
-    ----------
-    reason
-        "done", or why there is nobody to tell.
-    target
-        Where the release points.
-    play_rate
-        Cohort -> predicted share of its members who play the artist (`rank_cohorts`).
-    chosen
-        The cohorts whose members were scored, best first.
-    candidates
-        These members.
-    told
-        Rows of `candidates`, best first.
-    """
-
-    reason: str
-    target: Target
-    play_rate: dict[str, float] = field(default_factory=dict)
-    chosen: tuple[str, ...] = ()
-    candidates: Candidates = NOBODY
-    told: Ints = field(default_factory=lambda: NO_ROWS)
-
-
 @dataclass(frozen=True)
 class Audience:
     """Whom to tell of a release.
@@ -188,6 +59,8 @@ class Audience:
     ----------
     pages
         Best first. Each is made when it is come to, so that the first is out before the others are made.
+    left_out
+        Why listeners who would have been on the pages made so far are not, and how many.
     play_rate
         Cohort -> predicted share of its members who play the artist (`rank_cohorts`).
     reason
@@ -197,7 +70,8 @@ class Audience:
         label, genres; or nothing.
     """
 
-    pages: Iterable[Page]
+    pages: AsyncIterator[Outgoing]
+    left_out: Counter[str]
     play_rate: Mapping[str, float]
     reason: str
     relied_on: str
@@ -212,12 +86,15 @@ class Planner:
     max_audience
         Listeners told at most of a release that does not say how many. It is told to those only who score at
         least as high as listeners do on average.
+    gate
+        Says who of them is told.
     """
 
     member_cache: MemberCache
     catalogue: Catalogue
     opted_out: OptedOut
     max_audience: int
+    gate: Gate
 
     async def look_up(self, release: Release) -> Lookup:
         """Ask Redis, in one round trip, all that a plan needs of it."""
@@ -238,16 +115,18 @@ class Planner:
         before
             Pages that are fixed already: the plan is of those that follow.
         """
-        if model is None:
-            return Audience((), {}, "no model yet", "nothing")
         told = {user for page in before for user in page.user_ids}
         draft = await self.draft(release, lookup, model, told)
-        return cut(release, model, draft, now, first=len(before))
+        left_out: Counter[str] = Counter()
+        pages = admitted_pages(release, draft, self.gate, left_out, now, len(before))
+        return Audience(pages, left_out, draft.play_rate, draft.reason, draft.target.relied_on)
 
     async def draft(
-        self, release: Release, lookup: Lookup, model: Model, told: Set[str] = frozenset()
+        self, release: Release, lookup: Lookup, model: Model | None, told: Set[str] = frozenset()
     ) -> Draft:
         """Choose whom to tell of a release, besides those who are told already; keep what that went by."""
+        if model is None:
+            return Draft("no model yet", Target(np.zeros(0), "nothing", ()), 0)
         target = aim(
             model,
             release.artist_ids,
@@ -258,7 +137,7 @@ class Planner:
             by_genre=lookup.by_genre,
         )
         if target.relied_on == "nothing":
-            return Draft("nobody knows these artists yet", target)
+            return Draft("nobody knows these artists yet", target, model.version)
         rates = rank_cohorts(model, target)
         play_rate = dict(zip(model.cohort_ids, rates.tolist(), strict=True))
         known = await self.member_cache.sizes(model.cohort_ids)
@@ -269,53 +148,15 @@ class Planner:
         rows = choose_cohorts(rates, sizes, unread, places, release.min_ctr or 0.0)
         chosen = tuple(model.cohort_ids[row] for row in rows)
         if not chosen and sizes.any():
-            return Draft("no cohort reaches min_ctr", target, play_rate)
+            return Draft("no cohort reaches min_ctr", target, model.version, play_rate)
         members = await self.member_cache.members(chosen, model)
         if not any(held.users for held in members.values()):
-            return Draft("nobody is placed under this model yet", target, play_rate, chosen)
+            return Draft("nobody is placed under this model yet", target, model.version, play_rate, chosen)
         candidates = Candidates.of(members, model, target, self.member_cache.neighbours(model, target))
-        best = await self._told(candidates, places - len(told), lookup.opted_out, told)
-        if release.max_audience is None:
-            best = candidates.at_least(mean_score(model, target), best)
+        least = mean_score(model, target) if release.max_audience is None else None
+        unknown = abs(lookup.opted_out - len(self.opted_out.hashes))
+        ranking = Ranking(candidates, self.opted_out, unknown, told, least)
+        free = max(places - len(told), 0)
+        best = await ranking.first(free)
         reason = "done" if len(best) or told else "everybody in these cohorts has opted out"
-        return Draft(reason, target, play_rate, chosen, candidates, best)
-
-    async def _told(self, candidates: Candidates, places: int, opted_out: int, told: Set[str]) -> Ints:
-        """Return the best candidates' rows; Redis is asked only where more have opted out than is known."""
-        out = self.opted_out.hashes
-        unknown = abs(opted_out - len(out))
-        rows = candidates.best(places + unknown, but=np.union1d(out, hashes(told)) if told else out)
-        if unknown:
-            users = candidates.users_at(rows)
-            newly_out = await self.opted_out.among(users)
-            rows = rows[[user not in newly_out for user in users]]
-        return rows[:places]
-
-
-def cut(release: Release, model: Model, draft: Draft, now: float, first: int = 0) -> Audience:
-    """Cut a draft into pages, the best listeners first.
-
-    Parameters
-    ----------
-    now
-        Unix seconds.
-    first
-        The number of the first page.
-    """
-    candidates = draft.candidates
-    scores = candidates.scores.astype(np.float64)
-    cuts = [draft.told[at : at + PAGE] for at in range(0, len(draft.told), PAGE)]
-    pages = (
-        # Ids were checked when they came: to check ten thousand once more takes longer than to rank them.
-        Page.model_construct(
-            release_id=release.release_id,
-            page=number,
-            user_ids=candidates.users_at(rows),
-            cohort_ids=candidates.cohorts_at(rows),
-            scores=scores[rows].round(6).tolist(),
-            model_version=model.version,
-            emitted_at=now,
-        )
-        for number, rows in enumerate(cuts, first)
-    )
-    return Audience(pages, draft.play_rate, draft.reason, draft.target.relied_on)
+        return Draft(reason, target, model.version, play_rate, chosen, candidates, best, free, ranking)

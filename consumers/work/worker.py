@@ -13,9 +13,10 @@ from uuid import uuid4
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.process import together
 from consumers.runtime.startup import begin, begin_producer, epoch_of
-from consumers.runtime.wiring import Stores
+from consumers.runtime.wiring import Stores, caps_of, groups_of
 from consumers.work.agents import Agents
 from consumers.work.emitter import Emitter
+from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
 from consumers.work.planner import Planner
 from consumers.work.release_reader import ReleaseReader, asked
@@ -24,8 +25,9 @@ from stream.connect import ask_redis, open_kafka
 from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
+from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.heartbeats import Heartbeat
-from stream.stores.releases import Asked, Heard, Releases
+from stream.stores.releases import Asked
 from stream.wire.consumer import Consumer
 from stream.wire.events import DeadLetter, Feedback, Record, Release, Song, parse
 from stream.wire.sender import Sender, dead_letter
@@ -50,7 +52,7 @@ class Worker:
     def __init__(
         self,
         emitter: Emitter,
-        releases: Releases,
+        feedback_counts: FeedbackCounts,
         catalogue: Catalogue,
         producer: Sender,
         heartbeat: Heartbeat,
@@ -58,7 +60,7 @@ class Worker:
         retry: Retry,
     ) -> None:
         self._emitter = emitter
-        self._releases = releases
+        self._feedback_counts = feedback_counts
         self._catalogue = catalogue
         self._producer = producer
         self._heartbeat = heartbeat
@@ -84,7 +86,7 @@ class Worker:
             if feedback:
                 source = OffsetSource(record.partition, self._epochs["feedback"])
                 heard.append(Heard(feedback, source, record.offset))
-        counted = await self._retry("counting feedback", self._releases.count, heard)
+        counted = await self._retry("counting feedback", self._feedback_counts.count, heard)
         self._heartbeat.add("feedback", len(heard))
         self._heartbeat.add("feedback counted", counted)
 
@@ -129,12 +131,13 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         producer = await begin_producer(settings, stack)
         idle = asyncio.Event()
         member_cache = MemberCache(stores.listeners, stores.cohorts, idle, settings.members_mb)
-        opted_out = stores.releases.opted_out
-        planner = Planner(member_cache, stores.catalogue, opted_out, settings.max_audience)
+        opted_out = stores.opted_out
+        gate = Gate(stores.told, groups_of(settings), caps_of(settings))
+        planner = Planner(member_cache, stores.catalogue, opted_out, settings.max_audience, gate)
         # Of one host's network, in containers, two processes have the same name.
         name = f"{heartbeat.name}-{uuid4().hex}"
         emitter = Emitter(settings.kafka, stores.releases, planner, live, producer, name, idle)
-        worker = Worker(emitter, stores.releases, stores.catalogue, producer, heartbeat, epochs, retry)
+        worker = Worker(emitter, stores.feedback_counts, stores.catalogue, producer, heartbeat, epochs, retry)
 
         consumer = Consumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
         stack.push_async_callback(consumer.stop)

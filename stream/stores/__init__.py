@@ -10,7 +10,10 @@
       names.py            names without case and accents
     waiting.py          clicks that wait for their song, and dead letters put back among them
     redriven.py         which other dead letters were put back
-    releases.py         releases: claimed, planned, counted
+    releases.py         releases: claimed, planned, out
+    released_songs.py   songs whose plays count for a release
+    feedback.py         what came of them, counted
+    told.py             what each listener was told lately: caps, and how often they click
     opted_out.py        who has opted out, followed in memory
     snapshots.py        models
     lease.py            the right to be the only one, for a time

@@ -157,6 +157,19 @@ def release_seen(release_id: str) -> str:
     return f"release:{{{release_id}}}:seen"
 
 
+def release_control(release_id: str) -> str:
+    """Hash: listener who is not told of the release, for comparison -> cohort."""
+    return f"release:{{{release_id}}}:control"
+
+
+def told(shard: str) -> str:
+    """Hash: listener -> what they were told lately and how often they click, packed; one of 64."""
+    return f"told:{{{shard}}}"
+
+
+RELEASED_SONGS = "releases:songs"
+"""Sorted set: ``SONG}RELEASE`` -> until when plays count for the release, Unix seconds."""
+
 RELEASES_OPEN = "releases:open"
 """Sorted set: release that is not done -> when it was first asked for, Unix seconds."""
 

@@ -20,22 +20,24 @@ some seconds at a time and keeps it by `renew`; the set `releases:open` names th
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple, get_args
 
 import msgpack
 
-from models.listener import OffsetSource
 from stream.connect import AnyRedis
 from stream.stores import keys
-from stream.stores.opted_out import OptedOut
+from stream.stores.released_songs import watch
 from stream.stores.scripts import Call, Script, call_all
 from stream.wire.events import Feedback, Page, Release, encode
 
-__all__ = ["Asked", "Heard", "OpenRelease", "Releases", "State"]
+__all__ = ["Asked", "OpenRelease", "Releases", "State"]
+
+NOBODY: Mapping[str, str] = MappingProxyType({})
 
 TOLD_IN_A_SCRIPT = 250  # listeners: Redis is held up for a tenth of a millisecond
 
@@ -66,14 +68,6 @@ class Asked(NamedTuple):
     published_at: float | None
 
 
-class Heard(NamedTuple):
-    """A feedback event and its place in Kafka."""
-
-    feedback: Feedback
-    source: OffsetSource
-    offset: int
-
-
 @dataclass(frozen=True)
 class OpenRelease:
     """A release that a worker has left in the middle.
@@ -90,6 +84,8 @@ class OpenRelease:
         When the first page was planned, in Unix seconds.
     pages
         Those that are fixed, as they go to Kafka.
+    left_out
+        Why others who would be on them are not, and how many.
     """
 
     asked: Asked
@@ -97,6 +93,7 @@ class OpenRelease:
     reason: str
     planned_at: float
     pages: list[bytes]
+    left_out: dict[str, int]
 
 
 class Releases:
@@ -106,21 +103,17 @@ class Releases:
     ----------
     keep_seconds
         For how long a release that is done is remembered.
-
-    Attributes
-    ----------
-    opted_out
-        The listeners who want to hear of no release.
+    played_within
+        Seconds from its plan within which plays of its song count for it.
     """
 
-    def __init__(self, redis: AnyRedis, keep_seconds: float) -> None:
+    def __init__(self, redis: AnyRedis, keep_seconds: float, played_within: float = 86_400.0) -> None:
         self._redis = redis
+        self._played_within = played_within
         self._keep = int(keep_seconds)
         self._claim, self._renew = Script("claim_release"), Script("renew_release")
         self._fix_page, self._add_told = Script("fix_page"), Script("add_told")
         self._end_plan = Script("end_plan")
-        self._count_release, self._count_cohort = Script("count_release"), Script("count_cohort")
-        self.opted_out = OptedOut(redis)
 
     async def claim(self, asked: Asked, holder: str, now: float, seconds: float) -> State | None:
         """Take a release in hand for some seconds; None: another has it. In one round trip.
@@ -154,7 +147,12 @@ class Releases:
         return bool(await self._renew(self._redis, [keys.release(release_id)], holder, until))
 
     async def fix_page(
-        self, page: Page, encoded: bytes, holder: str, about: Mapping[str, str | float]
+        self,
+        page: Page,
+        encoded: bytes,
+        holder: str,
+        about: Mapping[str, str | float],
+        control: Mapping[str, str] = NOBODY,
     ) -> bool:
         """Fix the next page, and who is told by it, in one round trip; may be repeated.
 
@@ -164,6 +162,8 @@ class Releases:
             The page as it goes to Kafka.
         about
             What is to be known of the release from now on.
+        control
+            Listeners who would be on it and are not told, for comparison -> cohort.
 
         Returns
         -------
@@ -175,8 +175,13 @@ class Releases:
             [keys.release(page.release_id), keys.release_pages(page.release_id)],
             [holder, page.page, encoded, *fields],
         )
-        answers = await call_all(self._redis, [fix, *self._told(page, holder)])
-        return all(answers)
+        apart = [part for pair in control.items() for part in pair]
+        noted = [Call("HSET", [keys.release_control(page.release_id)], apart)] if apart else []
+        if "song_id" in about:
+            until = float(about["planned_at"]) + self._played_within
+            noted.append(watch(page.release_id, str(about["song_id"]), until))
+        answers = await call_all(self._redis, [*noted, fix, *self._told(page, holder)])
+        return all(answers[len(noted) :])
 
     async def tell(self, page: Page, holder: str) -> bool:
         """Note once more who is told by a page that is fixed; False: the release is in another's hand."""
@@ -216,6 +221,7 @@ class Releases:
             found[b"reason"].decode(),
             float(found[b"planned_at"]),
             pages,
+            json.loads(found.get(b"left_out", b"{}")),
         )
 
     async def about(self, release_id: str) -> dict[str, str]:
@@ -235,6 +241,7 @@ class Releases:
             keys.release(release_id),
             keys.release_cohorts(release_id),
             keys.release_told(release_id),
+            keys.release_control(release_id),
         ):
             pipeline.expire(key, self._keep)
         pipeline.hset(keys.release(release_id), "till", 0)  # last: from now on others may ask for it again
@@ -255,38 +262,6 @@ class Releases:
         events = [await self._redis.hget(keys.release(name), "event") for name in names]
         return [Release.model_validate_json(event) for event in events if event]
 
-    async def count(self, heard: Sequence[Heard]) -> int:
-        """Count feedback for releases and cohorts, each event once; who opted out is remembered.
-
-        Returns
-        -------
-        How many events count: the others came before, or from listeners who were not told.
-        """
-        out = [h.feedback.user_id for h in heard if h.feedback.kind == "opted_out"]
-        await self.opted_out.add(out)
-        by_release: dict[str, list[Heard]] = defaultdict(list)
-        for entry in heard:
-            by_release[entry.feedback.release_id].append(entry)
-        by_cohort: dict[str, list[tuple[str, int, str]]] = defaultdict(list)
-        for release_id, entries in by_release.items():
-            for entry, cohort in zip(entries, await self._cohorts_of(release_id, entries), strict=True):
-                if cohort:
-                    by_cohort[cohort].append((entry.source, entry.offset, entry.feedback.kind))
-        for cohort, events in by_cohort.items():
-            await self._count_cohort(self._redis, [keys.cohort(cohort)], msgpack.packb(sorted(events)))
-        return sum(len(events) for events in by_cohort.values())
-
-    async def _cohorts_of(self, release_id: str, entries: Sequence[Heard]) -> list[str]:
-        written = [
-            keys.release(release_id), keys.release_told(release_id),
-            keys.release_seen(release_id), keys.release_counts(release_id),
-        ]  # fmt: skip
-        events = [(h.feedback.user_id, h.feedback.kind, f"{h.source}:{h.offset}") for h in entries]
-        found = await self._count_release(self._redis, written, msgpack.packb(events, use_bin_type=False))
-        for key in (keys.release_seen(release_id), keys.release_counts(release_id)):
-            await self._redis.expire(key, self._keep)
-        return [cohort.decode() for cohort in found]
-
     async def forget(self, user_id: str) -> int:
         """Erase that a listener was told of releases, and what they did then; an opt-out stays.
 
@@ -299,6 +274,8 @@ class Releases:
         told = 0
         async for key in self._redis.scan_iter(match=keys.release_told("*"), count=1000):
             told += await self._redis.hdel(key, user_id)
+        async for key in self._redis.scan_iter(match=keys.release_control("*"), count=1000):
+            await self._redis.hdel(key, user_id)
         seen = [f"{user_id}}}{kind}" for kind in get_args(Feedback.model_fields["kind"].annotation)]
         async for key in self._redis.scan_iter(match=keys.release_seen("*"), count=1000):
             await self._redis.hdel(key, *seen)

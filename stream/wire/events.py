@@ -223,7 +223,10 @@ class Page(_Event):
 
 
 class Summary(_Event):
-    """The last word on a release: how many pages and listeners there were. Key: release_id."""
+    """The last word on a release: how many pages and listeners there were. Key: release_id.
+
+    `left_out`: why others who would have been told are not, and how many.
+    """
 
     release_id: Id
     done: Literal[True] = True
@@ -231,14 +234,15 @@ class Summary(_Event):
     users: int
     cohorts: int
     reason: str
+    left_out: dict[str, int] | None = None
 
 
 class Feedback(_Event):
-    """What a listener did when told of a release. Key: user_id."""
+    """What a listener did when told of a release. Key: user_id. `played` comes from Refrain itself."""
 
     release_id: Id
     user_id: Id
-    kind: Literal["sent", "opened", "clicked", "dismissed", "opted_out"]
+    kind: Literal["sent", "not_sent", "opened", "clicked", "dismissed", "opted_out", "played"]
     ts: Time
 
 

@@ -15,6 +15,7 @@ from tests.consumers.desk import Desk
 from tests.consumers.kafka_log import KafkaLog, kafka_log
 from tests.consumers.placed import MEMBERS, place
 from tests.consumers.running import Running
+from tests.everybody import EVERYBODY
 from tests.fresh_topics import make_topics_anew
 
 
@@ -50,6 +51,7 @@ def office(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         data=tmp_path_factory.mktemp("data"),
         group=f"test-{uuid4().hex[:8]}",
         partitions=4,
+        **EVERYBODY,
     )
     make_topics_anew(settings)
     with redis.Redis.from_url(settings.redis, decode_responses=True) as db, kafka_log(settings) as log:

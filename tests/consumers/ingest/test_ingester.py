@@ -26,6 +26,7 @@ from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
+from stream.stores.released_songs import ReleasedSongs
 from stream.stores.snapshots import Snapshots
 from stream.stores.waiting import Waiting
 from tests.consumers.crowd import click
@@ -124,6 +125,7 @@ async def stage(settings: Settings) -> AsyncIterator[Stage]:
         Moves(Cohorts(redis, listeners), producer, Retry(stop)),
         Catalogue(redis),
         Waiting(redis),
+        ReleasedSongs(redis, 86_400.0),
         live,
         Heartbeat(redis, "ingest"),
         batch_clicks=100,

@@ -31,6 +31,7 @@ from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
+from stream.stores.released_songs import ReleasedSongs
 from stream.stores.snapshots import Snapshots
 from stream.stores.waiting import Waiting
 from stream.wire.events import Record, Song, parse_clicks
@@ -96,6 +97,7 @@ class House:
             moves,
             Catalogue(redis),
             Waiting(redis),
+            ReleasedSongs(redis, 86_400.0),
             live,
             heartbeat,
             batch_clicks=100,

@@ -6,14 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from consumers.work import planner as planning
+from consumers.work import pages as paging
+from consumers.work.draft import Candidates
+from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
-from consumers.work.planner import Audience, Candidates, Planner
+from consumers.work.planner import Planner
+from models.control import Groups
 from models.model import Model
 from stream.connect import open_redis
 from stream.settings import Settings
@@ -22,12 +25,14 @@ from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
+from stream.stores.told import Caps, Told
 from stream.wire.events import Page, Release
 from tests.consumers.placed import names, place
 from tests.consumers.small_model import made_up_model, small_model
 
 MODEL = small_model()
 MEMBERS = {"c1": names("c1", 30), "c2": names("c2", 20), "c5": names("c5", 10), "": names("nowhere", 5)}
+NOW = 1_700_000_000.0
 CONTRACT = Path(__file__).parents[3] / "docs" / "contract.md"
 
 
@@ -36,7 +41,7 @@ async def planner(settings: Settings) -> AsyncIterator[Planner]:
     redis = await open_redis(settings)
     listeners = Listeners(redis)
     member_cache = MemberCache(listeners, Cohorts(redis, listeners))
-    yield Planner(member_cache, Catalogue(redis), OptedOut(redis), 40)
+    yield Planner(member_cache, Catalogue(redis), OptedOut(redis), 40, EVERYBODY)
     await redis.aclose()
 
 
@@ -49,18 +54,34 @@ def release(**more: Any) -> Release:
 
 
 @dataclass(frozen=True)
-class Planned(Audience):
-    """An audience of which all pages are made."""
+class Planned:
+    """An audience of which all pages are made, those that told `before` aside."""
 
     pages: tuple[Page, ...]
+    control: dict[str, str]
+    left_out: dict[str, int]
+    reason: str
+    relied_on: str
+
+
+EVERYBODY = Gate(cast("Told", None), Groups(), Caps())  # asks nobody
 
 
 async def plan(
-    planner: Planner, model: Model | None = MODEL, before: Sequence[Page] = (), **more: Any
+    planner: Planner,
+    model: Model | None = MODEL,
+    before: Sequence[Page] = (),
+    gate: Gate = EVERYBODY,
+    now: float = 5.0,
+    **more: Any,
 ) -> Planned:
-    event = release(**more)
-    audience = await planner.plan(event, await planner.look_up(event), model, 5.0, before)
-    return Planned(tuple(audience.pages), audience.play_rate, audience.reason, audience.relied_on)
+    event, planner = release(**more), replace(planner, gate=gate)
+    audience = await planner.plan(event, await planner.look_up(event), model, now, before)
+    pages, control = [], dict[str, str]()
+    async for page, apart in audience.pages:
+        pages.append(page)
+        control |= apart
+    return Planned(tuple(pages), control, dict(audience.left_out), audience.reason, audience.relied_on)
 
 
 def told(audience: Planned) -> list[str]:
@@ -146,7 +167,7 @@ async def test_who_is_met_in_two_cohorts_on_their_way_is_told_once(
 async def test_pages_that_follow_others_tell_those_who_are_not_told_yet(
     settings: Settings, planner: Planner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, "PAGE", 20)
+    monkeypatch.setattr(paging, "PAGE", 20)
     await crowd(settings)
     whole = await plan(planner, max_audience=50)
     rest = await plan(planner, max_audience=50, before=whole.pages[:1])
@@ -182,3 +203,63 @@ def test_where_all_are_alike_nobody_is_below_the_average() -> None:
     alike = Candidates(("c1",), np.array([3]), (), scores)
     average = float(scores.mean(dtype=np.float64)) * (1 + 1e-6)
     assert alike.at_least(average, np.arange(3)).tolist() == [0, 1, 2]
+
+
+async def test_the_control_group_of_a_release_is_on_no_page_and_leaves_its_places_to_others(
+    settings: Settings, planner: Planner
+) -> None:
+    await crowd(settings)
+    groups = Groups("salt", control=0.3)
+    whole = told(await plan(planner, max_audience=1000))
+    found = await plan(planner, gate=replace(EVERYBODY, groups=groups), max_audience=20)
+    drawn = [user for user in whole if groups.of("r1", user)]
+    assert len(told(found)) == 20
+    assert not set(told(found)) & set(drawn)
+    last = whole.index(told(found)[-1])
+    assert set(found.control) == {user for user in drawn if user in whole[:last]}
+    assert found.left_out == {"control group": len(found.control)}
+    everybody = await plan(planner, gate=replace(EVERYBODY, groups=groups), max_audience=1000)
+    assert set(told(everybody)) | set(everybody.control) == set(whole)
+    assert {user: cohort for user, cohort in everybody.control.items() if user not in MEMBERS[cohort]} == {}
+
+
+async def test_who_is_held_out_is_told_of_no_release(settings: Settings, planner: Planner) -> None:
+    await crowd(settings)
+    gate = replace(EVERYBODY, groups=Groups("salt", holdout=0.3))
+    first = await plan(planner, gate=gate, max_audience=1000)
+    second = await plan(planner, gate=gate, max_audience=1000, release_id="r2", artist_ids=["a2"])
+    assert set(first.control) == set(second.control) != set()
+    assert first.left_out == {"holdout": len(first.control)}
+
+
+async def test_who_has_been_told_often_enough_is_left_out_and_counted(
+    settings: Settings, planner: Planner
+) -> None:
+    await crowd(settings)
+    redis = await open_redis(settings)
+    caps = Caps(a_day=1)
+    gate = Gate(Told(redis, caps), Groups(), caps)
+    first = await plan(planner, gate=gate, now=NOW, max_audience=20)
+    second = await plan(planner, gate=gate, now=NOW, max_audience=1000, release_id="r2")
+    assert len(told(first)) == 20
+    assert set(told(second)) == {user for users in list(MEMBERS.values())[:3] for user in users} - set(
+        told(first)
+    )
+    assert second.left_out == {"told often enough today": 20}
+    again = await plan(planner, gate=gate, now=NOW, max_audience=20)
+    assert told(again) == told(first), "planned once more, a release keeps its places"
+    await redis.aclose()
+
+
+async def test_who_is_kept_out_by_a_cap_is_not_in_the_control_group_either(
+    settings: Settings, planner: Planner
+) -> None:
+    await crowd(settings)
+    redis = await open_redis(settings)
+    caps = Caps(a_day=1)
+    gate = Gate(Told(redis, caps), Groups("salt", control=0.5), caps)
+    first = await plan(planner, gate=gate, now=NOW, max_audience=1000)
+    second = await plan(planner, gate=gate, now=NOW, max_audience=1000, release_id="r2")
+    assert not set(second.control) & set(told(first))
+    assert set(first.control) <= set(second.control) | set(told(second))
+    await redis.aclose()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from aiokafka import AIOKafkaProducer
 
 from consumers.work import emitter as emit
 from consumers.work.emitter import Emitter
+from consumers.work.pages import Outgoing
 from consumers.work.planner import Audience
 from models.model import Model
 from stream.connect import AnyRedis, open_redis
@@ -70,13 +72,14 @@ class Plans:
         if plan <= self.slow:
             await self.go_on.wait()
         if UNHEARD in release.artist_ids:
-            return Audience((), {}, "nobody knows these artists yet", "nothing")
-        return Audience(self._pages(release, plan, len(before), now), {"c1": 0.5}, "done", "artists")
+            return Audience(_none(), Counter(), {}, "nobody knows these artists yet", "nothing")
+        pages = self._pages(release, plan, len(before), now)
+        return Audience(pages, Counter(), {"c1": 0.5}, "done", "artists")
 
-    def _pages(self, release: Release, plan: int, first: int, now: float) -> Iterator[Page]:
+    async def _pages(self, release: Release, plan: int, first: int, now: float) -> AsyncIterator[Outgoing]:
         for number in range(first, PAGES):
             self.made += 1
-            yield Page(
+            page = Page(
                 release_id=release.release_id,
                 page=number,
                 user_ids=[f"u{number}, plan {plan}"],
@@ -85,6 +88,12 @@ class Plans:
                 model_version=1,
                 emitted_at=now,
             )
+            yield Outgoing(page, {})
+
+
+async def _none() -> AsyncIterator[Outgoing]:
+    return
+    yield
 
 
 class NoModel:

@@ -13,13 +13,17 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import Connection, ConnectionPool
 
 from consumers.work.emitter import Emitter
+from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
 from consumers.work.planner import Planner
+from models.control import Groups
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
+from stream.stores.opted_out import OptedOut
 from stream.stores.releases import Asked, Releases
+from stream.stores.told import Caps, Told
 from stream.wire.events import Release, Song
 from tests.consumers.placed import names, place
 from tests.consumers.small_model import small_model
@@ -92,12 +96,14 @@ async def redis(topics: Settings) -> AsyncIterator[tuple[Redis, Trips]]:
 
 
 @pytest.fixture
-async def releases(redis: tuple[Redis, Trips]) -> Releases:
-    return Releases(redis[0], 3600)
+async def opted_out(redis: tuple[Redis, Trips]) -> OptedOut:
+    return OptedOut(redis[0])
 
 
 @pytest.fixture
-async def answer(topics: Settings, redis: tuple[Redis, Trips], releases: Releases) -> AsyncIterator[Answer]:
+async def answer(
+    request: pytest.FixtureRequest, topics: Settings, redis: tuple[Redis, Trips], opted_out: OptedOut
+) -> AsyncIterator[Answer]:
     """Answers a release by a worker with all members in memory; returns the trips before its first page."""
     client, trips = redis
     await asyncio.to_thread(place, topics, MEMBERS, MODEL)
@@ -106,7 +112,9 @@ async def answer(topics: Settings, redis: tuple[Redis, Trips], releases: Release
     member_cache = MemberCache(listeners, Cohorts(client, listeners))
     for _ in range(len(MODEL.cohort_ids)):
         await member_cache.refresh(MODEL)
-    planner = Planner(member_cache, Catalogue(client), releases.opted_out, 2500)
+    releases, caps = Releases(client, 3600), getattr(request, "param", Caps())
+    gate = Gate(Told(client, caps), Groups(control=0.1), caps)
+    planner = Planner(member_cache, Catalogue(client), opted_out, 2500, gate)
     async with AIOKafkaProducer(bootstrap_servers=topics.kafka) as producer:
         page = FirstPage(producer, trips)
         emitter = Emitter(topics.kafka, releases, planner, Model(), page, "w1")  # type: ignore[arg-type]
@@ -133,9 +141,14 @@ async def test_one_with_genres_and_a_label_is_answered_after_two(answer: Answer)
 
 
 async def test_where_somebody_has_just_opted_out_it_is_answered_after_three(
-    answer: Answer, releases: Releases
+    answer: Answer, opted_out: OptedOut
 ) -> None:
-    await releases.opted_out.add([MEMBERS["c1"][0]])
+    await opted_out.add([MEMBERS["c1"][0]])
     assert await answer(Release(release_id="r1", artist_ids=["a1"])) == 3
-    await releases.opted_out.refresh()
+    await opted_out.refresh()
     assert await answer(Release(release_id="r2", artist_ids=["a1"])) == 2
+
+
+@pytest.mark.parametrize("answer", [Caps(a_day=100)], indirect=True)
+async def test_where_listeners_have_caps_it_is_answered_after_three(answer: Answer) -> None:
+    assert await answer(Release(release_id="r1", artist_ids=["a1"])) == 3

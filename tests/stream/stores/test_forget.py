@@ -13,8 +13,11 @@ from models.listener import Move
 from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.cohorts import Cohorts
+from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.listeners import Listeners
-from stream.stores.releases import Heard, Releases
+from stream.stores.opted_out import OptedOut
+from stream.stores.releases import Releases
+from stream.stores.told import Told
 from stream.wire.events import Feedback
 from tests.stream.written import listener_of, put
 
@@ -61,14 +64,15 @@ async def test_what_they_were_told_is_erased_and_counts_stay(redis: AnyRedis, re
     for name in ("r1", "r2", "r3"):
         await redis.hset(keys.release_told(name), mapping={"u": "c1", "v": "c1"})
         await redis.hset(keys.release(name), "state", "done")
+    counts = FeedbackCounts(redis, 3600, OptedOut(redis), Told(redis))
     feedback = [Feedback(release_id="r1", user_id=user, kind="clicked", ts=1.0) for user in ("u", "v")]
-    await releases.count([Heard(entry, "0", place) for place, entry in enumerate(feedback)])
+    await counts.count([Heard(entry, "0", place) for place, entry in enumerate(feedback)])
     assert await releases.forget("u") == 3
     assert await releases.forget("u") == 0
     assert b"u}clicked" not in await redis.hgetall(keys.release_seen("r1"))
     assert (await releases.about("r1"))["clicked"] == "2"
     again = Feedback(release_id="r1", user_id="u", kind="opened", ts=2.0)
-    assert await releases.count([Heard(again, "0", 9)]) == 0  # of one who was never told
+    assert await counts.count([Heard(again, "0", 9)]) == 0  # of one who was never told
 
 
 @asynccontextmanager

@@ -1,83 +1,27 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import pytest
 
 from stream.connect import AnyRedis
 from stream.stores import keys
-from stream.stores.releases import Asked, Heard, OpenRelease, Releases, State
-from stream.wire.events import Feedback, Page, Release, encode
-
-NOW = 1000.0
-RELEASE = Release(release_id="r1", artist_ids=["ana"], title="Sól")
-
-
-def page(number: int, *users: str, cohort: str = "c1", release: str = "r1") -> Page:
-    return Page(
-        release_id=release,
-        page=number,
-        user_ids=list(users),
-        cohort_ids=[cohort] * len(users),
-        scores=[0.5] * len(users),
-        model_version=3,
-        emitted_at=NOW,
-    )
-
-
-PAGES = (page(0, "a", "b"), page(1, "c", cohort="c2"))
-CTR = {"c1": 0.2, "c2": 0.1}
-ABOUT = {"artist_ids": '["ana"]', "title": "Sól", "planned_at": NOW, "reason": "done", "relied_on": "artists"}
-
-
-def asked(release: Release = RELEASE, offset: int = 7, source: str = "0") -> Asked:
-    return Asked(release, source, offset, published_at=NOW - 1)
-
-
-async def claim(
-    releases: Releases, holder: str, now: float = NOW, event: Asked | None = None
-) -> State | None:
-    return await releases.claim(event or asked(), holder, now, 5.0)
-
-
-async def fix(releases: Releases, page: Page, holder: str = "w1") -> bool:
-    return await releases.fix_page(page, encode(page), holder, ABOUT)
-
-
-async def end_plan(releases: Releases, pages: Sequence[Page], holder: str = "w1") -> bool:
-    totals = {
-        "audience": sum(len(page.user_ids) for page in pages),
-        "pages": len(pages),
-        "cohorts": len({cohort for page in pages for cohort in page.cohort_ids}),
-    }
-    return await releases.end_plan(pages[0].release_id if pages else "r1", holder, {**ABOUT, **totals})
-
-
-async def planned(
-    releases: Releases, pages: Sequence[Page] = PAGES, release: Release = RELEASE, offset: int = 7
-) -> None:
-    assert await claim(releases, "w1", event=asked(release, offset)) == State.NEW
-    for each in pages:
-        assert await fix(releases, each)
-    await releases.predict(release.release_id, CTR)
-    assert await end_plan(releases, pages)
-
-
-async def fixed(releases: Releases) -> list[bytes]:
-    return (await releases.left_by("r1")).pages
-
-
-async def about(redis: AnyRedis, key: str) -> dict[str, str]:
-    return {k.decode(): v.decode() for k, v in (await redis.hgetall(key)).items()}
-
-
-def heard(*events: tuple[str, str, int], release: str = "r1", source: str = "0") -> list[Heard]:
-    """User, kind, offset."""
-    return [
-        Heard(Feedback(release_id=release, user_id=user, kind=kind, ts=NOW), source, offset)
-        for user, kind, offset in events
-    ]
+from stream.stores.feedback import FeedbackCounts, Heard
+from stream.stores.opted_out import OptedOut
+from stream.stores.releases import OpenRelease, Releases, State
+from stream.stores.told import Told
+from stream.wire.events import Feedback, Release, encode
+from tests.stream.stores.planned import (
+    NOW,
+    PAGES,
+    RELEASE,
+    about,
+    asked,
+    claim,
+    end_plan,
+    fix,
+    fixed,
+    page,
+    planned,
+)
 
 
 async def test_a_release_is_new_to_the_first_who_takes_it(releases: Releases) -> None:
@@ -147,7 +91,7 @@ async def test_what_a_worker_has_left_is_told_to_the_next(releases: Releases) ->
     other = Release(release_id="r1", artist_ids=["bo"])
     await claim(releases, "w2", NOW + 6, asked(other, offset=9))
     left = await releases.left_by("r1")
-    assert left == OpenRelease(asked(), State.STARTED, "done", NOW, [encode(PAGES[0])])
+    assert left == OpenRelease(asked(), State.STARTED, "done", NOW, [encode(PAGES[0])], {})
 
 
 async def test_who_lost_the_release_fixes_nothing(releases: Releases) -> None:
@@ -227,9 +171,12 @@ async def test_a_release_that_found_nobody_may_be_asked_for_again(releases: Rele
 
 async def test_everything_of_a_release_fades_after_its_days(redis: AnyRedis, releases: Releases) -> None:
     await planned(releases)
-    await releases.count(heard(("a", "sent", 0)))
+    await releases.fix_page(page(2, "d"), encode(page(2, "d")), "w1", {}, {"apart": "c1"})
+    opted_out, told = OptedOut(redis), Told(redis)
+    sent = Heard(Feedback(release_id="r1", user_id="a", kind="sent", ts=NOW), "0", 0)
+    await FeedbackCounts(redis, 3600, opted_out, told).count([sent])
     await releases.finish("r1", None)
-    for part in ("", ":cohorts", ":told", ":seen", ":counts"):
+    for part in ("", ":cohorts", ":told", ":control", ":seen", ":counts"):
         assert 0 < await redis.ttl(f"release:{{r1}}{part}") <= 3600, part
     assert not await redis.exists(keys.release_pages("r1"))
 
@@ -262,115 +209,3 @@ async def test_an_audience_of_many_thousands_is_fixed(redis: AnyRedis, releases:
     assert len(await fixed(releases)) == 30
     assert await redis.hlen(keys.release_told("r1")) == 30_000
     assert await redis.zcard(keys.release_cohorts("r1")) == 4000
-
-
-async def assert_counts(redis: AnyRedis, key: str, expected: dict[str, int]) -> None:
-    found = await about(redis, key)
-    kinds = ("sent", "opened", "clicked", "dismissed", "opted_out")
-    assert {kind: int(found[kind]) for kind in kinds if kind in found} == expected
-
-
-async def test_feedback_counts_for_the_release_and_for_the_cohort_that_was_told(
-    redis: AnyRedis, releases: Releases
-) -> None:
-    await planned(releases)
-    events = heard(
-        ("a", "sent", 0), ("b", "sent", 1), ("c", "sent", 2), ("a", "opened", 3), ("a", "clicked", 4)
-    )
-    assert await releases.count(events) == 5
-    await assert_counts(redis, keys.release("r1"), {"sent": 3, "opened": 1, "clicked": 1})
-    await assert_counts(redis, keys.cohort("c1"), {"sent": 2, "opened": 1, "clicked": 1})
-    await assert_counts(redis, keys.cohort("c2"), {"sent": 1})
-    assert float((await about(redis, keys.release("r1")))["ctr"]) == pytest.approx(1 / 3)
-    assert float((await about(redis, keys.cohort("c1")))["ctr"]) == 0.5
-    assert float((await about(redis, keys.cohort("c2")))["ctr"]) == 0.0
-
-
-@pytest.mark.parametrize("cut", [[2, 4], [1, 3], [4], [0, 1, 2, 3, 4]])
-async def test_feedback_delivered_again_in_any_cut_counts_once(
-    redis: AnyRedis, releases: Releases, cut: Sequence[int]
-) -> None:
-    await planned(releases)
-    events = heard(
-        ("a", "sent", 0), ("c", "sent", 1), ("a", "clicked", 2), ("b", "sent", 3), ("c", "clicked", 4)
-    )
-    await releases.count(events)
-    before = await _all(redis)
-    for begin, end in zip([0, *cut], [*cut, len(events)], strict=True):
-        await releases.count(events[begin:end])
-    assert await _all(redis) == before
-
-
-async def _all(redis: AnyRedis) -> list[dict[str, str]]:
-    hashes = keys.release("r1"), keys.release_counts("r1"), keys.cohort("c1"), keys.cohort("c2")
-    return [await about(redis, key) for key in hashes]
-
-
-async def test_a_kind_reported_twice_of_a_listener_counts_once(redis: AnyRedis, releases: Releases) -> None:
-    await planned(releases)
-    await releases.count(heard(("a", "sent", 0)))
-    assert await releases.count(heard(("a", "sent", 1))) == 0
-    assert await releases.count(heard(("a", "sent", 0), source="1")) == 0
-    await assert_counts(redis, keys.release("r1"), {"sent": 1})
-    await assert_counts(redis, keys.cohort("c1"), {"sent": 1})
-
-
-async def test_a_cohort_is_counted_for_after_a_crash_between_the_two_counts(
-    redis: AnyRedis, releases: Releases, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await planned(releases)
-
-    async def crash(*_: Any) -> None:
-        raise ConnectionError
-
-    with monkeypatch.context() as patched, pytest.raises(ConnectionError):
-        patched.setattr(releases, "_count_cohort", crash)
-        await releases.count(heard(("a", "sent", 0), ("b", "sent", 1)))
-    await releases.count(heard(("a", "sent", 0)))
-    await releases.count(heard(("b", "sent", 1), ("a", "clicked", 2)))
-    await assert_counts(redis, keys.release("r1"), {"sent": 2, "clicked": 1})
-    await assert_counts(redis, keys.cohort("c1"), {"sent": 2, "clicked": 1})
-
-
-async def test_feedback_of_one_who_was_not_told_counts_nowhere(redis: AnyRedis, releases: Releases) -> None:
-    await planned(releases)
-    assert await releases.count(heard(("stranger", "clicked", 0))) == 0
-    assert await releases.count(heard(("a", "clicked", 1), release="never heard of")) == 0
-    await assert_counts(redis, keys.release("r1"), {})
-    assert await about(redis, keys.cohort("c1")) == {}
-
-
-async def test_feedback_of_several_partitions_and_releases_is_counted(
-    redis: AnyRedis, releases: Releases
-) -> None:
-    await planned(releases)
-    other = RELEASE.model_copy(update={"release_id": "r2"})
-    await planned(releases, [page(0, "a", release="r2")], other)
-    await releases.count(
-        [
-            *heard(("a", "sent", 7), release="r2", source="1"),
-            *heard(("a", "sent", 3), source="0"),
-            *heard(("a", "clicked", 8), release="r2", source="1"),
-            *heard(("b", "sent", 9), source="1"),
-        ]
-    )
-    await assert_counts(redis, keys.cohort("c1"), {"sent": 3, "clicked": 1})
-    await assert_counts(redis, keys.release("r2"), {"sent": 1, "clicked": 1})
-
-
-async def test_who_opted_out_is_remembered_also_where_they_were_told_nothing(releases: Releases) -> None:
-    out = releases.opted_out
-    assert await out.among(["a", "stranger"]) == set()
-    await releases.count(heard(("stranger", "opted_out", 0)))
-    assert await out.among(["a", "stranger"]) == {"stranger"}
-    assert await out.among([]) == set()
-    assert await out.count() == 1
-
-
-async def test_who_opted_out_is_held_in_memory_after_a_refresh(releases: Releases) -> None:
-    out = releases.opted_out
-    await releases.count(heard(("a", "opted_out", 0), ("b", "opted_out", 1)))
-    assert out.held == frozenset()
-    assert await out.refresh()
-    assert out.held == {"a", "b"}
-    assert not await out.refresh(), "nobody has opted out since"

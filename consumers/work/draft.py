@@ -1,0 +1,196 @@
+"""An audience before it is cut into pages: who was scored, and who comes before whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from consumers.work.member_cache import Members
+from models.audience import Target, best_rows, score
+from models.model import Model
+from models.names import hashes
+from models.neighbours import add_up
+from stream.stores.opted_out import OptedOut
+
+__all__ = ["Candidates", "Draft", "Ranking"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+ROUNDING = 1e-3  # where all are alike, all score the mean
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Listeners who were scored one by one, in no order.
+
+    Attributes
+    ----------
+    cohorts
+        k cohorts that were looked at, best first.
+    ends
+        Shape (k,): behind the last row of each cohort.
+    members
+        Those of each cohort, n listeners in all, numbered through; one who moved between the moments at which
+        two cohorts were read is among both.
+    scores
+        Shape (n,), `models.audience.score_members`.
+    """
+
+    cohorts: tuple[str, ...]
+    ends: Ints
+    members: tuple[Members, ...]
+    scores: npt.NDArray[np.float32]
+
+    @classmethod
+    def of(
+        cls,
+        members: Mapping[str, Members],
+        model: Model,
+        target: Target,
+        neighbours: tuple[Ints, Floats],
+    ) -> Candidates:
+        """Score the members of cohorts for a release; `neighbours` are from `MemberCache.neighbours`."""
+        held = tuple(members.values())
+        sizes = [len(each.users) for each in held]
+        vector = target.vector.astype(np.float32)
+        closeness = np.concatenate([each.tastes @ vector for each in held])
+        strengths = np.concatenate([each.strengths for each in held])
+        added = add_up(*neighbours, ((each.artists, each.players) for each in held), sizes)
+        return cls(tuple(members), np.cumsum(sizes), held, score(model, closeness, strengths, added))
+
+    def best(self, number: int, but: Ints) -> Ints:
+        """Return the rows of the `number` best listeners, best first, each once.
+
+        Parameters
+        ----------
+        but
+            The `models.names.hashes`, rising, of listeners who are left out.
+        """
+        wanted = number
+        while True:
+            rows = best_rows(self.scores, wanted)
+            found = self._hashes[rows]
+            _, first = np.unique(found, return_index=True)  # the better row of who is there twice
+            first = np.sort(first[~_among(found[first], but)])
+            if len(first) >= number or wanted >= len(self.scores):
+                return rows[first[:number]]
+            wanted += 2 * (number - len(first))
+
+    def but(self, rows: Ints, others: Ints) -> Ints:
+        """Return those rows, in their order, whose listeners are in none of the others."""
+        return rows[~_among(self._hashes[rows], np.sort(self._hashes[others]))]
+
+    @cached_property
+    def _hashes(self) -> Ints:
+        return np.concatenate([NO_ROWS, *(each.hashes for each in self.members)])
+
+    def cohorts_at(self, rows: Ints) -> list[str]:
+        """Return the cohorts of some rows."""
+        return [self.cohorts[at] for at in np.searchsorted(self.ends, rows, side="right").tolist()]
+
+    def at_least(self, least: float, rows: Ints) -> Ints:
+        """Return those rows that score at least so high, give or take what rounding does."""
+        return rows[self.scores[rows] >= least - ROUNDING * abs(least)]
+
+    def users_at(self, rows: Ints) -> list[str]:
+        """Return the listeners of some rows."""
+        cohorts = np.searchsorted(self.ends, rows, side="right")
+        places = rows - np.concatenate([[0], self.ends])[cohorts]
+        return [
+            self.members[cohort].users[place]
+            for cohort, place in zip(cohorts.tolist(), places.tolist(), strict=True)
+        ]
+
+    def row_of(self, user: str) -> int | None:
+        """Return the row of a listener; None where they are not among these."""
+        rows = np.flatnonzero(self._hashes == hash(user))
+        return int(rows[0]) if len(rows) else None
+
+
+def _among(found: Ints, some: Ints) -> npt.NDArray[np.bool_]:
+    """Say which numbers are among some, which rise. `np.isin` would sort all of these for every release."""
+    at = np.searchsorted(some, found)
+    here: npt.NDArray[np.bool_] = np.zeros(len(found), dtype=bool)
+    inside = at < len(some)
+    here[inside] = some[at[inside]] == found[inside]
+    return here
+
+
+NO_ROWS = np.zeros(0, dtype=np.int64)
+NOBODY = Candidates((), NO_ROWS, (), np.zeros(0, dtype=np.float32))
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An audience before it is cut into pages, and what it goes by.
+
+    Attributes
+    ----------
+    reason
+        "done", or why there is nobody to tell.
+    target
+        Where the release points.
+    model_version
+        Of the model that it goes by.
+    play_rate
+        Cohort -> predicted share of its members who play the artist (`rank_cohorts`).
+    chosen
+        The cohorts whose members were scored, best first.
+    candidates
+        These members.
+    told
+        Rows of `candidates`, best first.
+    places
+        How many are told at most, besides those who are told already.
+    ranking
+        Says who follows those in `told`.
+    """
+
+    reason: str
+    target: Target
+    model_version: int
+    play_rate: dict[str, float] = field(default_factory=dict)
+    chosen: tuple[str, ...] = ()
+    candidates: Candidates = NOBODY
+    told: Ints = field(default_factory=lambda: NO_ROWS)
+    places: int = 0
+    ranking: Ranking | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Candidates who may be told, the best first.
+
+    Parameters
+    ----------
+    least
+        Who scores less is not told; None: everybody may be.
+    unknown
+        How many have opted out since `opted_out` was read.
+    told
+        Who is told already.
+    """
+
+    candidates: Candidates
+    opted_out: OptedOut
+    unknown: int
+    told: Set[str]
+    least: float | None
+
+    async def first(self, number: int) -> Ints:
+        """Return the rows of the `number` best; Redis is asked only where more opted out than is known."""
+        out = self.opted_out.hashes
+        but = np.union1d(out, hashes(self.told)) if self.told else out
+        rows = self.candidates.best(number + self.unknown, but)
+        if self.unknown:
+            users = self.candidates.users_at(rows)
+            newly_out = await self.opted_out.among(users)
+            rows = rows[[user not in newly_out for user in users]]
+        if self.least is not None:
+            rows = self.candidates.at_least(self.least, rows)
+        return rows[:number]

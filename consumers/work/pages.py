@@ -1,0 +1,127 @@
+"""An audience as pages: the best listeners whom the gate lets in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from consumers.work.draft import Candidates, Draft
+from consumers.work.gate import Gate
+from stream.wire.events import Page, Release
+
+__all__ = ["Outgoing", "admitted_pages", "cut"]
+
+Ints = npt.NDArray[np.int64]
+
+PAGE = 1000
+ASKED = 3  # times for a page: one that lacks few listeners goes out without them
+MORE = 64  # rows beyond those that should do
+
+
+class Outgoing(NamedTuple):
+    """A page, and the listeners who would be on it, were they not drawn for comparison -> cohort."""
+
+    page: Page
+    control: Mapping[str, str]
+
+
+def cut(release: Release, draft: Draft, now: float) -> Iterator[Page]:
+    """Cut a draft into pages, the best listeners first, as if everybody were let in.
+
+    Parameters
+    ----------
+    now
+        Unix seconds.
+    """
+    for number, at in enumerate(range(0, len(draft.told), PAGE)):
+        yield _page(release, draft, draft.told[at : at + PAGE], now, number)
+
+
+async def admitted_pages(
+    release: Release,
+    draft: Draft,
+    gate: Gate,
+    left_out: Counter[str],
+    now: float,
+    first: int = 0,
+) -> AsyncIterator[Outgoing]:
+    """Make the pages of a draft of those whom the gate lets in; others further down take free places.
+
+    Parameters
+    ----------
+    left_out
+        Is added to: why listeners were not let in, and how many.
+    now
+        Unix seconds.
+    first
+        The number of the first page.
+    """
+    queue = _Queue(draft)
+    free, number = draft.places, first
+    while free > 0:
+        page: list[int] = []
+        control: dict[str, str] = {}
+        for _ in range(ASKED):
+            wanted = min(PAGE, free) - len(page)
+            if not wanted:
+                break
+            rows, drawn = await queue.take(wanted, release.release_id, gate)
+            if not len(rows):
+                break
+            users = draft.candidates.users_at(rows)
+            admitted = await gate.admit(release.release_id, users, drawn, now)
+            left_out.update(reason for reason in admitted.reasons if reason)
+            page += rows[[not reason for reason in admitted.reasons]].tolist()
+            control |= _cohorts(draft.candidates, rows[list(admitted.control)])
+        if not page:
+            return
+        yield Outgoing(_page(release, draft, np.array(page), now, number), control)
+        free -= len(page)
+        number += 1
+
+
+class _Queue:
+    """The rows of a draft's ranking, taken from the front."""
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._rows = draft.told
+        self._at = 0
+
+    async def take(self, wanted: int, release_id: str, gate: Gate) -> tuple[Ints, list[str]]:
+        """Take rows until so many of them are not drawn for comparison; say of each whether it is."""
+        share = 1.0 - gate.groups.control - gate.groups.holdout
+        enough = int(wanted / max(share, 0.01)) + (MORE if share < 1 else 0)
+        if len(self._rows) - self._at < enough and self._draft.ranking is not None:
+            # Of equal scores others may be the first now: nobody is taken twice.
+            before = self._rows[: self._at]
+            rest = self._draft.candidates.but(await self._draft.ranking.first(self._at + enough), before)
+            self._rows = np.concatenate([before, rest])
+        rows = self._rows[self._at : self._at + enough]
+        drawn = gate.drawn(release_id, self._draft.candidates.users_at(rows))
+        free = np.flatnonzero([group == "" for group in drawn])
+        end = int(free[wanted - 1]) + 1 if len(free) >= wanted else len(rows)
+        self._at += end
+        return rows[:end], drawn[:end]
+
+
+def _cohorts(candidates: Candidates, rows: Ints) -> dict[str, str]:
+    return dict(zip(candidates.users_at(rows), candidates.cohorts_at(rows), strict=True))
+
+
+def _page(release: Release, draft: Draft, rows: Ints, now: float, number: int) -> Page:
+    candidates = draft.candidates
+    # Ids were checked when they came: to check ten thousand once more takes longer than to rank them.
+    return Page.model_construct(
+        release_id=release.release_id,
+        page=number,
+        user_ids=candidates.users_at(rows),
+        cohort_ids=candidates.cohorts_at(rows),
+        scores=candidates.scores[rows].astype(np.float64).round(6).tolist(),
+        model_version=draft.model_version,
+        emitted_at=now,
+    )

@@ -1,0 +1,116 @@
+"""What came of releases: feedback counted for the release, the cohort and the listener, each event once."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgpack
+
+from models.affinity import ForwardDecay
+from models.click_rate import HALF_LIFE, MIN_SENT
+from models.listener import OffsetSource
+from stream.connect import AnyRedis
+from stream.retry import Clock
+from stream.stores import keys
+from stream.stores.opted_out import OptedOut
+from stream.stores.scripts import Script
+from stream.stores.told import Heed, Told
+from stream.wire.events import Feedback
+
+__all__ = ["FADING", "FeedbackCounts", "Heard"]
+
+FADING = ForwardDecay(HALF_LIFE)
+"""By which the counts fade that CTRs are learned from."""
+
+
+class Heard(NamedTuple):
+    """A feedback event and its place in Kafka."""
+
+    feedback: Feedback
+    source: OffsetSource
+    offset: int
+
+
+class FeedbackCounts:
+    """The counts of feedback.
+
+    An event is known by its place in Kafka. It counts for the release first, which says for which cohort and
+    as what it counts there: once more where it is delivered again. The cohort passes over offsets that it has
+    counted; the listener's record knows each release by name.
+
+    Parameters
+    ----------
+    keep_seconds
+        For how long a release is remembered.
+    clock
+        Unix seconds.
+    """
+
+    def __init__(
+        self,
+        redis: AnyRedis,
+        keep_seconds: float,
+        opted_out: OptedOut,
+        told: Told,
+        clock: Clock = time.time,
+    ) -> None:
+        self._redis = redis
+        self._keep = int(keep_seconds)
+        self._opted_out = opted_out
+        self._told = told
+        self._clock = clock
+        self._count_release, self._count_cohort = Script("count_release"), Script("count_cohort")
+
+    async def count(self, heard: Sequence[Heard]) -> int:
+        """Count feedback; who opted out is remembered.
+
+        Returns
+        -------
+        How many events count: the others came before, or from listeners who were not told.
+        """
+        out = [h.feedback.user_id for h in heard if h.feedback.kind == "opted_out"]
+        await self._opted_out.add(out)
+        by_release: dict[str, list[Heard]] = defaultdict(list)
+        for entry in heard:
+            by_release[entry.feedback.release_id].append(entry)
+        counted: list[tuple[Heard, str, list[str]]] = []
+        for release_id, entries in by_release.items():
+            counted += await self._count_for(release_id, entries)
+        by_cohort: dict[str, list[tuple[str | int | float, ...]]] = defaultdict(list)
+        for entry, cohort, kinds in counted:
+            place = (entry.source, entry.offset, FADING.stored(1.0, self._at(entry.feedback)))
+            by_cohort[cohort].append((*place, *kinds))
+        for cohort, events in by_cohort.items():
+            packed = msgpack.packb(sorted(events))
+            await self._count_cohort(self._redis, [keys.cohort(cohort)], packed, MIN_SENT)
+        await self._told.mark([self._heed(entry.feedback, kinds) for entry, _, kinds in counted])
+        return len(counted)
+
+    async def _count_for(
+        self, release_id: str, entries: Sequence[Heard]
+    ) -> list[tuple[Heard, str, list[str]]]:
+        """Count events for their release; return those that count, for which cohort, and as what."""
+        written = [
+            keys.release(release_id), keys.release_told(release_id), keys.release_seen(release_id),
+            keys.release_counts(release_id), keys.release_control(release_id),
+        ]  # fmt: skip
+        events = [(h.feedback.user_id, h.feedback.kind, f"{h.source}:{h.offset}") for h in entries]
+        packed = msgpack.packb(events, use_bin_type=False)
+        found = await self._count_release(self._redis, written, packed, MIN_SENT)
+        for key in (keys.release_seen(release_id), keys.release_counts(release_id)):
+            await self._redis.expire(key, self._keep)
+        counted = [(entry, each) for entry, each in zip(entries, found, strict=True) if each]
+        return [
+            (entry, cohort.decode(), [kind.decode() for kind in kinds]) for entry, (cohort, *kinds) in counted
+        ]
+
+    def _heed(self, feedback: Feedback, kinds: Sequence[str]) -> Heed:
+        at = self._at(feedback)
+        return Heed(feedback.user_id, feedback.release_id, at, FADING.stored(1.0, at), kinds)
+
+    def _at(self, feedback: Feedback) -> float:
+        """Return when it happened: not before 1970, and not in the future, where counts would never fade."""
+        return min(max(feedback.ts, 0.0), self._clock())

@@ -1,0 +1,55 @@
+-- Notes what was heard of notifications, each kind once a listener and release.
+--
+-- KEYS   1: told:{NN} (reserve_told.lua)
+-- ARGV   1: msgpack [[listener, release, at, weight, kind, ...], ...]; weight: what a sent or a click adds to
+--        the counts that fade
+-- result how many listeners' records were changed
+
+local SENT, CLICKED = 1, 2
+
+local changed = 0
+for _, event in ipairs(cmsgpack.unpack(ARGV[1])) do
+  local user, release, at, weight = unpack(event)
+  local packed = redis.call('HGET', KEYS[1], user)
+  local sent, clicked, told = 0, 0, {}
+  if packed then
+    sent, clicked, told = unpack(cmsgpack.unpack(packed))
+  end
+  local place
+  for n, each in ipairs(told) do
+    if each[1] == release then
+      place = n
+    end
+  end
+  local kinds = {}
+  for n = 5, #event do
+    kinds[event[n]] = true
+  end
+  local before = place and told[place][3] or 0
+  local was_sent, was_clicked = before % 2 == 1, before >= CLICKED
+  if kinds.not_sent and not was_sent then
+    if place then
+      table.remove(told, place)
+      redis.call('HSET', KEYS[1], user, cmsgpack.pack({sent, clicked, told}))
+      changed = changed + 1
+    end
+  else
+    local flags = before
+    if not was_sent and (kinds.sent or kinds.clicked) then
+      sent, flags = sent + weight, flags + SENT
+    end
+    if kinds.clicked and not was_clicked then
+      clicked, flags = clicked + weight, flags + CLICKED
+    end
+    if flags ~= before then
+      if place then
+        told[place][3] = flags
+      else
+        told[#told + 1] = {release, at, flags}
+      end
+      redis.call('HSET', KEYS[1], user, cmsgpack.pack({sent, clicked, told}))
+      changed = changed + 1
+    end
+  end
+end
+return changed

@@ -1,0 +1,54 @@
+-- Reserves places among the notifications of some listeners, as far as their caps allow.
+--
+-- KEYS   1: told:{NN}: listener -> msgpack [sent, clicked, [[release, at, flags], ...]], oldest first; sent and
+--        clicked fade, flags: 1 sent, 2 clicked
+-- ARGV   1: release   2: now   3: msgpack [a day, a week, gap, unreported]: notifications a listener at most, 0
+--        for any number; seconds between two; seconds after which one counts no more of which nothing was heard
+--        4: msgpack [listener, reserve, ...]; reserve: 0 only asks
+-- result msgpack [answer, ...]: 0 there is a place, 1 "a day" is full, 2 "a week" is full, 3 the gap is too short
+--
+-- Who has a place for this release keeps it: a page that is planned once more asks again.
+
+local DAY, WEEK, KEPT = 86400, 604800, 64
+
+local release, now = ARGV[1], tonumber(ARGV[2])
+local a_day, a_week, gap, unreported = unpack(cmsgpack.unpack(ARGV[3]))
+local asked = cmsgpack.unpack(ARGV[4])
+local result = {}
+for i = 1, #asked, 2 do
+  local user, reserve = asked[i], asked[i + 1]
+  local packed = redis.call('HGET', KEYS[1], user)
+  local sent, clicked, told = 0, 0, {}
+  if packed then
+    sent, clicked, told = unpack(cmsgpack.unpack(packed))
+  end
+  local kept, day, week, last, there = {}, 0, 0, -math.huge, false
+  for n, each in ipairs(told) do
+    local name, at, flags = unpack(each)
+    if at > now - WEEK and n > #told - KEPT then
+      kept[#kept + 1] = each
+      if name == release then
+        there = true
+      elseif flags > 0 or at > now - unreported then
+        week = week + 1
+        day = day + (at > now - DAY and 1 or 0)
+        last = math.max(last, at)
+      end
+    end
+  end
+  local answer = 0
+  if not there then
+    if a_day > 0 and day >= a_day then
+      answer = 1
+    elseif a_week > 0 and week >= a_week then
+      answer = 2
+    elseif last > now - gap then
+      answer = 3
+    elseif reserve == 1 then
+      kept[#kept + 1] = {release, now, 0}
+      redis.call('HSET', KEYS[1], user, cmsgpack.pack({sent, clicked, kept}))
+    end
+  end
+  result[#result + 1] = answer
+end
+return cmsgpack.pack(result)

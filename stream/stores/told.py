@@ -1,0 +1,169 @@
+"""What each listener was told of lately, over all releases: their caps, and how often they click."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import msgpack
+
+from models.affinity import DAY
+from stream.connect import AnyRedis
+from stream.stores import keys
+from stream.stores.scripts import Call, Script, call_all
+
+__all__ = ["UNREPORTED", "Caps", "Heed", "Told", "ToldLately"]
+
+SHARDS = 64
+"""A page of 1,000 listeners asks each for 16: 64 short scripts instead of 1,000 calls."""
+
+UNREPORTED = DAY / 4
+"""Seconds after which a notification counts no more of which nothing was heard."""
+
+REASONS = ("", "told often enough today", "told often enough this week", "told a moment ago")
+
+
+class Caps(NamedTuple):
+    """How often a listener is told of releases at most.
+
+    Attributes
+    ----------
+    a_day, a_week
+        Notifications in any 24 hours, and in any 7 days; 0: any number.
+    gap
+        Seconds between two notifications at least.
+    """
+
+    a_day: int = 0
+    a_week: int = 0
+    gap: float = 0.0
+
+
+class Heed(NamedTuple):
+    """What was heard of a notification to a listener.
+
+    Attributes
+    ----------
+    at
+        When, in Unix seconds.
+    weight
+        What a sent or a click adds to the counts that fade.
+    kinds
+        Of `stream.wire.events.Feedback`.
+    """
+
+    user_id: str
+    release_id: str
+    at: float
+    weight: float
+    kinds: Sequence[str]
+
+
+class ToldLately(NamedTuple):
+    """What a listener was told of in the last seven days, and how they take notifications.
+
+    Attributes
+    ----------
+    sent, clicked
+        As stored: they fade by forward decay.
+    releases
+        Release -> when its place was reserved, in Unix seconds; the oldest first.
+    """
+
+    sent: float = 0.0
+    clicked: float = 0.0
+    releases: Mapping[str, float] = {}
+
+
+class Told:
+    """The store of what listeners were told, in 64 hashes."""
+
+    def __init__(self, redis: AnyRedis, caps: Caps = Caps()) -> None:  # noqa: B008 - a tuple
+        self._redis = redis
+        self._caps = msgpack.packb([*caps, UNREPORTED])
+        self._reserve, self._mark = Script("reserve_told"), Script("mark_told")
+
+    async def reserve(
+        self, release_id: str, users: Sequence[str], only_ask: Sequence[bool], now: float
+    ) -> list[str]:
+        """Reserve a notification of a release for each listener, as far as caps allow; may be repeated.
+
+        Parameters
+        ----------
+        only_ask
+            Of whom it is only asked whether there is a place.
+        now
+            Unix seconds.
+
+        Returns
+        -------
+        For each "", or why there is no place: one of `REASONS`.
+        """
+        rows = _by_shard(users)
+        calls = []
+        for shard, places in rows.items():
+            asked = [part for at in places for part in (users[at], 0 if only_ask[at] else 1)]
+            packed = msgpack.packb(asked, use_bin_type=False)
+            calls.append(Call(self._reserve, [keys.told(shard)], [release_id, now, self._caps, packed]))
+        answers = [""] * len(users)
+        for places, found in zip(rows.values(), await call_all(self._redis, calls), strict=True):
+            for at, answer in zip(places, msgpack.unpackb(found), strict=True):
+                answers[at] = REASONS[answer]
+        return answers
+
+    async def mark(self, heard: Sequence[Heed]) -> None:
+        """Note what was heard of notifications, each kind once; may be repeated within seven days."""
+        rows = _by_shard([each.user_id for each in heard])
+        calls = [
+            Call(self._mark, [keys.told(shard)], [_packed([heard[at] for at in places])])
+            for shard, places in rows.items()
+        ]
+        if calls:
+            await call_all(self._redis, calls)
+
+    async def of(self, users: Sequence[str]) -> list[ToldLately]:
+        """Return what listeners were told lately."""
+        rows = _by_shard(users)
+        found = await asyncio.gather(
+            *(
+                self._redis.hmget(keys.told(shard), [users[at] for at in places])
+                for shard, places in rows.items()
+            )
+        )
+        told = [ToldLately()] * len(users)
+        for places, packed in zip(rows.values(), found, strict=True):
+            for at, record in zip(places, packed, strict=True):
+                if record:
+                    told[at] = _unpacked(record)
+        return told
+
+    async def forget(self, user_id: str) -> bool:
+        """Erase what a listener was told; say whether there was anything."""
+        return bool(await self._redis.hdel(keys.told(_shard(user_id)), user_id))
+
+
+def _shard(user_id: str) -> str:
+    return f"{crc32(user_id.encode()) % SHARDS:02}"
+
+
+def _by_shard(users: Sequence[str]) -> dict[str, list[int]]:
+    """Return, by shard, where its listeners stand."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    for at, user in enumerate(users):
+        rows[_shard(user)].append(at)
+    return rows
+
+
+def _packed(heard: Sequence[Heed]) -> bytes:
+    events: list[list[Any]] = [[h.user_id, h.release_id, h.at, h.weight, *h.kinds] for h in heard]
+    packed: bytes = msgpack.packb(events, use_bin_type=False)
+    return packed
+
+
+def _unpacked(record: bytes) -> ToldLately:
+    sent, clicked, releases = msgpack.unpackb(record)
+    # An empty table of Lua's is packed as a map.
+    return ToldLately(sent, clicked, {name: at for name, at, _ in releases or ()})

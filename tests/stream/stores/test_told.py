@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import pytest
+
+from models.affinity import DAY
+from stream.connect import AnyRedis
+from stream.stores.told import UNREPORTED, Caps, Heed, Told
+
+NOW = 1_700_000_000.0
+USERS = [f"u{n}" for n in range(300)]
+
+
+async def reserve(told: Told, release: str, now: float, users: list[str], ask: bool = False) -> list[str]:
+    return await told.reserve(release, users, [ask] * len(users), now)
+
+
+async def sent(told: Told, release: str, at: float, *users: str) -> None:
+    await told.mark([Heed(user, release, at, 1.0, ["sent"]) for user in users])
+
+
+async def test_without_caps_everybody_has_a_place(redis: AnyRedis) -> None:
+    told = Told(redis, Caps())
+    for n in range(5):
+        assert await reserve(told, f"r{n}", NOW, USERS) == [""] * 300
+
+
+@pytest.mark.parametrize(
+    ("caps", "later", "reason"),
+    [
+        (Caps(a_day=1), 0.9 * DAY, "told often enough today"),
+        (Caps(a_week=1), 6.9 * DAY, "told often enough this week"),
+        (Caps(gap=600), 500.0, "told a moment ago"),
+    ],
+)
+async def test_a_cap_keeps_out_until_its_time_is_over(
+    redis: AnyRedis, caps: Caps, later: float, reason: str
+) -> None:
+    told = Told(redis, caps)
+    assert await reserve(told, "r1", NOW, USERS[:2]) == ["", ""]
+    await sent(told, "r1", NOW, *USERS[:2])
+    assert await reserve(told, "r2", NOW + later, USERS[:3]) == [reason, reason, ""]
+    assert await reserve(told, "r2", NOW + later / 0.8, USERS[:2]) == ["", ""]
+
+
+async def test_who_has_a_place_keeps_it_however_often_it_is_asked_for(redis: AnyRedis) -> None:
+    told = Told(redis, Caps(a_day=1))
+    assert [await reserve(told, "r1", NOW + n, ["u"]) for n in range(3)] == [[""]] * 3
+    assert await reserve(told, "r2", NOW + 3, ["u"]) == ["told often enough today"]
+
+
+async def test_who_is_only_asked_after_has_reserved_nothing(redis: AnyRedis) -> None:
+    told = Told(redis, Caps(a_day=1))
+    assert await reserve(told, "r1", NOW, ["u"], ask=True) == [""]
+    assert await reserve(told, "r2", NOW, ["u"]) == [""]
+    assert await reserve(told, "r3", NOW, ["u"], ask=True) == ["told often enough today"]
+
+
+async def test_a_place_is_free_again_when_it_was_not_sent(redis: AnyRedis) -> None:
+    told = Told(redis, Caps(a_day=1))
+    await reserve(told, "r1", NOW, ["u"])
+    await told.mark([Heed("u", "r1", NOW, 1.0, ["not_sent"])])
+    assert await reserve(told, "r2", NOW, ["u"]) == [""]
+
+
+async def test_a_place_is_free_again_when_nothing_is_heard_of_it(redis: AnyRedis) -> None:
+    told = Told(redis, Caps(a_day=1))
+    await reserve(told, "r1", NOW, ["u"])
+    assert await reserve(told, "r2", NOW + UNREPORTED - 1, ["u"]) != [""]
+    assert await reserve(told, "r2", NOW + UNREPORTED + 1, ["u"]) == [""]
+
+
+async def test_a_place_that_was_used_is_not_free_again(redis: AnyRedis) -> None:
+    told = Told(redis, Caps(a_day=1))
+    await reserve(told, "r1", NOW, ["u"])
+    await sent(told, "r1", NOW, "u")
+    await told.mark([Heed("u", "r1", NOW, 1.0, ["not_sent"])])
+    assert await reserve(told, "r2", NOW + UNREPORTED + 1, ["u"]) == ["told often enough today"]
+
+
+async def test_each_kind_counts_once_for_a_listener(redis: AnyRedis) -> None:
+    told = Told(redis)
+    for kinds in (["sent", "clicked"], ["sent"], ["clicked"], ["opened"]):
+        await told.mark([Heed("u", "r1", NOW, 2.0, kinds)])
+    await told.mark([Heed("u", "r2", NOW + 1, 4.0, ["sent"])])
+    ((lately),) = await told.of(["u"])
+    assert (lately.sent, lately.clicked) == (6.0, 2.0)
+    assert lately.releases == {"r1": NOW, "r2": NOW + 1}
+
+
+async def test_what_was_told_is_read_for_each_listener(redis: AnyRedis) -> None:
+    told = Told(redis, Caps(a_day=5))
+    await reserve(told, "r1", NOW, USERS[::2])
+    lately = await told.of(USERS)
+    assert [dict(each.releases) for each in lately] == [{"r1": NOW}, {}] * 150
+
+
+async def test_nothing_is_left_of_a_listener_who_is_forgotten(redis: AnyRedis) -> None:
+    told = Told(redis, Caps(a_day=5))
+    await reserve(told, "r1", NOW, ["u", "v"])
+    assert await told.forget("u")
+    assert not await told.forget("u")
+    assert [len(each.releases) for each in await told.of(["u", "v"])] == [0, 1]
