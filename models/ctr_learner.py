@@ -236,5 +236,6 @@ def _calibration_error(p: Floats, y: Floats, w: Floats) -> float:
 
 
 def _bounded(step: Numbers) -> Floats:
-    bounded: Floats = step * min(1.0, LONGEST_STEP / max(float(np.abs(step).max()), 1e-300))
+    longest = max(float(np.abs(step).max()), 1e-300)
+    bounded: Floats = np.asarray(step * min(1.0, LONGEST_STEP / longest), dtype=np.float64)
     return bounded

@@ -134,9 +134,10 @@ def explore(
     """Return the propensity of each candidate, shape (n,), under Thompson sampling over cohorts.
 
     A draw from the posterior says how often each cohort clicks; those told would be the `places` best by
-    their predicted CTR times that. A candidate's propensity is in what share of the draws it is among them, but for
-    `uniform`, which all share. They add up to `places`, and `choose` tells each with just that probability:
-    they are exact whatever the number of draws, which only says how close to Thompson sampling it is.
+    their predicted CTR times that. A candidate's propensity is in what share of the draws it is among
+    them, but for `uniform`, which all share. They add up to `places`, and `choose` tells each with just that
+    probability: they are exact whatever the number of draws, which only says how close to Thompson sampling
+    it is.
 
     References
     ----------
