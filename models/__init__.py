@@ -23,8 +23,12 @@ No I/O, no clock, no settings: time is an argument.
     model.py            what is learned, as it is published
     audience.py         who should hear of a release
       play_rate.py        how likely listeners are to play it
+    ctr.py              who clicks on a notification
+      ctr_learner.py      learned from what notified listeners did
+      click_rate.py       clicked over sent, and how sure that is
+      audience_size.py    how many are worth notifying
+      waves.py            whom a release goes to next
     control.py          who is told nothing, for comparison
-    click_rate.py       what share of those who are told click
     explain.py          why a listener is in a cohort, or a release suits them
     quality/            how good all of it is
 """

@@ -1,0 +1,113 @@
+"""How many listeners to notify of a release: as long as one more is expected to gain more than it costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["SizeCurve", "Worth", "best_size", "size_curve"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What a notification gains and costs, in any one unit.
+
+    Parameters
+    ----------
+    click
+        Value of a click.
+    ignored
+        Cost of a notification that is not clicked.
+    opt_out
+        Cost of a listener who opts out.
+    """
+
+    click: float = 1.0
+    ignored: float = 0.02
+    opt_out: float = 20.0
+
+    def gain(self, ctr: npt.ArrayLike, opt_out_rate: npt.ArrayLike = 0.0) -> Floats:
+        """Return the expected gain of notifying listeners: v p - c (1 - p) - o q.
+
+        Parameters
+        ----------
+        ctr
+            Predicted click-through rates p, shape (n,).
+        opt_out_rate
+            Predicted share q who opt out because of the notification; one number or shape (n,).
+
+        Examples
+        --------
+        >>> Worth(click=1.0, ignored=0.1, opt_out=10.0).gain([0.5, 0.2], 0.001).round(3).tolist()
+        [0.44, 0.11]
+        """
+        p, q = np.asarray(ctr, dtype=np.float64), np.asarray(opt_out_rate, dtype=np.float64)
+        gain: Floats = self.click * p - self.ignored * (1.0 - p) - self.opt_out * q
+        return gain
+
+
+@dataclass(frozen=True, eq=False)
+class SizeCurve:
+    """What audiences of several sizes are expected to bring.
+
+    Attributes
+    ----------
+    sizes
+        Shape (m,), rising.
+    clicks, ctr, gain
+        Shape (m,): expected clicks of that many best listeners, clicks over size, and their gain.
+    """
+
+    sizes: Ints
+    clicks: Floats
+    ctr: Floats
+    gain: Floats
+
+
+def best_size(ctr: Floats, worth: Worth, opt_out_rate: npt.ArrayLike = 0.0) -> int:
+    """Return how many of the best listeners to notify: all before the first whose gain is not positive.
+
+    Parameters
+    ----------
+    ctr
+        Predicted click-through rates, shape (n,), falling.
+    opt_out_rate
+        See `Worth.gain`.
+
+    Examples
+    --------
+    >>> best_size(np.array([0.3, 0.2, 0.1, 0.01]), Worth(ignored=0.05, opt_out=20.0), opt_out_rate=0.001)
+    3
+    """
+    costs_more = np.flatnonzero(worth.gain(ctr, opt_out_rate) <= 0)
+    return int(costs_more[0]) if len(costs_more) else len(ctr)
+
+
+def size_curve(ctr: Floats, worth: Worth, opt_out_rate: npt.ArrayLike = 0.0, points: int = 20) -> SizeCurve:
+    """Return expected clicks, click-through rate and gain by size of the audience.
+
+    Parameters
+    ----------
+    ctr
+        Predicted click-through rates, shape (n,), falling.
+    points
+        Sizes at most, from 1 to n, by equal factors.
+
+    Examples
+    --------
+    >>> curve = size_curve(np.array([0.4, 0.2, 0.1, 0.1]), Worth(ignored=0.0, opt_out=0.0), points=3)
+    >>> curve.sizes.tolist(), curve.clicks.round(2).tolist(), curve.ctr.round(2).tolist()
+    ([1, 2, 4], [0.4, 0.6, 0.8], [0.4, 0.3, 0.2])
+    """
+    if not len(ctr):
+        none = np.zeros(0)
+        return SizeCurve(np.zeros(0, dtype=np.int64), none, none, none)
+    sizes = np.unique(np.geomspace(1, len(ctr), points).round().astype(np.int64))
+    clicks = np.cumsum(ctr, dtype=np.float64)[sizes - 1]
+    gain = np.cumsum(worth.gain(ctr, opt_out_rate))[sizes - 1]
+    return SizeCurve(sizes, clicks, clicks / sizes, gain)

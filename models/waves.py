@@ -1,0 +1,217 @@
+"""Whom a release goes to next: a first wave that explores cohorts, then more of where it is clicked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["FIRST_SHARE", "Cohorts", "choose", "exploit", "explore", "wave_size"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.floating[Any]]
+
+FIRST_SHARE = 0.1
+"""Share of the audience that is told in the first wave."""
+GROWTH = 3.0  # each wave to the one before
+STRENGTH = 30.0
+"""Notifications that the predicted CTR of a cohort counts as: it leaves the cohort's CTR for one release
+uncertain by half at a CTR of 0.1."""
+RELEASE_STRENGTH = 100.0  # the same, of the release as a whole
+UNIFORM = 0.02
+"""Share of an exploring wave that goes to anybody, so that other policies can be evaluated by it."""
+DRAWS = 200  # from the posterior: propensities of Thompson sampling in steps of 1/200
+
+
+def wave_size(places: int, told: int, first_share: float = FIRST_SHARE) -> int:
+    """Return how many listeners the next wave tells: the first share, then thrice as many as the one before.
+
+    The last takes what remains where less than half of another would.
+
+    Parameters
+    ----------
+    places
+        Listeners told in all, at most.
+    told
+        So far.
+
+    Examples
+    --------
+    >>> wave_size(1000, 0), wave_size(1000, 100), wave_size(1000, 400)
+    (100, 300, 600)
+    """
+    first = max(int(np.ceil(first_share * places)), 1)
+    size, done = float(first), 0.0
+    while done + size <= told:
+        done, size = done + size, GROWTH * size
+    left = places - told
+    return max(left if left < size + GROWTH * size / 2 else int(size), 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Cohorts:
+    """How much better or worse than predicted each cohort clicks on a release: a Beta posterior each.
+
+    The release as a whole is clicked r = (s' + c) / (s' + e) times as often as predicted, c clicks where
+    e = sum of predictions were expected, s' = `RELEASE_STRENGTH` times the mean prediction. A cohort whose
+    told listeners were predicted to click with probability q on average has the prior
+    Beta(s r q, s (1 - r q)), s = `STRENGTH`, and the posterior Beta(s r q + c_k, s (1 - r q) + n_k - c_k).
+
+    Attributes
+    ----------
+    predicted
+        Shape (k,), q.
+    alpha, beta
+        Shape (k,), the two parameters of each posterior.
+    """
+
+    predicted: Floats
+    alpha: Floats
+    beta: Floats
+
+    @classmethod
+    def of(
+        cls,
+        ctr: Floats,
+        cohort: Ints,
+        places: int,
+        sent: npt.ArrayLike = 0.0,
+        clicked: npt.ArrayLike = 0.0,
+        expected: npt.ArrayLike = 0.0,
+    ) -> Cohorts:
+        """Make the posteriors of what is predicted and what was found.
+
+        Parameters
+        ----------
+        ctr
+            Predicted click-through rates of the candidates that are left, shape (n,).
+        cohort
+            Shape (n,), their cohorts' rows, 0 to k - 1.
+        places
+            Listeners that the wave tells.
+        sent, clicked, expected
+            Shape (k,), of each cohort so far: notifications whose outcome is known, how many were clicked,
+            and the sum of what was predicted for them.
+        """
+        best = np.argsort(-ctr, kind="stable")[:places]
+        k = int(cohort.max(initial=-1)) + 1
+        n, c, e = (np.zeros(max(k, np.size(sent))) + np.asarray(x, float) for x in (sent, clicked, expected))
+        k = len(n)
+        told = np.bincount(cohort[best], minlength=k)
+        own = np.bincount(cohort[best], ctr[best], k)
+        everybody = np.bincount(cohort, ctr, k) / np.maximum(np.bincount(cohort, minlength=k), 1)
+        q = np.where(told > 0, own / np.maximum(told, 1), everybody)
+        q = np.where(n > 0, e / np.maximum(n, 1e-300), q)
+        q = np.clip(q, 1e-6, 1.0 - 1e-6)
+        level = RELEASE_STRENGTH * (float(e.sum() / n.sum()) if n.sum() > 0 else float(q.mean()))
+        prior = np.clip(q * (level + c.sum()) / (level + e.sum()), 1e-6, 1.0 - 1e-6)
+        return cls(q, STRENGTH * prior + c, STRENGTH * (1.0 - prior) + np.maximum(n - c, 0.0))
+
+    @property
+    def factor(self) -> Floats:
+        """Shape (k,), how many times as often as predicted each cohort clicks: the posterior mean."""
+        factor: Floats = self.alpha / (self.alpha + self.beta) / self.predicted
+        return factor
+
+    def draw(self, random: np.random.Generator) -> Floats:
+        """Return one sample of it from the posterior, shape (k,)."""
+        drawn: Floats = random.beta(self.alpha, self.beta) / self.predicted
+        return drawn
+
+
+def explore(
+    ctr: Floats,
+    cohort: Ints,
+    posterior: Cohorts,
+    places: int,
+    random: np.random.Generator,
+    uniform: float = UNIFORM,
+) -> Floats:
+    """Return the propensity of each candidate, shape (n,), under Thompson sampling over cohorts.
+
+    A draw from the posterior says how often each cohort clicks; those told would be the `places` best by
+    their predicted CTR times that. A candidate's propensity is in what share of the draws it is among
+    them, but for `uniform`, which all share. They add up to `places`, and `choose` tells each with just that
+    probability: they are exact whatever the number of draws, which only says how close to Thompson sampling
+    it is.
+
+    References
+    ----------
+    [^1]: Thompson, W. R., 1933. On the likelihood that one unknown probability exceeds another in view of the
+          evidence of two samples. Biometrika.
+
+    Examples
+    --------
+    >>> ctr, cohort = np.array([0.2, 0.2, 0.1, 0.1]), np.array([0, 0, 1, 1])
+    >>> posterior = Cohorts.of(ctr, cohort, places=2)
+    >>> odds = explore(ctr, cohort, posterior, 2, np.random.default_rng(1))
+    >>> round(float(odds.sum()), 9), bool(odds[0] > odds[2] > 0.1)
+    (2.0, True)
+    """
+    n, places = len(ctr), min(places, len(ctr))
+    found = np.zeros(n)
+    if places == 0:
+        return found
+    # Within a cohort a draw changes no order: who is not among its best `places` is never chosen.
+    order = np.lexsort((-ctr, cohort))
+    begins = np.searchsorted(cohort[order], np.arange(len(posterior.predicted)))
+    rank = np.arange(n) - begins[cohort[order]]
+    rows = order[rank < places]
+    p, own = ctr[rows], cohort[rows]
+    counts = np.zeros(len(rows))
+    for _ in range(DRAWS):
+        best = np.argpartition(-p * posterior.draw(random)[own], places - 1)[:places]
+        counts[best] += 1.0
+    found[rows] = counts / DRAWS
+    propensities: Floats = (1.0 - uniform) * found + uniform * places / n
+    return propensities
+
+
+def exploit(ctr: Floats, cohort: Ints, posterior: Cohorts, places: int, min_ctr: float = 0.0) -> Floats:
+    """Return the propensity of each candidate, shape (n,), once it is known where the release is clicked.
+
+    1 for the `places` best by predicted CTR times the posterior mean of how often their cohort clicks, of
+    those at `min_ctr` or above; 0 for all others. All 0 ends the release.
+
+    Examples
+    --------
+    >>> ctr, cohort = np.array([0.2, 0.2, 0.1, 0.1]), np.array([0, 0, 1, 1])
+    >>> found = Cohorts.of(ctr, cohort, 2, sent=[100, 100], clicked=[2, 30], expected=[20.0, 10.0])
+    >>> exploit(ctr, cohort, found, places=3, min_ctr=0.1).tolist()
+    [0.0, 0.0, 1.0, 1.0]
+    """
+    updated = np.minimum(ctr * posterior.factor[cohort], 1.0)
+    best = np.argsort(-updated, kind="stable")[:places]
+    chosen = np.zeros(len(ctr))
+    chosen[best[updated[best] >= min_ctr]] = 1.0
+    return chosen
+
+
+def choose(propensities: Floats, random: np.random.Generator) -> Ints:
+    """Return the rows of who is told, each with just its propensity; as many as these add up to.
+
+    Systematic sampling of rows in random order: laid end to end as lengths, those are told on whom one of
+    the points u, u + 1, u + 2, ... falls, u uniform in [0, 1).
+
+    References
+    ----------
+    [^1]: Madow, W. G., 1949. On the theory of systematic sampling, II. Annals of Mathematical Statistics.
+
+    Examples
+    --------
+    >>> choose(np.array([1.0, 0.0, 0.5, 0.5]), np.random.default_rng(2)).tolist()
+    [0, 2]
+    """
+    order = random.permutation(len(propensities))
+    ends = np.cumsum(propensities[order])
+    places = round(float(ends[-1])) if len(ends) else 0
+    if places == 0:
+        return np.zeros(0, dtype=np.int64)
+    ends *= places / ends[-1]  # rounding must not cost the last place
+    at = np.searchsorted(ends, np.arange(places) + random.random(), side="right")
+    told: Ints = np.sort(order[np.minimum(at, len(order) - 1)])
+    return told
