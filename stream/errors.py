@@ -19,6 +19,7 @@
     ├── NoAudience               no audience came in time
     ├── UnknownListener          no such listener
     ├── UnknownCohort            no such cohort
+    ├── UnknownRelease           no such release
     ├── UnknownArtist            no such artist; carries the nearest names
     └── CannotStart              what `refrain up` needs is not on this machine
 """
@@ -42,6 +43,7 @@ __all__ = [
     "UnknownArtist",
     "UnknownCohort",
     "UnknownListener",
+    "UnknownRelease",
     "UnknownSnapshot",
     "Unreachable",
     "WrongUse",
@@ -134,6 +136,10 @@ class UnknownListener(RefrainError):
 
 class UnknownCohort(RefrainError):
     """Redis has no cohort of that id."""
+
+
+class UnknownRelease(RefrainError):
+    """Redis has no release of that id."""
 
 
 class UnknownArtist(RefrainError):

@@ -9,7 +9,7 @@
     replay.py         replay
     sample.py         sample
     evaluate.py       evaluate
-    release.py        release, audience
+    release.py        release publish, release list, release show, audience
     look.py           cohorts, cohort, users, user
     doctor.py         doctor
     redrive.py        redrive

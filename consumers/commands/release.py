@@ -1,14 +1,15 @@
-"""`refrain release` and `refrain audience`: publish a release, or preview its audience."""
+"""`refrain release` and `refrain audience`: publish a release, see what came of it, preview its audience."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
+from typer.core import TyperGroup
 
 from consumers.commands.frame import Json, command
-from consumers.terminal.json_output import print_json
+from consumers.terminal.json_output import print_json, to_json
 from stream.errors import WrongUse
 
 if TYPE_CHECKING:
@@ -65,16 +66,34 @@ MinCtr: TypeAlias = Annotated[
 ]
 
 
+class _Releases(TyperGroup):
+    """`refrain release ID ...` publishes: the name of the command may be left out."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = ["publish", *args]
+        return super().parse_args(ctx, args)
+
+
 def add(app: typer.Typer) -> None:
     """Register the commands."""
+    releases = typer.Typer(
+        cls=_Releases, no_args_is_help=True, help="Publish a release, and see what came of it."
+    )
+    app.add_typer(
+        releases,
+        name="release",
+        rich_help_panel=PANEL,
+        epilog="Example:\n\n[bold]refrain release r1 --artist Raftaar[/bold] is short for `release publish`",
+    )
 
     @command(
-        app,
+        releases,
         panel=PANEL,
         example='refrain release r1 --artist Raftaar --title "Naya Daur" --max-audience 500 --wait\n'
-        "refrain release r2 --artist newcomer --similar-to Raftaar --similar-to Badshah",
+        "refrain release publish r2 --artist newcomer --similar-to Raftaar --similar-to Badshah",
     )
-    def release(
+    def publish(
         release_id: Annotated[
             str, typer.Argument(metavar="ID", help="Id of the release: a listener is told of an id once.")
         ],
@@ -119,6 +138,8 @@ def add(app: typer.Typer) -> None:
         _say_new(new)
         before = ask(lambda redis, settings: read_release(redis, settings, release_id))
         _publish(event, before, (timeout or WAIT) if wait else None, as_json=as_json)
+
+    _add_reports(releases)
 
     @command(
         app,
@@ -168,6 +189,42 @@ def add(app: typer.Typer) -> None:
             show_why_audience(found.why)
         else:
             show_audience(found)
+
+
+def _add_reports(releases: typer.Typer) -> None:
+    @command(releases, panel=PANEL, example="refrain release list --top 20", name="list")
+    def list_releases(
+        top: Annotated[int, typer.Option("--top", min=1, help="How many to show.")] = 10,
+        as_json: Json = False,
+    ) -> None:
+        """List the latest releases that somebody was told of, and their click-through rates."""
+        from consumers.commands.session import ask
+        from consumers.queries.releases import list_releases
+        from consumers.terminal.release_report import show_releases
+
+        found = ask(lambda redis, settings: list_releases(redis, settings, top))
+        print_json([to_json(each) for each in found]) if as_json else show_releases(found)
+
+    @command(releases, panel=PANEL, example="refrain release show r1\nrefrain release show r1 --csv")
+    def show(
+        release_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the release.")],
+        as_csv: Annotated[bool, typer.Option("--csv", help="Print the cohorts as CSV.")] = False,
+        as_json: Json = False,
+    ) -> None:
+        """Show what came of a release: who was told, who clicked, by cohort, and what telling brought."""
+        from consumers.commands.session import ask
+        from consumers.queries.release_report import read_release_report
+        from consumers.terminal.release_report import print_report_csv, show_release_report
+
+        if as_csv and as_json:
+            raise WrongUse("--csv and --json are two formats: say one of them")
+        report = ask(lambda redis, settings: read_release_report(redis, settings, release_id))
+        if as_json:
+            print_json(report)
+        elif as_csv:
+            print_report_csv(report)
+        else:
+            show_release_report(report)
 
 
 def _say_new(artists: Sequence[str]) -> None:

@@ -9,6 +9,7 @@
     affinities.py   the half-life they were stored with
     model.py        the model that serves, who has loaded it, who is migrated to it, how well it foresees
     releases.py     releases that wait
+    feedback.py     whether the notifier reports what it sends
     waiting.py      clicks that wait for their song
 """
 
@@ -19,6 +20,7 @@ import time
 
 from consumers.doctor.affinities import check_half_life
 from consumers.doctor.check import Check, State
+from consumers.doctor.feedback import check_feedback
 from consumers.doctor.kafka import check_kafka
 from consumers.doctor.model import check_model
 from consumers.doctor.processes import KINDS, check_here, check_processes, running
@@ -56,6 +58,7 @@ async def _check_refrain(
         await check_half_life(redis, settings),
         *await check_model(redis, settings, alive, now),
         await check_releases(redis, settings, now),
+        await check_feedback(redis, settings, now),
         *await check_waiting(redis, settings),
     ]
 

@@ -13,8 +13,11 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
     audience.py          the audience that a release would have
       audience_why.py      why a listener is in it, or is not
     release.py           what is known of a release that was published
+    releases.py          the releases that somebody was told of
+      release_report.py    what came of it
       release_request.py   a release as a person asks for it, made an event
       artists.py           artists as people type them, found by id or name
     models.py            snapshots: which are kept, what one holds
+    ctr_fields.py        a click-through rate, with its interval
     no_model.py          what to say before the first model
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from consumers.queries.ctr_fields import ctr_fields
 from consumers.queries.no_model import no_model
 from stream.connect import AnyRedis
 from stream.settings import Settings
@@ -26,8 +27,8 @@ class CohortSummary:
         How many listeners are in it.
     sent, opened, clicked
         Notifications of all releases so far, and what came of them.
-    ctr
-        Clicked / sent; None where nothing was sent.
+    ctr, ctr_low, ctr_high
+        `consumers.queries.ctr_fields`.
     born
         When it first appeared, Unix seconds; None where that is not known.
     model_version
@@ -41,6 +42,8 @@ class CohortSummary:
     opened: int
     clicked: int
     ctr: float | None
+    ctr_low: float | None
+    ctr_high: float | None
     born: float | None
     model_version: int | None
 
@@ -96,7 +99,7 @@ def summary(cohort: str, about: Mapping[str, str], size: int) -> CohortSummary:
         sent=int(about.get("sent", 0)),
         opened=int(about.get("opened", 0)),
         clicked=int(about.get("clicked", 0)),
-        ctr=float(about["ctr"]) if about.get("ctr") else None,
+        **ctr_fields(int(about.get("clicked", 0)), int(about.get("sent", 0))),
         born=float(about["born"]) if about.get("born") else None,
         model_version=int(about["model_version"]) if about.get("model_version") else None,
     )

@@ -10,6 +10,7 @@
       placement_words.py     why a listener is in a cohort
     audience_tables.py     the preview of an audience, and why a listener is in it
     release_lines.py       a release that is published, its audience as it comes
+    release_report.py      what came of a release
     model_tables.py        snapshots
       sweep_bar.py           listeners being migrated to one
     doctor_table.py        what the doctor found

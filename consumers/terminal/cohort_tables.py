@@ -11,7 +11,9 @@ from rich.text import Text
 from consumers.queries.cohort import Cohort, DistinctiveArtist, HistoryEntry
 from consumers.queries.cohorts import CohortList
 from consumers.terminal.format import clock, counted, moment, percent
+from consumers.terminal.release_report import between
 from consumers.terminal.tables import Column, facts, listing
+from models.click_rate import MIN_SENT
 
 __all__ = ["AROUND", "show_cohort", "show_cohorts"]
 
@@ -31,7 +33,7 @@ EVENTS = {
 def show_cohorts(found: CohortList) -> None:
     """Print the list of cohorts."""
     everyone = max(found.listeners + found.in_no_cohort, 1)
-    numbers = (Column(name, right=True) for name in ("size", "share", "sent", "CTR"))
+    numbers = (Column(name, right=True) for name in ("size", "share", "sent", "CTR", "95 %"))
     table = listing(Column("cohort"), Column("what sets it apart", wide=True), *numbers)
     for cohort in found.cohorts:
         table.add_row(
@@ -41,6 +43,7 @@ def show_cohorts(found: CohortList) -> None:
             percent(cohort.size / everyone),
             f"{cohort.sent:,}" if cohort.sent else "",
             percent(cohort.ctr),
+            between(cohort.ctr_low, cohort.ctr_high),
         )
     console = Console(highlight=False)
     console.print(table)
@@ -75,7 +78,9 @@ def _releases(cohort: Cohort) -> str:
     if not cohort.sent:
         return "nobody here has been told of one yet"
     came = f"{cohort.sent:,} told, {cohort.opened:,} opened, {cohort.clicked:,} clicked"
-    return f"{came}: CTR {percent(cohort.ctr)}"
+    if cohort.ctr is None:
+        return f"{came}; no CTR below {MIN_SENT} told"
+    return f"{came}: CTR {percent(cohort.ctr)} (95 %: {between(cohort.ctr_low, cohort.ctr_high)})"
 
 
 def _birth(cohort: Cohort) -> str:

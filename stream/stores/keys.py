@@ -167,6 +167,9 @@ def told(shard: str) -> str:
     return f"told:{{{shard}}}"
 
 
+RELEASES = "releases:told"
+"""Sorted set: release that somebody was told of -> when it was planned, Unix seconds."""
+
 RELEASED_SONGS = "releases:songs"
 """Sorted set: ``SONG}RELEASE`` -> until when plays count for the release, Unix seconds."""
 

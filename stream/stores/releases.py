@@ -35,7 +35,7 @@ from stream.stores.released_songs import watch
 from stream.stores.scripts import Call, Script, call_all
 from stream.wire.events import Feedback, Page, Release, encode
 
-__all__ = ["Asked", "OpenRelease", "Releases", "State"]
+__all__ = ["Asked", "OpenRelease", "Outcome", "Releases", "State"]
 
 NOBODY: Mapping[str, str] = MappingProxyType({})
 
@@ -94,6 +94,25 @@ class OpenRelease:
     planned_at: float
     pages: list[bytes]
     left_out: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a release.
+
+    Attributes
+    ----------
+    counts
+        ``COHORT:KIND`` -> feedback events.
+    play_rate
+        Cohort -> predicted play rate.
+    control
+        How many listeners are in its control group.
+    """
+
+    counts: dict[str, int]
+    play_rate: dict[str, float]
+    control: int
 
 
 class Releases:
@@ -177,8 +196,11 @@ class Releases:
         )
         apart = [part for pair in control.items() for part in pair]
         noted = [Call("HSET", [keys.release_control(page.release_id)], apart)] if apart else []
+        planned_at = float(about.get("planned_at", 0))
+        if planned_at:
+            noted.append(Call("ZADD", [keys.RELEASES], [planned_at, page.release_id]))
         if "song_id" in about:
-            until = float(about["planned_at"]) + self._played_within
+            until = planned_at + self._played_within
             noted.append(watch(page.release_id, str(about["song_id"]), until))
         answers = await call_all(self._redis, [*noted, fix, *self._told(page, holder)])
         return all(answers[len(noted) :])
@@ -228,6 +250,21 @@ class Releases:
         """Return the release's hash."""
         found = await self._redis.hgetall(keys.release(release_id))
         return {field.decode(): value.decode() for field, value in found.items() if field != b"event"}
+
+    async def latest(self, number: int, now: float) -> list[str]:
+        """Return the releases that somebody was told of, the latest first (`now`: Unix seconds)."""
+        await self._redis.zremrangebyscore(keys.RELEASES, "-inf", now - self._keep)
+        return [name.decode() for name in await self._redis.zrevrange(keys.RELEASES, 0, number - 1)]
+
+    async def outcome(self, release_id: str) -> Outcome:
+        """Return what came of it by cohort, and the size of its control group."""
+        counts = await self._redis.hgetall(keys.release_counts(release_id))
+        rates = await self._redis.zrange(keys.release_cohorts(release_id), 0, -1, withscores=True)
+        return Outcome(
+            {field.decode(): int(number) for field, number in counts.items()},
+            {cohort.decode(): rate for cohort, rate in rates},
+            int(await self._redis.hlen(keys.release_control(release_id))),
+        )
 
     async def finish(self, release_id: str, latency_ms: float | None) -> None:
         """All pages are out: the release is done, and fades after its days."""

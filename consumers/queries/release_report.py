@@ -1,0 +1,181 @@
+"""What came of a release: who was told, who clicked, where, and what telling brought."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from consumers.queries.ctr_fields import ctr_fields
+from models.quality.anytime import Uplift, uplift
+from stream.connect import AnyRedis
+from stream.errors import UnknownRelease
+from stream.settings import Settings
+from stream.stores.cohorts import Cohorts
+from stream.stores.listeners import Listeners
+from stream.stores.releases import Releases
+
+__all__ = ["CohortResponse", "ReleaseReport", "read_release_report"]
+
+
+@dataclass(frozen=True)
+class CohortResponse:
+    """What came of a release in one cohort.
+
+    Attributes
+    ----------
+    play_rate
+        Predicted share of its members who play the artist; None where that is not known.
+    ctr, ctr_low, ctr_high
+        `consumers.queries.ctr_fields`.
+    played, control_played
+        How many of those who were told, and of its control group, have played the song in time.
+    """
+
+    cohort_id: str
+    label: str
+    play_rate: float | None
+    sent: int
+    opened: int
+    clicked: int
+    opted_out: int
+    ctr: float | None
+    ctr_low: float | None
+    ctr_high: float | None
+    played: int
+    control_played: int
+
+
+@dataclass(frozen=True)
+class ReleaseReport:
+    """What came of a release so far.
+
+    Attributes
+    ----------
+    state
+        new, started, planned, done.
+    reason
+        "done", or why nobody was told.
+    relied_on
+        What it was known by.
+    planned_at
+        Unix seconds; None before it is planned.
+    audience, pages
+        How many listeners are told, on how many pages.
+    left_out
+        Why others who would have been told are not -> how many.
+    sent, not_sent, opened, clicked, dismissed, opted_out
+        Listeners, as the notifier reports them.
+    sent_implied
+        Of `sent`, those of whom only something else was reported.
+    song_id
+        The song whose plays count; "": the release named none, so that nothing is known of plays.
+    played, control, control_played
+        Who of the told has played it, how many are in the control group, who of these has played it.
+    uplift
+        What telling brings; None where it cannot be known: no song, or no control group.
+    cohorts
+        The highest CTR first, then those with too few sent to have one.
+    """
+
+    release_id: str
+    title: str
+    state: str
+    reason: str
+    relied_on: str
+    planned_at: float | None
+    audience: int
+    pages: int
+    left_out: Mapping[str, int]
+    sent: int
+    sent_implied: int
+    not_sent: int
+    opened: int
+    clicked: int
+    dismissed: int
+    opted_out: int
+    ctr: float | None
+    ctr_low: float | None
+    ctr_high: float | None
+    song_id: str
+    played: int
+    control: int
+    control_played: int
+    uplift: Uplift | None
+    cohorts: tuple[CohortResponse, ...]
+
+
+async def read_release_report(redis: AnyRedis, settings: Settings, release_id: str) -> ReleaseReport:
+    """Return what came of a release.
+
+    Raises
+    ------
+    UnknownRelease
+        Where no worker has met one of that id, or its days are over.
+    """
+    releases = Releases(redis, settings.release_seconds)
+    about = await releases.about(release_id)
+    if not about:
+        raise UnknownRelease(
+            f"there is no release {release_id!r}: no worker has met it, or it is older than "
+            f"{settings.release_days:g} days",
+            hint="`refrain doctor` says whether a worker runs.",
+        )
+    outcome = await releases.outcome(release_id)
+
+    def count(field: str) -> int:
+        return int(about.get(field, 0))
+
+    plays = uplift(count("played"), count("audience"), count("control_played"), outcome.control)
+    return ReleaseReport(
+        release_id=release_id,
+        title=about.get("title", ""),
+        state=about["state"],
+        reason=about.get("reason", ""),
+        relied_on=about.get("relied_on", ""),
+        planned_at=float(about["planned_at"]) if "planned_at" in about else None,
+        audience=count("audience"),
+        pages=count("pages"),
+        left_out=json.loads(about.get("left_out", "{}")),
+        sent=count("sent"),
+        sent_implied=count("sent_implied"),
+        not_sent=count("not_sent"),
+        opened=count("opened"),
+        clicked=count("clicked"),
+        dismissed=count("dismissed"),
+        opted_out=count("opted_out"),
+        **ctr_fields(count("clicked"), count("sent")),
+        song_id=about.get("song_id", ""),
+        played=count("played"),
+        control=outcome.control,
+        control_played=count("control_played"),
+        uplift=plays if about.get("song_id") and outcome.control and count("audience") else None,
+        cohorts=await _cohorts(redis, outcome.counts, outcome.play_rate),
+    )
+
+
+async def _cohorts(
+    redis: AnyRedis, counts: Mapping[str, int], play_rate: Mapping[str, float]
+) -> tuple[CohortResponse, ...]:
+    by_cohort: dict[str, dict[str, int]] = defaultdict(dict)
+    for field, number in counts.items():
+        cohort, _, kind = field.partition(":")
+        by_cohort[cohort][kind] = number
+    abouts = await Cohorts(redis, Listeners(redis)).about_each(list(by_cohort))
+    found = [
+        CohortResponse(
+            cohort_id=cohort,
+            label=about.get("label", ""),
+            play_rate=play_rate.get(cohort),
+            sent=kinds.get("sent", 0),
+            opened=kinds.get("opened", 0),
+            clicked=kinds.get("clicked", 0),
+            opted_out=kinds.get("opted_out", 0),
+            **ctr_fields(kinds.get("clicked", 0), kinds.get("sent", 0)),
+            played=kinds.get("played", 0),
+            control_played=kinds.get("control_played", 0),
+        )
+        for (cohort, kinds), about in zip(by_cohort.items(), abouts, strict=True)
+    ]
+    return tuple(sorted(found, key=lambda each: (each.ctr is None, -(each.ctr or 0), -each.sent)))

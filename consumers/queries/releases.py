@@ -1,0 +1,64 @@
+"""The releases that somebody was told of, the latest first."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from consumers.queries.ctr_fields import ctr_fields
+from stream.connect import AnyRedis
+from stream.settings import Settings
+from stream.stores.releases import Releases
+
+__all__ = ["ReleaseSummary", "list_releases"]
+
+
+@dataclass(frozen=True)
+class ReleaseSummary:
+    """A release in a list.
+
+    Attributes
+    ----------
+    planned_at
+        Unix seconds.
+    audience
+        How many listeners are told.
+    ctr, ctr_low, ctr_high
+        `consumers.queries.ctr_fields`.
+    """
+
+    release_id: str
+    title: str
+    state: str
+    planned_at: float
+    audience: int
+    sent: int
+    clicked: int
+    opted_out: int
+    ctr: float | None
+    ctr_low: float | None
+    ctr_high: float | None
+
+
+async def list_releases(redis: AnyRedis, settings: Settings, top: int) -> tuple[ReleaseSummary, ...]:
+    """Return the `top` latest releases."""
+    releases = Releases(redis, settings.release_seconds)
+    found = []
+    for name in await releases.latest(top, time.time()):
+        about = await releases.about(name)
+        if not about:
+            continue  # its days are over
+        found.append(
+            ReleaseSummary(
+                release_id=name,
+                title=about.get("title", ""),
+                state=about["state"],
+                planned_at=float(about["planned_at"]),
+                audience=int(about.get("audience", 0)),
+                sent=int(about.get("sent", 0)),
+                clicked=int(about.get("clicked", 0)),
+                opted_out=int(about.get("opted_out", 0)),
+                **ctr_fields(int(about.get("clicked", 0)), int(about.get("sent", 0))),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,164 @@
+"""What came of releases, as tables for people and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+
+from rich.console import Console
+from rich.text import Text
+
+from consumers.queries.release_report import CohortResponse, ReleaseReport
+from consumers.queries.releases import ReleaseSummary
+from consumers.terminal.format import clock, counted, moment, percent
+from consumers.terminal.tables import Column, facts, listing, rows_that_fit
+from models.click_rate import MIN_SENT
+from models.quality.anytime import Uplift
+
+__all__ = ["between", "print_report_csv", "show_release_report", "show_releases"]
+
+AROUND = 14  # lines around the cohorts: the command, facts, the header
+STATES = {
+    "new": "is being planned",
+    "started": "is going out",
+    "planned": "is going out",
+    "done": "is out",
+}
+
+
+def show_release_report(report: ReleaseReport) -> None:
+    """Print what came of a release."""
+    console = Console(highlight=False)
+    console.print(Text(f"{report.release_id}  {report.title}".rstrip(), "bold"))
+    console.print(
+        facts(
+            {
+                "audience": _audience(report),
+                "planned": moment(report.planned_at) if report.planned_at else "",
+                "goes by": report.relied_on.replace("_", " ") if report.audience else "",
+                "left out": "\n".join(f"{number:,} {reason}" for reason, number in report.left_out.items()),
+                "notified": _notified(report) if report.audience else "",
+                "clicked": _clicked(report) if report.sent else "",
+                "played": _played(report) if report.audience else "",
+                "telling brought": in_points(report.uplift) if report.uplift else "",
+            }
+        )
+    )
+    _show_cohorts(console, report)
+
+
+def show_releases(found: Sequence[ReleaseSummary]) -> None:
+    """Print the latest releases."""
+    console = Console(highlight=False)
+    if not found:
+        console.print("nobody was told of a release yet: `refrain release ID --artist ARTIST` publishes one")
+        return
+    numbers = (Column(name, right=True) for name in ("told", "sent", "clicked", "CTR", "95 %"))
+    table = listing(Column("release"), Column("title", wide=True), Column("planned"), *numbers)
+    for each in found:
+        table.add_row(
+            each.release_id,
+            Text(each.title),
+            clock(each.planned_at),
+            f"{each.audience:,}" if each.state == "done" else "going out",
+            f"{each.sent:,}",
+            f"{each.clicked:,}",
+            percent(each.ctr),
+            between(each.ctr_low, each.ctr_high),
+        )
+    console.print(table)
+
+
+def print_report_csv(report: ReleaseReport) -> None:
+    """Print the cohorts as CSV, the highest CTR first."""
+    names = [each.name for each in fields(CohortResponse)]
+    rows = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+    rows.writeheader()
+    rows.writerows(asdict(cohort) for cohort in report.cohorts)
+
+
+def between(low: float | None, high: float | None) -> str:
+    """Return an interval of shares in per cent; nothing where there is none.
+
+    Examples
+    --------
+    >>> between(0.067, 0.1945), between(None, None)
+    ('6.7 to 19.4', '')
+    """
+    return "" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def in_points(uplift: Uplift) -> str:
+    """Say what telling brought, in percentage points.
+
+    Examples
+    --------
+    >>> in_points(Uplift(0.09, 0.04, 0.05, -0.003, 0.087))
+    '+5.0 points of plays (95 %: -0.3 to +8.7, however often you look)'
+    """
+    low, high = 100 * uplift.uplift_low, 100 * uplift.uplift_high
+    brought = 100 * (uplift.uplift or 0.0)
+    return f"{brought:+.1f} points of plays (95 %: {low:+.1f} to {high:+.1f}, however often you look)"
+
+
+def _audience(report: ReleaseReport) -> str:
+    if report.state == "done" and not report.audience:
+        return f"nobody: {report.reason}"
+    whole = f"{counted(report.audience, 'listener')} in {counted(report.pages, 'page')}"
+    return f"{STATES.get(report.state, report.state)}: {whole}"
+
+
+def _notified(report: ReleaseReport) -> str:
+    if not report.sent:
+        return "nothing reported yet: the notifier sends it to the topic feedback"
+    said = f"{report.sent:,} sent"
+    if report.not_sent:
+        said += f", {report.not_sent:,} not"
+    if report.sent_implied:
+        said += f" ({report.sent_implied:,} of them not reported, but opened, clicked or dismissed)"
+    return said
+
+
+def _clicked(report: ReleaseReport) -> str:
+    said = f"{report.opened:,} opened, {report.clicked:,} clicked"
+    if report.opted_out:
+        said += f", {report.opted_out:,} opted out"
+    if report.ctr is None:
+        return f"{said}; no CTR below {MIN_SENT} sent"
+    return f"{said}: CTR {percent(report.ctr)} (95 %: {between(report.ctr_low, report.ctr_high)})"
+
+
+def _played(report: ReleaseReport) -> str:
+    if not report.song_id:
+        return "not known: the release names no song"
+    said = f"{report.played:,} of the {report.audience:,} told"
+    if report.uplift and report.uplift.told is not None:
+        said += f" ({percent(report.uplift.told)})"
+    if not report.control:
+        return f"{said}; there is no control group"
+    said += f", {report.control_played:,} of the {report.control:,} in the control group"
+    return f"{said} ({percent(report.uplift.control)})" if report.uplift else said
+
+
+def _show_cohorts(console: Console, report: ReleaseReport) -> None:
+    if not report.cohorts:
+        return
+    numbers = (Column(name, right=True) for name in ("play rate", "sent", "clicked", "CTR", "95 %"))
+    table = listing(Column("cohort"), Column("what sets it apart", wide=True), *numbers)
+    fit = rows_that_fit(AROUND)
+    for cohort in report.cohorts[:fit]:
+        table.add_row(
+            cohort.cohort_id,
+            Text(cohort.label),
+            percent(cohort.play_rate),
+            f"{cohort.sent:,}",
+            f"{cohort.clicked:,}",
+            percent(cohort.ctr),
+            between(cohort.ctr_low, cohort.ctr_high),
+        )
+    console.print()
+    console.print(table)
+    if fit is not None and (more := len(report.cohorts) - fit) > 0:
+        console.print(f"{counted(more, 'cohort')} more: --csv has all", style="dim")

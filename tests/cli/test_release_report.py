@@ -1,0 +1,180 @@
+"""`refrain release show` and `list`, and what the doctor says of feedback."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from stream.connect import AnyRedis
+from stream.settings import Settings
+from stream.stores.feedback import FeedbackCounts, Heard
+from stream.stores.opted_out import OptedOut
+from stream.stores.releases import Asked, Releases
+from stream.stores.told import Told
+from stream.wire.events import Feedback, Page, Release, encode
+from tests.refrain_command import Refrain
+
+WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
+NOW = time.time() - 3600
+FANS, OTHERS = [f"fan {n}" for n in range(40)], [f"other {n}" for n in range(30)]
+
+
+def released(
+    with_redis: WithRedis, did: dict[str, list[str]], song: str = "", control: int = 0, name: str = "r1"
+) -> None:
+    """A release to the cohorts c1 (fans) and c2 (others), and what was reported of it: kind -> listeners."""
+
+    async def put(redis: AnyRedis) -> None:
+        releases = Releases(redis, 86_400.0)
+        about: dict[str, Any] = {"title": "Sól", "planned_at": NOW, "reason": "done", "relied_on": "artists"}
+        if song:
+            about["song_id"] = song
+        await releases.claim(Asked(Release(release_id=name, artist_ids=["a1"]), "0", 0, NOW), "w", NOW, 5.0)
+        users = FANS + OTHERS
+        page = Page(
+            release_id=name,
+            page=0,
+            user_ids=users,
+            cohort_ids=["c1"] * len(FANS) + ["c2"] * len(OTHERS),
+            scores=[0.5] * len(users),
+            model_version=4,
+            emitted_at=NOW,
+        )
+        apart = {f"apart {n}": "c1" for n in range(control)}
+        await releases.fix_page(page, encode(page), "w", about, apart)
+        await releases.predict(name, {"c1": 0.4, "c2": 0.1})
+        totals = {
+            "audience": 70,
+            "pages": 1,
+            "cohorts": 2,
+            "left_out": json.dumps({"control group": control}),
+        }
+        await releases.end_plan(name, "w", {**about, **totals})
+        await releases.finish(name, 12.0)
+        counts = FeedbackCounts(redis, 86_400, OptedOut(redis), Told(redis))
+        events = [(user, kind) for kind, users in did.items() for user in users]
+        await counts.count(
+            [
+                Heard(Feedback(release_id=name, user_id=user, kind=kind, ts=NOW), "0", at)
+                for at, (user, kind) in enumerate(events)
+            ]
+        )
+
+    with_redis(put)
+
+
+def shown(refrain: Refrain, *arguments: str) -> Any:
+    done = refrain.run("release", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_release_is_shown_with_ctr_and_interval_by_cohort_the_best_first(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    released(with_redis, {"sent": OTHERS + FANS, "clicked": FANS[:20] + OTHERS[:3]})
+    found = shown(refrain, "show", "r1")
+    assert (found["audience"], found["sent"], found["clicked"]) == (70, 70, 23)
+    assert found["ctr_low"] < found["ctr"] < found["ctr_high"]
+    assert [(each["cohort_id"], each["ctr"], each["play_rate"]) for each in found["cohorts"]] == [
+        ("c1", 0.5, 0.4),
+        ("c2", 0.1, 0.1),
+    ]
+    text = refrain.run("release", "show", "r1").stdout
+    assert "CTR 32.9 % (95 %:" in " ".join(text.split())
+    assert "50.0 %  35.0 to 65.0" in text
+
+
+def test_no_ctr_is_shown_of_a_few(service: Settings, refrain: Refrain, with_redis: WithRedis) -> None:
+    released(with_redis, {"sent": FANS[:1], "clicked": FANS[:5]})
+    found = shown(refrain, "show", "r1")
+    assert (found["sent"], found["sent_implied"], found["ctr"], found["ctr_low"]) == (5, 4, None, None)
+    assert "no CTR below 20 sent" in refrain.run("release", "show", "r1").stdout
+    assert shown(refrain, "list")[0]["ctr"] is None
+
+
+def test_what_telling_brought_is_shown_beside_the_control_group(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    played = FANS + OTHERS[:20] + [f"apart {n}" for n in range(2)]
+    released(with_redis, {"sent": FANS, "played": played}, song="s-a1", control=40)
+    found = shown(refrain, "show", "r1")
+    assert (found["played"], found["control"], found["control_played"]) == (60, 40, 2)
+    assert found["uplift"]["uplift"] == pytest.approx(60 / 70 - 2 / 40)
+    assert found["uplift"]["uplift_low"] > 0
+    text = refrain.run("release", "show", "r1").stdout
+    assert "60 of the 70 told (85.7 %), 2 of the 40 in the control group (5.0 %)" in " ".join(text.split())
+    assert "40 control group" in text
+
+
+def test_without_a_song_nothing_is_said_of_plays(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    released(with_redis, {"sent": FANS}, control=40)
+    assert shown(refrain, "show", "r1")["uplift"] is None
+    assert "not known: the release names no song" in refrain.run("release", "show", "r1").stdout
+
+
+def test_cohorts_of_a_release_are_written_as_csv(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    released(with_redis, {"sent": FANS + OTHERS, "clicked": OTHERS})
+    rows = list(csv.DictReader(io.StringIO(refrain.run("release", "show", "r1", "--csv").stdout)))
+    assert [(row["cohort_id"], row["ctr"]) for row in rows] == [("c2", "1.0"), ("c1", "0.0")]
+
+
+def test_releases_are_listed_the_latest_first(
+    service: Settings, refrain: Refrain, with_redis: WithRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "nobody was told of a release yet" in refrain.run("release", "list").stdout
+    released(with_redis, {"sent": FANS, "clicked": FANS[:4]}, name="early")
+    monkeypatch.setattr("tests.cli.test_release_report.NOW", NOW + 60)
+    released(with_redis, {}, name="late")
+    assert [each["release_id"] for each in shown(refrain, "list")] == ["late", "early"]
+    assert [each["release_id"] for each in shown(refrain, "list", "--top", "1")] == ["late"]
+    assert "10.0 %" in refrain.run("release", "list").stdout
+
+
+def test_a_release_that_nobody_knows_is_an_error_that_says_so(service: Settings, refrain: Refrain) -> None:
+    done = refrain.run("release", "show", "unheard of")
+    assert (done.returncode, "there is no release 'unheard of'" in done.stderr) == (1, True)
+
+
+def test_two_formats_at_once_are_refused(service: Settings, refrain: Refrain) -> None:
+    assert refrain.run("release", "show", "r1", "--csv", "--json").returncode == 2
+
+
+def feedback_check(refrain: Refrain) -> dict[str, str]:
+    checks = json.loads(refrain.run("doctor", "--json").stdout)["checks"]
+    (found,) = [check for check in checks if check["name"] == "feedback"]
+    return found
+
+
+def test_the_doctor_names_a_notifier_that_reports_nothing(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    released(with_redis, {})
+    found = feedback_check(refrain)
+    assert (found["state"], "nothing is reported" in found["found"]) == ("odd", True)
+
+
+def test_the_doctor_names_a_notifier_that_reports_clicks_and_not_what_it_sends(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    released(with_redis, {"clicked": FANS})
+    found = feedback_check(refrain)
+    assert (found["state"], "not what it sends" in found["found"]) == ("odd", True)
+
+
+def test_the_doctor_gives_the_ctr_where_feedback_is_whole(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    released(with_redis, {"sent": FANS, "clicked": FANS[:4]})
+    found = feedback_check(refrain)
+    assert (found["state"], "CTR 10.0 % (" in found["found"]) == ("fine", True)
