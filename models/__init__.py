@@ -25,6 +25,7 @@ No I/O, no clock, no settings: time is an argument.
       play_rate.py        how likely listeners are to play it
     ctr.py              who clicks on a notification
       ctr_learner.py      learned from what notified listeners did
+      ctr_judge.py        whether it predicts worse than what serves
       click_rate.py       clicked over sent, and how sure that is
       audience_size.py    how many are worth notifying
       waves.py            whom a release goes to next

@@ -24,7 +24,6 @@ CLOSE_ENOUGH = 1e-4  # a step that ends Newton's method
 RECENT = 50_000  # examples that figures are of
 ENOUGH = 500  # examples, to give figures
 BINS = 10  # of the calibration error, with as many examples each
-DOUBT = 2.0  # standard errors by which a model must be worse to be called worse
 
 
 class CtrLearner:
@@ -145,13 +144,6 @@ class CtrLearner:
         """
         return self._recent.figures()
 
-    def is_worse_than(self, served: CtrModel) -> bool:
-        """Tell whether recent examples were predicted worse than `served` predicts them, beyond doubt.
-
-        For a guard before publishing: `served` was learned before most of them, so neither has seen them.
-        """
-        return self._recent.is_worse_than(served)
-
     def _learn_batch(self, rows: Floats, y: Floats, w: Floats) -> Floats:
         columns, start = design(rows, self._means, self._scales), rows[:, 0]
         predicted: Floats = expit(start + columns @ self._mean)
@@ -206,13 +198,6 @@ class _Recent:
             "auc": _auc(p, y, w),
             "calibration_error": _calibration_error(p, y, w),
         }
-
-    def is_worse_than(self, served: CtrModel) -> bool:
-        p, y, w = self._found[:, : self._added]
-        if w.sum() < ENOUGH:
-            return False
-        excess = w * (_losses(p, y) - _losses(served.predict(self._rows[: p.size]), y))
-        return bool(excess.sum() > DOUBT * np.sqrt((excess**2).sum()))
 
 
 def _losses(p: Floats, y: Floats) -> Floats:

@@ -144,6 +144,12 @@ class Settings(BaseSettings):
     told_gap_minutes: float = Field(
         0.0, ge=0, description="minutes between two notifications to a listener, at least"
     )
+    learn_clicks_after_minutes: float = Field(
+        60.0,
+        gt=0,
+        description="minutes after a release until who has not clicked is learned as not clicking; clicks "
+        "that come later, up to `played_within_hours`, correct it",
+    )
     played_within_hours: float = Field(
         24.0, gt=0, description="hours within which a play of the released song counts for its release"
     )
@@ -193,6 +199,11 @@ class Settings(BaseSettings):
     def song_wait_seconds(self) -> float:
         """For how long a click waits for its song, in seconds."""
         return self.song_wait_hours * 3600.0
+
+    @property
+    def learn_clicks_after_seconds(self) -> float:
+        """Seconds after a release until it is learned who clicked."""
+        return self.learn_clicks_after_minutes * 60.0
 
     @property
     def played_within_seconds(self) -> float:

@@ -13,6 +13,7 @@ from consumers.queries.audience_why import WhyAudience, why_audience
 from consumers.queries.known_listener import read_known_listener
 from consumers.queries.no_model import no_model
 from consumers.runtime.wiring import Stores, caps_of, groups_of
+from consumers.work.click_habits import ClickHabits
 from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
 from consumers.work.pages import cut
@@ -119,9 +120,11 @@ async def preview_audience(
     known = await read_known_listener(redis, settings, why) if why is not None else None
     planner = _planner(redis, settings)
     await planner.member_cache.fill(model)
+    await planner.habits.refresh(model.cohort_ids)
     began = time.perf_counter()
-    draft = await planner.draft(release, await planner.look_up(release), model)
-    pages = tuple(cut(release, draft, time.time()))
+    now = time.time()
+    draft = await planner.draft(release, await planner.look_up(release), model, now)
+    pages = tuple(cut(release, draft, now))
     planned_in_ms = round(1000 * (time.perf_counter() - began), 1)
     ranked = _ranked(pages, model, draft.target)
     cohorts = await _cohorts(Stores.on(redis, settings).cohorts, draft.play_rate, ranked)
@@ -146,11 +149,12 @@ async def preview_audience(
 def _planner(redis: AnyRedis, settings: Settings) -> Planner:
     stores = Stores.on(redis, settings)
     return Planner(
-        MemberCache(stores.listeners, stores.cohorts, limit_mb=settings.members_mb),
+        MemberCache(stores.listeners, stores.cohorts, stores.told, limit_mb=settings.members_mb),
         stores.catalogue,
         OptedOut(redis),
         settings.max_audience,
         Gate(stores.told, groups_of(settings), caps_of(settings)),
+        ClickHabits(stores.cohorts, stores.ctr_models),
     )
 
 

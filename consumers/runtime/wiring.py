@@ -13,6 +13,8 @@ from stream.retry import Clock
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
+from stream.stores.ctr_models import CtrModels
+from stream.stores.decisions import Decisions
 from stream.stores.feedback import FeedbackCounts
 from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
@@ -38,6 +40,8 @@ class Stores:
     opted_out: OptedOut
     told: Told
     feedback_counts: FeedbackCounts
+    decisions: Decisions
+    ctr_models: CtrModels
     snapshots: Snapshots
     sweeps: Sweeps
     waiting: Waiting
@@ -56,11 +60,18 @@ class Stores:
             listeners,
             Cohorts(redis, listeners),
             Catalogue(redis, clock),
-            Releases(redis, settings.release_seconds, settings.played_within_seconds),
+            Releases(
+                redis,
+                settings.release_seconds,
+                settings.played_within_seconds,
+                settings.learn_clicks_after_seconds,
+            ),
             ReleasedSongs(redis, settings.played_within_seconds),
             opted_out,
             told,
             FeedbackCounts(redis, settings.release_seconds, opted_out, told),
+            Decisions(redis),
+            CtrModels(redis),
             Snapshots(redis),
             Sweeps(redis),
             Waiting(redis),

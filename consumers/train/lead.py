@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from consumers.runtime.process import together
 from consumers.train.publish import LeaseLost
@@ -27,9 +28,23 @@ Run = Callable[[Consumer], Awaitable[None]]
 
 
 async def lead(
-    settings: Settings, run: Run, lease: Lease, heartbeat: Heartbeat, stop: asyncio.Event, retry: Retry
+    settings: Settings,
+    run: Run,
+    beside: Callable[[], Coroutine[Any, Any, None]],
+    lease: Lease,
+    heartbeat: Heartbeat,
+    stop: asyncio.Event,
+    retry: Retry,
 ) -> None:
-    """Train whenever the lease is ours, until asked to stop."""
+    """Train whenever the lease is ours, until asked to stop.
+
+    Parameters
+    ----------
+    run
+        Learns from clicks.
+    beside
+        What else a trainer does while it leads.
+    """
     said = False
     while not stop.is_set():
         try:
@@ -38,7 +53,7 @@ async def lead(
             return
         heartbeat.gauges["leads"] = int(leads)
         if leads:
-            await _train_under(settings, run, lease, retry)
+            await _train_under(settings, run, beside, lease, retry)
             said = False
         elif not said:
             logger.info("another trainer is at work; waiting in reserve")
@@ -47,9 +62,11 @@ async def lead(
             await asyncio.sleep(STANDBY_SECONDS)
 
 
-async def _train_under(settings: Settings, run: Run, lease: Lease, retry: Retry) -> None:
+async def _train_under(
+    settings: Settings, run: Run, beside: Callable[[], Coroutine[Any, Any, None]], lease: Lease, retry: Retry
+) -> None:
     try:
-        await together(_learn(settings, run), _renew(lease, retry))
+        await together(_learn(settings, run), beside(), _renew(lease, retry))
     except Stopped as stopped:
         logger.info("ending while %s", stopped)
     except LeaseLost:

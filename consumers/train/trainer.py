@@ -13,6 +13,7 @@ from consumers.runtime.process import together
 from consumers.runtime.startup import begin
 from consumers.runtime.wiring import Stores, decay_of
 from consumers.train.active import ActiveListeners, Added, RecentListeners
+from consumers.train.click_trainer import ClickTrainer
 from consumers.train.judge import Judge
 from consumers.train.lead import lead
 from consumers.train.publish import Publisher
@@ -308,4 +309,8 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
             stop,
             retry,
         )
-        await together(lead(settings, trainer.run, lease, heartbeat, stop, retry), heartbeat.keep())
+        clicks = ClickTrainer(
+            stores.decisions, stores.ctr_models, heartbeat, retry, settings.played_within_seconds
+        )
+        leading = lead(settings, trainer.run, clicks.run, lease, heartbeat, stop, retry)
+        await together(leading, heartbeat.keep())

@@ -5,6 +5,7 @@
     worker.py           the process
     release_reader.py   releases from Kafka
     planner.py          whom a release suits, the best first
+    click_habits.py     who clicks, as far as that is learned
     draft.py            who was scored, and who comes before whom
     gate.py             who of them is told: caps, control group
     pages.py            pages of those who are

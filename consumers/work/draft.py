@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from consumers.work.member_cache import Members
 from models.audience import Target, best_rows, score
+from models.ctr import CtrModel
 from models.model import Model
 from models.names import hashes
 from models.neighbours import add_up
@@ -20,7 +21,9 @@ __all__ = ["Candidates", "Draft", "Ranking"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
 
+ABOVE_SCORES = 1e4  # more than any score or log-odds
 ROUNDING = 1e-3  # where all are alike, all score the mean
 
 
@@ -39,12 +42,15 @@ class Candidates:
         two cohorts were read is among both.
     scores
         Shape (n,), `models.audience.score_members`.
+    ranks
+        Shape (n,): who comes first has the highest.
     """
 
     cohorts: tuple[str, ...]
     ends: Ints
     members: tuple[Members, ...]
-    scores: npt.NDArray[np.float32]
+    scores: Singles
+    ranks: Singles
 
     @classmethod
     def of(
@@ -61,7 +67,14 @@ class Candidates:
         closeness = np.concatenate([each.tastes @ vector for each in held])
         strengths = np.concatenate([each.strengths for each in held])
         added = add_up(*neighbours, ((each.artists, each.players) for each in held), sizes)
-        return cls(tuple(members), np.cumsum(sizes), held, score(model, closeness, strengths, added))
+        scores = score(model, closeness, strengths, added)
+        return cls(tuple(members), np.cumsum(sizes), held, scores, scores)
+
+    def first(self, rows: Ints, log_odds: Floats) -> Candidates:
+        """Put some rows before all others, the most likely to click first."""
+        ranks = self.scores.copy()
+        ranks[rows] = ABOVE_SCORES + log_odds
+        return replace(self, ranks=ranks)
 
     def best(self, number: int, but: Ints) -> Ints:
         """Return the rows of the `number` best listeners, best first, each once.
@@ -73,7 +86,7 @@ class Candidates:
         """
         wanted = number
         while True:
-            rows = best_rows(self.scores, wanted)
+            rows = best_rows(self.ranks, wanted)
             found = self._hashes[rows]
             _, first = np.unique(found, return_index=True)  # the better row of who is there twice
             first = np.sort(first[~_among(found[first], but)])
@@ -91,7 +104,35 @@ class Candidates:
 
     def cohorts_at(self, rows: Ints) -> list[str]:
         """Return the cohorts of some rows."""
-        return [self.cohorts[at] for at in np.searchsorted(self.ends, rows, side="right").tolist()]
+        return [self.cohorts[at] for at in self.cohort_rows(rows).tolist()]
+
+    def cohort_rows(self, rows: Ints) -> Ints:
+        """Return where in `cohorts` those of some rows are."""
+        return np.searchsorted(self.ends, rows, side="right")
+
+    def gather(self, name: str, rows: Ints) -> Singles:
+        """Return an array of `Members` for some rows."""
+        arrays = [getattr(each, name) for each in self.members]
+        cohorts, places = self._places(rows)
+        found = np.zeros((len(rows), *arrays[0].shape[1:]) if arrays else len(rows), dtype=np.float32)
+        for at in np.unique(cohorts).tolist():
+            here = cohorts == at
+            found[here] = arrays[at][places[here]]
+        return found
+
+    def play(self, artists: Ints, rows: Ints) -> npt.NDArray[np.bool_]:
+        """Say of some rows whether they still play any of these artists, numbers in `MemberCache.artists`."""
+        begins = [0, *self.ends.tolist()]
+        playing = [NO_ROWS]
+        for begin, each in zip(begins, self.members, strict=False):
+            low, high = (np.searchsorted(each.artists, artists, side=side) for side in ("left", "right"))
+            playing += [begin + each.players[a:b] for a, b in zip(low, high, strict=True)]
+        return np.isin(rows, np.concatenate(playing))
+
+    def _places(self, rows: Ints) -> tuple[Ints, Ints]:
+        """Return the cohort of each row, and its row there."""
+        cohorts = self.cohort_rows(rows)
+        return cohorts, rows - np.concatenate([[0], self.ends])[cohorts]
 
     def at_least(self, least: float, rows: Ints) -> Ints:
         """Return those rows that score at least so high, give or take what rounding does."""
@@ -99,8 +140,7 @@ class Candidates:
 
     def users_at(self, rows: Ints) -> list[str]:
         """Return the listeners of some rows."""
-        cohorts = np.searchsorted(self.ends, rows, side="right")
-        places = rows - np.concatenate([[0], self.ends])[cohorts]
+        cohorts, places = self._places(rows)
         return [
             self.members[cohort].users[place]
             for cohort, place in zip(cohorts.tolist(), places.tolist(), strict=True)
@@ -122,7 +162,8 @@ def _among(found: Ints, some: Ints) -> npt.NDArray[np.bool_]:
 
 
 NO_ROWS = np.zeros(0, dtype=np.int64)
-NOBODY = Candidates((), NO_ROWS, (), np.zeros(0, dtype=np.float32))
+NO_SCORES = np.zeros(0, dtype=np.float32)
+NOBODY = Candidates((), NO_ROWS, (), NO_SCORES, NO_SCORES)
 
 
 @dataclass(frozen=True)
@@ -149,6 +190,10 @@ class Draft:
         How many are told at most, besides those who are told already.
     ranking
         Says who follows those in `told`.
+    known
+        Returns what is known of candidates, given by their rows (`models.ctr.features`).
+    ctr
+        What is learned of who clicks.
     """
 
     reason: str
@@ -160,6 +205,8 @@ class Draft:
     told: Ints = field(default_factory=lambda: NO_ROWS)
     places: int = 0
     ranking: Ranking | None = None
+    known: Callable[[Ints], Singles] | None = None
+    ctr: CtrModel = field(default_factory=CtrModel)
 
 
 @dataclass(frozen=True, eq=False)

@@ -215,11 +215,11 @@ class Emitter:
     async def _emit(self, answer: _Answer, audience: Audience, about: Mapping[str, str | float]) -> None:
         """Fix and emit pages: the first alone, as the notifier waits for it, then some at a time."""
         before, waiting = Counter(answer.left_out), list[bytes]()
-        async for page, control in audience.pages:
+        async for page, control, features in audience.pages:
             event = encode(page)
             answer.left_out = before + audience.left_out
             known = {**(about if page.page == 0 else {}), "left_out": json.dumps(answer.left_out)}
-            await self._held(self._releases.fix_page(page, event, self._name, known, control))
+            await self._held(self._releases.fix_page(page, event, self._name, known, control, features))
             answer.pages.append(page)
             waiting.append(event)
             if page.page == 0 or len(waiting) == AT_ONCE:

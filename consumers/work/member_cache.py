@@ -17,6 +17,7 @@ from models.names import Names, hashes
 from models.taste import log_length, unit
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
+from stream.stores.told import LATELY, Told
 
 __all__ = ["TOP", "MemberCache", "Members"]
 
@@ -24,6 +25,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 TOLERANCE = 0.05  # of a cohort's size: see `MemberCache._most_stale`
+TOLD_AT_ONCE = 2000  # listeners: each of 64 hashes is asked once for so many
 AT_ONCE = 200  # listeners: a release that comes waits until so many are read, about a millisecond
 LISTENERS_A_SECOND = 10_000  # read in the background: a tenth of one core
 LIMIT_MB = 1000.0  # 2.2 million listeners of 64 dimensions and a dozen artists
@@ -47,6 +49,8 @@ class Members:
         Shape (n, d), single precision, unit length.
     strengths
         Shape (n,), single precision, log2 of how long they were before (`models.taste.log_length`).
+    told
+        Shape (n, 5), single precision, what they were told lately (`stream.stores.told.LATELY`).
     artists, players
         Shape (m,): what they still play, numbers in `MemberCache.artists`, rising, and the row of
         who plays it.
@@ -60,6 +64,7 @@ class Members:
     hashes: Ints
     tastes: npt.NDArray[np.float32]
     strengths: npt.NDArray[np.float32]
+    told: npt.NDArray[np.float32]
     artists: npt.NDArray[np.int32]
     players: npt.NDArray[np.int32]
     counted: int
@@ -68,7 +73,7 @@ class Members:
     @property
     def n_bytes(self) -> int:
         """Memory that they take, in bytes."""
-        arrays = (self.hashes, self.tastes, self.strengths, self.artists, self.players)
+        arrays = (self.hashes, self.tastes, self.strengths, self.told, self.artists, self.players)
         return sum(array.nbytes for array in arrays) + NAME_BYTES * len(self.users)
 
 
@@ -97,11 +102,13 @@ class MemberCache:
         self,
         listeners: Listeners,
         cohorts: Cohorts,
+        told: Told,
         idle: asyncio.Event | None = None,
         limit_mb: float = LIMIT_MB,
     ) -> None:
         self._listeners = listeners
         self._cohorts = cohorts
+        self._told = told
         self._idle = idle
         self._limit = limit_mb * MB
         self.artists = Names()
@@ -148,9 +155,12 @@ class MemberCache:
 
     def neighbours(self, model: Model, target: Target) -> tuple[Ints, Floats]:
         """Return the neighbours of a release's artists, by number in `artists`, and what each adds."""
-        numbers = [self.artists.index.get(model.artists[row], -1) for row in target.beside.tolist()]
-        known = np.array(numbers, dtype=np.int64)
+        known = self.numbers([model.artists[row] for row in target.beside.tolist()])
         return known[known >= 0], target.adds[known >= 0]
+
+    def numbers(self, artists: Sequence[str]) -> Ints:
+        """Return the numbers of artists in `artists`; -1 for those whom no member plays."""
+        return np.array([self.artists.index.get(artist, -1) for artist in artists], dtype=np.int64)
 
     def holds(self, cohort: str, model: Model) -> bool:
         """Say whether a cohort's members are at hand, with tastes of the model's dimensions."""
@@ -196,6 +206,12 @@ class MemberCache:
             played = await self._listeners.artists(some, TOP, model.faded)
             counts += [len(theirs) for theirs in played]
             artists.append(self.artists.places(list(chain.from_iterable(played))))
+        told = [np.zeros((0, len(LATELY)), dtype=np.float32)]
+        for first in range(0, len(users), TOLD_AT_ONCE):
+            if idle is not None:
+                await idle.wait()
+            lately = await self._told.lately(users[first : first + TOLD_AT_ONCE], time.time())
+            told.append(lately.astype(np.float32))
         numbers, players = np.concatenate(artists), np.repeat(np.arange(len(users)), counts)
         by_artist = np.argsort(numbers, kind="stable")
         return Members(
@@ -203,6 +219,7 @@ class MemberCache:
             hashes(users),
             np.concatenate(tastes),
             np.concatenate(strengths),
+            np.concatenate(told),
             numbers[by_artist].astype(np.int32),
             players[by_artist].astype(np.int32),
             len(everyone),
@@ -211,4 +228,4 @@ class MemberCache:
 
 
 def _member_bytes(dims: int) -> int:
-    return 4 * (dims + 1) + 8 + 8 * USUAL + NAME_BYTES
+    return 4 * (dims + 1 + len(LATELY)) + 8 + 8 * USUAL + NAME_BYTES

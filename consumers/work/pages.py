@@ -16,6 +16,7 @@ from stream.wire.events import Page, Release
 __all__ = ["Outgoing", "admitted_pages", "cut"]
 
 Ints = npt.NDArray[np.int64]
+Singles = npt.NDArray[np.float32]
 
 PAGE = 1000
 ASKED = 3  # times for a page: one that lacks few listeners goes out without them
@@ -23,10 +24,19 @@ MORE = 64  # rows beyond those that should do
 
 
 class Outgoing(NamedTuple):
-    """A page, and the listeners who would be on it, were they not drawn for comparison -> cohort."""
+    """A page.
+
+    Attributes
+    ----------
+    control
+        The listeners who would be on it, were they not drawn for comparison -> cohort.
+    features
+        Shape (n, d), what is known of each listener on it (`models.ctr.features`).
+    """
 
     page: Page
     control: Mapping[str, str]
+    features: Singles | None = None
 
 
 def cut(release: Release, draft: Draft, now: float) -> Iterator[Page]:
@@ -38,7 +48,8 @@ def cut(release: Release, draft: Draft, now: float) -> Iterator[Page]:
         Unix seconds.
     """
     for number, at in enumerate(range(0, len(draft.told), PAGE)):
-        yield _page(release, draft, draft.told[at : at + PAGE], now, number)
+        rows = draft.told[at : at + PAGE]
+        yield _page(release, draft, rows, now, number, draft.known(rows) if draft.known else None)
 
 
 async def admitted_pages(
@@ -79,7 +90,9 @@ async def admitted_pages(
             control |= _cohorts(draft.candidates, rows[list(admitted.control)])
         if not page:
             return
-        yield Outgoing(_page(release, draft, np.array(page), now, number), control)
+        told = np.array(page)
+        features = draft.known(told) if draft.known else None
+        yield Outgoing(_page(release, draft, told, now, number, features), control, features)
         free -= len(page)
         number += 1
 
@@ -113,8 +126,11 @@ def _cohorts(candidates: Candidates, rows: Ints) -> dict[str, str]:
     return dict(zip(candidates.users_at(rows), candidates.cohorts_at(rows), strict=True))
 
 
-def _page(release: Release, draft: Draft, rows: Ints, now: float, number: int) -> Page:
+def _page(
+    release: Release, draft: Draft, rows: Ints, now: float, number: int, features: Singles | None
+) -> Page:
     candidates = draft.candidates
+    learned = features is not None and draft.ctr.version > 0
     # Ids were checked when they came: to check ten thousand once more takes longer than to rank them.
     return Page.model_construct(
         release_id=release.release_id,
@@ -122,6 +138,7 @@ def _page(release: Release, draft: Draft, rows: Ints, now: float, number: int) -
         user_ids=candidates.users_at(rows),
         cohort_ids=candidates.cohorts_at(rows),
         scores=candidates.scores[rows].astype(np.float64).round(6).tolist(),
+        ctrs=draft.ctr.predict(features).round(6).tolist() if learned else None,  # type: ignore[arg-type]
         model_version=draft.model_version,
         emitted_at=now,
     )

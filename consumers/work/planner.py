@@ -6,10 +6,12 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
+from consumers.work.click_habits import ClickHabits
 from consumers.work.draft import Candidates, Draft, Ranking
 from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
@@ -17,6 +19,7 @@ from consumers.work.pages import Outgoing, admitted_pages
 from models.audience import (
     Target,
     aim,
+    best_rows,
     choose_cohorts,
     mean_score,
     rank_cohorts,
@@ -30,6 +33,9 @@ __all__ = ["Audience", "Lookup", "Planner"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+# How many of those whom a release suits best are ranked by how likely they are to click.
+LIKELY_PER_PLACE, LIKELY = 3, 20_000
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,8 @@ class Planner:
         least as high as listeners do on average.
     gate
         Says who of them is told.
+    habits
+        Says who clicks.
     """
 
     member_cache: MemberCache
@@ -95,6 +103,7 @@ class Planner:
     opted_out: OptedOut
     max_audience: int
     gate: Gate
+    habits: ClickHabits
 
     async def look_up(self, release: Release) -> Lookup:
         """Ask Redis, in one round trip, all that a plan needs of it."""
@@ -116,15 +125,23 @@ class Planner:
             Pages that are fixed already: the plan is of those that follow.
         """
         told = {user for page in before for user in page.user_ids}
-        draft = await self.draft(release, lookup, model, told)
+        draft = await self.draft(release, lookup, model, now, told)
         left_out: Counter[str] = Counter()
         pages = admitted_pages(release, draft, self.gate, left_out, now, len(before))
         return Audience(pages, left_out, draft.play_rate, draft.reason, draft.target.relied_on)
 
     async def draft(
-        self, release: Release, lookup: Lookup, model: Model | None, told: Set[str] = frozenset()
+        self,
+        release: Release,
+        lookup: Lookup,
+        model: Model | None,
+        now: float,
+        told: Set[str] = frozenset(),
     ) -> Draft:
-        """Choose whom to tell of a release, besides those who are told already; keep what that went by."""
+        """Choose whom to tell of a release, besides those who are told already; keep what that went by.
+
+        Those whom it suits best are ranked by how likely they are to click, once that is learned.
+        """
         if model is None:
             return Draft("no model yet", Target(np.zeros(0), "nothing", ()), 0)
         target = aim(
@@ -155,8 +172,25 @@ class Planner:
         candidates = Candidates.of(members, model, target, self.member_cache.neighbours(model, target))
         least = mean_score(model, target) if release.max_audience is None else None
         unknown = abs(lookup.opted_out - len(self.opted_out.hashes))
+        artists, habits = self.member_cache.numbers(release.artist_ids), self.habits
+        describe = partial(habits.known, release, target, model, candidates, artists, now=now)
+        if habits.model.version:
+            some = best_rows(candidates.scores, max(LIKELY_PER_PLACE * places, LIKELY))
+            candidates = candidates.first(some, habits.model.log_odds(describe(some)))
         ranking = Ranking(candidates, self.opted_out, unknown, told, least)
         free = max(places - len(told), 0)
         best = await ranking.first(free)
         reason = "done" if len(best) or told else "everybody in these cohorts has opted out"
-        return Draft(reason, target, model.version, play_rate, chosen, candidates, best, free, ranking)
+        return Draft(
+            reason,
+            target,
+            model.version,
+            play_rate,
+            chosen,
+            candidates,
+            told=best,
+            places=free,
+            ranking=ranking,
+            known=describe,
+            ctr=habits.model,
+        )

@@ -15,6 +15,7 @@ from consumers.runtime.process import together
 from consumers.runtime.startup import begin, begin_producer, epoch_of
 from consumers.runtime.wiring import Stores, caps_of, groups_of
 from consumers.work.agents import Agents
+from consumers.work.click_habits import ClickHabits
 from consumers.work.emitter import Emitter
 from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
 REST_SECONDS = 0.2
+HABITS_SECONDS = 1.0
 
 
 class Worker:
@@ -130,10 +132,11 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         await ask_redis(settings, live.refresh, logger.info)
         producer = await begin_producer(settings, stack)
         idle = asyncio.Event()
-        member_cache = MemberCache(stores.listeners, stores.cohorts, idle, settings.members_mb)
+        member_cache = MemberCache(stores.listeners, stores.cohorts, stores.told, idle, settings.members_mb)
         opted_out = stores.opted_out
         gate = Gate(stores.told, groups_of(settings), caps_of(settings))
-        planner = Planner(member_cache, stores.catalogue, opted_out, settings.max_audience, gate)
+        habits = ClickHabits(stores.cohorts, stores.ctr_models)
+        planner = Planner(member_cache, stores.catalogue, opted_out, settings.max_audience, gate, habits)
         # Of one host's network, in containers, two processes have the same name.
         name = f"{heartbeat.name}-{uuid4().hex}"
         emitter = Emitter(settings.kafka, stores.releases, planner, live, producer, name, idle)
@@ -154,6 +157,10 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             if model := live.model:
                 await member_cache.refresh(model)
 
+        async def read_habits() -> None:
+            if model := live.model:
+                await habits.refresh(model.cohort_ids)
+
         agents = Agents(settings, worker, folder, stop)
         stack.push_async_callback(agents.end)
         logger.info("answering releases")
@@ -165,4 +172,5 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             retry.every(LOOK_SECONDS, "finishing releases left in the middle", emitter.finish_abandoned),
             retry.every(REST_SECONDS, "reading who opted out", opted_out.refresh),
             retry.every(REST_SECONDS, "reading tastes", read_tastes),
+            retry.every(HABITS_SECONDS, "reading who clicks", read_habits),
         )

@@ -13,6 +13,8 @@
     releases.py         releases: claimed, planned, out
     released_songs.py   songs whose plays count for a release
     feedback.py         what came of them, counted
+    decisions.py        who was told and what was known of them, to learn who clicks
+    ctr_models.py       models of who clicks
     told.py             what each listener was told lately: caps, and how often they click
     opted_out.py        who has opted out, followed in memory
     snapshots.py        models

@@ -173,6 +173,15 @@ RELEASES = "releases:told"
 RELEASED_SONGS = "releases:songs"
 """Sorted set: ``SONG}RELEASE`` -> until when plays count for the release, Unix seconds."""
 
+
+def release_decisions(release_id: str) -> str:
+    """Hash: page -> who is on it and what was known of them, packed, until it is learned who clicked."""
+    return f"release:{{{release_id}}}:decisions"
+
+
+RELEASES_TO_LEARN = "releases:to-learn"
+"""Sorted set: release -> when it is to be learned who clicked, Unix seconds."""
+
 RELEASES_OPEN = "releases:open"
 """Sorted set: release that is not done -> when it was first asked for, Unix seconds."""
 
@@ -196,6 +205,15 @@ MODEL_CURRENT = "model:current"
 
 MODEL_PINNED = "model:pinned"
 """String: the version that `refrain model use --pin` chose."""
+
+CTR_MODELS = "ctr-models"
+"""Hash: version -> a model of who clicks, packed (`stream.stores.ctr_models`)."""
+
+CTR_MODEL_CURRENT = "ctr-models:current"
+"""String: the version that serves."""
+
+CTR_LEARNED = "ctr-models:learned"
+"""String: what the trainer has learned of clicks, and from which releases, packed."""
 
 MODEL_SWEEP = "model:sweep"
 """Hash: how far the sweep of the model that serves is (`stream.stores.sweeps`)."""

@@ -28,14 +28,19 @@ from types import MappingProxyType
 from typing import NamedTuple, get_args
 
 import msgpack
+import numpy as np
+import numpy.typing as npt
 
 from stream.connect import AnyRedis
 from stream.stores import keys
+from stream.stores.decisions import note
 from stream.stores.released_songs import watch
 from stream.stores.scripts import Call, Script, call_all
 from stream.wire.events import Feedback, Page, Release, encode
 
 __all__ = ["Asked", "OpenRelease", "Outcome", "Releases", "State"]
+
+Singles = npt.NDArray[np.float32]
 
 NOBODY: Mapping[str, str] = MappingProxyType({})
 
@@ -124,11 +129,20 @@ class Releases:
         For how long a release that is done is remembered.
     played_within
         Seconds from its plan within which plays of its song count for it.
+    learn_after
+        Seconds from its last page until it is learned who clicked.
     """
 
-    def __init__(self, redis: AnyRedis, keep_seconds: float, played_within: float = 86_400.0) -> None:
+    def __init__(
+        self,
+        redis: AnyRedis,
+        keep_seconds: float,
+        played_within: float = 86_400.0,
+        learn_after: float = 3600.0,
+    ) -> None:
         self._redis = redis
         self._played_within = played_within
+        self._learn_after = learn_after
         self._keep = int(keep_seconds)
         self._claim, self._renew = Script("claim_release"), Script("renew_release")
         self._fix_page, self._add_told = Script("fix_page"), Script("add_told")
@@ -172,6 +186,7 @@ class Releases:
         holder: str,
         about: Mapping[str, str | float],
         control: Mapping[str, str] = NOBODY,
+        features: Singles | None = None,
     ) -> bool:
         """Fix the next page, and who is told by it, in one round trip; may be repeated.
 
@@ -183,6 +198,8 @@ class Releases:
             What is to be known of the release from now on.
         control
             Listeners who would be on it and are not told, for comparison -> cohort.
+        features
+            Shape (n, d), what is known of each listener on it (`models.ctr.features`), to learn from.
 
         Returns
         -------
@@ -202,6 +219,9 @@ class Releases:
         if "song_id" in about:
             until = planned_at + self._played_within
             noted.append(watch(page.release_id, str(about["song_id"]), until))
+        if features is not None:
+            learn_at = page.emitted_at + self._learn_after
+            noted += note(page.release_id, page.page, page.user_ids, features, learn_at)
         answers = await call_all(self._redis, [*noted, fix, *self._told(page, holder)])
         return all(answers[len(noted) :])
 

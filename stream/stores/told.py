@@ -9,19 +9,27 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import msgpack
+import numpy as np
+import numpy.typing as npt
 
 from models.affinity import DAY
 from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.scripts import Call, Script, call_all
 
-__all__ = ["UNREPORTED", "Caps", "Heed", "Told", "ToldLately"]
+__all__ = ["LATELY", "UNREPORTED", "Caps", "Heed", "Told", "ToldLately"]
+
+Floats = npt.NDArray[np.float64]
 
 SHARDS = 64
 """A page of 1,000 listeners asks each for 16: 64 short scripts instead of 1,000 calls."""
 
 UNREPORTED = DAY / 4
 """Seconds after which a notification counts no more of which nothing was heard."""
+
+LATELY = ("sent", "clicked", "day", "week", "last")
+"""Notifications and clicks as stored (they fade by forward decay), notifications in the last 24 hours and 7
+days, and when the last was, in Unix seconds; 0: there was none."""
 
 REASONS = ("", "told often enough today", "told often enough this week", "told a moment ago")
 
@@ -85,6 +93,7 @@ class Told:
         self._redis = redis
         self._caps = msgpack.packb([*caps, UNREPORTED])
         self._reserve, self._mark = Script("reserve_told"), Script("mark_told")
+        self._read = Script("read_told")
 
     async def reserve(
         self, release_id: str, users: Sequence[str], only_ask: Sequence[bool], now: float
@@ -139,6 +148,26 @@ class Told:
                 if record:
                     told[at] = _unpacked(record)
         return told
+
+    async def lately(self, users: Sequence[str], now: float) -> Floats:
+        """Return the same as numbers, shape (n, 5): columns of `LATELY`; zeros where nothing was told.
+
+        Parameters
+        ----------
+        now
+            Unix seconds: for notifications of the last day and week.
+        """
+        found = np.zeros((len(users), len(LATELY)))
+        if not users:
+            return found
+        rows = _by_shard(users)
+        calls = [
+            Call(self._read, [keys.told(shard)], [now, msgpack.packb([users[at] for at in places])])
+            for shard, places in rows.items()
+        ]
+        for places, packed in zip(rows.values(), await call_all(self._redis, calls), strict=True):
+            found[places] = np.frombuffer(packed, dtype="<f8").reshape(len(places), -1)
+        return found
 
     async def forget(self, user_id: str) -> bool:
         """Erase what a listener was told; say whether there was anything."""

@@ -203,13 +203,17 @@ class Release(_Event):
 
 
 class Page(_Event):
-    """At most 1,000 listeners to tell of a release, best first, and the cohort of each. Key: release_id."""
+    """At most 1,000 listeners to tell of a release, best first, and the cohort of each. Key: release_id.
+
+    `ctrs`: how likely each is to click, once that is learned.
+    """
 
     release_id: Id
     page: Annotated[int, Field(ge=0)]
     user_ids: Annotated[list[Id], Field(min_length=1, max_length=1000)]
     cohort_ids: list[Id]
     scores: list[float]
+    ctrs: list[float] | None = None
     model_version: int
     emitted_at: float
 

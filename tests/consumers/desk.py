@@ -12,7 +12,7 @@ from stream.settings import Settings
 from tests.consumers.kafka_log import KafkaLog
 from tests.waiting import wait_for
 
-__all__ = ["Answer", "Desk"]
+__all__ = ["Answer", "Desk", "feedback"]
 
 EVERYBODY = 100_000
 

@@ -15,6 +15,7 @@ from stream.stores import keys
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 from stream.stores.taste_codec import pack
+from stream.stores.told import Told
 from tests.consumers.small_model import made_up_model, small_model
 
 MODEL = small_model()
@@ -30,7 +31,7 @@ async def redis(redis_url: str):  # type: ignore[no-untyped-def]
 @pytest.fixture
 def member_cache(redis: Redis) -> MemberCache:
     listeners = Listeners(redis)
-    return MemberCache(listeners, Cohorts(redis, listeners))
+    return MemberCache(listeners, Cohorts(redis, listeners), Told(redis))
 
 
 async def join(redis: Redis, user: str, taste: tuple[float, ...] | None, cohort: str = "c1") -> None:
@@ -159,7 +160,7 @@ async def test_for_a_model_of_other_dimensions_members_are_read_anew(
 
 async def test_cohorts_for_which_there_is_no_room_are_read_each_time(redis: Redis) -> None:
     listeners = Listeners(redis)
-    small = MemberCache(listeners, Cohorts(redis, listeners), limit_mb=1.9e-4)
+    small = MemberCache(listeners, Cohorts(redis, listeners), Told(redis), limit_mb=1.9e-4)
     for cohort in ("c1", "c2"):
         await join(redis, f"of {cohort}", (1.0, 0.0, 0.0), cohort)
         await small.refresh(MODEL)
@@ -173,7 +174,7 @@ async def test_cohorts_for_which_there_is_no_room_are_read_each_time(redis: Redi
 
 async def test_nothing_is_read_in_the_background_while_a_release_is_answered(redis: Redis) -> None:
     listeners, idle = Listeners(redis), asyncio.Event()
-    cache = MemberCache(listeners, Cohorts(redis, listeners), idle)
+    cache = MemberCache(listeners, Cohorts(redis, listeners), Told(redis), idle)
     await join(redis, "ana", (1.0, 0.0, 0.0))
     refreshing = asyncio.create_task(cache.refresh(MODEL))
     assert (await held(cache)).users == ("ana",), "a release itself reads what is missing"

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from consumers.work import pages as paging
+from consumers.work.click_habits import ClickHabits
 from consumers.work.draft import Candidates
 from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
@@ -23,6 +24,7 @@ from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
+from stream.stores.ctr_models import CtrModels
 from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
 from stream.stores.told import Caps, Told
@@ -40,8 +42,15 @@ CONTRACT = Path(__file__).parents[3] / "docs" / "contract.md"
 async def planner(settings: Settings) -> AsyncIterator[Planner]:
     redis = await open_redis(settings)
     listeners = Listeners(redis)
-    member_cache = MemberCache(listeners, Cohorts(redis, listeners))
-    yield Planner(member_cache, Catalogue(redis), OptedOut(redis), 40, EVERYBODY)
+    member_cache = MemberCache(listeners, Cohorts(redis, listeners), Told(redis))
+    yield Planner(
+        member_cache,
+        Catalogue(redis),
+        OptedOut(redis),
+        40,
+        EVERYBODY,
+        ClickHabits(Cohorts(redis, listeners), CtrModels(redis)),
+    )
     await redis.aclose()
 
 
@@ -78,7 +87,7 @@ async def plan(
     event, planner = release(**more), replace(planner, gate=gate)
     audience = await planner.plan(event, await planner.look_up(event), model, now, before)
     pages, control = [], dict[str, str]()
-    async for page, apart in audience.pages:
+    async for page, apart, _ in audience.pages:
         pages.append(page)
         control |= apart
     return Planned(tuple(pages), control, dict(audience.left_out), audience.reason, audience.relied_on)
@@ -200,7 +209,7 @@ async def test_of_those_above_the_average_no_more_are_told_than_the_settings_say
 
 def test_where_all_are_alike_nobody_is_below_the_average() -> None:
     scores = np.full(3, 0.1, dtype=np.float32)
-    alike = Candidates(("c1",), np.array([3]), (), scores)
+    alike = Candidates(("c1",), np.array([3]), (), scores, scores)
     average = float(scores.mean(dtype=np.float64)) * (1 + 1e-6)
     assert alike.at_least(average, np.arange(3)).tolist() == [0, 1, 2]
 

@@ -131,7 +131,8 @@ def plan_of(told: Sequence[str]) -> list[int]:
 
 
 def ask(release_id: str, artist: str = "ana", offset: int = 0) -> Asked:
-    return Asked(Release(release_id=release_id, artist_ids=[artist]), "0", offset, time.time())
+    published_at = time.time() - 0.01  # Kafka's times are whole milliseconds
+    return Asked(Release(release_id=release_id, artist_ids=[artist]), "0", offset, published_at)
 
 
 @pytest.fixture

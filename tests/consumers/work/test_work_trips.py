@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from redis.asyncio import Redis
 from redis.asyncio.connection import Connection, ConnectionPool
 
+from consumers.work.click_habits import ClickHabits
 from consumers.work.emitter import Emitter
 from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
@@ -20,6 +21,7 @@ from models.control import Groups
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
+from stream.stores.ctr_models import CtrModels
 from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
 from stream.stores.releases import Asked, Releases
@@ -109,12 +111,19 @@ async def answer(
     await asyncio.to_thread(place, topics, MEMBERS, MODEL)
     await Catalogue(client).put([Song(song_id="s", artist_ids=["a2"], genres=["x", "y"], label="l")])
     listeners = Listeners(client)
-    member_cache = MemberCache(listeners, Cohorts(client, listeners))
+    member_cache = MemberCache(listeners, Cohorts(client, listeners), Told(client))
     for _ in range(len(MODEL.cohort_ids)):
         await member_cache.refresh(MODEL)
     releases, caps = Releases(client, 3600), getattr(request, "param", Caps())
     gate = Gate(Told(client, caps), Groups(control=0.1), caps)
-    planner = Planner(member_cache, Catalogue(client), opted_out, 2500, gate)
+    planner = Planner(
+        member_cache,
+        Catalogue(client),
+        opted_out,
+        2500,
+        gate,
+        ClickHabits(Cohorts(client, listeners), CtrModels(client)),
+    )
     async with AIOKafkaProducer(bootstrap_servers=topics.kafka) as producer:
         page = FirstPage(producer, trips)
         emitter = Emitter(topics.kafka, releases, planner, Model(), page, "w1")  # type: ignore[arg-type]

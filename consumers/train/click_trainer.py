@@ -1,0 +1,135 @@
+"""Learns who clicks, a release at a time, and publishes it for the workers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+import numpy as np
+
+from models.ctr import CtrModel
+from models.ctr_judge import CtrJudge
+from models.ctr_learner import CtrLearner
+from stream.errors import SnapshotUnusable
+from stream.retry import Clock, Retry
+from stream.stores.ctr_models import CtrModels, Learned
+from stream.stores.decisions import Decisions
+from stream.stores.heartbeats import Heartbeat
+
+__all__ = ["ClickTrainer"]
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+REMEMBERED = 1000  # releases of which it is known that they were learned from
+
+
+class ClickTrainer:
+    """Learns a release when most who will click have clicked, and corrects it for those who clicked later.
+
+    Who has not clicked by then is learned as not clicking; `models.ctr_learner.CtrLearner.correct` makes good
+    for late clicks. What is learned and what it was learned from are written in one step: a release that is
+    met again after a crash is passed over.
+
+    Parameters
+    ----------
+    late_after
+        Seconds after a release was first learned from until it is corrected, and its decisions forgotten.
+    """
+
+    def __init__(
+        self,
+        decisions: Decisions,
+        models: CtrModels,
+        heartbeat: Heartbeat,
+        retry: Retry,
+        late_after: float,
+        clock: Clock = time.time,
+    ) -> None:
+        self._decisions = decisions
+        self._models = models
+        self._heartbeat = heartbeat
+        self._retry = retry
+        self._late_after = late_after
+        self._clock = clock
+        self._learner, self._releases = CtrLearner(), dict[str, tuple[int, list[str]]]()
+        self._judge = CtrJudge()
+        self._version, self._unsettled = 0, ""
+
+    async def run(self) -> None:
+        """Learn whatever is due, until the process is to end."""
+        self.go_on(await self._retry("loading what was learned of clicks", self._kept))
+        await self._retry.every(LOOK_SECONDS, "learning who clicks", self.step)
+
+    async def step(self) -> None:
+        """Learn the releases that are due; where Redis fails in between, the next step goes on from there."""
+        if self._unsettled:
+            await self._settle(self._unsettled)
+        for name in await self._decisions.due(self._clock()):
+            await self._learn(name)
+            await self._settle(name)
+
+    def go_on(self, kept: Learned) -> None:
+        """Go on from what was learned before."""
+        self._learner, self._releases = CtrLearner(kept.model), dict(kept.releases)
+        self._version, self._unsettled = kept.model.version, ""
+
+    async def _kept(self) -> Learned:
+        try:
+            return await self._models.learned()
+        except SnapshotUnusable as error:
+            logger.error("%s: learning who clicks from the beginning", error)
+            return Learned()
+
+    async def _learn(self, name: str) -> None:
+        times, before = self._releases.get(name, (0, []))
+        if times > 1:
+            return
+        outcome = await self._decisions.outcome(name)
+        clicked = [user for user, did in zip(outcome.user_ids, outcome.clicked, strict=True) if did]
+        if times == 0:
+            judges = self._judge.holds_out(outcome.user_ids, self._learner.examples)
+            apart, taught = outcome.sent & judges, outcome.sent & ~judges
+            self._judge.see(outcome.features[apart], outcome.clicked[apart])
+            await asyncio.to_thread(self._learner.learn, outcome.features[taught], outcome.clicked[taught])
+            self._heartbeat.add("notifications learned", int(taught.sum()))
+            self._releases[name] = 1, clicked
+        else:
+            late = np.isin(outcome.user_ids, list(set(clicked) - set(before))) & outcome.sent
+            late &= ~self._judge.holds_out(outcome.user_ids, self._learner.examples)
+            if late.any():
+                await asyncio.to_thread(self._learner.correct, outcome.features[late])
+            self._heartbeat.add("late clicks learned", int(late.sum()))
+            self._releases[name] = 2, []
+        self._version += 1
+        self._unsettled = name
+        while len(self._releases) > REMEMBERED:
+            del self._releases[next(iter(self._releases))]
+
+    async def _settle(self, name: str) -> None:
+        """Write what was learned, let it serve, and say when the release is to be learned from again."""
+        model = self._learner.model(self._version, self._clock())
+        await self._models.keep(Learned(model, self._releases))
+        await self._publish(model)
+        if self._releases[name][0] == 1:
+            await self._decisions.learn_again(name, self._clock() + self._late_after)
+        else:
+            await self._decisions.drop(name)
+        self._unsettled = ""
+
+    async def _publish(self, model: CtrModel) -> None:
+        """Let what is learned serve, unless it predicts worse than what does."""
+        self._heartbeat.gauges.update({f"ctr {name}": value for name, value in model.validation.items()})
+        try:
+            served = await self._models.load(await self._models.current())
+        except SnapshotUnusable as error:
+            logger.error("%s. %s", error, error.hint)
+            served = CtrModel()
+        if self._judge.is_worse(model, than=served):
+            self._heartbeat.add("ctr refused")
+            logger.warning(
+                "who clicks is predicted worse than by CTR model %d, which goes on", served.version
+            )
+        else:
+            await self._models.publish(model)

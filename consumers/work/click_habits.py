@@ -1,0 +1,114 @@
+"""Who clicks, as a worker has it in memory: the CTR model, and the click-through rates of cohorts."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from consumers.work.draft import Candidates
+from models.audience import Target, play_rates
+from models.click_rate import COHORT_PRIOR, LISTENER_PRIOR, MIN_SENT, shrunk_rate
+from models.ctr import CtrModel, features
+from models.model import Model
+from stream.errors import SnapshotUnusable
+from stream.stores.cohorts import Cohorts
+from stream.stores.ctr_models import CtrModels
+from stream.stores.feedback import FADING
+from stream.stores.told import LATELY
+from stream.wire.events import Release
+
+__all__ = ["ClickHabits"]
+
+logger = logging.getLogger(__name__)
+
+Ints = npt.NDArray[np.int64]
+Singles = npt.NDArray[np.float32]
+
+UNTOLD_CTR = 0.05  # assumed of all listeners, for as much as MIN_SENT notifications
+HOUR = 3600.0
+SENT, CLICKED, DAY, WEEK, LAST = (LATELY.index(name) for name in ("sent", "clicked", "day", "week", "last"))
+
+
+class ClickHabits:
+    """Follows what is learned of clicks, and says what is known of listeners when a release comes.
+
+    Attributes
+    ----------
+    model
+        The CTR model that serves; of version 0 while nothing is learned.
+    ctr
+        The click-through rate of all listeners.
+    """
+
+    def __init__(self, cohorts: Cohorts, ctr_models: CtrModels) -> None:
+        self._cohorts = cohorts
+        self._ctr_models = ctr_models
+        self.model = CtrModel()
+        self.ctr = UNTOLD_CTR
+        self._by_cohort: Mapping[str, float] = {}
+        self._unusable = 0
+
+    async def refresh(self, cohort_ids: Sequence[str]) -> None:
+        """Read the model again where another serves, and the click-through rates of cohorts."""
+        version = await self._ctr_models.current()
+        if version not in (self.model.version, self._unusable):
+            try:
+                self.model = await self._ctr_models.load(version)
+            except SnapshotUnusable as error:
+                self._unusable = version
+                logger.error("%s. %s", error, error.hint)
+        abouts = await self._cohorts.about_each(cohort_ids)
+        stored = np.array(
+            [[float(about.get(f"{kind}_fading", 0.0)) for kind in ("sent", "clicked")] for about in abouts]
+        ).reshape(-1, 2)
+        sent, clicked = FADING.read(stored, time.time()).T
+        self.ctr = float(shrunk_rate(clicked.sum(), sent.sum(), UNTOLD_CTR, MIN_SENT))
+        rates = shrunk_rate(clicked, sent, self.ctr, COHORT_PRIOR)
+        self._by_cohort = dict(zip(cohort_ids, rates.tolist(), strict=True))
+
+    def known(
+        self,
+        release: Release,
+        target: Target,
+        model: Model,
+        candidates: Candidates,
+        artists: Ints,
+        rows: Ints,
+        now: float,
+    ) -> Singles:
+        """Return what is known of some candidates for a release, shape (n, d), `models.ctr.features`.
+
+        Parameters
+        ----------
+        artists
+            The release's artists, numbers in `MemberCache.artists`.
+        rows
+            Shape (n,), which candidates.
+        now
+            Unix seconds.
+        """
+        cohort_ctr = np.array([self._by_cohort.get(cohort, self.ctr) for cohort in candidates.cohorts])
+        at = candidates.cohort_rows(rows)
+        told = candidates.gather("told", rows).astype(np.float64)
+        sent, clicked = FADING.read(told[:, [SENT, CLICKED]], now).T
+        when = time.gmtime(now)
+        return features(
+            play_rate=play_rates(model, target, candidates.scores[rows]),
+            plays_artist=candidates.play(artists, rows),
+            activity=candidates.gather("strengths", rows) - model.strength,
+            ctr=self.ctr,
+            cohort_ctr=cohort_ctr[at],
+            listener_ctr=shrunk_rate(clicked, sent, cohort_ctr[at], LISTENER_PRIOR),
+            listener_sent=sent,
+            sent_day=told[:, DAY],
+            sent_week=told[:, WEEK],
+            hours_since_sent=np.where(told[:, LAST] > 0, (now - told[:, LAST]) / HOUR, np.inf),
+            local_hour=when.tm_hour + when.tm_min / 60.0,
+            weekday=when.tm_wday,
+            release_age_hours=(now - release.ts) / HOUR if release.ts else 0.0,
+            artist_listeners=float(model.heard_by(model.known(release.artist_ids)).sum()),
+        )

@@ -1,0 +1,80 @@
+"""Whether what was learned of clicks predicts worse than what serves, by listeners not learned from."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import xlog1py, xlogy
+
+from models.control import Groups
+from models.ctr import CtrModel
+
+__all__ = ["CtrJudge"]
+
+Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
+
+JUDGES = Groups("who judges CTR models", holdout=1 / 20)
+HOLDOUT_FROM = 2000  # examples learned: of fewer everybody is learned from
+REMEMBERED = 100  # releases
+ENOUGH = 200  # examples to judge by
+DOUBT = 2.0  # standard errors by which a model must be worse to be called worse
+
+
+class CtrJudge:
+    """Remembers what listeners did who are not learned from, of the last `REMEMBERED` releases.
+
+    A model is judged by examples that neither it nor another has seen: a model that serves has learned all
+    that came before it, and would look better on that than it is.
+
+    Examples
+    --------
+    >>> from models.ctr import features
+    >>> judge, rows = CtrJudge(), features(play_rate=np.repeat([0.02, 0.5], 400))
+    >>> judge.see(rows, np.arange(800) >= 600)
+    >>> guesses = CtrModel(coefficients=-2 * np.eye(15)[1])
+    >>> judge.is_worse(guesses, than=CtrModel()), judge.is_worse(CtrModel(), than=guesses)
+    (True, False)
+    """
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[Singles, Flags]] = deque(maxlen=REMEMBERED)
+
+    @staticmethod
+    def holds_out(user_ids: Sequence[str], examples: int) -> Flags:
+        """Say which listeners judge, shape (n,), once so many examples are learned; the same ones always."""
+        if examples < HOLDOUT_FROM:
+            return np.zeros(len(user_ids), dtype=bool)
+        return np.array([JUDGES.of("", user) != "" for user in user_ids], dtype=bool)
+
+    def see(self, rows: Singles, clicked: Flags) -> None:
+        """Remember what listeners did who are not learned from.
+
+        Parameters
+        ----------
+        rows
+            Shape (n, d), `models.ctr.features`.
+        clicked
+            Shape (n,).
+        """
+        if len(rows):
+            self._seen.append((rows, clicked))
+
+    def is_worse(self, candidate: CtrModel, than: CtrModel) -> bool:
+        """Say whether a model predicts worse than another, by mean log loss and beyond doubt."""
+        if sum(len(clicked) for _, clicked in self._seen) < ENOUGH:
+            return False
+        rows = np.concatenate([rows for rows, _ in self._seen])
+        clicked = np.concatenate([clicked for _, clicked in self._seen]).astype(np.float64)
+        excess = _losses(candidate.predict(rows), clicked) - _losses(than.predict(rows), clicked)
+        error = float(excess.std()) / np.sqrt(len(excess))
+        return bool(excess.mean() > DOUBT * error)
+
+
+def _losses(p: Floats, y: Floats) -> Floats:
+    losses: Floats = -(xlogy(y, p) + xlog1py(1.0 - y, -p))
+    return losses

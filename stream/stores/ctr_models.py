@@ -1,0 +1,117 @@
+"""Models of who clicks, in Redis: the last ten, which of them serves, and what the trainer goes on from."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from models.ctr import CtrModel
+from stream.connect import AnyRedis
+from stream.errors import SnapshotDamaged, UnknownSnapshot
+from stream.stores import keys
+
+__all__ = ["KEPT", "CtrModels", "Learned"]
+
+KEPT = 10
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What the trainer goes on from: written in one step with what it was learned from.
+
+    Attributes
+    ----------
+    model
+        With all that is learned so far, also where an older one serves.
+    releases
+        Release -> how often it was learned from (1, 2), and who of it was learned as having clicked.
+    """
+
+    model: CtrModel = field(default_factory=CtrModel)
+    releases: Mapping[str, tuple[int, list[str]]] = field(default_factory=dict)
+
+
+class CtrModels:
+    """The store of CTR models."""
+
+    def __init__(self, redis: AnyRedis) -> None:
+        self._redis = redis
+
+    async def current(self) -> int:
+        """Return the version that serves; 0 while none does."""
+        return int(await self._redis.get(keys.CTR_MODEL_CURRENT) or 0)
+
+    async def load(self, version: int) -> CtrModel:
+        """Return a version.
+
+        Raises
+        ------
+        SnapshotUnusable
+            Where it cannot be used, or is not there.
+        """
+        if version == 0:
+            return CtrModel()
+        packed = await self._redis.hget(keys.CTR_MODELS, str(version))
+        if packed is None:
+            raise UnknownSnapshot(
+                f"there is no CTR model {version} (the last {KEPT} are kept)",
+                hint="`refrain model clicks` lists them.",
+            )
+        return _unpacked(packed, f"CTR model {version}")[0]
+
+    async def versions(self) -> list[int]:
+        """Return the versions that are kept, the newest first."""
+        return sorted((int(version) for version in await self._redis.hkeys(keys.CTR_MODELS)), reverse=True)
+
+    async def publish(self, model: CtrModel) -> None:
+        """Keep a version and let it serve; drop the oldest beyond `KEPT`."""
+        await self._redis.hset(keys.CTR_MODELS, str(model.version), _packed(model, {}))
+        await self._redis.set(keys.CTR_MODEL_CURRENT, model.version)
+        for old in (await self.versions())[KEPT:]:
+            await self._redis.hdel(keys.CTR_MODELS, str(old))
+
+    async def use(self, version: int) -> None:
+        """Let a version that is kept serve, until the trainer publishes the next."""
+        await self._redis.set(keys.CTR_MODEL_CURRENT, version)
+
+    async def learned(self) -> Learned:
+        """Return what the trainer goes on from.
+
+        Raises
+        ------
+        SnapshotDamaged
+            Where it cannot be read.
+        """
+        packed = await self._redis.get(keys.CTR_LEARNED)
+        if packed is None:
+            return Learned()
+        model, releases = _unpacked(packed, "what was learned of clicks")
+        return Learned(model, {name: (times, users) for name, (times, users) in releases.items()})
+
+    async def keep(self, learned: Learned) -> None:
+        """Write what the trainer goes on from."""
+        releases = {name: list(entry) for name, entry in learned.releases.items()}
+        await self._redis.set(keys.CTR_LEARNED, _packed(learned.model, releases))
+
+
+def _packed(model: CtrModel, releases: Mapping[str, Any]) -> bytes:
+    header, arrays = model.to_arrays()
+    buffer = io.BytesIO()
+    text = json.dumps({**header, "releases": dict(releases)}, ensure_ascii=False)
+    np.savez(buffer, allow_pickle=False, header=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)
+    return buffer.getvalue()
+
+
+def _unpacked(packed: bytes, where: str) -> tuple[CtrModel, dict[str, Any]]:
+    try:
+        with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        header = json.loads(arrays.pop("header").tobytes())
+        return CtrModel.from_arrays(header, arrays), header.get("releases", {})
+    except (ValueError, KeyError, OSError) as error:
+        raise SnapshotDamaged(f"{where} cannot be read ({error})") from error

@@ -1,0 +1,123 @@
+"""Who was told of a release and what was known of them then, until it is learned who clicked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgpack
+import numpy as np
+import numpy.typing as npt
+
+from stream.connect import AnyRedis
+from stream.stores import keys
+from stream.stores.scripts import Call
+
+__all__ = ["Decisions", "Outcome", "note"]
+
+Halves = npt.NDArray[np.float16]
+Singles = npt.NDArray[np.float32]
+
+SCAN = 1000
+
+
+def note(
+    release_id: str, page: int, user_ids: Sequence[str], features: Singles, learn_at: float
+) -> list[Call]:
+    """Return the calls that note a page's decisions; they may be repeated.
+
+    Parameters
+    ----------
+    features
+        Shape (n, d), what was known of each listener (`models.ctr.features`).
+    learn_at
+        When it is to be learned who clicked, in Unix seconds.
+    """
+    packed = msgpack.packb([list(user_ids), features.astype(np.float16).tobytes()])
+    return [
+        Call("HSET", [keys.release_decisions(release_id)], [page, packed]),
+        Call("ZADD", [keys.RELEASES_TO_LEARN], ["NX", learn_at, release_id]),
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """The decisions of a release, and what came of them.
+
+    Attributes
+    ----------
+    user_ids
+        n listeners.
+    features
+        Shape (n, d), what was known of each.
+    sent, clicked
+        Shape (n,).
+    """
+
+    user_ids: tuple[str, ...]
+    features: Singles
+    sent: npt.NDArray[np.bool_]
+    clicked: npt.NDArray[np.bool_]
+
+
+class Decisions:
+    """The store of decisions that are to be learned from.
+
+    A release is learned from twice: when most who will click have, and once more for those who clicked later.
+    Its decisions are gone after that.
+    """
+
+    def __init__(self, redis: AnyRedis) -> None:
+        self._redis = redis
+
+    async def due(self, now: float) -> list[str]:
+        """Return the releases that are to be learned from by a time (Unix seconds), the earliest first."""
+        found = await self._redis.zrangebyscore(keys.RELEASES_TO_LEARN, "-inf", now)
+        return [name.decode() for name in found]
+
+    async def outcome(self, release_id: str) -> Outcome:
+        """Return its decisions, and what is reported of them."""
+        users: list[str] = []
+        parts: list[Halves] = []
+        pages = await self._redis.hgetall(keys.release_decisions(release_id))
+        for _, packed in sorted(pages.items(), key=lambda entry: int(entry[0])):
+            some, features = msgpack.unpackb(packed)
+            users += some
+            parts.append(np.frombuffer(features, dtype=np.float16).reshape(len(some), -1))
+        seen = await self._seen(release_id)
+        reports_sent = any(seen.get((user, "sent"), "").startswith(tuple("0123456789")) for user in users)
+        kinds = {kind: np.array([(user, kind) in seen for user in users], dtype=bool) for kind in KINDS}
+        # Of a notifier that reports only what is clicked everybody was sent the page, as far as we know.
+        sent = kinds["sent"] if reports_sent else ~kinds["not_sent"]
+        features = np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float16)
+        return Outcome(tuple(users), features.astype(np.float32), sent, kinds["clicked"])
+
+    async def _seen(self, release_id: str) -> Mapping[tuple[str, str], str]:
+        """Return what is reported: (listener, kind) -> place; "!" before it where it only follows."""
+        found: dict[tuple[str, str], str] = {}
+        async for field, place in self._redis.hscan_iter(keys.release_seen(release_id), count=SCAN):
+            user, _, kind = field.decode().rpartition("}")
+            if kind in KINDS:
+                found[user, kind] = place.decode()
+        return found
+
+    async def learn_again(self, release_id: str, at: float) -> None:
+        """Have a release learned from once more at a time (Unix seconds)."""
+        await self._redis.zadd(keys.RELEASES_TO_LEARN, {release_id: at})
+
+    async def drop(self, release_id: str) -> None:
+        """Forget a release's decisions: all is learned."""
+        await self._redis.delete(keys.release_decisions(release_id))
+        await self._redis.zrem(keys.RELEASES_TO_LEARN, release_id)
+
+    async def forget(self, user_id: str) -> None:
+        """Erase what was known of a listener from all decisions: their places are nobody's."""
+        async for key in self._redis.scan_iter(match=keys.release_decisions("*"), count=SCAN):
+            for page, packed in (await self._redis.hgetall(key)).items():
+                users, features = msgpack.unpackb(packed)
+                if user_id in users:
+                    users = ["" if user == user_id else user for user in users]
+                    await self._redis.hset(key, page, msgpack.packb([users, features]))
+
+
+KINDS = ("sent", "not_sent", "clicked")

@@ -1,0 +1,186 @@
+"""What a trainer learns of clicks, from decisions and feedback in Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from consumers.train.click_trainer import ClickTrainer
+from models.ctr import CtrModel, features
+from stream.connect import AnyRedis, open_redis
+from stream.retry import Retry
+from stream.settings import Settings
+from stream.stores import keys
+from stream.stores.ctr_models import CtrModels, Learned
+from stream.stores.decisions import Decisions
+from stream.stores.feedback import FeedbackCounts, Heard
+from stream.stores.heartbeats import Heartbeat
+from stream.stores.opted_out import OptedOut
+from stream.stores.releases import Asked, Releases
+from stream.stores.told import Told
+from stream.wire.events import Feedback, Page, Release, encode
+
+NOW, HOUR, DAY = 1_700_000_000.0, 3600.0, 86_400.0
+USERS = [f"u{n}" for n in range(900)]
+EAGER = np.arange(900) % 3 == 0
+
+
+@dataclass
+class Desk:
+    """Releases are told, feedback counts, and a trainer learns, all by a clock that the test sets."""
+
+    redis: AnyRedis
+    now: float = NOW
+
+    def __post_init__(self) -> None:
+        self.decisions, self.models = Decisions(self.redis), CtrModels(self.redis)
+        self._releases = Releases(self.redis, 10 * DAY)
+        counts = FeedbackCounts(self.redis, 10 * DAY, OptedOut(self.redis), Told(self.redis))
+        self._counts, self._offset = counts, 0
+        self.trainer = self.another()
+
+    def another(self) -> ClickTrainer:
+        heartbeat, retry = Heartbeat(self.redis, "train"), Retry(asyncio.Event())
+        return ClickTrainer(self.decisions, self.models, heartbeat, retry, DAY, lambda: self.now)
+
+    async def tell(self, name: str) -> None:
+        """Tell everybody, of whom a third are known to like notifications."""
+        page = Page(
+            release_id=name,
+            page=0,
+            user_ids=USERS,
+            cohort_ids=["c1"] * len(USERS),
+            scores=[0.5] * len(USERS),
+            model_version=1,
+            emitted_at=self.now,
+        )
+        known = features(play_rate=0.1, sent_day=EAGER)
+        about: dict[str, Any] = {"planned_at": self.now, "reason": "done"}
+        asked = Asked(Release(release_id=name, artist_ids=["a"]), "0", 0, None)
+        await self._releases.claim(asked, "w", self.now, 60.0)
+        assert await self._releases.fix_page(page, encode(page), "w", about, {}, known)
+
+    async def report(self, name: str, kind: str, users: list[str]) -> None:
+        heard = [
+            Heard(Feedback(release_id=name, user_id=user, kind=kind, ts=self.now), "0", self._offset + at)
+            for at, user in enumerate(users)
+        ]
+        self._offset += len(users)
+        await self._counts.count(heard)
+
+    async def learn(self, after: float) -> CtrModel:
+        """Let time pass, and what is due be learned; return what serves."""
+        self.now += after
+        await self.trainer.step()
+        return await self.models.load(await self.models.current())
+
+
+@pytest.fixture
+async def desk(settings: Settings) -> AsyncIterator[Desk]:
+    redis = await open_redis(settings)
+    yield Desk(redis)
+    await redis.aclose()
+
+
+EAGER_USERS = [user for user, eager in zip(USERS, EAGER.tolist(), strict=True) if eager]
+
+
+def rates(model: CtrModel) -> list[float]:
+    """The predicted CTR of those who like notifications, and of the others."""
+    return model.predict(features(play_rate=0.1, sent_day=[1, 0])).tolist()
+
+
+async def told(desk: Desk, name: str = "r1") -> None:
+    await desk.tell(name)
+    await desk.report(name, "sent", USERS)
+    await desk.report(name, "clicked", EAGER_USERS[:150])
+
+
+async def test_nothing_is_learned_before_the_time_is_up(desk: Desk) -> None:
+    await told(desk)
+    assert (await desk.learn(HOUR - 1)).version == 0
+
+
+async def test_who_clicked_is_learned_when_the_time_is_up(desk: Desk) -> None:
+    await told(desk)
+    model = await desk.learn(HOUR)
+    assert (model.version, model.examples, model.clicks) == (1, 900, 150)
+    eager, others = rates(model)
+    assert eager > 0.3
+    assert others < 0.1
+
+
+async def test_a_release_is_learned_once(desk: Desk) -> None:
+    await told(desk)
+    first = await desk.learn(HOUR)
+    again = await desk.learn(HOUR)
+    assert (again.version, again.examples) == (first.version, 900)
+
+
+async def test_a_trainer_that_comes_after_a_crash_goes_on_and_learns_nothing_twice(desk: Desk) -> None:
+    await told(desk)
+    first = await desk.learn(HOUR)
+    await desk.redis.zadd(keys.RELEASES_TO_LEARN, {"r1": NOW})  # it died before it said when it is due again
+    await told(desk, "r2")
+    desk.trainer = desk.another()
+    kept = await desk.models.learned()
+    desk.trainer.go_on(kept)
+    model = await desk.learn(HOUR)
+    assert (model.examples, model.clicks) == (2 * first.examples, 2 * first.clicks)
+
+
+async def test_late_clicks_correct_what_was_learned(desk: Desk) -> None:
+    await told(desk)
+    early = await desk.learn(HOUR)
+    await desk.report("r1", "clicked", EAGER_USERS[150:250])
+    late = await desk.learn(DAY)
+    assert (late.examples, late.clicks) == (900, 250)
+    assert rates(late)[0] > rates(early)[0]
+    assert not await desk.redis.exists(keys.release_decisions("r1"))
+    assert await desk.decisions.due(desk.now + 10 * DAY) == []
+
+
+async def test_who_was_not_sent_it_is_no_example(desk: Desk) -> None:
+    await desk.tell("r1")
+    await desk.report("r1", "sent", USERS[:600])
+    await desk.report("r1", "not_sent", USERS[600:700])
+    assert (await desk.learn(HOUR)).examples == 600
+
+
+async def test_of_a_notifier_that_reports_clicks_only_all_on_the_page_are_examples(desk: Desk) -> None:
+    await desk.tell("r1")
+    await desk.report("r1", "clicked", EAGER_USERS)
+    model = await desk.learn(HOUR)
+    assert (model.examples, model.clicks) == (900, 300)
+
+
+async def test_what_predicts_worse_is_not_published_and_is_learned_on(desk: Desk) -> None:
+    for n in range(12):
+        await told(desk, f"good {n}")
+        good = await desk.learn(HOUR)
+    known = (await desk.models.learned()).model
+    wrong = replace(known, coefficients=-known.coefficients, precision=1e4 * known.precision)
+    desk.trainer.go_on(Learned(wrong))
+    await told(desk, "another")
+    assert (await desk.learn(HOUR)).version == good.version
+    assert (await desk.models.learned()).model.examples > known.examples
+
+
+async def test_of_all_versions_the_last_ten_are_kept(desk: Desk) -> None:
+    for n in range(12):
+        await told(desk, f"r{n}")
+        await desk.learn(HOUR)
+    assert await desk.models.versions() == list(range(12, 2, -1))
+
+
+async def test_a_listener_who_is_forgotten_is_in_no_decision(desk: Desk) -> None:
+    await told(desk)
+    await desk.decisions.forget("u0")
+    outcome = await desk.decisions.outcome("r1")
+    assert ("u0" in outcome.user_ids, len(outcome.user_ids)) == (False, 900)
+    assert not outcome.clicked[0]
