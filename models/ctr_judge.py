@@ -21,7 +21,7 @@ Flags = npt.NDArray[np.bool_]
 JUDGES = Groups("who judges CTR models", holdout=1 / 20)
 HOLDOUT_FROM = 2000  # examples learned: of fewer everybody is learned from
 REMEMBERED = 100  # releases
-ENOUGH = 200  # examples to judge by
+ENOUGH = 30  # listeners to judge by
 DOUBT = 2.0  # standard errors by which a model must be worse to be called worse
 
 
@@ -29,20 +29,21 @@ class CtrJudge:
     """Remembers what listeners did who are not learned from, of the last `REMEMBERED` releases.
 
     A model is judged by examples that neither it nor another has seen: a model that serves has learned all
-    that came before it, and would look better on that than it is.
+    that came before it, and would look better on that than it is. A listener who is told often clicks in much
+    the same way each time, so listeners are independent of each other, and their notifications are not.
 
     Examples
     --------
     >>> from models.ctr import features
     >>> judge, rows = CtrJudge(), features(play_rate=np.repeat([0.02, 0.5], 400))
-    >>> judge.see(rows, np.arange(800) >= 600)
-    >>> guesses = CtrModel(coefficients=-2 * np.eye(15)[1])
+    >>> judge.see([f"u{n}" for n in range(800)], rows, np.arange(800) >= 600)
+    >>> guesses = CtrModel(coefficients=-2 * np.eye(1 + rows.shape[1])[1])
     >>> judge.is_worse(guesses, than=CtrModel()), judge.is_worse(CtrModel(), than=guesses)
     (True, False)
     """
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[Singles, Flags]] = deque(maxlen=REMEMBERED)
+        self._seen: deque[tuple[Sequence[str], Singles, Flags]] = deque(maxlen=REMEMBERED)
 
     @staticmethod
     def holds_out(user_ids: Sequence[str], examples: int) -> Flags:
@@ -51,28 +52,33 @@ class CtrJudge:
             return np.zeros(len(user_ids), dtype=bool)
         return np.array([JUDGES.of("", user) != "" for user in user_ids], dtype=bool)
 
-    def see(self, rows: Singles, clicked: Flags) -> None:
+    def see(self, user_ids: Sequence[str], rows: Singles, clicked: Flags) -> None:
         """Remember what listeners did who are not learned from.
 
         Parameters
         ----------
+        user_ids
+            n listeners.
         rows
             Shape (n, d), `models.ctr.features`.
         clicked
             Shape (n,).
         """
         if len(rows):
-            self._seen.append((rows, clicked))
+            self._seen.append((user_ids, rows, clicked))
 
     def is_worse(self, candidate: CtrModel, than: CtrModel) -> bool:
-        """Say whether a model predicts worse than another, by mean log loss and beyond doubt."""
-        if sum(len(clicked) for _, clicked in self._seen) < ENOUGH:
+        """Say whether a model predicts worse than another: more log loss a listener, beyond doubt."""
+        users = [user for users, _, _ in self._seen for user in users]
+        _, listener = np.unique(np.array(users, dtype=str), return_inverse=True)
+        if listener.max(initial=-1) + 1 < ENOUGH:
             return False
-        rows = np.concatenate([rows for rows, _ in self._seen])
-        clicked = np.concatenate([clicked for _, clicked in self._seen]).astype(np.float64)
+        rows = np.concatenate([rows for _, rows, _ in self._seen])
+        clicked = np.concatenate([clicked for _, _, clicked in self._seen]).astype(np.float64)
         excess = _losses(candidate.predict(rows), clicked) - _losses(than.predict(rows), clicked)
-        error = float(excess.std()) / np.sqrt(len(excess))
-        return bool(excess.mean() > DOUBT * error)
+        by_listener = np.bincount(listener, excess)
+        error = float(by_listener.std()) / np.sqrt(len(by_listener))
+        return bool(by_listener.mean() > DOUBT * error)
 
 
 def _losses(p: Floats, y: Floats) -> Floats:

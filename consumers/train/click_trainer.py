@@ -91,7 +91,8 @@ class ClickTrainer:
         if times == 0:
             judges = self._judge.holds_out(outcome.user_ids, self._learner.examples)
             apart, taught = outcome.sent & judges, outcome.sent & ~judges
-            self._judge.see(outcome.features[apart], outcome.clicked[apart])
+            judging = [user for user, judge in zip(outcome.user_ids, apart.tolist(), strict=True) if judge]
+            self._judge.see(judging, outcome.features[apart], outcome.clicked[apart])
             await asyncio.to_thread(self._learner.learn, outcome.features[taught], outcome.clicked[taught])
             self._heartbeat.add("notifications learned", int(taught.sum()))
             self._releases[name] = 1, clicked
