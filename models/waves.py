@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.audience import best_rows
+
 __all__ = ["FIRST_SHARE", "Cohorts", "choose", "exploit", "explore", "wave_size"]
 
 Floats = npt.NDArray[np.float64]
@@ -97,7 +99,7 @@ class Cohorts:
             Shape (k,), of each cohort so far: notifications whose outcome is known, how many were clicked,
             and the sum of what was predicted for them.
         """
-        best = np.argsort(-ctr, kind="stable")[:places]
+        best = best_rows(ctr, places)
         k = int(cohort.max(initial=-1)) + 1
         n, c, e = (np.zeros(max(k, np.size(sent))) + np.asarray(x, float) for x in (sent, clicked, expected))
         k = len(n)
@@ -185,7 +187,7 @@ def exploit(ctr: Floats, cohort: Ints, posterior: Cohorts, places: int, min_ctr:
     [0.0, 0.0, 1.0, 1.0]
     """
     updated = np.minimum(ctr * posterior.factor[cohort], 1.0)
-    best = np.argsort(-updated, kind="stable")[:places]
+    best = best_rows(updated, places)
     chosen = np.zeros(len(ctr))
     chosen[best[updated[best] >= min_ctr]] = 1.0
     return chosen
