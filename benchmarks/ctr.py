@@ -42,6 +42,7 @@ LISTENERS, ARTISTS, SCENES = 100_000, 400, 20
 RELEASES, SHARE = 200, 0.05
 SAMPLE, COHORTS, DIMS = 20_000, 48, 32
 WINDOW = DAY  # after which a notification that is not clicked is learned as not clicked
+PUBLISHED = DAY / 2  # from model to model
 WAVE = 2 * HOUR  # from wave to wave
 A_DAY, A_WEEK, GAP = 1, 3, 12 * HOUR  # caps: notifications of a listener, and seconds between two
 REMEMBERED = 8  # times of each listener's last notifications
@@ -280,7 +281,8 @@ class Learning(Policy):
                 self.events += int(known.sum()) + int(clicked.sum())
         self.waiting = [sent for sent in self.waiting if sent.at + 8 * DAY > now]
         self.seconds += time.process_time() - started
-        self.model = self.learner.model()
+        if now >= self.model.created_at + PUBLISHED:
+            self.model = self.learner.model(now=now)
 
     def _sent(
         self, number: int, release: Release, chosen: Ints, rows: npt.NDArray[np.float32], at: float

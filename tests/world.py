@@ -5,9 +5,9 @@ is commonly reported of push notifications (one to a dozen in a hundred clicked)
 more than it would see: plays, and feedback. What is assumed:
 
 **Tastes.** Artists belong to scenes of unequal size. A listener has a scene, and leans towards another. How
-much a listener likes an artist is 4 times the cosine of two vectors of 16 dimensions, plus a whim of their own
-for this one artist (standard deviation 0.5), which nothing but their plays of it tells. They play artists in
-proportion to exp(liking) times popularity; the number of plays is log-normal (median 20). Tastes do not
+much a listener likes an artist is 4 times the cosine of two vectors of 16 dimensions, plus a whim of their
+own for this one artist (standard deviation 0.5), which nothing but their plays of it tells. They play artists
+in proportion to exp(liking) times popularity; the number of plays is log-normal (median 20). Tastes do not
 change.
 
 **Clicks.** The log-odds that a notification is clicked are
