@@ -35,6 +35,7 @@ TYPICAL: Mapping[str, tuple[float, float]] = MappingProxyType(
         "weekend": (0.3, 0.45),
         "release_age": (0.2, 0.4),
         "artist_listeners": (6.0, 1.5),
+        "closeness": (0.4, 0.25),
     }
 )
 """Each feature's name -> about its mean and its standard deviation. They are fixed, in place of those of a
@@ -67,6 +68,7 @@ def features(
     weekday: npt.ArrayLike = 0,
     release_age_hours: npt.ArrayLike = 0.0,
     artist_listeners: npt.ArrayLike = 0.0,
+    closeness: npt.ArrayLike = 0.0,
 ) -> Singles:
     """Return what is known of listeners the moment a release is decided on, a row a listener.
 
@@ -100,16 +102,19 @@ def features(
         Hours since the release came out.
     artist_listeners
         How many listeners play the release's artists.
+    closeness
+        -1 to 1, the cosine of the listener's taste and the release: the play rate without activity and
+        neighbours.
 
     Returns
     -------
-    Shape (n, 14), columns `FEATURES`; exact enough in half precision to learn from.
+    Shape (n, 15), columns `FEATURES`; exact enough in half precision to learn from.
 
     Examples
     --------
     >>> rows = features(play_rate=[0.5, 0.01], local_hour=[18.0, 6.0], sent_day=[0, 3])
     >>> rows.shape
-    (2, 14)
+    (2, 15)
     >>> rows[:, FEATURES.index("hour_sin")].tolist()
     [-1.0, 1.0]
     """
@@ -131,6 +136,7 @@ def features(
         np.asarray(weekday) >= 5,  # noqa: PLR2004 - Saturday
         np.log1p(np.maximum(np.asarray(release_age_hours, dtype=np.float64), 0.0) / 24.0),
         np.log1p(artist_listeners),
+        closeness,
     )
     n = max(np.size(column) for column in columns)
     rows = np.empty((n, len(columns)), dtype=np.float32)

@@ -1,0 +1,438 @@
+"""How often notified listeners click, by policy, in a simulated world of 100,000 listeners and 200 releases.
+
+    python -m benchmarks.ctr --seeds 20 --jobs 2
+    python -m benchmarks.ctr --learners
+
+Each policy tells 5 % of the listeners of every release, two releases a day, in a world of its own that
+starts out the same (`tests/world.py`, which states what is assumed). What Refrain sees of tastes is what its
+own models make of simulated plays: artist vectors, cohorts, scores, play rates. The oracle knows how likely
+each listener is to click at that moment; it looks no further ahead, and keeps to the same caps where there
+are any. Prints the figures of each world as it ends (JSON), then their means with 95 % intervals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from river import facto, linear_model, optim, preprocessing
+from scipy.stats import rankdata
+
+from models import waves
+from models.affinity import ForwardDecay
+from models.audience import aim, best_rows, play_rates, score
+from models.click_rate import COHORT_PRIOR, HALF_LIFE, LISTENER_PRIOR, shrunk_rate
+from models.cohort_learner import CohortLearner
+from models.ctr import FEATURES, features
+from models.ctr_learner import CtrLearner
+from models.taste import log_length, taste, unit
+from tests.world import DAY, HOUR, LOST, START, Outcome, Release, World
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+LISTENERS, ARTISTS, SCENES = 100_000, 400, 20
+RELEASES, SHARE = 200, 0.05
+SAMPLE, COHORTS, DIMS = 20_000, 48, 32
+WINDOW = DAY  # after which a notification that is not clicked is learned as not clicked
+PUBLISHED = DAY / 2  # from model to model
+WAVE = 2 * HOUR  # from wave to wave
+A_DAY, A_WEEK, GAP = 1, 3, 12 * HOUR  # caps: notifications of a listener, and seconds between two
+REMEMBERED = 8  # times of each listener's last notifications
+CAPPED = "capped"
+
+POLICIES = (
+    "random",
+    "most active",
+    "taste alone",
+    "taste alone, capped",
+    "CTR",
+    "CTR, capped",
+    "CTR, capped, in waves",
+    "oracle",
+    "oracle, capped",
+)
+
+
+class Seen:
+    """What Refrain knows of the listeners of a world: learned from their plays."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self.world = world
+        self.names = [world.artist(at) for at in range(ARTISTS)]
+        plays = world.plays(seed)
+        learner = CohortLearner(n_cohorts=COHORTS, n_dims=DIMS, reservoir=SAMPLE, seed=seed)
+        for start in range(0, SAMPLE, 1000):
+            parts = [slice(*plays.indptr[row : row + 2]) for row in range(start, start + 1000)]
+            rows = [([self.names[at] for at in plays.indices[part]], plays.data[part]) for part in parts]
+            learner.learn_many(rows, range(start, start + 1000), clicks=1000, play_now=1.0)
+        self.model = learner.snapshot(version=1, now=START)
+        at = {name: column for column, name in enumerate(self.names)}
+        self.plays = plays[:, [at[name] for name in self.model.artists]]
+        raw = taste(self.plays, self.model.factors)
+        self.tastes, self.strengths = unit(raw).astype(np.float32), log_length(raw).astype(np.float32)
+        self.cohort = self.model.assign(raw)
+        self.held = self.plays.tocsc()
+
+    def release(self, release: Release) -> Seeing:
+        """Score listeners for a release, as a worker does."""
+        target = aim(self.model, [self.names[release.artist]])
+        added = self.plays[:, target.beside] @ target.adds if len(target.beside) else 0.0
+        closeness = self.tastes @ target.vector.astype(np.float32)
+        scores = score(self.model, closeness, self.strengths, added)
+        row = self.model.index[self.names[release.artist]]
+        players = self.held.indices[self.held.indptr[row] : self.held.indptr[row + 1]]
+        plays_artist = np.zeros(len(scores), dtype=np.bool_)
+        plays_artist[players] = True
+        return Seeing(scores, closeness, play_rates(self.model, target, scores), plays_artist)
+
+
+@dataclass(frozen=True, eq=False)
+class Seeing:
+    """What Refrain knows of listeners and one release."""
+
+    scores: npt.NDArray[np.float32]
+    closeness: npt.NDArray[np.float32]
+    play_rate: Floats
+    plays_artist: Flags
+
+
+@dataclass(eq=False)
+class Sent:
+    """Notifications of one wave whose outcome is not all known."""
+
+    at: float
+    rows: npt.NDArray[np.float16]
+    listeners: Ints
+    arrives: Floats  # Unix seconds when each is reported clicked; infinite for never
+    counted: Flags
+    learned: bool = False
+
+
+@dataclass(eq=False)
+class Ledger:
+    """What happened so far under one policy."""
+
+    sent: Ints = field(default_factory=lambda: np.zeros(RELEASES, dtype=np.int64))
+    clicked: Ints = field(default_factory=lambda: np.zeros(RELEASES, dtype=np.int64))
+    opted_out: int = 0
+
+    def ctr(self, first: int = 0) -> float:
+        """Return clicked over sent from a release on."""
+        return float(self.clicked[first:].sum() / max(self.sent[first:].sum(), 1))
+
+
+class Policy:
+    """One way to choose whom to tell, in a world of its own."""
+
+    def __init__(self, name: str, seen: Seen, seed: int) -> None:
+        self.name, self.kind = name, name.split(",", maxsplit=1)[0]
+        self.capped, self.in_waves = CAPPED in name, "waves" in name
+        self.seen, self.world = seen, seen.world.twin(seed)
+        self.random = np.random.default_rng([seed, 5])
+        self.ledger = Ledger()
+        n = self.world.n_listeners
+        self._times = np.full((REMEMBERED, n), -np.inf, dtype=np.float32)  # hours since the start
+        self._next = np.zeros(n, dtype=np.int64)
+
+    def tell(self, number: int, release: Release, seeing: Seeing) -> None:
+        """Tell listeners of a release."""
+        rows = best_rows(self._scores(release, seeing), int(SHARE * self.world.n_listeners))
+        self._send(number, release, rows, release.at)
+
+    def _scores(self, release: Release, seeing: Seeing) -> Floats:
+        at = release.at
+        if self.kind == "random":
+            scores = self.random.random(self.world.n_listeners)
+        elif self.kind == "most active":
+            scores = self.seen.strengths.astype(np.float64)
+        elif self.kind == "oracle":
+            scores = self.world.click_probability(release, at)
+        else:
+            scores = seeing.scores.astype(np.float64)
+        return np.where(self._may(at), scores, -np.inf)
+
+    def _may(self, at: float) -> Flags:
+        may = ~self.world.opted_out
+        if self.capped:
+            day, week, last = self._recently(at)
+            may &= (day < A_DAY) & (week < A_WEEK) & (last >= GAP / HOUR)
+        return may
+
+    def _recently(self, at: float) -> tuple[Ints, Ints, Floats]:
+        """Return each listener's notifications of the last day and week, and hours since the last."""
+        since = np.float32((at - START) / HOUR) - self._times
+        return (since < 24).sum(axis=0), (since < 7 * 24).sum(axis=0), since.min(axis=0)
+
+    def _send(self, number: int, release: Release, rows: Ints, at: float) -> Outcome:
+        outcome = self.world.notify(release, rows, at)
+        self._times[self._next[rows] % REMEMBERED, rows] = (at - START) / HOUR
+        self._next[rows] += 1
+        self.ledger.sent[number] += len(rows)
+        self.ledger.clicked[number] += int(outcome.clicked.sum())
+        self.ledger.opted_out += int(outcome.opted_out.sum())
+        return outcome
+
+
+class Learning(Policy):
+    """Ranks by predicted CTR, and learns from what comes back."""
+
+    def __init__(self, name: str, seen: Seen, seed: int) -> None:
+        super().__init__(name, seen, seed)
+        n = self.world.n_listeners
+        self.learner = CtrLearner()
+        self.model = self.learner.model()
+        self.decay = ForwardDecay(HALF_LIFE, START)
+        self.counts = np.zeros((2, n))  # sent and clicked, stored with forward decay
+        self.waiting: list[Sent] = []
+        self.predicted: list[Floats] = []
+        self.found: list[Floats] = []
+        self.stream: list[npt.NDArray[np.float16]] = []
+        self.seconds, self.events = 0.0, 0
+
+    def tell(self, number: int, release: Release, seeing: Seeing) -> None:
+        """Tell listeners of a release, in one wave or several."""
+        places = int(SHARE * self.world.n_listeners)
+        self.hear(release.at)
+        if not self.in_waves:
+            rows = self.features(release, seeing, release.at)
+            odds = np.where(self._may(release.at), self.model.log_odds(rows), -np.inf)
+            chosen = best_rows(odds, places)
+            self._sent(number, release, chosen[np.isfinite(odds[chosen])], rows, release.at)
+            return
+        k, told, at = COHORTS, 0, release.at
+        sent: list[tuple[Ints, Floats, Sent]] = []
+        while size := waves.wave_size(places, told):
+            rows = self.features(release, seeing, at)
+            may = self._may(at)
+            for listeners, _, _ in sent:
+                may[listeners] = False
+            candidates = np.flatnonzero(may)
+            ctr, cohort = self.model.predict(rows[candidates]), self.seen.cohort[candidates]
+            totals = np.zeros((3, k))
+            for listeners, predicted, wave in sent:
+                where = self.seen.cohort[listeners]
+                totals[0] += np.bincount(where, minlength=k)
+                totals[1] += np.bincount(where, wave.arrives <= at, k)
+                totals[2] += np.bincount(where, predicted, k)
+            posterior = waves.Cohorts.of(ctr, cohort, size, *totals)
+            if not sent:
+                propensities = waves.explore(ctr, cohort, posterior, size, self.random)
+            else:
+                propensities = waves.exploit(ctr, cohort, posterior, size)
+            at_rows = waves.choose(propensities, self.random)
+            if not len(at_rows):
+                break
+            chosen = candidates[at_rows]
+            wave = self._sent(number, release, chosen, rows, at)
+            sent.append((wave.listeners, self.model.predict(rows[wave.listeners]), wave))
+            told += len(chosen)
+            at += WAVE
+
+    def features(self, release: Release, seeing: Seeing, at: float) -> npt.NDArray[np.float32]:
+        """Make what is known of every listener, as a worker does."""
+        sent, clicked = self.decay.read(self.counts[0], at), self.decay.read(self.counts[1], at)
+        own = shrunk_rate(clicked.sum(), sent.sum(), 0.1, COHORT_PRIOR)
+        of_cohorts = [np.bincount(self.seen.cohort, what, COHORTS) for what in (clicked, sent)]
+        day, week, last = self._recently(at)
+        return features(
+            play_rate=seeing.play_rate,
+            plays_artist=seeing.plays_artist,
+            activity=self.seen.strengths - self.seen.model.strength,
+            ctr=float(own),
+            cohort_ctr=shrunk_rate(*of_cohorts, own, COHORT_PRIOR)[self.seen.cohort],
+            listener_ctr=shrunk_rate(clicked, sent, own, LISTENER_PRIOR),
+            listener_sent=sent,
+            sent_day=day,
+            sent_week=week,
+            hours_since_sent=last,
+            local_hour=self.world.local_hour(at),
+            weekday=self.world.weekday(at),
+            release_age_hours=(at - release.at) / HOUR,
+            artist_listeners=float(seeing.plays_artist.sum()),
+            closeness=seeing.closeness,
+        )
+
+    def hear(self, now: float) -> None:
+        """Take in all feedback that has come by now, and learn from it."""
+        started = time.process_time()
+        for sent in self.waiting:
+            came = ~sent.counted & (sent.arrives <= now)
+            self.counts[1, sent.listeners[came]] += self.decay.stored(1.0, sent.at)
+            sent.counted |= came
+            late = came & (sent.arrives > sent.at + WINDOW)
+            if sent.learned and late.any():
+                self.learner.correct(sent.rows[late])
+            elif not sent.learned and sent.at + WINDOW <= now:
+                known = self.random.random(len(sent.rows)) >= LOST
+                clicked = sent.arrives <= now
+                predicted = self.learner.learn(sent.rows[known], clicked[known])
+                sent.learned = True
+                self.predicted.append(predicted)
+                self.found.append(np.isfinite(sent.arrives[known]).astype(np.float64))
+                self.stream.append(sent.rows[known])
+                self.events += int(known.sum()) + int(clicked.sum())
+        self.waiting = [sent for sent in self.waiting if sent.at + 8 * DAY > now]
+        self.seconds += time.process_time() - started
+        if now >= self.model.created_at + PUBLISHED:
+            self.model = self.learner.model(now=now)
+
+    def _sent(
+        self, number: int, release: Release, chosen: Ints, rows: npt.NDArray[np.float32], at: float
+    ) -> Sent:
+        outcome = self._send(number, release, chosen, at)
+        reported = outcome.clicked & (self.random.random(len(chosen)) >= LOST)
+        arrives = np.where(reported, at + outcome.delay, np.inf)
+        self.counts[0, chosen] += self.decay.stored(1.0, at)
+        counted = np.zeros(len(chosen), dtype=np.bool_)
+        wave = Sent(at, rows[chosen].astype(np.float16), chosen, arrives, counted)
+        self.waiting.append(wave)
+        return wave
+
+
+def calibration_error(predicted: Floats, found: Floats) -> float:
+    """Return the mean difference of predicted and found CTR over tenths by what was predicted."""
+    tenths = np.array_split(np.argsort(predicted, kind="stable"), 10)
+    return float(sum(abs((found[t] - predicted[t]).sum()) for t in tenths) / len(found))
+
+
+def play(seed: int, names: Sequence[str] = POLICIES) -> list[Policy]:
+    """Run policies in one world, each in a twin of its own."""
+    world = World(LISTENERS, ARTISTS, SCENES, seed)
+    seen = Seen(world, seed)
+    policies = [(Learning if name.startswith("CTR") else Policy)(name, seen, seed) for name in names]
+    for number, release in enumerate(world.releases(RELEASES, seed=seed)):
+        seeing = seen.release(release)
+        for policy in policies:
+            policy.tell(number, release, seeing)
+    return policies
+
+
+def run(seed: int) -> dict[str, dict[str, float]]:
+    """Run all policies in one world; return figures by policy."""
+    figures: dict[str, dict[str, float]] = {}
+    for policy in play(seed):
+        ledger = policy.ledger
+        figures[policy.name] = {
+            "CTR": 100 * ledger.ctr(),
+            "late CTR": 100 * ledger.ctr(RELEASES // 2),
+            "opt-outs": 1000.0 * ledger.opted_out / float(ledger.sent.sum()),
+        }
+        if isinstance(policy, Learning):
+            predicted, found = np.concatenate(policy.predicted), np.concatenate(policy.found)
+            figures[policy.name] |= {
+                "calibration error": calibration_error(predicted, found),
+                "AUC": policy.learner.figures()["auc"],
+                "CPU": 1e6 * policy.seconds / policy.events,
+            }
+    print(json.dumps(figures), flush=True)
+    return figures
+
+
+def show(found: Sequence[dict[str, dict[str, float]]]) -> None:
+    """Print the means over seeds, with 95 % intervals, and the table of what is to be reached."""
+
+    def over(ratio: Callable[[dict[str, dict[str, float]]], float]) -> str:
+        values = np.array([ratio(one) for one in found])
+        half = 1.96 * values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else float("nan")
+        return f"{values.mean():.3f} ± {half:.3f}"
+
+    columns = ("CTR", "late CTR", "opt-outs", "calibration error", "AUC", "CPU")
+    print(
+        "| policy | CTR % | releases 101-200 | opt-outs per 1,000 | calibration error | AUC | µs an event |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for name in POLICIES:
+        cells = [over(lambda f, n=name, c=c: f[n][c]) if c in found[0][name] else "" for c in columns]
+        print(f"| {name} | {' | '.join(cells)} |")
+    learning = [name for name in POLICIES if name.startswith("CTR")]
+    print(f"\n| {len(found)} seeds | {' | '.join(learning)} | reach | aim |\n|{'---|' * (len(learning) + 3)}")
+    rows: tuple[tuple[str, Callable[[dict[str, dict[str, float]], str], float], str], ...] = (
+        ("CTR against random", lambda f, n: f[n]["CTR"] / f["random"]["CTR"], "5 | 7"),
+        (
+            "against the oracle under the same caps, releases 101-200",
+            lambda f, n: f[n]["late CTR"] / f[f"oracle{', capped' * (CAPPED in n)}"]["late CTR"],
+            "0.8 | 0.9",
+        ),
+        (
+            "against taste alone, releases 101-200",
+            lambda f, n: f[n]["late CTR"] / f["taste alone"]["late CTR"],
+            "1.15 | 1.3",
+        ),
+        (
+            "opt-outs per thousand sent, against taste alone without caps",
+            lambda f, n: f[n]["opt-outs"] / f["taste alone"]["opt-outs"],
+            "0.5 | 0.33",
+        ),
+        ("calibration error", lambda f, n: f[n]["calibration error"], "0.02 | 0.01"),
+    )
+    for title, ratio, wanted in rows:
+        cells = [over(lambda f, n=name, r=ratio: r(f, n)) for name in learning]
+        print(f"| {title} | {' | '.join(cells)} | {wanted} |")
+
+
+def compare(seed: int, number: int = 200_000) -> None:
+    """Print how well and how fast learners predict the same notifications, each before it learns them."""
+    (policy,) = (one for one in play(seed, ["CTR, capped"]) if isinstance(one, Learning))
+    rows, found = np.concatenate(policy.stream)[:number], np.concatenate(policy.found)[:number]
+    normal = preprocessing.StandardScaler
+    rivers = {
+        "River: StandardScaler | LogisticRegression, SGD 0.01": normal()
+        | linear_model.LogisticRegression(optim.SGD(0.01)),
+        "River: the same, SGD 0.001": normal() | linear_model.LogisticRegression(optim.SGD(0.001)),
+        "River: the same, AdaGrad 0.05": normal() | linear_model.LogisticRegression(optim.AdaGrad(0.05)),
+        "River: StandardScaler | FMClassifier, 4 factors, AdaGrad": normal()
+        | facto.FMClassifier(n_factors=4, seed=1, weight_optimizer=optim.AdaGrad(0.05)),
+    }
+    print("| learner | log loss | AUC | calibration error | examples/s |\n|---|---|---|---|---|")
+    started = time.process_time()
+    predicted = CtrLearner().learn(rows, found)
+    _line("Laplace's approximation, 1,000 a batch (kept)", predicted, found, time.process_time() - started)
+    singles = CtrLearner()
+    started = time.process_time()
+    few = 20_000
+    one_by_one = np.concatenate([singles.learn(rows[at : at + 1], found[at : at + 1]) for at in range(few)])
+    _line("the same, one by one, the first 20,000", one_by_one, found[:few], time.process_time() - started)
+    for name, pipeline in rivers.items():
+        started = time.process_time()
+        said = np.empty(number)
+        for at, (row, clicked) in enumerate(zip(rows.astype(float).tolist(), found > 0, strict=True)):
+            x = dict(zip(FEATURES, row, strict=True))
+            said[at] = pipeline.predict_proba_one(x).get(True, 0.5)
+            pipeline.learn_one(x, bool(clicked))
+        _line(name, said, found, time.process_time() - started)
+
+
+def _line(name: str, predicted: Floats, found: Floats, seconds: float) -> None:
+    p = np.clip(predicted, 1e-6, 1 - 1e-6)
+    loss = -np.mean(found * np.log(p) + (1 - found) * np.log(1 - p))
+    ranks = rankdata(predicted)
+    yes = found.sum()
+    auc = (ranks[found > 0].sum() - yes * (yes + 1) / 2) / (yes * (len(found) - yes))
+    error = calibration_error(predicted, found)
+    print(f"| {name} | {loss:.4f} | {auc:.4f} | {error:.4f} | {len(found) / seconds:,.0f} |", flush=True)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=2, help="worlds; the more, the surer")
+    parser.add_argument("--jobs", type=int, default=1, help="worlds at a time")
+    parser.add_argument("--learners", action="store_true", help="compare learners on one world instead")
+    arguments = parser.parse_args()
+    if arguments.learners:
+        compare(seed=1)
+        return
+    with ProcessPoolExecutor(arguments.jobs) as pool:
+        show(list(pool.map(run, range(1, arguments.seeds + 1))))
+
+
+if __name__ == "__main__":
+    main()
