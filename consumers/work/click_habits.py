@@ -110,5 +110,6 @@ class ClickHabits:
             local_hour=when.tm_hour + when.tm_min / 60.0,
             weekday=when.tm_wday,
             release_age_hours=(now - release.ts) / HOUR if release.ts else 0.0,
+            closeness=candidates.closeness[rows],
             artist_listeners=float(model.heard_by(model.known(release.artist_ids)).sum()),
         )

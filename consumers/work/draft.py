@@ -42,6 +42,8 @@ class Candidates:
         two cohorts were read is among both.
     scores
         Shape (n,), `models.audience.score_members`.
+    closeness
+        Shape (n,), cosines of taste and release.
     ranks
         Shape (n,): who comes first has the highest.
     """
@@ -50,6 +52,7 @@ class Candidates:
     ends: Ints
     members: tuple[Members, ...]
     scores: Singles
+    closeness: Singles
     ranks: Singles
 
     @classmethod
@@ -68,7 +71,7 @@ class Candidates:
         strengths = np.concatenate([each.strengths for each in held])
         added = add_up(*neighbours, ((each.artists, each.players) for each in held), sizes)
         scores = score(model, closeness, strengths, added)
-        return cls(tuple(members), np.cumsum(sizes), held, scores, scores)
+        return cls(tuple(members), np.cumsum(sizes), held, scores, closeness, scores)
 
     def first(self, rows: Ints, log_odds: Floats) -> Candidates:
         """Put some rows before all others, the most likely to click first."""
@@ -163,7 +166,7 @@ def _among(found: Ints, some: Ints) -> npt.NDArray[np.bool_]:
 
 NO_ROWS = np.zeros(0, dtype=np.int64)
 NO_SCORES = np.zeros(0, dtype=np.float32)
-NOBODY = Candidates((), NO_ROWS, (), NO_SCORES, NO_SCORES)
+NOBODY = Candidates((), NO_ROWS, (), NO_SCORES, NO_SCORES, NO_SCORES)
 
 
 @dataclass(frozen=True)

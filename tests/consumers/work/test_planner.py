@@ -209,7 +209,7 @@ async def test_of_those_above_the_average_no_more_are_told_than_the_settings_say
 
 def test_where_all_are_alike_nobody_is_below_the_average() -> None:
     scores = np.full(3, 0.1, dtype=np.float32)
-    alike = Candidates(("c1",), np.array([3]), (), scores, scores)
+    alike = Candidates(("c1",), np.array([3]), (), scores, scores, scores)
     average = float(scores.mean(dtype=np.float64)) * (1 + 1e-6)
     assert alike.at_least(average, np.arange(3)).tolist() == [0, 1, 2]
 

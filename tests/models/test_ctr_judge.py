@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+
+from models.ctr import CtrModel, features
+from models.ctr_judge import CtrJudge
+
+SIZE = 1 + features(play_rate=0.1).shape[1]
+WRONG = CtrModel(coefficients=-2 * np.eye(SIZE)[1])  # who plays more clicks less
+
+
+def judged(listeners: int, releases: int, seed: int = 1) -> CtrJudge:
+    """A judge of listeners whose clicks go by their play rates, and by a habit of their own."""
+    rng = np.random.default_rng(seed)
+    judge, users = CtrJudge(), [f"u{n}" for n in range(listeners)]
+    rates = rng.uniform(0.02, 0.4, listeners)
+    habits = np.clip(rates * rng.lognormal(-0.125, 0.5, listeners), 0, 1)
+    for _ in range(releases):
+        judge.see(users, features(play_rate=rates), rng.random(listeners) < habits)
+    return judge
+
+
+def test_what_predicts_the_wrong_way_is_worse() -> None:
+    assert judged(300, 5).is_worse(WRONG, than=CtrModel())
+    assert not judged(300, 5).is_worse(CtrModel(), than=WRONG)
+
+
+def test_a_model_is_no_worse_than_itself() -> None:
+    assert not judged(300, 5).is_worse(WRONG, than=WRONG)
+
+
+def test_of_a_few_listeners_nothing_is_said() -> None:
+    assert not judged(20, 200).is_worse(WRONG, than=CtrModel())
+
+
+def test_models_that_are_as_good_are_hardly_ever_called_worse_however_often_the_same_are_told() -> None:
+    low, high = (CtrModel(coefficients=shift * np.eye(SIZE)[0]) for shift in (-0.02, 0.02))
+    called = 0
+    for seed in range(200):
+        judge = judged(60, 30, seed)
+        called += judge.is_worse(low, than=high) and judge.is_worse(high, than=low)
+    assert called == 0
+    said = sum(judged(60, 30, seed).is_worse(low, than=high) for seed in range(100))
+    said += sum(judged(60, 30, seed).is_worse(high, than=low) for seed in range(100))
+    assert said < 20
+
+
+def test_the_same_listeners_judge_always_and_a_twentieth_of_all() -> None:
+    users = [f"u{n}" for n in range(20_000)]
+    found = CtrJudge.holds_out(users, 5000)
+    assert (found == CtrJudge.holds_out(users, 10**6)).all()
+    assert 0.04 < found.mean() < 0.06
+    assert not CtrJudge.holds_out(users, 1000).any(), "of a few examples all are learned from"
