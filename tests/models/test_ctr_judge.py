@@ -10,11 +10,13 @@ WRONG = CtrModel(coefficients=-2 * np.eye(SIZE)[1])  # who plays more clicks les
 
 
 def judged(listeners: int, releases: int, seed: int = 1) -> CtrJudge:
-    """A judge of listeners whose clicks go by their play rates, and by a habit of their own."""
+    """A judge of listeners who click as a model foresees that learned nothing, but for habits of their own."""
     rng = np.random.default_rng(seed)
     judge, users = CtrJudge(), [f"u{n}" for n in range(listeners)]
     rates = rng.uniform(0.02, 0.4, listeners)
-    habits = np.clip(rates * rng.lognormal(-0.125, 0.5, listeners), 0, 1)
+    habits = np.clip(
+        CtrModel().predict(features(play_rate=rates)) * rng.lognormal(-0.125, 0.5, listeners), 0, 1
+    )
     for _ in range(releases):
         judge.see(users, features(play_rate=rates), rng.random(listeners) < habits)
     return judge
