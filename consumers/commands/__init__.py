@@ -14,5 +14,5 @@
     doctor.py         doctor
     redrive.py        redrive
     forget.py         forget
-    model.py          model list, model show, model use
+    model.py          model list, model show, model use, model clicks
 """

@@ -1,4 +1,4 @@
-"""`refrain model list`, `show`, `use`: which snapshots there are, what is in them, which one serves."""
+"""`refrain model list`, `show`, `use`, `clicks`: snapshots, what is in them, which one serves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from consumers.commands.frame import Json, command
-from consumers.terminal.json_output import print_json
+from consumers.terminal.json_output import print_json, to_json
 from stream.errors import WrongUse
 
 if TYPE_CHECKING:
@@ -83,6 +83,30 @@ def add(app: typer.Typer) -> None:
             typer.echo(f"all {found.sweep.listeners:,} listeners are migrated to it")
         else:
             typer.echo("listeners follow in the background: `refrain model list` shows how far that is")
+
+    @command(model, panel=PANEL, example="refrain model clicks\nrefrain model clicks --use 12")
+    def clicks(
+        use: Annotated[
+            int | None,
+            typer.Option(
+                "--use",
+                metavar="VERSION",
+                min=0,
+                help="Let an earlier one serve until the trainer publishes the next; 0: taste alone.",
+            ),
+        ] = None,
+        as_json: Json = False,
+    ) -> None:
+        """List the models of who clicks on notifications, and how well they foresee it."""
+        from consumers.actions.use_ctr_model import use_ctr_model
+        from consumers.commands.session import ask
+        from consumers.queries.ctr_models import list_ctr_models
+        from consumers.terminal.ctr_model_tables import show_ctr_models
+
+        if use is not None:
+            ask(lambda redis, _: use_ctr_model(redis, use))
+        found = ask(list_ctr_models)
+        print_json([to_json(each) for each in found]) if as_json else show_ctr_models(found)
 
 
 def _number(version: str) -> int | None:

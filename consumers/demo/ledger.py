@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from stream.wire.events import Release, Song
@@ -37,6 +38,8 @@ class Entry:
     at_random: Tally = field(default_factory=Tally)
     reason: str = ""
     """What the summary says; "" as long as there is none."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Why others who would have been told are not, and how many."""
 
     @property
     def latency_ms(self) -> float | None:
@@ -74,10 +77,19 @@ class Ledger:
         """Of all audiences together."""
         return sum((entry.audience for entry in self.entries.values()), Tally())
 
+    def latest(self, number: int) -> Tally:
+        """Of the last audiences together."""
+        return sum((entry.audience for entry in [*self.entries.values()][-number:]), Tally())
+
     @property
     def at_random(self) -> Tally:
         """Of all audiences drawn at random."""
         return sum((entry.at_random for entry in self.entries.values()), Tally())
+
+    @property
+    def left_out(self) -> Counter[str]:
+        """Why listeners were not told who would have been, over all releases, and how often."""
+        return sum((Counter(entry.left_out) for entry in self.entries.values()), Counter())
 
     @property
     def lift(self) -> float | None:

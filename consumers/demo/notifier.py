@@ -57,7 +57,8 @@ class Notifier:
                 continue
             summary = parse(Summary, record)
             if isinstance(summary, Summary) and summary.release_id in self._ledger.entries:
-                self._ledger.entries[summary.release_id].reason = summary.reason
+                entry = self._ledger.entries[summary.release_id]
+                entry.reason, entry.left_out = summary.reason, summary.left_out or {}
 
     async def _tell(self, page: Page, received: float) -> None:
         entry = self._ledger.entries.get(page.release_id)

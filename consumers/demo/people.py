@@ -21,6 +21,7 @@ CURIOUS = 0.06  # of a listener's clicks go anywhere
 
 CLICK_ANYWAY = 0.008  # probability of a click by one who has no taste for the release
 CLICK_FAN = 0.22  # by one who listens to nothing else
+HEED = 0.8  # spread, as a logarithm, of how much more than others a listener clicks on notifications
 OPEN = 0.3  # of those who do not click
 OPT_OUT = 0.001
 
@@ -76,6 +77,8 @@ class People:
         activity *= (1 - bots * BOT_SHARE) / activity.sum()
         activity[robots] = BOT_SHARE
         self._activity_steps = np.cumsum(activity)
+        # Some click on most of what they are told, many on next to nothing; on average once as often.
+        self._heed: Floats = np.random.default_rng([seed, 5]).lognormal(-(HEED**2) / 2, HEED, size=count)
 
     def _taste(self, main: int) -> Floats:
         """Draw a taste: shares of the scenes that sum to 1."""
@@ -108,11 +111,15 @@ class People:
             self._steps[row] = np.cumsum(self._tastes[row])
 
     def react(self, user_ids: Sequence[str], in_scenes: Sequence[int]) -> list[Reaction]:
-        """Return what listeners do when told of a release out of these scenes: who likes them, may click."""
+        """Return what listeners do when told of a release out of these scenes.
+
+        Who likes them may click, and who likes notifications more so.
+        """
         rng = self._reacting
         rows = [self._row[user] for user in user_ids]
         appeal = self._tastes[np.ix_(rows, in_scenes)].sum(axis=1)
-        clicked = rng.random(len(rows)) < CLICK_ANYWAY + (CLICK_FAN - CLICK_ANYWAY) * appeal
+        likely = (CLICK_ANYWAY + (CLICK_FAN - CLICK_ANYWAY) * appeal) * self._heed[rows]
+        clicked = rng.random(len(rows)) < likely
         opened = clicked | (rng.random(len(rows)) < OPEN)
         opted_out = ~clicked & (rng.random(len(rows)) < OPT_OUT)
         return [

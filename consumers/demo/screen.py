@@ -14,6 +14,7 @@ from consumers.demo.view import Picture, ctr_line, one_line
 __all__ = ["JsonScreen", "LiveScreen", "PlainScreen", "Screen", "figures", "open_screen"]
 
 LINE_EVERY = 5.0  # seconds between two lines where there is no live view
+LATEST = 5  # releases
 
 
 class Screen(Protocol):
@@ -123,5 +124,7 @@ def figures(picture: Picture) -> dict[str, object]:
         "lift": ledger.lift,
         "first_audience_after": ledger.first_audience_after,
         "median_ms": ledger.median_ms,
+        "left_out": dict(ledger.left_out),
+        "ctr_of_last_releases": ledger.latest(LATEST).ctr,
         "in_words": ctr_line(ledger).plain,
     }

@@ -185,9 +185,15 @@ def ctr_line(ledger: Ledger) -> Text:
         line.append_text(Text.assemble(": ", (f"{ledger.lift:.1f} x", "bold green")))
     return line.append(
         f"   {ledger.audience.told:,} told of {len(ledger.entries)} releases, "
-        f"median {ledger.median_ms or 0:.0f} ms",
+        f"median {ledger.median_ms or 0:.0f} ms" + _left_out(ledger),
         style=KEY,
     )
+
+
+def _left_out(ledger: Ledger) -> str:
+    """Say how many were left in peace."""
+    capped = sum(number for reason, number in ledger.left_out.items() if reason.startswith("told "))
+    return f", {capped:,} left in peace" if capped else ""
 
 
 def one_line(picture: Picture) -> str:

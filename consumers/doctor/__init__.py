@@ -20,7 +20,7 @@ import time
 
 from consumers.doctor.affinities import check_half_life
 from consumers.doctor.check import Check, State
-from consumers.doctor.feedback import check_feedback
+from consumers.doctor.feedback import check_clicks, check_feedback
 from consumers.doctor.kafka import check_kafka
 from consumers.doctor.model import check_model
 from consumers.doctor.processes import KINDS, check_here, check_processes, running
@@ -53,12 +53,14 @@ async def examine(settings: Settings) -> list[Check]:
 async def _check_refrain(
     redis: AnyRedis, settings: Settings, alive: dict[str, int], now: float
 ) -> list[Check]:
+    clicks = await check_clicks(redis)
     return [
         *check_processes(alive),
         await check_half_life(redis, settings),
         *await check_model(redis, settings, alive, now),
         await check_releases(redis, settings, now),
         await check_feedback(redis, settings, now),
+        *([clicks] if clicks else []),
         *await check_waiting(redis, settings),
     ]
 

@@ -1,4 +1,4 @@
-"""What the doctor looks at in feedback: whether the notifier reports what it sends."""
+"""What the doctor looks at in feedback: whether the notifier reports what it sends, and what is learned."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from consumers.terminal.format import counted, percent
 from models.click_rate import MIN_SENT, click_rate
 from stream.connect import AnyRedis
 from stream.settings import Settings
+from stream.stores.heartbeats import heartbeats
 from stream.stores.releases import Releases
 
-__all__ = ["check_feedback"]
+__all__ = ["check_clicks", "check_feedback"]
 
 LOOKED_AT = 20  # releases
 SETTLED = 600.0  # seconds after which the notifier should have begun to report
 MOST_IMPLIED = 0.5  # of the sent
+BY_CHANCE = 0.52  # AUC, below which clicks are hardly foreseen
 
 
 async def check_feedback(redis: AnyRedis, settings: Settings, now: float) -> Check:
@@ -41,6 +43,23 @@ async def check_feedback(redis: AnyRedis, settings: Settings, now: float) -> Che
         return Check.fine("feedback", "too few notifications to give a CTR")
     known = f"{percent(found.rate)} ({100 * found.low:.1f} to {100 * found.high:.1f})"
     return Check.fine("feedback", f"CTR {known} over the last {counted(len(abouts), 'release')}")
+
+
+async def check_clicks(redis: AnyRedis) -> Check | None:
+    """Look at how well clicks are foreseen; nothing before that is known."""
+    trainer = next((state for state in (await heartbeats(redis)).values() if "ctr auc" in state), None)
+    if trainer is None:
+        return None
+    error, auc = float(trainer["ctr calibration_error"]), float(trainer["ctr auc"])
+    found = (
+        f"of one who clicks and one who does not, the right one stands above in {percent(auc)}; CTRs are off "
+        f"by {100 * error:.1f} points, over the last {float(trainer['ctr examples']):,.0f} notifications"
+    )
+    if refused := int(trainer.get("ctr refused", 0)):
+        found += f"; {refused:,} models were worse and not published"
+    if auc < BY_CHANCE:
+        return Check.odd("clicks", found, "`refrain model clicks --use 0` ranks by taste alone")
+    return Check.fine("clicks", found)
 
 
 def _sum(abouts: list[dict[str, str]], field: str) -> int:

@@ -14,6 +14,10 @@ PACE = {
     "partitions": 4,
     "first_model_listeners": 1000,
     "publish_every": 10.0,
+    "learn_clicks_after_minutes": 0.1,
+    "told_a_day": 0,  # a release comes every three seconds
+    "told_a_week": 0,
+    "told_gap_minutes": 0.2,
     "bot_clicks_per_hour": 60,  # on the clock of the world, where a listener clicks 20 times a day
 }
 """What suits a demo of a minute, where the user has not said otherwise."""

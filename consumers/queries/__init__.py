@@ -19,5 +19,6 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
       artists.py           artists as people type them, found by id or name
     models.py            snapshots: which are kept, what one holds
     ctr_fields.py        a click-through rate, with its interval
+    ctr_models.py        models of who clicks: which are kept, how well they foresee
     no_model.py          what to say before the first model
 """

@@ -13,6 +13,7 @@
     release_report.py      what came of a release
     model_tables.py        snapshots
       sweep_bar.py           listeners being migrated to one
+    ctr_model_tables.py    models of who clicks
     doctor_table.py        what the doctor found
     evaluation_tables.py   an evaluation          (evaluation_bar.py: its progress)
     replay_bar.py          the progress of a replay

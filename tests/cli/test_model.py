@@ -5,14 +5,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from consumers.actions.use_model import follow_sweep
+from models.ctr import FEATURES, CtrModel
 from stream.connect import AnyRedis
 from stream.errors import NotTakenOver
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.cohorts import APART, Cohorts
+from stream.stores.ctr_models import CtrModels
 from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Snapshots
 from stream.stores.sweeps import Sweeps
@@ -174,3 +177,46 @@ def test_a_snapshot_that_is_not_there_is_told(service: Settings, refrain: Refrai
     failed = refrain.run("model", "show", "77")
     assert failed.returncode == 1
     assert "there is no snapshot 77" in failed.stderr
+
+
+def ctr_model(version: int, **more: Any) -> CtrModel:
+    return CtrModel(version=version, created_at=NOW + version, examples=1000 * version, clicks=100, **more)
+
+
+def test_models_of_who_clicks_are_listed_the_newest_first(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    assert "nothing is learned of clicks yet" in refrain.run("model", "clicks").stdout
+    figures = {"auc": 0.71, "calibration_error": 0.012, "log_loss": 0.31, "log_loss_of_ctr": 0.33}
+    coefficients = np.zeros(1 + len(FEATURES))
+    coefficients[1 + FEATURES.index("listener_ctr")] = 0.5
+
+    async def publish_all(redis: AnyRedis) -> None:
+        for version in (1, 2):
+            await CtrModels(redis).publish(ctr_model(version, validation=figures, coefficients=coefficients))
+
+    with_redis(publish_all)
+    found = json.loads(refrain.run("model", "clicks", "--json").stdout)
+    assert [(each["version"], each["serves"], each["examples"]) for each in found] == [
+        (2, True, 2000),
+        (1, False, 1000),
+    ]
+    assert found[0]["foresight"] == figures
+    shown = refrain.run("model", "clicks").stdout
+    assert "0.71" in shown
+    assert "listener ctr +0.50" in shown
+
+
+def test_an_earlier_model_of_who_clicks_serves_when_asked_for(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    async def publish_all(redis: AnyRedis) -> None:
+        for version in (1, 2):
+            await CtrModels(redis).publish(ctr_model(version))
+
+    with_redis(publish_all)
+    for version in (1, 0):
+        found = json.loads(refrain.run("model", "clicks", "--use", str(version), "--json").stdout)
+        assert [each["version"] for each in found if each["serves"]] == ([version] if version else [])
+    failed = refrain.run("model", "clicks", "--use", "7")
+    assert (failed.returncode, "there is no CTR model 7" in failed.stderr) == (1, True)

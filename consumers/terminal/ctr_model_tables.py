@@ -1,0 +1,69 @@
+"""Models of who clicks, as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+
+from consumers.queries.ctr_models import CtrModelSummary
+from consumers.terminal.format import clock, percent
+from consumers.terminal.tables import Column, listing
+
+__all__ = ["show_ctr_models"]
+
+STRONGEST = 6
+NOT_WORTH_A_WORD = 0.02
+
+
+def show_ctr_models(found: Sequence[CtrModelSummary]) -> None:
+    """Print the models that are kept, and what the one that serves goes by."""
+    console = Console(highlight=False)
+    if not found:
+        console.print(
+            "nothing is learned of clicks yet: audiences are ranked by taste until the notifier reports what "
+            "it sent and what was clicked, and the time to click is over"
+        )
+        return
+    table = listing(
+        Column("version", right=True),
+        Column("made", wide=True),
+        Column("sent", right=True),
+        Column("CTR", right=True),
+        Column("AUC", right=True),
+        Column("off by", right=True),
+        Column("log loss", right=True),
+        Column(""),
+    )
+    for model in found:
+        table.add_row(
+            str(model.version),
+            clock(model.created_at),
+            f"{model.examples:,}",
+            percent(model.clicks / model.examples if model.examples else None),
+            *_foresight(model.foresight),
+            "[green]serves[/]" if model.serves else "",
+        )
+    console.print(table)
+    console.print(
+        "[dim]How well the last notifications were predicted before they were learned. AUC: how often one "
+        "that was clicked stood above one that was not. Off by: predicted less found CTR, in points. Log "
+        "loss: and what it would be if all had the same CTR.[/]"
+    )
+    for model in found:
+        if model.serves and (said := _goes_by(model.coefficients)):
+            console.print(f"\nbeside the play rate, version {model.version} goes by {said}")
+
+
+def _foresight(foresight: Mapping[str, float]) -> tuple[str, str, str]:
+    if not foresight:
+        return "-", "-", "-"
+    off, loss = 100 * foresight["calibration_error"], foresight["log_loss"]
+    return f"{foresight['auc']:.2f}", f"{off:.1f}", f"{loss:.3f} ({foresight['log_loss_of_ctr']:.3f})"
+
+
+def _goes_by(coefficients: Mapping[str, float]) -> str:
+    strongest = sorted(coefficients.items(), key=lambda pair: -abs(pair[1]))[:STRONGEST]
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value:+.2f}" for name, value in strongest if abs(value) > NOT_WORTH_A_WORD
+    )
