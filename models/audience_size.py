@@ -31,6 +31,16 @@ class Worth:
     ignored: float = 0.02
     opt_out: float = 20.0
 
+    def least_ctr(self, opt_out_rate: float = 0.0) -> float:
+        """Return the predicted click-through rate from which on a notification gains: (c + o q) / (v + c).
+
+        Examples
+        --------
+        >>> round(Worth(click=1.0, ignored=0.02, opt_out=20.0).least_ctr(0.001), 4)
+        0.0392
+        """
+        return (self.ignored + self.opt_out * opt_out_rate) / (self.click + self.ignored)
+
     def gain(self, ctr: npt.ArrayLike, opt_out_rate: npt.ArrayLike = 0.0) -> Floats:
         """Return the expected gain of notifying listeners: v p - c (1 - p) - o q.
 

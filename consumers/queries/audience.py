@@ -8,17 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from consumers.queries.audience_why import WhyAudience, why_audience
 from consumers.queries.known_listener import read_known_listener
 from consumers.queries.no_model import no_model
-from consumers.runtime.wiring import Stores, caps_of, groups_of
+from consumers.runtime.wiring import Stores, caps_of, groups_of, worth_of
 from consumers.work.click_habits import ClickHabits
 from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
 from consumers.work.pages import cut
 from consumers.work.planner import Planner
 from models.audience import Target, play_rates
+from models.audience_size import size_curve
 from models.model import Model
 from stream.connect import AnyRedis
 from stream.settings import Settings
@@ -27,7 +29,20 @@ from stream.stores.opted_out import OptedOut
 from stream.stores.snapshots import Snapshots
 from stream.wire.events import Page, Release
 
-__all__ = ["AudienceCohort", "AudienceListener", "ExplainedPreview", "Preview", "preview_audience"]
+__all__ = [
+    "AudienceCohort",
+    "AudienceListener",
+    "AudienceSize",
+    "ExplainedPreview",
+    "Preview",
+    "preview_audience",
+]
+
+
+Floats = npt.NDArray[np.float64]
+
+SIZES = 8
+NO_CTRS = np.zeros(0)
 
 
 @dataclass(frozen=True)
@@ -52,6 +67,16 @@ class AudienceListener:
 
 
 @dataclass(frozen=True)
+class AudienceSize:
+    """What so many of the best listeners are expected to bring: clicks, CTR, and gain less cost."""
+
+    listeners: int
+    clicks: float
+    ctr: float
+    gain: float
+
+
+@dataclass(frozen=True)
 class Preview:
     """The audience that a release would have.
 
@@ -66,6 +91,12 @@ class Preview:
     play_rate
         Predicted share of the audience who play the artist: the mean of its listeners' own play rates; None
         where nobody would be told.
+    ctr
+        Predicted share of the audience who click; None before it is learned who clicks.
+    least_ctr
+        Predicted CTR from which on a notification gains more than it costs; None as `ctr`.
+    by_size
+        What smaller audiences are expected to bring, the smallest first; empty where `ctr` is None.
     planned_in_ms
         How long the plan took.
     cohorts
@@ -81,6 +112,9 @@ class Preview:
     relied_on: str
     play_rate: float | None
     model_version: int
+    ctr: float | None
+    least_ctr: float | None
+    by_size: tuple[AudienceSize, ...]
     planned_in_ms: float
     cohorts: tuple[AudienceCohort, ...]
     first: tuple[AudienceListener, ...]
@@ -125,6 +159,7 @@ async def preview_audience(
     now = time.time()
     draft = await planner.draft(release, await planner.look_up(release), model, now)
     pages = tuple(cut(release, draft, now))
+    ctrs = draft.ctr.predict(draft.known(draft.told)) if draft.known and draft.ctr.version else NO_CTRS
     planned_in_ms = round(1000 * (time.perf_counter() - began), 1)
     ranked = _ranked(pages, model, draft.target)
     cohorts = await _cohorts(Stores.on(redis, settings).cohorts, draft.play_rate, ranked)
@@ -136,6 +171,9 @@ async def preview_audience(
         relied_on=draft.target.relied_on,
         play_rate=sum(listener.play_rate for listener in ranked) / len(ranked) if ranked else None,
         model_version=version,
+        ctr=float(ctrs.mean()) if len(ctrs) else None,
+        least_ctr=planner.worth.least_ctr(planner.habits.opt_out_rate) if draft.ctr.version else None,
+        by_size=_by_size(ctrs, planner),
         planned_in_ms=planned_in_ms,
         cohorts=cohorts,
         first=tuple(ranked[:first]),
@@ -144,6 +182,12 @@ async def preview_audience(
         return preview
     explained = await why_audience(redis, settings, release, model, draft, known)
     return ExplainedPreview(**vars(preview), why=explained)
+
+
+def _by_size(ctrs: Floats, planner: Planner) -> tuple[AudienceSize, ...]:
+    curve = size_curve(np.sort(ctrs)[::-1], planner.worth, planner.habits.opt_out_rate, SIZES)
+    columns = (each.round(4).tolist() for each in (curve.clicks, curve.ctr, curve.gain))
+    return tuple(AudienceSize(*row) for row in zip(curve.sizes.tolist(), *columns, strict=True))
 
 
 def _planner(redis: AnyRedis, settings: Settings) -> Planner:
@@ -155,6 +199,7 @@ def _planner(redis: AnyRedis, settings: Settings) -> Planner:
         settings.max_audience,
         Gate(stores.told, groups_of(settings), caps_of(settings)),
         ClickHabits(stores.cohorts, stores.ctr_models),
+        worth_of(settings),
     )
 
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from models.affinity import ForwardDecay
+from models.audience_size import Worth
 from models.control import Groups
 from models.listener import Rules
 from stream.connect import AnyRedis
@@ -25,7 +26,7 @@ from stream.stores.sweeps import Sweeps
 from stream.stores.told import Caps, Told
 from stream.stores.waiting import Waiting
 
-__all__ = ["Stores", "caps_of", "decay_of", "groups_of", "rules_of"]
+__all__ = ["Stores", "caps_of", "decay_of", "groups_of", "rules_of", "worth_of"]
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,11 @@ def decay_of(settings: Settings) -> ForwardDecay:
 def caps_of(settings: Settings) -> Caps:
     """Return how often a listener is told of releases at most."""
     return Caps(settings.told_a_day, settings.told_a_week, settings.told_gap_minutes * 60.0)
+
+
+def worth_of(settings: Settings) -> Worth:
+    """Return what a notification gains and costs."""
+    return Worth(settings.click_value, settings.ignored_cost, settings.opt_out_cost)
 
 
 def groups_of(settings: Settings) -> Groups:

@@ -41,19 +41,21 @@ def show_audience(found: Preview) -> None:
             {
                 "audience": f"{whole}, of {counted(len(found.cohorts), 'cohort')}",
                 "play rate": f"{percent(found.play_rate)} are predicted to play the artist",
+                "CTR": f"{percent(found.ctr)} are predicted to click" if found.ctr is not None else "",
                 "goes by": found.relied_on.replace("_", " "),
                 "model": f"{found.model_version}, {found.planned_in_ms:.0f} ms to plan it",
             }
         )
     )
     _show_cohorts(console, found)
+    _show_sizes(console, found)
     _show_first(console, found)
 
 
 def _show_cohorts(console: Console, found: Preview) -> None:
     numbers = (Column(name, right=True) for name in ("told", "of", "play rate"))
     table = listing(Column("cohort"), Column("what sets it apart", wide=True), *numbers)
-    fit = rows_that_fit(AROUND + len(found.first))
+    fit = rows_that_fit(AROUND + len(found.first) + len(found.by_size))
     for cohort in found.cohorts[:fit]:
         table.add_row(
             cohort.cohort_id,
@@ -67,6 +69,18 @@ def _show_cohorts(console: Console, found: Preview) -> None:
     if others := found.cohorts[fit:] if fit is not None else ():
         told = counted(sum(cohort.told for cohort in others), "listener")
         console.print(f"and {told} of {counted(len(others), 'cohort')} more", style="dim")
+
+
+def _show_sizes(console: Console, found: Preview) -> None:
+    if not found.by_size:
+        return
+    numbers = (Column(name, right=True) for name in ("clicks", "CTR", "gain"))
+    table = listing(Column("the best", right=True), *numbers)
+    for size in found.by_size:
+        table.add_row(f"{size.listeners:,}", f"{size.clicks:,.1f}", percent(size.ctr), f"{size.gain:,.1f}")
+    console.print()
+    console.print(table)
+    console.print(f"one more gains from a CTR of {percent(found.least_ctr)} on", style="dim")
 
 
 def _show_first(console: Console, found: Preview) -> None:

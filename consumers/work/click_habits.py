@@ -29,6 +29,7 @@ Ints = npt.NDArray[np.int64]
 Singles = npt.NDArray[np.float32]
 
 UNTOLD_CTR = 0.05  # assumed of all listeners, for as much as MIN_SENT notifications
+OPT_OUT_RATE, OPT_OUT_PRIOR = 0.001, 1000.0  # assumed, for as much as so many notifications
 HOUR = 3600.0
 SENT, CLICKED, DAY, WEEK, LAST = (LATELY.index(name) for name in ("sent", "clicked", "day", "week", "last"))
 
@@ -42,6 +43,8 @@ class ClickHabits:
         The CTR model that serves; of version 0 while nothing is learned.
     ctr
         The click-through rate of all listeners.
+    opt_out_rate
+        Share of notifications upon which a listener opts out.
     """
 
     def __init__(self, cohorts: Cohorts, ctr_models: CtrModels) -> None:
@@ -49,6 +52,7 @@ class ClickHabits:
         self._ctr_models = ctr_models
         self.model = CtrModel()
         self.ctr = UNTOLD_CTR
+        self.opt_out_rate = OPT_OUT_RATE
         self._by_cohort: Mapping[str, float] = {}
         self._unusable = 0
 
@@ -68,6 +72,9 @@ class ClickHabits:
         sent, clicked = FADING.read(stored, time.time()).T
         self.ctr = float(shrunk_rate(clicked.sum(), sent.sum(), UNTOLD_CTR, MIN_SENT))
         rates = shrunk_rate(clicked, sent, self.ctr, COHORT_PRIOR)
+        counts = [[int(about.get(kind, 0)) for kind in ("opted_out", "sent")] for about in abouts]
+        out, told = np.array(counts).reshape(-1, 2).sum(axis=0)
+        self.opt_out_rate = float(shrunk_rate(out, told, OPT_OUT_RATE, OPT_OUT_PRIOR))
         self._by_cohort = dict(zip(cohort_ids, rates.tolist(), strict=True))
 
     def known(

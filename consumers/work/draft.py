@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 
-ABOVE_SCORES = 1e4  # more than any score or log-odds
+ABOVE_SCORES = 1e3  # more than any score or log-odds
 ROUNDING = 1e-3  # where all are alike, all score the mean
 
 
@@ -53,7 +54,7 @@ class Candidates:
     members: tuple[Members, ...]
     scores: Singles
     closeness: Singles
-    ranks: Singles
+    ranks: npt.NDArray[np.floating[Any]]
 
     @classmethod
     def of(
@@ -75,7 +76,7 @@ class Candidates:
 
     def first(self, rows: Ints, log_odds: Floats) -> Candidates:
         """Put some rows before all others, the most likely to click first."""
-        ranks = self.scores.copy()
+        ranks = self.scores.astype(np.float64)
         ranks[rows] = ABOVE_SCORES + log_odds
         return replace(self, ranks=ranks)
 
@@ -220,6 +221,8 @@ class Ranking:
     ----------
     least
         Who scores less is not told; None: everybody may be.
+    least_log_odds
+        Who is less likely to click is not told, of a draft that is ranked by that; None: everybody may be.
     unknown
         How many have opted out since `opted_out` was read.
     told
@@ -231,6 +234,7 @@ class Ranking:
     unknown: int
     told: Set[str]
     least: float | None
+    least_log_odds: float | None = None
 
     async def first(self, number: int) -> Ints:
         """Return the rows of the `number` best; Redis is asked only where more opted out than is known."""
@@ -243,4 +247,6 @@ class Ranking:
             rows = rows[[user not in newly_out for user in users]]
         if self.least is not None:
             rows = self.candidates.at_least(self.least, rows)
+        if self.least_log_odds is not None:
+            rows = rows[self.candidates.ranks[rows] >= ABOVE_SCORES + self.least_log_odds]
         return rows[:number]

@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import logit
 
 from consumers.work.click_habits import ClickHabits
 from consumers.work.draft import Candidates, Draft, Ranking
@@ -24,6 +25,7 @@ from models.audience import (
     mean_score,
     rank_cohorts,
 )
+from models.audience_size import Worth
 from models.model import Model
 from stream.stores.catalogue import Catalogue
 from stream.stores.opted_out import OptedOut
@@ -96,6 +98,9 @@ class Planner:
         Says who of them is told.
     habits
         Says who clicks.
+    worth
+        What a notification gains and costs: where it is learned who clicks, a release that does not say how
+        many goes to whom it is expected to gain.
     """
 
     member_cache: MemberCache
@@ -104,6 +109,7 @@ class Planner:
     max_audience: int
     gate: Gate
     habits: ClickHabits
+    worth: Worth
 
     async def look_up(self, release: Release) -> Lookup:
         """Ask Redis, in one round trip, all that a plan needs of it."""
@@ -162,7 +168,8 @@ class Planner:
         places = release.max_audience or self.max_audience
         at_hand = [self.member_cache.holds(cohort, model) for cohort in model.cohort_ids]
         unread = np.where(at_hand, 0, sizes)
-        rows = choose_cohorts(rates, sizes, unread, places, release.min_ctr or 0.0)
+        learned = self.habits.model.version > 0
+        rows = choose_cohorts(rates, sizes, unread, places, 0.0 if learned else release.min_ctr or 0.0)
         chosen = tuple(model.cohort_ids[row] for row in rows)
         if not chosen and sizes.any():
             return Draft("no cohort reaches min_ctr", target, model.version, play_rate)
@@ -170,19 +177,22 @@ class Planner:
         if not any(held.users for held in members.values()):
             return Draft("nobody is placed under this model yet", target, model.version, play_rate, chosen)
         candidates = Candidates.of(members, model, target, self.member_cache.neighbours(model, target))
-        least = mean_score(model, target) if release.max_audience is None else None
-        unknown = abs(lookup.opted_out - len(self.opted_out.hashes))
-        artists, habits = self.member_cache.numbers(release.artist_ids), self.habits
-        describe = partial(habits.known, release, target, model, candidates, artists, now=now)
-        if habits.model.version:
+        artists = self.member_cache.numbers(release.artist_ids)
+        describe = partial(self.habits.known, release, target, model, candidates, artists, now=now)
+        least, least_odds = None, None
+        if learned:
             some = best_rows(candidates.scores, max(LIKELY_PER_PLACE * places, LIKELY))
-            candidates = candidates.first(some, habits.model.log_odds(describe(some)))
-        ranking = Ranking(candidates, self.opted_out, unknown, told, least)
+            candidates = candidates.first(some, self.habits.model.log_odds(describe(some)))
+            least_odds = self._least_log_odds(release)
+        elif release.max_audience is None:
+            least = mean_score(model, target)
+        unknown = abs(lookup.opted_out - len(self.opted_out.hashes))
+        ranking = Ranking(candidates, self.opted_out, unknown, told, least, least_odds)
         free = max(places - len(told), 0)
         best = await ranking.first(free)
-        reason = "done" if len(best) or told else "everybody in these cohorts has opted out"
+        nobody = "nobody is likely enough to click" if learned else "everybody in these cohorts has opted out"
         return Draft(
-            reason,
+            "done" if len(best) or told else nobody,
             target,
             model.version,
             play_rate,
@@ -192,5 +202,12 @@ class Planner:
             places=free,
             ranking=ranking,
             known=describe,
-            ctr=habits.model,
+            ctr=self.habits.model,
         )
+
+    def _least_log_odds(self, release: Release) -> float:
+        """Return how likely to click, as log-odds, those are at least who are told."""
+        least = release.min_ctr or 0.0
+        if release.max_audience is None:
+            least = max(least, self.worth.least_ctr(self.habits.opt_out_rate))
+        return float(logit(least))

@@ -13,7 +13,7 @@ from uuid import uuid4
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.process import together
 from consumers.runtime.startup import begin, begin_producer, epoch_of
-from consumers.runtime.wiring import Stores, caps_of, groups_of
+from consumers.runtime.wiring import Stores, caps_of, groups_of, worth_of
 from consumers.work.agents import Agents
 from consumers.work.click_habits import ClickHabits
 from consumers.work.emitter import Emitter
@@ -136,7 +136,10 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         opted_out = stores.opted_out
         gate = Gate(stores.told, groups_of(settings), caps_of(settings))
         habits = ClickHabits(stores.cohorts, stores.ctr_models)
-        planner = Planner(member_cache, stores.catalogue, opted_out, settings.max_audience, gate, habits)
+        worth = worth_of(settings)
+        planner = Planner(
+            member_cache, stores.catalogue, opted_out, settings.max_audience, gate, habits, worth
+        )
         # Of one host's network, in containers, two processes have the same name.
         name = f"{heartbeat.name}-{uuid4().hex}"
         emitter = Emitter(settings.kafka, stores.releases, planner, live, producer, name, idle)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
@@ -65,7 +65,7 @@ def test_who_clicks_on_notifications_comes_first_in_the_next_audience(shop: Desk
 
     answer = wait_for(next_audience, "who clicks to come first")
     ctrs = [ctr for page in answer.pages for ctr in page["ctrs"]]
-    assert ctrs == sorted(ctrs, reverse=True)
+    assert all(earlier > later - 1e-5 for earlier, later in pairwise(ctrs)), "rounding aside"
     assert ctrs[0] > 0.5
     assert ctrs[-1] < 0.5
 

@@ -17,6 +17,7 @@ from consumers.work.draft import Candidates
 from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
 from consumers.work.planner import Planner
+from models.audience_size import Worth
 from models.control import Groups
 from models.model import Model
 from stream.connect import open_redis
@@ -50,6 +51,7 @@ async def planner(settings: Settings) -> AsyncIterator[Planner]:
         40,
         EVERYBODY,
         ClickHabits(Cohorts(redis, listeners), CtrModels(redis)),
+        Worth(),
     )
     await redis.aclose()
 

@@ -17,6 +17,7 @@ from consumers.work.emitter import Emitter
 from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
 from consumers.work.planner import Planner
+from models.audience_size import Worth
 from models.control import Groups
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
@@ -123,6 +124,7 @@ async def answer(
         2500,
         gate,
         ClickHabits(Cohorts(client, listeners), CtrModels(client)),
+        Worth(),
     )
     async with AIOKafkaProducer(bootstrap_servers=topics.kafka) as producer:
         page = FirstPage(producer, trips)
