@@ -160,6 +160,9 @@ def test_a_learner_that_went_wrong_is_told_from_the_model_that_serves() -> None:
         wrong._mean = np.zeros(1 + len(FEATURES))  # forgets all, again and again
         wrong.learn(rows[start : start + 1000], clicked[start : start + 1000])
     assert wrong.is_worse_than(served)
+    same = CtrLearner(served)
+    same.learn(rows[:1000], clicked[:1000])
+    assert not same.is_worse_than(served)
     assert not CtrLearner().is_worse_than(served)
 
 
