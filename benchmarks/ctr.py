@@ -397,8 +397,9 @@ def compare(seed: int) -> None:
         f"logistic regression, SGD {x}": logistic(optim.SGD(x)) for x in steps
     }
     rivers["logistic regression, AdaGrad 0.05"] = logistic(optim.AdaGrad(0.05))
-    machine = facto.FMClassifier(n_factors=4, seed=1, weight_optimizer=optim.AdaGrad(0.05))
-    rivers["factorization machine, 4 factors, AdaGrad 0.05"] = machine
+    for step in (optim.AdaGrad(0.05), optim.SGD(0.001)):
+        machine = facto.FMClassifier(n_factors=4, seed=1, weight_optimizer=step)
+        rivers[f"factorization machine, 4 factors, {step}"] = machine
     for name, classifier in rivers.items():
         pipeline = preprocessing.StandardScaler() | classifier
         started, said = time.process_time(), []
