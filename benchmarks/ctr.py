@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from river import facto, linear_model, optim, preprocessing
+from river import base, facto, linear_model, optim, preprocessing
 from scipy.stats import rankdata
 
 from models import waves
@@ -111,6 +111,7 @@ class Sent:
     at: float
     rows: npt.NDArray[np.float16]
     listeners: Ints
+    predicted: Floats  # by the model that chose them
     arrives: Floats  # Unix seconds when each is reported clicked; infinite for never
     counted: Flags
     learned: bool = False
@@ -232,7 +233,7 @@ class Learning(Policy):
                 break
             chosen = candidates[at_rows]
             wave = self._sent(number, release, chosen, rows, at)
-            sent.append((wave.listeners, self.model.predict(rows[wave.listeners]), wave))
+            sent.append((wave.listeners, wave.predicted, wave))
             told += len(chosen)
             at += WAVE
 
@@ -273,9 +274,9 @@ class Learning(Policy):
             elif not sent.learned and sent.at + WINDOW <= now:
                 known = self.random.random(len(sent.rows)) >= LOST
                 clicked = sent.arrives <= now
-                predicted = self.learner.learn(sent.rows[known], clicked[known])
+                self.learner.learn(sent.rows[known], clicked[known])
                 sent.learned = True
-                self.predicted.append(predicted)
+                self.predicted.append(sent.predicted[known])
                 self.found.append(np.isfinite(sent.arrives[known]).astype(np.float64))
                 self.stream.append(sent.rows[known])
                 self.events += int(known.sum()) + int(clicked.sum())
@@ -292,7 +293,8 @@ class Learning(Policy):
         arrives = np.where(reported, at + outcome.delay, np.inf)
         self.counts[0, chosen] += self.decay.stored(1.0, at)
         counted = np.zeros(len(chosen), dtype=np.bool_)
-        wave = Sent(at, rows[chosen].astype(np.float16), chosen, arrives, counted)
+        kept = rows[chosen].astype(np.float16)
+        wave = Sent(at, kept, chosen, self.model.predict(kept), arrives, counted)
         self.waiting.append(wave)
         return wave
 
@@ -378,36 +380,35 @@ def show(found: Sequence[dict[str, dict[str, float]]]) -> None:
         print(f"| {title} | {' | '.join(cells)} | {wanted} |")
 
 
-def compare(seed: int, number: int = 200_000) -> None:
-    """Print how well and how fast learners predict the same notifications, each before it learns them."""
+def compare(seed: int) -> None:
+    """Print how well and how fast learners predict each wave before they learn any of it."""
     (policy,) = (one for one in play(seed, ["CTR, capped"]) if isinstance(one, Learning))
-    rows, found = np.concatenate(policy.stream)[:number], np.concatenate(policy.found)[:number]
-    normal = preprocessing.StandardScaler
-    rivers = {
-        "River: StandardScaler | LogisticRegression, SGD 0.01": normal()
-        | linear_model.LogisticRegression(optim.SGD(0.01)),
-        "River: the same, SGD 0.001": normal() | linear_model.LogisticRegression(optim.SGD(0.001)),
-        "River: the same, AdaGrad 0.05": normal() | linear_model.LogisticRegression(optim.AdaGrad(0.05)),
-        "River: StandardScaler | FMClassifier, 4 factors, AdaGrad": normal()
-        | facto.FMClassifier(n_factors=4, seed=1, weight_optimizer=optim.AdaGrad(0.05)),
-    }
+    found = np.concatenate(policy.found)
     print("| learner | log loss | AUC | calibration error | examples/s |\n|---|---|---|---|---|")
-    started = time.process_time()
-    predicted = CtrLearner().learn(rows, found)
-    _line("Laplace's approximation, 1,000 a batch (kept)", predicted, found, time.process_time() - started)
-    singles = CtrLearner()
-    started = time.process_time()
-    few = 20_000
-    one_by_one = np.concatenate([singles.learn(rows[at : at + 1], found[at : at + 1]) for at in range(few)])
-    _line("the same, one by one, the first 20,000", one_by_one, found[:few], time.process_time() - started)
-    for name, pipeline in rivers.items():
-        started = time.process_time()
-        said = np.empty(number)
-        for at, (row, clicked) in enumerate(zip(rows.astype(float).tolist(), found > 0, strict=True)):
-            x = dict(zip(FEATURES, row, strict=True))
-            said[at] = pipeline.predict_proba_one(x).get(True, 0.5)
-            pipeline.learn_one(x, bool(clicked))
-        _line(name, said, found, time.process_time() - started)
+    batches = CtrLearner()
+    started, said = time.process_time(), []
+    for rows, clicked in zip(policy.stream, policy.found, strict=True):
+        said.append(batches.model().predict(rows))
+        batches.learn(rows, clicked)
+    seconds = time.process_time() - started
+    _line("Laplace's approximation, 1,000 a batch (kept)", np.concatenate(said), found, seconds)
+    logistic, steps = linear_model.LogisticRegression, (0.01, 0.001, 0.0001)
+    rivers: dict[str, base.Classifier] = {
+        f"logistic regression, SGD {x}": logistic(optim.SGD(x)) for x in steps
+    }
+    rivers["logistic regression, AdaGrad 0.05"] = logistic(optim.AdaGrad(0.05))
+    for step in (optim.AdaGrad(0.05), optim.SGD(0.001)):
+        machine = facto.FMClassifier(n_factors=4, seed=1, weight_optimizer=step)
+        rivers[f"factorization machine, 4 factors, {step}"] = machine
+    for name, classifier in rivers.items():
+        pipeline = preprocessing.StandardScaler() | classifier
+        started, said = time.process_time(), []
+        for rows, clicked in zip(policy.stream, policy.found, strict=True):
+            many = [dict(zip(FEATURES, row, strict=True)) for row in rows.astype(float).tolist()]
+            said.append(np.array([pipeline.predict_proba_one(row).get(True, 0.5) for row in many]))
+            for row, yes in zip(many, clicked.tolist(), strict=True):
+                pipeline.learn_one(row, yes > 0)
+        _line(f"River: StandardScaler, {name}", np.concatenate(said), found, time.process_time() - started)
 
 
 def _line(name: str, predicted: Floats, found: Floats, seconds: float) -> None:

@@ -100,7 +100,8 @@ class Cohorts:
             Listeners that the wave tells.
         sent, clicked, expected
             Shape (k,), of each cohort so far: notifications whose outcome is known, how many were clicked,
-            and the sum of what was predicted for them.
+            and the sum of what was predicted for them. Of those sent a moment ago count `sent` and `expected`
+            for the share of clicks that come so soon, or the release looks worse than it is.
         """
         best = best_rows(ctr, places)
         k = int(cohort.max(initial=-1)) + 1

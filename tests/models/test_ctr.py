@@ -119,6 +119,44 @@ def test_a_snapshot_that_does_not_fit_is_refused(change) -> None:  # type: ignor
         CtrModel.from_arrays(header, arrays)
 
 
+def test_each_column_is_what_its_name_says() -> None:
+    row = features(
+        play_rate=0.1,
+        plays_artist=True,
+        activity=1.5,
+        ctr=0.1,
+        cohort_ctr=0.2,
+        listener_ctr=0.05,
+        listener_sent=3.0,
+        sent_day=1,
+        sent_week=2,
+        hours_since_sent=9.0,
+        local_hour=6.0,
+        weekday=6,
+        release_age_hours=48.0,
+        artist_listeners=99,
+        closeness=0.4,
+    )[0]
+    expected = {
+        "log_play_rate": np.log(0.1),
+        "plays_artist": 1.0,
+        "activity": 1.5,
+        "cohort_ctr": np.log(9 / 4),
+        "listener_ctr": np.log(9 / 19),
+        "listener_sent": np.log(4),
+        "sent_day": np.log(2),
+        "sent_week": np.log(3),
+        "hours_since_sent": np.log(10),
+        "hour_sin": 1.0,
+        "hour_cos": 0.0,
+        "weekend": 1.0,
+        "release_age": np.log(3),
+        "artist_listeners": np.log(100),
+        "closeness": 0.4,
+    }
+    assert dict(zip(FEATURES, row.tolist(), strict=True)) == pytest.approx(expected, abs=1e-6)
+
+
 def test_features_are_finite_whatever_is_not_known() -> None:
     rows = features(
         play_rate=[0.0, 1.0],

@@ -40,6 +40,14 @@ def test_each_is_told_with_just_its_propensity() -> None:
     assert times / 20_000 == pytest.approx(odds, abs=0.015)
 
 
+def test_any_two_candidates_may_be_told_together() -> None:
+    random, together = np.random.default_rng(8), np.zeros((6, 6))
+    for _ in range(2000):
+        told = choose(np.full(6, 0.5), random)
+        together[np.ix_(told, told)] += 1
+    assert (together > 100).all()
+
+
 def test_inverse_propensities_estimate_how_a_random_audience_would_click() -> None:
     ctr, cohort = candidates(400, 4)
     random = np.random.default_rng(4)
