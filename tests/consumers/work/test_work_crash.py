@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from consumers.work.worker import work
+from models.control import Groups
 from tests.consumers.crowd import publish
 from tests.consumers.desk import Answer, Desk, feedback
 from tests.consumers.own_redis import OwnRedis
@@ -176,6 +178,34 @@ def test_two_workers_answer_each_release_once_and_count_each_event_once(desk: De
         assert answer.summary["users"] == len(answer.told) == 60
     counted = [desk.counts(f"release:{{{name}}}").get("sent") for name in releases[20:40]]
     assert counted == [60] * 20
+
+
+def test_caps_hold_and_nobody_of_a_control_group_is_told_with_two_workers_of_whom_one_is_killed(
+    desk: Desk, refrain: Refrain
+) -> None:
+    place(desk.settings, LARGE)
+    everybody = {user for users in LARGE.values() for user in users}
+    peace = {"told_a_day": 2, "control": 0.2, "max_audience": len(everybody)}
+    with RedisProxy(desk.settings.redis, SeventhPage(desk)) as proxy:
+        victim = refrain.start("work", redis=proxy.url, **peace)
+        desk.publish("r0", "a1")
+        wait_for(proxy.held.is_set, "the middle of the audience")
+        victim.kill()
+    refrain.start("work", **peace)
+    refrain.start("work", **peace)
+    releases = [f"r{n}" for n in range(6)]
+    desk.publish_all(releases[1:], "a1")
+    wait_for(lambda: len(_answered(desk)) == len(releases), "all audiences")
+    answers = _answered(desk)
+    times = Counter(user for answer in answers.values() for user in answer.told)
+    assert set(times) <= everybody
+    assert max(times.values()) == 2
+    for name, answer in answers.items():
+        control = set(desk.db.hkeys(f"release:{{{name}}}:control"))
+        drawn = {user for user in everybody if Groups("refrain", control=0.2).of(name, user)}
+        assert control <= drawn
+        assert not answer.told & drawn
+    assert sum(len(answer.told) for answer in answers.values()) > 1.8 * len(everybody), "places are used"
 
 
 def _answered(desk: Desk) -> dict[str, Answer]:
