@@ -100,3 +100,23 @@ async def test_nothing_is_left_of_a_listener_who_is_forgotten(redis: AnyRedis) -
     assert await told.forget("u")
     assert not await told.forget("u")
     assert [len(each.releases) for each in await told.of(["u", "v"])] == [0, 1]
+
+
+async def test_what_was_told_lately_is_read_as_numbers(redis: AnyRedis) -> None:
+    told = Told(redis, Caps(a_day=9))
+    for release, at in (("r1", NOW - 8 * DAY), ("r2", NOW - 2 * DAY), ("r3", NOW - 60)):
+        await reserve(told, release, at, USERS[::3])
+    await told.mark([Heed(USERS[0], "r3", NOW, 4.0, ["sent", "clicked"])])
+    found = await told.lately(USERS, NOW)
+    assert found[0].tolist() == [4.0, 4.0, 1.0, 2.0, NOW - 60]
+    assert found[3].tolist() == [0.0, 0.0, 1.0, 2.0, NOW - 60]
+    assert found[1].tolist() == [0.0] * 5
+    assert (await told.lately([], NOW)).shape == (0, 5)
+
+
+async def test_of_a_listener_in_redis_no_more_than_the_last_notifications_are_kept(redis: AnyRedis) -> None:
+    told = Told(redis, Caps(a_day=1000))
+    for n in range(80):
+        await reserve(told, f"r{n}", NOW + n, ["u"])
+    (lately,) = await told.of(["u"])
+    assert list(lately.releases) == [f"r{n}" for n in range(15, 80)]
