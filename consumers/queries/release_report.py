@@ -54,7 +54,7 @@ class ReleaseReport:
     Attributes
     ----------
     state
-        new, started, planned, done.
+        new, started, planned, done; history where it was told before Refrain, and replayed.
     reason
         "done", or why nobody was told.
     relied_on
@@ -131,7 +131,7 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
     return ReleaseReport(
         release_id=release_id,
         title=about.get("title", ""),
-        state=about["state"],
+        state=about.get("state", "history"),
         reason=about.get("reason", ""),
         relied_on=about.get("relied_on", ""),
         planned_at=float(about["planned_at"]) if "planned_at" in about else None,

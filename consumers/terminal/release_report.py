@@ -39,7 +39,7 @@ def show_release_report(report: ReleaseReport) -> None:
                 "planned": moment(report.planned_at) if report.planned_at else "",
                 "goes by": report.relied_on.replace("_", " ") if report.audience else "",
                 "left out": "\n".join(f"{number:,} {reason}" for reason, number in report.left_out.items()),
-                "notified": _notified(report) if report.audience else "",
+                "notified": _notified(report) if report.audience or report.sent else "",
                 "clicked": _clicked(report) if report.sent else "",
                 "played": _played(report) if report.audience else "",
                 "telling brought": in_points(report.uplift) if report.uplift else "",
@@ -106,6 +106,8 @@ def in_points(uplift: Uplift) -> str:
 def _audience(report: ReleaseReport) -> str:
     if report.state == "done" and not report.audience:
         return f"nobody: {report.reason}"
+    if report.state == "history":
+        return "was told before Refrain: `refrain replay impressions`"
     whole = f"{counted(report.audience, 'listener')} in {counted(report.pages, 'page')}"
     return f"{STATES.get(report.state, report.state)}: {whole}"
 

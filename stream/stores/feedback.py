@@ -97,14 +97,31 @@ class FeedbackCounts:
             keys.release(release_id), keys.release_told(release_id), keys.release_seen(release_id),
             keys.release_counts(release_id), keys.release_control(release_id),
         ]  # fmt: skip
-        events = [(h.feedback.user_id, h.feedback.kind, f"{h.source}:{h.offset}") for h in entries]
+        told = await self._told_before(entries)
+        events = [
+            (h.feedback.user_id, h.feedback.kind, f"{h.source}:{h.offset}", cohort)
+            for h, cohort in zip(entries, told, strict=True)
+        ]
         packed = msgpack.packb(events, use_bin_type=False)
         found = await self._count_release(self._redis, written, packed, MIN_SENT)
         for key in (keys.release_seen(release_id), keys.release_counts(release_id)):
             await self._redis.expire(key, self._keep)
+        if any(told):
+            await self._redis.expire(keys.release(release_id), self._keep)
         counted = [(entry, each) for entry, each in zip(entries, found, strict=True) if each]
         return [
             (entry, cohort.decode(), [kind.decode() for kind in kinds]) for entry, (cohort, *kinds) in counted
+        ]
+
+    async def _told_before(self, entries: Sequence[Heard]) -> list[str]:
+        """Return the cohort that each listener of history is in now; "" for events that are no history."""
+        users = sorted({h.feedback.user_id for h in entries if h.feedback.history})
+        pipeline = self._redis.pipeline(transaction=False)
+        for user in users:
+            pipeline.hget(keys.user(user), "cohort")
+        found = dict(zip(users, await pipeline.execute(), strict=True)) if users else {}
+        return [
+            (found.get(h.feedback.user_id) or b"").decode() if h.feedback.history else "" for h in entries
         ]
 
     def _heed(self, feedback: Feedback, kinds: Sequence[str]) -> Heed:

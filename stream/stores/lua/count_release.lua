@@ -2,7 +2,8 @@
 --
 -- KEYS   1: release:{R}   2: release:{R}:told   3: release:{R}:seen   4: release:{R}:counts
 --        5: release:{R}:control
--- ARGV   1: msgpack [[user, kind, place], ...]; place: where the event stands in Kafka
+-- ARGV   1: msgpack [[user, kind, place, cohort], ...]; place: where the event stands in Kafka; cohort: of whom
+--        we did not tell, but others before us did; else ""
 --        2: sent, from which on a CTR is shown
 -- result for each event [cohort, kind, ...]: what to count it for; [] (told nothing of, or counted before)
 --
@@ -35,8 +36,8 @@ end
 
 local result = {}
 for i, event in ipairs(cmsgpack.unpack(ARGV[1])) do
-  local user, kind, place = unpack(event)
-  local cohort = redis.call('HGET', KEYS[2], user)
+  local user, kind, place, elsewhere = unpack(event)
+  local cohort = redis.call('HGET', KEYS[2], user) or (elsewhere ~= '' and elsewhere)
   local found = {}
   if cohort then
     if not IMPLIES_NOTHING[kind] and count(user, cohort, 'sent', place, true) then

@@ -252,3 +252,22 @@ async def test_counts_are_the_truth_in_any_order_and_however_often_delivered(
     lately = await Told(redis).of(list(cohorts))
     for user, each in zip(cohorts, lately, strict=True):
         assert (name in each.releases) == ((user, "sent") in happened)
+
+
+async def test_what_was_told_before_refrain_counts_for_the_cohort_that_listeners_are_in_now(
+    redis: AnyRedis, counts: FeedbackCounts, told: Told
+) -> None:
+    for user, cohort in (("a", "c1"), ("b", "c2"), ("waits", "")):
+        await redis.hset(keys.user(user), "cohort", cohort)
+    did = [("a", "sent"), ("b", "clicked"), ("waits", "clicked"), ("nobody", "clicked"), ("a", "sent")]
+    events = [
+        Heard(Feedback(release_id="old", user_id=user, kind=kind, ts=NOW, history=True), "0", at)
+        for at, (user, kind) in enumerate(did)
+    ]
+    for _ in range(2):
+        await counts.count(events)
+    await assert_counts(redis, keys.release("old"), {"sent": 2, "clicked": 1})
+    await assert_counts(redis, keys.cohort("c1"), {"sent": 1})
+    await assert_counts(redis, keys.cohort("c2"), {"sent": 1, "clicked": 1})
+    assert await redis.ttl(keys.release("old")) > 0
+    assert [len(each.releases) for each in await told.of(["a", "b", "nobody"])] == [1, 1, 0]
