@@ -215,8 +215,8 @@ class FileOptions:
         str,
         Flag(
             "--time-format",
-            "auto (a number: seconds, from 1e11 on milliseconds; else ISO 8601), seconds, milliseconds, "
-            "iso, or a pattern as '%d/%m/%Y %H:%M'.",
+            "auto (20180801: a day; other numbers: seconds, from 1e11 on milliseconds; else ISO 8601), "
+            "seconds, milliseconds, iso, or a pattern as '%d/%m/%Y %H:%M'.",
             "FORMAT",
             TIMES,
         ),
