@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from stream.errors import WrongUse
 from stream.files.columns import SCALES, column, id_of, is_missing, list_of, plain
 from stream.files.gathered import Part, together
-from stream.files.options import FileOptions, Kind
+from stream.files.options import Kind, RowOptions
 from stream.files.songs import Join, SongFile
 from stream.files.tables import Bad, Column, Row, Table
 from stream.files.times import time_reader, zone
@@ -87,7 +87,7 @@ class Recipe:
     """
 
     kind: Kind
-    options: FileOptions = field(default_factory=FileOptions)
+    options: RowOptions = field(default_factory=RowOptions)
     spread: bool = False
     since: float | None = None
 

@@ -77,6 +77,8 @@ class SongFile:
 
         def join(event: dict[str, Any], values: Any) -> str | None:
             key = tuple(plain(get(values)) for get in keys) if keys else event.get("song_id")
+            if key is None:
+                return None  # a click without a song: the check of the event says so
             song = self._songs.get(key)
             if song is not None:
                 event["song_id"], event["artist_ids"] = song

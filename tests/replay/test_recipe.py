@@ -294,6 +294,13 @@ def test_a_song_file_gives_clicks_their_artists(tmp_path: Path) -> None:
     assert (bad.reason, bad.detail) == (Reason.UNKNOWN_SONG, "no song with song_id 'S3' in songs.jsonl")
 
 
+def test_a_click_without_a_song_is_not_taken_for_one_of_an_unknown_song(tmp_path: Path) -> None:
+    clicks = lines(tmp_path, CLICK | {"song_id": "(null)"})
+    (bad,) = made(Recipe("clicks"), clicks, songs(tmp_path, {}))
+    assert isinstance(bad, Bad)
+    assert (bad.reason, bad.detail) == (Reason.MISSING_FIELD, "song_id: Field required")
+
+
 def test_a_song_of_several_rows_has_the_artists_of_all(tmp_path: Path) -> None:
     rows = [
         {"song_id": song, "artist_ids": artist}
