@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,8 +19,10 @@ from models.click_rate import MIN_SENT
 __all__ = ["show_ctr", "show_targets"]
 
 AROUND = 4  # lines around a table: the command, its header, what does not fit
-FACTS = 6  # lines above the rates
+FACTS = 8  # lines above the rates
 RATES = ("CTR", "95 %", "random", "95 % of random", "lift")
+WIDE = 100  # columns of a terminal from which on all rates are shown
+IF_NARROW = 3  # rates
 
 
 def show_targets(found: TargetList) -> None:
@@ -37,10 +42,14 @@ def show_targets(found: TargetList) -> None:
         if each.cohort_id:
             where = each.cohort_id, Text(each.label), f"{each.members:,}", percent(each.play_rate)
         else:
-            where = "", Text(each.reason, "dim"), "", ""
+            where = "", Text(), "", ""
         table.add_row(Text(each.release_id), artists, *where)
     console.print(table)
     _say_more(console, len(found.releases), fit, "release")
+    reasons = Counter(each.reason for each in found.releases if not each.cohort_id)
+    for reason, number in reasons.most_common():
+        have = "has" if number == 1 else "have"
+        console.print(f"{counted(number, 'release')} {have} no cohort to go to: {reason}")
 
 
 def show_ctr(found: CtrReport) -> None:
@@ -59,7 +68,8 @@ def show_ctr(found: CtrReport) -> None:
     )
     if not found.rows:
         return
-    table = _of_releases() if isinstance(found.rows[0], ReleaseCtr) else _of_cohorts()
+    rates = len(RATES) if console.width >= WIDE else IF_NARROW
+    table = _table(found.rows[0], RATES[:rates])
     fit = rows_that_fit(AROUND + FACTS)
     for row in found.rows[:fit]:
         about = (
@@ -67,20 +77,18 @@ def show_ctr(found: CtrReport) -> None:
             if isinstance(row, ReleaseCtr)
             else (row.cohort_id, Text(row.label), f"{row.releases:,}")
         )
-        table.add_row(*about, f"{row.members:,}", f"{row.clicked:,}", *_rates(row))
+        table.add_row(*about, f"{row.members:,}", f"{row.clicked:,}", *_rates(row)[:rates])
     console.print()
     console.print(table)
     _say_more(console, len(found.rows), fit, "row")
 
 
-def _of_cohorts() -> Table:
-    numbers = (Column(name, right=True) for name in ("releases", "members", "clicked", *RATES))
-    return listing(Column("cohort"), Column("what sets it apart", wide=True), *numbers)
-
-
-def _of_releases() -> Table:
-    numbers = (Column(name, right=True) for name in ("members", "clicked", *RATES))
-    return listing(Column("release"), Column("artists", wide=True), Column("cohort"), *numbers)
+def _table(first: CohortCtr | ReleaseCtr, rates: Sequence[str]) -> Table:
+    numbers = (Column(name, right=True) for name in ("members", "clicked", *rates))
+    if isinstance(first, ReleaseCtr):
+        return listing(Column("release"), Column("artists", wide=True), Column("cohort"), *numbers)
+    about = Column("cohort"), Column("what sets it apart", wide=True), Column("releases", right=True)
+    return listing(*about, *numbers)
 
 
 def _rates(row: CohortCtr | ReleaseCtr) -> tuple[str, ...]:

@@ -66,10 +66,10 @@ def write_world(folder: Path, seed: int = 1) -> World:
         for n, name in enumerate(artists_of)
     }
     return World(
-        _write(folder / "sample100mb.csv", _clicks(rng, scene_of)),
-        _write(folder / "newmetadata_part-00000", _several_rows(rng, songs)),
-        _write(folder / "notification_actor.csv", _several_rows(rng, artists_of)),
-        _write(folder / "notification_clicks_part-00000", _notification_clicks(rng, clicked)),
+        _write(folder / "saavn_sample100mb.csv", _clicks(rng, scene_of)),
+        _write(folder / "saavn_newmetadata_part-00000", _several_rows(rng, songs)),
+        _write(folder / "saavn_notification_actor.csv", _several_rows(rng, artists_of)),
+        _write(folder / "saavn_notification_clicks_part-00000", _notification_clicks(rng, clicked)),
         scene_of | {name: n % SCENES for n, name in enumerate(artists_of)},
         artists_of,
         clicked,
