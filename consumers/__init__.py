@@ -18,5 +18,6 @@
     doctor/      what is fine, what is not, what to do
     redrive/     dead letters put back
     replay/      history from files into a topic
+    report/      where releases of the past should have gone, and who clicked there
     evaluate/    how well audiences find the listeners, on clicks in files
 """

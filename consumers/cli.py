@@ -10,14 +10,26 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from consumers.commands import doctor, evaluate, forget, look, model, redrive, release, replay, sample, start
+from consumers.commands import (
+    doctor,
+    evaluate,
+    forget,
+    look,
+    model,
+    redrive,
+    release,
+    replay,
+    report,
+    sample,
+    start,
+)
 from consumers.commands.frame import WRONG_USE
 from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
 
 __all__ = ["build", "main"]
 
-FAMILIES = (start, sample, replay, evaluate, release, look, doctor, redrive, forget, model)
+FAMILIES = (start, sample, replay, evaluate, report, release, look, doctor, redrive, forget, model)
 
 EPILOG = "Settings are environment variables (REFRAIN_KAFKA, REFRAIN_REDIS, ...) or lines of refrain.toml."
 

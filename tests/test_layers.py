@@ -28,7 +28,8 @@ APPLICATIONS_MAY_IMPORT = {
     "local": {"runtime"},
     "queries": {"runtime", "work"},  # a preview is planned as a worker plans it
     "actions": {"queries", "runtime"},
-    "terminal": {"queries", "doctor", "evaluate", "redrive", "replay"},
+    "report": {"queries", "runtime"},
+    "terminal": {"queries", "doctor", "evaluate", "redrive", "replay", "report"},
     "doctor": {"queries", "runtime", "terminal"},
     "replay": {"runtime"},
     "evaluate": {"replay", "terminal", "work"},

@@ -9,6 +9,7 @@
     replay.py         replay
     sample.py         sample
     evaluate.py       evaluate
+    report.py         report targets, report ctr
     release.py        release publish, release list, release show, audience
     look.py           cohorts, cohort, users, user
     doctor.py         doctor

@@ -67,7 +67,15 @@ def add(app: typer.Typer) -> None:
 def _show(shown: list[tuple[bytes, bytes]], tally: Tally, *, as_json: bool) -> None:
     if as_json:
         found = [{"key": key.decode(), "value": json.loads(value)} for key, value in shown]
-        print_json({"events": found, "rows": tally.rows, "left_out": tally.left_out, "bad": dict(tally.bad)})
+        print_json(
+            {
+                "events": found,
+                "rows": tally.rows,
+                "left_out": tally.left_out,
+                "joined": tally.joined,
+                "bad": dict(tally.bad),
+            }
+        )
         return
     for key, value in shown:
         typer.echo(f"{key.decode()}\t{value.decode()}")
@@ -90,6 +98,7 @@ def _sum_up(plan: Plan, summary: Summary, *, as_json: bool) -> None:
                 "seconds": round(summary.seconds, 3),
                 "rows": tally.rows,
                 "left_out": tally.left_out,
+                "joined": tally.joined,
                 "bad": dict(tally.bad),
                 "bad_files": [str(path) for path in tally.bad_files],
                 "read_already": summary.refused.read,
@@ -105,6 +114,8 @@ def _sum_up(plan: Plan, summary: Summary, *, as_json: bool) -> None:
     typer.echo(f"{summary.sent:,} {plan.kind} sent{speed}")
     if summary.before:
         typer.echo(f"{summary.before:,} had been sent before")
+    if tally.joined:
+        typer.echo(f"{tally.joined:,} of {tally.rows:,} rows are further artists of the same {plan.kind}")
     if tally.left_out:
         typer.echo(f"{tally.left_out:,} of {tally.rows:,} rows left out, as asked")
     if tally.bad:

@@ -82,7 +82,8 @@ class Plan:
     @property
     def waits(self) -> bool:
         """Whether all events have to be read before the first one goes."""
-        return self.order.shuffle is not None or bool(self.order.spread)
+        several_rows = self._recipe(None).gathers  # a song or a release may go on in the last row
+        return several_rows or self.order.shuffle is not None or bool(self.order.spread)
 
     def reading(self, now: float, spare: Path | None) -> Reading:
         """Open all files.
@@ -254,7 +255,8 @@ def _in_order(
         copies = ((e.key, e.value) for e in reading.events() for _ in range(e.copies))
         return itertools.islice(copies, plan.options.limit)
     spool = stack.enter_context(Spool(plan.order.shuffle))
-    for number, event in enumerate(reading.events()):
+    progress.waiting = 0
+    for number, event in enumerate(reading.events(watch)):
         spool.put(event)
         if number % 1000 == 0:
             progress.waiting = len(spool)

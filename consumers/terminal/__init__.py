@@ -5,6 +5,7 @@
     format.py              times, durations, shares, counts
     tables.py              the two shapes of a table: facts, and columns under a header
     json_output.py         JSON of a dataclass
+    csv_output.py          CSV of dataclasses
     cohort_tables.py       cohorts
     listener_tables.py     listeners
       placement_words.py     why a listener is in a cohort
@@ -16,6 +17,7 @@
     ctr_model_tables.py    models of who clicks
     doctor_table.py        what the doctor found
     evaluation_tables.py   an evaluation          (evaluation_bar.py: its progress)
+    report_tables.py       where releases of the past should have gone, and who clicked there
     replay_bar.py          the progress of a replay
     redrive_lines.py       the progress and the summary of a redrive
 """

@@ -8,9 +8,13 @@ from typing import Any, Literal, TypeAlias
 
 from stream.files.tables import Column, Table
 
-__all__ = ["SCALES", "Scale", "column", "id_column", "list_column", "plain"]
+__all__ = ["SCALES", "Scale", "column", "id_column", "is_missing", "list_column", "plain"]
 
 Scale: TypeAlias = Literal["linear", "log2"]
+
+MISSING = frozenset({"", "(null)", "\\N"})
+"""What programs write where there is no value: C and Objective-C ``(null)``, Hive and MySQL ``\\N``. Not
+``NULL`` and ``None``, which are names of artists and songs, too."""
 
 
 def column(table: Table, name: str) -> Column:
@@ -48,11 +52,22 @@ def plain(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def is_missing(value: Any) -> bool:
+    """Say whether a column holds nothing.
+
+    Examples
+    --------
+    >>> [is_missing(value) for value in (None, "", "(null)", "NULL", 0, [])]
+    [True, True, True, False, False, False]
+    """
+    return value is None or (isinstance(value, str) and value in MISSING)
+
+
 def id_of(value: Any) -> Any:
     """Return an id as text where it is a whole number; all else is left for the event's own check."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return None if value == "" else value
+    return None if is_missing(value) else value
 
 
 def list_of(value: Any, separator: str) -> Any:
@@ -64,10 +79,10 @@ def list_of(value: Any, separator: str) -> Any:
     (['a1', 'a2'], ['1', 'a2'], ['a1|a2'], None)
     """
     if isinstance(value, list):
-        return [id_of(part) for part in value] or None
+        return [id_of(part) for part in value if not is_missing(part)] or None
     if isinstance(value, str) and separator:
-        return [part.strip() for part in value.split(separator) if part.strip()] or None
-    return None if value is None or value == "" else [id_of(value)]
+        return [part.strip() for part in value.split(separator) if not is_missing(part.strip())] or None
+    return None if is_missing(value) else [id_of(value)]
 
 
 def _linear(value: Any) -> int:

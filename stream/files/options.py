@@ -1,4 +1,4 @@
-"""What a person says about files of history: each field is an option of `refrain replay` and `evaluate`.
+"""What a person says about files of history: each field is an option of the commands that read them.
 
 The command line is made of these fields (`consumers.commands.options`); a `Flag` says how each is given.
 Nothing here imports more than the standard library, so that ``--help`` is quick.
@@ -13,7 +13,18 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from stream.errors import WrongUse
 
-__all__ = ["Condition", "FileOptions", "Flag", "Format", "Kind", "Layout", "Order", "columns", "pairs"]
+__all__ = [
+    "Condition",
+    "FileOptions",
+    "Flag",
+    "Format",
+    "Kind",
+    "Layout",
+    "Order",
+    "RowOptions",
+    "columns",
+    "pairs",
+]
 
 Kind: TypeAlias = Literal["clicks", "songs", "releases", "feedback"]
 Format: TypeAlias = Literal["csv", "tsv", "jsonl"]
@@ -154,7 +165,7 @@ def _delimiter(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class FileOptions:
+class RowOptions:
     """What files of history look like, and how their rows become events.
 
     Times (`since`) are as a person types them: a time, or how long ago.
@@ -215,8 +226,8 @@ class FileOptions:
         str,
         Flag(
             "--time-format",
-            "auto (a number: seconds, from 1e11 on milliseconds; else ISO 8601), seconds, milliseconds, "
-            "iso, or a pattern as '%d/%m/%Y %H:%M'.",
+            "auto (20180801: a day; other numbers: seconds, from 1e11 on milliseconds; else ISO 8601), "
+            "seconds, milliseconds, iso, or a pattern as '%d/%m/%Y %H:%M'.",
             "FORMAT",
             TIMES,
         ),
@@ -225,6 +236,17 @@ class FileOptions:
     since: Annotated[
         str, Flag("--since", "Leave out what was before: a time, or how long ago, as 90d.", "TIME", TIMES)
     ] = ""
+
+    @property
+    def layout(self) -> Layout:
+        """How the files are laid out."""
+        return Layout(self.format, self.delimiter, self.columns, self.encoding, self.mend)
+
+
+@dataclass(frozen=True)
+class FileOptions(RowOptions):
+    """The same of clicks, which may have a file of songs beside them."""
+
     songs: Annotated[
         Path | None, Flag("--songs", "Says which artists made a song. Held in memory.", "FILE", SONGS)
     ] = None
@@ -254,11 +276,6 @@ class FileOptions:
         tuple[str, ...],
         Flag("--songs-columns", "Its columns, where it has no header row.", "A,B,...", SONGS, columns),
     ] = ()
-
-    @property
-    def layout(self) -> Layout:
-        """How the files are laid out."""
-        return Layout(self.format, self.delimiter, self.columns, self.encoding, self.mend)
 
     @property
     def songs_layout(self) -> Layout:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from stream.errors import BadFile
+from stream.files.gathered import Gathered, Part
 from stream.files.recipe import Event, LeftOut, Recipe
 from stream.files.songs import SongFile
 from stream.files.tables import Bad, Table
@@ -21,13 +22,16 @@ __all__ = ["Reading", "Tally"]
 GIVE_UP = 1000
 """So many bad rows from the start, and not a good one: the options are wrong, not the rows."""
 
+WATCH_EVERY = 1000  # rows
+
 
 @dataclass
 class Tally:
-    """What became of the rows so far."""
+    """What became of the rows so far. Those that `joined` are parts of the event of an earlier row."""
 
     rows: int = 0
     left_out: int = 0
+    joined: int = 0
     bad: Counter[str] = field(default_factory=Counter)
     bad_files: list[Path] = field(default_factory=list)
 
@@ -53,6 +57,7 @@ class Reading:
     def __init__(
         self, tables: Sequence[Table], recipe: Recipe, songs: SongFile | None, spare: Path | None = None
     ) -> None:
+        self._recipe = recipe
         self._parts = [(table, recipe.ready(table, songs)) for table in tables]
         self._spare = spare
         self.tally = Tally()
@@ -67,31 +72,61 @@ class Reading:
         """Bytes read so far."""
         return sum(table.read for table, _ in self._parts)
 
-    def events(self) -> Iterator[Event]:
+    def events(self, watch: Callable[[], object] = lambda: None) -> Iterator[Event]:
         """Go through the events; bad rows go to a side file of their own, written anew.
+
+        Of songs and releases several rows may make one event: then all are read before the first event.
+
+        Parameters
+        ----------
+        watch
+            Is told now and then, while rows are read before the first event.
 
         Raises
         ------
         BadFile
             Where a file breaks off, or nothing in it can be used.
         """
-        self.tally = tally = Tally()
+        self.tally = Tally()
+        with contextlib.ExitStack() as stack:
+            sides = [
+                stack.enter_context(_SideFile(table.path, self._spare, self.tally))
+                for table, _ in self._parts
+            ]
+            if not self._recipe.gathers:
+                yield from (event for _, _, event in self._rows(sides))
+                return
+            gathered = stack.enter_context(Gathered())
+            for number, (file, line, event) in enumerate(self._rows(sides)):
+                gathered.put(Part(event.key, event.value, file, line))
+                if number % WATCH_EVERY == 0:
+                    watch()
+            for parts in gathered:
+                made = self._recipe.together(parts)
+                if isinstance(made, Event):
+                    self.tally.joined += len(parts) - 1
+                    yield made
+                    continue
+                for part, bad in zip(parts, made, strict=True):
+                    sides[part.file].write(bad)
+
+    def _rows(self, sides: Sequence[_SideFile]) -> Iterator[tuple[int, int, Event]]:
+        """Go through the rows: number of the file, line, and the event of each that is one."""
         good = hopeless = 0
-        for table, event_of in self._parts:
-            with _SideFile(table.path, self._spare, tally) as side:
-                for row in table.rows():
-                    made = row if isinstance(row, Bad) else event_of(row)
-                    tally.rows += 1
-                    if isinstance(made, Event):
-                        good += 1
-                        yield made
-                    elif isinstance(made, LeftOut):
-                        tally.left_out += 1
-                    else:
-                        side.write(made)
-                        hopeless += made.reason is not Reason.UNKNOWN_SONG  # a short file of songs is none
-                        if not good and hopeless == GIVE_UP:
-                            raise BadFile(_hopeless(table, made))
+        for file, ((table, event_of), side) in enumerate(zip(self._parts, sides, strict=True)):
+            for row in table.rows():
+                made = row if isinstance(row, Bad) else event_of(row)
+                self.tally.rows += 1
+                if isinstance(made, Event):
+                    good += 1
+                    yield file, row.line, made
+                elif isinstance(made, LeftOut):
+                    self.tally.left_out += 1
+                else:
+                    side.write(made)
+                    hopeless += made.reason is not Reason.UNKNOWN_SONG  # a short file of songs is none
+                    if not good and hopeless == GIVE_UP:
+                        raise BadFile(_hopeless(table, made))
 
 
 class _SideFile(contextlib.AbstractContextManager["_SideFile"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +12,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from stream.errors import WrongUse
-from stream.files.columns import SCALES, column, id_of, list_of, plain
-from stream.files.options import FileOptions, Kind
+from stream.files.columns import SCALES, column, id_of, is_missing, list_of, plain
+from stream.files.gathered import Part, together
+from stream.files.options import Kind, RowOptions
 from stream.files.songs import Join, SongFile
 from stream.files.tables import Bad, Column, Row, Table
 from stream.files.times import time_reader, zone
@@ -44,6 +46,7 @@ KINDS: dict[str, _Shape] = {
 }
 """What each kind of event is, which of its fields is the key, and which fields it has."""
 
+GATHERED = frozenset({"songs", "releases"})
 LISTS = frozenset({"artist_ids", "artist_names", "genres", "featuring", "similar_to"})
 TIMES = frozenset({"ts", "released_at"})
 
@@ -84,7 +87,7 @@ class Recipe:
     """
 
     kind: Kind
-    options: FileOptions = field(default_factory=FileOptions)
+    options: RowOptions = field(default_factory=RowOptions)
     spread: bool = False
     since: float | None = None
 
@@ -105,6 +108,22 @@ class Recipe:
             raise WrongUse(
                 "--since goes by the events' own ts: it needs a kind that has one, and no --spread"
             )
+
+    @property
+    def gathers(self) -> bool:
+        """Whether several rows may make one event: a song or a release that has a row for each artist."""
+        return self.kind in GATHERED
+
+    def together(self, parts: Sequence[Part]) -> Event | list[Bad]:
+        """Return the one event of several rows, or each row as a bad one where it cannot be."""
+        if len(parts) == 1:
+            return Event(parts[0].key, parts[0].value)
+        raw = together(part.value for part in parts)
+        try:
+            return Event(parts[0].key, _finisher(KINDS[self.kind], self.spread)(raw))
+        except _Unreadable as bad:
+            detail = f"{bad.detail} (with the other rows of {parts[0].key.decode()})"
+            return [Bad(part.line, bad.reason, detail, json.loads(part.value)) for part in parts]
 
     def ready(self, table: Table, songs: SongFile | None = None) -> Callable[[Row], Event | LeftOut | Bad]:
         """Return what makes an event of each row of a table.
@@ -135,7 +154,7 @@ class Recipe:
         get = column(table, self.options.mapping.get(name, name))
         if name in TIMES:
             read = time_reader(self.options.time_format, zone(self.options.timezone))
-            return lambda values: None if (value := get(values)) is None or value == "" else read(value)
+            return lambda values: None if is_missing(value := get(values)) else read(value)
         return self._typed(name, get)
 
     def _typed(self, name: str, get: Column) -> Column:
@@ -179,7 +198,8 @@ class _Maker:
 
     def __call__(self, row: Row) -> Event | LeftOut | Bad:
         for get, wanted, equal in self.where:
-            if (plain(get(row.values)) == wanted) is not equal:
+            value = get(row.values)
+            if (plain(value) == wanted or (not wanted and is_missing(value))) is not equal:
                 return LeftOut(row.line)
         try:
             event = self._read(row.values)
@@ -197,7 +217,7 @@ class _Maker:
         try:
             for name, get in self.fields.items():
                 value = get(values)
-                if value is not None and value != "":
+                if not is_missing(value):
                     event[name] = value
         except (ValueError, OverflowError) as error:
             raise _Unreadable(Reason.BAD_TIME, f"{name}: {error}") from error

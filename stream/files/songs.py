@@ -18,6 +18,8 @@ Join = Callable[[dict[str, Any], Any], str | None]
 class SongFile:
     """Songs by what clicks name them with. Holds an entry a song in memory.
 
+    A song may have several rows, with an artist each: it has the artists of all of them, in their order.
+
     Parameters
     ----------
     table
@@ -59,7 +61,9 @@ class SongFile:
                 self.unusable += 1
                 continue
             key = tuple(plain(get(row.values)) for get in keys) if keys else song[0]
-            self._songs.setdefault(key, song)  # the first of two that are named alike
+            first_id, artists = self._songs.setdefault(key, song)  # the first of two that are named alike
+            if song[0] == first_id and song[1] is not artists:
+                artists += [artist for artist in song[1] if artist not in artists]
 
     def __len__(self) -> int:
         return len(self._songs)
@@ -73,6 +77,8 @@ class SongFile:
 
         def join(event: dict[str, Any], values: Any) -> str | None:
             key = tuple(plain(get(values)) for get in keys) if keys else event.get("song_id")
+            if key is None:
+                return None  # a click without a song: the check of the event says so
             song = self._songs.get(key)
             if song is not None:
                 event["song_id"], event["artist_ids"] = song

@@ -14,6 +14,9 @@ __all__ = ["MILLISECONDS_FROM", "seconds_of", "span", "time_reader", "zone"]
 MILLISECONDS_FROM = 1e11
 """A number from here on is milliseconds: as seconds it would be the year 5138, as milliseconds it is 1973."""
 
+_DAYS = 19_000_000, 21_000_000
+"""Whole numbers from the one to the other are days, ``yyyymmdd``: as seconds they would be in August 1970."""
+
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 
@@ -38,8 +41,9 @@ def time_reader(pattern: str, timezone: tzinfo) -> Callable[[object], float]:
     Parameters
     ----------
     pattern
-        ``seconds``, ``milliseconds``, ``iso``; ``auto`` (a number is seconds, or milliseconds from
-        `MILLISECONDS_FROM` on; else ISO 8601); or a pattern of ``strptime``, as ``%d/%m/%Y %H:%M``.
+        ``seconds``, ``milliseconds``, ``iso``; ``auto`` (a number of eight digits that begin with 19 or 20
+        is a day, ``20180801``; any other is seconds, or milliseconds from `MILLISECONDS_FROM` on; else
+        ISO 8601); or a pattern of ``strptime``, as ``%d/%m/%Y %H:%M``.
     timezone
         Of times that name none.
 
@@ -51,6 +55,8 @@ def time_reader(pattern: str, timezone: tzinfo) -> Callable[[object], float]:
     --------
     >>> read = time_reader("auto", UTC)
     >>> read("1541106106796") == read(1541106106.796) == read("2018-11-01T21:01:46.796")
+    True
+    >>> read("20181101") == read(20181101) == read("2018-11-01")
     True
     >>> time_reader("%d/%m/%Y %H:%M", ZoneInfo("Europe/Berlin"))("01/01/2020 01:00")
     1577836800.0
@@ -136,6 +142,8 @@ def _auto(value: object, timezone: tzinfo) -> float:
         number = _number(value)
     except ValueError:
         return _iso(value, timezone)
+    if _DAYS[0] <= number < _DAYS[1] and number.is_integer():
+        return _iso(f"{number:.0f}", timezone)
     return number / 1000 if abs(number) >= MILLISECONDS_FROM else number
 
 

@@ -52,19 +52,9 @@ def section(command: str) -> str:
 def test_the_command_line_is_the_one_that_was_promised() -> None:
     assert {" ".join(name) for name in COMMANDS} == {
         *("up", "demo", "ingest", "train", "work", "sample", "replay", "evaluate", "audience"),
-        *(
-            "cohorts",
-            "cohort",
-            "users",
-            "user",
-            "forget",
-            "doctor",
-            "model list",
-            "model show",
-            "model use",
-            "model clicks",
-        ),
-        *("redrive", "release publish", "release list", "release show"),
+        *("cohorts", "cohort", "users", "user", "forget", "doctor", "model list", "model show", "model use"),
+        *("redrive", "model clicks", "release publish", "release list", "release show"),
+        *("report targets", "report ctr"),
     }
 
 

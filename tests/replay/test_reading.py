@@ -3,13 +3,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.errors import BadFile
-from stream.files.options import Layout
+from stream.files.gathered import Gathered, Part
+from stream.files.options import Kind, Layout
 from stream.files.reading import Reading
 from stream.files.recipe import Event, Recipe
 from stream.files.spool import Spool
@@ -67,6 +69,61 @@ def test_a_good_row_keeps_it_going(tmp_path: Path) -> None:
     found = reading(tmp_path, HEAD + "u,s,1\n" + ",s,2\n" * 1500)
     assert len(list(found.events())) == 1
     assert found.tally.bad.total() == 1500
+
+
+def gathered(
+    folder: Path, kind: Kind, *files: str, spare: Path | None = None
+) -> tuple[Reading, list[dict[str, Any]]]:
+    for number, content in enumerate(files):
+        (folder / f"part-{number}.csv").write_text(content)
+    tables = [Table(folder / f"part-{number}.csv", Layout()) for number in range(len(files))]
+    found = Reading(tables, Recipe(kind), None, spare)
+    return found, [json.loads(event.value) for event in found.events()]
+
+
+@pytest.mark.parametrize(("kind", "key"), [("songs", "song_id"), ("releases", "release_id")])
+def test_several_rows_of_a_song_or_a_release_are_one_event_with_all_artists(
+    tmp_path: Path, kind: Kind, key: str
+) -> None:
+    head = f"{key},artist_ids\n"
+    found, events = gathered(tmp_path, kind, f"{head}x,a1\ny,a9\nx,a2\n", f"{head}x,a3\nx,a1\n")
+    assert [(event[key], event["artist_ids"]) for event in events] == [
+        ("x", ["a1", "a2", "a3"]),
+        ("y", ["a9"]),
+    ]
+    assert (found.tally.rows, found.tally.joined, found.tally.bad.total()) == (5, 3, 0)
+
+
+def test_names_stay_with_their_artists_when_rows_come_together(tmp_path: Path) -> None:
+    head = "song_id,artist_ids,artist_names,title\n"
+    _, (event,) = gathered(tmp_path, "songs", f"{head}s,a1,,Old\ns,a2,Bo,\ns,a3,Cy,New\n")
+    assert (event["artist_ids"], event["artist_names"]) == (["a1", "a2", "a3"], ["a1", "Bo", "Cy"])
+    assert event["title"] == "New"
+
+
+def test_rows_that_make_no_event_together_are_written_down_each_with_its_file_and_line(
+    tmp_path: Path,
+) -> None:
+    head = "release_id,artist_ids\n"
+    many = "".join(f"r,a{number}\n" for number in range(32))
+    found, events = gathered(tmp_path, "releases", head + many, f"{head}q,b\nr,a32\n", spare=tmp_path)
+    assert [event["release_id"] for event in events] == ["q"]
+    assert found.tally.bad == Counter({"bad-id": 33})
+    first, second = (
+        [json.loads(line) for line in file.read_text().splitlines()] for file in sorted(found.tally.bad_files)
+    )
+    assert ([row["line"] for row in first], [row["line"] for row in second]) == ([*range(2, 34)], [3])
+    assert "at most 32 items" in first[0]["detail"]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcde"), st.integers(0, 9)), min_size=1))
+def test_rows_come_together_whatever_their_order(rows: list[tuple[str, int]]) -> None:
+    with Gathered() as waiting:
+        for line, (key, number) in enumerate(rows):
+            waiting.put(Part(key.encode(), b"%d" % number, 0, line))
+        found = [[(part.key.decode(), int(part.value)) for part in parts] for parts in waiting]
+    keys = list(dict.fromkeys(key for key, _ in rows))
+    assert found == [[row for row in rows if row[0] == key] for key in keys]
 
 
 def spooled(seed: int | None, events: list[Event]) -> list[tuple[bytes, bytes]]:

@@ -124,6 +124,32 @@ def test_rows_that_were_not_asked_for_are_left_out(tmp_path: Path, condition: st
     assert {type(event) for event in found} == {Event, LeftOut}
 
 
+def test_what_is_missing_counts_as_nothing_in_a_condition(tmp_path: Path) -> None:
+    table = lines(tmp_path, CLICK | {"page": "(null)"}, CLICK | {"page": "Home"})
+    for condition, kept in (("page!=", [2]), ("page=(null)", [1]), ("page=", [1])):
+        found = made(Recipe("clicks", FileOptions(where=(Condition.parse(condition),))), table)
+        assert [at for at, event in enumerate(found, 1) if isinstance(event, Event)] == kept, condition
+
+
+@pytest.mark.parametrize("marker", ["(null)", "\\N", "", None])
+@pytest.mark.parametrize("field", ["song_id", "user_id", "ts"])
+def test_a_marker_of_what_is_missing_is_no_value(tmp_path: Path, field: str, marker: Any) -> None:
+    (bad,) = made(Recipe("clicks"), lines(tmp_path, CLICK | {field: marker}))
+    assert isinstance(bad, Bad)
+    assert bad.reason is Reason.MISSING_FIELD, bad.detail
+
+
+def test_a_marker_in_a_list_is_left_out(tmp_path: Path) -> None:
+    for artists in ("a1|(null)|a2", ["a1", "(null)", "a2"]):
+        table = lines(tmp_path, CLICK | {"artist_ids": artists})
+        assert one(Recipe("clicks", FileOptions(separator="|")), table)["artist_ids"] == ["a1", "a2"]
+
+
+def test_null_in_words_is_a_name(tmp_path: Path) -> None:
+    found = one(Recipe("clicks"), lines(tmp_path, CLICK | {"song_id": "NULL", "artist_ids": ["None"]}))
+    assert (found["song_id"], found["artist_ids"]) == ("NULL", ["None"])
+
+
 def test_all_conditions_must_hold(tmp_path: Path) -> None:
     table = lines(tmp_path, CLICK | {"a": "1", "b": "1"}, CLICK | {"a": "1", "b": "2"})
     both = (Condition("a", "1"), Condition("b", "2"))
@@ -266,6 +292,32 @@ def test_a_song_file_gives_clicks_their_artists(tmp_path: Path) -> None:
     assert json.loads(event.value)["artist_ids"] == ["A2", "A3"]
     assert isinstance(bad, Bad)
     assert (bad.reason, bad.detail) == (Reason.UNKNOWN_SONG, "no song with song_id 'S3' in songs.jsonl")
+
+
+def test_a_click_without_a_song_is_not_taken_for_one_of_an_unknown_song(tmp_path: Path) -> None:
+    clicks = lines(tmp_path, CLICK | {"song_id": "(null)"})
+    (bad,) = made(Recipe("clicks"), clicks, songs(tmp_path, {}))
+    assert isinstance(bad, Bad)
+    assert (bad.reason, bad.detail) == (Reason.MISSING_FIELD, "song_id: Field required")
+
+
+def test_a_song_of_several_rows_has_the_artists_of_all(tmp_path: Path) -> None:
+    rows = [
+        {"song_id": song, "artist_ids": artist}
+        for song, artist in (("S1", "A1"), ("S2", "A9"), ("S1", "A2"), ("S1", "A1"))
+    ]
+    file = SongFile(lines(tmp_path, *rows, name="songs.jsonl"), {}, {})
+    clicks = lines(tmp_path, CLICK | {"song_id": "S1"}, CLICK | {"song_id": "S2"})
+    found = [json.loads(event.value) for event in made(Recipe("clicks"), clicks, file)]  # type: ignore[union-attr]
+    assert [click["artist_ids"] for click in found] == [["A1", "A2"], ["A9"]]
+
+
+def test_songs_of_one_title_do_not_share_their_artists(tmp_path: Path) -> None:
+    rows = [
+        {"song_id": song, "title": "T", "artist_ids": artist} for song, artist in (("S1", "A1"), ("S2", "A2"))
+    ]
+    file = SongFile(lines(tmp_path, *rows, name="songs.jsonl"), {}, {"title": "title"})
+    assert one(Recipe("clicks"), lines(tmp_path, CLICK | {"title": "T"}), file)["artist_ids"] == ["A1"]
 
 
 def test_a_song_is_found_by_title_and_name_the_first_of_two_alike(tmp_path: Path) -> None:

@@ -51,6 +51,24 @@ def test_one_moment_is_the_same_in_every_writing(moment: datetime) -> None:
     assert read(seconds) == read(seconds * 1000) == read(moment.isoformat()) == seconds
 
 
+@pytest.mark.parametrize("value", ["20240701", 20240701, 20240701.0])
+def test_eight_digits_that_begin_with_19_or_20_are_a_day(value: object) -> None:
+    assert time_reader("auto", BERLIN)(value) == datetime(2024, 7, 1, tzinfo=BERLIN).timestamp()
+    assert seconds_of("20240701", NOON, UTC) == NOON - 12 * 3600
+
+
+@pytest.mark.parametrize("value", ["20240732", "20999999", "19000000"])
+def test_eight_digits_of_no_day_are_refused_and_no_seconds(value: str) -> None:
+    with pytest.raises(ValueError, match=r"month|day"):
+        time_reader("auto", UTC)(value)
+
+
+@pytest.mark.parametrize("seconds", [18_999_999, 21_000_000, 20_240_701.5, 2_024_070, 202_407_010])
+def test_other_numbers_are_seconds(seconds: float) -> None:
+    assert time_reader("auto", UTC)(str(seconds)) == seconds
+    assert time_reader("seconds", UTC)(20240701) == 20_240_701.0
+
+
 def test_an_unknown_format_or_zone_is_named() -> None:
     with pytest.raises(WrongUse, match="no time format 'unix'"):
         time_reader("unix", UTC)
