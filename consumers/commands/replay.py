@@ -34,7 +34,12 @@ def add(app: typer.Typer) -> None:
     @command(app, panel=PANEL, example=EXAMPLE)
     @options_from_dataclasses
     def replay(
-        kind: Annotated[Kind, typer.Argument(help="What the rows are, and the topic they go to.")],
+        kind: Annotated[
+            Kind,
+            typer.Argument(
+                help="What the rows are; all go to the topic of that name, impressions to feedback."
+            ),
+        ],
         files: Files,
         options: FileOptions,
         order: Order,

@@ -18,7 +18,7 @@ from stream.errors import Unreachable, WrongUse
 from stream.files.bookmark import Bookmark
 from stream.files.options import FileOptions, Kind, Order
 from stream.files.reading import Reading, Tally
-from stream.files.recipe import Recipe
+from stream.files.recipe import KINDS, Recipe
 from stream.files.songs import SongFile
 from stream.files.spool import Spool
 from stream.files.tables import Table
@@ -73,6 +73,11 @@ class Plan:
 
     def _recipe(self, since: float | None) -> Recipe:
         return Recipe(self.kind, self.options, bool(self.order.spread) or self.without_times, since)
+
+    @property
+    def topic(self) -> str:
+        """Where the events go."""
+        return KINDS[self.kind].topic
 
     @property
     def identity(self) -> str:
@@ -188,10 +193,10 @@ def carry_out(
         Where it cannot be done. What is in Kafka is noted, and `resume` goes on from there.
     """
     create_topics(settings)
-    state = describe_topics(settings)[plan.kind]
+    state = describe_topics(settings)[plan.topic]
     if state is None:
         raise Unreachable(
-            f"Kafka has no topic {plan.kind} yet, though it was asked to make it", hint="Try again."
+            f"Kafka has no topic {plan.topic} yet, though it was asked to make it", hint="Try again."
         )
     folder = settings.data / FOLDER
     files = [*plan.files, *([plan.options.songs] if plan.options.songs else [])]
@@ -238,7 +243,7 @@ def carry_out(
     summary = Summary(replay.sent, before, finished, seconds, reading.tally)
     if not (finished and replay.sent):
         return summary
-    sent = Sent(plan.kind, replay.starts, replay.bookmark.offsets, began_at)
+    sent = Sent(plan.topic, replay.starts, replay.bookmark.offsets, began_at)
     return replace(summary, refused=find_refused(settings, sent))
 
 

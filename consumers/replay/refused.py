@@ -14,14 +14,13 @@ from aiokafka.errors import KafkaError
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError as AdminError
 
-from stream.files.options import Kind
 from stream.settings import Settings
 from stream.wire.consumer import Consumer
 from stream.wire.topics import describe_topics, open_admin
 
 __all__ = ["Refused", "Sent", "find_refused"]
 
-READERS: dict[Kind, str] = {"clicks": "ingest", "songs": "work", "releases": "work", "feedback": "work"}
+READERS: dict[str, str] = {"clicks": "ingest", "songs": "work", "releases": "work", "feedback": "work"}
 PATIENCE = 3.0  # seconds without another event read
 PAUSE = 0.2  # seconds
 CLOCK_SLACK = 60.0  # seconds by which our clock and the broker's may differ
@@ -36,15 +35,15 @@ class Sent:
 
     Attributes
     ----------
-    kind
-        The topic.
+    topic
+        Where they went.
     starts, ends
         Partition -> the offset before the first of them, and behind the last.
     since
         Unix seconds before the first was sent.
     """
 
-    kind: Kind
+    topic: str
     starts: Mapping[int, int]
     ends: Mapping[int, int]
     since: float
@@ -77,7 +76,7 @@ def find_refused(settings: Settings, sent: Sent) -> Refused:
     Returns as soon as one of them could be used, all have been read, or for three seconds no further one is;
     at once where no process runs that reads them, or Kafka does not say it.
     """
-    group = f"{settings.group}-{READERS[sent.kind]}"
+    group = f"{settings.group}-{READERS[sent.topic]}"
     admin = open_admin(settings)
     try:
         if not admin.describe_groups([group])[group]["members"]:
@@ -111,7 +110,7 @@ async def _watch(settings: Settings, admin: KafkaAdminClient, group: str, sent: 
 def _committed(admin: KafkaAdminClient, group: str, sent: Sent) -> dict[int, int]:
     """Return for each partition how far the group has finished with the events that were sent."""
     offsets = admin.list_group_offsets({group: None})[group]
-    at = {place.partition: found.offset for place, found in offsets.items() if place.topic == sent.kind}
+    at = {place.partition: found.offset for place, found in offsets.items() if place.topic == sent.topic}
     return {
         number: min(max(at.get(number, 0), start), sent.ends.get(number, start))
         for number, start in sent.starts.items()
@@ -159,6 +158,6 @@ async def _more(consumer: Consumer, sent: Sent) -> list[Letter]:
         for messages in (await consumer.getmany(*behind, timeout_ms=500)).values():
             for message in messages:
                 about = {name: value.decode() for name, value in message.headers}
-                if about.get("topic") == sent.kind:
+                if about.get("topic") == sent.topic:
                     letters.append((int(about["partition"]), int(about["offset"]), about["reason"]))
     return letters

@@ -9,6 +9,7 @@
     times.py           times as files have them
     songs.py           a file of songs beside a file of clicks
     recipe.py          how a row becomes an event
+    impressions.py     notifications of the past
     gathered.py        several rows of one song or release, as one event
     reading.py         all files in a row: events, and what happened to the others
     spool.py           events set aside, to be counted or shuffled

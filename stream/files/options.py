@@ -26,7 +26,7 @@ __all__ = [
     "pairs",
 ]
 
-Kind: TypeAlias = Literal["clicks", "songs", "releases", "feedback"]
+Kind: TypeAlias = Literal["clicks", "songs", "releases", "feedback", "impressions"]
 Format: TypeAlias = Literal["csv", "tsv", "jsonl"]
 
 ROWS = "The rows"

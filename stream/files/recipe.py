@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from stream.errors import WrongUse
 from stream.files.columns import SCALES, column, id_of, is_missing, list_of, plain
 from stream.files.gathered import Part, together
+from stream.files.impressions import Impression
 from stream.files.options import Kind, RowOptions
 from stream.files.songs import Join, SongFile
 from stream.files.tables import Bad, Column, Row, Table
@@ -36,15 +37,17 @@ class _Shape(NamedTuple):
     model: Any
     key: str
     fields: frozenset[str]
+    topic: str
 
 
 KINDS: dict[str, _Shape] = {
-    "clicks": _Shape(ClickEvent, "user_id", frozenset(ClickEvent.__annotations__)),
-    "songs": _Shape(Song, "song_id", frozenset(Song.model_fields)),
-    "releases": _Shape(Release, "release_id", frozenset(Release.model_fields)),
-    "feedback": _Shape(Feedback, "user_id", frozenset(Feedback.model_fields)),
+    "clicks": _Shape(ClickEvent, "user_id", frozenset(ClickEvent.__annotations__), "clicks"),
+    "songs": _Shape(Song, "song_id", frozenset(Song.model_fields), "songs"),
+    "releases": _Shape(Release, "release_id", frozenset(Release.model_fields), "releases"),
+    "feedback": _Shape(Feedback, "user_id", frozenset(Feedback.model_fields), "feedback"),
+    "impressions": _Shape(Impression, "user_id", frozenset(Impression.model_fields), "feedback"),
 }
-"""What each kind of event is, which of its fields is the key, and which fields it has."""
+"""What each kind of event is, which of its fields is the key, which fields it has, and where it goes."""
 
 GATHERED = frozenset({"songs", "releases"})
 LISTS = frozenset({"artist_ids", "artist_names", "genres", "featuring", "similar_to"})
@@ -247,6 +250,8 @@ def _finisher(shape: _Shape, spread: bool) -> Callable[[dict[str, Any]], bytes]:
             event = validate(raw)
         except ValidationError as error:
             raise _Unreadable(*why(error)) from error
+        if isinstance(event, Impression):
+            event = event.feedback()
         if isinstance(event, BaseModel):
             value = event.model_dump_json(exclude_none=True, exclude=without, by_alias=True).encode()
         else:
