@@ -138,7 +138,8 @@ def features(
         np.log1p(artist_listeners),
         closeness,
     )
-    n = max(np.size(column) for column in columns)
+    sizes = {np.size(column) for column in columns}
+    n = max(sizes) if 0 not in sizes else 0
     rows = np.empty((n, len(columns)), dtype=np.float32)
     for at, column in enumerate(columns):
         rows[:, at] = column

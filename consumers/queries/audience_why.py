@@ -19,6 +19,7 @@ from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.listeners import Listeners
+from stream.stores.told import Told
 from stream.wire.events import Release
 
 __all__ = ["NamedArtist", "WhyAudience", "why_audience"]
@@ -44,7 +45,9 @@ class WhyAudience:
         "told"; "average": their score is below the average, and the release sets no max_audience;
         "opted out"; "bot"; "no cohort"; "not met": the model has not met them yet; "min_ctr": their
         cohort's play rate is below what was asked for; "cohort": their cohort's members were not scored;
-        "score": others scored higher. Or the reason why nobody at all is told.
+        "score": others scored higher. Once it is learned who clicks: "unlikely": so few clicks are expected
+        of them that a notification is not worth it, or less than min_ctr; "ctr": others are likelier to
+        click. Or the reason why nobody at all is told.
     score
         `closeness` times `activity`, plus `added`; None where they have no taste.
     closeness
@@ -58,7 +61,11 @@ class WhyAudience:
         How likely they are to play the artist, by their score and by what listeners of such scores discovered
         lately.
     audience_ends_at
-        The lowest score in the audience.
+        The score of the last in the audience.
+    ctr, ctr_ends_at
+        How likely the listener is to click, and the last in the audience; None before that is learned.
+    told_lately
+        Notifications of the last seven days; they count towards the listener's caps.
     place, looked_at
         Their place among the listeners who were scored, from 1, and how many that were.
     listeners
@@ -85,6 +92,9 @@ class WhyAudience:
     added: float | None
     listener_play_rate: float | None
     audience_ends_at: float | None
+    ctr: float | None
+    ctr_ends_at: float | None
+    told_lately: int
     place: int | None
     looked_at: int
     listeners: int
@@ -129,6 +139,9 @@ async def why_audience(
         added=None if parts is None else round(added, 6),
         listener_play_rate=None if parts is None else _play_rate(model, draft, parts[0] * parts[1] + added),
         audience_ends_at=round(float(scores[draft.told[-1]]), 6) if told else None,
+        ctr=_ctr(draft, row),
+        ctr_ends_at=_ctr(draft, int(draft.told[-1])) if told else None,
+        told_lately=len((await Told(redis).of([user]))[0].releases),
         place=None if row is None else _place(draft, row),
         looked_at=len(candidates.scores),
         listeners=len(told),
@@ -145,13 +158,19 @@ async def why_audience(
     )
 
 
+def _ctr(draft: Draft, row: int | None) -> float | None:
+    if row is None or draft.known is None or not draft.ctr.version:
+        return None
+    return round(float(draft.ctr.predict(draft.known(np.array([row])))[0]), 6)
+
+
 def _play_rate(model: Model, draft: Draft, score: float) -> float:
     return round(float(play_rates(model, draft.target, np.array([score]))[0]), 6)
 
 
 def _place(draft: Draft, row: int) -> int:
-    """Return a candidate's place by score, from 1; of equal scores those that are told come first."""
-    scores, told = draft.candidates.scores, draft.told
+    """Return a candidate's place in the ranking, from 1; of equal scores those that are told come first."""
+    scores, told = draft.candidates.ranks, draft.told
     others = np.ones(len(scores), dtype=bool)
     others[told] = False
     better_others = int((others & (scores > scores[row])).sum())
@@ -172,15 +191,18 @@ async def _parts(redis: AnyRedis, model: Model, draft: Draft, user: str) -> tupl
 
 def _reason(known: KnownListener, release: Release, draft: Draft, score: float | None, model: Model) -> str:
     cohort, rate = known.listener.cohort, draft.play_rate.get(known.listener.cohort)
+    learned = draft.ctr.version > 0
     reasons = (
         (known.opted_out, "opted out"),
         (known.listener.bot, "bot"),
         (not draft.play_rate, draft.reason),
         (not cohort, "no cohort"),
         (rate is None, "not met"),
-        (rate is not None and rate < (release.min_ctr or 0.0), "min_ctr"),
+        (not learned and rate is not None and rate < (release.min_ctr or 0.0), "min_ctr"),
         (cohort not in draft.chosen, "cohort"),
         (score is None, "not met"),
+        (learned and len(draft.told) < draft.places, "unlikely"),
+        (learned, "ctr"),
         (release.max_audience is None and (score or 0.0) < mean_score(model, draft.target), "average"),
         (True, "score"),
     )

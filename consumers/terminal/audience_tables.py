@@ -26,6 +26,8 @@ REASONS = {
     "cohort": "only members of cohorts with a higher play rate than theirs were scored",
     "average": "their score is below the average, and nothing says how many to tell (--max-audience)",
     "score": "the release suits others better",
+    "unlikely": "they are not likely enough to click for a notification to be worth it",
+    "ctr": "others are likelier to click",
 }
 
 
@@ -106,6 +108,8 @@ def show_why_audience(found: WhyAudience) -> None:
             {
                 "score": _score(found),
                 "play rate": _play_rate(found),
+                "CTR": _ctr(found),
+                "told lately": f"{found.told_lately:,} in the last seven days" if found.told_lately else "",
                 "because of": artists_that_pull(found.pulls) if (found.closeness or 0.0) > NO_SCORE else "",
                 "neighbours": artists_that_pull(found.neighbours) if (found.added or 0.0) > NO_SCORE else "",
                 "place": _place(found),
@@ -130,6 +134,13 @@ def _play_rate(found: WhyAudience) -> str:
     if found.listener_play_rate is None:
         return ""
     return f"{percent(found.listener_play_rate)}: how likely they are to play the artist"
+
+
+def _ctr(found: WhyAudience) -> str:
+    if found.ctr is None:
+        return ""
+    ends = "" if found.ctr_ends_at is None else f"; the audience ends at {percent(found.ctr_ends_at)}"
+    return f"{percent(found.ctr)}: how likely they are to click{ends}"
 
 
 def _place(found: WhyAudience) -> str:

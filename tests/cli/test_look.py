@@ -10,12 +10,14 @@ import pytest
 
 from consumers.ingest.apply import Applier
 from models.affinity import ForwardDecay
+from models.ctr import FEATURES, CtrModel
 from models.listener import Click, Rules
 from stream.broker import servers
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.cohorts import Cohorts
+from stream.stores.ctr_models import CtrModels
 from stream.stores.listeners import Listeners
 from tests.cli.service import NOW, model_of
 from tests.refrain_command import Refrain
@@ -279,3 +281,24 @@ def test_without_addresses_the_servers_of_refrain_up_are_found(
         assert running.redis != settings.redis
         failed = refrain.run("cohorts", kafka="", redis="")
         assert "no model yet" in failed.stderr  # somebody has answered
+
+
+def test_once_it_is_learned_who_clicks_an_audience_says_so_by_size_and_for_each_listener(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    coefficients = np.zeros(1 + len(FEATURES))
+    coefficients[0] = 3.0
+    learned = CtrModel(version=1, examples=5000, coefficients=coefficients)
+    with_redis(lambda redis: CtrModels(redis).publish(learned))
+    found = asked(refrain, "audience", "--artist", "Radiohead", "--why", "u1")
+    assert 0 < found["least_ctr"] < found["ctr"] < 1
+    assert [size["listeners"] for size in found["by_size"]][-1] == found["listeners"]
+    assert found["by_size"][-1]["clicks"] == pytest.approx(found["ctr"] * found["listeners"], abs=0.01)
+    assert found["why"]["ctr"] >= found["why"]["ctr_ends_at"] > 0
+    assert "are predicted to click" in refrain.run("audience", "--artist", "Radiohead").stdout
+    shown = refrain.run("audience", "--artist", "Radiohead", "--why", "u1").stdout
+    assert "how likely they are to click" in shown
+    nobody = replace(learned, version=2, coefficients=-2 * coefficients)
+    with_redis(lambda redis: CtrModels(redis).publish(nobody))
+    found = asked(refrain, "audience", "--artist", "Radiohead", "--why", "u1")
+    assert (found["listeners"], found["reason"]) == (0, "nobody is likely enough to click")

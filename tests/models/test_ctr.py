@@ -185,3 +185,9 @@ def test_a_million_listeners_are_predicted_in_a_moment() -> None:
         model.predict(rows)
         spent.append(time.process_time() - started)
     assert min(spent) < 0.25
+
+
+def test_of_nobody_nothing_is_known() -> None:
+    rows = features(play_rate=np.zeros(0), local_hour=7.0)
+    assert rows.shape == (0, len(FEATURES))
+    assert CtrModel().predict(rows).shape == (0,)
