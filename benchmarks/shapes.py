@@ -4,6 +4,8 @@ The way of `refrain evaluate`, on real data sets and on worlds that are made up.
 chosen on those marked with a star; the others only tell whether they hold elsewhere.
 
     python -m benchmarks.shapes [SPLITS [SHAPE...]]    (default 1, all; 1 takes some ten minutes)
+
+Of several splits: means, and for what the audience is against the best rival the 95 % interval of the mean.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from benchmarks.hetrec import plays
@@ -205,18 +208,32 @@ def main(splits: int, chosen: list[str]) -> None:
                 figures[entry.name].append([reach.lift.value for reach in entry.quality.reach])
             off.append(np.nan if served.calibration_error is None else served.calibration_error)
             restless.append(np.nan if served.restless is None else served.restless)
-        lifts = {of: np.mean(found, axis=0) for of, found in figures.items()}
-        ours, best = lifts["Refrain, audience"], max(RIVALS, key=lambda rival: lifts[rival][USUAL])
-        best_small = max(lifts[rival][SMALL] for rival in RIVALS)
+        lifts = {of: np.array(found) for of, found in figures.items()}
+        ours = lifts["Refrain, audience"]
+        best, best_small = (_best(lifts, size) for size in (USUAL, SMALL))
         print(
-            f"{name + ' *' * fitted:22} {lifts['Refrain, cohorts'][USUAL]:8.2f} "
-            f"{lifts['ALS + k-means, cohorts'][USUAL]:6.2f} {ours[USUAL]:9.2f} "
-            f"{lifts['most active'][USUAL]:7.2f}  {best.partition(',')[0]:8} {lifts[best][USUAL]:6.2f}"
-            f"{'':12}{ours[USUAL] / lifts[best][USUAL]:5.2f} x, {ours[SMALL] / best_small:.2f} x"
+            f"{name + ' *' * fitted:22} {lifts['Refrain, cohorts'][:, USUAL].mean():8.2f} "
+            f"{lifts['ALS + k-means, cohorts'][:, USUAL].mean():6.2f} {ours[:, USUAL].mean():9.2f} "
+            f"{lifts['most active'][:, USUAL].mean():7.2f}  "
+            f"{best.partition(',')[0]:8} {lifts[best][:, USUAL].mean():6.2f}"
+            f"{'':12}{_mean(ours[:, USUAL] / lifts[best][:, USUAL])} x, "
+            f"{_mean(ours[:, SMALL] / lifts[best_small][:, SMALL])} x"
             f"{'':16}{np.mean(off):.3f}; {100 * np.mean(restless):.1f} %"
             f"   ({time.monotonic() - started:.0f} s)",
             flush=True,
         )
+
+
+def _best(lifts: dict[str, npt.NDArray[np.float64]], size: int) -> str:
+    """Return the rival with the highest mean lift at one size of the audience."""
+    return max(RIVALS, key=lambda rival: float(lifts[rival][:, size].mean()))
+
+
+def _mean(values: npt.NDArray[np.float64]) -> str:
+    """Return the mean over splits and, of several, its 95 % interval."""
+    if len(values) == 1:
+        return f"{values[0]:.2f}"
+    return f"{values.mean():.2f} ± {1.96 * values.std(ddof=1) / np.sqrt(len(values)):.2f}"
 
 
 def measured(name: str, seed: int) -> tuple[Served, list[Contender]]:

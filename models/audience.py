@@ -34,9 +34,10 @@ Real = TypeVar("Real", bound=np.floating[Any])
 
 LEAST_SCORE = 0.02  # of the best cohort's mean score: no cohort is at 0, where one is above it
 
-# Fitted to artists of HetRec Last.fm of whom 0 to 20 listeners were let be known.
+# Fitted to artists of whom the model knows 0 to 20 listeners, on HetRec Last.fm and on made-up worlds whose
+# genres are right, partly wrong and mostly wrong (docs/decisions/0010): half or twice as much changes little.
 ALIKE = 22.0  # listeners of its own that an artist's being like others is worth at most
-COMMON = 6.0  # power of the share of genres in common
+COMMON = 5.0  # power of the share of genres in common
 STAND_FOR_GENRES = 1000  # artists at most: a release is answered at once, and the others add next to nothing
 BESIDE = 1000  # neighbours at most, likewise
 LEAST_SHARE = 0.05  # what would have less of a say has none
