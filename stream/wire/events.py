@@ -244,14 +244,14 @@ class Summary(_Event):
 class Feedback(_Event):
     """What a listener did when told of a release. Key: user_id. `played` comes from Refrain itself.
 
-    `history`: who was told of it was not chosen by Refrain, but before it.
+    `history`: true where Refrain did not choose who was told, as it was told before.
     """
 
     release_id: Id
     user_id: Id
     kind: Literal["sent", "not_sent", "opened", "clicked", "dismissed", "opted_out", "played"]
     ts: Time
-    history: bool = False
+    history: bool | None = None
 
 
 class CohortChange(_Event):
