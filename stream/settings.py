@@ -157,12 +157,12 @@ class Settings(BaseSettings):
         1.0, gt=0, description="what a click is worth, in the unit of the next two; see `ignored_cost`"
     )
     ignored_cost: float = Field(
-        0.02,
+        0.005,
         ge=0,
         description="what a notification costs that is not clicked: a release that sets no max_audience goes "
         "to whom one more notification is expected to gain more than it costs, once it is learned who clicks",
     )
-    opt_out_cost: float = Field(20.0, ge=0, description="what it costs when a listener opts out")
+    opt_out_cost: float = Field(5.0, ge=0, description="what it costs when a listener opts out")
     control: float = Field(
         0.05,
         ge=0,

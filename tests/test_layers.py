@@ -28,7 +28,7 @@ APPLICATIONS_MAY_IMPORT = {
     "local": {"runtime"},
     "queries": {"runtime", "work"},  # a preview is planned as a worker plans it
     "actions": {"queries", "runtime"},
-    "report": {"queries", "runtime"},
+    "report": {"queries", "runtime", "work"},  # past releases are aimed as a worker aims them
     "terminal": {"queries", "doctor", "evaluate", "redrive", "replay", "report"},
     "doctor": {"queries", "runtime", "terminal"},
     "replay": {"runtime"},

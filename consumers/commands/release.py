@@ -60,9 +60,7 @@ MaxAudience: TypeAlias = Annotated[
 ]
 MinCtr: TypeAlias = Annotated[
     float | None,
-    typer.Option(
-        "--min-ctr", metavar="SHARE", min=0, max=1, help="Leave out cohorts with a lower play rate."
-    ),
+    typer.Option("--min-ctr", metavar="SHARE", min=0, max=1, help="Leave out who is less likely to click."),
 ]
 
 
@@ -213,8 +211,9 @@ def _add_reports(releases: typer.Typer) -> None:
     ) -> None:
         """Show what came of a release: who was told, who clicked, by cohort, and what telling brought."""
         from consumers.commands.session import ask
-        from consumers.queries.release_report import read_release_report
-        from consumers.terminal.release_report import print_report_csv, show_release_report
+        from consumers.queries.release_report import CohortResponse, read_release_report
+        from consumers.terminal.csv_output import print_csv
+        from consumers.terminal.release_report import show_release_report
 
         if as_csv and as_json:
             raise WrongUse("--csv and --json are two formats: say one of them")
@@ -222,7 +221,7 @@ def _add_reports(releases: typer.Typer) -> None:
         if as_json:
             print_json(report)
         elif as_csv:
-            print_report_csv(report)
+            print_csv(report.cohorts, CohortResponse)
         else:
             show_release_report(report)
 

@@ -42,7 +42,6 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 
 SIZES = 8
-NO_CTRS = np.zeros(0)
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,7 @@ async def preview_audience(
     now = time.time()
     draft = await planner.draft(release, await planner.look_up(release), model, now)
     pages = tuple(cut(release, draft, now))
-    ctrs = draft.ctr.predict(draft.known(draft.told)) if draft.known and draft.ctr.version else NO_CTRS
+    ctrs = np.array([ctr for page in pages for ctr in page.ctrs or ()])
     planned_in_ms = round(1000 * (time.perf_counter() - began), 1)
     ranked = _ranked(pages, model, draft.target)
     cohorts = await _cohorts(Stores.on(redis, settings).cohorts, draft.play_rate, ranked)

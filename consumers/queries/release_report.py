@@ -122,12 +122,12 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
             f"{settings.release_days:g} days",
             hint="`refrain doctor` says whether a worker runs.",
         )
-    outcome = await releases.outcome(release_id)
+    response = await releases.response(release_id)
 
     def count(field: str) -> int:
         return int(about.get(field, 0))
 
-    plays = uplift(count("played"), count("audience"), count("control_played"), outcome.control)
+    plays = uplift(count("played"), count("audience"), count("control_played"), response.control)
     return ReleaseReport(
         release_id=release_id,
         title=about.get("title", ""),
@@ -148,10 +148,10 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
         **ctr_fields(count("clicked"), count("sent")),
         song_id=about.get("song_id", ""),
         played=count("played"),
-        control=outcome.control,
+        control=response.control,
         control_played=count("control_played"),
-        uplift=plays if about.get("song_id") and outcome.control and count("audience") else None,
-        cohorts=await _cohorts(redis, outcome.counts, outcome.play_rate),
+        uplift=plays if about.get("song_id") and response.control and count("audience") else None,
+        cohorts=await _cohorts(redis, response.counts, response.play_rate),
     )
 
 

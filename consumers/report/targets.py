@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from consumers.queries.no_model import no_model
 from consumers.runtime.wiring import Stores
-from models.audience import aim, choose_cohorts, rank_cohorts
+from consumers.work.planner import target_of
+from models.audience import choose_cohorts, rank_cohorts
 from models.model import Model
 from stream.connect import AnyRedis
 from stream.settings import Settings
@@ -78,15 +79,9 @@ async def _targets(
     members = np.array([sizes.get(cohort, 0) for cohort in model.cohort_ids])
     nothing_unread = np.zeros(len(members))
     for release in releases:
-        target = aim(
-            model,
-            release.artist_ids,
-            featuring=release.featuring,
-            similar_to=release.similar_to,
-            label=await catalogue.artists_of_label(release.label),
-            genres=release.genres,
-            by_genre=await catalogue.artists_of_genres(release.genres),
-        )
+        label = await catalogue.artists_of_label(release.label)
+        by_genre = await catalogue.artists_of_genres(release.genres)
+        target = target_of(release, model, label, by_genre)
         rates = rank_cohorts(model, target)
         best = choose_cohorts(rates, members, nothing_unread, 1, release.min_ctr or 0.0)
         names = await catalogue.names(release.artist_ids)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
 __all__ = ["print_csv"]
@@ -13,8 +13,13 @@ __all__ = ["print_csv"]
 SEPARATOR = "|"  # between the values of a list
 
 
-def print_csv(rows: Sequence[object]) -> None:
-    """Print dataclasses of one kind on standard output, their fields as columns. Of none, print nothing.
+def print_csv(rows: Sequence[object], kind: Any = None) -> None:
+    """Print dataclasses of one kind on standard output, their fields as columns.
+
+    Parameters
+    ----------
+    kind
+        The dataclass, where the columns are to be named also of no rows; else nothing is printed of none.
 
     Examples
     --------
@@ -25,9 +30,10 @@ def print_csv(rows: Sequence[object]) -> None:
     "a, b",False,False
     """
     lines = [asdict(row) for row in rows if is_dataclass(row) and not isinstance(row, type)]
-    if not lines:
+    if not lines and kind is None:
         return
-    writer = csv.DictWriter(sys.stdout, list(lines[0]), lineterminator="\n")
+    names = [each.name for each in fields(kind)] if kind else list(lines[0])
+    writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _cell(value) for name, value in line.items()} for line in lines)
 

@@ -1,23 +1,20 @@
-"""What came of releases, as tables for people and as CSV."""
+"""What came of releases, as tables for people."""
 
 from __future__ import annotations
 
-import csv
-import sys
 from collections.abc import Sequence
-from dataclasses import asdict, fields
 
 from rich.console import Console
 from rich.text import Text
 
-from consumers.queries.release_report import CohortResponse, ReleaseReport
+from consumers.queries.release_report import ReleaseReport
 from consumers.queries.releases import ReleaseSummary
 from consumers.terminal.format import clock, counted, moment, percent
 from consumers.terminal.tables import Column, facts, listing, rows_that_fit
 from models.click_rate import MIN_SENT
 from models.quality.anytime import Uplift
 
-__all__ = ["between", "print_report_csv", "show_release_report", "show_releases"]
+__all__ = ["between", "show_release_report", "show_releases"]
 
 AROUND = 14  # lines around the cohorts: the command, facts, the header
 STATES = {
@@ -69,14 +66,6 @@ def show_releases(found: Sequence[ReleaseSummary]) -> None:
             between(each.ctr_low, each.ctr_high),
         )
     console.print(table)
-
-
-def print_report_csv(report: ReleaseReport) -> None:
-    """Print the cohorts as CSV, the highest CTR first."""
-    names = [each.name for each in fields(CohortResponse)]
-    rows = csv.DictWriter(sys.stdout, names, lineterminator="\n")
-    rows.writeheader()
-    rows.writerows(asdict(cohort) for cohort in report.cohorts)
 
 
 def between(low: float | None, high: float | None) -> str:

@@ -14,7 +14,7 @@ from models.ctr_learner import CtrLearner
 from stream.errors import SnapshotUnusable
 from stream.retry import Clock, Retry
 from stream.stores.ctr_models import CtrModels, Learned
-from stream.stores.decisions import Decisions
+from stream.stores.decisions import Decisions, Outcome
 from stream.stores.heartbeats import Heartbeat
 
 __all__ = ["ClickTrainer"]
@@ -29,8 +29,9 @@ class ClickTrainer:
     """Learns a release when most who will click have clicked, and corrects it for those who clicked later.
 
     Who has not clicked by then is learned as not clicking; `models.ctr_learner.CtrLearner.correct` makes good
-    for late clicks. What is learned and what it was learned from are written in one step: a release that is
-    met again after a crash is passed over.
+    for late clicks. A release of which nothing is reported yet is learned a day later, or not at all. What is
+    learned and what it was learned from are written in one step: a release that is met again after a crash is
+    passed over.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ class ClickTrainer:
         self._retry = retry
         self._late_after = late_after
         self._clock = clock
-        self._learner, self._releases = CtrLearner(), dict[str, tuple[int, list[str]]]()
+        self._learner, self._releases = CtrLearner(), dict[str, tuple[int, list[int] | None]]()
         self._judge = CtrJudge()
         self._version, self._unsettled = 0, ""
 
@@ -83,30 +84,40 @@ class ClickTrainer:
             return Learned()
 
     async def _learn(self, name: str) -> None:
-        times, before = self._releases.get(name, (0, []))
+        times, learned = self._releases.get(name, (0, None))
         if times > 1:
             return
         outcome = await self._decisions.outcome(name)
-        clicked = [user for user, did in zip(outcome.user_ids, outcome.clicked, strict=True) if did]
-        if times == 0:
-            judges = self._judge.holds_out(outcome.user_ids, self._learner.examples)
-            apart, taught = outcome.sent & judges, outcome.sent & ~judges
-            judging = [user for user, judge in zip(outcome.user_ids, apart.tolist(), strict=True) if judge]
-            self._judge.see(judging, outcome.features[apart], outcome.clicked[apart])
-            await asyncio.to_thread(self._learner.learn, outcome.features[taught], outcome.clicked[taught])
-            self._heartbeat.add("notifications learned", int(taught.sum()))
-            self._releases[name] = 1, clicked
-        else:
-            late = np.isin(outcome.user_ids, list(set(clicked) - set(before))) & outcome.sent
-            late &= ~self._judge.holds_out(outcome.user_ids, self._learner.examples)
-            if late.any():
-                await asyncio.to_thread(self._learner.correct, outcome.features[late])
-            self._heartbeat.add("late clicks learned", int(late.sum()))
-            self._releases[name] = 2, []
+        if learned is not None:
+            await self._correct(outcome, learned)
+        elif outcome.sent.any():
+            learned = await self._learn_all(outcome)
+        self._releases[name] = times + 1, learned if times == 0 else None
         self._version += 1
         self._unsettled = name
         while len(self._releases) > REMEMBERED:
             del self._releases[next(iter(self._releases))]
+
+    async def _learn_all(self, outcome: Outcome) -> list[int]:
+        """Learn from everybody who was sent something; return who clicked, by number."""
+        judges = self._judge.holds_out(outcome.user_ids, self._learner.examples)
+        apart, taught = outcome.sent & judges, outcome.sent & ~judges
+        judging = [user for user, judge in zip(outcome.user_ids, apart.tolist(), strict=True) if judge]
+        self._judge.see(judging, outcome.features[apart], outcome.clicked[apart])
+        await asyncio.to_thread(self._learner.learn, outcome.features[taught], outcome.clicked[taught])
+        self._heartbeat.add("notifications learned", int(taught.sum()))
+        clicked: list[int] = np.flatnonzero(outcome.clicked).tolist()
+        return clicked
+
+    async def _correct(self, outcome: Outcome, learned: list[int]) -> None:
+        """Learn that some clicked who had been learned as not clicking."""
+        late = (
+            outcome.clicked & outcome.sent & ~self._judge.holds_out(outcome.user_ids, self._learner.examples)
+        )
+        late[learned] = False
+        if late.any():
+            await asyncio.to_thread(self._learner.correct, outcome.features[late])
+        self._heartbeat.add("late clicks learned", int(late.sum()))
 
     async def _settle(self, name: str) -> None:
         """Write what was learned, let it serve, and say when the release is to be learned from again."""
@@ -120,7 +131,9 @@ class ClickTrainer:
         self._unsettled = ""
 
     async def _publish(self, model: CtrModel) -> None:
-        """Let what is learned serve, unless it predicts worse than what does."""
+        """Let what is learned serve, unless nothing is, or it predicts worse than what does."""
+        if not model.examples:
+            return
         self._heartbeat.gauges.update({f"ctr {name}": value for name, value in model.validation.items()})
         try:
             served = await self._models.load(await self._models.current())

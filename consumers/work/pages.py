@@ -49,7 +49,8 @@ def cut(release: Release, draft: Draft, now: float) -> Iterator[Page]:
     """
     for number, at in enumerate(range(0, len(draft.told), PAGE)):
         rows = draft.told[at : at + PAGE]
-        yield _page(release, draft, rows, now, number, draft.known(rows) if draft.known else None)
+        known = draft.known(rows) if draft.known and draft.ctr.version else None
+        yield _page(release, draft, rows, now, number, known)
 
 
 async def admitted_pages(

@@ -31,7 +31,7 @@ from stream.stores.catalogue import Catalogue
 from stream.stores.opted_out import OptedOut
 from stream.wire.events import Page, Release
 
-__all__ = ["Audience", "Lookup", "Planner"]
+__all__ = ["Audience", "Lookup", "Planner", "target_of"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -150,15 +150,7 @@ class Planner:
         """
         if model is None:
             return Draft("no model yet", Target(np.zeros(0), "nothing", ()), 0)
-        target = aim(
-            model,
-            release.artist_ids,
-            featuring=release.featuring,
-            similar_to=release.similar_to,
-            label=lookup.label,
-            genres=release.genres,
-            by_genre=lookup.by_genre,
-        )
+        target = target_of(release, model, lookup.label, lookup.by_genre)
         if target.relied_on == "nothing":
             return Draft("nobody knows these artists yet", target, model.version)
         rates = rank_cohorts(model, target)
@@ -211,3 +203,18 @@ class Planner:
         if release.max_audience is None:
             least = max(least, self.worth.least_ctr(self.habits.opt_out_rate))
         return float(logit(least))
+
+
+def target_of(
+    release: Release, model: Model, label: Sequence[str], by_genre: Mapping[str, Collection[str]]
+) -> Target:
+    """Say where a release points; `label` and `by_genre` as in `Lookup`."""
+    return aim(
+        model,
+        release.artist_ids,
+        featuring=release.featuring,
+        similar_to=release.similar_to,
+        label=label,
+        genres=release.genres,
+        by_genre=by_genre,
+    )

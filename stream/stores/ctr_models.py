@@ -29,11 +29,12 @@ class Learned:
     model
         With all that is learned so far, also where an older one serves.
     releases
-        Release -> how often it was learned from (1, 2), and who of it was learned as having clicked.
+        Release -> how often it was looked at (1, 2), and which of its decisions were learned as clicked, by
+        number; None: it was not learned, as nothing was reported of it.
     """
 
     model: CtrModel = field(default_factory=CtrModel)
-    releases: Mapping[str, tuple[int, list[str]]] = field(default_factory=dict)
+    releases: Mapping[str, tuple[int, list[int] | None]] = field(default_factory=dict)
 
 
 class CtrModels:
@@ -91,7 +92,7 @@ class CtrModels:
         if packed is None:
             return Learned()
         model, releases = _unpacked(packed, "what was learned of clicks")
-        return Learned(model, {name: (times, users) for name, (times, users) in releases.items()})
+        return Learned(model, {name: (times, clicked) for name, (times, clicked) in releases.items()})
 
     async def keep(self, learned: Learned) -> None:
         """Write what the trainer goes on from."""

@@ -13,7 +13,7 @@ from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.scripts import Call
 
-__all__ = ["Decisions", "Outcome", "note"]
+__all__ = ["Decisions", "Outcome", "learn", "packed"]
 
 Halves = npt.NDArray[np.float16]
 Singles = npt.NDArray[np.float32]
@@ -21,23 +21,15 @@ Singles = npt.NDArray[np.float32]
 SCAN = 1000
 
 
-def note(
-    release_id: str, page: int, user_ids: Sequence[str], features: Singles, learn_at: float
-) -> list[Call]:
-    """Return the calls that note a page's decisions; they may be repeated.
+def packed(user_ids: Sequence[str], features: Singles) -> bytes:
+    """Pack who is on a page, and what was known of them, shape (n, d) (`models.ctr.features`)."""
+    record: bytes = msgpack.packb([list(user_ids), features.astype(np.float16).tobytes()])
+    return record
 
-    Parameters
-    ----------
-    features
-        Shape (n, d), what was known of each listener (`models.ctr.features`).
-    learn_at
-        When it is to be learned who clicked, in Unix seconds.
-    """
-    packed = msgpack.packb([list(user_ids), features.astype(np.float16).tobytes()])
-    return [
-        Call("HSET", [keys.release_decisions(release_id)], [page, packed]),
-        Call("ZADD", [keys.RELEASES_TO_LEARN], ["NX", learn_at, release_id]),
-    ]
+
+def learn(release_id: str, at: float) -> Call:
+    """Return the call that has it learned at a time (Unix seconds) who clicked; it may be repeated."""
+    return Call("ZADD", [keys.RELEASES_TO_LEARN], ["NX", at, release_id])
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +43,7 @@ class Outcome:
     features
         Shape (n, d), what was known of each.
     sent, clicked
-        Shape (n,).
+        Shape (n,). Nobody, where nothing at all is reported: that says nothing of who would click.
     """
 
     user_ids: tuple[str, ...]
@@ -80,15 +72,16 @@ class Decisions:
         users: list[str] = []
         parts: list[Halves] = []
         pages = await self._redis.hgetall(keys.release_decisions(release_id))
-        for _, packed in sorted(pages.items(), key=lambda entry: int(entry[0])):
-            some, features = msgpack.unpackb(packed)
+        for _, record in sorted(pages.items(), key=lambda entry: int(entry[0])):
+            some, features = msgpack.unpackb(record)
             users += some
             parts.append(np.frombuffer(features, dtype=np.float16).reshape(len(some), -1))
         seen = await self._seen(release_id)
-        reports_sent = any(seen.get((user, "sent"), "").startswith(tuple("0123456789")) for user in users)
         kinds = {kind: np.array([(user, kind) in seen for user in users], dtype=bool) for kind in KINDS}
-        # Of a notifier that reports only what is clicked everybody was sent the page, as far as we know.
-        sent = kinds["sent"] if reports_sent else ~kinds["not_sent"]
+        sent = kinds["sent"]
+        if sent.any() and all(seen.get((user, "sent"), "!").startswith("!") for user in users):
+            # Of a notifier that reports only what follows everybody was sent the page, as far as we know.
+            sent = ~kinds["not_sent"]
         features = np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float16)
         return Outcome(tuple(users), features.astype(np.float32), sent, kinds["clicked"])
 
@@ -113,8 +106,8 @@ class Decisions:
     async def forget(self, user_id: str) -> None:
         """Erase what was known of a listener from all decisions: their places are nobody's."""
         async for key in self._redis.scan_iter(match=keys.release_decisions("*"), count=SCAN):
-            for page, packed in (await self._redis.hgetall(key)).items():
-                users, features = msgpack.unpackb(packed)
+            for page, record in (await self._redis.hgetall(key)).items():
+                users, features = msgpack.unpackb(record)
                 if user_id in users:
                     users = ["" if user == user_id else user for user in users]
                     await self._redis.hset(key, page, msgpack.packb([users, features]))

@@ -33,12 +33,12 @@ import numpy.typing as npt
 
 from stream.connect import AnyRedis
 from stream.stores import keys
-from stream.stores.decisions import note
+from stream.stores.decisions import learn, packed
 from stream.stores.released_songs import watch
 from stream.stores.scripts import Call, Script, call_all
 from stream.wire.events import Feedback, Page, Release, encode
 
-__all__ = ["Asked", "OpenRelease", "Outcome", "Releases", "State"]
+__all__ = ["Asked", "OpenRelease", "Releases", "Response", "State"]
 
 Singles = npt.NDArray[np.float32]
 
@@ -102,7 +102,7 @@ class OpenRelease:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Response:
     """What came of a release.
 
     Attributes
@@ -205,23 +205,34 @@ class Releases:
         -------
         False: the release is no longer in the holder's hand.
         """
-        fields = [part for field in about.items() for part in field]
+        name = page.release_id
+        apart = [part for pair in control.items() for part in pair]
         fix = Call(
             self._fix_page,
-            [keys.release(page.release_id), keys.release_pages(page.release_id)],
-            [holder, page.page, encoded, *fields],
+            [
+                keys.release(name),
+                keys.release_pages(name),
+                keys.release_control(name),
+                keys.release_decisions(name),
+            ],
+            [
+                holder,
+                page.page,
+                encoded,
+                msgpack.packb(apart, use_bin_type=False),
+                b"" if features is None else packed(page.user_ids, features),
+                *[part for field in about.items() for part in field],
+            ],
         )
-        apart = [part for pair in control.items() for part in pair]
-        noted = [Call("HSET", [keys.release_control(page.release_id)], apart)] if apart else []
+        # Before it is fixed: they may be repeated, and who dies now has forgotten none.
+        noted = []
         planned_at = float(about.get("planned_at", 0))
         if planned_at:
-            noted.append(Call("ZADD", [keys.RELEASES], [planned_at, page.release_id]))
+            noted.append(Call("ZADD", [keys.RELEASES], [planned_at, name]))
         if "song_id" in about:
-            until = planned_at + self._played_within
-            noted.append(watch(page.release_id, str(about["song_id"]), until))
+            noted.append(watch(name, str(about["song_id"]), planned_at + self._played_within))
         if features is not None:
-            learn_at = page.emitted_at + self._learn_after
-            noted += note(page.release_id, page.page, page.user_ids, features, learn_at)
+            noted.append(learn(name, page.emitted_at + self._learn_after))
         answers = await call_all(self._redis, [*noted, fix, *self._told(page, holder)])
         return all(answers[len(noted) :])
 
@@ -276,11 +287,11 @@ class Releases:
         await self._redis.zremrangebyscore(keys.RELEASES, "-inf", now - self._keep)
         return [name.decode() for name in await self._redis.zrevrange(keys.RELEASES, 0, number - 1)]
 
-    async def outcome(self, release_id: str) -> Outcome:
+    async def response(self, release_id: str) -> Response:
         """Return what came of it by cohort, and the size of its control group."""
         counts = await self._redis.hgetall(keys.release_counts(release_id))
         rates = await self._redis.zrange(keys.release_cohorts(release_id), 0, -1, withscores=True)
-        return Outcome(
+        return Response(
             {field.decode(): int(number) for field, number in counts.items()},
             {cohort.decode(): rate for cohort, rate in rates},
             int(await self._redis.hlen(keys.release_control(release_id))),
@@ -299,6 +310,7 @@ class Releases:
             keys.release_cohorts(release_id),
             keys.release_told(release_id),
             keys.release_control(release_id),
+            keys.release_decisions(release_id),
         ):
             pipeline.expire(key, self._keep)
         pipeline.hset(keys.release(release_id), "till", 0)  # last: from now on others may ask for it again

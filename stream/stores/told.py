@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -111,27 +111,21 @@ class Told:
         -------
         For each "", or why there is no place: one of `REASONS`.
         """
-        rows = _by_shard(users)
-        calls = []
-        for shard, places in rows.items():
-            asked = [part for at in places for part in (users[at], 0 if only_ask[at] else 1)]
-            packed = msgpack.packb(asked, use_bin_type=False)
-            calls.append(Call(self._reserve, [keys.told(shard)], [release_id, now, self._caps, packed]))
+
+        def asked(places: list[int]) -> list[bytes | str | float]:
+            pairs = [part for at in places for part in (users[at], 0 if only_ask[at] else 1)]
+            return [release_id, now, self._caps, msgpack.packb(pairs, use_bin_type=False)]
+
         answers = [""] * len(users)
-        for places, found in zip(rows.values(), await call_all(self._redis, calls), strict=True):
+        for places, found in await self._ask(self._reserve, users, asked):
             for at, answer in zip(places, msgpack.unpackb(found), strict=True):
                 answers[at] = REASONS[answer]
         return answers
 
     async def mark(self, heard: Sequence[Heed]) -> None:
         """Note what was heard of notifications, each kind once; may be repeated within seven days."""
-        rows = _by_shard([each.user_id for each in heard])
-        calls = [
-            Call(self._mark, [keys.told(shard)], [_packed([heard[at] for at in places])])
-            for shard, places in rows.items()
-        ]
-        if calls:
-            await call_all(self._redis, calls)
+        users = [each.user_id for each in heard]
+        await self._ask(self._mark, users, lambda places: [_packed([heard[at] for at in places])])
 
     async def of(self, users: Sequence[str]) -> list[ToldLately]:
         """Return what listeners were told lately."""
@@ -158,16 +152,32 @@ class Told:
             Unix seconds: for notifications of the last day and week.
         """
         found = np.zeros((len(users), len(LATELY)))
-        if not users:
-            return found
-        rows = _by_shard(users)
-        calls = [
-            Call(self._read, [keys.told(shard)], [now, msgpack.packb([users[at] for at in places])])
-            for shard, places in rows.items()
-        ]
-        for places, packed in zip(rows.values(), await call_all(self._redis, calls), strict=True):
+
+        def asked(places: list[int]) -> list[bytes | str | float]:
+            return [now, msgpack.packb([users[at] for at in places])]
+
+        for places, packed in await self._ask(self._read, users, asked):
             found[places] = np.frombuffer(packed, dtype="<f8").reshape(len(places), -1)
         return found
+
+    async def _ask(
+        self,
+        script: Script,
+        users: Sequence[str],
+        arguments: Callable[[list[int]], Sequence[bytes | str | float]],
+    ) -> list[tuple[list[int], Any]]:
+        """Run a script on each shard that listeners are in; return where these stand, and its answer.
+
+        Parameters
+        ----------
+        arguments
+            What a shard is given, for those of its listeners.
+        """
+        rows = _by_shard(users)
+        if not rows:
+            return []
+        calls = [Call(script, [keys.told(shard)], arguments(places)) for shard, places in rows.items()]
+        return list(zip(rows.values(), await call_all(self._redis, calls), strict=True))
 
     async def forget(self, user_id: str) -> bool:
         """Erase what a listener was told; say whether there was anything."""

@@ -159,6 +159,28 @@ async def test_of_a_notifier_that_reports_clicks_only_all_on_the_page_are_exampl
     assert (model.examples, model.clicks) == (900, 300)
 
 
+async def test_of_a_release_of_which_nothing_is_reported_nothing_is_learned(desk: Desk) -> None:
+    await desk.tell("r1")
+    assert (await desk.learn(HOUR)).version == 0
+    assert (await desk.learn(DAY)).version == 0
+    assert (await desk.models.learned()).model.examples == 0
+
+
+async def test_a_release_whose_feedback_comes_late_is_learned_a_day_later(desk: Desk) -> None:
+    await desk.tell("r1")
+    await desk.learn(HOUR)
+    await desk.report("r1", "sent", USERS)
+    await desk.report("r1", "clicked", EAGER_USERS)
+    model = await desk.learn(DAY)
+    assert (model.examples, model.clicks) == (900, 300)
+
+
+async def test_what_a_trainer_goes_on_from_names_no_listener(desk: Desk) -> None:
+    await told(desk)
+    await desk.learn(HOUR)
+    assert (await desk.models.learned()).releases == {"r1": (1, list(range(0, 450, 3)))}
+
+
 async def test_what_predicts_worse_is_not_published_and_is_learned_on(desk: Desk) -> None:
     for n in range(12):
         await told(desk, f"good {n}")

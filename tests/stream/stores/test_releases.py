@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from stream.connect import AnyRedis
 from stream.stores import keys
+from stream.stores.decisions import Decisions
 from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.opted_out import OptedOut
 from stream.stores.releases import OpenRelease, Releases, State
 from stream.stores.told import Told
 from stream.wire.events import Feedback, Release, encode
 from tests.stream.stores.planned import (
+    ABOUT,
+    CTR,
     NOW,
     PAGES,
     RELEASE,
@@ -113,6 +117,28 @@ async def test_a_page_that_is_fixed_is_not_fixed_anew(releases: Releases) -> Non
     assert await fixed(releases) == [encode(PAGES[0])]
 
 
+async def test_of_a_page_that_is_not_fixed_nothing_is_noted(redis: AnyRedis, releases: Releases) -> None:
+    await claim(releases, "w1")
+    await claim(releases, "w2", NOW + 6)
+    known = np.ones((2, 3), dtype=np.float32)
+    assert not await releases.fix_page(PAGES[0], encode(PAGES[0]), "w1", ABOUT, {"d": "c1"}, known)
+    assert (await releases.response("r1")).control == 0
+    assert (await Decisions(redis).outcome("r1")).user_ids == ()
+    assert await about(redis, keys.release_told("r1")) == {}
+
+
+async def test_what_was_known_of_who_is_on_a_page_is_noted_with_it(
+    redis: AnyRedis, releases: Releases
+) -> None:
+    await claim(releases, "w1")
+    known = np.array([[1, 2], [3, 4]], dtype=np.float32)
+    assert await releases.fix_page(PAGES[0], encode(PAGES[0]), "w1", ABOUT, {"d": "c1"}, known)
+    assert (await releases.response("r1")).control == 1
+    outcome = await Decisions(redis).outcome("r1")
+    assert outcome.user_ids == ("a", "b")
+    assert outcome.features.tolist() == known.tolist()
+
+
 async def test_to_what_is_planned_no_page_is_added(releases: Releases) -> None:
     await planned(releases)
     assert not await fix(releases, page(2, "x"))
@@ -170,13 +196,16 @@ async def test_a_release_that_found_nobody_may_be_asked_for_again(releases: Rele
 
 
 async def test_everything_of_a_release_fades_after_its_days(redis: AnyRedis, releases: Releases) -> None:
-    await planned(releases)
-    await releases.fix_page(page(2, "d"), encode(page(2, "d")), "w1", {}, {"apart": "c1"})
+    await claim(releases, "w1")
+    known = np.ones((2, 3), dtype=np.float32)
+    assert await releases.fix_page(PAGES[0], encode(PAGES[0]), "w1", ABOUT, {"apart": "c1"}, known)
+    await releases.predict("r1", CTR)
+    await end_plan(releases, PAGES[:1])
     opted_out, told = OptedOut(redis), Told(redis)
     sent = Heard(Feedback(release_id="r1", user_id="a", kind="sent", ts=NOW), "0", 0)
     await FeedbackCounts(redis, 3600, opted_out, told).count([sent])
     await releases.finish("r1", None)
-    for part in ("", ":cohorts", ":told", ":control", ":seen", ":counts"):
+    for part in ("", ":cohorts", ":told", ":control", ":decisions", ":seen", ":counts"):
         assert 0 < await redis.ttl(f"release:{{r1}}{part}") <= 3600, part
     assert not await redis.exists(keys.release_pages("r1"))
 
