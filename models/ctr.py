@@ -183,6 +183,9 @@ class CtrModel:
         Shape (1 + d, 1 + d), how sure they are: the inverse of their covariance.
     means, scales
         Shape (d,), `TYPICAL`.
+    early, clicked
+        Of releases that went out in waves, how many clicks had come when the second wave was due, and how
+        many in the end; fading, and begun with a guess.
     validation
         How well the models before it predicted (`models.ctr_learner.CtrLearner.figures`).
 
@@ -203,7 +206,14 @@ class CtrModel:
     precision: Floats = field(default_factory=prior_precision)
     means: Floats = field(default_factory=lambda: np.array([mean for mean, _ in TYPICAL.values()]))
     scales: Floats = field(default_factory=lambda: np.array([scale for _, scale in TYPICAL.values()]))
+    early: float = 12.0
+    clicked: float = 20.0
     validation: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def so_soon(self) -> float:
+        """Share of all clicks that have come when the next wave is due."""
+        return min(self.early / self.clicked, 1.0)
 
     def log_odds(self, rows: Numbers) -> Floats:
         """Return what listeners are ranked by, shape (n,), for `features` (n, d); see `predict`."""

@@ -22,6 +22,7 @@ STEPS = 10  # of Newton's method at most
 LONGEST_STEP = 2.0  # in one coefficient
 CLOSE_ENOUGH = 1e-4  # a step that ends Newton's method
 RECENT = 50_000  # examples that figures are of
+DELAYS_KEPT = 0.98  # of what earlier releases say of how soon clicks come, with each release
 ENOUGH = 500  # examples, to give figures
 BINS = 10  # of the calibration error, with as many examples each
 
@@ -72,6 +73,7 @@ class CtrLearner:
     def __init__(self, model: CtrModel | None = None) -> None:
         start = model or CtrModel()
         self.examples, self.clicks = start.examples, start.clicks
+        self.early, self.clicked = start.early, start.clicked
         self._means, self._scales = start.means, start.scales
         self._mean, self._precision = start.coefficients.copy(), start.precision.copy()
         self._prior = prior_precision()
@@ -118,6 +120,11 @@ class CtrLearner:
         self._recent.add(rows, predicted, 0 * ones, -ones)
         self.clicks += len(rows)
 
+    def learn_delay(self, early: int, clicked: int) -> None:
+        """Learn how many of the clicks on a first wave had come when the second was due."""
+        self.early = DELAYS_KEPT * self.early + early
+        self.clicked = DELAYS_KEPT * self.clicked + max(clicked, early)
+
     def model(self, version: int = 0, now: float = 0.0) -> CtrModel:
         """Return the model as it is published."""
         return CtrModel(
@@ -129,6 +136,8 @@ class CtrLearner:
             precision=self._precision.copy(),
             means=self._means,
             scales=self._scales,
+            early=self.early,
+            clicked=self.clicked,
             validation=self.figures(),
         )
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from models.audience import best_rows
 
-__all__ = ["FIRST_SHARE", "Cohorts", "choose", "exploit", "explore", "wave_size"]
+__all__ = ["FIRST_SHARE", "Cohorts", "Wave", "choose", "exploit", "explore", "wave_size"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -30,6 +30,7 @@ CONTENDERS = 10
 """Times as many of the best candidates as there are places that a draw may choose from: no cohort is clicked
 ten times as often as predicted, and a release is waiting."""
 DRAWS = 100  # from the posterior: propensities of Thompson sampling in steps of 1/100
+DRAWN = 1e6  # candidates that all draws go through: fewer draws of many, so that it takes some 10 ms
 
 
 def wave_size(places: int, told: int, first_share: float = FIRST_SHARE) -> int:
@@ -55,6 +56,44 @@ def wave_size(places: int, told: int, first_share: float = FIRST_SHARE) -> int:
         done, size = done + size, GROWTH * size
     left = places - told
     return max(left if left < size + GROWTH * size / 2 else int(size), 0)
+
+
+class Wave(NamedTuple):
+    """How far a release is that goes out in waves.
+
+    Attributes
+    ----------
+    number
+        From 1.
+    until
+        How many listeners are told once this wave is out.
+    aimed
+        How many are to be told in all, as planned at first.
+
+    Examples
+    --------
+    >>> wave = Wave.first(1000, 0.1)
+    >>> wave, wave.next(0.1), wave.next(0.1).next(0.1).is_last
+    (Wave(number=1, until=100, aimed=1000), Wave(number=2, until=400, aimed=1000), True)
+    """
+
+    number: int
+    until: int
+    aimed: int
+
+    @classmethod
+    def first(cls, aimed: int, first_share: float) -> Wave:
+        """Return the first wave of a release."""
+        return cls(1, wave_size(aimed, 0, first_share), aimed)
+
+    def next(self, first_share: float) -> Wave:
+        """Return the wave that follows."""
+        return Wave(self.number + 1, self.until + wave_size(self.aimed, self.until, first_share), self.aimed)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether none follows."""
+        return self.until >= self.aimed
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,10 +204,11 @@ def explore(
     rows = best_rows(ctr, CONTENDERS * places)
     p, own = ctr[rows], cohort[rows]
     counts = np.zeros(len(rows))
-    for _ in range(DRAWS):
+    draws = int(np.clip(DRAWN / len(rows), 8, DRAWS))
+    for _ in range(draws):
         best = np.argpartition(-p * posterior.draw(random)[own], places - 1)[:places]
         counts[best] += 1.0
-    found[rows] = counts / DRAWS
+    found[rows] = counts / draws
     propensities: Floats = (1.0 - uniform) * found + uniform * places / n
     return propensities
 

@@ -150,6 +150,14 @@ class Settings(BaseSettings):
         description="minutes after a release until who has not clicked is learned as not clicking; clicks "
         "that come later, up to `played_within_hours`, correct it",
     )
+    first_wave: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        description="share of an audience that is told first, once it is learned who clicks: where it is "
+        "clicked, more are told; 1: all are told at once",
+    )
+    wave_minutes: float = Field(15.0, gt=0, description="minutes from one wave of a release to the next")
     played_within_hours: float = Field(
         24.0, gt=0, description="hours within which a play of the released song counts for its release"
     )
@@ -214,6 +222,11 @@ class Settings(BaseSettings):
     def learn_clicks_after_seconds(self) -> float:
         """Seconds after a release until it is learned who clicked."""
         return self.learn_clicks_after_minutes * 60.0
+
+    @property
+    def wave_seconds(self) -> float:
+        """Seconds from one wave of a release to the next."""
+        return self.wave_minutes * 60.0
 
     @property
     def played_within_seconds(self) -> float:

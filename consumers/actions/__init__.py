@@ -6,6 +6,7 @@ arguments and render.
 ::
 
     publish_release.py   a release into Kafka, and its audience read as it comes
+    stop_release.py      a release stopped between its waves
     use_model.py         makes a snapshot serve, and follows the sweep that migrates listeners to it
     use_ctr_model.py     makes a model of who clicks serve
     forget_listener.py   erases a listener

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
@@ -104,13 +104,15 @@ class AudienceReader:
     ) -> None:
         self._opened.close()
 
-    def parts(self, release_id: str, wait_for: float) -> Iterator[Page | Summary]:
+    def parts(self, release_id: str, wait_for: float, waits: Callable[[], bool]) -> Iterator[Page | Summary]:
         """Go through the pages of a release as they come, each once, and at last the summary.
 
         Parameters
         ----------
         wait_for
-            Seconds, from now on, within which the summary has to come.
+            Seconds, from now on, within which the summary has to come, or a whole wave.
+        waits
+            Says whether the release waits for its next wave: then what is out ends it.
 
         Raises
         ------
@@ -119,9 +121,14 @@ class AudienceReader:
         Unreachable
             Where Kafka fails.
         """
-        give_up, known = time.monotonic() + wait_for, set()
+        give_up, known, in_waves = time.monotonic() + wait_for, set(), False
         with _kafka_errors(self._settings):
             for part in self._until(give_up, release_id):
+                if part is None:
+                    if in_waves and waits():
+                        return
+                    continue
+                in_waves = isinstance(part, Page) and part.wave is not None
                 number = part.page if isinstance(part, Page) else None
                 if number not in known:
                     known.add(number)
@@ -134,7 +141,8 @@ class AudienceReader:
             hint="`refrain doctor` says whether a worker runs.",
         )
 
-    def _until(self, give_up: float, release_id: str) -> Iterator[Page | Summary]:
+    def _until(self, give_up: float, release_id: str) -> Iterator[Page | Summary | None]:
+        """Go through what comes of a release; None: nothing has come for a moment."""
         while (left := give_up - time.monotonic()) > 0:
             timeout_ms = int(min(left, POLL_SECONDS) * 1000) + 1
             batches = self._runner.run(self._consumer.getmany(timeout_ms=timeout_ms))
@@ -149,6 +157,8 @@ class AudienceReader:
                     nobody = isinstance(part, Summary) and not part.users
                     if part.release_id == release_id and not (old and nobody):
                         yield part
+            if not batches:
+                yield None
 
 
 @contextmanager

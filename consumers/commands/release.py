@@ -225,6 +225,16 @@ def _add_reports(releases: typer.Typer) -> None:
         else:
             show_release_report(report)
 
+    @command(releases, panel=PANEL, example="refrain release stop r1")
+    def stop(release_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the release.")]) -> None:
+        """Stop a release that goes out in waves: nobody else is told of it."""
+        from consumers.actions.stop_release import stop_release
+        from consumers.commands.session import ask
+        from consumers.terminal.format import counted
+
+        told = ask(lambda redis, settings: stop_release(redis, settings, release_id))
+        typer.echo(f"{release_id} is stopped: {counted(told, 'listener')} told, and no more will be")
+
 
 def _say_new(artists: Sequence[str]) -> None:
     for artist in artists:
@@ -249,12 +259,24 @@ def _publish(event: Release, before: KnownRelease | None, wait_for: float | None
     with AudienceReader(settings, published_before=out) as audience:
         sent_at = publish_release(settings, event)
         lines.published(event, before)
-        for part in audience.parts(event.release_id, wait_for):
+        part = None
+        for part in audience.parts(event.release_id, wait_for, lambda: _waits(event.release_id)):
             seconds = time.monotonic() - sent_at
             if isinstance(part, Page):
                 lines.page(part, seconds)
             else:
                 lines.summary(part, _relied_on(event.release_id), seconds)
+        if isinstance(part, Page) and part.wave is not None:
+            lines.wave(part.wave, event.release_id)
+
+
+def _waits(release_id: str) -> bool:
+    """Say whether a release waits for its next wave."""
+    from consumers.commands.session import ask
+    from consumers.queries.release import read_release
+
+    known = ask(lambda redis, settings: read_release(redis, settings, release_id))
+    return known is not None and known.waits
 
 
 def _relied_on(release_id: str) -> str:

@@ -30,6 +30,11 @@ class KnownRelease:
         return self.fields.get("state") == State.DONE
 
     @property
+    def waits(self) -> bool:
+        """Whether a wave of it is out, and the next is not due yet."""
+        return self.fields.get("state") == State.WAITING
+
+    @property
     def audience(self) -> int:
         """How many listeners are told."""
         return int(self.fields.get("audience", 0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from consumers.queries.ctr_fields import ctr_fields
@@ -14,9 +14,9 @@ from stream.errors import UnknownRelease
 from stream.settings import Settings
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
-from stream.stores.releases import Releases
+from stream.stores.releases import Releases, State
 
-__all__ = ["CohortResponse", "ReleaseReport", "read_release_report"]
+__all__ = ["CohortResponse", "ReleaseReport", "WaveReport", "read_release_report"]
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,38 @@ class CohortResponse:
 
 
 @dataclass(frozen=True)
+class WaveReport:
+    """What came of one wave of a release.
+
+    Attributes
+    ----------
+    wave
+        From 1.
+    told
+        How many listeners are on its pages.
+    ctr, ctr_low, ctr_high
+        `consumers.queries.ctr_fields`.
+    """
+
+    wave: int
+    told: int
+    sent: int
+    clicked: int
+    opted_out: int
+    ctr: float | None
+    ctr_low: float | None
+    ctr_high: float | None
+
+
+@dataclass(frozen=True)
 class ReleaseReport:
     """What came of a release so far.
 
     Attributes
     ----------
     state
-        new, started, planned, done; history where it was told before Refrain, and replayed.
+        new, started, waiting (for the next wave), planned, done; history where it was told before Refrain,
+        and replayed.
     reason
         "done", or why nobody was told.
     relied_on
@@ -75,6 +100,12 @@ class ReleaseReport:
         Who of the told has played it, how many are in the control group, who of these has played it.
     uplift
         What telling brings; None where it cannot be known: no song, or no control group.
+    next_wave_at
+        When the next wave is due, in Unix seconds; None: none is.
+    aimed
+        How many listeners it was planned for at first, where it goes out in waves.
+    waves
+        Those that are out; none where all are told at once.
     cohorts
         The highest CTR first, then those with too few sent to have one.
     """
@@ -103,6 +134,9 @@ class ReleaseReport:
     control: int
     control_played: int
     uplift: Uplift | None
+    next_wave_at: float | None
+    aimed: int | None
+    waves: tuple[WaveReport, ...]
     cohorts: tuple[CohortResponse, ...]
 
 
@@ -151,7 +185,27 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
         control=response.control,
         control_played=count("control_played"),
         uplift=plays if about.get("song_id") and response.control and count("audience") else None,
+        next_wave_at=float(about["next_wave_at"]) if about.get("state") == State.WAITING else None,
+        aimed=int(about["aimed"]) if "aimed" in about else None,
+        waves=_waves(json.loads(about.get("told_by_wave", "[]")), response.by_wave),
         cohorts=await _cohorts(redis, response.counts, response.play_rate),
+    )
+
+
+def _waves(told: Sequence[int], by_wave: Mapping[str, int]) -> tuple[WaveReport, ...]:
+    def count(wave: int, kind: str) -> int:
+        return by_wave.get(f"{wave}:{kind}", 0)
+
+    return tuple(
+        WaveReport(
+            wave,
+            number,
+            count(wave, "sent"),
+            count(wave, "clicked"),
+            count(wave, "opted_out"),
+            **ctr_fields(count(wave, "clicked"), count(wave, "sent")),
+        )
+        for wave, number in enumerate(told, start=1)
     )
 
 

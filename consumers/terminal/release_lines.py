@@ -42,6 +42,13 @@ class ReleaseLines:
             f"scores {page.scores[0]:.2f} to {page.scores[-1]:.2f}"
         )
 
+    def wave(self, number: int, release_id: str) -> None:
+        """Print that a wave is out, and others follow."""
+        self._console.print(
+            f"[bold]wave {number} is out[/]; more are told where it is clicked: "
+            f"`refrain release show {release_id}` says when, `refrain release stop {release_id}` ends it"
+        )
+
     def summary(self, summary: Summary, relied_on: str, seconds: float) -> None:
         """Print the summary, and what the audience goes by."""
         if not summary.users:
@@ -65,6 +72,10 @@ class ReleaseJson:
     def page(self, page: Page, seconds: float) -> None:
         """Print a page."""
         print_json(json.loads(encode(page)) | {"after_ms": _milliseconds(seconds)})
+
+    def wave(self, number: int, release_id: str) -> None:
+        """Print that a wave is out, and others follow."""
+        print_json({"release_id": release_id, "wave": number, "state": "waiting"})
 
     def summary(self, summary: Summary, relied_on: str, seconds: float) -> None:
         """Print the summary."""

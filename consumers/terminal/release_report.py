@@ -20,9 +20,12 @@ AROUND = 14  # lines around the cohorts: the command, facts, the header
 STATES = {
     "new": "is being planned",
     "started": "is going out",
+    "waiting": "is going out in waves",
     "planned": "is going out",
     "done": "is out",
 }
+
+ENDED = {"stopped": "was stopped", "clicked too seldom": "ended early, as it was clicked too seldom"}
 
 
 def show_release_report(report: ReleaseReport) -> None:
@@ -39,10 +42,12 @@ def show_release_report(report: ReleaseReport) -> None:
                 "notified": _notified(report) if report.audience or report.sent else "",
                 "clicked": _clicked(report) if report.sent else "",
                 "played": _played(report) if report.audience else "",
+                "next wave": _next_wave(report) if report.next_wave_at else "",
                 "telling brought": in_points(report.uplift) if report.uplift else "",
             }
         )
     )
+    _show_waves(console, report)
     _show_cohorts(console, report)
 
 
@@ -98,7 +103,14 @@ def _audience(report: ReleaseReport) -> str:
     if report.state == "history":
         return "was told before Refrain: `refrain replay impressions`"
     whole = f"{counted(report.audience, 'listener')} in {counted(report.pages, 'page')}"
+    if report.state == "done" and (ended := ENDED.get(report.reason)):
+        return f"{ended}: {whole}"
     return f"{STATES.get(report.state, report.state)}: {whole}"
+
+
+def _next_wave(report: ReleaseReport) -> str:
+    left = max((report.aimed or 0) - report.audience, 0)
+    return f"{clock(report.next_wave_at or 0.0)}, where it is clicked: {left:,} are left of {report.aimed:,}"
 
 
 def _notified(report: ReleaseReport) -> str:
@@ -133,12 +145,30 @@ def _played(report: ReleaseReport) -> str:
     return f"{said} ({percent(report.uplift.control)})" if report.uplift else said
 
 
+def _show_waves(console: Console, report: ReleaseReport) -> None:
+    if not report.waves:
+        return
+    names = ("wave", "told", "sent", "clicked", "CTR", "95 %")
+    table = listing(*(Column(name, right=True) for name in names))
+    for wave in report.waves:
+        table.add_row(
+            str(wave.wave),
+            f"{wave.told:,}",
+            f"{wave.sent:,}",
+            f"{wave.clicked:,}",
+            percent(wave.ctr),
+            between(wave.ctr_low, wave.ctr_high),
+        )
+    console.print()
+    console.print(table)
+
+
 def _show_cohorts(console: Console, report: ReleaseReport) -> None:
     if not report.cohorts:
         return
     numbers = (Column(name, right=True) for name in ("play rate", "sent", "clicked", "CTR", "95 %"))
     table = listing(Column("cohort"), Column("what sets it apart", wide=True), *numbers)
-    fit = rows_that_fit(AROUND)
+    fit = rows_that_fit(AROUND + (len(report.waves) + 3 if report.waves else 0))
     for cohort in report.cohorts[:fit]:
         table.add_row(
             cohort.cohort_id,

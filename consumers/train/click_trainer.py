@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from models.ctr import CtrModel
 from models.ctr_judge import CtrJudge
 from models.ctr_learner import CtrLearner
 from stream.errors import SnapshotUnusable
 from stream.retry import Clock, Retry
-from stream.stores.ctr_models import CtrModels, Learned
+from stream.stores.ctr_models import CtrModels, Learned, LearnedRelease
 from stream.stores.decisions import Decisions, Outcome
 from stream.stores.heartbeats import Heartbeat
 
 __all__ = ["ClickTrainer"]
 
 logger = logging.getLogger(__name__)
+
+Flags = npt.NDArray[np.bool_]
 
 LOOK_SECONDS = 1.0
 REMEMBERED = 1000  # releases of which it is known that they were learned from
@@ -29,7 +33,8 @@ class ClickTrainer:
     """Learns a release when most who will click have clicked, and corrects it for those who clicked later.
 
     Who has not clicked by then is learned as not clicking; `models.ctr_learner.CtrLearner.correct` makes good
-    for late clicks. A release of which nothing is reported yet is learned a day later, or not at all. What is
+    for late clicks. A release of which nothing is reported yet is learned a day later, or not at all; so are
+    waves that go out after it was learned. What is
     learned and what it was learned from are written in one step: a release that is met again after a crash is
     passed over.
 
@@ -54,7 +59,7 @@ class ClickTrainer:
         self._retry = retry
         self._late_after = late_after
         self._clock = clock
-        self._learner, self._releases = CtrLearner(), dict[str, tuple[int, list[int] | None]]()
+        self._learner, self._releases = CtrLearner(), dict[str, LearnedRelease]()
         self._judge = CtrJudge()
         self._version, self._unsettled = 0, ""
 
@@ -84,47 +89,52 @@ class ClickTrainer:
             return Learned()
 
     async def _learn(self, name: str) -> None:
-        times, learned = self._releases.get(name, (0, None))
+        times, clicked, known = self._releases.get(name, LearnedRelease())
         if times > 1:
             return
         outcome = await self._decisions.outcome(name)
-        if learned is not None:
-            await self._correct(outcome, learned)
-        elif outcome.sent.any():
-            learned = await self._learn_all(outcome)
-        self._releases[name] = times + 1, learned if times == 0 else None
+        await self._correct(outcome, clicked, known)
+        if outcome.sent.any():
+            await self._learn_new(outcome, known)
+            clicked, known = np.flatnonzero(outcome.clicked).tolist(), len(outcome.user_ids)
+        self._releases[name] = LearnedRelease(times + 1, clicked if times == 0 else [], known)
         self._version += 1
         self._unsettled = name
         while len(self._releases) > REMEMBERED:
             del self._releases[next(iter(self._releases))]
 
-    async def _learn_all(self, outcome: Outcome) -> list[int]:
-        """Learn from everybody who was sent something; return who clicked, by number."""
-        judges = self._judge.holds_out(outcome.user_ids, self._learner.examples)
-        apart, taught = outcome.sent & judges, outcome.sent & ~judges
+    async def _correct(self, outcome: Outcome, clicked: Sequence[int], known: int) -> None:
+        """Learn that some clicked who had been learned as not clicking."""
+        if not known:
+            return
+        late = outcome.clicked & outcome.sent & ~self._judges(outcome)
+        late[list(clicked)], late[known:] = False, False
+        if late.any():
+            await asyncio.to_thread(self._learner.correct, outcome.features[late])
+        if outcome.first_wave:
+            followed = int(outcome.clicked[: outcome.first_wave].sum())
+            self._learner.learn_delay(outcome.clicked_early, followed)
+        self._heartbeat.add("late clicks learned", int(late.sum()))
+
+    async def _learn_new(self, outcome: Outcome, known: int) -> None:
+        """Learn from everybody who was sent something and is behind those known already."""
+        judges, sent = self._judges(outcome), outcome.sent.copy()
+        sent[:known] = False
+        apart, taught = sent & judges, sent & ~judges
         judging = [user for user, judge in zip(outcome.user_ids, apart.tolist(), strict=True) if judge]
         self._judge.see(judging, outcome.features[apart], outcome.clicked[apart])
         await asyncio.to_thread(self._learner.learn, outcome.features[taught], outcome.clicked[taught])
         self._heartbeat.add("notifications learned", int(taught.sum()))
-        clicked: list[int] = np.flatnonzero(outcome.clicked).tolist()
-        return clicked
 
-    async def _correct(self, outcome: Outcome, learned: list[int]) -> None:
-        """Learn that some clicked who had been learned as not clicking."""
-        late = (
-            outcome.clicked & outcome.sent & ~self._judge.holds_out(outcome.user_ids, self._learner.examples)
-        )
-        late[learned] = False
-        if late.any():
-            await asyncio.to_thread(self._learner.correct, outcome.features[late])
-        self._heartbeat.add("late clicks learned", int(late.sum()))
+    def _judges(self, outcome: Outcome) -> Flags:
+        return self._judge.holds_out(outcome.user_ids, self._learner.examples)
 
     async def _settle(self, name: str) -> None:
         """Write what was learned, let it serve, and say when the release is to be learned from again."""
         model = self._learner.model(self._version, self._clock())
         await self._models.keep(Learned(model, self._releases))
         await self._publish(model)
-        if self._releases[name][0] == 1:
+        if self._releases[name].times == 1:
             await self._decisions.learn_again(name, self._clock() + self._late_after)
         else:
             await self._decisions.drop(name)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from consumers.work.member_cache import Members
 from models.audience import Target, best_rows, score
@@ -16,6 +17,7 @@ from models.ctr import CtrModel
 from models.model import Model
 from models.names import hashes
 from models.neighbours import add_up
+from models.waves import Wave
 from stream.stores.opted_out import OptedOut
 
 __all__ = ["Candidates", "Draft", "Ranking"]
@@ -79,6 +81,11 @@ class Candidates:
         ranks = self.scores.astype(np.float64)
         ranks[rows] = ABOVE_SCORES + log_odds
         return replace(self, ranks=ranks)
+
+    def ctrs(self, rows: Ints) -> Floats:
+        """Return how likely those are to click whom `first` put before all others, shape (n,)."""
+        ctrs: Floats = expit(self.ranks[rows] - ABOVE_SCORES)
+        return ctrs
 
     def best(self, number: int, but: Ints) -> Ints:
         """Return the rows of the `number` best listeners, best first, each once.
@@ -198,6 +205,15 @@ class Draft:
         Returns what is known of candidates, given by their rows (`models.ctr.features`).
     ctr
         What is learned of who clicks.
+    factors
+        How many times as often as by that each cohort of the candidates clicks, as the waves before show;
+        None: there were none.
+    propensities
+        Row of `candidates` -> how likely it was to be among `told`, in a wave that explores; 1 for others.
+    wave
+        Which wave this is; None: all are told at once.
+    ends
+        Whether no wave follows.
     """
 
     reason: str
@@ -211,6 +227,17 @@ class Draft:
     ranking: Ranking | None = None
     known: Callable[[Ints], Singles] | None = None
     ctr: CtrModel = field(default_factory=CtrModel)
+    factors: Floats | None = None
+    propensities: Mapping[int, float] = field(default_factory=dict)
+    wave: Wave | None = None
+    ends: bool = True
+
+    def ctrs(self, rows: Ints, features: Singles) -> Floats:
+        """Return how likely candidates are to click, shape (n,), of what is known of them."""
+        ctrs = self.ctr.predict(features)
+        if self.factors is None:
+            return ctrs
+        return np.minimum(ctrs * self.factors[self.candidates.cohort_rows(rows)], 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,7 +253,7 @@ class Ranking:
     unknown
         How many have opted out since `opted_out` was read.
     told
-        Who is told already.
+        Who is told already, or is in the control group.
     """
 
     candidates: Candidates

@@ -9,15 +9,17 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
 from consumers.runtime.live_model import LiveModel
-from consumers.work.planner import Audience, Lookup, Planner
+from consumers.work.gate import CONTROL
+from consumers.work.planner import TOO_SELDOM, Audience, Before, Lookup, Planner
+from consumers.work.wave_response import WaveResponse
 from stream.connect import REDIS_ERRORS
-from stream.stores.releases import Asked, OpenRelease, Releases, State
+from stream.stores.releases import Asked, OpenRelease, Releases, ReleaseStopped, State
 from stream.wire.consumer import Consumer
 from stream.wire.events import Page, Summary, encode
 
@@ -29,6 +31,8 @@ IN_HAND = 2.0  # seconds after which another goes on with the release of a worke
 RENEW = 0.5  # seconds between two signs that it is not
 SLACK = 60.0  # seconds by which clocks may differ
 AT_ONCE = 5  # pages on their way
+WAVE_SECONDS = 900.0
+STOPPED = "stopped"
 
 
 @dataclass
@@ -45,6 +49,8 @@ class _Answer:
         Why others who would be on them are not, and how many.
     latency_ms
         From the publishing of the release to the broker's word that it has the first page.
+    stopped
+        Whether somebody has stopped the release meanwhile.
     """
 
     asked: Asked
@@ -52,6 +58,7 @@ class _Answer:
     pages: list[Page] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     latency_ms: float | None = None
+    stopped: bool = False
 
     @property
     def name(self) -> str:
@@ -69,7 +76,24 @@ class _Answer:
             cohorts=len({cohort for page in self.pages for cohort in page.cohort_ids}),
             reason=reason,
             left_out=dict(self.left_out) or None,
+            waves=max((page.wave or 0 for page in self.pages), default=0) or None,
         )
+
+    def totals(self) -> dict[str, str | float]:
+        """Return how far it is, as it is to be known of the release."""
+        summary = self.summary("")
+        known: dict[str, str | float] = {
+            "audience": summary.users,
+            "pages": summary.pages,
+            "cohorts": summary.cohorts,
+            "left_out": json.dumps(self.left_out),
+        }
+        if self.latency_ms is not None:
+            known["latency_ms"] = round(self.latency_ms, 1)
+        if summary.waves:
+            told = Counter(page.wave for page in self.pages for _ in page.user_ids)
+            known["told_by_wave"] = json.dumps([told[wave] for wave in range(1, summary.waves + 1)])
+        return known
 
 
 class _Lost(Exception):
@@ -93,6 +117,8 @@ class Emitter:
         Of this worker; no other has it, nor has had it.
     idle
         Is set while no release is being answered.
+    wave_seconds
+        From wave to wave.
     """
 
     def __init__(
@@ -104,6 +130,7 @@ class Emitter:
         producer: AIOKafkaProducer,
         name: str,
         idle: asyncio.Event | None = None,
+        wave_seconds: float = WAVE_SECONDS,
     ) -> None:
         self._kafka = kafka
         self._releases = releases
@@ -113,6 +140,7 @@ class Emitter:
         self._name = name
         self._idle = asyncio.Event() if idle is None else idle
         self._idle.set()
+        self._wave_seconds = wave_seconds
         self._in_hand: set[str] = set()
 
     async def answer(self, asked: Asked) -> bool:
@@ -138,7 +166,7 @@ class Emitter:
                 self._idle.set()
 
     async def finish_abandoned(self) -> None:
-        """Answer the releases that a worker has left in the middle."""
+        """Answer the releases that a worker has left in the middle, or whose next wave is due."""
         for asked in await self._releases.abandoned(time.time()):
             await self.answer(asked)
 
@@ -187,42 +215,81 @@ class Emitter:
         }
         if release.song_id:
             about["song_id"] = release.song_id
-        await self._emit(answer, audience, about)
-        if answer.left_out and not answer.pages:
-            about["reason"] = "nobody may be told now"
-        await self._end(answer, str(about["reason"]), about)
+        await self._go_out(answer, audience, audience.reason, about)
 
     async def _go_on(self, left: OpenRelease) -> None:
         release = left.asked.release
-        out = await self._out(release.release_id, left.planned_at - SLACK)
-        logger.info("going on with release %s, of which %d events are out", release.release_id, len(out))
         pages = [Page.model_validate_json(page) for page in left.pages]
-        answer = _Answer(left.asked, out, pages, Counter(left.left_out))
+        answer = _Answer(left.asked, {}, pages, Counter(left.left_out))
+        if left.state != State.WAITING:
+            await self._send_again(answer, left)
+        if left.state == State.PLANNED or left.stopped:
+            reason = STOPPED if left.stopped and left.state != State.PLANNED else left.reason
+            await self._end(answer, reason, {"reason": reason})
+            return
+        for reason in answer.left_out.keys() - set(CONTROL.values()):
+            del answer.left_out[reason]  # whoever was left out by their caps is asked after once more
+        before, about = Before(pages, left.control, left.wave), dict[str, str | float]()
+        if left.wave and (left.state == State.WAITING or left.wave.number > 1):
+            response = await self._releases.response(release.release_id)
+            if left.state == State.WAITING:
+                before = replace(before, wave=left.wave.next(self._planner.first_wave))
+                if left.wave.number == 1:  # from this is learned how many of the clicks come so soon
+                    about["clicked_early"] = response.of_all("clicked")
+            so_soon = self._planner.habits.model.so_soon
+            before = replace(before, response=WaveResponse.of(pages, response.counts, so_soon))
+        lookup = await self._planner.look_up(release)
+        rest = await self._planner.plan(release, lookup, self._live.model, time.time(), before)
+        await self._go_out(answer, rest, rest.reason if rest.reason == TOO_SELDOM else left.reason, about)
+
+    async def _send_again(self, answer: _Answer, left: OpenRelease) -> None:
+        """Emit the pages that are fixed and not in the topic."""
+        answer.out = await self._out(answer.name, left.planned_at - SLACK)
+        logger.info("going on with release %s, of which %d events are out", answer.name, len(answer.out))
         for page in answer.pages:
             await self._held(self._releases.tell(page, self._name))
         for at in range(0, len(left.pages), AT_ONCE):
             group = left.pages[at : at + AT_ONCE]
-            await self._held(self._renew(release.release_id))
+            await self._held(self._renew(answer.name))
             await self._send(answer, group)
             if group[0] == left.pages[0]:
-                answer.first_page_out(out.get(group[0], time.time()))
-        if left.state == State.STARTED:
-            lookup = await self._planner.look_up(release)
-            rest = await self._planner.plan(release, lookup, self._live.model, time.time(), answer.pages)
-            await self._emit(answer, rest, {})
-        await self._end(answer, left.reason, {})
+                answer.first_page_out(answer.out.get(group[0], time.time()))
+
+    async def _go_out(
+        self, answer: _Answer, audience: Audience, reason: str, about: dict[str, str | float]
+    ) -> None:
+        """Emit what is planned; then let go of the release until its next wave, or end it."""
+        if wave := audience.wave:
+            about |= {"wave": wave.number, "wave_until": wave.until, "aimed": wave.aimed}
+        await self._emit(answer, audience, about)
+        if answer.stopped:
+            reason = STOPPED
+        elif not answer.pages and answer.left_out:
+            reason = "nobody may be told now"
+        elif not audience.ends:
+            due = time.time() + self._wave_seconds
+            await self._held(
+                self._releases.end_wave(answer.name, self._name, due, {**about, **answer.totals()})
+            )
+            logger.info("release %s: wave %d is out", answer.name, about["wave"])
+            return
+        await self._end(answer, reason, {**about, "reason": reason})
 
     async def _emit(self, answer: _Answer, audience: Audience, about: Mapping[str, str | float]) -> None:
         """Fix and emit pages: the first alone, as the notifier waits for it, then some at a time."""
-        before, waiting = Counter(answer.left_out), list[bytes]()
+        before, waiting, first = Counter(answer.left_out), list[bytes](), len(answer.pages)
         async for page, control, features in audience.pages:
             event = encode(page)
             answer.left_out = before + audience.left_out
-            known = {**(about if page.page == 0 else {}), "left_out": json.dumps(answer.left_out)}
-            await self._held(self._releases.fix_page(page, event, self._name, known, control, features))
+            known = {**(about if page.page == first else {}), "left_out": json.dumps(answer.left_out)}
+            try:
+                await self._held(self._releases.fix_page(page, event, self._name, known, control, features))
+            except ReleaseStopped:
+                answer.stopped = True
+                break
             answer.pages.append(page)
             waiting.append(event)
-            if page.page == 0 or len(waiting) == AT_ONCE:
+            if page.page == first or len(waiting) == AT_ONCE:
                 await self._send(answer, waiting)
                 waiting = []
             if page.page == 0:
@@ -235,13 +302,7 @@ class Emitter:
     async def _end(self, answer: _Answer, reason: str, about: Mapping[str, str | float]) -> None:
         """Emit the summary: nothing follows it."""
         summary = answer.summary(reason)
-        totals: dict[str, str | float] = {
-            "audience": summary.users,
-            "pages": summary.pages,
-            "cohorts": summary.cohorts,
-            "left_out": json.dumps(answer.left_out),
-        }
-        await self._held(self._releases.end_plan(answer.name, self._name, {**about, **totals}))
+        await self._held(self._releases.end_plan(answer.name, self._name, {**about, **answer.totals()}))
         await self._send(answer, [encode(summary)])
         await self._releases.finish(answer.name, answer.latency_ms)
         logger.info("release %s: %d pages", answer.name, summary.pages)

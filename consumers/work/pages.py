@@ -139,7 +139,9 @@ def _page(
         user_ids=candidates.users_at(rows),
         cohort_ids=candidates.cohorts_at(rows),
         scores=candidates.scores[rows].astype(np.float64).round(6).tolist(),
-        ctrs=draft.ctr.predict(features).round(6).tolist() if learned else None,  # type: ignore[arg-type]
+        ctrs=draft.ctrs(rows, features).round(6).tolist() if learned else None,  # type: ignore[arg-type]
+        propensities=[round(draft.propensities.get(row, 1.0), 6) for row in rows.tolist()],
+        wave=draft.wave.number if draft.wave else None,
         model_version=draft.model_version,
         emitted_at=now,
     )

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logit
+from scipy.special import expit, logit
 
 from consumers.work.click_habits import ClickHabits
 from consumers.work.draft import Candidates, Draft, Ranking
 from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
 from consumers.work.pages import Outgoing, admitted_pages
+from consumers.work.wave_response import WaveResponse
 from models.audience import (
     Target,
     aim,
@@ -27,17 +28,21 @@ from models.audience import (
 )
 from models.audience_size import Worth
 from models.model import Model
+from models.waves import FIRST_SHARE, Cohorts, Wave, choose, explore
 from stream.stores.catalogue import Catalogue
 from stream.stores.opted_out import OptedOut
 from stream.wire.events import Page, Release
 
-__all__ = ["Audience", "Lookup", "Planner", "target_of"]
+__all__ = ["TOO_SELDOM", "Audience", "Before", "Lookup", "Planner", "target_of"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 # How many of those whom a release suits best are ranked by how likely they are to click.
 LIKELY_PER_PLACE, LIKELY = 3, 20_000
+SMALLEST_WAVE = 100  # listeners: of fewer nothing is learned that is worth the wait
+CERTAIN = 1.0 - 1e-9
+TOO_SELDOM = "clicked too seldom"
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,31 @@ class Lookup:
 
 
 @dataclass(frozen=True)
+class Before:
+    """What is out of a release already.
+
+    Attributes
+    ----------
+    pages
+        Those that are fixed.
+    control
+        The listeners of its control group.
+    wave
+        The wave that is to go out, or to go on; None: all go out at once.
+    response
+        How the waves before it were responded to.
+    """
+
+    pages: Sequence[Page] = ()
+    control: Set[str] = frozenset()
+    wave: Wave | None = None
+    response: WaveResponse | None = None
+
+
+NOTHING = Before()
+
+
+@dataclass(frozen=True)
 class Audience:
     """Whom to tell of a release.
 
@@ -76,6 +106,10 @@ class Audience:
     relied_on
         What the release was known by, the weightiest first, with commas: artists, featuring, similar_to,
         label, genres; or nothing.
+    wave
+        Which wave this is; None: all are told at once.
+    ends
+        Whether no wave follows.
     """
 
     pages: AsyncIterator[Outgoing]
@@ -83,6 +117,8 @@ class Audience:
     play_rate: Mapping[str, float]
     reason: str
     relied_on: str
+    wave: Wave | None = None
+    ends: bool = True
 
 
 @dataclass(frozen=True)
@@ -101,6 +137,10 @@ class Planner:
     worth
         What a notification gains and costs: where it is learned who clicks, a release that does not say how
         many goes to whom it is expected to gain.
+    first_wave
+        Share of an audience that is told first, once it is learned who clicks; 1: all are told at once.
+    random
+        Draws who is in a wave that explores.
     """
 
     member_cache: MemberCache
@@ -110,6 +150,8 @@ class Planner:
     gate: Gate
     habits: ClickHabits
     worth: Worth
+    first_wave: float = FIRST_SHARE
+    random: np.random.Generator = field(default_factory=np.random.default_rng)
 
     async def look_up(self, release: Release) -> Lookup:
         """Ask Redis, in one round trip, all that a plan needs of it."""
@@ -121,20 +163,54 @@ class Planner:
         return Lookup(label, by_genre, opted_out)
 
     async def plan(
-        self, release: Release, lookup: Lookup, model: Model | None, now: float, before: Sequence[Page] = ()
+        self, release: Release, lookup: Lookup, model: Model | None, now: float, before: Before = NOTHING
     ) -> Audience:
-        """Plan the audience of a release as the model sees it now (Unix seconds).
+        """Plan the audience of a release, or its next wave, as the model sees it now (Unix seconds).
 
         Parameters
         ----------
         before
-            Pages that are fixed already: the plan is of those that follow.
+            What is out already: the plan is of what follows.
         """
-        told = {user for page in before for user in page.user_ids}
-        draft = await self.draft(release, lookup, model, now, told)
+        told = {user for page in before.pages for user in page.user_ids}
+        draft = await self.draft(release, lookup, model, now, told, before.control, before.response)
+        wave = before.wave or (self._first_wave(draft) if not before.pages else None)
+        if wave:
+            draft = self._in_wave(draft, wave, wave.until - len(told))
         left_out: Counter[str] = Counter()
-        pages = admitted_pages(release, draft, self.gate, left_out, now, len(before))
-        return Audience(pages, left_out, draft.play_rate, draft.reason, draft.target.relied_on)
+        pages = admitted_pages(release, draft, self.gate, left_out, now, len(before.pages))
+        relied_on = draft.target.relied_on
+        return Audience(pages, left_out, draft.play_rate, draft.reason, relied_on, draft.wave, draft.ends)
+
+    def _first_wave(self, draft: Draft) -> Wave | None:
+        """Return the first wave of an audience; None where all of it goes out at once."""
+        wave = Wave.first(len(draft.told), self.first_wave)
+        explores = draft.ctr.version > 0 and wave.until >= SMALLEST_WAVE and not wave.is_last
+        return wave if explores else None
+
+    def _in_wave(self, draft: Draft, wave: Wave, places: int) -> Draft:
+        """Return what of an audience goes out in a wave: the first explores, those that follow do not."""
+        if wave.is_last:
+            seldom = wave.number > 1 and draft.ranking is not None and not len(draft.told)
+            return replace(draft, wave=wave, reason=TOO_SELDOM if seldom else draft.reason)
+        if wave.number == 1:
+            return self._exploring(draft, wave, places)
+        ends = draft.ranking is not None and len(draft.told) < places
+        reason = TOO_SELDOM if ends else draft.reason
+        told = draft.told[: max(places, 0)]
+        return replace(draft, told=told, places=places, wave=wave, ends=ends, reason=reason)
+
+    def _exploring(self, draft: Draft, wave: Wave, places: int) -> Draft:
+        """Draw who is told first, so that it shows in which cohorts the release is clicked."""
+        pool, places = draft.told, max(places, 0)
+        ctr, cohort = draft.candidates.ctrs(pool), draft.candidates.cohort_rows(pool)
+        likely = explore(ctr, cohort, Cohorts.of(ctr, cohort, places), places, self.random)
+        drawn = choose(likely, self.random)
+        told = pool[drawn]
+        propensities = dict(zip(told.tolist(), likely[drawn].tolist(), strict=True))
+        return replace(
+            draft, told=told, places=places, propensities=propensities, wave=wave, ends=False, ranking=None
+        )
 
     async def draft(
         self,
@@ -143,10 +219,19 @@ class Planner:
         model: Model | None,
         now: float,
         told: Set[str] = frozenset(),
+        control: Set[str] = frozenset(),
+        response: WaveResponse | None = None,
     ) -> Draft:
-        """Choose whom to tell of a release, besides those who are told already; keep what that went by.
+        """Choose whom to tell of a release; keep what that went by.
 
         Those whom it suits best are ranked by how likely they are to click, once that is learned.
+
+        Parameters
+        ----------
+        told, control
+            Who is told already, and who is not told for comparison.
+        response
+            How those who are told already responded.
         """
         if model is None:
             return Draft("no model yet", Target(np.zeros(0), "nothing", ()), 0)
@@ -171,15 +256,20 @@ class Planner:
         candidates = Candidates.of(members, model, target, self.member_cache.neighbours(model, target))
         artists = self.member_cache.numbers(release.artist_ids)
         describe = partial(self.habits.known, release, target, model, candidates, artists, now=now)
-        least, least_odds = None, None
+        least, least_odds, factors = None, None, None
         if learned:
             some = best_rows(candidates.scores, max(LIKELY_PER_PLACE * places, LIKELY))
-            candidates = candidates.first(some, self.habits.model.log_odds(describe(some)))
+            log_odds = self.habits.model.log_odds(describe(some))
+            if response:
+                ctr, cohort = expit(log_odds), candidates.cohort_rows(some)
+                factors = response.factors(candidates.cohorts, ctr, cohort, places)
+                log_odds = logit(np.minimum(ctr * factors[cohort], CERTAIN))
+            candidates = candidates.first(some, log_odds)
             least_odds = self._least_log_odds(release)
         elif release.max_audience is None:
             least = mean_score(model, target)
         unknown = abs(lookup.opted_out - len(self.opted_out.hashes))
-        ranking = Ranking(candidates, self.opted_out, unknown, told, least, least_odds)
+        ranking = Ranking(candidates, self.opted_out, unknown, told | control, least, least_odds)
         free = max(places - len(told), 0)
         best = await ranking.first(free)
         nobody = "nobody is likely enough to click" if learned else "everybody in these cohorts has opted out"
@@ -195,6 +285,7 @@ class Planner:
             ranking=ranking,
             known=describe,
             ctr=self.habits.model,
+            factors=factors,
         )
 
     def _least_log_odds(self, release: Release) -> float:

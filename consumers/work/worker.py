@@ -138,11 +138,20 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         habits = ClickHabits(stores.cohorts, stores.ctr_models)
         worth = worth_of(settings)
         planner = Planner(
-            member_cache, stores.catalogue, opted_out, settings.max_audience, gate, habits, worth
+            member_cache,
+            stores.catalogue,
+            opted_out,
+            settings.max_audience,
+            gate,
+            habits,
+            worth,
+            settings.first_wave,
         )
         # Of one host's network, in containers, two processes have the same name.
         name = f"{heartbeat.name}-{uuid4().hex}"
-        emitter = Emitter(settings.kafka, stores.releases, planner, live, producer, name, idle)
+        emitter = Emitter(
+            settings.kafka, stores.releases, planner, live, producer, name, idle, settings.wave_seconds
+        )
         worker = Worker(emitter, stores.feedback_counts, stores.catalogue, producer, heartbeat, epochs, retry)
 
         consumer = Consumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,9 +15,27 @@ from stream.connect import AnyRedis
 from stream.errors import SnapshotDamaged, UnknownSnapshot
 from stream.stores import keys
 
-__all__ = ["KEPT", "CtrModels", "Learned"]
+__all__ = ["KEPT", "CtrModels", "Learned", "LearnedRelease"]
 
 KEPT = 10
+
+
+class LearnedRelease(NamedTuple):
+    """What was learned of a release.
+
+    Attributes
+    ----------
+    times
+        How often it was looked at: 1, 2.
+    clicked
+        Which of its decisions were learned as clicked, by number.
+    known
+        How many decisions were learned; 0 where nothing was reported of it.
+    """
+
+    times: int = 0
+    clicked: Sequence[int] = ()
+    known: int = 0
 
 
 @dataclass(frozen=True)
@@ -29,12 +47,11 @@ class Learned:
     model
         With all that is learned so far, also where an older one serves.
     releases
-        Release -> how often it was looked at (1, 2), and which of its decisions were learned as clicked, by
-        number; None: it was not learned, as nothing was reported of it.
+        The releases that it was learned from.
     """
 
     model: CtrModel = field(default_factory=CtrModel)
-    releases: Mapping[str, tuple[int, list[int] | None]] = field(default_factory=dict)
+    releases: Mapping[str, LearnedRelease] = field(default_factory=dict)
 
 
 class CtrModels:
@@ -92,7 +109,7 @@ class CtrModels:
         if packed is None:
             return Learned()
         model, releases = _unpacked(packed, "what was learned of clicks")
-        return Learned(model, {name: (times, clicked) for name, (times, clicked) in releases.items()})
+        return Learned(model, {name: LearnedRelease(*entry) for name, entry in releases.items()})
 
     async def keep(self, learned: Learned) -> None:
         """Write what the trainer goes on from."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,8 +29,8 @@ def packed(user_ids: Sequence[str], features: Singles) -> bytes:
 
 
 def learn(release_id: str, at: float) -> Call:
-    """Return the call that has it learned at a time (Unix seconds) who clicked; it may be repeated."""
-    return Call("ZADD", [keys.RELEASES_TO_LEARN], ["NX", at, release_id])
+    """Return the call that has it learned at a time (Unix seconds), or later, who clicked."""
+    return Call("ZADD", [keys.RELEASES_TO_LEARN], ["GT", at, release_id])
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +45,17 @@ class Outcome:
         Shape (n, d), what was known of each.
     sent, clicked
         Shape (n,). Nobody, where nothing at all is reported: that says nothing of who would click.
+    first_wave, clicked_early
+        Of a release in waves, how many were told in the first, and how many of these had clicked when the
+        second was due; else 0.
     """
 
     user_ids: tuple[str, ...]
     features: Singles
     sent: npt.NDArray[np.bool_]
     clicked: npt.NDArray[np.bool_]
+    first_wave: int = 0
+    clicked_early: int = 0
 
 
 class Decisions:
@@ -83,7 +89,17 @@ class Decisions:
             # Of a notifier that reports only what follows everybody was sent the page, as far as we know.
             sent = ~kinds["not_sent"]
         features = np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float16)
-        return Outcome(tuple(users), features.astype(np.float32), sent, kinds["clicked"])
+        fields = ["told_by_wave", "clicked_early"]
+        told_by_wave, early = await self._redis.hmget(keys.release(release_id), fields)
+        first_wave = json.loads(told_by_wave)[0] if early else 0
+        return Outcome(
+            tuple(users),
+            features.astype(np.float32),
+            sent,
+            kinds["clicked"],
+            first_wave,
+            int(early or 0),
+        )
 
     async def _seen(self, release_id: str) -> Mapping[tuple[str, str], str]:
         """Return what is reported: (listener, kind) -> place; "!" before it where it only follows."""

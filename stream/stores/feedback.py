@@ -96,6 +96,7 @@ class FeedbackCounts:
         written = [
             keys.release(release_id), keys.release_told(release_id), keys.release_seen(release_id),
             keys.release_counts(release_id), keys.release_control(release_id),
+            keys.release_told_later(release_id), keys.release_waves(release_id),
         ]  # fmt: skip
         told = await self._told_before(entries)
         events = [
@@ -104,7 +105,7 @@ class FeedbackCounts:
         ]
         packed = msgpack.packb(events, use_bin_type=False)
         found = await self._count_release(self._redis, written, packed, MIN_SENT)
-        for key in (keys.release_seen(release_id), keys.release_counts(release_id)):
+        for key in written[2:4] + written[6:]:
             await self._redis.expire(key, self._keep)
         if any(told):
             await self._redis.expire(keys.release(release_id), self._keep)

@@ -152,6 +152,16 @@ def release_told(release_id: str) -> str:
     return f"release:{{{release_id}}}:told"
 
 
+def release_told_later(release_id: str) -> str:
+    """Hash: listener told of the release in a later wave than the first -> wave."""
+    return f"release:{{{release_id}}}:told-later"
+
+
+def release_waves(release_id: str) -> str:
+    """Hash: ``WAVE:KIND`` -> feedback events, of a release that goes out in waves."""
+    return f"release:{{{release_id}}}:waves"
+
+
 def release_seen(release_id: str) -> str:
     """Hash: ``LISTENER}KIND`` -> place in Kafka of the feedback event that was counted."""
     return f"release:{{{release_id}}}:seen"
@@ -183,7 +193,7 @@ RELEASES_TO_LEARN = "releases:to-learn"
 """Sorted set: release -> when it is to be learned who clicked, Unix seconds."""
 
 RELEASES_OPEN = "releases:open"
-"""Sorted set: release that is not done -> when it was first asked for, Unix seconds."""
+"""Sorted set: release that is not done -> when it was asked for, or its next wave is due, Unix seconds."""
 
 
 # Models

@@ -4,11 +4,15 @@ A release goes through the states of `State`, forward only; each step is one scr
 that the release is still in the hand of the worker who asks:
 
     (nothing) --claim--> NEW --fix--> STARTED --fix--> ... --end_plan--> PLANNED --finish--> DONE
+                                        |  ^
+                               end_wave v  | fix
+                                       WAITING
 
 NEW      Somebody has it in hand. Nothing is fixed: after a crash it is planned from the start.
 STARTED  Some pages are fixed, numbered from 0; each may be out or not. The first is fixed and emitted before
          the others are fixed. After a crash those that are not in the topic are emitted, and further pages
          are planned for listeners who are in none of them.
+WAITING  A wave is out. Until the next is due nobody may take the release in hand; then anybody may.
 PLANNED  All pages are fixed; some, and the summary, may be out. After a crash what is missing is emitted.
 DONE     All is out. Where nobody was told (NEW goes to PLANNED without a page), a later event of the same id
          makes it NEW again.
@@ -16,13 +20,16 @@ DONE     All is out. Where nobody was told (NEW goes to PLANNED without a page),
 A page is fixed as the bytes that go to Kafka, before it goes there, so it never differs. It goes out once, as
 whoever has the release in hand looks in the topic for what is out already. A worker has a release in hand for
 some seconds at a time and keeps it by `renew`; the set `releases:open` names those that are not done.
+
+A release that is stopped has no page fixed any more, whatever its state; whoever has it in hand, or takes it
+next, ends its plan.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple, get_args
@@ -31,6 +38,7 @@ import msgpack
 import numpy as np
 import numpy.typing as npt
 
+from models.waves import Wave
 from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.decisions import learn, packed
@@ -38,11 +46,14 @@ from stream.stores.released_songs import watch
 from stream.stores.scripts import Call, Script, call_all
 from stream.wire.events import Feedback, Page, Release, encode
 
-__all__ = ["Asked", "OpenRelease", "Releases", "Response", "State"]
+__all__ = ["Asked", "OpenRelease", "ReleaseStopped", "Releases", "Response", "State"]
 
 Singles = npt.NDArray[np.float32]
 
 NOBODY: Mapping[str, str] = MappingProxyType({})
+
+WAVE = (b"wave", b"wave_until", b"aimed")  # the fields of `models.waves.Wave`
+STOPPED = 2  # fix_page's word for it
 
 TOLD_IN_A_SCRIPT = 250  # listeners: Redis is held up for a tenth of a millisecond
 
@@ -52,8 +63,13 @@ class State(StrEnum):
 
     NEW = "new"
     STARTED = "started"
+    WAITING = "waiting"
     PLANNED = "planned"
     DONE = "done"
+
+
+class ReleaseStopped(Exception):
+    """Somebody has stopped the release: no page of it is fixed any more."""
 
 
 class Asked(NamedTuple):
@@ -82,7 +98,7 @@ class OpenRelease:
     asked
         The event that it answers.
     state
-        STARTED or PLANNED.
+        STARTED, WAITING or PLANNED.
     reason
         "done", or why there is nobody to tell.
     planned_at
@@ -91,6 +107,12 @@ class OpenRelease:
         Those that are fixed, as they go to Kafka.
     left_out
         Why others who would be on them are not, and how many.
+    wave
+        The one that is going out, or went out last; None: it goes out all at once.
+    stopped
+        Whether somebody has stopped it.
+    control
+        The listeners of its control group.
     """
 
     asked: Asked
@@ -99,6 +121,9 @@ class OpenRelease:
     planned_at: float
     pages: list[bytes]
     left_out: dict[str, int]
+    wave: Wave | None = None
+    stopped: bool = False
+    control: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -113,11 +138,18 @@ class Response:
         Cohort -> predicted play rate.
     control
         How many listeners are in its control group.
+    by_wave
+        ``WAVE:KIND`` -> feedback events, where it goes out in waves.
     """
 
     counts: dict[str, int]
     play_rate: dict[str, float]
     control: int
+    by_wave: dict[str, int] = field(default_factory=dict)
+
+    def of_all(self, kind: str) -> int:
+        """Return how many feedback events of a kind there are in all cohorts."""
+        return sum(number for name, number in self.counts.items() if name.partition(":")[2] == kind)
 
 
 class Releases:
@@ -146,7 +178,8 @@ class Releases:
         self._keep = int(keep_seconds)
         self._claim, self._renew = Script("claim_release"), Script("renew_release")
         self._fix_page, self._add_told = Script("fix_page"), Script("add_told")
-        self._end_plan = Script("end_plan")
+        self._end_plan, self._end_wave = Script("end_plan"), Script("end_wave")
+        self._stop = Script("stop_release")
 
     async def claim(self, asked: Asked, holder: str, now: float, seconds: float) -> State | None:
         """Take a release in hand for some seconds; None: another has it. In one round trip.
@@ -204,6 +237,11 @@ class Releases:
         Returns
         -------
         False: the release is no longer in the holder's hand.
+
+        Raises
+        ------
+        ReleaseStopped
+            Where it is not fixed, as somebody has stopped the release.
         """
         name = page.release_id
         apart = [part for pair in control.items() for part in pair]
@@ -234,6 +272,8 @@ class Releases:
         if features is not None:
             noted.append(learn(name, page.emitted_at + self._learn_after))
         answers = await call_all(self._redis, [*noted, fix, *self._told(page, holder)])
+        if answers[len(noted)] == STOPPED:
+            raise ReleaseStopped
         return all(answers[len(noted) :])
 
     async def tell(self, page: Page, holder: str) -> bool:
@@ -241,11 +281,12 @@ class Releases:
         return all(await call_all(self._redis, self._told(page, holder)))
 
     def _told(self, page: Page, holder: str) -> list[Call]:
-        written = [keys.release(page.release_id), keys.release_told(page.release_id)]
+        name = page.release_id
+        written = [keys.release(name), keys.release_told(name), keys.release_told_later(name)]
         told = [name for pair in zip(page.user_ids, page.cohort_ids, strict=True) for name in pair]
         groups = [told[at : at + 2 * TOLD_IN_A_SCRIPT] for at in range(0, len(told), 2 * TOLD_IN_A_SCRIPT)]
         return [
-            Call(self._add_told, written, [holder, msgpack.packb(group, use_bin_type=False)])
+            Call(self._add_told, written, [holder, msgpack.packb(group, use_bin_type=False), page.wave or 1])
             for group in groups
         ]
 
@@ -264,8 +305,33 @@ class Releases:
         fields = [part for field in about.items() for part in field]
         return bool(await self._end_plan(self._redis, [keys.release(release_id)], holder, *fields))
 
+    async def end_wave(
+        self, release_id: str, holder: str, next_at: float, about: Mapping[str, str | float]
+    ) -> bool:
+        """Let a release go until its next wave is due (Unix seconds).
+
+        Returns
+        -------
+        False: it is no longer in the holder's hand.
+        """
+        fields = [part for pair in about.items() for part in pair]
+        ended = await self._end_wave(self._redis, [keys.release(release_id)], holder, next_at, *fields)
+        if ended:
+            await self._redis.zadd(keys.RELEASES_OPEN, {release_id: next_at}, xx=True)
+        return bool(ended)
+
+    async def stop(self, release_id: str, now: float) -> State | None:
+        """Stop a release at once (`now`: Unix seconds); return its state before, None where there is none.
+
+        DONE: all of it was out, and nothing is stopped.
+        """
+        state = (await self._stop(self._redis, [keys.release(release_id)], now)).decode()
+        if state == State.WAITING:
+            await self._redis.zadd(keys.RELEASES_OPEN, {release_id: now}, xx=True)
+        return State(state) if state else None
+
     async def left_by(self, release_id: str) -> OpenRelease:
-        """Return what is fixed of a release that is STARTED or PLANNED."""
+        """Return what is fixed of a release that is STARTED, WAITING or PLANNED."""
         found = await self._redis.hgetall(keys.release(release_id))
         pages = list(await self._redis.lrange(keys.release_pages(release_id), 0, -1))
         return OpenRelease(
@@ -275,6 +341,9 @@ class Releases:
             float(found[b"planned_at"]),
             pages,
             json.loads(found.get(b"left_out", b"{}")),
+            Wave(*[int(found[name]) for name in WAVE]) if WAVE[0] in found else None,
+            b"stopped_at" in found,
+            frozenset(user.decode() for user in await self._redis.hkeys(keys.release_control(release_id))),
         )
 
     async def about(self, release_id: str) -> dict[str, str]:
@@ -295,6 +364,10 @@ class Releases:
             {field.decode(): int(number) for field, number in counts.items()},
             {cohort.decode(): rate for cohort, rate in rates},
             int(await self._redis.hlen(keys.release_control(release_id))),
+            {
+                each.decode(): int(number)
+                for each, number in (await self._redis.hgetall(keys.release_waves(release_id))).items()
+            },
         )
 
     async def finish(self, release_id: str, latency_ms: float | None) -> None:
@@ -309,6 +382,8 @@ class Releases:
             keys.release(release_id),
             keys.release_cohorts(release_id),
             keys.release_told(release_id),
+            keys.release_told_later(release_id),
+            keys.release_waves(release_id),
             keys.release_control(release_id),
             keys.release_decisions(release_id),
         ):
@@ -319,12 +394,12 @@ class Releases:
 
     async def abandoned(self, now: float) -> list[Asked]:
         """Return the releases that are not done and in nobody's hand at a time."""
-        names = [name.decode() for name in await self._redis.zrange(keys.RELEASES_OPEN, 0, -1)]
+        names = [name.decode() for name in await self._redis.zrangebyscore(keys.RELEASES_OPEN, "-inf", now)]
         found = [await self._redis.hgetall(keys.release(name)) for name in names]
         return [_asked(about) for about in found if b"event" in about and float(about[b"till"]) <= now]
 
     async def left_open(self, before: float) -> list[Release]:
-        """Return the releases that were first asked for before a time, and are not done."""
+        """Return the releases, not done, that were asked for, or whose next wave was due, before a time."""
         names = [
             name.decode() for name in await self._redis.zrangebyscore(keys.RELEASES_OPEN, "-inf", before)
         ]
@@ -343,6 +418,8 @@ class Releases:
         told = 0
         async for key in self._redis.scan_iter(match=keys.release_told("*"), count=1000):
             told += await self._redis.hdel(key, user_id)
+        async for key in self._redis.scan_iter(match=keys.release_told_later("*"), count=1000):
+            await self._redis.hdel(key, user_id)
         async for key in self._redis.scan_iter(match=keys.release_control("*"), count=1000):
             await self._redis.hdel(key, user_id)
         seen = [f"{user_id}}}{kind}" for kind in get_args(Feedback.model_fields["kind"].annotation)]

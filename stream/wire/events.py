@@ -205,7 +205,9 @@ class Release(_Event):
 class Page(_Event):
     """At most 1,000 listeners to tell of a release, best first, and the cohort of each. Key: release_id.
 
-    `ctrs`: how likely each is to click, once that is learned.
+    `ctrs`: how likely each is to click, once that is learned. `propensities`: how likely each was to be told
+    by this wave, as the listeners stood then, 1 for those it was certain of. `wave`: from 1, of a release
+    that goes out in waves.
     """
 
     release_id: Id
@@ -214,6 +216,8 @@ class Page(_Event):
     cohort_ids: list[Id]
     scores: list[float]
     ctrs: list[float] | None = None
+    propensities: list[float] | None = None
+    wave: int | None = None
     model_version: int
     emitted_at: float
 
@@ -229,7 +233,8 @@ class Page(_Event):
 class Summary(_Event):
     """The last word on a release: how many pages and listeners there were. Key: release_id.
 
-    `left_out`: why others who would have been told are not, and how many.
+    `left_out`: why others who would have been told are not, and how many. `waves`: how many there were, of a
+    release that went out in waves.
     """
 
     release_id: Id
@@ -239,6 +244,7 @@ class Summary(_Event):
     cohorts: int
     reason: str
     left_out: dict[str, int] | None = None
+    waves: int | None = None
 
 
 class Feedback(_Event):

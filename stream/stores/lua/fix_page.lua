@@ -4,15 +4,18 @@
 -- ARGV   1: who asks   2: the page's number, from 0   3: the page   4: msgpack [listener, cohort, ...] of who is not
 --        told, for comparison   5: what was known of who is, packed, or ''   6...: field, value, ... for release:{R}
 -- result 1, also where this very page is fixed already; 0 where the release is in the asker's hand no longer, or
---        another page is fixed in its place
+--        another page is fixed in its place; 2 where somebody has stopped the release: nothing is fixed
 
-local by, state = unpack(redis.call('HMGET', KEYS[1], 'by', 'state'))
-if by ~= ARGV[1] or (state ~= 'new' and state ~= 'started') then
+local by, state, stopped = unpack(redis.call('HMGET', KEYS[1], 'by', 'state', 'stopped_at'))
+if by ~= ARGV[1] or (state ~= 'new' and state ~= 'started' and state ~= 'waiting') then
   return 0
 end
 local fixed = redis.call('LINDEX', KEYS[2], ARGV[2])
 if fixed then
   return fixed == ARGV[3] and 1 or 0
+end
+if stopped then
+  return 2
 end
 if redis.call('LLEN', KEYS[2]) ~= tonumber(ARGV[2]) then
   return 0

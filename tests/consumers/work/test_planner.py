@@ -16,7 +16,7 @@ from consumers.work.click_habits import ClickHabits
 from consumers.work.draft import Candidates
 from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
-from consumers.work.planner import Planner
+from consumers.work.planner import Before, Planner
 from models.audience_size import Worth
 from models.control import Groups
 from models.model import Model
@@ -87,7 +87,7 @@ async def plan(
     **more: Any,
 ) -> Planned:
     event, planner = release(**more), replace(planner, gate=gate)
-    audience = await planner.plan(event, await planner.look_up(event), model, now, before)
+    audience = await planner.plan(event, await planner.look_up(event), model, now, Before(before))
     pages, control = [], dict[str, str]()
     async for page, apart, _ in audience.pages:
         pages.append(page)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,8 +18,10 @@ from aiokafka import AIOKafkaProducer
 from consumers.work import emitter as emit
 from consumers.work.emitter import Emitter
 from consumers.work.pages import Outgoing
-from consumers.work.planner import Audience
+from consumers.work.planner import NOTHING, Audience, Before
+from models.ctr import CtrModel
 from models.model import Model
+from models.waves import Wave
 from stream.connect import AnyRedis, open_redis
 from stream.stores.releases import Asked, Releases
 from stream.wire.events import Page, Release
@@ -51,20 +55,23 @@ class Mortal:
 class Plans:
     """Plans another audience every time; `slow` is how many of them wait for `go_on`.
 
-    `made` counts the pages that were come to.
+    `made` counts the pages that were come to. `in_waves`: of two pages, then of the rest.
     """
 
     slow: int = 0
     made: int = 0
     asked: int = 0
+    in_waves: bool = False
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    first_wave: float = 0.25  # then the next one is the last
+    habits: Any = field(default_factory=lambda: SimpleNamespace(model=CtrModel()))
 
     async def look_up(self, release: Release) -> None:
         """Nothing is to be known."""
 
     async def plan(
-        self, release: Release, lookup: None, model: Model | None, now: float, before: Sequence[Page] = ()
+        self, release: Release, lookup: None, model: Model | None, now: float, before: Before = NOTHING
     ) -> Audience:
         self.asked += 1
         plan = self.asked
@@ -73,11 +80,14 @@ class Plans:
             await self.go_on.wait()
         if UNHEARD in release.artist_ids:
             return Audience(_none(), Counter(), {}, "nobody knows these artists yet", "nothing")
-        pages = self._pages(release, plan, len(before), now)
-        return Audience(pages, Counter(), {"c1": 0.5}, "done", "artists")
+        wave = before.wave or (Wave.first(PAGES, self.first_wave) if self.in_waves else None)
+        pages = self._pages(release, plan, len(before.pages), now, wave)
+        return Audience(pages, Counter(), {"c1": 0.5}, "done", "artists", wave, not wave or wave.is_last)
 
-    async def _pages(self, release: Release, plan: int, first: int, now: float) -> AsyncIterator[Outgoing]:
-        for number in range(first, PAGES):
+    async def _pages(
+        self, release: Release, plan: int, first: int, now: float, wave: Wave | None
+    ) -> AsyncIterator[Outgoing]:
+        for number in range(first, wave.until if wave else PAGES):
             self.made += 1
             page = Page(
                 release_id=release.release_id,
@@ -87,6 +97,7 @@ class Plans:
                 scores=[0.5],
                 model_version=1,
                 emitted_at=now,
+                wave=wave.number if wave else None,
             )
             yield Outgoing(page, {})
 
@@ -113,7 +124,9 @@ class House:
         count = itertools.count()
         releases = Mortal(Releases(self.redis, 3600), count, steps)
         producer = Mortal(self.producer, count, steps)
-        return Emitter(self.desk.settings.kafka, releases, self.plans, NoModel(), producer, name)
+        return Emitter(
+            self.desk.settings.kafka, releases, self.plans, NoModel(), producer, name, wave_seconds=0
+        )
 
     def told(self, release_id: str) -> list[str]:
         """Who was told, page by page; an AssertionError unless each page and a summary went out once."""
@@ -168,6 +181,67 @@ async def test_wherever_a_worker_dies_another_sends_what_is_missing(house: House
         assert {"state": "done", "audience": str(PAGES), "pages": str(PAGES)}.items() <= about.items()
         assert float(about["latency_ms"]) > 0
     assert house.desk.db.zcard("releases:open") == 0
+
+
+async def test_wherever_a_worker_dies_in_a_wave_or_between_two_another_goes_on(house: House) -> None:
+    house.plans.in_waves = True
+    after = house.worker("the next")
+    for steps in itertools.count():
+        name, mortal = f"r{steps}", house.worker(f"mortal {steps}", steps)
+        with contextlib.suppress(Died):
+            await mortal.answer(ask(name))
+            await mortal.answer(ask(name))  # the second wave
+            break
+        await after.answer(ask(name))
+        await after.finish_abandoned()
+    assert steps > 2 * PAGES, "each page is fixed, then sent"
+    for died_after in range(steps + 1):
+        told = house.told(f"r{died_after}")
+        assert len(set(plan_of(told))) <= 3, "two waves, one of them by two workers"
+        answer = house.desk.answer(f"r{died_after}")
+        assert [page["wave"] for page in answer.pages] == [1] * 2 + [2] * (PAGES - 2)
+        assert answer.summary["waves"] == 2
+        about = house.desk.db.hgetall(f"release:{{r{died_after}}}")
+        assert {"state": "done", "told_by_wave": f"[2, {PAGES - 2}]"}.items() <= about.items()
+        assert float(about["latency_ms"]) > 0
+        later = house.desk.db.hgetall(f"release:{{r{died_after}}}:told-later")
+        assert later == dict.fromkeys(told[2:], "2")
+    assert house.desk.db.zcard("releases:open") == 0
+
+
+async def test_nobody_begins_a_wave_before_it_is_due(house: House) -> None:
+    house.plans.in_waves = True
+    worker = house.worker("w1")
+    worker._wave_seconds = 3600
+    assert await worker.answer(ask("r1"))
+    await house.worker("w2").finish_abandoned()
+    assert not await worker.answer(ask("r1"))
+    assert house.desk.db.hget("release:{r1}", "state") == "waiting"
+    assert len(house.desk.answer("r1").pages) == 2
+
+
+async def test_a_release_that_is_stopped_between_two_waves_is_ended_at_once(house: House) -> None:
+    house.plans.in_waves = True
+    worker = house.worker("w1")
+    worker._wave_seconds = 3600
+    await worker.answer(ask("r1"))
+    await Releases(house.redis, 3600).stop("r1", time.time())
+    await house.worker("w2").finish_abandoned()
+    summary = house.desk.answer("r1").summary
+    assert (summary["users"], summary["reason"], summary["waves"]) == (2, "stopped", 1)
+    assert not await worker.answer(ask("r1", offset=1)), "it stays stopped"
+
+
+async def test_a_release_that_is_stopped_while_it_is_planned_tells_nobody(house: House) -> None:
+    house.plans.slow = 1
+    worker = house.worker("w1")
+    answering = asyncio.create_task(worker.answer(ask("r1")))
+    await house.plans.begun.wait()
+    await Releases(house.redis, 3600).stop("r1", time.time())
+    house.plans.go_on.set()
+    await answering
+    answer = house.desk.answer("r1")
+    assert (answer.pages, answer.summary["reason"]) == ((), "stopped")
 
 
 async def test_a_release_that_nobody_was_told_of_is_summed_up_once_for_an_event(house: House) -> None:

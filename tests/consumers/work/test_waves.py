@@ -1,0 +1,215 @@
+"""Releases that go out in waves, by real workers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+import redis
+
+from consumers.work.worker import work
+from models.ctr import CtrModel
+from stream.connect import open_redis
+from stream.settings import Settings
+from stream.stores.ctr_models import CtrModels
+from tests.consumers.desk import Answer, Desk, feedback
+from tests.consumers.kafka_log import KafkaLog
+from tests.consumers.placed import names, place
+from tests.consumers.running import Running
+from tests.refrain_command import Refrain
+from tests.waiting import wait_for
+
+MEMBERS = {"c1": names("c1", 1500), "c2": names("c2", 1000), "c5": names("c5", 500)}
+COHORTS = {user: cohort for cohort, users in MEMBERS.items() for user in users}
+HOUR, AT_ONCE = 60.0, 0.001  # minutes from wave to wave
+
+
+def shop(settings: Settings, log: KafkaLog, db: redis.Redis, wave_minutes: float) -> Desk:
+    """Listeners, a model of who clicks, and no worker yet."""
+    settings = settings.model_copy(update={"wave_minutes": wave_minutes})
+    place(settings, MEMBERS)
+
+    async def publish() -> None:
+        client = await open_redis(settings)
+        await CtrModels(client).publish(CtrModel(version=1, examples=1000, clicks=100))
+        await client.aclose()
+
+    asyncio.run(publish())
+    return Desk(settings, log, db)
+
+
+@contextlib.contextmanager
+def working(desk: Desk) -> Iterator[None]:
+    """A worker that has read who clicks."""
+    with Running(work, desk.settings):
+        wait_for(lambda: "ctrs" in _preview(desk), "a worker that knows who clicks")
+        yield
+
+
+def _preview(desk: Desk) -> dict[str, Any]:
+    """A page of a release to one listener: it has no waves."""
+    answer = desk.ask(f"preview {time.time()}", "a1", max_audience=1)
+    return answer.pages[0]
+
+
+@pytest.fixture
+def patient(settings: Settings, log: KafkaLog, db: redis.Redis) -> Desk:
+    """The next wave is due in an hour, which a test may shorten."""
+    return shop(settings, log, db, HOUR)
+
+
+@pytest.fixture
+def hasty(settings: Settings, log: KafkaLog, db: redis.Redis) -> Desk:
+    """The next wave is due at once."""
+    return shop(settings, log, db, AT_ONCE)
+
+
+def first_wave(desk: Desk, release_id: str, **more: Any) -> Answer:
+    desk.publish(release_id, "a1", **{"max_audience": 2000} | more)
+    wait_for(lambda: state(desk, release_id) == "waiting", "the first wave to be out")
+    return desk.answer(release_id)
+
+
+def state(desk: Desk, release_id: str) -> str | None:
+    found: str | None = desk.db.hget(f"release:{{{release_id}}}", "state")
+    return found
+
+
+def let_the_next_go(desk: Desk, release_id: str) -> None:
+    """Its time has come."""
+    desk.db.hset(f"release:{{{release_id}}}", "till", 0)
+    desk.db.zadd("releases:open", {release_id: 0})
+
+
+def report(desk: Desk, release_id: str, told: Sequence[str], clicked: set[str]) -> None:
+    did = [(user, "sent") for user in told] + [(user, "clicked") for user in told if user in clicked]
+    desk.log.send("feedback", [event | {"ts": time.time()} for event in feedback(release_id, did)])
+    desk.log.wait_until_caught_up("work", "feedback")
+
+
+def told(answer: Answer, wave: int) -> list[str]:
+    return [user for page in answer.pages if page["wave"] == wave for user in page["user_ids"]]
+
+
+def test_a_tenth_is_told_first_then_more_and_everybody_once(hasty: Desk) -> None:
+    with working(hasty):
+        answer = hasty.ask("r1", "a1", max_audience=2000)
+    assert [len(told(answer, wave)) for wave in (1, 2, 3)] == [200, 600, 1200]
+    assert len(answer.told) == 2000
+    summary = {name: answer.summary[name] for name in ("pages", "users", "reason", "waves")}
+    assert summary == {"pages": 4, "users": 2000, "reason": "done", "waves": 3}
+    likely = [p for page in answer.pages if page["wave"] == 1 for p in page["propensities"]]
+    assert min(likely) < 1
+    assert all(page["propensities"] == [1.0] * len(page["user_ids"]) for page in answer.pages[1:])
+
+
+def test_before_it_is_learned_who_clicks_there_are_no_waves(settings: Settings, desk: Desk) -> None:
+    place(settings, MEMBERS)
+    with Running(work, settings):
+        answer = desk.ask("r1", "a1", max_audience=2000)
+    assert all("wave" not in page for page in answer.pages)
+    assert "waves" not in answer.summary
+
+
+def test_the_next_wave_goes_where_the_first_was_clicked(patient: Desk) -> None:
+    with working(patient):
+        first = first_wave(patient, "r1", max_audience=1500)
+        of_each = Counter(COHORTS[user] for user in told(first, 1))
+        assert min(of_each[cohort] for cohort in ("c1", "c2")) > 10, "the first explores"
+        report(patient, "r1", told(first, 1), set(MEMBERS["c2"]))
+        let_the_next_go(patient, "r1")
+        wait_for(lambda: state(patient, "r1") == "waiting" and told(patient.answer("r1"), 2), "the second")
+        second = Counter(COHORTS[user] for user in told(patient.answer("r1"), 2))
+    assert second["c2"] > 0.9 * second.total()
+
+
+def test_a_release_that_is_clicked_less_than_it_must_be_ends(patient: Desk) -> None:
+    with working(patient):
+        first = first_wave(patient, "r1", min_ctr=0.06)
+        report(patient, "r1", told(first, 1), set())
+        let_the_next_go(patient, "r1")
+        answer = patient.wait_for("r1")
+    assert answer.summary["reason"] == "clicked too seldom"
+    assert answer.told == set(told(first, 1))
+
+
+def test_of_which_nothing_is_reported_the_next_wave_goes_out_as_predicted(patient: Desk) -> None:
+    with working(patient):
+        first_wave(patient, "r1", min_ctr=0.06)
+        let_the_next_go(patient, "r1")
+        wait_for(lambda: told(patient.answer("r1"), 2), "the second wave")
+
+
+def test_a_wave_outlives_the_worker_that_began_the_release(patient: Desk, refrain: Refrain) -> None:
+    with working(patient):
+        first = first_wave(patient, "r1")
+    victim = refrain.start("work", wave_minutes=HOUR)
+    let_the_next_go(patient, "r1")
+    wait_for(lambda: told(patient.answer("r1"), 2), "the second wave, of another worker")
+    victim.kill()
+    with Running(work, patient.settings):
+        wait_for(lambda: state(patient, "r1") == "waiting", "the second to be out, whoever was killed")
+        let_the_next_go(patient, "r1")
+        answer = patient.wait_for("r1")
+    assert len(answer.told) == 2000
+    assert answer.pages[: len(first.pages)] == first.pages
+    assert [page["page"] for page in answer.pages] == list(range(len(answer.pages)))
+
+
+def test_the_control_group_of_one_wave_is_told_by_none_and_counted_once(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    hasty = shop(settings.model_copy(update={"control": 0.1}), log, db, AT_ONCE)
+    with working(hasty):
+        answer = hasty.ask("r1", "a1", max_audience=2000)
+    apart = db.hgetall("release:{r1}:control")
+    assert len(answer.told) == 2000
+    assert not answer.told & set(apart)
+    assert answer.summary["left_out"] == {"control group": len(apart)}
+
+
+def test_feedback_is_counted_by_wave_and_shown(patient: Desk, refrain: Refrain) -> None:
+    with working(patient):
+        first = first_wave(patient, "r1")
+        report(patient, "r1", told(first, 1), set(told(first, 1)[:50]))
+        let_the_next_go(patient, "r1")
+        wait_for(lambda: told(patient.answer("r1"), 2) and state(patient, "r1") == "waiting", "the second")
+        second = told(patient.answer("r1"), 2)
+        report(patient, "r1", second, set(second[:60]))
+        found = json.loads(refrain.run("release", "show", "r1", "--json").stdout)
+        assert [(wave["told"], wave["sent"], wave["clicked"]) for wave in found["waves"]] == [
+            (200, 200, 50),
+            (600, 600, 60),
+        ]
+        assert (found["state"], found["aimed"]) == ("waiting", 2000)
+        text = " ".join(refrain.run("release", "show", "r1").stdout.split())
+        assert "is going out in waves: 800 listeners" in text
+        assert "1,200 are left of 2,000" in text
+
+
+def test_a_release_may_be_stopped_between_two_waves(patient: Desk, refrain: Refrain) -> None:
+    with working(patient):
+        first_wave(patient, "r1")
+        done = refrain.run("release", "stop", "r1")
+        assert done.stdout == "r1 is stopped: 200 listeners told, and no more will be\n"
+        answer = patient.wait_for("r1")
+        assert (answer.summary["users"], answer.summary["reason"]) == (200, "stopped")
+        wait_for(lambda: state(patient, "r1") == "done", "the end")
+    again = refrain.run("release", "stop", "r1")
+    assert (again.returncode, "all of it is out" in again.stderr) == (2, True)
+    unknown = refrain.run("release", "stop", "never")
+    assert (unknown.returncode, "there is no release 'never'" in unknown.stderr) == (1, True)
+    assert "was stopped: 200 listeners" in " ".join(refrain.run("release", "show", "r1").stdout.split())
+
+
+def test_who_waits_for_an_audience_is_told_that_more_waves_follow(patient: Desk, refrain: Refrain) -> None:
+    with working(patient):
+        done = refrain.run("release", "r1", "--artist", "a1", "--max-audience", "2000", "--wait")
+    assert done.returncode == 0, done.stderr
+    assert "wave 1 is out" in done.stdout
