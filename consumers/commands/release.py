@@ -226,14 +226,20 @@ def _add_reports(releases: typer.Typer) -> None:
             show_release_report(report)
 
     @command(releases, panel=PANEL, example="refrain release stop r1")
-    def stop(release_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the release.")]) -> None:
+    def stop(
+        release_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the release.")],
+        as_json: Json = False,
+    ) -> None:
         """Stop a release that goes out in waves: nobody else is told of it."""
         from consumers.actions.stop_release import stop_release
         from consumers.commands.session import ask
         from consumers.terminal.format import counted
 
         told = ask(lambda redis, settings: stop_release(redis, settings, release_id))
-        typer.echo(f"{release_id} is stopped: {counted(told, 'listener')} told, and no more will be")
+        if as_json:
+            print_json({"release_id": release_id, "audience": told})
+        else:
+            typer.echo(f"{release_id} is stopped: {counted(told, 'listener')} told, and no more will be")
 
 
 def _say_new(artists: Sequence[str]) -> None:

@@ -78,7 +78,7 @@ class ReleaseReport:
     Attributes
     ----------
     state
-        new, started, waiting (for the next wave), planned, done; history where it was told before Refrain,
+        new, started, between-waves, planned, done; history where it was told before Refrain,
         and replayed.
     reason
         "done", or why nobody was told.

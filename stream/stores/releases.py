@@ -63,7 +63,7 @@ class State(StrEnum):
 
     NEW = "new"
     STARTED = "started"
-    WAITING = "waiting"
+    WAITING = "between-waves"
     PLANNED = "planned"
     DONE = "done"
 

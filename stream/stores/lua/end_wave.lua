@@ -9,6 +9,6 @@ if by ~= ARGV[1] then
   return 0
 end
 -- Of one that was stopped meanwhile nothing is waited for: whoever takes it next ends it.
-redis.call('HSET', KEYS[1], 'state', 'waiting', 'by', '', 'till', stopped and 0 or ARGV[2], 'next_wave_at', ARGV[2],
+redis.call('HSET', KEYS[1], 'state', 'between-waves', 'by', '', 'till', stopped and 0 or ARGV[2], 'next_wave_at', ARGV[2],
   unpack(ARGV, 3))
 return 1

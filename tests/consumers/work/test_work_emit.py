@@ -216,7 +216,7 @@ async def test_nobody_begins_a_wave_before_it_is_due(house: House) -> None:
     assert await worker.answer(ask("r1"))
     await house.worker("w2").finish_abandoned()
     assert not await worker.answer(ask("r1"))
-    assert house.desk.db.hget("release:{r1}", "state") == "waiting"
+    assert house.desk.db.hget("release:{r1}", "state") == "between-waves"
     assert len(house.desk.answer("r1").pages) == 2
 
 
