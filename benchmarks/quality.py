@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_matrix
+from scipy.stats import t
 from threadpoolctl import threadpool_limits
 
 from benchmarks.hetrec import DATA, plays
@@ -39,6 +40,7 @@ REPEATS = 3
 SIMILAR = 3  # artists that an unheard one is said to be like
 TAGS = 5  # most used tags that an unheard one is said to have
 SMALL, USUAL = 0, 1  # audiences of 1 % and of 5 %
+RIVALS = ("ALS, everybody", "EASE, everybody", "item-kNN, everybody")
 
 # What is measured, what is to be reached, what is aimed at.
 MARKS = {
@@ -73,7 +75,9 @@ def main() -> None:
     print(f"{splits} splits, {COHORTS} cohorts: mean, 95 % interval of it, what to reach, what is aimed at\n")
     for name, values in found.items():
         reach, goal = MARKS.get(name, ("", ""))
-        half = f"±{1.96 * np.std(values, ddof=1) / np.sqrt(splits):.2f}" if splits > 1 else ""
+        half = ""
+        if splits > 1:
+            half = f"±{t.ppf(0.975, splits - 1) * np.std(values, ddof=1) / np.sqrt(splits):.2f}"
         print(f"{name:36} {np.mean(values):7.2f} {half:6} {reach:5} {goal}")
     for name in absent():
         print(f"{name}: not installed")
@@ -104,8 +108,18 @@ def measured(seed: int, tags: dict[str, Counter[str]]) -> dict[str, float]:
         figures["largest cohort, % of listeners"] = 100 * served.largest
         figures["change cohort per model, steady, %"] = 100 * steady(service)
         figures["clicks until in the new scene"] = until_moved(service, seed)
-        for entry in experiment.baselines(COHORTS):
-            figures[f"  {entry.name}"] = entry.quality.reach[USUAL].lift.value
+        others = {entry.name: entry.quality.reach for entry in experiment.baselines(COHORTS)}
+        for what, ours, rivals, size in (
+            ("audience / best rival, 5 %", audience, RIVALS, USUAL),
+            ("audience / best rival, 1 %", audience, RIVALS, SMALL),
+            ("cohorts / ALS + k-means", cohorts, ("ALS + k-means, cohorts",), USUAL),
+        ):
+            lifts = [others[name][size].lift.value for name in rivals if name in others]
+            if lifts:
+                figures[what] = ours[size].lift.value / max(lifts)
+        for name, reach in others.items():
+            figures[f"  {name}"] = reach[USUAL].lift.value
+            figures[f"  {name}, 1 %"] = reach[SMALL].lift.value
         return figures
 
 

@@ -5,7 +5,8 @@ chosen on those marked with a star; the others only tell whether they hold elsew
 
     python -m benchmarks.shapes [SPLITS [SHAPE...]]    (default 1, all; 1 takes some ten minutes)
 
-Of several splits: means, and for what the audience is against the best rival the 95 % interval of the mean.
+The best rival is that of each split. Of several splits: means, and of what Refrain is against others the 95 %
+interval of the mean and the smallest.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import t
 from threadpoolctl import threadpool_limits
 
 from benchmarks.hetrec import plays
+from benchmarks.quality import RIVALS, SMALL, USUAL
 from consumers.evaluate.click_log import ClickLog
 from consumers.evaluate.experiment import Contender, Experiment, Served
 from consumers.evaluate.holdout import hold_out
@@ -33,8 +36,6 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 COHORTS = 48
 ASKED = 400  # artists
 SHARE = 0.2
-SMALL, USUAL = 0, 1  # audiences of 1 % and of 5 %
-RIVALS = ("ALS, everybody", "EASE, everybody", "item-kNN, everybody")
 DAY = 86_400.0
 
 Play = tuple[str, str, float, int]
@@ -192,11 +193,7 @@ SHAPES: dict[str, tuple[Callable[[int], Iterator[Play]], bool, bool]] = {
 
 def main(splits: int, chosen: list[str]) -> None:
     """Measure and print."""
-    heads = ("cohorts", "ALS+k", "audience", "active", "best of ALS, EASE, kNN", "5 %", "1 %")
-    print(
-        f"{'lift at 5 %':22} {heads[0]:>8} {heads[1]:>6} {heads[2]:>9} {heads[3]:>7}  {heads[4]:26}", end=""
-    )
-    print(f"{'audience against it at 5 %, 1 %':33} calibration error; who change cohort from model to model")
+    print(f"{splits} splits, {COHORTS} cohorts, {ASKED} artists; lifts at 5 %, and ratios of lifts")
     for name in chosen or SHAPES:
         _, _, fitted = SHAPES[name]
         started = time.monotonic()
@@ -209,31 +206,31 @@ def main(splits: int, chosen: list[str]) -> None:
             off.append(np.nan if served.calibration_error is None else served.calibration_error)
             restless.append(np.nan if served.restless is None else served.restless)
         lifts = {of: np.array(found) for of, found in figures.items()}
-        ours = lifts["Refrain, audience"]
-        best, best_small = (_best(lifts, size) for size in (USUAL, SMALL))
+        rows = ("Refrain, cohorts", "ALS + k-means, cohorts", "Refrain, audience", "most active", *RIVALS)
+        print(f"\n{name + ' *' * fitted}    ({time.monotonic() - started:.0f} s)")
+        print("  " + "; ".join(f"{row} {lifts[row][:, USUAL].mean():.2f}" for row in rows))
+        for what, ours, others, size in (
+            ("audience / best rival, 5 %", "Refrain, audience", RIVALS, USUAL),
+            ("audience / best rival, 1 %", "Refrain, audience", RIVALS, SMALL),
+            ("audience / most active", "Refrain, audience", ("most active",), USUAL),
+            ("cohorts / ALS + k-means", "Refrain, cohorts", ("ALS + k-means, cohorts",), USUAL),
+        ):
+            with np.errstate(divide="ignore", invalid="ignore"):  # the most active may find nobody
+                ratios = lifts[ours][:, size] / np.max([lifts[other][:, size] for other in others], axis=0)
+                print(f"  {what:27} {_mean(ratios)}")
         print(
-            f"{name + ' *' * fitted:22} {lifts['Refrain, cohorts'][:, USUAL].mean():8.2f} "
-            f"{lifts['ALS + k-means, cohorts'][:, USUAL].mean():6.2f} {ours[:, USUAL].mean():9.2f} "
-            f"{lifts['most active'][:, USUAL].mean():7.2f}  "
-            f"{best.partition(',')[0]:8} {lifts[best][:, USUAL].mean():6.2f}"
-            f"{'':12}{_mean(ours[:, USUAL] / lifts[best][:, USUAL])} x, "
-            f"{_mean(ours[:, SMALL] / lifts[best_small][:, SMALL])} x"
-            f"{'':16}{np.mean(off):.3f}; {100 * np.mean(restless):.1f} %"
-            f"   ({time.monotonic() - started:.0f} s)",
+            f"  calibration error {np.mean(off):.3f}; "
+            f"change cohort from model to model {100 * np.mean(restless):.1f} %",
             flush=True,
         )
 
 
-def _best(lifts: dict[str, npt.NDArray[np.float64]], size: int) -> str:
-    """Return the rival with the highest mean lift at one size of the audience."""
-    return max(RIVALS, key=lambda rival: float(lifts[rival][:, size].mean()))
-
-
 def _mean(values: npt.NDArray[np.float64]) -> str:
-    """Return the mean over splits and, of several, its 95 % interval."""
+    """Return the mean over splits and, of several, its 95 % interval and the smallest."""
     if len(values) == 1:
-        return f"{values[0]:.2f}"
-    return f"{values.mean():.2f} ± {1.96 * values.std(ddof=1) / np.sqrt(len(values)):.2f}"
+        return f"{values[0]:.3f}"
+    half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return f"{values.mean():.3f} ± {half:.3f}, smallest {values.min():.3f}"
 
 
 def measured(name: str, seed: int) -> tuple[Served, list[Contender]]:
