@@ -48,19 +48,20 @@ class Desk:
         heartbeat, retry = Heartbeat(self.redis, "train"), Retry(asyncio.Event())
         return ClickTrainer(self.decisions, self.models, heartbeat, retry, DAY, lambda: self.now)
 
-    async def tell(self, name: str) -> None:
-        """Tell everybody, of whom a third are known to like notifications."""
+    async def tell(self, name: str, page: int = 0, users: slice = slice(None), **more: Any) -> None:
+        """Tell everybody, or some, of whom a third are known to like notifications."""
+        told = USERS[users]
         page = Page(
             release_id=name,
-            page=0,
-            user_ids=USERS,
-            cohort_ids=["c1"] * len(USERS),
-            scores=[0.5] * len(USERS),
+            page=page,
+            user_ids=told,
+            cohort_ids=["c1"] * len(told),
+            scores=[0.5] * len(told),
             model_version=1,
             emitted_at=self.now,
         )
-        known = features(play_rate=0.1, sent_day=EAGER)
-        about: dict[str, Any] = {"planned_at": self.now, "reason": "done"}
+        known = features(play_rate=0.1, sent_day=EAGER[users])
+        about: dict[str, Any] = {"planned_at": self.now, "reason": "done", **more}
         asked = Asked(Release(release_id=name, artist_ids=["a"]), "0", 0, None)
         await self._releases.claim(asked, "w", self.now, 60.0)
         assert await self._releases.fix_page(page, encode(page), "w", about, {}, known)
@@ -175,10 +176,41 @@ async def test_a_release_whose_feedback_comes_late_is_learned_a_day_later(desk: 
     assert (model.examples, model.clicks) == (900, 300)
 
 
+async def test_a_wave_that_goes_out_after_the_first_was_learned_is_learned_a_day_later(desk: Desk) -> None:
+    await desk.tell("r1", users=slice(600))
+    await desk.report("r1", "sent", USERS[:600])
+    assert (await desk.learn(HOUR)).examples == 600
+    await desk.tell("r1", 1, slice(600, 900))
+    await desk.report("r1", "sent", USERS[600:])
+    await desk.report("r1", "clicked", [USERS[0], USERS[600]])
+    model = await desk.learn(DAY)
+    assert (model.examples, model.clicks) == (900, 2)
+
+
+async def test_a_release_is_learned_when_its_last_wave_has_had_its_hour(desk: Desk) -> None:
+    await desk.tell("r1", users=slice(600))
+    desk.now += HOUR / 2
+    await desk.tell("r1", 1, slice(600, 900))
+    await desk.report("r1", "sent", USERS)
+    assert (await desk.learn(HOUR / 2)).version == 0
+    assert (await desk.learn(HOUR / 2)).examples == 900
+
+
+async def test_how_many_clicks_come_before_the_second_wave_is_learned(desk: Desk) -> None:
+    early = CtrModel().early, CtrModel().clicked
+    await desk.tell("r1", told_by_wave="[900]", clicked_early=30)
+    await desk.report("r1", "sent", USERS)
+    await desk.report("r1", "clicked", EAGER_USERS[:150])
+    await desk.learn(HOUR)
+    model = await desk.learn(DAY)
+    assert model.early == pytest.approx(0.98 * early[0] + 30)
+    assert model.clicked == pytest.approx(0.98 * early[1] + 150)
+
+
 async def test_what_a_trainer_goes_on_from_names_no_listener(desk: Desk) -> None:
     await told(desk)
     await desk.learn(HOUR)
-    assert (await desk.models.learned()).releases == {"r1": (1, list(range(0, 450, 3)))}
+    assert (await desk.models.learned()).releases == {"r1": (1, list(range(0, 450, 3)), 900)}
 
 
 async def test_what_predicts_worse_is_not_published_and_is_learned_on(desk: Desk) -> None:

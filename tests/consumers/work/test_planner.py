@@ -13,13 +13,15 @@ import pytest
 
 from consumers.work import pages as paging
 from consumers.work.click_habits import ClickHabits
-from consumers.work.draft import Candidates
+from consumers.work.draft import Candidates, Draft
 from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
 from consumers.work.planner import Before, Planner
 from models.audience_size import Worth
 from models.control import Groups
+from models.ctr import CtrModel
 from models.model import Model
+from models.waves import Wave
 from stream.connect import open_redis
 from stream.settings import Settings
 from stream.stores import keys
@@ -274,3 +276,50 @@ async def test_who_is_kept_out_by_a_cap_is_not_in_the_control_group_either(
     assert not set(second.control) & set(told(first))
     assert set(first.control) <= set(second.control) | set(told(second))
     await redis.aclose()
+
+
+LEARNED = CtrModel(version=1, examples=1000, clicks=100)
+MANY = {"c1": names("c1", 1500), "c2": names("c2", 1000), "c5": names("c5", 500)}
+
+
+async def in_waves(planner: Planner, settings: Settings, **more: Any) -> Draft:
+    """The first wave of a release to 2,000 of 3,000 listeners, once it is learned who clicks."""
+    await crowd(settings, MANY)
+    planner = replace(planner, max_audience=2000, **more)
+    planner.habits.model = LEARNED
+    event = release(max_audience=2000)
+    draft = await planner.draft(event, await planner.look_up(event), MODEL, NOW)
+    wave = planner._first_wave(draft)
+    return planner._in_wave(draft, wave, wave.until) if wave else draft
+
+
+async def test_propensities_of_a_wave_that_explores_are_of_whom_it_tells_and_below_1(
+    settings: Settings, planner: Planner
+) -> None:
+    draft = await in_waves(planner, settings)
+    assert draft.wave == Wave(1, 200, 2000)
+    assert set(draft.propensities) == set(draft.told.tolist())
+    assert 0 < min(draft.propensities.values()) < max(draft.propensities.values()) <= 1
+
+
+async def test_inverse_propensities_of_a_wave_estimate_the_audience_it_is_drawn_from(
+    settings: Settings, planner: Planner
+) -> None:
+    draws = [sum(1 / p for p in (await in_waves(planner, settings)).propensities.values()) for _ in range(40)]
+    assert np.mean(draws) == pytest.approx(2000, abs=4 * np.std(draws) / np.sqrt(len(draws)))
+
+
+async def test_where_all_are_to_be_told_at_once_there_are_no_waves(
+    settings: Settings, planner: Planner
+) -> None:
+    draft = await in_waves(planner, settings, first_wave=1.0)
+    assert (draft.wave, len(draft.told), draft.ends) == (None, 2000, True)
+
+
+async def test_an_audience_that_is_too_small_to_learn_from_has_no_waves(
+    settings: Settings, planner: Planner
+) -> None:
+    await crowd(settings, MANY)
+    planner.habits.model = LEARNED
+    audience = await plan(planner, max_audience=900)
+    assert len(told(audience)) == 900

@@ -3,12 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from models.waves import Wave
 from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.decisions import Decisions
 from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.opted_out import OptedOut
-from stream.stores.releases import OpenRelease, Releases, State
+from stream.stores.releases import OpenRelease, Releases, ReleaseStopped, State
 from stream.stores.told import Told
 from stream.wire.events import Feedback, Release, encode
 from tests.stream.stores.planned import (
@@ -137,6 +138,49 @@ async def test_what_was_known_of_who_is_on_a_page_is_noted_with_it(
     outcome = await Decisions(redis).outcome("r1")
     assert outcome.user_ids == ("a", "b")
     assert outcome.features.tolist() == known.tolist()
+
+
+async def test_between_two_waves_a_release_is_in_nobodys_hand_and_nobody_may_take_it(
+    releases: Releases,
+) -> None:
+    await claim(releases, "w1")
+    await fix(releases, PAGES[0])
+    assert await releases.end_wave("r1", "w1", NOW + 60, {"wave": 1, "wave_until": 2, "aimed": 3})
+    assert not await releases.renew("r1", "w1", NOW + 100)
+    assert await claim(releases, "w1", NOW + 59) is None
+    assert await releases.abandoned(NOW + 59) == []
+    assert await releases.left_open(NOW + 59) == [], "it waits for nothing but the time"
+    assert await releases.abandoned(NOW + 60) == [asked()]
+    assert await claim(releases, "w2", NOW + 60) == State.WAITING
+    assert (await releases.left_by("r1")).wave == Wave(1, 2, 3)
+    assert await fix(releases, PAGES[1], "w2")
+    assert await claim(releases, "w3", NOW + 70) == State.STARTED
+
+
+async def test_of_a_release_that_is_stopped_no_page_is_fixed(releases: Releases) -> None:
+    await claim(releases, "w1")
+    await fix(releases, PAGES[0])
+    assert await releases.stop("r1", NOW) == State.STARTED
+    assert await fix(releases, PAGES[0]), "what is fixed stays so"
+    with pytest.raises(ReleaseStopped):
+        await fix(releases, PAGES[1])
+    assert (await releases.left_by("r1")).stopped
+    assert await fixed(releases) == [encode(PAGES[0])]
+
+
+async def test_a_release_that_is_stopped_between_two_waves_may_be_taken_at_once(releases: Releases) -> None:
+    await claim(releases, "w1")
+    await fix(releases, PAGES[0])
+    await releases.end_wave("r1", "w1", NOW + 60, {"wave": 1, "wave_until": 2, "aimed": 3})
+    assert await releases.stop("r1", NOW + 1) == State.WAITING
+    assert await releases.abandoned(NOW + 1) == [asked()]
+
+
+async def test_what_is_done_or_unknown_is_not_stopped(releases: Releases) -> None:
+    await planned(releases)
+    await releases.finish("r1", None)
+    assert await releases.stop("r1", NOW) == State.DONE
+    assert await releases.stop("r2", NOW) is None
 
 
 async def test_to_what_is_planned_no_page_is_added(releases: Releases) -> None:

@@ -1,0 +1,69 @@
+"""What waves that are out say of those that follow."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from consumers.work.wave_response import WaveResponse
+from stream.wire.events import Page
+
+CTR, COHORT = np.full(40, 0.1), np.repeat([0, 1], 20)
+COHORTS = ("c1", "c2")
+
+
+def page(cohort: str, number: int, ctr: float = 0.1) -> Page:
+    return Page(
+        release_id="r1",
+        page=0,
+        user_ids=[f"{cohort} {n}" for n in range(number)],
+        cohort_ids=[cohort] * number,
+        scores=[0.5] * number,
+        ctrs=[ctr] * number,
+        model_version=1,
+        emitted_at=5.0,
+    )
+
+
+def factors(counts: dict[str, int], so_soon: float = 1.0, *pages: Page) -> list[float]:
+    told = pages or (page("c1", 500), page("c2", 500))
+    found = WaveResponse.of(told, counts, so_soon).factors(COHORTS, CTR, COHORT, 20)
+    assert len(found) == len(COHORTS)
+    return [float(factor) for factor in found]
+
+
+def test_where_nothing_is_reported_all_is_as_predicted() -> None:
+    assert factors({}) == pytest.approx([1.0, 1.0])
+
+
+def test_a_cohort_that_clicks_as_predicted_stays() -> None:
+    counts = {"c1:sent": 500, "c1:clicked": 50, "c2:sent": 500, "c2:clicked": 50}
+    assert factors(counts) == pytest.approx([1.0, 1.0])
+
+
+def test_a_cohort_that_clicks_more_rises_and_one_that_clicks_less_falls() -> None:
+    more, less = factors({"c1:sent": 500, "c1:clicked": 100, "c2:sent": 500, "c2:clicked": 10})
+    assert more > 1.7
+    assert less < 0.4
+
+
+def test_clicks_that_have_not_come_yet_are_not_missed() -> None:
+    counts = {"c1:sent": 500, "c1:clicked": 25, "c2:sent": 500, "c2:clicked": 25}
+    assert factors(counts, 0.5) == pytest.approx([1.0, 1.0])
+    assert max(factors(counts)) < 0.8
+
+
+def test_who_is_not_reported_as_sent_yet_is_not_expected_to_have_clicked() -> None:
+    counts = {"c1:sent": 100, "c1:clicked": 10, "c2:sent": 100, "c2:clicked": 10}
+    assert factors(counts) == pytest.approx([1.0, 1.0])
+
+
+def test_of_a_notifier_that_reports_clicks_only_all_on_the_pages_were_sent_it() -> None:
+    counts = {"c1:sent": 50, "c1:clicked": 50, "c2:sent": 50, "c2:clicked": 50}
+    assert factors(counts) == pytest.approx([1.0, 1.0])
+
+
+def test_cohorts_that_are_no_more_count_for_the_release() -> None:
+    pages = (page("gone", 1000),)
+    clicked = factors({"gone:sent": 1000, "gone:clicked": 300}, 1.0, *pages)
+    assert min(clicked) > 1.5
