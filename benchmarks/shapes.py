@@ -38,6 +38,8 @@ ASKED = 400  # artists
 SHARE = 0.2
 DAY = 86_400.0
 
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 Play = tuple[str, str, float, int]
 """Listener, artist, Unix seconds (0 where there are none), how often."""
 
@@ -93,14 +95,25 @@ def heavy_tail(
 ) -> Iterator[Play]:
     """Made up: listeners of mixed scenes; a few play a hundred times as many artists as most."""
     random = np.random.default_rng(seed)
-    likes = random.dirichlet(np.full(scenes, 0.25), listeners)
-    chances = random.dirichlet(np.full(scenes, 0.15), artists).T / np.arange(1, artists + 1) ** 0.8
-    chances /= chances.sum(axis=1, keepdims=True)
-    active = np.clip((random.pareto(1.2, listeners) + 1) * 8, 5, most).astype(int)
+    likes, chances, active = heavy_tail_truth(random, listeners, artists, scenes, most)
     for user in range(listeners):
         drawn = random.choice(artists, 2 * active[user], p=likes[user] @ chances)
         for artist in random.permutation(np.unique(drawn))[: active[user]].tolist():
             yield f"u{user}", f"a{artist}", 0.0, 1
+
+
+def heavy_tail_truth(
+    random: np.random.Generator,
+    listeners: int = 2_000,
+    artists: int = 3_000,
+    scenes: int = 12,
+    most: int = 800,
+) -> tuple[Floats, Floats, Ints]:
+    """Return listeners' scenes (n, s), scenes' artists (s, A), how many artists each listener plays (n,)."""
+    likes = random.dirichlet(np.full(scenes, 0.25), listeners)
+    chances = random.dirichlet(np.full(scenes, 0.15), artists).T / np.arange(1, artists + 1) ** 0.8
+    chances /= chances.sum(axis=1, keepdims=True)
+    return likes, chances, np.clip((random.pareto(1.2, listeners) + 1) * 8, 5, most).astype(int)
 
 
 def drifting(seed: int) -> Iterator[Play]:
@@ -225,7 +238,7 @@ def main(splits: int, chosen: list[str]) -> None:
         )
 
 
-def _mean(values: npt.NDArray[np.float64]) -> str:
+def _mean(values: Floats) -> str:
     """Return the mean over splits and, of several, its 95 % interval and the smallest."""
     if len(values) == 1:
         return f"{values[0]:.3f}"
