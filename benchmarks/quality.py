@@ -78,12 +78,15 @@ def main() -> None:
     print(f"{splits} splits, {COHORTS} cohorts: mean, 95 % interval of it, what to reach, what is aimed at\n")
     for name, values in found.items():
         reach, goal = MARKS.get(name, ("", ""))
-        half = ""
-        if splits > 1:
-            half = f"±{t.ppf(0.975, splits - 1) * np.std(values, ddof=1) / np.sqrt(splits):.2f}"
+        half = f"±{half_width(np.array(values)):.2f}" if splits > 1 else ""
         print(f"{name:36} {np.mean(values):7.2f} {half:6} {reach:5} {goal}")
     for name in absent():
         print(f"{name}: not installed")
+
+
+def half_width(values: Floats) -> float:
+    """Return half of the 95 % interval of a mean over splits, by Student's t."""
+    return float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
 
 
 def measured(seed: int, tags: dict[str, Counter[str]]) -> dict[str, float]:

@@ -22,11 +22,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t
 from threadpoolctl import threadpool_limits
 
 from benchmarks.hetrec import plays
-from benchmarks.quality import RIVALS, SMALL, USUAL
+from benchmarks.quality import RIVALS, SMALL, USUAL, half_width
 from consumers.evaluate.click_log import ClickLog
 from consumers.evaluate.experiment import Contender, Experiment, Served
 from consumers.evaluate.holdout import hold_out
@@ -242,8 +241,7 @@ def _mean(values: Floats) -> str:
     """Return the mean over splits and, of several, its 95 % interval and the smallest."""
     if len(values) == 1:
         return f"{values[0]:.3f}"
-    half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return f"{values.mean():.3f} ± {half:.3f}, smallest {values.min():.3f}"
+    return f"{values.mean():.3f} ± {half_width(values):.3f}, smallest {values.min():.3f}"
 
 
 def measured(name: str, seed: int) -> tuple[Served, list[Contender]]:

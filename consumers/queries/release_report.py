@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from consumers.queries.ctr_fields import ctr_fields
+from consumers.queries.unknown_release import unknown_release
 from models.quality.anytime import Uplift, uplift
 from stream.connect import AnyRedis
-from stream.errors import UnknownRelease
 from stream.settings import Settings
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
@@ -151,11 +151,7 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
     releases = Releases(redis, settings.release_seconds)
     about = await releases.about(release_id)
     if not about:
-        raise UnknownRelease(
-            f"there is no release {release_id!r}: no worker has met it, or it is older than "
-            f"{settings.release_days:g} days",
-            hint="`refrain doctor` says whether a worker runs.",
-        )
+        raise unknown_release(settings, release_id)
     response = await releases.response(release_id)
 
     def count(field: str) -> int:

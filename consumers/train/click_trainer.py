@@ -34,9 +34,8 @@ class ClickTrainer:
 
     Who has not clicked by then is learned as not clicking; `models.ctr_learner.CtrLearner.correct` makes good
     for late clicks. A release of which nothing is reported yet is learned a day later, or not at all; so are
-    waves that go out after it was learned. What is
-    learned and what it was learned from are written in one step: a release that is met again after a crash is
-    passed over.
+    waves that go out after it was learned. What is learned and what it was learned from are written in one
+    step: a release that is met again after a crash is passed over.
 
     Parameters
     ----------

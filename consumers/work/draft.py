@@ -232,6 +232,13 @@ class Draft:
     wave: Wave | None = None
     ends: bool = True
 
+    @property
+    def factor_of(self) -> dict[str, float]:
+        """The factors by cohort."""
+        if self.factors is None:
+            return {}
+        return dict(zip(self.candidates.cohorts, self.factors.tolist(), strict=True))
+
     def ctrs(self, rows: Ints, features: Singles) -> Floats:
         """Return how likely candidates are to click, shape (n,), of what is known of them."""
         ctrs = self.ctr.predict(features)

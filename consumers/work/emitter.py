@@ -16,7 +16,8 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from consumers.runtime.live_model import LiveModel
 from consumers.work.gate import CONTROL
-from consumers.work.planner import TOO_SELDOM, Audience, Before, Lookup, Planner
+from consumers.work.planner import Audience, Before, Lookup, Planner
+from consumers.work.wave_plan import TOO_SELDOM
 from consumers.work.wave_response import WaveResponse
 from stream.connect import REDIS_ERRORS
 from stream.stores.releases import Asked, OpenRelease, Releases, ReleaseStopped, State
@@ -223,24 +224,35 @@ class Emitter:
         answer = _Answer(left.asked, {}, pages, Counter(left.left_out))
         if left.state != State.WAITING:
             await self._send_again(answer, left)
-        if left.state == State.PLANNED or left.stopped:
-            reason = STOPPED if left.stopped and left.state != State.PLANNED else left.reason
-            await self._end(answer, reason, {"reason": reason})
+        if left.state == State.PLANNED:
+            await self._end(answer, left.reason, {})
+            return
+        if left.stopped:
+            await self._end(answer, STOPPED, {"reason": STOPPED})
             return
         for reason in answer.left_out.keys() - set(CONTROL.values()):
             del answer.left_out[reason]  # whoever was left out by their caps is asked after once more
-        before, about = Before(pages, left.control, left.wave), dict[str, str | float]()
-        if left.wave and (left.state == State.WAITING or left.wave.number > 1):
-            response = await self._releases.response(release.release_id)
-            if left.state == State.WAITING:
-                before = replace(before, wave=left.wave.next(self._planner.first_wave))
-                if left.wave.number == 1:  # from this is learned how many of the clicks come so soon
-                    about["clicked_early"] = response.of_all("clicked")
-            so_soon = self._planner.habits.model.so_soon
-            before = replace(before, response=WaveResponse.of(pages, response.counts, so_soon))
+        before, about = await self._before(pages, left)
         lookup = await self._planner.look_up(release)
         rest = await self._planner.plan(release, lookup, self._live.model, time.time(), before)
+        if rest.wave and rest.factors:
+            about["factors"] = json.dumps({**left.factors, str(rest.wave.number): rest.factors})
         await self._go_out(answer, rest, rest.reason if rest.reason == TOO_SELDOM else left.reason, about)
+
+    async def _before(
+        self, pages: Sequence[Page], left: OpenRelease
+    ) -> tuple[Before, dict[str, str | float]]:
+        """Return what the rest of a release is planned by, and what is to be known of it from now on."""
+        before, about = Before(pages, left.control, left.wave), dict[str, str | float]()
+        due = left.state == State.WAITING
+        if left.wave is None or not (due or left.wave.number > 1):
+            return before, about
+        response = await self._releases.response(left.asked.release.release_id)
+        if due and left.wave.number == 1:  # from this is learned how many of the clicks come so soon
+            about["clicked_early"] = response.of_all("clicked")
+        found = WaveResponse.of(pages, response, self._planner.habits.model.so_soon, left.factors)
+        wave = left.wave.next(self._planner.first_wave) if due else left.wave
+        return replace(before, wave=wave, response=found), about
 
     async def _send_again(self, answer: _Answer, left: OpenRelease) -> None:
         """Emit the pages that are fixed and not in the topic."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -17,6 +17,7 @@ from consumers.work.draft import Candidates, Draft, Ranking
 from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
 from consumers.work.pages import Outgoing, admitted_pages
+from consumers.work.wave_plan import first_wave, in_wave
 from consumers.work.wave_response import WaveResponse
 from models.audience import (
     Target,
@@ -28,21 +29,19 @@ from models.audience import (
 )
 from models.audience_size import Worth
 from models.model import Model
-from models.waves import FIRST_SHARE, Cohorts, Wave, choose, explore
+from models.waves import FIRST_SHARE, Wave
 from stream.stores.catalogue import Catalogue
 from stream.stores.opted_out import OptedOut
 from stream.wire.events import Page, Release
 
-__all__ = ["TOO_SELDOM", "Audience", "Before", "Lookup", "Planner", "target_of"]
+__all__ = ["Audience", "Before", "Lookup", "Planner", "target_of"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 # How many of those whom a release suits best are ranked by how likely they are to click.
 LIKELY_PER_PLACE, LIKELY = 3, 20_000
-SMALLEST_WAVE = 100  # listeners: of fewer nothing is learned that is worth the wait
 CERTAIN = 1.0 - 1e-9
-TOO_SELDOM = "clicked too seldom"
 
 
 @dataclass(frozen=True)
@@ -110,6 +109,8 @@ class Audience:
         Which wave this is; None: all are told at once.
     ends
         Whether no wave follows.
+    factors
+        Cohort -> how many times as often as by the model it is expected to click.
     """
 
     pages: AsyncIterator[Outgoing]
@@ -119,6 +120,7 @@ class Audience:
     relied_on: str
     wave: Wave | None = None
     ends: bool = True
+    factors: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -174,42 +176,20 @@ class Planner:
         """
         told = {user for page in before.pages for user in page.user_ids}
         draft = await self.draft(release, lookup, model, now, told, before.control, before.response)
-        wave = before.wave or (self._first_wave(draft) if not before.pages else None)
+        wave = before.wave or (None if before.pages else first_wave(draft, self.first_wave))
         if wave:
-            draft = self._in_wave(draft, wave, wave.until - len(told))
+            draft = in_wave(draft, wave, len(told), self.random)
         left_out: Counter[str] = Counter()
         pages = admitted_pages(release, draft, self.gate, left_out, now, len(before.pages))
-        relied_on = draft.target.relied_on
-        return Audience(pages, left_out, draft.play_rate, draft.reason, relied_on, draft.wave, draft.ends)
-
-    def _first_wave(self, draft: Draft) -> Wave | None:
-        """Return the first wave of an audience; None where all of it goes out at once."""
-        wave = Wave.first(len(draft.told), self.first_wave)
-        explores = draft.ctr.version > 0 and wave.until >= SMALLEST_WAVE and not wave.is_last
-        return wave if explores else None
-
-    def _in_wave(self, draft: Draft, wave: Wave, places: int) -> Draft:
-        """Return what of an audience goes out in a wave: the first explores, those that follow do not."""
-        if wave.is_last:
-            seldom = wave.number > 1 and draft.ranking is not None and not len(draft.told)
-            return replace(draft, wave=wave, reason=TOO_SELDOM if seldom else draft.reason)
-        if wave.number == 1:
-            return self._exploring(draft, wave, places)
-        ends = draft.ranking is not None and len(draft.told) < places
-        reason = TOO_SELDOM if ends else draft.reason
-        told = draft.told[: max(places, 0)]
-        return replace(draft, told=told, places=places, wave=wave, ends=ends, reason=reason)
-
-    def _exploring(self, draft: Draft, wave: Wave, places: int) -> Draft:
-        """Draw who is told first, so that it shows in which cohorts the release is clicked."""
-        pool, places = draft.told, max(places, 0)
-        ctr, cohort = draft.candidates.ctrs(pool), draft.candidates.cohort_rows(pool)
-        likely = explore(ctr, cohort, Cohorts.of(ctr, cohort, places), places, self.random)
-        drawn = choose(likely, self.random)
-        told = pool[drawn]
-        propensities = dict(zip(told.tolist(), likely[drawn].tolist(), strict=True))
-        return replace(
-            draft, told=told, places=places, propensities=propensities, wave=wave, ends=False, ranking=None
+        return Audience(
+            pages,
+            left_out,
+            draft.play_rate,
+            draft.reason,
+            draft.target.relied_on,
+            draft.wave,
+            draft.ends,
+            draft.factor_of,
         )
 
     async def draft(

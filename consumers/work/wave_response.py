@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from models.waves import Cohorts
+from stream.stores.releases import Response
 from stream.wire.events import Page
 
 __all__ = ["WaveResponse"]
@@ -27,46 +28,54 @@ class WaveResponse:
     sent, clicked
         Cohort -> notifications, and how many of them were clicked.
     expected
-        Cohort -> how many of them were predicted to be.
+        Cohort -> how many of them the model predicted to be.
     """
 
-    sent: Mapping[str, float] = field(default_factory=dict)
-    clicked: Mapping[str, float] = field(default_factory=dict)
-    expected: Mapping[str, float] = field(default_factory=dict)
+    sent: Mapping[str, float]
+    clicked: Mapping[str, float]
+    expected: Mapping[str, float]
 
     @classmethod
-    def of(cls, pages: Sequence[Page], counts: Mapping[str, int], so_soon: float = 1.0) -> WaveResponse:
-        """Compare what was predicted on pages with what is reported of them.
+    def of(
+        cls,
+        pages: Sequence[Page],
+        response: Response,
+        so_soon: float,
+        factors: Mapping[str, Mapping[str, float]],
+    ) -> WaveResponse:
+        """Compare what the model predicted on pages with what is reported of them.
 
         Parameters
         ----------
-        counts
-            ``COHORT:KIND`` -> feedback events.
         so_soon
             The share of all clicks that have come by now: only for that share of notifications is it known
             whether they are clicked.
+        factors
+            Wave -> cohort -> by what the model's predictions were multiplied on its pages.
         """
-        told, predicted = Counter[str](), Counter[str]()
+        told, predicted = Counter[str](), defaultdict[str, float](float)
         for page in pages:
             told.update(page.cohort_ids)
+            by = factors.get(str(page.wave), {})
             for cohort, ctr in zip(page.cohort_ids, page.ctrs or (), strict=False):
-                predicted[cohort] += ctr  # type: ignore[assignment]
-        kinds = {
-            kind: {cohort: counts.get(f"{cohort}:{kind}", 0) for cohort in told}
-            for kind in ("sent", "clicked", "not_sent")
-        }
-        sent = kinds["sent"]
-        if sent == kinds["clicked"] and any(sent.values()):
-            # Of a notifier that reports only clicks everybody was sent the page, as far as we know.
-            sent = {cohort: told[cohort] - kinds["not_sent"][cohort] for cohort in told}
+                predicted[cohort] += ctr / by.get(cohort, 1.0)
+
+        def reported(kind: str) -> dict[str, int]:
+            return {cohort: response.counts.get(f"{cohort}:{kind}", 0) for cohort in told}
+
+        sent, clicked = reported("sent"), reported("clicked")
+        if any(sent.values()) and not response.reports_sent:
+            # Of a notifier that reports only what follows everybody was sent the page, as far as we know.
+            not_sent = reported("not_sent")
+            sent = {cohort: told[cohort] - not_sent[cohort] for cohort in told}
         return cls(
             {cohort: so_soon * sent[cohort] for cohort in told},
-            kinds["clicked"],
+            clicked,
             {cohort: so_soon * predicted[cohort] * min(sent[cohort] / told[cohort], 1.0) for cohort in told},
         )
 
     def factors(self, cohorts: Sequence[str], ctr: Floats, cohort: Ints, places: int) -> Floats:
-        """Return how many times as often as predicted each cohort clicks, shape (k,).
+        """Return how many times as often as the model predicts each cohort clicks, shape (k,).
 
         Parameters
         ----------
@@ -77,14 +86,13 @@ class WaveResponse:
         places
             How many of them are to be told.
         """
-        return self.posterior(cohorts, ctr, cohort, places).factor[: len(cohorts)]
-
-    def posterior(self, cohorts: Sequence[str], ctr: Floats, cohort: Ints, places: int) -> Cohorts:
-        """Return the posterior of it; behind the k cohorts stand those that are no longer, as one."""
-        gone = sorted(set(self.sent) - set(cohorts))
+        gone = sorted(set(self.sent) - set(cohorts))  # they say something of the release as a whole
 
         def found(numbers: Mapping[str, float]) -> Floats:
             here = [numbers.get(each, 0.0) for each in cohorts]
             return np.array([*here, sum(numbers[each] for each in gone)])
 
-        return Cohorts.of(ctr, cohort, places, found(self.sent), found(self.clicked), found(self.expected))
+        posterior = Cohorts.of(
+            ctr, cohort, places, found(self.sent), found(self.clicked), found(self.expected)
+        )
+        return posterior.factor[: len(cohorts)]

@@ -113,6 +113,8 @@ class OpenRelease:
         Whether somebody has stopped it.
     control
         The listeners of its control group.
+    factors
+        Wave -> cohort -> how many times as often as by the model it was expected to click then.
     """
 
     asked: Asked
@@ -124,6 +126,7 @@ class OpenRelease:
     wave: Wave | None = None
     stopped: bool = False
     control: frozenset[str] = frozenset()
+    factors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -140,12 +143,15 @@ class Response:
         How many listeners are in its control group.
     by_wave
         ``WAVE:KIND`` -> feedback events, where it goes out in waves.
+    reports_sent
+        Whether any of what was sent is reported; else it is known only of those who did something.
     """
 
     counts: dict[str, int]
     play_rate: dict[str, float]
     control: int
     by_wave: dict[str, int] = field(default_factory=dict)
+    reports_sent: bool = True
 
     def of_all(self, kind: str) -> int:
         """Return how many feedback events of a kind there are in all cohorts."""
@@ -323,12 +329,16 @@ class Releases:
     async def stop(self, release_id: str, now: float) -> State | None:
         """Stop a release at once (`now`: Unix seconds); return its state before, None where there is none.
 
-        DONE: all of it was out, and nothing is stopped.
+        PLANNED, DONE: all of it is fixed, and nothing is stopped.
         """
         state = (await self._stop(self._redis, [keys.release(release_id)], now)).decode()
         if state == State.WAITING:
             await self._redis.zadd(keys.RELEASES_OPEN, {release_id: now}, xx=True)
         return State(state) if state else None
+
+    async def told(self, release_id: str) -> int:
+        """Return how many listeners are on the pages that are fixed."""
+        return int(await self._redis.hlen(keys.release_told(release_id)))
 
     async def left_by(self, release_id: str) -> OpenRelease:
         """Return what is fixed of a release that is STARTED, WAITING or PLANNED."""
@@ -344,6 +354,7 @@ class Releases:
             Wave(*[int(found[name]) for name in WAVE]) if WAVE[0] in found else None,
             b"stopped_at" in found,
             frozenset(user.decode() for user in await self._redis.hkeys(keys.release_control(release_id))),
+            json.loads(found.get(b"factors", b"{}")),
         )
 
     async def about(self, release_id: str) -> dict[str, str]:
@@ -360,14 +371,14 @@ class Releases:
         """Return what came of it by cohort, and the size of its control group."""
         counts = await self._redis.hgetall(keys.release_counts(release_id))
         rates = await self._redis.zrange(keys.release_cohorts(release_id), 0, -1, withscores=True)
+        by_wave = await self._redis.hgetall(keys.release_waves(release_id))
+        sent, implied = await self._redis.hmget(keys.release(release_id), ["sent", "sent_implied"])
         return Response(
             {field.decode(): int(number) for field, number in counts.items()},
             {cohort.decode(): rate for cohort, rate in rates},
             int(await self._redis.hlen(keys.release_control(release_id))),
-            {
-                each.decode(): int(number)
-                for each, number in (await self._redis.hgetall(keys.release_waves(release_id))).items()
-            },
+            {field.decode(): int(number) for field, number in by_wave.items()},
+            int(sent or 0) > int(implied or 0),
         )
 
     async def finish(self, release_id: str, latency_ms: float | None) -> None:

@@ -2,10 +2,10 @@
 --
 -- KEYS   1: release:{R}
 -- ARGV   1: now, Unix seconds
--- result its state before: '' where there is none; 'done' where all was out, and nothing is stopped
+-- result its state before: '' where there is none; 'planned' or 'done' where all is fixed, and nothing is stopped
 
 local state, stopped = unpack(redis.call('HMGET', KEYS[1], 'state', 'stopped_at'))
-if not state or state == 'done' then
+if not state or state == 'planned' or state == 'done' then
   return state or ''
 end
 if not stopped then

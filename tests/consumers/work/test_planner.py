@@ -17,6 +17,7 @@ from consumers.work.draft import Candidates, Draft
 from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
 from consumers.work.planner import Before, Planner
+from consumers.work.wave_plan import first_wave, in_wave
 from models.audience_size import Worth
 from models.control import Groups
 from models.ctr import CtrModel
@@ -289,8 +290,8 @@ async def in_waves(planner: Planner, settings: Settings, **more: Any) -> Draft:
     planner.habits.model = LEARNED
     event = release(max_audience=2000)
     draft = await planner.draft(event, await planner.look_up(event), MODEL, NOW)
-    wave = planner._first_wave(draft)
-    return planner._in_wave(draft, wave, wave.until) if wave else draft
+    wave = first_wave(draft, planner.first_wave)
+    return in_wave(draft, wave, 0, planner.random) if wave else draft
 
 
 async def test_propensities_of_a_wave_that_explores_are_of_whom_it_tells_and_below_1(

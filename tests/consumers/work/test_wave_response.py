@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 
 from consumers.work.wave_response import WaveResponse
+from stream.stores.releases import Response
 from stream.wire.events import Page
 
 CTR, COHORT = np.full(40, 0.1), np.repeat([0, 1], 20)
 COHORTS = ("c1", "c2")
 
 
-def page(cohort: str, number: int, ctr: float = 0.1) -> Page:
+def page(cohort: str, number: int, ctr: float = 0.1, wave: int = 1) -> Page:
     return Page(
         release_id="r1",
         page=0,
@@ -20,14 +24,22 @@ def page(cohort: str, number: int, ctr: float = 0.1) -> Page:
         cohort_ids=[cohort] * number,
         scores=[0.5] * number,
         ctrs=[ctr] * number,
+        wave=wave,
         model_version=1,
         emitted_at=5.0,
     )
 
 
-def factors(counts: dict[str, int], so_soon: float = 1.0, *pages: Page) -> list[float]:
+def factors(
+    counts: dict[str, int],
+    so_soon: float = 1.0,
+    *pages: Page,
+    reports_sent: bool = True,
+    before: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
+) -> list[float]:
     told = pages or (page("c1", 500), page("c2", 500))
-    found = WaveResponse.of(told, counts, so_soon).factors(COHORTS, CTR, COHORT, 20)
+    response = Response(counts, {}, 0, reports_sent=reports_sent)
+    found = WaveResponse.of(told, response, so_soon, before).factors(COHORTS, CTR, COHORT, 20)
     assert len(found) == len(COHORTS)
     return [float(factor) for factor in found]
 
@@ -60,7 +72,21 @@ def test_who_is_not_reported_as_sent_yet_is_not_expected_to_have_clicked() -> No
 
 def test_of_a_notifier_that_reports_clicks_only_all_on_the_pages_were_sent_it() -> None:
     counts = {"c1:sent": 50, "c1:clicked": 50, "c2:sent": 50, "c2:clicked": 50}
-    assert factors(counts) == pytest.approx([1.0, 1.0])
+    assert factors(counts, reports_sent=False) == pytest.approx([1.0, 1.0])
+
+
+def test_of_one_that_reports_who_opened_too_all_on_the_pages_were_sent_it() -> None:
+    counts = {"c1:sent": 200, "c1:opened": 200, "c1:clicked": 50, "c2:sent": 60, "c2:clicked": 50}
+    assert factors(counts, reports_sent=False) == pytest.approx([1.0, 1.0])
+
+
+def test_what_an_earlier_wave_showed_is_not_forgotten_where_its_pages_expected_it() -> None:
+    pages = (page("c1", 100), page("c2", 100), page("c1", 300, 0.2, wave=2), page("c2", 300, wave=2))
+    counts = {"c1:sent": 400, "c1:clicked": 80, "c2:sent": 400, "c2:clicked": 40}
+    twice, usual = factors(counts, 1.0, *pages, before={"2": {"c1": 2.0, "c2": 1.0}})
+    assert twice > 1.6 * usual
+    forgotten, _ = factors(counts, 1.0, *pages)
+    assert forgotten < 1.4
 
 
 def test_cohorts_that_are_no_more_count_for_the_release() -> None:

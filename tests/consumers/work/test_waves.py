@@ -129,6 +129,8 @@ def test_the_next_wave_goes_where_the_first_was_clicked(patient: Desk) -> None:
         )
         second = Counter(COHORTS[user] for user in told(patient.answer("r1"), 2))
     assert second["c2"] > 0.9 * second.total()
+    factors = json.loads(patient.db.hget("release:{r1}", "factors"))["2"]
+    assert factors["c2"] > 2 * factors["c1"]
 
 
 def test_a_release_that_is_clicked_less_than_it_must_be_ends(patient: Desk) -> None:

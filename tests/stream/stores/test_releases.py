@@ -176,8 +176,11 @@ async def test_a_release_that_is_stopped_between_two_waves_may_be_taken_at_once(
     assert await releases.abandoned(NOW + 1) == [asked()]
 
 
-async def test_what_is_done_or_unknown_is_not_stopped(releases: Releases) -> None:
+async def test_what_is_planned_done_or_unknown_is_not_stopped(releases: Releases) -> None:
     await planned(releases)
+    assert await releases.stop("r1", NOW) == State.PLANNED
+    assert not (await releases.left_by("r1")).stopped
+    assert await releases.told("r1") == 3
     await releases.finish("r1", None)
     assert await releases.stop("r1", NOW) == State.DONE
     assert await releases.stop("r2", NOW) is None
