@@ -16,6 +16,7 @@ SONGS = 120  # a scene
 LISTENERS = 4800
 CLICKS = 15  # a listener
 NOTIFICATIONS = 24
+NO_SONG = 0.01  # of the clicks: fewer than a replay refuses a file for
 FANS_CLICK, OTHERS_CLICK = 0.3, 0.02
 BEGIN = datetime(2018, 8, 1, tzinfo=UTC).timestamp()
 DAYS = 31
@@ -89,7 +90,7 @@ def _clicks(rng: random.Random, scene_of: dict[str, int]) -> list[str]:
     for user, scene in scene_of.items():
         for _ in range(CLICKS):
             of = scene if rng.random() < 0.9 else rng.randrange(SCENES)
-            song = "(null)" if rng.random() < 0.02 else f"s{of}-{rng.randrange(SONGS)}"
+            song = "(null)" if rng.random() < NO_SONG else f"s{of}-{rng.randrange(SONGS)}"
             ts = int(BEGIN + rng.random() * DAYS * 86_400)
             rows.append(f"{user},{ts},{song},{_day(ts)}")
     rng.shuffle(rows)
