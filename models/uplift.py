@@ -28,8 +28,8 @@ class UpliftModel:
 
     Each coefficient is normal about 0 before anything is learned, those of the treatment by features with
     `models.ctr.PRIOR_SPREAD`: of few outcomes it is learned that all odds rise alike, of many whom the
-    treatment moves more or less than that. t - e keeps what the treatment does apart from what happens anyway,
-    at any share treated.
+    treatment moves more or less than that. t - e keeps what the treatment does apart from what happens
+    anyway, at any share treated.
 
     Attributes
     ----------

@@ -19,6 +19,7 @@ In place of audiences, whose options are in offline_options.py::
 
     policy.py           a policy, judged by the log of another one
     policy_file.py      what it would choose, out of a file
-    uplift.py           whom an experiment moved
+    trial.py            a randomised experiment, out of files
+    uplift.py           whom it moved
     uplift_learners.py  the usual ways to learn that
 """

@@ -58,7 +58,9 @@ PROPENSITY = Needed(propensity, "the probability with which the log's policy cho
 REWARD = Needed(_reward, "what came of it: 1 clicked, 0 not, or any number")
 ACTION = Needed(plain, "what was chosen")
 TARGET = Needed(
-    probability, "the probability with which the policy to be judged would have chosen what was chosen"
+    probability,
+    "the probability with which the policy to be judged would have chosen what was chosen; nor is there "
+    "--target FILE, which has it of all actions",
 )
 USER = Needed(plain, "whose rows may depend on each other", optional=True)
 
@@ -204,7 +206,7 @@ def _chosen(
     number = {action: at for at, action in enumerate(actions)}
     at = np.array([number[action] for action in chosen])
     did = csr_matrix((np.ones(len(at)), (np.arange(len(at)), at)), shape=would.shape)
-    targets: Floats = np.asarray(would[np.arange(len(at)), at], dtype=np.float64).ravel()
+    targets: Floats = np.minimum(np.asarray(would[np.arange(len(at)), at], dtype=np.float64).ravel(), 1.0)
     return targets, float(would[:, len(seen) :].sum()) / len(at), (did, would)
 
 

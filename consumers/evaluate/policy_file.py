@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -81,12 +81,13 @@ def read_policy(path: Path, layout: Layout, mapping: Mapping[str, str], on: tupl
     BadFile
         Where a row cannot be used, or probabilities do not add up to 1.
     """
-    on = on or _other_columns(Table(path, layout), mapping)
+    names = _columns(Table(path, layout))
+    own = {mapping.get(name, name) for name in FIELDS}
+    on = on or tuple(name for name in names if name not in own)
+    mapping = {**{name: name for name in FIELDS if name in names}, **mapping}
     options = RowOptions(
         layout.format, layout.delimiter, layout.columns, layout.encoding, layout.mend, mapping=mapping
     )
-    if not Table(path, layout).columns and "probability" not in mapping:
-        options = replace(options, mapping={**mapping, "probability": "probability"})
     found = read_observations([path], options, FIELDS, on)
     if bad := found.tally.bad.total():
         raise BadFile(f"{path}: {bad:,} of {found.tally.rows:,} rows cannot be used, and a policy needs all")
@@ -101,13 +102,12 @@ def read_policy(path: Path, layout: Layout, mapping: Mapping[str, str], on: tupl
     return PolicyFile(on, contexts, actions, table)
 
 
-def _other_columns(table: Table, mapping: Mapping[str, str]) -> tuple[str, ...]:
-    names = table.columns
-    if not names:  # of JSON the first row names them
-        first = next((row for row in table.rows() if isinstance(row, Row)), None)
-        names = tuple(first.values) if first else ()
-    own = {mapping.get(name, name) for name in FIELDS}
-    return tuple(name for name in names if name not in own)
+def _columns(table: Table) -> tuple[str, ...]:
+    """Return the names of the columns; of JSON those of the first row."""
+    if table.columns:
+        return table.columns
+    first = next((row for row in table.rows() if isinstance(row, Row)), None)
+    return tuple(first.values) if first else ()
 
 
 def _check_sums(path: Path, on: tuple[str, ...], contexts: tuple[tuple[str, ...], ...], sums: Floats) -> None:

@@ -26,8 +26,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 LEAST_EFFECTIVE = 100.0
-"""Effective rows below which nothing is estimated. In simulated logs the 95 % intervals held the truth in 95 of
-100 or more down to there, and in as few as 91 at 20 to 30 (docs/decisions/0019)."""
+"""Effective rows below which nothing is estimated: the intervals still cover there, below no longer
+(docs/decisions/0019)."""
 
 MOST_UNSEEN = 0.01
 """Share of the policy's choices that may be actions which the log never has: by so much of the largest reward
