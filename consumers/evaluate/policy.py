@@ -146,11 +146,11 @@ def judge(files: Sequence[Path], options: RowOptions, offline: Offline, seed: in
     RefrainError
         Where files cannot be read so.
     """
+    if offline.target and "target" in {*options.mapping, *options.constants}:
+        raise WrongUse("the policy to be judged has a file (--target) and a field (target): choose one")
     policy = _policy(options, offline)
     fields = {"propensity": PROPENSITY, "reward": REWARD, "user_id": USER}
     fields |= {"action": ACTION} if policy else {"target": TARGET, "action": ACTION._replace(optional=True)}
-    if policy and "target" in {*options.mapping, *options.constants}:
-        raise WrongUse("the policy to be judged has a file (--target) and a field (target): choose one")
     on = policy.on if policy else ()
     found = read_observations(files, options, fields, tuple(dict.fromkeys((*offline.features, *on))))
     targets, unseen, choices = _chosen(found, policy)
