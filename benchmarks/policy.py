@@ -1,7 +1,8 @@
 """Policies judged by logs: on a shop's two policies of known propensities, and intervals in simulated logs.
 
 Open Bandit (Saito et al. 2020): for a week a shop chose items at random for some of its visitors, and by
-Thompson sampling (bts) for others. Each policy is judged by the log of the other one, beside what it earned itself.
+Thompson sampling (bts) for others. Each policy is judged by the log of the other one, beside what it earned
+itself.
 
     python -m benchmarks.policy
 """
@@ -101,7 +102,7 @@ def clicks(log: Path) -> float:
 
 def intervals() -> Iterator[str]:
     """Say how often intervals hold the truth, by rate and by how unlike the two policies are."""
-    yield f"of {LOGS} simulated logs of {ROWS:,} rows and {ACTIONS} actions, how many intervals hold the truth"
+    yield f"of {LOGS} simulated logs of {ROWS:,} rows and {ACTIONS} actions: intervals that hold the truth"
     for rate in (0.005, 0.05, 0.3):
         for unlike in (0.3, 1.0, 1.5, 2.0, 2.5, 3.0):
             rng = np.random.default_rng(1)

@@ -46,7 +46,7 @@ def refused(refrain: Refrain, *arguments: str) -> tuple[int, dict[str, str]]:
 
 
 def write_log(path: Path, n: int = 6000, judged: dict[str, float] | None = None, seed: int = 0) -> Path:
-    """A log of `LOGGING` in which actions are clicked by `RATES`; its column `new` is of the policy judged."""
+    """A log of `LOGGING`, actions clicked by `RATES`; its column `new` is of the policy to be judged."""
     judged = judged or {"a": 0.0, "b": 1.0, "c": 0.0}
     rng = np.random.default_rng(seed)
     actions = rng.choice(list(LOGGING), n, p=list(LOGGING.values()))
