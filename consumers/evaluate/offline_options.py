@@ -13,6 +13,7 @@ from stream.files.options import Flag, columns, pairs
 __all__ = ["Offline"]
 
 OFFLINE = "A policy, or an experiment, in place of audiences"
+SPLITS = 10
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Offline:
     ] = ""
     splits: Annotated[
         int, Flag("--splits", "Random splits of an experiment.", "N", OFFLINE, least=2, most=1000)
-    ] = 10
+    ] = SPLITS
 
     def __post_init__(self) -> None:
         of_policy = (self.target, self.target_map, self.target_on, self.target_columns)
@@ -105,5 +106,7 @@ class Offline:
             )
         if self.control and not self.uplift:
             raise WrongUse("--control names the control group of an experiment: add --uplift")
+        if self.splits != SPLITS and not self.uplift:
+            raise WrongUse("--splits are of an experiment: add --uplift")
         if self.features and not (self.policy or self.uplift):
             raise WrongUse("--features are of a policy or of an experiment: add --policy or --uplift")

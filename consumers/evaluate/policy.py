@@ -59,8 +59,8 @@ REWARD = Needed(_reward, "what came of it: 1 clicked, 0 not, or any number")
 ACTION = Needed(plain, "what was chosen")
 TARGET = Needed(
     probability,
-    "the probability with which the policy to be judged would have chosen what was chosen; nor is there "
-    "--target FILE, which has it of all actions",
+    "the probability with which the policy to be judged would have chosen what was chosen",
+    otherwise="Or --target FILE has it of all actions.",
 )
 USER = Needed(plain, "whose rows may depend on each other", optional=True)
 

@@ -31,11 +31,14 @@ class Needed(NamedTuple):
         What it is, for whom it is missing.
     optional
         Whether files may do without it.
+    otherwise
+        What else helps where it is missing, a sentence.
     """
 
     parse: Callable[[str], Any]
     what: str
     optional: bool = False
+    otherwise: str = ""
 
 
 @dataclass
@@ -207,7 +210,7 @@ class _Reader:
                     continue
                 raise WrongUse(
                     f"{table.path} has no column {name!r}, {needed.what}; it has {', '.join(table.columns)}",
-                    hint=f"--map {name}=COLUMN says which it is.",
+                    hint=f"--map {name}=COLUMN says which it is. {needed.otherwise}".rstrip(),
                 )
 
 

@@ -203,6 +203,7 @@ def test_targets_that_are_no_probabilities_of_what_was_logged_are_refused(
         (("--target", "log.csv"), "add --policy"),
         (("--policy", "--target-on", "town"), "name it with --target"),
         (("--features", "town"), "add --policy or --uplift"),
+        (("--policy", MAP, "--splits", "5"), "add --uplift"),
         (("--policy", "--target", "log.csv", MAP), "choose one"),
         (("--policy", MAP_FILE), "no column 'target'"),
         (("--policy", "--map", "target=new"), "no column 'propensity'"),
