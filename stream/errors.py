@@ -14,6 +14,7 @@
     │   ├── SnapshotTooNew       it was written by a newer Refrain
     │   └── UnknownSnapshot      there is none of this version, or none any more
     ├── NoModel                  nothing is learned yet
+    ├── NoOverlap                a log tells too little about a policy
     ├── NotTakenOver             listeners are not taken over to a model
     ├── NotErased                a listener is erased in part only
     ├── NoAudience               no audience came in time
@@ -32,6 +33,7 @@ __all__ = [
     "DecayChanged",
     "NoAudience",
     "NoModel",
+    "NoOverlap",
     "NotErased",
     "NotTakenOver",
     "RefrainError",
@@ -116,6 +118,10 @@ class SnapshotTooNew(SnapshotUnusable):
 
 class NoModel(RefrainError):
     """No model is published yet, so there are no cohorts."""
+
+
+class NoOverlap(RefrainError):
+    """The policy that a log was written by, and the one that it is to judge, choose too differently."""
 
 
 class NotTakenOver(RefrainError):

@@ -1,7 +1,11 @@
-"""`refrain evaluate`: how well audiences would find the listeners, measured on a service's own clicks."""
+"""`refrain evaluate`: how well audiences would find the listeners, out of a service's own clicks.
+
+Also what a policy would have earned, out of a log; and whom an experiment moved.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -9,9 +13,11 @@ from typing import Annotated
 import typer
 
 from consumers.commands.frame import Json, command
-from consumers.commands.options import Files, options_from_dataclasses
+from consumers.commands.options import Files, given, options_from_dataclasses
+from consumers.evaluate.offline_options import Offline
 from consumers.evaluate.options import Measure, Names
 from consumers.terminal.json_output import print_json
+from stream.errors import WrongUse
 from stream.files.options import FileOptions, Layout
 from stream.files.standard_input import readable
 
@@ -21,7 +27,17 @@ PANEL = "Feed and ask"
 EXAMPLE = """\
 refrain evaluate plays.csv --map user_id=user,artist_ids=artist,ts=time --html report.html
 refrain evaluate log.jsonl.gz --where page=NextSong --map user_id=userId,artist_ids=artist --cohorts 8,16,32
-refrain evaluate plays.tsv --map user_id=user,artist_ids=artist --repeat plays --repeat-scale log2"""
+refrain evaluate plays.tsv --map user_id=user,artist_ids=artist --repeat plays --repeat-scale log2
+refrain evaluate log.csv --policy --map propensity=prob,reward=click,target=new_prob
+refrain evaluate mailing.csv --uplift --map treated=mailed,outcome=visit --features age,town"""
+
+OF_ALL = frozenset(
+    {
+        *("--format", "--delimiter", "--columns", "--encoding", "--mend-text", "--where", "--limit"),
+        *("--map", "--set", "--seed"),
+    }
+)
+OF_UPLIFT = OF_ALL | {"--share", "--no-baselines"}
 
 
 Html = Annotated[
@@ -46,6 +62,7 @@ def add(app: typer.Typer) -> None:
         measure: Measure,
         options: FileOptions,
         names: Names,
+        offline: Offline,
         html: Html = None,
         as_json: Json = False,
     ) -> None:
@@ -54,32 +71,82 @@ def add(app: typer.Typer) -> None:
         Learns from a part of them as the service would, with its settings,
         asks for the audience of every artist, and counts who of it turns out
         to play the artist in the part that was held back. Needs no Kafka and
-        no Redis.
+        no Redis. With --policy it judges a policy by the log of another one,
+        with --uplift it learns of an experiment whom the treatment moves.
         """
-        from consumers.evaluate.names import artist_names
-        from consumers.evaluate.page import can_draw, write_page
-        from consumers.evaluate.run import evaluate as carry_out
-        from consumers.replay.plan import Plan
-        from consumers.terminal.evaluation_bar import Bar
-        from consumers.terminal.evaluation_tables import show
-        from stream.settings import load_settings
+        if not (offline.policy or offline.uplift):
+            _audiences(files, measure, options, names, html, as_json=as_json)
+            return
+        mode, goes = ("--policy", OF_ALL) if offline.policy else ("--uplift", OF_UPLIFT)
+        others = [*given(measure, options, names), *(["--html"] if html else [])]
+        if wrong := [name for name in others if name not in goes]:
+            raise WrongUse(f"{mode} does not go with {', '.join(wrong)}: such options are about audiences")
+        run = _policy if offline.policy else _uplift
+        run(files, measure, options, offline, as_json=as_json)
 
-        settings = load_settings()
-        if options.songs is None and "song_id" not in options.mapping:
-            # What is asked is about artists: clicks need not name a song.
-            options = replace(options, constants={**options.constants, "song_id": "-"})
-        layout = Layout(columns=names.names_columns, encoding=options.encoding, mend=options.mend)
-        called = artist_names(names.names, layout, names.names_map) if names.names else {}
+
+def _audiences(
+    files: Sequence[Path],
+    measure: Measure,
+    options: FileOptions,
+    names: Names,
+    html: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    from consumers.evaluate.names import artist_names
+    from consumers.evaluate.page import can_draw, write_page
+    from consumers.evaluate.run import evaluate
+    from consumers.replay.plan import Plan
+    from consumers.terminal.evaluation_bar import Bar
+    from consumers.terminal.evaluation_tables import show
+    from stream.settings import load_settings
+
+    settings = load_settings()
+    if options.songs is None and "song_id" not in options.mapping:
+        # What is asked is about artists: clicks need not name a song.
+        options = replace(options, constants={**options.constants, "song_id": "-"})
+    layout = Layout(columns=names.names_columns, encoding=options.encoding, mend=options.mend)
+    called = artist_names(names.names, layout, names.names_map) if names.names else {}
+    if html:
+        can_draw(html)
+    with readable(files) as paths, Bar(shown=not as_json) as bar:
+        plan = Plan("clicks", paths, options)
+        result = evaluate(plan, measure, settings, lambda artist: called.get(artist, artist), bar.show)
+    if html:
+        write_page(result, html)
+    if as_json:
+        print_json(result.to_json())
+    else:
+        show(result)
         if html:
-            can_draw(html)
-        with readable(files) as paths, Bar(shown=not as_json) as bar:
-            plan = Plan("clicks", paths, options)
-            result = carry_out(plan, measure, settings, lambda artist: called.get(artist, artist), bar.show)
-        if html:
-            write_page(result, html)
-        if as_json:
-            print_json(result.to_json())
-        else:
-            show(result)
-            if html:
-                typer.echo(f"the page is {html}")
+            typer.echo(f"the page is {html}")
+
+
+def _policy(
+    files: Sequence[Path], measure: Measure, options: FileOptions, offline: Offline, *, as_json: bool
+) -> None:
+    from consumers.evaluate.policy import judge
+    from consumers.terminal.policy_tables import show_policy
+
+    with readable(files) as paths:
+        result = judge(paths, options, offline, measure.seed)
+    if as_json:
+        print_json(result.to_json())
+    else:
+        show_policy(result)
+
+
+def _uplift(
+    files: Sequence[Path], measure: Measure, options: FileOptions, offline: Offline, *, as_json: bool
+) -> None:
+    from consumers.evaluate.uplift import evaluate_uplift
+    from consumers.terminal.evaluation_bar import Bar
+    from consumers.terminal.uplift_tables import show_uplift
+
+    with readable(files) as paths, Bar(shown=not as_json) as bar:
+        result = evaluate_uplift(paths, options, offline, measure, bar.show)
+    if as_json:
+        print_json(result.to_json())
+    else:
+        show_uplift(result)

@@ -16,7 +16,7 @@ import typer
 
 from stream.files.options import Flag
 
-__all__ = ["Files", "options_from_dataclasses"]
+__all__ = ["Files", "given", "options_from_dataclasses"]
 
 Files = Annotated[
     list[Path],
@@ -68,6 +68,24 @@ def options_from_dataclasses(function: Callable[..., None]) -> Callable[..., Non
     called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return called
+
+
+def given(*groups: Any) -> list[str]:
+    """Return the options among the fields of dataclasses that have another value than their default.
+
+    Examples
+    --------
+    >>> from stream.files.options import Order
+    >>> given(Order(spread="30d"))
+    ['--spread']
+    """
+    blank = {type(group): type(group)() for group in groups}
+    return [
+        flag.name
+        for group in groups
+        for entry, _, flag in _flags(type(group))
+        if getattr(group, entry.name) != getattr(blank[type(group)], entry.name)
+    ]
 
 
 def _flags(group: Any) -> Iterator[tuple[Field[Any], Any, Flag]]:

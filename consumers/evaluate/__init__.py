@@ -14,4 +14,12 @@
     names.py            what artists are called
     result.py           all that was found
     page.py             as a page, with the pictures of plots.py
+
+In place of audiences, whose options are in offline_options.py::
+
+    policy.py           a policy, judged by the log of another one
+    policy_file.py      what it would choose, out of a file
+    trial.py            a randomised experiment, out of files
+    uplift.py           whom it moved
+    uplift_learners.py  the usual ways to learn that
 """

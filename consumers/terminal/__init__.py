@@ -17,6 +17,8 @@
     ctr_model_tables.py    models of who clicks
     doctor_table.py        what the doctor found
     evaluation_tables.py   an evaluation          (evaluation_bar.py: its progress)
+    policy_tables.py       a policy that was judged by a log
+    uplift_tables.py       whom an experiment moved
     report_tables.py       where releases of the past should have gone, and who clicked there
     replay_bar.py          the progress of a replay
     redrive_lines.py       the progress and the summary of a redrive

@@ -10,6 +10,7 @@
     songs.py           a file of songs beside a file of clicks
     recipe.py          how a row becomes an event
     impressions.py     notifications of the past
+    observations.py    what was measured in an experiment or logged of a policy, as columns
     gathered.py        several rows of one song or release, as one event
     reading.py         all files in a row: events, and what happened to the others
     spool.py           events set aside, to be counted or shuffled

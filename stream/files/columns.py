@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
+from stream.files.options import Condition
 from stream.files.tables import Column, Table
 
-__all__ = ["SCALES", "Scale", "column", "id_column", "is_missing", "list_column", "plain"]
+__all__ = ["SCALES", "Scale", "column", "id_column", "is_missing", "list_column", "plain", "wanted"]
 
 Scale: TypeAlias = Literal["linear", "log2"]
 
@@ -35,6 +36,20 @@ def list_column(table: Table, name: str, separator: str) -> Column:
     """Return what takes a list of ids or names out of a table's rows; None where there is none."""
     get = column(table, name)
     return lambda values: list_of(get(values), separator)
+
+
+def wanted(table: Table, conditions: Sequence[Condition]) -> Callable[[Any], bool]:
+    """Return what says of a table's row whether all conditions (``--where``) hold."""
+    where = [(column(table, each.column), each.value, each.equal) for each in conditions]
+
+    def holds(values: Any) -> bool:
+        for get, text, equal in where:
+            value = get(values)
+            if (plain(value) == text or (not text and is_missing(value))) is not equal:
+                return False
+        return True
+
+    return holds
 
 
 def plain(value: Any) -> str:

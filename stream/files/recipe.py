@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from stream.errors import WrongUse
-from stream.files.columns import SCALES, column, id_of, is_missing, list_of, plain
+from stream.files.columns import SCALES, column, id_of, is_missing, list_of, wanted
 from stream.files.gathered import Part, together
 from stream.files.impressions import Impression
 from stream.files.options import Kind, RowOptions
@@ -145,7 +145,7 @@ class Recipe:
             key=shape.key,
             fields=fields,
             constants={name: self._constant(name, value) for name, value in self.options.constants.items()},
-            where=[(column(table, c.column), c.value, c.equal) for c in self.options.where],
+            wanted=wanted(table, self.options.where),
             repeat=self.options.repeat,
             copies=self._copies(table),
             join=songs.ready(table) if songs else None,
@@ -192,7 +192,7 @@ class _Maker:
     key: str
     fields: Mapping[str, Column]
     constants: Mapping[str, Any]
-    where: Sequence[tuple[Column, str, bool]]
+    wanted: Callable[[Any], bool]
     repeat: str
     copies: Column | None
     join: Join | None
@@ -200,10 +200,8 @@ class _Maker:
     finish: Callable[[dict[str, Any]], bytes]
 
     def __call__(self, row: Row) -> Event | LeftOut | Bad:
-        for get, wanted, equal in self.where:
-            value = get(row.values)
-            if (plain(value) == wanted or (not wanted and is_missing(value))) is not equal:
-                return LeftOut(row.line)
+        if not self.wanted(row.values):
+            return LeftOut(row.line)
         try:
             event = self._read(row.values)
             copies = self._times(row.values)
