@@ -30,6 +30,7 @@ No I/O, no clock, no settings: time is an argument.
       audience_size.py    how many are worth notifying
       waves.py            whom a release goes to next
     control.py          who is told nothing, for comparison
+    quiet_hours.py      when listeners are not to be disturbed
     uplift.py           whom a treatment moves, learned from an experiment
     encoding.py         columns of any kind as numbers
     explain.py          why a listener is in a cohort, or a release suits them

@@ -50,7 +50,8 @@ class OffsetSource(str):
 class Click(NamedTuple):
     """A click that can be used: whose, its place in Kafka, when, what, of which artists.
 
-    One that has `waited` for its song was passed by then: its offset counts as applied.
+    One that has `waited` for its song was passed by then: its offset counts as applied. `utc_offset_min` is
+    that of the listener's clock, None where it is not known.
     """
 
     user_id: str
@@ -61,6 +62,7 @@ class Click(NamedTuple):
     artist_ids: tuple[str, ...]
     action: str
     waited: bool = False
+    utc_offset_min: int | None = None
 
 
 class Move(NamedTuple):
@@ -84,7 +86,8 @@ class Listener:
     listener who is not there yet, a negative one was written by an earlier version. `moved` is the place of
     the click, or the model (`REFRESHED`), that moved them last. `made_by` is the version of the model that
     summed their taste. `short_term`, shape (d,), sums the vectors of the artists last clicked, each click
-    weighing `FADES` of the next (`models.short_term`).
+    weighing `FADES` of the next (`models.short_term`). `utc_offset_min` is that of their clock, None where no
+    click has said it.
     """
 
     user_id: str
@@ -103,6 +106,7 @@ class Listener:
     affinities: dict[str, float] = field(default_factory=dict)
     made_by: int = 0
     short_term: Floats | None = None
+    utc_offset_min: int | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from models.model import Model
 from models.names import Names, text_bytes
 from models.taste import root, taste_sums
 
-__all__ = ["Residents"]
+__all__ = ["BY_A_MODEL", "UNKNOWN_OFFSET", "Residents"]
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
@@ -26,6 +26,9 @@ FIRST_ROOM = 8
 
 GROWTH = 1.1
 """By how much columns grow when they are full: so much of the memory may be unused."""
+
+UNKNOWN_OFFSET = -32768
+"""In place of minutes from UTC, where these are not known."""
 
 BY_A_MODEL = -1
 """In place of a source: a model moved the listener, and the offset is its version."""
@@ -40,6 +43,8 @@ class Residents:
         Listener -> row.
     rev, clicks, hour, hour_clicks, cohort_since, first_seen, last_seen, bot
         As in `models.listener.Listener`, shape (capacity,).
+    utc_offset_min
+        The same; `UNKNOWN_OFFSET` for None.
     cohort, cohort_from
         Places in `cohorts`.
     source, offset
@@ -86,6 +91,7 @@ class Residents:
             "first_seen": np.float64,
             "last_seen": np.float64,
             "bot": np.bool_,
+            "utc_offset_min": np.int16,
             "cohort": np.int32,
             "cohort_from": np.int32,
             "source": np.int32,
@@ -104,6 +110,7 @@ class Residents:
         self.begin = self.count = self._room = self._used = np.zeros(0, dtype=np.int64)
         self.cohort_since = self.first_seen = self.last_seen = np.zeros(0)
         self.bot = np.zeros(0, dtype=bool)
+        self.utc_offset_min = np.zeros(0, dtype=np.int16)
         self.cohort = self.cohort_from = self.source = np.zeros(0, dtype=np.int32)
         self.moved_source = self.exponent = np.zeros(0, dtype=np.int32)
         self.taste: Singles = np.zeros((0, 0), dtype=np.float32)
@@ -181,6 +188,8 @@ class Residents:
         self.cohort_since[row] = listener.cohort_since
         self.first_seen[row], self.last_seen[row] = listener.first_seen, listener.last_seen
         self.bot[row], self.made_by[row] = listener.bot, listener.made_by
+        minutes = listener.utc_offset_min
+        self.utc_offset_min[row] = UNKNOWN_OFFSET if minutes is None else minutes
         self.cohort[row] = self.cohorts.place(listener.cohort)
         self.cohort_from[row] = self.cohorts.place(listener.cohort_from)
         self.moved_source[row], self.moved_offset[row] = self._moved(listener.moved)
@@ -259,7 +268,13 @@ class Residents:
             affinities={names[artist]: weight for artist, weight in self.affinities(row).items()},
             made_by=int(self.made_by[row]),
             short_term=self.short_term[row].astype(np.float64),
+            utc_offset_min=self.clock_of(row),
         )
+
+    def clock_of(self, row: int) -> int | None:
+        """Return how many minutes a listener's clock is ahead of UTC; None where it is not known."""
+        minutes = int(self.utc_offset_min[row])
+        return None if minutes == UNKNOWN_OFFSET else minutes
 
     def tastes(self, rows: Ints) -> Floats:
         """Return raw taste sums, shape (n, d), in the stored scale."""

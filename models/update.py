@@ -18,7 +18,7 @@ from models.affinity import ACTION_WEIGHTS, DAY
 from models.cohorts import settle
 from models.listener import Click, Move, Rules
 from models.model import Model
-from models.residents import BY_A_MODEL, Residents
+from models.residents import BY_A_MODEL, UNKNOWN_OFFSET, Residents
 from models.short_term import FADES, nearness
 from models.taste import root
 
@@ -42,7 +42,8 @@ class Changes:
     rows
         Shape (n,), the rows of `residents` that changed.
     described
-        Shape (n,), whether cohort, last move, first click and bot are to be written too: one of them changed.
+        Shape (n,), whether cohort, last move, first click, bot and clock are to be written too: one of them
+        changed.
     owner, artist, weight
         Affinities to set, grouped by owner: a place in `rows`, the artist's number, the stored weight.
     turned
@@ -116,7 +117,7 @@ class _Batch:
         self.clicks = clicks
         number = len(clicks)
         columns: Iterable[Any] = zip(*clicks, strict=True) if clicks else ((),) * len(Click._fields)
-        users, sources, offsets, times, _, self.artists, actions, waited = columns
+        users, sources, offsets, times, _, self.artists, actions, waited, clocks = columns
         self.row = np.fromiter(map(index.__getitem__, users), np.int64, number)
         place = {source: residents.sources.place(source) for source in set(sources)}
         self.source = np.fromiter(map(place.__getitem__, sources), np.int64, number)
@@ -124,6 +125,8 @@ class _Batch:
         self.ts = np.fromiter(times, np.float64, number)
         self.weight = np.fromiter(map(ACTION_WEIGHTS.__getitem__, actions), np.float64, number)
         self.waited = np.fromiter(waited, np.bool_, number)
+        minutes = (UNKNOWN_OFFSET if clock is None else clock for clock in clocks)
+        self.utc_offset_min = np.fromiter(minutes, np.int16, number)
         self.waits = np.fromiter((not named for named in self.artists), np.bool_, number)
         more = np.fromiter((index[user] for user in others), np.int64, len(others))
         self.rows, at = np.unique(np.concatenate([self.row, more]), return_inverse=True)
@@ -160,6 +163,7 @@ class _Places:
         rows = batch.rows
         self.cohort, self.bot = residents.cohort[rows].copy(), residents.bot[rows].copy()
         self.first_seen = residents.first_seen[rows].copy()
+        self.utc_offset_min = residents.utc_offset_min[rows].copy()
         self.source, self.offset = residents.moved_source[rows].copy(), residents.moved_offset[rows].copy()
         self.stale = np.zeros(len(rows), dtype=bool)
         if model is None:
@@ -228,6 +232,8 @@ def _see(residents: Residents, batch: _Batch, chosen: Ints, rules: Rules) -> Non
     born = residents.clicks[row] == 0
     _set_moved(residents, row[born], ts[born], batch.source[chosen[born]], batch.offset[chosen[born]])
     batch.fresh[chosen] = ts >= residents.last_seen[row] - DAY  # what comes late says nothing of now
+    said = (batch.utc_offset_min[chosen] != UNKNOWN_OFFSET) & (ts >= residents.last_seen[row])
+    residents.utc_offset_min[row[said]] = batch.utc_offset_min[chosen[said]]
     residents.clicks[row] += 1
     residents.first_seen[row] = np.minimum(residents.first_seen[row], ts)
     residents.last_seen[row] = np.maximum(residents.last_seen[row], ts)
@@ -466,7 +472,8 @@ def _changes(
     residents.cohort_from[rows[moved]] = places.cohort[moved]
     moves = batch.again + [residents.last_move(row, model) for row in rows[moved].tolist()]
     described = moved | (residents.rev[rows] == 0)
-    described |= (residents.bot[rows] != places.bot) | (residents.first_seen[rows] != places.first_seen)
+    for name in ("bot", "first_seen", "utc_offset_min"):
+        described |= getattr(residents, name)[rows] != getattr(places, name)
     described, rows = described[changed], rows[changed]
     owner, artist, weight = _touched(residents, batch, pairs, rows)
     columns = rows, described, owner, artist, weight

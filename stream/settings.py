@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 from rapidfuzz.process import extractOne
 
+from models.quiet_hours import QuietHours
 from stream.errors import SettingsError
 from stream.redis_url import check_redis_url, shown
 
@@ -40,6 +41,12 @@ def _kafka_servers(servers: str) -> str:
 
 def _redis_url(url: str) -> str:
     return check_redis_url(url) if url else url
+
+
+def _quiet_hours(written: str) -> str:
+    if written:
+        QuietHours.parse(written)
+    return written
 
 
 class Settings(BaseSettings):
@@ -143,6 +150,17 @@ class Settings(BaseSettings):
     )
     told_gap_minutes: float = Field(
         0.0, ge=0, description="minutes between two notifications to a listener, at least"
+    )
+    told_artist_hours: float = Field(
+        24.0, ge=0, description="hours between two notifications to a listener of the same artist, at least"
+    )
+    quiet_hours: Annotated[str, AfterValidator(_quiet_hours)] = Field(
+        "",
+        description="hours of the listener's clock (`utc_offset_min` of their clicks) in which they are not "
+        "told, such as `22-8`: who would have been is told when they end; empty: none",
+    )
+    dormant_days: float = Field(
+        0.0, ge=0, description="days without a click after which a listener is not told; 0: everybody is"
     )
     learn_clicks_after_minutes: float = Field(
         60.0,

@@ -6,4 +6,9 @@ from typing import Any
 
 __all__ = ["EVERYBODY"]
 
-EVERYBODY: dict[str, Any] = {"control": 0.0, "told_a_day": 0, "told_a_week": 0}
+EVERYBODY: dict[str, Any] = {
+    "control": 0.0,
+    "told_a_day": 0,
+    "told_a_week": 0,
+    "told_artist_hours": 0.0,
+}

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from consumers.queries.audience_why import WhyAudience, why_audience
 from consumers.queries.known_listener import read_known_listener
 from consumers.queries.no_model import no_model
-from consumers.runtime.wiring import Stores, caps_of, groups_of, worth_of
+from consumers.runtime.wiring import Stores, worth_of
 from consumers.work.click_habits import ClickHabits
-from consumers.work.gate import Gate
+from consumers.work.gate import gate_of
 from consumers.work.member_cache import MemberCache
 from consumers.work.pages import cut
 from consumers.work.planner import Planner
@@ -196,7 +196,7 @@ def _planner(redis: AnyRedis, settings: Settings) -> Planner:
         stores.catalogue,
         OptedOut(redis),
         settings.max_audience,
-        Gate(stores.told, groups_of(settings), caps_of(settings)),
+        gate_of(stores.told, settings),
         ClickHabits(stores.cohorts, stores.ctr_models),
         worth_of(settings),
     )

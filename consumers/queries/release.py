@@ -32,7 +32,7 @@ class KnownRelease:
     @property
     def waits(self) -> bool:
         """Whether a wave of it is out, and the next is not due yet."""
-        return self.fields.get("state") == State.WAITING
+        return self.fields.get("state") == State.PAUSED
 
     @property
     def audience(self) -> int:

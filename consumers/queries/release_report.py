@@ -78,7 +78,7 @@ class ReleaseReport:
     Attributes
     ----------
     state
-        new, started, between-waves, planned, done; history where it was told before Refrain,
+        new, started, paused, planned, done; history where it was told before Refrain,
         and replayed.
     reason
         "done", or why nobody was told.
@@ -181,7 +181,7 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
         control=response.control,
         control_played=count("control_played"),
         uplift=plays if about.get("song_id") and response.control and count("audience") else None,
-        next_wave_at=float(about["next_wave_at"]) if about.get("state") == State.WAITING else None,
+        next_wave_at=float(about["next_wave_at"]) if about.get("state") == State.PAUSED else None,
         aimed=int(about["aimed"]) if "aimed" in about else None,
         waves=_waves(json.loads(about.get("told_by_wave", "[]")), response.by_wave),
         cohorts=await _cohorts(redis, response.counts, response.play_rate),

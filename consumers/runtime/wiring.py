@@ -86,7 +86,12 @@ def decay_of(settings: Settings) -> ForwardDecay:
 
 def caps_of(settings: Settings) -> Caps:
     """Return how often a listener is told of releases at most."""
-    return Caps(settings.told_a_day, settings.told_a_week, settings.told_gap_minutes * 60.0)
+    return Caps(
+        settings.told_a_day,
+        settings.told_a_week,
+        settings.told_gap_minutes * 60.0,
+        settings.told_artist_hours * 3600.0,
+    )
 
 
 def worth_of(settings: Settings) -> Worth:

@@ -75,7 +75,7 @@ class ReleaseJson:
 
     def wave(self, number: int, release_id: str) -> None:
         """Print that a wave is out, and others follow."""
-        print_json({"release_id": release_id, "wave": number, "state": "between-waves"})
+        print_json({"release_id": release_id, "wave": number, "state": "paused"})
 
     def summary(self, summary: Summary, relied_on: str, seconds: float) -> None:
         """Print the summary."""

@@ -20,7 +20,7 @@ AROUND = 14  # lines around the cohorts: the command, facts, the header
 STATES = {
     "new": "is being planned",
     "started": "is going out",
-    "between-waves": "is going out in waves",
+    "paused": "is going out in waves",
     "planned": "is going out",
     "done": "is out",
 }

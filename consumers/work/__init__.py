@@ -9,7 +9,8 @@
     draft.py            who was scored, and who comes before whom
     wave_plan.py        what of them goes out in a wave
     wave_response.py    how the waves that are out were responded to
-    gate.py             who of them is told: caps, control group
+    gate.py             who of them is told: caps, control group, quiet hours
+    best_match.py       of several releases at once, which one a listener hears of
     pages.py            pages of those who are
     emitter.py          the pages, fixed in Redis and sent, each once
     member_cache.py     tastes of cohorts' members, kept for the next release

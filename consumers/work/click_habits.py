@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consumers.work.draft import Candidates
+from models.affinity import DAY
 from models.audience import Target, play_rates
 from models.click_rate import COHORT_PRIOR, LISTENER_PRIOR, MIN_SENT, shrunk_rate
 from models.ctr import CtrModel, features
@@ -30,8 +31,11 @@ Singles = npt.NDArray[np.float32]
 
 UNTOLD_CTR = 0.05  # assumed of all listeners, for as much as MIN_SENT notifications
 OPT_OUT_RATE, OPT_OUT_PRIOR = 0.001, 1000.0  # assumed, for as much as so many notifications
-HOUR = 3600.0
-SENT, CLICKED, DAY, WEEK, LAST = (LATELY.index(name) for name in ("sent", "clicked", "day", "week", "last"))
+MINUTE, HOUR = 60.0, 3600.0
+THURSDAY = 3  # was the first day of 1970
+SENT, CLICKED, LAST_DAY, LAST_WEEK, LAST = (
+    LATELY.index(name) for name in ("sent", "clicked", "day", "week", "last")
+)
 
 
 class ClickHabits:
@@ -102,7 +106,8 @@ class ClickHabits:
         at = candidates.cohort_rows(rows)
         told = candidates.gather("told", rows).astype(np.float64)
         sent, clicked = FADING.read(told[:, [SENT, CLICKED]], now).T
-        when = time.gmtime(now)
+        # Where it is not known what a listener's clock says, the one in Greenwich has to do.
+        clock = now + MINUTE * np.nan_to_num(candidates.gather("utc_offset_min", rows).astype(np.float64))
         return features(
             play_rate=play_rates(model, target, candidates.scores[rows]),
             plays_artist=candidates.play(artists, rows),
@@ -111,11 +116,11 @@ class ClickHabits:
             cohort_ctr=cohort_ctr[at],
             listener_ctr=shrunk_rate(clicked, sent, cohort_ctr[at], LISTENER_PRIOR),
             listener_sent=sent,
-            sent_day=told[:, DAY],
-            sent_week=told[:, WEEK],
+            sent_day=told[:, LAST_DAY],
+            sent_week=told[:, LAST_WEEK],
             hours_since_sent=np.where(told[:, LAST] > 0, (now - told[:, LAST]) / HOUR, np.inf),
-            local_hour=when.tm_hour + when.tm_min / 60.0,
-            weekday=when.tm_wday,
+            local_hour=clock / HOUR % 24.0,
+            weekday=(clock // DAY + THURSDAY) % 7,
             release_age_hours=(now - release.ts) / HOUR if release.ts else 0.0,
             closeness=candidates.closeness[rows],
             artist_listeners=float(model.heard_by(model.known(release.artist_ids)).sum()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -105,6 +105,11 @@ class Candidates:
                 return rows[first[:number]]
             wanted += 2 * (number - len(first))
 
+    def among_best(self, some: Ints, row: int) -> int:
+        """Return how many of some listeners (hashes, rising) rank before a row, or level with it."""
+        found = self._hashes[self.ranks >= self.ranks[row]]
+        return len(np.unique(found[_among(found, some)]))
+
     def but(self, rows: Ints, others: Ints) -> Ints:
         """Return those rows, in their order, whose listeners are in none of the others."""
         return rows[~_among(self._hashes[rows], np.sort(self._hashes[others]))]
@@ -157,6 +162,13 @@ class Candidates:
             for cohort, place in zip(cohorts.tolist(), places.tolist(), strict=True)
         ]
 
+    def rows_of(self, users: Collection[str]) -> Ints:
+        """Return the rows of those of some listeners who are among these, best first, each once."""
+        rows = np.flatnonzero(_among(self._hashes, np.sort(hashes(users))))
+        rows = rows[np.argsort(-self.ranks[rows], kind="stable")]
+        _, first = np.unique(self._hashes[rows], return_index=True)
+        return rows[np.sort(first)]
+
     def row_of(self, user: str) -> int | None:
         """Return the row of a listener; None where they are not among these."""
         rows = np.flatnonzero(self._hashes == hash(user))
@@ -203,6 +215,8 @@ class Draft:
         Says who follows those in `told`.
     known
         Returns what is known of candidates, given by their rows (`models.ctr.features`).
+    likely
+        Returns how likely candidates are to click; before that is learned, to play the artist.
     ctr
         What is learned of who clicks.
     factors
@@ -226,6 +240,7 @@ class Draft:
     places: int = 0
     ranking: Ranking | None = None
     known: Callable[[Ints], Singles] | None = None
+    likely: Callable[[Ints], Floats] | None = None
     ctr: CtrModel = field(default_factory=CtrModel)
     factors: Floats | None = None
     propensities: Mapping[int, float] = field(default_factory=dict)
@@ -260,20 +275,22 @@ class Ranking:
     unknown
         How many have opted out since `opted_out` was read.
     told
-        Who is told already, or is in the control group.
+        Who is told already, or later, or is in the control group.
+    artist_opted_out
+        Who wants to hear of no release of these artists.
     """
 
     candidates: Candidates
     opted_out: OptedOut
     unknown: int
     told: Set[str]
+    artist_opted_out: Set[str]
     least: float | None
     least_log_odds: float | None = None
 
     async def first(self, number: int) -> Ints:
         """Return the rows of the `number` best; Redis is asked only where more opted out than is known."""
-        out = self.opted_out.hashes
-        but = np.union1d(out, hashes(self.told)) if self.told else out
+        but = np.union1d(self._out, hashes(self.told)) if self.told else self._out
         rows = self.candidates.best(number + self.unknown, but)
         if self.unknown:
             users = self.candidates.users_at(rows)
@@ -284,3 +301,13 @@ class Ranking:
         if self.least_log_odds is not None:
             rows = rows[self.candidates.ranks[rows] >= ABOVE_SCORES + self.least_log_odds]
         return rows[:number]
+
+    def opted_out_before(self, row: int) -> int:
+        """Return how many rank before a row, or level with it, and have opted out."""
+        return self.candidates.among_best(np.setdiff1d(self._out, hashes(self.told)), row)
+
+    @cached_property
+    def _out(self) -> Ints:
+        """The hashes, rising, of those who want to hear of this release no more than of others."""
+        out = self.opted_out.hashes
+        return np.union1d(out, hashes(self.artist_opted_out)) if self.artist_opted_out else out

@@ -8,23 +8,24 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
 from consumers.runtime.live_model import LiveModel
+from consumers.work.best_match import reserve_best_first
 from consumers.work.gate import CONTROL
-from consumers.work.planner import Audience, Before, Lookup, Planner
+from consumers.work.planner import GONE, Audience, Before, Lookup, Planner
 from consumers.work.wave_plan import TOO_SELDOM
 from consumers.work.wave_response import WaveResponse
 from stream.connect import REDIS_ERRORS
-from stream.stores.releases import Asked, OpenRelease, Releases, ReleaseStopped, State
+from stream.stores.releases import Asked, Held, OpenRelease, Releases, ReleaseStopped, State
 from stream.wire.consumer import Consumer
 from stream.wire.events import Page, Summary, encode
 
-__all__ = ["Emitter"]
+__all__ = ["TOGETHER", "Emitter"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,11 @@ RENEW = 0.5  # seconds between two signs that it is not
 SLACK = 60.0  # seconds by which clocks may differ
 AT_ONCE = 5  # pages on their way
 WAVE_SECONDS = 900.0
+TOGETHER = 16  # releases: so many plans are in memory at once
 STOPPED = "stopped"
+IN_QUIET_HOURS = "stopped in their quiet hours"
+FOR_GOOD = {*CONTROL.values(), GONE}
+"""Reasons to be left out for which nobody is asked after again."""
 
 
 @dataclass
@@ -50,6 +55,8 @@ class _Answer:
         Why others who would be on them are not, and how many.
     latency_ms
         From the publishing of the release to the broker's word that it has the first page.
+    held
+        How many listeners are told when their quiet hours end.
     stopped
         Whether somebody has stopped the release meanwhile.
     """
@@ -59,6 +66,7 @@ class _Answer:
     pages: list[Page] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     latency_ms: float | None = None
+    held: int = 0
     stopped: bool = False
 
     @property
@@ -88,6 +96,7 @@ class _Answer:
             "pages": summary.pages,
             "cohorts": summary.cohorts,
             "left_out": json.dumps(self.left_out),
+            "held": self.held,
         }
         if self.latency_ms is not None:
             known["latency_ms"] = round(self.latency_ms, 1)
@@ -97,8 +106,55 @@ class _Answer:
         return known
 
 
+@dataclass
+class _Part:
+    """What of a release goes out now.
+
+    Attributes
+    ----------
+    answer
+        How far it is.
+    reason
+        "done", or why there is nobody to tell.
+    about
+        What is to be known of the release from now on.
+    audience
+        Whom to tell now; None: all is out, but for the summary.
+    held
+        Who was to be told when their quiet hours end.
+    due
+        Those of them whose quiet hours have ended: this part is about them.
+    next_wave_at
+        When the next wave is due, in Unix seconds; 0: none is, but what follows from this part.
+    """
+
+    answer: _Answer
+    reason: str
+    about: dict[str, str | float]
+    audience: Audience | None = None
+    held: Mapping[str, Held] = field(default_factory=dict)
+    due: Set[str] = frozenset()
+    next_wave_at: float = 0.0
+
+
 class _Lost(Exception):
     """Another worker has the release in hand by now."""
+
+
+@contextlib.contextmanager
+def _unless_lost(asked: Asked) -> Iterator[None]:
+    try:
+        yield
+    except _Lost:
+        logger.warning(
+            "another worker goes on with release %s: this one was silent for too long",
+            asked.release.release_id,
+        )
+
+
+async def _let_go(keeping: asyncio.Task[None]) -> None:
+    keeping.cancel()
+    await asyncio.wait({keeping})
 
 
 class Emitter:
@@ -144,107 +200,132 @@ class Emitter:
         self._wave_seconds = wave_seconds
         self._in_hand: set[str] = set()
 
-    async def answer(self, asked: Asked) -> bool:
-        """Emit the audience of a release, unless it is out already or somebody has it in hand.
+    async def answer(self, several: Sequence[Asked]) -> int:
+        """Emit the audiences of releases, but of those that are out already or that somebody has in hand.
+
+        All are planned before the first goes out: where caps leave a listener fewer places than releases,
+        they hear of those that match them best.
 
         Returns
         -------
-        Whether it was emitted, or what was missing of it.
+        Of how many the audience, or what was missing of it, was emitted.
         """
-        name = asked.release.release_id
-        if name in self._in_hand:
-            return False
-        self._in_hand.add(name)
+        new = {asked.release.release_id: asked for asked in several}
+        for name in new.keys() & self._in_hand:
+            del new[name]
+        self._in_hand |= new.keys()
         self._idle.clear()
         try:
-            return await self._answer(asked)
-        except _Lost:
-            logger.warning("another worker goes on with release %s: this one was silent for too long", name)
-            return False
+            return await self._answer(list(new.values()))
         finally:
-            self._in_hand.remove(name)
+            self._in_hand -= new.keys()
             if not self._in_hand:
                 self._idle.set()
 
     async def finish_abandoned(self) -> None:
-        """Answer the releases that a worker has left in the middle, or whose next wave is due."""
-        for asked in await self._releases.abandoned(time.time()):
-            await self.answer(asked)
+        """Answer the releases that a worker has left in the middle, or of which more is due."""
+        found = await self._releases.abandoned(time.time())
+        for at in range(0, len(found), TOGETHER):
+            await self.answer(found[at : at + TOGETHER])
 
-    async def _answer(self, asked: Asked) -> bool:
-        now = time.time()
+    async def _answer(self, several: Sequence[Asked]) -> int:
+        keeping: dict[str, asyncio.Task[None]] = {}
+        answered = 0
+        try:
+            parts: list[_Part] = []
+            for asked in several:
+                with _unless_lost(asked):
+                    parts += [part] if (part := await self._plan(asked, keeping)) else []
+            audiences = [part.audience for part in parts if part.audience]
+            await reserve_best_first(audiences, self._planner.gate, time.time())
+            for part in parts:
+                with _unless_lost(part.answer.asked):
+                    await self._go_out(part)
+                    answered += 1
+                await _let_go(keeping.pop(part.answer.name))
+        finally:
+            for task in keeping.values():
+                await _let_go(task)
+        return answered
+
+    async def _plan(self, asked: Asked, keeping: dict[str, asyncio.Task[None]]) -> _Part | None:
+        """Take a release in hand, and plan what of it goes out now; None: there is nothing to do."""
+        name = asked.release.release_id
         state, lookup = await asyncio.gather(
-            self._releases.claim(asked, self._name, now, IN_HAND), self._planner.look_up(asked.release)
+            self._releases.claim(asked, self._name, time.time(), IN_HAND),
+            self._planner.look_up(asked.release),
         )
         if state is None or state == State.DONE:
-            return False
-        async with self._kept_in_hand(asked.release.release_id):
-            if state == State.NEW:
-                await self._begin(_Answer(asked), lookup)
-            else:
-                await self._go_on(await self._releases.left_by(asked.release.release_id))
-        return True
+            return None
+        keeping[name] = asyncio.create_task(self._keep_in_hand(name))
+        if state == State.NEW:
+            return await self._begin(_Answer(asked), lookup)
+        return await self._go_on(await self._releases.left_by(name))
 
-    @contextlib.asynccontextmanager
-    async def _kept_in_hand(self, release_id: str) -> AsyncIterator[None]:
-        async def keep() -> None:
-            while True:
-                await asyncio.sleep(RENEW)
-                with contextlib.suppress(*REDIS_ERRORS):
-                    await self._renew(release_id)
-
-        keeping = asyncio.create_task(keep())
-        try:
-            yield
-        finally:
-            keeping.cancel()
-            await asyncio.wait({keeping})
+    async def _keep_in_hand(self, release_id: str) -> None:
+        while True:
+            await asyncio.sleep(RENEW)
+            with contextlib.suppress(*REDIS_ERRORS):
+                await self._renew(release_id)
 
     async def _renew(self, release_id: str) -> bool:
         return await self._releases.renew(release_id, self._name, time.time() + IN_HAND)
 
-    async def _begin(self, answer: _Answer, lookup: Lookup) -> None:
+    async def _begin(self, answer: _Answer, lookup: Lookup) -> _Part:
         now = time.time()
         release = answer.asked.release
         audience = await self._planner.plan(release, lookup, self._live.model, now)
+        draft = audience.draft
         about: dict[str, str | float] = {
             "artist_ids": json.dumps(release.artist_ids),
             "title": release.title or "",
             "planned_at": now,
-            "reason": audience.reason,
-            "relied_on": audience.relied_on,
+            "reason": draft.reason,
+            "relied_on": draft.target.relied_on,
         }
         if release.song_id:
             about["song_id"] = release.song_id
-        await self._go_out(answer, audience, audience.reason, about)
+        return _Part(answer, draft.reason, about, audience)
 
-    async def _go_on(self, left: OpenRelease) -> None:
-        release = left.asked.release
+    async def _go_on(self, left: OpenRelease) -> _Part:
+        """Plan what is missing of a release, or is due."""
+        release, now = left.asked.release, time.time()
         pages = [Page.model_validate_json(page) for page in left.pages]
         answer = _Answer(left.asked, {}, pages, Counter(left.left_out))
-        if left.state != State.WAITING:
+        if left.state != State.PAUSED:
             await self._send_again(answer, left)
         if left.state == State.PLANNED:
-            await self._end(answer, left.reason, {})
-            return
+            return _Part(answer, left.reason, {})
+        told = {user for page in pages for user in page.user_ids}
+        held = {user: each for user, each in left.held.items() if user not in told}
         if left.stopped:
-            await self._end(answer, STOPPED, {"reason": STOPPED})
-            return
-        for reason in answer.left_out.keys() - set(CONTROL.values()):
-            del answer.left_out[reason]  # whoever was left out by their caps is asked after once more
-        before, about = await self._before(pages, left)
+            answer.left_out += Counter({IN_QUIET_HOURS: len(held)})
+            return _Part(answer, STOPPED, {"reason": STOPPED})
+        about: dict[str, str | float] = {} if pages else {"planned_at": left.planned_at}
+        if release.song_id and not pages:
+            about["song_id"] = release.song_id
+        due = {user for user, each in held.items() if each.until <= now}
         lookup = await self._planner.look_up(release)
-        rest = await self._planner.plan(release, lookup, self._live.model, time.time(), before)
-        if rest.wave and rest.factors:
-            about["factors"] = json.dumps({**left.factors, str(rest.wave.number): rest.factors})
-        await self._go_out(answer, rest, rest.reason if rest.reason == TOO_SELDOM else left.reason, about)
+        if due and left.state == State.PAUSED:
+            before = Before(pages, left.control, held, left.wave)
+            audience = await self._planner.plan_held(release, lookup, self._live.model, now, before)
+            return _Part(answer, left.reason, about, audience, held, due, left.next_wave_at)
+        for reason in answer.left_out.keys() - FOR_GOOD:
+            del answer.left_out[reason]  # whoever was left out by their caps is asked after once more
+        before, more = await self._before(pages, left, held)
+        audience = await self._planner.plan(release, lookup, self._live.model, now, before)
+        draft = audience.draft
+        if draft.wave and draft.factor_of:
+            more["factors"] = json.dumps({**left.factors, str(draft.wave.number): draft.factor_of})
+        reason = draft.reason if draft.reason == TOO_SELDOM else left.reason
+        return _Part(answer, reason, about | more, audience, held)
 
     async def _before(
-        self, pages: Sequence[Page], left: OpenRelease
+        self, pages: Sequence[Page], left: OpenRelease, held: Mapping[str, Held]
     ) -> tuple[Before, dict[str, str | float]]:
         """Return what the rest of a release is planned by, and what is to be known of it from now on."""
-        before, about = Before(pages, left.control, left.wave), dict[str, str | float]()
-        due = left.state == State.WAITING
+        before, about = Before(pages, left.control, held, left.wave), dict[str, str | float]()
+        due = left.state == State.PAUSED
         if left.wave is None or not (due or left.wave.number > 1):
             return before, about
         response = await self._releases.response(left.asked.release.release_id)
@@ -259,33 +340,49 @@ class Emitter:
         answer.out = await self._out(answer.name, left.planned_at - SLACK)
         logger.info("going on with release %s, of which %d events are out", answer.name, len(answer.out))
         for page in answer.pages:
-            await self._held(self._releases.tell(page, self._name))
+            await self._mine(self._releases.tell(page, self._name))
         for at in range(0, len(left.pages), AT_ONCE):
             group = left.pages[at : at + AT_ONCE]
-            await self._held(self._renew(answer.name))
+            await self._mine(self._renew(answer.name))
             await self._send(answer, group)
             if group[0] == left.pages[0]:
                 answer.first_page_out(answer.out.get(group[0], time.time()))
 
-    async def _go_out(
-        self, answer: _Answer, audience: Audience, reason: str, about: dict[str, str | float]
-    ) -> None:
-        """Emit what is planned; then let go of the release until its next wave, or end it."""
-        if wave := audience.wave:
-            about |= {"wave": wave.number, "wave_until": wave.until, "aimed": wave.aimed}
-        await self._emit(answer, audience, about)
-        if answer.stopped:
-            reason = STOPPED
-        elif not answer.pages and answer.left_out:
-            reason = "nobody may be told now"
-        elif not audience.ends:
-            due = time.time() + self._wave_seconds
-            await self._held(
-                self._releases.end_wave(answer.name, self._name, due, {**about, **answer.totals()})
-            )
-            logger.info("release %s: wave %d is out", answer.name, about["wave"])
+    async def _go_out(self, part: _Part) -> None:
+        """Emit what is planned; then let go of the release until more is due, or end it."""
+        answer, audience, about, reason = part.answer, part.audience, part.about, part.reason
+        if audience is None:
+            await self._end(answer, reason, about)
             return
-        await self._end(answer, reason, {**about, "reason": reason})
+        draft = audience.draft
+        is_wave = draft.wave is not None and not part.due
+        if draft.wave and is_wave:
+            about |= {"wave": draft.wave.number, "wave_until": draft.wave.until, "aimed": draft.wave.aimed}
+        await self._emit(answer, audience, about)
+        held = {**{user: each for user, each in part.held.items() if user not in part.due}, **audience.held}
+        next_wave_at = part.next_wave_at
+        if answer.stopped:
+            answer.left_out += Counter({IN_QUIET_HOURS: len(held)})
+            reason, held, next_wave_at = STOPPED, {}, 0.0
+        elif not answer.pages and not held and answer.left_out:
+            reason, next_wave_at = "nobody may be told now", 0.0
+        elif is_wave and not draft.ends:
+            next_wave_at = time.time() + self._wave_seconds
+        more_at = [each.until for each in held.values()] + ([next_wave_at] if next_wave_at else [])
+        if not more_at:
+            await self._end(answer, reason, {**about, "reason": reason})
+            return
+        await self._mine(
+            self._releases.hold(answer.name, self._name, audience.held, part.due - audience.held.keys())
+        )
+        answer.held = len(held)
+        about |= {
+            "held_until": min((each.until for each in held.values()), default=0.0),
+            "next_wave_at": next_wave_at,
+            **answer.totals(),
+        }
+        await self._mine(self._releases.pause(answer.name, self._name, min(more_at), about))
+        logger.info("release %s: %d told, %d held", answer.name, answer.totals()["audience"], len(held))
 
     async def _emit(self, answer: _Answer, audience: Audience, about: Mapping[str, str | float]) -> None:
         """Fix and emit pages: the first alone, as the notifier waits for it, then some at a time."""
@@ -295,7 +392,7 @@ class Emitter:
             answer.left_out = before + audience.left_out
             known = {**(about if page.page == first else {}), "left_out": json.dumps(answer.left_out)}
             try:
-                await self._held(self._releases.fix_page(page, event, self._name, known, control, features))
+                await self._mine(self._releases.fix_page(page, event, self._name, known, control, features))
             except ReleaseStopped:
                 answer.stopped = True
                 break
@@ -308,18 +405,18 @@ class Emitter:
                 answer.first_page_out(time.time())
         await self._send(answer, waiting)
         answer.left_out = before + audience.left_out
-        if audience.play_rate:
-            await self._releases.predict(answer.name, audience.play_rate)
+        if audience.draft.play_rate:
+            await self._releases.predict(answer.name, audience.draft.play_rate)
 
     async def _end(self, answer: _Answer, reason: str, about: Mapping[str, str | float]) -> None:
         """Emit the summary: nothing follows it."""
         summary = answer.summary(reason)
-        await self._held(self._releases.end_plan(answer.name, self._name, {**about, **answer.totals()}))
+        await self._mine(self._releases.end_plan(answer.name, self._name, {**about, **answer.totals()}))
         await self._send(answer, [encode(summary)])
         await self._releases.finish(answer.name, answer.latency_ms)
         logger.info("release %s: %d pages", answer.name, summary.pages)
 
-    async def _held(self, step: Awaitable[bool]) -> None:
+    async def _mine(self, step: Awaitable[bool]) -> None:
         if not await step:
             raise _Lost
 

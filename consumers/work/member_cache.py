@@ -51,6 +51,9 @@ class Members:
         Shape (n,), single precision, log2 of how long they were before (`models.taste.log_length`).
     told
         Shape (n, 5), single precision, what they were told lately (`stream.stores.told.LATELY`).
+    last_seen, utc_offset_min
+        Shape (n,), single precision: when they clicked last, in Unix seconds (right to two minutes), and by
+        how many minutes their clocks are ahead of UTC; NaN for what is not known.
     artists, players
         Shape (m,): what they still play, numbers in `MemberCache.artists`, rising, and the row of
         who plays it.
@@ -65,6 +68,8 @@ class Members:
     tastes: npt.NDArray[np.float32]
     strengths: npt.NDArray[np.float32]
     told: npt.NDArray[np.float32]
+    last_seen: npt.NDArray[np.float32]
+    utc_offset_min: npt.NDArray[np.float32]
     artists: npt.NDArray[np.int32]
     players: npt.NDArray[np.int32]
     counted: int
@@ -73,7 +78,8 @@ class Members:
     @property
     def n_bytes(self) -> int:
         """Memory that they take, in bytes."""
-        arrays = (self.hashes, self.tastes, self.strengths, self.told, self.artists, self.players)
+        of_each = (self.hashes, self.tastes, self.strengths, self.told, self.last_seen, self.utc_offset_min)
+        arrays = (*of_each, self.artists, self.players)
         return sum(array.nbytes for array in arrays) + NAME_BYTES * len(self.users)
 
 
@@ -195,6 +201,7 @@ class MemberCache:
         users: list[str] = []
         tastes = [np.zeros((0, dims), dtype=np.float32)]
         strengths = [np.zeros(0, dtype=np.float32)]
+        clocks = [np.zeros((0, 2), dtype=np.float32)]
         artists, counts = [np.zeros(0, dtype=np.int64)], list[int]()
         for first in range(0, len(everyone), AT_ONCE):
             if idle is not None:
@@ -203,6 +210,7 @@ class MemberCache:
             users += some
             tastes.append(unit(sums).astype(np.float32))
             strengths.append(log_length(sums).astype(np.float32))
+            clocks.append((await self._listeners.clocks(some)).astype(np.float32))
             played = await self._listeners.artists(some, TOP, model.faded)
             counts += [len(theirs) for theirs in played]
             artists.append(self.artists.places(list(chain.from_iterable(played))))
@@ -213,6 +221,7 @@ class MemberCache:
             lately = await self._told.lately(users[first : first + TOLD_AT_ONCE], time.time())
             told.append(lately.astype(np.float32))
         numbers, players = np.concatenate(artists), np.repeat(np.arange(len(users)), counts)
+        last_seen, utc_offset_min = np.concatenate(clocks).T
         by_artist = np.argsort(numbers, kind="stable")
         return Members(
             tuple(users),
@@ -220,6 +229,8 @@ class MemberCache:
             np.concatenate(tastes),
             np.concatenate(strengths),
             np.concatenate(told),
+            last_seen,
+            utc_offset_min,
             numbers[by_artist].astype(np.int32),
             players[by_artist].astype(np.int32),
             len(everyone),
@@ -228,4 +239,4 @@ class MemberCache:
 
 
 def _member_bytes(dims: int) -> int:
-    return 4 * (dims + 1 + len(LATELY)) + 8 + 8 * USUAL + NAME_BYTES
+    return 4 * (dims + 3 + len(LATELY)) + 8 + 8 * USUAL + NAME_BYTES

@@ -11,15 +11,18 @@ import numpy.typing as npt
 
 from consumers.work.draft import Candidates, Draft
 from consumers.work.gate import Gate
+from stream.stores.releases import Held
 from stream.wire.events import Page, Release
 
-__all__ = ["Outgoing", "admitted_pages", "cut"]
+__all__ = ["OPTED_OUT", "Outgoing", "admitted_pages", "cut"]
 
+Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Singles = npt.NDArray[np.float32]
 
 PAGE = 1000
 ASKED = 3  # times for a page: one that lacks few listeners goes out without them
+OPTED_OUT = "opted out"
 MORE = 64  # rows beyond those that should do
 
 
@@ -58,6 +61,7 @@ async def admitted_pages(
     draft: Draft,
     gate: Gate,
     left_out: Counter[str],
+    held: dict[str, Held],
     now: float,
     first: int = 0,
 ) -> AsyncIterator[Outgoing]:
@@ -67,6 +71,8 @@ async def admitted_pages(
     ----------
     left_out
         Is added to: why listeners were not let in, and how many.
+    held
+        Is added to: who is told later, as it is quiet hours where they are. They keep their places.
     now
         Unix seconds.
     first
@@ -77,25 +83,47 @@ async def admitted_pages(
     while free > 0:
         page: list[int] = []
         control: dict[str, str] = {}
+        held_before = len(held)
         for _ in range(ASKED):
             wanted = min(PAGE, free) - len(page)
-            if not wanted:
+            if wanted <= 0:
                 break
             rows, drawn = await queue.take(wanted, release.release_id, gate)
             if not len(rows):
                 break
-            users = draft.candidates.users_at(rows)
-            admitted = await gate.admit(release.release_id, users, drawn, now)
+            until = gate.quiet_until(draft.candidates.gather("utc_offset_min", rows), now)
+            rows, drawn, places = _hold(draft, rows, drawn, until, held)
+            free -= places
+            users, last_seen = draft.candidates.users_at(rows), draft.candidates.gather("last_seen", rows)
+            admitted = await gate.admit(release, users, drawn, last_seen, now)
             left_out.update(reason for reason in admitted.reasons if reason)
             page += rows[[not reason for reason in admitted.reasons]].tolist()
             control |= _cohorts(draft.candidates, rows[list(admitted.control)])
-        if not page:
-            return
-        told = np.array(page)
-        features = draft.known(told) if draft.known else None
-        yield Outgoing(_page(release, draft, told, now, number, features), control, features)
-        free -= len(page)
-        number += 1
+        if page:
+            told = np.array(page)
+            features = draft.known(told) if draft.known else None
+            yield Outgoing(_page(release, draft, told, now, number, features), control, features)
+            free -= len(page)
+            number += 1
+        elif len(held) == held_before:
+            break
+    if opted_out := queue.opted_out():
+        left_out[OPTED_OUT] = opted_out
+
+
+def _hold(
+    draft: Draft, rows: Ints, drawn: list[str], until: Floats, held: dict[str, Held]
+) -> tuple[Ints, list[str], int]:
+    """Put those aside who are not to be disturbed until a time; return the others, and how many places go."""
+    if not until.any():
+        return rows, drawn, 0
+    later = np.flatnonzero(until)
+    for user, row, at in zip(
+        draft.candidates.users_at(rows[later]), rows[later].tolist(), until[later].tolist(), strict=True
+    ):
+        held[user] = Held(at, draft.propensities.get(row, 1.0))
+    now = np.flatnonzero(until == 0)
+    return rows[now], [drawn[at] for at in now.tolist()], sum(drawn[at] == "" for at in later.tolist())
 
 
 class _Queue:
@@ -121,6 +149,12 @@ class _Queue:
         end = int(free[wanted - 1]) + 1 if len(free) >= wanted else len(rows)
         self._at += end
         return rows[:end], drawn[:end]
+
+    def opted_out(self) -> int:
+        """Return how many would have been taken so far, had they not opted out."""
+        if self._draft.ranking is None or not self._at:
+            return 0
+        return self._draft.ranking.opted_out_before(int(self._rows[self._at - 1]))
 
 
 def _cohorts(candidates: Candidates, rows: Ints) -> dict[str, str]:

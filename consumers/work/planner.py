@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -16,7 +16,7 @@ from consumers.work.click_habits import ClickHabits
 from consumers.work.draft import Candidates, Draft, Ranking
 from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
-from consumers.work.pages import Outgoing, admitted_pages
+from consumers.work.pages import OPTED_OUT, Outgoing, admitted_pages
 from consumers.work.wave_plan import first_wave, in_wave
 from consumers.work.wave_response import WaveResponse
 from models.audience import (
@@ -25,6 +25,7 @@ from models.audience import (
     best_rows,
     choose_cohorts,
     mean_score,
+    play_rates,
     rank_cohorts,
 )
 from models.audience_size import Worth
@@ -32,9 +33,10 @@ from models.model import Model
 from models.waves import FIRST_SHARE, Wave
 from stream.stores.catalogue import Catalogue
 from stream.stores.opted_out import OptedOut
+from stream.stores.releases import Held
 from stream.wire.events import Page, Release
 
-__all__ = ["Audience", "Before", "Lookup", "Planner", "target_of"]
+__all__ = ["GONE", "Audience", "Before", "Lookup", "Planner", "target_of"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -42,6 +44,8 @@ Floats = npt.NDArray[np.float64]
 # How many of those whom a release suits best are ranked by how likely they are to click.
 LIKELY_PER_PLACE, LIKELY = 3, 20_000
 CERTAIN = 1.0 - 1e-9
+PUT_OFF = 60.0  # seconds
+GONE = "gone when their quiet hours ended"
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,14 @@ class Lookup:
         Genre -> artists who have songs of it.
     opted_out
         How many listeners have opted out.
+    artist_opted_out
+        Who wants to hear of no release of its artists.
     """
 
     label: Sequence[str]
     by_genre: Mapping[str, Collection[str]]
     opted_out: int
+    artist_opted_out: Set[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,8 @@ class Before:
         Those that are fixed.
     control
         The listeners of its control group.
+    held
+        Who is told when their quiet hours end.
     wave
         The wave that is to go out, or to go on; None: all go out at once.
     response
@@ -81,8 +90,14 @@ class Before:
 
     pages: Sequence[Page] = ()
     control: Set[str] = frozenset()
+    held: Mapping[str, Held] = field(default_factory=dict)
     wave: Wave | None = None
     response: WaveResponse | None = None
+
+    @property
+    def placed(self) -> Set[str]:
+        """Who has a place in the audience already."""
+        return self.held.keys() | {user for page in self.pages for user in page.user_ids}
 
 
 NOTHING = Before()
@@ -90,37 +105,25 @@ NOTHING = Before()
 
 @dataclass(frozen=True)
 class Audience:
-    """Whom to tell of a release.
+    """Whom to tell of a release now.
 
     Attributes
     ----------
+    draft
+        What it goes by, as far as it goes out now.
     pages
         Best first. Each is made when it is come to, so that the first is out before the others are made.
     left_out
         Why listeners who would have been on the pages made so far are not, and how many.
-    play_rate
-        Cohort -> predicted share of its members who play the artist (`rank_cohorts`).
-    reason
-        "done", or why there is nobody to tell.
-    relied_on
-        What the release was known by, the weightiest first, with commas: artists, featuring, similar_to,
-        label, genres; or nothing.
-    wave
-        Which wave this is; None: all are told at once.
-    ends
-        Whether no wave follows.
-    factors
-        Cohort -> how many times as often as by the model it is expected to click.
+    held
+        Who would be, but for their quiet hours.
     """
 
+    release: Release
+    draft: Draft
     pages: AsyncIterator[Outgoing]
     left_out: Counter[str]
-    play_rate: Mapping[str, float]
-    reason: str
-    relied_on: str
-    wave: Wave | None = None
-    ends: bool = True
-    factors: Mapping[str, float] = field(default_factory=dict)
+    held: Mapping[str, Held]
 
 
 @dataclass(frozen=True)
@@ -157,12 +160,13 @@ class Planner:
 
     async def look_up(self, release: Release) -> Lookup:
         """Ask Redis, in one round trip, all that a plan needs of it."""
-        label, by_genre, opted_out = await asyncio.gather(
+        label, by_genre, opted_out, artist_opted_out = await asyncio.gather(
             self.catalogue.artists_of_label(release.label),
             self.catalogue.artists_of_genres(release.genres),
             self.opted_out.count(),
+            self.opted_out.of_artists([*release.artist_ids, *release.featuring]),
         )
-        return Lookup(label, by_genre, opted_out)
+        return Lookup(label, by_genre, opted_out, artist_opted_out)
 
     async def plan(
         self, release: Release, lookup: Lookup, model: Model | None, now: float, before: Before = NOTHING
@@ -174,23 +178,45 @@ class Planner:
         before
             What is out already: the plan is of what follows.
         """
-        told = {user for page in before.pages for user in page.user_ids}
-        draft = await self.draft(release, lookup, model, now, told, before.control, before.response)
-        wave = before.wave or (None if before.pages else first_wave(draft, self.first_wave))
+        placed = before.placed
+        draft = await self.draft(release, lookup, model, now, placed, before.control, before.response)
+        wave = before.wave or (None if placed else first_wave(draft, self.first_wave))
         if wave:
-            draft = in_wave(draft, wave, len(told), self.random)
-        left_out: Counter[str] = Counter()
-        pages = admitted_pages(release, draft, self.gate, left_out, now, len(before.pages))
-        return Audience(
-            pages,
-            left_out,
-            draft.play_rate,
-            draft.reason,
-            draft.target.relied_on,
-            draft.wave,
-            draft.ends,
-            draft.factor_of,
+            draft = in_wave(draft, wave, len(placed), self.random)
+        return self._audience(release, draft, now, len(before.pages))
+
+    async def plan_held(
+        self, release: Release, lookup: Lookup, model: Model | None, now: float, before: Before
+    ) -> Audience:
+        """Plan the pages of those `before` names as held whose quiet hours have ended.
+
+        They have their places already, however low they may rank by now. They count for the first wave.
+        """
+        due = {user: held for user, held in before.held.items() if held.until <= now}
+        draft = await self.draft(release, lookup, model, now)
+        if model is None:  # there is none to plan it by at the moment
+            put_off = {user: Held(now + PUT_OFF, held.propensity) for user, held in due.items()}
+            return replace(self._audience(release, draft, now, len(before.pages)), held=put_off)
+        opted_out = await self.opted_out.among(list(due)) | (due.keys() & lookup.artist_opted_out)
+        rows = draft.candidates.rows_of(due.keys() - opted_out)
+        users = draft.candidates.users_at(rows)
+        draft = replace(
+            draft,
+            told=rows,
+            places=len(rows),
+            ranking=None,
+            propensities={row: due[user].propensity for row, user in zip(rows.tolist(), users, strict=True)},
+            wave=before.wave and before.wave._replace(number=1),
         )
+        audience = self._audience(release, draft, now, len(before.pages))
+        gone = {OPTED_OUT: len(opted_out), GONE: len(due) - len(opted_out) - len(rows)}
+        audience.left_out.update({reason: number for reason, number in gone.items() if number})
+        return audience
+
+    def _audience(self, release: Release, draft: Draft, now: float, first: int) -> Audience:
+        left_out, held = Counter[str](), dict[str, Held]()
+        pages = admitted_pages(release, draft, self.gate, left_out, held, now, first)
+        return Audience(release, draft, pages, left_out, held)
 
     async def draft(
         self,
@@ -249,7 +275,15 @@ class Planner:
         elif release.max_audience is None:
             least = mean_score(model, target)
         unknown = abs(lookup.opted_out - len(self.opted_out.hashes))
-        ranking = Ranking(candidates, self.opted_out, unknown, told | control, least, least_odds)
+        ranking = Ranking(
+            candidates,
+            self.opted_out,
+            unknown,
+            told | control,
+            lookup.artist_opted_out,
+            least,
+            least_odds,
+        )
         free = max(places - len(told), 0)
         best = await ranking.first(free)
         nobody = "nobody is likely enough to click" if learned else "everybody in these cohorts has opted out"
@@ -264,6 +298,7 @@ class Planner:
             places=free,
             ranking=ranking,
             known=describe,
+            likely=candidates.ctrs if learned else partial(_play_rates, model, target, candidates),
             ctr=self.habits.model,
             factors=factors,
         )
@@ -274,6 +309,10 @@ class Planner:
         if release.max_audience is None:
             least = max(least, self.worth.least_ctr(self.habits.opt_out_rate))
         return float(logit(least))
+
+
+def _play_rates(model: Model, target: Target, candidates: Candidates, rows: Ints) -> Floats:
+    return play_rates(model, target, candidates.scores[rows])
 
 
 def target_of(

@@ -11,10 +11,11 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 from aiokafka import ConsumerRecord, TopicPartition
 
+from consumers.work.emitter import TOGETHER
 from models.listener import OffsetSource
 from stream.retry import Stopped
 from stream.stores.releases import Asked
@@ -37,7 +38,7 @@ class ReleaseReader:
     epoch
         How often the topic has been made anew.
     answer
-        Answers a release; one that is answered already is left alone.
+        Answers releases; one that is answered already is left alone.
     stop
         Says that the process is to end.
     """
@@ -46,7 +47,7 @@ class ReleaseReader:
         self,
         consumer: Consumer,
         epoch: int,
-        answer: Callable[[Asked], Awaitable[object]],
+        answer: Callable[[Sequence[Asked]], Awaitable[object]],
         stop: asyncio.Event,
     ) -> None:
         self._consumer = consumer
@@ -69,15 +70,16 @@ class ReleaseReader:
         """Answer releases until the process is to end; the next worker reads the last hour again."""
         with contextlib.suppress(Stopped):
             while not self._stop.is_set():
-                fetched = await self._consumer.getmany(timeout_ms=WAIT_MS)
-                for message in itertools.chain.from_iterable(fetched.values()):
-                    await self._take(message)
+                fetched = await self._consumer.getmany(timeout_ms=WAIT_MS, max_records=TOGETHER)
+                if found := list(self._releases(itertools.chain.from_iterable(fetched.values()))):
+                    await self._answer(found)
 
-    async def _take(self, message: ConsumerRecord[bytes | None, bytes | None]) -> None:
-        record = Record(message.topic, message.partition, message.offset, message.key, message.value)
-        release = parse(Release, record)
-        if isinstance(release, Release):  # else an agent writes it to the dead letters
-            await self._answer(asked(release, record, self._epoch, message.timestamp / 1000))
+    def _releases(self, messages: Iterable[ConsumerRecord[bytes | None, bytes | None]]) -> Iterator[Asked]:
+        for message in messages:
+            record = Record(message.topic, message.partition, message.offset, message.key, message.value)
+            release = parse(Release, record)
+            if isinstance(release, Release):  # else an agent writes it to the dead letters
+                yield asked(release, record, self._epoch, message.timestamp / 1000)
 
 
 def asked(release: Release, record: Record, epoch: int, published_at: float) -> Asked:

@@ -13,11 +13,11 @@ from uuid import uuid4
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.process import together
 from consumers.runtime.startup import begin, begin_producer, epoch_of
-from consumers.runtime.wiring import Stores, caps_of, groups_of, worth_of
+from consumers.runtime.wiring import Stores, worth_of
 from consumers.work.agents import Agents
 from consumers.work.click_habits import ClickHabits
 from consumers.work.emitter import Emitter
-from consumers.work.gate import Gate
+from consumers.work.gate import gate_of
 from consumers.work.member_cache import MemberCache
 from consumers.work.planner import Planner
 from consumers.work.release_reader import ReleaseReader, asked
@@ -73,12 +73,12 @@ class Worker:
         """Answer a release, unless it is answered."""
         release = await self._read(Release, record)
         if release:
-            await self.answer(asked(release, record, self._epochs["releases"], published_at))
+            await self.answer([asked(release, record, self._epochs["releases"], published_at)])
 
-    async def answer(self, release: Asked) -> None:
-        """Answer a release event, unless it is answered."""
-        answered = await self._retry("answering a release", self._emitter.answer, release)
-        self._heartbeat.add("releases", int(answered))
+    async def answer(self, releases: Sequence[Asked]) -> None:
+        """Answer release events, but those that are answered."""
+        answered = await self._retry("answering releases", self._emitter.answer, releases)
+        self._heartbeat.add("releases", answered)
 
     async def feedback(self, records: Sequence[Record]) -> None:
         """Count feedback."""
@@ -134,7 +134,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         idle = asyncio.Event()
         member_cache = MemberCache(stores.listeners, stores.cohorts, stores.told, idle, settings.members_mb)
         opted_out = stores.opted_out
-        gate = Gate(stores.told, groups_of(settings), caps_of(settings))
+        gate = gate_of(stores.told, settings)
         habits = ClickHabits(stores.cohorts, stores.ctr_models)
         worth = worth_of(settings)
         planner = Planner(

@@ -65,14 +65,19 @@ class FeedbackCounts:
         self._count_release, self._count_cohort = Script("count_release"), Script("count_cohort")
 
     async def count(self, heard: Sequence[Heard]) -> int:
-        """Count feedback; who opted out is remembered.
+        """Count feedback; who opted out is remembered. Who did so of an artist alone dismissed the release.
 
         Returns
         -------
         How many events count: the others came before, or from listeners who were not told.
         """
-        out = [h.feedback.user_id for h in heard if h.feedback.kind == "opted_out"]
-        await self._opted_out.add(out)
+        out = [h.feedback for h in heard if h.feedback.kind == "opted_out"]
+        await self._opted_out.add([each.user_id for each in out if not each.artist_ids])
+        of_artists: dict[str, list[str]] = defaultdict(list)
+        for each in out:
+            if each.artist_ids:
+                of_artists[each.user_id] += each.artist_ids
+        await self._opted_out.add_of_artists(of_artists)
         by_release: dict[str, list[Heard]] = defaultdict(list)
         for entry in heard:
             by_release[entry.feedback.release_id].append(entry)
@@ -100,7 +105,7 @@ class FeedbackCounts:
         ]  # fmt: skip
         told = await self._told_before(entries)
         events = [
-            (h.feedback.user_id, h.feedback.kind, f"{h.source}:{h.offset}", cohort)
+            (h.feedback.user_id, _counts_as(h.feedback), f"{h.source}:{h.offset}", cohort)
             for h, cohort in zip(entries, told, strict=True)
         ]
         packed = msgpack.packb(events, use_bin_type=False)
@@ -132,3 +137,7 @@ class FeedbackCounts:
     def _at(self, feedback: Feedback) -> float:
         """Return when it happened: not before 1970, and not in the future, where counts would never fade."""
         return min(max(feedback.ts, 0.0), self._clock())
+
+
+def _counts_as(feedback: Feedback) -> str:
+    return "dismissed" if feedback.artist_ids else feedback.kind

@@ -87,6 +87,11 @@ def artist(artist_id: str) -> str:
     return f"artist:{{{artist_id}}}"
 
 
+def artist_opted_out(artist_id: str) -> str:
+    """Set: listeners who want to hear of no release of the artist."""
+    return f"artist:{{{artist_id}}}:opted-out"
+
+
 def artist_genres(artist_id: str) -> str:
     """Set: genres, in small letters, that the artist has songs of."""
     return f"artist:{{{artist_id}}}:genres"
@@ -157,6 +162,12 @@ def release_told_later(release_id: str) -> str:
     return f"release:{{{release_id}}}:told-later"
 
 
+def release_held(release_id: str) -> str:
+    """Hash: listener who is told when their quiet hours end -> when (Unix seconds), and how likely they were
+    to be told."""
+    return f"release:{{{release_id}}}:held"
+
+
 def release_waves(release_id: str) -> str:
     """Hash: ``WAVE:KIND`` -> feedback events, of a release that goes out in waves."""
     return f"release:{{{release_id}}}:waves"
@@ -193,7 +204,7 @@ RELEASES_TO_LEARN = "releases:to-learn"
 """Sorted set: release -> when it is to be learned who clicked, Unix seconds."""
 
 RELEASES_OPEN = "releases:open"
-"""Sorted set: release that is not done -> when it was asked for, or its next wave is due, Unix seconds."""
+"""Sorted set: release that is not done -> when it was asked for, or more of it is due, Unix seconds."""
 
 
 # Models

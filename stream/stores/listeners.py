@@ -43,7 +43,7 @@ class Listeners:
     def __init__(self, redis: AnyRedis) -> None:
         self.redis = redis
         self._read, self._write = Script("read_listeners"), Script("write_listeners")
-        self._rows, self._places = Script("read_rows"), Script("read_places")
+        self._rows, self._fields = Script("read_rows"), Script("read_fields")
         self._tastes, self._artists = Script("read_tastes"), Script("read_artists")
 
     def _groups(self, user_ids: Sequence[str]) -> list[list[int]]:
@@ -160,10 +160,21 @@ class Listeners:
         every = keys.user, keys.user_artists, keys.user_taste, keys.user_waiting, keys.user_redriven
         return bool(await self.redis.delete(*(key(user_id) for key in every)))
 
+    async def clocks(self, user_ids: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Return when listeners were seen last, and by how many minutes their clocks are ahead of UTC.
+
+        Returns
+        -------
+        Shape (n, 2), Unix seconds and minutes; NaN for what is not known.
+        """
+        found = await self._ask(self._fields, user_ids, "last_seen", "utc_offset_min")
+        rows = [[float(value or "nan") for value in each] for each in found]
+        return np.array(rows, dtype=np.float64).reshape(-1, 2)
+
     async def placed(self, user_ids: Sequence[str]) -> list[Listener]:
         """Read of listeners no more than their cohort and the move that brought them there."""
         found = [Listener(user) for user in user_ids]
-        answers = await self._ask(self._places, user_ids)
+        answers = await self._ask(self._fields, user_ids, "state", "rev", "cohort", "cohort_since", "moved")
         for at, (state, rev, cohort, since, moved) in enumerate(answers):
             if (state or rev) and moved:
                 place, _, origin = moved.decode().partition(" ")
@@ -202,6 +213,7 @@ def _listener(user_id: str, pairs: list[bytes], weights: list[bytes], taste: byt
         {name.decode(): float(weight) for name, weight in zip(weights[::2], weights[1::2], strict=True)},
         taste_codec.version(taste),
         taste_codec.short_term(taste),
+        int(clock) if (clock := fields.get(b"utc_offset_min")) is not None else None,
     )
 
 
@@ -286,6 +298,8 @@ def _described(residents: Residents, row: int) -> list[Any]:
     fields += ["moved", f"{residents.moved(row)} {names[residents.cohort_from[row]]}"]
     if residents.clicks[row]:  # else all that there is waits for its song
         fields += ["first_seen", repr(float(residents.first_seen[row])), "bot", str(int(residents.bot[row]))]
+    if (minutes := residents.clock_of(row)) is not None:
+        fields += ["utc_offset_min", str(minutes)]
     return fields
 
 

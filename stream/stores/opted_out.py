@@ -1,8 +1,9 @@
-"""Listeners who want to hear of no release."""
+"""Listeners who want to hear of no release, or of none of an artist."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -16,7 +17,7 @@ SCAN = 1000
 
 
 class OptedOut:
-    """The set of listeners who opted out, in Redis, and a copy of it in memory.
+    """The set of listeners who opted out, in Redis, and a copy of it in memory; others by artist.
 
     Nobody leaves the set but by an operator's hand. So a copy of the same size is up to date, and of one that
     is smaller by n at most n listeners are missing.
@@ -38,6 +39,22 @@ class OptedOut:
         """Remember that listeners opted out."""
         if user_ids:
             await self._redis.sadd(keys.OPTED_OUT, *user_ids)
+
+    async def add_of_artists(self, artists_of: Mapping[str, Collection[str]]) -> None:
+        """Remember that listeners want to hear of no release of some artists; listener -> artists."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for user, artists in artists_of.items():
+            for artist in artists:
+                pipeline.sadd(keys.artist_opted_out(artist), user)
+        if artists_of:
+            await pipeline.execute()
+
+    async def of_artists(self, artists: Collection[str]) -> frozenset[str]:
+        """Return the listeners who want to hear of no release of one of the artists."""
+        sets = await asyncio.gather(
+            *(self._redis.smembers(keys.artist_opted_out(artist)) for artist in set(artists))
+        )
+        return frozenset(user.decode() for users in sets for user in users)
 
     async def count(self) -> int:
         """Return how many opted out."""

@@ -5,14 +5,15 @@ that the release is still in the hand of the worker who asks:
 
     (nothing) --claim--> NEW --fix--> STARTED --fix--> ... --end_plan--> PLANNED --finish--> DONE
                                         |  ^
-                               end_wave v  | fix
-                                       WAITING
+                                  pause v  | fix
+                                       PAUSED
 
 NEW      Somebody has it in hand. Nothing is fixed: after a crash it is planned from the start.
 STARTED  Some pages are fixed, numbered from 0; each may be out or not. The first is fixed and emitted before
          the others are fixed. After a crash those that are not in the topic are emitted, and further pages
          are planned for listeners who are in none of them.
-WAITING  A wave is out. Until the next is due nobody may take the release in hand; then anybody may.
+PAUSED   What could go out is out. Nobody may take the release in hand until more is due: another wave, or
+         listeners whose quiet hours have ended; then anybody may. From NEW it may come here without a page.
 PLANNED  All pages are fixed; some, and the summary, may be out. After a crash what is missing is emitted.
 DONE     All is out. Where nobody was told (NEW goes to PLANNED without a page), a later event of the same id
          makes it NEW again.
@@ -28,7 +29,7 @@ next, ends its plan.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -46,7 +47,7 @@ from stream.stores.released_songs import watch
 from stream.stores.scripts import Call, Script, call_all
 from stream.wire.events import Feedback, Page, Release, encode
 
-__all__ = ["Asked", "OpenRelease", "ReleaseStopped", "Releases", "Response", "State"]
+__all__ = ["Asked", "Held", "OpenRelease", "ReleaseStopped", "Releases", "Response", "State"]
 
 Singles = npt.NDArray[np.float32]
 
@@ -63,9 +64,24 @@ class State(StrEnum):
 
     NEW = "new"
     STARTED = "started"
-    WAITING = "between-waves"
+    PAUSED = "paused"
     PLANNED = "planned"
     DONE = "done"
+
+
+class Held(NamedTuple):
+    """A listener of a release whose quiet hours are not over.
+
+    Attributes
+    ----------
+    until
+        When they are, in Unix seconds.
+    propensity
+        How likely the listener was to be told.
+    """
+
+    until: float
+    propensity: float = 1.0
 
 
 class ReleaseStopped(Exception):
@@ -98,7 +114,7 @@ class OpenRelease:
     asked
         The event that it answers.
     state
-        STARTED, WAITING or PLANNED.
+        STARTED, PAUSED or PLANNED.
     reason
         "done", or why there is nobody to tell.
     planned_at
@@ -115,6 +131,10 @@ class OpenRelease:
         The listeners of its control group.
     factors
         Wave -> cohort -> how many times as often as by the model it was expected to click then.
+    held
+        Listener -> until when they are not to be disturbed.
+    next_wave_at
+        When the next wave is due, in Unix seconds; 0: none is.
     """
 
     asked: Asked
@@ -127,6 +147,8 @@ class OpenRelease:
     stopped: bool = False
     control: frozenset[str] = frozenset()
     factors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    held: Mapping[str, Held] = field(default_factory=dict)
+    next_wave_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -184,8 +206,8 @@ class Releases:
         self._keep = int(keep_seconds)
         self._claim, self._renew = Script("claim_release"), Script("renew_release")
         self._fix_page, self._add_told = Script("fix_page"), Script("add_told")
-        self._end_plan, self._end_wave = Script("end_plan"), Script("end_wave")
-        self._stop = Script("stop_release")
+        self._end_plan, self._pause = Script("end_plan"), Script("pause_release")
+        self._stop, self._hold = Script("stop_release"), Script("hold_told")
 
     async def claim(self, asked: Asked, holder: str, now: float, seconds: float) -> State | None:
         """Take a release in hand for some seconds; None: another has it. In one round trip.
@@ -311,20 +333,47 @@ class Releases:
         fields = [part for field in about.items() for part in field]
         return bool(await self._end_plan(self._redis, [keys.release(release_id)], holder, *fields))
 
-    async def end_wave(
-        self, release_id: str, holder: str, next_at: float, about: Mapping[str, str | float]
+    async def pause(
+        self, release_id: str, holder: str, until: float, about: Mapping[str, str | float]
     ) -> bool:
-        """Let a release go until its next wave is due (Unix seconds).
+        """Let a release go until more of it is due (Unix seconds).
 
         Returns
         -------
         False: it is no longer in the holder's hand.
         """
         fields = [part for pair in about.items() for part in pair]
-        ended = await self._end_wave(self._redis, [keys.release(release_id)], holder, next_at, *fields)
-        if ended:
-            await self._redis.zadd(keys.RELEASES_OPEN, {release_id: next_at}, xx=True)
-        return bool(ended)
+        paused = await self._pause(self._redis, [keys.release(release_id)], holder, until, *fields)
+        if paused:
+            await self._redis.zadd(keys.RELEASES_OPEN, {release_id: until}, xx=True)
+        return bool(paused)
+
+    async def hold(
+        self, release_id: str, holder: str, held: Mapping[str, Held], no_longer: Collection[str] = ()
+    ) -> bool:
+        """Note listeners who are told later, and who of them are not `held` any more; may be repeated.
+
+        Returns
+        -------
+        False: the release is no longer in the holder's hand.
+        """
+        written = [keys.release(release_id), keys.release_held(release_id)]
+        noted = [part for user, each in held.items() for part in (user, json.dumps(each))]
+        struck = list(no_longer)
+        steps = range(0, max(len(noted), 2 * len(struck)), 2 * TOLD_IN_A_SCRIPT)
+        calls = [
+            Call(
+                self._hold,
+                written,
+                [
+                    holder,
+                    msgpack.packb(noted[at : at + 2 * TOLD_IN_A_SCRIPT], use_bin_type=False),
+                    msgpack.packb(struck[at // 2 : at // 2 + TOLD_IN_A_SCRIPT], use_bin_type=False),
+                ],
+            )
+            for at in steps
+        ]
+        return all(await call_all(self._redis, calls))
 
     async def stop(self, release_id: str, now: float) -> State | None:
         """Stop a release at once (`now`: Unix seconds); return its state before, None where there is none.
@@ -332,7 +381,7 @@ class Releases:
         PLANNED, DONE: all of it is fixed, and nothing is stopped.
         """
         state = (await self._stop(self._redis, [keys.release(release_id)], now)).decode()
-        if state == State.WAITING:
+        if state == State.PAUSED:
             await self._redis.zadd(keys.RELEASES_OPEN, {release_id: now}, xx=True)
         return State(state) if state else None
 
@@ -341,9 +390,10 @@ class Releases:
         return int(await self._redis.hlen(keys.release_told(release_id)))
 
     async def left_by(self, release_id: str) -> OpenRelease:
-        """Return what is fixed of a release that is STARTED, WAITING or PLANNED."""
+        """Return what is fixed of a release that is STARTED, PAUSED or PLANNED."""
         found = await self._redis.hgetall(keys.release(release_id))
         pages = list(await self._redis.lrange(keys.release_pages(release_id), 0, -1))
+        held = await self._redis.hgetall(keys.release_held(release_id))
         return OpenRelease(
             _asked(found),
             State(found[b"state"].decode()),
@@ -355,6 +405,8 @@ class Releases:
             b"stopped_at" in found,
             frozenset(user.decode() for user in await self._redis.hkeys(keys.release_control(release_id))),
             json.loads(found.get(b"factors", b"{}")),
+            {user.decode(): Held(*json.loads(each)) for user, each in held.items()},
+            float(found.get(b"next_wave_at", 0)),
         )
 
     async def about(self, release_id: str) -> dict[str, str]:
@@ -389,6 +441,7 @@ class Releases:
             state["latency_ms"] = round(latency_ms, 1)
         pipeline.hset(keys.release(release_id), mapping=state)
         pipeline.delete(keys.release_pages(release_id))
+        pipeline.delete(keys.release_held(release_id))
         for key in (
             keys.release(release_id),
             keys.release_cohorts(release_id),
@@ -410,7 +463,7 @@ class Releases:
         return [_asked(about) for about in found if b"event" in about and float(about[b"till"]) <= now]
 
     async def left_open(self, before: float) -> list[Release]:
-        """Return the releases, not done, that were asked for, or whose next wave was due, before a time."""
+        """Return the releases, not done, that were asked for, or of which more was due, before a time."""
         names = [
             name.decode() for name in await self._redis.zrangebyscore(keys.RELEASES_OPEN, "-inf", before)
         ]
@@ -429,10 +482,9 @@ class Releases:
         told = 0
         async for key in self._redis.scan_iter(match=keys.release_told("*"), count=1000):
             told += await self._redis.hdel(key, user_id)
-        async for key in self._redis.scan_iter(match=keys.release_told_later("*"), count=1000):
-            await self._redis.hdel(key, user_id)
-        async for key in self._redis.scan_iter(match=keys.release_control("*"), count=1000):
-            await self._redis.hdel(key, user_id)
+        for of_release in (keys.release_told_later, keys.release_control, keys.release_held):
+            async for key in self._redis.scan_iter(match=of_release("*"), count=1000):
+                await self._redis.hdel(key, user_id)
         seen = [f"{user_id}}}{kind}" for kind in get_args(Feedback.model_fields["kind"].annotation)]
         async for key in self._redis.scan_iter(match=keys.release_seen("*"), count=1000):
             await self._redis.hdel(key, *seen)

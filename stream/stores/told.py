@@ -31,7 +31,13 @@ LATELY = ("sent", "clicked", "day", "week", "last")
 """Notifications and clicks as stored (they fade by forward decay), notifications in the last 24 hours and 7
 days, and when the last was, in Unix seconds; 0: there was none."""
 
-REASONS = ("", "told often enough today", "told often enough this week", "told a moment ago")
+REASONS = (
+    "",
+    "told often enough today",
+    "told often enough this week",
+    "told a moment ago",
+    "told of this artist lately",
+)
 
 
 class Caps(NamedTuple):
@@ -43,11 +49,14 @@ class Caps(NamedTuple):
         Notifications in any 24 hours, and in any 7 days; 0: any number.
     gap
         Seconds between two notifications at least.
+    artist_gap
+        The same of two that are about the same artist.
     """
 
     a_day: int = 0
     a_week: int = 0
     gap: float = 0.0
+    artist_gap: float = 0.0
 
 
 class Heed(NamedTuple):
@@ -96,12 +105,19 @@ class Told:
         self._read = Script("read_told")
 
     async def reserve(
-        self, release_id: str, users: Sequence[str], only_ask: Sequence[bool], now: float
+        self,
+        release_id: str,
+        artists: Sequence[str],
+        users: Sequence[str],
+        only_ask: Sequence[bool],
+        now: float,
     ) -> list[str]:
         """Reserve a notification of a release for each listener, as far as caps allow; may be repeated.
 
         Parameters
         ----------
+        artists
+            Whom the release is by.
         only_ask
             Of whom it is only asked whether there is a place.
         now
@@ -114,8 +130,9 @@ class Told:
 
         def asked(places: list[int]) -> list[bytes | str | float]:
             pairs = [part for at in places for part in (users[at], 0 if only_ask[at] else 1)]
-            return [release_id, now, self._caps, msgpack.packb(pairs, use_bin_type=False)]
+            return [release_id, now, self._caps, msgpack.packb(pairs, use_bin_type=False), by]
 
+        by = msgpack.packb([crc32(artist.encode()) for artist in artists])  # two alike: once in 4 billion
         answers = [""] * len(users)
         for places, found in await self._ask(self._reserve, users, asked):
             for at, answer in zip(places, msgpack.unpackb(found), strict=True):
@@ -205,4 +222,4 @@ def _packed(heard: Sequence[Heed]) -> bytes:
 def _unpacked(record: bytes) -> ToldLately:
     sent, clicked, releases = msgpack.unpackb(record)
     # An empty table of Lua's is packed as a map.
-    return ToldLately(sent, clicked, {name: at for name, at, _ in releases or ()})
+    return ToldLately(sent, clicked, {name: at for name, at, *_ in releases or ()})

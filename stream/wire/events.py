@@ -250,7 +250,8 @@ class Summary(_Event):
 class Feedback(_Event):
     """What a listener did when told of a release. Key: user_id. `played` comes from Refrain itself.
 
-    `history`: true where Refrain did not choose who was told, as it was told before.
+    `history`: true where Refrain did not choose who was told, as it was told before. `artist_ids`: with
+    opted_out, of whom the listener wants to hear no more; without it they want to hear of no release.
     """
 
     release_id: Id
@@ -258,6 +259,13 @@ class Feedback(_Event):
     kind: Literal["sent", "not_sent", "opened", "clicked", "dismissed", "opted_out", "played"]
     ts: Time
     history: bool | None = None
+    artist_ids: Annotated[list[Id], Field(min_length=1, max_length=32)] | None = None
+
+    @model_validator(mode="after")
+    def _names_artists_to_opt_out_of(self) -> Feedback:
+        if self.artist_ids and self.kind != "opted_out":
+            raise ValueError("artist_ids go with the kind opted_out")
+        return self
 
 
 class CohortChange(_Event):
@@ -418,6 +426,7 @@ def parse_clicks(
                 event["song_id"],
                 tuple(dict.fromkeys(event.get("artist_ids", ()))),
                 event.get("action", "play"),
+                utc_offset_min=event.get("utc_offset_min"),
             )
         )
     return clicks, dead

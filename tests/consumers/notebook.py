@@ -21,6 +21,7 @@ from tests.consumers.small_model import small_model
 __all__ = ["Notebook"]
 
 NOW = 1_700_000_000.0
+DESCRIBED = ("cohort", "cohort_from", "cohort_since", "moved", "first_seen", "bot", "utc_offset_min")
 
 
 @dataclass
@@ -66,7 +67,7 @@ class Notebook:
         pairs = zip(changes.artist[own].tolist(), changes.weight[own].tolist(), strict=True)
         new.affinities = kept | {names[artist]: weight for artist, weight in pairs}
         if not changes.described[changes.rows == row].item():
-            for name in ("cohort", "cohort_from", "cohort_since", "moved", "first_seen", "bot"):
+            for name in DESCRIBED:
                 setattr(new, name, getattr(before, name))
         if row not in changes.turned:
             now = self.held.sources.names[self.held.source[row]]

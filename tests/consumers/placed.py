@@ -47,21 +47,29 @@ def place(
     members: Mapping[str, Sequence[str]],
     model: Model | None = None,
     bots: Sequence[str] = (),
+    clocks: Mapping[str, int] | None = None,
 ) -> Model:
-    """Let a model serve, with these listeners in its cohorts; "" is no cohort."""
+    """Let a model serve, with these listeners in its cohorts; "" is no cohort.
+
+    `clocks`: of some of them by how many minutes they are ahead of UTC.
+    """
     model = model or small_model()
-    asyncio.run(_place(settings, members, model, set(bots)))
+    asyncio.run(_place(settings, members, model, set(bots), clocks or {}))
     return model
 
 
 async def _place(
-    settings: Settings, members: Mapping[str, Sequence[str]], model: Model, bots: set[str]
+    settings: Settings,
+    members: Mapping[str, Sequence[str]],
+    model: Model,
+    bots: set[str],
+    clocks: Mapping[str, int],
 ) -> None:
     redis = await open_redis(settings)
     listeners = Listeners(redis)
     cohorts = Cohorts(redis, listeners)
     who = [(user, cohort) for cohort, users in members.items() for user in users]
-    everybody = [_listener(user, cohort, user in bots) for user, cohort in who]
+    everybody = [_listener(user, cohort, user in bots, clocks.get(user)) for user, cohort in who]
     tastes = [taste(user, model) for user, _ in who]
     await write(listeners, everybody, tastes, version=model.version)
     await cohorts.describe(model, model.standing_out(3), 3600)
@@ -70,7 +78,7 @@ async def _place(
     await redis.aclose()
 
 
-def _listener(user: str, cohort: str, bot: bool) -> Listener:
+def _listener(user: str, cohort: str, bot: bool, clock: int | None) -> Listener:
     return Listener(
         user,
         cohort=cohort,
@@ -80,6 +88,7 @@ def _listener(user: str, cohort: str, bot: bool) -> Listener:
         bot=bot,
         offsets={"0": 1},
         affinities={"a0": 1.0},
+        utc_offset_min=clock,
     )
 
 

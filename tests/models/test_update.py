@@ -25,7 +25,8 @@ START = NOW - 60 * DAY
 def click(user: str = "u", *artists: str, at: float = 0.0, offset: int = 0, **more: Any) -> Click:
     """A click, `at` seconds after START."""
     partition, action = more.get("partition", "0"), more.get("action", "play")
-    return Click(user, partition, offset, START + at, "s", artists or ("a0",), action)
+    clock = more.get("utc_offset_min")
+    return Click(user, partition, offset, START + at, "s", artists or ("a0",), action, utc_offset_min=clock)
 
 
 RULES_OF_MANY = Rules(ForwardDecay(), margin=0.03)
@@ -45,7 +46,9 @@ def clicks(draw: st.DrawFn, partitions: int = 1) -> list[list[Click]]:
             at = draw(st.sampled_from([0.0, 60.0, 3500.0, 3700.0, 20 * DAY, 20 * DAY + 5, 59 * DAY]))
             action = draw(st.sampled_from(sorted(ACTION_WEIGHTS)))
             at += draw(st.integers(0, 50))
-            log.append(click(user, *artists, at=at, offset=offset, partition=str(partition), action=action))
+            clock = draw(st.sampled_from([None, None, -300, 0]))
+            where: dict[str, Any] = {"at": at, "offset": offset, "partition": str(partition)}
+            log.append(click(user, *artists, **where, action=action, utc_offset_min=clock))
         logs.append(log)
     return logs
 
@@ -389,3 +392,12 @@ def test_a_click_that_comes_a_week_late_says_nothing_of_now() -> None:
     late = Click("u", "0", 5, NOW - 7 * 86_400, "s", ("a0",), "play")
     now = [Click("u", "0", at, NOW - 100 + at, "s", ("a1",), "play") for at in range(5)]
     assert np.allclose(read([*now, late]).listeners["u"].short_term, read(now).listeners["u"].short_term)
+
+
+def test_a_listeners_clock_is_what_the_latest_click_says_that_says_it() -> None:
+    book = Notebook(RULES)
+    clocks = []
+    for offset, (at, clock) in enumerate([(0, None), (60, -300), (120, None), (180, 60), (90, 0), (180, 0)]):
+        book.apply([click(at=at, offset=offset, utc_offset_min=clock)])
+        clocks.append(book.listeners["u"].utc_offset_min)
+    assert clocks == [None, -300, -300, 60, 60, 0]

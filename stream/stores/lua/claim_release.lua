@@ -3,8 +3,8 @@
 -- KEYS   1: release:{R}
 -- ARGV   1: who asks   2: now, Unix seconds   3: until when it is theirs   4: the event
 --        5: the event's partition (with how often the topic was made anew)   6: its offset   7: its time, or ''
--- result 'new' (nothing is fixed), 'started' (some pages are fixed), 'between-waves' (a wave is out, and the next is due),
---        'planned' (all pages are fixed), 'done', or 'taken' (another has it in hand, or no wave is due yet)
+-- result 'new' (nothing is fixed), 'started' (some pages are fixed), 'paused' (and more is due), 'planned' (all
+--        pages are fixed), 'done', or 'taken' (another has it in hand, or nothing more is due yet)
 --
 -- A release that was answered with nobody to tell may be asked for again by a later event: nobody would hear
 -- of it twice. The event that it was answered for is not answered again, whoever else reads it.
@@ -21,7 +21,7 @@ if by and by ~= ARGV[1] and tonumber(till) > tonumber(ARGV[2]) then
   return 'taken'
 end
 redis.call('HSET', KEYS[1], 'by', ARGV[1], 'till', ARGV[3])
-if state == 'started' or state == 'between-waves' or state == 'planned' then
+if state == 'started' or state == 'paused' or state == 'planned' then
   return state
 end
 redis.call('HSET', KEYS[1], 'state', 'new', 'event', ARGV[4], 'source', ARGV[5], 'offset', ARGV[6],

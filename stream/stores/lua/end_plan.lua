@@ -8,7 +8,7 @@ local by, state = unpack(redis.call('HMGET', KEYS[1], 'by', 'state'))
 if by ~= ARGV[1] then
   return 0
 end
-if state == 'new' or state == 'started' or state == 'between-waves' then
+if state == 'new' or state == 'started' or state == 'paused' then
   redis.call('HSET', KEYS[1], 'state', 'planned', unpack(ARGV, 2))
 end
 return 1

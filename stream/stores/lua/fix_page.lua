@@ -7,7 +7,7 @@
 --        another page is fixed in its place; 2 where somebody has stopped the release: nothing is fixed
 
 local by, state, stopped = unpack(redis.call('HMGET', KEYS[1], 'by', 'state', 'stopped_at'))
-if by ~= ARGV[1] or (state ~= 'new' and state ~= 'started' and state ~= 'between-waves') then
+if by ~= ARGV[1] or (state ~= 'new' and state ~= 'started' and state ~= 'paused') then
   return 0
 end
 local fixed = redis.call('LINDEX', KEYS[2], ARGV[2])

@@ -1,19 +1,35 @@
 -- Reserves places among the notifications of some listeners, as far as their caps allow.
 --
--- KEYS   1: told:{NN}: listener -> msgpack [sent, clicked, [[release, at, flags], ...]], oldest first; sent and
---        clicked fade, flags: 1 sent, 2 clicked
--- ARGV   1: release   2: now   3: msgpack [a day, a week, gap, unreported]: notifications a listener at most, 0
---        for any number; seconds between two; seconds after which one counts no more of which nothing was heard
---        4: msgpack [listener, reserve, ...]; reserve: 0 only asks
--- result msgpack [answer, ...]: 0 there is a place, 1 "a day" is full, 2 "a week" is full, 3 the gap is too short
+-- KEYS   1: told:{NN}: listener -> msgpack [sent, clicked, [[release, at, flags, artist, ...], ...]], oldest
+--        first; sent and clicked fade; flags: 1 sent, 2 clicked; artists as numbers
+-- ARGV   1: release   2: now   3: msgpack [a day, a week, gap, artist gap, unreported]: notifications a listener
+--        at most, 0 for any number; seconds between two, and between two of the same artist; seconds after which
+--        one counts no more of which nothing was heard   4: msgpack [listener, reserve, ...]; reserve: 0 only asks
+--        5: msgpack [artist, ...], whom the release is by
+-- result msgpack [answer, ...]: 0 there is a place, 1 "a day" is full, 2 "a week" is full, 3 the gap is too short,
+--        4 that of the artist is
 --
 -- Who has a place for this release keeps it: a page that is planned once more asks again.
 
 local DAY, WEEK, KEPT = 86400, 604800, 64
 
 local release, now = ARGV[1], tonumber(ARGV[2])
-local a_day, a_week, gap, unreported = unpack(cmsgpack.unpack(ARGV[3]))
-local asked = cmsgpack.unpack(ARGV[4])
+local a_day, a_week, gap, artist_gap, unreported = unpack(cmsgpack.unpack(ARGV[3]))
+local asked, artists = cmsgpack.unpack(ARGV[4]), cmsgpack.unpack(ARGV[5])
+local is_by = {}
+for _, artist in ipairs(artists) do
+  is_by[artist] = true
+end
+
+local function same_artist(each)
+  for n = 4, #each do
+    if is_by[each[n]] then
+      return true
+    end
+  end
+  return false
+end
+
 local result = {}
 for i = 1, #asked, 2 do
   local user, reserve = asked[i], asked[i + 1]
@@ -22,7 +38,7 @@ for i = 1, #asked, 2 do
   if packed then
     sent, clicked, told = unpack(cmsgpack.unpack(packed))
   end
-  local kept, day, week, last, there = {}, 0, 0, -math.huge, false
+  local kept, day, week, last, last_of_artist, there = {}, 0, 0, -math.huge, -math.huge, false
   for n, each in ipairs(told) do
     local name, at, flags = unpack(each)
     if at > now - WEEK and n > #told - KEPT then
@@ -33,6 +49,7 @@ for i = 1, #asked, 2 do
         week = week + 1
         day = day + (at > now - DAY and 1 or 0)
         last = math.max(last, at)
+        last_of_artist = same_artist(each) and math.max(last_of_artist, at) or last_of_artist
       end
     end
   end
@@ -44,8 +61,10 @@ for i = 1, #asked, 2 do
       answer = 2
     elseif last > now - gap then
       answer = 3
+    elseif last_of_artist > now - artist_gap then
+      answer = 4
     elseif reserve == 1 then
-      kept[#kept + 1] = {release, now, 0}
+      kept[#kept + 1] = {release, now, 0, unpack(artists)}
       redis.call('HSET', KEYS[1], user, cmsgpack.pack({sent, clicked, kept}))
     end
   end

@@ -11,7 +11,7 @@ end
 if not stopped then
   redis.call('HSET', KEYS[1], 'stopped_at', ARGV[1])
 end
-if state == 'between-waves' then
+if state == 'paused' then
   redis.call('HSET', KEYS[1], 'till', 0)
 end
 return state

@@ -42,6 +42,23 @@ def test_a_lone_click_becomes_a_listener(settings: Settings, log: KafkaLog, db: 
     assert db.zrange("cohorts", 0, -1) == []
 
 
+def test_a_listeners_record_has_the_clock_that_their_clicks_say(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    def clock() -> str | None:
+        found: str | None = db.hget("user:{u}", "utc_offset_min")
+        return found
+
+    with Running(ingest, settings):
+        for at, said, known in ((9, {}, None), (8, {"utc_offset_min": 330}, "330"), (7, {}, "330")):
+            log.send("clicks", [click("u", "ana", at=NOW - at) | said])
+            log.wait_until_caught_up("ingest", "clicks")
+            assert clock() == known
+        log.send("clicks", [click("u", "ana", at=NOW - 6) | {"utc_offset_min": -60}])
+        log.wait_until_caught_up("ingest", "clicks")
+    assert clock() == "-60"
+
+
 def test_the_catalogue_gives_a_click_its_artists(settings: Settings, log: KafkaLog, db: redis.Redis) -> None:
     put_songs(settings)
     with Running(ingest, settings):

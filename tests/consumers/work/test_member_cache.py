@@ -160,7 +160,7 @@ async def test_for_a_model_of_other_dimensions_members_are_read_anew(
 
 async def test_cohorts_for_which_there_is_no_room_are_read_each_time(redis: Redis) -> None:
     listeners = Listeners(redis)
-    small = MemberCache(listeners, Cohorts(redis, listeners), Told(redis), limit_mb=2.1e-4)
+    small = MemberCache(listeners, Cohorts(redis, listeners), Told(redis), limit_mb=2.3e-4)
     for cohort in ("c1", "c2"):
         await join(redis, f"of {cohort}", (1.0, 0.0, 0.0), cohort)
         await small.refresh(MODEL)

@@ -12,16 +12,19 @@ import numpy as np
 import pytest
 
 from consumers.work import pages as paging
+from consumers.work.best_match import reserve_best_first
 from consumers.work.click_habits import ClickHabits
 from consumers.work.draft import Candidates, Draft
 from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
 from consumers.work.planner import Before, Planner
 from consumers.work.wave_plan import first_wave, in_wave
+from models.affinity import DAY
 from models.audience_size import Worth
 from models.control import Groups
 from models.ctr import CtrModel
 from models.model import Model
+from models.quiet_hours import QuietHours
 from models.waves import Wave
 from stream.connect import open_redis
 from stream.settings import Settings
@@ -31,14 +34,16 @@ from stream.stores.cohorts import Cohorts
 from stream.stores.ctr_models import CtrModels
 from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
+from stream.stores.releases import Held
 from stream.stores.told import Caps, Told
 from stream.wire.events import Page, Release
 from tests.consumers.placed import names, place
-from tests.consumers.small_model import made_up_model, small_model
+from tests.consumers.small_model import ARTISTS, made_up_model, small_model
 
 MODEL = small_model()
 MEMBERS = {"c1": names("c1", 30), "c2": names("c2", 20), "c5": names("c5", 10), "": names("nowhere", 5)}
 NOW = 1_700_000_000.0
+HOUR = 3600.0
 CONTRACT = Path(__file__).parents[3] / "docs" / "contract.md"
 
 
@@ -59,8 +64,12 @@ async def planner(settings: Settings) -> AsyncIterator[Planner]:
     await redis.aclose()
 
 
-async def crowd(settings: Settings, members: dict[str, list[str]] = MEMBERS) -> None:
-    await asyncio.to_thread(place, settings, members, MODEL)
+async def crowd(
+    settings: Settings,
+    members: dict[str, list[str]] = MEMBERS,
+    clocks: dict[str, int] | None = None,
+) -> None:
+    await asyncio.to_thread(place, settings, members, MODEL, clocks=clocks)
 
 
 def release(**more: Any) -> Release:
@@ -74,6 +83,7 @@ class Planned:
     pages: tuple[Page, ...]
     control: dict[str, str]
     left_out: dict[str, int]
+    held: dict[str, Held]
     reason: str
     relied_on: str
 
@@ -95,7 +105,15 @@ async def plan(
     async for page, apart, _ in audience.pages:
         pages.append(page)
         control |= apart
-    return Planned(tuple(pages), control, dict(audience.left_out), audience.reason, audience.relied_on)
+    draft = audience.draft
+    return Planned(
+        tuple(pages),
+        control,
+        dict(audience.left_out),
+        dict(audience.held),
+        draft.reason,
+        draft.target.relied_on,
+    )
 
 
 def told(audience: Planned) -> list[str]:
@@ -277,6 +295,122 @@ async def test_who_is_kept_out_by_a_cap_is_not_in_the_control_group_either(
     assert not set(second.control) & set(told(first))
     assert set(first.control) <= set(second.control) | set(told(second))
     await redis.aclose()
+
+
+NIGHT = QuietHours.parse("0-6")
+MIDNIGHT = NOW - NOW % DAY  # in Greenwich
+EAST = dict.fromkeys(MEMBERS["c1"][::2], 12 * 60)  # it is noon there
+ASLEEP = dict.fromkeys(MEMBERS["c2"], 0)
+
+
+async def test_who_has_quiet_hours_is_held_until_they_end_and_keeps_a_place(
+    settings: Settings, planner: Planner
+) -> None:
+    await crowd(settings, clocks=EAST | ASLEEP)
+    awake = told(await plan(planner, now=MIDNIGHT, max_audience=1000))
+    gate = replace(EVERYBODY, quiet_hours=NIGHT)
+    found = await plan(planner, gate=gate, now=MIDNIGHT, max_audience=1000)
+    assert found.held == dict.fromkeys(MEMBERS["c2"], Held(MIDNIGHT + 6 * HOUR))
+    assert told(found) == [user for user in awake if user not in ASLEEP]
+    assert found.left_out == {}
+    few = await plan(planner, gate=gate, now=MIDNIGHT, max_audience=15)
+    assert {*told(few), *few.held} == set(awake[:15]), "nobody takes the place of those who are held"
+
+
+async def test_after_their_quiet_hours_those_who_were_held_are_told(
+    settings: Settings, planner: Planner
+) -> None:
+    await crowd(settings, clocks=ASLEEP)
+    event, gate = release(), replace(EVERYBODY, quiet_hours=NIGHT)
+    planner = replace(planner, gate=gate)
+    gone, out, of_artist, *others = MEMBERS["c2"]
+    held = {user: Held(MIDNIGHT + 6 * HOUR, 0.5) for user in ["nobody", gone, out, of_artist, *others]}
+    held[gone] = Held(MIDNIGHT + 7 * HOUR)
+    await planner.opted_out.add([out])
+    await planner.opted_out.add_of_artists({of_artist: ["a1"]})
+    before = Before(held=held, wave=Wave(2, 60, 60))
+    lookup = await planner.look_up(event)
+    audience = await planner.plan_held(event, lookup, MODEL, MIDNIGHT + 6 * HOUR, before)
+    pages = [page async for page, _, _ in audience.pages]
+    assert {user for page in pages for user in page.user_ids} == set(others), "one is held for an hour more"
+    assert [page.propensities for page in pages] == [[0.5] * len(others)]
+    assert [page.wave for page in pages] == [1]
+    assert audience.left_out == {"opted out": 2, "gone when their quiet hours ended": 1}
+
+
+async def test_who_has_not_clicked_for_long_is_left_out_where_it_is_asked_for(
+    settings: Settings, planner: Planner
+) -> None:
+    await crowd(settings)  # all clicked last a second after the beginning of 1970
+    some = MEMBERS["c1"][:3]
+    redis = await open_redis(settings)
+    for user in some:
+        await redis.hset(keys.user(user), "last_seen", NOW - 29 * DAY)
+    gate = replace(EVERYBODY, dormant_days=30.0)
+    found = await plan(planner, gate=gate, now=NOW, max_audience=1000)
+    assert set(told(found)) == set(some)
+    assert found.left_out == {"dormant": 57}
+    await redis.aclose()
+
+
+async def test_who_opted_out_of_an_artist_is_told_of_none_of_their_releases_and_counted(
+    settings: Settings, planner: Planner
+) -> None:
+    await crowd(settings)
+    first, second = MEMBERS["c1"][:2]
+    await planner.opted_out.add_of_artists({first: ["a1"], second: ["a7", "a1"]})
+    found = await plan(planner, max_audience=1000)
+    assert not {first, second} & set(told(found))
+    assert found.left_out == {"opted out": 2}
+    featured = await plan(planner, max_audience=1000, artist_ids=["a2"], featuring=["a7"])
+    assert second not in told(featured)
+    assert first in told(featured)
+
+
+async def test_who_would_have_been_told_but_opted_out_is_counted(
+    settings: Settings, planner: Planner
+) -> None:
+    await crowd(settings)
+    ranked = told(await plan(planner, max_audience=1000))
+    await planner.opted_out.add([ranked[0], ranked[5], ranked[-1], "a stranger"])
+    await planner.opted_out.refresh()
+    assert (await plan(planner, max_audience=10)).left_out == {"opted out": 2}
+
+
+async def test_of_releases_of_one_moment_a_listener_hears_of_the_best_match(
+    settings: Settings, planner: Planner
+) -> None:
+    await crowd(settings)
+    redis = await open_redis(settings)
+    caps = Caps(a_day=1)
+    planner = replace(planner, gate=Gate(Told(redis, caps), Groups("salt", control=0.1), caps))
+    events = [release(release_id=f"by {artist}", artist_ids=[artist], max_audience=60) for artist in ARTISTS]
+    likely: dict[str, dict[str, float]] = {}
+    audiences = []
+    for event in events:
+        audience = await planner.plan(event, await planner.look_up(event), MODEL, NOW)
+        draft = audience.draft
+        assert draft.likely is not None
+        users = draft.candidates.users_at(draft.told)
+        likely[event.release_id] = dict(zip(users, draft.likely(draft.told).tolist(), strict=True))
+        audiences.append(audience)
+    await reserve_best_first(audiences, planner.gate, NOW)
+    heard = {}
+    for event, audience in zip(events, audiences, strict=True):
+        pages = [page async for page, _, _ in audience.pages]
+        heard |= {user: event.release_id for page in pages for user in page.user_ids}
+    await redis.aclose()
+    drawn = planner.gate.groups.of
+    best = {
+        user: max(
+            (name for name in likely if user in likely[name] and not drawn(name, user)),
+            key=lambda name: likely[name][user],
+            default="",
+        )
+        for user in heard
+    }
+    assert heard == best
+    assert len(set(heard.values())) > 1, "else the first of them would have done"
 
 
 LEARNED = CtrModel(version=1, examples=1000, clicks=100)

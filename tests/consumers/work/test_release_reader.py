@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from aiokafka import AIOKafkaConsumer
@@ -26,8 +26,8 @@ class Reading:
         self.seen: list[Asked] = []
         self.reader = ReleaseReader(consumer, 2, self._answer, self.stop)
 
-    async def _answer(self, asked: Asked) -> None:
-        self.seen.append(asked)
+    async def _answer(self, several: Sequence[Asked]) -> None:
+        self.seen += several
 
     async def from_the_beginning(self) -> None:
         await self.reader.begin(set(range(self._desk.settings.partitions)))

@@ -72,7 +72,7 @@ def hasty(settings: Settings, log: KafkaLog, db: redis.Redis) -> Desk:
 
 def first_wave(desk: Desk, release_id: str, **more: Any) -> Answer:
     desk.publish(release_id, "a1", **{"max_audience": 2000} | more)
-    wait_for(lambda: state(desk, release_id) == "between-waves", "the first wave to be out")
+    wait_for(lambda: state(desk, release_id) == "paused", "the first wave to be out")
     return desk.answer(release_id)
 
 
@@ -119,14 +119,12 @@ def test_before_it_is_learned_who_clicks_there_are_no_waves(settings: Settings, 
 
 def test_the_next_wave_goes_where_the_first_was_clicked(patient: Desk) -> None:
     with working(patient):
-        first = first_wave(patient, "r1", max_audience=1500)
+        first = first_wave(patient, "r1", max_audience=2400)
         of_each = Counter(COHORTS[user] for user in told(first, 1))
         assert min(of_each[cohort] for cohort in ("c1", "c2")) > 10, "the first explores"
         report(patient, "r1", told(first, 1), set(MEMBERS["c2"]))
         let_the_next_go(patient, "r1")
-        wait_for(
-            lambda: state(patient, "r1") == "between-waves" and told(patient.answer("r1"), 2), "the second"
-        )
+        wait_for(lambda: state(patient, "r1") == "paused" and told(patient.answer("r1"), 2), "the second")
         second = Counter(COHORTS[user] for user in told(patient.answer("r1"), 2))
     assert second["c2"] > 0.9 * second.total()
     factors = json.loads(patient.db.hget("release:{r1}", "factors"))["2"]
@@ -158,7 +156,7 @@ def test_a_wave_outlives_the_worker_that_began_the_release(patient: Desk, refrai
     wait_for(lambda: told(patient.answer("r1"), 2), "the second wave, of another worker")
     victim.kill()
     with Running(work, patient.settings):
-        wait_for(lambda: state(patient, "r1") == "between-waves", "the second to be out, whoever was killed")
+        wait_for(lambda: state(patient, "r1") == "paused", "the second to be out, whoever was killed")
         let_the_next_go(patient, "r1")
         answer = patient.wait_for("r1")
     assert len(answer.told) == 2000
@@ -183,9 +181,7 @@ def test_feedback_is_counted_by_wave_and_shown(patient: Desk, refrain: Refrain) 
         first = first_wave(patient, "r1")
         report(patient, "r1", told(first, 1), set(told(first, 1)[:50]))
         let_the_next_go(patient, "r1")
-        wait_for(
-            lambda: told(patient.answer("r1"), 2) and state(patient, "r1") == "between-waves", "the second"
-        )
+        wait_for(lambda: told(patient.answer("r1"), 2) and state(patient, "r1") == "paused", "the second")
         second = told(patient.answer("r1"), 2)
         report(patient, "r1", second, set(second[:60]))
         found = json.loads(refrain.run("release", "show", "r1", "--json").stdout)
@@ -193,7 +189,7 @@ def test_feedback_is_counted_by_wave_and_shown(patient: Desk, refrain: Refrain) 
             (200, 200, 50),
             (600, 600, 60),
         ]
-        assert (found["state"], found["aimed"]) == ("between-waves", 2000)
+        assert (found["state"], found["aimed"]) == ("paused", 2000)
         text = " ".join(refrain.run("release", "show", "r1").stdout.split())
         assert "is going out in waves: 800 listeners" in text
         assert "1,200 are left of 2,000" in text

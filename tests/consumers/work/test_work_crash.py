@@ -118,7 +118,7 @@ def test_a_worker_asked_to_end_while_redis_is_away_leaves_all_to_the_next(
     desk.publish("meanwhile", "a1")
     desk.log.send("feedback", feedback("before", [(user, "sent") for user in told]))
     desk.log.send("songs", [{"song_id": "s1", "artist_ids": ["a1"]}])
-    wait_for(lambda: _said(first.log, "answering a release", "counting feedback", "filling"), "its word")
+    wait_for(lambda: _said(first.log, "answering releases", "counting feedback", "filling"), "its word")
     assert first.stop() == 0
     assert not _said(first.log, "Traceback")
     server.start()

@@ -7,23 +7,29 @@ import contextlib
 import itertools
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
 from aiokafka import AIOKafkaProducer
 
 from consumers.work import emitter as emit
+from consumers.work.draft import Draft
 from consumers.work.emitter import Emitter
+from consumers.work.gate import Gate
 from consumers.work.pages import Outgoing
 from consumers.work.planner import NOTHING, Audience, Before
+from models.audience import Target
+from models.control import Groups
 from models.ctr import CtrModel
 from models.model import Model
 from models.waves import Wave
 from stream.connect import AnyRedis, open_redis
-from stream.stores.releases import Asked, Releases
+from stream.stores.releases import Asked, Held, Releases
+from stream.stores.told import Caps, Told
 from stream.wire.events import Page, Release
 from tests.consumers.desk import Desk
 from tests.waiting import wait_for_it
@@ -62,9 +68,11 @@ class Plans:
     made: int = 0
     asked: int = 0
     in_waves: bool = False
+    held: Mapping[str, Held] = field(default_factory=dict)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
     first_wave: float = 0.25  # then the next one is the last
+    gate: Gate = field(default_factory=lambda: Gate(cast("Told", None), Groups(), Caps()))
     habits: Any = field(default_factory=lambda: SimpleNamespace(model=CtrModel()))
 
     async def look_up(self, release: Release) -> None:
@@ -79,27 +87,54 @@ class Plans:
         if plan <= self.slow:
             await self.go_on.wait()
         if UNHEARD in release.artist_ids:
-            return Audience(_none(), Counter(), {}, "nobody knows these artists yet", "nothing")
+            nobody = Draft("nobody knows these artists yet", Target(np.zeros(0), "nothing", ()), 1)
+            return Audience(release, nobody, _none(), Counter(), {})
         wave = before.wave or (Wave.first(PAGES, self.first_wave) if self.in_waves else None)
-        pages = self._pages(release, plan, len(before.pages), now, wave)
-        return Audience(pages, Counter(), {"c1": 0.5}, "done", "artists", wave, not wave or wave.is_last)
+        of_others = sum(page.user_ids[0] in self.held for page in before.pages)
+        pages = self._pages(release, plan, len(before.pages), of_others, now, wave)
+        draft = Draft(
+            "done",
+            Target(np.zeros(0), "artists", ()),
+            1,
+            {"c1": 0.5},
+            wave=wave,
+            ends=not wave or wave.is_last,
+        )
+        held = {user: each for user, each in self.held.items() if user not in before.placed}
+        return Audience(release, draft, pages, Counter(), held)
+
+    async def plan_held(
+        self, release: Release, lookup: None, model: Model | None, now: float, before: Before
+    ) -> Audience:
+        due = [user for user, each in before.held.items() if each.until <= now]
+        draft = Draft("done", Target(np.zeros(0), "artists", ()), 1, told=np.arange(len(due)))
+        page = self._page(release, len(before.pages), due, now, None)
+
+        async def pages() -> AsyncIterator[Outgoing]:
+            yield Outgoing(page, {})
+
+        return Audience(release, draft, pages(), Counter(), {})
 
     async def _pages(
-        self, release: Release, plan: int, first: int, now: float, wave: Wave | None
+        self, release: Release, plan: int, first: int, of_others: int, now: float, wave: Wave | None
     ) -> AsyncIterator[Outgoing]:
-        for number in range(first, wave.until if wave else PAGES):
+        for number in range(first, of_others + (wave.until if wave else PAGES)):
             self.made += 1
-            page = Page(
-                release_id=release.release_id,
-                page=number,
-                user_ids=[f"u{number}, plan {plan}"],
-                cohort_ids=["c1"],
-                scores=[0.5],
-                model_version=1,
-                emitted_at=now,
-                wave=wave.number if wave else None,
-            )
-            yield Outgoing(page, {})
+            yield Outgoing(self._page(release, number, [f"u{number}, plan {plan}"], now, wave), {})
+
+    def _page(
+        self, release: Release, number: int, users: Sequence[str], now: float, wave: Wave | None
+    ) -> Page:
+        return Page(
+            release_id=release.release_id,
+            page=number,
+            user_ids=users,
+            cohort_ids=["c1"] * len(users),
+            scores=[0.5] * len(users),
+            model_version=1,
+            emitted_at=now,
+            wave=wave.number if wave else None,
+        )
 
 
 async def _none() -> AsyncIterator[Outgoing]:
@@ -164,11 +199,11 @@ async def test_wherever_a_worker_dies_another_sends_what_is_missing(house: House
     for steps in itertools.count():
         name = f"r{steps}"
         if first_artist == UNHEARD:
-            await after.answer(ask(name, UNHEARD))
+            await after.answer([ask(name, UNHEARD)])
         try:
-            await house.worker(f"mortal {steps}", steps).answer(ask(name, offset=1))
+            await house.worker(f"mortal {steps}", steps).answer([ask(name, offset=1)])
         except Died:
-            await after.answer(ask(name, offset=1))
+            await after.answer([ask(name, offset=1)])
         else:
             break
     assert steps > 2 * PAGES, "each page is fixed, then sent"
@@ -189,10 +224,10 @@ async def test_wherever_a_worker_dies_in_a_wave_or_between_two_another_goes_on(h
     for steps in itertools.count():
         name, mortal = f"r{steps}", house.worker(f"mortal {steps}", steps)
         with contextlib.suppress(Died):
-            await mortal.answer(ask(name))
-            await mortal.answer(ask(name))  # the second wave
+            await mortal.answer([ask(name)])
+            await mortal.answer([ask(name)])  # the second wave
             break
-        await after.answer(ask(name))
+        await after.answer([ask(name)])
         await after.finish_abandoned()
     assert steps > 2 * PAGES, "each page is fixed, then sent"
     for died_after in range(steps + 1):
@@ -209,14 +244,54 @@ async def test_wherever_a_worker_dies_in_a_wave_or_between_two_another_goes_on(h
     assert house.desk.db.zcard("releases:open") == 0
 
 
+@pytest.mark.parametrize("in_waves", [False, True])
+async def test_wherever_a_worker_dies_who_is_held_is_told_once(house: House, in_waves: bool) -> None:
+    house.plans.in_waves = in_waves
+    house.plans.held = {f"late {n}": Held(0.0) for n in range(3)}  # their quiet hours are just over
+    after = house.worker("the next")
+    for steps in itertools.count():
+        name, mortal = f"r{steps}", house.worker(f"mortal {steps}", steps)
+        with contextlib.suppress(Died):
+            await mortal.answer([ask(name)])
+            await mortal.answer([ask(name)])
+            await mortal.answer([ask(name)])
+            break
+        for _ in range(4):
+            await after.answer([ask(name)])
+    assert steps > 2 * PAGES, "each page is fixed, then sent"
+    for died_after in range(steps + 1):
+        answer = house.desk.answer(f"r{died_after}")
+        told = [user for page in answer.pages for user in page["user_ids"]]
+        assert Counter(user for user in told if user.startswith("late")) == dict.fromkeys(house.plans.held, 1)
+        assert len(told) == PAGES + 3
+        assert [page["page"] for page in answer.pages] == list(range(PAGES + 1))
+        assert [said["users"] for said in answer.summaries] == [PAGES + 3]
+        assert not house.desk.db.exists(f"release:{{r{died_after}}}:held")
+    assert house.desk.db.zcard("releases:open") == 0
+
+
+async def test_a_release_waits_for_those_who_are_held_and_for_nobody_when_it_is_stopped(house: House) -> None:
+    house.plans.held = {"late": Held(time.time() + 3600)}
+    await house.worker("w1").answer([ask("r1")])
+    await house.worker("w2").finish_abandoned()
+    about = house.desk.db.hgetall("release:{r1}")
+    assert (about["state"], about["held"]) == ("paused", "1")
+    assert float(about["held_until"]) == house.plans.held["late"].until
+    await Releases(house.redis, 3600).stop("r1", time.time())
+    await house.worker("w2").finish_abandoned()
+    summary = house.desk.answer("r1").summary
+    assert (summary["users"], summary["reason"]) == (PAGES, "stopped")
+    assert summary["left_out"] == {"stopped in their quiet hours": 1}
+
+
 async def test_nobody_begins_a_wave_before_it_is_due(house: House) -> None:
     house.plans.in_waves = True
     worker = house.worker("w1")
     worker._wave_seconds = 3600
-    assert await worker.answer(ask("r1"))
+    assert await worker.answer([ask("r1")])
     await house.worker("w2").finish_abandoned()
-    assert not await worker.answer(ask("r1"))
-    assert house.desk.db.hget("release:{r1}", "state") == "between-waves"
+    assert not await worker.answer([ask("r1")])
+    assert house.desk.db.hget("release:{r1}", "state") == "paused"
     assert len(house.desk.answer("r1").pages) == 2
 
 
@@ -224,18 +299,18 @@ async def test_a_release_that_is_stopped_between_two_waves_is_ended_at_once(hous
     house.plans.in_waves = True
     worker = house.worker("w1")
     worker._wave_seconds = 3600
-    await worker.answer(ask("r1"))
+    await worker.answer([ask("r1")])
     await Releases(house.redis, 3600).stop("r1", time.time())
     await house.worker("w2").finish_abandoned()
     summary = house.desk.answer("r1").summary
     assert (summary["users"], summary["reason"], summary["waves"]) == (2, "stopped", 1)
-    assert not await worker.answer(ask("r1", offset=1)), "it stays stopped"
+    assert not await worker.answer([ask("r1", offset=1)]), "it stays stopped"
 
 
 async def test_a_release_that_is_stopped_while_it_is_planned_tells_nobody(house: House) -> None:
     house.plans.slow = 1
     worker = house.worker("w1")
-    answering = asyncio.create_task(worker.answer(ask("r1")))
+    answering = asyncio.create_task(worker.answer([ask("r1")]))
     await house.plans.begun.wait()
     await Releases(house.redis, 3600).stop("r1", time.time())
     house.plans.go_on.set()
@@ -247,17 +322,17 @@ async def test_a_release_that_is_stopped_while_it_is_planned_tells_nobody(house:
 async def test_a_release_that_nobody_was_told_of_is_summed_up_once_for_an_event(house: House) -> None:
     worker = house.worker("w1")
     for offset in (0, 0, 1, 0):
-        await worker.answer(ask("r1", UNHEARD, offset))
+        await worker.answer([ask("r1", UNHEARD, offset)])
     assert [said["users"] for said in house.desk.answer("r1").summaries] == [0, 0]
 
 
 async def test_what_a_worker_has_in_hand_it_does_not_begin_again(house: House) -> None:
     house.plans.slow = 1
     worker = house.worker("w1")
-    answering = asyncio.create_task(worker.answer(ask("r1")))
+    answering = asyncio.create_task(worker.answer([ask("r1")]))
     await house.plans.begun.wait()
     await worker.finish_abandoned()
-    assert not await worker.answer(ask("r1"))
+    assert not await worker.answer([ask("r1")])
     house.plans.go_on.set()
     assert await answering
     assert set(plan_of(house.told("r1"))) == {1}
@@ -265,9 +340,9 @@ async def test_what_a_worker_has_in_hand_it_does_not_begin_again(house: House) -
 
 async def test_a_plan_that_comes_too_late_is_dropped(house: House) -> None:
     house.plans.slow = 1
-    late = asyncio.create_task(house.worker("w1").answer(ask("r1")))
+    late = asyncio.create_task(house.worker("w1").answer([ask("r1")]))
     await house.plans.begun.wait()
-    assert await house.worker("w2").answer(ask("r1"))
+    assert await house.worker("w2").answer([ask("r1")])
     house.plans.go_on.set()
     assert not await late
     assert set(plan_of(house.told("r1"))) == {2}
@@ -279,13 +354,13 @@ async def test_a_release_that_takes_long_to_plan_stays_in_hand(
     monkeypatch.setattr(emit, "IN_HAND", 3600.0)
     monkeypatch.setattr(emit, "RENEW", 0.01)
     house.plans.slow = 1
-    slow = asyncio.create_task(house.worker("w1").answer(ask("r1")))
+    slow = asyncio.create_task(house.worker("w1").answer([ask("r1")]))
     await house.plans.begun.wait()
     house.desk.db.hset("release:{r1}", "till", 0)
     await wait_for_it(lambda: _in_hand(house), "the sign that it is still in hand")
     other = house.worker("w2")
     await other.finish_abandoned()
-    assert not await other.answer(ask("r1"))
+    assert not await other.answer([ask("r1")])
     house.plans.go_on.set()
     assert await slow
     assert set(plan_of(house.told("r1"))) == {1}
@@ -298,7 +373,7 @@ async def _in_hand(house: House) -> bool:
 async def test_the_first_page_is_out_before_the_others_are_fixed(house: House) -> None:
     worker = house.worker("w1", steps=3)  # claimed, fixed, sent
     with pytest.raises(Died):
-        await worker.answer(ask("r1"))
+        await worker.answer([ask("r1")])
     assert [page["page"] for page in house.desk.answer("r1").pages] == [0]
     assert house.desk.db.llen("release:{r1}:pages") == 1
     assert house.desk.db.hget("release:{r1}", "state") == "started"
@@ -307,5 +382,5 @@ async def test_the_first_page_is_out_before_the_others_are_fixed(house: House) -
 async def test_the_first_page_is_sent_before_the_others_are_made(house: House) -> None:
     worker = house.worker("w1", steps=2)  # claimed, fixed
     with pytest.raises(Died):
-        await worker.answer(ask("r1"))
+        await worker.answer([ask("r1")])
     assert house.plans.made == 1

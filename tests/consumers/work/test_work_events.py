@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.click_rate import MIN_SENT
-from tests.consumers.desk import Desk
+from tests.consumers.desk import Desk, feedback
 from tests.consumers.odd_records import send_nothing, send_too_large
 
 FAR = 1e12
@@ -81,6 +81,22 @@ def test_feedback_of_a_release_that_nobody_knows_or_a_listener_not_told_counts_n
 def test_who_opted_out_of_a_release_that_nobody_knows_has_opted_out(office: Desk) -> None:
     office.report("nobody published it", ("a stranger", "opted_out"))
     assert office.db.sismember("opted-out", "a stranger")
+
+
+def test_who_opts_out_of_an_artist_dismisses_the_release_and_hears_of_the_artist_no_more(
+    office: Desk,
+) -> None:
+    (user, _), (other, _), *_ = told_of(office, "not them again", 20)
+    out, no_opt_out = feedback("not them again", [(user, "opted_out"), (other, "clicked")])
+    letters = office.log.count("dead-letters")
+    office.log.send("feedback", [out | {"artist_ids": ["a1", "a5"]}, no_opt_out | {"artist_ids": ["a1"]}])
+    office.log.wait_until_caught_up("work", "feedback")
+    assert office.counts("release:{not them again}") == {"sent": 1, "dismissed": 1}
+    assert office.log.count("dead-letters") == letters + 1, "a click opts nobody out"
+    assert not office.db.sismember("opted-out", user)
+    assert office.db.smembers("artist:{a5}:opted-out") == {user}
+    assert user not in office.ask("by them again", "a1").told
+    assert user in office.ask("by somebody else", "a2").told
 
 
 def test_songs_fill_the_catalogue(office: Desk) -> None:

@@ -134,7 +134,7 @@ async def answer(
             release = release.model_copy(update={"max_audience": 2500})
             page.after.clear()
             before = trips.count
-            assert await emitter.answer(Asked(release, "0", 0, time.time()))
+            assert await emitter.answer([Asked(release, "0", 0, time.time())])
             assert len(page.after) == 4, "three pages and a summary"
             return page.after[0] - before
 

@@ -145,13 +145,13 @@ async def test_between_two_waves_a_release_is_in_nobodys_hand_and_nobody_may_tak
 ) -> None:
     await claim(releases, "w1")
     await fix(releases, PAGES[0])
-    assert await releases.end_wave("r1", "w1", NOW + 60, {"wave": 1, "wave_until": 2, "aimed": 3})
+    assert await releases.pause("r1", "w1", NOW + 60, {"wave": 1, "wave_until": 2, "aimed": 3})
     assert not await releases.renew("r1", "w1", NOW + 100)
     assert await claim(releases, "w1", NOW + 59) is None
     assert await releases.abandoned(NOW + 59) == []
     assert await releases.left_open(NOW + 59) == [], "it waits for nothing but the time"
     assert await releases.abandoned(NOW + 60) == [asked()]
-    assert await claim(releases, "w2", NOW + 60) == State.WAITING
+    assert await claim(releases, "w2", NOW + 60) == State.PAUSED
     assert (await releases.left_by("r1")).wave == Wave(1, 2, 3)
     assert await fix(releases, PAGES[1], "w2")
     assert await claim(releases, "w3", NOW + 70) == State.STARTED
@@ -171,8 +171,8 @@ async def test_of_a_release_that_is_stopped_no_page_is_fixed(releases: Releases)
 async def test_a_release_that_is_stopped_between_two_waves_may_be_taken_at_once(releases: Releases) -> None:
     await claim(releases, "w1")
     await fix(releases, PAGES[0])
-    await releases.end_wave("r1", "w1", NOW + 60, {"wave": 1, "wave_until": 2, "aimed": 3})
-    assert await releases.stop("r1", NOW + 1) == State.WAITING
+    await releases.pause("r1", "w1", NOW + 60, {"wave": 1, "wave_until": 2, "aimed": 3})
+    assert await releases.stop("r1", NOW + 1) == State.PAUSED
     assert await releases.abandoned(NOW + 1) == [asked()]
 
 

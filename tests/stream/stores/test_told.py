@@ -10,8 +10,10 @@ NOW = 1_700_000_000.0
 USERS = [f"u{n}" for n in range(300)]
 
 
-async def reserve(told: Told, release: str, now: float, users: list[str], ask: bool = False) -> list[str]:
-    return await told.reserve(release, users, [ask] * len(users), now)
+async def reserve(
+    told: Told, release: str, now: float, users: list[str], ask: bool = False, artist: str = "a1"
+) -> list[str]:
+    return await told.reserve(release, [artist], users, [ask] * len(users), now)
 
 
 async def sent(told: Told, release: str, at: float, *users: str) -> None:
@@ -30,6 +32,7 @@ async def test_without_caps_everybody_has_a_place(redis: AnyRedis) -> None:
         (Caps(a_day=1), 0.9 * DAY, "told often enough today"),
         (Caps(a_week=1), 6.9 * DAY, "told often enough this week"),
         (Caps(gap=600), 500.0, "told a moment ago"),
+        (Caps(artist_gap=600), 500.0, "told of this artist lately"),
     ],
 )
 async def test_a_cap_keeps_out_until_its_time_is_over(

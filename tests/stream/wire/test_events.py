@@ -165,7 +165,9 @@ def test_a_click_keeps_what_it_says_and_where_it_stood() -> None:
     value = as_json(artist_ids=["b", "a", "b"], action="like", ms_played=5, unknown={"a": [1]})
     (click,), dead = parse_clicks([record(value, offset=9, partition=3)], NOW)
     assert dead == []
-    assert click == ("u1", "3", 9, NOW - 5, "s1", ("b", "a"), "like", False)
+    assert click == ("u1", "3", 9, NOW - 5, "s1", ("b", "a"), "like", False, None)
+    (click,), _ = parse_clicks([record(as_json(utc_offset_min=-300))], NOW)
+    assert click.utc_offset_min == -300
 
 
 def test_a_click_is_a_play_where_it_says_nothing_else() -> None:

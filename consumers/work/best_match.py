@@ -1,0 +1,70 @@
+"""Of several releases at once, who of their listeners hears of which: the better match wins."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from consumers.work.gate import Gate
+from consumers.work.planner import Audience
+
+__all__ = ["reserve_best_first"]
+
+
+class _Match(NamedTuple):
+    """How likely a listener is to click on one of the releases, and their row among its candidates."""
+
+    likely: float
+    audience: int
+    row: int
+
+
+async def reserve_best_first(audiences: Sequence[Audience], gate: Gate, now: float) -> None:
+    """Reserve the places of listeners who are in several audiences, that of their best match first.
+
+    As caps leave fewer places than releases, those that match worse find none when their pages are made.
+
+    Parameters
+    ----------
+    now
+        Unix seconds.
+    """
+    if len(audiences) < 2 or not any(gate.caps):  # noqa: PLR2004 - there is nothing to choose from
+        return
+    contested = [matches for matches in _matches(audiences).values() if len(matches) > 1]
+    for turn in range(len(audiences)):
+        rows: dict[int, list[int]] = defaultdict(list)
+        for matches in contested:
+            if turn < len(matches):
+                rows[matches[turn].audience].append(matches[turn].row)
+        await asyncio.gather(*(_reserve(audiences[at], some, gate, now) for at, some in rows.items()))
+
+
+def _matches(audiences: Sequence[Audience]) -> dict[str, list[_Match]]:
+    """Return listener -> the releases that they would be told of, the likeliest to be clicked first."""
+    found: dict[str, list[_Match]] = defaultdict(list)
+    for at, audience in enumerate(audiences):
+        draft = audience.draft
+        if draft.likely is None:
+            continue
+        rows = draft.told
+        likely = draft.likely(rows).tolist()
+        for user, chance, row in zip(draft.candidates.users_at(rows), likely, rows.tolist(), strict=True):
+            found[user].append(_Match(chance, at, row))
+    for matches in found.values():
+        matches.sort(key=lambda match: -match.likely)
+    return found
+
+
+async def _reserve(audience: Audience, rows: Sequence[int], gate: Gate, now: float) -> None:
+    candidates, release = audience.draft.candidates, audience.release
+    some = np.array(rows)
+    drawn = gate.drawn(release.release_id, candidates.users_at(some))
+    quiet = gate.quiet_until(candidates.gather("utc_offset_min", some), now)
+    some = some[(quiet == 0) & (np.array(drawn) == "")]
+    users, last_seen = candidates.users_at(some), candidates.gather("last_seen", some)
+    await gate.admit(release, users, [""] * len(users), last_seen, now)
