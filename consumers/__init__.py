@@ -7,6 +7,7 @@
     queries/     what can be asked of a running service; changes nothing
     actions/     what a person may do to it: publish a release, use a model, forget a listener
     terminal/    tables, progress bars, sentences, JSON
+    html_page/   one HTML file with plots
     runtime/     what all processes share: startup, signals, logs, the live model, the supervisor
 
     ingest/      clicks into listeners     (`refrain ingest`)

@@ -32,7 +32,8 @@ APPLICATIONS_MAY_IMPORT = {
     "terminal": {"queries", "doctor", "evaluate", "redrive", "replay", "report"},
     "doctor": {"queries", "runtime", "terminal"},
     "replay": {"runtime"},
-    "evaluate": {"replay", "terminal", "work"},
+    "html_page": {"queries", "terminal"},
+    "evaluate": {"html_page", "replay", "terminal", "work"},
     "demo": {"local", "runtime"},
 }
 """Which folders of consumers/ each may import, beside itself. Only the command line imports commands/."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
@@ -203,25 +204,48 @@ def _add_reports(releases: typer.Typer) -> None:
         found = ask(lambda redis, settings: list_releases(redis, settings, top))
         print_json([to_json(each) for each in found]) if as_json else show_releases(found)
 
-    @command(releases, panel=PANEL, example="refrain release show r1\nrefrain release show r1 --csv")
+    @command(
+        releases,
+        panel=PANEL,
+        example="refrain release show r1\n"
+        "refrain release show r1 --csv\n"
+        "refrain release show r1 --html r1.html",
+    )
     def show(
         release_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the release.")],
         as_csv: Annotated[bool, typer.Option("--csv", help="Print the cohorts as CSV.")] = False,
+        html: Annotated[
+            Path | None,
+            typer.Option(
+                "--html",
+                metavar="FILE",
+                dir_okay=False,
+                help="Write a page with plots, one file that needs no network.",
+            ),
+        ] = None,
         as_json: Json = False,
     ) -> None:
         """Show what came of a release: who was told, who clicked, by cohort, and what telling brought."""
         from consumers.commands.session import ask
+        from consumers.html_page.page import can_write
+        from consumers.html_page.release_page import write_release_page
         from consumers.queries.release_report import CohortResponse, read_release_report
         from consumers.terminal.csv_output import print_csv
         from consumers.terminal.release_report import show_release_report
 
-        if as_csv and as_json:
-            raise WrongUse("--csv and --json are two formats: say one of them")
+        formats = {"--csv": as_csv, "--html": html is not None, "--json": as_json}
+        if len(said := [name for name, given in formats.items() if given]) > 1:
+            raise WrongUse(f"{' and '.join(said)} are {len(said)} formats: say one of them")
+        if html:
+            can_write(html)
         report = ask(lambda redis, settings: read_release_report(redis, settings, release_id))
         if as_json:
             print_json(report)
         elif as_csv:
             print_csv(report.cohorts, CohortResponse)
+        elif html:
+            write_release_page(report, html)
+            typer.echo(f"the page is {html}")
         else:
             show_release_report(report)
 

@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
+from consumers.html_page.page import EXTRA
+
 __all__ = ["EXTRA", "absent", "als", "mini_batch_k_means", "missing"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 NEEDS = {"ALS and ALS + k-means": "implicit", "MiniBatchKMeans": "sklearn"}
-EXTRA = "pip install 'refrain-cohorts[evaluate]'"
 
 
 def missing(module: str) -> bool:

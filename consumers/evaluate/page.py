@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from consumers.evaluate.experiment import SHARES
-from consumers.evaluate.installed import EXTRA
 from consumers.evaluate.result import AT, Result
+from consumers.html_page.page import can_write, write_html
 from consumers.terminal.evaluation_tables import about, comparison_in_words, decimals, missing_in_words
 from consumers.terminal.format import ago, percent
 from models.quality.evaluation import Estimate
-from stream.errors import WrongUse
 
 __all__ = ["can_draw", "write_page"]
 
 TEMPLATE = Path(__file__).with_name("page.html")
 AHEAD = "lift of Refrain, audience / lift of this one"
 SHOWN = 8  # artists on either side
-NEEDS = ("jinja2", "sklearn", "vl_convert")
 
 
 def can_draw(path: Path) -> None:
@@ -34,26 +29,19 @@ def can_draw(path: Path) -> None:
     WrongUse
         Where a library is missing, or nothing can be written there.
     """
-    if absent := [name for name in NEEDS if find_spec(name) is None]:
-        raise WrongUse(f"--html needs {', '.join(absent)}, which is not installed: {EXTRA}")
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise WrongUse(f"--html {path}: there is no folder {folder}")
-    if not os.access(path if path.exists() else folder, os.W_OK):
-        raise WrongUse(f"--html {path}: nothing can be written there; name another place")
+    can_write(path, also=("sklearn",))
 
 
 def write_page(result: Result, path: Path) -> None:
     """Write the page."""
-    import vl_convert
-    from jinja2 import Environment
-
     from consumers.evaluate.plots import pictures
 
-    template = Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
     best = result.best
-    page = template.render(
-        title="How well releases find their listeners",
+    write_html(
+        path,
+        TEMPLATE,
+        "How well releases find their listeners",
+        pictures(result),
         files=[Path(name).name for name in result.files],
         tiles=_tiles(result),
         caution=result.caution,
@@ -66,12 +54,8 @@ def write_page(result: Result, path: Path) -> None:
         rival=result.rival.name,
         artists=_artists(result),
         cohorts=_cohorts(result),
-        pictures=pictures(result),
-        library=vl_convert.javascript_bundle(),  # type: ignore[call-arg]  # its stub forgets the default
-        version=version("refrain-cohorts"),
         seconds=ago(result.seconds),
     )
-    path.write_text(page, encoding="utf-8")
 
 
 def _tiles(result: Result) -> list[tuple[str, str]]:

@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from consumers.evaluate.experiment import Cohort, Contender, Served
 from consumers.evaluate.result import AT, Result
+from consumers.html_page.plots import Spec, spec
 from models.quality.evaluation import GAIN_AT
 from models.taste import unit
 
 __all__ = ["pictures"]
 
-Spec = dict[str, Any]
 Floats = npt.NDArray[np.float64]
 
 GAIN_TO = 0.5
@@ -43,17 +43,6 @@ def pictures(result: Result) -> dict[str, Spec]:
     return drawn
 
 
-def _spec(values: list[dict[str, Any]], height: int, **parts: Any) -> Spec:
-    return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "width": "container",
-        "height": height,
-        "autosize": {"type": "fit", "contains": "padding"},
-        "data": {"values": values},
-        **parts,
-    }
-
-
 def _gain(entries: tuple[Contender, ...]) -> Spec:
     values = [
         {"share": share, "found": round(float(found), 5), "who": entry.name}
@@ -62,7 +51,7 @@ def _gain(entries: tuple[Contender, ...]) -> Spec:
         if share <= GAIN_TO
     ]
     names = [entry.name for entry in entries]
-    return _spec(
+    return spec(
         values,
         380,
         params=[{"name": "chosen", "select": {"type": "point", "fields": ["who"]}, "bind": "legend"}],
@@ -119,7 +108,7 @@ def _lifts(entries: tuple[Contender, ...]) -> Spec:
         {"field": "low", "format": ".2f", "title": "95 % from"},
         {"field": "high", "format": ".2f", "title": "to"},
     ]
-    return _spec(
+    return spec(
         values,
         30 * len(values) + 40,
         layer=[
@@ -169,7 +158,7 @@ def _ahead(values: list[dict[str, Any]]) -> Spec:
     }
     bare = {"type": "quantitative"}
     says = {"text": {"field": "says"}, "y": y}
-    return _spec(
+    return spec(
         values,
         30 * len(values) + 50,
         layer=[
@@ -236,13 +225,13 @@ def _artists(result: Result) -> Spec:
             ],
         },
     }
-    return _spec(values, 460, layer=[points, line])
+    return spec(values, 460, layer=[points, line])
 
 
 def _bars(served: Served, what: str) -> Spec:
     """Bars, a cohort each, the highest first."""
     values = [_cohort(cohort) for cohort in served.cohorts]
-    return _spec(
+    return spec(
         values,
         260,
         layer=[
@@ -305,7 +294,7 @@ def _plane(served: Served) -> Spec:
     ]
     bare = {"type": "quantitative", "axis": None, "scale": {"domain": [-0.08, 1.08]}}
     at = {"x": {"field": "x", **bare}, "y": {"field": "y", **bare}}
-    return _spec(
+    return spec(
         values,
         WIDE[1],
         layer=[
@@ -401,7 +390,7 @@ def _curve(curve: tuple[Served, ...]) -> Spec:
         "title": "number of cohorts",
     }
     color = {"field": "who", "type": "nominal", "sort": None, "legend": {"orient": "bottom", "title": None}}
-    return _spec(
+    return spec(
         values,
         320,
         layer=[

@@ -14,7 +14,7 @@ from consumers.terminal.tables import Column, facts, listing, rows_that_fit
 from models.click_rate import MIN_SENT
 from models.quality.anytime import Uplift
 
-__all__ = ["between", "show_release_report", "show_releases"]
+__all__ = ["about", "between", "no_ctr", "no_uplift", "show_release_report", "show_releases"]
 
 AROUND = 14  # lines around the cohorts: the command, facts, the header
 STATES = {
@@ -32,23 +32,38 @@ def show_release_report(report: ReleaseReport) -> None:
     """Print what came of a release."""
     console = Console(highlight=False)
     console.print(Text(f"{report.release_id}  {report.title}".rstrip(), "bold"))
-    console.print(
-        facts(
-            {
-                "audience": _audience(report),
-                "planned": moment(report.planned_at) if report.planned_at else "",
-                "goes by": report.relied_on.replace("_", " ") if report.audience else "",
-                "left out": "\n".join(f"{number:,} {reason}" for reason, number in report.left_out.items()),
-                "notified": _notified(report) if report.audience or report.sent else "",
-                "clicked": _clicked(report) if report.sent else "",
-                "played": _played(report) if report.audience else "",
-                "next wave": _next_wave(report) if report.next_wave_at else "",
-                "telling brought": in_points(report.uplift) if report.uplift else "",
-            }
-        )
-    )
+    console.print(facts(about(report)))
     _show_waves(console, report)
     _show_cohorts(console, report)
+
+
+def about(report: ReleaseReport) -> dict[str, str]:
+    """Return what there is to say of a release as a whole; nothing where a fact is not there."""
+    return {
+        "audience": _audience(report),
+        "planned": moment(report.planned_at) if report.planned_at else "",
+        "goes by": report.relied_on.replace("_", " ") if report.audience else "",
+        "left out": "\n".join(f"{number:,} {reason}" for reason, number in report.left_out.items()),
+        "notified": _notified(report) if report.audience or report.sent else "",
+        "clicked": _clicked(report) if report.sent else "",
+        "played": _played(report) if report.audience else "",
+        "next wave": _next_wave(report) if report.next_wave_at else "",
+        "telling brought": in_points(report.uplift) if report.uplift else "",
+    }
+
+
+def no_ctr(report: ReleaseReport) -> str:
+    """Say why a release has no CTR; nothing where it has one."""
+    if not report.sent:
+        return _nobody(report) or "nothing reported yet: the notifier sends it to the topic feedback"
+    return f"no CTR below {MIN_SENT} sent" if report.ctr is None else ""
+
+
+def no_uplift(report: ReleaseReport) -> str:
+    """Say why it is not known what telling brought; nothing where it is."""
+    if not report.song_id:
+        return "the release names no song"
+    return _nobody(report) or ("" if report.control else "there is no control group")
 
 
 def show_releases(found: Sequence[ReleaseSummary]) -> None:
@@ -97,6 +112,13 @@ def in_points(uplift: Uplift) -> str:
     return f"{brought:+.1f} points of plays (95 %: {low:+.1f} to {high:+.1f}, however often you look)"
 
 
+def _nobody(report: ReleaseReport) -> str:
+    """Say that nobody was told; nothing where somebody was."""
+    if report.audience or report.state == "history":
+        return ""
+    return "nobody was told" if report.state == "done" else "nobody is told yet"
+
+
 def _audience(report: ReleaseReport) -> str:
     if report.state == "done" and not report.audience:
         return f"nobody: {report.reason}"
@@ -115,7 +137,7 @@ def _next_wave(report: ReleaseReport) -> str:
 
 def _notified(report: ReleaseReport) -> str:
     if not report.sent:
-        return "nothing reported yet: the notifier sends it to the topic feedback"
+        return no_ctr(report)
     said = f"{report.sent:,} sent"
     if report.not_sent:
         said += f", {report.not_sent:,} not"
@@ -129,18 +151,18 @@ def _clicked(report: ReleaseReport) -> str:
     if report.opted_out:
         said += f", {report.opted_out:,} opted out"
     if report.ctr is None:
-        return f"{said}; no CTR below {MIN_SENT} sent"
+        return f"{said}; {no_ctr(report)}"
     return f"{said}: CTR {percent(report.ctr)} (95 %: {between(report.ctr_low, report.ctr_high)})"
 
 
 def _played(report: ReleaseReport) -> str:
     if not report.song_id:
-        return "not known: the release names no song"
+        return f"not known: {no_uplift(report)}"
     said = f"{report.played:,} of the {report.audience:,} told"
     if report.uplift and report.uplift.told is not None:
         said += f" ({percent(report.uplift.told)})"
     if not report.control:
-        return f"{said}; there is no control group"
+        return f"{said}; {no_uplift(report)}"
     said += f", {report.control_played:,} of the {report.control:,} in the control group"
     return f"{said} ({percent(report.uplift.control)})" if report.uplift else said
 

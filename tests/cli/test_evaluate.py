@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import vl_convert
 
-from consumers.evaluate import installed, page
+from consumers.evaluate import installed
+from consumers.html_page import page
 from stream.settings import Settings
 from tests.cli.in_process import InProcess
 from tests.models.worlds import World, make_world

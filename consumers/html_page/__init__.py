@@ -1,0 +1,8 @@
+"""Answers as an HTML page: one file with plots, which needs no network.
+
+::
+
+    page.py           can one be written there, and writing it: base.html has the styles and what draws
+    plots.py          what plots have in common, as Vega-Lite says it
+    release_page.py   what came of a release, with the plots of release_plots.py
+"""
