@@ -136,7 +136,7 @@ def by_cohort(place: House, split: Holdout, cohorts: npt.NDArray[np.str_], prefi
     """Score listeners by the play rate that Refrain has predicted for their cohort."""
     for artist in split.artists:
         predicted = dict(
-            place.redis.zrange(keys.release_cohorts(f"{prefix}{artist}"), 0, -1, withscores=True)
+            place.redis.zrange(keys.release_play_rates(f"{prefix}{artist}"), 0, -1, withscores=True)
         )
         yield np.array([predicted.get(cohort, 0.0) for cohort in cohorts])
 

@@ -65,7 +65,9 @@ def write_release_page(report: ReleaseReport, path: Path) -> None:
             "goes by": facts["goes by"],
             "notified": facts["notified"] or no_ctr(report),
             "clicked": facts["clicked"],
+            "predicted": facts["predicted"],
             "next wave": facts["next wave"],
+            "asleep": facts["asleep"],
         },
         tiles=_tiles(report, facts),
         sections=sections,
@@ -103,11 +105,12 @@ def _by_cohort(report: ReleaseReport) -> Section:
         "by_cohort",
         "CTR by cohort",
         says,
-        ("cohort", "play rate", "sent", "opened", "clicked", "opted out", *RATES),
+        ("cohort", "play rate", "predicted CTR", "sent", "opened", "clicked", "opted out", *RATES),
         [
             (
                 _name(cohort),
                 percent(cohort.play_rate),
+                percent(cohort.predicted_ctr),
                 f"{cohort.sent:,}",
                 f"{cohort.opened:,}",
                 f"{cohort.clicked:,}",

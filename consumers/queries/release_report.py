@@ -14,7 +14,7 @@ from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
-from stream.stores.releases import Releases, State
+from stream.stores.releases import Releases, Response, State
 
 __all__ = ["CohortResponse", "ReleaseReport", "WaveReport", "read_release_report"]
 
@@ -25,8 +25,8 @@ class CohortResponse:
 
     Attributes
     ----------
-    play_rate
-        Predicted share of its members who play the artist; None where that is not known.
+    play_rate, predicted_ctr
+        Predicted share of its members who play the artist, and who click; None where that is not known.
     ctr, ctr_low, ctr_high
         `consumers.queries.ctr_fields`.
     played, control_played
@@ -36,6 +36,7 @@ class CohortResponse:
     cohort_id: str
     label: str
     play_rate: float | None
+    predicted_ctr: float | None
     sent: int
     opened: int
     clicked: int
@@ -94,6 +95,11 @@ class ReleaseReport:
         Listeners, as the notifier reports them.
     sent_implied
         Of `sent`, those of whom only something else was reported.
+    expected_ctr, random_ctr
+        Predicted CTR of the audience, and of as many listeners drawn at random; None before it is learned
+        who clicks.
+    held, held_until
+        How many listeners are told when their quiet hours end, and when the first of these do.
     song_id
         The song whose plays count; "": the release named none, so that nothing is known of plays.
     played, control, control_played
@@ -129,6 +135,10 @@ class ReleaseReport:
     ctr: float | None
     ctr_low: float | None
     ctr_high: float | None
+    expected_ctr: float | None
+    random_ctr: float | None
+    held: int
+    held_until: float | None
     song_id: str
     played: int
     control: int
@@ -157,6 +167,7 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
     def count(field: str) -> int:
         return int(about.get(field, 0))
 
+    paused = about.get("state") == State.PAUSED
     plays = uplift(count("played"), count("audience"), count("control_played"), response.control)
     return ReleaseReport(
         release_id=release_id,
@@ -164,7 +175,7 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
         state=about.get("state", "history"),
         reason=about.get("reason", ""),
         relied_on=about.get("relied_on", ""),
-        planned_at=float(about["planned_at"]) if "planned_at" in about else None,
+        planned_at=_number(about.get("planned_at")),
         audience=count("audience"),
         pages=count("pages"),
         left_out=json.loads(about.get("left_out", "{}")),
@@ -176,15 +187,19 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
         dismissed=count("dismissed"),
         opted_out=count("opted_out"),
         **ctr_fields(count("clicked"), count("sent")),
+        expected_ctr=_number(about.get("expected_ctr")),
+        random_ctr=_number(about.get("random_ctr")),
+        held=count("held"),
+        held_until=_number(about["held_until"]) if count("held") else None,
         song_id=about.get("song_id", ""),
         played=count("played"),
         control=response.control,
         control_played=count("control_played"),
         uplift=plays if about.get("song_id") and response.control and count("audience") else None,
-        next_wave_at=float(about["next_wave_at"]) if about.get("state") == State.PAUSED else None,
+        next_wave_at=(_number(about.get("next_wave_at")) or None) if paused else None,
         aimed=int(about["aimed"]) if "aimed" in about else None,
         waves=_waves(json.loads(about.get("told_by_wave", "[]")), response.by_wave),
-        cohorts=await _cohorts(redis, response.counts, response.play_rate),
+        cohorts=await _cohorts(redis, response),
     )
 
 
@@ -205,11 +220,13 @@ def _waves(told: Sequence[int], by_wave: Mapping[str, int]) -> tuple[WaveReport,
     )
 
 
-async def _cohorts(
-    redis: AnyRedis, counts: Mapping[str, int], play_rate: Mapping[str, float]
-) -> tuple[CohortResponse, ...]:
+def _number(text: str | None) -> float | None:
+    return None if text is None else float(text)
+
+
+async def _cohorts(redis: AnyRedis, response: Response) -> tuple[CohortResponse, ...]:
     by_cohort: dict[str, dict[str, int]] = defaultdict(dict)
-    for field, number in counts.items():
+    for field, number in response.counts.items():
         cohort, _, kind = field.partition(":")
         by_cohort[cohort][kind] = number
     abouts = await Cohorts(redis, Listeners(redis)).about_each(list(by_cohort))
@@ -217,7 +234,8 @@ async def _cohorts(
         CohortResponse(
             cohort_id=cohort,
             label=about.get("label", ""),
-            play_rate=play_rate.get(cohort),
+            play_rate=response.play_rate.get(cohort),
+            predicted_ctr=response.predicted_ctr.get(cohort),
             sent=kinds.get("sent", 0),
             opened=kinds.get("opened", 0),
             clicked=kinds.get("clicked", 0),

@@ -20,7 +20,7 @@ AROUND = 14  # lines around the cohorts: the command, facts, the header
 STATES = {
     "new": "is being planned",
     "started": "is going out",
-    "paused": "is going out in waves",
+    "paused": "is going out",
     "planned": "is going out",
     "done": "is out",
 }
@@ -47,7 +47,9 @@ def about(report: ReleaseReport) -> dict[str, str]:
         "notified": _notified(report) if report.audience or report.sent else "",
         "clicked": _clicked(report) if report.sent else "",
         "played": _played(report) if report.audience else "",
+        "predicted": _predicted(report) if report.expected_ctr else "",
         "next wave": _next_wave(report) if report.next_wave_at else "",
+        "asleep": _held(report) if report.held_until else "",
         "telling brought": in_points(report.uplift) if report.uplift else "",
     }
 
@@ -127,12 +129,25 @@ def _audience(report: ReleaseReport) -> str:
     whole = f"{counted(report.audience, 'listener')} in {counted(report.pages, 'page')}"
     if report.state == "done" and (ended := ENDED.get(report.reason)):
         return f"{ended}: {whole}"
-    return f"{STATES.get(report.state, report.state)}: {whole}"
+    in_waves = " in waves" if report.state == "paused" and report.waves else ""
+    return f"{STATES.get(report.state, report.state)}{in_waves}: {whole}"
 
 
 def _next_wave(report: ReleaseReport) -> str:
     left = max((report.aimed or 0) - report.audience, 0)
     return f"{clock(report.next_wave_at or 0.0)}, where it is clicked: {left:,} are left of {report.aimed:,}"
+
+
+def _predicted(report: ReleaseReport) -> str:
+    said = f"CTR {percent(report.expected_ctr)}"
+    if report.random_ctr:
+        said += f"; {percent(report.random_ctr)} of as many listeners drawn at random"
+    return said
+
+
+def _held(report: ReleaseReport) -> str:
+    told = counted(report.held, "listener")
+    return f"{told} more, told when their quiet hours end, from {clock(report.held_until or 0.0)} on"
 
 
 def _notified(report: ReleaseReport) -> str:

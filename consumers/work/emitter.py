@@ -98,6 +98,9 @@ class _Answer:
             "left_out": json.dumps(self.left_out),
             "held": self.held,
         }
+        ctrs = [ctr for page in self.pages for ctr in page.ctrs or ()]
+        if ctrs:
+            known["expected_ctr"] = round(sum(ctrs) / len(ctrs), 6)
         if self.latency_ms is not None:
             known["latency_ms"] = round(self.latency_ms, 1)
         if summary.waves:
@@ -120,6 +123,8 @@ class _Part:
         What is to be known of the release from now on.
     audience
         Whom to tell now; None: all is out, but for the summary.
+    goes_on
+        Whether something of it went out before.
     held
         Who was to be told when their quiet hours end.
     due
@@ -132,6 +137,7 @@ class _Part:
     reason: str
     about: dict[str, str | float]
     audience: Audience | None = None
+    goes_on: bool = False
     held: Mapping[str, Held] = field(default_factory=dict)
     due: Set[str] = frozenset()
     next_wave_at: float = 0.0
@@ -309,7 +315,16 @@ class Emitter:
         if due and left.state == State.PAUSED:
             before = Before(pages, left.control, held, left.wave)
             audience = await self._planner.plan_held(release, lookup, self._live.model, now, before)
-            return _Part(answer, left.reason, about, audience, held, due, left.next_wave_at)
+            return _Part(
+                answer,
+                left.reason,
+                about,
+                audience,
+                goes_on=True,
+                held=held,
+                due=due,
+                next_wave_at=left.next_wave_at,
+            )
         for reason in answer.left_out.keys() - FOR_GOOD:
             del answer.left_out[reason]  # whoever was left out by their caps is asked after once more
         before, more = await self._before(pages, left, held)
@@ -318,7 +333,7 @@ class Emitter:
         if draft.wave and draft.factor_of:
             more["factors"] = json.dumps({**left.factors, str(draft.wave.number): draft.factor_of})
         reason = draft.reason if draft.reason == TOO_SELDOM else left.reason
-        return _Part(answer, reason, about | more, audience, held)
+        return _Part(answer, reason, about | more, audience, goes_on=bool(pages), held=held)
 
     async def _before(
         self, pages: Sequence[Page], left: OpenRelease, held: Mapping[str, Held]
@@ -359,6 +374,11 @@ class Emitter:
         if draft.wave and is_wave:
             about |= {"wave": draft.wave.number, "wave_until": draft.wave.until, "aimed": draft.wave.aimed}
         await self._emit(answer, audience, about)
+        if draft.play_rate and not part.due:
+            ctr = draft.cohort_ctrs(self._planner.random)
+            await self._releases.predict(answer.name, draft.play_rate, ctr)
+            if ctr and not part.goes_on:
+                about["random_ctr"] = draft.candidates.mean_of_all(ctr)
         held = {**{user: each for user, each in part.held.items() if user not in part.due}, **audience.held}
         next_wave_at = part.next_wave_at
         if answer.stopped:
@@ -405,8 +425,6 @@ class Emitter:
                 answer.first_page_out(time.time())
         await self._send(answer, waiting)
         answer.left_out = before + audience.left_out
-        if audience.draft.play_rate:
-            await self._releases.predict(answer.name, audience.draft.play_rate)
 
     async def _end(self, answer: _Answer, reason: str, about: Mapping[str, str | float]) -> None:
         """Emit the summary: nothing follows it."""

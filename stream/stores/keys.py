@@ -138,8 +138,13 @@ def release(release_id: str) -> str:
 
 
 def release_cohorts(release_id: str) -> str:
-    """Sorted set: cohort -> predicted play rate."""
+    """Sorted set: cohort -> predicted click-through rate; predicted play rate before that is learned."""
     return f"release:{{{release_id}}}:cohorts"
+
+
+def release_play_rates(release_id: str) -> str:
+    """Sorted set: cohort -> predicted play rate."""
+    return f"release:{{{release_id}}}:play-rates"
 
 
 def release_counts(release_id: str) -> str:

@@ -159,8 +159,8 @@ class Response:
     ----------
     counts
         ``COHORT:KIND`` -> feedback events.
-    play_rate
-        Cohort -> predicted play rate.
+    play_rate, predicted_ctr
+        Cohort -> predicted play rate, predicted CTR; no CTR before it is learned who clicks.
     control
         How many listeners are in its control group.
     by_wave
@@ -174,6 +174,7 @@ class Response:
     control: int
     by_wave: dict[str, int] = field(default_factory=dict)
     reports_sent: bool = True
+    predicted_ctr: dict[str, float] = field(default_factory=dict)
 
     def of_all(self, kind: str) -> int:
         """Return how many feedback events of a kind there are in all cohorts."""
@@ -318,14 +319,20 @@ class Releases:
             for group in groups
         ]
 
-    async def predict(self, release_id: str, play_rate: Mapping[str, float]) -> None:
-        """Write the play rate that is predicted for each cohort."""
-        key = keys.release_cohorts(release_id)
+    async def predict(
+        self, release_id: str, play_rate: Mapping[str, float], ctr: Mapping[str, float] | None = None
+    ) -> None:
+        """Write what is predicted for each cohort: play rate, and CTR once that is learned."""
+        predicted = {
+            keys.release_cohorts(release_id): ctr or play_rate,
+            keys.release_play_rates(release_id): play_rate,
+        }
         pipeline = self._redis.pipeline(transaction=False)
-        pipeline.delete(key)
-        rates = list(play_rate.items())
-        for at in range(0, len(rates), TOLD_IN_A_SCRIPT):
-            pipeline.zadd(key, dict(rates[at : at + TOLD_IN_A_SCRIPT]))
+        for key, of_cohorts in predicted.items():
+            pipeline.delete(key)
+            rates = list(of_cohorts.items())
+            for at in range(0, len(rates), TOLD_IN_A_SCRIPT):
+                pipeline.zadd(key, dict(rates[at : at + TOLD_IN_A_SCRIPT]))
         await pipeline.execute()
 
     async def end_plan(self, release_id: str, holder: str, about: Mapping[str, str | float]) -> bool:
@@ -422,16 +429,22 @@ class Releases:
     async def response(self, release_id: str) -> Response:
         """Return what came of it by cohort, and the size of its control group."""
         counts = await self._redis.hgetall(keys.release_counts(release_id))
-        rates = await self._redis.zrange(keys.release_cohorts(release_id), 0, -1, withscores=True)
         by_wave = await self._redis.hgetall(keys.release_waves(release_id))
-        sent, implied = await self._redis.hmget(keys.release(release_id), ["sent", "sent_implied"])
+        sent, implied, ctr = await self._redis.hmget(
+            keys.release(release_id), ["sent", "sent_implied", "expected_ctr"]
+        )
         return Response(
             {field.decode(): int(number) for field, number in counts.items()},
-            {cohort.decode(): rate for cohort, rate in rates},
+            await self._rates(keys.release_play_rates(release_id)),
             int(await self._redis.hlen(keys.release_control(release_id))),
             {field.decode(): int(number) for field, number in by_wave.items()},
             int(sent or 0) > int(implied or 0),
+            await self._rates(keys.release_cohorts(release_id)) if ctr else {},
         )
+
+    async def _rates(self, key: str) -> dict[str, float]:
+        found = await self._redis.zrange(key, 0, -1, withscores=True)
+        return {cohort.decode(): rate for cohort, rate in found}
 
     async def finish(self, release_id: str, latency_ms: float | None) -> None:
         """All pages are out: the release is done, and fades after its days."""
@@ -445,6 +458,7 @@ class Releases:
         for key in (
             keys.release(release_id),
             keys.release_cohorts(release_id),
+            keys.release_play_rates(release_id),
             keys.release_told(release_id),
             keys.release_told_later(release_id),
             keys.release_waves(release_id),

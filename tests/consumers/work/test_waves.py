@@ -195,6 +195,29 @@ def test_feedback_is_counted_by_wave_and_shown(patient: Desk, refrain: Refrain) 
         assert "1,200 are left of 2,000" in text
 
 
+def test_what_is_predicted_of_a_release_is_kept_by_cohort_and_beside_a_random_audience(
+    patient: Desk, refrain: Refrain
+) -> None:
+    with working(patient):
+        pages = first_wave(patient, "r1").pages
+        ctr, rate = (
+            dict(patient.db.zrange(f"release:{{r1}}:{name}", 0, -1, withscores=True))
+            for name in ("cohorts", "play-rates")
+        )
+        report(patient, "r1", pages[0]["user_ids"][:30], set())
+        found = json.loads(refrain.run("release", "show", "r1", "--json").stdout)
+        text = " ".join(refrain.run("release", "show", "r1").stdout.split())
+    assert set(ctr) == set(rate) == set(MEMBERS)
+    assert ctr != rate
+    ctrs = [ctr for page in pages for ctr in page["ctrs"]]
+    assert found["expected_ctr"] == pytest.approx(sum(ctrs) / len(ctrs), abs=1e-6)
+    mean = sum(ctr[cohort] * len(users) for cohort, users in MEMBERS.items()) / len(COHORTS)
+    assert found["random_ctr"] == pytest.approx(mean, abs=1e-6)
+    predicted = {each["cohort_id"]: each["predicted_ctr"] for each in found["cohorts"]}
+    assert predicted == {cohort: ctr[cohort] for cohort in predicted}
+    assert f"{100 * mean:.1f} % of as many listeners drawn at random" in text
+
+
 def test_a_release_may_be_stopped_between_two_waves(patient: Desk, refrain: Refrain) -> None:
     with working(patient):
         first_wave(patient, "r1")
