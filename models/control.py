@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import blake2b
 
-__all__ = ["Groups"]
+__all__ = ["USUAL", "Groups"]
+
+USUAL = "usual"
+"""In an A/B test, the policy by which listeners are told who are not in its other arm."""
 
 BITS = 64
 
@@ -42,6 +45,10 @@ class Groups:
         if self.control and _share(self.salt, release_id, user_id) < self.control:
             return "control"
         return ""
+
+    def is_in_other_arm(self, user_id: str, share: float) -> bool:
+        """Say whether a listener is in the other arm of an A/B test, which holds this share of all."""
+        return _share(self.salt, "A/B", "", user_id) < share
 
 
 def _share(*parts: str) -> float:

@@ -15,6 +15,7 @@
     │   └── UnknownSnapshot      there is none of this version, or none any more
     ├── NoModel                  nothing is learned yet
     ├── NoOverlap                a log tells too little about a policy
+    ├── NoAbTest                 no release was told by two policies
     ├── NotTakenOver             listeners are not taken over to a model
     ├── NotErased                a listener is erased in part only
     ├── NoAudience               no audience came in time
@@ -31,6 +32,7 @@ __all__ = [
     "BadFile",
     "CannotStart",
     "DecayChanged",
+    "NoAbTest",
     "NoAudience",
     "NoModel",
     "NoOverlap",
@@ -122,6 +124,10 @@ class NoModel(RefrainError):
 
 class NoOverlap(RefrainError):
     """The policy that a log was written by, and the one that it is to judge, choose too differently."""
+
+
+class NoAbTest(RefrainError):
+    """None of the latest releases was told by two policies."""
 
 
 class NotTakenOver(RefrainError):

@@ -199,7 +199,21 @@ class Settings(BaseSettings):
     holdout: float = Field(
         0.0, ge=0, lt=1, description="share of all listeners who are told of no release, always the same ones"
     )
-    salt: str = Field("refrain", description="another salt draws other listeners for `control` and `holdout`")
+    ab_policy: str = Field(
+        "",
+        pattern=r"^(taste|ctr:[1-9]\d*)?$",
+        description="an A/B test: part of the listeners are told by another policy than the usual one, by "
+        "`taste` (what they play, alone) or `ctr:7` (version 7 of who clicks); empty: nobody is",
+    )
+    ab_share: float = Field(
+        0.5,
+        gt=0,
+        lt=1,
+        description="share of all listeners who are told by `ab_policy`, always the same ones",
+    )
+    salt: str = Field(
+        "refrain", description="another salt draws other listeners for `control`, `holdout` and `ab_policy`"
+    )
     members_mb: float = Field(
         1000.0,
         gt=0,

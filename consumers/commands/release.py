@@ -249,6 +249,27 @@ def _add_reports(releases: typer.Typer) -> None:
         else:
             show_release_report(report)
 
+    @command(releases, panel=PANEL, example="refrain release ab\nrefrain release ab --policy taste --top 50")
+    def ab(
+        policy: Annotated[
+            str | None,
+            typer.Option(
+                "--policy",
+                metavar="POLICY",
+                help="The other policy; if not said, that of the latest release.",
+            ),
+        ] = None,
+        top: Annotated[int, typer.Option("--top", min=1, help="Of the latest N releases.")] = 100,
+        as_json: Json = False,
+    ) -> None:
+        """Compare the two policies of an A/B test (REFRAIN_AB_POLICY) over the latest releases."""
+        from consumers.commands.session import ask
+        from consumers.queries.ab_test import read_ab_report
+        from consumers.terminal.release_report import show_ab_report
+
+        report = ask(lambda redis, settings: read_ab_report(redis, settings, policy, top))
+        print_json(report) if as_json else show_ab_report(report)
+
     @command(releases, panel=PANEL, example="refrain release stop r1")
     def stop(
         release_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the release.")],

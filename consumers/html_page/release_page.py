@@ -6,11 +6,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from consumers.html_page.page import write_html
 from consumers.html_page.plots import Spec
 from consumers.html_page.release_plots import Share, bars, intervals
-from consumers.queries.release_report import CohortResponse, ReleaseReport, WaveReport
+from consumers.queries.release_report import CohortResponse, PolicyReport, ReleaseReport, WaveReport
 from consumers.terminal.format import clock, counted, percent
 from consumers.terminal.release_report import about, between, no_ctr, no_uplift
 from models.click_rate import MIN_SENT
@@ -22,6 +23,8 @@ TEMPLATE = Path(__file__).with_name("release_page.html")
 SHOWN = 30  # cohorts in the plot
 UNKNOWN = "?"
 RATES = ("CTR", "95 %")
+
+Part: TypeAlias = CohortResponse | WaveReport | PolicyReport
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ def write_release_page(report: ReleaseReport, path: Path) -> None:
     sections = [
         _by_cohort(report),
         *([_by_wave(report, facts["next wave"])] if report.waves else []),
+        *([_by_policy(report, facts["A/B"])] if report.policies else []),
         _plays(report, facts),
         _left_out(report),
     ]
@@ -125,26 +129,35 @@ def _by_cohort(report: ReleaseReport) -> Section:
 
 
 def _by_wave(report: ReleaseReport, next_wave: str) -> Section:
-    measured = [(f"wave {wave.wave}", wave) for wave in report.waves if wave.ctr is not None]
-    says = _about_rates(report, report.waves, "wave")
-    if next_wave:
-        says += f" Next wave: {next_wave}."
+    parts = [(str(wave.wave), wave) for wave in report.waves]
+    return _by_part("wave", report, parts, f" Next wave: {next_wave}." if next_wave else "")
+
+
+def _by_policy(report: ReleaseReport, difference: str) -> Section:
+    parts = [(policy.policy, policy) for policy in report.policies]
+    return _by_part("policy", report, parts, f" A/B test: {difference}." if difference else "")
+
+
+def _by_part(
+    what: str, report: ReleaseReport, parts: Sequence[tuple[str, WaveReport | PolicyReport]], more: str
+) -> Section:
+    measured = [(f"{what} {name}", part) for name, part in parts if part.ctr is not None]
     return Section(
-        "by_wave",
-        "CTR by wave",
-        says,
-        ("wave", "told", "sent", "clicked", "opted out", *RATES),
+        f"by_{what}",
+        f"CTR by {what}",
+        _about_rates(report, [part for _, part in parts], what) + more,
+        (what, "told", "sent", "clicked", "opted out", *RATES),
         [
             (
-                f"{wave.wave}",
-                f"{wave.told:,}",
-                f"{wave.sent:,}",
-                f"{wave.clicked:,}",
-                f"{wave.opted_out:,}",
-                percent(wave.ctr),
-                between(wave.ctr_low, wave.ctr_high),
+                name,
+                f"{part.told:,}",
+                f"{part.sent:,}",
+                f"{part.clicked:,}",
+                f"{part.opted_out:,}",
+                percent(part.ctr),
+                between(part.ctr_low, part.ctr_high),
             )
-            for wave in report.waves
+            for name, part in parts
         ],
         _rates(measured, report.ctr),
     )
@@ -201,7 +214,7 @@ def _nobody_left_out(report: ReleaseReport) -> str:
     return "nobody who would have been told" if report.planned_at else "not known before it is planned"
 
 
-def _about_rates(report: ReleaseReport, parts: Sequence[CohortResponse | WaveReport], what: str) -> str:
+def _about_rates(report: ReleaseReport, parts: Sequence[Part], what: str) -> str:
     few = sum(part.ctr is None for part in parts)
     if few == len(parts):
         return _sentence(no_ctr(report) or f"no {what} has {MIN_SENT} sent: too few for a CTR")
@@ -209,7 +222,7 @@ def _about_rates(report: ReleaseReport, parts: Sequence[CohortResponse | WaveRep
     return f"{says} {counted(few, what)} with fewer than {MIN_SENT} sent: no CTR." if few else says
 
 
-def _rates(measured: Sequence[tuple[str, CohortResponse | WaveReport]], whole: float | None) -> Spec | None:
+def _rates(measured: Sequence[tuple[str, Part]], whole: float | None) -> Spec | None:
     shares = [
         Share(name, each.ctr, each.ctr_low, each.ctr_high)
         for name, each in measured

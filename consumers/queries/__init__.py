@@ -15,6 +15,7 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
     release.py           what is known of a release that was published
     releases.py          the releases that somebody was told of
       release_report.py    what came of it
+      ab_test.py           what came of an A/B test over many
       unknown_release.py   what to say where there is none
       release_request.py   a release as a person asks for it, made an event
       artists.py           artists as people type them, found by id or name

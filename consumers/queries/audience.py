@@ -14,6 +14,7 @@ from consumers.queries.audience_why import WhyAudience, why_audience
 from consumers.queries.known_listener import read_known_listener
 from consumers.queries.no_model import no_model
 from consumers.runtime.wiring import Stores, worth_of
+from consumers.work.ab_test import ab_test_of
 from consumers.work.click_habits import ClickHabits
 from consumers.work.gate import gate_of
 from consumers.work.member_cache import MemberCache
@@ -199,6 +200,7 @@ def _planner(redis: AnyRedis, settings: Settings) -> Planner:
         gate_of(stores.told, settings),
         ClickHabits(stores.cohorts, stores.ctr_models),
         worth_of(settings),
+        ab_test=ab_test_of(settings),
     )
 
 

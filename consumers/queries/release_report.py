@@ -6,9 +6,11 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from consumers.queries.ctr_fields import ctr_fields
 from consumers.queries.unknown_release import unknown_release
+from models.control import USUAL
 from models.quality.anytime import Uplift, uplift
 from stream.connect import AnyRedis
 from stream.settings import Settings
@@ -16,7 +18,17 @@ from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 from stream.stores.releases import Releases, Response, State
 
-__all__ = ["CohortResponse", "ReleaseReport", "WaveReport", "read_release_report"]
+__all__ = [
+    "CohortResponse",
+    "PolicyReport",
+    "ReleaseReport",
+    "WaveReport",
+    "compared",
+    "policy_reports",
+    "read_release_report",
+]
+
+KINDS = ("sent", "clicked", "opted_out")
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,35 @@ class WaveReport:
 
 
 @dataclass(frozen=True)
+class PolicyReport:
+    """What came of a release for those who were told by one policy of an A/B test.
+
+    Attributes
+    ----------
+    policy
+        "usual", or the setting `ab_policy`.
+    told
+        How many listeners are on pages by it.
+    ctr, ctr_low, ctr_high
+        `consumers.queries.ctr_fields`.
+    """
+
+    policy: str
+    told: int
+    sent: int
+    clicked: int
+    opted_out: int
+    ctr: float | None
+    ctr_low: float | None
+    ctr_high: float | None
+
+    @classmethod
+    def of(cls, policy: str, told: int, sent: int, clicked: int, opted_out: int) -> Self:
+        """Return it with the CTR."""
+        return cls(policy, told, sent, clicked, opted_out, **ctr_fields(clicked, sent))
+
+
+@dataclass(frozen=True)
 class ReleaseReport:
     """What came of a release so far.
 
@@ -112,6 +153,11 @@ class ReleaseReport:
         How many listeners it was planned for at first, where it goes out in waves.
     waves
         Those that are out; none where all are told at once.
+    policies
+        Of an A/B test, the usual policy first; else none.
+    difference
+        By how much more often those told by the other policy click, in shares, with an interval that holds
+        however often one looks (`told` are they, `control` the others); None: no A/B test, or nothing sent.
     cohorts
         The highest CTR first, then those with too few sent to have one.
     """
@@ -147,6 +193,8 @@ class ReleaseReport:
     next_wave_at: float | None
     aimed: int | None
     waves: tuple[WaveReport, ...]
+    policies: tuple[PolicyReport, ...]
+    difference: Uplift | None
     cohorts: tuple[CohortResponse, ...]
 
 
@@ -167,6 +215,7 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
     def count(field: str) -> int:
         return int(about.get(field, 0))
 
+    policies = policy_reports(about, response.by_part)
     paused = about.get("state") == State.PAUSED
     plays = uplift(count("played"), count("audience"), count("control_played"), response.control)
     return ReleaseReport(
@@ -198,14 +247,37 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
         uplift=plays if about.get("song_id") and response.control and count("audience") else None,
         next_wave_at=(_number(about.get("next_wave_at")) or None) if paused else None,
         aimed=int(about["aimed"]) if "aimed" in about else None,
-        waves=_waves(json.loads(about.get("told_by_wave", "[]")), response.by_wave),
+        waves=_waves(json.loads(about.get("told_by_wave", "[]")), response.by_part),
+        policies=policies,
+        difference=compared(policies),
         cohorts=await _cohorts(redis, response),
     )
 
 
-def _waves(told: Sequence[int], by_wave: Mapping[str, int]) -> tuple[WaveReport, ...]:
+def policy_reports(about: Mapping[str, str], by_part: Mapping[str, int]) -> tuple[PolicyReport, ...]:
+    """Return what came of a release by policy, of its hash and counts; nothing where there is no A/B test."""
+    if "ab_policy" not in about:
+        return ()
+    told = json.loads(about.get("told_by_policy", "{}"))
+
+    def report(policy: str) -> PolicyReport:
+        sent, clicked, opted_out = (by_part.get(f"{policy}:{kind}", 0) for kind in KINDS)
+        return PolicyReport.of(policy, told.get(policy, 0), sent, clicked, opted_out)
+
+    return report(USUAL), report(about["ab_policy"])
+
+
+def compared(policies: Sequence[PolicyReport]) -> Uplift | None:
+    """Return by how much more often the second of two policies is clicked than the first."""
+    if not policies or not all(each.sent for each in policies):
+        return None
+    usual, other = policies
+    return uplift(other.clicked, other.sent, usual.clicked, usual.sent)
+
+
+def _waves(told: Sequence[int], by_part: Mapping[str, int]) -> tuple[WaveReport, ...]:
     def count(wave: int, kind: str) -> int:
-        return by_wave.get(f"{wave}:{kind}", 0)
+        return by_part.get(f"{wave}:{kind}", 0)
 
     return tuple(
         WaveReport(

@@ -7,14 +7,24 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from consumers.queries.release_report import ReleaseReport
+from consumers.queries.ab_test import AbReport
+from consumers.queries.release_report import PolicyReport, ReleaseReport, WaveReport
 from consumers.queries.releases import ReleaseSummary
 from consumers.terminal.format import clock, counted, moment, percent
 from consumers.terminal.tables import Column, facts, listing, rows_that_fit
 from models.click_rate import MIN_SENT
 from models.quality.anytime import Uplift
 
-__all__ = ["about", "between", "no_ctr", "no_uplift", "show_release_report", "show_releases"]
+__all__ = [
+    "about",
+    "between",
+    "in_points_of_ctr",
+    "no_ctr",
+    "no_uplift",
+    "show_ab_report",
+    "show_release_report",
+    "show_releases",
+]
 
 AROUND = 14  # lines around the cohorts: the command, facts, the header
 STATES = {
@@ -33,7 +43,8 @@ def show_release_report(report: ReleaseReport) -> None:
     console = Console(highlight=False)
     console.print(Text(f"{report.release_id}  {report.title}".rstrip(), "bold"))
     console.print(facts(about(report)))
-    _show_waves(console, report)
+    _show_parts(console, "wave", [(str(each.wave), each) for each in report.waves])
+    _show_parts(console, "policy", [(each.policy, each) for each in report.policies])
     _show_cohorts(console, report)
 
 
@@ -49,6 +60,7 @@ def about(report: ReleaseReport) -> dict[str, str]:
         "played": _played(report) if report.audience else "",
         "predicted": _predicted(report) if report.expected_ctr else "",
         "next wave": _next_wave(report) if report.next_wave_at else "",
+        "A/B": in_points_of_ctr(report.policies[1].policy, report.difference) if report.difference else "",
         "asleep": _held(report) if report.held_until else "",
         "telling brought": in_points(report.uplift) if report.uplift else "",
     }
@@ -90,6 +102,18 @@ def show_releases(found: Sequence[ReleaseSummary]) -> None:
     console.print(table)
 
 
+def show_ab_report(report: AbReport) -> None:
+    """Print what came of an A/B test."""
+    console = Console(highlight=False)
+    of = f"{counted(report.releases, 'release')} told by two policies"
+    console.print(Text(of, "bold"))
+    if report.difference:
+        console.print(in_points_of_ctr(report.policies[1].policy, report.difference))
+    else:
+        console.print("nothing to compare yet: the notifier reports what it sends to the topic feedback")
+    _show_parts(console, "policy", [(each.policy, each) for each in report.policies])
+
+
 def between(low: float | None, high: float | None) -> str:
     """Return an interval of shares in per cent; nothing where there is none.
 
@@ -112,6 +136,21 @@ def in_points(uplift: Uplift) -> str:
     low, high = 100 * uplift.uplift_low, 100 * uplift.uplift_high
     brought = 100 * (uplift.uplift or 0.0)
     return f"{brought:+.1f} points of plays (95 %: {low:+.1f} to {high:+.1f}, however often you look)"
+
+
+def in_points_of_ctr(policy: str, difference: Uplift) -> str:
+    """Say by how many percentage points more often another policy is clicked than the usual one.
+
+    Examples
+    --------
+    >>> in_points_of_ctr("taste", Uplift(0.04, 0.09, -0.05, -0.087, 0.003))
+    'taste is clicked 5.0 points less often than usual (95 %: -8.7 to +0.3, however often you look)'
+    """
+    low, high = 100 * difference.uplift_low, 100 * difference.uplift_high
+    points = 100 * (difference.uplift or 0.0)
+    how = "less" if points < 0 else "more"
+    interval = f"(95 %: {low:+.1f} to {high:+.1f}, however often you look)"
+    return f"{policy} is clicked {abs(points):.1f} points {how} often than usual {interval}"
 
 
 def _nobody(report: ReleaseReport) -> str:
@@ -182,19 +221,19 @@ def _played(report: ReleaseReport) -> str:
     return f"{said} ({percent(report.uplift.control)})" if report.uplift else said
 
 
-def _show_waves(console: Console, report: ReleaseReport) -> None:
-    if not report.waves:
+def _show_parts(console: Console, what: str, parts: Sequence[tuple[str, WaveReport | PolicyReport]]) -> None:
+    if not parts:
         return
-    names = ("wave", "told", "sent", "clicked", "CTR", "95 %")
+    names = (what, "told", "sent", "clicked", "CTR", "95 %")
     table = listing(*(Column(name, right=True) for name in names))
-    for wave in report.waves:
+    for name, part in parts:
         table.add_row(
-            str(wave.wave),
-            f"{wave.told:,}",
-            f"{wave.sent:,}",
-            f"{wave.clicked:,}",
-            percent(wave.ctr),
-            between(wave.ctr_low, wave.ctr_high),
+            name,
+            f"{part.told:,}",
+            f"{part.sent:,}",
+            f"{part.clicked:,}",
+            percent(part.ctr),
+            between(part.ctr_low, part.ctr_high),
         )
     console.print()
     console.print(table)
@@ -205,7 +244,8 @@ def _show_cohorts(console: Console, report: ReleaseReport) -> None:
         return
     numbers = (Column(name, right=True) for name in ("play rate", "sent", "clicked", "CTR", "95 %"))
     table = listing(Column("cohort"), Column("what sets it apart", wide=True), *numbers)
-    fit = rows_that_fit(AROUND + (len(report.waves) + 3 if report.waves else 0))
+    parts = len(report.waves) or len(report.policies)
+    fit = rows_that_fit(AROUND + (parts + 3 if parts else 0))
     for cohort in report.cohorts[:fit]:
         table.add_row(
             cohort.cohort_id,

@@ -59,6 +59,8 @@ class ClickHabits:
         self.opt_out_rate = OPT_OUT_RATE
         self._by_cohort: Mapping[str, float] = {}
         self._unusable = 0
+        self._other = CtrModel()
+        self._missing = 0
 
     async def refresh(self, cohort_ids: Sequence[str]) -> None:
         """Read the model again where another serves, and the click-through rates of cohorts."""
@@ -80,6 +82,16 @@ class ClickHabits:
         out, told = np.array(counts).reshape(-1, 2).sum(axis=0)
         self.opt_out_rate = float(shrunk_rate(out, told, OPT_OUT_RATE, OPT_OUT_PRIOR))
         self._by_cohort = dict(zip(cohort_ids, rates.tolist(), strict=True))
+
+    async def of_version(self, version: int) -> CtrModel:
+        """Return an earlier CTR model; the one that serves, where that version is not kept any more."""
+        if version not in (self._other.version, self._missing):
+            try:
+                self._other = await self._ctr_models.load(version)
+            except SnapshotUnusable as error:
+                self._missing = version
+                logger.error("the A/B test has nothing to compare with: %s. %s", error, error.hint)
+        return self.model if version == self._missing else self._other
 
     def known(
         self,

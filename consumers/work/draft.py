@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
+from consumers.work.ab_test import AbTest
 from consumers.work.member_cache import Members
 from models.audience import Target, best_rows, score
 from models.ctr import CtrModel
@@ -50,6 +51,8 @@ class Candidates:
         Shape (n,), cosines of taste and release.
     ranks
         Shape (n,): who comes first has the highest.
+    log_odds
+        Shape (n,), of a click; -inf for those whom `first` did not put before the others. None: not learned.
     """
 
     cohorts: tuple[str, ...]
@@ -58,6 +61,7 @@ class Candidates:
     scores: Singles
     closeness: Singles
     ranks: npt.NDArray[np.floating[Any]]
+    log_odds: Floats | None = None
 
     @classmethod
     def of(
@@ -77,15 +81,22 @@ class Candidates:
         scores = score(model, closeness, strengths, added)
         return cls(tuple(members), np.cumsum(sizes), held, scores, closeness, scores)
 
-    def first(self, rows: Ints, log_odds: Floats) -> Candidates:
-        """Put some rows before all others, the most likely to click first."""
-        ranks = self.scores.astype(np.float64)
-        ranks[rows] = ABOVE_SCORES + log_odds
-        return replace(self, ranks=ranks)
+    def first(self, rows: Ints, log_odds: Floats, order: Floats | None = None) -> Candidates:
+        """Put some rows before all others, the most likely to click first.
+
+        Parameters
+        ----------
+        order
+            Shape (n,), another order: who comes first has the highest, below `ABOVE_SCORES`.
+        """
+        ranks, known = self.scores.astype(np.float64), np.full(len(self.scores), -np.inf)
+        ranks[rows], known[rows] = ABOVE_SCORES + (log_odds if order is None else order), log_odds
+        return replace(self, ranks=ranks, log_odds=known)
 
     def ctrs(self, rows: Ints) -> Floats:
         """Return how likely those are to click whom `first` put before all others, shape (n,)."""
-        ctrs: Floats = expit(self.ranks[rows] - ABOVE_SCORES)
+        assert self.log_odds is not None  # noqa: S101 - nobody asks before it is learned
+        ctrs: Floats = expit(self.log_odds[rows])
         return ctrs
 
     def best(self, number: int, but: Ints) -> Ints:
@@ -229,6 +240,8 @@ class Draft:
     factors
         How many times as often as by that each cohort of the candidates clicks, as the waves before show;
         None: there were none.
+    ab_test
+        By which policy each is told; None: all by the usual one.
     propensities
         Row of `candidates` -> how likely it was to be among `told`, in a wave that explores; 1 for others.
     wave
@@ -250,6 +263,7 @@ class Draft:
     likely: Callable[[Ints], Floats] | None = None
     ctr: CtrModel = field(default_factory=CtrModel)
     factors: Floats | None = None
+    ab_test: AbTest | None = None
     propensities: Mapping[int, float] = field(default_factory=dict)
     wave: Wave | None = None
     ends: bool = True
@@ -320,8 +334,8 @@ class Ranking:
             rows = rows[[user not in newly_out for user in users]]
         if self.least is not None:
             rows = self.candidates.at_least(self.least, rows)
-        if self.least_log_odds is not None:
-            rows = rows[self.candidates.ranks[rows] >= ABOVE_SCORES + self.least_log_odds]
+        if self.least_log_odds is not None and self.candidates.log_odds is not None:
+            rows = rows[self.candidates.log_odds[rows] >= self.least_log_odds]
         return rows[:number]
 
     def opted_out_before(self, row: int) -> int:

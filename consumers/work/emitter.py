@@ -106,6 +106,9 @@ class _Answer:
         if summary.waves:
             told = Counter(page.wave for page in self.pages for _ in page.user_ids)
             known["told_by_wave"] = json.dumps([told[wave] for wave in range(1, summary.waves + 1)])
+        policies = Counter(policy for page in self.pages for policy in page.policies or ())
+        if policies:
+            known["told_by_policy"] = json.dumps(policies)
         return known
 
 
@@ -291,6 +294,8 @@ class Emitter:
         }
         if release.song_id:
             about["song_id"] = release.song_id
+        if draft.ab_test:
+            about["ab_policy"] = draft.ab_test.policy
         return _Part(answer, draft.reason, about, audience)
 
     async def _go_on(self, left: OpenRelease) -> _Part:

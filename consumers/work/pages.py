@@ -167,15 +167,17 @@ def _page(
     candidates = draft.candidates
     learned = features is not None and draft.ctr.version > 0
     # Ids were checked when they came: to check ten thousand once more takes longer than to rank them.
+    users = candidates.users_at(rows)
     return Page.model_construct(
         release_id=release.release_id,
         page=number,
-        user_ids=candidates.users_at(rows),
+        user_ids=users,
         cohort_ids=candidates.cohorts_at(rows),
         scores=candidates.scores[rows].astype(np.float64).round(6).tolist(),
         ctrs=draft.ctrs(rows, features).round(6).tolist() if learned else None,  # type: ignore[arg-type]
         propensities=[round(draft.propensities.get(row, 1.0), 6) for row in rows.tolist()],
         wave=draft.wave.number if draft.wave else None,
+        policies=draft.ab_test.policies(users) if draft.ab_test else None,
         model_version=draft.model_version,
         emitted_at=now,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit
 
+from consumers.work.ab_test import AbTest
 from consumers.work.click_habits import ClickHabits
 from consumers.work.draft import Candidates, Draft, Ranking
 from consumers.work.gate import Gate
@@ -39,11 +40,13 @@ from stream.wire.events import Page, Release
 __all__ = ["GONE", "Audience", "Before", "Lookup", "Planner", "target_of"]
 
 Ints = npt.NDArray[np.int64]
+Singles = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 
 # How many of those whom a release suits best are ranked by how likely they are to click.
 LIKELY_PER_PLACE, LIKELY = 3, 20_000
 CERTAIN = 1.0 - 1e-9
+ANY = -1e9  # log-odds of those who are not likely to click, but may be told
 PUT_OFF = 60.0  # seconds
 GONE = "gone when their quiet hours ended"
 
@@ -144,6 +147,8 @@ class Planner:
         many goes to whom it is expected to gain.
     first_wave
         Share of an audience that is told first, once it is learned who clicks; 1: all are told at once.
+    ab_test
+        Where part of the listeners are told by another policy: then all are told at once.
     random
         Draws who is in a wave that explores.
     """
@@ -156,6 +161,7 @@ class Planner:
     habits: ClickHabits
     worth: Worth
     first_wave: float = FIRST_SHARE
+    ab_test: AbTest | None = None
     random: np.random.Generator = field(default_factory=np.random.default_rng)
 
     async def look_up(self, release: Release) -> Lookup:
@@ -270,8 +276,13 @@ class Planner:
                 ctr, cohort = expit(log_odds), candidates.cohort_rows(some)
                 factors = response.factors(candidates.cohorts, ctr, cohort, places)
                 log_odds = logit(np.minimum(ctr * factors[cohort], CERTAIN))
-            candidates = candidates.first(some, log_odds)
             least_odds = self._least_log_odds(release)
+            if self.ab_test:
+                rows, order = await self._by_two_policies(candidates, some, log_odds, least_odds, describe)
+                candidates = candidates.first(some[rows], log_odds[rows], order)
+                least_odds = ANY
+            else:
+                candidates = candidates.first(some, log_odds)
         elif release.max_audience is None:
             least = mean_score(model, target)
         unknown = abs(lookup.opted_out - len(self.opted_out.hashes))
@@ -301,7 +312,33 @@ class Planner:
             likely=candidates.ctrs if learned else partial(_play_rates, model, target, candidates),
             ctr=self.habits.model,
             factors=factors,
+            ab_test=self.ab_test if learned else None,
         )
+
+    async def _by_two_policies(
+        self,
+        candidates: Candidates,
+        some: Ints,
+        log_odds: Floats,
+        least: float,
+        describe: Callable[[Ints], Singles],
+    ) -> tuple[Ints, Floats]:
+        """Return who of some candidates may be told in an A/B test, and in which order.
+
+        Returns
+        -------
+        Places in `some`, shape (n,), and a number that falls from the first to the last.
+        """
+        test = self.ab_test
+        assert test is not None  # noqa: S101
+        by_other = candidates.scores[some].astype(np.float64)
+        if test.ctr_version is not None:
+            other = await self.habits.of_version(test.ctr_version)
+            by_other = other.log_odds(describe(some))
+        drawn = test.drawn(candidates.users_at(some))
+        places = test.ranked(np.arange(len(some)), drawn, log_odds, by_other, least)
+        order: Floats = 1.0 / (1.0 + np.arange(len(places), dtype=np.float64))
+        return places, order
 
     def _least_log_odds(self, release: Release) -> float:
         """Return how likely to click, as log-odds, those are at least who are told."""

@@ -24,7 +24,9 @@ def first_wave(draft: Draft, share: float) -> Wave | None:
         Of the audience, for the first wave.
     """
     wave = Wave.first(len(draft.told), share)
-    explores = draft.ctr.version > 0 and wave.until >= SMALLEST_WAVE and not wave.is_last
+    explores = (
+        draft.ctr.version > 0 and draft.ab_test is None and wave.until >= SMALLEST_WAVE and not wave.is_last
+    )
     return wave if explores else None
 
 

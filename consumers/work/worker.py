@@ -14,6 +14,7 @@ from consumers.runtime.live_model import LiveModel
 from consumers.runtime.process import together
 from consumers.runtime.startup import begin, begin_producer, epoch_of
 from consumers.runtime.wiring import Stores, worth_of
+from consumers.work.ab_test import ab_test_of
 from consumers.work.agents import Agents
 from consumers.work.click_habits import ClickHabits
 from consumers.work.emitter import Emitter
@@ -146,6 +147,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             habits,
             worth,
             settings.first_wave,
+            ab_test_of(settings),
         )
         # Of one host's network, in containers, two processes have the same name.
         name = f"{heartbeat.name}-{uuid4().hex}"

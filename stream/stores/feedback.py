@@ -101,7 +101,7 @@ class FeedbackCounts:
         written = [
             keys.release(release_id), keys.release_told(release_id), keys.release_seen(release_id),
             keys.release_counts(release_id), keys.release_control(release_id),
-            keys.release_told_later(release_id), keys.release_waves(release_id),
+            keys.release_parts(release_id), keys.release_part_counts(release_id),
         ]  # fmt: skip
         told = await self._told_before(entries)
         events = [

@@ -162,9 +162,10 @@ def release_told(release_id: str) -> str:
     return f"release:{{{release_id}}}:told"
 
 
-def release_told_later(release_id: str) -> str:
-    """Hash: listener told of the release in a later wave than the first -> wave."""
-    return f"release:{{{release_id}}}:told-later"
+def release_parts(release_id: str) -> str:
+    """Hash: listener told in a later wave than the first, or by the other policy of an A/B test -> wave, or
+    policy."""
+    return f"release:{{{release_id}}}:parts"
 
 
 def release_held(release_id: str) -> str:
@@ -173,9 +174,10 @@ def release_held(release_id: str) -> str:
     return f"release:{{{release_id}}}:held"
 
 
-def release_waves(release_id: str) -> str:
-    """Hash: ``WAVE:KIND`` -> feedback events, of a release that goes out in waves."""
-    return f"release:{{{release_id}}}:waves"
+def release_part_counts(release_id: str) -> str:
+    """Hash: ``PART:KIND`` -> feedback events, of a release in waves or of an A/B test: `release_parts`, "1"
+    the first wave, "usual" the usual policy."""
+    return f"release:{{{release_id}}}:part-counts"
 
 
 def release_seen(release_id: str) -> str:

@@ -29,7 +29,7 @@ next, ends its plan.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -39,6 +39,7 @@ import msgpack
 import numpy as np
 import numpy.typing as npt
 
+from models.control import USUAL
 from models.waves import Wave
 from stream.connect import AnyRedis
 from stream.stores import keys
@@ -54,6 +55,7 @@ Singles = npt.NDArray[np.float32]
 NOBODY: Mapping[str, str] = MappingProxyType({})
 
 WAVE = (b"wave", b"wave_until", b"aimed")  # the fields of `models.waves.Wave`
+FIRST_PARTS = ("1", USUAL)  # a first wave, the usual policy
 STOPPED = 2  # fix_page's word for it
 
 TOLD_IN_A_SCRIPT = 250  # listeners: Redis is held up for a tenth of a millisecond
@@ -163,8 +165,8 @@ class Response:
         Cohort -> predicted play rate, predicted CTR; no CTR before it is learned who clicks.
     control
         How many listeners are in its control group.
-    by_wave
-        ``WAVE:KIND`` -> feedback events, where it goes out in waves.
+    by_part
+        ``PART:KIND`` -> feedback events, of each wave or of each policy of an A/B test.
     reports_sent
         Whether any of what was sent is reported; else it is known only of those who did something.
     """
@@ -172,7 +174,7 @@ class Response:
     counts: dict[str, int]
     play_rate: dict[str, float]
     control: int
-    by_wave: dict[str, int] = field(default_factory=dict)
+    by_part: dict[str, int] = field(default_factory=dict)
     reports_sent: bool = True
     predicted_ctr: dict[str, float] = field(default_factory=dict)
 
@@ -311,13 +313,11 @@ class Releases:
 
     def _told(self, page: Page, holder: str) -> list[Call]:
         name = page.release_id
-        written = [keys.release(name), keys.release_told(name), keys.release_told_later(name)]
-        told = [name for pair in zip(page.user_ids, page.cohort_ids, strict=True) for name in pair]
-        groups = [told[at : at + 2 * TOLD_IN_A_SCRIPT] for at in range(0, len(told), 2 * TOLD_IN_A_SCRIPT)]
-        return [
-            Call(self._add_told, written, [holder, msgpack.packb(group, use_bin_type=False), page.wave or 1])
-            for group in groups
-        ]
+        written = [keys.release(name), keys.release_told(name), keys.release_parts(name)]
+        parts = page.policies or [str(page.wave or 1)] * len(page.user_ids)
+        told = list(zip(page.user_ids, page.cohort_ids, parts, strict=True))
+        groups = [told[at : at + TOLD_IN_A_SCRIPT] for at in range(0, len(told), TOLD_IN_A_SCRIPT)]
+        return [Call(self._add_told, written, [holder, *_told_and_parts(group)]) for group in groups]
 
     async def predict(
         self, release_id: str, play_rate: Mapping[str, float], ctr: Mapping[str, float] | None = None
@@ -429,7 +429,7 @@ class Releases:
     async def response(self, release_id: str) -> Response:
         """Return what came of it by cohort, and the size of its control group."""
         counts = await self._redis.hgetall(keys.release_counts(release_id))
-        by_wave = await self._redis.hgetall(keys.release_waves(release_id))
+        by_part = await self._redis.hgetall(keys.release_part_counts(release_id))
         sent, implied, ctr = await self._redis.hmget(
             keys.release(release_id), ["sent", "sent_implied", "expected_ctr"]
         )
@@ -437,7 +437,7 @@ class Releases:
             {field.decode(): int(number) for field, number in counts.items()},
             await self._rates(keys.release_play_rates(release_id)),
             int(await self._redis.hlen(keys.release_control(release_id))),
-            {field.decode(): int(number) for field, number in by_wave.items()},
+            {field.decode(): int(number) for field, number in by_part.items()},
             int(sent or 0) > int(implied or 0),
             await self._rates(keys.release_cohorts(release_id)) if ctr else {},
         )
@@ -460,8 +460,8 @@ class Releases:
             keys.release_cohorts(release_id),
             keys.release_play_rates(release_id),
             keys.release_told(release_id),
-            keys.release_told_later(release_id),
-            keys.release_waves(release_id),
+            keys.release_parts(release_id),
+            keys.release_part_counts(release_id),
             keys.release_control(release_id),
             keys.release_decisions(release_id),
         ):
@@ -496,7 +496,7 @@ class Releases:
         told = 0
         async for key in self._redis.scan_iter(match=keys.release_told("*"), count=1000):
             told += await self._redis.hdel(key, user_id)
-        for of_release in (keys.release_told_later, keys.release_control, keys.release_held):
+        for of_release in (keys.release_parts, keys.release_control, keys.release_held):
             async for key in self._redis.scan_iter(match=of_release("*"), count=1000):
                 await self._redis.hdel(key, user_id)
         seen = [f"{user_id}}}{kind}" for kind in get_args(Feedback.model_fields["kind"].annotation)]
@@ -512,3 +512,10 @@ def _asked(found: Mapping[bytes, bytes]) -> Asked:
         int(found.get(b"offset", 0)),
         float(found[b"published_at"]) if found.get(b"published_at") else None,
     )
+
+
+def _told_and_parts(told: Sequence[tuple[str, str, str]]) -> list[bytes]:
+    cohorts = [name for user, cohort, _ in told for name in (user, cohort)]
+    parts = [name for user, _, part in told if part not in FIRST_PARTS for name in (user, part)]
+    packed: list[bytes] = [msgpack.packb(pairs, use_bin_type=False) for pairs in (cohorts, parts)]
+    return packed

@@ -207,7 +207,7 @@ class Page(_Event):
 
     `ctrs`: how likely each is to click, once that is learned. `propensities`: how likely each was to be told
     by this wave, as the listeners stood then, 1 for those it was certain of. `wave`: from 1, of a release
-    that goes out in waves.
+    that goes out in waves. `policies`: in an A/B test, by which policy each is told.
     """
 
     release_id: Id
@@ -218,6 +218,7 @@ class Page(_Event):
     ctrs: list[float] | None = None
     propensities: list[float] | None = None
     wave: int | None = None
+    policies: list[str] | None = None
     model_version: int
     emitted_at: float
 

@@ -103,7 +103,7 @@ def test_a_release_in_waves_has_its_ctr_by_wave(
     assert "CTR by wave" not in written(refrain, tmp_path)
     put(with_redis, keys.release("r1"), told_by_wave="[40, 25, 5]")
     counts = {"1:sent": 40, "1:clicked": 20, "2:sent": 25, "3:sent": 5}
-    put(with_redis, keys.release_waves("r1"), **counts)
+    put(with_redis, keys.release_part_counts("r1"), **counts)
     page = written(refrain, tmp_path)
     assert [row[:4] for row in rows(page, "CTR by wave")] == [
         ["1", "40", "40", "20"],
@@ -195,7 +195,7 @@ def test_plots_are_what_vega_lite_can_draw(
 ) -> None:
     released(with_redis, {"sent": OTHERS + FANS, "played": FANS}, song="s-a1", control=40)
     put(with_redis, keys.release("r1"), told_by_wave="[70]")
-    put(with_redis, keys.release_waves("r1"), **{"1:sent": 70})
+    put(with_redis, keys.release_part_counts("r1"), **{"1:sent": 70})
     page = written(refrain, tmp_path)
     drawn = pictures(page)
     assert set(drawn) == {"by_cohort", "by_wave", "plays", "left_out"}

@@ -1,7 +1,8 @@
 -- Notes some listeners of a page that is fixed: their feedback counts for the cohort beside them.
 --
--- KEYS   1: release:{R}   2: release:{R}:told   3: release:{R}:told-later
--- ARGV   1: who asks   2: msgpack [listener, cohort, listener, cohort, ...]   3: the page's wave, from 1
+-- KEYS   1: release:{R}   2: release:{R}:told   3: release:{R}:parts
+-- ARGV   1: who asks   2: msgpack [listener, cohort, listener, cohort, ...]   3: msgpack [listener,
+--        part, ...] of those who are in another part than the first: a later wave, or told by the other policy
 -- result 1, or 0 where the release is in the asker's hand no longer
 --
 -- A small hash is a list, in which Redis looks every field up from the front: a thousand take it three times as
@@ -18,11 +19,9 @@ if first then
 end
 local told = cmsgpack.unpack(ARGV[2])
 redis.call('HSET', KEYS[2], unpack(told))
-if ARGV[3] ~= '1' then
-  for i = 1, #told, 2 do
-    told[i + 1] = ARGV[3]
-  end
-  redis.call('HSET', KEYS[3], unpack(told))
+local parts = cmsgpack.unpack(ARGV[3])
+if #parts > 0 then
+  redis.call('HSET', KEYS[3], unpack(parts))
 end
 if first then
   redis.call('HDEL', KEYS[2], PADDING)

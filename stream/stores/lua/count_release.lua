@@ -1,7 +1,7 @@
 -- Counts what listeners did when told of a release, each kind once a listener.
 --
 -- KEYS   1: release:{R}   2: release:{R}:told   3: release:{R}:seen   4: release:{R}:counts
---        5: release:{R}:control   6: release:{R}:told-later   7: release:{R}:waves
+--        5: release:{R}:control   6: release:{R}:parts   7: release:{R}:part-counts
 -- ARGV   1: msgpack [[user, kind, place, cohort], ...]; place: where the event stands in Kafka; cohort: of whom
 --        we did not tell, but others before us did; else ""
 --        2: sent, from which on a CTR is shown
@@ -14,7 +14,8 @@
 
 local IMPLIES_NOTHING = {sent = true, not_sent = true, played = true}
 
-local in_waves = redis.call('HEXISTS', KEYS[1], 'wave') == 1
+local wave, ab_policy = unpack(redis.call('HMGET', KEYS[1], 'wave', 'ab_policy'))
+local first_part = wave and '1' or ab_policy and 'usual'
 
 local function count(user, cohort, kind, place, implied)
   local field = user .. '}' .. kind
@@ -23,8 +24,8 @@ local function count(user, cohort, kind, place, implied)
     redis.call('HSET', KEYS[3], field, (implied and '!' or '') .. place)
     redis.call('HINCRBY', KEYS[1], kind, 1)
     redis.call('HINCRBY', KEYS[4], cohort .. ':' .. kind, 1)
-    if in_waves then
-      redis.call('HINCRBY', KEYS[7], (redis.call('HGET', KEYS[6], user) or 1) .. ':' .. kind, 1)
+    if first_part then
+      redis.call('HINCRBY', KEYS[7], (redis.call('HGET', KEYS[6], user) or first_part) .. ':' .. kind, 1)
     end
     if implied then
       redis.call('HINCRBY', KEYS[1], 'sent_implied', 1)

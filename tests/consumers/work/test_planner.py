@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from consumers.work import pages as paging
+from consumers.work.ab_test import AbTest
 from consumers.work.best_match import reserve_best_first
 from consumers.work.click_habits import ClickHabits
 from consumers.work.draft import Candidates, Draft
@@ -22,7 +24,7 @@ from consumers.work.wave_plan import first_wave, in_wave
 from models.affinity import DAY
 from models.audience_size import Worth
 from models.control import Groups
-from models.ctr import CtrModel
+from models.ctr import FEATURES, CtrModel
 from models.model import Model
 from models.quiet_hours import QuietHours
 from models.waves import Wave
@@ -415,6 +417,76 @@ async def test_of_releases_of_one_moment_a_listener_hears_of_the_best_match(
 
 LEARNED = CtrModel(version=1, examples=1000, clicks=100)
 MANY = {"c1": names("c1", 1500), "c2": names("c2", 1000), "c5": names("c5", 500)}
+
+
+def by_closeness(version: int, coefficient: float) -> CtrModel:
+    coefficients = np.zeros(1 + len(FEATURES))
+    coefficients[1 + FEATURES.index("closeness")] = coefficient
+    return CtrModel(version=version, examples=1000, clicks=100, coefficients=coefficients)
+
+
+async def in_ab_test(planner: Planner, settings: Settings, policy: str, share: float, **more: Any) -> Draft:
+    """A draft of a release by two policies, of which the usual one prefers those far from it."""
+    await crowd(settings, MANY)
+    test = AbTest(Groups("salt"), policy, share)
+    planner = replace(planner, ab_test=test, max_audience=600)
+    planner.habits.model = by_closeness(2, -0.5)
+    event = release(**more)
+    return await planner.draft(event, await planner.look_up(event), MODEL, NOW)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.2])
+async def test_in_an_ab_test_each_policy_tells_its_best_by_its_share(
+    settings: Settings, planner: Planner, share: float
+) -> None:
+    draft = await in_ab_test(planner, settings, "taste", share, max_audience=600)
+    assert draft.ab_test
+    everybody = np.arange(len(draft.candidates.scores))
+    users = draft.candidates.users_at(everybody)
+    other, scores = draft.ab_test.drawn(users), draft.candidates.scores
+    told = {
+        policy: draft.told[other[draft.told] == flag] for policy, flag in (("usual", False), ("taste", True))
+    }
+    assert len(told["taste"]) == pytest.approx(600 * share, abs=1)
+    assert len(told["usual"]) == pytest.approx(600 * (1 - share), abs=1)
+    assert other.mean() == pytest.approx(share, abs=0.03)
+    ctrs = draft.ctr.predict(draft.known(everybody))
+    for policy, by, some in (("taste", scores, other), ("usual", ctrs, ~other)):
+        best = np.sort(by[some])[::-1][: len(told[policy])]
+        assert by[told[policy]].tolist() == pytest.approx(best.tolist())
+    (first, *_) = paging.cut(release(), draft, NOW)
+    assert first.policies == draft.ab_test.policies(first.user_ids)
+    assert first.ctrs == pytest.approx(draft.ctr.predict(draft.known(draft.told)).tolist(), abs=1e-5)
+
+
+async def test_in_an_ab_test_without_a_size_both_policies_tell_alike_many(
+    settings: Settings, planner: Planner
+) -> None:
+    draft = await in_ab_test(planner, settings, "taste", 0.5, min_ctr=0.6)
+    policies = Counter(draft.ab_test.policies(draft.candidates.users_at(draft.told)))
+    assert 0 < policies["usual"] < 300
+    assert policies["taste"] == policies["usual"]
+
+
+async def test_in_an_ab_test_of_two_models_the_other_goes_by_its_version(
+    settings: Settings, planner: Planner
+) -> None:
+    redis = await open_redis(settings)
+    first = by_closeness(1, 0.5)
+    await CtrModels(redis).publish(first)
+    await redis.aclose()
+    draft = await in_ab_test(planner, settings, "ctr:1", 0.5, max_audience=600)
+    other = draft.ab_test.drawn(draft.candidates.users_at(draft.told))
+    likely = first.predict(draft.known(draft.told)), draft.ctr.predict(draft.known(draft.told))
+    for told, ranked_by, not_by in ((other, *likely), (~other, *likely[::-1])):
+        falling = np.sort(ranked_by[told])[::-1]
+        assert ranked_by[told].tolist() == pytest.approx(falling.tolist(), abs=1e-5)
+        assert not_by[told].tolist() != pytest.approx(np.sort(not_by[told])[::-1].tolist(), abs=1e-5)
+
+
+async def test_a_release_of_an_ab_test_goes_out_at_once(settings: Settings, planner: Planner) -> None:
+    draft = await in_ab_test(planner, settings, "taste", 0.5, max_audience=2000)
+    assert first_wave(draft, 0.1) is None
 
 
 async def in_waves(planner: Planner, settings: Settings, **more: Any) -> Draft:

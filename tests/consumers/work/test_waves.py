@@ -218,6 +218,37 @@ def test_what_is_predicted_of_a_release_is_kept_by_cohort_and_beside_a_random_au
     assert f"{100 * mean:.1f} % of as many listeners drawn at random" in text
 
 
+def test_the_policies_of_an_ab_test_are_counted_and_compared(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
+) -> None:
+    desk = shop(settings.model_copy(update={"ab_policy": "taste", "ab_share": 0.25}), log, db, HOUR)
+    nothing = refrain.run("release", "ab")
+    assert (nothing.returncode, "told by two policies" in nothing.stderr) == (1, True)
+    by: dict[str, list[str]] = {"usual": [], "taste": []}
+    with working(desk):
+        for name in ("r1", "r2"):
+            (page, *more) = desk.ask(name, "a1", max_audience=400).pages
+            assert not more
+            for user, policy in zip(page["user_ids"], page["policies"], strict=True):
+                by[policy].append(user)
+            report(desk, name, page["user_ids"], {*by["usual"][:60], *by["taste"][:10]})
+        show = json.loads(refrain.run("release", "show", "r1", "--json").stdout)
+        text = " ".join(refrain.run("release", "show", "r1").stdout.split())
+        both = json.loads(refrain.run("release", "ab", "--top", "2", "--json").stdout)
+        said = " ".join(refrain.run("release", "ab", "--policy", "taste", "--top", "2").stdout.split())
+    assert (len(by["usual"]), len(by["taste"])) == (600, 200)
+    assert by["taste"][:100] == by["taste"][100:], "the same listeners for every release"
+    figures = [(each["policy"], each["told"], each["sent"], each["clicked"]) for each in show["policies"]]
+    assert figures == [("usual", 300, 300, 60), ("taste", 100, 100, 10)]
+    assert show["difference"]["uplift"] == pytest.approx(-0.1)
+    assert "taste is clicked 10.0 points less often than usual" in text
+    assert both["releases"] == 2
+    assert [(each["told"], each["clicked"]) for each in both["policies"]] == [(600, 120), (200, 20)]
+    assert both["difference"]["uplift_high"] < show["difference"]["uplift_high"]
+    assert said.startswith("2 releases told by two policies")
+    assert refrain.run("release", "ab", "--policy", "ctr:1").returncode == 1
+
+
 def test_a_release_may_be_stopped_between_two_waves(patient: Desk, refrain: Refrain) -> None:
     with working(patient):
         first_wave(patient, "r1")

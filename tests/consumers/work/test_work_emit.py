@@ -71,6 +71,7 @@ class Plans:
     held: Mapping[str, Held] = field(default_factory=dict)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    random: np.random.Generator = field(default_factory=np.random.default_rng)
     first_wave: float = 0.25  # then the next one is the last
     gate: Gate = field(default_factory=lambda: Gate(cast("Told", None), Groups(), Caps()))
     habits: Any = field(default_factory=lambda: SimpleNamespace(model=CtrModel()))
@@ -239,7 +240,7 @@ async def test_wherever_a_worker_dies_in_a_wave_or_between_two_another_goes_on(h
         about = house.desk.db.hgetall(f"release:{{r{died_after}}}")
         assert {"state": "done", "told_by_wave": f"[2, {PAGES - 2}]"}.items() <= about.items()
         assert float(about["latency_ms"]) > 0
-        later = house.desk.db.hgetall(f"release:{{r{died_after}}}:told-later")
+        later = house.desk.db.hgetall(f"release:{{r{died_after}}}:parts")
         assert later == dict.fromkeys(told[2:], "2")
     assert house.desk.db.zcard("releases:open") == 0
 

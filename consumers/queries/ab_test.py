@@ -1,0 +1,72 @@
+"""What came of an A/B test over the latest releases."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from consumers.queries.release_report import PolicyReport, compared, policy_reports
+from models.quality.anytime import Uplift
+from stream.connect import AnyRedis
+from stream.errors import NoAbTest
+from stream.settings import Settings
+from stream.stores.releases import Releases
+
+__all__ = ["AbReport", "read_ab_report"]
+
+COUNTS = ("told", "sent", "clicked", "opted_out")
+
+
+@dataclass(frozen=True)
+class AbReport:
+    """What came of an A/B test.
+
+    Attributes
+    ----------
+    releases
+        How many releases were told by the two policies.
+    policies
+        The usual policy first.
+    difference
+        As in `consumers.queries.release_report.ReleaseReport`. A listener counts once for each release.
+    """
+
+    releases: int
+    policies: tuple[PolicyReport, ...]
+    difference: Uplift | None
+
+
+async def read_ab_report(redis: AnyRedis, settings: Settings, policy: str | None, top: int) -> AbReport:
+    """Add up the latest `top` releases that were told by two policies.
+
+    Parameters
+    ----------
+    policy
+        The other policy; None: that of the latest of these releases.
+
+    Raises
+    ------
+    NoAbTest
+        Where there is no such release.
+    """
+    releases = Releases(redis, settings.release_seconds)
+    counts: dict[str, Counter[str]] = {}
+    found = 0
+    for name in await releases.latest(top, time.time()):
+        about = await releases.about(name)
+        if "ab_policy" not in about or about["ab_policy"] != (policy or about["ab_policy"]):
+            continue
+        policy = about["ab_policy"]
+        found += 1
+        for report in policy_reports(about, (await releases.response(name)).by_part):
+            counts.setdefault(report.policy, Counter()).update(
+                {count: getattr(report, count) for count in COUNTS}
+            )
+    if not found:
+        raise NoAbTest(
+            f"none of the latest {top:,} releases was told by {policy or 'two policies'}",
+            hint="REFRAIN_AB_POLICY=taste refrain work tells half of the listeners by taste alone.",
+        )
+    policies = tuple(PolicyReport.of(name, **numbers) for name, numbers in counts.items())
+    return AbReport(found, policies, compared(policies))
