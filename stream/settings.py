@@ -19,7 +19,6 @@ from pydantic_settings import (
 )
 from rapidfuzz.process import extractOne
 
-from models.quiet_hours import QuietHours
 from stream.errors import SettingsError
 from stream.redis_url import check_redis_url, shown
 
@@ -45,6 +44,8 @@ def _redis_url(url: str) -> str:
 
 def _quiet_hours(written: str) -> str:
     if written:
+        from models.quiet_hours import QuietHours  # it takes NumPy, for which no `--help` waits
+
         QuietHours.parse(written)
     return written
 

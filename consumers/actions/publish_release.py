@@ -110,9 +110,9 @@ class AudienceReader:
         Parameters
         ----------
         wait_for
-            Seconds, from now on, within which the summary has to come, or a whole wave.
+            Seconds, from now on, within which all that goes out now has to come.
         waits
-            Says whether the release waits for its next wave: then what is out ends it.
+            Says whether the release waits for its next wave, or for quiet hours to end: then this ends.
 
         Raises
         ------
@@ -121,14 +121,13 @@ class AudienceReader:
         Unreachable
             Where Kafka fails.
         """
-        give_up, known, in_waves = time.monotonic() + wait_for, set(), False
+        give_up, known = time.monotonic() + wait_for, set()
         with _kafka_errors(self._settings):
             for part in self._until(give_up, release_id):
                 if part is None:
-                    if in_waves and waits():
+                    if waits():
                         return
                     continue
-                in_waves = isinstance(part, Page) and part.wave is not None
                 number = part.page if isinstance(part, Page) else None
                 if number not in known:
                     known.add(number)

@@ -310,29 +310,19 @@ def _publish(event: Release, before: KnownRelease | None, wait_for: float | None
     with AudienceReader(settings, published_before=out) as audience:
         sent_at = publish_release(settings, event)
         lines.published(event, before)
-        part = None
-        for part in audience.parts(event.release_id, wait_for, lambda: _waits(event.release_id)):
+        for part in audience.parts(event.release_id, wait_for, lambda: _known(event.release_id).waits):
             seconds = time.monotonic() - sent_at
             if isinstance(part, Page):
                 lines.page(part, seconds)
             else:
-                lines.summary(part, _relied_on(event.release_id), seconds)
-        if isinstance(part, Page) and part.wave is not None:
-            lines.wave(part.wave, event.release_id)
+                lines.summary(part, _known(event.release_id).relied_on, seconds)
+                return
+        lines.paused(_known(event.release_id), event.release_id)
 
 
-def _waits(release_id: str) -> bool:
-    """Say whether a release waits for its next wave."""
+def _known(release_id: str) -> KnownRelease:
+    """Return what is known of a release; nothing where no worker has met it yet."""
     from consumers.commands.session import ask
-    from consumers.queries.release import read_release
+    from consumers.queries.release import KnownRelease, read_release
 
-    known = ask(lambda redis, settings: read_release(redis, settings, release_id))
-    return known is not None and known.waits
-
-
-def _relied_on(release_id: str) -> str:
-    from consumers.commands.session import ask
-    from consumers.queries.release import read_release
-
-    known = ask(lambda redis, settings: read_release(redis, settings, release_id))
-    return known.relied_on if known else ""
+    return ask(lambda redis, settings: read_release(redis, settings, release_id)) or KnownRelease({})

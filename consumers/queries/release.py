@@ -31,8 +31,23 @@ class KnownRelease:
 
     @property
     def waits(self) -> bool:
-        """Whether a wave of it is out, and the next is not due yet."""
+        """Whether it goes on later: with another wave, or when quiet hours end."""
         return self.fields.get("state") == State.PAUSED
+
+    @property
+    def wave(self) -> int | None:
+        """The wave that is out; None: it does not go out in waves."""
+        return int(self.fields["wave"]) if "wave" in self.fields else None
+
+    @property
+    def held(self) -> int:
+        """How many listeners are told when their quiet hours end."""
+        return int(self.fields.get("held", 0))
+
+    @property
+    def held_until(self) -> float:
+        """When the first of these quiet hours end, in Unix seconds."""
+        return float(self.fields.get("held_until", 0.0))
 
     @property
     def audience(self) -> int:

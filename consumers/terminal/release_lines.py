@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from consumers.queries.release import KnownRelease
-from consumers.terminal.format import counted
+from consumers.terminal.format import clock, counted
 from consumers.terminal.json_output import print_json
 from stream.wire.events import Page, Release, Summary, encode
 
@@ -42,11 +42,15 @@ class ReleaseLines:
             f"scores {page.scores[0]:.2f} to {page.scores[-1]:.2f}"
         )
 
-    def wave(self, number: int, release_id: str) -> None:
-        """Print that a wave is out, and others follow."""
+    def paused(self, known: KnownRelease, release_id: str) -> None:
+        """Print what of it is out, and what follows."""
+        if known.wave:
+            self._console.print(f"[bold]wave {known.wave} is out[/]; more are told where it is clicked")
+        if known.held:
+            who = counted(known.held, "listener")
+            self._console.print(f"{who} told when their quiet hours end, from {clock(known.held_until)} on")
         self._console.print(
-            f"[bold]wave {number} is out[/]; more are told where it is clicked: "
-            f"`refrain release show {release_id}` says when, `refrain release stop {release_id}` ends it"
+            f"`refrain release show {release_id}` shows it, `refrain release stop {release_id}` ends it"
         )
 
     def summary(self, summary: Summary, relied_on: str, seconds: float) -> None:
@@ -73,9 +77,9 @@ class ReleaseJson:
         """Print a page."""
         print_json(json.loads(encode(page)) | {"after_ms": _milliseconds(seconds)})
 
-    def wave(self, number: int, release_id: str) -> None:
-        """Print that a wave is out, and others follow."""
-        print_json({"release_id": release_id, "wave": number, "state": "paused"})
+    def paused(self, known: KnownRelease, release_id: str) -> None:
+        """Print what of it is out, and what follows."""
+        print_json({"release_id": release_id, "state": "paused", "wave": known.wave, "held": known.held})
 
     def summary(self, summary: Summary, relied_on: str, seconds: float) -> None:
         """Print the summary."""

@@ -54,7 +54,7 @@ def test_the_command_line_is_the_one_that_was_promised() -> None:
         *("up", "demo", "ingest", "train", "work", "sample", "replay", "evaluate", "audience"),
         *("cohorts", "cohort", "users", "user", "forget", "doctor", "model list", "model show", "model use"),
         *("redrive", "model clicks", "release publish", "release list", "release show"),
-        "release stop",
+        *("release stop", "release ab"),
         *("report targets", "report ctr"),
     }
 
