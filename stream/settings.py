@@ -44,7 +44,7 @@ def _redis_url(url: str) -> str:
 
 def _quiet_hours(written: str) -> str:
     if written:
-        from models.quiet_hours import QuietHours  # it takes NumPy, for which no `--help` waits
+        from models.quiet_hours import QuietHours  # noqa: PLC0415 - it takes NumPy: no `--help` waits for that
 
         QuietHours.parse(written)
     return written
