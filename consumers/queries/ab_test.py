@@ -59,7 +59,7 @@ async def read_ab_report(redis: AnyRedis, settings: Settings, policy: str | None
             continue
         policy = about["ab_policy"]
         found += 1
-        for report in policy_reports(about, (await releases.response(name)).by_part):
+        for report in policy_reports(about, await releases.response(name)):
             counts.setdefault(report.policy, Counter()).update(
                 {count: getattr(report, count) for count in COUNTS}
             )

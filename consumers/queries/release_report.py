@@ -215,7 +215,7 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
     def count(field: str) -> int:
         return int(about.get(field, 0))
 
-    policies = policy_reports(about, response.by_part)
+    policies = policy_reports(about, response)
     paused = about.get("state") == State.PAUSED
     plays = uplift(count("played"), count("audience"), count("control_played"), response.control)
     return ReleaseReport(
@@ -247,21 +247,21 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
         uplift=plays if about.get("song_id") and response.control and count("audience") else None,
         next_wave_at=(_number(about.get("next_wave_at")) or None) if paused else None,
         aimed=int(about["aimed"]) if "aimed" in about else None,
-        waves=_waves(json.loads(about.get("told_by_wave", "[]")), response.by_part),
+        waves=_waves(json.loads(about.get("told_by_wave", "[]")), response),
         policies=policies,
         difference=compared(policies),
         cohorts=await _cohorts(redis, response),
     )
 
 
-def policy_reports(about: Mapping[str, str], by_part: Mapping[str, int]) -> tuple[PolicyReport, ...]:
-    """Return what came of a release by policy, of its hash and counts; nothing where there is no A/B test."""
+def policy_reports(about: Mapping[str, str], response: Response) -> tuple[PolicyReport, ...]:
+    """Return what came of a release by policy, of its hash and counts; none where there is no A/B test."""
     if "ab_policy" not in about:
         return ()
     told = json.loads(about.get("told_by_policy", "{}"))
 
     def report(policy: str) -> PolicyReport:
-        sent, clicked, opted_out = (by_part.get(f"{policy}:{kind}", 0) for kind in KINDS)
+        sent, clicked, opted_out = (response.of_part(policy, kind) for kind in KINDS)
         return PolicyReport.of(policy, told.get(policy, 0), sent, clicked, opted_out)
 
     return report(USUAL), report(about["ab_policy"])
@@ -275,21 +275,12 @@ def compared(policies: Sequence[PolicyReport]) -> Uplift | None:
     return uplift(other.clicked, other.sent, usual.clicked, usual.sent)
 
 
-def _waves(told: Sequence[int], by_part: Mapping[str, int]) -> tuple[WaveReport, ...]:
-    def count(wave: int, kind: str) -> int:
-        return by_part.get(f"{wave}:{kind}", 0)
-
-    return tuple(
-        WaveReport(
-            wave,
-            number,
-            count(wave, "sent"),
-            count(wave, "clicked"),
-            count(wave, "opted_out"),
-            **ctr_fields(count(wave, "clicked"), count(wave, "sent")),
-        )
-        for wave, number in enumerate(told, start=1)
-    )
+def _waves(told: Sequence[int], response: Response) -> tuple[WaveReport, ...]:
+    found = []
+    for wave, number in enumerate(told, start=1):
+        sent, clicked, opted_out = (response.of_part(str(wave), kind) for kind in KINDS)
+        found.append(WaveReport(wave, number, sent, clicked, opted_out, **ctr_fields(clicked, sent)))
+    return tuple(found)
 
 
 def _number(text: str | None) -> float | None:

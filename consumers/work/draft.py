@@ -21,7 +21,7 @@ from models.neighbours import add_up
 from models.waves import Wave
 from stream.stores.opted_out import OptedOut
 
-__all__ = ["Candidates", "Draft", "Ranking"]
+__all__ = ["NO_ROWS", "Candidates", "Draft", "Ranking"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -179,6 +179,10 @@ class Candidates:
             self.members[cohort].users[place]
             for cohort, place in zip(cohorts.tolist(), places.tolist(), strict=True)
         ]
+
+    def without(self, rows: Ints, users: Collection[str]) -> Ints:
+        """Return those rows, in their order, that are of none of these listeners."""
+        return rows[~_among(self._hashes[rows], np.sort(hashes(users)))]
 
     def rows_of(self, users: Collection[str]) -> Ints:
         """Return the rows of those of some listeners who are among these, best first, each once."""

@@ -148,7 +148,7 @@ class Planner:
     first_wave
         Share of an audience that is told first, once it is learned who clicks; 1: all are told at once.
     ab_test
-        Where part of the listeners are told by another policy: then all are told at once.
+        By which other policy part of the listeners are told; None: by none.
     random
         Draws who is in a wave that explores.
     """
@@ -271,6 +271,8 @@ class Planner:
         least, least_odds, factors = None, None, None
         if learned:
             some = best_rows(candidates.scores, max(LIKELY_PER_PLACE * places, LIKELY))
+            if self.ab_test:  # of those who are left each policy tells its share
+                some = candidates.without(some, told | control)
             log_odds = self.habits.model.log_odds(describe(some))
             if response:
                 ctr, cohort = expit(log_odds), candidates.cohort_rows(some)

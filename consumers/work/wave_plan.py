@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from consumers.work.draft import Draft
+from consumers.work.draft import NO_ROWS, Draft
 from models.waves import Cohorts, Wave, choose, explore
 
 __all__ = ["TOO_SELDOM", "first_wave", "in_wave"]
@@ -24,9 +24,7 @@ def first_wave(draft: Draft, share: float) -> Wave | None:
         Of the audience, for the first wave.
     """
     wave = Wave.first(len(draft.told), share)
-    explores = (
-        draft.ctr.version > 0 and draft.ab_test is None and wave.until >= SMALLEST_WAVE and not wave.is_last
-    )
+    explores = draft.ctr.version > 0 and wave.until >= SMALLEST_WAVE and not wave.is_last
     return wave if explores else None
 
 
@@ -50,12 +48,17 @@ def in_wave(draft: Draft, wave: Wave, told: int, random: np.random.Generator) ->
 
 
 def _exploring(draft: Draft, wave: Wave, places: int, random: np.random.Generator) -> Draft:
-    pool = draft.told
+    pool, others = draft.told, NO_ROWS
+    if draft.ab_test:  # the other policy tells its best, in proportion, and explores nothing
+        other = draft.ab_test.drawn(draft.candidates.users_at(pool))
+        others = pool[other][: round(places * draft.ab_test.share)]
+        pool = pool[~other]
+    explored = min(places - len(others), len(pool))
     ctr, cohort = draft.candidates.ctrs(pool), draft.candidates.cohort_rows(pool)
-    likely = explore(ctr, cohort, Cohorts.of(ctr, cohort, places), places, random)
+    likely = explore(ctr, cohort, Cohorts.of(ctr, cohort, explored), explored, random)
     drawn = choose(likely, random)
-    told = pool[drawn]
-    propensities = dict(zip(told.tolist(), likely[drawn].tolist(), strict=True))
+    propensities = dict(zip(pool[drawn].tolist(), likely[drawn].tolist(), strict=True))
+    told = np.concatenate([pool[drawn], others])
     return replace(
-        draft, told=told, places=places, propensities=propensities, wave=wave, ends=False, ranking=None
+        draft, told=told, places=len(told), propensities=propensities, wave=wave, ends=False, ranking=None
     )

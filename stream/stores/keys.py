@@ -163,8 +163,8 @@ def release_told(release_id: str) -> str:
 
 
 def release_parts(release_id: str) -> str:
-    """Hash: listener told in a later wave than the first, or by the other policy of an A/B test -> wave, or
-    policy."""
+    """Hash: listener told in a later wave than the first, or by the other policy of an A/B test -> part: the
+    wave, the policy, or both with a space between."""
     return f"release:{{{release_id}}}:parts"
 
 
@@ -175,8 +175,8 @@ def release_held(release_id: str) -> str:
 
 
 def release_part_counts(release_id: str) -> str:
-    """Hash: ``PART:KIND`` -> feedback events, of a release in waves or of an A/B test: `release_parts`, "1"
-    the first wave, "usual" the usual policy."""
+    """Hash: ``PART:KIND`` -> feedback events, of a release in waves or of an A/B test: parts are those of
+    `release_parts`, wave "1" and policy "usual" too."""
     return f"release:{{{release_id}}}:part-counts"
 
 

@@ -55,7 +55,7 @@ Singles = npt.NDArray[np.float32]
 NOBODY: Mapping[str, str] = MappingProxyType({})
 
 WAVE = (b"wave", b"wave_until", b"aimed")  # the fields of `models.waves.Wave`
-FIRST_PARTS = ("1", USUAL)  # a first wave, the usual policy
+FIRST_PARTS = ("1", USUAL, f"1 {USUAL}")  # a first wave, the usual policy
 STOPPED = 2  # fix_page's word for it
 
 TOLD_IN_A_SCRIPT = 250  # listeners: Redis is held up for a tenth of a millisecond
@@ -166,7 +166,7 @@ class Response:
     control
         How many listeners are in its control group.
     by_part
-        ``PART:KIND`` -> feedback events, of each wave or of each policy of an A/B test.
+        ``PART:KIND`` -> feedback events (`stream.stores.keys.release_part_counts`).
     reports_sent
         Whether any of what was sent is reported; else it is known only of those who did something.
     """
@@ -177,6 +177,11 @@ class Response:
     by_part: dict[str, int] = field(default_factory=dict)
     reports_sent: bool = True
     predicted_ctr: dict[str, float] = field(default_factory=dict)
+
+    def of_part(self, name: str, kind: str) -> int:
+        """Return how many feedback events of a kind there are for a wave ("2"), or a policy ("taste")."""
+        found = ((part.rpartition(":"), number) for part, number in self.by_part.items())
+        return sum(number for (part, _, its), number in found if its == kind and name in part.split())
 
     def of_all(self, kind: str) -> int:
         """Return how many feedback events of a kind there are in all cohorts."""
@@ -314,7 +319,8 @@ class Releases:
     def _told(self, page: Page, holder: str) -> list[Call]:
         name = page.release_id
         written = [keys.release(name), keys.release_told(name), keys.release_parts(name)]
-        parts = page.policies or [str(page.wave or 1)] * len(page.user_ids)
+        policies = page.policies or [""] * len(page.user_ids)
+        parts = [f"{page.wave or ''} {policy}".strip() or USUAL for policy in policies]
         told = list(zip(page.user_ids, page.cohort_ids, parts, strict=True))
         groups = [told[at : at + TOLD_IN_A_SCRIPT] for at in range(0, len(told), TOLD_IN_A_SCRIPT)]
         return [Call(self._add_told, written, [holder, *_told_and_parts(group)]) for group in groups]

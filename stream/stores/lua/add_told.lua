@@ -2,7 +2,8 @@
 --
 -- KEYS   1: release:{R}   2: release:{R}:told   3: release:{R}:parts
 -- ARGV   1: who asks   2: msgpack [listener, cohort, listener, cohort, ...]   3: msgpack [listener,
---        part, ...] of those who are in another part than the first: a later wave, or told by the other policy
+--        part, ...] of those who are in another part than the first: a later wave, or told by the other
+--        policy
 -- result 1, or 0 where the release is in the asker's hand no longer
 --
 -- A small hash is a list, in which Redis looks every field up from the front: a thousand take it three times as

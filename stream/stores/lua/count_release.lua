@@ -15,7 +15,8 @@
 local IMPLIES_NOTHING = {sent = true, not_sent = true, played = true}
 
 local wave, ab_policy = unpack(redis.call('HMGET', KEYS[1], 'wave', 'ab_policy'))
-local first_part = wave and '1' or ab_policy and 'usual'
+-- Of a listener who is in none: the first wave, the usual policy.
+local first_part = (wave and '1' or '') .. (wave and ab_policy and ' ' or '') .. (ab_policy and 'usual' or '')
 
 local function count(user, cohort, kind, place, implied)
   local field = user .. '}' .. kind
@@ -24,7 +25,7 @@ local function count(user, cohort, kind, place, implied)
     redis.call('HSET', KEYS[3], field, (implied and '!' or '') .. place)
     redis.call('HINCRBY', KEYS[1], kind, 1)
     redis.call('HINCRBY', KEYS[4], cohort .. ':' .. kind, 1)
-    if first_part then
+    if first_part ~= '' then
       redis.call('HINCRBY', KEYS[7], (redis.call('HGET', KEYS[6], user) or first_part) .. ':' .. kind, 1)
     end
     if implied then

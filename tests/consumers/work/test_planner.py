@@ -484,9 +484,20 @@ async def test_in_an_ab_test_of_two_models_the_other_goes_by_its_version(
         assert not_by[told].tolist() != pytest.approx(np.sort(not_by[told])[::-1].tolist(), abs=1e-5)
 
 
-async def test_a_release_of_an_ab_test_goes_out_at_once(settings: Settings, planner: Planner) -> None:
-    draft = await in_ab_test(planner, settings, "taste", 0.5, max_audience=2000)
-    assert first_wave(draft, 0.1) is None
+async def test_the_first_wave_of_an_ab_test_explores_by_the_usual_policy_alone(
+    settings: Settings, planner: Planner
+) -> None:
+    draft = await in_ab_test(planner, settings, "taste", 0.25, max_audience=1600)
+    wave = first_wave(draft, 0.25)
+    assert draft.ab_test
+    assert wave
+    first = in_wave(draft, wave, 0, planner.random)
+    other = draft.ab_test.drawn(first.candidates.users_at(first.told))
+    everybody = draft.ab_test.drawn(draft.candidates.users_at(draft.told))
+    assert (len(first.told), other.sum()) == (400, 100)
+    assert first.told[other].tolist() == draft.told[everybody][:100].tolist(), "the other policy's best"
+    assert set(first.propensities) == set(first.told[~other].tolist())
+    assert min(first.propensities.values()) < 1
 
 
 async def in_waves(planner: Planner, settings: Settings, **more: Any) -> Draft:

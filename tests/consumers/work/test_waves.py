@@ -249,6 +249,25 @@ def test_the_policies_of_an_ab_test_are_counted_and_compared(
     assert refrain.run("release", "ab", "--policy", "ctr:1").returncode == 1
 
 
+def test_an_ab_test_in_waves_is_counted_by_both(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
+) -> None:
+    desk = shop(settings.model_copy(update={"ab_policy": "taste", "ab_share": 0.25}), log, db, HOUR)
+    with working(desk):
+        first = first_wave(desk, "r1")
+        report(desk, "r1", told(first, 1), set(told(first, 1)[:20]))
+        let_the_next_go(desk, "r1")
+        wait_for(lambda: told(desk.answer("r1"), 2) and state(desk, "r1") == "paused", "the second wave")
+        second = told(desk.answer("r1"), 2)
+        report(desk, "r1", second, set(second))
+        found = json.loads(refrain.run("release", "show", "r1", "--json").stdout)
+    waves = [(each["told"], each["sent"], each["clicked"]) for each in found["waves"]]
+    assert waves == [(200, 200, 20), (600, 600, 600)]
+    policies = {each["policy"]: (each["told"], each["sent"]) for each in found["policies"]}
+    assert policies == {"usual": (600, 600), "taste": (200, 200)}
+    assert sum(each["clicked"] for each in found["policies"]) == 620
+
+
 def test_a_release_may_be_stopped_between_two_waves(patient: Desk, refrain: Refrain) -> None:
     with working(patient):
         first_wave(patient, "r1")
