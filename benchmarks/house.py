@@ -68,7 +68,7 @@ class House:
             time.sleep(0.1)
 
 
-TOLD = {"control": 0.0, "told_a_day": 0, "told_a_week": 0}
+TOLD = {"control": 0.0, "told_a_day": 0, "told_a_week": 0, "told_artist_hours": 0.0}
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from stream.connect import AnyRedis
 from stream.retry import Clock
 from stream.stores import keys
 from stream.stores.opted_out import OptedOut
-from stream.stores.scripts import Script
+from stream.stores.scripts import Call, Script, call_all
 from stream.stores.told import Heed, Told
 from stream.wire.events import Feedback
 
@@ -84,13 +84,7 @@ class FeedbackCounts:
         counted: list[tuple[Heard, str, list[str]]] = []
         for release_id, entries in by_release.items():
             counted += await self._count_for(release_id, entries)
-        by_cohort: dict[str, list[tuple[str | int | float, ...]]] = defaultdict(list)
-        for entry, cohort, kinds in counted:
-            place = (entry.source, entry.offset, FADING.stored(1.0, self._at(entry.feedback)))
-            by_cohort[cohort].append((*place, *kinds))
-        for cohort, events in by_cohort.items():
-            packed = msgpack.packb(sorted(events))
-            await self._count_cohort(self._redis, [keys.cohort(cohort)], packed, MIN_SENT)
+        await self._count_for_cohorts(counted)
         await self._told.mark([self._heed(entry.feedback, kinds) for entry, _, kinds in counted])
         return len(counted)
 
@@ -109,15 +103,30 @@ class FeedbackCounts:
             for h, cohort in zip(entries, told, strict=True)
         ]
         packed = msgpack.packb(events, use_bin_type=False)
-        found = await self._count_release(self._redis, written, packed, MIN_SENT)
-        for key in written[2:4] + written[6:]:
-            await self._redis.expire(key, self._keep)
-        if any(told):
-            await self._redis.expire(keys.release(release_id), self._keep)
+        kept = written[2:4] + written[6:] + (written[:1] if any(told) else [])
+        found, *_ = await call_all(
+            self._redis,
+            [
+                Call(self._count_release, written, [packed, MIN_SENT]),
+                *(Call("EXPIRE", [key], [self._keep]) for key in kept),
+            ],
+        )
         counted = [(entry, each) for entry, each in zip(entries, found, strict=True) if each]
         return [
             (entry, cohort.decode(), [kind.decode() for kind in kinds]) for entry, (cohort, *kinds) in counted
         ]
+
+    async def _count_for_cohorts(self, counted: Sequence[tuple[Heard, str, list[str]]]) -> None:
+        by_cohort: dict[str, list[tuple[str | int | float, ...]]] = defaultdict(list)
+        for entry, cohort, kinds in counted:
+            place = (entry.source, entry.offset, FADING.stored(1.0, self._at(entry.feedback)))
+            by_cohort[cohort].append((*place, *kinds))
+        calls = [
+            Call(self._count_cohort, [keys.cohort(cohort)], [msgpack.packb(sorted(events)), MIN_SENT])
+            for cohort, events in by_cohort.items()
+        ]
+        if calls:
+            await call_all(self._redis, calls)
 
     async def _told_before(self, entries: Sequence[Heard]) -> list[str]:
         """Return the cohort that each listener of history is in now; "" for events that are no history."""

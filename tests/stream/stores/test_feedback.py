@@ -102,7 +102,7 @@ async def test_a_cohort_is_counted_for_after_a_crash_between_the_two_counts(
         raise ConnectionError
 
     with monkeypatch.context() as patched, pytest.raises(ConnectionError):
-        patched.setattr(counts, "_count_cohort", crash)
+        patched.setattr(counts, "_count_for_cohorts", crash)
         await counts.count(heard(("a", "sent", 0), ("b", "sent", 1)))
     await counts.count(heard(("a", "sent", 0)))
     await counts.count(heard(("b", "sent", 1), ("a", "clicked", 2)))
