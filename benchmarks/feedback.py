@@ -1,7 +1,8 @@
 """How many feedback events a second one `refrain work` counts, beside a plain consumer.
 
 Each of 20 releases was told to 10,000 listeners; the notifier reports sent of all, opened of some, clicked
-of few, each event once. The plain one counts with pipelines: each kind once a listener, by release and cohort.
+of few, each event once. The plain one counts with pipelines: each kind once a listener, for its release and
+its cohort.
 
     python -m benchmarks.feedback
 """

@@ -173,7 +173,7 @@ def _audience(report: ReleaseReport) -> str:
 
 
 def _next_wave(report: ReleaseReport) -> str:
-    left = max((report.aimed or 0) - report.audience, 0)
+    left = max((report.aimed or 0) - report.audience - report.held, 0)
     return f"{clock(report.next_wave_at or 0.0)}, where it is clicked: {left:,} are left of {report.aimed:,}"
 
 

@@ -330,6 +330,8 @@ class Emitter:
                 due=due,
                 next_wave_at=left.next_wave_at,
             )
+        if left.state == State.PAUSED and not left.next_wave_at:  # those it waited for are forgotten
+            return _Part(answer, left.reason, about)
         for reason in answer.left_out.keys() - FOR_GOOD:
             del answer.left_out[reason]  # whoever was left out by their caps is asked after once more
         before, more = await self._before(pages, left, held)
@@ -402,6 +404,7 @@ class Emitter:
         )
         answer.held = len(held)
         about |= {
+            "reason": reason,
             "held_until": min((each.until for each in held.values()), default=0.0),
             "next_wave_at": next_wave_at,
             **answer.totals(),
