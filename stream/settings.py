@@ -50,6 +50,12 @@ def _quiet_hours(written: str) -> str:
     return written
 
 
+def _ab_policy(policy: str) -> str:
+    if policy and not re.fullmatch(r"taste|ctr:[1-9]\d*", policy):
+        raise ValueError(f"there is no policy {policy!r}: `taste`, or `ctr:7` for version 7 of who clicks")
+    return policy
+
+
 class Settings(BaseSettings):
     """What an operator may turn, read from the environment (``REFRAIN_`` and the name) or ``refrain.toml``.
 
@@ -200,9 +206,8 @@ class Settings(BaseSettings):
     holdout: float = Field(
         0.0, ge=0, lt=1, description="share of all listeners who are told of no release, always the same ones"
     )
-    ab_policy: str = Field(
+    ab_policy: Annotated[str, AfterValidator(_ab_policy)] = Field(
         "",
-        pattern=r"^(taste|ctr:[1-9]\d*)?$",
         description="an A/B test: part of the listeners are told by another policy than the usual one, by "
         "`taste` (what they play, alone) or `ctr:7` (version 7 of who clicks); empty: nobody is",
     )
