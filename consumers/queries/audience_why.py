@@ -43,8 +43,9 @@ class WhyAudience:
         Whether they are.
     reason
         "told"; "average": their score is below the average, and the release sets no max_audience;
-        "opted out"; "bot"; "no cohort"; "not met": the model has not met them yet; "min_ctr": their
-        cohort's play rate is below what was asked for; "cohort": their cohort's members were not scored;
+        "opted out"; "opted out of the artist"; "bot"; "no cohort"; "not met": the model has not met them yet;
+        "min_ctr": their cohort's play rate is below what was asked for; "cohort": their cohort's members were
+        not scored;
         "score": others scored higher. Once it is learned who clicks: "unlikely": so few clicks are expected
         of them that a notification is not worth it, or less than min_ctr; "ctr": others are likelier to
         click. Or the reason why nobody at all is told.
@@ -190,10 +191,12 @@ async def _parts(redis: AnyRedis, model: Model, draft: Draft, user: str) -> tupl
 
 
 def _reason(known: KnownListener, release: Release, draft: Draft, score: float | None, model: Model) -> str:
-    cohort, rate = known.listener.cohort, draft.play_rate.get(known.listener.cohort)
+    user, cohort = known.listener.user_id, known.listener.cohort
+    rate = draft.play_rate.get(cohort)
     learned = draft.ctr.version > 0
     reasons = (
         (known.opted_out, "opted out"),
+        (draft.ranking is not None and user in draft.ranking.artist_opted_out, "opted out of the artist"),
         (known.listener.bot, "bot"),
         (not draft.play_rate, draft.reason),
         (not cohort, "no cohort"),

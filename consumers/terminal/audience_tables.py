@@ -19,6 +19,7 @@ NO_SCORE = 0.1  # what makes up less is not worth a word
 REASONS = {
     "told": "the release suits them",
     "opted out": "they have opted out of hearing of releases",
+    "opted out of the artist": "they have opted out of hearing of releases by this artist",
     "bot": "they click like a bot: bots are in no cohort and no audience",
     "no cohort": "they are in no cohort yet; `refrain user` says why",
     "not met": "they are not migrated to this model yet; `refrain model list` shows how far the sweep is",

@@ -297,6 +297,15 @@ def test_who_is_not_looked_at_is_told_why(
     assert words in shown
 
 
+def test_who_opted_out_of_the_artist_is_told_so(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: redis.sadd(keys.artist_opted_out("a1"), "u1"))
+    found, shown = why(refrain, "u1")
+    assert (found["told"], found["reason"]) == (False, "opted out of the artist")
+    assert "they have opted out of hearing of releases by this artist" in shown
+
+
 def test_who_is_below_the_average_is_told_so(service: Settings, refrain: Refrain) -> None:
     found, shown = why(refrain, "v1")
     assert (found["told"], found["reason"]) == (False, "average")
