@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SizeCurve", "Worth", "best_size", "size_curve"]
+__all__ = ["SizeCurve", "Worth", "size_curve"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -27,9 +27,9 @@ class Worth:
         Cost of a listener who opts out.
     """
 
-    click: float = 1.0
-    ignored: float = 0.02
-    opt_out: float = 20.0
+    click: float
+    ignored: float
+    opt_out: float
 
     def least_ctr(self, opt_out_rate: float = 0.0) -> float:
         """Return the predicted click-through rate from which on a notification gains: (c + o q) / (v + c).
@@ -79,25 +79,6 @@ class SizeCurve:
     gain: Floats
 
 
-def best_size(ctr: Floats, worth: Worth, opt_out_rate: npt.ArrayLike = 0.0) -> int:
-    """Return how many of the best listeners to notify: all before the first whose gain is not positive.
-
-    Parameters
-    ----------
-    ctr
-        Predicted click-through rates, shape (n,), falling.
-    opt_out_rate
-        See `Worth.gain`.
-
-    Examples
-    --------
-    >>> best_size(np.array([0.3, 0.2, 0.1, 0.01]), Worth(ignored=0.05, opt_out=20.0), opt_out_rate=0.001)
-    3
-    """
-    costs_more = np.flatnonzero(worth.gain(ctr, opt_out_rate) <= 0)
-    return int(costs_more[0]) if len(costs_more) else len(ctr)
-
-
 def size_curve(ctr: Floats, worth: Worth, opt_out_rate: npt.ArrayLike = 0.0, points: int = 20) -> SizeCurve:
     """Return expected clicks, click-through rate and gain by size of the audience.
 
@@ -110,7 +91,7 @@ def size_curve(ctr: Floats, worth: Worth, opt_out_rate: npt.ArrayLike = 0.0, poi
 
     Examples
     --------
-    >>> curve = size_curve(np.array([0.4, 0.2, 0.1, 0.1]), Worth(ignored=0.0, opt_out=0.0), points=3)
+    >>> curve = size_curve(np.array([0.4, 0.2, 0.1, 0.1]), Worth(1.0, 0.0, 0.0), points=3)
     >>> curve.sizes.tolist(), curve.clicks.round(2).tolist(), curve.ctr.round(2).tolist()
     ([1, 2, 4], [0.4, 0.6, 0.8], [0.4, 0.3, 0.2])
     """

@@ -61,7 +61,7 @@ async def planner(settings: Settings) -> AsyncIterator[Planner]:
         40,
         EVERYBODY,
         ClickHabits(Cohorts(redis, listeners), CtrModels(redis)),
-        Worth(),
+        Worth(1.0, 0.02, 20.0),
     )
     await redis.aclose()
 

@@ -124,7 +124,7 @@ async def answer(
         2500,
         gate,
         ClickHabits(Cohorts(client, listeners), CtrModels(client)),
-        Worth(),
+        Worth(1.0, 0.02, 20.0),
     )
     async with AIOKafkaProducer(bootstrap_servers=topics.kafka) as producer:
         page = FirstPage(producer, trips)
