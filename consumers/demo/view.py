@@ -200,11 +200,11 @@ def ctr_line(ledger: Ledger) -> Text:
     latest = ledger.latest()
     if not latest.audience.told:
         return Text("no audience yet", style="bold")
-    usual = _usual(latest)
+    usual, number = _usual(latest), len(latest.entries)
     line = Text.assemble(
         ("CTR ", "bold"),
         (_percent(usual), "bold green"),
-        f" (last {len(latest.entries)} releases)",
+        f" (last {number} releases)" if number > 1 else " (one release)",
         f", {_percent(latest.by_taste)} by taste alone" if latest.usual.told else " by taste alone",
         f", {_percent(latest.at_random)} at random",
         no_wrap=True,

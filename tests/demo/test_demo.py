@@ -23,6 +23,9 @@ def test_audiences_click_more_often_than_listeners_drawn_at_random(refrain: Refr
     summary = json.loads(ran.stdout.splitlines()[-1])["summary"]
     assert summary["ctr"] > 2 * summary["ctr_at_random"] > 0
     assert summary["told"] >= 200
+    assert summary["told"] == summary["told_usual"] + summary["told_by_taste"]
+    assert summary["last_releases"]["ctr_by_taste"] > summary["last_releases"]["ctr_at_random"]
+    assert summary["left_out"]["control group"] > 0
     assert summary["model"] >= 1
     assert summary["members"] > 2500
     assert summary["bots"] == 6

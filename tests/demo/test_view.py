@@ -108,7 +108,7 @@ def test_before_it_is_learned_who_clicks_taste_is_all_there_is() -> None:
     for entry in picture.ledger.entries.values():
         entry.by_policy = {"taste": Tally(500, 55)}
     text = "\n".join(_rendered(picture, 80, 24))
-    assert "CTR 11.0 % (last 1 releases) by taste alone, 2.0 % at random: 5.5 x" in text
+    assert "CTR 11.0 % (one release) by taste alone, 2.0 % at random: 5.5 x" in text
 
 
 def test_what_is_learned_shows_in_the_last_releases() -> None:
