@@ -55,8 +55,8 @@ class Picture:
         yield Group(
             self._head(wide),
             Rule("[bold]clicks", align="left", style=KEY),
-            _figures(self._flow()),
-            _figures(self._model()),
+            _figures(self._flow(), wide),
+            _figures(self._model(), wide),
             Rule(
                 "[bold]cohorts[/bold]: who listens alike, and what they truly like best",
                 align="left",
@@ -110,10 +110,10 @@ def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
 
 
-def _figures(figures: Iterable[tuple[str, str]]) -> Text:
+def _figures(figures: Iterable[tuple[str, str]], wide: bool) -> Text:
     parts: list[tuple[str, str]] = []
     for name, value in figures:
-        parts += [(f"{name} ", KEY), (value, "bold"), ("   ", "")]
+        parts += [(f"{name} ", KEY), (value, "bold"), ("   " if wide else "  ", "")]
     return Text.assemble(*parts, no_wrap=True, overflow="crop")
 
 

@@ -81,6 +81,7 @@ def test_it_shows_what_it_is_all_about(width: int, height: int) -> None:
         "model 7, 8 s old",
         "01:01",
         "foresees 4.2x",
+        "bots 6",
     ):
         assert figure in text
     assert "CTR 14.0 % (last 20 releases), 11.0 % by taste alone, 2.0 % at random: 7.0 x" in text
