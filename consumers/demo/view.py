@@ -63,7 +63,9 @@ class Picture:
                 style=KEY,
             ),
             _cohorts(self.vitals.cohorts[:above], above, wide),
-            Rule(f"[bold]releases[/bold]: {_told_line(self.ledger)}", align="left", style=KEY),
+            Rule(
+                Text.assemble(("releases", "bold"), f": {_told_line(self.ledger)}"), align="left", style=KEY
+            ),
             _releases(list(self.ledger.entries.values())[: -below - 1 : -1], below, wide, wider),
             Rule(style=KEY),
             ctr_line(self.ledger),
