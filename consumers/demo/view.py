@@ -21,6 +21,13 @@ WIDER = 112  # and from which releases have their scene
 KEY = "dim"
 IN_WORDS = {"control group": "in the control group", "holdout": "in the holdout"}
 """Why listeners are left in peace, where the reason that a summary gives is no description of them."""
+IN_FEW = {
+    "told a moment ago": "just told",
+    "told of this artist lately": "same artist",
+    "control group": "as control",
+    "holdout": "holdout",
+}
+"""The same where there is not enough room."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,12 @@ class Picture:
             _releases(list(self.ledger.entries.values())[: -below - 1 : -1], below, wide, wider),
             Rule(style=KEY),
             ctr_line(self.ledger),
-            Text(_left_in_peace(self.ledger.latest()), KEY, overflow="ellipsis", no_wrap=True),
+            Text(
+                _left_in_peace(self.ledger.latest(), options.max_width),
+                KEY,
+                overflow="ellipsis",
+                no_wrap=True,
+            ),
             Text(self.said, style="yellow", overflow="ellipsis", no_wrap=True),
         )
 
@@ -227,14 +239,15 @@ def _told_line(ledger: Ledger) -> str:
     )
 
 
-def _left_in_peace(ledger: Ledger) -> str:
-    """Say who was not told who would have been, the most first."""
+def _left_in_peace(ledger: Ledger, room: int | None = None) -> str:
+    """Say who was not told who would have been, the most first; in few words where the room asks for it."""
     if not ledger.left_out:
         return ""
-    reasons = [
-        f"{number:,} {IN_WORDS.get(reason, reason)}" for reason, number in ledger.left_out.most_common()
-    ]
-    return f"left in peace: {', '.join(reasons)}"
+    found = ledger.left_out.most_common()
+    line = "left in peace: " + ", ".join(f"{number:,} {IN_WORDS.get(why, why)}" for why, number in found)
+    if room is None or len(line) <= room:
+        return line
+    return "left in peace: " + ", ".join(f"{number:,} {IN_FEW.get(why, why)}" for why, number in found)
 
 
 def in_words(ledger: Ledger) -> str:

@@ -104,6 +104,14 @@ def test_of_each_release_it_shows_ctr_by_taste_at_random_and_the_wave(width: int
     ]
 
 
+def test_all_reasons_fit_80_columns() -> None:
+    picture = _picture()
+    for entry in picture.ledger.entries.values():
+        entry.left_out |= {"told of this artist lately": 20}
+    text = "\n".join(_rendered(picture, 80, 24))
+    assert "left in peace: 2,060 just told, 420 as control, 400 same artist, 20 opted out" in text
+
+
 def test_before_it_is_learned_who_clicks_taste_is_all_there_is() -> None:
     picture = _picture(n_releases=1)
     for entry in picture.ledger.entries.values():
