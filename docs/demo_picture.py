@@ -1,4 +1,4 @@
-"""Draws docs/demo.svg: the demo's view after a minute. `python docs/demo_picture.py [SECONDS]`"""
+"""Draws docs/demo.svg: the demo's view after four minutes. `python docs/demo_picture.py [SECONDS]`"""
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ class Draughtsman:
 
 
 if __name__ == "__main__":
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 240.0
     with tempfile.TemporaryDirectory() as folder:
         demo(Settings(data=Path(folder)), seconds, screen=Draughtsman())

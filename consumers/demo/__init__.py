@@ -10,7 +10,7 @@
     feed.py       the app, the catalogue and the label desk: what goes into Kafka
     sample.py     a sample of this world's listening history, for `refrain sample`
     notifier.py   what comes out of it: tells audiences, reports what they did
-    ledger.py     what came of each release, and of as many listeners drawn at random
+    ledger.py     what came of each release: by policy, and of as many listeners drawn at random
     watch.py      what an onlooker sees of Refrain
     view.py       the page;  screen.py: on a terminal, in plain lines, as JSON
 """

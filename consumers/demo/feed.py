@@ -19,7 +19,9 @@ TICK = 0.05  # seconds
 HISTORY_RATE = 3000  # clicks a second as long as there is nobody to tell,
 RATE = 1000  # and from then on
 RELEASE_EVERY = 3.0  # seconds
-AUDIENCE = 200  # listeners told of a release, at most
+AUDIENCE = 200  # listeners told of a release, at most,
+BIG_AUDIENCE = 1000  # and of a big one: enough that it goes out in waves once it is learned who clicks
+BIG_EVERY = 7  # releases: it tells a fifth of everybody, and whoever is chosen, most of them do not care
 BROKEN_EVERY = 2000  # clicks: apps make mistakes
 
 BROKEN = (
@@ -106,7 +108,8 @@ class Feed:
         """Publish a release every few seconds, for ever, once there is somebody to tell."""
         for number in count(1):
             await self.audience_ready.wait()
-            release, song = self._world.music.release(f"demo-{self._run}-{number}", AUDIENCE)
+            max_audience = AUDIENCE if number % BIG_EVERY else BIG_AUDIENCE
+            release, song = self._world.music.release(f"demo-{self._run}-{number}", max_audience)
             await self._sender.deliver([_song(song)])
             self._ledger.publish(release, song, clock())
             await self._sender.deliver([Message("releases", release.release_id.encode(), encode(release))])

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from consumers.demo.feed import Feed
-from consumers.demo.ledger import Entry, Ledger, Tally
+from consumers.demo.ledger import Entry, Ledger, Tally, policies_of
 from consumers.demo.world import Play, World
 from stream.wire.consumer import Consumer
 from stream.wire.events import Feedback, Page, Record, Summary, encode, parse
@@ -29,7 +29,7 @@ class Notifier:
     feed
         Sends the plays of those who click.
     ledger
-        Where it is kept book of.
+        Where it is counted.
     """
 
     def __init__(
@@ -69,7 +69,9 @@ class Notifier:
         people, in_scenes = self._world.people, self._world.music.scenes_of(entry.release.artist_ids[0])
         told = people.react(page.user_ids, in_scenes)
         by_chance = people.react(people.anybody(len(told)), in_scenes)
-        entry.audience += Tally(len(told), sum(reaction.clicked for reaction in told))
+        entry.wave = page.wave or entry.wave
+        for policy, reaction in zip(policies_of(page), told, strict=True):
+            entry.add(policy, Tally(1, int(reaction.clicked)))
         entry.at_random += Tally(len(by_chance), sum(reaction.clicked for reaction in by_chance))
         kinds = ("opened", "clicked", "opted_out")
         happened = [

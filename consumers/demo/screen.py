@@ -9,12 +9,12 @@ from typing import Protocol
 from rich.console import Console
 from rich.live import Live
 
-from consumers.demo.view import Picture, ctr_line, one_line
+from consumers.demo.ledger import Ledger
+from consumers.demo.view import Picture, in_words, one_line
 
 __all__ = ["JsonScreen", "LiveScreen", "PlainScreen", "Screen", "figures", "open_screen"]
 
 LINE_EVERY = 5.0  # seconds between two lines where there is no live view
-LATEST = 5  # releases
 
 
 class Screen(Protocol):
@@ -82,7 +82,7 @@ class PlainScreen:
 
     def end(self, last: Picture | None, words: list[str]) -> None:
         if last is not None:
-            words = [*words, ctr_line(last.ledger).plain]
+            words = [*words, in_words(last.ledger)]
         for line in words:
             self.say(line)
 
@@ -114,17 +114,30 @@ class JsonScreen:
 def figures(picture: Picture) -> dict[str, object]:
     """Return a moment in figures, for programs."""
     ledger = picture.ledger
+    latest = ledger.latest()
     return {
         "seconds": round(picture.seconds, 1),
         **asdict(picture.vitals),
         "releases": len(ledger.entries),
+        "releases_in_waves": ledger.in_waves,
         "told": ledger.audience.told,
-        "ctr": ledger.audience.ctr,
-        "ctr_at_random": ledger.at_random.ctr,
-        "lift": ledger.lift,
+        "told_usual": ledger.usual.told,
+        "told_by_taste": ledger.by_taste.told,
+        **_ctrs(ledger),
         "first_audience_after": ledger.first_audience_after,
         "median_ms": ledger.median_ms,
         "left_out": dict(ledger.left_out),
-        "ctr_of_last_releases": ledger.latest(LATEST).ctr,
-        "in_words": ctr_line(ledger).plain,
+        "ctr_of_last_releases": latest.audience.ctr,
+        "last_releases": {"releases": len(latest.entries), "told": latest.audience.told, **_ctrs(latest)},
+        "in_words": in_words(ledger),
+    }
+
+
+def _ctrs(ledger: Ledger) -> dict[str, float | None]:
+    return {
+        "ctr": ledger.audience.ctr,
+        "ctr_usual": ledger.usual.ctr,
+        "ctr_by_taste": ledger.by_taste.ctr,
+        "ctr_at_random": ledger.at_random.ctr,
+        "lift": ledger.lift,
     }

@@ -13,11 +13,21 @@ from rich.text import Text
 from consumers.demo.ledger import Entry, Ledger, Tally
 from consumers.demo.watch import CohortRow, Vitals
 
-__all__ = ["Picture", "ctr_line", "one_line"]
+__all__ = ["Picture", "ctr_line", "in_words", "one_line"]
 
-FRAME = 12  # lines that are always there
-WIDE = 96  # columns from which everything is shown
+FRAME = 13  # lines that are always there
+WIDE = 96  # columns from which the world and cohorts are shown in full,
+WIDER = 112  # and from which releases have their scene
 KEY = "dim"
+IN_WORDS = {"control group": "in the control group", "holdout": "in the holdout"}
+"""Why listeners are left in peace, where the reason that a summary gives is no description of them."""
+IN_FEW = {
+    "told a moment ago": "just told",
+    "told of this artist lately": "same artist",
+    "control group": "as control",
+    "holdout": "holdout",
+}
+"""The same where there is not enough room."""
 
 
 @dataclass(frozen=True)
@@ -46,24 +56,32 @@ class Picture:
     said: str = ""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        wide = options.max_width >= WIDE
+        wide, wider = options.max_width >= WIDE, options.max_width >= WIDER
         rows = max((options.height or console.height) - FRAME, 6)
         above, below = rows - rows // 2, rows // 2
         yield Group(
             self._head(wide),
             Rule("[bold]clicks", align="left", style=KEY),
-            _figures(self._flow()),
-            _figures(self._model()),
+            _figures(self._flow(), wide),
+            _figures(self._model(), wide),
             Rule(
                 "[bold]cohorts[/bold]: who listens alike, and what they truly like best",
                 align="left",
                 style=KEY,
             ),
             _cohorts(self.vitals.cohorts[:above], above, wide),
-            Rule("[bold]releases[/bold]: whom to tell, at once", align="left", style=KEY),
-            _releases(list(self.ledger.entries.values())[: -below - 1 : -1], below, wide),
+            Rule(
+                Text.assemble(("releases", "bold"), f": {_told_line(self.ledger)}"), align="left", style=KEY
+            ),
+            _releases(list(self.ledger.entries.values())[: -below - 1 : -1], below, wide, wider),
             Rule(style=KEY),
             ctr_line(self.ledger),
+            Text(
+                _left_in_peace(self.ledger.latest(), options.max_width),
+                KEY,
+                overflow="ellipsis",
+                no_wrap=True,
+            ),
             Text(self.said, style="yellow", overflow="ellipsis", no_wrap=True),
         )
 
@@ -106,10 +124,10 @@ def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
 
 
-def _figures(figures: Iterable[tuple[str, str]]) -> Text:
+def _figures(figures: Iterable[tuple[str, str]], wide: bool) -> Text:
     parts: list[tuple[str, str]] = []
     for name, value in figures:
-        parts += [(f"{name} ", KEY), (value, "bold"), ("   ", "")]
+        parts += [(f"{name} ", KEY), (value, "bold"), ("   " if wide else "  ", "")]
     return Text.assemble(*parts, no_wrap=True, overflow="crop")
 
 
@@ -136,29 +154,47 @@ def _cohorts(rows: Sequence[CohortRow], lines: int, wide: bool) -> RenderableTyp
     return table
 
 
-def _releases(entries: Sequence[Entry], lines: int, wide: bool) -> RenderableType:
+def _releases(entries: Sequence[Entry], lines: int, wide: bool, wider: bool) -> RenderableType:
     table = _table()
     table.add_column("title", ratio=1, no_wrap=True)
     table.add_column("artist", width=25 if wide else 21, no_wrap=True)
-    if wide:
+    if wider:
         table.add_column("scene", width=15, no_wrap=True)
-    for name, width in (("told", 5), ("ms", 5), ("CTR", 7), ("at random", 9)):
+    if wide:
+        table.add_column("ms", width=5, justify="right", no_wrap=True)
+    for name, width in (("told", 5), ("CTR", 6), ("by taste", 8), ("at random", 9)):
         table.add_column(name, width=width, justify="right", no_wrap=True)
+    table.add_column("wave", width=4, no_wrap=True)
     for entry in entries:
         artist = Text(entry.song.artist_names[0])
         if entry.release.similar_to:
             artist.append(" new", style="magenta")
-        latency = entry.latency_ms
-        audience: list[RenderableType] = [
+        latency = f"{entry.latency_ms:.0f}" if entry.latency_ms is not None else "-"
+        table.add_row(
+            entry.release.title or "",
+            artist,
+            *(entry.release.genres if wider else ()),
+            *([latency] if wide else ()),
             f"{entry.audience.told:,}" if entry.audience.told else "-",
-            f"{latency:.0f}" if latency is not None else "-",
-            Text(_percent(entry.audience), style="bold green"),
+            Text(_percent(_usual(entry)), style="bold green"),
+            _percent(entry.by_taste),
             _percent(entry.at_random),
-        ]
-        scene = entry.release.genres if wide else ()
-        table.add_row(entry.release.title or "", artist, *scene, *audience)
+            _wave(entry),
+        )
     _fill(table, lines - len(entries))
     return table
+
+
+def _usual(told: Entry | Ledger) -> Tally:
+    """Return what the usual policy is about: taste is all it knows until it is learned who clicks."""
+    return told.usual if told.usual.told else told.by_taste
+
+
+def _wave(entry: Entry) -> Text:
+    """Say which wave is out, and whether another may follow."""
+    if entry.wave is None:
+        return Text("")
+    return Text(f"{entry.wave}", KEY) if entry.reason else Text(f"{entry.wave} …", "yellow")
 
 
 def _percent(tally: Tally) -> str:
@@ -171,29 +207,55 @@ def _shade(share: float) -> str:
 
 
 def ctr_line(ledger: Ledger) -> Text:
-    """Return the line that it is all about: "CTR 11.2 % vs 1.9 % at random: 5.9 x"."""
-    if not ledger.audience.told:
+    """Return the line that it is all about.
+
+    "CTR 14.8 % (last 20 releases), 11.5 % by taste alone, 2.0 % at random: 7.4 x".
+    """
+    latest = ledger.latest()
+    if not latest.audience.told:
         return Text("no audience yet", style="bold")
+    usual, number = _usual(latest), len(latest.entries)
     line = Text.assemble(
         ("CTR ", "bold"),
-        (_percent(ledger.audience), "bold green"),
-        f" vs {_percent(ledger.at_random)} at random",
+        (_percent(usual), "bold green"),
+        f" (last {number} releases)" if number > 1 else " (one release)",
+        f", {_percent(latest.by_taste)} by taste alone" if latest.usual.told else " by taste alone",
+        f", {_percent(latest.at_random)} at random",
         no_wrap=True,
         overflow="crop",
     )
-    if ledger.lift is not None:
-        line.append_text(Text.assemble(": ", (f"{ledger.lift:.1f} x", "bold green")))
-    return line.append(
-        f"   {ledger.audience.told:,} told of {len(ledger.entries)} releases, "
-        f"median {ledger.median_ms or 0:.0f} ms" + _left_out(ledger),
-        style=KEY,
+    if latest.at_random.clicked:
+        line.append_text(Text.assemble(": ", (f"{usual.ctr / latest.at_random.ctr:.1f} x", "bold green")))
+    return line
+
+
+def _told_line(ledger: Ledger) -> str:
+    """Return how many were told of how many releases, how soon, and what came of all."""
+    if not ledger.audience.told:
+        return "whom to tell, at once"
+    return (
+        f"{ledger.audience.told:,} told of {len(ledger.entries)}, {ledger.in_waves} in waves, "
+        f"median {ledger.median_ms or 0:.0f} ms, CTR of all {_percent(ledger.audience)}"
     )
 
 
-def _left_out(ledger: Ledger) -> str:
-    """Say how many were left in peace."""
-    capped = sum(number for reason, number in ledger.left_out.items() if reason.startswith("told "))
-    return f", {capped:,} left in peace" if capped else ""
+def _left_in_peace(ledger: Ledger, room: int | None = None) -> str:
+    """Say who was not told who would have been, the most first; in few words where the room asks for it."""
+    if not ledger.left_out:
+        return ""
+    found = ledger.left_out.most_common()
+    line = "left in peace: " + ", ".join(f"{number:,} {IN_WORDS.get(why, why)}" for why, number in found)
+    if room is None or len(line) <= room:
+        return line
+    return "left in peace: " + ", ".join(f"{number:,} {IN_FEW.get(why, why)}" for why, number in found)
+
+
+def in_words(ledger: Ledger) -> str:
+    """Return what came of the releases as a line of plain text."""
+    if not ledger.audience.told:
+        return ctr_line(ledger).plain
+    lines = (ctr_line(ledger).plain, _left_in_peace(ledger.latest()), f"releases: {_told_line(ledger)}")
+    return "; ".join(line for line in lines if line)
 
 
 def one_line(picture: Picture) -> str:
@@ -203,5 +265,5 @@ def one_line(picture: Picture) -> str:
     return (
         f"{_clock(picture.seconds)}  clicks {vitals.clicks_in:,.0f}/s, applied {vitals.applied:,.0f}/s, "
         f"lag {vitals.lag:,}, dead letters {vitals.dead_letters:,}; {model}; "
-        f"{ctr_line(picture.ledger).plain}"
+        f"{in_words(picture.ledger)}"
     )

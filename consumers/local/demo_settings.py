@@ -17,7 +17,11 @@ PACE = {
     "learn_clicks_after_minutes": 0.1,
     "told_a_day": 0,  # a release comes every three seconds
     "told_a_week": 0,
-    "told_gap_minutes": 0.2,
+    "told_gap_minutes": 0.1,  # two releases: some of whom the next one suits are left in peace
+    "told_artist_hours": 0.03,  # a day of the world's clock
+    "wave_minutes": 0.06,  # all three waves of a release within some ten seconds
+    "ab_policy": "taste",  # what learning who clicks brings is seen beside it
+    "ab_share": 0.25,
     "bot_clicks_per_hour": 60,  # on the clock of the world, where a listener clicks 20 times a day
 }
 """What suits a demo of a minute, where the user has not said otherwise."""

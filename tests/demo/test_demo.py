@@ -18,11 +18,14 @@ def _own(folder: Path) -> dict[str, Any]:
 
 
 def test_audiences_click_more_often_than_listeners_drawn_at_random(refrain: Refrain, tmp_path: Path) -> None:
-    ran = refrain.run("demo", "--for", "30", "--json", timeout=240, **_own(tmp_path / "own"))
+    ran = refrain.run("demo", "--for", "30", "--json", timeout=240, control=0.05, **_own(tmp_path / "own"))
     assert ran.returncode == 0, ran.stdout + ran.stderr
     summary = json.loads(ran.stdout.splitlines()[-1])["summary"]
     assert summary["ctr"] > 2 * summary["ctr_at_random"] > 0
     assert summary["told"] >= 200
+    assert summary["told"] == summary["told_usual"] + summary["told_by_taste"]
+    assert summary["last_releases"]["ctr_by_taste"] > summary["last_releases"]["ctr_at_random"]
+    assert summary["left_out"]["control group"] > 0
     assert summary["model"] >= 1
     assert summary["members"] > 2500
     assert summary["bots"] == 6

@@ -24,6 +24,15 @@ def test_the_pace_of_a_demo_gives_way_to_what_the_user_has_set(monkeypatch: pyte
     assert chosen.first_model_listeners == 1000
 
 
+def test_a_demo_tries_taste_alone_on_a_quarter_unless_the_user_wants_no_test(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chosen = demo_settings(Settings())
+    assert (chosen.ab_policy, chosen.ab_share) == ("taste", 0.25)
+    monkeypatch.setenv("REFRAIN_AB_POLICY", "")
+    assert demo_settings(Settings()).ab_policy == ""
+
+
 def test_a_demo_begins_anew_in_a_folder_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "kafka").mkdir()
     ours = demo_settings(Settings(data=tmp_path))

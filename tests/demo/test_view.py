@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
 from rich.console import Console
 
 from consumers.demo.ledger import Ledger, Tally
-from consumers.demo.screen import JsonScreen, LiveScreen, PlainScreen
+from consumers.demo.screen import JsonScreen, LiveScreen, PlainScreen, figures
 from consumers.demo.view import Picture
 from consumers.demo.watch import CohortRow, Vitals
 from stream.wire.events import Release, Song
@@ -27,7 +28,12 @@ def _picture(n_cohorts: int = 32, n_releases: int = 40, seconds: float = 61.0) -
         )  # fmt: skip
         entry = ledger.publish(release, song, now=number)
         entry.first_page_at = number + 0.025
-        entry.audience, entry.at_random = Tally(500, 56), Tally(500, 10)
+        entry.add("usual", Tally(400, 56))
+        entry.add("taste", Tally(100, 11))
+        entry.at_random = Tally(500, 10)
+        entry.wave = (None, 2, 3)[number % 3]
+        entry.reason = "" if entry.wave == 2 else "done"
+        entry.left_out = {"control group": 21, "told a moment ago": 103, "opted out": 1}
     vitals = Vitals(
         1003.2,
         1001.7,
@@ -75,11 +81,52 @@ def test_it_shows_what_it_is_all_about(width: int, height: int) -> None:
         "model 7, 8 s old",
         "01:01",
         "foresees 4.2x",
+        "bots 6",
     ):
         assert figure in text
-    assert "CTR 11.2 % vs 2.0 % at random: 5.6 x" in text
+    assert "CTR 14.0 % (last 20 releases), 11.0 % by taste alone, 2.0 % at random: 7.0 x" in text
+    assert "releases: 20,000 told of 40, 26 in waves, median 25 ms, CTR of all 13.4 %" in text
+    assert "left in peace: 2,060 told a moment ago, 420 in the control group, 20 opted out" in text
     assert "83 % outlaw country" in text
     assert "Sonora Guacharacas" in text
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_of_each_release_it_shows_ctr_by_taste_at_random_and_the_wave(width: int) -> None:
+    lines = _rendered(_picture(), width, 24)
+    heads = next(line for line in lines if line.startswith("title"))
+    assert re.search(r"told +CTR +by taste +at random +wave *$", heads)
+    rows = [line.rstrip() for line in lines if line.startswith("Northern Kingdom")]
+    assert [row.partition(" 500 ")[2].split() for row in rows[:3]] == [
+        ["14.0", "%", "11.0", "%", "2.0", "%"],
+        ["14.0", "%", "11.0", "%", "2.0", "%", "3"],
+        ["14.0", "%", "11.0", "%", "2.0", "%", "2", "…"],
+    ]
+
+
+def test_all_reasons_fit_80_columns() -> None:
+    picture = _picture()
+    for entry in picture.ledger.entries.values():
+        entry.left_out |= {"told of this artist lately": 20}
+    text = "\n".join(_rendered(picture, 80, 24))
+    assert "left in peace: 2,060 just told, 420 as control, 400 same artist, 20 opted out" in text
+
+
+def test_before_it_is_learned_who_clicks_taste_is_all_there_is() -> None:
+    picture = _picture(n_releases=1)
+    for entry in picture.ledger.entries.values():
+        entry.by_policy = {"taste": Tally(500, 55)}
+    text = "\n".join(_rendered(picture, 80, 24))
+    assert "CTR 11.0 % (one release) by taste alone, 2.0 % at random: 5.5 x" in text
+
+
+def test_what_is_learned_shows_in_the_last_releases() -> None:
+    picture = _picture(n_releases=30)
+    for entry in [*picture.ledger.entries.values()][:10]:
+        entry.by_policy = {"taste": Tally(500, 5)}
+    text = "\n".join(_rendered(picture, 80, 24))
+    assert "CTR 14.0 % (last 20 releases), 11.0 % by taste alone" in text
+    assert "CTR of all 9.3 %" in text
 
 
 def test_the_last_release_comes_first() -> None:
@@ -92,7 +139,7 @@ def test_the_rate_at_random_is_not_divided_by_where_nobody_clicked() -> None:
     for entry in picture.ledger.entries.values():
         entry.at_random = Tally(500, 0)
     text = "\n".join(_rendered(picture, 100, 30))
-    assert "CTR 11.2 % vs 0.0 % at random" in text
+    assert "11.0 % by taste alone, 0.0 % at random\n" in re.sub(" +\n", "\n", text)
     assert " x " not in text
 
 
@@ -105,7 +152,11 @@ def test_without_a_terminal_a_line_comes_now_and_then() -> None:
     lines = file.getvalue().splitlines()
     assert [line[:5] for line in lines[:2]] == ["00:00", "00:05"]
     assert lines[2] == "that was it"
-    assert lines[3].startswith("CTR 11.2 % vs 2.0 % at random: 5.6 x")
+    assert lines[3] == (
+        "CTR 14.0 % (last 20 releases), 11.0 % by taste alone, 2.0 % at random: 7.0 x; "
+        "left in peace: 2,060 told a moment ago, 420 in the control group, 20 opted out; "
+        "releases: 20,000 told of 40, 26 in waves, median 25 ms, CTR of all 13.4 %"
+    )
     assert len(lines) == 4
 
 
@@ -117,8 +168,20 @@ def test_for_programs_every_line_is_json_and_the_last_one_the_summary() -> None:
     screen.end(_picture(), ["that was it"])
     lines = [json.loads(line) for line in file.getvalue().splitlines()]
     assert [list(line) for line in lines] == [["said"], ["now"], ["summary"]]
-    assert round(lines[-1]["summary"]["lift"], 1) == 5.6
+    assert round(lines[-1]["summary"]["lift"], 1) == 6.7
     assert lines[-1]["summary"]["cohorts"][0]["scene"] == "outlaw country"
+
+
+def test_programs_get_the_figures_by_policy_of_all_releases_and_of_the_last() -> None:
+    picture = _picture()
+    found = figures(picture)
+    assert found["told"] == 20_000
+    assert (found["told_usual"], found["told_by_taste"], found["releases_in_waves"]) == (16_000, 4000, 26)
+    assert (found["ctr_usual"], found["ctr_by_taste"], found["ctr_at_random"]) == (0.14, 0.11, 0.02)
+    assert found["left_out"] == {"told a moment ago": 4120, "control group": 840, "opted out": 40}
+    last = found["last_releases"]
+    assert isinstance(last, dict)
+    assert (last["releases"], last["told"], last["ctr_usual"]) == (20, 10_000, 0.14)
 
 
 def test_on_a_terminal_the_last_moment_stays_with_what_remains_to_be_said() -> None:
