@@ -110,8 +110,8 @@ class ClickTrainer:
         late[list(clicked)], late[known:] = False, False
         if late.any():
             await asyncio.to_thread(self._learner.correct, outcome.features[late])
-        if outcome.first_wave:
-            followed = int(outcome.clicked[: outcome.first_wave].sum())
+        if outcome.told_early:
+            followed = int(outcome.clicked[: outcome.told_early].sum())
             self._learner.learn_delay(outcome.clicked_early, followed)
         self._heartbeat.add("late clicks learned", int(late.sum()))
 

@@ -352,7 +352,7 @@ class Emitter:
             return before, about
         response = await self._releases.response(left.asked.release.release_id)
         if due and left.wave.number == 1:  # from this is learned how many of the clicks come so soon
-            about["clicked_early"] = response.of_all("clicked")
+            about |= {"told_early": len(before.told), "clicked_early": response.of_all("clicked")}
         found = WaveResponse.of(pages, response, self._planner.habits.model.so_soon, left.factors)
         wave = left.wave.next(self._planner.first_wave) if due else left.wave
         return replace(before, wave=wave, response=found), about

@@ -98,9 +98,14 @@ class Before:
     response: WaveResponse | None = None
 
     @property
+    def told(self) -> Set[str]:
+        """Who is on a page already."""
+        return {user for page in self.pages for user in page.user_ids}
+
+    @property
     def placed(self) -> Set[str]:
         """Who has a place in the audience already."""
-        return self.held.keys() | {user for page in self.pages for user in page.user_ids}
+        return self.held.keys() | self.told
 
 
 NOTHING = Before()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -45,16 +44,16 @@ class Outcome:
         Shape (n, d), what was known of each.
     sent, clicked
         Shape (n,). Nobody, where nothing at all is reported: that says nothing of who would click.
-    first_wave, clicked_early
-        Of a release in waves, how many were told in the first, and how many of these had clicked when the
-        second was due; else 0.
+    told_early, clicked_early
+        Of a release in waves, how many had been told when the second was due, and how many of these had
+        clicked by then; else 0. They are the first of `user_ids`.
     """
 
     user_ids: tuple[str, ...]
     features: Singles
     sent: npt.NDArray[np.bool_]
     clicked: npt.NDArray[np.bool_]
-    first_wave: int = 0
+    told_early: int = 0
     clicked_early: int = 0
 
 
@@ -89,15 +88,13 @@ class Decisions:
             # Of a notifier that reports only what follows everybody was sent the page, as far as we know.
             sent = ~kinds["not_sent"]
         features = np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float16)
-        fields = ["told_by_wave", "clicked_early"]
-        told_by_wave, early = await self._redis.hmget(keys.release(release_id), fields)
-        first_wave = json.loads(told_by_wave)[0] if early else 0
+        told, early = await self._redis.hmget(keys.release(release_id), ["told_early", "clicked_early"])
         return Outcome(
             tuple(users),
             features.astype(np.float32),
             sent,
             kinds["clicked"],
-            first_wave,
+            int(told or 0),
             int(early or 0),
         )
 

@@ -198,7 +198,7 @@ async def test_a_release_is_learned_when_its_last_wave_has_had_its_hour(desk: De
 
 async def test_how_many_clicks_come_before_the_second_wave_is_learned(desk: Desk) -> None:
     early = CtrModel().early, CtrModel().clicked
-    await desk.tell("r1", told_by_wave="[900]", clicked_early=30)
+    await desk.tell("r1", told_early=900, clicked_early=30)
     await desk.report("r1", "sent", USERS)
     await desk.report("r1", "clicked", EAGER_USERS[:150])
     await desk.learn(HOUR)
