@@ -201,6 +201,7 @@ def _planner(redis: AnyRedis, settings: Settings) -> Planner:
         ClickHabits(stores.cohorts, stores.ctr_models),
         worth_of(settings),
         ab_test=ab_test_of(settings),
+        dormant_days=settings.dormant_days,
     )
 
 

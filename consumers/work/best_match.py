@@ -26,7 +26,8 @@ class _Match(NamedTuple):
 async def reserve_best_first(audiences: Sequence[Audience], gate: Gate, now: float) -> None:
     """Reserve the places of listeners who are in several audiences, that of their best match first.
 
-    As caps leave fewer places than releases, those that match worse find none when their pages are made.
+    As caps leave fewer places than releases, those that match worse find none when their pages are made. Who
+    is drawn for comparison is asked after in the same order, so that the groups differ by nothing else.
 
     Parameters
     ----------
@@ -65,6 +66,10 @@ async def _reserve(audience: Audience, rows: Sequence[int], gate: Gate, now: flo
     some = np.array(rows)
     drawn = gate.drawn(release.release_id, candidates.users_at(some))
     quiet = gate.quiet_until(candidates.gather("utc_offset_min", some), now)
-    some = some[(quiet == 0) & (np.array(drawn) == "")]
-    users, last_seen = candidates.users_at(some), candidates.gather("last_seen", some)
-    await gate.admit(release, users, [""] * len(users), last_seen, now)
+    awake = np.flatnonzero(quiet == 0)
+    some, drawn = some[awake], [drawn[at] for at in awake.tolist()]
+    users = candidates.users_at(some)
+    admitted = await gate.admit(release, users, drawn, now)
+    for user, group, reason, control in zip(users, drawn, *admitted, strict=True):
+        if group:
+            audience.asked[user] = "" if control else reason

@@ -31,6 +31,7 @@ Singles = npt.NDArray[np.float32]
 
 UNTOLD_CTR = 0.05  # assumed of all listeners, for as much as MIN_SENT notifications
 OPT_OUT_RATE, OPT_OUT_PRIOR = 0.001, 1000.0  # assumed, for as much as so many notifications
+MISSING_SECONDS = 60.0  # until a model that was not there is looked for again
 MINUTE, HOUR = 60.0, 3600.0
 THURSDAY = 3  # was the first day of 1970
 SENT, CLICKED, LAST_DAY, LAST_WEEK, LAST = (
@@ -60,7 +61,7 @@ class ClickHabits:
         self._by_cohort: Mapping[str, float] = {}
         self._unusable = 0
         self._other = CtrModel()
-        self._missing = 0
+        self._missing_until = 0.0
 
     async def refresh(self, cohort_ids: Sequence[str]) -> None:
         """Read the model again where another serves, and the click-through rates of cohorts."""
@@ -83,15 +84,19 @@ class ClickHabits:
         self.opt_out_rate = float(shrunk_rate(out, told, OPT_OUT_RATE, OPT_OUT_PRIOR))
         self._by_cohort = dict(zip(cohort_ids, rates.tolist(), strict=True))
 
-    async def of_version(self, version: int) -> CtrModel:
-        """Return an earlier CTR model; the one that serves, where that version is not kept any more."""
-        if version not in (self._other.version, self._missing):
-            try:
-                self._other = await self._ctr_models.load(version)
-            except SnapshotUnusable as error:
-                self._missing = version
-                logger.error("the A/B test has nothing to compare with: %s. %s", error, error.hint)
-        return self.model if version == self._missing else self._other
+    async def of_version(self, version: int) -> CtrModel | None:
+        """Return another CTR model than the one that serves; None where that version is not kept."""
+        if version == self._other.version:
+            return self._other
+        if time.monotonic() < self._missing_until:
+            return None
+        try:
+            self._other = await self._ctr_models.load(version)
+        except SnapshotUnusable as error:
+            self._missing_until = time.monotonic() + MISSING_SECONDS
+            logger.error("there is no A/B test now: %s. %s", error, error.hint)
+            return None
+        return self._other
 
     def known(
         self,

@@ -26,6 +26,7 @@ __all__ = ["NO_ROWS", "Candidates", "Draft", "Ranking"]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
 
 ABOVE_SCORES = 1e3  # more than any score or log-odds
 SAMPLE = 100  # listeners: a CTR of 5 % in their mean is right to a tenth of it
@@ -53,6 +54,8 @@ class Candidates:
         Shape (n,): who comes first has the highest.
     log_odds
         Shape (n,), of a click; -inf for those whom `first` did not put before the others. None: not learned.
+    dormant
+        Shape (n,), who is told of nothing, as they have not clicked for long; None: nobody.
     """
 
     cohorts: tuple[str, ...]
@@ -62,6 +65,7 @@ class Candidates:
     closeness: Singles
     ranks: npt.NDArray[np.floating[Any]]
     log_odds: Floats | None = None
+    dormant: Flags | None = None
 
     @classmethod
     def of(
@@ -108,14 +112,34 @@ class Candidates:
             The `models.names.hashes`, rising, of listeners who are left out.
         """
         wanted = number
+        ranks = self.ranks if self.dormant is None else np.where(self.dormant, -np.inf, self.ranks)
         while True:
-            rows = best_rows(self.ranks, wanted)
+            rows = best_rows(ranks, wanted)
+            rows = rows if self.dormant is None else rows[~self.dormant[rows]]
             found = self._hashes[rows]
             _, first = np.unique(found, return_index=True)  # the better row of who is there twice
             first = np.sort(first[~_among(found[first], but)])
             if len(first) >= number or wanted >= len(self.scores):
                 return rows[first[:number]]
             wanted += 2 * (number - len(first))
+
+    def unless_seen(self, since: float) -> Candidates:
+        """Take those for dormant who have not clicked since a time (Unix seconds)."""
+        seen = np.concatenate([NO_SCORES, *(each.last_seen for each in self.members)])
+        return replace(self, dormant=seen < since)
+
+    def dormant_among(self, users: Collection[str]) -> set[str]:
+        """Return those of some listeners who are dormant."""
+        if self.dormant is None:
+            return set()
+        rows = np.flatnonzero(_among(self._hashes, np.sort(hashes(users))) & self.dormant)
+        return set(self.users_at(rows))
+
+    def dormant_before(self, row: int) -> int:
+        """Return how many who are dormant rank before a row, or level with it."""
+        if self.dormant is None:
+            return 0
+        return len(np.unique(self._hashes[self.dormant & (self.ranks >= self.ranks[row])]))
 
     def among_best(self, some: Ints, row: int) -> int:
         """Return how many of some listeners (hashes, rising) rank before a row, or level with it."""
@@ -187,6 +211,7 @@ class Candidates:
     def rows_of(self, users: Collection[str]) -> Ints:
         """Return the rows of those of some listeners who are among these, best first, each once."""
         rows = np.flatnonzero(_among(self._hashes, np.sort(hashes(users))))
+        rows = rows if self.dormant is None else rows[~self.dormant[rows]]
         rows = rows[np.argsort(-self.ranks[rows], kind="stable")]
         _, first = np.unique(self._hashes[rows], return_index=True)
         return rows[np.sort(first)]

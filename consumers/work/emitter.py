@@ -150,6 +150,11 @@ class _Lost(Exception):
     """Another worker has the release in hand by now."""
 
 
+def places(held: Mapping[str, Held]) -> int:
+    """Return how many places in the audience those take who are held."""
+    return sum(not each.drawn for each in held.values())
+
+
 @contextlib.contextmanager
 def _unless_lost(asked: Asked) -> Iterator[None]:
     try:
@@ -294,8 +299,6 @@ class Emitter:
         }
         if release.song_id:
             about["song_id"] = release.song_id
-        if draft.ab_test:
-            about["ab_policy"] = draft.ab_test.policy
         return _Part(answer, draft.reason, about, audience)
 
     async def _go_on(self, left: OpenRelease) -> _Part:
@@ -308,9 +311,9 @@ class Emitter:
         if left.state == State.PLANNED:
             return _Part(answer, left.reason, {})
         told = {user for page in pages for user in page.user_ids}
-        held = {user: each for user, each in left.held.items() if user not in told}
+        held = {user: each for user, each in left.held.items() if user not in told | left.control}
         if left.stopped:
-            answer.left_out += Counter({IN_QUIET_HOURS: len(held)})
+            answer.left_out += Counter({IN_QUIET_HOURS: places(held)})
             return _Part(answer, STOPPED, {"reason": STOPPED})
         about: dict[str, str | float] = {} if pages else {"planned_at": left.planned_at}
         if release.song_id and not pages:
@@ -330,8 +333,9 @@ class Emitter:
                 due=due,
                 next_wave_at=left.next_wave_at,
             )
-        if left.state == State.PAUSED and not left.next_wave_at:  # those it waited for are forgotten
-            return _Part(answer, left.reason, about)
+        if left.state == State.PAUSED and not 0 < left.next_wave_at <= now:
+            # Nothing is due: those whose time it was were forgotten.
+            return _Part(answer, left.reason, about, None, held=held, next_wave_at=left.next_wave_at)
         for reason in answer.left_out.keys() - FOR_GOOD:
             del answer.left_out[reason]  # whoever was left out by their caps is asked after once more
         before, more = await self._before(pages, left, held)
@@ -374,46 +378,58 @@ class Emitter:
         """Emit what is planned; then let go of the release until more is due, or end it."""
         answer, audience, about, reason = part.answer, part.audience, part.about, part.reason
         if audience is None:
-            await self._end(answer, reason, about)
+            await self._pause_or_end(part, part.held, part.next_wave_at, reason)
             return
         draft = audience.draft
+        if draft.ab_test:
+            about["ab_policy"] = draft.ab_test.policy
         is_wave = draft.wave is not None and not part.due
         if draft.wave and is_wave:
             about |= {"wave": draft.wave.number, "wave_until": draft.wave.until, "aimed": draft.wave.aimed}
-        await self._emit(answer, audience, about)
+        await self._emit(part, audience)
         if draft.play_rate and not part.due:
             ctr = draft.cohort_ctrs(self._planner.random)
             await self._releases.predict(answer.name, draft.play_rate, ctr)
             if ctr and not part.goes_on:
                 about["random_ctr"] = draft.candidates.mean_of_all(ctr)
+        answer.left_out.update(audience.gone)
+        no_longer = part.due - audience.held.keys()
+        if audience.held or no_longer or audience.apart:
+            await self._mine(
+                self._releases.hold(answer.name, self._name, audience.held, no_longer, audience.apart)
+            )
         held = {**{user: each for user, each in part.held.items() if user not in part.due}, **audience.held}
         next_wave_at = part.next_wave_at
         if answer.stopped:
-            answer.left_out += Counter({IN_QUIET_HOURS: len(held)})
+            answer.left_out += Counter({IN_QUIET_HOURS: places(held)})
             reason, held, next_wave_at = STOPPED, {}, 0.0
         elif not answer.pages and not held and answer.left_out:
             reason, next_wave_at = "nobody may be told now", 0.0
         elif is_wave and not draft.ends:
             next_wave_at = time.time() + self._wave_seconds
+        await self._pause_or_end(part, held, next_wave_at, reason)
+
+    async def _pause_or_end(
+        self, part: _Part, held: Mapping[str, Held], next_wave_at: float, reason: str
+    ) -> None:
+        """Let go of a release until more of it is due; end it where nothing more is."""
+        answer, about = part.answer, part.about | {"reason": reason}
         more_at = [each.until for each in held.values()] + ([next_wave_at] if next_wave_at else [])
         if not more_at:
-            await self._end(answer, reason, {**about, "reason": reason})
+            await self._end(answer, reason, about)
             return
-        await self._mine(
-            self._releases.hold(answer.name, self._name, audience.held, part.due - audience.held.keys())
-        )
-        answer.held = len(held)
+        answer.held = places(held)
         about |= {
-            "reason": reason,
             "held_until": min((each.until for each in held.values()), default=0.0),
             "next_wave_at": next_wave_at,
             **answer.totals(),
         }
         await self._mine(self._releases.pause(answer.name, self._name, min(more_at), about))
-        logger.info("release %s: %d told, %d held", answer.name, answer.totals()["audience"], len(held))
+        logger.info("release %s: %d told, %d held", answer.name, answer.totals()["audience"], answer.held)
 
-    async def _emit(self, answer: _Answer, audience: Audience, about: Mapping[str, str | float]) -> None:
+    async def _emit(self, part: _Part, audience: Audience) -> None:
         """Fix and emit pages: the first alone, as the notifier waits for it, then some at a time."""
+        answer, about = part.answer, part.about
         before, waiting, first = Counter(answer.left_out), list[bytes](), len(answer.pages)
         async for page, control, features in audience.pages:
             event = encode(page)
@@ -429,7 +445,7 @@ class Emitter:
             if page.page == first or len(waiting) == AT_ONCE:
                 await self._send(answer, waiting)
                 waiting = []
-            if page.page == 0:
+            if page.page == 0 and not part.due:  # those who slept have waited for something else
                 answer.first_page_out(time.time())
         await self._send(answer, waiting)
         answer.left_out = before + audience.left_out

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from consumers.runtime.wiring import caps_of, groups_of
-from models.affinity import DAY
 from models.control import Groups
 from models.quiet_hours import QuietHours
 from stream.settings import Settings
 from stream.stores.told import Caps, Told
 from stream.wire.events import Release
 
-__all__ = ["CONTROL", "DORMANT", "Admitted", "Gate", "gate_of"]
+__all__ = ["CONTROL", "Admitted", "Gate", "gate_of"]
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 
 CONTROL = {"control": "control group", "holdout": "holdout"}
-DORMANT = "dormant"
+NOBODY: Mapping[str, str] = MappingProxyType({})
 
 
 class Admitted(NamedTuple):
@@ -52,15 +52,12 @@ class Gate:
     ----------
     quiet_hours
         When nobody is told, by each listener's clock; None: listeners are told at any hour.
-    dormant_days
-        Days without a click after which a listener is not told; 0: everybody is.
     """
 
     told: Told
     groups: Groups
     caps: Caps
     quiet_hours: QuietHours | None = None
-    dormant_days: float = 0.0
 
     def drawn(self, release_id: str, users: Sequence[str]) -> list[str]:
         """Say for each listener whether they are drawn for comparison: "", or one of `CONTROL`."""
@@ -82,7 +79,12 @@ class Gate:
         return self.quiet_hours.until(now, utc_offset_min)
 
     async def admit(
-        self, release: Release, users: Sequence[str], drawn: Sequence[str], last_seen: Singles, now: float
+        self,
+        release: Release,
+        users: Sequence[str],
+        drawn: Sequence[str],
+        now: float,
+        asked: Mapping[str, str] = NOBODY,
     ) -> Admitted:
         """Reserve a place for each listener who is told of a release; may be repeated.
 
@@ -90,26 +92,18 @@ class Gate:
         ----------
         drawn
             Of `drawn`.
-        last_seen
-            Shape (n,), when each clicked last, in Unix seconds; NaN where it is not known.
         now
             Unix seconds.
+        asked
+            Listeners drawn for comparison of whom it is known already: "", or why they would not be told.
         """
         reasons = [""] * len(users)
-        if self.dormant_days:
-            dormant = last_seen < now - DAY * self.dormant_days
-            reasons = [DORMANT if asleep else "" for asleep in dormant.tolist()]
         if any(self.caps):
-            awake = [at for at, reason in enumerate(reasons) if not reason]
-            found = await self.told.reserve(
-                release.release_id,
-                release.artist_ids,
-                [users[at] for at in awake],
-                [drawn[at] != "" for at in awake],
-                now,
-            )
-            for at, reason in zip(awake, found, strict=True):
-                reasons[at] = reason
+            only_ask = [group != "" for group in drawn]
+            reasons = await self.told.reserve(release.release_id, release.artist_ids, users, only_ask, now)
+        for at, user in enumerate(users):
+            if drawn[at] and user in asked:
+                reasons[at] = asked[user]
         control = [group != "" and not reason for group, reason in zip(drawn, reasons, strict=True)]
         return Admitted(
             [reason or CONTROL.get(group, "") for group, reason in zip(drawn, reasons, strict=True)], control
@@ -119,4 +113,4 @@ class Gate:
 def gate_of(told: Told, settings: Settings) -> Gate:
     """Return the gate that settings ask for."""
     quiet_hours = QuietHours.parse(settings.quiet_hours) if settings.quiet_hours else None
-    return Gate(told, groups_of(settings), caps_of(settings), quiet_hours, settings.dormant_days)
+    return Gate(told, groups_of(settings), caps_of(settings), quiet_hours)

@@ -135,6 +135,10 @@ class MemberCache:
                 self._hold(cohort, found[cohort])
         return {cohort: found[cohort] for cohort in cohorts}
 
+    async def cohorts_of(self, users: Sequence[str]) -> dict[str, str]:
+        """Return the cohort of each listener, as their record has it; "" where there is none."""
+        return {placed.user_id: placed.cohort for placed in await self._listeners.placed(users)}
+
     async def fill(self, model: Model) -> None:
         """Read the members of all cohorts for which there is room."""
         for cohort, size in (await self._cohorts.sizes()).items():

@@ -14,7 +14,7 @@ from consumers.work.gate import Gate
 from stream.stores.releases import Held
 from stream.wire.events import Page, Release
 
-__all__ = ["OPTED_OUT", "Outgoing", "admitted_pages", "cut"]
+__all__ = ["DORMANT", "OPTED_OUT", "Outgoing", "admitted_pages", "cut"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -22,7 +22,7 @@ Singles = npt.NDArray[np.float32]
 
 PAGE = 1000
 ASKED = 3  # times for a page: one that lacks few listeners goes out without them
-OPTED_OUT = "opted out"
+OPTED_OUT, DORMANT = "opted out", "dormant"
 MORE = 64  # rows beyond those that should do
 
 
@@ -62,6 +62,8 @@ async def admitted_pages(
     gate: Gate,
     left_out: Counter[str],
     held: dict[str, Held],
+    asked: Mapping[str, str],
+    apart: dict[str, str],
     now: float,
     first: int = 0,
 ) -> AsyncIterator[Outgoing]:
@@ -73,6 +75,10 @@ async def admitted_pages(
         Is added to: why listeners were not let in, and how many.
     held
         Is added to: who is told later, as it is quiet hours where they are. They keep their places.
+    asked
+        As in `Gate.admit`.
+    apart
+        Is added to: who is drawn for comparison behind the last page -> cohort.
     now
         Unix seconds.
     first
@@ -80,9 +86,9 @@ async def admitted_pages(
     """
     queue = _Queue(draft)
     free, number = draft.places, first
+    control: dict[str, str] = {}
     while free > 0:
         page: list[int] = []
-        control: dict[str, str] = {}
         held_before = len(held)
         for _ in range(ASKED):
             wanted = min(PAGE, free) - len(page)
@@ -94,8 +100,8 @@ async def admitted_pages(
             until = gate.quiet_until(draft.candidates.gather("utc_offset_min", rows), now)
             rows, drawn, places = _hold(draft, rows, drawn, until, held)
             free -= places
-            users, last_seen = draft.candidates.users_at(rows), draft.candidates.gather("last_seen", rows)
-            admitted = await gate.admit(release, users, drawn, last_seen, now)
+            users = draft.candidates.users_at(rows)
+            admitted = await gate.admit(release, users, drawn, now, asked)
             left_out.update(reason for reason in admitted.reasons if reason)
             page += rows[[not reason for reason in admitted.reasons]].tolist()
             control |= _cohorts(draft.candidates, rows[list(admitted.control)])
@@ -103,12 +109,13 @@ async def admitted_pages(
             told = np.array(page)
             features = draft.known(told) if draft.known else None
             yield Outgoing(_page(release, draft, told, now, number, features), control, features)
+            control = {}
             free -= len(page)
             number += 1
         elif len(held) == held_before:
             break
-    if opted_out := queue.opted_out():
-        left_out[OPTED_OUT] = opted_out
+    apart |= control
+    left_out.update({reason: number for reason, number in queue.passed_over().items() if number})
 
 
 def _hold(
@@ -118,12 +125,17 @@ def _hold(
     if not until.any():
         return rows, drawn, 0
     later = np.flatnonzero(until)
-    for user, row, at in zip(
-        draft.candidates.users_at(rows[later]), rows[later].tolist(), until[later].tolist(), strict=True
+    groups = [drawn[at] for at in later.tolist()]
+    for user, row, at, group in zip(
+        draft.candidates.users_at(rows[later]),
+        rows[later].tolist(),
+        until[later].tolist(),
+        groups,
+        strict=True,
     ):
-        held[user] = Held(at, draft.propensities.get(row, 1.0))
+        held[user] = Held(at, draft.propensities.get(row, 1.0), group != "")
     now = np.flatnonzero(until == 0)
-    return rows[now], [drawn[at] for at in now.tolist()], sum(drawn[at] == "" for at in later.tolist())
+    return rows[now], [drawn[at] for at in now.tolist()], sum(group == "" for group in groups)
 
 
 class _Queue:
@@ -150,11 +162,15 @@ class _Queue:
         self._at += end
         return rows[:end], drawn[:end]
 
-    def opted_out(self) -> int:
-        """Return how many would have been taken so far, had they not opted out."""
+    def passed_over(self) -> dict[str, int]:
+        """Return how many would have been taken so far, had they not opted out or were dormant."""
         if self._draft.ranking is None or not self._at:
-            return 0
-        return self._draft.ranking.opted_out_before(int(self._rows[self._at - 1]))
+            return {}
+        last = int(self._rows[self._at - 1])
+        return {
+            OPTED_OUT: self._draft.ranking.opted_out_before(last),
+            DORMANT: self._draft.candidates.dormant_before(last),
+        }
 
 
 def _cohorts(candidates: Candidates, rows: Ints) -> dict[str, str]:

@@ -17,9 +17,10 @@ from consumers.work.click_habits import ClickHabits
 from consumers.work.draft import Candidates, Draft, Ranking
 from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
-from consumers.work.pages import OPTED_OUT, Outgoing, admitted_pages
+from consumers.work.pages import DORMANT, OPTED_OUT, Outgoing, admitted_pages
 from consumers.work.wave_plan import first_wave, in_wave
 from consumers.work.wave_response import WaveResponse
+from models.affinity import DAY
 from models.audience import (
     Target,
     aim,
@@ -30,6 +31,7 @@ from models.audience import (
     rank_cohorts,
 )
 from models.audience_size import Worth
+from models.control import USUAL
 from models.model import Model
 from models.waves import FIRST_SHARE, Wave
 from stream.stores.catalogue import Catalogue
@@ -102,10 +104,20 @@ class Before:
         """Who is on a page already."""
         return {user for page in self.pages for user in page.user_ids}
 
+    def allows(self, ab_test: AbTest) -> bool:
+        """Say whether an A/B test may go on: it does not begin, or change, in the middle of a release."""
+        said = self.pages[0].policies if self.pages else None
+        return not self.pages or (said is not None and set(said) <= {USUAL, ab_test.policy})
+
     @property
     def placed(self) -> Set[str]:
         """Who has a place in the audience already."""
-        return self.held.keys() | self.told
+        return {user for user, held in self.held.items() if not held.drawn} | self.told
+
+    @property
+    def apart(self) -> Set[str]:
+        """Who is drawn for comparison."""
+        return {user for user, held in self.held.items() if held.drawn} | self.control
 
 
 NOTHING = Before()
@@ -125,13 +137,22 @@ class Audience:
         Why listeners who would have been on the pages made so far are not, and how many.
     held
         Who would be, but for their quiet hours.
+    asked
+        Listeners drawn for comparison who were asked after already -> "", or why they would not be told.
+    apart
+        Who is drawn for comparison and on no page's list of them -> cohort.
+    gone
+        Why some of those who were held are not told any more, and how many.
     """
 
     release: Release
     draft: Draft
     pages: AsyncIterator[Outgoing]
     left_out: Counter[str]
-    held: Mapping[str, Held]
+    held: dict[str, Held]
+    asked: dict[str, str] = field(default_factory=dict)
+    apart: Mapping[str, str] = field(default_factory=dict)
+    gone: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -152,6 +173,8 @@ class Planner:
         many goes to whom it is expected to gain.
     first_wave
         Share of an audience that is told first, once it is learned who clicks; 1: all are told at once.
+    dormant_days
+        Days without a click after which a listener is not told; 0: everybody is.
     ab_test
         By which other policy part of the listeners are told; None: by none.
     random
@@ -167,6 +190,7 @@ class Planner:
     worth: Worth
     first_wave: float = FIRST_SHARE
     ab_test: AbTest | None = None
+    dormant_days: float = 0.0
     random: np.random.Generator = field(default_factory=np.random.default_rng)
 
     async def look_up(self, release: Release) -> Lookup:
@@ -189,8 +213,10 @@ class Planner:
         before
             What is out already: the plan is of what follows.
         """
+        if self.ab_test and not before.allows(self.ab_test):
+            return await replace(self, ab_test=None).plan(release, lookup, model, now, before)
         placed = before.placed
-        draft = await self.draft(release, lookup, model, now, placed, before.control, before.response)
+        draft = await self.draft(release, lookup, model, now, placed, before.apart, before.response)
         wave = before.wave or (None if placed else first_wave(draft, self.first_wave))
         if wave:
             draft = in_wave(draft, wave, len(placed), self.random)
@@ -203,11 +229,12 @@ class Planner:
 
         They have their places already, however low they may rank by now. They count for the first wave.
         """
+        if self.ab_test and not before.allows(self.ab_test):
+            return await replace(self, ab_test=None).plan_held(release, lookup, model, now, before)
         due = {user: held for user, held in before.held.items() if held.until <= now}
-        draft = await self.draft(release, lookup, model, now)
-        if model is None:  # there is none to plan it by at the moment
-            put_off = {user: Held(now + PUT_OFF, held.propensity) for user, held in due.items()}
-            return replace(self._audience(release, draft, now, len(before.pages)), held=put_off)
+        cohort_of = await self.member_cache.cohorts_of(list(due))
+        only = sorted(set(cohort_of.values()) & set(model.cohort_ids)) if model else []
+        draft = await self.draft(release, lookup, model, now, only=only)
         opted_out = await self.opted_out.among(list(due)) | (due.keys() & lookup.artist_opted_out)
         rows = draft.candidates.rows_of(due.keys() - opted_out)
         users = draft.candidates.users_at(rows)
@@ -220,14 +247,20 @@ class Planner:
             wave=before.wave and before.wave._replace(number=1),
         )
         audience = self._audience(release, draft, now, len(before.pages))
-        gone = {OPTED_OUT: len(opted_out), GONE: len(due) - len(opted_out) - len(rows)}
-        audience.left_out.update({reason: number for reason, number in gone.items() if number})
-        return audience
+        missing = due.keys() - opted_out - set(users)
+        # Who has a cohort and is not at hand has just moved there, or the model is not at hand itself.
+        later = {user: due[user]._replace(until=now + PUT_OFF) for user in missing if cohort_of.get(user)}
+        dormant = draft.candidates.dormant_among(later.keys())
+        audience.held.update({user: held for user, held in later.items() if user not in dormant})
+        gone = {OPTED_OUT: opted_out, GONE: missing - later.keys(), DORMANT: dormant}
+        counts = {reason: sum(not due[user].drawn for user in users) for reason, users in gone.items()}
+        return replace(audience, gone={reason: number for reason, number in counts.items() if number})
 
     def _audience(self, release: Release, draft: Draft, now: float, first: int) -> Audience:
         left_out, held = Counter[str](), dict[str, Held]()
-        pages = admitted_pages(release, draft, self.gate, left_out, held, now, first)
-        return Audience(release, draft, pages, left_out, held)
+        asked, apart = dict[str, str](), dict[str, str]()
+        pages = admitted_pages(release, draft, self.gate, left_out, held, asked, apart, now, first)
+        return Audience(release, draft, pages, left_out, held, asked, apart)
 
     async def draft(
         self,
@@ -238,6 +271,7 @@ class Planner:
         told: Set[str] = frozenset(),
         control: Set[str] = frozenset(),
         response: WaveResponse | None = None,
+        only: Sequence[str] | None = None,
     ) -> Draft:
         """Choose whom to tell of a release; keep what that went by.
 
@@ -249,6 +283,8 @@ class Planner:
             Who is told already, and who is not told for comparison.
         response
             How those who are told already responded.
+        only
+            The cohorts to look at; None: as many of the best as are worth it.
         """
         if model is None:
             return Draft("no model yet", Target(np.zeros(0), "nothing", ()), 0)
@@ -264,19 +300,22 @@ class Planner:
         unread = np.where(at_hand, 0, sizes)
         learned = self.habits.model.version > 0
         rows = choose_cohorts(rates, sizes, unread, places, 0.0 if learned else release.min_ctr or 0.0)
-        chosen = tuple(model.cohort_ids[row] for row in rows)
+        chosen = tuple(model.cohort_ids[row] for row in rows) if only is None else tuple(only)
         if not chosen and sizes.any():
             return Draft("no cohort reaches min_ctr", target, model.version, play_rate)
         members = await self.member_cache.members(chosen, model)
         if not any(held.users for held in members.values()):
             return Draft("nobody is placed under this model yet", target, model.version, play_rate, chosen)
         candidates = Candidates.of(members, model, target, self.member_cache.neighbours(model, target))
+        if self.dormant_days:
+            candidates = candidates.unless_seen(now - DAY * self.dormant_days)
         artists = self.member_cache.numbers(release.artist_ids)
         describe = partial(self.habits.known, release, target, model, candidates, artists, now=now)
-        least, least_odds, factors = None, None, None
+        least, least_odds, factors, test = None, None, None, None
         if learned:
             some = best_rows(candidates.scores, max(LIKELY_PER_PLACE * places, LIKELY))
-            if self.ab_test:  # of those who are left each policy tells its share
+            test = await self._ab_test_now()
+            if test:  # of those who are left each policy tells its share
                 some = candidates.without(some, told | control)
             log_odds = self.habits.model.log_odds(describe(some))
             if response:
@@ -284,8 +323,10 @@ class Planner:
                 factors = response.factors(candidates.cohorts, ctr, cohort, places)
                 log_odds = logit(np.minimum(ctr * factors[cohort], CERTAIN))
             least_odds = self._least_log_odds(release)
-            if self.ab_test:
-                rows, order = await self._by_two_policies(candidates, some, log_odds, least_odds, describe)
+            if test:
+                rows, order = await self._by_two_policies(
+                    test, candidates, some, log_odds, least_odds, describe
+                )
                 candidates = candidates.first(some[rows], log_odds[rows], order)
                 least_odds = ANY
             else:
@@ -319,11 +360,18 @@ class Planner:
             likely=candidates.ctrs if learned else partial(_play_rates, model, target, candidates),
             ctr=self.habits.model,
             factors=factors,
-            ab_test=self.ab_test if learned else None,
+            ab_test=test,
         )
+
+    async def _ab_test_now(self) -> AbTest | None:
+        """Return the A/B test, if there is one and what it compares with is at hand."""
+        if self.ab_test is None or self.ab_test.ctr_version is None:
+            return self.ab_test
+        return self.ab_test if await self.habits.of_version(self.ab_test.ctr_version) else None
 
     async def _by_two_policies(
         self,
+        test: AbTest,
         candidates: Candidates,
         some: Ints,
         log_odds: Floats,
@@ -336,11 +384,8 @@ class Planner:
         -------
         Places in `some`, shape (n,), and a number that falls from the first to the last.
         """
-        test = self.ab_test
-        assert test is not None  # noqa: S101
         by_other = candidates.scores[some].astype(np.float64)
-        if test.ctr_version is not None:
-            other = await self.habits.of_version(test.ctr_version)
+        if test.ctr_version is not None and (other := await self.habits.of_version(test.ctr_version)):
             by_other = other.log_odds(describe(some))
         drawn = test.drawn(candidates.users_at(some))
         places = test.ranked(np.arange(len(some)), drawn, log_odds, by_other, least)

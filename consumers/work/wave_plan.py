@@ -41,7 +41,7 @@ def in_wave(draft: Draft, wave: Wave, told: int, random: np.random.Generator) ->
         return _exploring(draft, wave, places, random)
     if not wave.is_last:
         draft = replace(draft, told=draft.told[:places], places=places, ends=len(draft.told) < places)
-    short = not len(draft.told) if wave.is_last else draft.ends
+    short = (places > 0 and not len(draft.told)) if wave.is_last else draft.ends
     if draft.ranking is None:  # there is no model to plan it by at the moment: the next wave tells them
         return replace(draft, wave=wave, ends=wave.is_last)
     return replace(draft, wave=wave, reason=TOO_SELDOM if short and wave.number > 1 else draft.reason)

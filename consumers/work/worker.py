@@ -148,6 +148,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             worth,
             settings.first_wave,
             ab_test_of(settings),
+            settings.dormant_days,
         )
         # Of one host's network, in containers, two processes have the same name.
         name = f"{heartbeat.name}-{uuid4().hex}"

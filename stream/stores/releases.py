@@ -56,7 +56,7 @@ NOBODY: Mapping[str, str] = MappingProxyType({})
 
 WAVE = (b"wave", b"wave_until", b"aimed")  # the fields of `models.waves.Wave`
 FIRST_PARTS = ("1", USUAL, f"1 {USUAL}")  # a first wave, the usual policy
-STOPPED = 2  # fix_page's word for it
+STOPPED = 2  # a script's word for it
 
 TOLD_IN_A_SCRIPT = 250  # listeners: Redis is held up for a tenth of a millisecond
 
@@ -80,10 +80,13 @@ class Held(NamedTuple):
         When they are, in Unix seconds.
     propensity
         How likely the listener was to be told.
+    drawn
+        Whether they are drawn for comparison: then they have no place in the audience.
     """
 
     until: float
     propensity: float = 1.0
+    drawn: bool = False
 
 
 class ReleaseStopped(Exception):
@@ -236,7 +239,9 @@ class Releases:
         # Before it is ours: whoever dies now leaves a release open that others look after. When it was first
         # asked for stays: one that every worker fails at waits since then.
         waits = Call("ZADD", [keys.RELEASES_OPEN], ["NX", now, name])
-        _, answer = await call_all(self._redis, [waits, Call(self._claim, [keys.release(name)], given)])
+        _, answer = await call_all(
+            self._redis, [waits, Call(self._claim, [keys.release(name), keys.release_held(name)], given)]
+        )
         if answer == b"taken":
             return None
         state = State(answer.decode())
@@ -358,22 +363,35 @@ class Releases:
         fields = [part for pair in about.items() for part in pair]
         paused = await self._pause(self._redis, [keys.release(release_id)], holder, until, *fields)
         if paused:
-            await self._redis.zadd(keys.RELEASES_OPEN, {release_id: until}, xx=True)
+            due = 0.0 if paused == STOPPED else until
+            await self._redis.zadd(keys.RELEASES_OPEN, {release_id: due}, xx=True)
+        if paused and "planned_at" in about:
+            await self._redis.zadd(keys.RELEASES, {release_id: float(about["planned_at"])})
         return bool(paused)
 
     async def hold(
-        self, release_id: str, holder: str, held: Mapping[str, Held], no_longer: Collection[str] = ()
+        self,
+        release_id: str,
+        holder: str,
+        held: Mapping[str, Held],
+        no_longer: Collection[str] = (),
+        control: Mapping[str, str] = NOBODY,
     ) -> bool:
         """Note listeners who are told later, and who of them are not `held` any more; may be repeated.
+
+        Parameters
+        ----------
+        control
+            Listeners of the control group who were drawn behind the last page -> cohort.
 
         Returns
         -------
         False: the release is no longer in the holder's hand.
         """
-        written = [keys.release(release_id), keys.release_held(release_id)]
+        written = [keys.release(release_id), keys.release_held(release_id), keys.release_control(release_id)]
         noted = [part for user, each in held.items() for part in (user, json.dumps(each))]
-        struck = list(no_longer)
-        steps = range(0, max(len(noted), 2 * len(struck)), 2 * TOLD_IN_A_SCRIPT)
+        struck, apart = list(no_longer), [part for pair in control.items() for part in pair]
+        steps = range(0, max(len(noted), 2 * len(struck), len(apart)), 2 * TOLD_IN_A_SCRIPT)
         calls = [
             Call(
                 self._hold,
@@ -382,6 +400,7 @@ class Releases:
                     holder,
                     msgpack.packb(noted[at : at + 2 * TOLD_IN_A_SCRIPT], use_bin_type=False),
                     msgpack.packb(struck[at // 2 : at // 2 + TOLD_IN_A_SCRIPT], use_bin_type=False),
+                    msgpack.packb(apart[at : at + 2 * TOLD_IN_A_SCRIPT], use_bin_type=False),
                 ],
             )
             for at in steps

@@ -1,6 +1,6 @@
 -- Takes a release in hand, where nobody else has it and it is not done.
 --
--- KEYS   1: release:{R}
+-- KEYS   1: release:{R}   2: release:{R}:held
 -- ARGV   1: who asks   2: now, Unix seconds   3: until when it is theirs   4: the event
 --        5: the event's partition (with how often the topic was made anew)   6: its offset   7: its time, or ''
 -- result 'new' (nothing is fixed), 'started' (some pages are fixed), 'paused' (and more is due), 'planned' (all
@@ -23,6 +23,11 @@ end
 redis.call('HSET', KEYS[1], 'by', ARGV[1], 'till', ARGV[3])
 if state == 'started' or state == 'paused' or state == 'planned' then
   return state
+end
+redis.call('DEL', KEYS[2])
+if state == 'done' then  -- nothing is left of an answer that reached nobody
+  redis.call('HDEL', KEYS[1], 'stopped_at', 'wave', 'wave_until', 'aimed', 'factors', 'next_wave_at', 'held_until',
+    'told_by_wave', 'told_early', 'clicked_early', 'ab_policy', 'told_by_policy', 'expected_ctr', 'random_ctr')
 end
 redis.call('HSET', KEYS[1], 'state', 'new', 'event', ARGV[4], 'source', ARGV[5], 'offset', ARGV[6],
   'published_at', ARGV[7])

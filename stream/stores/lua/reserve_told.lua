@@ -59,9 +59,9 @@ for i = 1, #asked, 2 do
       answer = 1
     elseif a_week > 0 and week >= a_week then
       answer = 2
-    elseif last > now - gap then
+    elseif gap > 0 and last > now - gap then
       answer = 3
-    elseif last_of_artist > now - artist_gap then
+    elseif artist_gap > 0 and last_of_artist > now - artist_gap then
       answer = 4
     elseif reserve == 1 then
       kept[#kept + 1] = {release, now, 0, unpack(artists)}

@@ -327,7 +327,7 @@ async def test_after_their_quiet_hours_those_who_were_held_are_told(
     planner = replace(planner, gate=gate)
     gone, out, of_artist, *others = MEMBERS["c2"]
     held = {user: Held(MIDNIGHT + 6 * HOUR, 0.5) for user in ["nobody", gone, out, of_artist, *others]}
-    held[gone] = Held(MIDNIGHT + 7 * HOUR)
+    held[gone] = Held(MIDNIGHT + 7 * HOUR)  # their hours end later
     await planner.opted_out.add([out])
     await planner.opted_out.add_of_artists({of_artist: ["a1"]})
     before = Before(held=held, wave=Wave(2, 60, 60))
@@ -337,7 +337,8 @@ async def test_after_their_quiet_hours_those_who_were_held_are_told(
     assert {user for page in pages for user in page.user_ids} == set(others), "one is held for an hour more"
     assert [page.propensities for page in pages] == [[0.5] * len(others)]
     assert [page.wave for page in pages] == [1]
-    assert audience.left_out == {"opted out": 2, "gone when their quiet hours ended": 1}
+    assert audience.gone == {"opted out": 2, "gone when their quiet hours ended": 1}
+    assert audience.held == {}
 
 
 async def test_who_has_not_clicked_for_long_is_left_out_where_it_is_asked_for(
@@ -348,10 +349,13 @@ async def test_who_has_not_clicked_for_long_is_left_out_where_it_is_asked_for(
     redis = await open_redis(settings)
     for user in some:
         await redis.hset(keys.user(user), "last_seen", NOW - 29 * DAY)
-    gate = replace(EVERYBODY, dormant_days=30.0)
-    found = await plan(planner, gate=gate, now=NOW, max_audience=1000)
-    assert set(told(found)) == set(some)
-    assert found.left_out == {"dormant": 57}
+    planner = replace(planner, dormant_days=30.0)
+    for size in (1000, 3):
+        found = await plan(planner, now=NOW, max_audience=size)
+        assert set(told(found)) == set(some)
+    ranked = told(await plan(replace(planner, dormant_days=0.0), now=NOW, max_audience=1000))
+    last = max(ranked.index(user) for user in some)
+    assert found.left_out == {"dormant": last - 2}, "those who would have been before them"
     await redis.aclose()
 
 
@@ -397,10 +401,13 @@ async def test_of_releases_of_one_moment_a_listener_hears_of_the_best_match(
         likely[event.release_id] = dict(zip(users, draft.likely(draft.told).tolist(), strict=True))
         audiences.append(audience)
     await reserve_best_first(audiences, planner.gate, NOW)
-    heard = {}
+    heard, control = {}, dict[str, set[str]]()
     for event, audience in zip(events, audiences, strict=True):
-        pages = [page async for page, _, _ in audience.pages]
-        heard |= {user: event.release_id for page in pages for user in page.user_ids}
+        control[event.release_id] = set()
+        async for page, apart, _ in audience.pages:
+            heard |= dict.fromkeys(page.user_ids, event.release_id)
+            control[event.release_id] |= apart.keys()
+        control[event.release_id] |= audience.apart.keys()
     await redis.aclose()
     drawn = planner.gate.groups.of
     best = {
@@ -412,6 +419,12 @@ async def test_of_releases_of_one_moment_a_listener_hears_of_the_best_match(
         for user in heard
     }
     assert heard == best
+    for name, users in likely.items():
+        apart = {user for user in users if drawn(name, user)}
+        best_of_all = {
+            user for user in apart if name == max(likely, key=lambda each: likely[each].get(user, -1))
+        }
+        assert best_of_all <= control[name] <= apart, "who would have heard of it, were they not drawn"
     assert len(set(heard.values())) > 1, "else the first of them would have done"
 
 
@@ -457,6 +470,29 @@ async def test_in_an_ab_test_each_policy_tells_its_best_by_its_share(
     (first, *_) = paging.cut(release(), draft, NOW)
     assert first.policies == draft.ab_test.policies(first.user_ids)
     assert first.ctrs == pytest.approx(draft.ctr.predict(draft.known(draft.told)).tolist(), abs=1e-5)
+
+
+async def test_an_ab_test_does_not_begin_in_the_middle_of_a_release(
+    settings: Settings, planner: Planner
+) -> None:
+    await in_ab_test(planner, settings, "taste", 0.5, max_audience=600)
+    planner.habits.model = by_closeness(2, -0.5)
+    planner = replace(planner, ab_test=AbTest(Groups("salt"), "taste", 0.5))
+    event = release(max_audience=600)
+    first = (await plan(replace(planner, ab_test=None), max_audience=100)).pages
+    lookup = await planner.look_up(event)
+    rest = await planner.plan(event, lookup, MODEL, NOW, Before(first))
+    assert rest.draft.ab_test is None
+    whole = await planner.plan(event, lookup, MODEL, NOW)
+    assert whole.draft.ab_test
+
+
+async def test_without_the_model_it_compares_with_there_is_no_ab_test(
+    settings: Settings, planner: Planner
+) -> None:
+    draft = await in_ab_test(planner, settings, "ctr:7", 0.5, max_audience=600)
+    assert draft.ab_test is None
+    assert len(draft.told) == 600
 
 
 async def test_in_an_ab_test_without_a_size_both_policies_tell_alike_many(

@@ -83,7 +83,7 @@ def state(desk: Desk, release_id: str) -> str | None:
 
 def let_the_next_go(desk: Desk, release_id: str) -> None:
     """Its time has come."""
-    desk.db.hset(f"release:{{{release_id}}}", "till", 0)
+    desk.db.hset(f"release:{{{release_id}}}", mapping={"till": 0, "next_wave_at": 1})
     desk.db.zadd("releases:open", {release_id: 0})
 
 

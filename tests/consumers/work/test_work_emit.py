@@ -285,6 +285,24 @@ async def test_a_release_waits_for_those_who_are_held_and_for_nobody_when_it_is_
     assert summary["left_out"] == {"stopped in their quiet hours": 1}
 
 
+async def test_a_release_goes_on_waiting_for_others_where_one_it_waited_for_is_forgotten(
+    house: House,
+) -> None:
+    house.plans.held = {"soon": Held(time.time()), "late": Held(time.time() + 3600)}
+    await house.worker("w1").answer([ask("r1")])
+    house.desk.db.hdel("release:{r1}:held", "soon")
+    await house.worker("w2").finish_abandoned()
+    about = house.desk.db.hgetall("release:{r1}")
+    assert (about["state"], about["held"]) == ("paused", "1")
+    assert float(about["till"]) == house.plans.held["late"].until
+    assert house.desk.answer("r1").summaries == ()
+    house.desk.db.hdel("release:{r1}:held", "late")
+    house.desk.db.hset("release:{r1}", "till", 0)
+    house.desk.db.zadd("releases:open", {"r1": 0})
+    await house.worker("w2").finish_abandoned()
+    assert house.desk.answer("r1").summary["reason"] == "done"
+
+
 async def test_nobody_begins_a_wave_before_it_is_due(house: House) -> None:
     house.plans.in_waves = True
     worker = house.worker("w1")

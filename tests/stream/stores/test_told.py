@@ -45,6 +45,12 @@ async def test_a_cap_keeps_out_until_its_time_is_over(
     assert await reserve(told, "r2", NOW + later / 0.8, USERS[:2]) == ["", ""]
 
 
+async def test_without_a_gap_it_does_not_count_which_of_two_workers_clocks_is_ahead(redis: AnyRedis) -> None:
+    told = Told(redis, Caps(a_day=9))
+    await reserve(told, "r1", NOW + 1, ["u"])
+    assert await reserve(told, "r2", NOW, ["u"]) == [""]
+
+
 async def test_who_has_a_place_keeps_it_however_often_it_is_asked_for(redis: AnyRedis) -> None:
     told = Told(redis, Caps(a_day=1))
     assert [await reserve(told, "r1", NOW + n, ["u"]) for n in range(3)] == [[""]] * 3
