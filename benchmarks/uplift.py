@@ -41,7 +41,7 @@ def main() -> None:
             options = RowOptions(mapping={"treated": "segment", "outcome": outcome}, where=where)
             found = evaluate_uplift([DATA / MAILING], options, offline, Measure(), lambda *_: None)
             effect = found.effect
-            print(f"{name}, {outcome}: {effect.control:.4f} without, {effect.told:.4f} with it")
+            print(f"{name}, {outcome}: {effect.control:.4f} without, {effect.treated:.4f} with it")
             for each in found.learners:
                 half = (each.qini.high - each.qini.low) / 2
                 ahead = each.ahead

@@ -147,7 +147,7 @@ class Settings(BaseSettings):
     )
 
     max_audience: int = Field(
-        10_000, ge=1, description="listeners told of a release whose event sets no max_audience"
+        10_000, ge=1, description="listeners told at most of a release that sets no max_audience"
     )
     told_a_day: int = Field(
         3, ge=0, description="notifications that a listener gets in any 24 hours at most; 0: any number"

@@ -80,7 +80,7 @@ def add(app: typer.Typer) -> None:
         mode, goes = ("--policy", OF_ALL) if offline.policy else ("--uplift", OF_UPLIFT)
         others = [*given(measure, options, names), *(["--html"] if html else [])]
         if wrong := [name for name in others if name not in goes]:
-            raise WrongUse(f"{mode} does not go with {', '.join(wrong)}: such options are about audiences")
+            raise WrongUse(f"{mode} does not go with {', '.join(wrong)}")
         run = _policy if offline.policy else _uplift
         run(files, measure, options, offline, as_json=as_json)
 

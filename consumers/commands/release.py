@@ -275,7 +275,7 @@ def _add_reports(releases: typer.Typer) -> None:
         release_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the release.")],
         as_json: Json = False,
     ) -> None:
-        """Stop a release that goes out in waves: nobody else is told of it."""
+        """Stop a release that goes on later, in waves or after quiet hours: nobody else is told of it."""
         from consumers.actions.stop_release import stop_release
         from consumers.commands.session import ask
         from consumers.terminal.format import counted

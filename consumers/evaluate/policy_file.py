@@ -88,7 +88,7 @@ def read_policy(path: Path, layout: Layout, mapping: Mapping[str, str], on: tupl
     options = RowOptions(
         layout.format, layout.delimiter, layout.columns, layout.encoding, layout.mend, mapping=mapping
     )
-    found = read_observations([path], options, FIELDS, on)
+    found = read_observations([path], options, FIELDS, on, "--target-map")
     if bad := found.tally.bad.total():
         raise BadFile(f"{path}: {bad:,} of {found.tally.rows:,} rows cannot be used, and a policy needs all")
     actions = tuple(dict.fromkeys(found.fields["action"]))

@@ -16,7 +16,7 @@ from consumers.evaluate.offline_options import Offline
 from consumers.evaluate.options import Measure
 from consumers.evaluate.trial import Trial, doubts, read_trial
 from consumers.evaluate.uplift_learners import OURS, Learner, usual_learners
-from models.quality.anytime import Uplift, uplift
+from models.quality.newcombe import Effect
 from models.quality.qini import SplitMean, over_splits, qini_coefficient, qini_curve
 from models.uplift import UpliftModel
 from stream.errors import BadFile
@@ -84,7 +84,7 @@ class UpliftResult:
     treated: int
     control: int
     treatments: tuple[str, ...]
-    effect: Uplift
+    effect: Effect
     features: tuple[str, ...]
     learners: tuple[Ranked, ...]
     splits: int
@@ -140,7 +140,7 @@ def evaluate_uplift(
         treated=int(treated.sum()),
         control=int((~treated).sum()),
         treatments=trial.treatments,
-        effect=uplift(
+        effect=Effect.of(
             int(outcomes[treated].sum()),
             int(treated.sum()),
             int(outcomes[~treated].sum()),

@@ -6,8 +6,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
-from consumers.queries.release_report import PolicyReport, compared, policy_reports
-from models.quality.anytime import Uplift
+from consumers.queries.release_report import Difference, PolicyReport, compared, policy_reports
 from stream.connect import AnyRedis
 from stream.errors import NoAbTest
 from stream.settings import Settings
@@ -34,7 +33,7 @@ class AbReport:
 
     releases: int
     policies: tuple[PolicyReport, ...]
-    difference: Uplift | None
+    difference: Difference | None
 
 
 async def read_ab_report(redis: AnyRedis, settings: Settings, policy: str | None, top: int) -> AbReport:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -58,12 +59,19 @@ class AudienceCohort:
 
 @dataclass(frozen=True)
 class AudienceListener:
-    """A listener in an audience, and how likely they are to play the artist, as far as foreseen."""
+    """A listener in an audience, and how likely they are to play the artist and to click, as foreseen.
+
+    Attributes
+    ----------
+    ctr
+        None before it is learned who clicks.
+    """
 
     user_id: str
     cohort_id: str
     score: float
     play_rate: float
+    ctr: float | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ class Preview:
     cohorts
         The cohort of the highest play rate first.
     first
-        The listeners of the highest scores.
+        Those who come first: with the highest CTR, or before that is learned the highest scores.
     """
 
     artist_ids: tuple[str, ...]
@@ -206,15 +214,16 @@ def _planner(redis: AnyRedis, settings: Settings) -> Planner:
 
 
 def _ranked(pages: Sequence[Page], model: Model, target: Target) -> list[AudienceListener]:
-    """Return everybody on some pages, the highest score first."""
+    """Return everybody on some pages, in their order."""
     return [
-        AudienceListener(user, cohort, score, round(rate, 6))
+        AudienceListener(user, cohort, score, round(rate, 6), ctr)
         for page in pages
-        for user, cohort, score, rate in zip(
+        for user, cohort, score, rate, ctr in zip(
             page.user_ids,
             page.cohort_ids,
             page.scores,
             play_rates(model, target, np.array(page.scores)).tolist(),
+            page.ctrs or repeat(None, len(page.user_ids)),
             strict=True,
         )
     ]

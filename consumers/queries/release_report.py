@@ -10,6 +10,7 @@ from typing import Self
 
 from consumers.queries.ctr_fields import ctr_fields
 from consumers.queries.unknown_release import unknown_release
+from models.click_rate import MIN_SENT
 from models.control import USUAL
 from models.quality.anytime import Uplift, uplift
 from stream.connect import AnyRedis
@@ -20,6 +21,7 @@ from stream.stores.releases import Releases, Response, State
 
 __all__ = [
     "CohortResponse",
+    "Difference",
     "PolicyReport",
     "ReleaseReport",
     "WaveReport",
@@ -114,6 +116,27 @@ class PolicyReport:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """By how much more often listeners click who are told by the other policy of an A/B test.
+
+    Attributes
+    ----------
+    usual, other
+        CTR of each policy.
+    difference
+        That of the other less that of the usual one, in shares (0.01: one point).
+    difference_low, difference_high
+        Between these it is, however often one looks, with a probability of 95 %.
+    """
+
+    usual: float
+    other: float
+    difference: float
+    difference_low: float
+    difference_high: float
+
+
+@dataclass(frozen=True)
 class ReleaseReport:
     """What came of a release so far.
 
@@ -156,8 +179,7 @@ class ReleaseReport:
     policies
         Of an A/B test, the usual policy first; else none.
     difference
-        By how much more often those told by the other policy click, in shares, with an interval that holds
-        however often one looks (`told` are they, `control` the others); None: no A/B test, or nothing sent.
+        None: no A/B test, or too few sent by one of the policies to say (`models.click_rate.MIN_SENT`).
     cohorts
         The highest CTR first, then those with too few sent to have one.
     """
@@ -194,7 +216,7 @@ class ReleaseReport:
     aimed: int | None
     waves: tuple[WaveReport, ...]
     policies: tuple[PolicyReport, ...]
-    difference: Uplift | None
+    difference: Difference | None
     cohorts: tuple[CohortResponse, ...]
 
 
@@ -267,12 +289,14 @@ def policy_reports(about: Mapping[str, str], response: Response) -> tuple[Policy
     return report(USUAL), report(about["ab_policy"])
 
 
-def compared(policies: Sequence[PolicyReport]) -> Uplift | None:
+def compared(policies: Sequence[PolicyReport]) -> Difference | None:
     """Return by how much more often the second of two policies is clicked than the first."""
-    if not policies or not all(each.sent for each in policies):
+    if not policies or any(each.sent < MIN_SENT for each in policies):
         return None
     usual, other = policies
-    return uplift(other.clicked, other.sent, usual.clicked, usual.sent)
+    found = uplift(other.clicked, other.sent, usual.clicked, usual.sent)
+    ctrs = usual.clicked / usual.sent, other.clicked / other.sent
+    return Difference(*ctrs, ctrs[1] - ctrs[0], found.uplift_low, found.uplift_high)
 
 
 def _waves(told: Sequence[int], response: Response) -> tuple[WaveReport, ...]:

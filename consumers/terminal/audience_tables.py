@@ -89,11 +89,12 @@ def _show_sizes(console: Console, found: Preview) -> None:
 def _show_first(console: Console, found: Preview) -> None:
     if not found.first:
         return
-    numbers = (Column(name, right=True) for name in ("score", "play rate"))
+    learned = found.ctr is not None
+    numbers = (Column(name, right=True) for name in ("score", "play rate", *(["CTR"] if learned else [])))
     table = listing(Column("first listeners"), Column("cohort"), *numbers)
     for listener in found.first:
-        rate = percent(listener.play_rate)
-        table.add_row(Text(listener.user_id), listener.cohort_id, f"{listener.score:.3f}", rate)
+        rates = percent(listener.play_rate), *([percent(listener.ctr)] if learned else [])
+        table.add_row(Text(listener.user_id), listener.cohort_id, f"{listener.score:.3f}", *rates)
     console.print()
     console.print(table)
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from consumers.queries.ab_test import AbReport
-from consumers.queries.release_report import PolicyReport, ReleaseReport, WaveReport
+from consumers.queries.release_report import Difference, PolicyReport, ReleaseReport, WaveReport
 from consumers.queries.releases import ReleaseSummary
 from consumers.terminal.format import clock, counted, moment, percent
 from consumers.terminal.tables import Column, facts, listing, rows_that_fit
@@ -93,7 +93,7 @@ def show_releases(found: Sequence[ReleaseSummary]) -> None:
             each.release_id,
             Text(each.title),
             clock(each.planned_at),
-            f"{each.audience:,}" if each.state == "done" else "going out",
+            f"{each.audience:,}" + ("" if each.state in ("done", "history") else "+"),
             f"{each.sent:,}",
             f"{each.clicked:,}",
             percent(each.ctr),
@@ -110,7 +110,7 @@ def show_ab_report(report: AbReport) -> None:
     if report.difference:
         console.print(in_points_of_ctr(report.policies[1].policy, report.difference))
     else:
-        console.print("nothing to compare yet: the notifier reports what it sends to the topic feedback")
+        console.print(f"nothing to compare yet: one of the policies has fewer than {MIN_SENT} sent")
     _show_parts(console, "policy", [(each.policy, each) for each in report.policies])
 
 
@@ -138,18 +138,22 @@ def in_points(uplift: Uplift) -> str:
     return f"{brought:+.1f} points of plays (95 %: {low:+.1f} to {high:+.1f}, however often you look)"
 
 
-def in_points_of_ctr(policy: str, difference: Uplift) -> str:
+def in_points_of_ctr(policy: str, found: Difference) -> str:
     """Say by how many percentage points more often another policy is clicked than the usual one.
 
     Examples
     --------
-    >>> in_points_of_ctr("taste", Uplift(0.04, 0.09, -0.05, -0.087, 0.003))
-    'taste is clicked 5.0 points less often than usual (95 %: -8.7 to +0.3, however often you look)'
+    >>> in_points_of_ctr("taste", Difference(0.09, 0.04, -0.05, -0.087, -0.003))
+    'taste is clicked 5.0 points less often than usual (95 %: -8.7 to -0.3, however often you look)'
+    >>> in_points_of_ctr("taste", Difference(0.09, 0.04, -0.05, -0.087, 0.003))
+    'no difference shown yet: taste less usual is -5.0 points (95 %: -8.7 to +0.3, however often you look)'
     """
-    low, high = 100 * difference.uplift_low, 100 * difference.uplift_high
-    points = 100 * (difference.uplift or 0.0)
-    how = "less" if points < 0 else "more"
+    low, high = 100 * found.difference_low, 100 * found.difference_high
+    points = 100 * found.difference
     interval = f"(95 %: {low:+.1f} to {high:+.1f}, however often you look)"
+    if low <= 0 <= high:
+        return f"no difference shown yet: {policy} less usual is {points:+.1f} points {interval}"
+    how = "less" if points < 0 else "more"
     return f"{policy} is clicked {abs(points):.1f} points {how} often than usual {interval}"
 
 
@@ -168,13 +172,16 @@ def _audience(report: ReleaseReport) -> str:
     whole = f"{counted(report.audience, 'listener')} in {counted(report.pages, 'page')}"
     if report.state == "done" and (ended := ENDED.get(report.reason)):
         return f"{ended}: {whole}"
+    if report.state == "paused" and not report.audience:
+        return "waits for quiet hours to end: nobody is told yet"
     in_waves = " in waves" if report.state == "paused" and report.waves else ""
     return f"{STATES.get(report.state, report.state)}{in_waves}: {whole}"
 
 
 def _next_wave(report: ReleaseReport) -> str:
     left = max((report.aimed or 0) - report.audience - report.held, 0)
-    return f"{clock(report.next_wave_at or 0.0)}, where it is clicked: {left:,} are left of {report.aimed:,}"
+    when = clock(report.next_wave_at or 0.0)
+    return f"{when}, most where it is clicked: {left:,} are left of {report.aimed:,}"
 
 
 def _predicted(report: ReleaseReport) -> str:

@@ -36,12 +36,13 @@ def show_uplift(result: UpliftResult) -> None:
 
 def _about(result: UpliftResult) -> dict[str, str]:
     effect, treatments = result.effect, f" ({', '.join(result.treatments)})" if result.treatments else ""
-    points = f"{100 * (effect.uplift or 0.0):+.2f} points"
+    points = f"{100 * effect.difference:+.2f} points"
+    low, high = 100 * effect.difference_low, 100 * effect.difference_high
     return {
-        "treated": f"{result.treated:,}{treatments}: {percent(effect.told)} have the outcome",
+        "treated": f"{result.treated:,}{treatments}: {percent(effect.treated)} have the outcome",
         "control": f"{result.control:,}: {percent(effect.control)}"
         f"{unusable_in_words(result.tally.rows, result.tally.bad)}",
-        "uplift": f"{points} ({100 * effect.uplift_low:+.2f} to {100 * effect.uplift_high:+.2f})",
+        "uplift": f"{points} (95 %: {low:+.2f} to {high:+.2f})",
         "features": ", ".join(result.features),
         "splits": f"{result.splits}, each with {percent(result.share)} held out; seed {result.seed}",
     }

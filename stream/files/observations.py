@@ -112,11 +112,17 @@ def read_observations(
     options: RowOptions,
     fields: Mapping[str, Needed],
     features: Sequence[str] = (),
+    mapped_by: str = "--map",
 ) -> Observations:
     """Read files into columns.
 
     A field comes from the column that `options.mapping` names, from its constant, or from the column of its
     own name. A row that has no value for one, or one that cannot be, is counted and left out.
+
+    Parameters
+    ----------
+    mapped_by
+        The option that says which column a field comes from, for hints.
 
     Raises
     ------
@@ -128,7 +134,7 @@ def read_observations(
     _check(options, fields)
     found, last = Observations(), ""
     for table in (Table(path, options.layout) for path in files):
-        reader = _Reader(table, options, fields, features)
+        reader = _Reader(table, options, fields, features, mapped_by)
         found.fields = found.fields or {name: [] for name in reader.names}
         found.features = found.features or {name: [] for name in features}
         if set(found.fields) != set(reader.names):
@@ -165,10 +171,15 @@ class _Reader:
     """Takes the fields and features out of the rows of a table."""
 
     def __init__(
-        self, table: Table, options: RowOptions, fields: Mapping[str, Needed], features: Sequence[str]
+        self,
+        table: Table,
+        options: RowOptions,
+        fields: Mapping[str, Needed],
+        features: Sequence[str],
+        mapped_by: str,
     ) -> None:
         self._wanted = wanted(table, options.where)
-        self._columns = dict(self._found(table, options, fields))
+        self._columns = dict(self._found(table, options, fields, mapped_by))
         self._parse = {name: fields[name].parse for name in self._columns}
         self._features = {name: column(table, name) for name in features}
 
@@ -197,7 +208,7 @@ class _Reader:
 
     @staticmethod
     def _found(
-        table: Table, options: RowOptions, fields: Mapping[str, Needed]
+        table: Table, options: RowOptions, fields: Mapping[str, Needed], mapped_by: str
     ) -> Iterator[tuple[str, Column]]:
         for name, needed in fields.items():
             if name in options.constants:
@@ -210,7 +221,7 @@ class _Reader:
                     continue
                 raise WrongUse(
                     f"{table.path} has no column {name!r}, {needed.what}; it has {', '.join(table.columns)}",
-                    hint=f"--map {name}=COLUMN says which it is. {needed.otherwise}".rstrip(),
+                    hint=f"{mapped_by} {name}=COLUMN says which it is. {needed.otherwise}".rstrip(),
                 )
 
 
@@ -220,6 +231,8 @@ def _constant(value: str) -> Column:
 
 def _nothing(files: Sequence[Path], tally: Tally) -> str:
     names = ", ".join(str(path) for path in files)
+    if not tally.rows:
+        return f"{names}: no rows"
     if tally.rows == tally.left_out:
         return f"{names}: none of {tally.rows:,} rows is asked for (--where)"
     reasons = ", ".join(f"{number:,} {reason}" for reason, number in tally.bad.most_common())

@@ -63,7 +63,7 @@ def test_who_is_moved_is_found_and_better_than_who_does_it_anyway(refrain: Refra
     (alone,) = (each for each in others if each["name"].startswith("the outcome alone"))
     assert alone["refrain_ahead"]["value"] == pytest.approx(ours["qini"]["value"] - alone["qini"]["value"])
     assert alone["refrain_ahead"]["low"] > -0.02
-    assert result["effect"]["uplift_low"] <= 0.1 <= result["effect"]["uplift_high"]
+    assert result["effect"]["difference_low"] <= 0.1 <= result["effect"]["difference_high"]
     gain = dict(ours["gain"])
     assert gain[0.5] > 0.8 * gain[1.0], "half of the rows are Romans"
     assert result["notes"] == []
@@ -77,7 +77,7 @@ def test_on_a_real_mailing_it_is_level_with_the_best_usual_learner(refrain: Refr
     ours, best, *_ = result["learners"]
     assert result["splits"] == 10
     assert result["treated"] + result["control"] == 64_000
-    assert result["effect"]["uplift_low"] > 0
+    assert result["effect"]["difference_low"] > 0
     assert ours["qini"]["value"] > 0.02
     assert best["refrain_ahead"]["value"] > -0.005
     assert best["refrain_ahead"]["high"] > 0

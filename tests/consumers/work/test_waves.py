@@ -240,11 +240,11 @@ def test_the_policies_of_an_ab_test_are_counted_and_compared(
     assert by["taste"][:100] == by["taste"][100:], "the same listeners for every release"
     figures = [(each["policy"], each["told"], each["sent"], each["clicked"]) for each in show["policies"]]
     assert figures == [("usual", 300, 300, 60), ("taste", 100, 100, 10)]
-    assert show["difference"]["uplift"] == pytest.approx(-0.1)
-    assert "taste is clicked 10.0 points less often than usual" in text
+    assert show["difference"]["difference"] == pytest.approx(-0.1)
+    assert "no difference shown yet: taste less usual is -10.0 points" in text
     assert both["releases"] == 2
     assert [(each["told"], each["clicked"]) for each in both["policies"]] == [(600, 120), (200, 20)]
-    assert both["difference"]["uplift_high"] < show["difference"]["uplift_high"]
+    assert both["difference"]["difference_high"] < show["difference"]["difference_high"]
     assert said.startswith("2 releases told by two policies")
     assert refrain.run("release", "ab", "--policy", "ctr:1").returncode == 1
 

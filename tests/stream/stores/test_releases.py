@@ -176,6 +176,16 @@ async def test_a_release_that_is_stopped_between_two_waves_may_be_taken_at_once(
     assert await releases.abandoned(NOW + 1) == [asked()]
 
 
+async def test_a_release_that_is_stopped_just_before_it_is_paused_may_be_taken_at_once(
+    releases: Releases,
+) -> None:
+    await claim(releases, "w1")
+    await fix(releases, PAGES[0])
+    assert await releases.stop("r1", NOW + 1) == State.STARTED
+    assert await releases.pause("r1", "w1", NOW + 3600, {"held": 3})
+    assert await releases.abandoned(NOW + 2) == [asked()]
+
+
 async def test_what_is_planned_done_or_unknown_is_not_stopped(releases: Releases) -> None:
     await planned(releases)
     assert await releases.stop("r1", NOW) == State.PLANNED
