@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
 
 from consumers.queries.known_listener import KnownListener
 from consumers.queries.placement import Pull, named_pulls
+from consumers.runtime.wiring import caps_of
 from consumers.work.draft import Draft
 from consumers.work.member_cache import TOP
 from models.audience import mean_score, play_rates
@@ -42,7 +44,8 @@ class WhyAudience:
     told
         Whether they are.
     reason
-        "told"; "average": their score is below the average, and the release sets no max_audience;
+        "told"; one of `stream.stores.told.REASONS`: their caps leave no place for it now; "average": their score
+        is below the average, and the release sets no max_audience;
         "opted out"; "opted out of the artist"; "bot"; "no cohort"; "not met": the model has not met them yet;
         "min_ctr": their cohort's play rate is below what was asked for; "cohort": their cohort's members were
         not scored;
@@ -117,6 +120,8 @@ async def why_audience(
     """Return why a listener is in an audience, or is not."""
     user, cohort, candidates = known.listener.user_id, known.listener.cohort, draft.candidates
     told = candidates.users_at(draft.told)
+    caps = Told(redis, caps_of(settings))
+    (full,) = await caps.reserve(release.release_id, release.artist_ids, [user], [True], time.time())
     row = candidates.row_of(user)
     scores = candidates.scores.astype(float)
     parts = await _parts(redis, model, draft, user)
@@ -130,8 +135,8 @@ async def why_audience(
     names = await catalogue.names(plays)
     return WhyAudience(
         user_id=user,
-        told=user in told,
-        reason="told"
+        told=user in told and not full,
+        reason=full or "told"
         if user in told
         else _reason(known, release, draft, None if row is None else float(scores[row]), model),
         score=None if parts is None else round(parts[0] * parts[1] + added, 6),

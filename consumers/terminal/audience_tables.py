@@ -27,6 +27,10 @@ REASONS = {
     "cohort": "only members of cohorts with a higher play rate than theirs were scored",
     "average": "their score is below the average, and nothing says how many to tell (--max-audience)",
     "score": "the release suits others better",
+    "told often enough today": "they have been told often enough today",
+    "told often enough this week": "they have been told often enough this week",
+    "told a moment ago": "they were told of another release a moment ago",
+    "told of this artist lately": "they were told of this artist lately",
     "unlikely": "they are not likely enough to click for a notification to be worth it",
     "ctr": "others are likelier to click",
 }

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores import keys
+from stream.stores.told import Caps, Told
 from stream.wire.events import Page, Release, Summary, encode
 from tests.cli.in_process import NO_BROKER
 from tests.refrain_command import Refrain
@@ -304,6 +306,21 @@ def test_who_opted_out_of_the_artist_is_told_so(
     found, shown = why(refrain, "u1")
     assert (found["told"], found["reason"]) == (False, "opted out of the artist")
     assert "they have opted out of hearing of releases by this artist" in shown
+
+
+def test_whom_their_caps_leave_no_place_is_told_so(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    async def tell(redis: AnyRedis) -> None:
+        await Told(redis, Caps(a_day=9)).reserve("r0", ["a1"], ["u1"], [False], time.time())
+
+    with_redis(tell)
+    asked = ("audience", "--artist", "Radiohead", "--why", "u1")
+    done = refrain.run(*asked, "--json", told_artist_hours=24)
+    found = json.loads(done.stdout)["why"]
+    assert (found["told"], found["reason"], found["told_lately"]) == (False, "told of this artist lately", 1)
+    assert "they were told of this artist lately" in refrain.run(*asked, told_artist_hours=24).stdout
+    assert why(refrain, "u1")[0]["told"], "without that cap"
 
 
 def test_who_is_below_the_average_is_told_so(service: Settings, refrain: Refrain) -> None:
