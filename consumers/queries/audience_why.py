@@ -44,8 +44,8 @@ class WhyAudience:
     told
         Whether they are.
     reason
-        "told"; one of `stream.stores.told.REASONS`: their caps leave no place for it now; "average": their score
-        is below the average, and the release sets no max_audience;
+        "told"; one of `stream.stores.told.REASONS`: their caps leave no place for it now; "average": their
+        score is below the average, and the release sets no max_audience;
         "opted out"; "opted out of the artist"; "bot"; "no cohort"; "not met": the model has not met them yet;
         "min_ctr": their cohort's play rate is below what was asked for; "cohort": their cohort's members were
         not scored;
