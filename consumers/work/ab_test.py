@@ -50,13 +50,11 @@ class AbTest:
         """Return by which policy each listener is told."""
         return [self.policy if other else USUAL for other in self.drawn(users).tolist()]
 
-    def ranked(self, rows: Ints, other: Flags, by: Floats, by_other: Floats, least: float) -> Ints:
-        """Return rows in the order in which they are told: each policy's best, mixed by their shares.
+    def ranked(self, users: Sequence[str], by: Floats, by_other: Floats, least: float) -> Ints:
+        """Return the places of listeners in the order of telling: each policy's best, mixed by their shares.
 
         Parameters
         ----------
-        other
-            Shape (n,), of `drawn`.
         by, by_other
             Shape (n,), what each policy ranks by.
         least
@@ -64,24 +62,23 @@ class AbTest:
 
         Examples
         --------
-        >>> test = AbTest(Groups(), "taste", 1 / 3)
-        >>> other, rows = np.array([False, False, False, False, True, True]), np.arange(6)
+        >>> test, users = AbTest(Groups(), "taste", 1 / 3), ["u0", "u1", "u2", "u3", "u4", "u5"]
+        >>> test.drawn(users).tolist()
+        [True, False, True, True, True, False]
         >>> by, by_other = np.array([3.0, 4, 2, 0, 9, 9]), np.array([0.0, 0, 0, 0, 1, 2])
-        >>> test.ranked(rows, other, by, by_other, least=1.0).tolist()
-        [1, 5, 0, 2]
+        >>> test.ranked(users, by, by_other, least=1.0).tolist()
+        [5, 4, 1]
         """
+        other = self.drawn(users)
         usual = np.flatnonzero(~other & (by >= least))
         usual = usual[np.argsort(-by[usual], kind="stable")]
         others = np.flatnonzero(other)
         others = others[np.argsort(-by_other[others], kind="stable")]
         others = others[: round(len(usual) * self.share / (1 - self.share))]
-        places = np.concatenate(
-            [
-                (np.arange(len(usual)) + 0.5) / (1 - self.share),
-                (np.arange(len(others)) + 0.5) / self.share,
-            ]
+        turns = np.concatenate(
+            [(np.arange(len(usual)) + 0.5) / (1 - self.share), (np.arange(len(others)) + 0.5) / self.share]
         )
-        mixed: Ints = rows[np.concatenate([usual, others])[np.argsort(places, kind="stable")]]
+        mixed: Ints = np.concatenate([usual, others])[np.argsort(turns, kind="stable")]
         return mixed
 
 

@@ -135,20 +135,24 @@ class Candidates:
         rows = np.flatnonzero(_among(self._hashes, np.sort(hashes(users))) & self.dormant)
         return set(self.users_at(rows))
 
-    def dormant_before(self, row: int) -> int:
-        """Return how many who are dormant rank before a row, or level with it."""
-        if self.dormant is None:
-            return 0
-        return len(np.unique(self._hashes[self.dormant & (self.ranks >= self.ranks[row])]))
-
-    def among_best(self, some: Ints, row: int) -> int:
-        """Return how many of some listeners (hashes, rising) rank before a row, or level with it."""
-        found = self._hashes[self.ranks >= self.ranks[row]]
-        return len(np.unique(found[_among(found, some)]))
+    def passed_over(self, out: Ints, row: int) -> tuple[int, int]:
+        """Return how many before a row, or level with it, are in `out` (hashes, rising), and how many dormant."""
+        before = self.ranks >= self.ranks[row]
+        found = self._hashes[before]
+        is_out = _among(found, out)
+        is_dormant = is_out & False if self.dormant is None else self.dormant[before] & ~is_out
+        return len(np.unique(found[is_out])), len(np.unique(found[is_dormant]))
 
     def but(self, rows: Ints, others: Ints) -> Ints:
         """Return those rows, in their order, whose listeners are in none of the others."""
-        return rows[~_among(self._hashes[rows], np.sort(self._hashes[others]))]
+        return self._without(rows, self._hashes[others])
+
+    def without(self, rows: Ints, users: Collection[str]) -> Ints:
+        """Return those rows, in their order, that are of none of these listeners."""
+        return self._without(rows, hashes(users))
+
+    def _without(self, rows: Ints, some: Ints) -> Ints:
+        return rows[~_among(self._hashes[rows], np.sort(some))]
 
     @cached_property
     def _hashes(self) -> Ints:
@@ -203,10 +207,6 @@ class Candidates:
             self.members[cohort].users[place]
             for cohort, place in zip(cohorts.tolist(), places.tolist(), strict=True)
         ]
-
-    def without(self, rows: Ints, users: Collection[str]) -> Ints:
-        """Return those rows, in their order, that are of none of these listeners."""
-        return rows[~_among(self._hashes[rows], np.sort(hashes(users)))]
 
     def rows_of(self, users: Collection[str]) -> Ints:
         """Return the rows of those of some listeners who are among these, best first, each once."""
@@ -367,9 +367,9 @@ class Ranking:
             rows = rows[self.candidates.log_odds[rows] >= self.least_log_odds]
         return rows[:number]
 
-    def opted_out_before(self, row: int) -> int:
-        """Return how many rank before a row, or level with it, and have opted out."""
-        return self.candidates.among_best(np.setdiff1d(self._out, hashes(self.told)), row)
+    def passed_over(self, row: int) -> tuple[int, int]:
+        """Return how many rank before a row, or level with it, and have opted out, or are dormant."""
+        return self.candidates.passed_over(np.setdiff1d(self._out, hashes(self.told)), row)
 
     @cached_property
     def _out(self) -> Ints:

@@ -126,8 +126,6 @@ class _Part:
         What is to be known of the release from now on.
     audience
         Whom to tell now; None: all is out, but for the summary.
-    goes_on
-        Whether something of it went out before.
     held
         Who was to be told when their quiet hours end.
     due
@@ -140,7 +138,6 @@ class _Part:
     reason: str
     about: dict[str, str | float]
     audience: Audience | None = None
-    goes_on: bool = False
     held: Mapping[str, Held] = field(default_factory=dict)
     due: Set[str] = frozenset()
     next_wave_at: float = 0.0
@@ -150,7 +147,7 @@ class _Lost(Exception):
     """Another worker has the release in hand by now."""
 
 
-def places(held: Mapping[str, Held]) -> int:
+def _places(held: Mapping[str, Held]) -> int:
     """Return how many places in the audience those take who are held."""
     return sum(not each.drawn for each in held.values())
 
@@ -310,10 +307,12 @@ class Emitter:
             await self._send_again(answer, left)
         if left.state == State.PLANNED:
             return _Part(answer, left.reason, {})
-        told = {user for page in pages for user in page.user_ids}
-        held = {user: each for user, each in left.held.items() if user not in told | left.control}
+        before = Before(pages, left.control, wave=left.wave)
+        settled = before.told | left.control
+        held = {user: each for user, each in left.held.items() if user not in settled}
+        before = replace(before, held=held)
         if left.stopped:
-            answer.left_out += Counter({IN_QUIET_HOURS: places(held)})
+            answer.left_out += Counter({IN_QUIET_HOURS: _places(held)})
             return _Part(answer, STOPPED, {"reason": STOPPED})
         about: dict[str, str | float] = {} if pages else {"planned_at": left.planned_at}
         if release.song_id and not pages:
@@ -321,43 +320,36 @@ class Emitter:
         due = {user for user, each in held.items() if each.until <= now}
         lookup = await self._planner.look_up(release)
         if due and left.state == State.PAUSED:
-            before = Before(pages, left.control, held, left.wave)
             audience = await self._planner.plan_held(release, lookup, self._live.model, now, before)
-            return _Part(
-                answer,
-                left.reason,
-                about,
-                audience,
-                goes_on=True,
-                held=held,
-                due=due,
-                next_wave_at=left.next_wave_at,
-            )
+            return _Part(answer, left.reason, about, audience, held, due, left.next_wave_at)
         if left.state == State.PAUSED and not 0 < left.next_wave_at <= now:
             # Nothing is due: those whose time it was were forgotten.
-            return _Part(answer, left.reason, about, None, held=held, next_wave_at=left.next_wave_at)
+            return _Part(answer, left.reason, about, None, held, next_wave_at=left.next_wave_at)
         for reason in answer.left_out.keys() - FOR_GOOD:
             del answer.left_out[reason]  # whoever was left out by their caps is asked after once more
-        before, more = await self._before(pages, left, held)
+        before, more = await self._response(before, left)
         audience = await self._planner.plan(release, lookup, self._live.model, now, before)
         draft = audience.draft
         if draft.wave and draft.factor_of:
             more["factors"] = json.dumps({**left.factors, str(draft.wave.number): draft.factor_of})
         reason = draft.reason if draft.reason == TOO_SELDOM else left.reason
-        return _Part(answer, reason, about | more, audience, goes_on=bool(pages), held=held)
+        return _Part(answer, reason, about | more, audience, held)
 
-    async def _before(
-        self, pages: Sequence[Page], left: OpenRelease, held: Mapping[str, Held]
-    ) -> tuple[Before, dict[str, str | float]]:
-        """Return what the rest of a release is planned by, and what is to be known of it from now on."""
-        before, about = Before(pages, left.control, held, left.wave), dict[str, str | float]()
+    async def _response(self, before: Before, left: OpenRelease) -> tuple[Before, dict[str, str | float]]:
+        """Add to what the rest of a release is planned by how it was responded to, and which wave is next.
+
+        Returns
+        -------
+        Also what is to be known of the release from now on.
+        """
+        about: dict[str, str | float] = {}
         due = left.state == State.PAUSED
         if left.wave is None or not (due or left.wave.number > 1):
             return before, about
         response = await self._releases.response(left.asked.release.release_id)
         if due and left.wave.number == 1:  # from this is learned how many of the clicks come so soon
             about |= {"told_early": len(before.told), "clicked_early": response.of_all("clicked")}
-        found = WaveResponse.of(pages, response, self._planner.habits.model.so_soon, left.factors)
+        found = WaveResponse.of(before.pages, response, self._planner.habits.model.so_soon, left.factors)
         wave = left.wave.next(self._planner.first_wave) if due else left.wave
         return replace(before, wave=wave, response=found), about
 
@@ -383,14 +375,14 @@ class Emitter:
         draft = audience.draft
         if draft.ab_test:
             about["ab_policy"] = draft.ab_test.policy
-        is_wave = draft.wave is not None and not part.due
+        is_wave, is_first = draft.wave is not None and not part.due, not answer.pages
         if draft.wave and is_wave:
             about |= {"wave": draft.wave.number, "wave_until": draft.wave.until, "aimed": draft.wave.aimed}
         await self._emit(part, audience)
         if draft.play_rate and not part.due:
             ctr = draft.cohort_ctrs(self._planner.random)
             await self._releases.predict(answer.name, draft.play_rate, ctr)
-            if ctr and not part.goes_on:
+            if ctr and is_first:
                 about["random_ctr"] = draft.candidates.mean_of_all(ctr)
         answer.left_out.update(audience.gone)
         no_longer = part.due - audience.held.keys()
@@ -401,7 +393,7 @@ class Emitter:
         held = {**{user: each for user, each in part.held.items() if user not in part.due}, **audience.held}
         next_wave_at = part.next_wave_at
         if answer.stopped:
-            answer.left_out += Counter({IN_QUIET_HOURS: places(held)})
+            answer.left_out += Counter({IN_QUIET_HOURS: _places(held)})
             reason, held, next_wave_at = STOPPED, {}, 0.0
         elif not answer.pages and not held and answer.left_out:
             reason, next_wave_at = "nobody may be told now", 0.0
@@ -418,7 +410,7 @@ class Emitter:
         if not more_at:
             await self._end(answer, reason, about)
             return
-        answer.held = places(held)
+        answer.held = _places(held)
         about |= {
             "held_until": min((each.until for each in held.values()), default=0.0),
             "next_wave_at": next_wave_at,

@@ -97,9 +97,10 @@ async def admitted_pages(
             rows, drawn = await queue.take(wanted, release.release_id, gate)
             if not len(rows):
                 break
-            until = gate.quiet_until(draft.candidates.gather("utc_offset_min", rows), now)
-            rows, drawn, places = _hold(draft, rows, drawn, until, held)
-            free -= places
+            if gate.quiet_hours:
+                until = gate.quiet_until(draft.candidates.gather("utc_offset_min", rows), now)
+                rows, drawn, places = _hold(draft, rows, drawn, until, held)
+                free -= places
             users = draft.candidates.users_at(rows)
             admitted = await gate.admit(release, users, drawn, now, asked)
             left_out.update(reason for reason in admitted.reasons if reason)
@@ -122,8 +123,6 @@ def _hold(
     draft: Draft, rows: Ints, drawn: list[str], until: Floats, held: dict[str, Held]
 ) -> tuple[Ints, list[str], int]:
     """Put those aside who are not to be disturbed until a time; return the others, and how many places go."""
-    if not until.any():
-        return rows, drawn, 0
     later = np.flatnonzero(until)
     groups = [drawn[at] for at in later.tolist()]
     for user, row, at, group in zip(
@@ -166,11 +165,8 @@ class _Queue:
         """Return how many would have been taken so far, had they not opted out or were dormant."""
         if self._draft.ranking is None or not self._at:
             return {}
-        last = int(self._rows[self._at - 1])
-        return {
-            OPTED_OUT: self._draft.ranking.opted_out_before(last),
-            DORMANT: self._draft.candidates.dormant_before(last),
-        }
+        opted_out, dormant = self._draft.ranking.passed_over(int(self._rows[self._at - 1]))
+        return {OPTED_OUT: opted_out, DORMANT: dormant}
 
 
 def _cohorts(candidates: Candidates, rows: Ints) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -32,6 +32,7 @@ from models.audience import (
 )
 from models.audience_size import Worth
 from models.control import USUAL
+from models.ctr import CtrModel
 from models.model import Model
 from models.waves import FIRST_SHARE, Wave
 from stream.stores.catalogue import Catalogue
@@ -42,7 +43,6 @@ from stream.wire.events import Page, Release
 __all__ = ["GONE", "Audience", "Before", "Lookup", "Planner", "target_of"]
 
 Ints = npt.NDArray[np.int64]
-Singles = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 
 # How many of those whom a release suits best are ranked by how likely they are to click.
@@ -314,20 +314,21 @@ class Planner:
         least, least_odds, factors, test = None, None, None, None
         if learned:
             some = best_rows(candidates.scores, max(LIKELY_PER_PLACE * places, LIKELY))
-            test = await self._ab_test_now()
+            test, other = await self._ab_test_now()
             if test:  # of those who are left each policy tells its share
                 some = candidates.without(some, told | control)
-            log_odds = self.habits.model.log_odds(describe(some))
+            features = describe(some)
+            log_odds = self.habits.model.log_odds(features)
             if response:
                 ctr, cohort = expit(log_odds), candidates.cohort_rows(some)
                 factors = response.factors(candidates.cohorts, ctr, cohort, places)
                 log_odds = logit(np.minimum(ctr * factors[cohort], CERTAIN))
             least_odds = self._least_log_odds(release)
             if test:
-                rows, order = await self._by_two_policies(
-                    test, candidates, some, log_odds, least_odds, describe
-                )
-                candidates = candidates.first(some[rows], log_odds[rows], order)
+                by_other = other.log_odds(features) if other else candidates.scores[some].astype(np.float64)
+                places_of = test.ranked(candidates.users_at(some), log_odds, by_other, least_odds)
+                falling = 1.0 / (1.0 + np.arange(len(places_of), dtype=np.float64))
+                candidates = candidates.first(some[places_of], log_odds[places_of], falling)
                 least_odds = ANY
             else:
                 candidates = candidates.first(some, log_odds)
@@ -363,34 +364,15 @@ class Planner:
             ab_test=test,
         )
 
-    async def _ab_test_now(self) -> AbTest | None:
-        """Return the A/B test, if there is one and what it compares with is at hand."""
-        if self.ab_test is None or self.ab_test.ctr_version is None:
-            return self.ab_test
-        return self.ab_test if await self.habits.of_version(self.ab_test.ctr_version) else None
+    async def _ab_test_now(self) -> tuple[AbTest | None, CtrModel | None]:
+        """Return the A/B test, if there is one now, and the CTR model of its other policy, if it has one.
 
-    async def _by_two_policies(
-        self,
-        test: AbTest,
-        candidates: Candidates,
-        some: Ints,
-        log_odds: Floats,
-        least: float,
-        describe: Callable[[Ints], Singles],
-    ) -> tuple[Ints, Floats]:
-        """Return who of some candidates may be told in an A/B test, and in which order.
-
-        Returns
-        -------
-        Places in `some`, shape (n,), and a number that falls from the first to the last.
+        There is none while that model is not to be had.
         """
-        by_other = candidates.scores[some].astype(np.float64)
-        if test.ctr_version is not None and (other := await self.habits.of_version(test.ctr_version)):
-            by_other = other.log_odds(describe(some))
-        drawn = test.drawn(candidates.users_at(some))
-        places = test.ranked(np.arange(len(some)), drawn, log_odds, by_other, least)
-        order: Floats = 1.0 / (1.0 + np.arange(len(places), dtype=np.float64))
-        return places, order
+        if self.ab_test is None or self.ab_test.ctr_version is None:
+            return self.ab_test, None
+        other = await self.habits.of_version(self.ab_test.ctr_version)
+        return self.ab_test if other else None, other
 
     def _least_log_odds(self, release: Release) -> float:
         """Return how likely to click, as log-odds, those are at least who are told."""
