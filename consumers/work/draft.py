@@ -136,7 +136,7 @@ class Candidates:
         return set(self.users_at(rows))
 
     def passed_over(self, out: Ints, row: int) -> tuple[int, int]:
-        """Return how many before a row, or level with it, are in `out` (hashes, rising), and how many dormant."""
+        """Return how many before a row, or level with it, are in `out` (hashes, rising); how many dormant."""
         before = self.ranks >= self.ranks[row]
         found = self._hashes[before]
         is_out = _among(found, out)
