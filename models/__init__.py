@@ -34,5 +34,6 @@ No I/O, no clock, no settings: time is an argument.
     uplift.py           whom a treatment moves, learned from an experiment
     encoding.py         columns of any kind as numbers
     explain.py          why a listener is in a cohort, or a release suits them
+    traits/             what listeners are about to do
     quality/            how good all of it is
 """

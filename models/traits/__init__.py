@@ -1,0 +1,6 @@
+"""What listeners are about to do, predicted from what they did.
+
+::
+
+    activity.py   what they did day by day, and the features made of it
+"""

@@ -1,0 +1,182 @@
+"""What listeners did day by day over the last 60 days, and the features made of it.
+
+A day is a number: days since 1970-01-01 (`day_of`). Features look at whole days, those before a given day;
+what happens on that day or later changes none of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["DAY", "DAYS", "FEATURES", "WEEKS", "WINDOWS", "ActiveDays", "day_of", "features", "weekly"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+DAYS = 60
+"""So many days, up to the listener's latest, are kept."""
+
+WINDOWS = 1, 3, 7, 14, 30
+"""Days that the features look back: those usual in churn prediction (KKBox and Music Box use the same)."""
+
+WEEKS = 5
+
+SECONDS = 86_400
+
+DAY = np.dtype(
+    [
+        ("day", "<u2"),
+        ("play", "<u2"),
+        ("complete", "<u2"),
+        ("like", "u1"),
+        ("download", "u1"),
+        ("search", "u1"),
+        ("skip", "u1"),
+        ("ms", "<u4"),
+        ("songs", "u1"),
+    ]
+)
+"""One day of one listener on which they did something, 15 bytes: the day; how often they did what (`play`: not
+to the end, or not known; `complete`: to the end); milliseconds played; distinct songs, estimated. A number
+stops at the largest that its field holds."""
+
+
+@dataclass(frozen=True, eq=False)
+class ActiveDays:
+    """The days on which listeners did something.
+
+    Attributes
+    ----------
+    number
+        Listeners.
+    owner
+        Shape (m,), whose day it is, 0 to `number` - 1, rising.
+    days
+        Shape (m,) of type `DAY`; of one owner the days rise, each there once.
+    """
+
+    number: int
+    owner: Ints
+    days: npt.NDArray[Any]
+
+
+def day_of(ts: float, utc_offset_min: int | None = None) -> int:
+    """Return the day of a time (Unix seconds), by a clock so many minutes ahead of UTC; by UTC without.
+
+    Examples
+    --------
+    >>> day_of(86_399.0), day_of(86_399.0, utc_offset_min=60)
+    (0, 1)
+    """
+    return int((ts + 60 * (utc_offset_min or 0)) // SECONDS)
+
+
+FEATURES = (
+    "days_from_last_play",
+    "days_from_last_activity",
+    *(f"freq_{kind}_last_{days}" for kind in "PSD" for days in WINDOWS),
+    *(f"time_last_{days}" for days in WINDOWS),
+    *(f"active_days_last_{days}" for days in WINDOWS),
+    *(f"songs_last_{days}" for days in WINDOWS),
+    "share_to_the_end",
+    "share_skipped",
+    "share_liked",
+    "tenure",
+    *(f"week_{week}" for week in range(1, WEEKS + 1)),
+)
+"""The columns of `features`. P are plays (`play`, `complete` and `skip`), S searches, D downloads; times are in
+seconds; shares are of the plays of 30 days; `week_1` counts what was done in the last seven days, `week_2` in
+the seven before, and so on."""
+
+
+def features(active: ActiveDays, until: int, first_day: Ints | None = None) -> Floats:
+    """Make features of what listeners did before a day.
+
+    Parameters
+    ----------
+    until
+        The first day that is not looked at: for a service that is running, tomorrow; in training, the first
+        day of the label.
+    first_day
+        Shape (n,), the day on which each was first seen, for `tenure`; the first of the active days without.
+
+    Returns
+    -------
+    Shape (n, len(FEATURES)). Who did nothing has 60 days since the last play, and 0 elsewhere.
+
+    Examples
+    --------
+    >>> days = np.zeros(2, dtype=DAY)
+    >>> days["day"], days["play"] = [90, 98], [3, 5]
+    >>> made = features(ActiveDays(1, np.array([0, 0]), days), until=100)[0]
+    >>> said = dict(zip(FEATURES, made.tolist(), strict=True))
+    >>> said["days_from_last_play"], said["freq_P_last_3"], said["freq_P_last_14"], said["tenure"]
+    (2.0, 5.0, 8.0, 10.0)
+    """
+    day = active.days["day"].astype(np.int64)
+    seen = (day < until) & (day >= until - DAYS)
+    owner, days, ago = active.owner[seen], active.days[seen], until - day[seen]
+    columns = {name: days[name].astype(np.float64) for name in DAY.names or ()}
+    plays = columns["play"] + columns["complete"] + columns["skip"]
+    done = plays + columns["like"] + columns["download"] + columns["search"]
+
+    def total(values: Floats, of: npt.NDArray[np.bool_]) -> Floats:
+        return np.bincount(owner[of], values[of], minlength=active.number).astype(np.float64)
+
+    def last(of: npt.NDArray[np.bool_]) -> Floats:
+        nearest = np.full(active.number, float(DAYS))
+        np.minimum.at(nearest, owner[of], ago[of].astype(np.float64))
+        return nearest
+
+    within = [ago <= window for window in WINDOWS]
+    by_kind = {"P": plays, "S": columns["search"], "D": columns["download"]}
+    month = ago <= WINDOWS[-1]
+    of_month = np.maximum(total(plays, month), 1.0)
+    made = [last(plays > 0), last(done > 0)]
+    made += [total(by_kind[kind], part) for kind in "PSD" for part in within]
+    made += [total(columns["ms"] / 1000.0, part) for part in within]
+    made += [total(np.ones(len(ago)), part) for part in within]
+    made += [total(columns["songs"], part) for part in within]
+    made += [total(columns[name], month) / of_month for name in ("complete", "skip", "like")]
+    made.append(_tenure(active, until, first_day))
+    made += list(_by_week(owner, ago, done, active.number, WEEKS).T)
+    return np.column_stack(made)
+
+
+def weekly(active: ActiveDays, until: int, weeks: int = WEEKS) -> Floats:
+    """Count what listeners did in each of the last weeks before a day, shape (n, weeks), the latest first.
+
+    Examples
+    --------
+    >>> days = np.zeros(2, dtype=DAY)
+    >>> days["day"], days["play"] = [90, 98], [3, 5]
+    >>> weekly(ActiveDays(1, np.array([0, 0]), days), until=100, weeks=3)
+    array([[5., 3., 0.]])
+    """
+    day = active.days["day"].astype(np.int64)
+    seen = day < until
+    counts = [active.days[name][seen].astype(np.float64) for name in (*_PLAYS, *_OTHERS)]
+    return _by_week(active.owner[seen], until - day[seen], np.sum(counts, axis=0), active.number, weeks)
+
+
+_PLAYS = "play", "complete", "skip"
+_OTHERS = "like", "download", "search"
+
+
+def _by_week(owner: Ints, ago: Ints, done: Floats, number: int, weeks: int) -> Floats:
+    week = (ago - 1) // 7
+    recent = week < weeks
+    counts = np.bincount(owner[recent] * weeks + week[recent], done[recent], minlength=number * weeks)
+    return counts.astype(np.float64).reshape(number, weeks)
+
+
+def _tenure(active: ActiveDays, until: int, first_day: Ints | None) -> Floats:
+    if first_day is not None:
+        return np.maximum(until - first_day, 0).astype(np.float64)
+    first = np.full(active.number, until, dtype=np.int64)
+    np.minimum.at(first, active.owner, active.days["day"].astype(np.int64))
+    return (until - first).astype(np.float64)
