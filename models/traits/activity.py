@@ -40,9 +40,9 @@ DAY = np.dtype(
         ("songs", "u1"),
     ]
 )
-"""One day of one listener on which they did something, 15 bytes: the day; how often they did what (`play`: not
-to the end, or not known; `complete`: to the end); milliseconds played; distinct songs, estimated. A number
-stops at the largest that its field holds."""
+"""One day of one listener on which they did something, 15 bytes: the day; how often they did what (`play`:
+not to the end, or not known; `complete`: to the end); milliseconds played; distinct songs, estimated. A
+number stops at the largest that its field holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +88,9 @@ FEATURES = (
     "tenure",
     *(f"week_{week}" for week in range(1, WEEKS + 1)),
 )
-"""The columns of `features`. P are plays (`play`, `complete` and `skip`), S searches, D downloads; times are in
-seconds; shares are of the plays of 30 days; `week_1` counts what was done in the last seven days, `week_2` in
-the seven before, and so on."""
+"""The columns of `features`. P are plays (`play`, `complete` and `skip`), S searches, D downloads; times are
+in seconds; shares are of the plays of 30 days; `week_1` counts what was done in the last seven days, `week_2`
+in the seven before, and so on."""
 
 
 def features(active: ActiveDays, until: int, first_day: Ints | None = None) -> Floats:
