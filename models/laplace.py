@@ -73,7 +73,7 @@ def learn_batch(
 def fade(mean: Floats, precision: Floats, prior: Floats, keep: float) -> tuple[Floats, Floats]:
     """Return mean and precision with so much of their say kept, the rest given back to the prior (mean 0)."""
     faded = keep * precision + (1.0 - keep) * prior
-    return np.linalg.solve(faded, keep * (precision @ mean)), faded
+    return np.asarray(np.linalg.solve(faded, keep * (precision @ mean)), dtype=np.float64), faded
 
 
 def bounded(step: Numbers) -> Floats:

@@ -32,6 +32,7 @@ APPLICATIONS_MAY_IMPORT = {
     "terminal": {"queries", "doctor", "evaluate", "redrive", "replay", "report"},
     "doctor": {"queries", "runtime", "terminal"},
     "replay": {"runtime"},
+    "traits": {"runtime"},
     "html_page": {"queries", "terminal"},
     "evaluate": {"html_page", "replay", "terminal", "work"},
     "demo": {"local", "runtime"},

@@ -31,8 +31,8 @@ SPREAD_OF_LEVEL = 3.0  # the same of the constant
 class ChurnModel:
     """Bayesian logistic regression on random features (`models.traits.random_features`), batch by batch.
 
-    What is known of its coefficients is a Gaussian, moved by each batch as far as that says (`models.laplace`),
-    and fading towards the prior with `MEMORY`: it needs no example twice, and no step size.
+    What is known of its coefficients is a Gaussian, moved by each batch as far as that says
+    (`models.laplace`), fading towards the prior with `MEMORY`: no example is needed twice, no step size.
 
     Parameters
     ----------
@@ -74,6 +74,8 @@ class ChurnModel:
             Shape (n,), whether they did nothing in the days after.
         """
         y = np.asarray(churned, dtype=np.float64)
+        if not len(y):
+            return
         self.examples += len(y)
         self.churned += int(y.sum())
         if self.examples - len(y) < FIRST:

@@ -14,7 +14,7 @@ __all__ = ["RandomFeatures"]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-UNITS = 256
+UNITS = 512
 INPUTS = 2  # columns that a unit sees
 FARTHEST = 6.0  # standard deviations
 
@@ -48,7 +48,7 @@ class RandomFeatures:
     --------
     >>> rows = np.random.default_rng(1).poisson(3.0, (200, 4)).astype(float)
     >>> RandomFeatures.fit(rows).of(rows).shape
-    (200, 261)
+    (200, 517)
     """
 
     means: Floats

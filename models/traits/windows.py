@@ -33,8 +33,8 @@ def with_between(names: Sequence[str], rows: Floats) -> tuple[tuple[str, ...], F
 
     Examples
     --------
-    >>> with_between(["play_last_7_days", "play_last_14_days", "age"], np.array([[2.0, 5.0, 1.0]]))
-    (('play_last_7_days', 'play_last_14_days', 'age', 'play_last_14_days_beyond_7'), array([[2., 5., 1., 3.]]))
+    >>> with_between(["play_last_7", "play_last_14", "age"], np.array([[2.0, 5.0, 1.0]]))
+    (('play_last_7', 'play_last_14', 'age', 'play_last_14_beyond_7'), array([[2., 5., 1., 3.]]))
     """
     windows: dict[Key, list[tuple[int, int]]] = defaultdict(list)
     for at, name in enumerate(names):
