@@ -43,10 +43,10 @@ class ReadsActivities(Protocol):
 class Churn:
     """P(no activity in the next days | what was done before), learned from the service's own listeners.
 
-    Each day some listeners are frozen: what is known of them, and what is predicted. When it is known
-    who came back, that prediction is judged, and then learned from. What is learned, and up to which day, is
-    written in one step: a restart loses nothing and learns nothing twice. Where two processes do this at once,
-    one of them finds another version there and goes on from that.
+    Each day some listeners are frozen: what is known of them, and what is predicted. When it is known who
+    came back, that prediction is judged, and then learned from. What is learned is written in one step with
+    the day up to which it is: a restart loses nothing and learns nothing twice. Where two processes do this
+    at once, one of them finds another version there and goes on from that.
 
     A service that has learned nothing begins with days of the past whose outcome is known already: nothing
     was predicted then, so nothing is judged.
