@@ -15,7 +15,8 @@ __all__ = ["churn_line", "show_churn_model"]
 SECONDS = 86_400
 EXPLAINED = (
     "How well it was predicted while it was not known yet. AUC: how often one who churned was predicted "
-    "above one who came back. Brier: mean squared error, lower is better. Off by: predicted less found, in points."
+    "above one who came back. Brier: mean squared error, lower is better. Off by: predicted less found, in "
+    "points."
 )
 
 
