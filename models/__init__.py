@@ -7,6 +7,8 @@ No I/O, no clock, no settings: time is an argument.
     listener.py         what a listener is: Click, Listener, Move, Rules
     residents.py        listeners in memory, in columns
       names.py            names by number
+      rooms.py            room in a pool
+      active_days.py      what they did day by day
     update.py           what clicks make of listeners
       affinity.py         weights that fade without being rewritten
       taste.py            the sum of what their artists are like

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from models.active_days import Activity
 from models.affinity import ForwardDecay
 from models.model import Model
 
@@ -51,7 +52,8 @@ class Click(NamedTuple):
     """A click that can be used: whose, its place in Kafka, when, what, of which artists.
 
     One that has `waited` for its song was passed by then: its offset counts as applied. `utc_offset_min` is
-    that of the listener's clock, None where it is not known.
+    that of the listener's clock, `ms_played` milliseconds; None where it is not known, as city and device "".
+    `song_id` is "" for a search without a song, and for a song of no length.
     """
 
     user_id: str
@@ -63,6 +65,9 @@ class Click(NamedTuple):
     action: str
     waited: bool = False
     utc_offset_min: int | None = None
+    ms_played: int | None = None
+    city: str = ""
+    device: str = ""
 
 
 class Move(NamedTuple):
@@ -87,7 +92,7 @@ class Listener:
     the click, or the model (`REFRESHED`), that moved them last. `made_by` is the version of the model that
     summed their taste. `short_term`, shape (d,), sums the vectors of the artists last clicked, each click
     weighing `FADES` of the next (`models.short_term`). `utc_offset_min` is that of their clock, None where no
-    click has said it.
+    click has said it. `activity` is what they did day by day; None where that is not recorded.
     """
 
     user_id: str
@@ -107,16 +112,23 @@ class Listener:
     made_by: int = 0
     short_term: Floats | None = None
     utc_offset_min: int | None = None
+    activity: Activity | None = None
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What an operator sets and an update goes by."""
+    """What an operator sets and an update goes by.
+
+    More than `bot_clicks_per_hour`, or where activity is recorded `bot_plays_per_day` (or 24 hours of playing
+    in one day), makes a bot. A play of less than `least_ms_played` milliseconds adds to no affinity.
+    """
 
     decay: ForwardDecay
     margin: float = 0.03
     max_artists: int = 200
     bot_clicks_per_hour: int = 1000
+    bot_plays_per_day: int = 2880
+    least_ms_played: int = 0
 
 
 def last_move(listener: Listener, model: Model | None = None) -> Move:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.active_days import Activity, ActivityColumns
 from models.listener import REFRESHED, Listener, Move, last_move
 from models.model import Model
 from models.names import Names, text_bytes
+from models.rooms import Rooms
 from models.taste import root, taste_sums
 
 __all__ = ["BY_A_MODEL", "UNKNOWN_OFFSET", "Residents"]
@@ -37,6 +39,11 @@ BY_A_MODEL = -1
 class Residents:
     """Listeners in columns, one row each; row numbers are used again.
 
+    Parameters
+    ----------
+    activity
+        Whether to record what they do day by day.
+
     Attributes
     ----------
     index
@@ -60,6 +67,8 @@ class Residents:
     short_term
         Shape (capacity, d), half precision, as on record: whoever goes on from the record goes on from
         the very same numbers, and comes to the same moves.
+    activity
+        What listeners did day by day, a row each; None where that is not recorded.
     begin, count
         The listener's artists and weights are ``artist[begin:begin + count]`` (places in `artists`) and
         ``weight[begin:begin + count]``.
@@ -72,7 +81,8 @@ class Residents:
     ({'bo': 2.0}, {'ana': 0})
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, activity: bool = False) -> None:
+        self.activity = ActivityColumns() if activity else None
         self.index: dict[str, int] = {}
         self.users: list[str] = []
         self.cohorts = Names([""])
@@ -117,8 +127,7 @@ class Residents:
         self.short_term: Halves = np.zeros((0, 0), dtype=np.float16)
         self.artist = np.zeros(0, dtype=np.int32)
         self.weight = np.zeros(0)
-        self._pool_end = 0
-        self._pool_free: dict[int, list[int]] = {}
+        self._rooms = Rooms(FIRST_ROOM)
         self._version = 0
         self._model_index: Mapping[str, int] = {}
         self._model_columns = np.zeros(0, dtype=np.int64)
@@ -135,7 +144,9 @@ class Residents:
         arrays += [self.taste, self.short_term, self.artist, self.weight, self._model_columns]
         # A dictionary entry takes some 100 bytes with its share of empty places, a list's place 8.
         text = self._text_bytes + 108 * len(self.index) + self.artists.nbytes
-        return sum(int(array.nbytes) for array in arrays) + text
+        return (
+            sum(int(array.nbytes) for array in arrays) + text + (self.activity.nbytes if self.activity else 0)
+        )
 
     @property
     def spare(self) -> int:
@@ -197,6 +208,8 @@ class Residents:
         self.source[row], self.offset[row] = offsets[-1] if offsets else (-1, -1)
         if len(offsets) > 1:
             self.other_offsets[row] = dict(offsets[:-1])
+        if self.activity is not None:
+            self.activity.put(row, listener.activity or Activity())
         number = len(listener.affinities)
         self.begin[row], self._room[row] = self._take_room(number)
         self.count[row] = number
@@ -269,6 +282,7 @@ class Residents:
             made_by=int(self.made_by[row]),
             short_term=self.short_term[row].astype(np.float64),
             utc_offset_min=self.clock_of(row),
+            activity=self.activity.activity(row) if self.activity is not None else None,
         )
 
     def clock_of(self, row: int) -> int | None:
@@ -347,6 +361,8 @@ class Residents:
                 self.other_offsets.pop(row, None)
                 self._give_back(row)
                 self.count[row] = self._room[row] = 0
+                if self.activity is not None:
+                    self.activity.drop(row)
                 self._free.append(row)
 
     def oldest(self, number: int) -> list[str]:
@@ -377,25 +393,20 @@ class Residents:
             matrix = np.zeros((capacity, old.shape[1]), dtype=old.dtype)
             matrix[:before] = old
             setattr(self, name, matrix)
+        if self.activity is not None:
+            self.activity.grow(capacity)
         self.users += [""] * (capacity - before)
         self._free = [*range(capacity - 1, before - 1, -1), *self._free]
 
     def _take_room(self, number: int) -> tuple[int, int]:
-        room = FIRST_ROOM
-        while room < number:
-            room *= 2
-        free = self._pool_free.get(room)
-        if free:
-            return free.pop(), room
-        begin = self._pool_end
-        self._pool_end += room
-        if self._pool_end > len(self.artist):
-            capacity = max(self._pool_end, int(GROWTH * len(self.artist)), 1024)
+        begin, room = self._rooms.take(number)
+        if self._rooms.end > len(self.artist):
+            before = len(self.artist)
+            capacity = max(self._rooms.end, int(GROWTH * before), 1024)
             artist, weight = np.zeros(capacity, dtype=np.int32), np.zeros(capacity)
-            artist[:begin], weight[:begin] = self.artist[:begin], self.weight[:begin]
+            artist[:before], weight[:before] = self.artist, self.weight
             self.artist, self.weight = artist, weight
         return begin, room
 
     def _give_back(self, row: int) -> None:
-        if self._room[row]:
-            self._pool_free.setdefault(int(self._room[row]), []).append(int(self.begin[row]))
+        self._rooms.give_back(int(self.begin[row]), int(self._room[row]))

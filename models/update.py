@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.active_days import KINDS, Deeds, song_number
 from models.affinity import ACTION_WEIGHTS, DAY
 from models.cohorts import settle
 from models.listener import Click, Move, Rules
 from models.model import Model
+from models.names import Names
 from models.residents import BY_A_MODEL, UNKNOWN_OFFSET, Residents
 from models.short_term import FADES, nearness
 from models.taste import root
@@ -30,6 +32,10 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 HOUR = 3600.0
+MS_A_DAY = 86_400_000
+LAST_DAY = 65_535  # that `DAY` holds: in the year 2149
+PLAYS = KINDS.index("play"), KINDS.index("complete")
+HEARD = *PLAYS, KINDS.index("like"), KINDS.index("download")
 RESIDUE = 1e-6  # of a taste that is taken back: so little is left by rounding, it is no taste
 
 
@@ -50,6 +56,10 @@ class Changes:
         Rows whose clicks came from another source than before: all their offsets are to be written.
     dropped
         Row -> the numbers of artists that it no longer keeps.
+    active
+        Shape (n,), whether what the listener did day by day is to be written.
+    heard, heard_by
+        The songs last heard, `song_number` each, in the order of the clicks; grouped by a place in `rows`.
     waiting, waited
         Row -> clicks that now wait for their song; row -> clicks that have done so and are applied.
     moves
@@ -63,6 +73,9 @@ class Changes:
     owner: Ints
     artist: Ints
     weight: Floats
+    active: Bools = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    heard: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    heard_by: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     turned: set[int] = field(default_factory=set)
     dropped: dict[int, list[int]] = field(default_factory=dict)
     waiting: dict[int, list[Click]] = field(default_factory=dict)
@@ -117,7 +130,9 @@ class _Batch:
         self.clicks = clicks
         number = len(clicks)
         columns: Iterable[Any] = zip(*clicks, strict=True) if clicks else ((),) * len(Click._fields)
-        users, sources, offsets, times, _, self.artists, actions, waited, clocks = columns
+        users, sources, offsets, times, songs, self.artists, actions, waited, clocks, ms, cities, devices = (
+            columns
+        )
         self.row = np.fromiter(map(index.__getitem__, users), np.int64, number)
         place = {source: residents.sources.place(source) for source in set(sources)}
         self.source = np.fromiter(map(place.__getitem__, sources), np.int64, number)
@@ -127,7 +142,16 @@ class _Batch:
         self.waited = np.fromiter(waited, np.bool_, number)
         minutes = (UNKNOWN_OFFSET if clock is None else clock for clock in clocks)
         self.utc_offset_min = np.fromiter(minutes, np.int16, number)
-        self.waits = np.fromiter((not named for named in self.artists), np.bool_, number)
+        named = zip(self.artists, songs, strict=True)
+        self.waits = np.fromiter((bool(song) and not artists for artists, song in named), np.bool_, number)
+        self.ms_played = np.fromiter((-1 if each is None else each for each in ms), np.float64, number)
+        kind = np.fromiter(map(KINDS.index, actions), np.int64, number)
+        self.is_play = np.isin(kind, PLAYS)
+        self.heard_song = np.isin(kind, HEARD) & np.fromiter(map(bool, songs), np.bool_, number)
+        self.deeds, self.heard = None, np.zeros(0, dtype=np.int64)
+        if residents.activity is not None:
+            self.heard = np.fromiter(map(song_number, songs), np.int64, number)
+            self.deeds = self._deeds(residents.activity.names, kind, songs, cities, devices)
         more = np.fromiter((index[user] for user in others), np.int64, len(others))
         self.rows, at = np.unique(np.concatenate([self.row, more]), return_inverse=True)
         self.at = at[:number]
@@ -142,6 +166,30 @@ class _Batch:
         self.again: list[Move] = []
         self.turned: set[int] = set()
 
+    def _deeds(
+        self, names: Names, kind: Ints, songs: Sequence[str], cities: Sequence[str], devices: Sequence[str]
+    ) -> Deeds:
+        minutes = np.where(self.utc_offset_min == UNKNOWN_OFFSET, 0, self.utc_offset_min)
+        here = np.maximum(self.ts + 60.0 * minutes, 0.0)
+        has_song = np.fromiter(map(bool, songs), np.bool_, len(songs))
+        # More than a day in one go is no time that somebody listened, but another unit.
+        plausible = (self.ms_played > 0) & (self.ms_played <= MS_A_DAY)
+        return Deeds(
+            np.minimum(here // DAY, LAST_DAY).astype(np.int64),
+            (here % DAY // HOUR).astype(np.int64),
+            kind,
+            np.where(plausible, self.ms_played, 0).astype(np.int64),
+            np.where(self.is_play & has_song, self.heard >> 26, -1),
+            _places(names, cities),
+            _places(names, devices),
+        )
+
+    def weighs(self, rules: Rules) -> Bools:
+        """Which of the counted clicks change affinities: no play that was too short."""
+        short = self.is_play & (self.ms_played >= 0) & (self.ms_played < rules.least_ms_played)
+        weighs: Bools = self.counted & ~short
+        return weighs
+
     @property
     def counted(self) -> Bools:
         """Which clicks are applied, and do not wait for their song."""
@@ -154,6 +202,13 @@ class _Batch:
         for end in self._ends.tolist():
             yield self._by_rank[begin:end]
             begin = end
+
+
+def _places(names: Names, said: Sequence[str]) -> Ints:
+    """Return the numbers of names, -1 for ""."""
+    if not any(said):
+        return np.full(len(said), -1, dtype=np.int64)
+    return np.fromiter((names.place(name) if name else -1 for name in said), np.int64, len(said))
 
 
 class _Places:
@@ -243,6 +298,9 @@ def _see(residents: Residents, batch: _Batch, chosen: Ints, rules: Rules) -> Non
     residents.hour_clicks[row] += hour == residents.hour[row]
     # An hour long past adds no click, and cannot make a bot.
     residents.bot[row] |= residents.hour_clicks[row] > rules.bot_clicks_per_hour
+    if residents.activity is not None and batch.deeds is not None:
+        plays, ms = residents.activity.record(row, batch.deeds, chosen)
+        residents.bot[row] |= (plays > rules.bot_plays_per_day) | (ms > MS_A_DAY)
     batch.bot[chosen] = residents.bot[row]
 
 
@@ -272,7 +330,7 @@ class _Pairs:
 
 def _add(residents: Residents, batch: _Batch, rules: Rules) -> _Pairs:
     """Add what applied clicks weigh to affinities."""
-    chosen = np.flatnonzero(batch.counted)
+    chosen = np.flatnonzero(batch.weighs(rules))
     named = [batch.artists[at] for at in chosen.tolist()]
     click = np.repeat(chosen, np.fromiter(map(len, named), np.int64, len(named)))
     artist = residents.artists.places([name for names in named for name in names])
@@ -408,8 +466,9 @@ def _settle_all(
     rows, tastes = batch.rows, places.tastes
     short = residents.short_term[rows]
     settler = _Settler(residents, rows, model, rules.margin)
-    fades = np.where(batch.fresh, FADES, 1.0)[:, None]
     is_counted = batch.counted
+    named = np.fromiter(map(bool, batch.artists), np.bool_, len(batch.artists))
+    fades = np.where(batch.fresh & named & batch.weighs(rules), FADES, 1.0)[:, None]
     clicked = np.zeros(len(rows), dtype=bool)
     for chosen in batch.rounds():
         counted = chosen[is_counted[chosen]]
@@ -476,12 +535,27 @@ def _changes(
         described |= getattr(residents, name)[rows] != getattr(places, name)
     described, rows = described[changed], rows[changed]
     owner, artist, weight = _touched(residents, batch, pairs, rows)
-    columns = rows, described, owner, artist, weight
+    columns = rows, described, owner, artist, weight, *_recorded(residents, batch, rows)
     changes = Changes(*columns, batch.turned, pairs.dropped, moves=moves, now=now)
     for at in np.flatnonzero(batch.applied & (batch.waits | batch.waited)).tolist():
         into = changes.waiting if batch.waits[at] else changes.waited
         into.setdefault(int(batch.row[at]), []).append(batch.clicks[at])
     return changes
+
+
+def _recorded(residents: Residents, batch: _Batch, rows: Ints) -> tuple[Bools, Ints, Ints]:
+    """Return whose activity has changed, and which songs they heard; see `Changes`."""
+    active = np.zeros(len(rows), dtype=bool)
+    if residents.activity is None:
+        return active, batch.heard, batch.heard
+    counted = np.flatnonzero(batch.counted)
+    owner = np.searchsorted(rows, batch.row[counted])
+    active[owner] = True
+    # What was skipped, or searched for, may well be recommended.
+    was_heard = batch.heard_song[counted]
+    owner, counted = owner[was_heard], counted[was_heard]
+    order = np.argsort(owner, kind="stable")
+    return active, batch.heard[counted][order], owner[order]
 
 
 def _touched(residents: Residents, batch: _Batch, pairs: _Pairs, rows: Ints) -> tuple[Ints, Ints, Floats]:

@@ -101,6 +101,18 @@ class Settings(BaseSettings):
     bot_clicks_per_hour: int = Field(
         1000, ge=1, description="a listener with more clicks in one hour is a bot: in no cohort, no audience"
     )
+    bot_plays_per_day: int = Field(
+        2880,
+        ge=1,
+        description="a listener with more plays in one day (2880: of 30 s each around the clock), or with"
+        " more than 24 hours of them, is a bot, too; asks for REFRAIN_RECORD_ACTIVITY",
+    )
+    least_ms_played: int = Field(
+        0, ge=0, description="a play of fewer milliseconds adds to no affinity; one that says none does"
+    )
+    record_activity: bool = Field(
+        True, description="record what listeners do day by day, and which songs they heard lately"
+    )
     resident_mb: float = Field(
         1024.0,
         gt=0,

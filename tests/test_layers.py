@@ -56,6 +56,7 @@ STANDARD_OF_MODELS = {
     "statistics",
     "types",
     "typing",
+    "zlib",
 }
 """No I/O, no clock, no process: what computes and no more."""
 

@@ -35,15 +35,20 @@ class Applier:
         What an update goes by.
     resident_mb
         Memory for listeners, in MB; those who clicked longest ago go first.
+    activity
+        Whether to record what they do day by day, and which songs they heard.
     """
 
-    def __init__(self, listeners: Listeners, rules: Rules, resident_mb: float = 512.0) -> None:
+    def __init__(
+        self, listeners: Listeners, rules: Rules, resident_mb: float = 512.0, *, activity: bool = True
+    ) -> None:
         self._listeners = listeners
         self._waiting = Waiting(listeners.redis)
         self._rules = rules
         self._limit = resident_mb * MB
         self._turns = _Turns()
-        self.residents = Residents()
+        self._activity = activity
+        self.residents = Residents(activity=activity)
         self.reads = 0
 
     async def apply(
@@ -124,7 +129,7 @@ class Applier:
         missing = [user for user in users if user not in self.residents.index]
         if missing:
             self.reads += len(missing)
-            self.residents.add(await self._listeners.read(missing), model)
+            self.residents.add(await self._listeners.read(missing, activity=self._activity), model)
 
     def release(self, sources: Iterable[str]) -> None:
         """Hold no longer whose clicks come from sources that another process reads from now on."""

@@ -44,6 +44,7 @@ WAIT_MS = 500  # for a first click; a click that comes ends the wait
 IN_HAND = 2  # batches at a time: while the last of one is written, the next is read
 MOST_WAITING = 1000  # clicks of one listener
 LOOK_SECONDS = 1.0  # for songs released lately
+LENGTHS_SECONDS = 10.0
 SESSION_MS = 10_000  # without a sign of life for so long, partitions go to others
 
 Artists: TypeAlias = "dict[str, tuple[str, ...]]"
@@ -160,9 +161,9 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         if not records:
             return batch
         batch.records = len(records)
-        clicks, batch.dead = parse_clicks(records, time.time(), self._epoch)
-        batch.played = self._released_songs.plays(clicks)
-        clicks = await self._with_artists(clicks, batch, records)
+        parsed, batch.dead = parse_clicks(records, time.time(), self._epoch)
+        batch.played = self._released_songs.plays(parsed)
+        clicks = await self._with_artists(self._catalogue.without_length(parsed), batch, records)
         named = {artist for click in clicks for artist in click.artist_ids}
         await self._retry("noting artists", self._catalogue.note, named)
         by_listener: dict[str, list[Click]] = defaultdict(list)
@@ -171,9 +172,11 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         batch.clicks = by_listener
         return batch
 
-    async def _with_artists(self, clicks: list[Click], batch: Batch, records: list[Record]) -> list[Click]:
+    async def _with_artists(
+        self, clicks: Sequence[Click], batch: Batch, records: list[Record]
+    ) -> Sequence[Click]:
         """Name the artists of clicks as far as they are known; a click that has none waits for its song."""
-        asked = {click.song_id for click in clicks if not click.artist_ids}
+        asked = {click.song_id for click in clicks if not click.artist_ids and click.song_id}
         if not asked:
             return clicks
         known = await self._retry("asking the catalogue for songs", self._catalogue.artists_of, asked)
@@ -192,9 +195,13 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             for click in clicks
         ]
 
-    async def _let_wait(self, clicks: list[Click], known: Artists) -> tuple[Artists, set[tuple[int, int]]]:
+    async def _let_wait(
+        self, clicks: Sequence[Click], known: Artists
+    ) -> tuple[Artists, set[tuple[int, int]]]:
         """Prepare that clicks wait; return the artists known by then, and the places of clicks too many."""
-        late = [click for click in clicks if not click.artist_ids and click.song_id not in known]
+        late = [
+            click for click in clicks if not click.artist_ids and click.song_id and click.song_id not in known
+        ]
         await self._retry("expecting songs", self._waiting.expect, late, time.time())
         # Either the catalogue sees, when a song comes, that it is expected, or we see here that it has come.
         came = await self._retry(
@@ -291,10 +298,13 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         redis, heartbeat = await begin(settings, "ingest", stack)
         epoch = await epoch_of(settings, redis, "clicks")
         stores = Stores.on(redis, settings)
-        applier = Applier(stores.listeners, rules_of(settings), settings.resident_mb)
+        applier = Applier(
+            stores.listeners, rules_of(settings), settings.resident_mb, activity=settings.record_activity
+        )
         live = LiveModel(stores.snapshots, heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
         await ask_redis(settings, lambda: stores.released_songs.refresh(time.time()), logger.info)
+        await ask_redis(settings, stores.catalogue.refresh, logger.info)
         producer = await begin_producer(settings, stack)
         moves = Moves(stores.cohorts, producer, retry)
         consumer = Consumer(
@@ -348,4 +358,5 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
                 "reading songs released lately",
                 lambda: stores.released_songs.refresh(time.time()),
             ),
+            retry.every(LENGTHS_SECONDS, "reading songs of no length", stores.catalogue.refresh),
         )

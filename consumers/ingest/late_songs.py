@@ -90,6 +90,7 @@ class LateSongs:
             return
         if not await self._lease.hold():
             return
+        await self._catalogue.refresh()
         for song in came:
             if not await self._settle(song, again=False):
                 return
@@ -141,8 +142,9 @@ class LateSongs:
         """Return, by listener, the clicks whose artists are known, with these."""
         known = await self._catalogue.artists_of({c.song_id for c in clicks if not c.artist_ids})
         ready: dict[str, list[Click]] = {}
-        for click in clicks:
-            if artists := click.artist_ids or known.get(click.song_id, ()):
+        for click in self._catalogue.without_length(clicks):
+            artists = click.artist_ids or known.get(click.song_id, ())
+            if artists or not click.song_id:
                 ready.setdefault(click.user_id, []).append(click._replace(artist_ids=artists))
         return ready
 

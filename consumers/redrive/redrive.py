@@ -172,11 +172,12 @@ class Redrive:
         self.summary.left.update(letter.reason.value for letter in dead)
 
     async def _clicks(self, found: Sequence[tuple[Letter, Click]]) -> None:
-        known = await self._catalogue.artists_of({c.song_id for _, c in found if not c.artist_ids})
+        asked = {click.song_id for _, click in found if not click.artist_ids and click.song_id}
+        known = await self._catalogue.artists_of(asked)
         usable: dict[str, Click] = {}
         reasons: dict[str, str] = {}
         for letter, click in found:
-            if not click.artist_ids and click.song_id not in known:
+            if not click.artist_ids and click.song_id and click.song_id not in known:
                 self.summary.left[Reason.UNKNOWN_SONG.value] += 1
             elif letter.name not in usable:
                 usable[letter.name], reasons[letter.name] = click, letter.reason

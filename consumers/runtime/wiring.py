@@ -112,4 +112,11 @@ def rules_of(settings: Settings) -> Rules:
     >>> rules_of(Settings(half_life_days=7, margin=0.1)).margin
     0.1
     """
-    return Rules(decay_of(settings), settings.margin, settings.max_artists, settings.bot_clicks_per_hour)
+    return Rules(
+        decay_of(settings),
+        settings.margin,
+        settings.max_artists,
+        settings.bot_clicks_per_hour,
+        settings.bot_plays_per_day,
+        settings.least_ms_played,
+    )

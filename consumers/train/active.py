@@ -129,7 +129,7 @@ class ActiveListeners:
         return clicks
 
     async def _added(self, clicks: list[Click]) -> Added:
-        songs = {click.song_id for click in clicks if not click.artist_ids}
+        songs = {click.song_id for click in clicks if not click.artist_ids and click.song_id}
         known = await self._retry("asking for songs", self._catalogue.artists_of, songs)
         added: dict[str, dict[str, float]] = {}
         newest = max((click.ts for click in clicks), default=-math.inf)

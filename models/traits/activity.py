@@ -12,7 +12,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DAY", "DAYS", "FEATURES", "WEEKS", "WINDOWS", "ActiveDays", "day_of", "features", "weekly"]
+__all__ = [
+    "DAY",
+    "DAYS",
+    "FEATURES",
+    "WEEKS",
+    "WINDOWS",
+    "ActiveDays",
+    "Activities",
+    "day_of",
+    "features",
+    "weekday_shares",
+    "weekly",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -26,6 +38,7 @@ WINDOWS = 1, 3, 7, 14, 30
 WEEKS = 5
 
 SECONDS = 86_400
+THURSDAY = 3  # which day 0, 1970-01-01, was
 
 DAY = np.dtype(
     [
@@ -62,6 +75,30 @@ class ActiveDays:
     number: int
     owner: Ints
     days: npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Activities:
+    """What is on record of what some listeners did.
+
+    Attributes
+    ----------
+    active
+        Their days.
+    first_seen, last_seen
+        Shape (n,), Unix seconds; NaN for who has not clicked, or is a bot.
+    hours
+        Shape (n, 24): clicks by hour of the day, halved with each 30 days.
+    cities, devices
+        Of each listener: clicks by city and by device, halved in the same way.
+    """
+
+    active: ActiveDays
+    first_seen: Floats
+    last_seen: Floats
+    hours: Floats
+    cities: list[dict[str, int]]
+    devices: list[dict[str, int]]
 
 
 def day_of(ts: float, utc_offset_min: int | None = None) -> int:
@@ -161,6 +198,31 @@ def weekly(active: ActiveDays, until: int, weeks: int = WEEKS) -> Floats:
     seen = day < until
     counts = [active.days[name][seen].astype(np.float64) for name in (*_PLAYS, *_OTHERS)]
     return _by_week(active.owner[seen], until - day[seen], np.sum(counts, axis=0), active.number, weeks)
+
+
+def weekday_shares(active: ActiveDays, until: int, half_life: float = 30.0) -> Floats:
+    """Return the shares of what listeners did by weekday, Monday first, shape (n, 7); days fade.
+
+    Parameters
+    ----------
+    half_life
+        Days after which what was done counts half.
+
+    Examples
+    --------
+    >>> days = np.zeros(2, dtype=DAY)
+    >>> days["day"], days["play"] = [4, 5], [1, 1]  # the first Monday of 1970, and the day after it
+    >>> weekday_shares(ActiveDays(1, np.array([0, 0]), days), until=6).round(2)
+    array([[0.49, 0.51, 0.  , 0.  , 0.  , 0.  , 0.  ]])
+    """
+    day = active.days["day"].astype(np.int64)
+    seen = day < until
+    counts = [active.days[name][seen].astype(np.float64) for name in (*_PLAYS, *_OTHERS)]
+    faded = np.sum(counts, axis=0) * 0.5 ** ((until - day[seen]) / half_life)
+    place = active.owner[seen] * 7 + (day[seen] + THURSDAY) % 7
+    sums = np.bincount(place, faded, minlength=7 * active.number).reshape(-1, 7)
+    shares: Floats = sums / np.maximum(sums.sum(axis=1, keepdims=True), 1e-300)
+    return shares
 
 
 _PLAYS = "play", "complete", "skip"

@@ -22,11 +22,13 @@ from stream.files.times import time_reader, zone
 from stream.wire.events import (
     FUTURE_SECONDS,
     MAX_EVENT_BYTES,
+    NO_SONG,
     ClickEvent,
     Feedback,
     Reason,
     Release,
     Song,
+    lacks_song,
     why,
 )
 
@@ -248,6 +250,8 @@ def _finisher(shape: _Shape, spread: bool) -> Callable[[dict[str, Any]], bytes]:
             event = validate(raw)
         except ValidationError as error:
             raise _Unreadable(*why(error)) from error
+        if is_click and lacks_song(event):
+            raise _Unreadable(Reason.MISSING_FIELD, NO_SONG)
         if isinstance(event, Impression):
             event = event.feedback()
         if isinstance(event, BaseModel):

@@ -3,7 +3,9 @@
 ::
 
     keys.py             every key, once: its type and content
-    listeners.py        listeners: read, written in one step      (taste_codec.py: tastes as bytes)
+    listeners.py        listeners: read, written in one step
+      taste_codec.py      tastes as bytes
+      activity_codec.py   what they did day by day, as bytes
     cohorts.py          member sets, sizes, labels
     cohort_history.py   what has become of cohorts
     catalogue.py        songs, artists, genres, labels

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rapidfuzz import fuzz, process
 
+from models.listener import Click
 from stream.connect import AnyRedis
 from stream.retry import Clock
 from stream.stores import keys
@@ -37,6 +38,24 @@ class Catalogue:
         self._clock = clock
         self._artists: OrderedDict[str, tuple[float, tuple[str, ...]]] = OrderedDict()
         self._noted: set[str] = set()
+        self._no_length: set[str] = set()
+
+    async def refresh(self) -> None:
+        """Read which songs have no length."""
+        members = await self._redis.smembers(keys.SONGS_OF_NO_LENGTH)
+        self._no_length = {member.decode() for member in members}
+
+    def without_length(self, clicks: Sequence[Click]) -> Sequence[Click]:
+        """Return clicks, those on songs of no length (as of the last `refresh`) without song and artists.
+
+        Such a song is no music: what is done with it is activity, and adds to no affinity.
+        """
+        if not self._no_length:
+            return clicks
+        return [
+            click._replace(song_id="", artist_ids=()) if click.song_id in self._no_length else click
+            for click in clicks
+        ]
 
     async def put(self, songs: Iterable[Song]) -> None:
         """Enter songs, or enter them anew; may be repeated."""
@@ -49,6 +68,8 @@ class Catalogue:
                 if (value := getattr(song, field)) is not None:
                     entry[field] = value
             pipeline.hset(keys.song(song.song_id), mapping=entry)
+            note = pipeline.sadd if song.duration_ms == 0 else pipeline.srem
+            note(keys.SONGS_OF_NO_LENGTH, song.song_id)
             for artist, name in zip(song.artist_ids, song.artist_names, strict=False):
                 pipeline.hset(keys.artist(artist), "name", name)
                 pipeline.hset(keys.ARTIST_NAMES, exact_form(name), artist)
@@ -75,6 +96,7 @@ class Catalogue:
         pipeline = self._redis.pipeline(transaction=False)
         for song_id in song_ids:
             pipeline.delete(keys.song(song_id))
+            pipeline.srem(keys.SONGS_OF_NO_LENGTH, song_id)
         await pipeline.execute()
 
     async def artists_of(self, song_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:

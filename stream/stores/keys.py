@@ -30,6 +30,16 @@ def user_taste(user_id: str) -> str:
     return f"user:{{{user_id}}}:taste"
 
 
+def user_activity(user_id: str) -> str:
+    """String: what a listener did day by day, packed (`stream.stores.activity_codec`)."""
+    return f"user:{{{user_id}}}:activity"
+
+
+def user_heard(user_id: str) -> str:
+    """String: the songs heard lately, 4 bytes each (`models.active_days.song_number`, little-endian)."""
+    return f"user:{{{user_id}}}:heard"
+
+
 def user_waiting(user_id: str) -> str:
     """Hash: ``SOURCE:OFFSET`` -> a click that waits for its song, packed."""
     return f"user:{{{user_id}}}:waiting"
@@ -111,6 +121,9 @@ def waiting_song(song_id: str) -> str:
     """Set: listeners with clicks that wait for a song."""
     return f"waiting:{{{song_id}}}"
 
+
+SONGS_OF_NO_LENGTH = "songs:no-length"
+"""Set: songs that the catalogue says are 0 ms long."""
 
 WAITING = "waiting"
 """Sorted set: song that clicks wait for -> when one last began to, Unix seconds."""

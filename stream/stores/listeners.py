@@ -14,11 +14,13 @@ import numpy.typing as npt
 from redis.asyncio.cluster import RedisCluster
 from redis.crc import key_slot
 
+from models.active_days import HOURS
 from models.listener import Click, Listener
 from models.residents import Residents
+from models.traits.activity import DAY, ActiveDays, Activities
 from models.update import Changes
 from stream.connect import AnyRedis
-from stream.stores import keys, taste_codec
+from stream.stores import activity_codec, keys, taste_codec
 from stream.stores.scripts import Script
 from stream.stores.waiting import pack, place_of
 
@@ -26,7 +28,7 @@ __all__ = ["Listeners"]
 
 IN_A_SCRIPT = 40  # listeners: a script of so many holds Redis up for 0.3 to 0.5 ms; a release waits for it
 TASTES_IN_A_SCRIPT = 250  # one after the other: a click or a release that comes waits for one of them
-EACH = 11  # elements that `write_listeners.lua` takes of a listener
+EACH = 13  # elements that `write_listeners.lua` takes of a listener
 STATE = np.dtype([("rev", "<u4"), ("hour", "<u4"), ("hour_clicks", "<u4")])
 """The field `state`, in hexadecimal: what is Refrain's own and changes with every click."""
 
@@ -45,6 +47,7 @@ class Listeners:
         self._read, self._write = Script("read_listeners"), Script("write_listeners")
         self._rows, self._fields = Script("read_rows"), Script("read_fields")
         self._tastes, self._artists = Script("read_tastes"), Script("read_artists")
+        self._activities = Script("read_activities")
 
     def _groups(self, user_ids: Sequence[str]) -> list[list[int]]:
         """Positions that one script may take together: on a cluster those in one slot."""
@@ -68,11 +71,12 @@ class Listeners:
                 said[at] = held
         return said
 
-    async def read(self, user_ids: Sequence[str]) -> list[Listener]:
-        """Read listeners; one who is not there comes back with ``rev`` 0."""
+    async def read(self, user_ids: Sequence[str], *, activity: bool = False) -> list[Listener]:
+        """Read listeners, with what they did day by day or without; one not there has ``rev`` 0."""
+        answers = await self._ask(self._read, user_ids, int(activity))
         return [
             _listener(user, *held) if held else Listener(user)
-            for user, held in zip(user_ids, await self._ask(self._read, user_ids), strict=True)
+            for user, held in zip(user_ids, answers, strict=True)
         ]
 
     async def write(self, residents: Residents, changes: Changes, version: int) -> list[str]:
@@ -157,7 +161,10 @@ class Listeners:
 
     async def forget(self, user_id: str) -> bool:
         """Erase a listener's own keys, all in one step. False: there were none."""
-        every = keys.user, keys.user_artists, keys.user_taste, keys.user_waiting, keys.user_redriven
+        every = (
+            *(keys.user, keys.user_artists, keys.user_taste, keys.user_activity, keys.user_heard),
+            *(keys.user_waiting, keys.user_redriven),
+        )
         return bool(await self.redis.delete(*(key(user_id) for key in every)))
 
     async def clocks(self, user_ids: Sequence[str]) -> npt.NDArray[np.float64]:
@@ -170,6 +177,22 @@ class Listeners:
         found = await self._ask(self._fields, user_ids, "last_seen", "utc_offset_min")
         rows = [[float(value or "nan") for value in each] for each in found]
         return np.array(rows, dtype=np.float64).reshape(-1, 2)
+
+    async def activities(self, user_ids: Sequence[str]) -> Activities:
+        """Read what listeners did day by day; nothing of who is not there, and of bots."""
+        answers = await self._ask(self._activities, user_ids)
+        held = [activity_codec.unpack(packed) for packed, _, _ in answers]
+        counts = [len(each.days) for each in held]
+        days = np.concatenate([np.zeros(0, dtype=DAY), *(each.days for each in held)])
+        seen = np.array([[float(at or "nan") for at in each[1:]] for each in answers]).reshape(-1, 2)
+        return Activities(
+            ActiveDays(len(held), np.repeat(np.arange(len(held)), counts), days),
+            seen[:, 0],
+            seen[:, 1],
+            np.array([each.hours for each in held], dtype=np.float64).reshape(-1, HOURS),
+            [each.cities for each in held],
+            [each.devices for each in held],
+        )
 
     async def placed(self, user_ids: Sequence[str]) -> list[Listener]:
         """Read of listeners no more than their cohort and the move that brought them there."""
@@ -188,7 +211,9 @@ def _state(state: bytes) -> tuple[int, int, int]:
     return rev, hour, hour_clicks
 
 
-def _listener(user_id: str, pairs: list[bytes], weights: list[bytes], taste: bytes) -> Listener:
+def _listener(
+    user_id: str, pairs: list[bytes], weights: list[bytes], taste: bytes, activity: bytes
+) -> Listener:
     fields = dict(zip(pairs[::2], pairs[1::2], strict=True))
     if state := fields.get(b"state"):
         rev, hour, hour_clicks = _state(state)
@@ -214,6 +239,7 @@ def _listener(user_id: str, pairs: list[bytes], weights: list[bytes], taste: byt
         taste_codec.version(taste),
         taste_codec.short_term(taste),
         int(clock) if (clock := fields.get(b"utc_offset_min")) is not None else None,
+        activity_codec.unpack(activity) if activity else None,
     )
 
 
@@ -244,13 +270,15 @@ def _values(residents: Residents, changes: Changes, version: int) -> list[Any]:
     begins = first[:-1].tolist()
     values[8::EACH] = [weights[at] if n else "" for at, n in zip(begins, numbers.tolist(), strict=True)]
     values[9::EACH] = [artists[at] if n else "" for at, n in zip(begins, numbers.tolist(), strict=True)]
+    values[10::EACH] = _activities(residents, changes)
+    values[11::EACH] = _heard(changes)
     rare = changes.described | (before < 0) | (numbers > 1)
     if named := [*changes.turned, *changes.dropped, *changes.waiting, *changes.waited]:
         rare |= np.isin(rows, named)
     for at in np.flatnonzero(rare).tolist():
         row, rest = int(rows[at]), slice(int(first[at]) + 1, int(first[at + 1]))
         others = [part for pair in zip(weights[rest], artists[rest], strict=True) for part in pair]
-        values[EACH * at + 10] = [
+        values[EACH * at + 12] = [
             (_described(residents, row) if changes.described[at] else [])
             + (_offsets(residents, row) if row in changes.turned else []),
             [residents.artists.names[artist] for artist in changes.dropped.get(row, ())],
@@ -266,6 +294,22 @@ def _tastes(residents: Residents, rows: npt.NDArray[np.int64], version: int) -> 
         return [b""] * len(rows)
     packed = (residents.taste[rows], residents.exponent[rows], residents.short_term[rows])
     return taste_codec.pack(*packed, version)
+
+
+def _activities(residents: Residents, changes: Changes) -> list[bytes]:
+    packed = [b""] * len(changes.rows)
+    if residents.activity is not None:
+        active = np.flatnonzero(changes.active)
+        written = activity_codec.pack(residents.activity, changes.rows[active])
+        for at, each in zip(active.tolist(), written, strict=True):
+            packed[at] = each
+    return packed
+
+
+def _heard(changes: Changes) -> list[bytes]:
+    numbers = changes.heard.astype("<u4").tobytes()
+    ends = (4 * np.searchsorted(changes.heard_by, np.arange(len(changes.rows) + 1))).tolist()
+    return [numbers[first:last] for first, last in itertools.pairwise(ends)]
 
 
 def _states(residents: Residents, rows: npt.NDArray[np.int64]) -> list[str]:

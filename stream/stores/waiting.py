@@ -49,7 +49,8 @@ def place_of(click: Click) -> str:
 
 def pack(click: Click, since: float) -> bytes:
     """Return the value of a click's field."""
-    packed: bytes = msgpack.packb((click.ts, click.song_id, click.action, since, click.artist_ids))
+    said = (click.utc_offset_min, click.ms_played, click.city, click.device)
+    packed: bytes = msgpack.packb((click.ts, click.song_id, click.action, since, click.artist_ids, *said))
     return packed
 
 
@@ -57,9 +58,10 @@ def click_of(user_id: str, place: str, packed: bytes) -> WaitingClick:
     """Read a field back; the click is one that has waited."""
     source, _, offset = place.partition(":")
     number, _, epoch = source.partition(".")
-    ts, song_id, action, since, artists = msgpack.unpackb(packed)
+    # An earlier version ends with the artists.
+    ts, song_id, action, since, artists, *said = msgpack.unpackb(packed)
     partition = OffsetSource(int(number), int(epoch or 0))
-    click = Click(user_id, partition, int(offset), ts, song_id, tuple(artists), action, waited=True)
+    click = Click(user_id, partition, int(offset), ts, song_id, tuple(artists), action, True, *said)
     return WaitingClick(click, since)
 
 

@@ -37,6 +37,7 @@ __all__ = [
     "FUTURE_SECONDS",
     "MAX_DEAD_LETTER",
     "MAX_EVENT_BYTES",
+    "NO_SONG",
     "Click",
     "ClickEvent",
     "CohortChange",
@@ -51,6 +52,7 @@ __all__ = [
     "Undecodable",
     "encode",
     "json_schemas",
+    "lacks_song",
     "parse",
     "parse_clicks",
     "read_click",
@@ -149,13 +151,16 @@ Action = Literal["play", "complete", "like", "download", "search", "skip"]
 
 
 class ClickEvent(TypedDict, total=False):
-    """What a listener did with a song. Key: user_id. Unknown fields are ignored."""
+    """What a listener did with a song. Key: user_id. Unknown fields are ignored.
+
+    A search may come without a song.
+    """
 
     # A dictionary, not a model: it parses in 3 microseconds instead of 8, and clicks are the one event that
     # comes by the ten thousand a second.
 
     user_id: Required[Id]
-    song_id: Required[Id]
+    song_id: Id
     ts: Required[Annotated[Seconds, Field(ge=0)] | IsoTime]
     artist_ids: Annotated[list[Id], Field(min_length=1, max_length=32)]
     action: Action
@@ -164,9 +169,18 @@ class ClickEvent(TypedDict, total=False):
     city: Annotated[str, Field(max_length=256)]
     utc_offset_min: Annotated[int, Field(ge=-1440, le=1440)]
     device: Annotated[str, Field(max_length=256)]
+    query: Annotated[str, Field(max_length=1024)]
 
 
 E = TypeVar("E", bound=BaseModel)
+
+
+NO_SONG = "song_id: only a search may have none"
+
+
+def lacks_song(event: ClickEvent) -> bool:
+    """Say whether a click names no song, and is no search."""
+    return "song_id" not in event and event.get("action") != "search"
 
 
 class _Event(BaseModel):
@@ -415,6 +429,9 @@ def parse_clicks(
         if ts < 0:
             dead.append(DeadLetter(record, Reason.BAD_TIME, f"ts: {event['ts']} is before 1970"))
             continue
+        if lacks_song(event):
+            dead.append(DeadLetter(record, Reason.MISSING_FIELD, NO_SONG))
+            continue
         if ts > latest:
             dead.append(DeadLetter(record, Reason.FUTURE, _ahead(ts, now)))
             continue
@@ -424,10 +441,14 @@ def parse_clicks(
                 source_of(record.partition),
                 record.offset,
                 ts,
-                event["song_id"],
+                event.get("song_id", ""),
                 tuple(dict.fromkeys(event.get("artist_ids", ()))),
                 event.get("action", "play"),
-                utc_offset_min=event.get("utc_offset_min"),
+                False,
+                event.get("utc_offset_min"),
+                event.get("ms_played"),
+                event.get("city", ""),
+                event.get("device", ""),
             )
         )
     return clicks, dead

@@ -26,6 +26,8 @@ class State:
     users: dict[str, dict[str, str]] = field(default_factory=dict)
     artists: dict[str, dict[str, float]] = field(default_factory=dict)
     tastes: dict[str, bytes] = field(default_factory=dict)
+    activities: dict[str, bytes] = field(default_factory=dict)
+    heard: dict[str, bytes] = field(default_factory=dict)
     members: dict[str, set[str]] = field(default_factory=dict)
     sizes: dict[str, float] = field(default_factory=dict)
     hashes: dict[str, int] = field(default_factory=dict)
@@ -56,8 +58,12 @@ def _read(client: redis.Redis, key: str, state: State) -> None:
         state.users[name] = _text(client.hgetall(key))
     elif kind == "user" and part == ":artists":
         state.artists[name] = {a.decode(): w for a, w in client.zrange(key, 0, -1, withscores=True)}
-    elif kind == "user":
+    elif kind == "user" and part == ":taste":
         state.tastes[name] = client.get(key)
+    elif kind == "user" and part == ":activity":
+        state.activities[name] = client.get(key)
+    elif kind == "user" and part == ":heard":
+        state.heard[name] = client.get(key)
     elif kind == "cohort" and part == ":users":
         state.members[name] = {user.decode() for user in client.smembers(key)}
     elif kind == "cohort" and not part:
@@ -92,7 +98,10 @@ def assert_agrees(state: State) -> None:
 
 
 def assert_same(state: State, other: State) -> None:
-    """Every record, every sorted set to a relative 1e-9, every set exactly, unit tastes to `HALF`."""
+    """Every record, every sorted set to a relative 1e-9, every set exactly, unit tastes to `HALF`.
+
+    So are activities, byte by byte, and the songs heard, in any order: one that waited comes later.
+    """
     records, others = _records(state), _records(other)
     assert records.keys() == others.keys()
     differ = {user: (records[user], others[user]) for user in records if records[user] != others[user]}
@@ -102,10 +111,16 @@ def assert_same(state: State, other: State) -> None:
         assert affinities == pytest.approx(other.artists[user], rel=1e-9, abs=0), user
     assert _living(state.members) == _living(other.members)
     assert _living(state.sizes) == _living(other.sizes)
+    assert state.activities == other.activities
+    assert _sorted_songs(state) == _sorted_songs(other)
     assert state.tastes.keys() == other.tastes.keys()
     for user, taste in state.tastes.items():
         assert tastes.version(taste) == tastes.version(other.tastes[user])
         assert np.allclose(*_unit(taste, other.tastes[user]), rtol=0, atol=HALF), user
+
+
+def _sorted_songs(state: State) -> dict[str, list[int]]:
+    return {user: sorted(np.frombuffer(packed, dtype="<u4").tolist()) for user, packed in state.heard.items()}
 
 
 def _records(state: State) -> dict[str, dict[str, Any]]:

@@ -1,8 +1,8 @@
 -- What Redis holds of some listeners, as far as their next clicks need it.
 --
 -- KEYS   1: user:{ID} of the first; on a cluster all of them are in its slot
--- ARGV   1: msgpack [listener, ...]
--- result msgpack [[[field, value, ...], [artist, weight, ...], taste or ''], ...];
+-- ARGV   1: msgpack [listener, ...]   2: 1: what they did day by day, too
+-- result msgpack [[[field, value, ...], [artist, weight, ...], taste or '', activity or ''], ...];
 --        [] where there is no such listener
 
 local result = {}
@@ -16,6 +16,7 @@ for i, id in ipairs(cmsgpack.unpack(ARGV[1])) do
       fields,
       redis.call('ZRANGE', user .. ':artists', 0, -1, 'WITHSCORES'),
       redis.call('GET', user .. ':taste') or '',
+      ARGV[2] == '1' and redis.call('GET', user .. ':activity') or '',
     }
   end
 end

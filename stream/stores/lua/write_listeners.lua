@@ -8,10 +8,13 @@
 --             the new taste, or ''
 --             values of the fields state, clicks and last_seen; a field for the offset, and the offset
 --             a weight and an artist to set, or '' twice
+--             the new activity, or ''
+--             4 bytes for each song heard, or ''
 --             0, or what is rarer: [[field, value, ...] to set, [artist, ...] to drop, [weight, artist, ...]
 --               to set, [field, value, ...] to let wait in user:{ID}:waiting, [field, ...] that have waited]
 -- result the positions (from 1) of listeners that were NOT written, because somebody else wrote since
 
+local HEARD = 4 * 128  -- bytes: the songs that are remembered
 local STEP = 1000  -- Lua passes at most some 8,000 arguments
 local values = cmsgpack.unpack(ARGV[1])
 
@@ -53,11 +56,18 @@ local function write_rest(user, revision, more)
   end
 end
 
-local EACH = 11
+-- Cut only when twice as much is there: it is seldom read.
+local function remember_heard(heard, songs)
+  if redis.call('APPEND', heard, songs) > 2 * HEARD then
+    redis.call('SET', heard, redis.call('GETRANGE', heard, -HEARD, -1))
+  end
+end
+
+local EACH = 13
 local refused = {}
 for at = 1, #values, EACH do
   local user, revision, taste = 'user:{' .. values[at] .. '}', values[at + 1], values[at + 2]
-  local weight, more = values[at + 8], values[at + 10]
+  local weight, more = values[at + 8], values[at + 12]
   if is_read(user, revision) and (more == 0 or have_waited(user, more[5])) then
     redis.call(
       'HSET', user, 'state', values[at + 3], 'clicks', values[at + 4], 'last_seen', values[at + 5],
@@ -71,6 +81,12 @@ for at = 1, #values, EACH do
     end
     if taste ~= '' then
       redis.call('SET', user .. ':taste', taste)
+    end
+    if values[at + 10] ~= '' then
+      redis.call('SET', user .. ':activity', values[at + 10])
+    end
+    if values[at + 11] ~= '' then
+      remember_heard(user .. ':heard', values[at + 11])
     end
   else
     refused[#refused + 1] = (at - 1) / EACH + 1

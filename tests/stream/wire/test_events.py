@@ -13,6 +13,7 @@ from models.affinity import ACTION_WEIGHTS
 from stream.wire.events import (
     FUTURE_SECONDS,
     MAX_EVENT_BYTES,
+    NO_SONG,
     CohortChange,
     DeadLetter,
     Feedback,
@@ -165,9 +166,20 @@ def test_a_click_keeps_what_it_says_and_where_it_stood() -> None:
     value = as_json(artist_ids=["b", "a", "b"], action="like", ms_played=5, unknown={"a": [1]})
     (click,), dead = parse_clicks([record(value, offset=9, partition=3)], NOW)
     assert dead == []
-    assert click == ("u1", "3", 9, NOW - 5, "s1", ("b", "a"), "like", False, None)
-    (click,), _ = parse_clicks([record(as_json(utc_offset_min=-300))], NOW)
-    assert click.utc_offset_min == -300
+    assert click == ("u1", "3", 9, NOW - 5, "s1", ("b", "a"), "like", False, None, 5, "", "")
+    (click,), _ = parse_clicks([record(as_json(utc_offset_min=-300, city="Pune", device="ar"))], NOW)
+    assert (click.utc_offset_min, click.ms_played, click.city, click.device) == (-300, None, "Pune", "ar")
+
+
+def test_a_search_may_come_without_a_song() -> None:
+    search = {"user_id": "u1", "ts": NOW - 5, "action": "search", "query": "rap"}
+    (click,), dead = parse_clicks([record(json.dumps(search).encode())], NOW)
+    assert (click.song_id, click.artist_ids, dead) == ("", (), [])
+
+
+def test_only_a_search_may_come_without_a_song() -> None:
+    play = json.dumps({"user_id": "u1", "ts": NOW - 5}).encode()
+    assert reason_of(play) == (Reason.MISSING_FIELD, NO_SONG)
 
 
 def test_a_click_is_a_play_where_it_says_nothing_else() -> None:

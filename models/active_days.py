@@ -1,0 +1,339 @@
+"""What listeners who are held did, day by day and hour by hour, kept current click by click."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.names import Names
+from models.rooms import Rooms
+from models.traits.activity import DAY, DAYS
+
+__all__ = [
+    "HOURS",
+    "KINDS",
+    "PERIOD_DAYS",
+    "PLACES",
+    "SKETCH_BITS",
+    "Activity",
+    "ActivityColumns",
+    "Deeds",
+    "song_number",
+]
+
+Ints = npt.NDArray[np.int64]
+
+KINDS = "play", "complete", "like", "download", "search", "skip"
+"""What a listener may do; fields of `DAY`."""
+
+HOURS = 24
+PLACES = 4
+"""Cities, and devices, that are kept of a listener: those where they do most."""
+
+PERIOD_DAYS = 30
+"""What is counted by hour, city and device halves with each period of so many days, the same for all."""
+
+SKETCH_BITS = 64
+FIRST_ROOM = 4
+GROWTH = 1.1
+LARGEST = np.iinfo(np.uint16).max
+
+# Linear counting: of m bits, n songs leave m e^(-n/m) unset (Whang, Vander-Zanden and Taylor, 1990).
+_UNSET = np.maximum(SKETCH_BITS - np.arange(SKETCH_BITS + 1), 0.5)
+SONGS = np.minimum(np.rint(SKETCH_BITS * np.log(SKETCH_BITS / _UNSET)), 255).astype(np.uint8)
+"""Bits that are set -> distinct songs, estimated."""
+
+
+def song_number(song_id: str) -> int:
+    """Return what a song is remembered by, 32 bits: its CRC-32.
+
+    Who has heard 128 songs takes one in 30 million for heard that they have not.
+
+    Examples
+    --------
+    >>> song_number("s1")
+    336935152
+    """
+    return zlib.crc32(song_id.encode())
+
+
+@dataclass(eq=False)
+class Activity:
+    """What is kept of one listener.
+
+    Attributes
+    ----------
+    days
+        Shape (m,) of type `DAY`, the days rising, `DAYS` at most.
+    sketch
+        Of which songs there were on the latest day: one bit each, of 64.
+    period
+        The period (of `PERIOD_DAYS`) that what follows has faded to.
+    hours
+        Shape (24,): clicks by hour of the listener's day, fading.
+    cities, devices
+        Clicks by city and by device, fading; `PLACES` at most.
+    """
+
+    days: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, dtype=DAY))
+    sketch: int = 0
+    period: int = 0
+    hours: npt.NDArray[np.uint16] = field(default_factory=lambda: np.zeros(HOURS, dtype=np.uint16))
+    cities: dict[str, int] = field(default_factory=dict)
+    devices: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Deeds:
+    """What was done in each of some clicks, in columns.
+
+    Attributes
+    ----------
+    day, hour
+        By the clock that the click came with, UTC without one.
+    kind
+        A place in `KINDS`.
+    ms
+        Milliseconds played, 0 where not known.
+    song
+        A bit number, 0 to 63, by the song's id; -1 for none.
+    city, device
+        Places in `ActivityColumns.names`; -1 for none.
+    """
+
+    day: Ints
+    hour: Ints
+    kind: Ints
+    ms: Ints
+    song: Ints
+    city: Ints
+    device: Ints
+
+
+class ActivityColumns:
+    """The activity of listeners in columns, a row each, beside `models.residents.Residents`.
+
+    Attributes
+    ----------
+    names
+        Cities and devices, by number.
+    begin, count
+        The days of a row are ``days[begin:begin + count]``.
+    newest
+        Shape (capacity,): the latest day of each, -1 for none.
+    sketch, period, hours
+        As in `Activity`.
+    city, city_clicks, device, device_clicks
+        Shape (capacity, PLACES): a place in `names`, and how many clicks; 0 clicks is an empty place.
+    """
+
+    def __init__(self) -> None:
+        self.names = Names()
+        self.days = np.zeros(0, dtype=DAY)
+        self._rooms = Rooms(FIRST_ROOM)
+        self._columns: dict[str, tuple[type, int]] = {
+            "begin": (np.int64, 0),
+            "count": (np.int64, 0),
+            "_room": (np.int64, 0),
+            "newest": (np.int64, 0),
+            "sketch": (np.uint64, 0),
+            "period": (np.uint16, 0),
+            "hours": (np.uint16, HOURS),
+            "city": (np.int32, PLACES),
+            "city_clicks": (np.uint16, PLACES),
+            "device": (np.int32, PLACES),
+            "device_clicks": (np.uint16, PLACES),
+        }
+        self.begin = self.count = self._room = self.newest = np.zeros(0, dtype=np.int64)
+        self.sketch = np.zeros(0, dtype=np.uint64)
+        self.period = np.zeros(0, dtype=np.uint16)
+        self.hours = self.city_clicks = self.device_clicks = np.zeros((0, 0), dtype=np.uint16)
+        self.city = self.device = np.zeros((0, 0), dtype=np.int32)
+        for name, (dtype, width) in self._columns.items():
+            setattr(self, name, np.zeros((0, width) if width else 0, dtype=dtype))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory in bytes."""
+        columns = sum(int(getattr(self, name).nbytes) for name in self._columns)
+        return columns + int(self.days.nbytes) + self.names.nbytes
+
+    def grow(self, capacity: int) -> None:
+        """Have so many rows."""
+        before = len(self.begin)
+        for name, (dtype, width) in self._columns.items():
+            column: npt.NDArray[Any] = np.zeros((capacity, width) if width else capacity, dtype=dtype)
+            column[:before] = getattr(self, name)
+            setattr(self, name, column)
+
+    def put(self, row: int, held: Activity) -> None:
+        """Let a row, which holds nothing, hold what is on record of a listener."""
+        number = len(held.days)
+        self.count[row] = 0
+        self._make_room(row, number)
+        begin = int(self.begin[row])
+        self.days[begin : begin + number] = held.days
+        self.count[row] = number
+        self.newest[row] = held.days["day"][-1] if number else -1
+        self.sketch[row], self.period[row], self.hours[row] = held.sketch, held.period, held.hours
+        for places, clicks, said in (
+            (self.city, self.city_clicks, held.cities),
+            (self.device, self.device_clicks, held.devices),
+        ):
+            places[row], clicks[row] = 0, 0
+            places[row, : len(said)] = [self.names.place(name) for name in said]
+            clicks[row, : len(said)] = list(said.values())
+
+    def drop(self, row: int) -> None:
+        """Let a row hold nothing."""
+        self._rooms.give_back(int(self.begin[row]), int(self._room[row]))
+        self.count[row] = self._room[row] = 0
+
+    def activity(self, row: int) -> Activity:
+        """Return what is held of one listener."""
+        begin = int(self.begin[row])
+        return Activity(
+            self.days[begin : begin + int(self.count[row])].copy(),
+            int(self.sketch[row]),
+            int(self.period[row]),
+            self.hours[row].copy(),
+            self._said(self.city[row], self.city_clicks[row]),
+            self._said(self.device[row], self.device_clicks[row]),
+        )
+
+    def _said(self, places: npt.NDArray[np.int32], clicks: npt.NDArray[np.uint16]) -> dict[str, int]:
+        pairs = zip(places.tolist(), clicks.tolist(), strict=True)
+        return {self.names.names[place]: number for place, number in pairs if number}
+
+    def record(self, rows: Ints, deeds: Deeds, chosen: Ints) -> tuple[Ints, Ints]:
+        """Record one click of each of some listeners.
+
+        Parameters
+        ----------
+        rows
+            Shape (k,), no row twice.
+        deeds, chosen
+            Their clicks are ``chosen``, shape (k,), of `deeds`.
+
+        Returns
+        -------
+        What the day of each click now holds: plays, and milliseconds played. Zeros where the day is no
+        longer kept.
+        """
+        day, kind = deeds.day[chosen], deeds.kind[chosen]
+        later = day > self.newest[rows]
+        if later.any():
+            self._begin_days(rows[later], day[later])
+        slot = self.begin[rows] + self.count[rows] - 1
+        late = day < self.newest[rows]
+        for at in np.flatnonzero(late).tolist():
+            slot[at] = self._slot_of_late_day(int(rows[at]), int(day[at]))
+        kept = slot >= 0
+        for number, name in enumerate(KINDS):
+            of = kept & (kind == number)
+            if of.any():
+                _add(self.days[name], slot[of], 1)
+        _add(self.days["ms"], slot[kept], deeds.ms[chosen[kept]])
+        self._note_songs(rows, slot, deeds.song[chosen], ~late)
+        _add(self.hours, (rows, deeds.hour[chosen]), 1)
+        _count_places(self.city, self.city_clicks, rows, deeds.city[chosen])
+        _count_places(self.device, self.device_clicks, rows, deeds.device[chosen])
+        day_now = self.days[np.where(kept, slot, 0)]
+        plays = day_now["play"].astype(np.int64) + day_now["complete"]
+        return np.where(kept, plays, 0), np.where(kept, day_now["ms"].astype(np.int64), 0)
+
+    def _note_songs(self, rows: Ints, slot: Ints, song: Ints, of_newest: npt.NDArray[np.bool_]) -> None:
+        named = of_newest & (song >= 0)
+        rows, slot = rows[named], slot[named]
+        self.sketch[rows] |= np.left_shift(np.uint64(1), song[named].astype(np.uint64))
+        self.days["songs"][slot] = SONGS[np.bitwise_count(self.sketch[rows])]
+
+    def _begin_days(self, rows: Ints, day: Ints) -> None:
+        """Begin a day that is later than all that these have; drop those that are too long ago by then."""
+        some = np.flatnonzero(self.count[rows] > 0)
+        oldest = self.days["day"][self.begin[rows[some]]]
+        for at in some[oldest <= day[some] - DAYS].tolist():
+            self._drop_days(int(rows[at]), int(day[at]) - DAYS)
+        full = self.count[rows] >= self._room[rows]
+        for row in rows[full].tolist():
+            self._make_room(row, int(self.count[row]) + 1)
+        slot = self.begin[rows] + self.count[rows]
+        self.days[slot] = np.zeros(1, dtype=DAY)
+        self.days["day"][slot] = day
+        self.count[rows] += 1
+        self.newest[rows], self.sketch[rows] = day, 0
+        self._fade(rows, day // PERIOD_DAYS)
+
+    def _fade(self, rows: Ints, period: Ints) -> None:
+        behind = np.minimum(np.maximum(period - self.period[rows], 0), 16)
+        self.period[rows] = np.maximum(self.period[rows], period)
+        rows, halvings = rows[behind > 0], behind[behind > 0].astype(np.uint16)[:, None]
+        for counts in (self.hours, self.city_clicks, self.device_clicks):
+            counts[rows] = counts[rows] >> np.minimum(halvings, 15)
+
+    def _drop_days(self, row: int, until: int) -> None:
+        begin, count = int(self.begin[row]), int(self.count[row])
+        held = self.days[begin : begin + count]
+        left = held[held["day"] > until].copy()
+        self.days[begin : begin + len(left)] = left
+        self.count[row] = len(left)
+
+    def _slot_of_late_day(self, row: int, day: int) -> int:
+        """Return the slot of a day before the latest, -1 for one that is no longer kept."""
+        if day <= self.newest[row] - DAYS:
+            return -1
+        begin, count = int(self.begin[row]), int(self.count[row])
+        at = begin + int(np.searchsorted(self.days["day"][begin : begin + count], day))
+        if self.days["day"][at] == day:
+            return at
+        offset = at - begin
+        self._make_room(row, count + 1)
+        begin = int(self.begin[row])
+        at = begin + offset
+        self.days[at + 1 : begin + count + 1] = self.days[at : begin + count].copy()
+        self.days[at] = np.zeros(1, dtype=DAY)[0]
+        self.days["day"][at] = day
+        self.count[row] += 1
+        return at
+
+    def _make_room(self, row: int, number: int) -> None:
+        if number <= self._room[row]:
+            return
+        begin, room = self._rooms.take(number)
+        if self._rooms.end > len(self.days):
+            days = np.zeros(max(self._rooms.end, int(GROWTH * len(self.days)), 1024), dtype=DAY)
+            days[: len(self.days)] = self.days
+            self.days = days
+        old, count = int(self.begin[row]), int(self.count[row])
+        self.days[begin : begin + count] = self.days[old : old + count]
+        self._rooms.give_back(old, int(self._room[row]))
+        self.begin[row], self._room[row] = begin, room
+
+
+def _add(column: npt.NDArray[Any], at: Any, numbers: Ints | int) -> None:
+    """Add to places, each there once; what does not fit stays at the largest number."""
+    largest = np.iinfo(column.dtype).max
+    column[at] = np.minimum(column[at].astype(np.int64) + numbers, largest)
+
+
+def _count_places(
+    places: npt.NDArray[np.int32], clicks: npt.NDArray[np.uint16], rows: Ints, place: Ints
+) -> None:
+    """Count a city or a device; where there is no room for it, it takes the place of the rarest.
+
+    That is Space-Saving: it takes over its count, too, and what is frequent stays (Metwally, Agrawal and El
+    Abbadi, 2005).
+    """
+    named = place >= 0
+    if not named.any():
+        return
+    rows, place = rows[named], place[named].astype(np.int32)
+    counts = clicks[rows]
+    same = (places[rows] == place[:, None]) & (counts > 0)
+    at = np.where(same.any(axis=1), same.argmax(axis=1), counts.argmin(axis=1))
+    places[rows, at] = place
+    _add(clicks, (rows, at), 1)

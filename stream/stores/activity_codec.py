@@ -1,0 +1,95 @@
+"""How what a listener did day by day is held in ``user:{ID}:activity``.
+
+A head of 62 bytes (`HEAD`), 15 bytes for each day on which they did something (`models.traits.activity.DAY`),
+then cities and devices: clicks (u16), bytes of the name (u8), the name in UTF-8. Little-endian.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from models.active_days import HOURS, Activity, ActivityColumns
+from models.traits.activity import DAY
+
+__all__ = ["HEAD", "pack", "unpack"]
+
+FORMAT = 1
+LONGEST = 255  # bytes of a name; what is longer is cut
+
+HEAD = np.dtype(
+    [
+        ("format", "u1"),
+        ("days", "u1"),
+        ("cities", "u1"),
+        ("devices", "u1"),
+        ("period", "<u2"),
+        ("sketch", "<u8"),
+        ("hours", "<u2", HOURS),
+    ]
+)
+
+
+def pack(columns: ActivityColumns, rows: npt.NDArray[np.int64]) -> list[bytes]:
+    """Return what is to be stored of some rows."""
+    heads = np.zeros(len(rows), dtype=HEAD)
+    heads["format"] = FORMAT
+    for name in ("period", "sketch", "hours"):
+        heads[name] = getattr(columns, name)[rows]
+    heads["days"] = columns.count[rows]
+    heads["cities"] = (columns.city_clicks[rows] > 0).sum(axis=1)
+    heads["devices"] = (columns.device_clicks[rows] > 0).sum(axis=1)
+    head, days = heads.tobytes(), memoryview(columns.days.view(np.uint8).data)
+    size, each = HEAD.itemsize, DAY.itemsize
+    begin = (each * columns.begin[rows]).tolist()
+    end = (each * (columns.begin[rows] + columns.count[rows])).tolist()
+    named = (heads["cities"] | heads["devices"]).tolist()
+    return [
+        b"".join(
+            (head[size * at : size * (at + 1)], days[first:last], _places(columns, row) if place else b"")
+        )
+        for at, (row, first, last, place) in enumerate(zip(rows.tolist(), begin, end, named, strict=True))
+    ]
+
+
+def _places(columns: ActivityColumns, row: int) -> bytes:
+    names = columns.names.names
+    parts = []
+    for places, clicks in (
+        (columns.city[row], columns.city_clicks[row]),
+        (columns.device[row], columns.device_clicks[row]),
+    ):
+        for place, number in zip(places.tolist(), clicks.tolist(), strict=True):
+            if number:
+                parts += [number.to_bytes(2, "little"), _name(names[place])]
+    return b"".join(parts)
+
+
+@lru_cache(maxsize=10_000)
+def _name(name: str) -> bytes:
+    cut = name.encode()[:LONGEST].decode(errors="ignore").encode()
+    return bytes([len(cut)]) + cut
+
+
+def unpack(packed: bytes) -> Activity:
+    """Return what is stored of a listener; nothing where there is nothing, or another format."""
+    if len(packed) < HEAD.itemsize or packed[0] != FORMAT:
+        return Activity()
+    head = np.frombuffer(packed, dtype=HEAD, count=1)[0]
+    number = int(head["days"])
+    days = np.frombuffer(packed, dtype=DAY, count=number, offset=HEAD.itemsize).copy()
+    rest = memoryview(packed)[HEAD.itemsize + DAY.itemsize * number :]
+    cities, rest = _read_places(rest, int(head["cities"]))
+    devices, _ = _read_places(rest, int(head["devices"]))
+    return Activity(days, int(head["sketch"]), int(head["period"]), head["hours"].copy(), cities, devices)
+
+
+def _read_places(packed: memoryview, number: int) -> tuple[dict[str, int], memoryview]:
+    said = {}
+    for _ in range(number):
+        clicks, length = int.from_bytes(packed[:2], "little"), packed[2]
+        said[bytes(packed[3 : 3 + length]).decode()] = clicks
+        packed = packed[3 + length :]
+    return said, packed

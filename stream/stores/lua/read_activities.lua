@@ -1,0 +1,17 @@
+-- What some listeners did day by day, and when they were seen.
+--
+-- KEYS   1: user:{ID} of the first; on a cluster all of them are in its slot
+-- ARGV   1: msgpack [listener, ...]
+-- result msgpack [[activity or '', first_seen or '', last_seen or ''], ...]; empty for a bot
+
+local result = {}
+for i, id in ipairs(cmsgpack.unpack(ARGV[1])) do
+  local user = 'user:{' .. id .. '}'
+  local seen = redis.call('HMGET', user, 'first_seen', 'last_seen', 'bot')
+  if seen[3] == '1' then
+    result[i] = {'', '', ''}
+  else
+    result[i] = {redis.call('GET', user .. ':activity') or '', seen[1] or '', seen[2] or ''}
+  end
+end
+return cmsgpack.pack(result)
