@@ -5,6 +5,7 @@
     activity.py      what they did day by day, and the features made of it
     lifecycle.py     the stage that they are in: new, regular, ..., gone
       transitions.py   from stage to stage, and how many will be where
+      weeks.py         when the last weeks began
       retention.py     who comes back, by the week they came in
       groups.py        by the shape of their weekly counts
     next_week.py     how likely they do nothing next week, and how much is expected

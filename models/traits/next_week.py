@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from models.traits.activity import WEEKS, ActiveDays, weekly
 from models.traits.online_glm import Glm, learned, predict
 
-__all__ = ["FEATURES", "MEMORY", "NextWeek", "Outlook", "next_week_features", "what_came"]
+__all__ = ["FEATURES", "MEMORY", "Foresight", "NextWeek", "Outlook", "next_week_features", "what_came"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -47,6 +48,41 @@ class Outlook(NamedTuple):
 
     zero: Floats
     expected: Floats
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """How well examples were predicted before they were learned; those long ago fade.
+
+    Attributes
+    ----------
+    examples, squares, zeros
+        Sums over examples, faded: of 1, of squared errors, of who did nothing.
+    """
+
+    examples: float = 0.0
+    squares: float = 0.0
+    zeros: float = 0.0
+
+    def after(self, predicted: Floats, zeros: Floats, memory: float) -> Foresight:
+        """Return it with more examples."""
+        keep = float(np.exp(-len(zeros) / memory))
+        return Foresight(
+            keep * self.examples + len(zeros),
+            keep * self.squares + float(((predicted - zeros) ** 2).sum()),
+            keep * self.zeros + float(zeros.sum()),
+        )
+
+    @property
+    def brier(self) -> float:
+        """The mean squared error of the probability of doing nothing; NaN of no examples."""
+        return self.squares / self.examples if self.examples else math.nan
+
+    @property
+    def brier_of_rate(self) -> float:
+        """What that would be, were all predicted alike: by the share who did nothing."""
+        rate = self.zeros / self.examples if self.examples else math.nan
+        return rate * (1 - rate)
 
 
 def next_week_features(active: ActiveDays, until: int, first_day: Ints | None = None) -> Floats:
@@ -113,8 +149,10 @@ class NextWeek:
 
     Attributes
     ----------
-    version
-        How many examples it has learned.
+    zero, count
+        The two regressions.
+    foresight
+        How well it has predicted so far.
 
     Examples
     --------
@@ -134,6 +172,7 @@ class NextWeek:
 
     zero: Glm = field(default_factory=lambda: Glm.blank("bernoulli", _prior(level=0.1)))
     count: Glm = field(default_factory=lambda: Glm.blank("poisson", _prior(level=0.1)))
+    foresight: Foresight = field(default_factory=Foresight)
     memory: float = MEMORY
 
     @property
@@ -153,10 +192,11 @@ class NextWeek:
         What was predicted before learning.
         """
         rows, came = next_week_features(active, until, first_day), what_came(active, until)
-        before = self._outlook(rows)
+        before, zeros = self._outlook(rows), (came == 0).astype(np.float64)
+        self.foresight = self.foresight.after(before.zero, zeros, self.memory)
         for at in range(0, len(rows), BATCH):
             part = slice(at, at + BATCH)
-            self.zero = learned(self.zero, rows[part], (came[part] == 0).astype(np.float64), self.memory)
+            self.zero = learned(self.zero, rows[part], zeros[part], self.memory)
             self.count = learned(self.count, rows[part], came[part], self.memory)
         return before
 
