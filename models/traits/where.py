@@ -94,6 +94,10 @@ class Where:
 
     conditions: tuple[Condition, ...]
 
+    def __bool__(self) -> bool:
+        """Say whether there is any condition."""
+        return bool(self.conditions)
+
     @property
     def traits(self) -> tuple[str, ...]:
         """The traits that it asks after, in its order."""
