@@ -7,16 +7,14 @@ from zlib import crc32
 
 import numpy as np
 
-from consumers.traits.stages import Aligned, day_numbers
-from models.traits.activity import ActiveDays, Activities
-from models.traits.next_week import NextWeek
+from models.traits.activity import Activities
+from models.traits.next_week import ENOUGH, NextWeek
+from models.traits.today import Aligned, day_numbers, of_some
 from stream.stores.next_week_model import NextWeekModel
 
-__all__ = ["ENOUGH", "NextWeekTrait"]
+__all__ = ["NextWeekTrait"]
 
 WEEK = 7
-ENOUGH = 200
-"""Examples that are learned before anything is predicted."""
 
 
 NOTHING: Mapping[str, str | float] = {"zero_week": "", "expected_week": ""}
@@ -87,13 +85,5 @@ class NextWeekTrait:
         rows = np.flatnonzero(due)
         if not len(rows):
             return list(learned)
-        self.model.learn(_of(activities.active, rows), today - WEEK, first[rows])
+        self.model.learn(of_some(activities.active, rows), today - WEEK, first[rows])
         return [str(today) if each else day for each, day in zip(due, learned, strict=True)]
-
-
-def _of(active: ActiveDays, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> ActiveDays:
-    """Return the days of some listeners, numbered anew."""
-    at = np.full(active.number, -1, dtype=np.int64)
-    at[rows] = np.arange(len(rows))
-    theirs = at[active.owner] >= 0
-    return ActiveDays(len(rows), at[active.owner[theirs]], active.days[theirs])

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from consumers.traits.next_week import NextWeekTrait
-from consumers.traits.stages import align, stage_fields
+from consumers.traits.stages import stage_fields
 from models.traits.activity import day_of
 from models.traits.lifecycle import Limits
+from models.traits.today import align
 from stream.retry import Retry
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners

@@ -3,6 +3,7 @@
 ::
 
     activity.py      what they did day by day, and the features made of it
+    today.py         what of it is seen today, whichever day it is on their clocks
     lifecycle.py     the stage that they are in: new, regular, ..., gone
       transitions.py   from stage to stage, and how many will be where
       weeks.py         when the last weeks began

@@ -12,7 +12,16 @@ import numpy.typing as npt
 from models.traits.activity import WEEKS, ActiveDays, weekly
 from models.traits.online_glm import Glm, learned, predict
 
-__all__ = ["FEATURES", "MEMORY", "Foresight", "NextWeek", "Outlook", "next_week_features", "what_came"]
+__all__ = [
+    "ENOUGH",
+    "FEATURES",
+    "MEMORY",
+    "Foresight",
+    "NextWeek",
+    "Outlook",
+    "next_week_features",
+    "what_came",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -20,6 +29,8 @@ Ints = npt.NDArray[np.int64]
 WEEK = 7
 MEMORY = 500_000.0
 """Examples after which what was learned has 1/e of its say: seasons change what weeks are like."""
+ENOUGH = 200
+"""Examples that are learned before anything is predicted."""
 LONGEST_IDLE = 60.0  # days
 SPANS = 7, 14, 28, 49
 """Days over which active days are counted: none is longer than what is kept of a listener a week later."""

@@ -149,17 +149,20 @@ class Transitions:
         week counted, the draws know nothing of how weeks differ.
         """
         sizes = np.asarray(now, dtype=np.int64)
+        counts = self.counts[self.counts.any(axis=(1, 2))]  # a week of which nothing is known says nothing
         expected = sizes @ np.linalg.matrix_power(self.probabilities(), steps)
         random = np.random.default_rng(seed)
-        draws = np.array([self._draw(sizes, steps, random) for _ in range(DRAWS)])
+        draws = _draw(counts, sizes, steps, random)
         return Forecast(steps * self.ahead, np.asarray(expected, dtype=np.float64), draws)
 
-    def _draw(self, sizes: Ints, steps: int, random: np.random.Generator) -> Floats:
-        number = len(self.counts)
-        at = sizes
-        for _ in range(steps):
-            of_weeks = number * random.dirichlet(np.ones(number)) if number else np.zeros(0)
-            weights = np.tensordot(of_weeks, self.counts, axes=1) + PRIOR
-            likely = np.array([random.dirichlet(row) for row in weights])
-            at = random.multinomial(at, likely).sum(axis=0)
-        return at.astype(np.float64)
+
+def _draw(counts: Ints, sizes: Ints, steps: int, random: np.random.Generator) -> Floats:
+    """Return `DRAWS` of what may come, shape (m, s)."""
+    number = len(counts)
+    at = np.tile(sizes, (DRAWS, 1))
+    for _ in range(steps):
+        of_weeks = number * random.dirichlet(np.ones(number), DRAWS) if number else np.zeros((DRAWS, 0))
+        likely = random.standard_gamma(np.tensordot(of_weeks, counts, axes=1) + PRIOR)  # of a Dirichlet
+        likely /= likely.sum(axis=2, keepdims=True)
+        at = random.multinomial(at, likely).sum(axis=1)
+    return at.astype(np.float64)

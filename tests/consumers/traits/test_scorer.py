@@ -14,11 +14,12 @@ from consumers.actions.forget_listener import forget_listener
 from consumers.ingest.apply import Applier
 from consumers.ingest.moves import Moves
 from consumers.runtime.wiring import Stores
-from consumers.traits.next_week import ENOUGH, NextWeekTrait
+from consumers.traits.next_week import NextWeekTrait
 from consumers.traits.scorer import Scorer
 from models.affinity import DAY, ForwardDecay
 from models.listener import Click, Rules
 from models.traits.lifecycle import STAGES, Limits
+from models.traits.next_week import ENOUGH
 from stream.connect import AnyRedis, open_redis
 from stream.retry import Retry
 from stream.settings import Settings
