@@ -2,5 +2,14 @@
 
 ::
 
-    activity.py   what they did day by day, and the features made of it
+    activity.py      what they did day by day, and the features made of it
+    today.py         what of it is seen today, whichever day it is on their clocks
+    lifecycle.py     the stage that they are in: new, regular, ..., gone
+      transitions.py   from stage to stage, and how many will be where
+      weeks.py         when the last weeks began
+      retention.py     who comes back, by the week they came in
+      groups.py        by the shape of their weekly counts
+    next_week.py     how likely they do nothing next week, and how much is expected
+      online_glm.py    the regression that it learns
+    where.py         which listeners a release may go to, by their traits
 """

@@ -1,0 +1,11 @@
+"""What listeners are about to do, kept current as they click (`refrain traits`).
+
+::
+
+    process.py         the wiring
+    clicked.py         who has just clicked, to be scored within seconds
+    rounds.py          everybody in turn, as stages also change without clicks
+    scorer.py          some listeners: read, scored, written, and their stage's change announced
+      stages.py          which stage they are in
+      next_week.py       what is expected of their next week, learned on the way
+"""
