@@ -15,6 +15,7 @@ from consumers.commands import (
     doctor,
     evaluate,
     forget,
+    lifecycle,
     look,
     model,
     redrive,
@@ -30,7 +31,21 @@ from stream.errors import WrongUse
 
 __all__ = ["build", "main"]
 
-FAMILIES = (start, sample, replay, evaluate, churn, report, release, look, doctor, redrive, forget, model)
+FAMILIES = (
+    start,
+    sample,
+    replay,
+    evaluate,
+    churn,
+    report,
+    release,
+    look,
+    lifecycle,
+    doctor,
+    redrive,
+    forget,
+    model,
+)
 
 EPILOG = "Settings are environment variables (REFRAIN_KAFKA, REFRAIN_REDIS, ...) or lines of refrain.toml."
 

@@ -125,6 +125,43 @@ class Settings(BaseSettings):
     churn_sample: int = Field(
         2000, ge=100, le=50_000, description="listeners frozen each day, to learn from them who churns"
     )
+    new_days: float = Field(
+        14.0, ge=1, description="days from the first click on for which a listener's stage is `new`"
+    )
+    regular_days: float = Field(
+        2.0,
+        gt=0,
+        le=7,
+        description="days with a click a week, over four weeks, from which a listener's stage is `regular`",
+    )
+    fading_share: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        description="a regular listener's stage is `fading` whose days with a click, a week, over the last "
+        "two weeks are at most this share of those over the four weeks before",
+    )
+    stage_dormant_days: float = Field(
+        14.0,
+        ge=1,
+        description="days without a click after which a listener's stage is `dormant`; who is told, "
+        "`dormant_days` says",
+    )
+    stage_gone_days: float = Field(
+        60.0, ge=1, description="days without a click after which a listener's stage is `gone`"
+    )
+    returned_days: float = Field(
+        14.0,
+        ge=1,
+        description="days for which a listener's stage is `returned` who was dormant or gone before",
+    )
+    traits_round_minutes: float = Field(
+        60.0,
+        gt=0,
+        le=1440,
+        description="minutes after which all listeners' traits are computed anew, as far as a tenth of a "
+        "core does; those of listeners who click, within seconds",
+    )
     resident_mb: float = Field(
         1024.0,
         gt=0,

@@ -62,8 +62,10 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
     with _left(user_id, "all of it"):
         await stores.waiting.forget(user_id)
     # The record first of what the listener is: from then on nobody takes them for a member.
-    with _left(user_id, "the record, membership of a cohort, having been told of releases"):
+    with _left(user_id, "the record, traits, membership of a cohort, having been told of releases"):
         there = await listeners.forget(user_id)
+    with _left(user_id, "traits, membership of a cohort, having been told of releases"):
+        traits = await stores.traits.forget(user_id)
     with _left(user_id, "membership of a cohort, having been told of releases"):
         cohorts = await stores.cohorts.forget(user_id)
     with _left(user_id, "having been told of releases"):
@@ -72,7 +74,7 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
         await stores.decisions.forget(user_id)
         await stores.churn.forget(user_id)
     opted_out = user_id in await stores.opted_out.among([user_id])
-    if not (there or cohorts or told):
+    if not (there or traits or cohorts or told):
         known = "; that they have opted out is remembered" if opted_out else ""
         raise UnknownListener(f"there is no listener {user_id!r}, so there is nothing to erase{known}")
     return Forgotten(

@@ -4,7 +4,7 @@
 
     frame.py          what all have in common: help with an example, --json, errors, exit codes
     session.py        a command's way to Redis
-    start.py          up, demo, ingest, train, work
+    start.py          up, demo, ingest, train, work, traits
     options.py        options out of dataclasses
     replay.py         replay
     sample.py         sample
@@ -13,6 +13,7 @@
     churn.py          churn evaluate
     release.py        release publish, release list, release show, audience
     look.py           cohorts, cohort, users, user
+    lifecycle.py      lifecycle
     doctor.py         doctor
     redrive.py        redrive
     forget.py         forget

@@ -63,6 +63,14 @@ MinCtr: TypeAlias = Annotated[
     float | None,
     typer.Option("--min-ctr", metavar="SHARE", min=0, max=1, help="Leave out who is less likely to click."),
 ]
+Where: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--where",
+        metavar="CONDITIONS",
+        help="Only listeners whose traits meet them, such as 'churn>0.7 and stage=regular|fading'.",
+    ),
+]
 
 
 class _Releases(TyperGroup):
@@ -90,7 +98,8 @@ def add(app: typer.Typer) -> None:
         releases,
         panel=PANEL,
         example='refrain release r1 --artist Raftaar --title "Naya Daur" --max-audience 500 --wait\n'
-        "refrain release publish r2 --artist newcomer --similar-to Raftaar --similar-to Badshah",
+        "refrain release publish r2 --artist newcomer --similar-to Raftaar --similar-to Badshah\n"
+        "refrain release publish r3 --artist Raftaar --where 'stage=regular|fading and zero_week<0.5'",
     )
     def publish(
         release_id: Annotated[
@@ -105,6 +114,7 @@ def add(app: typer.Typer) -> None:
         song: Annotated[str | None, typer.Option("--song", metavar="SONG", help="Id of the song.")] = None,
         max_audience: MaxAudience = None,
         min_ctr: MinCtr = None,
+        where: Where = None,
         wait: Annotated[bool, typer.Option("--wait", help="Print the audience as it comes.")] = False,
         timeout: Annotated[
             float | None,
@@ -129,6 +139,7 @@ def add(app: typer.Typer) -> None:
             label,
             max_audience,
             min_ctr,
+            where,
             title=title,
             song_id=song,
         )
@@ -144,7 +155,8 @@ def add(app: typer.Typer) -> None:
         app,
         panel=PANEL,
         example="refrain audience --artist Raftaar --max-audience 500\n"
-        "refrain audience --artist Raftaar --why u1",
+        "refrain audience --artist Raftaar --why u1\n"
+        "refrain audience --artist Raftaar --where 'churn>0.7 and stage=fading'",
     )
     def audience(
         artist: Artists,
@@ -154,6 +166,7 @@ def add(app: typer.Typer) -> None:
         label: Label = None,
         max_audience: MaxAudience = None,
         min_ctr: MinCtr = None,
+        where: Where = None,
         first: Annotated[int, typer.Option("--first", min=0, help="How many listeners to show.")] = 10,
         why: Annotated[
             str | None, typer.Option("--why", metavar="USER", help="Why this listener is in it, or is not.")
@@ -174,6 +187,7 @@ def add(app: typer.Typer) -> None:
             label,
             max_audience,
             min_ctr,
+            where,
         )
 
         async def plan(redis: AnyRedis, settings: Settings) -> tuple[Preview, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""`refrain up`, `demo`, `ingest`, `train`, `work`: what runs until it is told to end."""
+"""`refrain up`, `demo`, `ingest`, `train`, `work`, `traits`: what runs until it is told to end."""
 
 from __future__ import annotations
 
@@ -81,3 +81,12 @@ def add(app: typer.Typer) -> None:
 
         _log(as_json)
         run_process(work, connected_settings())
+
+    @command(app, panel=PANEL, example="REFRAIN_KAFKA=broker:9092 REFRAIN_REDIS=redis://db refrain traits")
+    def traits(as_json: JsonLog = False) -> None:
+        """Run one process that keeps traits (stages, what is to come) current. Others stand by."""
+        from consumers.runtime.process import run_process
+        from consumers.traits.process import traits
+
+        _log(as_json)
+        run_process(traits, connected_settings())

@@ -19,7 +19,9 @@ READS: dict[str, tuple[str, ...]] = {
     "ingest": ("clicks",),
     "train": ("clicks",),
     "work": ("releases", "feedback", "songs"),
+    "traits": ("clicks",),
 }
+SKIP = "train", "traits"  # these pass over what they cannot keep up with
 MANY = 100_000  # events: a process that lives and is so far behind needs help
 LETTERS = 500
 
@@ -104,7 +106,7 @@ def _lag(kind: str, reads: tuple[str, ...], lag: int, alive: Mapping[str, int] |
     found = f"{lag:,} events of {topics} behind"
     if alive is not None and not alive.get(kind):
         return Check.wrong(name, f"{found}, and none runs", f"start `refrain {kind}`")
-    if lag > MANY and kind != "train":  # the trainer skips what it cannot keep up with
+    if lag > MANY and kind not in SKIP:
         return Check.odd(
             name, found, f"look again in a minute; where it grows, start another `refrain {kind}`"
         )

@@ -16,6 +16,7 @@ KINDS = {
     "ingest": "clicks are not read",
     "train": "nothing is learned",
     "work": "releases are not answered",
+    "traits": "nobody's stage and traits are kept current",
 }
 """Kind of process -> what is not done where none runs."""
 

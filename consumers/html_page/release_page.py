@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from consumers.html_page.page import write_html
 from consumers.html_page.plots import Spec
 from consumers.html_page.release_plots import Share, bars, intervals
+from consumers.html_page.section import TEMPLATE, Section, sentence
 from consumers.queries.release_report import CohortResponse, PolicyReport, ReleaseReport, WaveReport
 from consumers.terminal.format import clock, counted, percent
 from consumers.terminal.release_report import about, between, no_ctr, no_uplift
@@ -19,32 +19,11 @@ from models.quality.anytime import share_between
 
 __all__ = ["write_release_page"]
 
-TEMPLATE = Path(__file__).with_name("release_page.html")
 SHOWN = 30  # cohorts in the plot
 UNKNOWN = "?"
 RATES = ("CTR", "95 %")
 
 Part: TypeAlias = CohortResponse | WaveReport | PolicyReport
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the page: what is to say, a plot of it, the figures as a table.
-
-    Attributes
-    ----------
-    name
-        Id of the plot's element.
-    picture
-        None where there is nothing to draw.
-    """
-
-    name: str
-    title: str
-    says: str
-    columns: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
-    picture: Spec | None = None
 
 
 def write_release_page(report: ReleaseReport, path: Path) -> None:
@@ -75,6 +54,7 @@ def write_release_page(report: ReleaseReport, path: Path) -> None:
         },
         tiles=_tiles(report, facts),
         sections=sections,
+        made_by="refrain release show",
         made=clock(time.time()),
         zone=time.strftime("%Z"),
     )
@@ -168,7 +148,7 @@ def _plays(report: ReleaseReport, facts: Mapping[str, str]) -> Section:
     if report.uplift is None:
         known = report.song_id and report.audience
         return Section(
-            "plays", title, f"Played by {facts['played']}." if known else _sentence(no_uplift(report))
+            "plays", title, f"Played by {facts['played']}." if known else sentence(no_uplift(report))
         )
     groups = {
         "told": (report.played, report.audience),
@@ -197,7 +177,7 @@ def _left_out(report: ReleaseReport) -> Section:
     most_first = sorted(report.left_out.items(), key=lambda each: -each[1])
     counts = {reason: number for reason, number in most_first if number}
     if not counts:
-        return Section("left_out", title, _sentence(_nobody_left_out(report)))
+        return Section("left_out", title, sentence(_nobody_left_out(report)))
     return Section(
         "left_out",
         title,
@@ -217,7 +197,7 @@ def _nobody_left_out(report: ReleaseReport) -> str:
 def _about_rates(report: ReleaseReport, parts: Sequence[Part], what: str) -> str:
     few = sum(part.ctr is None for part in parts)
     if few == len(parts):
-        return _sentence(no_ctr(report) or f"no {what} has {MIN_SENT} sent: too few for a CTR")
+        return sentence(no_ctr(report) or f"no {what} has {MIN_SENT} sent: too few for a CTR")
     says = "Clicked of those sent, with 95 % intervals. The dashed line is the CTR of the whole release."
     return f"{says} {counted(few, what)} with fewer than {MIN_SENT} sent: no CTR." if few else says
 
@@ -233,7 +213,3 @@ def _rates(measured: Sequence[tuple[str, Part]], whole: float | None) -> Spec | 
 
 def _name(cohort: CohortResponse) -> str:
     return f"{cohort.cohort_id} · {cohort.label}" if cohort.label else cohort.cohort_id
-
-
-def _sentence(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}."

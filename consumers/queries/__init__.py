@@ -9,6 +9,7 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
     listeners.py         all listeners, a page at a time
     listener.py          one listener: cohort, artists, clicks
       placement.py         why they are in that cohort, or in none
+      listener_activity.py what they did lately
       known_listener.py    the record that both explanations start from
     audience.py          the audience that a release would have
       audience_why.py      why a listener is in it, or is not
@@ -19,6 +20,8 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
       unknown_release.py   what to say where there is none
       release_request.py   a release as a person asks for it, made an event
       artists.py           artists as people type them, found by id or name
+    lifecycle.py         stages of listeners, how they change, what is expected
+      lifecycle_sums.py    what is added up for that over all listeners
     models.py            snapshots: which are kept, what one holds
     ctr_fields.py        a click-through rate, with its interval
     ctr_models.py        models of who clicks: which are kept, how well they foresee

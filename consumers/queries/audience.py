@@ -17,6 +17,7 @@ from consumers.queries.no_model import no_model
 from consumers.runtime.wiring import Stores, worth_of
 from consumers.work.ab_test import ab_test_of
 from consumers.work.click_habits import ClickHabits
+from consumers.work.draft import Draft
 from consumers.work.gate import gate_of
 from consumers.work.member_cache import MemberCache
 from consumers.work.pages import cut
@@ -105,6 +106,9 @@ class Preview:
         Predicted CTR from which on a notification gains more than it costs; None as `ctr`.
     by_size
         What smaller audiences are expected to bring, the smallest first; empty where `ctr` is None.
+    left_out
+        Trait -> how many would have been in it, did they meet the release's condition on it. Who fails
+        several counts for the first.
     planned_in_ms
         How long the plan took.
     cohorts
@@ -123,6 +127,7 @@ class Preview:
     ctr: float | None
     least_ctr: float | None
     by_size: tuple[AudienceSize, ...]
+    left_out: dict[str, int]
     planned_in_ms: float
     cohorts: tuple[AudienceCohort, ...]
     first: tuple[AudienceListener, ...]
@@ -182,6 +187,7 @@ async def preview_audience(
         ctr=float(ctrs.mean()) if len(ctrs) else None,
         least_ctr=planner.worth.least_ctr(planner.habits.opt_out_rate) if draft.ctr.version else None,
         by_size=_by_size(ctrs, planner),
+        left_out=_left_out(draft),
         planned_in_ms=planned_in_ms,
         cohorts=cohorts,
         first=tuple(ranked[:first]),
@@ -198,6 +204,14 @@ def _by_size(ctrs: Floats, planner: Planner) -> tuple[AudienceSize, ...]:
     return tuple(AudienceSize(*row) for row in zip(curve.sizes.tolist(), *columns, strict=True))
 
 
+def _left_out(draft: Draft) -> dict[str, int]:
+    if draft.ranking is None:
+        return {}
+    # Where places are left, nobody further down would have kept anybody out.
+    full = len(draft.told) >= draft.places
+    return draft.ranking.left_out(int(draft.told[-1]) if full and len(draft.told) else None)
+
+
 def _planner(redis: AnyRedis, settings: Settings) -> Planner:
     stores = Stores.on(redis, settings)
     return Planner(
@@ -208,6 +222,7 @@ def _planner(redis: AnyRedis, settings: Settings) -> Planner:
         gate_of(stores.told, settings),
         ClickHabits(stores.cohorts, stores.ctr_models),
         worth_of(settings),
+        stores.traits,
         ab_test=ab_test_of(settings),
         dormant_days=settings.dormant_days,
     )

@@ -22,6 +22,7 @@ from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.listeners import Listeners
 from stream.stores.told import Told
+from stream.stores.traits import Traits
 from stream.wire.events import Release
 
 __all__ = ["NamedArtist", "WhyAudience", "why_audience"]
@@ -46,6 +47,7 @@ class WhyAudience:
     reason
         "told"; one of `stream.stores.told.REASONS`: their caps leave no place for it now; "average": their
         score is below the average, and the release sets no max_audience;
+        "where": their trait `fails` does not meet the release's condition;
         "opted out"; "opted out of the artist"; "bot"; "no cohort"; "not met": the model has not met them yet;
         "min_ctr": their cohort's play rate is below what was asked for; "cohort": their cohort's members were
         not scored;
@@ -74,6 +76,9 @@ class WhyAudience:
         Their place among the listeners who were scored, from 1, and how many that were.
     listeners
         Size of the audience.
+    fails, fails_with
+        The trait that does not meet the release's condition on it, and its value, "" for none; both "" where
+        there is no such trait.
     play_rate, cohort_rank
         Of their cohort, and its place by that among the `cohorts`; the members of the first
         `cohorts_looked_at` were scored.
@@ -102,6 +107,8 @@ class WhyAudience:
     place: int | None
     looked_at: int
     listeners: int
+    fails: str
+    fails_with: str
     cohort: str
     label: str
     play_rate: float | None
@@ -130,6 +137,7 @@ async def why_audience(
     neighbours = neighbour_pulls(strongest, model, draft.target)
     added = sum(neighbours.values())
     rate = draft.play_rate.get(cohort)
+    fails, fails_with = await _fails(redis, release, user)
     catalogue = Catalogue(redis)
     plays = [artist for artist in release.artist_ids if affinities.get(artist, 0.0) > 0]
     names = await catalogue.names(plays)
@@ -138,7 +146,7 @@ async def why_audience(
         told=user in told and not full,
         reason=full or "told"
         if user in told
-        else _reason(known, release, draft, None if row is None else float(scores[row]), model),
+        else _reason(known, release, draft, None if row is None else float(scores[row]), model, fails),
         score=None if parts is None else round(parts[0] * parts[1] + added, 6),
         closeness=None if parts is None else round(parts[0], 6),
         activity=None if parts is None else round(parts[1], 6),
@@ -151,6 +159,8 @@ async def why_audience(
         place=None if row is None else _place(draft, row),
         looked_at=len(candidates.scores),
         listeners=len(told),
+        fails=fails,
+        fails_with=fails_with,
         cohort=cohort,
         label=dict(zip(model.cohort_ids, model.labels, strict=True)).get(cohort, ""),
         play_rate=rate,
@@ -195,7 +205,21 @@ async def _parts(redis: AnyRedis, model: Model, draft: Draft, user: str) -> tupl
     return closeness, float(activity(log_length(sums), model.strength, model.activity)[0])
 
 
-def _reason(known: KnownListener, release: Release, draft: Draft, score: float | None, model: Model) -> str:
+async def _fails(redis: AnyRedis, release: Release, user: str) -> tuple[str, str]:
+    """Return the trait by which a listener does not meet the release's conditions, and its value."""
+    if not release.where:
+        return "", ""
+    traits, names = Traits(redis, Listeners(redis)), release.where.traits
+    failing = int(release.where.failing(await traits.columns([user], names))[0])
+    if failing < 0:
+        return "", ""
+    (values,) = await traits.read([user], names)
+    return names[failing], values[failing]
+
+
+def _reason(
+    known: KnownListener, release: Release, draft: Draft, score: float | None, model: Model, fails: str
+) -> str:
     user, cohort = known.listener.user_id, known.listener.cohort
     rate = draft.play_rate.get(cohort)
     learned = draft.ctr.version > 0
@@ -209,6 +233,7 @@ def _reason(known: KnownListener, release: Release, draft: Draft, score: float |
         (not learned and rate is not None and rate < (release.min_ctr or 0.0), "min_ctr"),
         (cohort not in draft.chosen, "cohort"),
         (score is None, "not met"),
+        (fails != "", "where"),
         (learned and len(draft.told) < draft.places, "unlikely"),
         (learned, "ctr"),
         (release.max_audience is None and (score or 0.0) < mean_score(model, draft.target), "average"),

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from consumers.queries.artists import find_artists
+from models.traits.where import Where
 from stream.connect import AnyRedis
 from stream.errors import WrongUse
 from stream.wire.events import Release, why
+from stream.wire.where import parse_where
 
 __all__ = ["ReleaseRequest", "release_event"]
 
@@ -28,6 +30,8 @@ class ReleaseRequest:
         The most listeners that may be told.
     min_ctr
         Cohorts with a lower play rate are left out.
+    where
+        Conditions on traits of listeners, as `stream.wire.where.parse_where` takes them.
     """
 
     artists: tuple[str, ...]
@@ -37,6 +41,7 @@ class ReleaseRequest:
     label: str | None = None
     max_audience: int | None = None
     min_ctr: float | None = None
+    where: str | None = None
     title: str | None = None
     song_id: str | None = None
 
@@ -56,8 +61,9 @@ async def release_event(
     UnknownArtist
         Where an artist is not known, and the release has nothing else to go by.
     WrongUse
-        Where an id, a title or a number cannot be.
+        Where an id, a title, a number or a condition cannot be.
     """
+    where = _where(request.where)
     featuring = await find_artists(redis, request.featuring)
     similar_to = await find_artists(redis, request.similar_to)
     may_be_new = bool(featuring.ids or similar_to.ids or request.genres or request.label)
@@ -74,9 +80,19 @@ async def release_event(
             similar_to=list(similar_to.ids),
             max_audience=request.max_audience,
             min_ctr=request.min_ctr,
+            where=where,
             ts=ts,
         )
     except ValidationError as error:
         reason, detail = why(error)
         raise WrongUse(f"this release cannot be published: {reason.value} ({detail})") from error
     return event, artists.new
+
+
+def _where(text: str | None) -> Where | None:
+    if not text:
+        return None
+    try:
+        return parse_where(text)
+    except ValueError as error:
+        raise WrongUse(f"--where {text!r} cannot be: {error}") from error

@@ -5,6 +5,7 @@
     startup.py       before the first event: Redis and Kafka that answer, the right half-life, a heartbeat
     wiring.py        what is made of the settings: stores, rules, decay
     process.py       a process's signals and tasks
+    lead.py          of several processes of a kind one leads
     log.py           a process's log, as text or JSON: one line an event
     live_model.py    the model that serves, followed within a second
     supervisor.py    processes as children of one: started, restarted, ended in order

@@ -10,6 +10,7 @@ from models.audience_size import Worth
 from models.control import Groups
 from models.listener import Rules
 from models.traits.churn_span import Span
+from models.traits.lifecycle import Limits
 from stream.connect import AnyRedis
 from stream.retry import Clock
 from stream.settings import Settings
@@ -26,9 +27,19 @@ from stream.stores.releases import Releases
 from stream.stores.snapshots import Snapshots
 from stream.stores.sweeps import Sweeps
 from stream.stores.told import Caps, Told
+from stream.stores.traits import Traits
 from stream.stores.waiting import Waiting
 
-__all__ = ["Stores", "caps_of", "churn_span_of", "decay_of", "groups_of", "rules_of", "worth_of"]
+__all__ = [
+    "Stores",
+    "caps_of",
+    "churn_span_of",
+    "decay_of",
+    "groups_of",
+    "limits_of",
+    "rules_of",
+    "worth_of",
+]
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,7 @@ class Stores:
     snapshots: Snapshots
     sweeps: Sweeps
     waiting: Waiting
+    traits: Traits
 
     @classmethod
     def on(cls, redis: AnyRedis, settings: Settings, clock: Clock = time.monotonic) -> Stores:
@@ -80,6 +92,7 @@ class Stores:
             Snapshots(redis),
             Sweeps(redis),
             Waiting(redis),
+            Traits(redis, listeners),
         )
 
 
@@ -128,4 +141,16 @@ def rules_of(settings: Settings) -> Rules:
         settings.bot_clicks_per_hour,
         settings.bot_plays_per_day,
         settings.least_ms_played,
+    )
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return where stages of listeners begin and end."""
+    return Limits(
+        settings.new_days,
+        settings.regular_days,
+        settings.fading_share,
+        settings.stage_dormant_days,
+        settings.stage_gone_days,
+        settings.returned_days,
     )

@@ -9,9 +9,11 @@
     cohort_tables.py       cohorts
     listener_tables.py     listeners
       placement_words.py     why a listener is in a cohort
+      activity_words.py      what they did lately
     audience_tables.py     the preview of an audience, and why a listener is in it
     release_lines.py       a release that is published, its audience as it comes
     release_report.py      what came of a release
+    lifecycle_tables.py    stages of listeners, how they change, what is expected
     model_tables.py        snapshots
       sweep_bar.py           listeners being migrated to one
     ctr_model_tables.py    models of who clicks

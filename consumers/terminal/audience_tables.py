@@ -31,6 +31,7 @@ REASONS = {
     "told often enough this week": "they have been told often enough this week",
     "told a moment ago": "they were told of another release a moment ago",
     "told of this artist lately": "they were told of this artist lately",
+    "where": "they do not meet --where",
     "unlikely": "they are not likely enough to click for a notification to be worth it",
     "ctr": "others are likelier to click",
 }
@@ -41,6 +42,8 @@ def show_audience(found: Preview) -> None:
     console = Console(highlight=False)
     if not found.listeners:
         console.print(f"nobody to tell: {found.reason}")
+        if found.left_out:
+            console.print(f"--where leaves out {_left_out(found)}")
         return
     whole = f"{counted(found.listeners, 'listener')} in {counted(found.pages, 'page')}"
     console.print(
@@ -49,6 +52,7 @@ def show_audience(found: Preview) -> None:
                 "audience": f"{whole}, of {counted(len(found.cohorts), 'cohort')}",
                 "play rate": f"{percent(found.play_rate)} are predicted to play the artist",
                 "CTR": f"{percent(found.ctr)} are predicted to click" if found.ctr is not None else "",
+                "left out": f"{_left_out(found)} (--where)" if found.left_out else "",
                 "goes by": found.relied_on.replace("_", " "),
                 "model": f"{found.model_version}, {found.planned_in_ms:.0f} ms to plan it",
             }
@@ -57,6 +61,10 @@ def show_audience(found: Preview) -> None:
     _show_cohorts(console, found)
     _show_sizes(console, found)
     _show_first(console, found)
+
+
+def _left_out(found: Preview) -> str:
+    return ", ".join(f"{number:,} by {trait}" for trait, number in found.left_out.items())
 
 
 def _show_cohorts(console: Console, found: Preview) -> None:
@@ -115,6 +123,7 @@ def show_why_audience(found: WhyAudience) -> None:
                 "score": _score(found),
                 "play rate": _play_rate(found),
                 "CTR": _ctr(found),
+                "where": _fails(found),
                 "told lately": f"{found.told_lately:,} in the last seven days" if found.told_lately else "",
                 "because of": artists_that_pull(found.pulls) if (found.closeness or 0.0) > NO_SCORE else "",
                 "neighbours": artists_that_pull(found.neighbours) if (found.added or 0.0) > NO_SCORE else "",
@@ -147,6 +156,16 @@ def _ctr(found: WhyAudience) -> str:
         return ""
     ends = "" if found.ctr_ends_at is None else f"; the audience ends at {percent(found.ctr_ends_at)}"
     return f"{percent(found.ctr)}: how likely they are to click{ends}"
+
+
+def _fails(found: WhyAudience) -> str:
+    if not found.fails:
+        return ""
+    return (
+        f"their {found.fails} is {found.fails_with}"
+        if found.fails_with
+        else f"they have no {found.fails} yet"
+    )
 
 
 def _place(found: WhyAudience) -> str:

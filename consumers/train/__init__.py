@@ -5,6 +5,5 @@ active.py     which listeners to learn from: those who click, and the recent one
 judge.py      what the live model foresaw, whether a candidate is better or worse, whether listening drifts
 schedule.py   when a candidate is made, and whether it is worth publishing; no I/O, no clock
 publish.py    a model gets names, is written, and serves
-lead.py       one trainer leads, the others wait in reserve
     click_trainer.py  who clicks on notifications
 """

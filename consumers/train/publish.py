@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 
+from consumers.runtime.lead import LeaseLost
 from consumers.train.schedule import Reason
 from models.cohorts import genres, labels
 from models.model import Model
@@ -15,13 +16,9 @@ from stream.stores.heartbeats import Heartbeat
 from stream.stores.lease import Lease
 from stream.stores.snapshots import Snapshots
 
-__all__ = ["LeaseLost", "Publisher"]
+__all__ = ["Publisher"]
 
 logger = logging.getLogger(__name__)
-
-
-class LeaseLost(Exception):
-    """Another trainer leads."""
 
 
 class Publisher:

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
+from consumers.runtime.lead import lead
 from consumers.runtime.process import together
 from consumers.runtime.startup import begin
 from consumers.runtime.wiring import Stores, decay_of
 from consumers.train.active import ActiveListeners, Added, RecentListeners
 from consumers.train.click_trainer import ClickTrainer
 from consumers.train.judge import Judge
-from consumers.train.lead import lead
 from consumers.train.publish import Publisher
 from consumers.train.schedule import Candidate, Progress, Reason, Schedule
 from models.cohort_count import FIRST, CohortCount
@@ -312,5 +312,5 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
         clicks = ClickTrainer(
             stores.decisions, stores.ctr_models, heartbeat, retry, settings.played_within_seconds
         )
-        leading = lead(settings, trainer.run, clicks.run, lease, heartbeat, stop, retry)
+        leading = lead(settings, trainer.run, [clicks.run], lease, heartbeat, stop, retry)
         await together(leading, heartbeat.keep())

@@ -1,6 +1,12 @@
-"""Clicks into traits: what listeners are about to do, predicted from what they did.
+"""What listeners are about to do, kept current as they click (`refrain traits`).
 
 ::
 
-    churn.py     who will not come back: freezes a sample each day, learns when its outcome is known
+    process.py         the wiring
+    clicked.py         who has just clicked, to be scored within seconds
+    rounds.py          everybody in turn, as stages also change without clicks
+    scorer.py          some listeners: read, scored, written, and their stage's change announced
+      stages.py          which stage they are in
+      next_week.py       what is expected of their next week, learned on the way
+    churn.py           who will not come back: freezes some each day, learns when it is known who did
 """

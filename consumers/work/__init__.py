@@ -7,6 +7,7 @@
     planner.py          whom a release suits, the best first
     click_habits.py     who clicks, as far as that is learned
     draft.py            who was scored, and who comes before whom
+    eligible.py         who of them meets the conditions of a release on traits
     ab_test.py          part of the listeners told by another policy, to compare
     wave_plan.py        what of them goes out in a wave
     wave_response.py    how the waves that are out were responded to

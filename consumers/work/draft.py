@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from models.names import hashes
 from models.neighbours import add_up
 from models.waves import Wave
 from stream.stores.opted_out import OptedOut
+
+if TYPE_CHECKING:
+    from consumers.work.eligible import Eligible
 
 __all__ = ["NO_ROWS", "Candidates", "Draft", "Ranking"]
 
@@ -143,6 +146,11 @@ class Candidates:
         is_dormant = is_out & False if self.dormant is None else self.dormant[before] & ~is_out
         return len(np.unique(found[is_out])), len(np.unique(found[is_dormant]))
 
+    def eligible(self, out: Ints) -> Flags:
+        """Say which are neither in `out` (hashes, rising) nor dormant, shape (n,)."""
+        may = ~_among(self._hashes, out)
+        return may if self.dormant is None else may & ~self.dormant
+
     def but(self, rows: Ints, others: Ints) -> Ints:
         """Return those rows, in their order, whose listeners are in none of the others."""
         return self._without(rows, self._hashes[others])
@@ -207,6 +215,10 @@ class Candidates:
             self.members[cohort].users[place]
             for cohort, place in zip(cohorts.tolist(), places.tolist(), strict=True)
         ]
+
+    def hashes_at(self, rows: Ints) -> Ints:
+        """Return the `models.names.hashes` of the listeners of some rows."""
+        return self._hashes[rows]
 
     def rows_of(self, users: Collection[str]) -> Ints:
         """Return the rows of those of some listeners who are among these, best first, each once."""
@@ -343,6 +355,8 @@ class Ranking:
         Who is told already, or later, or is in the control group.
     artist_opted_out
         Who wants to hear of no release of these artists.
+    eligible
+        Says who meets the release's conditions on traits; None: it has none.
     """
 
     candidates: Candidates
@@ -352,9 +366,25 @@ class Ranking:
     artist_opted_out: Set[str]
     least: float | None
     least_log_odds: float | None = None
+    eligible: Eligible | None = None
 
     async def first(self, number: int) -> Ints:
-        """Return the rows of the `number` best; Redis is asked only where more opted out than is known."""
+        """Return the rows of the `number` best.
+
+        Redis is asked only where more opted out than is known, and where there are conditions on traits.
+        """
+        if self.eligible is None:
+            return (await self._best(number))[:number]
+        wanted = number
+        while True:
+            rows = await self._best(wanted)
+            meet = rows[await self.eligible.meet(rows)]
+            if len(meet) >= number or len(rows) < wanted:
+                return meet[:number]
+            wanted *= 2
+
+    async def _best(self, number: int) -> Ints:
+        """Return the rows of the `number` best, or some more."""
         but = np.union1d(self._out, hashes(self.told)) if self.told else self._out
         rows = self.candidates.best(number + self.unknown, but)
         if self.unknown:
@@ -365,7 +395,29 @@ class Ranking:
             rows = self.candidates.at_least(self.least, rows)
         if self.least_log_odds is not None and self.candidates.log_odds is not None:
             rows = rows[self.candidates.log_odds[rows] >= self.least_log_odds]
-        return rows[:number]
+        return rows
+
+    def left_out(self, row: int | None) -> dict[str, int]:
+        """Return how many rank before a row, or level with it, and do not meet a condition, by trait.
+
+        Parameters
+        ----------
+        row
+            None: of all who would be told.
+        """
+        if self.eligible is None:
+            return {}
+        candidates = self.candidates
+        among = candidates.eligible(np.union1d(self._out, hashes(self.told)))
+        if row is not None:
+            among &= candidates.ranks >= candidates.ranks[row]
+        if self.least is not None:
+            among[among] = np.isin(
+                np.flatnonzero(among), candidates.at_least(self.least, np.flatnonzero(among))
+            )
+        if self.least_log_odds is not None and candidates.log_odds is not None:
+            among &= candidates.log_odds >= self.least_log_odds
+        return self.eligible.left_out(among)
 
     def passed_over(self, row: int) -> tuple[int, int]:
         """Return how many rank before a row, or level with it, and have opted out, or are dormant."""

@@ -116,7 +116,7 @@ async def admitted_pages(
         elif len(held) == held_before:
             break
     apart |= control
-    left_out.update({reason: number for reason, number in queue.passed_over().items() if number})
+    left_out.update({reason: number for reason, number in queue.passed_over(free).items() if number})
 
 
 def _hold(
@@ -161,12 +161,22 @@ class _Queue:
         self._at += end
         return rows[:end], drawn[:end]
 
-    def passed_over(self) -> dict[str, int]:
-        """Return how many would have been taken so far, had they not opted out or were dormant."""
-        if self._draft.ranking is None or not self._at:
+    def passed_over(self, free: int) -> dict[str, int]:
+        """Return why others would have been taken so far and were not, and how many.
+
+        Parameters
+        ----------
+        free
+            Places that are left: while there are any, all who do not meet a condition would have had one.
+        """
+        ranking = self._draft.ranking
+        if ranking is None:
             return {}
-        opted_out, dormant = self._draft.ranking.passed_over(int(self._rows[self._at - 1]))
-        return {OPTED_OUT: opted_out, DORMANT: dormant}
+        if not self._at:
+            return ranking.left_out(None)
+        last = int(self._rows[self._at - 1])
+        opted_out, dormant = ranking.passed_over(last)
+        return {OPTED_OUT: opted_out, DORMANT: dormant, **ranking.left_out(None if free > 0 else last)}
 
 
 def _cohorts(candidates: Candidates, rows: Ints) -> dict[str, str]:

@@ -15,6 +15,7 @@ from scipy.special import expit, logit
 from consumers.work.ab_test import AbTest
 from consumers.work.click_habits import ClickHabits
 from consumers.work.draft import Candidates, Draft, Ranking
+from consumers.work.eligible import Eligible
 from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
 from consumers.work.pages import DORMANT, OPTED_OUT, Outgoing, admitted_pages
@@ -38,6 +39,7 @@ from models.waves import FIRST_SHARE, Wave
 from stream.stores.catalogue import Catalogue
 from stream.stores.opted_out import OptedOut
 from stream.stores.releases import Held
+from stream.stores.traits import Traits
 from stream.wire.events import Page, Release
 
 __all__ = ["GONE", "Audience", "Before", "Lookup", "Planner", "target_of"]
@@ -171,6 +173,8 @@ class Planner:
     worth
         What a notification gains and costs: where it is learned who clicks, a release that does not say how
         many goes to whom it is expected to gain.
+    traits
+        What a release's conditions (`where`) are about.
     first_wave
         Share of an audience that is told first, once it is learned who clicks; 1: all are told at once.
     dormant_days
@@ -188,6 +192,7 @@ class Planner:
     gate: Gate
     habits: ClickHabits
     worth: Worth
+    traits: Traits
     first_wave: float = FIRST_SHARE
     ab_test: AbTest | None = None
     dormant_days: float = 0.0
@@ -237,6 +242,10 @@ class Planner:
         draft = await self.draft(release, lookup, model, now, only=only)
         opted_out = await self.opted_out.among(list(due)) | (due.keys() & lookup.artist_opted_out)
         rows = draft.candidates.rows_of(due.keys() - opted_out)
+        failing: dict[str, set[str]] = {}
+        if draft.ranking and draft.ranking.eligible:
+            failing = await draft.ranking.eligible.failing(rows)
+            rows = draft.candidates.without(rows, set().union(*failing.values()))
         users = draft.candidates.users_at(rows)
         draft = replace(
             draft,
@@ -247,12 +256,12 @@ class Planner:
             wave=before.wave and before.wave._replace(number=1),
         )
         audience = self._audience(release, draft, now, len(before.pages))
-        missing = due.keys() - opted_out - set(users)
+        missing = due.keys() - opted_out - set(users).union(*failing.values())
         # Who has a cohort and is not at hand has just moved there, or the model is not at hand itself.
         later = {user: due[user]._replace(until=now + PUT_OFF) for user in missing if cohort_of.get(user)}
         dormant = draft.candidates.dormant_among(later.keys())
         audience.held.update({user: held for user, held in later.items() if user not in dormant})
-        gone = {OPTED_OUT: opted_out, GONE: missing - later.keys(), DORMANT: dormant}
+        gone = {OPTED_OUT: opted_out, GONE: missing - later.keys(), DORMANT: dormant, **failing}
         counts = {reason: sum(not due[user].drawn for user in users) for reason, users in gone.items()}
         return replace(audience, gone={reason: number for reason, number in counts.items() if number})
 
@@ -310,10 +319,11 @@ class Planner:
         if self.dormant_days:
             candidates = candidates.unless_seen(now - DAY * self.dormant_days)
         artists = self.member_cache.numbers(release.artist_ids)
+        eligible = Eligible(release.where, self.traits, candidates) if release.where else None
         describe = partial(self.habits.known, release, target, model, candidates, artists, now=now)
         least, least_odds, factors, test = None, None, None, None
         if learned:
-            some = best_rows(candidates.scores, max(LIKELY_PER_PLACE * places, LIKELY))
+            some = await _best_by_score(candidates, places, eligible)
             test, other = await self._ab_test_now()
             if test:  # of those who are left each policy tells its share
                 some = candidates.without(some, told | control)
@@ -343,12 +353,12 @@ class Planner:
             lookup.artist_opted_out,
             least,
             least_odds,
+            eligible,
         )
         free = max(places - len(told), 0)
         best = await ranking.first(free)
-        nobody = "nobody is likely enough to click" if learned else "everybody in these cohorts has opted out"
         return Draft(
-            "done" if len(best) or told else nobody,
+            "done" if len(best) or told else _why_nobody(ranking, learned=learned),
             target,
             model.version,
             play_rate,
@@ -380,6 +390,19 @@ class Planner:
         if release.max_audience is None:
             least = max(least, self.worth.least_ctr(self.habits.opt_out_rate))
         return float(logit(least))
+
+
+async def _best_by_score(candidates: Candidates, places: int, eligible: Eligible | None) -> Ints:
+    """Return the rows of those who are ranked by how likely they are to click."""
+    if eligible:  # of those who meet the conditions, however far down they are
+        return await eligible.best(candidates.scores, LIKELY_PER_PLACE * places)
+    return best_rows(candidates.scores, max(LIKELY_PER_PLACE * places, LIKELY))
+
+
+def _why_nobody(ranking: Ranking, *, learned: bool) -> str:
+    if ranking.left_out(None):
+        return "nobody may be told now"
+    return "nobody is likely enough to click" if learned else "everybody in these cohorts has opted out"
 
 
 def _play_rates(model: Model, target: Target, candidates: Candidates, rows: Ints) -> Floats:

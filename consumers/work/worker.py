@@ -146,6 +146,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             gate,
             habits,
             worth,
+            stores.traits,
             settings.first_wave,
             ab_test_of(settings),
             settings.dormant_days,

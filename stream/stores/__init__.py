@@ -6,6 +6,8 @@
     listeners.py        listeners: read, written in one step
       taste_codec.py      tastes as bytes
       activity_codec.py   what they did day by day, as bytes
+    traits.py           what listeners are about to do, and who is in which stage
+      next_week_model.py  what is learned of the next week
     cohorts.py          member sets, sizes, labels
     cohort_history.py   what has become of cohorts
     catalogue.py        songs, artists, genres, labels

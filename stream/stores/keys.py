@@ -40,6 +40,11 @@ def user_heard(user_id: str) -> str:
     return f"user:{{{user_id}}}:heard"
 
 
+def user_traits(user_id: str) -> str:
+    """Hash: what a listener is about to do: trait -> value, and the version and time of its model."""
+    return f"user:{{{user_id}}}:traits"
+
+
 def user_waiting(user_id: str) -> str:
     """Hash: ``SOURCE:OFFSET`` -> a click that waits for its song, packed."""
     return f"user:{{{user_id}}}:waiting"
@@ -82,6 +87,21 @@ def cohort_history(cohort_id: str) -> str:
 
 COHORTS = "cohorts"
 """Sorted set: living cohort -> size."""
+
+
+# Traits
+
+
+def stage_users(stage: str) -> str:
+    """Set: listeners in a stage of `models.traits.lifecycle`."""
+    return f"stage:{{{stage}}}:users"
+
+
+NEXT_WEEK = "traits:next-week"
+"""String: what is learned of the next week, packed (`stream.stores.next_week_model`)."""
+
+TRAITS_LEASE = "traits:lease"
+"""String: the process that keeps traits current; expires."""
 
 
 # The catalogue

@@ -49,7 +49,7 @@ class Listeners:
         self._tastes, self._artists = Script("read_tastes"), Script("read_artists")
         self._activities = Script("read_activities")
 
-    def _groups(self, user_ids: Sequence[str]) -> list[list[int]]:
+    def groups(self, user_ids: Sequence[str]) -> list[list[int]]:
         """Positions that one script may take together: on a cluster those in one slot."""
         positions = range(len(user_ids))
         if not isinstance(self.redis, RedisCluster):
@@ -58,9 +58,9 @@ class Listeners:
         ordered = sorted(positions, key=slots.__getitem__)
         return [list(group) for _, group in itertools.groupby(ordered, key=slots.__getitem__)]
 
-    async def _ask(self, script: Script, user_ids: Sequence[str], *arguments: int | str) -> list[Any]:
+    async def ask(self, script: Script, user_ids: Sequence[str], *arguments: int | str) -> list[Any]:
         """Return what a script that reads says of each listener."""
-        groups = self._groups(user_ids)
+        groups = self.groups(user_ids)
         calls = []
         for group in groups:
             asked = [user_ids[at] for at in group]
@@ -73,7 +73,7 @@ class Listeners:
 
     async def read(self, user_ids: Sequence[str], *, activity: bool = False) -> list[Listener]:
         """Read listeners, with what they did day by day or without; one not there has ``rev`` 0."""
-        answers = await self._ask(self._read, user_ids, int(activity))
+        answers = await self.ask(self._read, user_ids, int(activity))
         return [
             _listener(user, *held) if held else Listener(user)
             for user, held in zip(user_ids, answers, strict=True)
@@ -92,7 +92,7 @@ class Listeners:
         Those that somebody else has changed since they were read: they are to be read again.
         """
         users = [residents.users[row] for row in changes.rows.tolist()]
-        groups = self._groups(users)
+        groups = self.groups(users)
         values = _values(residents, changes, version)
         calls = []
         for group in groups:
@@ -112,14 +112,14 @@ class Listeners:
         """Return the `top` strongest artists of listeners and their stored weights; nothing of a bot's."""
         return [
             ([name.decode() for name in pairs[::2]], [float(weight) for weight in pairs[1::2]])
-            for pairs in await self._ask(self._rows, user_ids, top)
+            for pairs in await self.ask(self._rows, user_ids, top)
         ]
 
     async def artists(self, user_ids: Sequence[str], top: int, above: float = 0.0) -> list[list[str]]:
         """Return the `top` strongest artists of listeners, those with a stored weight above `above`."""
         return [
             [artist.decode() for artist in artists]
-            for artists in await self._ask(self._artists, user_ids, top, repr(above))
+            for artists in await self.ask(self._artists, user_ids, top, repr(above))
         ]
 
     async def tastes(self, user_ids: Sequence[str], dims: int) -> tuple[list[str], npt.NDArray[np.float64]]:
@@ -174,13 +174,13 @@ class Listeners:
         -------
         Shape (n, 2), Unix seconds and minutes; NaN for what is not known.
         """
-        found = await self._ask(self._fields, user_ids, "last_seen", "utc_offset_min")
+        found = await self.ask(self._fields, user_ids, "last_seen", "utc_offset_min")
         rows = [[float(value or "nan") for value in each] for each in found]
         return np.array(rows, dtype=np.float64).reshape(-1, 2)
 
     async def activities(self, user_ids: Sequence[str]) -> Activities:
         """Read what listeners did day by day; nothing of who is not there, and of bots."""
-        answers = await self._ask(self._activities, user_ids)
+        answers = await self.ask(self._activities, user_ids)
         held = [activity_codec.unpack(packed) for packed, _, _ in answers]
         counts = [len(each.days) for each in held]
         days = np.concatenate([np.zeros(0, dtype=DAY), *(each.days for each in held)])
@@ -197,7 +197,7 @@ class Listeners:
     async def placed(self, user_ids: Sequence[str]) -> list[Listener]:
         """Read of listeners no more than their cohort and the move that brought them there."""
         found = [Listener(user) for user in user_ids]
-        answers = await self._ask(self._fields, user_ids, "state", "rev", "cohort", "cohort_since", "moved")
+        answers = await self.ask(self._fields, user_ids, "state", "rev", "cohort", "cohort_since", "moved")
         for at, (state, rev, cohort, since, moved) in enumerate(answers):
             if (state or rev) and moved:
                 place, _, origin = moved.decode().partition(" ")

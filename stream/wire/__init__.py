@@ -3,6 +3,7 @@
 ::
 
     events.py     every event: its fields, and why one is refused
+    where.py      conditions on listeners' traits, as events and commands say them
     topics.py     every topic: how it is made, whether it is as it should be
     sender.py     the one sender
     consumer.py   the one consumer: committed records only, a broken batch as one record

@@ -31,6 +31,9 @@ from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
 from models.listener import Click, OffsetSource
+from models.traits.lifecycle import STAGES
+from models.traits.where import NUMBERS, SEGMENT, STAGE, Where
+from stream.wire.where import parse_where, read_where, where_json
 
 __all__ = [
     "EVENTS",
@@ -48,6 +51,7 @@ __all__ = [
     "Record",
     "Release",
     "Song",
+    "StageChange",
     "Summary",
     "Undecodable",
     "encode",
@@ -147,6 +151,46 @@ class _SecondsOfWire:
 
 Time = Annotated[float, _SecondsOfWire()]
 
+
+def _where(given: Any) -> Where:
+    if isinstance(given, Where):
+        return given
+    if isinstance(given, str):
+        return parse_where(given)
+    if isinstance(given, dict):
+        return read_where(given)
+    raise ValueError(
+        'conditions are an object, such as {"churn": {"max": 0.8}}, or a text, such as churn<=0.8'
+    )
+
+
+class _WhereOfWire:
+    """Makes ``Annotated[Where, _WhereOfWire()]``: conditions as `stream.wire.where` reads and says them."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        said = core_schema.plain_serializer_function_ser_schema(where_json)
+        return core_schema.no_info_plain_validator_function(_where, serialization=said)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        bounds = {name: {"type": "number"} for name in ("min", "max", "above", "below")}
+        number = {"type": "object", "properties": bounds, "additionalProperties": False, "minProperties": 1}
+        stage = {"enum": list(STAGES)}
+        return {
+            "type": "object",
+            "description": "trait -> what it must be: of a stage one or several, of a number its bounds",
+            "properties": {
+                STAGE: {"anyOf": [stage, {"type": "array", "items": stage, "minItems": 1}]},
+                **dict.fromkeys(NUMBERS, number),
+            },
+            "patternProperties": {f"^{SEGMENT}.": number},
+            "additionalProperties": False,
+        }
+
+
+WireWhere = Annotated[Where, _WhereOfWire()]
+
 Action = Literal["play", "complete", "like", "download", "search", "skip"]
 
 
@@ -201,7 +245,10 @@ class Song(_Event):
 
 
 class Release(_Event):
-    """A new track, or an announcement of one: asks for the audience to tell. Key: release_id."""
+    """A new track, or an announcement of one: asks for the audience to tell. Key: release_id.
+
+    `where`: conditions on listeners' traits, all of which those meet who are told.
+    """
 
     release_id: Id
     artist_ids: Annotated[list[Id], Field(min_length=1, max_length=32)]
@@ -213,6 +260,7 @@ class Release(_Event):
     similar_to: list[Id] = []
     max_audience: Annotated[int, Field(ge=1)] | None = None
     min_ctr: Annotated[float, Field(ge=0, le=1)] | None = None
+    where: WireWhere | None = None
     ts: Time | None = None
 
 
@@ -296,6 +344,17 @@ class CohortChange(_Event):
     ts: float
 
 
+class StageChange(_Event):
+    """A listener has gone from one stage of life to another; "" is none. Key: user_id."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    user_id: Id
+    origin: Annotated[str, Field(alias="from")]
+    to: str
+    ts: float
+
+
 EVENTS: dict[str, tuple[Any, ...]] = {
     "clicks": (ClickEvent,),
     "songs": (Song,),
@@ -303,6 +362,7 @@ EVENTS: dict[str, tuple[Any, ...]] = {
     "audiences": (Page, Summary),
     "feedback": (Feedback,),
     "cohort-changes": (CohortChange,),
+    "stage-changes": (StageChange,),
 }
 """The events of each topic."""
 

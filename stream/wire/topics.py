@@ -51,6 +51,7 @@ TOPICS = (
     Topic("audiences"),
     Topic("feedback"),
     Topic("cohort-changes"),
+    Topic("stage-changes"),
     Topic("dead-letters", largest=MAX_DEAD_LETTER),
 )
 

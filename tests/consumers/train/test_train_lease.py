@@ -10,7 +10,7 @@ import redis
 from kafka import KafkaConsumer
 
 from consumers.ingest.ingester import ingest
-from consumers.train import lead
+from consumers.runtime import lead
 from consumers.train.trainer import train
 from models.model import Model
 from stream.settings import Settings

@@ -38,6 +38,7 @@ from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
 from stream.stores.releases import Held
 from stream.stores.told import Caps, Told
+from stream.stores.traits import Traits
 from stream.wire.events import Page, Release
 from tests.consumers.placed import names, place
 from tests.consumers.small_model import ARTISTS, made_up_model, small_model
@@ -62,6 +63,7 @@ async def planner(settings: Settings) -> AsyncIterator[Planner]:
         EVERYBODY,
         ClickHabits(Cohorts(redis, listeners), CtrModels(redis)),
         Worth(1.0, 0.02, 20.0),
+        Traits(redis, listeners),
     )
     await redis.aclose()
 

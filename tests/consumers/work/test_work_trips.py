@@ -27,6 +27,7 @@ from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
 from stream.stores.releases import Asked, Releases
 from stream.stores.told import Caps, Told
+from stream.stores.traits import Traits
 from stream.wire.events import Release, Song
 from tests.consumers.placed import names, place
 from tests.consumers.small_model import small_model
@@ -125,6 +126,7 @@ async def answer(
         gate,
         ClickHabits(Cohorts(client, listeners), CtrModels(client)),
         Worth(1.0, 0.02, 20.0),
+        Traits(client, listeners),
     )
     async with AIOKafkaProducer(bootstrap_servers=topics.kafka) as producer:
         page = FirstPage(producer, trips)
@@ -163,3 +165,12 @@ async def test_where_somebody_has_just_opted_out_it_is_answered_after_three(
 @pytest.mark.parametrize("answer", [Caps(a_day=100)], indirect=True)
 async def test_where_listeners_have_caps_it_is_answered_after_three(answer: Answer) -> None:
     assert await answer(Release(release_id="r1", artist_ids=["a1"])) == 3
+
+
+async def test_with_conditions_on_traits_it_is_answered_after_three(
+    answer: Answer, redis: tuple[Redis, Trips]
+) -> None:
+    client, _ = redis
+    everybody = [user for users in MEMBERS.values() for user in users]
+    await Traits(client, Listeners(client)).write({user: {"stage": "new"} for user in everybody})
+    assert await answer(Release(release_id="r1", artist_ids=["a1"], where={"stage": "new"})) == 3

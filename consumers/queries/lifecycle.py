@@ -1,0 +1,308 @@
+"""Where listeners are in their life with the service, where they go, and what is expected of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from consumers.queries.lifecycle_sums import LifecycleSums
+from consumers.runtime.wiring import Stores, limits_of
+from models.traits.activity import day_of
+from models.traits.groups import Groups
+from models.traits.lifecycle import RULES, STAGES
+from models.traits.next_week import ENOUGH, NextWeek
+from models.traits.transitions import Forecast, Transitions
+from stream.connect import AnyRedis
+from stream.settings import Settings
+from stream.stores.heartbeats import heartbeats
+from stream.stores.next_week_model import NextWeekModel
+
+__all__ = [
+    "ActivityGroup",
+    "ExpectedStage",
+    "Lifecycle",
+    "LostForecast",
+    "NextWeekForecast",
+    "RetentionWeek",
+    "StageSize",
+    "Transition",
+    "read_lifecycle",
+]
+
+GROUPS = 6
+SECONDS = 86_400
+NORMAL = 1.96  # standard deviations: 95 %
+LOST = "dormant", "gone"
+
+
+@dataclass(frozen=True)
+class StageSize:
+    """How many listeners are in a stage, and who that is."""
+
+    stage: str
+    listeners: int
+    share: float
+    rule: str
+
+
+@dataclass(frozen=True)
+class Transition:
+    """How many listeners went from a stage to another within a week, and how likely that is (95 %)."""
+
+    origin: str
+    to: str
+    listeners: int
+    probability: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class LostForecast:
+    """How many of the listeners who are regular now are expected to be dormant or gone in some weeks.
+
+    Attributes
+    ----------
+    low, high
+        The 95 % interval.
+    weeks_counted
+        Weeks of which it is known what became of listeners within `weeks`; 0: it goes by single weeks.
+    """
+
+    weeks: int
+    expected: float
+    low: float
+    high: float
+    weeks_counted: int
+
+
+@dataclass(frozen=True)
+class ExpectedStage:
+    """How many of today's listeners are expected in a stage at the end of the forecast (95 %)."""
+
+    stage: str
+    expected: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class NextWeekForecast:
+    """What is expected of the next seven days.
+
+    Attributes
+    ----------
+    inactive, low, high
+        How many listeners are expected to do nothing, and the 95 % interval.
+    actions
+        What all will do together.
+    brier, brier_of_rate
+        Mean squared error of the probability of doing nothing, of examples predicted before they were
+        learned; and what it would be were all predicted alike.
+    examples
+        How many it has learned.
+    """
+
+    inactive: float
+    low: float
+    high: float
+    actions: float
+    brier: float
+    brier_of_rate: float
+    examples: int
+
+
+@dataclass(frozen=True)
+class RetentionWeek:
+    """Who came in a week, and how many of them were active in that week, the one after it, and so on.
+
+    Attributes
+    ----------
+    monday
+        The first day of the week, ISO 8601.
+    """
+
+    monday: str
+    came: int
+    active: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ActivityGroup:
+    """Listeners with a like shape of five weeks, and what came in the week after those.
+
+    Attributes
+    ----------
+    weekly
+        Mean actions a week, the oldest week first.
+    inactive
+        The share of them who did nothing in the week after.
+    """
+
+    listeners: int
+    weekly: tuple[float, ...]
+    inactive: float
+
+
+@dataclass(frozen=True)
+class Lifecycle:
+    """All of it.
+
+    Attributes
+    ----------
+    at
+        Unix seconds.
+    listeners
+        Those in a stage: bots and who has only clicks that wait are in none.
+    weeks_counted
+        Weeks whose changes of stage are known.
+    next_week
+        None before enough is learned; `learned` says how much is.
+    kept_current
+        Whether `refrain traits` runs.
+    """
+
+    at: float
+    listeners: int
+    stages: tuple[StageSize, ...]
+    transitions: tuple[Transition, ...]
+    weeks_counted: int
+    lost: tuple[LostForecast, ...]
+    expected: tuple[ExpectedStage, ...]
+    next_week: NextWeekForecast | None
+    learned: int
+    retention: tuple[RetentionWeek, ...]
+    groups: tuple[ActivityGroup, ...]
+    kept_current: bool
+
+
+async def read_lifecycle(redis: AnyRedis, settings: Settings, weeks: int, now: float) -> Lifecycle:
+    """Look at all listeners, some hundred at a time.
+
+    Parameters
+    ----------
+    weeks
+        How many weeks ahead to look.
+    now
+        Unix seconds.
+    """
+    stores = Stores.on(redis, settings)
+    model = await NextWeekModel(redis).load()
+    sums = LifecycleSums(day_of(now), weeks, limits_of(settings), model)
+    async for users in _everybody(stores):
+        remembered = [weeks for (weeks,) in await stores.traits.read(users, ["weeks"])]
+        sums.add(users, await stores.listeners.activities(users), remembered)
+    kinds = {state["kind"] for state in (await heartbeats(redis)).values()}
+    return _lifecycle(sums, model, weeks, now, kept_current="traits" in kinds)
+
+
+async def _everybody(stores: Stores) -> AsyncIterator[list[str]]:
+    for cohort in await stores.cohorts.all():
+        async for users in stores.cohorts.members(cohort):
+            if users:
+                yield users
+
+
+def _lifecycle(
+    sums: LifecycleSums, model: NextWeek, weeks: int, now: float, *, kept_current: bool
+) -> Lifecycle:
+    listeners = int(sums.sizes.sum())
+    whole = _forecast(sums, sums.sizes, weeks)
+    return Lifecycle(
+        at=now,
+        listeners=listeners,
+        stages=_stages(sums.sizes, listeners),
+        transitions=_transitions(sums.transitions[1]),
+        weeks_counted=_counted(sums.transitions[1]),
+        lost=_lost(sums, weeks),
+        expected=tuple(ExpectedStage(stage, *whole.among(stage)) for stage in STAGES) if whole else (),
+        next_week=_next_week(sums, model) if listeners else None,
+        learned=model.version,
+        retention=_retention(sums),
+        groups=_groups(sums),
+        kept_current=kept_current,
+    )
+
+
+def _stages(sizes: npt.NDArray[np.int64], listeners: int) -> tuple[StageSize, ...]:
+    rules = {rule.stage: rule.words for rule in RULES}
+    return tuple(
+        StageSize(stage, size, size / listeners if listeners else 0.0, rules[stage])
+        for stage, size in zip(STAGES, sizes.tolist(), strict=True)
+    )
+
+
+def _transitions(found: Transitions) -> tuple[Transition, ...]:
+    likely, (low, high), total = found.probabilities(), found.intervals(), found.total
+    return tuple(
+        Transition(
+            STAGES[a], STAGES[b], int(total[a, b]), *(float(each[a, b]) for each in (likely, low, high))
+        )
+        for a, b in np.argwhere(total > 0).tolist()
+    )
+
+
+def _counted(found: Transitions) -> int:
+    return int(found.counts.any(axis=(1, 2)).sum())
+
+
+def _forecast(sums: LifecycleSums, now: npt.NDArray[np.int64], weeks: int) -> Forecast | None:
+    """Forecast by what became of listeners within so many weeks; by single weeks where that is not known."""
+    if _counted(sums.transitions[weeks]):
+        return sums.transitions[weeks].forecast(now)
+    return sums.transitions[1].forecast(now, weeks) if _counted(sums.transitions[1]) else None
+
+
+def _lost(sums: LifecycleSums, weeks: int) -> tuple[LostForecast, ...]:
+    regular = np.zeros(len(STAGES), dtype=np.int64)
+    regular[STAGES.index("regular")] = sums.sizes[STAGES.index("regular")]
+    found = []
+    for ahead in range(1, weeks + 1):
+        if forecast := _forecast(sums, regular, ahead):
+            found.append(LostForecast(ahead, *forecast.among(*LOST), _counted(sums.transitions[ahead])))
+    return tuple(found)
+
+
+def _next_week(sums: LifecycleSums, model: NextWeek) -> NextWeekForecast | None:
+    if model.version < ENOUGH:
+        return None
+    spread = NORMAL * math.sqrt(sums.zero_variance)
+    return NextWeekForecast(
+        inactive=sums.zero,
+        low=max(sums.zero - spread, 0.0),
+        high=min(sums.zero + spread, float(sums.sizes.sum())),
+        actions=sums.expected,
+        brier=model.foresight.brier,
+        brier_of_rate=model.foresight.brier_of_rate,
+        examples=model.version,
+    )
+
+
+def _retention(sums: LifecycleSums) -> tuple[RetentionWeek, ...]:
+    found, number = sums.retention, len(sums.retention.came)
+    begins = [found.until - 7 * (number - row) for row in range(number)]
+    return tuple(
+        RetentionWeek(
+            datetime.fromtimestamp(day * SECONDS, UTC).date().isoformat(),
+            int(found.came[row]),
+            tuple(found.active[row, : number - row].tolist()),
+        )
+        for row, day in enumerate(begins)
+        if found.came[row]
+    )
+
+
+def _groups(sums: LifecycleSums) -> tuple[ActivityGroup, ...]:
+    weekly, zero = sums.sample()
+    if not len(weekly):
+        return ()
+    described: Sequence[ActivityGroup] = [
+        ActivityGroup(group.listeners, group.weekly, group.zero_week or 0.0)
+        for group in Groups(GROUPS).fit(weekly).describe(weekly, zero)
+    ]
+    return tuple(described)

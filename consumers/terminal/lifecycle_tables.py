@@ -1,0 +1,140 @@
+"""Listeners' lifecycle as tables for people."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from consumers.queries.lifecycle import Lifecycle, NextWeekForecast
+from consumers.terminal.format import counted, percent
+from consumers.terminal.tables import Column, facts, listing
+from models.traits.lifecycle import STAGES
+from models.traits.next_week import ENOUGH
+
+__all__ = ["about_next_week", "by_pair", "notes", "show_lifecycle"]
+
+WEEKS_SHOWN = 8
+
+
+def show_lifecycle(found: Lifecycle) -> None:
+    """Print where listeners are, where they go, and what is expected of them."""
+    console = Console(highlight=False)
+    if not found.listeners:
+        console.print("no listener has clicked yet: there are no stages")
+        return
+    console.print(_stages(found))
+    console.print()
+    console.print(facts(about_next_week(found)))
+    for title, table in (
+        (f"from stage to stage within a week, over {counted(found.weeks_counted, 'week')}", _ways(found)),
+        ("regular listeners who will be dormant or gone", _lost(found)),
+        ("by the week they came: active in that week, the next, ...", _retention(found)),
+        ("by the shape of five weeks, and who did nothing in the week after", _groups(found)),
+    ):
+        if table.row_count:
+            console.print()
+            console.print(Text(title, "bold"))
+            console.print(table)
+    for note in notes(found):
+        console.print(note, style="dim")
+
+
+def about_next_week(found: Lifecycle) -> dict[str, str]:
+    """Return what is expected of the next seven days, in words."""
+    expected = found.next_week
+    if expected is None:
+        return {"next week": f"not learned yet: {found.learned:,} of {ENOUGH} weeks of listeners are"}
+    return {
+        "next week": f"{expected.inactive:,.0f} of {counted(found.listeners, 'listener')} are expected to do "
+        f"nothing (95 %: {expected.low:,.0f} to {expected.high:,.0f}); the others, "
+        f"{expected.actions:,.0f} actions",
+        "foreseen": _foreseen(expected),
+    }
+
+
+def _foreseen(expected: NextWeekForecast) -> str:
+    return (
+        f"mean squared error {expected.brier:.3f}; {expected.brier_of_rate:.3f} if all were predicted alike"
+        f" ({counted(expected.examples, 'example')})"
+    )
+
+
+def notes(found: Lifecycle) -> list[str]:
+    """Return what is to be known besides."""
+    said = []
+    if not found.weeks_counted:
+        said.append("changes of stage are known once listeners have been here for two weeks")
+    if not found.kept_current:
+        said.append("`refrain traits` does not run: nobody's traits in Redis are kept current")
+    if any(each.weeks_counted == 0 for each in found.lost):
+        said.append(
+            "~ goes by single weeks, as what became of listeners within so many is not known yet: it sees "
+            "too many leave"
+        )
+    return said
+
+
+def by_pair(found: Lifecycle) -> dict[tuple[str, str], float]:
+    """Return how likely each way from stage to stage is that somebody went."""
+    return {(each.origin, each.to): each.probability for each in found.transitions}
+
+
+def _stages(found: Lifecycle) -> Table:
+    ahead = found.lost[-1].weeks if found.lost else 0
+    then = {each.stage: each for each in found.expected}
+    later = (Column(f"in {counted(ahead, 'week')}", right=True), Column("95 %", right=True)) if then else ()
+    table = listing(Column("stage"), *(Column(name, right=True) for name in ("size", "share")), *later)
+    for each in found.stages:
+        row = [each.stage, f"{each.listeners:,}", percent(each.share)]
+        if then:
+            expected = then[each.stage]
+            row += [f"{expected.expected:,.0f}", f"{expected.low:,.0f} to {expected.high:,.0f}"]
+        table.add_row(*row)
+    return table
+
+
+def _ways(found: Lifecycle) -> Table:
+    likely = by_pair(found)
+    table = listing(Column("from"), *(Column(stage, right=True) for stage in STAGES))
+    for origin in STAGES:
+        if any(pair[0] == origin for pair in likely):
+            shares = [likely.get((origin, to)) for to in STAGES]
+            table.add_row(origin, *("" if share is None else f"{100 * share:.1f}" for share in shares))
+    return table
+
+
+def _lost(found: Lifecycle) -> Table:
+    table = listing(*(Column(name, right=True) for name in ("within", "expected", "95 %")))
+    for each in found.lost:
+        sign = "" if each.weeks_counted else "~"
+        table.add_row(
+            counted(each.weeks, "week"),
+            f"{sign}{each.expected:,.0f}",
+            f"{each.low:,.0f} to {each.high:,.0f}",
+        )
+    return table
+
+
+def _retention(found: Lifecycle) -> Table:
+    weeks = min(max((len(each.active) for each in found.retention), default=0), WEEKS_SHOWN)
+    table = listing(
+        Column("week of"), Column("came", right=True), *(Column(f"+{at}", right=True) for at in range(weeks))
+    )
+    for each in found.retention:
+        shares = [f"{100 * number / each.came:.0f}" for number in each.active]
+        table.add_row(each.monday, f"{each.came:,}", *shares, *[""] * (weeks - len(shares)))
+    return table
+
+
+def _groups(found: Lifecycle) -> Table:
+    table = listing(
+        *(
+            Column(name, right=True)
+            for name in ("group", "listeners", "actions a week, the oldest first", "nothing after")
+        )
+    )
+    for number, group in enumerate(found.groups, start=1):
+        shape = "  ".join(f"{actions:,.1f}" for actions in group.weekly)
+        table.add_row(str(number), f"{group.listeners:,}", shape, percent(group.inactive))
+    return table

@@ -1,0 +1,99 @@
+"""Who has just clicked: their traits are computed anew within seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+
+from consumers.traits.scorer import Scorer
+from stream.stores.heartbeats import Heartbeat
+from stream.wire.consumer import Consumer
+from stream.wire.events import Record, parse_clicks
+
+__all__ = ["Clicked"]
+
+CHUNK = 500  # listeners
+READ = 10_000  # clicks read at once
+SCORE_SECONDS = 1.0
+PATIENCE = 60.0  # seconds that a click is waited for to be in its listener's record
+BEHIND = (
+    100_000  # clicks not read yet of which all but the last `READ` are passed over: rounds meet everybody
+)
+
+
+class Clicked:
+    """Reads clicks to know who is active, and scores them once a second.
+
+    A click may be read here before the ingester has applied it. A listener whose record does not know of it
+    yet is scored again, until it does or `PATIENCE` is over.
+
+    Parameters
+    ----------
+    clock
+        Unix seconds.
+    """
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        heartbeat: Heartbeat,
+        stop: asyncio.Event,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._scorer = scorer
+        self._heartbeat = heartbeat
+        self._stop = stop
+        self._clock = clock
+        self._clicked: dict[str, tuple[float, float]] = {}  # the click's time, and when it was read
+
+    async def read(self, consumer: Consumer) -> None:
+        """Note who clicks, until asked to stop."""
+        while not self._stop.is_set():
+            await self._pass_over(consumer)
+            found = await consumer.getmany(timeout_ms=500, max_records=READ)
+            now = self._clock()
+            # What is no click, the ingester sends to the dead letters.
+            clicks, _ = parse_clicks(
+                (
+                    Record(each.topic, each.partition, each.offset, each.key, each.value)
+                    for records in found.values()
+                    for each in records
+                ),
+                now,
+            )
+            for click in clicks:
+                ts, _ = self._clicked.get(click.user_id, (-math.inf, now))
+                self._clicked[click.user_id] = max(ts, click.ts), now
+            self._heartbeat.add("clicks", len(clicks))
+
+    async def score(self) -> None:
+        """Score who has clicked, again and again, until asked to stop."""
+        while not self._stop.is_set():
+            began = time.monotonic()
+            clicked, self._clicked = self._clicked, {}
+            users = list(clicked)
+            for at in range(0, len(users), CHUNK):
+                seen = await self._scorer.score(users[at : at + CHUNK])
+                self._wait_for(clicked, seen)
+            # Half of the time at most; who clicks meanwhile is scored once for all their clicks.
+            await asyncio.sleep(max(SCORE_SECONDS, time.monotonic() - began))
+
+    def _wait_for(self, clicked: dict[str, tuple[float, float]], seen: dict[str, float]) -> None:
+        """Take those once more whose record does not know of their click yet."""
+        now = self._clock()
+        for user, last in seen.items():
+            ts, read_at = clicked[user]
+            if not last >= ts and now - read_at < PATIENCE and user not in self._clicked:
+                self._clicked[user] = ts, read_at
+
+    async def _pass_over(self, consumer: Consumer) -> None:
+        behind = {}
+        for partition in consumer.assignment():
+            if (end := consumer.highwater(partition)) is not None:  # known from the first fetch on
+                behind[partition] = end, end - await consumer.position(partition)
+        if sum(number for _, number in behind.values()) <= BEHIND:
+            return
+        for partition, (end, _) in behind.items():
+            consumer.seek(partition, max(end - READ // len(behind), 0))

@@ -1,0 +1,89 @@
+"""What is expected of listeners' next week, and learned of the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from zlib import crc32
+
+import numpy as np
+
+from models.traits.activity import Activities
+from models.traits.next_week import ENOUGH, NextWeek
+from models.traits.today import Aligned, day_numbers, of_some
+from stream.stores.next_week_model import NextWeekModel
+
+__all__ = ["NextWeekTrait"]
+
+WEEK = 7
+
+
+NOTHING: Mapping[str, str | float] = {"zero_week": "", "expected_week": ""}
+
+
+class NextWeekTrait:
+    """Learns what listeners do within a week from what their days say, and predicts the next.
+
+    A listener's last seven days are learned once a week, on a weekday that their id chooses, so that no day
+    is learned twice; before `ENOUGH` is learned, on any. No samples need to be kept: 60 days of a listener
+    also say what was known of them a week ago.
+    """
+
+    def __init__(self, store: NextWeekModel) -> None:
+        self._store = store
+        self.model = NextWeek()
+        self._kept = 0
+
+    async def begin(self) -> None:
+        """Go on from what was learned before."""
+        self.model = await self._store.load()
+        self._kept = self.model.version
+
+    async def keep(self) -> None:
+        """Write what is learned, where there is more."""
+        if self.model.version != self._kept:
+            version = self.model.version
+            await self._store.keep(self.model)
+            self._kept = version
+
+    def fields(self, aligned: Aligned, today: int, now: float) -> list[Mapping[str, str | float]]:
+        """Return what is predicted of each listener; nothing before enough is learned, or of nobody."""
+        if self.model.version < ENOUGH:
+            return [{} for _ in aligned.first_day]
+        outlook = self.model.predict(aligned.active, today, aligned.first_day)
+        about = {"zero_week:version": self.model.version, "zero_week:at": round(now, 3)}
+        return [
+            {"zero_week": round(zero, 5), "expected_week": round(expected, 3), **about}
+            if first >= 0
+            else NOTHING
+            for zero, expected, first in zip(
+                *map(np.ndarray.tolist, (*outlook, aligned.first_day)), strict=True
+            )
+        ]
+
+    def learn(
+        self, users: Sequence[str], activities: Activities, today: int, learned: Sequence[str]
+    ) -> list[str]:
+        """Learn the last seven days of those listeners whose turn it is.
+
+        Parameters
+        ----------
+        learned
+            For each the day on which they were learned last, "" if never.
+
+        Returns
+        -------
+        For each the same, now.
+        """
+        first = day_numbers(activities.first_seen)
+        any_day = self.model.version < ENOUGH
+        due = [
+            0 <= born < today - WEEK
+            and day != str(today)
+            and (any_day or (crc32(user.encode()) + today) % WEEK == 0)
+            for user, born, day in zip(users, first.tolist(), learned, strict=True)
+        ]
+        rows = np.flatnonzero(due)
+        if not len(rows):
+            return list(learned)
+        self.model.learn(of_some(activities.active, rows), today - WEEK, first[rows])
+        return [str(today) if each else day for each, day in zip(due, learned, strict=True)]

@@ -1,0 +1,58 @@
+"""`refrain traits`: what listeners are about to do, kept current."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+
+from consumers.runtime.lead import lead
+from consumers.runtime.process import together
+from consumers.runtime.startup import begin, begin_producer
+from consumers.runtime.wiring import Stores, limits_of
+from consumers.traits.clicked import Clicked
+from consumers.traits.next_week import NextWeekTrait
+from consumers.traits.rounds import Rounds
+from consumers.traits.scorer import Scorer
+from stream.retry import Retry
+from stream.settings import Settings
+from stream.stores import keys
+from stream.stores.lease import Lease
+from stream.stores.next_week_model import NextWeekModel
+
+__all__ = ["traits"]
+
+logger = logging.getLogger(__name__)
+
+
+async def traits(settings: Settings, stop: asyncio.Event) -> None:
+    """Wire a process from settings, and run it, or wait in reserve while another holds the lease.
+
+    Raises
+    ------
+    RefrainError
+        Where it cannot start: Kafka or Redis away, affinities of another half-life.
+    """
+    async with AsyncExitStack() as stack:
+        retry = Retry(stop)
+        redis, heartbeat = await begin(settings, "traits", stack)
+        stores = Stores.on(redis, settings)
+        producer = await begin_producer(settings, stack)
+        next_week = NextWeekTrait(NextWeekModel(redis))
+        scorer = Scorer(
+            stores.listeners, stores.traits, next_week, limits_of(settings), producer, heartbeat, retry
+        )
+        clicked = Clicked(scorer, heartbeat, stop)
+        rounds = Rounds(
+            scorer, stores.cohorts, heartbeat, stop, retry, settings.traits_round_minutes, next_week.keep
+        )
+
+        async def score() -> None:
+            # Another may have led meanwhile, and learned more.
+            await retry("reading what is learned of the next week", next_week.begin)
+            await together(clicked.score(), rounds.run())
+
+        lease = Lease(redis, heartbeat.name, key=keys.TRAITS_LEASE)
+        logger.info("keeping traits current")
+        leading = lead(settings, clicked.read, [score], lease, heartbeat, stop, retry, begin="latest")
+        await together(leading, heartbeat.keep())

@@ -1,0 +1,71 @@
+"""What listeners did before today, whichever day it is on their clocks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from models.traits.activity import ActiveDays, Activities
+
+__all__ = ["Aligned", "align", "day_numbers", "of_some"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+SECONDS = 86_400
+
+
+class Aligned(NamedTuple):
+    """What listeners did before a day.
+
+    Attributes
+    ----------
+    active
+        Their days. Of who did something today already, by their own clock, all are a day earlier, so that
+        today counts as soon as something happened, and not before: in the morning nobody has been away for
+        a day longer.
+    first_day, last_day
+        Shape (n,), moved in the same way; -1 for who has not clicked, or is a bot.
+    """
+
+    active: ActiveDays
+    first_day: Ints
+    last_day: Ints
+
+
+def align(activities: Activities, today: int) -> Aligned:
+    """Return what listeners did as it is seen on a day (UTC)."""
+    active = activities.active
+    day = active.days["day"].astype(np.int64)
+    latest = np.full(active.number, -1, dtype=np.int64)
+    np.maximum.at(latest, active.owner, day)
+    shift = np.maximum(latest + 1 - today, 0)
+    days = active.days.copy()
+    days["day"] = (day - shift[active.owner]).astype(np.uint16)
+    first, last = day_numbers(activities.first_seen), day_numbers(activities.last_seen)
+    return Aligned(
+        ActiveDays(active.number, active.owner, days),
+        np.where(first >= 0, first - shift, -1),
+        np.where(last >= 0, last - shift, -1),
+    )
+
+
+def day_numbers(times: Floats) -> Ints:
+    """Return the days of times, Unix seconds; -1 for NaN.
+
+    Examples
+    --------
+    >>> day_numbers(np.array([86_400.0, np.nan])).tolist()
+    [1, -1]
+    """
+    return np.where(np.isnan(times), -1, np.nan_to_num(times) // SECONDS).astype(np.int64)
+
+
+def of_some(active: ActiveDays, rows: Ints) -> ActiveDays:
+    """Return the days of some listeners, numbered anew in their order, which rises."""
+    at = np.full(active.number, -1, dtype=np.int64)
+    at[rows] = np.arange(len(rows))
+    theirs = at[active.owner] >= 0
+    return ActiveDays(len(rows), at[active.owner[theirs]], active.days[theirs])

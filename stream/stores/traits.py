@@ -1,0 +1,111 @@
+"""Traits of listeners, and who is in which stage."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgpack
+import numpy as np
+import numpy.typing as npt
+
+from models.traits.lifecycle import STAGES
+from models.traits.where import STAGE
+from stream.connect import AnyRedis
+from stream.stores import keys
+from stream.stores.listeners import Listeners
+from stream.stores.scripts import Script
+
+__all__ = ["Traits"]
+
+
+class Traits:
+    """The store of traits. Works on a Redis and on a Redis Cluster.
+
+    A listener's own hash is the truth. Stages' member sets lie in other slots of a cluster: they follow what
+    the hash says.
+    """
+
+    def __init__(self, redis: AnyRedis, listeners: Listeners) -> None:
+        self._redis = redis
+        self._listeners = listeners
+        self._read, self._write = Script("read_traits"), Script("write_traits")
+
+    async def read(self, user_ids: Sequence[str], fields: Sequence[str]) -> list[list[str]]:
+        """Return some fields of listeners' traits, "" for what is not there."""
+        found = await self._listeners.ask(self._read, user_ids, *fields)
+        return [[(value or b"").decode() for value in values] for values in found]
+
+    async def columns(self, user_ids: Sequence[str], traits: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+        """Return traits of listeners, shape (n,) each: "" or NaN for who has none.
+
+        Some 40 listeners are read in a step, so that nobody else waits for more than that.
+        """
+        rows = await self.read(user_ids, traits)
+        found: dict[str, npt.NDArray[Any]] = {}
+        for at, trait in enumerate(traits):
+            values = [row[at] for row in rows]
+            if trait == STAGE:
+                found[trait] = np.array(values, dtype=str)
+            else:
+                found[trait] = np.array([float(value or "nan") for value in values], dtype=np.float64)
+        return found
+
+    async def about(self, user_id: str) -> dict[str, str]:
+        """Return all traits of a listener."""
+        found = await self._redis.hgetall(keys.user_traits(user_id))
+        return {field.decode(): value.decode() for field, value in found.items()}
+
+    async def write(self, rows: Mapping[str, Mapping[str, str | float]]) -> set[str]:
+        """Write fields of listeners' traits; return who of them is no more.
+
+        Parameters
+        ----------
+        rows
+            Listener -> field -> value.
+        """
+        users = [user for user, fields in rows.items() if fields]
+        groups = self._listeners.groups(users)
+        calls = []
+        for group in groups:
+            given: list[Any] = []
+            for user in (users[at] for at in group):
+                given += [user, [str(part) for pair in rows[user].items() for part in pair]]
+            calls.append((keys.user_traits(users[group[0]]), msgpack.packb(given, use_bin_type=False)))
+        answers = await self._write.each(self._redis, calls)
+        found = zip(groups, answers, strict=True)
+        return {users[group[position - 1]] for group, positions in found for position in positions}
+
+    async def place(self, stage_of: Mapping[str, str]) -> None:
+        """Put listeners into the set of their stage and out of all others; may be repeated.
+
+        Parameters
+        ----------
+        stage_of
+            Listener -> stage; "" for none.
+        """
+        joins: dict[str, list[str]] = defaultdict(list)
+        for user, stage in stage_of.items():
+            joins[stage].append(user)
+        pipeline = self._redis.pipeline(transaction=False)
+        for stage, users in joins.items():
+            if stage:
+                pipeline.sadd(keys.stage_users(stage), *users)
+        for stage in STAGES:
+            if others := [user for user, theirs in stage_of.items() if theirs != stage]:
+                pipeline.srem(keys.stage_users(stage), *others)
+        await pipeline.execute()
+
+    async def sizes(self) -> dict[str, int]:
+        """Return how many listeners are in each stage."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for stage in STAGES:
+            pipeline.scard(keys.stage_users(stage))
+        return dict(zip(STAGES, await pipeline.execute(), strict=True))
+
+    async def forget(self, user_id: str) -> bool:
+        """Erase a listener's traits and take them out of every stage; False: there was nothing."""
+        there = await self._redis.delete(keys.user_traits(user_id))
+        left = [await self._redis.srem(keys.stage_users(stage), user_id) for stage in STAGES]
+        return bool(there or any(left))

@@ -1,0 +1,225 @@
+"""Traits of listeners follow what they did, and member sets and `stage-changes` follow the traits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from consumers.actions.forget_listener import forget_listener
+from consumers.ingest.apply import Applier
+from consumers.ingest.moves import Moves
+from consumers.runtime.wiring import Stores
+from consumers.traits.next_week import NextWeekTrait
+from consumers.traits.scorer import Scorer
+from models.affinity import DAY, ForwardDecay
+from models.listener import Click, Rules
+from models.traits.lifecycle import STAGES, Limits
+from models.traits.next_week import ENOUGH
+from stream.connect import AnyRedis, open_redis
+from stream.retry import Retry
+from stream.settings import Settings
+from stream.stores.heartbeats import Heartbeat
+from stream.stores.next_week_model import NextWeekModel
+from tests.consumers.producer import Producer
+
+RULES = Rules(ForwardDecay(), max_artists=50)
+NOW = 20_100 * DAY + 43_200.0
+
+
+@dataclass
+class Bureau:
+    """What `refrain traits` is made of, and an ingester that writes listeners; a clock one can move."""
+
+    redis: AnyRedis
+    settings: Settings
+    now: float = NOW
+    producer: Producer = field(default_factory=Producer)
+    offset: int = 0
+
+    def __post_init__(self) -> None:
+        self.stores = Stores.on(self.redis, self.settings)
+        self.applier = Applier(self.stores.listeners, RULES)
+        self.next_week = NextWeekTrait(NextWeekModel(self.redis))
+        self.scorer = self.another()
+
+    def another(self) -> Scorer:
+        retry, heartbeat = Retry(asyncio.Event()), Heartbeat(self.redis, "traits")
+        return Scorer(
+            self.stores.listeners,
+            self.stores.traits,
+            self.next_week,
+            Limits(),
+            self.producer,
+            heartbeat,
+            retry,
+            lambda: self.now,
+        )
+
+    async def click(self, user: str, *days_ago: float) -> None:
+        """Apply a click so many days before now, each."""
+        clicks = [
+            Click(user, "0", self.offset + at, self.now - DAY * ago, "s", ("a0",), "play")
+            for at, ago in enumerate(sorted(days_ago, reverse=True))
+        ]
+        self.offset += len(clicks)
+        moves = await self.applier.apply({user: clicks}, None, self.now)
+        await Moves(self.stores.cohorts, Producer(), Retry(asyncio.Event())).follow(moves, None)
+
+    async def stage(self, user: str) -> str:
+        return (await self.stores.traits.about(user)).get("stage", "")
+
+    async def members(self) -> dict[str, set[str]]:
+        found = {stage: await self.redis.smembers(f"stage:{{{stage}}}:users") for stage in STAGES}
+        return {stage: {user.decode() for user in users} for stage, users in found.items() if users}
+
+    def said(self) -> list[tuple[str, str, str]]:
+        events = [json.loads(value) for topic, value in self.producer.sent if topic == "stage-changes"]
+        return [(event["user_id"], event["from"], event["to"]) for event in events]
+
+
+@pytest.fixture(params=["redis_url", "redis_cluster_url"])
+async def bureau(request: pytest.FixtureRequest, settings: Settings) -> AsyncIterator[Bureau]:
+    """On a Redis and on a Redis Cluster."""
+    url = request.getfixturevalue(request.param)
+    redis = await open_redis(settings.model_copy(update={"redis": url}))
+    yield Bureau(redis, settings)
+    await redis.aclose()
+
+
+async def test_the_stage_is_in_the_traits_in_one_set_and_announced(bureau: Bureau) -> None:
+    await bureau.click("ü", 1)
+    await bureau.click("v", *range(1, 60, 2))
+    await bureau.scorer.score(["ü", "v"])
+    assert (await bureau.stage("ü"), await bureau.stage("v")) == ("new", "regular")
+    assert await bureau.members() == {"new": {"ü"}, "regular": {"v"}}
+    assert sorted(bureau.said()) == [("v", "", "regular"), ("ü", "", "new")]
+
+
+async def test_who_is_scored_again_is_not_announced_again(bureau: Bureau) -> None:
+    await bureau.click("u", 1)
+    await bureau.scorer.score(["u"])
+    before = await bureau.stores.traits.about("u")
+    await bureau.scorer.score(["u"])
+    assert await bureau.stores.traits.about("u") == before
+    assert bureau.said() == [("u", "", "new")]
+
+
+async def test_a_stage_changes_without_a_click(bureau: Bureau) -> None:
+    await bureau.click("u", 30, 1)
+    await bureau.scorer.score(["u"])
+    bureau.now += 20 * DAY
+    await bureau.scorer.score(["u"])
+    bureau.now += 60 * DAY
+    await bureau.scorer.score(["u"])
+    assert bureau.said() == [("u", "", "returned"), ("u", "returned", "dormant"), ("u", "dormant", "gone")]
+    assert await bureau.members() == {"gone": {"u"}}
+    assert (await bureau.stores.traits.sizes())["gone"] == 1
+
+
+async def test_a_click_counts_at_once_also_today(bureau: Bureau) -> None:
+    await bureau.click("u", 100, 30)
+    await bureau.scorer.score(["u"])
+    await bureau.click("u", 0)
+    await bureau.scorer.score(["u"])
+    assert bureau.said() == [("u", "", "dormant"), ("u", "dormant", "returned")]
+
+
+async def test_a_change_that_was_not_announced_is_by_who_comes_next(bureau: Bureau) -> None:
+    await bureau.click("u", 1)
+
+    async def die() -> None:
+        raise KeyboardInterrupt
+
+    bureau.producer.before = die
+    with pytest.raises(KeyboardInterrupt):
+        await bureau.scorer.score(["u"])
+    assert (await bureau.stage("u"), bureau.said()) == ("new", [])
+    await bureau.another().score(["u"])
+    assert bureau.said() == [("u", "", "new")]
+    assert await bureau.members() == {"new": {"u"}}
+
+
+async def test_nothing_is_written_of_who_is_no_listener(bureau: Bureau) -> None:
+    await bureau.scorer.score(["nobody"])
+    assert (await bureau.stores.traits.about("nobody"), await bureau.members()) == ({}, {})
+
+
+async def test_forgetting_erases_traits_and_membership(bureau: Bureau) -> None:
+    await bureau.click("u", 1)
+    await bureau.scorer.score(["u"])
+    await forget_listener(bureau.redis, bureau.settings, "u")
+    await bureau.scorer.score(["u"])
+    assert (await bureau.stores.traits.about("u"), await bureau.members()) == ({}, {})
+
+
+async def test_nothing_is_left_of_who_is_forgotten_while_they_are_scored(bureau: Bureau) -> None:
+    await bureau.click("u", 1)
+
+    async def forget() -> None:
+        await forget_listener(bureau.redis, bureau.settings, "u")
+
+    bureau.producer.before = forget
+    await bureau.scorer.score(["u"])
+    assert (await bureau.stores.traits.about("u"), await bureau.members()) == ({}, {})
+
+
+async def test_a_bot_is_in_no_stage(bureau: Bureau) -> None:
+    await bureau.click("u", 1)
+    await bureau.scorer.score(["u"])
+    await bureau.redis.hset("user:{u}", "bot", "1")
+    await bureau.scorer.score(["u"])
+    assert bureau.said() == [("u", "", "new"), ("u", "new", "")]
+    assert await bureau.members() == {}
+
+
+async def test_it_is_known_how_far_the_record_of_each_goes(bureau: Bureau) -> None:
+    await bureau.click("u", 3, 2)
+    seen = await bureau.scorer.score(["u"])
+    assert seen == {"u": NOW - 2 * DAY}
+
+
+async def test_stages_of_past_weeks_are_remembered_for_longer_than_days_are(bureau: Bureau) -> None:
+    await bureau.click("u", *range(1, 60, 2))
+    for _ in range(12):
+        await bureau.scorer.score(["u"])
+        bureau.now += 7 * DAY
+    weeks = (await bureau.stores.traits.about("u"))["weeks"].partition(":")[2]
+    regular, dormant, gone = (str(STAGES.index(stage)) for stage in ("regular", "dormant", "gone"))
+    assert weeks.startswith(2 * regular)
+    assert weeks.endswith(dormant + gone * 2)
+
+
+async def test_the_next_week_is_predicted_once_enough_is_learned_and_goes_on_from_there(
+    bureau: Bureau,
+) -> None:
+    daily, silent = ([f"{kind}{at}" for at in range(ENOUGH)] for kind in ("daily", "silent"))
+    for user in daily:
+        await bureau.click(user, *range(1, 40))
+    for user in silent:
+        await bureau.click(user, *range(20, 40))
+    everybody: list[str] = [user for pair in zip(daily, silent, strict=True) for user in pair]
+    await bureau.scorer.score(everybody)
+    first, second = [await bureau.stores.traits.about(user) for user in ("daily0", "silent0")]
+    assert float(first["zero_week"]) < 0.2
+    assert float(second["zero_week"]) > 0.8
+    assert float(first["expected_week"]) > 4 > float(second["expected_week"])
+    assert first["zero_week:version"] == str(2 * ENOUGH)
+    await bureau.next_week.keep()
+    kept: Any = await NextWeekModel(bureau.redis).load()
+    assert kept.version == 2 * ENOUGH
+    assert (kept.zero.mean == bureau.next_week.model.zero.mean).all()
+
+
+async def test_no_day_is_learned_twice(bureau: Bureau) -> None:
+    users = [f"u{at}" for at in range(50)]
+    for user in users:
+        await bureau.click(user, *range(1, 30))
+    await bureau.scorer.score(users)
+    assert bureau.next_week.model.version == 50
+    await bureau.scorer.score(users)
+    assert bureau.next_week.model.version == 50

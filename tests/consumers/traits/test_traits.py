@@ -1,0 +1,96 @@
+"""The process `refrain traits`: who clicks is scored at once, everybody in turn."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import pytest
+import redis
+
+from consumers.ingest.ingester import ingest
+from consumers.traits import rounds
+from consumers.traits.process import traits
+from stream.settings import Settings
+from tests.consumers.kafka_log import KafkaLog
+from tests.consumers.running import Running
+from tests.refrain_command import Refrain
+from tests.waiting import wait_for
+
+DAY = 86_400.0
+
+
+def click(user: str, days_ago: float) -> dict[str, Any]:
+    return {"user_id": user, "song_id": "s", "artist_ids": ["a"], "ts": time.time() - DAY * days_ago}
+
+
+def stage(db: redis.Redis, user: str) -> str | None:
+    return db.hget(f"user:{{{user}}}:traits", "stage")
+
+
+def beats(db: redis.Redis) -> list[dict[str, str]]:
+    return [db.hgetall(f"process:{{{name}}}") for name in db.zrange("processes", 0, -1) if "traits" in name]
+
+
+def rounds_done(db: redis.Redis) -> int:
+    return max((int(beat.get("rounds", 0)) for beat in beats(db)), default=0)
+
+
+def test_a_click_is_in_the_stage_within_moments_and_announced(
+    topics: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    log.send("clicks", [click("u", 40), click("u", 30)])
+    with Running(ingest, topics), Running(traits, topics):
+        log.wait_until_caught_up("ingest", "clicks")
+        wait_for(lambda: rounds_done(db) > 0 and log.settled("traits"), "the process to read clicks")
+        log.send("clicks", [click("u", 0), click("v", 0)])
+        wait_for(lambda: stage(db, "u") == "returned", "the click to count")
+        wait_for(lambda: stage(db, "v") == "new", "the new listener")
+        wait_for(lambda: db.sismember("stage:{new}:users", "v"), "the member set")
+        wait_for(lambda: log.count("stage-changes") >= 2, "the events")
+    said = [(event["user_id"], event["to"]) for event in log.events("stage-changes")]
+    assert said.count(("v", "new")) == 1
+    assert [to for user, to in said if user == "u"][-1] == "returned"
+
+
+def test_who_does_not_click_is_met_in_a_round(topics: Settings, log: KafkaLog, db: redis.Redis) -> None:
+    users = [f"u{at}" for at in range(50)]
+    log.send("clicks", [click(user, ago) for user in users for ago in (90, 20)])
+    with Running(ingest, topics):
+        log.wait_until_caught_up("ingest", "clicks")
+    with Running(traits, topics):
+        wait_for(lambda: db.scard("stage:{dormant}:users") == len(users), "everybody in their stage")
+    assert {event["user_id"] for event in log.events("stage-changes")} == set(users)
+
+
+def test_one_leads_and_another_takes_over_when_it_dies(
+    topics: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "consumers")
+    log.send("clicks", [click("u", 20)])
+    with Running(ingest, topics):
+        log.wait_until_caught_up("ingest", "clicks")
+    first = refrain.start("traits")
+    wait_for(lambda: stage(db, "u") == "dormant", "the first to lead")
+    with Running(traits, topics):
+        wait_for(lambda: "waiting in reserve" in caplog.text, "the second to stand by")
+        first.kill()
+        db.delete("user:{u}:traits")
+        db.pexpire("traits:lease", 1)  # as it does by itself ten seconds later
+        wait_for(lambda: stage(db, "u") == "dormant", "the second to take over")
+
+
+def test_a_round_goes_on_where_redis_was_away_for_a_moment(
+    topics: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "CHUNK", 1)
+    fast = topics.model_copy(update={"traits_round_minutes": 0.001})
+    log.send("clicks", [click(f"u{at}", 20) for at in range(20)])
+    with Running(ingest, topics):
+        log.wait_until_caught_up("ingest", "clicks")
+    with Running(traits, fast):
+        wait_for(lambda: rounds_done(db) > 0, "a round")
+        db.client_kill_filter(_type="normal", skipme=True)
+        done = rounds_done(db)
+        wait_for(lambda: rounds_done(db) > done + 1, "two more rounds")
