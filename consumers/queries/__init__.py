@@ -25,5 +25,6 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
     models.py            snapshots: which are kept, what one holds
     ctr_fields.py        a click-through rate, with its interval
     ctr_models.py        models of who clicks: which are kept, how well they foresee
+    churn.py             who does not come back: how well that is foreseen
     no_model.py          what to say before the first model
 """

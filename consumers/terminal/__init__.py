@@ -17,6 +17,8 @@
     model_tables.py        snapshots
       sweep_bar.py           listeners being migrated to one
     ctr_model_tables.py    models of who clicks
+    churn_model_tables.py  the model of who does not come back
+    churn_tables.py        how well that is foreseen on history
     doctor_table.py        what the doctor found
     evaluation_tables.py   an evaluation          (evaluation_bar.py: its progress)
     policy_tables.py       a policy that was judged by a log
