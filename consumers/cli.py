@@ -32,19 +32,8 @@ from stream.errors import WrongUse
 __all__ = ["build", "main"]
 
 FAMILIES = (
-    start,
-    sample,
-    replay,
-    evaluate,
-    churn,
-    report,
-    release,
-    look,
-    lifecycle,
-    doctor,
-    redrive,
-    forget,
-    model,
+    *(start, sample, replay, evaluate, churn, report),
+    *(release, look, lifecycle, doctor, redrive, forget, model),
 )
 
 EPILOG = "Settings are environment variables (REFRAIN_KAFKA, REFRAIN_REDIS, ...) or lines of refrain.toml."

@@ -113,18 +113,6 @@ class Settings(BaseSettings):
     record_activity: bool = Field(
         True, description="record what listeners do day by day, and which songs they heard lately"
     )
-    churn_days: int = Field(
-        14, ge=1, le=30, description="a listener who does nothing for so many days has churned"
-    )
-    churn_history_days: int = Field(
-        30,
-        ge=7,
-        le=45,
-        description="days by which it is predicted who churns; who did nothing in them is gone already",
-    )
-    churn_sample: int = Field(
-        2000, ge=100, le=50_000, description="listeners frozen each day, to learn from them who churns"
-    )
     new_days: float = Field(
         14.0, ge=1, description="days from the first click on for which a listener's stage is `new`"
     )
@@ -161,6 +149,18 @@ class Settings(BaseSettings):
         le=1440,
         description="minutes after which all listeners' traits are computed anew, as far as a tenth of a "
         "core does; those of listeners who click, within seconds",
+    )
+    churn_days: int = Field(
+        14, ge=1, le=30, description="a listener who does nothing for so many days has churned"
+    )
+    churn_history_days: int = Field(
+        30,
+        ge=7,
+        le=45,
+        description="days by which it is predicted who churns; who did nothing in them is gone already",
+    )
+    churn_sample: int = Field(
+        2000, ge=100, le=50_000, description="listeners frozen each day, to learn from them who churns"
     )
     resident_mb: float = Field(
         1024.0,

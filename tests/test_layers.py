@@ -32,7 +32,6 @@ APPLICATIONS_MAY_IMPORT = {
     "terminal": {"queries", "churn", "doctor", "evaluate", "redrive", "replay", "report"},
     "doctor": {"queries", "runtime", "terminal"},
     "replay": {"runtime"},
-    "traits": {"runtime"},
     "html_page": {"queries", "terminal"},
     "evaluate": {"html_page", "replay", "terminal", "work"},
     "churn": {"evaluate", "html_page", "replay", "terminal"},
