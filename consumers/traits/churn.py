@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from models.quality.prequential import Prequential
 from models.traits.activity import DAYS, FEATURES, Activities, day_of
 from models.traits.churn import ChurnModel
-from models.traits.churn_span import Span, churned, known
+from models.traits.churn_span import Span, churned, known, known_now
 from stream.errors import SnapshotDamaged
 from stream.stores.churn import ChurnStore, FrozenDay, LearnedChurn
 
@@ -32,6 +32,8 @@ LATE = 1
 """Days that an outcome is waited for beyond its last one: clocks behind UTC, clicks on their way."""
 APART = 7
 """Days between those of the past that a service that has learned nothing begins with."""
+
+NOTHING: Mapping[str, str | float] = {"churn": ""}
 
 
 class ReadsActivities(Protocol):
@@ -92,6 +94,25 @@ class Churn:
             Shape (n, d), columns `models.traits.activity.FEATURES`.
         """
         return self._learned.model.predict(rows) if self._learned.version else None
+
+    def fields(self, activities: Activities, today: int, now: float) -> list[Mapping[str, str | float]]:
+        """Return what is predicted of each listener; nothing of who is gone, or before that is learned.
+
+        Parameters
+        ----------
+        now
+            Unix seconds, which the prediction is marked with.
+        """
+        first = first_days(activities.first_seen, today)
+        rows, asked = known_now(activities.active, today, self._span, first)
+        predicted = self.score(rows)
+        if predicted is None:
+            return [{} for _ in asked]
+        about = {"churn:version": self.version, "churn:at": round(now, 3)}
+        return [
+            {"churn": round(likely, 5), **about} if there else NOTHING
+            for likely, there in zip(predicted.tolist(), asked.tolist(), strict=True)
+        ]
 
     async def tick(self, now: float) -> None:
         """Learn what has become known, then freeze today's listeners; may be called as often as one likes.
