@@ -147,7 +147,8 @@ def bytes_a_listener(place: House, listeners: int) -> float:
     for number in range(0, listeners, max(1, listeners // 5000)):
         user = f"u{number}"
         if 8 <= place.redis.zcard(keys.user_artists(user)) <= 12:
-            held = (keys.user(user), keys.user_artists(user), keys.user_taste(user))
+            held = [keys.user(user), keys.user_artists(user), keys.user_taste(user)]
+            held += [keys.user_activity(user), keys.user_heard(user)]
             sizes.append(sum(place.redis.memory_usage(key) or 0 for key in held))
     return float(np.mean(sizes)) if sizes else float("nan")
 

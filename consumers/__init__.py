@@ -13,7 +13,7 @@
     ingest/      clicks into listeners     (`refrain ingest`)
     train/       clicks into models        (`refrain train`)
     work/        releases into audiences   (`refrain work`)
-    traits/      what listeners are about to do (`refrain traits`)
+    traits/      what they are about to do  (`refrain traits`)
 
     local/       everything on one machine (`refrain up`)
     demo/        a world that listens and clicks
@@ -22,4 +22,5 @@
     replay/      history from files into a topic
     report/      where releases of the past should have gone, and who clicked there
     evaluate/    how well audiences find the listeners, on clicks in files
+    churn/       how well it is foreseen who does not come back, on history in files
 """

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from consumers.commands import (
+    churn,
     doctor,
     evaluate,
     forget,
@@ -30,7 +31,10 @@ from stream.errors import WrongUse
 
 __all__ = ["build", "main"]
 
-FAMILIES = (start, sample, replay, evaluate, report, release, look, lifecycle, doctor, redrive, forget, model)
+FAMILIES = (
+    *(start, sample, replay, evaluate, churn, report),
+    *(release, look, lifecycle, doctor, redrive, forget, model),
+)
 
 EPILOG = "Settings are environment variables (REFRAIN_KAFKA, REFRAIN_REDIS, ...) or lines of refrain.toml."
 

@@ -34,6 +34,7 @@ No I/O, no clock, no settings: time is an argument.
     control.py          who is told nothing, for comparison
     quiet_hours.py      when listeners are not to be disturbed
     uplift.py           whom a treatment moves, learned from an experiment
+    laplace.py          Bayesian logistic regression, a batch at a time
     encoding.py         columns of any kind as numbers
     explain.py          why a listener is in a cohort, or a release suits them
     traits/             what listeners are about to do

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import xlog1py, xlogy
 
 from models.control import Groups
 from models.ctr import CtrModel
+from models.quality.binary import log_losses
 
 __all__ = ["CtrJudge"]
 
@@ -75,12 +75,7 @@ class CtrJudge:
             return False
         rows = np.concatenate([rows for _, rows, _ in self._seen])
         clicked = np.concatenate([clicked for _, _, clicked in self._seen]).astype(np.float64)
-        excess = _losses(candidate.predict(rows), clicked) - _losses(than.predict(rows), clicked)
+        excess = log_losses(candidate.predict(rows), clicked) - log_losses(than.predict(rows), clicked)
         by_listener = np.bincount(listener, excess)
         error = float(by_listener.std()) / np.sqrt(len(by_listener))
         return bool(by_listener.mean() > DOUBT * error)
-
-
-def _losses(p: Floats, y: Floats) -> Floats:
-    losses: Floats = -(xlogy(y, p) + xlog1py(1.0 - y, -p))
-    return losses

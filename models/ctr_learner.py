@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, xlog1py, xlogy
+from scipy.special import expit
 
 from models.ctr import FEATURES, CtrModel, design, prior_precision
+from models.laplace import bounded, fade, learn_batch
+from models.quality.binary import auc, calibration_error, log_losses
 
 __all__ = ["ENOUGH", "MEMORY", "CtrLearner"]
 
@@ -18,26 +20,17 @@ Numbers = npt.NDArray[np.floating[Any]]
 MEMORY = 1_000_000.0
 """Examples after which what was learned has 1/e of its say: clicks change as an app does."""
 BATCH = 1000  # examples that are learned in one step
-STEPS = 10  # of Newton's method at most
-LONGEST_STEP = 2.0  # in one coefficient
-CLOSE_ENOUGH = 1e-4  # a step that ends Newton's method
 RECENT = 50_000  # examples that figures are of
 DELAYS_KEPT = 0.98  # of what earlier releases say of how soon clicks come, with each release
 ENOUGH = 500  # examples, to give figures
-BINS = 10  # of the calibration error, with as many examples each
 
 
 class CtrLearner:
     """Bayesian logistic regression, learned batch by batch.
 
     What is known of the coefficients b (`models.ctr.CtrModel`) is a Gaussian with mean m and precision P; at
-    first m is 0, the ranking by play rate. After a batch it is Laplace's approximation to the posterior:
-
-        m' = argmax_b  sum_i w_i log p(y_i | x_i, b) - (b - m)' P (b - m) / 2
-        P' = P + sum_i w_i p_i (1 - p_i) x_i x_i',  p_i at m'
-
-    so little feedback moves little, and there is no step size to set. Both fade towards the prior with
-    `MEMORY`.
+    first m is 0, the ranking by play rate. After a batch it is Laplace's approximation to the posterior
+    (`models.laplace`). Both fade towards the prior with `MEMORY`.
 
     A click that comes after its notification was learned as not clicked is added by `correct`. In the log
     likelihood, y x'b - log(1 + exp(x'b)), that adds x'b and nothing else: the same in expectation as a
@@ -50,12 +43,10 @@ class CtrLearner:
 
     References
     ----------
-    [^1]: Chapelle, O. and Li, L., 2011. An empirical evaluation of Thompson sampling. NIPS. (Algorithm 3,
-          with a diagonal precision; here it is full.)
-    [^2]: Ktena, S. I. et al., 2019. Addressing delayed feedback for continuous training with neural networks
+    [^1]: Ktena, S. I. et al., 2019. Addressing delayed feedback for continuous training with neural networks
           in CTR prediction. RecSys. (Fake negatives: there all examples are at once learned as negatives, and
           losses are weighted by 1 + p for positives; here negatives wait, and few positives are late.)
-    [^3]: Dawid, A. P., 1984. Statistical theory: the prequential approach. JRSS A.
+    [^2]: Dawid, A. P., 1984. Statistical theory: the prequential approach. JRSS A.
 
     Examples
     --------
@@ -114,7 +105,7 @@ class CtrLearner:
         wide = rows.astype(np.float64)
         columns = design(wide, self._means, self._scales)
         predicted = expit(wide[:, 0] + columns @ self._mean)
-        self._mean = self._mean + _bounded(np.linalg.solve(self._precision, columns.sum(axis=0)))
+        self._mean = self._mean + bounded(np.linalg.solve(self._precision, columns.sum(axis=0)))
         ones = np.ones(len(rows))
         self._recent.add(rows, predicted, ones, ones)
         self._recent.add(rows, predicted, 0 * ones, -ones)
@@ -157,25 +148,10 @@ class CtrLearner:
         columns, start = design(rows, self._means, self._scales), rows[:, 0]
         predicted: Floats = expit(start + columns @ self._mean)
         self._recent.add(rows, predicted, y, w)
-        self._fade(float(w.sum()))
-        mean, p = self._mean, predicted
-        for _ in range(STEPS):
-            gradient = columns.T @ (w * (y - p)) - self._precision @ (mean - self._mean)
-            curvature = self._precision + (columns.T * (w * p * (1 - p))) @ columns
-            step = _bounded(np.linalg.solve(curvature, gradient))
-            mean = mean + step
-            p = expit(start + columns @ mean)
-            if np.abs(step).max() < CLOSE_ENOUGH:
-                break
-        self._mean = mean
-        self._precision = self._precision + (columns.T * (w * p * (1 - p))) @ columns
+        keep = float(np.exp(-w.sum() / MEMORY))
+        faded = fade(self._mean, self._precision, self._prior, keep)
+        self._mean, self._precision = learn_batch(*faded, columns, y, w, start)
         return predicted
-
-    def _fade(self, examples: float) -> None:
-        keep = np.exp(-examples / MEMORY)
-        faded = keep * self._precision + (1.0 - keep) * self._prior
-        self._mean = np.linalg.solve(faded, keep * (self._precision @ self._mean))
-        self._precision = faded
 
 
 class _Recent:
@@ -202,34 +178,8 @@ class _Recent:
             "examples": total,
             "ctr": ctr,
             "predicted_ctr": float(w @ p) / total,
-            "log_loss": float(w @ _losses(p, y)) / total,
-            "log_loss_of_ctr": float(_losses(np.array([ctr]), np.array([ctr]))[0]),
-            "auc": _auc(p, y, w),
-            "calibration_error": _calibration_error(p, y, w),
+            "log_loss": float(w @ log_losses(p, y)) / total,
+            "log_loss_of_ctr": float(log_losses(np.array([ctr]), np.array([ctr]))[0]),
+            "auc": auc(p, y, w),
+            "calibration_error": calibration_error(p, y, w),
         }
-
-
-def _losses(p: Floats, y: Floats) -> Floats:
-    losses: Floats = -(xlogy(y, p) + xlog1py(1.0 - y, -p))
-    return losses
-
-
-def _auc(p: Floats, y: Floats, w: Floats) -> float:
-    """Return how often a clicked one is above one that is not, of all such pairs; ties count half."""
-    values, at = np.unique(p, return_inverse=True)
-    yes = np.bincount(at, w * y, len(values))
-    no = np.bincount(at, w * (1.0 - y), len(values))
-    pairs = yes.sum() * no.sum()
-    return float(yes @ (np.cumsum(no) - no / 2) / pairs) if pairs > 0 else 0.5
-
-
-def _calibration_error(p: Floats, y: Floats, w: Floats) -> float:
-    order = np.argsort(p, kind="stable")
-    tenths = np.array_split(order, BINS)
-    return float(sum(abs(w[tenth] @ (y[tenth] - p[tenth])) for tenth in tenths) / w.sum())
-
-
-def _bounded(step: Numbers) -> Floats:
-    longest = max(float(np.abs(step).max()), 1e-300)
-    bounded: Floats = np.asarray(step * min(1.0, LONGEST_STEP / longest), dtype=np.float64)
-    return bounded

@@ -150,6 +150,18 @@ class Settings(BaseSettings):
         description="minutes after which all listeners' traits are computed anew, as far as a tenth of a "
         "core does; those of listeners who click, within seconds",
     )
+    churn_days: int = Field(
+        14, ge=1, le=30, description="a listener who does nothing for so many days has churned"
+    )
+    churn_history_days: int = Field(
+        30,
+        ge=7,
+        le=45,
+        description="days by which it is predicted who churns; who did nothing in them is gone already",
+    )
+    churn_sample: int = Field(
+        2000, ge=100, le=50_000, description="listeners frozen each day, to learn from them who churns"
+    )
     resident_mb: float = Field(
         1024.0,
         gt=0,

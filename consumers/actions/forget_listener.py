@@ -72,6 +72,7 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
         told = await releases.forget(user_id)
         await stores.told.forget(user_id)
         await stores.decisions.forget(user_id)
+        await stores.churn.forget(user_id)
     opted_out = user_id in await stores.opted_out.among([user_id])
     if not (there or traits or cohorts or told):
         known = "; that they have opted out is remembered" if opted_out else ""

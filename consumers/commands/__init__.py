@@ -10,11 +10,12 @@
     sample.py         sample
     evaluate.py       evaluate
     report.py         report targets, report ctr
+    churn.py          churn evaluate
     release.py        release publish, release list, release show, audience
     look.py           cohorts, cohort, users, user
     lifecycle.py      lifecycle
     doctor.py         doctor
     redrive.py        redrive
     forget.py         forget
-    model.py          model list, model show, model use, model clicks
+    model.py          model list, model show, model use, model clicks, model churn
 """

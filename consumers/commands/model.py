@@ -1,4 +1,4 @@
-"""`refrain model list`, `show`, `use`, `clicks`: snapshots, what is in them, which one serves."""
+"""`refrain model list`, `show`, `use`, `clicks`, `churn`: snapshots, what is in them, which one serves."""
 
 from __future__ import annotations
 
@@ -84,6 +84,12 @@ def add(app: typer.Typer) -> None:
         else:
             typer.echo("listeners follow in the background: `refrain model list` shows how far that is")
 
+    _add_foresight(model)
+
+
+def _add_foresight(model: typer.Typer) -> None:
+    """Register what shows how well listeners are foreseen."""
+
     @command(model, panel=PANEL, example="refrain model clicks\nrefrain model clicks --use 12")
     def clicks(
         use: Annotated[
@@ -107,6 +113,16 @@ def add(app: typer.Typer) -> None:
             ask(lambda redis, _: use_ctr_model(redis, use))
         found = ask(list_ctr_models)
         print_json([to_json(each) for each in found]) if as_json else show_ctr_models(found)
+
+    @command(model, panel=PANEL, example="refrain model churn", name="churn")
+    def show_churn(as_json: Json = False) -> None:
+        """Show what is learned of who does not come back, and how well that is foreseen."""
+        from consumers.commands.session import ask
+        from consumers.queries.churn import read_churn
+        from consumers.terminal.churn_model_tables import show_churn_model
+
+        found = ask(read_churn)
+        print_json(found) if as_json else show_churn_model(found)
 
 
 def _number(version: str) -> int | None:

@@ -9,6 +9,7 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
     listeners.py         all listeners, a page at a time
     listener.py          one listener: cohort, artists, clicks
       placement.py         why they are in that cohort, or in none
+      listener_activity.py what they did lately
       known_listener.py    the record that both explanations start from
     audience.py          the audience that a release would have
       audience_why.py      why a listener is in it, or is not
@@ -24,5 +25,6 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
     models.py            snapshots: which are kept, what one holds
     ctr_fields.py        a click-through rate, with its interval
     ctr_models.py        models of who clicks: which are kept, how well they foresee
+    churn.py             who does not come back: how well that is foreseen
     no_model.py          what to say before the first model
 """

@@ -42,7 +42,7 @@ async def read_known_listener(redis: AnyRedis, settings: Settings, user_id: str)
         Where affinities were stored with another half-life.
     """
     store = Listeners(redis)
-    (listener,) = await store.read([user_id])
+    (listener,) = await store.read([user_id], activity=True)
     opted_out = user_id in await OptedOut(redis).among([user_id])
     if not listener.rev:
         known = " (who has opted out, which is remembered)" if opted_out else ""

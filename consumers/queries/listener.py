@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from consumers.queries.known_listener import read_known_listener
+from consumers.queries.listener_activity import ListenerActivity, activity_of
 from consumers.queries.placement import WhyCohort, why_cohort
 from consumers.runtime.live_model import LiveModel
 from stream.connect import AnyRedis
@@ -43,6 +44,8 @@ class ListenerView:
         Whether they click like a bot: then they are in no cohort and no audience.
     first_seen, last_seen
         Times of the first and last click, Unix seconds.
+    activity
+        What they did lately; None where that is not recorded.
     artists_kept
         How many artists are kept; `artists` are the strongest.
     """
@@ -57,6 +60,7 @@ class ListenerView:
     clicks: int
     first_seen: float
     last_seen: float
+    activity: ListenerActivity | None
     artists_kept: int
     artists: tuple[WeightedArtist, ...]
 
@@ -91,6 +95,7 @@ async def read_listener(
         clicks=listener.clicks,
         first_seen=listener.first_seen,
         last_seen=listener.last_seen,
+        activity=activity_of(listener.activity, now, listener.utc_offset_min) if listener.activity else None,
         artists_kept=len(listener.affinities),
         artists=tuple(
             WeightedArtist(artist, names[artist], _rounded(known.rules.decay.read(stored, now)))

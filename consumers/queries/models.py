@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from consumers.queries.churn import ChurnFigures, read_churn
 from consumers.queries.no_model import no_model
 from models.model import Model
 from models.play_rate import times_likelier
@@ -53,11 +54,14 @@ class ModelList:
         The version that serves until another is asked for; None where the newest serves.
     sweep
         How far listeners are migrated to the model that serves; None before the first.
+    churn
+        What is learned of who does not come back, and how well it is foreseen; None before that.
     """
 
     models: tuple[Snapshot, ...]
     pinned: int | None
     sweep: Sweep | None
+    churn: ChurnFigures | None
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,8 @@ async def list_models(redis: AnyRedis, settings: Settings) -> ModelList:
         Snapshot(version, made, sizes[version], version == current, foresight.get(version, {}))
         for version, made in versions
     ]
-    return ModelList(tuple(snapshots), await store.pinned(), await Sweeps(redis).now())
+    sweep, churn = await Sweeps(redis).now(), await read_churn(redis, settings)
+    return ModelList(tuple(snapshots), await store.pinned(), sweep, churn)
 
 
 async def read_model(redis: AnyRedis, settings: Settings, version: int | None) -> ModelContent:

@@ -9,11 +9,13 @@ from models.affinity import ForwardDecay
 from models.audience_size import Worth
 from models.control import Groups
 from models.listener import Rules
+from models.traits.churn_span import Span
 from models.traits.lifecycle import Limits
 from stream.connect import AnyRedis
 from stream.retry import Clock
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
+from stream.stores.churn import ChurnStore
 from stream.stores.cohorts import Cohorts
 from stream.stores.ctr_models import CtrModels
 from stream.stores.decisions import Decisions
@@ -28,7 +30,16 @@ from stream.stores.told import Caps, Told
 from stream.stores.traits import Traits
 from stream.stores.waiting import Waiting
 
-__all__ = ["Stores", "caps_of", "decay_of", "groups_of", "limits_of", "rules_of", "worth_of"]
+__all__ = [
+    "Stores",
+    "caps_of",
+    "churn_span_of",
+    "decay_of",
+    "groups_of",
+    "limits_of",
+    "rules_of",
+    "worth_of",
+]
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,7 @@ class Stores:
     feedback_counts: FeedbackCounts
     decisions: Decisions
     ctr_models: CtrModels
+    churn: ChurnStore
     snapshots: Snapshots
     sweeps: Sweeps
     waiting: Waiting
@@ -76,6 +88,7 @@ class Stores:
             FeedbackCounts(redis, settings.release_seconds, opted_out, told),
             Decisions(redis),
             CtrModels(redis),
+            ChurnStore(redis),
             Snapshots(redis),
             Sweeps(redis),
             Waiting(redis),
@@ -101,6 +114,11 @@ def caps_of(settings: Settings) -> Caps:
 def worth_of(settings: Settings) -> Worth:
     """Return what a notification gains and costs."""
     return Worth(settings.click_value, settings.ignored_cost, settings.opt_out_cost)
+
+
+def churn_span_of(settings: Settings) -> Span:
+    """Return which days churn is predicted from, and for which."""
+    return Span(settings.churn_history_days, settings.churn_days)
 
 
 def groups_of(settings: Settings) -> Groups:

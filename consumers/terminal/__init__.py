@@ -9,6 +9,7 @@
     cohort_tables.py       cohorts
     listener_tables.py     listeners
       placement_words.py     why a listener is in a cohort
+      activity_words.py      what they did lately
     audience_tables.py     the preview of an audience, and why a listener is in it
     release_lines.py       a release that is published, its audience as it comes
     release_report.py      what came of a release
@@ -16,6 +17,8 @@
     model_tables.py        snapshots
       sweep_bar.py           listeners being migrated to one
     ctr_model_tables.py    models of who clicks
+    churn_model_tables.py  the model of who does not come back
+    churn_tables.py        how well that is foreseen on history
     doctor_table.py        what the doctor found
     evaluation_tables.py   an evaluation          (evaluation_bar.py: its progress)
     policy_tables.py       a policy that was judged by a log

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from consumers.queries.listener import ListenerView
 from consumers.queries.listeners import ListedListener, ListenerPage
+from consumers.terminal.activity_words import activity_in_words
 from consumers.terminal.format import ago, clock, counted, moment
 from consumers.terminal.placement_words import why_in_words
 from consumers.terminal.tables import Column, facts, listing
@@ -36,6 +37,7 @@ def show_listener(listener: ListenerView) -> None:
                 "since": moment(listener.cohort_since) if listener.cohort_since else "",
                 "clicks": f"{listener.clicks:,}, from {clock(listener.first_seen)}",
                 "last click": moment(listener.last_seen),
+                "activity": "\n".join(activity_in_words(listener.activity)) if listener.activity else "",
                 "releases": "has opted out: is told of none" if listener.opted_out else "",
             }
         )

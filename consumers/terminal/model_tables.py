@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from consumers.queries.models import ModelContent, ModelList, Sweep
+from consumers.terminal.churn_model_tables import churn_line
 from consumers.terminal.format import ago, clock, counted, moment, percent
 from consumers.terminal.tables import Column, facts, listing, rows_that_fit
 
@@ -45,6 +46,8 @@ def show_models(found: ModelList) -> None:
     )
     if found.sweep:
         console.print(f"\n{migrated(found.sweep)}")
+    if found.churn:
+        console.print(f"\n{churn_line(found.churn)}", soft_wrap=True)
     if found.pinned is not None:
         console.print("[dim]`refrain model use newest` goes back to the newest[/]")
 

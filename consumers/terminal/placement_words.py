@@ -31,7 +31,10 @@ def why_in_words(listener: ListenerView) -> list[str]:
     """Say why a listener is where they are; each sentence is a line."""
     why = listener.why
     if listener.bot:
-        return ["in none: once clicked more in an hour than REFRAIN_BOT_CLICKS_PER_HOUR, so in no audience"]
+        return [
+            "in none: once clicked more in an hour than REFRAIN_BOT_CLICKS_PER_HOUR, or played more in a day"
+            " than REFRAIN_BOT_PLAYS_PER_DAY or 24 hours, so in no audience"
+        ]
     if why is None:
         return ["there is no model that could say so: `refrain doctor` tells why"]
     if not why.cohort:

@@ -8,4 +8,5 @@
     scorer.py          some listeners: read, scored, written, and their stage's change announced
       stages.py          which stage they are in
       next_week.py       what is expected of their next week, learned on the way
+    churn.py           who will not come back: freezes a sample each day, learns when its outcome is known
 """

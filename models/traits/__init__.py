@@ -12,4 +12,8 @@
     next_week.py     how likely they do nothing next week, and how much is expected
       online_glm.py    the regression that it learns
     where.py         which listeners a release may go to, by their traits
+    churn.py            who will not come back, learned in one pass
+      churn_span.py       what may be known for it, and what it is to predict
+      windows.py          what lies between windows of different length
+      random_features.py  columns made ready for a linear model
 """

@@ -19,6 +19,7 @@
     feedback.py         what came of them, counted
     decisions.py        who was told and what was known of them, to learn who clicks
     ctr_models.py       models of who clicks
+    churn.py            the model of who does not come back, and listeners frozen to learn it
     told.py             what each listener was told lately: caps, and how often they click
     opted_out.py        who has opted out, followed in memory
     snapshots.py        models

@@ -276,6 +276,12 @@ CTR_MODEL_CURRENT = "ctr-models:current"
 CTR_LEARNED = "ctr-models:learned"
 """String: what the trainer has learned of clicks, and from which releases, packed."""
 
+CHURN_MODEL = "churn:model"
+"""Hash: what is learned of who does not come back, and how well it is foreseen (`stream.stores.churn`)."""
+
+CHURN_FROZEN = "churn:frozen"
+"""Hash: day -> listeners as they were when it began, packed, until it is known who came back."""
+
 MODEL_SWEEP = "model:sweep"
 """Hash: how far the sweep of the model that serves is (`stream.stores.sweeps`)."""
 

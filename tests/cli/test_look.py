@@ -244,6 +244,17 @@ def test_last_clicks_that_decided_are_told(
     assert "nearest to what they played last; by all that they play it would be c1 (Radiohead)" in shown
 
 
+def test_what_a_listener_did_lately_is_told(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(clicked(service, "new", ["a1"] * 3))
+    found = asked(refrain, "user", "new")["activity"]
+    assert (found["active_days"], found["plays"], found["weeks"]) == (1, 3, [3, 0, 0, 0, 0])
+    assert sum(found["hours"]) == pytest.approx(1.0)
+    shown = " ".join(refrain.run("user", "new").stdout.split())
+    assert "3 plays on 1 of the last 30 days by week, the latest first: 3-0-0-0-0 mostly at" in shown
+
+
 def test_why_a_listener_is_in_no_cohort_is_told(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:

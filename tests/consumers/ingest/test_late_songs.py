@@ -200,6 +200,31 @@ async def test_a_song_that_comes_untold_is_found_all_the_same(redis_url: str) ->
         assert await counted(house.redis, "u") == (1, {"ana"})
 
 
+async def test_a_click_on_a_song_that_turns_out_to_have_no_length_waits_no_longer_and_adds_to_no_affinity(
+    redis_url: str,
+) -> None:
+    async with house_of(redis_url) as house:
+        await house.deliver([record("u", "jingle")])
+        song = Song(song_id="jingle", artist_ids=["ana"], duration_ms=0)
+        await Catalogue(house.redis).put([song])
+        await house.late.look()
+        assert await counted(house.redis, "u") == (1, set())
+        assert await left(house) == (0, 0)
+
+
+async def test_what_a_waiting_click_says_of_its_listener_is_recorded_when_it_is_applied(
+    redis_url: str,
+) -> None:
+    async with house_of(redis_url) as house:
+        said = {"user_id": "u", "song_id": "s", "ts": NOW, "ms_played": 7000, "city": "Pune"}
+        await house.deliver([Record("clicks", 0, 0, b"u", json.dumps(said).encode())])
+        assert len((await Listeners(house.redis).activities(["u"])).active.days) == 0
+        await house.enter("s", "ana")
+        await house.late.look()
+        found = await Listeners(house.redis).activities(["u"])
+        assert (found.active.days["ms"].tolist(), found.cities) == ([7000], [{"Pune": 1}])
+
+
 async def test_a_click_that_has_waited_for_too_long_is_a_dead_letter_once_and_counts_no_more(
     redis_url: str,
 ) -> None:

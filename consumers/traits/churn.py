@@ -1,0 +1,210 @@
+"""Learns who does not come back: freezes some listeners each day, and learns when it is known who did."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from models.quality.prequential import Prequential
+from models.traits.activity import DAYS, FEATURES, Activities, day_of
+from models.traits.churn import ChurnModel
+from models.traits.churn_span import Span, churned, known
+from stream.errors import SnapshotDamaged
+from stream.stores.churn import ChurnStore, FrozenDay, LearnedChurn
+
+__all__ = ["Churn", "first_days"]
+
+logger = logging.getLogger(__name__)
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Sample = Callable[[int], Awaitable[Sequence[str]]]
+"""Draws about so many listeners, each as likely as any other."""
+
+LATE = 1
+"""Days that an outcome is waited for beyond its last one: clocks behind UTC, clicks on their way."""
+APART = 7
+"""Days between those of the past that a service that has learned nothing begins with."""
+
+
+class ReadsActivities(Protocol):
+    """What reads what listeners did day by day (`stream.stores.listeners.Listeners`)."""
+
+    async def activities(self, user_ids: Sequence[str]) -> Activities: ...
+
+
+class Churn:
+    """P(no activity in the next days | what was done before), learned from the service's own listeners.
+
+    Each day some listeners are frozen: what is known of them, and what is predicted. When it is known who
+    came back, that prediction is judged, and then learned from. What is learned is written in one step with
+    the day up to which it is: a restart loses nothing and learns nothing twice. Where two processes do this
+    at once, one of them finds another version there and goes on from that.
+
+    A service that has learned nothing begins with days of the past whose outcome is known already: nothing
+    was predicted then, so nothing is judged.
+
+    Parameters
+    ----------
+    listeners
+        Reads what they did.
+    sample
+        Draws listeners to be frozen.
+    number
+        How many are frozen a day, about.
+
+    Notes
+    -----
+    Features are those of `models.traits.churn_span.known`, `known_now` while a day goes on.
+    """
+
+    def __init__(
+        self, store: ChurnStore, listeners: ReadsActivities, sample: Sample, span: Span, number: int
+    ) -> None:
+        self._store = store
+        self._listeners = listeners
+        self._sample = sample
+        self._span = span
+        self._number = number
+        self._learned = self._blank()
+        self._there = 0  # the version in Redis that it goes on from, or is written in place of
+        self._frozen = -1
+        self._loaded = False
+
+    @property
+    def version(self) -> int:
+        """The version of what is learned; 0: nothing is."""
+        return self._learned.version
+
+    def score(self, rows: Floats) -> Floats | None:
+        """Return how likely listeners are not to come back, shape (n,), 0 to 1; None before that is learned.
+
+        Parameters
+        ----------
+        rows
+            Shape (n, d), columns `models.traits.activity.FEATURES`.
+        """
+        return self._learned.model.predict(rows) if self._learned.version else None
+
+    async def tick(self, now: float) -> None:
+        """Learn what has become known, then freeze today's listeners; may be called as often as one likes.
+
+        Parameters
+        ----------
+        now
+            Unix seconds.
+
+        Raises
+        ------
+        redis.RedisError
+            Where Redis fails: the next call goes on from there.
+        """
+        today = day_of(now)
+        if self._loaded and today <= self._frozen:
+            return
+        if not self._loaded or await self._store.version() != self._there:
+            await self._load()
+        if not self._learned.version:
+            await self._begin(today, now)
+        if self._loaded and await self._learn_known(today, now):
+            await self._freeze(today)
+
+    async def _load(self) -> None:
+        try:
+            learned = await self._store.learned()
+        except SnapshotDamaged as error:
+            logger.error("%s: learning it from the beginning", error)
+            learned = None
+        if learned and (learned.span, learned.model.names) != (self._span, FEATURES):
+            logger.warning("churn was learned with other spans or features: learning it from the beginning")
+            learned = None
+        self._there = learned.version if learned else await self._store.version()
+        self._learned, self._loaded = learned or self._blank(), True
+
+    def _blank(self) -> LearnedChurn:
+        return LearnedChurn(ChurnModel(FEATURES), span=self._span)
+
+    async def _begin(self, today: int, now: float) -> None:
+        """Learn from days whose outcome is known already, as far back as what listeners did is on record."""
+        latest = today - self._span.outcome - LATE
+        days = range(latest, today - DAYS + self._span.history - 1, -APART)
+        users = list(await self._sample(self._number))
+        read = await self._listeners.activities(users)
+        first = first_days(read.first_seen, today)
+        model = ChurnModel(FEATURES)
+        for day in sorted(days):
+            rows, asked = known(read.active, day, self._span, first)
+            outcome = churned(read.active, day, self._span)
+            await asyncio.to_thread(model.learn, rows[asked], outcome[asked])
+        if model.examples:
+            await self._keep(replace(self._learned, model=model, learned=latest), now)
+
+    async def _learn_known(self, today: int, now: float) -> bool:
+        """Learn the frozen days whose outcome is known; False where somebody else has learned meanwhile."""
+        for day in await self._store.frozen_days():
+            if day + self._span.outcome + LATE > today:
+                break
+            if day > self._learned.learned and not await self._learn(day, today, now):
+                return False
+            await self._store.drop([day])
+        return True
+
+    async def _learn(self, day: int, today: int, now: float) -> bool:
+        frozen = await self._store.frozen(day)
+        if frozen is None:
+            return True
+        if frozen.names != FEATURES or today - day > DAYS - 1:
+            logger.warning("who was frozen on day %d is not learned from: features changed, or too late", day)
+            return True
+        read = await self._listeners.activities(frozen.user_ids)
+        # Of whom nothing is on record any more has been erased, or is a bot.
+        there = np.bincount(read.active.owner, minlength=read.active.number) > 0
+        rows, predicted = frozen.rows[there].astype(np.float64), frozen.predicted[there].astype(np.float64)
+        outcome = churned(read.active, day, self._span)[there]
+        # What serves goes on serving while another learns, and where that cannot be written.
+        model, quality = copy.copy(self._learned.model), Prequential(self._learned.quality.cells)
+        judged = np.isfinite(predicted)
+        quality.add(predicted[judged], outcome[judged])
+        await asyncio.to_thread(model.learn, rows, outcome)
+        return await self._keep(replace(self._learned, model=model, quality=quality, learned=day), now)
+
+    async def _keep(self, learned: LearnedChurn, now: float) -> bool:
+        """Write what is learned; False where somebody else has learned meanwhile: that is loaded next."""
+        made = replace(learned, version=self._there + 1, made_at=now)
+        self._loaded = await self._store.keep(made, instead_of=self._there)
+        if self._loaded:
+            self._learned, self._there = made, made.version
+        return self._loaded
+
+    async def _freeze(self, today: int) -> None:
+        if today not in await self._store.frozen_days():
+            users = list(await self._sample(self._number))
+            read = await self._listeners.activities(users)
+            rows, asked = known(read.active, today, self._span, first_days(read.first_seen, today))
+            predicted = self.score(rows[asked])
+            await self._store.freeze(
+                FrozenDay(
+                    today,
+                    tuple(user for user, chosen in zip(users, asked.tolist(), strict=True) if chosen),
+                    FEATURES,
+                    rows[asked].astype(np.float32),
+                    np.full(int(asked.sum()), np.nan, np.float32)
+                    if predicted is None
+                    else predicted.astype(np.float32),
+                )
+            )
+        self._frozen = today
+
+
+def first_days(first_seen: Floats, today: int) -> Ints:
+    """Return the days on which listeners were first seen (Unix seconds); `today` where that is not known."""
+    seen = np.where(np.isfinite(first_seen), first_seen, 86_400.0 * today)
+    days: Ints = (seen // 86_400).astype(np.int64)
+    return days

@@ -1,0 +1,113 @@
+"""What listeners do, from Kafka into their record of activity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import redis
+from redis.asyncio import Redis
+
+from consumers.ingest.ingester import ingest
+from models.active_days import song_number
+from models.traits.activity import Activities, day_of
+from stream.settings import Settings
+from stream.stores.catalogue import Catalogue
+from stream.stores.listeners import Listeners
+from stream.wire.events import Song
+from tests.consumers.crowd import NOW, click
+from tests.consumers.kafka_log import KafkaLog
+from tests.consumers.running import Running
+
+
+async def activities_of(settings: Settings, *users: str) -> Activities:
+    async with Redis.from_url(settings.redis) as client:
+        return await Listeners(client).activities(users)
+
+
+def ingested(settings: Settings, log: KafkaLog, *clicks: dict[str, Any]) -> None:
+    with Running(ingest, settings):
+        log.send("clicks", list(clicks))
+        log.wait_until_caught_up("ingest", "clicks")
+
+
+def heard(db: redis.Redis, settings: Settings, user: str) -> list[int]:
+    with redis.Redis.from_url(settings.redis) as client:  # bytes, not text
+        numbers: list[int] = np.frombuffer(client.get(f"user:{{{user}}}:heard") or b"", "<u4").tolist()
+        return numbers
+
+
+async def test_what_clicks_say_is_in_the_record(settings: Settings, log: KafkaLog, db: redis.Redis) -> None:
+    at = NOW - 100
+    said = {"ms_played": 200_000, "city": "Pune", "device": "tv", "utc_offset_min": 330}
+    ingested(
+        settings,
+        log,
+        click("u", "ana", song_id="s1", at=at) | said,
+        click("u", "ana", song_id="s2", at=at, action="complete") | said,
+        {"user_id": "u", "ts": at, "action": "search", "query": "rap"},
+        click("v", "bo", song_id="s1", at=at - 86_400),
+    )
+    found = await activities_of(settings, "u", "nobody", "v")
+    assert found.active.owner.tolist() == [0, 1 + 1]
+    day = found.active.days[0]
+    assert day["day"] == day_of(at, 330)
+    assert {name: int(day[name]) for name in ("play", "complete", "search", "ms", "songs")} == {
+        "play": 1,
+        "complete": 1,
+        "search": 1,
+        "ms": 400_000,
+        "songs": 2,
+    }
+    assert (found.cities[0], found.devices[0]) == ({"Pune": 2}, {"tv": 2})
+    assert found.hours[0].sum() == 3
+    assert (found.first_seen[0], found.last_seen[2]) == (at, at - 86_400)
+    assert np.isnan(found.first_seen[1])
+
+
+def test_songs_that_were_heard_are_remembered_in_their_order(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    actions = {"s1": "play", "s2": "skip", "s3": "like", "s4": "search", "s5": "download", "s6": "complete"}
+    ingested(settings, log, *(click("u", "ana", song_id=s, action=action) for s, action in actions.items()))
+    assert heard(db, settings, "u") == [song_number(song) for song in ("s1", "s3", "s5", "s6")]
+
+
+def test_no_more_songs_are_remembered_than_twice_as_many_as_are_looked_at(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    songs = [f"s{number}" for number in range(300)]
+    ingested(settings, log, *(click("u", "ana", song_id=song) for song in songs))
+    found = heard(db, settings, "u")
+    assert 128 <= len(found) <= 256
+    assert found == [song_number(song) for song in songs[-len(found) :]]
+
+
+def test_nothing_is_recorded_where_it_is_turned_off(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    ingested(settings.model_copy(update={"record_activity": False}), log, click("u", "ana"))
+    assert db.hget("user:{u}", "clicks") == "1"
+    assert db.exists("user:{u}:activity", "user:{u}:heard") == 0
+
+
+async def test_a_song_of_no_length_is_activity_and_no_affinity(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    async with Redis.from_url(settings.redis) as client:
+        await Catalogue(client).put([Song(song_id="jingle", artist_ids=["ana"], duration_ms=0)])
+    ingested(settings, log, click("u", song_id="jingle"), click("u", "ana", song_id="jingle"))
+    assert db.hget("user:{u}", "clicks") == "2"
+    assert db.exists("user:{u}:artists") == 0
+    assert heard(db, settings, "u") == []
+    assert (await activities_of(settings, "u")).active.days["play"].tolist() == [2]
+
+
+async def test_a_bot_by_the_day_is_in_no_cohort_and_its_activity_is_not_read(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    few = settings.model_copy(update={"bot_plays_per_day": 20})
+    start = NOW - NOW % 86_400 - 86_400
+    ingested(few, log, *(click("u", "ana", at=start + 1000 * number) for number in range(21)))
+    assert db.hget("user:{u}", "bot") == "1"
+    assert len((await activities_of(settings, "u")).active.days) == 0

@@ -1,0 +1,200 @@
+"""Churn is learned day by day, from a real Redis, with a clock that the tests move."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from consumers.traits.churn import Churn
+from models.quality.binary import auc
+from models.traits.activity import DAY, FEATURES, ActiveDays
+from models.traits.churn_span import Span, churned, known
+from stream.connect import AnyRedis, open_redis
+from stream.settings import Settings
+from stream.stores import keys
+from stream.stores.activity_codec import HEAD
+from stream.stores.churn import ChurnStore
+from stream.stores.listeners import Listeners
+
+SPAN = Span(14, 7)
+BEGIN, NUMBER = 20_000, 300
+SECONDS = 86_400.0
+
+
+class World:
+    """Listeners who play on some days; from a day of their own on, one in two plays no more."""
+
+    def __init__(self, redis: AnyRedis) -> None:
+        self.redis = redis
+        random = np.random.default_rng(5)
+        leaves = np.where(random.random(NUMBER) < 0.5, random.integers(10, 80, NUMBER), 1000)
+        plays = random.random((NUMBER, 100)) < 0.6
+        plays[np.arange(100) >= leaves[:, None]] = False
+        self.plays = plays
+        self.users = [f"u{n}" for n in range(NUMBER)]
+
+    async def live(self, until: int) -> None:
+        """Let Redis hold what they did in the days before one."""
+        for user, plays in zip(self.users, self.plays, strict=True):
+            there = np.flatnonzero(plays[: until - BEGIN])
+            days = np.zeros(len(there), dtype=DAY)
+            days["day"], days["play"] = BEGIN + there, 3
+            head = np.zeros(1, dtype=HEAD)
+            head["format"], head["days"] = 1, len(days)
+            await self.redis.set(keys.user_activity(user), head.tobytes() + days.tobytes())
+            await self.redis.hset(keys.user(user), "first_seen", BEGIN * SECONDS)
+
+    async def sample(self, number: int) -> Sequence[str]:
+        return self.users[:number]
+
+    def churn(self) -> Churn:
+        return Churn(ChurnStore(self.redis), Listeners(self.redis), self.sample, SPAN, NUMBER)
+
+    async def day(self, churn: Churn, day: int) -> None:
+        await self.live(day)
+        await churn.tick(day * SECONDS + 60.0)
+
+    def truth(self, until: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        owner, day = np.nonzero(self.plays)
+        days = np.zeros(len(day), dtype=DAY)
+        days["day"], days["play"] = BEGIN + day, 3
+        active = ActiveDays(NUMBER, owner, days)
+        rows, asked = known(active, until, SPAN)
+        return rows[asked], churned(active, until, SPAN)[asked]
+
+
+@pytest.fixture
+async def world(settings: Settings) -> AsyncIterator[World]:
+    client = await open_redis(settings)
+    yield World(client)
+    await client.aclose()
+
+
+async def test_nothing_is_said_before_anything_is_known(world: World) -> None:
+    churn = world.churn()
+    await world.day(churn, BEGIN + 5)
+    assert churn.score(np.zeros((1, len(FEATURES)))) is None
+
+
+async def test_who_leaves_is_foreseen_once_outcomes_are_known(world: World) -> None:
+    churn = world.churn()
+    for day in range(BEGIN + 15, BEGIN + 60, 4):
+        await world.day(churn, day)
+    rows, outcome = world.truth(BEGIN + 60)
+    scores = churn.score(rows)
+    assert scores is not None
+    assert auc(scores, outcome) > 0.85
+    found = await ChurnStore(world.redis).figures()
+    assert found is not None
+    assert found.foresight["auc"] > 0.8
+    assert found.foresight["brier"] < found.foresight["brier_of_rate"]
+
+
+async def test_history_that_is_there_at_the_first_start_is_learned_at_once_and_not_judged(
+    world: World,
+) -> None:
+    churn = world.churn()
+    await world.day(churn, BEGIN + 60)
+    rows, outcome = world.truth(BEGIN + 60)
+    scores = churn.score(rows)
+    assert scores is not None
+    assert auc(scores, outcome) > 0.85
+    found = await ChurnStore(world.redis).figures()
+    assert found is not None
+    assert found.foresight == {}
+
+
+async def test_a_day_is_learned_when_its_outcome_is_over_and_a_day_more(world: World) -> None:
+    churn, store = world.churn(), ChurnStore(world.redis)
+    await world.day(churn, BEGIN + 5)
+    await world.day(churn, BEGIN + 12)
+    assert await store.frozen_days() == [BEGIN + 5, BEGIN + 12]
+    await world.day(churn, BEGIN + 13)
+    assert await store.frozen_days() == [BEGIN + 12, BEGIN + 13]
+    figures = await store.figures()
+    assert figures is not None
+    assert figures.learned == BEGIN + 5
+
+
+async def learned_until(world: World, day: int) -> Churn:
+    churn = world.churn()
+    for each in (BEGIN + 5, BEGIN + 17, day):
+        await world.day(churn, each)
+    return churn
+
+
+async def test_a_restart_goes_on_where_it_was(world: World) -> None:
+    before = await learned_until(world, BEGIN + 25)
+    again = world.churn()
+    await world.day(again, BEGIN + 25)
+    rows, _ = world.truth(BEGIN + 30)
+    assert again.version == before.version
+    np.testing.assert_array_equal(again.score(rows), before.score(rows))
+
+
+async def test_a_day_is_learned_once_though_it_is_frozen_again(world: World) -> None:
+    churn, store = await learned_until(world, BEGIN + 25), ChurnStore(world.redis)
+    day = await store.frozen(BEGIN + 25)
+    assert day is not None
+    old = type(day)(BEGIN + 5, day.user_ids, day.names, day.rows, day.predicted)
+    assert await store.freeze(old)  # a process that died after learning it and before dropping it
+    version = churn.version
+    again = world.churn()
+    await world.day(again, BEGIN + 26)
+    assert BEGIN + 5 not in await store.frozen_days()
+    assert again.version == version
+
+
+async def examples_learned(world: World) -> int:
+    figures = await ChurnStore(world.redis).figures()
+    assert figures is not None
+    return figures.examples
+
+
+async def test_two_processes_learn_a_day_once(world: World) -> None:
+    await learned_until(world, BEGIN + 25)
+    one, other = world.churn(), world.churn()
+    await one.tick((BEGIN + 25) * SECONDS)
+    await other.tick((BEGIN + 25) * SECONDS)
+    examples = await examples_learned(world)
+    frozen = await ChurnStore(world.redis).frozen(BEGIN + 25)
+    await world.live(BEGIN + 33)
+    now = (BEGIN + 33) * SECONDS
+    for churn in (one, other, other, one):
+        await churn.tick(now)
+    figures = await ChurnStore(world.redis).figures()
+    assert figures is not None
+    assert figures.version == one.version == other.version
+    assert frozen is not None
+    assert figures.examples - examples == len(frozen.user_ids) > 0
+    rows, _ = world.truth(BEGIN + 30)
+    np.testing.assert_array_equal(one.score(rows), other.score(rows))
+
+
+async def test_who_was_forgotten_is_not_taken_for_one_who_left(world: World) -> None:
+    churn, store = world.churn(), ChurnStore(world.redis)
+    for day in (BEGIN + 15, BEGIN + 20):
+        await world.day(churn, day)
+    before, frozen = await store.figures(), await store.frozen(BEGIN + 15)
+    gone = set(world.users[: NUMBER // 2])
+    await world.live(BEGIN + 23)
+    await world.redis.delete(*(key(user) for user in gone for key in (keys.user_activity, keys.user)))
+    await churn.tick((BEGIN + 23) * SECONDS)
+    after = await store.figures()
+    assert before is not None
+    assert after is not None
+    assert frozen is not None
+    assert after.examples - before.examples == len(set(frozen.user_ids) - gone) > 0
+
+
+async def test_other_spans_begin_anew_and_serve_when_they_have_learned(world: World) -> None:
+    before = await learned_until(world, BEGIN + 25)
+    other = Churn(ChurnStore(world.redis), Listeners(world.redis), world.sample, Span(14, 5), NUMBER)
+    await world.day(other, BEGIN + 29)
+    read = await ChurnStore(world.redis).learned()
+    assert read is not None
+    assert read.span == Span(14, 5)
+    assert read.version > before.version
