@@ -16,6 +16,7 @@ from consumers.commands import (
     forget,
     look,
     model,
+    recommend,
     redrive,
     release,
     replay,
@@ -29,7 +30,7 @@ from stream.errors import WrongUse
 
 __all__ = ["build", "main"]
 
-FAMILIES = (start, sample, replay, evaluate, report, release, look, doctor, redrive, forget, model)
+FAMILIES = (start, sample, replay, evaluate, report, release, recommend, look, doctor, redrive, forget, model)
 
 EPILOG = "Settings are environment variables (REFRAIN_KAFKA, REFRAIN_REDIS, ...) or lines of refrain.toml."
 

@@ -20,6 +20,7 @@
     ├── NotErased                a listener is erased in part only
     ├── NoAudience               no audience came in time
     ├── UnknownListener          no such listener
+    ├── NoTaste                  a listener of whom nothing is known that they like
     ├── UnknownCohort            no such cohort
     ├── UnknownRelease           no such release
     ├── UnknownArtist            no such artist; carries the nearest names
@@ -36,6 +37,7 @@ __all__ = [
     "NoAudience",
     "NoModel",
     "NoOverlap",
+    "NoTaste",
     "NotErased",
     "NotTakenOver",
     "RefrainError",
@@ -144,6 +146,10 @@ class NoAudience(RefrainError):
 
 class UnknownListener(RefrainError):
     """Redis has no listener of that id."""
+
+
+class NoTaste(RefrainError):
+    """Nothing is known of a listener that they like."""
 
 
 class UnknownCohort(RefrainError):

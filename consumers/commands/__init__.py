@@ -11,6 +11,7 @@
     evaluate.py       evaluate
     report.py         report targets, report ctr
     release.py        release publish, release list, release show, audience
+    recommend.py      recommend
     look.py           cohorts, cohort, users, user
     doctor.py         doctor
     redrive.py        redrive

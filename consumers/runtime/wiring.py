@@ -19,9 +19,11 @@ from stream.stores.decisions import Decisions
 from stream.stores.feedback import FeedbackCounts
 from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
+from stream.stores.recommended import Recommended
 from stream.stores.released_songs import ReleasedSongs
 from stream.stores.releases import Releases
 from stream.stores.snapshots import Snapshots
+from stream.stores.song_models import SongModels
 from stream.stores.sweeps import Sweeps
 from stream.stores.told import Caps, Told
 from stream.stores.waiting import Waiting
@@ -44,6 +46,8 @@ class Stores:
     decisions: Decisions
     ctr_models: CtrModels
     snapshots: Snapshots
+    song_models: SongModels
+    recommended: Recommended
     sweeps: Sweeps
     waiting: Waiting
 
@@ -74,6 +78,8 @@ class Stores:
             Decisions(redis),
             CtrModels(redis),
             Snapshots(redis),
+            SongModels(redis),
+            Recommended(redis, settings.recommended_seconds),
             Sweeps(redis),
             Waiting(redis),
         )

@@ -10,6 +10,7 @@
     listener_tables.py     listeners
       placement_words.py     why a listener is in a cohort
     audience_tables.py     the preview of an audience, and why a listener is in it
+    song_tables.py         songs for a listener
     release_lines.py       a release that is published, its audience as it comes
     release_report.py      what came of a release
     model_tables.py        snapshots

@@ -6,6 +6,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from rapidfuzz import fuzz, process
 
@@ -15,12 +16,20 @@ from stream.stores import keys
 from stream.stores.names import exact_form, folded_form
 from stream.wire.events import Song
 
-__all__ = ["Catalogue"]
+__all__ = ["Catalogue", "Described"]
 
 REMEMBERED = 200_000  # songs
 REMEMBERED_SECONDS = 30.0  # for so long a song may count that was taken off, or changed its artists
 
 NEVER: tuple[float, tuple[str, ...]] = float("-inf"), ()
+
+
+class Described(NamedTuple):
+    """A song of the catalogue: its title ("" where it has none), artists and milliseconds, if known."""
+
+    title: str
+    artist_ids: tuple[str, ...]
+    duration_ms: int | None
 
 
 class Catalogue:
@@ -101,6 +110,22 @@ class Catalogue:
         while len(self._artists) > REMEMBERED:
             self._artists.popitem(last=False)
         return known
+
+    async def described(self, song_ids: Sequence[str]) -> dict[str, Described]:
+        """Return what is known of songs, of those at least that the catalogue knows."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for song_id in song_ids:
+            pipeline.hmget(keys.song(song_id), ["artist_ids", "title", "duration_ms"])
+        answers = await pipeline.execute() if song_ids else []
+        return {
+            song_id: Described(
+                (title or b"").decode(),
+                tuple(dict.fromkeys(json.loads(artists))),
+                int(duration) if duration is not None else None,
+            )
+            for song_id, (artists, title, duration) in zip(song_ids, answers, strict=True)
+            if artists
+        }
 
     async def note(self, artist_ids: Iterable[str]) -> None:
         """Let artists that clicks name be found by their ids, also before a song or a model names them.

@@ -40,6 +40,16 @@ def user_redriven(user_id: str) -> str:
     return f"user:{{{user_id}}}:redriven"
 
 
+def user_heard(user_id: str) -> str:
+    """String: CRC-32 of the ids of the songs played last (`stream.stores.heard`), little-endian u32 each."""
+    return f"user:{{{user_id}}}:heard"
+
+
+def recommended(user_id: str) -> str:
+    """String: the songs recommended last, as JSON; expires."""
+    return f"recommended:{{{user_id}}}"
+
+
 OPTED_OUT = "opted-out"
 """Set: listeners who are in no audience any more."""
 
@@ -233,6 +243,15 @@ MODEL_CURRENT = "model:current"
 
 MODEL_PINNED = "model:pinned"
 """String: the version that `refrain model use --pin` chose."""
+
+
+def song_model(version: int) -> str:
+    """Hash: song vectors, packed, in pieces (`stream.stores.song_models`)."""
+    return f"song-model:{version}"
+
+
+SONG_MODEL_CURRENT = "song-model:current"
+"""String: the version of song vectors that serves."""
 
 CTR_MODELS = "ctr-models"
 """Hash: version -> a model of who clicks, packed (`stream.stores.ctr_models`)."""

@@ -157,7 +157,14 @@ class Listeners:
 
     async def forget(self, user_id: str) -> bool:
         """Erase a listener's own keys, all in one step. False: there were none."""
-        every = keys.user, keys.user_artists, keys.user_taste, keys.user_waiting, keys.user_redriven
+        every = (
+            keys.user,
+            keys.user_artists,
+            keys.user_taste,
+            keys.user_heard,
+            keys.user_waiting,
+            keys.user_redriven,
+        )
         return bool(await self.redis.delete(*(key(user_id) for key in every)))
 
     async def clocks(self, user_ids: Sequence[str]) -> npt.NDArray[np.float64]:
