@@ -26,6 +26,7 @@ No I/O, no clock, no settings: time is an argument.
       song_vectors.py     the regression that they come from
       recommend.py        songs for a listener, and why
     audience.py         who should hear of a release
+      song_target.py      a song's own listeners have a say in that
       play_rate.py        how likely listeners are to play it
     ctr.py              who clicks on a notification
       ctr_learner.py      learned from what notified listeners did

@@ -24,6 +24,7 @@
     ├── UnknownCohort            no such cohort
     ├── UnknownRelease           no such release
     ├── UnknownArtist            no such artist; carries the nearest names
+    ├── UnknownSong              no such song in the catalogue
     └── CannotStart              what `refrain up` needs is not on this machine
 """
 
@@ -51,6 +52,7 @@ __all__ = [
     "UnknownListener",
     "UnknownRelease",
     "UnknownSnapshot",
+    "UnknownSong",
     "Unreachable",
     "WrongUse",
 ]
@@ -162,6 +164,10 @@ class UnknownRelease(RefrainError):
 
 class UnknownArtist(RefrainError):
     """Neither the model nor the catalogue has an artist of that id or name."""
+
+
+class UnknownSong(RefrainError):
+    """The catalogue has no song of that id."""
 
 
 class CannotStart(RefrainError):

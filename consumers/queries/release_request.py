@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from consumers.queries.artists import find_artists
 from stream.connect import AnyRedis
-from stream.errors import WrongUse
+from stream.errors import UnknownSong, WrongUse
+from stream.stores.catalogue import Catalogue
 from stream.wire.events import Release, why
 
 __all__ = ["ReleaseRequest", "release_event"]
@@ -21,7 +22,7 @@ class ReleaseRequest:
     Attributes
     ----------
     artists
-        Who made it.
+        Who made it; where none are named, those whom the catalogue has for the song.
     featuring, similar_to, genres, label
         What else it may go by.
     max_audience
@@ -53,6 +54,8 @@ async def release_event(
 
     Raises
     ------
+    UnknownSong
+        Where no artists are named, and the catalogue does not know the song.
     UnknownArtist
         Where an artist is not known, and the release has nothing else to go by.
     WrongUse
@@ -61,7 +64,8 @@ async def release_event(
     featuring = await find_artists(redis, request.featuring)
     similar_to = await find_artists(redis, request.similar_to)
     may_be_new = bool(featuring.ids or similar_to.ids or request.genres or request.label)
-    artists = await find_artists(redis, request.artists, may_be_new=may_be_new)
+    named = request.artists or await _artists_of(redis, request.song_id)
+    artists = await find_artists(redis, named, may_be_new=may_be_new)
     try:
         event = Release(
             release_id=release_id,
@@ -80,3 +84,14 @@ async def release_event(
         reason, detail = why(error)
         raise WrongUse(f"this release cannot be published: {reason.value} ({detail})") from error
     return event, artists.new
+
+
+async def _artists_of(redis: AnyRedis, song_id: str | None) -> tuple[str, ...]:
+    if song_id is None:
+        raise WrongUse("nobody can say whom this is for: say --artist, or --song of one in the catalogue")
+    found = await Catalogue(redis).artists_of([song_id])
+    if not found.get(song_id):
+        raise UnknownSong(
+            f"the catalogue has no song {song_id!r}", hint="Say who made it, with --artist; or check the id."
+        )
+    return found[song_id]
