@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 
 from models.model import Model
 from models.sample import Sampled
-from models.song_vectors import artists_beside, song_vectors
+from models.song_vectors import artists_beside, song_vectors, to_audience
 from models.songs import SongModel
 
 __all__ = ["Play", "SongLearner"]
@@ -133,6 +133,7 @@ class SongLearner:
             artists=tuple(model.artists[row] for row in used.tolist()),
             made_by=made_by[:, used],
             beside=beside[used],
+            to_audience=to_audience(tastes),
             strength=model.strength,
             activity=model.activity,
         )

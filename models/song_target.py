@@ -30,7 +30,7 @@ def towards_song(target: Target, songs: SongModel, song_id: str) -> Target:
     ...     version=1, created_at=0.0, n_listeners=3, plays=3, songs=("s1", "s2"),
     ...     directions=np.eye(2, dtype="f2"), levels=np.ones(2, dtype="f4"), listeners=np.array([3, 0]),
     ...     artists=("ana",), made_by=csr_matrix(np.ones((2, 1))), beside=csr_matrix((1, 2)),
-    ...     strength=0.0, activity=0.5,
+    ...     to_audience=np.eye(2), strength=0.0, activity=0.5,
     ... )
     >>> artists = Target(np.array([0.0, 1.0]), "artists", ("ana",))
     >>> found = towards_song(artists, songs, "s1")

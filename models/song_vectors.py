@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-__all__ = ["artists_beside", "song_vectors"]
+from models import directions
+
+__all__ = ["FANS", "artists_beside", "song_vectors", "to_audience"]
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
@@ -62,11 +64,11 @@ def song_vectors(played: csr_matrix, tastes: Floats, held: csr_matrix, made_by: 
            [0.  , 0.02]])
     """
     spread = tastes.T @ tastes
-    spread[np.diag_indices_from(spread)] += max(PENALTY * np.trace(spread) / len(spread), 1e-12)
+    spread[np.diag_indices_from(spread)] += max(PENALTY * float(np.trace(spread)) / len(spread), 1e-12)
     own = np.asarray(played.T @ tastes)
     number = np.bincount(played.indices, minlength=played.shape[1]).astype(np.float64)[:, None]
     fans = np.bincount(held.indices, minlength=held.shape[1]).astype(np.float64)
-    heard = made_by @ csr_matrix(np.diag([0.0])) if not held.shape[1] else made_by.multiply(fans > 0).tocsr()
+    heard = made_by.multiply(fans > 0).tocsr()
     makers = np.asarray(heard.sum(axis=1), dtype=np.float64).reshape(-1, 1)
     theirs = np.asarray(heard @ (np.asarray(held.T @ tastes) / np.maximum(fans, 1.0)[:, None]))
     theirs /= np.maximum(makers, 1.0)
@@ -74,6 +76,26 @@ def song_vectors(played: csr_matrix, tastes: Floats, held: csr_matrix, made_by: 
     likely = number + np.where(makers > 0, FANS / (number + FANS), 0.0)
     found: Floats = likely * np.linalg.solve(spread, mean.T).T
     return found
+
+
+def to_audience(tastes: Floats) -> Floats:
+    """Return what turns a song's vector to where its listeners are, shape (d, d).
+
+    Ranking songs for a listener wants a smaller penalty than ranking listeners for an artist
+    (`models.directions.directions`); w of the one follows from w of the other by a matrix.
+
+    Parameters
+    ----------
+    tastes
+        As for `song_vectors`.
+    """
+    spread = tastes.T @ tastes
+    mean = max(float(np.trace(spread)) / len(spread), 1e-12)
+    ours, theirs = (
+        spread + penalty * mean * np.eye(len(spread)) for penalty in (PENALTY, directions.PENALTY)
+    )
+    turn: Floats = np.asarray(np.linalg.solve(theirs, ours), dtype=np.float64)
+    return turn
 
 
 def artists_beside(played: csr_matrix, tastes: Floats, held: csr_matrix, vectors: Floats) -> csr_matrix:

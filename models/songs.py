@@ -55,6 +55,8 @@ class SongModel:
         Shape (S, A), 1 where an artist made a song.
     beside
         Shape (A, S), what playing an artist adds to a song's score (`models.song_vectors.artists_beside`).
+    to_audience
+        Shape (d, d), turns a song's vector to where its listeners are (`models.song_vectors.to_audience`).
     strength, activity
         The model's, which scores are relative to.
 
@@ -64,7 +66,7 @@ class SongModel:
     ...     version=1, created_at=0.0, n_listeners=3, plays=3, songs=("s1", "s2"),
     ...     directions=np.eye(2, dtype="f2"), levels=np.array([2.0, 1.0], dtype="f4"),
     ...     listeners=np.array([2, 1]), artists=("ana", "bo"), made_by=csr_matrix(np.eye(2)),
-    ...     beside=csr_matrix([[0.0, 0.5], [0.0, 0.0]]), strength=0.0, activity=0.5,
+    ...     beside=csr_matrix([[0.0, 0.5], [0.0, 0.0]]), to_audience=np.eye(2), strength=0.0, activity=0.5,
     ... )
     >>> songs.scores(np.array([1.0, 1.0]), ["ana", "new"]).round(2).tolist()
     [2.0, 1.5]
@@ -83,6 +85,7 @@ class SongModel:
     artists: tuple[str, ...]
     made_by: csr_matrix
     beside: csr_matrix
+    to_audience: Floats
     strength: float
     activity: float
 
@@ -164,7 +167,7 @@ class SongModel:
 
     def towards(self, song: int) -> Floats:
         """Return where a song's listeners are, shape (d,), at unit length."""
-        return unit(self.directions[song].astype(np.float64))
+        return unit(self.to_audience @ self.directions[song].astype(np.float64))
 
     def fits(self, model: Model) -> bool:
         """Say whether tastes of a model can be multiplied by song vectors."""
@@ -210,6 +213,8 @@ class SongModel:
         for name in ("directions", "levels", "listeners"):
             if len(getattr(model, name)) != len(model.songs):
                 raise ValueError(f"{len(getattr(model, name))} {name} for {len(model.songs)} songs")
+        if model.to_audience.shape != (model.n_dims, model.n_dims):
+            raise ValueError(f"to_audience of shape {model.to_audience.shape} for {model.n_dims} dimensions")
         return model
 
 
