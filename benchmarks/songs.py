@@ -38,7 +38,7 @@ from models.listener import Click, Rules
 from models.quality.baselines import binary_rows, weighted_rows
 from models.quality.evaluation import holdout, measure
 from models.quality.ranking import ndcg, recall
-from models.recommend import suggest
+from models.recommend import Suggestions
 from models.sample import Sampled
 from models.song_learner import Play, SongLearner
 from models.song_target import towards_song
@@ -156,8 +156,8 @@ def recommended(
         heard = known.indices[known.indptr[row] : known.indptr[row + 1]].tolist()
         left_out = [songs.index[artists[at]] for at in heard if artists[at] in songs.index]
         affinities = service.listener(number).affinities
-        found = suggest(affinities, service.serving, songs, np.array(left_out, dtype=np.int64))
-        yield [column[songs.songs[each.row]] for each in itertools.islice(found, WIDE)]
+        found = Suggestions(affinities, service.serving, songs).ranked(np.array(left_out, dtype=np.int64))
+        yield [column[songs.songs[song]] for song, _ in itertools.islice(found, WIDE)]
 
 
 def ranked(known: csr_matrix, scores: Scores) -> Iterator[list[int]]:

@@ -68,7 +68,7 @@ class SongModel:
     ...     listeners=np.array([2, 1]), artists=("ana", "bo"), made_by=csr_matrix(np.eye(2)),
     ...     beside=csr_matrix([[0.0, 0.5], [0.0, 0.0]]), to_audience=np.eye(2), strength=0.0, activity=0.5,
     ... )
-    >>> songs.scores(np.array([1.0, 1.0]), ["ana", "new"]).round(2).tolist()
+    >>> songs.scores(np.array([1.0, 1.0]), songs.rows_of(["ana"])).round(2).tolist()
     [2.0, 1.5]
     >>> SongModel.from_arrays(*songs.to_arrays()).songs
     ('s1', 's2')
@@ -110,11 +110,10 @@ class SongModel:
         return self.directions.astype(np.float32) * self.levels[:, None]
 
     def rows_of(self, artists: Sequence[str]) -> Ints:
-        """Return the rows of `beside` of those artists that are there."""
-        found = [self.artist_index[artist] for artist in artists if artist in self.artist_index]
-        return np.array(found, dtype=np.int64)
+        """Return the rows of artists in `beside`; -1 for those who are not there."""
+        return np.array([self.artist_index.get(artist, -1) for artist in artists], dtype=np.int64)
 
-    def scores(self, taste: Floats, artists: Sequence[str]) -> Floats:
+    def scores(self, taste: Floats, rows: Ints) -> Floats:
         """Return how likely a listener is to play each song, shape (S,), up to a factor: for ranking.
 
         score = taste w_s + the sum of N[a, s] over the artists a that they play.
@@ -123,11 +122,11 @@ class SongModel:
         ----------
         taste
             Shape (d,), a unit taste times `active`.
-        artists
-            That the listener still plays (`Model.faded`).
+        rows
+            Of the artists that the listener still plays (`Model.faded`), in `beside`.
         """
-        rows = self.beside[self.rows_of(artists)]
-        added = np.bincount(rows.indices, weights=rows.data, minlength=len(self.songs))
+        beside = self.beside[rows]
+        added = np.bincount(beside.indices, weights=beside.data, minlength=len(self.songs))
         found: Floats = np.add(self.vectors @ taste.astype(np.float32), added, dtype=np.float64)
         return found
 
@@ -135,30 +134,21 @@ class SongModel:
         """Return what a unit taste is multiplied by: `models.directions.activity` of its log2 length."""
         return float(activity(np.array([strength]), self.strength, self.activity)[0])
 
-    def pulls(self, song: int, parts: Floats, artists: Sequence[str], still: Sequence[bool]) -> Floats:
-        """Return what each artist that a listener plays adds to a song's score, shape (m,).
-
-        Parameters
-        ----------
-        song
-            A row.
-        parts
-            Shape (m, d), what each artist adds to the taste in `scores`.
-        artists, still
-            m artist ids, and which of them the listener still plays.
-        """
-        found: Floats = parts @ self.vectors[song].astype(np.float64)
+    def added(self, song: int, rows: Ints) -> Floats:
+        """Return what each of some artists, rows of `beside` or -1, adds to a song's score as in `scores`."""
         beside = self._by_song
         entries = slice(beside.indptr[song], beside.indptr[song + 1])
-        added = dict(zip(beside.indices[entries].tolist(), beside.data[entries].tolist(), strict=True))
-        for at, (artist, plays) in enumerate(zip(artists, still, strict=True)):
-            if plays:
-                found[at] += added.get(self.artist_index.get(artist, -1), 0.0)
+        artists, values = beside.indices[entries], np.append(beside.data[entries], 0.0)
+        at = np.searchsorted(artists, rows)
+        there = np.append(artists, -2)[at] == rows
+        found: Floats = np.where(there, values[at], 0.0).astype(np.float64)
         return found
 
     @cached_property
     def _by_song(self) -> csc_matrix:
-        return self.beside.tocsc()
+        by_song = self.beside.tocsc()
+        by_song.sort_indices()
+        return by_song
 
     def trust(self, song: int) -> float:
         """Return how far a song's own listeners say who plays it, 0 to 1: n / (n + `FANS`)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from json import dumps, loads
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from consumers.queries.known_listener import KnownListener, read_known_listener
 from consumers.queries.no_model import no_model
 from models.model import Model
-from models.recommend import Suggestion, suggest
+from models.recommend import Suggestions
 from models.songs import SongModel
 from stream.connect import AnyRedis
 from stream.errors import NoModel, NoTaste
@@ -26,7 +27,7 @@ __all__ = ["Because", "RecommendedSong", "Recommender", "SongsForListener", "rec
 
 KEPT = 50  # songs of an answer that is kept, at least: who asks for fewer gets the first of them
 REASONS = 2  # artists named with a song
-AT_ONCE = 25  # songs of which the catalogue is asked beyond those that are wanted
+SPARE = 10  # songs of which the catalogue is asked beyond those that are wanted
 
 
 @dataclass(frozen=True)
@@ -152,31 +153,34 @@ class Recommender:
         self, known: KnownListener, top: int, left_out: np.ndarray[Any, np.dtype[np.int64]]
     ) -> tuple[RecommendedSong, ...]:
         """Return the first songs that are not of zero length, with what they and their artists are called."""
-        suggestions = suggest(known.listener.affinities, self._model, self._songs, left_out)
-        chosen: list[tuple[Suggestion, Described]] = []
+        suggestions = Suggestions(known.listener.affinities, self._model, self._songs)
+        ranked = suggestions.ranked(left_out)
+        chosen: list[tuple[int, float, Described]] = []
         while len(chosen) < top:
-            some = [each for each, _ in zip(suggestions, range(top - len(chosen) + AT_ONCE), strict=False)]
+            some = list(islice(ranked, top - len(chosen) + SPARE))
             if not some:
                 break
-            there = await self._catalogue.described([self._songs.songs[each.row] for each in some])
-            about = [there.get(self._songs.songs[each.row]) or self._undescribed(each.row) for each in some]
-            chosen += [(a, b) for a, b in zip(some, about, strict=True) if b.duration_ms != 0]
+            there = await self._catalogue.described([self._songs.songs[row] for row, _ in some])
+            for row, score in some:
+                about = there.get(self._songs.songs[row]) or self._undescribed(row)
+                if about.duration_ms != 0:
+                    chosen.append((row, score, about))
         chosen = chosen[:top]
-        reasons = [list(each.pulls.items())[:REASONS] for each, _ in chosen]
-        makers = {artist for _, about in chosen for artist in about.artist_ids}
+        reasons = [list(suggestions.pulls(row).items())[:REASONS] for row, _, _ in chosen]
+        makers = {artist for _, _, about in chosen for artist in about.artist_ids}
         names = await self._catalogue.names(
             [*makers, *{artist for pulls in reasons for artist, _ in pulls} - makers]
         )
         return tuple(
             RecommendedSong(
-                song_id=self._songs.songs[each.row],
+                song_id=self._songs.songs[row],
                 title=about.title,
                 artist_ids=about.artist_ids,
                 artists=tuple(names[artist] for artist in about.artist_ids),
-                score=round(each.score, 6),
+                score=round(score, 6),
                 because=tuple(Because(artist, names[artist], round(pull, 6)) for artist, pull in pulls),
             )
-            for (each, about), pulls in zip(chosen, reasons, strict=True)
+            for (row, score, about), pulls in zip(chosen, reasons, strict=True)
         )
 
     def _undescribed(self, row: int) -> Described:
