@@ -138,7 +138,7 @@ class Recommender:
     async def answer(self, user_id: str, top: int, now: float) -> SongsForListener:
         """Return the `top` songs for a listener, made anew; keep them. Errors are those of `recommend`."""
         known = await read_known_listener(self._redis, self._settings, user_id)
-        if not any(artist in self._model.index for artist in known.listener.affinities):
+        if known.listener.bot or self._model.index.keys().isdisjoint(known.listener.affinities):
             raise _no_taste(known)
         heard = np.unique(await self._heard.of(user_id))
         first, last = (np.searchsorted(self._numbers, heard, side) for side in ("left", "right"))
