@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -90,8 +90,13 @@ class SongLearner:
                 self.plays -= 1
         while len(self._played) > self.max_listeners:
             self.plays -= len(self._played.popitem(last=False)[1])
-        if len(self.songs) > self.max_songs * (1 + SLACK):
-            self._forget_least_played()
+        self._keep_within_bounds()
+
+    def know(self, songs: Mapping[str, Sequence[str]]) -> None:
+        """Take in songs of the catalogue -> their artists, played or not; the first to be forgotten."""
+        for song, artists in songs.items():
+            self._number(song, artists)
+        self._keep_within_bounds()
 
     def snapshot(self, sampled: Sampled, model: Model) -> SongModel | None:
         """Return the song model that goes with a model; None where no listener in its sample has played any.
@@ -154,7 +159,9 @@ class SongLearner:
         columns = list(chain.from_iterable(known))
         return csr_matrix((np.ones(len(columns)), columns, ends), shape=(len(known), len(model.artists)))
 
-    def _forget_least_played(self) -> None:
+    def _keep_within_bounds(self) -> None:
+        if len(self.songs) <= self.max_songs * (1 + SLACK):
+            return
         numbers = np.fromiter(chain.from_iterable(self._played.values()), dtype=np.int64)
         counts = np.bincount(numbers, minlength=len(self.songs))
         kept = np.sort(np.argsort(-counts, kind="stable")[: self.max_songs]).tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import gather
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from json import dumps, loads
@@ -152,7 +153,10 @@ class Recommender:
     async def _named(
         self, known: KnownListener, top: int, left_out: np.ndarray[Any, np.dtype[np.int64]]
     ) -> tuple[RecommendedSong, ...]:
-        """Return the first songs that are not of zero length, with what they and their artists are called."""
+        """Return the first songs, with what they and their artists are called.
+
+        Without those of zero length, and those taken off the catalogue.
+        """
         suggestions = Suggestions(known.listener.affinities, self._model, self._songs)
         ranked = suggestions.ranked(left_out)
         chosen: list[tuple[int, float, Described]] = []
@@ -160,10 +164,11 @@ class Recommender:
             some = list(islice(ranked, top - len(chosen) + SPARE))
             if not some:
                 break
-            there = await self._catalogue.described([self._songs.songs[row] for row, _ in some])
-            for row, score in some:
-                about = there.get(self._songs.songs[row]) or self._undescribed(row)
-                if about.duration_ms != 0:
+            ids = [self._songs.songs[row] for row, _ in some]
+            there, gone = await gather(self._catalogue.described(ids), self._catalogue.taken_off(ids))
+            for song, (row, score) in zip(ids, some, strict=True):
+                about = there.get(song) or self._undescribed(row)
+                if about.duration_ms != 0 and song not in gone:
                     chosen.append((row, score, about))
         chosen = chosen[:top]
         reasons = [list(suggestions.pulls(row).items())[:REASONS] for row, _, _ in chosen]
@@ -187,7 +192,7 @@ class Recommender:
         """Return what is known of a song that is not in the catalogue: its artists, as clicks named them."""
         made_by = self._songs.made_by
         columns = made_by.indices[made_by.indptr[row] : made_by.indptr[row + 1]]
-        return Described("", tuple(self._songs.artists[column] for column in columns.tolist()), None)
+        return Described("", tuple(self._songs.artists[column] for column in columns.tolist()))
 
 
 def _no_taste(known: KnownListener) -> NoTaste:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
-from consumers.queries.artists import find_artists
+from consumers.queries.artists import FoundArtists, find_artists
 from stream.connect import AnyRedis
 from stream.errors import UnknownSong, WrongUse
 from stream.stores.catalogue import Catalogue
@@ -22,7 +22,7 @@ class ReleaseRequest:
     Attributes
     ----------
     artists
-        Who made it; where none are named, those whom the catalogue has for the song.
+        Who made it; where none are named, those whom the catalogue has for the song, with its genres.
     featuring, similar_to, genres, label
         What else it may go by.
     max_audience
@@ -64,8 +64,11 @@ async def release_event(
     featuring = await find_artists(redis, request.featuring)
     similar_to = await find_artists(redis, request.similar_to)
     may_be_new = bool(featuring.ids or similar_to.ids or request.genres or request.label)
-    named = request.artists or await _artists_of(redis, request.song_id)
-    artists = await find_artists(redis, named, may_be_new=may_be_new)
+    if request.artists:
+        artists = await find_artists(redis, request.artists, may_be_new=may_be_new)
+    else:
+        request = await _of_song(redis, request)
+        artists = FoundArtists(request.artists, ())
     try:
         event = Release(
             release_id=release_id,
@@ -86,12 +89,14 @@ async def release_event(
     return event, artists.new
 
 
-async def _artists_of(redis: AnyRedis, song_id: str | None) -> tuple[str, ...]:
+async def _of_song(redis: AnyRedis, request: ReleaseRequest) -> ReleaseRequest:
+    """Return what is asked for a song, with the artists and genres that the catalogue has for it."""
+    song_id = request.song_id
     if song_id is None:
         raise WrongUse("nobody can say whom this is for: say --artist, or --song of one in the catalogue")
-    found = await Catalogue(redis).artists_of([song_id])
-    if not found.get(song_id):
+    found = (await Catalogue(redis).described([song_id])).get(song_id)
+    if found is None:
         raise UnknownSong(
             f"the catalogue has no song {song_id!r}", hint="Say who made it, with --artist; or check the id."
         )
-    return found[song_id]
+    return replace(request, artists=found.artist_ids, genres=request.genres or found.genres)

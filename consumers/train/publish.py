@@ -86,9 +86,13 @@ class Publisher:
             reason.value,
         )
 
+    async def new_songs(self) -> dict[str, tuple[str, ...]]:
+        """Return the latest songs of the catalogue and their artists."""
+        return await self._retry("asking for new songs", self._catalogue.new_songs)
+
     async def song_plays(self) -> int:
         """Return what the song model that serves was learned from (`SongModel.plays`)."""
-        return await self._song_models.plays()
+        return await self._retry("asking what songs were learned from", self._song_models.plays)
 
     async def publish_songs(self, model: SongModel) -> None:
         """Let a song model serve, which goes with the model just published.

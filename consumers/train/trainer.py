@@ -86,7 +86,7 @@ class Trainer:
         learner = await self._retry("loading the last snapshot", self._resume)
         await self._retry("sampling listeners", self._recent.remember)
         schedule = self._schedule(learner)
-        known = await self._retry("asking what songs were learned from", self._publisher.song_plays)
+        known = await self._publisher.song_plays()
         songs = SongLearner(last_plays=known)
         while not self._stop.is_set():
             read = self._active.clicks
@@ -226,6 +226,7 @@ class Trainer:
     async def _publish_songs(self, learner: CohortLearner, songs: SongLearner, model: Model) -> None:
         if learner.sampled is None or not songs.ready:
             return
+        songs.know(await self._publisher.new_songs())
         learned = await asyncio.to_thread(songs.snapshot, learner.sampled, model)
         if learned is not None:
             await self._publisher.publish_songs(learned)

@@ -92,6 +92,13 @@ def song(song_id: str) -> str:
     return f"song:{{{song_id}}}"
 
 
+SONGS_NEW = "songs:new"
+"""Sorted set: song of the catalogue, the latest -> when it was released, or entered, Unix seconds."""
+
+SONGS_GONE = "songs:gone"
+"""Sorted set: song that was taken off the catalogue -> when, Unix seconds."""
+
+
 def artist(artist_id: str) -> str:
     """Hash: name and estimated number of listeners of an artist."""
     return f"artist:{{{artist_id}}}"

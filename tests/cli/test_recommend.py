@@ -179,9 +179,30 @@ def test_a_song_that_is_not_known_is_asked_for_its_artists(songs: Settings, refr
     assert json.loads(done.stdout)["kind"] == "UnknownSong"
 
 
+def test_the_audience_of_a_song_whose_artists_nobody_plays_goes_by_its_genres(
+    songs: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    entered = [
+        Song(song_id="debut", artist_ids=["newcomer"], genres=["art rock"]),
+        Song(song_id="s-a1", artist_ids=["a1"], genres=["Art Rock"]),
+    ]
+    with_redis(lambda redis: Catalogue(redis).put(entered))
+    found = asked(refrain, "audience", "--song", "debut", "--max-audience", "3")
+    assert found["relied_on"] == "genres"
+    assert {each["cohort_id"] for each in found["first"]} == {"c1"}
+
+
 def test_neither_artist_nor_song_is_wrong_use(songs: Settings, refrain: Refrain) -> None:
     assert refrain.run("audience").returncode == 2
 
 
 def test_an_answer_says_when_it_was_made(songs: Settings, refrain: Refrain) -> None:
     assert abs(asked(refrain, "recommend", "u1")["made_at"] - time.time()) < 60
+
+
+def test_a_song_taken_off_the_catalogue_is_for_nobody(
+    songs: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: Catalogue(redis).remove(["b-side"]))
+    found = asked(refrain, "recommend", "u1")
+    assert [each["song_id"] for each in found["songs"]] == ["s-a1", "no catalogue"]

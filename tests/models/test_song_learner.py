@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from models.sample import Sampled
 from models.song_learner import Play, SongLearner
 from models.songs import SongModel
 
+NONE = np.zeros(0, dtype=np.int64)
 SCENES, ARTISTS, SONGS_EACH, LISTENERS = 3, 6, 3, 90
 
 
@@ -47,7 +49,7 @@ def test_songs_of_a_scene_are_for_its_listeners() -> None:
     songs = learned()
     for scene in range(SCENES):
         affinities = {f"a{scene}-0": 2.0, f"a{scene}-1": 1.0}
-        first = [songs.songs[row] for row, _ in Suggestions(affinities, MODEL, songs).ranked([])]  # type: ignore[arg-type]
+        first = [songs.songs[row] for row, _ in Suggestions(affinities, MODEL, songs).ranked(NONE)]
         assert all(song.startswith(f"a{scene}-") for song in first[:10])
 
 
@@ -121,3 +123,27 @@ def test_the_number_of_plays_is_that_of_pairs_held(pairs: list[tuple[int, int]],
         learner.learn_many([Play(listener, f"s{song}", ["a"])])
     assert learner.plays == sum(map(len, learner._played.values()))
     assert len(learner.songs) <= most * (1 + module.SLACK)
+
+
+def test_a_song_that_nobody_has_played_is_for_who_plays_its_artist() -> None:
+    learner = SongLearner()
+    learner.learn_many(PLAYS)
+    learner.know({"new": ["a1-0"], "of nobody": ["an artist that no model knows"]})
+    songs = learner.snapshot(SAMPLED, MODEL)
+    assert songs is not None
+    assert "of nobody" not in songs.songs
+    row = songs.index["new"]
+    assert songs.listeners[row] == 0
+    ranks = {}
+    for scene in range(SCENES):
+        ranked = dict(Suggestions({f"a{scene}-0": 2.0}, MODEL, songs).ranked(NONE))
+        ranks[scene] = ranked.get(row, 0.0)
+    assert ranks[1] > max(ranks[0], ranks[2])
+
+
+def test_songs_that_nobody_has_played_are_forgotten_first() -> None:
+    learner = SongLearner(max_songs=4)
+    learner.know({f"new {n}": ["a0-0"] for n in range(4)})
+    learner.learn_many(Play(f"u{n}", f"s{n}", ["a0-0"]) for n in range(3))
+    assert set(learner.songs) >= {"s0", "s1", "s2"}
+    assert len(learner.songs) == 4

@@ -27,6 +27,7 @@ from tests.waiting import wait_for
 
 SONGS_EACH = 2  # of an artist
 SILENT = "song 0-0-0"  # of zero length
+NEW = "a song that nobody has played"  # of the first artist
 
 
 def song(scene: int, number: int, which: int) -> str:
@@ -64,6 +65,7 @@ def put_songs(settings: Settings) -> None:
             for number in range(PER_SCENE)
             for which in range(SONGS_EACH)
         )
+        await Catalogue(client).put([Song(song_id=NEW, artist_ids=[artist(0, 0)])])
         await client.aclose()
 
     asyncio.run(put())
@@ -108,7 +110,7 @@ def test_songs_for_a_listener_are_what_listeners_alike_play_but_for_those_heard(
     found = songs_for(learned, user)
     ids = [each.song_id for each in found.songs]
     assert len(ids) == 10
-    assert all(each.startswith("song 0-") for each in ids)
+    assert all(each.startswith("song 0-") or each == NEW for each in ids)
     assert not set(ids) & set(heard)
     assert SILENT not in ids
     first = found.songs[0]
@@ -123,6 +125,16 @@ def test_a_song_of_an_artist_whom_nobody_else_plays_is_for_nobody(learned: Setti
     everything = songs_for(learned, LISTENERS[0], top=1000)
     assert everything.songs
     assert "mine" not in {each.song_id for each in everything.songs}
+
+
+def test_a_song_that_nobody_has_played_comes_with_its_artists(learned: Settings) -> None:
+    of_its_scene = songs_for(learned, LISTENERS[0], top=1000)
+    others = songs_for(learned, LISTENERS[1], top=1000)
+    assert NEW in {each.song_id for each in of_its_scene.songs}
+    places = [
+        next((i for i, s in enumerate(f.songs) if s.song_id == NEW), 1000) for f in (of_its_scene, others)
+    ]
+    assert places[0] < places[1]
 
 
 def test_asked_again_within_the_time_the_same_answer_comes(learned: Settings, db: redis.Redis) -> None:
@@ -146,3 +158,17 @@ def test_no_listener_is_named_in_a_song_model(learned: Settings) -> None:
     packed = b"".join(fields[str(number).encode()] for number in range(int(fields[b"pieces"])))
     assert b"song 1-" in packed
     assert b"listener" not in packed.replace(b"listeners", b"")
+
+
+def test_a_trainer_that_starts_anew_leaves_the_songs_until_it_knows_half_as_much(
+    learned: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    version, models = db.get("song-model:current"), int(db.get("model:current"))
+    with Running(ingest, learned), Running(train, learning(learned)):
+        log.send("clicks", plays(each=1, seed=2))
+        wait_for(lambda: int(db.get("model:current")) > models, "another model")
+        assert db.get("song-model:current") == version
+        log.send("clicks", plays(each=8, seed=3))
+        wait_for(lambda: db.get("song-model:current") != version, "another song model")
+    songs = songs_for(learned.model_copy(update={"recommended_minutes": 0.0}), LISTENERS[0])
+    assert all(each.song_id.startswith("song 0-") or each.song_id == NEW for each in songs.songs)
