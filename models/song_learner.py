@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 
 from models.model import Model
 from models.sample import Sampled
-from models.song_vectors import artists_beside, song_vectors, to_audience
+from models.song_vectors import artists_beside, rarity, song_vectors, to_audience
 from models.songs import SongModel
 
 __all__ = ["Play", "SongLearner"]
@@ -121,7 +121,11 @@ class SongLearner:
             return None
         made_by, played = made_by[kept], played[:, kept]
         vectors = song_vectors(played, tastes, held, made_by)
-        beside = _largest(artists_beside(played, tastes, held, vectors), ENTRIES)
+        listeners = np.bincount(played.indices, minlength=len(kept)).astype(np.int32)
+        rare = rarity(listeners)
+        beside = artists_beside(played, tastes, held, vectors)
+        beside.data *= rare[beside.indices]
+        beside = _largest(beside, ENTRIES)
         used = np.flatnonzero(
             (np.diff(beside.indptr) > 0) | (np.bincount(made_by.indices, minlength=len(model.artists)) > 0)
         )
@@ -133,8 +137,8 @@ class SongLearner:
             plays=self.plays,
             songs=tuple(self.songs[song] for song in kept.tolist()),
             directions=(vectors / np.maximum(levels, 1e-300)[:, None]).astype(np.float16),
-            levels=levels.astype(np.float32),
-            listeners=np.bincount(played.indices, minlength=len(kept)).astype(np.int32),
+            levels=(levels * rare).astype(np.float32),
+            listeners=listeners,
             artists=tuple(model.artists[row] for row in used.tolist()),
             made_by=made_by[:, used],
             beside=beside[used],

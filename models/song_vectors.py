@@ -10,16 +10,18 @@ from scipy.sparse import csr_matrix
 
 from models import directions
 
-__all__ = ["FANS", "artists_beside", "song_vectors", "to_audience"]
+__all__ = ["FANS", "artists_beside", "rarity", "song_vectors", "to_audience"]
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 
-PENALTY = 0.3  # of the mean eigenvalue
+PENALTY = 0.5  # of the mean eigenvalue
 FANS = 3.0  # listeners at which a song's own count as much as its artists'
-NUMBER = 128  # songs kept for an artist
+NUMBER = 256  # songs kept for an artist
 SHARE = 0.3  # of what artists say by themselves: they repeat each other
 PRIOR = 5.0  # listeners that an artist must have for its say to count half
+POPULARITY = 0.07  # power of a song's listeners that its score is divided by
+LEAST = 3.0  # listeners from which on that counts
 PAIRS = 20_000_000  # pairs of artist and song of one listener that are counted: some seconds
 AT_ONCE = 200_000  # of them
 
@@ -59,9 +61,9 @@ def song_vectors(played: csr_matrix, tastes: Floats, held: csr_matrix, made_by: 
     >>> played = csr_matrix([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]] * 50)
     >>> held, made_by = csr_matrix(np.eye(2)[[0, 1] * 50]), csr_matrix(np.eye(2)[[0, 1, 1]])
     >>> song_vectors(played, np.eye(2)[[0, 1] * 50], held, made_by).round(2)
-    array([[0.77, 0.  ],
-           [0.  , 0.77],
-           [0.  , 0.02]])
+    array([[0.67, 0.  ],
+           [0.  , 0.67],
+           [0.  , 0.01]])
     """
     spread = tastes.T @ tastes
     spread[np.diag_indices_from(spread)] += max(PENALTY * float(np.trace(spread)) / len(spread), 1e-12)
@@ -96,6 +98,20 @@ def to_audience(tastes: Floats) -> Floats:
     )
     turn: Floats = np.asarray(np.linalg.solve(theirs, ours), dtype=np.float64)
     return turn
+
+
+def rarity(listeners: npt.NDArray[np.integer]) -> Floats:
+    """Return what scores of songs are multiplied by, so that what everybody plays counts a little less.
+
+    max(n, `LEAST`)^-`POPULARITY` for n listeners of each song, shape (S,).
+
+    Examples
+    --------
+    >>> rarity(np.array([0, 3, 100])).round(2)
+    array([0.93, 0.93, 0.72])
+    """
+    found: Floats = np.maximum(listeners, LEAST) ** -POPULARITY
+    return found
 
 
 def artists_beside(played: csr_matrix, tastes: Floats, held: csr_matrix, vectors: Floats) -> csr_matrix:

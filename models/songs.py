@@ -46,7 +46,8 @@ class SongModel:
     directions
         Shape (S, d), half precision, unit length: `models.song_vectors.song_vectors`, and
     levels
-        Shape (S,), single precision: how long these are.
+        Shape (S,), single precision: how long these are, times `models.song_vectors.rarity`, which `beside`
+        is multiplied by, too.
     listeners
         Shape (S,), how many in the sample have played each song.
     artists
