@@ -18,6 +18,7 @@ from consumers.commands import (
     lifecycle,
     look,
     model,
+    recommend,
     redrive,
     release,
     replay,
@@ -33,7 +34,7 @@ __all__ = ["build", "main"]
 
 FAMILIES = (
     *(start, sample, replay, evaluate, churn, report),
-    *(release, look, lifecycle, doctor, redrive, forget, model),
+    *(release, recommend, look, lifecycle, doctor, redrive, forget, model),
 )
 
 EPILOG = "Settings are environment variables (REFRAIN_KAFKA, REFRAIN_REDIS, ...) or lines of refrain.toml."

@@ -61,6 +61,7 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
     clicks = int((await listeners.about(user_id)).get("clicks", 0))
     with _left(user_id, "all of it"):
         await stores.waiting.forget(user_id)
+        await stores.recommended.forget(user_id)
     # The record first of what the listener is: from then on nobody takes them for a member.
     with _left(user_id, "the record, traits, membership of a cohort, having been told of releases"):
         there = await listeners.forget(user_id)

@@ -12,6 +12,7 @@
     report.py         report targets, report ctr
     churn.py          churn evaluate
     release.py        release publish, release list, release show, audience
+    recommend.py      recommend
     look.py           cohorts, cohort, users, user
     lifecycle.py      lifecycle
     doctor.py         doctor

@@ -11,6 +11,7 @@
       placement_words.py     why a listener is in a cohort
       activity_words.py      what they did lately
     audience_tables.py     the preview of an audience, and why a listener is in it
+    song_tables.py         songs for a listener
     release_lines.py       a release that is published, its audience as it comes
     release_report.py      what came of a release
     lifecycle_tables.py    stages of listeners, how they change, what is expected

@@ -55,6 +55,11 @@ def user_redriven(user_id: str) -> str:
     return f"user:{{{user_id}}}:redriven"
 
 
+def recommended(user_id: str) -> str:
+    """String: the songs recommended last, as JSON; expires."""
+    return f"recommended:{{{user_id}}}"
+
+
 OPTED_OUT = "opted-out"
 """Set: listeners who are in no audience any more."""
 
@@ -110,6 +115,13 @@ TRAITS_LEASE = "traits:lease"
 def song(song_id: str) -> str:
     """Hash: artists, genres, title, label, duration and release date of a song."""
     return f"song:{{{song_id}}}"
+
+
+SONGS_NEW = "songs:new"
+"""Sorted set: song of the catalogue, the latest -> when it was released, or entered, Unix seconds."""
+
+SONGS_GONE = "songs:gone"
+"""Sorted set: song that was taken off the catalogue -> when, Unix seconds."""
 
 
 def artist(artist_id: str) -> str:
@@ -266,6 +278,15 @@ MODEL_CURRENT = "model:current"
 
 MODEL_PINNED = "model:pinned"
 """String: the version that `refrain model use --pin` chose."""
+
+
+def song_model(version: int) -> str:
+    """Hash: song vectors, packed, in pieces (`stream.stores.song_models`)."""
+    return f"song-model:{version}"
+
+
+SONG_MODEL_CURRENT = "song-model:current"
+"""String: the version of song vectors that serves."""
 
 CTR_MODELS = "ctr-models"
 """Hash: version -> a model of who clicks, packed (`stream.stores.ctr_models`)."""

@@ -51,19 +51,8 @@ def section(command: str) -> str:
 
 def test_the_command_line_is_the_one_that_was_promised() -> None:
     assert {" ".join(name) for name in COMMANDS} == {
-        *(
-            "up",
-            "demo",
-            "ingest",
-            "train",
-            "work",
-            "traits",
-            "lifecycle",
-            "sample",
-            "replay",
-            "evaluate",
-            "audience",
-        ),
+        *("up", "demo", "ingest", "train", "work", "traits", "lifecycle", "sample", "replay", "evaluate"),
+        *("audience", "recommend"),
         *("cohorts", "cohort", "users", "user", "forget", "doctor", "model list", "model show", "model use"),
         *("redrive", "model clicks", "release publish", "release list", "release show"),
         *("release stop", "release ab"),
