@@ -13,6 +13,7 @@
     ingest/      clicks into listeners     (`refrain ingest`)
     train/       clicks into models        (`refrain train`)
     work/        releases into audiences   (`refrain work`)
+    traits/      what listeners are about to do
 
     local/       everything on one machine (`refrain up`)
     demo/        a world that listens and clicks

@@ -21,6 +21,7 @@ from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
 from stream.stores.released_songs import ReleasedSongs
 from stream.stores.releases import Releases
+from stream.stores.segments import Segments
 from stream.stores.snapshots import Snapshots
 from stream.stores.sweeps import Sweeps
 from stream.stores.told import Caps, Told
@@ -43,6 +44,7 @@ class Stores:
     feedback_counts: FeedbackCounts
     decisions: Decisions
     ctr_models: CtrModels
+    segments: Segments
     snapshots: Snapshots
     sweeps: Sweeps
     waiting: Waiting
@@ -73,6 +75,7 @@ class Stores:
             FeedbackCounts(redis, settings.release_seconds, opted_out, told),
             Decisions(redis),
             CtrModels(redis),
+            Segments(redis),
             Snapshots(redis),
             Sweeps(redis),
             Waiting(redis),

@@ -2,5 +2,8 @@
 
 ::
 
-    activity.py   what they did day by day, and the features made of it
+    activity.py       what they did day by day, and the features made of it
+    segments.py       whether they belong to a labelled segment
+      segment_rows.py   what that is predicted from
+      logistic.py       logistic regression on sparse rows
 """

@@ -24,6 +24,7 @@ from stream.wire.events import (
     MAX_EVENT_BYTES,
     ClickEvent,
     Feedback,
+    Label,
     Reason,
     Release,
     Song,
@@ -45,6 +46,7 @@ KINDS: dict[str, _Shape] = {
     "songs": _Shape(Song, "song_id", frozenset(Song.model_fields), "songs"),
     "releases": _Shape(Release, "release_id", frozenset(Release.model_fields), "releases"),
     "feedback": _Shape(Feedback, "user_id", frozenset(Feedback.model_fields), "feedback"),
+    "labels": _Shape(Label, "user_id", frozenset(Label.model_fields), "labels"),
     "impressions": _Shape(Impression, "user_id", frozenset(Impression.model_fields), "feedback"),
 }
 """What each kind of event is, which of its fields is the key, which fields it has, and where it goes."""

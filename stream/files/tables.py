@@ -62,10 +62,12 @@ class Table:
     BadFile
         Where the file cannot be read at all.
     WrongUse
-        Where there is no such encoding.
+        Where there is no such encoding, or no rows can be made of the format here.
     """
 
     def __init__(self, path: Path, layout: Layout) -> None:
+        if layout.format == "profiles":
+            raise WrongUse("profiles are clicks and labels: only commands that read those read profiles")
         self.path = path
         self._layout = layout
         try:
