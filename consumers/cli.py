@@ -21,6 +21,7 @@ from consumers.commands import (
     replay,
     report,
     sample,
+    segment,
     start,
 )
 from consumers.commands.frame import WRONG_USE
@@ -29,7 +30,7 @@ from stream.errors import WrongUse
 
 __all__ = ["build", "main"]
 
-FAMILIES = (start, sample, replay, evaluate, report, release, look, doctor, redrive, forget, model)
+FAMILIES = (start, sample, replay, evaluate, report, release, look, segment, doctor, redrive, forget, model)
 
 EPILOG = "Settings are environment variables (REFRAIN_KAFKA, REFRAIN_REDIS, ...) or lines of refrain.toml."
 

@@ -22,6 +22,7 @@
     ├── UnknownListener          no such listener
     ├── UnknownCohort            no such cohort
     ├── UnknownRelease           no such release
+    ├── UnknownSegment           no such segment
     ├── UnknownArtist            no such artist; carries the nearest names
     └── CannotStart              what `refrain up` needs is not on this machine
 """
@@ -48,6 +49,7 @@ __all__ = [
     "UnknownCohort",
     "UnknownListener",
     "UnknownRelease",
+    "UnknownSegment",
     "UnknownSnapshot",
     "Unreachable",
     "WrongUse",
@@ -152,6 +154,10 @@ class UnknownCohort(RefrainError):
 
 class UnknownRelease(RefrainError):
     """Redis has no release of that id."""
+
+
+class UnknownSegment(RefrainError):
+    """There are no labels of this segment."""
 
 
 class UnknownArtist(RefrainError):

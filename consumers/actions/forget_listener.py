@@ -64,10 +64,12 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
     clicks = int((await listeners.about(user_id)).get("clicks", 0))
     with _left(user_id, "all of it"):
         await stores.waiting.forget(user_id)
-        labels = await stores.segments.forget(user_id)
     # The record first of what the listener is: from then on nobody takes them for a member.
-    with _left(user_id, "the record, membership of a cohort, having been told of releases"):
+    with _left(user_id, "the record, labels, membership of a cohort, having been told of releases"):
         there = await listeners.forget(user_id)
+    # From here on nothing is known of them that a segment could be predicted from.
+    with _left(user_id, "labels, membership of segments and of a cohort, having been told of releases"):
+        labels = await stores.segments.forget(user_id)
     with _left(user_id, "membership of a cohort, having been told of releases"):
         cohorts = await stores.cohorts.forget(user_id)
     with _left(user_id, "having been told of releases"):

@@ -12,6 +12,7 @@
     report.py         report targets, report ctr
     release.py        release publish, release list, release show, audience
     look.py           cohorts, cohort, users, user
+    segment.py        segments, segment, segment evaluate
     doctor.py         doctor
     redrive.py        redrive
     forget.py         forget

@@ -19,6 +19,7 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
       unknown_release.py   what to say where there is none
       release_request.py   a release as a person asks for it, made an event
       artists.py           artists as people type them, found by id or name
+    segments.py          labelled segments: how well foreseen, who is in one, why
     models.py            snapshots: which are kept, what one holds
     ctr_fields.py        a click-through rate, with its interval
     ctr_models.py        models of who clicks: which are kept, how well they foresee

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from models.model import Model
 from models.quality.delong import auc
@@ -123,13 +123,18 @@ class SegmentModel:
             The model of cohorts that serves: cohorts that it has not in common with `model_version` say
             nothing.
         """
+        return np.asarray(expit(self.log_odds(known, model)), dtype=np.float64)
+
+    def log_odds(self, known: Known, model: Model) -> Floats:
+        """Return the same as log-odds."""
+        nothing = float(logit(self.prior))
         if not self.learned:
-            return np.full(len(known), self.prior)
+            return np.full(len(known), nothing)
         rows = segment_rows(known, model, clusters=self.clusters)
         widths = {name: each.shape[1] for name, each in known.shares.items()}
         log_odds = rows @ self._aligned(model, widths) + self.intercept
         heard = np.diff(rows.indptr) > 0
-        return np.where(heard, expit(log_odds), self.prior)
+        return np.where(heard, log_odds, nothing)
 
     def _aligned(self, model: Model, widths: Mapping[str, int]) -> Floats:
         """Return the coefficients in the columns that rows have now."""
@@ -138,14 +143,15 @@ class SegmentModel:
         row_of = {cohort: row for row, cohort in enumerate(model.cohort_ids)}
         kept = [(at, row_of[cohort]) for at, cohort in enumerate(self.cohort_ids) if cohort in row_of]
         before, now = np.array(kept, dtype=np.int64).reshape(-1, 2).T
-        for name, part in self._groups(model.n_dims).items():
+        for name, part in self.groups(model.n_dims).items():
             if name in ("cohort", "distances"):
                 aligned[there[name].start + now] = self.coefficients[part.start + before]
             elif name in there and there[name].stop - there[name].start == part.stop - part.start:
                 aligned[there[name]] = self.coefficients[part]
         return aligned
 
-    def _groups(self, n_dims: int) -> dict[str, slice]:
+    def groups(self, n_dims: int) -> dict[str, slice]:
+        """Return which coefficients are of what."""
         return groups(n_dims, len(self.cohort_ids), self.shares, clusters=self.clusters)
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
@@ -238,7 +244,7 @@ def learn_segment(
     if not _enough(positive):
         return unlearned, foreseen
     found = fit(rows, positive)
-    shift = np.log(prior / (1.0 - prior)) - np.log(positive.mean() / (1.0 - positive.mean()))
+    shift = logit(prior) - logit(positive.mean())
     judged = foreseen != LEARNED_FIRST
     enough = min((positive & judged).sum(), (~positive & judged).sum()) >= TRUSTED
     return SegmentModel(

@@ -54,6 +54,8 @@ class Table:
     ----------
     columns
         Their names; empty for JSON, where each row names its own.
+    bad_rows
+        What a file of its rows that cannot be used is called.
     read, size
         Bytes of the file read so far by `rows`, and all there are.
 
@@ -69,6 +71,7 @@ class Table:
         if layout.format == "profiles":
             raise WrongUse("profiles are clicks and labels: only commands that read those read profiles")
         self.path = path
+        self.bad_rows = f"{path.name}.bad.jsonl"
         self._layout = layout
         try:
             self.size = path.stat().st_size

@@ -203,10 +203,11 @@ class Segments:
                 await self._redis.zrem(keys.segment_labelled(segment, value.decode()), user_id)
                 labels += int(await self._redis.hdel(keys.segment_labels(segment), user_id))
         for name in await self.predicted():
-            await self._redis.hdel(keys.segment_foreseen(name), user_id)
-            await self._redis.zrem(keys.segment_users(name), user_id)
-            if labels:  # what was learned of them is learned anew without them
+            if await self._redis.hexists(keys.segment_foreseen(name), user_id):
+                # What was learned of them is learned anew without them.
                 await self._redis.hdel(keys.segment(name), "revision")
+                await self._redis.hdel(keys.segment_foreseen(name), user_id)
+            await self._redis.zrem(keys.segment_users(name), user_id)
         return labels
 
 
