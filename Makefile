@@ -28,7 +28,7 @@ lint: $(SET_UP)
 	@$(BIN)/mypy
 
 bench: $(SET_UP)
-	@for benchmark in ingest latency learning feedback hetrec quality shapes ceiling fairness ctr policy uplift; do \
+	@for benchmark in ingest latency learning feedback hetrec quality shapes ceiling fairness ctr policy uplift segments; do \
 		echo "$$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || exit 1; \
 	done
 

@@ -116,7 +116,7 @@ def show_trial(result: SegmentsResult) -> None:
             table.add_row(each.name, clusters, f"{each.auc:.4f}", f"{each.error:.4f}")
         console.print(table)
     console.print(
-        "\n[dim]AUC: means over the splits, ± their standard error. Clusters: the cohort and the distances to "
+        "\n[dim]AUC: means over the splits, ± their standard error. Clusters: the cohort and distances to "
         "the centres of all cohorts, among the features.[/]"
     )
     for note in result.notes:

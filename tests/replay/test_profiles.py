@@ -169,7 +169,7 @@ def test_profiles_go_to_clicks_and_labels_and_bad_ones_beside_the_file(
     assert {click["song_id"] for click in log.events("clicks")} == {"One, two", "Three", "A"}
     found = {(each["user_id"], each["segment"], each["value"]) for each in log.events("labels")}
     assert found == {("u1", "teen", 1), ("u2", "teen", 0), ("u3", "teen", 1)}
-    assert (tmp_path / "profiles.json.bad.jsonl").exists()
+    assert (tmp_path / "profiles.json.clicks.bad.jsonl").exists()
     again = refrain.run("replay", "profiles", str(path), "--set", "segment=teen", "--resume")
     assert again.returncode == 0, again.stderr
     assert log.count("labels") == 3
@@ -182,9 +182,8 @@ def test_labels_are_replayed_from_a_table(
     path.write_text(
         "member,likes,when\nu1,1,2024-05-01\nu2,false,2024-05-02\nu3,,2024-05-02\nu4,much,2024-05-02\n"
     )
-    done = refrain.run(
-        "replay", "labels", str(path), "--map", "user_id=member,value=likes,ts=when", "--set", "segment=rap", "--json"
-    )  # fmt: skip
+    columns = "user_id=member,value=likes,ts=when"
+    done = refrain.run("replay", "labels", str(path), "--map", columns, "--set", "segment=rap", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["bad"] == {"missing-field": 1}
     assert [each["value"] for each in sorted(log.events("labels"), key=lambda each: each["user_id"])] == [
