@@ -28,7 +28,8 @@ lint: $(SET_UP)
 	@$(BIN)/mypy
 
 bench: $(SET_UP)
-	@for benchmark in ingest activity latency learning feedback hetrec quality shapes ceiling fairness ctr policy uplift; do \
+	@for benchmark in ingest activity latency learning feedback hetrec quality shapes ceiling fairness ctr policy uplift \
+		lifecycle segments songs song_serving; do \
 		echo "$$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || exit 1; \
 	done
 

@@ -49,7 +49,9 @@ def table(seed: int) -> None:
     asked = ChurnOptions(features=True, label="Churn", drop=("uid",), seed=seed)
     found = evaluate_churn([DATA / TABLE], FileOptions(), asked, SPAN, lambda *_: None)
     print(
-        f"{TABLE}: {found.examples:,} listeners, {found.rate:.3f} churned; means of ten parts ± standard error"
+        print(
+            f"{TABLE}: {found.examples:,} listeners, {found.rate:.3f} churned; ten parts and standard errors"
+        )
     )
     for each in found.learners:
         print(

@@ -18,11 +18,13 @@ from consumers.commands import (
     lifecycle,
     look,
     model,
+    recommend,
     redrive,
     release,
     replay,
     report,
     sample,
+    segment,
     start,
 )
 from consumers.commands.frame import WRONG_USE
@@ -33,7 +35,7 @@ __all__ = ["build", "main"]
 
 FAMILIES = (
     *(start, sample, replay, evaluate, churn, report),
-    *(release, look, lifecycle, doctor, redrive, forget, model),
+    *(release, recommend, look, lifecycle, segment, doctor, redrive, forget, model),
 )
 
 EPILOG = "Settings are environment variables (REFRAIN_KAFKA, REFRAIN_REDIS, ...) or lines of refrain.toml."

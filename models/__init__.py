@@ -23,7 +23,12 @@ No I/O, no clock, no settings: time is an argument.
       cohort_count.py     how many cohorts
       sample.py           a bounded sample of listeners
     model.py            what is learned, as it is published
+    songs.py            song vectors, as they are published; which songs a listener would play
+      song_learner.py     plays in, song models out
+      song_vectors.py     the regression that they come from
+      recommend.py        songs for a listener, and why
     audience.py         who should hear of a release
+      song_target.py      a song's own listeners have a say in that
       play_rate.py        how likely listeners are to play it
     ctr.py              who clicks on a notification
       ctr_learner.py      learned from what notified listeners did

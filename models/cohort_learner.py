@@ -17,7 +17,7 @@ from models.kmeans import KMeans
 from models.long_tail import factorized, share_seen
 from models.model import HEIRS, Model
 from models.neighbours import neighbours
-from models.sample import Reservoir
+from models.sample import Reservoir, Sampled
 from models.taste import log_length, root_rows, taste, unit, unit_rows
 from models.vectors import ArtistVectors, procrustes
 
@@ -85,6 +85,8 @@ class CohortLearner:
     distortion
         The mean squared distance of the last listeners' unit tastes from the nearest centre, before these
         moved; NaN before the first model.
+    sampled
+        The listeners whom the last snapshot was made from; None before the first.
 
     Examples
     --------
@@ -131,6 +133,7 @@ class CohortLearner:
         self.distortion = float("nan")
         self._hurried = 0
         self._last: Model | None = None
+        self.sampled: Sampled | None = None
 
     @classmethod
     def from_model(
@@ -279,7 +282,11 @@ class CohortLearner:
             vectors, spread = self._vectors.vectors(), self._vectors.spread
         else:
             vectors, spread = self._of_long_tail, _spread(rows, self._of_long_tail)
-        model = self._model(version, now, vectors, spread, sample[placed], tastes[placed], strengths[placed])
+        everyone = self._reservoir.listeners
+        listeners = tuple(everyone[row] for row in placed.tolist())
+        model = self._model(
+            version, now, vectors, spread, sample[placed], tastes[placed], strengths[placed], listeners
+        )
         self._last = self._described(model, tastes[placed], parents, name)
         return self._last
 
@@ -382,6 +389,7 @@ class CohortLearner:
         sample: csr_matrix,
         tastes: Floats,
         strengths: Floats,
+        listeners: tuple[Hashable, ...],
     ) -> Model:
         ids = tuple(map(_cohort_id, self._kmeans.ids))
         row_of = {number: row for row, number in enumerate(self._kmeans.ids)}
@@ -392,6 +400,7 @@ class CohortLearner:
         sizes = np.bincount(cohorts, minlength=len(ids))
         middle = float(np.median(strengths))
         active = tastes * activity(strengths, middle, self.activity)[:, None]
+        self.sampled = Sampled(listeners, held, active)
         model = Model(
             version=version,
             created_at=now,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -17,7 +18,7 @@ from models.short_term import nearness
 from models.taste import root, taste_sums
 from models.update import update
 
-__all__ = ["Placement", "neighbour_pulls", "placement", "pulls"]
+__all__ = ["Placement", "neighbour_pulls", "placement", "pulls", "taste_parts"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,19 +50,38 @@ def pulls(affinities: Mapping[str, float], model: Model, towards: Floats) -> dic
     >>> {artist: round(pull, 3) for artist, pull in found.items()}
     {'ana': 0.8, 'bo': 0.0}
     """
-    known = [artist for artist in affinities if artist in model.index]
-    if not known:
-        return {}
-    roots = root(np.array([affinities[artist] for artist in known]))
-    # To a small scale first: stored weights grow beyond what may be squared.
-    roots = roots / max(float(roots.max()), 1e-300)
-    rows = [model.index[artist] for artist in known]
-    # One row an artist: each by itself is what it adds to the sum.
-    parts = taste_sums(rows, roots, np.arange(len(rows) + 1), model.factors)
-    length = float(np.linalg.norm(parts.sum(axis=0)))
-    found = parts @ towards / length if length > 0 else np.zeros(len(known))
+    known, parts, _ = taste_parts(affinities, model)
+    found = parts @ towards
     order = np.argsort(-found, kind="stable")
     return {known[at]: float(found[at]) for at in order}
+
+
+def taste_parts(affinities: Mapping[str, float], model: Model) -> tuple[list[str], Floats, float]:
+    """Take a taste apart, artist by artist.
+
+    Parameters
+    ----------
+    affinities
+        Artist -> stored weight.
+
+    Returns
+    -------
+    m artists whom the model knows; what each adds to the unit taste, shape (m, d), zeros where there is no
+    taste; and log2 of the length of the raw taste (`models.taste.log_length`).
+    """
+    known = [artist for artist in affinities if artist in model.index]
+    if not known:
+        return known, np.zeros((0, model.n_dims)), -math.inf
+    roots = root(np.array([affinities[artist] for artist in known]))
+    # To a small scale first: stored weights grow beyond what may be squared.
+    scale = max(float(roots.max()), 1e-300)
+    rows = [model.index[artist] for artist in known]
+    # One row an artist: each by itself is what it adds to the sum.
+    parts = taste_sums(rows, roots / scale, np.arange(len(rows) + 1), model.factors)
+    length = float(np.linalg.norm(parts.sum(axis=0)))
+    if length <= 0:
+        return known, np.zeros_like(parts), -math.inf
+    return known, parts / length, math.log2(length) + math.log2(scale)
 
 
 def neighbour_pulls(affinities: Mapping[str, float], model: Model, target: Target) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +11,29 @@ from scipy.sparse import csr_matrix
 
 from models.taste import root_rows
 
-__all__ = ["Reservoir"]
+__all__ = ["Reservoir", "Sampled"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Listeners whom a model was made from, in its space.
+
+    Attributes
+    ----------
+    listeners
+        n listeners with a taste.
+    held
+        Shape (n, A), 1 where a listener plays an artist of the model.
+    tastes
+        Shape (n, d), unit tastes times `models.directions.activity`.
+    """
+
+    listeners: tuple[Hashable, ...]
+    held: csr_matrix
+    tastes: Floats
 
 
 class Reservoir:
@@ -69,6 +89,11 @@ class Reservoir:
         columns = np.concatenate([np.zeros(0, dtype=np.int32), *self._columns])
         values = np.concatenate([np.zeros(0, dtype=np.float32), *self._values]).astype(np.float64)
         return csr_matrix((values**2, columns, ends), shape=(len(self), n_artists))
+
+    @property
+    def listeners(self) -> tuple[Hashable, ...]:
+        """Who is in it, in the order of `rows`."""
+        return tuple(self._listeners)
 
     @property
     def log_lengths(self) -> Floats:

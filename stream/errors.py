@@ -20,9 +20,12 @@
     ├── NotErased                a listener is erased in part only
     ├── NoAudience               no audience came in time
     ├── UnknownListener          no such listener
+    ├── NoTaste                  a listener of whom nothing is known that they like
     ├── UnknownCohort            no such cohort
     ├── UnknownRelease           no such release
+    ├── UnknownSegment           no such segment
     ├── UnknownArtist            no such artist; carries the nearest names
+    ├── UnknownSong              no such song in the catalogue
     └── CannotStart              what `refrain up` needs is not on this machine
 """
 
@@ -36,6 +39,7 @@ __all__ = [
     "NoAudience",
     "NoModel",
     "NoOverlap",
+    "NoTaste",
     "NotErased",
     "NotTakenOver",
     "RefrainError",
@@ -48,7 +52,9 @@ __all__ = [
     "UnknownCohort",
     "UnknownListener",
     "UnknownRelease",
+    "UnknownSegment",
     "UnknownSnapshot",
+    "UnknownSong",
     "Unreachable",
     "WrongUse",
 ]
@@ -146,6 +152,10 @@ class UnknownListener(RefrainError):
     """Redis has no listener of that id."""
 
 
+class NoTaste(RefrainError):
+    """Nothing is known of a listener that they like."""
+
+
 class UnknownCohort(RefrainError):
     """Redis has no cohort of that id."""
 
@@ -154,8 +164,16 @@ class UnknownRelease(RefrainError):
     """Redis has no release of that id."""
 
 
+class UnknownSegment(RefrainError):
+    """There are no labels of this segment."""
+
+
 class UnknownArtist(RefrainError):
     """Neither the model nor the catalogue has an artist of that id or name."""
+
+
+class UnknownSong(RefrainError):
+    """The catalogue has no song of that id."""
 
 
 class CannotStart(RefrainError):

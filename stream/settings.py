@@ -281,6 +281,12 @@ class Settings(BaseSettings):
     salt: str = Field(
         "refrain", description="another salt draws other listeners for `control`, `holdout` and `ab_policy`"
     )
+    recommended_minutes: float = Field(
+        15.0,
+        ge=0,
+        description="minutes for which songs recommended to a listener are recommended again, whatever they "
+        "play meanwhile; 0: each time anew",
+    )
     members_mb: float = Field(
         1000.0,
         gt=0,
@@ -331,6 +337,11 @@ class Settings(BaseSettings):
     def played_within_seconds(self) -> float:
         """For how long plays of a released song count for its release, in seconds."""
         return self.played_within_hours * 3600.0
+
+    @property
+    def recommended_seconds(self) -> float:
+        """For how long the songs recommended to a listener stay the same, in seconds."""
+        return self.recommended_minutes * 60.0
 
     @property
     def release_seconds(self) -> float:

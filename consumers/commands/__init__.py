@@ -12,8 +12,10 @@
     report.py         report targets, report ctr
     churn.py          churn evaluate
     release.py        release publish, release list, release show, audience
+    recommend.py      recommend
     look.py           cohorts, cohort, users, user
     lifecycle.py      lifecycle
+    segment.py        segments, segment, segment evaluate
     doctor.py         doctor
     redrive.py        redrive
     forget.py         forget

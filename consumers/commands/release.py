@@ -27,9 +27,17 @@ PANEL = "Feed and ask"
 WAIT = 30.0  # seconds
 
 Artists: TypeAlias = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option(
-        "--artist", metavar="ARTIST", help="Artist of the release: an id or a name. May be repeated."
+        "--artist",
+        metavar="ARTIST",
+        help="Artist of the release: an id or a name. May be repeated; left out, those of --song.",
+    ),
+]
+SongId: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--song", metavar="SONG", help="Id of the song: who has played it counts, as far as it is known."
     ),
 ]
 Featuring: TypeAlias = Annotated[
@@ -105,13 +113,13 @@ def add(app: typer.Typer) -> None:
         release_id: Annotated[
             str, typer.Argument(metavar="ID", help="Id of the release: a listener is told of an id once.")
         ],
-        artist: Artists,
+        artist: Artists = None,
         featuring: Featuring = None,
         similar_to: SimilarTo = None,
         genre: Genres = None,
         label: Label = None,
         title: Annotated[str | None, typer.Option("--title", help="Title, for people.")] = None,
-        song: Annotated[str | None, typer.Option("--song", metavar="SONG", help="Id of the song.")] = None,
+        song: SongId = None,
         max_audience: MaxAudience = None,
         min_ctr: MinCtr = None,
         where: Where = None,
@@ -132,7 +140,7 @@ def add(app: typer.Typer) -> None:
         if timeout is not None and not wait:
             raise WrongUse("--timeout says how long --wait waits: say both, or neither")
         request = ReleaseRequest(
-            tuple(artist),
+            tuple(artist or ()),
             tuple(featuring or ()),
             tuple(similar_to or ()),
             tuple(genre or ()),
@@ -156,10 +164,12 @@ def add(app: typer.Typer) -> None:
         panel=PANEL,
         example="refrain audience --artist Raftaar --max-audience 500\n"
         "refrain audience --artist Raftaar --why u1\n"
-        "refrain audience --artist Raftaar --where 'churn>0.7 and stage=fading'",
+        "refrain audience --artist Raftaar --where 'churn>0.7 and stage=fading'\n"
+        "refrain audience --song s1",
     )
     def audience(
-        artist: Artists,
+        artist: Artists = None,
+        song: SongId = None,
         featuring: Featuring = None,
         similar_to: SimilarTo = None,
         genre: Genres = None,
@@ -180,7 +190,7 @@ def add(app: typer.Typer) -> None:
         from consumers.terminal.audience_tables import show_audience, show_why_audience
 
         request = ReleaseRequest(
-            tuple(artist),
+            tuple(artist or ()),
             tuple(featuring or ()),
             tuple(similar_to or ()),
             tuple(genre or ()),
@@ -188,6 +198,7 @@ def add(app: typer.Typer) -> None:
             max_audience,
             min_ctr,
             where,
+            song_id=song,
         )
 
         async def plan(redis: AnyRedis, settings: Settings) -> tuple[Preview, tuple[str, ...]]:

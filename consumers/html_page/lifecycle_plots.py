@@ -29,15 +29,16 @@ def heat(cells: Sequence[tuple[str, str, float | None]], x_title: str, y_title: 
         for row, column, share in cells
         if share is not None
     ]
-    x = {"field": "x", "type": "nominal", "sort": None, "title": x_title, "axis": {"labelAngle": 0}}
+    columns = list(dict.fromkeys(column for _, column, _ in cells))
+    x = {"field": "x", "type": "nominal", "sort": columns, "title": x_title, "axis": {"labelAngle": 0}}
     y = {"field": "y", "type": "nominal", "sort": None, "title": y_title}
     color = {
         "field": "share",
         "type": "quantitative",
         "legend": None,
-        "scale": {"domain": [0, 1], "scheme": "blues"},
+        "scale": {"domain": [0, 1], "range": "heatmap"},
     }
-    dark = {"test": "datum.share > 0.5", "value": "white"}
+    strong = {"test": "datum.share > 0.5", "value": "paper"}
     return spec(
         values,
         ROW * len({row for row, _, _ in cells}) + AROUND,
@@ -49,7 +50,7 @@ def heat(cells: Sequence[tuple[str, str, float | None]], x_title: str, y_title: 
                 "mark": {"type": "text", "fontSize": 11},
                 "encoding": {
                     "text": {"field": "said"},
-                    "color": {"condition": dark, "value": "black"},
+                    "color": {"condition": strong, "value": "ink"},
                 },
             },
         ],

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from consumers.queries.audience_why import WhyAudience, why_audience
 from consumers.queries.known_listener import read_known_listener
 from consumers.queries.no_model import no_model
+from consumers.runtime.live_songs import LiveSongs
 from consumers.runtime.wiring import Stores, worth_of
 from consumers.work.ab_test import ab_test_of
 from consumers.work.click_habits import ClickHabits
@@ -166,6 +167,8 @@ async def preview_audience(
     model = await snapshots.load(version)
     known = await read_known_listener(redis, settings, why) if why is not None else None
     planner = _planner(redis, settings)
+    if release.song_id is not None and planner.songs is not None:
+        await planner.songs.refresh()
     await planner.member_cache.fill(model)
     await planner.habits.refresh(model.cohort_ids)
     began = time.perf_counter()
@@ -225,6 +228,7 @@ def _planner(redis: AnyRedis, settings: Settings) -> Planner:
         stores.traits,
         ab_test=ab_test_of(settings),
         dormant_days=settings.dormant_days,
+        songs=LiveSongs(stores.song_models),
     )
 
 

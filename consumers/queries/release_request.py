@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
-from consumers.queries.artists import find_artists
+from consumers.queries.artists import FoundArtists, find_artists
 from models.traits.where import Where
 from stream.connect import AnyRedis
-from stream.errors import WrongUse
+from stream.errors import UnknownSong, WrongUse
+from stream.stores.catalogue import Catalogue
 from stream.wire.events import Release, why
 from stream.wire.where import parse_where
 
@@ -23,7 +24,7 @@ class ReleaseRequest:
     Attributes
     ----------
     artists
-        Who made it.
+        Who made it; where none are named, those whom the catalogue has for the song, with its genres.
     featuring, similar_to, genres, label
         What else it may go by.
     max_audience
@@ -58,6 +59,8 @@ async def release_event(
 
     Raises
     ------
+    UnknownSong
+        Where no artists are named, and the catalogue does not know the song.
     UnknownArtist
         Where an artist is not known, and the release has nothing else to go by.
     WrongUse
@@ -67,7 +70,11 @@ async def release_event(
     featuring = await find_artists(redis, request.featuring)
     similar_to = await find_artists(redis, request.similar_to)
     may_be_new = bool(featuring.ids or similar_to.ids or request.genres or request.label)
-    artists = await find_artists(redis, request.artists, may_be_new=may_be_new)
+    if request.artists:
+        artists = await find_artists(redis, request.artists, may_be_new=may_be_new)
+    else:
+        request = await _of_song(redis, request)
+        artists = FoundArtists(request.artists, ())
     try:
         event = Release(
             release_id=release_id,
@@ -96,3 +103,16 @@ def _where(text: str | None) -> Where | None:
         return parse_where(text)
     except ValueError as error:
         raise WrongUse(f"--where {text!r} cannot be: {error}") from error
+
+
+async def _of_song(redis: AnyRedis, request: ReleaseRequest) -> ReleaseRequest:
+    """Return what is asked for a song, with the artists and genres that the catalogue has for it."""
+    song_id = request.song_id
+    if song_id is None:
+        raise WrongUse("nobody can say whom this is for: say --artist, or --song of one in the catalogue")
+    found = (await Catalogue(redis).described([song_id])).get(song_id)
+    if found is None:
+        raise UnknownSong(
+            f"the catalogue has no song {song_id!r}", hint="Say who made it, with --artist; or check the id."
+        )
+    return replace(request, artists=found.artist_ids, genres=request.genres or found.genres)

@@ -8,6 +8,7 @@
     lead.py          of several processes of a kind one leads
     log.py           a process's log, as text or JSON: one line an event
     live_model.py    the model that serves, followed within a second
+    live_songs.py    the song model that serves, likewise
     supervisor.py    processes as children of one: started, restarted, ended in order
     session.py       a moment with Redis, for somebody who waits
 """

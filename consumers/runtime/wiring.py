@@ -22,9 +22,12 @@ from stream.stores.decisions import Decisions
 from stream.stores.feedback import FeedbackCounts
 from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
+from stream.stores.recommended import Recommended
 from stream.stores.released_songs import ReleasedSongs
 from stream.stores.releases import Releases
+from stream.stores.segments import Segments
 from stream.stores.snapshots import Snapshots
+from stream.stores.song_models import SongModels
 from stream.stores.sweeps import Sweeps
 from stream.stores.told import Caps, Told
 from stream.stores.traits import Traits
@@ -57,7 +60,10 @@ class Stores:
     decisions: Decisions
     ctr_models: CtrModels
     churn: ChurnStore
+    segments: Segments
     snapshots: Snapshots
+    song_models: SongModels
+    recommended: Recommended
     sweeps: Sweeps
     waiting: Waiting
     traits: Traits
@@ -89,7 +95,10 @@ class Stores:
             Decisions(redis),
             CtrModels(redis),
             ChurnStore(redis),
+            Segments(redis),
             Snapshots(redis),
+            SongModels(redis),
+            Recommended(redis, settings.recommended_seconds),
             Sweeps(redis),
             Waiting(redis),
             Traits(redis, listeners),

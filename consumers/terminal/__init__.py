@@ -11,6 +11,7 @@
       placement_words.py     why a listener is in a cohort
       activity_words.py      what they did lately
     audience_tables.py     the preview of an audience, and why a listener is in it
+    song_tables.py         songs for a listener
     release_lines.py       a release that is published, its audience as it comes
     release_report.py      what came of a release
     lifecycle_tables.py    stages of listeners, how they change, what is expected
@@ -22,6 +23,7 @@
     doctor_table.py        what the doctor found
     evaluation_tables.py   an evaluation          (evaluation_bar.py: its progress)
     policy_tables.py       a policy that was judged by a log
+    segment_tables.py      labelled segments, and how well they are foreseen
     uplift_tables.py       whom an experiment moved
     report_tables.py       where releases of the past should have gone, and who clicked there
     replay_bar.py          the progress of a replay

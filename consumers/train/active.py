@@ -13,6 +13,7 @@ from aiokafka import ConsumerRecord
 
 from models.affinity import ACTION_WEIGHTS, ForwardDecay
 from models.listener import Click
+from models.song_learner import Play
 from stream.connect import AnyRedis
 from stream.retry import Retry
 from stream.stores.catalogue import Catalogue
@@ -31,6 +32,8 @@ REPEATS = 3  # times that each of them is learned from again
 UNASSIGNED_SECONDS = 0.2
 
 ENDED = 2 * BEAT_SECONDS  # seconds without progress after which ingesters have no more to do
+
+PLAYED = frozenset({"play", "complete", "like", "download"})  # a search finds, and a skip leaves, no song
 
 Added = Mapping[str, Mapping[str, float]]
 
@@ -65,21 +68,22 @@ class ActiveListeners:
         self._retry = retry
         self._random = random.Random(0)  # noqa: S311 - a sample, not a secret
 
-    async def next(self, consumer: Consumer) -> tuple[list[str], Added]:
-        """Return some listeners to learn from, and what the clicks read just now add to each artist.
+    async def next(self, consumer: Consumer) -> tuple[list[str], Added, list[Play]]:
+        """Return listeners to learn from, what the clicks read just now add to artists, and plays of these.
 
-        They are those who clicked just now; where nobody did, some of the recent ones again.
+        The listeners are those who clicked just now; where nobody did, some of the recent ones again.
         """
-        if added := await self._clicked(consumer):
-            return list(added), added
+        added, plays = await self._clicked(consumer)
+        if added:
+            return list(added), added, plays
         again = await self._retry("looking how far ingesters are", self._again)
-        return again, {}
+        return again, {}, []
 
-    async def _clicked(self, consumer: Consumer) -> Added:
+    async def _clicked(self, consumer: Consumer) -> tuple[Added, list[Play]]:
         if not consumer.assignment():
             # It would wait until Kafka has given up on a trainer that died; there is enough to learn from.
             await asyncio.sleep(UNASSIGNED_SECONDS)
-            return {}
+            return {}, []
         await self._pass_over(consumer)
         found = await consumer.getmany(timeout_ms=200, max_records=READ)
         records = [record for records in found.values() for record in records]
@@ -128,19 +132,23 @@ class ActiveListeners:
         )
         return clicks
 
-    async def _added(self, clicks: list[Click]) -> Added:
+    async def _added(self, clicks: list[Click]) -> tuple[Added, list[Play]]:
         songs = {click.song_id for click in clicks if not click.artist_ids and click.song_id}
         known = await self._retry("asking for songs", self._catalogue.artists_of, songs)
         added: dict[str, dict[str, float]] = {}
         newest = max((click.ts for click in clicks), default=-math.inf)
         self.play_now = max(self.play_now, self._decay.stored(1.0, newest))
+        plays = []
         for click in clicks:
+            artists = click.artist_ids or known.get(click.song_id, ())
+            if click.action in PLAYED:
+                plays.append(Play(click.user_id, click.song_id, artists))
             if click.user_id in added or len(added) < SAMPLE:
                 theirs = added.setdefault(click.user_id, {})
                 weight = self._decay.stored(ACTION_WEIGHTS[click.action], click.ts)
-                for artist in click.artist_ids or known.get(click.song_id, ()):
+                for artist in artists:
                     theirs[artist] = theirs.get(artist, 0.0) + weight
-        return added
+        return added, plays
 
 
 class RecentListeners:

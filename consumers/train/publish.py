@@ -9,12 +9,14 @@ from consumers.runtime.lead import LeaseLost
 from consumers.train.schedule import Reason
 from models.cohorts import genres, labels
 from models.model import Model
+from models.songs import SongModel
 from stream.retry import Retry
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import APART, Cohorts
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.lease import Lease
 from stream.stores.snapshots import Snapshots
+from stream.stores.song_models import SongModels
 
 __all__ = ["Publisher"]
 
@@ -35,6 +37,7 @@ class Publisher:
         cohorts: Cohorts,
         catalogue: Catalogue,
         snapshots: Snapshots,
+        song_models: SongModels,
         lease: Lease,
         heartbeat: Heartbeat,
         retry: Retry,
@@ -43,6 +46,7 @@ class Publisher:
         self._cohorts = cohorts
         self._catalogue = catalogue
         self._snapshots = snapshots
+        self._song_models = song_models
         self._lease = lease
         self._heartbeat = heartbeat
         self._retry = retry
@@ -78,6 +82,37 @@ class Publisher:
             model.clicks,
             reason.value,
         )
+
+    async def new_songs(self) -> dict[str, tuple[str, ...]]:
+        """Return the latest songs of the catalogue and their artists."""
+        return await self._retry("asking for new songs", self._catalogue.new_songs)
+
+    async def song_plays(self) -> int:
+        """Return what the song model that serves was learned from (`SongModel.plays`)."""
+        return await self._retry("asking what songs were learned from", self._song_models.plays)
+
+    async def publish_songs(self, model: SongModel) -> None:
+        """Let a song model serve, which goes with the model just published.
+
+        Raises
+        ------
+        LeaseLost
+            Where another leads by now; nothing is published.
+        """
+        await self._retry("publishing song vectors", self._store_songs, model)
+        self._heartbeat.gauges["songs"] = len(model.songs)
+        logger.info(
+            "song model %d: %d songs, from %d plays of %d listeners",
+            model.version,
+            len(model.songs),
+            model.plays,
+            model.n_listeners,
+        )
+
+    async def _store_songs(self, model: SongModel) -> None:
+        if not await self._lease.hold():
+            raise LeaseLost
+        await self._song_models.publish(model)
 
     async def _store(self, named: Model, tops: list[dict[str, float]]) -> None:
         # Whoever was held up for longer than the lease lasts notices here at the latest.

@@ -21,6 +21,7 @@ from consumers.train.schedule import Candidate, Progress, Reason, Schedule
 from models.cohort_count import FIRST, CohortCount
 from models.cohort_learner import CohortLearner
 from models.model import Model
+from models.song_learner import SongLearner
 from stream.errors import SnapshotUnusable
 from stream.retry import Retry
 from stream.settings import Settings
@@ -85,14 +86,17 @@ class Trainer:
         learner = await self._retry("loading the last snapshot", self._resume)
         await self._retry("sampling listeners", self._recent.remember)
         schedule = self._schedule(learner)
+        known = await self._publisher.song_plays()
+        songs = SongLearner(last_plays=known)
         while not self._stop.is_set():
             read = self._active.clicks
-            users, added = await self._active.next(consumer)
+            users, added, plays = await self._active.next(consumer)
+            songs.learn_many(plays)
             learner.clicks += self._active.clicks - read
             if users and await self._learn_from(learner, users, added):
                 schedule.drifted()
             if await self._due(schedule, learner):
-                await self._offer(schedule, learner)
+                await self._offer(schedule, learner, songs)
             self._show(
                 learner,
                 clicks=self._active.clicks - read,
@@ -169,7 +173,7 @@ class Trainer:
         # Ingesters that cannot load what serves sweep nobody, and the next model is what they wait for.
         return not begun and schedule.since_published(self._clock()) >= SWEEP_BEGINS_SECONDS
 
-    async def _offer(self, schedule: Schedule, learner: CohortLearner) -> None:
+    async def _offer(self, schedule: Schedule, learner: CohortLearner, songs: SongLearner) -> None:
         """Publish what is learned where it is worth it."""
         version = await self._retry("asking for a version", self._snapshots.next_version)
         model = await asyncio.to_thread(learner.snapshot, version, time.time())
@@ -183,6 +187,7 @@ class Trainer:
             self._refuse(version, candidate)
         elif reason := schedule.worth(self._clock(), seen, candidate):
             await self._publish(model, reason)
+            await self._publish_songs(learner, songs, model)
             schedule.published(self._clock(), seen, reason)
         else:
             schedule.held(self._clock(), seen)
@@ -217,6 +222,14 @@ class Trainer:
             self._judge.serves(model)
         else:
             self._judge.renew()
+
+    async def _publish_songs(self, learner: CohortLearner, songs: SongLearner, model: Model) -> None:
+        if learner.sampled is None or not songs.ready:
+            return
+        songs.know(await self._publisher.new_songs())
+        learned = await asyncio.to_thread(songs.snapshot, learner.sampled, model)
+        if learned is not None:
+            await self._publisher.publish_songs(learned)
 
     async def _judge_what_serves(self) -> None:
         """Somebody may have gone back to an earlier version, for good or until a candidate is no worse."""
@@ -300,6 +313,7 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
                 stores.cohorts,
                 stores.catalogue,
                 stores.snapshots,
+                stores.song_models,
                 lease,
                 heartbeat,
                 retry,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextlib import AsyncExitStack
 
 from consumers.runtime.lead import lead
 from consumers.runtime.process import together
 from consumers.runtime.startup import begin, begin_producer
-from consumers.runtime.wiring import Stores, limits_of
+from consumers.runtime.wiring import Stores, churn_span_of, limits_of
+from consumers.traits.churn import Churn
 from consumers.traits.clicked import Clicked
 from consumers.traits.next_week import NextWeekTrait
 from consumers.traits.rounds import Rounds
@@ -21,6 +23,8 @@ from stream.stores.lease import Lease
 from stream.stores.next_week_model import NextWeekModel
 
 __all__ = ["traits"]
+
+LOOK_SECONDS = 10.0  # between two looks whether a new day has begun
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +43,15 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         stores = Stores.on(redis, settings)
         producer = await begin_producer(settings, stack)
         next_week = NextWeekTrait(NextWeekModel(redis))
+        churn = Churn(
+            stores.churn,
+            stores.listeners,
+            stores.cohorts.drawn,
+            churn_span_of(settings),
+            settings.churn_sample,
+        )
         scorer = Scorer(
-            stores.listeners, stores.traits, next_week, limits_of(settings), producer, heartbeat, retry
+            stores.listeners, stores.traits, next_week, churn, limits_of(settings), producer, heartbeat, retry
         )
         clicked = Clicked(scorer, heartbeat, stop)
         rounds = Rounds(
@@ -50,7 +61,12 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         async def score() -> None:
             # Another may have led meanwhile, and learned more.
             await retry("reading what is learned of the next week", next_week.begin)
-            await together(clicked.score(), rounds.run())
+            await together(
+                clicked.score(), rounds.run(), retry.every(LOOK_SECONDS, "learning who churns", learn)
+            )
+
+        async def learn() -> None:
+            await churn.tick(time.time())
 
         lease = Lease(redis, heartbeat.name, key=keys.TRAITS_LEASE)
         logger.info("keeping traits current")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from consumers.traits.churn import Churn
 from consumers.traits.next_week import NextWeekTrait
 from consumers.traits.stages import stage_fields
 from models.traits.activity import day_of
@@ -52,6 +53,7 @@ class Scorer:
         listeners: Listeners,
         traits: Traits,
         next_week: NextWeekTrait,
+        churn: Churn,
         limits: Limits,
         producer: Sender,
         heartbeat: Heartbeat,
@@ -61,6 +63,7 @@ class Scorer:
         self._listeners = listeners
         self._traits = traits
         self._next_week = next_week
+        self._churn = churn
         self._limits = limits
         self._producer = producer
         self._heartbeat = heartbeat
@@ -102,10 +105,11 @@ class Scorer:
             for stage, at, week, day in zip(stages, since, weeks, learned, strict=True)
         ]
         of_next_week = self._next_week.fields(aligned, today, now)
+        of_churn = self._churn.fields(aligned, today, now)
         written = {
-            user: {**one, **other} if stage or before.stage else {}
-            for user, stage, before, one, other in zip(
-                users, stages, held, of_stage, of_next_week, strict=True
+            user: {**staged, **next_week, **churn} if stage or before.stage else {}
+            for user, stage, before, staged, next_week, churn in zip(
+                users, stages, held, of_stage, of_next_week, of_churn, strict=True
             )
         }
         gone = await self._retry("writing traits", self._traits.write, written)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit
 
+from consumers.runtime.live_songs import LiveSongs
 from consumers.work.ab_test import AbTest
 from consumers.work.click_habits import ClickHabits
 from consumers.work.draft import Candidates, Draft, Ranking
@@ -35,6 +36,8 @@ from models.audience_size import Worth
 from models.control import USUAL
 from models.ctr import CtrModel
 from models.model import Model
+from models.song_target import towards_song
+from models.songs import SongModel
 from models.waves import FIRST_SHARE, Wave
 from stream.stores.catalogue import Catalogue
 from stream.stores.opted_out import OptedOut
@@ -181,6 +184,8 @@ class Planner:
         Days without a click after which a listener is not told; 0: everybody is.
     ab_test
         By which other policy part of the listeners are told; None: by none.
+    songs
+        What is known of songs: a release of one goes by its own listeners, too. None: by its artists alone.
     random
         Draws who is in a wave that explores.
     """
@@ -196,6 +201,7 @@ class Planner:
     first_wave: float = FIRST_SHARE
     ab_test: AbTest | None = None
     dormant_days: float = 0.0
+    songs: LiveSongs | None = None
     random: np.random.Generator = field(default_factory=np.random.default_rng)
 
     async def look_up(self, release: Release) -> Lookup:
@@ -297,7 +303,7 @@ class Planner:
         """
         if model is None:
             return Draft("no model yet", Target(np.zeros(0), "nothing", ()), 0)
-        target = target_of(release, model, lookup.label, lookup.by_genre)
+        target = target_of(release, model, lookup.label, lookup.by_genre, self._known_songs)
         if target.relied_on == "nothing":
             return Draft("nobody knows these artists yet", target, model.version)
         rates = rank_cohorts(model, target)
@@ -374,6 +380,10 @@ class Planner:
             ab_test=test,
         )
 
+    @property
+    def _known_songs(self) -> SongModel | None:
+        return self.songs.model if self.songs else None
+
     async def _ab_test_now(self) -> tuple[AbTest | None, CtrModel | None]:
         """Return the A/B test, if there is one now, and the CTR model of its other policy, if it has one.
 
@@ -410,10 +420,14 @@ def _play_rates(model: Model, target: Target, candidates: Candidates, rows: Ints
 
 
 def target_of(
-    release: Release, model: Model, label: Sequence[str], by_genre: Mapping[str, Collection[str]]
+    release: Release,
+    model: Model,
+    label: Sequence[str],
+    by_genre: Mapping[str, Collection[str]],
+    songs: SongModel | None = None,
 ) -> Target:
     """Say where a release points; `label` and `by_genre` as in `Lookup`."""
-    return aim(
+    target = aim(
         model,
         release.artist_ids,
         featuring=release.featuring,
@@ -422,3 +436,6 @@ def target_of(
         genres=release.genres,
         by_genre=by_genre,
     )
+    if songs is None or release.song_id is None or not songs.fits(model):
+        return target
+    return towards_song(target, songs, release.song_id)

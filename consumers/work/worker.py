@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from consumers.runtime.live_model import LiveModel
+from consumers.runtime.live_songs import LiveSongs
 from consumers.runtime.process import together
 from consumers.runtime.startup import begin, begin_producer, epoch_of
 from consumers.runtime.wiring import Stores, worth_of
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 0.5
 REST_SECONDS = 0.2
 HABITS_SECONDS = 1.0
+SONGS_SECONDS = 5.0
 
 
 class Worker:
@@ -138,6 +140,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         gate = gate_of(stores.told, settings)
         habits = ClickHabits(stores.cohorts, stores.ctr_models)
         worth = worth_of(settings)
+        songs = LiveSongs(stores.song_models)
         planner = Planner(
             member_cache,
             stores.catalogue,
@@ -150,6 +153,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             settings.first_wave,
             ab_test_of(settings),
             settings.dormant_days,
+            songs,
         )
         # Of one host's network, in containers, two processes have the same name.
         name = f"{heartbeat.name}-{uuid4().hex}"
@@ -188,5 +192,6 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             retry.every(LOOK_SECONDS, "finishing releases left in the middle", emitter.finish_abandoned),
             retry.every(REST_SECONDS, "reading who opted out", opted_out.refresh),
             retry.every(REST_SECONDS, "reading tastes", read_tastes),
+            retry.every(SONGS_SECONDS, "reading song vectors", songs.refresh),
             retry.every(HABITS_SECONDS, "reading who clicks", read_habits),
         )

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
+from models.laplace import bounded, fade
+
 __all__ = ["Glm", "learned", "predict"]
 
 Floats = npt.NDArray[np.float64]
 
 STEPS = 8  # of Newton's method at most
-LONGEST_STEP = 2.0  # in one coefficient
 CLOSE_ENOUGH = 1e-4  # a step that ends Newton's method
 HIGHEST = 12.0  # of a logarithm of a count: e^12 actions a week
 
@@ -86,13 +87,11 @@ def learned(glm: Glm, rows: Floats, found: Floats, memory: float) -> Glm:
     if not len(found):
         return glm
     keep = np.exp(-len(found) / memory)
-    precision = keep * glm.precision + (1 - keep) * np.diag(glm.prior)
-    start = np.linalg.solve(precision, keep * (glm.precision @ glm.mean))
+    start, precision = fade(glm.mean, glm.precision, np.diag(glm.prior), float(keep))
     mean, of = start, _mean_of(glm.family, rows @ start)
     for _ in range(STEPS):
         gradient = rows.T @ (found - of) / glm.dispersion - precision @ (mean - start)
-        step = np.linalg.solve(precision + _information(glm, rows, of), gradient)
-        step = step * min(1.0, LONGEST_STEP / max(float(np.abs(step).max()), 1e-300))
+        step = bounded(np.linalg.solve(precision + _information(glm, rows, of), gradient))
         mean = mean + step
         of = _mean_of(glm.family, rows @ mean)
         if np.abs(step).max() < CLOSE_ENOUGH:

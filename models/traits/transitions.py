@@ -145,23 +145,26 @@ class Transitions:
         Notes
         -----
         A draw weighs the weeks that were counted (the Bayesian bootstrap: weeks differ by more than chance,
-        there are holidays), takes probabilities from their posterior, and lets the listeners move. With one
-        week counted, the draws know nothing of how weeks differ.
+        there are holidays), takes probabilities from their posterior, and lets the listeners move. Stretches
+        of `ahead` weeks overlap, so that each weighs as `1 / ahead` of one. With one week counted, the draws
+        know nothing of how weeks differ.
         """
         sizes = np.asarray(now, dtype=np.int64)
         counts = self.counts[self.counts.any(axis=(1, 2))]  # a week of which nothing is known says nothing
         expected = sizes @ np.linalg.matrix_power(self.probabilities(), steps)
         random = np.random.default_rng(seed)
-        draws = _draw(counts, sizes, steps, random)
+        draws = _draw(counts, sizes, steps, self.ahead, random)
         return Forecast(steps * self.ahead, np.asarray(expected, dtype=np.float64), draws)
 
 
-def _draw(counts: Ints, sizes: Ints, steps: int, random: np.random.Generator) -> Floats:
+def _draw(counts: Ints, sizes: Ints, steps: int, ahead: int, random: np.random.Generator) -> Floats:
     """Return `DRAWS` of what may come, shape (m, s)."""
     number = len(counts)
     at = np.tile(sizes, (DRAWS, 1))
     for _ in range(steps):
-        of_weeks = number * random.dirichlet(np.ones(number), DRAWS) if number else np.zeros((DRAWS, 0))
+        of_weeks = np.zeros((DRAWS, 0))
+        if number:
+            of_weeks = number * random.dirichlet(np.full(number, 1.0 / ahead), DRAWS)
         likely = random.standard_gamma(np.tensordot(of_weeks, counts, axes=1) + PRIOR)  # of a Dirichlet
         likely /= likely.sum(axis=2, keepdims=True)
         at = random.multinomial(at, likely).sum(axis=1)

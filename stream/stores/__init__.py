@@ -20,8 +20,12 @@
     decisions.py        who was told and what was known of them, to learn who clicks
     ctr_models.py       models of who clicks
     churn.py            the model of who does not come back, and listeners frozen to learn it
+    song_models.py      song vectors
+    heard.py            songs that listeners heard lately
+    recommended.py      songs recommended to listeners, for a time
     told.py             what each listener was told lately: caps, and how often they click
     opted_out.py        who has opted out, followed in memory
+    segments.py         labelled segments: labels, what is learned, who is in them
     snapshots.py        models
     lease.py            the right to be the only one, for a time
     sweeps.py           how far listeners are migrated to the model that serves

@@ -6,6 +6,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from rapidfuzz import fuzz, process
 
@@ -16,12 +17,23 @@ from stream.stores import keys
 from stream.stores.names import exact_form, folded_form
 from stream.wire.events import Song
 
-__all__ = ["Catalogue"]
+__all__ = ["Catalogue", "Described"]
 
 REMEMBERED = 200_000  # songs
+NEW = 5_000  # songs that may be recommended before anybody has played them
+GONE = 100_000  # songs taken off that are remembered
 REMEMBERED_SECONDS = 30.0  # for so long a song may count that was taken off, or changed its artists
 
 NEVER: tuple[float, tuple[str, ...]] = float("-inf"), ()
+
+
+class Described(NamedTuple):
+    """A song of the catalogue: its title ("" where it has none), artists, milliseconds (if known), genres."""
+
+    title: str
+    artist_ids: tuple[str, ...]
+    duration_ms: int | None = None
+    genres: tuple[str, ...] = ()
 
 
 class Catalogue:
@@ -60,9 +72,9 @@ class Catalogue:
     async def put(self, songs: Iterable[Song]) -> None:
         """Enter songs, or enter them anew; may be repeated."""
         pipeline = self._redis.pipeline(transaction=False)
-        entered = []
-        for song in songs:
-            entered.append(song.song_id)
+        there, now = list(songs), time.time()
+        entered = [song.song_id for song in there]
+        for song in there:
             entry = {"artist_ids": json.dumps(song.artist_ids), "genres": json.dumps(song.genres)}
             for field in ("title", "label", "duration_ms", "released_at"):
                 if (value := getattr(song, field)) is not None:
@@ -81,6 +93,11 @@ class Catalogue:
                 pipeline.sadd(keys.label_artists(song.label), *song.artist_ids)
             for artist in song.artist_ids if song.genres else ():
                 pipeline.sadd(keys.artist_genres(artist), *(genre.casefold() for genre in song.genres))
+        released = {song.song_id: now if song.released_at is None else song.released_at for song in there}
+        if entered:
+            pipeline.zadd(keys.SONGS_NEW, released)
+            pipeline.zremrangebyrank(keys.SONGS_NEW, 0, -NEW - 1)
+            pipeline.zrem(keys.SONGS_GONE, *entered)
         await pipeline.execute()
         if entered:
             # Only now: whoever begins to wait for a song asks for it once more, and finds it.
@@ -93,11 +110,26 @@ class Catalogue:
 
     async def remove(self, song_ids: Iterable[str]) -> None:
         """Take songs off; may be repeated. What they said of their artists stays: others may say the same."""
-        pipeline = self._redis.pipeline(transaction=False)
+        pipeline, now = self._redis.pipeline(transaction=False), time.time()
         for song_id in song_ids:
             pipeline.delete(keys.song(song_id))
             pipeline.srem(keys.SONGS_OF_NO_LENGTH, song_id)
+            pipeline.zrem(keys.SONGS_NEW, song_id)
+            pipeline.zadd(keys.SONGS_GONE, {song_id: now})
+        pipeline.zremrangebyrank(keys.SONGS_GONE, 0, -GONE - 1)
         await pipeline.execute()
+
+    async def new_songs(self) -> dict[str, tuple[str, ...]]:
+        """Return the songs released last, or entered last where they say no date, and their artists."""
+        found = await self._redis.zrangebyscore(keys.SONGS_NEW, "-inf", time.time())
+        return await self.artists_of([song.decode() for song in found])
+
+    async def taken_off(self, song_ids: Sequence[str]) -> set[str]:
+        """Return which of some songs were taken off."""
+        if not song_ids:
+            return set()
+        since = await self._redis.zmscore(keys.SONGS_GONE, song_ids)
+        return {song for song, at in zip(song_ids, since, strict=True) if at is not None}
 
     async def artists_of(self, song_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Return the artists of songs, those at least that the catalogue knows."""
@@ -123,6 +155,23 @@ class Catalogue:
         while len(self._artists) > REMEMBERED:
             self._artists.popitem(last=False)
         return known
+
+    async def described(self, song_ids: Sequence[str]) -> dict[str, Described]:
+        """Return what is known of songs, of those at least that the catalogue knows."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for song_id in song_ids:
+            pipeline.hmget(keys.song(song_id), ["artist_ids", "title", "duration_ms", "genres"])
+        answers = await pipeline.execute() if song_ids else []
+        return {
+            song_id: Described(
+                (title or b"").decode(),
+                tuple(dict.fromkeys(json.loads(artists))),
+                int(duration) if duration is not None else None,
+                tuple(json.loads(genres or "[]")),
+            )
+            for song_id, (artists, title, duration, genres) in zip(song_ids, answers, strict=True)
+            if artists
+        }
 
     async def note(self, artist_ids: Iterable[str]) -> None:
         """Let artists that clicks name be found by their ids, also before a song or a model names them.

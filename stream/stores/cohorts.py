@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
+import numpy as np
+
 from models.listener import Move, last_move
 from models.model import Model
 from stream.connect import AnyRedis
@@ -148,6 +150,21 @@ class Cohorts:
             members = await self._redis.srandmember(keys.cohort_users(cohort), max(number // len(cohorts), 1))
             found += [user.decode() for user in members]
         return found
+
+    async def drawn(self, number: int) -> list[str]:
+        """Return some `number` listeners, drawn so that each is as likely as any other."""
+        cohorts = await self.all()
+        pipeline = self._redis.pipeline(transaction=False)
+        for cohort in cohorts:
+            pipeline.scard(keys.cohort_users(cohort))
+        sizes = np.array(await pipeline.execute(), dtype=np.int64)
+        if not sizes.sum():
+            return []
+        many = np.random.default_rng().multivariate_hypergeometric(sizes, min(number, int(sizes.sum())))
+        pipeline = self._redis.pipeline(transaction=False)
+        for cohort, each in zip(cohorts, many.tolist(), strict=True):
+            pipeline.srandmember(keys.cohort_users(cohort), each)
+        return [user.decode() for members in await pipeline.execute() for user in members]
 
     async def leave(self, cohort: str, users: Sequence[str]) -> None:
         """Take listeners who are no more out of a set."""

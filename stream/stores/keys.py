@@ -55,11 +55,58 @@ def user_redriven(user_id: str) -> str:
     return f"user:{{{user_id}}}:redriven"
 
 
+def recommended(user_id: str) -> str:
+    """String: the songs recommended last, as JSON; expires."""
+    return f"recommended:{{{user_id}}}"
+
+
 OPTED_OUT = "opted-out"
 """Set: listeners who are in no audience any more."""
 
 DECAY = "decay"
 """Hash: half-life and landmark that affinities were stored with."""
+
+
+# Segments
+
+
+def segment(segment: str) -> str:
+    """Hash: labels, AUC, threshold, version and time of a segment's model."""
+    return f"segment:{{{segment}}}"
+
+
+def segment_users(segment: str) -> str:
+    """Sorted set: listener above the threshold -> how likely they are in the segment."""
+    return f"segment:{{{segment}}}:users"
+
+
+def segment_model(segment: str) -> str:
+    """String: what is learned of a segment, packed (`stream.stores.segments`)."""
+    return f"segment:{{{segment}}}:model"
+
+
+def segment_labels(segment: str) -> str:
+    """Hash: listener -> value of their latest label."""
+    return f"segment:{{{segment}}}:labels"
+
+
+def segment_labelled(segment: str, value: str) -> str:
+    """Sorted set: listener whose latest label has this value -> its time, Unix seconds."""
+    return f"segment:{{{segment}}}:labelled:{value}"
+
+
+def segment_values(segment: str) -> str:
+    """Hash: value that labels have had -> how often one was given or taken."""
+    return f"segment:{{{segment}}}:values"
+
+
+def segment_foreseen(segment: str) -> str:
+    """Hash: labelled listener -> what was predicted of them before they were learned from."""
+    return f"segment:{{{segment}}}:foreseen"
+
+
+SEGMENTS = "segments"
+"""Set: segments that there are labels of."""
 
 
 # Cohorts
@@ -110,6 +157,13 @@ TRAITS_LEASE = "traits:lease"
 def song(song_id: str) -> str:
     """Hash: artists, genres, title, label, duration and release date of a song."""
     return f"song:{{{song_id}}}"
+
+
+SONGS_NEW = "songs:new"
+"""Sorted set: song of the catalogue, the latest -> when it was released, or entered, Unix seconds."""
+
+SONGS_GONE = "songs:gone"
+"""Sorted set: song that was taken off the catalogue -> when, Unix seconds."""
 
 
 def artist(artist_id: str) -> str:
@@ -266,6 +320,15 @@ MODEL_CURRENT = "model:current"
 
 MODEL_PINNED = "model:pinned"
 """String: the version that `refrain model use --pin` chose."""
+
+
+def song_model(version: int) -> str:
+    """Hash: song vectors, packed, in pieces (`stream.stores.song_models`)."""
+    return f"song-model:{version}"
+
+
+SONG_MODEL_CURRENT = "song-model:current"
+"""String: the version of song vectors that serves."""
 
 CTR_MODELS = "ctr-models"
 """Hash: version -> a model of who clicks, packed (`stream.stores.ctr_models`)."""

@@ -28,6 +28,8 @@ async def tell(redis: AnyRedis) -> None:
     for user in ("u1", "u2"):
         await redis.hset(keys.user_waiting(user), "0:9", b"a click")
         await redis.sadd(keys.user_redriven(user), "clicks:0:8:00000000")
+        await redis.set(keys.user_heard(user), b"\0" * 4)
+        await redis.set(keys.recommended(user), f'{{"user_id": "{user}"}}')
         await redis.sadd(keys.waiting_song("s"), user)
         await redis.zadd(keys.WAITING, {"s": 1.0})
         await redis.hset(keys.release_told("r1"), user, "c1")
@@ -54,6 +56,8 @@ def test_nothing_of_a_forgotten_listener_is_left(
         b"user:{u1}",
         b"user:{u1}:artists",
         b"user:{u1}:taste",
+        b"user:{u1}:heard",
+        b"recommended:{u1}",
         b"user:{u1}:waiting",
         b"user:{u1}:redriven",
     }

@@ -51,17 +51,19 @@ def section(command: str) -> str:
 
 def test_the_command_line_is_the_one_that_was_promised() -> None:
     assert {" ".join(name) for name in COMMANDS} == {
-        *("up", "demo", "ingest", "train", "work", "sample", "replay", "evaluate", "audience"),
+        *("up", "demo", "ingest", "train", "work", "traits", "lifecycle", "sample", "replay", "evaluate"),
+        *("audience", "recommend"),
         *("cohorts", "cohort", "users", "user", "forget", "doctor", "model list", "model show", "model use"),
         *("redrive", "model clicks", "release publish", "release list", "release show"),
         *("release stop", "release ab"),
         *("report targets", "report ctr"),
+        *("segments", "segment show", "segment evaluate"),
     }
 
 
 @pytest.mark.parametrize("name", COMMANDS, ids=" ".join)
 def test_every_command_is_documented(name: tuple[str, ...]) -> None:
-    if name[0] in ("train", "work"):
+    if name[0] in ("train", "work", "traits"):
         assert f"`{name[0]}`" in PAGE
     else:
         assert f"refrain {' '.join(name)}" in section(name[0])

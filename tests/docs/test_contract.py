@@ -14,6 +14,7 @@ from stream.wire.events import EVENTS, Reason, json_schemas
 from stream.wire.topics import TOPICS
 
 PLACEHOLDERS = {
+    "stage": "S",
     "shard": "NN",
     "user_id": "ID",
     "cohort_id": "C",
@@ -24,9 +25,11 @@ PLACEHOLDERS = {
     "release_id": "R",
     "version": "VERSION",
     "name": "NAME",
+    "segment": "S",
+    "value": "V",
 }
 """What the contract writes for an argument of a key."""
-WORDS = {"cohorts", "models", "decay", "processes"}
+WORDS = {"cohorts", "models", "decay", "processes", "segment", "segments"}
 """Keys that are words of other meanings, too."""
 
 DOCS = Path(__file__).parents[2] / "docs"

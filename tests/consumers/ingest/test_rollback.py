@@ -28,6 +28,7 @@ from stream.stores.heartbeats import Heartbeat
 from stream.stores.lease import Lease
 from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Snapshots
+from stream.stores.song_models import SongModels
 from tests.consumers.crowd import COHORTS, LISTENERS, click, clicks, crowd_model, publish, put_songs
 from tests.consumers.desk import Desk
 from tests.consumers.kafka_log import KafkaLog
@@ -149,7 +150,8 @@ async def test_beside_a_pinned_model_cohorts_keep_the_names_that_it_gave_them(
     snapshots, listeners = Snapshots(client), Listeners(client)
     cohorts, heartbeat = Cohorts(client, listeners), Heartbeat(client, "train")
     lease, catalogue = Lease(client, heartbeat.name), Catalogue(client)
-    publisher = Publisher(cohorts, catalogue, snapshots, lease, heartbeat, Retry(asyncio.Event()), 3600)
+    songs, retry = SongModels(client), Retry(asyncio.Event())
+    publisher = Publisher(cohorts, catalogue, snapshots, songs, lease, heartbeat, retry, 3600)
     for version, names in ((1, "1"), (2, "2"), (3, "2"), (4, "4")):
         await publisher.publish(crowd_model(version), Reason.TIME)
         assert {(await cohorts.about(cohort))["model_version"] for cohort in COHORTS} == {names}

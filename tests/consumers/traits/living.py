@@ -8,9 +8,11 @@ import numpy as np
 
 from benchmarks.year import Year
 from consumers.runtime.wiring import Stores
+from consumers.traits.churn import Churn
 from consumers.traits.next_week import NextWeekTrait
 from consumers.traits.scorer import Scorer
 from models.listener import Move
+from models.traits.churn_span import Span
 from models.traits.lifecycle import Limits
 from stream.connect import AnyRedis
 from stream.retry import Retry
@@ -56,6 +58,7 @@ async def live(redis: AnyRedis, settings: Settings, year: Year, weeks: int) -> N
         stores.listeners,
         stores.traits,
         next_week,
+        Churn(stores.churn, stores.listeners, stores.cohorts.drawn, Span(), 2000),
         Limits(),
         Producer(),  # type: ignore[arg-type]
         Heartbeat(redis, "traits"),

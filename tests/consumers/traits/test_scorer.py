@@ -14,10 +14,12 @@ from consumers.actions.forget_listener import forget_listener
 from consumers.ingest.apply import Applier
 from consumers.ingest.moves import Moves
 from consumers.runtime.wiring import Stores
+from consumers.traits.churn import Churn
 from consumers.traits.next_week import NextWeekTrait
 from consumers.traits.scorer import Scorer
 from models.affinity import DAY, ForwardDecay
 from models.listener import Click, Rules
+from models.traits.churn_span import Span
 from models.traits.lifecycle import STAGES, Limits
 from models.traits.next_week import ENOUGH
 from stream.connect import AnyRedis, open_redis
@@ -45,6 +47,7 @@ class Bureau:
         self.stores = Stores.on(self.redis, self.settings)
         self.applier = Applier(self.stores.listeners, RULES)
         self.next_week = NextWeekTrait(NextWeekModel(self.redis))
+        self.churn = Churn(self.stores.churn, self.stores.listeners, self.stores.cohorts.drawn, Span(), 2000)
         self.scorer = self.another()
 
     def another(self) -> Scorer:
@@ -53,6 +56,7 @@ class Bureau:
             self.stores.listeners,
             self.stores.traits,
             self.next_week,
+            self.churn,
             Limits(),
             self.producer,
             heartbeat,
@@ -223,3 +227,17 @@ async def test_no_day_is_learned_twice(bureau: Bureau) -> None:
     assert bureau.next_week.model.version == 50
     await bureau.scorer.score(users)
     assert bureau.next_week.model.version == 50
+
+
+async def test_churn_is_predicted_of_who_was_active_lately_and_of_nobody_else(bureau: Bureau) -> None:
+    for at in range(40):
+        await bureau.click(f"daily{at}", *range(1, 59, 2))
+        await bureau.click(f"left{at}", *range(45 - at % 20, 59))
+    await bureau.click("gone", *range(35, 59))
+    await bureau.churn.tick(bureau.now)
+    await bureau.scorer.score(["daily0", "left19", "gone"])
+    daily, left, gone = [await bureau.stores.traits.about(user) for user in ("daily0", "left19", "gone")]
+    assert daily["churn:version"] == str(bureau.churn.version)
+    assert float(daily["churn"]) < 0.2
+    assert float(left["churn"]) > 0.5
+    assert gone["churn"] == ""

@@ -11,7 +11,9 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
+from consumers.runtime.live_songs import LiveSongs
 from consumers.work import pages as paging
 from consumers.work.ab_test import AbTest
 from consumers.work.best_match import reserve_best_first
@@ -27,8 +29,9 @@ from models.control import Groups
 from models.ctr import FEATURES, CtrModel
 from models.model import Model
 from models.quiet_hours import QuietHours
+from models.songs import SongModel
 from models.waves import Wave
-from stream.connect import open_redis
+from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.catalogue import Catalogue
@@ -37,6 +40,7 @@ from stream.stores.ctr_models import CtrModels
 from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
 from stream.stores.releases import Held
+from stream.stores.song_models import SongModels
 from stream.stores.told import Caps, Told
 from stream.stores.traits import Traits
 from stream.wire.events import Page, Release
@@ -579,3 +583,35 @@ async def test_an_audience_that_is_too_small_to_learn_from_has_no_waves(
     planner.habits.model = LEARNED
     audience = await plan(planner, max_audience=900)
     assert len(told(audience)) == 900
+
+
+async def test_a_release_of_a_song_goes_by_who_has_played_it_too(
+    settings: Settings, planner: Planner
+) -> None:
+    await crowd(settings)
+    by_artist = await plan(planner, max_audience=5)
+    songs = LiveSongs(SongModels(cast("AnyRedis", None)))  # asks nobody
+    away = -MODEL.towards(MODEL.known(["a1"]))
+    songs.model = SongModel(
+        version=3,
+        created_at=0.0,
+        n_listeners=30,
+        plays=30,
+        songs=("s1",),
+        directions=away.astype(np.float16),
+        levels=np.ones(1, dtype=np.float32),
+        listeners=np.array([3000]),
+        artists=("a1",),
+        made_by=csr_matrix([[1.0]]),
+        beside=csr_matrix((1, 1)),
+        to_audience=np.eye(3),
+        strength=float("nan"),
+        activity=0.5,
+    )
+    knowing = replace(planner, songs=songs)
+    by_song = await plan(knowing, max_audience=5, song_id="s1")
+    assert by_song.relied_on == "song, artists"
+    assert set(told(by_song)).isdisjoint(told(by_artist))
+    for unknown in (await plan(knowing, max_audience=5), await plan(knowing, max_audience=5, song_id="s2")):
+        assert unknown.relied_on == "artists"
+        assert told(unknown) == told(by_artist)

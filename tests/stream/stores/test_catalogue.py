@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from stream.connect import AnyRedis
+from stream.stores import catalogue as catalogue_module
 from stream.stores import keys
 from stream.stores.catalogue import REMEMBERED_SECONDS, Catalogue
 from stream.wire.events import Song
@@ -160,3 +161,21 @@ async def test_the_nearest_names_are_names_and_no_ids_that_clicks_name(catalogue
     await catalogue.put([song("s1", "a7", artist_names=["Raftaar"])])
     await catalogue.note(["a7"])
     assert await catalogue.nearest("raftar") == ["Raftaar"]
+
+
+async def test_the_songs_released_or_entered_last_are_new_those_to_come_are_not(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue_module, "NEW", 3)
+    await catalogue.put([song("old", "a", released_at=1.0), song("entered", "b")])
+    await catalogue.put([song("released", "a", released_at=2.0), song("to come", "a", released_at=4e9)])
+    assert await catalogue.new_songs() == {"released": ("a",), "entered": ("b",)}
+
+
+async def test_a_song_is_taken_off_until_it_is_entered_again(catalogue: Catalogue) -> None:
+    await catalogue.put([song("s1", "a"), song("s2", "a")])
+    await catalogue.remove(["s1"])
+    assert await catalogue.taken_off(["s1", "s2", "never there"]) == {"s1"}
+    assert "s1" not in await catalogue.new_songs()
+    await catalogue.put([song("s1", "a")])
+    assert await catalogue.taken_off(["s1", "s2"]) == set()

@@ -190,3 +190,13 @@ def _model() -> Model:
         labels=("Ana", "Bo"),
         born=np.array([10.0, 20.0]),
     )
+
+
+async def test_each_listener_is_as_likely_to_be_drawn_as_any_other(redis: AnyRedis, cohorts: Cohorts) -> None:
+    for cohort, size in (("", 20), ("c1", 180)):
+        await redis.sadd(keys.cohort_users(cohort), *(f"{cohort}u{i}" for i in range(size)))
+    await cohorts.resize(["c1"])
+    draws = [await cohorts.drawn(20) for _ in range(100)]
+    assert all(len(set(draw)) == 20 for draw in draws)
+    assert 1.5 < sum(user.startswith("u") for draw in draws for user in draw) / 100 < 2.5
+    assert len(await cohorts.drawn(1000)) == 200

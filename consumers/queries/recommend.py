@@ -1,0 +1,228 @@
+"""Songs for a listener."""
+
+from __future__ import annotations
+
+from asyncio import gather
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from json import dumps, loads
+from typing import Any
+
+import numpy as np
+
+from consumers.queries.known_listener import KnownListener, read_known_listener
+from consumers.queries.no_model import no_model
+from models.model import Model
+from models.recommend import Suggestions
+from models.songs import SongModel
+from stream.connect import AnyRedis
+from stream.errors import NoModel, NoTaste
+from stream.settings import Settings
+from stream.stores.catalogue import Catalogue, Described
+from stream.stores.heard import Heard, song_numbers
+from stream.stores.recommended import Recommended
+from stream.stores.snapshots import Snapshots
+from stream.stores.song_models import SongModels
+
+__all__ = ["Because", "RecommendedSong", "Recommender", "SongsForListener", "recommend"]
+
+KEPT = 50  # songs of an answer that is kept, at least: who asks for fewer gets the first of them
+REASONS = 2  # artists named with a song
+SPARE = 10  # songs of which the catalogue is asked beyond those that are wanted
+
+
+@dataclass(frozen=True)
+class Because:
+    """An artist that a listener plays, and how much of a song's score comes of it."""
+
+    artist_id: str
+    name: str
+    pull: float
+
+
+@dataclass(frozen=True)
+class RecommendedSong:
+    """A song for a listener.
+
+    Attributes
+    ----------
+    title
+        "" where the catalogue has none.
+    artist_ids, artists
+        Who made it, and what they are called.
+    score
+        How likely the listener is to play it, up to a factor that is the listener's own: it ranks.
+    because
+        Which of the artists that they play speak most for it.
+    """
+
+    song_id: str
+    title: str
+    artist_ids: tuple[str, ...]
+    artists: tuple[str, ...]
+    score: float
+    because: tuple[Because, ...]
+
+
+@dataclass(frozen=True)
+class SongsForListener:
+    """The songs for a listener, the likeliest first.
+
+    Attributes
+    ----------
+    made_at
+        Unix seconds: an answer is kept for `REFRAIN_RECOMMENDED_MINUTES`.
+    songs_version
+        The song model that it was made with.
+    asked
+        How many songs were asked for; with fewer there are no more that suit the listener.
+    """
+
+    user_id: str
+    made_at: float
+    songs_version: int
+    asked: int
+    songs: tuple[RecommendedSong, ...]
+
+
+async def recommend(
+    redis: AnyRedis, settings: Settings, user_id: str, top: int, now: float
+) -> SongsForListener:
+    """Return the `top` songs for a listener: those kept of the last answer, else anew (now: Unix seconds).
+
+    Raises
+    ------
+    NoModel
+        Where no song model has been published yet.
+    UnknownListener
+        Where there is no listener of that id.
+    NoTaste
+        Where nothing is known of them that they like.
+    """
+    kept = Recommended(redis, settings.recommended_seconds)
+    if (answer := await kept.get(user_id)) and (found := _read(answer)).asked >= top:
+        return _first(found, top)
+    snapshots = Snapshots(redis)
+    version = await snapshots.current()
+    if version is None:
+        raise await no_model(redis, settings)
+    model, songs = await snapshots.load(version), await SongModels(redis).load()
+    if songs is None or not songs.fits(model):
+        raise NoModel(
+            "no songs are learned yet: they come with the next model, once listeners have played songs",
+            hint="Start `refrain train` if it does not run; `refrain doctor` tells.",
+        )
+    return _first(await Recommender(redis, settings, model, songs).answer(user_id, max(top, KEPT), now), top)
+
+
+class Recommender:
+    """Answers from a model and a song model at hand, and keeps the answers.
+
+    Parameters
+    ----------
+    model
+        The one that serves.
+    """
+
+    def __init__(self, redis: AnyRedis, settings: Settings, model: Model, songs: SongModel) -> None:
+        self._redis = redis
+        self._settings = settings
+        self._model = model
+        self._songs = songs
+        self._catalogue = Catalogue(redis)
+        self._heard = Heard(redis)
+        self._kept = Recommended(redis, settings.recommended_seconds)
+        numbers = song_numbers(songs.songs)
+        self._by_number = np.argsort(numbers, kind="stable")
+        self._numbers = numbers[self._by_number]
+
+    async def answer(self, user_id: str, top: int, now: float) -> SongsForListener:
+        """Return the `top` songs for a listener, made anew; keep them. Errors are those of `recommend`."""
+        known = await read_known_listener(self._redis, self._settings, user_id)
+        if known.listener.bot or self._model.index.keys().isdisjoint(known.listener.affinities):
+            raise _no_taste(known)
+        heard = np.unique(await self._heard.of(user_id))
+        first, last = (np.searchsorted(self._numbers, heard, side) for side in ("left", "right"))
+        spans = [self._by_number[a:b] for a, b in zip(first.tolist(), last.tolist(), strict=True)]
+        left_out = np.concatenate([np.zeros(0, dtype=np.int64), *spans])
+        songs = await self._named(known, top, left_out)
+        found = SongsForListener(user_id, now, self._songs.version, top, songs)
+        await self._kept.put(user_id, dumps(asdict(found), ensure_ascii=False).encode())
+        return found
+
+    async def _named(
+        self, known: KnownListener, top: int, left_out: np.ndarray[Any, np.dtype[np.int64]]
+    ) -> tuple[RecommendedSong, ...]:
+        """Return the first songs, with what they and their artists are called.
+
+        Without those of zero length, and those taken off the catalogue.
+        """
+        suggestions = Suggestions(known.listener.affinities, self._model, self._songs)
+        ranked = suggestions.ranked(left_out)
+        chosen: list[tuple[int, float, Described]] = []
+        while len(chosen) < top:
+            some = list(islice(ranked, top - len(chosen) + SPARE))
+            if not some:
+                break
+            ids = [self._songs.songs[row] for row, _ in some]
+            there, gone = await gather(self._catalogue.described(ids), self._catalogue.taken_off(ids))
+            for song, (row, score) in zip(ids, some, strict=True):
+                about = there.get(song) or self._undescribed(row)
+                if about.duration_ms != 0 and song not in gone:
+                    chosen.append((row, score, about))
+        chosen = chosen[:top]
+        reasons = [list(suggestions.pulls(row).items())[:REASONS] for row, _, _ in chosen]
+        makers = {artist for _, _, about in chosen for artist in about.artist_ids}
+        names = await self._catalogue.names(
+            [*makers, *{artist for pulls in reasons for artist, _ in pulls} - makers]
+        )
+        return tuple(
+            RecommendedSong(
+                song_id=self._songs.songs[row],
+                title=about.title,
+                artist_ids=about.artist_ids,
+                artists=tuple(names[artist] for artist in about.artist_ids),
+                score=round(score, 6),
+                because=tuple(Because(artist, names[artist], round(pull, 6)) for artist, pull in pulls),
+            )
+            for (row, score, about), pulls in zip(chosen, reasons, strict=True)
+        )
+
+    def _undescribed(self, row: int) -> Described:
+        """Return what is known of a song that is not in the catalogue: its artists, as clicks named them."""
+        made_by = self._songs.made_by
+        columns = made_by.indices[made_by.indptr[row] : made_by.indptr[row + 1]]
+        return Described("", tuple(self._songs.artists[column] for column in columns.tolist()))
+
+
+def _no_taste(known: KnownListener) -> NoTaste:
+    user_id = known.listener.user_id
+    if known.listener.bot:
+        return NoTaste(
+            f"{user_id!r} clicks like a bot, and has no taste",
+            hint="REFRAIN_BOT_CLICKS_PER_HOUR says from how many clicks on.",
+        )
+    return NoTaste(
+        f"nothing is known yet of what {user_id!r} likes: the model knows none of their artists",
+        hint=f"They need to play an artist that others play too; `refrain user {user_id}` shows theirs.",
+    )
+
+
+def _first(found: SongsForListener, top: int) -> SongsForListener:
+    return replace(found, asked=top, songs=found.songs[:top])
+
+
+def _read(answer: bytes) -> SongsForListener:
+    values = loads(answer)
+    songs = tuple(
+        RecommendedSong(
+            **{
+                **song,
+                "artist_ids": tuple(song["artist_ids"]),
+                "artists": tuple(song["artists"]),
+                "because": tuple(Because(**each) for each in song["because"]),
+            }
+        )
+        for song in values.pop("songs")
+    )
+    return SongsForListener(**values, songs=songs)

@@ -1,0 +1,39 @@
+"""The song model as a process serves from it: a newer one is taken up within some seconds."""
+
+from __future__ import annotations
+
+import logging
+
+from models.songs import SongModel
+from stream.errors import SnapshotUnusable
+from stream.stores.song_models import SongModels
+
+__all__ = ["LiveSongs"]
+
+logger = logging.getLogger(__name__)
+
+
+class LiveSongs:
+    """Holds the song model that serves. One that cannot be used leaves the last good one in its place.
+
+    Attributes
+    ----------
+    model
+        None before the first.
+    """
+
+    def __init__(self, store: SongModels) -> None:
+        self._store = store
+        self._refused: int | None = None
+        self.model: SongModel | None = None
+
+    async def refresh(self) -> None:
+        """Take up the song model that is to serve, where it is another."""
+        version = await self._store.current()
+        if version is None or version == self._refused or (self.model and self.model.version == version):
+            return
+        try:
+            self.model = await self._store.load()
+        except SnapshotUnusable as error:
+            self._refused = version
+            logger.error("%s. %s", error, error.hint)

@@ -1,0 +1,188 @@
+"""The learner of songs: plays in, song models out."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+
+from models.model import Model
+from models.sample import Sampled
+from models.song_vectors import artists_beside, rarity, song_vectors, to_audience
+from models.songs import SongModel
+
+__all__ = ["Play", "SongLearner"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+SONGS = 128  # of a listener, the latest
+ENTRIES = 4_000_000  # of what artists say of songs: 24 MB
+SLACK = 0.25
+ALONE = 2  # listeners that one of a song's artists has at least
+LESS = 0.5  # of the pairs that the last song model was learned from: with fewer it goes on serving
+
+
+class Play(NamedTuple):
+    """A listener has played a song of these artists."""
+
+    listener: Hashable
+    song: str
+    artists: Sequence[str]
+
+
+class SongLearner:
+    """Learns song vectors from who has played which songs.
+
+    Holds the latest songs of a sample of listeners, those who clicked last. A model is made of them and of
+    what the same listeners play and like, as the learner of cohorts has it: in closed form, anew each time.
+
+    Parameters
+    ----------
+    max_songs
+        Songs held; when there are a quarter more, the least played are forgotten.
+    max_listeners
+        Listeners held; of more, those who have played nothing for longest give way.
+    last_plays
+        What the last song model was learned from (`SongModel.plays`): see `ready`.
+
+    Examples
+    --------
+    >>> learner = SongLearner()
+    >>> learner.learn_many([Play("u1", "s1", ["ana"]), Play("u2", "s1", ["ana"]), Play("u2", "s2", ["bo"])])
+    >>> learner.songs, learner.plays, learner.ready
+    (['s1', 's2'], 3, True)
+    """
+
+    def __init__(self, max_songs: int = 200_000, max_listeners: int = 50_000, last_plays: int = 0) -> None:
+        self.max_songs = max_songs
+        self.max_listeners = max_listeners
+        self.songs: list[str] = []
+        self.plays = 0
+        self._last_plays = last_plays
+        self._index: dict[str, int] = {}
+        self._artists: list[tuple[str, ...]] = []
+        self._played: OrderedDict[Hashable, list[int]] = OrderedDict()
+
+    @property
+    def ready(self) -> bool:
+        """Whether as much is known as after a restart is needed: half of what the last was learned from."""
+        return self.plays > 0 and self.plays >= LESS * self._last_plays
+
+    def learn_many(self, plays: Iterable[Play]) -> None:
+        """Take in plays, the latest last; one that comes twice changes nothing."""
+        for listener, song, artists in plays:
+            number = self._number(song, artists)
+            theirs = self._played.setdefault(listener, [])
+            self._played.move_to_end(listener)
+            if number in theirs:
+                theirs.remove(number)
+                self.plays -= 1
+            theirs.append(number)
+            self.plays += 1
+            if len(theirs) > SONGS:
+                del theirs[0]
+                self.plays -= 1
+        while len(self._played) > self.max_listeners:
+            self.plays -= len(self._played.popitem(last=False)[1])
+        self._keep_within_bounds()
+
+    def know(self, songs: Mapping[str, Sequence[str]]) -> None:
+        """Take in songs of the catalogue -> their artists, played or not; the first to be forgotten."""
+        for song, artists in songs.items():
+            self._number(song, artists)
+        self._keep_within_bounds()
+
+    def snapshot(self, sampled: Sampled, model: Model) -> SongModel | None:
+        """Return the song model that goes with a model; None where no listener in its sample has played any.
+
+        Songs are left out whose artists nobody but one listener plays.
+
+        Parameters
+        ----------
+        sampled
+            What the model was learned from (`CohortLearner.sampled`).
+        """
+        rows = [row for row, listener in enumerate(sampled.listeners) if self._played.get(listener)]
+        if not rows:
+            return None
+        held, tastes = sampled.held[rows], sampled.tastes[rows]
+        ends = np.cumsum([0, *(len(self._played[sampled.listeners[row]]) for row in rows)])
+        songs = list(chain.from_iterable(self._played[sampled.listeners[row]] for row in rows))
+        played = csr_matrix((np.ones(len(songs)), songs, ends), shape=(len(rows), len(self.songs)))
+        made_by = self._made_by(model)
+        kept = np.flatnonzero((made_by @ (model.heard_by(np.arange(len(model.artists))) >= ALONE)) > 0)
+        if not len(kept):
+            return None
+        made_by, played = made_by[kept], played[:, kept]
+        vectors = song_vectors(played, tastes, held, made_by)
+        listeners = np.bincount(played.indices, minlength=len(kept)).astype(np.int32)
+        rare = rarity(listeners)
+        beside = artists_beside(played, tastes, held, vectors)
+        beside.data *= rare[beside.indices]
+        beside = _largest(beside, ENTRIES)
+        used = np.flatnonzero(
+            (np.diff(beside.indptr) > 0) | (np.bincount(made_by.indices, minlength=len(model.artists)) > 0)
+        )
+        levels = np.linalg.norm(vectors, axis=1)
+        return SongModel(
+            version=model.version,
+            created_at=model.created_at,
+            n_listeners=len(rows),
+            plays=self.plays,
+            songs=tuple(self.songs[song] for song in kept.tolist()),
+            directions=(vectors / np.maximum(levels, 1e-300)[:, None]).astype(np.float16),
+            levels=(levels * rare).astype(np.float32),
+            listeners=listeners,
+            artists=tuple(model.artists[row] for row in used.tolist()),
+            made_by=made_by[:, used],
+            beside=beside[used],
+            to_audience=to_audience(tastes),
+            strength=model.strength,
+            activity=model.activity,
+        )
+
+    def _number(self, song: str, artists: Sequence[str]) -> int:
+        number = self._index.get(song)
+        if number is None:
+            number = self._index[song] = len(self.songs)
+            self.songs.append(song)
+            self._artists.append(())
+        if artists:
+            self._artists[number] = tuple(artists)
+        return number
+
+    def _made_by(self, model: Model) -> csr_matrix:
+        known = [[model.index[one] for one in artists if one in model.index] for artists in self._artists]
+        ends = np.cumsum([0, *map(len, known)])
+        columns = list(chain.from_iterable(known))
+        return csr_matrix((np.ones(len(columns)), columns, ends), shape=(len(known), len(model.artists)))
+
+    def _keep_within_bounds(self) -> None:
+        if len(self.songs) <= self.max_songs * (1 + SLACK):
+            return
+        numbers = np.fromiter(chain.from_iterable(self._played.values()), dtype=np.int64)
+        counts = np.bincount(numbers, minlength=len(self.songs))
+        kept = np.sort(np.argsort(-counts, kind="stable")[: self.max_songs]).tolist()
+        renumbered = {old: new for new, old in enumerate(kept)}
+        self.songs = [self.songs[old] for old in kept]
+        self._artists = [self._artists[old] for old in kept]
+        self._index = {song: number for number, song in enumerate(self.songs)}
+        for listener, theirs in list(self._played.items()):
+            self._played[listener] = [renumbered[old] for old in theirs if old in renumbered]
+            if not self._played[listener]:
+                del self._played[listener]
+        self.plays = sum(map(len, self._played.values()))
+
+
+def _largest(entries: csr_matrix, number: int) -> csr_matrix:
+    """Keep the `number` largest entries."""
+    if entries.nnz > number:
+        entries.data[np.argpartition(-entries.data, number)[number:]] = 0.0
+        entries.eliminate_zeros()
+    return entries

@@ -1,0 +1,42 @@
+"""Which songs listeners have heard lately, as numbers that ingesters keep with each play."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from models.active_days import song_number
+from stream.connect import AnyRedis
+from stream.stores import keys
+
+__all__ = ["Heard", "song_numbers"]
+
+Numbers = npt.NDArray[np.uint32]
+
+
+def song_numbers(song_ids: Iterable[str]) -> Numbers:
+    """Return the numbers that songs are remembered by (`models.active_days.song_number`), shape (n,).
+
+    Examples
+    --------
+    >>> song_numbers(["s1", "s2"]).tolist()
+    [336935152, 2367449418]
+    """
+    return np.fromiter(map(song_number, song_ids), dtype=np.uint32)
+
+
+class Heard:
+    """The store of songs heard."""
+
+    def __init__(self, redis: AnyRedis) -> None:
+        self._redis = redis
+
+    async def of(self, user_id: str) -> Numbers:
+        """Return the numbers (`song_numbers`) of the songs a listener played last, the newest last.
+
+        A song that was played twice may be there twice.
+        """
+        packed = await self._redis.get(keys.user_heard(user_id)) or b""
+        return np.frombuffer(packed[: len(packed) // 4 * 4], dtype="<u4").astype(np.uint32)

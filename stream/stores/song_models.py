@@ -1,0 +1,103 @@
+"""Song models in Redis: the one that serves, in pieces, so that none holds Redis up for long."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import json
+import zipfile
+
+import numpy as np
+
+from models.songs import SongModel
+from stream.connect import AnyRedis
+from stream.errors import SnapshotDamaged
+from stream.stores import keys
+
+__all__ = ["SongModels"]
+
+PIECE = 1_000_000  # bytes
+TRIES = 3  # at reading one that is replaced meanwhile
+READ_SECONDS = 60  # for so long one that is replaced may still be read
+SUM = "sha256"
+HINT = "The trainer's next one replaces it."
+
+
+class SongModels:
+    """The store of song models.
+
+    One serves; the one before it stays for a minute, for whoever is just reading it.
+    """
+
+    def __init__(self, redis: AnyRedis) -> None:
+        self._redis = redis
+
+    async def current(self) -> int | None:
+        """Return the version that serves; None before the first."""
+        version = await self._redis.get(keys.SONG_MODEL_CURRENT)
+        return int(version) if version else None
+
+    async def plays(self) -> int:
+        """Return how many pairs of listener and song the one that serves was learned from; 0 before it."""
+        version = await self.current()
+        if version is None:
+            return 0
+        return int(await self._redis.hget(keys.song_model(version), "plays") or 0)
+
+    async def load(self) -> SongModel | None:
+        """Return the song model that serves; None before the first.
+
+        Raises
+        ------
+        SnapshotDamaged
+            Where its bytes are not those that were written.
+        """
+        for _ in range(TRIES):
+            if (version := await self.current()) is None:
+                return None
+            about = await self._redis.hmget(keys.song_model(version), ["pieces", SUM])
+            if about[0] is None:
+                continue  # replaced since it was asked for
+            pieces = [
+                await self._redis.hget(keys.song_model(version), str(number))
+                for number in range(int(about[0]))
+            ]
+            if all(pieces):
+                # In a thread: it takes long enough for a release to notice.
+                return await asyncio.to_thread(_unpacked, b"".join(pieces), about[1], version)
+        raise SnapshotDamaged(f"song model {version} is there in part only", hint=HINT)
+
+    async def publish(self, model: SongModel) -> None:
+        """Write a song model and let it serve in place of the one before it."""
+        packed = await asyncio.to_thread(_packed, model)
+        key, before = keys.song_model(model.version), await self.current()
+        await self._redis.delete(key)
+        pieces = [packed[at : at + PIECE] for at in range(0, len(packed), PIECE)]
+        for number, piece in enumerate(pieces):
+            await self._redis.hset(key, str(number), piece)
+        digest = hashlib.sha256(packed).hexdigest()
+        about = {"pieces": len(pieces), SUM: digest, "plays": model.plays}
+        await self._redis.hset(key, mapping=about)
+        await self._redis.set(keys.SONG_MODEL_CURRENT, model.version)
+        if before not in (None, model.version):
+            await self._redis.expire(keys.song_model(before), READ_SECONDS)
+
+
+def _packed(model: SongModel) -> bytes:
+    header, arrays = model.to_arrays()
+    buffer = io.BytesIO()
+    text = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), dtype=np.uint8)
+    np.savez(buffer, allow_pickle=False, header=text, **arrays)
+    return buffer.getvalue()
+
+
+def _unpacked(packed: bytes, digest: bytes, version: int) -> SongModel:
+    if hashlib.sha256(packed).hexdigest().encode() != digest:
+        raise SnapshotDamaged(f"song model {version} is damaged: its checksum is wrong", hint=HINT)
+    try:
+        with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        return SongModel.from_arrays(json.loads(arrays.pop("header").tobytes()), arrays)
+    except (ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise SnapshotDamaged(f"song model {version} cannot be read ({error})", hint=HINT) from error

@@ -1,0 +1,208 @@
+"""`refrain recommend`, and audiences of a song, on a small service that has run for a while."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from models.songs import SongModel
+from stream.connect import AnyRedis
+from stream.settings import Settings
+from stream.stores import keys
+from stream.stores.catalogue import Catalogue
+from stream.stores.heard import song_numbers
+from stream.stores.song_models import SongModels
+from stream.wire.events import Song
+from tests.cli.service import ARTISTS, NOW
+from tests.refrain_command import Refrain
+
+WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
+
+SONGS = ("s-a1", "s-a2", "b-side", "no catalogue", "silence")
+
+
+def song_model(**more: Any) -> SongModel:
+    """Songs of the first artist but for the second, which the second made."""
+    values: dict[str, Any] = {
+        "version": 4,
+        "created_at": NOW,
+        "n_listeners": 5,
+        "plays": 10,
+        "songs": SONGS,
+        "directions": np.array([[1, 0], [0, 1], [1, 0], [1, 0], [1, 0]], dtype=np.float16),
+        "levels": np.array([4, 4, 3, 2, 9], dtype=np.float32),
+        "listeners": np.array([5, 4, 3, 2, 2], dtype=np.int32),
+        "artists": tuple(ARTISTS),
+        "made_by": csr_matrix(np.eye(3)[[0, 1, 0, 0, 0]]),
+        "beside": csr_matrix((3, 5)),
+        "to_audience": np.eye(2),
+        "strength": float("nan"),
+        "activity": 0.5,
+    }
+    return SongModel(**values | more)
+
+
+@pytest.fixture
+def songs(service: Settings, with_redis: WithRedis) -> Settings:
+    async def fill(redis: AnyRedis) -> None:
+        await Catalogue(redis).put(
+            [
+                Song(song_id="b-side", artist_ids=["a1"], title="[bold]Talk Show Host"),
+                Song(song_id="silence", artist_ids=["a1"], title="4:33", duration_ms=0),
+            ]
+        )
+        await SongModels(redis).publish(song_model())
+
+    with_redis(fill)
+    return service
+
+
+def asked(refrain: Refrain, *arguments: str) -> Any:
+    done = refrain.run(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_songs_come_with_a_reason_the_likeliest_first(songs: Settings, refrain: Refrain) -> None:
+    found = asked(refrain, "recommend", "u1")
+    assert [each["song_id"] for each in found["songs"]] == ["s-a1", "b-side", "no catalogue"]
+    assert found["songs"][1]["title"] == "[bold]Talk Show Host"
+    assert found["songs"][2]["artists"] == ["Radiohead"]
+    assert found["songs"][0]["because"][0]["name"] == "Radiohead"
+    shown = refrain.run("recommend", "u1").stdout
+    assert "because you play Radiohead" in shown
+    assert "[bold]Talk Show Host" in shown
+
+
+def test_songs_of_zero_length_are_for_nobody(songs: Settings, refrain: Refrain) -> None:
+    found = asked(refrain, "recommend", "u1", "--top", "100")
+    assert "silence" not in {each["song_id"] for each in found["songs"]}
+
+
+def test_songs_heard_lately_are_left_out(songs: Settings, refrain: Refrain, with_redis: WithRedis) -> None:
+    heard = song_numbers(["s-a1", "a song of no model", "s-a1"]).astype("<u4").tobytes()
+    with_redis(lambda redis: redis.set(keys.user_heard("u1"), heard))
+    found = asked(refrain, "recommend", "u1")
+    assert [each["song_id"] for each in found["songs"]] == ["b-side", "no catalogue"]
+
+
+def test_fewer_are_the_first_of_more(songs: Settings, refrain: Refrain) -> None:
+    two = asked(refrain, "recommend", "u1", "--top", "2")
+    assert two["songs"] == asked(refrain, "recommend", "u1")["songs"][:2]
+
+
+def test_who_asks_for_more_than_is_kept_is_answered_anew(
+    songs: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    asked(refrain, "recommend", "u1", "--top", "2")
+    heard = song_numbers(["s-a1"]).astype("<u4").tobytes()
+    with_redis(lambda redis: redis.set(keys.user_heard("u1"), heard))
+    assert asked(refrain, "recommend", "u1")["songs"][0]["song_id"] == "s-a1"
+    assert asked(refrain, "recommend", "u1", "--top", "60")["songs"][0]["song_id"] == "b-side"
+
+
+def failed(refrain: Refrain, user: str) -> dict[str, str]:
+    done = refrain.run("recommend", user, "--json")
+    assert done.returncode == 1
+    said: dict[str, str] = json.loads(done.stdout)
+    return said
+
+
+def test_of_a_listener_who_is_not_known_it_says_so(songs: Settings, refrain: Refrain) -> None:
+    assert failed(refrain, "nobody")["kind"] == "UnknownListener"
+
+
+def test_of_a_listener_without_a_taste_it_says_what_they_need(
+    songs: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: redis.delete(keys.user_artists("w1")))
+    said = failed(refrain, "w1")
+    assert said["kind"] == "NoTaste"
+    assert "`refrain user w1`" in said["hint"]
+
+
+def test_of_a_bot_it_says_so(songs: Settings, refrain: Refrain) -> None:
+    assert "like a bot" in failed(refrain, "robot")["error"]
+
+
+def test_before_the_first_model_it_says_what_that_waits_for(settings: Settings, refrain: Refrain) -> None:
+    said = failed(refrain, "u1")
+    assert said["kind"] == "NoModel"
+    assert "REFRAIN_FIRST_MODEL_LISTENERS" in said["error"]
+
+
+def test_before_the_first_song_model_it_says_when_that_comes(service: Settings, refrain: Refrain) -> None:
+    said = failed(refrain, "u1")
+    assert said["kind"] == "NoModel"
+    assert "with the next model" in said["error"]
+
+
+def test_songs_of_other_dimensions_are_no_songs_of_this_model(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    other = song_model(directions=np.ones((5, 3), dtype=np.float16), to_audience=np.eye(3))
+    with_redis(lambda redis: SongModels(redis).publish(other))
+    assert failed(refrain, "u1")["kind"] == "NoModel"
+
+
+def test_the_audience_of_a_song_goes_by_its_artists_where_none_is_named(
+    songs: Settings, refrain: Refrain
+) -> None:
+    found = asked(refrain, "audience", "--song", "b-side")
+    assert found["artist_ids"] == ["a1"]
+    assert found["relied_on"] == "song, artists"
+
+
+def test_a_song_that_others_play_than_its_artist_draws_its_own_audience(
+    songs: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    by_artist = asked(refrain, "audience", "--artist", "a1", "--max-audience", "3")
+    assert {each["cohort_id"] for each in by_artist["first"]} == {"c1"}
+    turned = song_model(
+        directions=np.array([[1, 0], [0, 1], [0, 1], [1, 0], [1, 0]], dtype=np.float16),
+        listeners=np.full(5, 1000, dtype=np.int32),
+        version=5,
+    )
+    with_redis(lambda redis: SongModels(redis).publish(turned))
+    by_song = asked(refrain, "audience", "--song", "b-side", "--max-audience", "2")
+    assert {each["cohort_id"] for each in by_song["first"]} == {"c2"}
+
+
+def test_a_song_that_is_not_known_is_asked_for_its_artists(songs: Settings, refrain: Refrain) -> None:
+    done = refrain.run("audience", "--song", "nothing", "--json")
+    assert json.loads(done.stdout)["kind"] == "UnknownSong"
+
+
+def test_the_audience_of_a_song_whose_artists_nobody_plays_goes_by_its_genres(
+    songs: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    entered = [
+        Song(song_id="debut", artist_ids=["newcomer"], genres=["art rock"]),
+        Song(song_id="s-a1", artist_ids=["a1"], genres=["Art Rock"]),
+    ]
+    with_redis(lambda redis: Catalogue(redis).put(entered))
+    found = asked(refrain, "audience", "--song", "debut", "--max-audience", "3")
+    assert found["relied_on"] == "genres"
+    assert {each["cohort_id"] for each in found["first"]} == {"c1"}
+
+
+def test_neither_artist_nor_song_is_wrong_use(songs: Settings, refrain: Refrain) -> None:
+    assert refrain.run("audience").returncode == 2
+
+
+def test_an_answer_says_when_it_was_made(songs: Settings, refrain: Refrain) -> None:
+    assert abs(asked(refrain, "recommend", "u1")["made_at"] - time.time()) < 60
+
+
+def test_a_song_taken_off_the_catalogue_is_for_nobody(
+    songs: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: Catalogue(redis).remove(["b-side"]))
+    found = asked(refrain, "recommend", "u1")
+    assert [each["song_id"] for each in found["songs"]] == ["s-a1", "no catalogue"]

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models import song_learner as module
+from models.cohort_learner import CohortLearner
+from models.model import Model
+from models.recommend import Suggestions
+from models.sample import Sampled
+from models.song_learner import Play, SongLearner
+from models.songs import SongModel
+
+NONE = np.zeros(0, dtype=np.int64)
+SCENES, ARTISTS, SONGS_EACH, LISTENERS = 3, 6, 3, 90
+
+
+def world() -> tuple[Model, Sampled, list[Play]]:
+    """Listeners who each keep to the artists of one scene, a model of them, and their plays of songs."""
+    rng = random.Random(0)  # noqa: S311 - listeners made up, no secret
+    learner = CohortLearner(n_cohorts=SCENES, n_dims=4, seed=1)
+    plays = []
+    for number in range(LISTENERS):
+        scene = number % SCENES
+        artists = rng.sample([f"a{scene}-{at}" for at in range(ARTISTS)], 4)
+        learner.learn_many([(artists, [1.0] * len(artists))], [f"u{number}"])
+        plays += [Play(f"u{number}", f"{artist}-{rng.randrange(SONGS_EACH)}", [artist]) for artist in artists]
+    model = learner.snapshot(1, 0.0)
+    assert learner.sampled is not None
+    return model, learner.sampled, plays
+
+
+MODEL, SAMPLED, PLAYS = world()
+
+
+def learned(plays: list[Play] = PLAYS) -> SongModel:
+    learner = SongLearner()
+    learner.learn_many(plays)
+    found = learner.snapshot(SAMPLED, MODEL)
+    assert found is not None
+    return found
+
+
+def test_songs_of_a_scene_are_for_its_listeners() -> None:
+    songs = learned()
+    for scene in range(SCENES):
+        affinities = {f"a{scene}-0": 2.0, f"a{scene}-1": 1.0}
+        first = [songs.songs[row] for row, _ in Suggestions(affinities, MODEL, songs).ranked(NONE)]
+        assert all(song.startswith(f"a{scene}-") for song in first[:10])
+
+
+def test_a_play_that_comes_twice_changes_nothing() -> None:
+    learner = SongLearner()
+    learner.learn_many(PLAYS)
+    plays = learner.plays
+    learner.learn_many(PLAYS)
+    assert learner.plays == plays == len({play[:2] for play in PLAYS})
+
+
+def test_a_song_whose_artists_only_one_listener_plays_is_left_out() -> None:
+    other = Play("u0", "mine", ["an artist that no model knows"])
+    assert "mine" not in learned([*PLAYS, other]).songs
+
+
+def test_songs_of_listeners_who_are_in_no_sample_count_nowhere() -> None:
+    learner = SongLearner()
+    learner.learn_many([Play("a stranger", "s", ["a0-0"])])
+    assert learner.snapshot(SAMPLED, MODEL) is None
+
+
+def test_a_song_gets_its_artists_once_they_are_known() -> None:
+    early = [Play(user, song, []) for user, song, _ in PLAYS]
+    assert learned([*early, *PLAYS]).songs == learned().songs
+    learner = SongLearner()
+    learner.learn_many(early)
+    assert learner.snapshot(SAMPLED, MODEL) is None
+
+
+def test_of_more_songs_than_it_may_hold_the_least_played_go() -> None:
+    learner = SongLearner(max_songs=8)
+    learner.learn_many(Play(f"u{n}", f"popular {n % 8}", ["a0-0"]) for n in range(40))
+    learner.learn_many(Play("u1", f"rare {n}", ["a0-0"]) for n in range(3))
+    assert sorted(learner.songs) == [f"popular {n}" for n in range(8)]
+    assert learner.plays == 40
+
+
+def test_of_more_listeners_than_it_may_hold_those_who_played_longest_ago_go() -> None:
+    learner = SongLearner(max_listeners=2)
+    learner.learn_many([Play("u1", "s1", ["a"]), Play("u2", "s1", ["a"]), Play("u1", "s2", ["a"])])
+    learner.learn_many([Play("u3", "s3", ["a"])])
+    assert learner.plays == 3  # two of u1's, one of u3's
+
+
+def test_of_a_listener_the_latest_songs_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SONGS", 2)
+    learner = SongLearner()
+    learner.learn_many(Play("u1", song, ["a"]) for song in ("s1", "s2", "s1", "s3"))
+    assert learner._played["u1"] == [learner.songs.index("s1"), learner.songs.index("s3")]
+
+
+def test_after_a_restart_it_is_ready_with_half_of_what_was_known() -> None:
+    learner = SongLearner(last_plays=4)
+    assert not learner.ready
+    learner.learn_many([Play("u1", "s1", ["a"])])
+    assert not learner.ready
+    learner.learn_many([Play("u2", "s1", ["a"])])
+    assert learner.ready
+
+
+def test_what_artists_say_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ENTRIES", 10)
+    assert 0 < learned().beside.nnz <= 10
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)), max_size=60), st.integers(1, 6))
+def test_the_number_of_plays_is_that_of_pairs_held(pairs: list[tuple[int, int]], most: int) -> None:
+    learner = SongLearner(max_songs=most, max_listeners=4)
+    for listener, song in pairs:
+        learner.learn_many([Play(listener, f"s{song}", ["a"])])
+    assert learner.plays == sum(map(len, learner._played.values()))
+    assert len(learner.songs) <= most * (1 + module.SLACK)
+
+
+def test_a_song_that_nobody_has_played_is_for_who_plays_its_artist() -> None:
+    learner = SongLearner()
+    learner.learn_many(PLAYS)
+    learner.know({"new": ["a1-0"], "of nobody": ["an artist that no model knows"]})
+    songs = learner.snapshot(SAMPLED, MODEL)
+    assert songs is not None
+    assert "of nobody" not in songs.songs
+    row = songs.index["new"]
+    assert songs.listeners[row] == 0
+    ranks = {}
+    for scene in range(SCENES):
+        ranked = dict(Suggestions({f"a{scene}-0": 2.0}, MODEL, songs).ranked(NONE))
+        ranks[scene] = ranked.get(row, 0.0)
+    assert ranks[1] > max(ranks[0], ranks[2])
+
+
+def test_songs_that_nobody_has_played_are_forgotten_first() -> None:
+    learner = SongLearner(max_songs=4)
+    learner.know({f"new {n}": ["a0-0"] for n in range(4)})
+    learner.learn_many(Play(f"u{n}", f"s{n}", ["a0-0"]) for n in range(3))
+    assert set(learner.songs) >= {"s0", "s1", "s2"}
+    assert len(learner.songs) == 4
