@@ -24,6 +24,7 @@ APPLICATIONS_MAY_IMPORT = {
     "runtime": set(),
     "ingest": {"runtime"},
     "train": {"runtime"},
+    "traits": {"runtime"},
     "work": {"runtime"},
     "local": {"runtime"},
     "queries": {"runtime", "work"},  # a preview is planned as a worker plans it
