@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from models.laplace import fade, learn_batch
-from models.traits.random_features import RandomFeatures
+from models.traits.random_features import UNITS, RandomFeatures
 from models.traits.windows import with_between
 
 __all__ = ["FORMAT", "ChurnModel"]
@@ -24,7 +24,10 @@ BATCH = 1000  # examples that are learned in one step
 FIRST = 2000
 """Examples by which scales are fixed. Until there are so many, all are learned anew each time."""
 SPREAD = 0.3
-"""Standard deviation that coefficients of features of unit spread are assumed to have, about 0."""
+"""Standard deviation that coefficients of columns of unit spread are assumed to have, about 0."""
+SPREAD_OF_UNITS = 0.15
+"""The same of random units, of which there are many: with twice as much, outliers among few examples are
+drawn on to where they never were."""
 SPREAD_OF_LEVEL = 3.0  # the same of the constant
 
 
@@ -152,6 +155,7 @@ class ChurnModel:
         size = self._features.size if self._features else 0
         spreads = np.full(size, SPREAD)
         spreads[:1] = SPREAD_OF_LEVEL
+        spreads[-UNITS:] = SPREAD_OF_UNITS
         return np.diag(spreads**-2.0)
 
     def _learn(self, rows: Floats, y: Floats) -> None:

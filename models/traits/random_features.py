@@ -9,14 +9,14 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["RandomFeatures"]
+__all__ = ["UNITS", "RandomFeatures"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 UNITS = 512
 INPUTS = 2  # columns that a unit sees
-FARTHEST = 6.0  # standard deviations
+FARTHEST = 4.0  # standard deviations: what is farther out counts as if it were there
 
 
 @dataclass(frozen=True, eq=False)
