@@ -17,8 +17,10 @@ from consumers.runtime.wiring import Stores
 from consumers.traits.churn import Churn
 from consumers.traits.next_week import NextWeekTrait
 from consumers.traits.scorer import Scorer
+from consumers.traits.segments import SegmentTraits
 from models.affinity import DAY, ForwardDecay
 from models.listener import Click, Rules
+from models.model import Model
 from models.traits.churn_span import Span
 from models.traits.lifecycle import STAGES, Limits
 from models.traits.next_week import ENOUGH
@@ -42,6 +44,7 @@ class Bureau:
     now: float = NOW
     producer: Producer = field(default_factory=Producer)
     offset: int = 0
+    model: Model | None = None
 
     def __post_init__(self) -> None:
         self.stores = Stores.on(self.redis, self.settings)
@@ -57,6 +60,7 @@ class Bureau:
             self.stores.traits,
             self.next_week,
             self.churn,
+            SegmentTraits(self.stores.listeners, self.stores.segments, lambda: self.model, 200),
             Limits(),
             self.producer,
             heartbeat,

@@ -210,3 +210,33 @@ async def test_a_forgotten_listener_is_learned_from_no_more(service: Service) ->
     await service.segments.forget("u4")
     assert await service.traits.learn() == ["a"]
     assert (await service.segments.model("a")).labelled == 199
+
+
+async def test_it_is_learned_again_soon_while_those_who_are_labelled_have_not_clicked(
+    service: Service,
+) -> None:
+    await service.label(range(300))
+    assert await service.traits.learn() == ["a"]
+    await service.click(range(N))
+    assert await service.traits.learn() == []
+    service.now += 31.0
+    assert await service.traits.learn() == ["a"]
+    service.now += 31.0
+    assert await service.traits.learn() == []
+
+
+async def test_in_traits_a_segment_is_empty_while_it_is_not_to_be_trusted_and_of_who_is_not_known(
+    service: Service,
+) -> None:
+    await service.click(range(N))
+    assert await service.traits.fields(["u300"], 5.0) == [{}]
+    await service.label(range(5))
+    await service.traits.learn()
+    (doubtful,) = await service.traits.fields(["u300"], 5.0)
+    assert doubtful["segment:a"] == ""
+    await service.label(range(300))
+    await service.traits.learn()
+    known, unknown = await service.traits.fields(["u300", "nobody"], 5.0)
+    assert 0.0 <= float(known["segment:a"]) <= 1.0
+    assert unknown["segment:a"] == ""
+    assert known["segments:at"] == 5.0
