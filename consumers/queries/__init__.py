@@ -18,8 +18,8 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
       ab_test.py           what came of an A/B test over many
       unknown_release.py   what to say where there is none
       release_request.py   a release as a person asks for it, made an event
-      recommend.py         songs for a listener
-    artists.py           artists as people type them, found by id or name
+      artists.py           artists as people type them, found by id or name
+    recommend.py         songs for a listener
     models.py            snapshots: which are kept, what one holds
     ctr_fields.py        a click-through rate, with its interval
     ctr_models.py        models of who clicks: which are kept, how well they foresee
