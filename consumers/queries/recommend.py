@@ -138,11 +138,13 @@ class Recommender:
 
     async def answer(self, user_id: str, top: int, now: float) -> SongsForListener:
         """Return the `top` songs for a listener, made anew; keep them. Errors are those of `recommend`."""
-        known = await read_known_listener(self._redis, self._settings, user_id)
+        known, lately = await gather(
+            read_known_listener(self._redis, self._settings, user_id), self._heard.of(user_id)
+        )
         liked = (artist for artist, weight in known.listener.affinities.items() if weight > 0)
         if known.listener.bot or self._model.index.keys().isdisjoint(liked):
             raise _no_taste(known)
-        heard = np.unique(await self._heard.of(user_id))
+        heard = np.unique(lately)
         first, last = (np.searchsorted(self._numbers, heard, side) for side in ("left", "right"))
         spans = [self._by_number[a:b] for a, b in zip(first.tolist(), last.tolist(), strict=True)]
         left_out = np.concatenate([np.zeros(0, dtype=np.int64), *spans])
