@@ -24,6 +24,7 @@ from consumers.commands import (
     replay,
     report,
     sample,
+    segment,
     start,
 )
 from consumers.commands.frame import WRONG_USE
@@ -34,7 +35,7 @@ __all__ = ["build", "main"]
 
 FAMILIES = (
     *(start, sample, replay, evaluate, churn, report),
-    *(release, recommend, look, lifecycle, doctor, redrive, forget, model),
+    *(release, recommend, look, lifecycle, segment, doctor, redrive, forget, model),
 )
 
 EPILOG = "Settings are environment variables (REFRAIN_KAFKA, REFRAIN_REDIS, ...) or lines of refrain.toml."

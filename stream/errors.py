@@ -23,6 +23,7 @@
     ├── NoTaste                  a listener of whom nothing is known that they like
     ├── UnknownCohort            no such cohort
     ├── UnknownRelease           no such release
+    ├── UnknownSegment           no such segment
     ├── UnknownArtist            no such artist; carries the nearest names
     ├── UnknownSong              no such song in the catalogue
     └── CannotStart              what `refrain up` needs is not on this machine
@@ -51,6 +52,7 @@ __all__ = [
     "UnknownCohort",
     "UnknownListener",
     "UnknownRelease",
+    "UnknownSegment",
     "UnknownSnapshot",
     "UnknownSong",
     "Unreachable",
@@ -160,6 +162,10 @@ class UnknownCohort(RefrainError):
 
 class UnknownRelease(RefrainError):
     """Redis has no release of that id."""
+
+
+class UnknownSegment(RefrainError):
+    """There are no labels of this segment."""
 
 
 class UnknownArtist(RefrainError):

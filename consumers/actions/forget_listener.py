@@ -27,6 +27,8 @@ class Forgotten:
         Those that they were a member of.
     told_of_releases
         How many releases they had been told of.
+    labels
+        How many segments they had a label in.
     opt_out_kept
         Whether their id stays among those who have opted out.
     kafka_retention_days
@@ -38,6 +40,7 @@ class Forgotten:
     artists: int
     cohorts: tuple[str, ...]
     told_of_releases: int
+    labels: int
     opt_out_kept: bool
     kafka_retention_days: float
 
@@ -63,8 +66,13 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
         await stores.waiting.forget(user_id)
         await stores.recommended.forget(user_id)
     # The record first of what the listener is: from then on nobody takes them for a member.
-    with _left(user_id, "the record, traits, membership of a cohort, having been told of releases"):
+    with _left(user_id, "the record, labels, traits, membership of a cohort, having been told of releases"):
         there = await listeners.forget(user_id)
+    # From here on nothing is known of them that a segment could be predicted from.
+    with _left(
+        user_id, "labels, traits, membership of segments and of a cohort, having been told of releases"
+    ):
+        labels = await stores.segments.forget(user_id)
     with _left(user_id, "traits, membership of a cohort, having been told of releases"):
         traits = await stores.traits.forget(user_id)
     with _left(user_id, "membership of a cohort, having been told of releases"):
@@ -75,7 +83,7 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
         await stores.decisions.forget(user_id)
         await stores.churn.forget(user_id)
     opted_out = user_id in await stores.opted_out.among([user_id])
-    if not (there or traits or cohorts or told):
+    if not (there or traits or cohorts or told or labels):
         known = "; that they have opted out is remembered" if opted_out else ""
         raise UnknownListener(f"there is no listener {user_id!r}, so there is nothing to erase{known}")
     return Forgotten(
@@ -84,6 +92,7 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
         artists=artists,
         cohorts=tuple(cohort for cohort in cohorts if cohort),
         told_of_releases=told,
+        labels=labels,
         opt_out_kept=opted_out,
         kafka_retention_days=settings.retention_days,
     )

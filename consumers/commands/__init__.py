@@ -15,6 +15,7 @@
     recommend.py      recommend
     look.py           cohorts, cohort, users, user
     lifecycle.py      lifecycle
+    segment.py        segments, segment, segment evaluate
     doctor.py         doctor
     redrive.py        redrive
     forget.py         forget

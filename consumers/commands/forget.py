@@ -41,7 +41,8 @@ def _say(found: Forgotten) -> None:
         f"erased {found.user_id}: the weights of {counted(found.artists, 'artist')} from "
         f"{counted(found.clicks, 'click')}, the taste, membership of "
         f"{', '.join(found.cohorts) or 'no cohort'}, "
-        f"notifications of {counted(found.told_of_releases, 'release')}"
+        f"notifications of {counted(found.told_of_releases, 'release')}, "
+        f"labels in {counted(found.labels, 'segment')}"
     )
     if found.opt_out_kept:
         typer.echo("kept: the id, among those who have opted out, so that they are told of no release")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
@@ -12,6 +13,7 @@ from consumers.commands.options import Files, options_from_dataclasses
 from consumers.local.servers import connected_settings
 from consumers.replay.options import PREVIEWED, Sending
 from consumers.terminal.json_output import print_json
+from stream.errors import WrongUse
 from stream.files.options import FileOptions, Kind, Order
 from stream.files.standard_input import readable
 
@@ -22,10 +24,12 @@ if TYPE_CHECKING:
 __all__ = ["add"]
 
 PANEL = "Feed and ask"
+What: TypeAlias = Literal[Kind, "profiles"]
 EXAMPLE = """\
 refrain replay clicks log.jsonl.gz --map user_id=userId,song_id=song,artist_ids=artist --where page=NextSong
 refrain replay clicks plays.csv --map ts=date+time --time-format '%d/%m/%Y %H:%M' --songs songs.csv
-refrain replay songs artists.tsv --columns id,name --map song_id=id,artist_ids=id,artist_names=name"""
+refrain replay songs artists.tsv --columns id,name --map song_id=id,artist_ids=id,artist_names=name
+refrain replay labels panel.csv --map user_id=member,value=likes --set segment=rap"""
 
 
 def add(app: typer.Typer) -> None:
@@ -35,9 +39,10 @@ def add(app: typer.Typer) -> None:
     @options_from_dataclasses
     def replay(
         kind: Annotated[
-            Kind,
+            What,
             typer.Argument(
-                help="What the rows are; all go to the topic of that name, impressions to feedback."
+                help="What the rows are; all go to the topic of that name, impressions to feedback, "
+                "profiles to clicks and labels."
             ),
         ],
         files: Files,
@@ -56,17 +61,33 @@ def add(app: typer.Typer) -> None:
 
         kept = load_settings().data / FOLDER
         with readable(files, kept, again=sending.resume) as paths:
-            plan = Plan(kind, paths, options, order)
+            plans = [Plan(each, paths, own, order) for each, own in _kinds(kind, options)]
             if sending.dry_run:
-                _show(*preview(plan, PREVIEWED), as_json=as_json)
+                for plan in plans:
+                    _show(*preview(plan, PREVIEWED), as_json=as_json)
                 return
             settings = connected_settings(redis=False)
-            with Bar(kind, shown=not as_json) as bar:
-                summary = carry_out(plan, settings, sending, bar.show)
-        _sum_up(plan, summary, as_json=as_json)
-        unusable = summary.tally.bad and not summary.sent + summary.before
-        if not summary.finished or unusable or summary.refused.all_of_them:
-            raise typer.Exit(FAILED)
+            for plan in plans:
+                with Bar(plan.kind, shown=not as_json) as bar:
+                    summary = carry_out(plan, settings, sending, bar.show)
+                _sum_up(plan, summary, as_json=as_json)
+                unusable = summary.tally.bad and not summary.sent + summary.before
+                if not summary.finished or unusable or summary.refused.all_of_them:
+                    raise typer.Exit(FAILED)
+
+
+def _kinds(what: What, options: FileOptions) -> list[tuple[Kind, FileOptions]]:
+    """Return the events that rows become, one kind after the other, and how: profiles are of two kinds."""
+    if what != "profiles":
+        return [(what, options)]
+    if options.mapping or options.repeat or options.where:
+        raise WrongUse("profiles have no columns: --map, --repeat and --where do not go with them")
+    of_labels = {name: value for name, value in options.constants.items() if name == "segment"}
+    of_clicks = {name: value for name, value in options.constants.items() if name != "segment"}
+    return [
+        ("clicks", replace(options, format="profiles", constants=of_clicks)),
+        ("labels", replace(options, format="profiles", constants=of_labels)),
+    ]
 
 
 def _show(shown: list[tuple[bytes, bytes]], tally: Tally, *, as_json: bool) -> None:

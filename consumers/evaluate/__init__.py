@@ -22,4 +22,12 @@ In place of audiences, whose options are in offline_options.py::
     trial.py            a randomised experiment, out of files
     uplift.py           whom it moved
     uplift_learners.py  the usual ways to learn that
+
+Whether labelled segments are foreseen (`refrain segment evaluate`)::
+
+    segment_options.py  the command's options
+    segments.py         from files to a result
+    segment_trial.py    learned from a part of the labels, tried on the rest
+    segment_rivals.py   the usual ways to learn that
+    profile_spreads.py  what profiles say beside titles
 """

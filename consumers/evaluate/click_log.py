@@ -90,6 +90,11 @@ class ClickLog:
         return len(self._numbers)
 
     @property
+    def listeners(self) -> tuple[str, ...]:
+        """Their ids, by their numbers, once it is arranged."""
+        return tuple(self._numbers)
+
+    @property
     def share(self) -> float:
         return self._below / HASHES
 

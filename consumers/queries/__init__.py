@@ -23,6 +23,7 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
       artists.py           artists as people type them, found by id or name
     lifecycle.py         stages of listeners, how they change, what is expected
       lifecycle_sums.py    what is added up for that over all listeners
+    segments.py          labelled segments: how well foreseen, who is in one, why
     models.py            snapshots: which are kept, what one holds
     ctr_fields.py        a click-through rate, with its interval
     ctr_models.py        models of who clicks: which are kept, how well they foresee

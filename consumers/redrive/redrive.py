@@ -24,6 +24,7 @@ from stream.wire.consumer import Consumer
 from stream.wire.events import (
     DeadLetter,
     Feedback,
+    Label,
     Reason,
     Release,
     Song,
@@ -37,7 +38,12 @@ __all__ = ["Redrive", "Summary"]
 CHUNK = 1000  # letters at once
 WAIT_MS = 500
 SEGMENT_DAYS = 14.0  # that Kafka may keep a letter longer than the topic's retention says, at the most
-KINDS: dict[str, type[BaseModel]] = {"songs": Song, "releases": Release, "feedback": Feedback}
+KINDS: dict[str, type[BaseModel]] = {
+    "songs": Song,
+    "releases": Release,
+    "feedback": Feedback,
+    "labels": Label,
+}
 SUPERSEDED = "superseded"
 """Why a song is left that the catalogue knows by now: what it knows may be newer."""
 

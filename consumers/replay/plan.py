@@ -17,6 +17,7 @@ from consumers.replay.sender import Replay
 from stream.errors import Unreachable, WrongUse
 from stream.files.bookmark import Bookmark
 from stream.files.options import FileOptions, Kind, Order
+from stream.files.profiles import ProfileTable
 from stream.files.reading import Reading, Tally
 from stream.files.recipe import KINDS, Recipe
 from stream.files.songs import SongFile
@@ -69,6 +70,8 @@ class Plan:
             )
         if self.options.songs and self.kind != "clicks":
             raise WrongUse("--songs says which artists made what was clicked: it goes with clicks")
+        if options.format == "profiles" and self.kind not in ("clicks", "labels"):
+            raise WrongUse(f"profiles become clicks and labels, not {self.kind}")
         self._recipe(since=0.0 if self.options.since else None)
 
     def _recipe(self, since: float | None) -> Recipe:
@@ -106,8 +109,13 @@ class Plan:
         if options.songs:
             table = Table(options.songs, options.songs_layout)
             songs = SongFile(table, options.songs_map, options.songs_on, options.separator)
-        tables = [Table(path, options.layout) for path in self.files]
+        tables = [self._table(path, now) for path in self.files]
         return Reading(tables, self._recipe(since), songs, spare)
+
+    def _table(self, path: Path, now: float) -> Table:
+        if self.options.format != "profiles":
+            return Table(path, self.options.layout)
+        return ProfileTable(path, self.options.layout, "labels" if self.kind == "labels" else "clicks", now)
 
     def stamp(self, count: int, now: float) -> Callable[[int, bytes], bytes]:
         """Return what gives the events, by their number of `count`, their times, evenly over the span."""

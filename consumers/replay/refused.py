@@ -20,7 +20,13 @@ from stream.wire.topics import describe_topics, open_admin
 
 __all__ = ["Refused", "Sent", "find_refused"]
 
-READERS: dict[str, str] = {"clicks": "ingest", "songs": "work", "releases": "work", "feedback": "work"}
+READERS: dict[str, str] = {
+    "clicks": "ingest",
+    "songs": "work",
+    "releases": "work",
+    "feedback": "work",
+    "labels": "labels",
+}
 PATIENCE = 3.0  # seconds without another event read
 PAUSE = 0.2  # seconds
 CLOCK_SLACK = 60.0  # seconds by which our clock and the broker's may differ

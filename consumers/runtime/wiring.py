@@ -25,6 +25,7 @@ from stream.stores.opted_out import OptedOut
 from stream.stores.recommended import Recommended
 from stream.stores.released_songs import ReleasedSongs
 from stream.stores.releases import Releases
+from stream.stores.segments import Segments
 from stream.stores.snapshots import Snapshots
 from stream.stores.song_models import SongModels
 from stream.stores.sweeps import Sweeps
@@ -59,6 +60,7 @@ class Stores:
     decisions: Decisions
     ctr_models: CtrModels
     churn: ChurnStore
+    segments: Segments
     snapshots: Snapshots
     song_models: SongModels
     recommended: Recommended
@@ -93,6 +95,7 @@ class Stores:
             Decisions(redis),
             CtrModels(redis),
             ChurnStore(redis),
+            Segments(redis),
             Snapshots(redis),
             SongModels(redis),
             Recommended(redis, settings.recommended_seconds),

@@ -23,6 +23,7 @@
     doctor_table.py        what the doctor found
     evaluation_tables.py   an evaluation          (evaluation_bar.py: its progress)
     policy_tables.py       a policy that was judged by a log
+    segment_tables.py      labelled segments, and how well they are foreseen
     uplift_tables.py       whom an experiment moved
     report_tables.py       where releases of the past should have gone, and who clicked there
     replay_bar.py          the progress of a replay

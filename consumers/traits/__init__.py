@@ -9,4 +9,7 @@
       stages.py          which stage they are in
       next_week.py       what is expected of their next week, learned on the way
     churn.py           who will not come back: freezes a sample each day, learns when its outcome is known
+    segments.py        labelled segments: labels taken, models learned, listeners predicted
+      shares.py          the shares of listeners' activity that they go by
+      labels.py          reads the topic `labels`
 """

@@ -7,6 +7,7 @@
     paired.py       how far one ranking is ahead of another, over the same artists
     baselines.py    what audiences are compared with
     anytime.py      intervals that hold however often one looks
+    delong.py       the area under the ROC curve, with an interval
     newcombe.py     the difference of two shares, looked at once
     off_policy.py   what a policy would have earned, out of the log of another one
     weighted_rate.py  intervals where few rows carry most of the weight

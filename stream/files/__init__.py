@@ -9,6 +9,7 @@
     times.py           times as files have them
     songs.py           a file of songs beside a file of clicks
     recipe.py          how a row becomes an event
+    profiles.py        listeners whose history is already summed up
     impressions.py     notifications of the past
     observations.py    what was measured in an experiment or logged of a policy, as columns
     gathered.py        several rows of one song or release, as one event

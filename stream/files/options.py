@@ -26,8 +26,8 @@ __all__ = [
     "pairs",
 ]
 
-Kind: TypeAlias = Literal["clicks", "songs", "releases", "feedback", "impressions"]
-Format: TypeAlias = Literal["csv", "tsv", "jsonl"]
+Kind: TypeAlias = Literal["clicks", "songs", "releases", "feedback", "impressions", "labels"]
+Format: TypeAlias = Literal["csv", "tsv", "jsonl", "profiles"]
 
 ROWS = "The rows"
 EVENTS = "What becomes of a row"

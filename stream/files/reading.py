@@ -90,7 +90,7 @@ class Reading:
         self.tally = Tally()
         with contextlib.ExitStack() as stack:
             sides = [
-                stack.enter_context(_SideFile(table.path, self._spare, self.tally))
+                stack.enter_context(_SideFile(table.path, table.bad_rows, self._spare, self.tally))
                 for table, _ in self._parts
             ]
             if not self._recipe.gathers:
@@ -132,8 +132,7 @@ class Reading:
 class _SideFile(contextlib.AbstractContextManager["_SideFile"]):
     """``FILE.bad.jsonl``: made with the first bad row; one of an earlier run does not outlive this one."""
 
-    def __init__(self, path: Path, spare: Path | None, tally: Tally) -> None:
-        name = f"{path.name}.bad.jsonl"
+    def __init__(self, path: Path, name: str, spare: Path | None, tally: Tally) -> None:
         self._places = [path.with_name(name), *([spare / name] if spare else [])]
         self._tally = tally
         self._file: IO[str] | None = None

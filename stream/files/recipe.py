@@ -25,6 +25,7 @@ from stream.wire.events import (
     NO_SONG,
     ClickEvent,
     Feedback,
+    Label,
     Reason,
     Release,
     Song,
@@ -47,6 +48,7 @@ KINDS: dict[str, _Shape] = {
     "songs": _Shape(Song, "song_id", frozenset(Song.model_fields), "songs"),
     "releases": _Shape(Release, "release_id", frozenset(Release.model_fields), "releases"),
     "feedback": _Shape(Feedback, "user_id", frozenset(Feedback.model_fields), "feedback"),
+    "labels": _Shape(Label, "user_id", frozenset(Label.model_fields), "labels"),
     "impressions": _Shape(Impression, "user_id", frozenset(Impression.model_fields), "feedback"),
 }
 """What each kind of event is, which of its fields is the key, which fields it has, and where it goes."""

@@ -54,6 +54,8 @@ class Table:
     ----------
     columns
         Their names; empty for JSON, where each row names its own.
+    bad_rows
+        What a file of its rows that cannot be used is called.
     read, size
         Bytes of the file read so far by `rows`, and all there are.
 
@@ -62,11 +64,14 @@ class Table:
     BadFile
         Where the file cannot be read at all.
     WrongUse
-        Where there is no such encoding.
+        Where there is no such encoding, or no rows can be made of the format here.
     """
 
     def __init__(self, path: Path, layout: Layout) -> None:
+        if layout.format == "profiles":
+            raise WrongUse("profiles are clicks and labels: only commands that read those read profiles")
         self.path = path
+        self.bad_rows = f"{path.name}.bad.jsonl"
         self._layout = layout
         try:
             self.size = path.stat().st_size

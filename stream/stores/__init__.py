@@ -25,6 +25,7 @@
     recommended.py      songs recommended to listeners, for a time
     told.py             what each listener was told lately: caps, and how often they click
     opted_out.py        who has opted out, followed in memory
+    segments.py         labelled segments: labels, what is learned, who is in them
     snapshots.py        models
     lease.py            the right to be the only one, for a time
     sweeps.py           how far listeners are migrated to the model that serves

@@ -67,6 +67,48 @@ DECAY = "decay"
 """Hash: half-life and landmark that affinities were stored with."""
 
 
+# Segments
+
+
+def segment(segment: str) -> str:
+    """Hash: labels, AUC, threshold, version and time of a segment's model."""
+    return f"segment:{{{segment}}}"
+
+
+def segment_users(segment: str) -> str:
+    """Sorted set: listener above the threshold -> how likely they are in the segment."""
+    return f"segment:{{{segment}}}:users"
+
+
+def segment_model(segment: str) -> str:
+    """String: what is learned of a segment, packed (`stream.stores.segments`)."""
+    return f"segment:{{{segment}}}:model"
+
+
+def segment_labels(segment: str) -> str:
+    """Hash: listener -> value of their latest label."""
+    return f"segment:{{{segment}}}:labels"
+
+
+def segment_labelled(segment: str, value: str) -> str:
+    """Sorted set: listener whose latest label has this value -> its time, Unix seconds."""
+    return f"segment:{{{segment}}}:labelled:{value}"
+
+
+def segment_values(segment: str) -> str:
+    """Hash: value that labels have had -> how often one was given or taken."""
+    return f"segment:{{{segment}}}:values"
+
+
+def segment_foreseen(segment: str) -> str:
+    """Hash: labelled listener -> what was predicted of them before they were learned from."""
+    return f"segment:{{{segment}}}:foreseen"
+
+
+SEGMENTS = "segments"
+"""Set: segments that there are labels of."""
+
+
 # Cohorts
 
 

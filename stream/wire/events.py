@@ -19,6 +19,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -46,6 +47,7 @@ __all__ = [
     "CohortChange",
     "DeadLetter",
     "Feedback",
+    "Label",
     "Page",
     "Reason",
     "Record",
@@ -331,6 +333,30 @@ class Feedback(_Event):
         return self
 
 
+def _label_value(given: Any) -> Any:
+    """Read 0 and 1 in whatever way a file or a program writes them; all else stays a class."""
+    truth = {"0": 0, "1": 1, "false": 0, "true": 1}
+    return truth.get(str(given).lower(), given) if isinstance(given, bool | int | str) else given
+
+
+LabelValue = Annotated[
+    Literal[0, 1] | Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f{}]+$")],
+    BeforeValidator(_label_value),
+]
+
+
+class Label(_Event):
+    """Whether a listener is in a segment, or of which class: of a survey, a panel. Key: user_id.
+
+    A later one of the same listener and segment, by `ts`, replaces an earlier one.
+    """
+
+    user_id: Id
+    segment: Id
+    value: LabelValue
+    ts: Time
+
+
 class CohortChange(_Event):
     """A listener has moved from one cohort to another; "" is no cohort. Key: user_id."""
 
@@ -361,6 +387,7 @@ EVENTS: dict[str, tuple[Any, ...]] = {
     "releases": (Release,),
     "audiences": (Page, Summary),
     "feedback": (Feedback,),
+    "labels": (Label,),
     "cohort-changes": (CohortChange,),
     "stage-changes": (StageChange,),
 }

@@ -50,6 +50,7 @@ TOPICS = (
     Topic("releases"),
     Topic("audiences"),
     Topic("feedback"),
+    Topic("labels"),
     Topic("cohort-changes"),
     Topic("stage-changes"),
     Topic("dead-letters", largest=MAX_DEAD_LETTER),

@@ -17,7 +17,13 @@ from tests.waiting import wait_for
 __all__ = ["KafkaLog", "kafka_log"]
 
 Event = dict[str, Any] | bytes
-KEYS = {"clicks": "user_id", "songs": "song_id", "releases": "release_id", "feedback": "user_id"}
+KEYS = {
+    "clicks": "user_id",
+    "songs": "song_id",
+    "releases": "release_id",
+    "feedback": "user_id",
+    "labels": "user_id",
+}
 
 
 class KafkaLog:

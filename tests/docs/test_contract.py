@@ -25,9 +25,11 @@ PLACEHOLDERS = {
     "release_id": "R",
     "version": "VERSION",
     "name": "NAME",
+    "segment": "S",
+    "value": "V",
 }
 """What the contract writes for an argument of a key."""
-WORDS = {"cohorts", "models", "decay", "processes"}
+WORDS = {"cohorts", "models", "decay", "processes", "segment", "segments"}
 """Keys that are words of other meanings, too."""
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -1,0 +1,147 @@
+"""Labelled segments as tables for people: those of a service, one of them, and how well they are foreseen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from consumers.evaluate.segments import SegmentsResult
+from consumers.queries.segments import Segment, SegmentSummary, SpeakingArtist
+from consumers.terminal.format import counted, moment, percent
+from consumers.terminal.tables import Column, facts, listing
+
+__all__ = ["show_segment", "show_segments", "show_trial"]
+
+GROUPS = {
+    "artists": "which artists they play",
+    "taste": "their taste",
+    "activity": "how active they are",
+    "cohort": "the cohort they are in",
+    "distances": "how far they are from all cohorts",
+    "hour": "when in the day they play",
+    "weekday": "on which weekdays",
+    "city": "in which cities",
+    "genre": "which genres",
+}
+NOT_WORTH_A_WORD = 0.01
+
+
+def show_segments(found: Sequence[SegmentSummary]) -> None:
+    """Print the list of segments."""
+    console = Console(highlight=False)
+    if not found:
+        console.print("there are no labels yet: `refrain replay labels FILE` sends them, or your app does")
+        return
+    numbers = (Column(name, right=True) for name in ("labelled", "in it", "AUC", "95 %", "members"))
+    table = listing(Column("segment"), *numbers, Column("", wide=True))
+    for each in found:
+        table.add_row(
+            Text(each.segment),
+            f"{each.labelled:,}",
+            f"{each.positives:,}",
+            _area(each.auc),
+            _between(each),
+            f"{each.members:,}",
+            Text(f"not to be trusted yet: {each.doubt}" if each.doubt else "", style="yellow"),
+        )
+    console.print(table)
+    console.print(
+        "[dim]AUC: how often one who is in it was predicted above one who is not, before their labels were "
+        "learned. Members: listeners predicted above the threshold.[/]"
+    )
+
+
+def show_segment(found: Segment, start: int) -> None:
+    """Print one segment."""
+    console = Console(highlight=False)
+    console.print(Text(found.segment, "bold"))
+    console.print(
+        facts(
+            {
+                "labelled": f"{found.labelled:,}, {found.positives:,} of them in it: {percent(found.prior)}",
+                "AUC": f"{_area(found.auc)} (95 %: {_between(found)})" if found.auc is not None else "",
+                "threshold": "" if found.threshold is None else percent(found.threshold),
+                "members": f"{found.members:,} listeners above it" if found.threshold is not None else "",
+                "learned": f"version {found.version}, {moment(found.created_at)}" if found.version else "",
+                "goes by": _goes_by(found.goes_by),
+                "speaks for it": _artists(found.artists_for),
+                "against it": _artists(found.artists_against),
+                "cohorts": _odds(found.cohorts),
+                "genres": _odds(found.genres),
+            }
+        )
+    )
+    if found.doubt:
+        console.print(Text(f"Not to be trusted yet: {found.doubt}", style="yellow"), soft_wrap=True)
+    if found.top:
+        table = listing(Column("place", right=True), Column("member"), Column("likely", right=True))
+        for place, member in enumerate(found.top, start=start + 1):
+            table.add_row(f"{place:,}", Text(member.user_id), percent(member.probability))
+        console.print()
+        console.print(table)
+        if (left := found.members - start - len(found.top)) > 0:
+            console.print(f"[dim]{counted(left, 'member')} more: --from {start + len(found.top)}[/]")
+    console.print("[dim]x 2: the odds of who plays only that, or is in its middle, are twice the usual.[/]")
+
+
+def show_trial(result: SegmentsResult) -> None:
+    """Print how well segments are foreseen."""
+    console = Console(highlight=False)
+    labels = result.labels
+    unusable = f", {labels.bad.total():,} unusable" if labels.bad.total() else ""
+    without = f"; {counted(result.unknown, 'labelled listener')} without clicks" if result.unknown else ""
+    console.print(
+        facts(
+            {
+                "clicks": f"{result.clicks.clicks:,} of {counted(result.listeners, 'listener')}",
+                "labels": f"{labels.rows:,} rows{unusable}{without}",
+                "cohorts": f"{result.cohorts}",
+                "splits": f"{result.splits}, each with a fifth held out; seed {result.seed}",
+            }
+        )
+    )
+    for segment in result.segments:
+        console.print()
+        console.print(
+            Text(f"{segment.segment}  {segment.labelled:,} labelled, {segment.positives:,} in it", "bold")
+        )
+        if not segment.contenders:
+            console.print("too few of either kind to try it: ten are needed, with clicks")
+            continue
+        table = listing(Column("way"), Column("clusters"), Column("AUC", right=True), Column("±", right=True))
+        for each in segment.contenders:
+            clusters = "with" if each.clusters else "without"
+            table.add_row(each.name, clusters, f"{each.auc:.4f}", f"{each.error:.4f}")
+        console.print(table)
+    console.print(
+        "\n[dim]AUC: means over the splits, ± their standard error. Clusters: the cohort and distances to "
+        "the centres of all cohorts, among the features.[/]"
+    )
+    for note in result.notes:
+        console.print(Text(note, style="yellow"), soft_wrap=True)
+
+
+def _area(auc: float | None) -> str:
+    return "" if auc is None else f"{auc:.3f}"
+
+
+def _between(found: SegmentSummary) -> str:
+    return "" if found.auc_low is None else f"{found.auc_low:.2f} to {found.auc_high:.2f}"
+
+
+def _artists(artists: Sequence[SpeakingArtist]) -> str:
+    return ", ".join(f"{artist.name} x {artist.odds:.2g}" for artist in artists)
+
+
+def _odds(odds: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} x {value:.2g}" for name, value in odds.items())
+
+
+def _goes_by(shares: Mapping[str, float]) -> str:
+    return ", ".join(
+        f"{GROUPS.get(name, name)} {percent(share)}"
+        for name, share in shares.items()
+        if share > NOT_WORTH_A_WORD
+    )

@@ -1,0 +1,102 @@
+"""Reads the topic `labels`: each label into Redis, dead letters out, then the offsets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import time
+from collections.abc import Sequence
+
+from aiokafka.errors import CommitFailedError, IllegalStateError
+
+from consumers.traits.segments import SegmentTraits
+from stream.retry import Clock, Retry, Stopped
+from stream.settings import Settings
+from stream.stores.heartbeats import Heartbeat
+from stream.wire.consumer import Consumer
+from stream.wire.events import FUTURE_SECONDS, DeadLetter, Label, Reason, Record, parse
+from stream.wire.sender import Sender, dead_letter
+
+__all__ = ["LabelReader", "labels_consumer"]
+
+logger = logging.getLogger(__name__)
+
+WAIT_MS = 500  # for a label to come, before it is asked whether the process is to end
+TOGETHER = 1_000
+
+
+def labels_consumer(settings: Settings) -> Consumer:
+    """Return the consumer of the topic; several share its partitions."""
+    return Consumer(
+        "labels",
+        bootstrap_servers=settings.kafka,
+        group_id=f"{settings.group}-labels",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+
+
+class LabelReader:
+    """Takes labels until the process is to end; what is delivered twice changes nothing."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        segments: SegmentTraits,
+        producer: Sender,
+        heartbeat: Heartbeat,
+        retry: Retry,
+        stop: asyncio.Event,
+        clock: Clock = time.time,
+    ) -> None:
+        self._consumer = consumer
+        self._segments = segments
+        self._producer = producer
+        self._heartbeat = heartbeat
+        self._retry = retry
+        self._stop = stop
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Read for as long as the process runs."""
+        with contextlib.suppress(Stopped):
+            while not self._stop.is_set():
+                fetched = await self._consumer.getmany(timeout_ms=WAIT_MS, max_records=TOGETHER)
+                if fetched:
+                    await self._take(
+                        [Record(m.topic, m.partition, m.offset, m.key, m.value)
+                         for m in itertools.chain.from_iterable(fetched.values())]
+                    )  # fmt: skip
+
+    async def _take(self, records: Sequence[Record]) -> None:
+        labels, dead = parse_labels(records, self._clock())
+        await self._retry("taking labels", self._segments.take, labels)
+        await self._retry("emitting dead letters", self._producer.deliver, list(map(dead_letter, dead)))
+        await self._retry("committing offsets", self._commit)
+        self._heartbeat.add("labels", len(labels))
+        for letter in dead:
+            self._heartbeat.add(f"dead:{letter.reason.value}")
+
+    async def _commit(self) -> None:
+        try:
+            await self._consumer.commit()
+        except (CommitFailedError, IllegalStateError):
+            logger.info("offsets are not ours to commit any more: the partitions have another owner")
+
+
+def parse_labels(records: Sequence[Record], now: float) -> tuple[list[Label], list[DeadLetter]]:
+    """Parse labels; one from far ahead of the clock would outlive all that come after it, and is refused."""
+    labels: list[Label] = []
+    dead: list[DeadLetter] = []
+    for record in records:
+        label = parse(Label, record)
+        if isinstance(label, DeadLetter):
+            dead.append(label)
+        elif label.ts > now + FUTURE_SECONDS:
+            ahead = f"ts {label.ts:.0f} is {label.ts - now:.0f} s ahead of the clock"
+            dead.append(DeadLetter(record, Reason.FUTURE, ahead))
+        else:
+            labels.append(label)
+    return labels, dead

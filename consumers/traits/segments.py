@@ -1,0 +1,186 @@
+"""Labelled segments on the stores: takes labels, learns from them, predicts for listeners."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from models.model import Model
+from models.traits.segment_rows import Known
+from models.traits.segments import SegmentModel, learn_segment
+from stream.errors import SnapshotDamaged
+from stream.retry import Clock
+from stream.stores.listeners import Listeners
+from stream.stores.segments import Segments, Sides
+from stream.wire.events import Label
+
+__all__ = ["SegmentTraits", "Shares"]
+
+logger = logging.getLogger(__name__)
+
+Floats = npt.NDArray[np.float64]
+
+MOST = 5_000
+"""Labelled listeners that a segment is learned from, half of either kind: some 100 MB while it is learned."""
+
+AGAIN_SECONDS = 3600.0
+"""After so long it is learned again though no label has come: labelled listeners go on clicking."""
+
+READ_AT_ONCE = 1_000  # listeners
+
+Shares = Callable[[Sequence[str]], Awaitable[Mapping[str, Floats]]]
+"""Gives the shares of listeners' activity by hour, weekday, city, genre (`models.traits.segment_rows.Known`):
+the same names and numbers of columns at each call."""
+
+
+async def _no_shares(_: Sequence[str]) -> Mapping[str, Floats]:
+    return {}
+
+
+class SegmentTraits:
+    """Keeps the segments of a service. All state is in Redis: any process may go on with it.
+
+    Parameters
+    ----------
+    listeners, segments
+        The stores.
+    serving
+        Returns the model of cohorts that serves; None while there is none.
+    top
+        How many of a listener's artists are looked at.
+    shares
+        Where their activity comes from, if it is known.
+    clock
+        Unix seconds.
+    """
+
+    def __init__(
+        self,
+        listeners: Listeners,
+        segments: Segments,
+        serving: Callable[[], Model | None],
+        top: int,
+        shares: Shares = _no_shares,
+        clock: Clock = time.time,
+    ) -> None:
+        self._listeners = listeners
+        self._segments = segments
+        self._serving = serving
+        self._top = top
+        self._shares = shares
+        self._clock = clock
+        self._models: dict[str, SegmentModel] = {}
+
+    async def take(self, labels: Sequence[Label]) -> int:
+        """Take labels; return how many changed anything. May be repeated, in any order."""
+        return await self._segments.label(labels)
+
+    async def learn(self) -> list[str]:
+        """Learn where labels have changed, another model of cohorts serves, or the last time is long ago.
+
+        Returns
+        -------
+        What was learned: a segment, or ``SEGMENT:CLASS``.
+        """
+        model = self._serving()
+        if model is None:
+            return []
+        learned = []
+        for name, (segment, side) in (await self._segments.predicted()).items():
+            revision = await self._segments.revision(segment)
+            about = await self._segments.about(name)
+            if self._due(about, revision, model):
+                await self._learn(name, segment, side, revision, model)
+                learned.append(name)
+        return learned
+
+    def _due(self, about: Mapping[str, str], revision: int, model: Model) -> bool:
+        if about.get("revision") != str(revision) or int(about["model_version"]) != model.version:
+            return True
+        return self._clock() - float(about["created_at"]) > AGAIN_SECONDS
+
+    async def _learn(self, name: str, segment: str, side: Sides, revision: int, model: Model) -> None:
+        labelled = await self._segments.labelled(segment, side, MOST)
+        known = await self._known([each.user_id for each in labelled], model)
+        there = np.flatnonzero([bool(artists) for artists, _ in known.affinities])
+        users = [labelled[at].user_id for at in there.tolist()]
+        positive = np.array([labelled[at].positive for at in there.tolist()], dtype=bool)
+        learned, foreseen = await asyncio.to_thread(
+            learn_segment,
+            known.some(there),
+            positive,
+            await self._segments.foreseen(name, users),
+            model,
+            counts=await self._segments.counts(segment, side),
+            before=await self._model(name),
+            now=self._clock(),
+        )
+        before = dict(zip(users, foreseen.tolist(), strict=True))
+        await self._segments.publish(name, learned, before, revision)
+        logger.info("segment %s: version %d of %d labels", name, learned.version, learned.labelled)
+
+    async def of(self, users: Sequence[str]) -> dict[str, dict[str, float]]:
+        """Return how likely each listener is in each segment, and let the sets of the segments follow.
+
+        Of a listener of whom nothing is known it is the prior; such a one is in no set. While a segment is
+        not to be trusted (`SegmentModel.doubt`), nobody is in its set.
+
+        Returns
+        -------
+        Listener -> segment, or ``SEGMENT:CLASS`` -> probability; nothing while no model of cohorts serves.
+        """
+        model = self._serving()
+        found: dict[str, dict[str, float]] = {user: {} for user in users}
+        if model is None or not users:
+            return found
+        known = await self._known(users, model)
+        heard = [bool(artists) for artists, _ in known.affinities]
+        for name in await self._segments.predicted():
+            segment = await self._model(name)
+            predicted = segment.predict(known, model).tolist()
+            for user, probability in zip(users, predicted, strict=True):
+                found[user][name] = probability
+            pairs = zip(users, predicted, heard, strict=True)
+            await self._segments.place(
+                name,
+                {user: p if there else -math.inf for user, p, there in pairs},
+                math.inf if segment.doubt else segment.threshold,
+            )
+        return found
+
+    async def _model(self, name: str) -> SegmentModel:
+        """Return the model that serves, read again only where it is another."""
+        version = await self._segments.version(name)
+        held = self._models.get(name)
+        if held is None or held.version != version:
+            try:
+                held = await self._segments.model(name)
+            except SnapshotDamaged as error:
+                logger.error("%s; it predicts the prior until it is learned again", error)
+                held = SegmentModel(version)
+            self._models[name] = held
+        return held
+
+    async def _known(self, users: Sequence[str], model: Model) -> Known:
+        row_of = {cohort: row for row, cohort in enumerate(model.cohort_ids)}
+        affinities: list[tuple[list[str], list[float]]] = []
+        tastes = np.zeros((len(users), model.n_dims))
+        cohorts = np.full(len(users), -1, dtype=np.int64)
+        for start in range(0, len(users), READ_AT_ONCE):
+            part = list(users[start : start + READ_AT_ONCE])
+            place = {user: start + at for at, user in enumerate(part)}
+            affinities += await self._listeners.rows(part, self._top)
+            who, found = await self._listeners.tastes(part, model.n_dims)
+            tastes[[place[user] for user in who]] = found
+            for listener in await self._listeners.placed(part):
+                cohorts[place[listener.user_id]] = row_of.get(listener.cohort, -1)
+        # Bots have no rows: what else there is of them does not count either.
+        nobody = [at for at, (artists, _) in enumerate(affinities) if not artists]
+        tastes[nobody], cohorts[nobody] = 0.0, -1
+        return Known(affinities, tastes, cohorts, await self._shares(users))

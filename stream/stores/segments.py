@@ -1,0 +1,246 @@
+"""Labelled segments in Redis: who has which label, what is learned of it, and who is predicted to be in it.
+
+Labels of a segment are 0 and 1, or classes. What is learned and predicted has two sides: of 0 and 1 the
+segment itself; of classes each one against the others, called ``SEGMENT:CLASS`` (`sides`).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
+
+import msgpack
+import numpy as np
+import numpy.typing as npt
+
+from models.traits.segments import SegmentModel
+from stream.connect import AnyRedis
+from stream.errors import SnapshotDamaged
+from stream.stores import keys
+from stream.stores.scripts import Call, Script, call_all
+from stream.wire.events import Label
+
+__all__ = ["Labelled", "Segments", "Sides", "sides"]
+
+Floats = npt.NDArray[np.float64]
+
+NO, YES = "0", "1"
+IN_A_SCRIPT = 200  # labels: one script holds Redis up for less than a millisecond
+
+
+class Sides(NamedTuple):
+    """Which values of labels speak for something that is predicted, and which against it."""
+
+    value: str
+    others: tuple[str, ...]
+
+
+class Labelled(NamedTuple):
+    """A listener with a label, and when they got it, in Unix seconds."""
+
+    user_id: str
+    positive: bool
+    ts: float
+
+
+def sides(segment: str, values: Collection[str]) -> dict[str, Sides]:
+    """Return what is predicted of a segment whose labels have these values, and by which labels.
+
+    Examples
+    --------
+    >>> sides("rap", ["0", "1"])
+    {'rap': Sides(value='1', others=('0',))}
+    >>> list(sides("age", ["18-25", "26-35"]))
+    ['age:18-25', 'age:26-35']
+    """
+    classes = sorted(set(values) - {NO, YES})
+    found = {segment: Sides(YES, (NO,))} if {NO, YES} & set(values) else {}
+    return found | {
+        f"{segment}:{each}": Sides(each, tuple(other for other in classes if other != each))
+        for each in classes
+    }
+
+
+class Segments:
+    """The store of segments. What is of one segment is in one slot of a cluster."""
+
+    def __init__(self, redis: AnyRedis) -> None:
+        self._redis = redis
+        self._label = Script("label_listeners")
+
+    async def label(self, labels: Sequence[Label]) -> int:
+        """Take labels; return how many listeners' labels were changed. May be repeated, in any order."""
+        ordered = sorted(labels, key=attrgetter("segment"))
+        calls = []
+        for segment, own in groupby(ordered, key=attrgetter("segment")):
+            parts = [str(part) for each in own for part in (each.user_id, each.value, repr(each.ts))]
+            calls.append(Call("SADD", [keys.SEGMENTS], [segment]))
+            for at in range(0, len(parts), 3 * IN_A_SCRIPT):
+                packed = msgpack.packb(parts[at : at + 3 * IN_A_SCRIPT], use_bin_type=False)
+                where = [keys.segment_labels(segment), keys.segment_values(segment)]
+                calls.append(Call(self._label, where, [keys.segment_labelled(segment, ""), packed]))
+        answers = await call_all(self._redis, calls) if calls else []
+        return sum(
+            int(answer) for call, answer in zip(calls, answers, strict=True) if call.what is self._label
+        )
+
+    async def names(self) -> list[str]:
+        """Return the segments that there are labels of, by name."""
+        return sorted(name.decode() for name in await self._redis.smembers(keys.SEGMENTS))
+
+    async def predicted(self) -> dict[str, tuple[str, Sides]]:
+        """Return all that is predicted -> the segment of its labels, and which of them speak for it."""
+        found: dict[str, tuple[str, Sides]] = {}
+        for segment in await self.names():
+            values = [value.decode() for value in await self._redis.hkeys(keys.segment_values(segment))]
+            found |= {name: (segment, side) for name, side in sides(segment, values).items()}
+        return found
+
+    async def counts(self, segment: str, side: Sides) -> tuple[int, int]:
+        """Return how many listeners have a label, and of how many it speaks for it."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for value in (side.value, *side.others):
+            pipeline.zcard(keys.segment_labelled(segment, value))
+        positives, *others = await pipeline.execute()
+        return int(positives) + sum(map(int, others)), int(positives)
+
+    async def labelled(self, segment: str, side: Sides, most: int) -> list[Labelled]:
+        """Return the listeners with the latest labels, the oldest first: half of `most` of either kind."""
+        found = []
+        for values, positive in (((side.value,), True), (side.others, False)):
+            of_kind = []
+            for value in values:
+                key = keys.segment_labelled(segment, value)
+                pairs = await self._redis.zrange(key, 0, most // 2 - 1, desc=True, withscores=True)
+                of_kind += [Labelled(user.decode(), positive, ts) for user, ts in pairs]
+            found += sorted(of_kind, key=attrgetter("ts"))[-(most // 2) :]
+        return sorted(found, key=attrgetter("ts", "user_id"))
+
+    async def foreseen(self, name: str, user_ids: Sequence[str]) -> Floats:
+        """Return what was predicted of listeners before they were learned from; NaN: they are new."""
+        found = await self._redis.hmget(keys.segment_foreseen(name), list(user_ids)) if user_ids else []
+        return np.array([math.nan if value is None else float(value) for value in found], dtype=np.float64)
+
+    async def revision(self, segment: str) -> int:
+        """Return a number that grows with every label that changes anything."""
+        return sum(map(int, await self._redis.hvals(keys.segment_values(segment))))
+
+    async def publish(
+        self, name: str, model: SegmentModel, foreseen: Mapping[str, float], revision: int
+    ) -> None:
+        """Let a model serve; who is below its threshold is in the set no more.
+
+        While it is not to be trusted nobody is in the set.
+
+        Parameters
+        ----------
+        foreseen
+            Listener that it was learned from -> what was predicted of them before.
+        revision
+            That of the labels it was learned from.
+        """
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.set(keys.segment_model(name), _packed(model))
+        pipeline.delete(keys.segment(name), keys.segment_foreseen(name))
+        pipeline.hset(keys.segment(name), mapping={**_about(model), "revision": revision})
+        if foreseen:
+            pipeline.hset(
+                keys.segment_foreseen(name), mapping={user: repr(p) for user, p in foreseen.items()}
+            )
+        below = "+inf" if model.doubt else f"({model.threshold!r}"
+        pipeline.zremrangebyscore(keys.segment_users(name), "-inf", below)
+        await pipeline.execute()
+
+    async def model(self, name: str) -> SegmentModel:
+        """Return the model that serves; an unlearned one where there is none.
+
+        Raises
+        ------
+        SnapshotDamaged
+            Where it cannot be read.
+        """
+        packed = await self._redis.get(keys.segment_model(name))
+        return _unpacked(packed, f"the model of segment {name!r}") if packed else SegmentModel()
+
+    async def version(self, name: str) -> int:
+        """Return the version of the model that serves; 0 while there is none."""
+        return int(await self._redis.hget(keys.segment(name), "version") or 0)
+
+    async def about(self, name: str) -> dict[str, str]:
+        """Return what is said of a segment, empty where nothing is learned."""
+        found = await self._redis.hgetall(keys.segment(name))
+        return {field.decode(): value.decode() for field, value in found.items()}
+
+    async def place(self, name: str, probabilities: Mapping[str, float], threshold: float) -> None:
+        """Let listeners be in the set where they are at the threshold or above it."""
+        above = {user: p for user, p in probabilities.items() if p >= threshold}
+        below = [user for user in probabilities if user not in above]
+        pipeline = self._redis.pipeline(transaction=False)
+        if above:
+            pipeline.zadd(keys.segment_users(name), above)
+        if below:
+            pipeline.zrem(keys.segment_users(name), *below)
+        if probabilities:
+            await pipeline.execute()
+
+    async def members(self, name: str, start: int, count: int) -> tuple[list[tuple[str, float]], int]:
+        """Return some of those in the set with their probabilities, the likeliest first, and its size."""
+        key = keys.segment_users(name)
+        found = await self._redis.zrange(key, start, start + count - 1, desc=True, withscores=True)
+        return [(user.decode(), p) for user, p in found], int(await self._redis.zcard(key))
+
+    async def forget(self, user_id: str) -> int:
+        """Erase a listener's labels and predictions; return how many segments they had a label in."""
+        labels = 0
+        for segment in await self.names():
+            value = await self._redis.hget(keys.segment_labels(segment), user_id)
+            if value is not None:
+                await self._redis.zrem(keys.segment_labelled(segment, value.decode()), user_id)
+                labels += int(await self._redis.hdel(keys.segment_labels(segment), user_id))
+        for name in await self.predicted():
+            if await self._redis.hexists(keys.segment_foreseen(name), user_id):
+                # What was learned of them is learned anew without them.
+                await self._redis.hdel(keys.segment(name), "revision")
+                await self._redis.hdel(keys.segment_foreseen(name), user_id)
+            await self._redis.zrem(keys.segment_users(name), user_id)
+        return labels
+
+
+def _about(model: SegmentModel) -> dict[str, str | int | float]:
+    about: dict[str, str | int | float] = {
+        "version": model.version,
+        "created_at": model.created_at,
+        "labelled": model.labelled,
+        "positives": model.positives,
+        "prior": model.prior,
+        "model_version": model.model_version,
+        "judged": model.judged,
+        "doubt": model.doubt,
+    }
+    if model.learned:
+        about["threshold"] = model.threshold
+    if model.auc:
+        about |= {"auc": model.auc.value, "auc_low": model.auc.low, "auc_high": model.auc.high}
+    return about
+
+
+def _packed(model: SegmentModel) -> bytes:
+    header, arrays = model.to_arrays()
+    buffer = io.BytesIO()
+    text = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), dtype=np.uint8)
+    np.savez(buffer, allow_pickle=False, header=text, **arrays)
+    return buffer.getvalue()
+
+
+def _unpacked(packed: bytes, where: str) -> SegmentModel:
+    try:
+        with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        return SegmentModel.from_arrays(json.loads(arrays.pop("header").tobytes()), arrays)
+    except (ValueError, KeyError, OSError) as error:
+        raise SnapshotDamaged(f"{where} cannot be read ({error})") from error

@@ -1,0 +1,89 @@
+"""The topic `labels`, read on a real Kafka into a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import AsyncExitStack
+
+import redis
+
+from consumers.runtime.process import together
+from consumers.runtime.startup import begin_producer
+from consumers.traits.labels import LabelReader, labels_consumer, parse_labels
+from consumers.traits.segments import SegmentTraits
+from stream.connect import open_redis
+from stream.retry import Retry
+from stream.settings import Settings
+from stream.stores import keys
+from stream.stores.heartbeats import Heartbeat
+from stream.stores.listeners import Listeners
+from stream.stores.segments import Segments
+from stream.wire.events import Record
+from tests.consumers.kafka_log import KafkaLog
+from tests.consumers.running import Running
+from tests.waiting import wait_for
+
+
+async def read_labels(settings: Settings, stop: asyncio.Event) -> None:
+    async with AsyncExitStack() as stack:
+        client = await open_redis(settings)
+        stack.push_async_callback(client.aclose)
+        producer = await begin_producer(settings, stack)
+        consumer = labels_consumer(settings)
+        await consumer.start()
+        stack.push_async_callback(consumer.stop)
+        traits = SegmentTraits(Listeners(client), Segments(client), lambda: None, 10)
+        heartbeat = Heartbeat(client, "traits")
+        reader = LabelReader(consumer, traits, producer, heartbeat, Retry(stop), stop)
+        await together(reader.run(), heartbeat.keep())
+
+
+def event(user: str, value: object, ts: float = 5.0, **more: object) -> bytes:
+    return json.dumps({"user_id": user, "segment": "rap", "value": value, "ts": ts, **more}).encode()
+
+
+def test_labels_are_in_redis_once_they_are_committed_and_read_again_change_nothing(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    sent = [json.loads(event(f"u{number}", number % 2)) for number in range(50)]
+    log.send("labels", sent)
+    with Running(read_labels, settings):
+        log.wait_until_caught_up("labels", "labels")
+    held = db.hgetall(keys.segment_labels("rap"))
+    revision = db.hgetall(keys.segment_values("rap"))
+    assert held == {f"u{number}": str(number % 2) for number in range(50)}
+    log.reset("labels", "labels")
+    with Running(read_labels, settings):
+        log.wait_until_caught_up("labels", "labels")
+    assert db.hgetall(keys.segment_labels("rap")) == held
+    assert db.hgetall(keys.segment_values("rap")) == revision
+
+
+def test_what_is_no_label_is_a_dead_letter_with_its_reason(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    soon = time.time() + 3600
+    log.send("labels", [b"{", event("u", None), event("u", 1, soon), event("{", 1), event("u", 1)])
+    with Running(read_labels, settings):
+        log.wait_until_caught_up("labels", "labels")
+    letters = log.records("dead-letters")
+    reasons = sorted(dict(letter.headers)["reason"].decode() for letter in letters)
+    assert reasons == ["bad-id", "bad-value", "not-json", "too-far-in-the-future"]
+    wait_for(lambda: db.hgetall(keys.segment_labels("rap")) == {"u": "1"}, "the label that is one")
+
+
+def test_0_and_1_are_read_however_they_are_written() -> None:
+    written = [0, 1, False, True, "0", "1", "false", "TRUE", "18-25"]
+    records = [Record("labels", 0, at, None, event("u", value)) for at, value in enumerate(written)]
+    labels, dead = parse_labels(records, now=10.0)
+    assert [label.value for label in labels] == [0, 1, 0, 1, 0, 1, 0, 1, "18-25"]
+    assert dead == []
+
+
+def test_a_number_that_is_neither_0_nor_1_is_refused() -> None:
+    records = [Record("labels", 0, 0, None, event("u", value)) for value in (2, 0.5, "", "a{b", [1])]
+    labels, dead = parse_labels(records, now=10.0)
+    assert labels == []
+    assert {letter.reason.value for letter in dead} == {"bad-value"}

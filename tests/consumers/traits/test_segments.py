@@ -1,0 +1,212 @@
+"""Segments on a real Redis: labels before, after and against each other; who is in them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+
+import numpy as np
+import pytest
+
+from consumers.traits.segments import SegmentTraits
+from models.listener import Listener
+from models.model import Model
+from stream.connect import AnyRedis, open_redis
+from stream.settings import Settings
+from stream.stores import keys
+from stream.stores.listeners import Listeners
+from stream.stores.segments import Segments
+from stream.wire.events import Label
+from tests.consumers.labelled_world import N, affinities_of, is_in, known_of, world_model
+from tests.stream.written import write
+
+
+@pytest.fixture
+async def redis(settings: Settings) -> AsyncIterator[AnyRedis]:
+    client = await open_redis(settings)
+    yield client
+    await client.aclose()
+
+
+class Service:
+    """The class with its stores, a clock that can be moved and a model that can be changed."""
+
+    def __init__(self, redis: AnyRedis) -> None:
+        self.listeners, self.segments = Listeners(redis), Segments(redis)
+        self.model: Model | None = world_model()
+        self.now = 1000.0
+        self.traits = self.anew()
+
+    def anew(self) -> SegmentTraits:
+        """As a process that has just started."""
+        return SegmentTraits(self.listeners, self.segments, lambda: self.model, 50, clock=lambda: self.now)
+
+    async def click(self, numbers: Iterable[int], *, bot: bool = False) -> None:
+        """Let listeners have clicked."""
+        model, own = world_model(), list(numbers)
+        known = known_of(own, model)
+        people = [
+            Listener(
+                f"u{number}",
+                cohort=model.cohort_ids[cohort],
+                moved="0:1",
+                clicks=7,
+                first_seen=1.0,
+                last_seen=1.0,
+                bot=bot,
+                offsets={"0": 1},
+                affinities=affinities_of(number),
+            )
+            for number, cohort in zip(own, known.cohorts.tolist(), strict=True)
+        ]
+        await write(self.listeners, people, known.tastes, version=model.version)
+
+    async def label(self, numbers: Iterable[int], ts: float = 10.0) -> None:
+        """Take true labels."""
+        await self.traits.take(
+            [Label(user_id=f"u{n}", segment="a", value=int(is_in(n)), ts=ts + n / 1000) for n in numbers]
+        )
+
+
+@pytest.fixture
+def service(redis: AnyRedis) -> Service:
+    return Service(redis)
+
+
+def users(numbers: Iterable[int]) -> list[str]:
+    return [f"u{number}" for number in numbers]
+
+
+async def test_others_are_predicted_and_those_above_the_threshold_are_in_the_set(service: Service) -> None:
+    await service.click(range(N))
+    await service.label(range(300))
+    assert await service.traits.learn() == ["a"]
+    found = await service.traits.of(users(range(300, N)))
+    inside = [found[f"u{n}"]["a"] for n in range(300, N) if is_in(n)]
+    outside = [found[f"u{n}"]["a"] for n in range(300, N) if not is_in(n)]
+    assert min(inside) > max(outside)
+    members, size = await service.segments.members("a", 0, N)
+    threshold = (await service.segments.model("a")).threshold
+    assert {user for user, _ in members} == {user for user, own in found.items() if own["a"] >= threshold}
+    assert size == len(members) > 0
+
+
+async def test_labels_that_come_before_the_first_click_count_once_there_are_clicks(service: Service) -> None:
+    await service.label(range(300))
+    await service.traits.learn()
+    assert "have clicked yet" in (await service.segments.about("a"))["doubt"]
+    await service.click(range(N))
+    service.now += 4000.0
+    assert await service.traits.learn() == ["a"]
+    assert (await service.segments.about("a"))["doubt"] == ""
+
+
+async def test_a_label_that_contradicts_an_earlier_one_replaces_it(service: Service) -> None:
+    await service.click(range(N))
+    await service.traits.take(
+        [Label(user_id=f"u{n}", segment="a", value=int(not is_in(n)), ts=1.0) for n in range(300)]
+    )
+    await service.traits.learn()
+    await service.label(range(300), ts=10.0)
+    await service.traits.learn()
+    found = await service.traits.of(["u300", "u301"])
+    assert found["u300"]["a"] > 0.5 > found["u301"]["a"]
+
+
+async def test_with_three_positives_the_prior_is_predicted_and_nobody_is_in_the_set(service: Service) -> None:
+    await service.click(range(N))
+    await service.label([0, 4, 8, *(n for n in range(60) if not is_in(n))])
+    await service.traits.learn()
+    about = await service.segments.about("a")
+    found = await service.traits.of(users(range(300, 310)))
+    assert {own["a"] for own in found.values()} == {float(about["prior"])}
+    assert "3 of 48" in about["doubt"]
+    assert await service.segments.members("a", 0, 10) == ([], 0)
+
+
+async def test_what_is_learned_is_learned_again_only_where_something_has_changed(service: Service) -> None:
+    await service.click(range(N))
+    await service.label(range(100))
+    assert await service.traits.learn() == ["a"]
+    await service.label(range(100))  # delivered once more
+    assert await service.traits.learn() == []
+    assert await service.anew().learn() == []
+    await service.label([101])
+    assert await service.traits.learn() == ["a"]
+    service.model = world_model(version=2)
+    assert await service.traits.learn() == ["a"]
+    service.now += 4000.0
+    assert await service.traits.learn() == ["a"]
+
+
+async def test_a_process_that_starts_predicts_the_same(service: Service) -> None:
+    await service.click(range(N))
+    await service.label(range(300))
+    await service.traits.learn()
+    asked = users(range(300, 320))
+    assert await service.anew().of(asked) == await service.traits.of(asked)
+
+
+async def test_a_label_is_foreseen_once_however_often_it_is_learned(service: Service) -> None:
+    await service.click(range(N))
+    await service.label(range(200))
+    await service.traits.learn()
+    before = await service.segments.foreseen("a", users(range(200)))
+    await service.label(range(200, 220))
+    await service.traits.learn()
+    after = await service.segments.foreseen("a", users(range(220)))
+    np.testing.assert_array_equal(after[:200], before)
+    assert (after[200:] >= 0).all()
+
+
+async def test_of_a_listener_without_clicks_it_is_the_prior_and_of_a_bot_too(service: Service) -> None:
+    await service.click(range(300))
+    await service.click([304], bot=True)
+    await service.label(range(300))
+    await service.traits.learn()
+    prior = (await service.segments.model("a")).prior
+    found = await service.traits.of(["nobody", "u304"])
+    assert found == {"nobody": {"a": prior}, "u304": {"a": prior}}
+    members, _ = await service.segments.members("a", 0, 10)
+    assert not {"nobody", "u304"} & dict(members).keys()
+
+
+async def test_several_segments_and_classes_are_kept_side_by_side(service: Service) -> None:
+    await service.click(range(N))
+    await service.label(range(200))
+    classes = [
+        Label(user_id=f"u{n}", segment="age", value=("young", "old")[is_in(n)], ts=1.0) for n in range(200)
+    ]
+    await service.traits.take(classes)
+    assert await service.traits.learn() == ["a", "age:old", "age:young"]
+    found = (await service.traits.of(["u300"]))["u300"]
+    assert found["age:old"] > 0.5 > found["age:young"]
+
+
+async def test_without_a_model_of_cohorts_nothing_is_learned_and_nothing_predicted(service: Service) -> None:
+    await service.label(range(30))
+    service.model = None
+    assert await service.traits.learn() == []
+    assert await service.traits.of(["u1"]) == {"u1": {}}
+
+
+async def test_a_damaged_model_predicts_the_prior_until_it_is_learned_again(
+    service: Service, redis: AnyRedis
+) -> None:
+    await service.click(range(N))
+    await service.label(range(200))
+    await service.traits.learn()
+    await redis.set(keys.segment_model("a"), b"damaged")
+    assert (await service.anew().of(["u300"]))["u300"]["a"] == 0.5
+    await service.label([201])
+    fresh = service.anew()
+    await fresh.learn()
+    assert (await fresh.of(["u300"]))["u300"]["a"] > 0.5
+
+
+async def test_a_forgotten_listener_is_learned_from_no_more(service: Service) -> None:
+    await service.click(range(N))
+    await service.label(range(200))
+    await service.traits.learn()
+    await service.segments.forget("u4")
+    assert await service.traits.learn() == ["a"]
+    assert (await service.segments.model("a")).labelled == 199

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import logit
+
+from models.traits.segment_rows import HASHED, Known, groups, segment_rows
+from models.traits.segments import LEARNED_FIRST, TRUSTED, SegmentModel, learn_segment
+from tests.consumers.labelled_world import N, is_in, known_of, world_model
+
+MODEL = world_model()
+
+
+def learn(
+    numbers: list[int], positive: list[bool] | None = None, before: SegmentModel | None = None
+) -> tuple[SegmentModel, np.ndarray]:
+    truth = np.array([is_in(number) for number in numbers] if positive is None else positive, dtype=bool)
+    known = known_of(numbers, MODEL)
+    counts = len(truth), int(truth.sum())
+    nothing = np.full(len(truth), np.nan)
+    return learn_segment(
+        known, truth, nothing, MODEL, counts=counts, before=before or SegmentModel(), now=5.0
+    )
+
+
+def test_listeners_without_a_label_are_told_apart() -> None:
+    model, _ = learn(list(range(300)))
+    others = list(range(300, N))
+    predicted = model.predict(known_of(others, MODEL), MODEL)
+    truth = np.array([is_in(number) for number in others])
+    assert predicted[truth].min() > predicted[~truth].max()
+
+
+def test_what_was_predicted_before_is_judged_and_trusted() -> None:
+    model, foreseen = learn(list(range(300)))
+    assert model.auc is not None
+    assert model.auc.low > 0.9
+    assert model.judged == (foreseen != LEARNED_FIRST).sum() > 2 * TRUSTED
+    assert model.doubt == ""
+
+
+def test_labels_by_chance_are_not_trusted() -> None:
+    chance = np.random.default_rng(1).random(300) < 0.3
+    model, _ = learn(list(range(300)), chance.tolist())
+    assert model.learned
+    assert model.auc is not None
+    assert model.auc.low < 0.5
+    assert "no better than chance" in model.doubt
+
+
+def test_the_auc_is_of_predictions_made_before_not_after() -> None:
+    # Learned by heart, labels by chance would be foreseen well.
+    chance = np.random.default_rng(2).random(200) < 0.5
+    model, foreseen = learn(list(range(200)), chance.tolist())
+    after = model.predict(known_of(list(range(200)), MODEL), MODEL)
+    assert np.corrcoef(after, chance)[0, 1] > 0.1
+    judged = foreseen != LEARNED_FIRST
+    assert abs(np.corrcoef(foreseen[judged], chance[judged])[0, 1]) < 0.2
+
+
+def test_with_three_positives_the_prior_is_predicted_and_it_is_said_why() -> None:
+    numbers = [0, 4, 8, *(n for n in range(60) if not is_in(n))]
+    model, _ = learn(numbers)
+    predicted = model.predict(known_of([300, 301], MODEL), MODEL)
+    assert predicted.tolist() == [model.prior] * 2
+    assert model.prior == pytest.approx(3.5 / (len(numbers) + 1))
+    assert "3 of" in model.doubt
+
+
+def test_without_labels_nothing_is_learned_and_half_is_predicted() -> None:
+    model, foreseen = learn([])
+    assert not model.learned
+    assert len(foreseen) == 0
+    assert model.predict(known_of([1], MODEL), MODEL).tolist() == [0.5]
+
+
+def test_a_listener_of_whom_nothing_is_known_is_predicted_the_prior() -> None:
+    model, _ = learn(list(range(200)))
+    nobody = Known([([], [])], np.zeros((1, MODEL.n_dims)), np.array([-1]))
+    assert model.predict(nobody, MODEL).tolist() == [model.prior]
+
+
+def test_a_listener_with_one_click_on_an_artist_nobody_knows_is_predicted_something() -> None:
+    model, _ = learn(list(range(200)))
+    newcomer = Known([(["unheard"], [1.0])], np.zeros((1, MODEL.n_dims)), np.array([-1]))
+    assert 0 < model.predict(newcomer, MODEL)[0] < 1
+
+
+def test_of_very_many_labels_the_share_in_all_of_them_is_predicted() -> None:
+    numbers = list(range(300))
+    truth = np.array([is_in(number) for number in numbers])
+    known, nothing = known_of(numbers, MODEL), np.full(300, np.nan)
+    usual, _ = learn(numbers)
+    rare, _ = learn_segment(
+        known, truth, nothing, MODEL, counts=(100_000, 100), before=SegmentModel(), now=0.0
+    )
+    shift = logit(rare.predict(known, MODEL)) - logit(usual.predict(known, MODEL))
+    np.testing.assert_allclose(shift, logit(rare.prior) - logit(usual.prior), rtol=1e-6)
+
+
+def test_it_goes_on_under_a_model_with_other_cohorts() -> None:
+    model, _ = learn(list(range(300)))
+    other = world_model(version=2)
+    predicted = model.predict(known_of(list(range(300, N)), other), other)
+    assert np.isfinite(predicted).all()
+
+
+def test_it_is_the_same_after_it_was_packed() -> None:
+    model, _ = learn(list(range(300)))
+    again = SegmentModel.from_arrays(*model.to_arrays())
+    known = known_of(list(range(300, N)), MODEL)
+    np.testing.assert_allclose(again.predict(known, MODEL), model.predict(known, MODEL), rtol=1e-4)
+    assert (again.auc, again.threshold, again.doubt) == (model.auc, model.threshold, model.doubt)
+
+
+def test_a_packed_one_of_another_format_is_refused() -> None:
+    header, arrays = SegmentModel().to_arrays()
+    with pytest.raises(ValueError, match="format"):
+        SegmentModel.from_arrays(header | {"format": 99}, arrays)
+
+
+def test_who_was_foreseen_once_is_not_foreseen_anew() -> None:
+    first, foreseen = learn(list(range(200)))
+    known = known_of(list(range(200)), MODEL)
+    truth = np.array([not is_in(number) for number in range(200)])
+    _, again = learn_segment(known, truth, foreseen, MODEL, counts=(200, 150), before=first, now=9.0)
+    assert again.tolist() == foreseen.tolist()
+
+
+def test_shares_of_activity_are_learned_from() -> None:
+    numbers = list(range(300))
+    truth = np.random.default_rng(3).random(300) < 0.4
+    hours = np.where(truth[:, None], [0.9, 0.1], [0.1, 0.9])
+    plain = known_of(numbers, MODEL)
+    known = Known(plain.affinities, plain.tastes, plain.cohorts, {"hour": hours})
+    nothing = np.full(300, np.nan)
+    model, _ = learn_segment(
+        known, truth, nothing, MODEL, counts=(300, int(truth.sum())), before=SegmentModel(), now=0.0
+    )
+    assert model.auc is not None
+    assert model.auc.low > 0.9
+    assert np.isfinite(model.predict(plain, MODEL)).all()  # where nothing is known of hours
+
+
+@given(st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=12))
+def test_a_row_is_the_same_however_far_affinities_have_faded(weights: list[float]) -> None:
+    artists = [f"a{at}" for at in range(len(weights))]
+    rows = [
+        segment_rows(
+            Known([(artists, [scale * w for w in weights])], np.zeros((1, MODEL.n_dims)), np.array([-1])),
+            MODEL,
+        )
+        for scale in (1.0, 1e-40)
+    ]
+    np.testing.assert_allclose(rows[0].toarray(), rows[1].toarray(), atol=1e-9)
+
+
+def test_no_listener_is_a_feature() -> None:
+    known = known_of([1], MODEL)
+    assert segment_rows(known, MODEL).shape[1] == max(part.stop for part in groups(4, 4, {}).values())
+    assert segment_rows(known, MODEL).shape[1] < HASHED + 20
