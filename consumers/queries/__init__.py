@@ -19,8 +19,8 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
       ab_test.py           what came of an A/B test over many
       unknown_release.py   what to say where there is none
       release_request.py   a release as a person asks for it, made an event
-      recommend.py         songs for a listener
       artists.py           artists as people type them, found by id or name
+    recommend.py         songs for a listener
     lifecycle.py         stages of listeners, how they change, what is expected
       lifecycle_sums.py    what is added up for that over all listeners
     segments.py          labelled segments: how well foreseen, who is in one, why

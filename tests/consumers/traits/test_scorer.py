@@ -245,3 +245,11 @@ async def test_churn_is_predicted_of_who_was_active_lately_and_of_nobody_else(bu
     assert float(daily["churn"]) < 0.2
     assert float(left["churn"]) > 0.5
     assert gone["churn"] == ""
+
+
+async def test_where_activity_is_not_recorded_nothing_of_the_next_week_is_learned(bureau: Bureau) -> None:
+    bureau.applier = Applier(bureau.stores.listeners, RULES, activity=False)
+    await bureau.click("u", 40, 3)
+    await bureau.scorer.score(["u"])
+    assert bureau.next_week.model.version == 0
+    assert await bureau.stage("u") == "occasional"
