@@ -70,7 +70,8 @@ def days_of(first: int, last: int, span: Span, test_days: int) -> tuple[list[int
     """Return on which days examples are made: those learned from, and those tried on, a week apart.
 
     Of a day, features look at `span.history` days before it and the outcome at `span.outcome` from it on. All
-    outcomes that are learned from are over when the first test day begins.
+    outcomes that are learned from are over when the first test day begins. Where days are few, test days are
+    left out rather than the last week to learn from.
 
     Raises
     ------
@@ -84,8 +85,10 @@ def days_of(first: int, last: int, span: Span, test_days: int) -> tuple[list[int
     (36, 65, [79, 86])
     """
     begin, end = first + span.history, last + 1 - span.outcome
-    tried = [day for day in range(end - WEEK * (test_days - 1), end + 1, WEEK) if day - span.outcome >= begin]
-    if not tried:
+    tried = [end]
+    while len(tried) < test_days and tried[0] - WEEK - span.outcome >= begin + WEEK:
+        tried.insert(0, tried[0] - WEEK)
+    if end - span.outcome < begin:
         raise BadFile(
             f"the clicks go over {last - first + 1} days, and {span.history + 2 * span.outcome} are needed: "
             f"{span.history} to predict from, {span.outcome} to learn the outcome, {span.outcome} to try it",

@@ -15,16 +15,16 @@ import numpy.typing as npt
 from models.quality.prequential import Prequential
 from models.traits.activity import DAYS, FEATURES, Activities, day_of
 from models.traits.churn import ChurnModel
-from models.traits.churn_span import Span, churned, known, known_now
+from models.traits.churn_span import Span, churned, known
+from models.traits.today import Aligned, day_numbers
 from stream.errors import SnapshotDamaged
 from stream.stores.churn import ChurnStore, FrozenDay, LearnedChurn
 
-__all__ = ["Churn", "first_days"]
+__all__ = ["Churn"]
 
 logger = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Sample = Callable[[int], Awaitable[Sequence[str]]]
 """Draws about so many listeners, each as likely as any other."""
 
@@ -32,8 +32,6 @@ LATE = 1
 """Days that an outcome is waited for beyond its last one: clocks behind UTC, clicks on their way."""
 APART = 7
 """Days between those of the past that a service that has learned nothing begins with."""
-
-NOTHING: Mapping[str, str | float] = {"churn": ""}
 
 
 class ReadsActivities(Protocol):
@@ -62,9 +60,6 @@ class Churn:
     number
         How many are frozen a day, about.
 
-    Notes
-    -----
-    Features are those of `models.traits.churn_span.known`, `known_now` while a day goes on.
     """
 
     def __init__(
@@ -95,23 +90,29 @@ class Churn:
         """
         return self._learned.model.predict(rows) if self._learned.version else None
 
-    def fields(self, activities: Activities, today: int, now: float) -> list[Mapping[str, str | float]]:
-        """Return what is predicted of each listener; nothing of who is gone, or before that is learned.
+    def fields(self, aligned: Aligned, today: int, now: float) -> list[Mapping[str, str | float]]:
+        """Return what is predicted of each listener; nothing before anything is learned.
 
         Parameters
         ----------
+        aligned
+            What they did, as it is seen today.
         now
-            Unix seconds, which the prediction is marked with.
+            Unix seconds.
+
+        Returns
+        -------
+        For each `churn`, and which version said so when. "" for who did nothing in the days before: they are
+        not about to go, they are gone.
         """
-        first = first_days(activities.first_seen, today)
-        rows, asked = known_now(activities.active, today, self._span, first)
-        predicted = self.score(rows)
-        if predicted is None:
+        rows, asked = known(aligned.active, today, self._span, aligned.first_day)
+        scores = self.score(rows)
+        if scores is None:
             return [{} for _ in asked]
         about = {"churn:version": self.version, "churn:at": round(now, 3)}
         return [
-            {"churn": round(likely, 5), **about} if there else NOTHING
-            for likely, there in zip(predicted.tolist(), asked.tolist(), strict=True)
+            {"churn": round(score, 5), **about} if there else {"churn": ""}
+            for score, there in zip(scores.tolist(), asked.tolist(), strict=True)
         ]
 
     async def tick(self, now: float) -> None:
@@ -158,7 +159,7 @@ class Churn:
         days = range(latest, today - DAYS + self._span.history - 1, -APART)
         users = list(await self._sample(self._number))
         read = await self._listeners.activities(users)
-        first = first_days(read.first_seen, today)
+        first = day_numbers(read.first_seen)
         model = ChurnModel(FEATURES)
         for day in sorted(days):
             rows, asked = known(read.active, day, self._span, first)
@@ -208,7 +209,7 @@ class Churn:
         if today not in await self._store.frozen_days():
             users = list(await self._sample(self._number))
             read = await self._listeners.activities(users)
-            rows, asked = known(read.active, today, self._span, first_days(read.first_seen, today))
+            rows, asked = known(read.active, today, self._span, day_numbers(read.first_seen))
             predicted = self.score(rows[asked])
             await self._store.freeze(
                 FrozenDay(
@@ -222,10 +223,3 @@ class Churn:
                 )
             )
         self._frozen = today
-
-
-def first_days(first_seen: Floats, today: int) -> Ints:
-    """Return the days on which listeners were first seen (Unix seconds); `today` where that is not known."""
-    seen = np.where(np.isfinite(first_seen), first_seen, 86_400.0 * today)
-    days: Ints = (seen // 86_400).astype(np.int64)
-    return days

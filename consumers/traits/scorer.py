@@ -108,7 +108,7 @@ class Scorer:
             for stage, at, week, day in zip(stages, since, weeks, learned, strict=True)
         ]
         of_next_week = self._next_week.fields(aligned, today, now)
-        of_churn = self._churn.fields(activities, today, now)
+        of_churn = self._churn.fields(aligned, today, now)
         of_segments = await self._retry("predicting segments", self._segments.fields, users, now)
         written = {
             user: {name: value for fields in theirs for name, value in fields.items()}

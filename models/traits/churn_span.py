@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from models.traits.activity import FEATURES, ActiveDays, features
 
-__all__ = ["Span", "churned", "known", "known_now"]
+__all__ = ["Span", "churned", "known"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -64,20 +64,6 @@ def known(active: ActiveDays, until: int, span: Span, first_day: Ints | None = N
     seen = before & (day >= until - span.history)
     rows = features(ActiveDays(active.number, active.owner[seen], active.days[seen]), until, first_day)
     return rows, _any(active, seen)
-
-
-def known_now(
-    active: ActiveDays, today: int, span: Span, first_day: Ints | None = None
-) -> tuple[Floats, Flags]:
-    """Return the same in the middle of a day, for a service that is running.
-
-    A day counts as a whole one, as it did when it was learned: today is looked at where a listener has done
-    something today, and else has not begun yet.
-    """
-    rows, asked = known(active, today, span, first_day)
-    with_today, asked_today = known(active, today + 1, span, first_day)
-    came = with_today[:, ACTIVE] == 1
-    return np.where(came[:, None], with_today, rows), np.where(came, asked_today, asked)
 
 
 def churned(active: ActiveDays, until: int, span: Span) -> Flags:

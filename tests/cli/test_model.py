@@ -10,10 +10,14 @@ import pytest
 
 from consumers.actions.use_model import follow_sweep
 from models.ctr import FEATURES, CtrModel
+from models.quality.prequential import Prequential
+from models.traits.churn import ChurnModel
+from models.traits.churn_span import Span
 from stream.connect import AnyRedis
 from stream.errors import NotTakenOver
 from stream.settings import Settings
 from stream.stores import keys
+from stream.stores.churn import ChurnStore, LearnedChurn
 from stream.stores.cohorts import APART, Cohorts
 from stream.stores.ctr_models import CtrModels
 from stream.stores.listeners import Listeners
@@ -220,3 +224,35 @@ def test_an_earlier_model_of_who_clicks_serves_when_asked_for(
         assert [each["version"] for each in found if each["serves"]] == ([version] if version else [])
     failed = refrain.run("model", "clicks", "--use", "7")
     assert (failed.returncode, "there is no CTR model 7" in failed.stderr) == (1, True)
+
+
+def learn_churn(judged: int) -> Callable[[AnyRedis], Awaitable[object]]:
+    random = np.random.default_rng(0)
+    plays, gone = random.poisson(3.0, (800, 1)).astype(float), random.random(800) < 0.25
+    model, quality = ChurnModel(["freq_P_last_7"]), Prequential()
+    model.learn(plays, gone)
+    quality.add(np.where(gone[:judged], 0.6, 0.2), gone[:judged])
+    learned = LearnedChurn(model, quality, Span(30, 14), 1, NOW, 20_000)
+    return lambda redis: ChurnStore(redis).keep(learned, instead_of=0)
+
+
+def test_how_well_churn_is_foreseen_is_shown(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    assert "nothing is learned of churn yet" in refrain.run("model", "churn").stdout
+    assert asked(refrain, "churn") is None
+    assert asked(refrain, "list")["churn"] is None
+    with_redis(learn_churn(judged=800))
+    found = asked(refrain, "churn")
+    assert (found["version"], found["outcome"], found["examples"]) == (1, 14, 800)
+    assert found["foresight"]["auc"] == pytest.approx(1.0)
+    assert "AUC 1.000" in refrain.run("model", "churn").stdout
+    assert asked(refrain, "list")["churn"] == found
+    assert "churn, version 1: learned from 800 listeners; AUC 1.000" in refrain.run("model", "list").stdout
+
+
+def test_before_predictions_of_churn_are_judged_that_is_said(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(learn_churn(judged=100))
+    assert "no prediction has been judged yet" in refrain.run("model", "churn").stdout

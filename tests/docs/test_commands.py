@@ -57,6 +57,7 @@ def test_the_command_line_is_the_one_that_was_promised() -> None:
         *("redrive", "model clicks", "release publish", "release list", "release show"),
         *("release stop", "release ab"),
         *("report targets", "report ctr"),
+        *("churn evaluate", "model churn"),
         *("segments", "segment show", "segment evaluate"),
     }
 

@@ -10,8 +10,9 @@ import pytest
 
 from consumers.traits.churn import Churn
 from models.quality.binary import auc
-from models.traits.activity import DAY, FEATURES, ActiveDays
+from models.traits.activity import DAY, FEATURES, ActiveDays, Activities
 from models.traits.churn_span import Span, churned, known
+from models.traits.today import align, day_numbers
 from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
 from stream.stores import keys
@@ -198,3 +199,34 @@ async def test_other_spans_begin_anew_and_serve_when_they_have_learned(world: Wo
     assert read is not None
     assert read.span == Span(14, 5)
     assert read.version > before.version
+
+
+async def test_what_is_written_of_a_listener_is_what_the_model_says_today(world: World) -> None:
+    churn, today = await learned_until(world, BEGIN + 25), BEGIN + 26
+    read = await Listeners(world.redis).activities([*world.users, "nobody"])
+    *fields, nobody = churn.fields(align(read, today), today, 5.0)
+    rows, asked = known(read.active, today, SPAN, day_numbers(read.first_seen))
+    scores = churn.score(rows)
+    assert scores is not None
+    said = [f"{score:.5f}" if there else "" for score, there in zip(scores, asked, strict=True)]
+    assert [f"{each['churn']:.5f}" if each["churn"] != "" else "" for each in fields] == said[:-1]
+    assert nobody == {"churn": ""}
+    assert {each["churn:version"] for each in fields if each["churn"] != ""} == {churn.version}
+
+
+async def test_what_is_done_today_counts_at_once(world: World) -> None:
+    churn, today = await learned_until(world, BEGIN + 25), BEGIN + 60
+    days = np.zeros(2, dtype=DAY)
+    days["day"], days["play"] = [today - 13, today], 3
+    came, away = (
+        Activities(
+            ActiveDays(1, np.zeros(n, dtype=np.int64), days[:n]),
+            *[np.array([BEGIN * SECONDS])] * 2,
+            np.zeros((1, 24)),
+            [{}],
+            [{}],
+        )
+        for n in (2, 1)
+    )
+    scores = [churn.fields(align(each, today), today, 5.0)[0]["churn"] for each in (came, away)]
+    assert float(scores[0]) < float(scores[1])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.quality.binary import auc
 from models.traits.activity import DAY, FEATURES, ActiveDays
 from models.traits.churn import ChurnModel
-from models.traits.churn_span import Span, churned, known, known_now
+from models.traits.churn_span import Span, churned, known
 
 UNTIL = 100
 LEAST_AUC, MOST_AUC = 0.45, 0.55
@@ -58,12 +58,6 @@ def test_what_was_done_before_the_span_is_not_looked_at_but_for_tenure() -> None
     rows, asked = known(active(1, [(0, UNTIL - 8, 5)]), UNTIL, Span(history=7))
     said = dict(zip(FEATURES, rows[0].tolist(), strict=True))
     assert (said["freq_P_last_14"], said["tenure"], asked.tolist()) == (0.0, 8.0, [False])
-
-
-def test_a_day_that_goes_on_counts_for_those_who_have_done_something_in_it() -> None:
-    rows, _ = known_now(active(2, [(0, UNTIL, 3), (1, UNTIL - 1, 3)]), UNTIL, Span())
-    assert rows[:, FEATURES.index("days_from_last_activity")].tolist() == [1.0, 1.0]
-    assert rows[:, FEATURES.index("freq_P_last_1")].tolist() == [3.0, 3.0]
 
 
 def chance_world(seed: int, number: int = 3000) -> tuple[npt.NDArray[np.bool_], ActiveDays]:
