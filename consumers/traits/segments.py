@@ -129,6 +129,7 @@ class SegmentTraits:
         )
         before = dict(zip(users, foreseen.tolist(), strict=True))
         await self._segments.publish(name, learned, before, revision)
+        await self._segments.forget_unlabelled(segment, name, users)
         logger.info("segment %s: version %d of %d labels", name, learned.version, learned.labelled)
 
     async def of(self, users: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -179,7 +180,8 @@ class SegmentTraits:
             return found, [False] * len(users)
         known = await self._known(users, model)
         heard = [bool(artists) for artists, _ in known.affinities]
-        for name in await self._segments.predicted():
+        names = list(await self._segments.predicted())
+        for name in names:
             segment = await self._model(name)
             predicted = segment.predict(known, model).tolist()
             for user, probability in zip(users, predicted, strict=True):
@@ -190,7 +192,15 @@ class SegmentTraits:
                 {user: p if there else -math.inf for user, p, there in pairs},
                 math.inf if segment.doubt else segment.threshold,
             )
+        await self._drop_forgotten([user for user, there in zip(users, heard, strict=True) if there], names)
         return found, heard
+
+    async def _drop_forgotten(self, users: Sequence[str], names: Sequence[str]) -> None:
+        """Take those out of the sets again who were forgotten after they had been read."""
+        last_seen = (await self._listeners.clocks(users))[:, 0].tolist() if users else []
+        gone = [user for user, seen in zip(users, last_seen, strict=True) if math.isnan(seen)]
+        for name in names if gone else ():
+            await self._segments.place(name, dict.fromkeys(gone, -math.inf), math.inf)
 
     async def _model(self, name: str) -> SegmentModel:
         """Return the model that serves, read again only where it is another."""

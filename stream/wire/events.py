@@ -347,6 +347,12 @@ LabelValue = Annotated[
 ]
 
 
+def _without_colon(value: str) -> str:
+    if ":" in value:
+        raise ValueError("the name of a segment has no colon: SEGMENT:CLASS is one of its classes")
+    return value
+
+
 class Label(_Event):
     """Whether a listener is in a segment, or of which class: of a survey, a panel. Key: user_id.
 
@@ -354,7 +360,7 @@ class Label(_Event):
     """
 
     user_id: Id
-    segment: Id
+    segment: Annotated[Id, AfterValidator(_without_colon)]
     value: LabelValue
     ts: Time
 

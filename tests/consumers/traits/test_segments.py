@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -201,6 +202,40 @@ async def test_a_damaged_model_predicts_the_prior_until_it_is_learned_again(
     fresh = service.anew()
     await fresh.learn()
     assert (await fresh.of(["u300"]))["u300"]["a"] > 0.5
+
+
+async def test_who_is_forgotten_while_they_are_predicted_is_in_no_set(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.click(range(N))
+    await service.label(range(300))
+    await service.traits.learn()
+    place = service.segments.place
+
+    async def forgotten_meanwhile(name: str, probabilities: dict[str, float], threshold: float) -> None:
+        await service.listeners.forget("u300")
+        await place(name, probabilities, threshold)
+
+    monkeypatch.setattr(service.segments, "place", forgotten_meanwhile)
+    await service.traits.of(["u300", "u304"])
+    members, _ = await service.segments.members("a", 0, N)
+    assert [user for user, _ in members] == ["u304"]
+
+
+async def test_who_is_forgotten_while_a_segment_is_learned_leaves_nothing(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.click(range(N))
+    await service.label(range(200))
+    publish = service.segments.publish
+
+    async def forgotten_meanwhile(*given: Any) -> None:
+        await service.segments.forget("u4")
+        await publish(*given)
+
+    monkeypatch.setattr(service.segments, "publish", forgotten_meanwhile)
+    await service.traits.learn()
+    assert np.isnan(await service.segments.foreseen("a", ["u4", "u8"])).tolist() == [True, False]
 
 
 async def test_a_forgotten_listener_is_learned_from_no_more(service: Service) -> None:
