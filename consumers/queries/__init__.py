@@ -10,6 +10,7 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
     listener.py          one listener: cohort, artists, clicks
       placement.py         why they are in that cohort, or in none
       listener_activity.py what they did lately
+      listener_traits.py   what is predicted of them
       known_listener.py    the record that both explanations start from
     audience.py          the audience that a release would have
       audience_why.py      why a listener is in it, or is not
