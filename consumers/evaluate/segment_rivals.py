@@ -20,7 +20,7 @@ Rival: TypeAlias = Callable[[csr_matrix, Bools, csr_matrix], Floats]
 """Learns from rows (n, d) and labels (n,), and scores other rows: shape (m,)."""
 
 INNER_FOLDS = 3
-PENALTIES = 0.001, 0.003, 0.01, 0.03, 0.1, 1.0
+PENALTIES = 0.001, 0.003, 0.01, 0.03, 0.1
 """scikit-learn's C, of which inner folds choose the one with the highest AUC."""
 
 BOOSTING: dict[str, Any] = {

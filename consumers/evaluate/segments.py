@@ -126,9 +126,10 @@ def evaluate_segments(
             clicks if timed else without_times(clicks), log, lambda done, all_: watch("reading", done, all_)
         )
         log.arrange(None if timed and log.first < log.last else np.random.default_rng(trial.seed))
+        # Before threads are limited, so that those of libraries that are imported here are, too.
+        opponents, notes = ({}, ()) if trial.no_baselines else rivals()
         with threadpool_limits(1):
             subjects = _subjects(log, clicks, settings, timed=timed, seed=trial.seed, watch=watch)
-            opponents, notes = ({}, ()) if trial.no_baselines else rivals()
             segments = _tried(subjects, found, opponents, trial, watch)
     everyone = {user for own in found.values() for user in own}
     files = dict.fromkeys(str(path) for path in (*clicks.files, *labels.files))

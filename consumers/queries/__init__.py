@@ -10,6 +10,7 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
     listener.py          one listener: cohort, artists, clicks
       placement.py         why they are in that cohort, or in none
       listener_activity.py what they did lately
+      listener_traits.py   what is predicted of them
       known_listener.py    the record that both explanations start from
     audience.py          the audience that a release would have
       audience_why.py      why a listener is in it, or is not
@@ -19,8 +20,8 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
       ab_test.py           what came of an A/B test over many
       unknown_release.py   what to say where there is none
       release_request.py   a release as a person asks for it, made an event
-      recommend.py         songs for a listener
       artists.py           artists as people type them, found by id or name
+    recommend.py         songs for a listener
     lifecycle.py         stages of listeners, how they change, what is expected
       lifecycle_sums.py    what is added up for that over all listeners
     segments.py          labelled segments: how well foreseen, who is in one, why

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from consumers.queries.known_listener import read_known_listener
 from consumers.queries.listener_activity import ListenerActivity, activity_of
+from consumers.queries.listener_traits import ListenerTraits, read_traits
 from consumers.queries.placement import WhyCohort, why_cohort
 from consumers.runtime.live_model import LiveModel
 from stream.connect import AnyRedis
@@ -46,6 +47,8 @@ class ListenerView:
         Times of the first and last click, Unix seconds.
     activity
         What they did lately; None where that is not recorded.
+    traits
+        What is predicted of them; None where `refrain traits` has not met them.
     artists_kept
         How many artists are kept; `artists` are the strongest.
     """
@@ -61,6 +64,7 @@ class ListenerView:
     first_seen: float
     last_seen: float
     activity: ListenerActivity | None
+    traits: ListenerTraits | None
     artists_kept: int
     artists: tuple[WeightedArtist, ...]
 
@@ -96,6 +100,7 @@ async def read_listener(
         first_seen=listener.first_seen,
         last_seen=listener.last_seen,
         activity=activity_of(listener.activity, now, listener.utc_offset_min) if listener.activity else None,
+        traits=await read_traits(redis, user_id),
         artists_kept=len(listener.affinities),
         artists=tuple(
             WeightedArtist(artist, names[artist], _rounded(known.rules.decay.read(stored, now)))

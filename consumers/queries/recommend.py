@@ -100,7 +100,7 @@ async def recommend(
         Where nothing is known of them that they like.
     """
     kept = Recommended(redis, settings.recommended_seconds)
-    if (answer := await kept.get(user_id)) and (found := _read(answer)).asked >= top:
+    if (found := _read(await kept.get(user_id))) and found.asked >= top:
         return _first(found, top)
     snapshots = Snapshots(redis)
     version = await snapshots.current()
@@ -138,10 +138,13 @@ class Recommender:
 
     async def answer(self, user_id: str, top: int, now: float) -> SongsForListener:
         """Return the `top` songs for a listener, made anew; keep them. Errors are those of `recommend`."""
-        known = await read_known_listener(self._redis, self._settings, user_id)
-        if known.listener.bot or self._model.index.keys().isdisjoint(known.listener.affinities):
+        known, lately = await gather(
+            read_known_listener(self._redis, self._settings, user_id), self._heard.of(user_id)
+        )
+        liked = (artist for artist, weight in known.listener.affinities.items() if weight > 0)
+        if known.listener.bot or self._model.index.keys().isdisjoint(liked):
             raise _no_taste(known)
-        heard = np.unique(await self._heard.of(user_id))
+        heard = np.unique(lately)
         first, last = (np.searchsorted(self._numbers, heard, side) for side in ("left", "right"))
         spans = [self._by_number[a:b] for a, b in zip(first.tolist(), last.tolist(), strict=True)]
         left_out = np.concatenate([np.zeros(0, dtype=np.int64), *spans])
@@ -203,7 +206,7 @@ def _no_taste(known: KnownListener) -> NoTaste:
             hint="REFRAIN_BOT_CLICKS_PER_HOUR says from how many clicks on.",
         )
     return NoTaste(
-        f"nothing is known yet of what {user_id!r} likes: the model knows none of their artists",
+        f"nothing is known yet of what {user_id!r} likes: they like none of the artists that the model knows",
         hint=f"They need to play an artist that others play too; `refrain user {user_id}` shows theirs.",
     )
 
@@ -212,17 +215,23 @@ def _first(found: SongsForListener, top: int) -> SongsForListener:
     return replace(found, asked=top, songs=found.songs[:top])
 
 
-def _read(answer: bytes) -> SongsForListener:
+def _read(answer: bytes | None) -> SongsForListener | None:
+    """Return an answer that was kept; None where there is none, or another version of Refrain wrote it."""
+    if answer is None:
+        return None
     values = loads(answer)
-    songs = tuple(
-        RecommendedSong(
-            **{
-                **song,
-                "artist_ids": tuple(song["artist_ids"]),
-                "artists": tuple(song["artists"]),
-                "because": tuple(Because(**each) for each in song["because"]),
-            }
+    try:
+        songs = tuple(
+            RecommendedSong(
+                **{
+                    **song,
+                    "artist_ids": tuple(song["artist_ids"]),
+                    "artists": tuple(song["artists"]),
+                    "because": tuple(Because(**each) for each in song["because"]),
+                }
+            )
+            for song in values.pop("songs")
         )
-        for song in values.pop("songs")
-    )
-    return SongsForListener(**values, songs=songs)
+        return SongsForListener(**values, songs=songs)
+    except (KeyError, TypeError):
+        return None

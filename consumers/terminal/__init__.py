@@ -10,6 +10,7 @@
     listener_tables.py     listeners
       placement_words.py     why a listener is in a cohort
       activity_words.py      what they did lately
+      trait_words.py         what is predicted of them
     audience_tables.py     the preview of an audience, and why a listener is in it
     song_tables.py         songs for a listener
     release_lines.py       a release that is published, its audience as it comes

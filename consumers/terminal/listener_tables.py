@@ -15,6 +15,7 @@ from consumers.terminal.activity_words import activity_in_words
 from consumers.terminal.format import ago, clock, counted, moment
 from consumers.terminal.placement_words import why_in_words
 from consumers.terminal.tables import Column, facts, listing
+from consumers.terminal.trait_words import traits_in_words
 
 __all__ = ["show_listener", "show_listeners"]
 
@@ -38,6 +39,7 @@ def show_listener(listener: ListenerView) -> None:
                 "clicks": f"{listener.clicks:,}, from {clock(listener.first_seen)}",
                 "last click": moment(listener.last_seen),
                 "activity": "\n".join(activity_in_words(listener.activity)) if listener.activity else "",
+                **(traits_in_words(listener.traits) if listener.traits else {}),
                 "releases": "has opted out: is told of none" if listener.opted_out else "",
             }
         )

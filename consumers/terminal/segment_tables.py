@@ -26,6 +26,7 @@ GROUPS = {
     "genre": "which genres",
 }
 NOT_WORTH_A_WORD = 0.01
+TENS = 10.0  # odds from which on no decimals are shown
 
 
 def show_segments(found: Sequence[SegmentSummary]) -> None:
@@ -60,7 +61,8 @@ def show_segment(found: Segment, start: int) -> None:
     console.print(
         facts(
             {
-                "labelled": f"{found.labelled:,}, {found.positives:,} of them in it: {percent(found.prior)}",
+                "labelled": f"{found.labelled:,}, {found.positives:,} of them in it",
+                "prior": f"{percent(found.prior)}, predicted where nothing is known" if found.version else "",
                 "AUC": f"{_area(found.auc)} (95 %: {_between(found)})" if found.auc is not None else "",
                 "threshold": "" if found.threshold is None else percent(found.threshold),
                 "members": f"{found.members:,} listeners above it" if found.threshold is not None else "",
@@ -83,7 +85,10 @@ def show_segment(found: Segment, start: int) -> None:
         console.print(table)
         if (left := found.members - start - len(found.top)) > 0:
             console.print(f"[dim]{counted(left, 'member')} more: --from {start + len(found.top)}[/]")
-    console.print("[dim]x 2: the odds of who plays only that, or is in its middle, are twice the usual.[/]")
+    if found.artists_for or found.artists_against:
+        console.print(
+            "[dim]x 2: the odds of who plays only that, or is in its middle, are twice the usual.[/]"
+        )
 
 
 def show_trial(result: SegmentsResult) -> None:
@@ -132,11 +137,15 @@ def _between(found: SegmentSummary) -> str:
 
 
 def _artists(artists: Sequence[SpeakingArtist]) -> str:
-    return ", ".join(f"{artist.name} x {artist.odds:.2g}" for artist in artists)
+    return ", ".join(f"{artist.name} {_times(artist.odds)}" for artist in artists)
 
 
 def _odds(odds: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} x {value:.2g}" for name, value in odds.items())
+    return ", ".join(f"{name} {_times(value)}" for name, value in odds.items())
+
+
+def _times(odds: float) -> str:
+    return f"x {odds:,.0f}" if odds >= TENS else f"x {odds:.2g}"
 
 
 def _goes_by(shares: Mapping[str, float]) -> str:

@@ -141,7 +141,7 @@ class ActiveListeners:
         plays = []
         for click in clicks:
             artists = click.artist_ids or known.get(click.song_id, ())
-            if click.action in PLAYED:
+            if click.action in PLAYED and click.song_id:
                 plays.append(Play(click.user_id, click.song_id, artists))
             if click.user_id in added or len(added) < SAMPLE:
                 theirs = added.setdefault(click.user_id, {})

@@ -9,7 +9,7 @@ import numpy as np
 
 from models.traits.activity import Activities
 from models.traits.next_week import ENOUGH, NextWeek
-from models.traits.today import Aligned, day_numbers, of_some
+from models.traits.today import Aligned, day_numbers, of_some, on_record
 from stream.stores.next_week_model import NextWeekModel
 
 __all__ = ["NextWeekTrait"]
@@ -46,17 +46,16 @@ class NextWeekTrait:
             self._kept = version
 
     def fields(self, aligned: Aligned, today: int, now: float) -> list[Mapping[str, str | float]]:
-        """Return what is predicted of each listener; nothing before enough is learned, or of nobody."""
+        """Return what is predicted of each listener; nothing before enough is learned, or where no day is on
+        record."""
         if self.model.version < ENOUGH:
             return [{} for _ in aligned.first_day]
         outlook = self.model.predict(aligned.active, today, aligned.first_day)
         about = {"zero_week:version": self.model.version, "zero_week:at": round(now, 3)}
         return [
-            {"zero_week": round(zero, 5), "expected_week": round(expected, 3), **about}
-            if first >= 0
-            else NOTHING
-            for zero, expected, first in zip(
-                *map(np.ndarray.tolist, (*outlook, aligned.first_day)), strict=True
+            {"zero_week": round(zero, 5), "expected_week": round(expected, 3), **about} if there else NOTHING
+            for zero, expected, there in zip(
+                *map(np.ndarray.tolist, (*outlook, on_record(aligned.active))), strict=True
             )
         ]
 
@@ -74,13 +73,14 @@ class NextWeekTrait:
         -------
         For each the same, now.
         """
-        first = day_numbers(activities.first_seen)
+        first, there = day_numbers(activities.first_seen), on_record(activities.active)
         any_day = self.model.version < ENOUGH
         due = [
-            0 <= born < today - WEEK
+            known
+            and 0 <= born < today - WEEK
             and day != str(today)
             and (any_day or (crc32(user.encode()) + today) % WEEK == 0)
-            for user, born, day in zip(users, first.tolist(), learned, strict=True)
+            for user, known, born, day in zip(users, there.tolist(), first.tolist(), learned, strict=True)
         ]
         rows = np.flatnonzero(due)
         if not len(rows):

@@ -8,14 +8,19 @@ import time
 from contextlib import AsyncExitStack
 
 from consumers.runtime.lead import lead
+from consumers.runtime.live_model import LiveModel
 from consumers.runtime.process import together
 from consumers.runtime.startup import begin, begin_producer
 from consumers.runtime.wiring import Stores, churn_span_of, limits_of
 from consumers.traits.churn import Churn
 from consumers.traits.clicked import Clicked
+from consumers.traits.labels import LabelReader, labels_consumer
 from consumers.traits.next_week import NextWeekTrait
 from consumers.traits.rounds import Rounds
 from consumers.traits.scorer import Scorer
+from consumers.traits.segments import SegmentTraits
+from consumers.traits.shares import ActivityShares
+from stream.connect import ask_redis, open_kafka
 from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
@@ -24,7 +29,7 @@ from stream.stores.next_week_model import NextWeekModel
 
 __all__ = ["traits"]
 
-LOOK_SECONDS = 10.0  # between two looks whether a new day has begun
+LOOK_SECONDS = 5.0  # between two looks whether a new day has begun, whether there are new labels
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +55,22 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
             churn_span_of(settings),
             settings.churn_sample,
         )
+        live = LiveModel(stores.snapshots, heartbeat)
+        await ask_redis(settings, live.refresh, logger.info)
+        shares = ActivityShares(stores.listeners, stores.catalogue)
+        segments = SegmentTraits(
+            stores.listeners, stores.segments, lambda: live.model, settings.max_artists, shares
+        )
         scorer = Scorer(
-            stores.listeners, stores.traits, next_week, churn, limits_of(settings), producer, heartbeat, retry
+            stores.listeners,
+            stores.traits,
+            next_week,
+            churn,
+            segments,
+            limits_of(settings),
+            producer,
+            heartbeat,
+            retry,
         )
         clicked = Clicked(scorer, heartbeat, stop)
         rounds = Rounds(
@@ -62,13 +81,17 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
             # Another may have led meanwhile, and learned more.
             await retry("reading what is learned of the next week", next_week.begin)
             await together(
-                clicked.score(), rounds.run(), retry.every(LOOK_SECONDS, "learning who churns", learn)
+                clicked.score(),
+                rounds.run(),
+                retry.every(LOOK_SECONDS, "learning who churns", lambda: churn.tick(time.time())),
+                retry.every(LOOK_SECONDS, "learning segments", segments.learn),
             )
 
-        async def learn() -> None:
-            await churn.tick(time.time())
-
+        labels = labels_consumer(settings)
+        stack.push_async_callback(labels.stop)
+        await open_kafka(settings, labels.start, logger.info)
+        reader = LabelReader(labels, segments, producer, heartbeat, retry, stop)
         lease = Lease(redis, heartbeat.name, key=keys.TRAITS_LEASE)
         logger.info("keeping traits current")
         leading = lead(settings, clicked.read, [score], lease, heartbeat, stop, retry, begin="latest")
-        await together(leading, heartbeat.keep())
+        await together(leading, live.follow(), reader.run(), heartbeat.keep())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -56,8 +57,9 @@ class Rounds:
             self._heartbeat.add("rounds")
             self._heartbeat.gauges["round_at"] = time.time()
             rest = self._seconds - (time.monotonic() - began)
-            if rest > 0:
-                await asyncio.wait({asyncio.ensure_future(self._stop.wait())}, timeout=rest)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(rest, 0.0)):
+                    await self._stop.wait()
 
     async def _round(self) -> None:
         # Everybody is in the set of one cohort. Who moves meanwhile has clicked, and is scored for that.

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from consumers.traits.churn import Churn
 from consumers.traits.next_week import NextWeekTrait
+from consumers.traits.segments import SegmentTraits
 from consumers.traits.stages import stage_fields
 from models.traits.activity import day_of
 from models.traits.lifecycle import Limits
@@ -54,6 +55,7 @@ class Scorer:
         traits: Traits,
         next_week: NextWeekTrait,
         churn: Churn,
+        segments: SegmentTraits,
         limits: Limits,
         producer: Sender,
         heartbeat: Heartbeat,
@@ -64,6 +66,7 @@ class Scorer:
         self._traits = traits
         self._next_week = next_week
         self._churn = churn
+        self._segments = segments
         self._limits = limits
         self._producer = producer
         self._heartbeat = heartbeat
@@ -106,11 +109,13 @@ class Scorer:
         ]
         of_next_week = self._next_week.fields(aligned, today, now)
         of_churn = self._churn.fields(aligned, today, now)
+        of_segments = await self._retry("predicting segments", self._segments.fields, users, now)
         written = {
-            user: {**staged, **next_week, **churn} if stage or before.stage else {}
-            for user, stage, before, staged, next_week, churn in zip(
-                users, stages, held, of_stage, of_next_week, of_churn, strict=True
+            user: {name: value for fields in theirs for name, value in fields.items()}
+            for user, stage, before, *theirs in zip(
+                users, stages, held, of_stage, of_next_week, of_churn, of_segments, strict=True
             )
+            if stage or before.stage
         }
         gone = await self._retry("writing traits", self._traits.write, written)
         changes = {

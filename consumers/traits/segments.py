@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import math
 import time
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from models.model import Model
 from models.traits.segment_rows import Known
 from models.traits.segments import SegmentModel, learn_segment
+from models.traits.where import SEGMENT
 from stream.errors import SnapshotDamaged
 from stream.retry import Clock
 from stream.stores.listeners import Listeners
@@ -31,6 +33,9 @@ MOST = 5_000
 
 AGAIN_SECONDS = 3600.0
 """After so long it is learned again though no label has come: labelled listeners go on clicking."""
+
+DOUBTFUL_SECONDS = 30.0
+"""The same while it is not to be trusted: those who are labelled may not have clicked yet."""
 
 READ_AT_ONCE = 1_000  # listeners
 
@@ -103,7 +108,8 @@ class SegmentTraits:
     def _due(self, about: Mapping[str, str], revision: int, model: Model) -> bool:
         if about.get("revision") != str(revision) or int(about["model_version"]) != model.version:
             return True
-        return self._clock() - float(about["created_at"]) > AGAIN_SECONDS
+        again = DOUBTFUL_SECONDS if about["doubt"] else AGAIN_SECONDS
+        return self._clock() - float(about["created_at"]) > again
 
     async def _learn(self, name: str, segment: str, side: Sides, revision: int, model: Model) -> None:
         labelled = await self._segments.labelled(segment, side, MOST)
@@ -123,6 +129,7 @@ class SegmentTraits:
         )
         before = dict(zip(users, foreseen.tolist(), strict=True))
         await self._segments.publish(name, learned, before, revision)
+        await self._segments.forget_unlabelled(segment, name, users)
         logger.info("segment %s: version %d of %d labels", name, learned.version, learned.labelled)
 
     async def of(self, users: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -135,13 +142,46 @@ class SegmentTraits:
         -------
         Listener -> segment, or ``SEGMENT:CLASS`` -> probability; nothing while no model of cohorts serves.
         """
+        found, _ = await self._predict(users)
+        return found
+
+    async def fields(self, users: Sequence[str], now: float) -> list[Mapping[str, str | float]]:
+        """Return what is predicted of each listener, as it is written with their traits.
+
+        A field is empty of who is not known, and while a segment is not to be trusted: no audience goes by
+        it then.
+
+        Parameters
+        ----------
+        now
+            Unix seconds, which predictions are marked with.
+        """
+        found, heard = await self._predict(users)
+        names = list(next(iter(found.values()), {}))
+        if not names:
+            return [{} for _ in users]
+        trusted = {name for name in names if not self._models[name].doubt}
+        versions = json.dumps({name: self._models[name].version for name in names})
+        about: dict[str, str | float] = {"segments:version": versions, "segments:at": round(now, 3)}
+        return [
+            {
+                f"{SEGMENT}{name}": round(probability, 5) if there and name in trusted else ""
+                for name, probability in found[user].items()
+            }
+            | about
+            for user, there in zip(users, heard, strict=True)
+        ]
+
+    async def _predict(self, users: Sequence[str]) -> tuple[dict[str, dict[str, float]], list[bool]]:
+        """Return what `of` does, and of which listeners anything is known."""
         model = self._serving()
         found: dict[str, dict[str, float]] = {user: {} for user in users}
         if model is None or not users:
-            return found
+            return found, [False] * len(users)
         known = await self._known(users, model)
         heard = [bool(artists) for artists, _ in known.affinities]
-        for name in await self._segments.predicted():
+        names = list(await self._segments.predicted())
+        for name in names:
             segment = await self._model(name)
             predicted = segment.predict(known, model).tolist()
             for user, probability in zip(users, predicted, strict=True):
@@ -152,7 +192,15 @@ class SegmentTraits:
                 {user: p if there else -math.inf for user, p, there in pairs},
                 math.inf if segment.doubt else segment.threshold,
             )
-        return found
+        await self._drop_forgotten([user for user, there in zip(users, heard, strict=True) if there], names)
+        return found, heard
+
+    async def _drop_forgotten(self, users: Sequence[str], names: Sequence[str]) -> None:
+        """Take those out of the sets again who were forgotten after they had been read."""
+        last_seen = (await self._listeners.clocks(users))[:, 0].tolist() if users else []
+        gone = [user for user, seen in zip(users, last_seen, strict=True) if math.isnan(seen)]
+        for name in names if gone else ():
+            await self._segments.place(name, dict.fromkeys(gone, -math.inf), math.inf)
 
     async def _model(self, name: str) -> SegmentModel:
         """Return the model that serves, read again only where it is another."""

@@ -412,9 +412,8 @@ class Ranking:
         if row is not None:
             among &= candidates.ranks >= candidates.ranks[row]
         if self.least is not None:
-            among[among] = np.isin(
-                np.flatnonzero(among), candidates.at_least(self.least, np.flatnonzero(among))
-            )
+            rows = np.flatnonzero(among)
+            among[np.setdiff1d(rows, candidates.at_least(self.least, rows))] = False
         if self.least_log_odds is not None and candidates.log_odds is not None:
             among &= candidates.log_odds >= self.least_log_odds
         return self.eligible.left_out(among)

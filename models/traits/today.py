@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from models.traits.activity import ActiveDays, Activities
 
-__all__ = ["Aligned", "align", "day_numbers", "of_some"]
+__all__ = ["Aligned", "align", "day_numbers", "of_some", "on_record"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -61,6 +61,12 @@ def day_numbers(times: Floats) -> Ints:
     [1, -1]
     """
     return np.where(np.isnan(times), -1, np.nan_to_num(times) // SECONDS).astype(np.int64)
+
+
+def on_record(active: ActiveDays) -> npt.NDArray[np.bool_]:
+    """Say for each listener whether any day is on record, shape (n,): where activity is not, none is."""
+    there: npt.NDArray[np.bool_] = np.bincount(active.owner, minlength=active.number) > 0
+    return there
 
 
 def of_some(active: ActiveDays, rows: Ints) -> ActiveDays:

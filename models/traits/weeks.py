@@ -20,7 +20,8 @@ MONDAY = 4  # the first day since 1970-01-01 that was one
 KEPT = 13
 """Beginnings of weeks that are remembered."""
 EXACT = 2
-"""Of so many weeks, this one and the one before, 60 days say what the stage was when they began."""
+"""Of so many weeks, this one and the one before, 60 days say what the stage was when they began; but of who
+has come back since, after 60 days or more, whether they were dormant or gone already."""
 UNKNOWN = "-"
 LETTERS = "0123456"
 

@@ -194,6 +194,12 @@ class Segments:
         found = await self._redis.zrange(key, start, start + count - 1, desc=True, withscores=True)
         return [(user.decode(), p) for user, p in found], int(await self._redis.zcard(key))
 
+    async def forget_unlabelled(self, segment: str, name: str, user_ids: Sequence[str]) -> None:
+        """Erase what was foreseen of those who have no label any more: they were forgotten meanwhile."""
+        held = await self._redis.hmget(keys.segment_labels(segment), list(user_ids)) if user_ids else []
+        if gone := [user for user, value in zip(user_ids, held, strict=True) if value is None]:
+            await self._redis.hdel(keys.segment_foreseen(name), *gone)
+
     async def forget(self, user_id: str) -> int:
         """Erase a listener's labels and predictions; return how many segments they had a label in."""
         labels = 0

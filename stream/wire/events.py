@@ -179,7 +179,7 @@ class _WhereOfWire:
         bounds = {name: {"type": "number"} for name in ("min", "max", "above", "below")}
         number = {"type": "object", "properties": bounds, "additionalProperties": False, "minProperties": 1}
         stage = {"enum": list(STAGES)}
-        return {
+        conditions = {
             "type": "object",
             "description": "trait -> what it must be: of a stage one or several, of a number its bounds",
             "properties": {
@@ -189,6 +189,8 @@ class _WhereOfWire:
             "patternProperties": {f"^{SEGMENT}.": number},
             "additionalProperties": False,
         }
+        text = {"type": "string", "description": "the same as a text: churn<=0.8 and stage=regular|fading"}
+        return {"anyOf": [conditions, text]}
 
 
 WireWhere = Annotated[Where, _WhereOfWire()]
@@ -345,6 +347,12 @@ LabelValue = Annotated[
 ]
 
 
+def _without_colon(value: str) -> str:
+    if ":" in value:
+        raise ValueError("the name of a segment has no colon: SEGMENT:CLASS is one of its classes")
+    return value
+
+
 class Label(_Event):
     """Whether a listener is in a segment, or of which class: of a survey, a panel. Key: user_id.
 
@@ -352,7 +360,7 @@ class Label(_Event):
     """
 
     user_id: Id
-    segment: Id
+    segment: Annotated[Id, AfterValidator(_without_colon)]
     value: LabelValue
     ts: Time
 

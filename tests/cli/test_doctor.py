@@ -23,6 +23,7 @@ from stream.stores.snapshots import Snapshots
 from stream.stores.sweeps import Sweeps
 from stream.stores.waiting import Waiting, pack, place_of
 from stream.wire.events import Release, encode
+from stream.wire.topics import TOPICS
 from tests.cli.in_process import NO_BROKER, InProcess
 from tests.cli.service import NOW, model_of
 from tests.refrain_command import Refrain
@@ -52,7 +53,7 @@ def alive(*kinds: str, model: int = 0) -> Callable[[AnyRedis], Awaitable[None]]:
 
 @pytest.fixture
 def healthy(service: Settings, topics: Settings, with_redis: WithRedis) -> Settings:
-    with_redis(alive("ingest", "train", "work"))
+    with_redis(alive("ingest", "train", "work", "traits"))
     return service
 
 
@@ -74,7 +75,7 @@ def test_a_healthy_service_is_fine_in_everything(healthy: Settings, refrain: Ref
     assert {"broker", "topics", "lag of ingest", "dead letters", "persistence", "eviction", "memory"} <= set(
         found
     )
-    assert {"clock", "ingest", "train", "work", "half-life", "model", "releases"} <= set(found)
+    assert {"clock", "ingest", "train", "work", "traits", "half-life", "model", "releases"} <= set(found)
     assert refrain.run("doctor", "--quiet").stdout.strip() == ""
     assert "✓" in refrain.run("doctor").stdout
 
@@ -126,7 +127,10 @@ def test_of_a_demo_its_own_settings_are_expected(healthy: Settings, tmp_path: Pa
     with hold(healthy.data / "demo", say=print) as folder:
         folder.write(State(os.getpid(), healthy.kafka, healthy.redis))
         found = looked(refrain)[1]
-    assert found["topics"][:2] == ("fine", "all 7, with 4 partitions each, as the settings say")
+    assert found["topics"][:2] == (
+        "fine",
+        f"all {len(TOPICS)}, with 4 partitions each, as the settings say",
+    )
 
 
 def test_lag_is_wrong_where_nobody_works_it_off(
@@ -143,7 +147,7 @@ def test_lag_is_wrong_where_nobody_works_it_off(
     )
     assert found["ingest"][0] == "wrong"
     assert found["lag of work"][0] == "fine"
-    with_redis(alive("ingest", "train", "work"))
+    with_redis(alive("ingest", "train", "work", "traits"))
     _, found = looked(refrain)
     assert found["lag of ingest"][:2] == ("fine", "12 events of clicks behind")
 

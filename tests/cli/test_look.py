@@ -255,6 +255,19 @@ def test_what_a_listener_did_lately_is_told(
     assert "3 plays on 1 of the last 30 days by week, the latest first: 3-0-0-0-0 mostly at" in shown
 
 
+def test_what_is_predicted_of_a_listener_is_told(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    assert asked(refrain, "user", "u1")["traits"] is None
+    held = {"stage": "fading", "churn": "0.71234", "segment:rap": "0.9", "segment:pop": "", "zero_week": ""}
+    with_redis(lambda redis: redis.hset(keys.user_traits("u1"), mapping=held))
+    found = asked(refrain, "user", "u1")["traits"]
+    assert (found["stage"], found["churn"], found["zero_week"]) == ("fading", 0.71234, None)
+    assert found["segments"] == {"rap": 0.9}
+    shown = " ".join(refrain.run("user", "u1").stdout.split())
+    assert "stage fading churn 71 % likely not to come back segments rap 90 %" in shown
+
+
 def test_why_a_listener_is_in_no_cohort_is_told(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:

@@ -15,7 +15,12 @@ from tests.waiting import wait_for
 
 @pytest.mark.parametrize(
     ("kind", "word"),
-    [("ingest", "reading"), ("train", "reserve"), ("work", "answering releases")],
+    [
+        ("ingest", "reading"),
+        ("train", "reserve"),
+        ("work", "answering releases"),
+        ("traits", "keeping traits"),
+    ],
 )
 def test_a_process_logs_json_where_asked_and_ends_well(
     topics: Settings, refrain: Refrain, kind: str, word: str

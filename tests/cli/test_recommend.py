@@ -127,6 +127,18 @@ def test_of_a_listener_without_a_taste_it_says_what_they_need(
     assert "`refrain user w1`" in said["hint"]
 
 
+def test_who_only_skips_has_no_taste(songs: Settings, refrain: Refrain, with_redis: WithRedis) -> None:
+    with_redis(lambda redis: redis.zadd(keys.user_artists("w1"), {"a2": -1.0, "a3": -1.0}))
+    assert failed(refrain, "w1")["kind"] == "NoTaste"
+
+
+def test_an_answer_that_another_version_kept_is_made_anew(
+    songs: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: redis.set(keys.recommended("u1"), b'{"asked": 50, "other": 1}'))
+    assert asked(refrain, "recommend", "u1")["songs"]
+
+
 def test_of_a_bot_it_says_so(songs: Settings, refrain: Refrain) -> None:
     assert "like a bot" in failed(refrain, "robot")["error"]
 

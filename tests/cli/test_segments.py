@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from consumers.traits.segments import SegmentTraits
 from stream.connect import open_redis
@@ -24,7 +25,8 @@ from tests.stream.written import listener_of, write
 @pytest.fixture
 def segments(settings: Settings, refrain: Refrain) -> InProcess:
     """A service that has learned a segment `scene-a`, with three labels of `rare`, and one of two classes."""
-    asyncio.run(_learn(settings))
+    with threadpool_limits(1):
+        asyncio.run(_learn(settings))
     assert isinstance(refrain, InProcess)
     return refrain
 

@@ -167,6 +167,10 @@ def test_a_trainer_that_starts_anew_leaves_the_songs_until_it_knows_half_as_much
     with Running(ingest, learned), Running(train, learning(learned)):
         log.send("clicks", plays(each=1, seed=2))
         wait_for(lambda: int(db.get("model:current")) > models, "another model")
+        # Songs follow their model: with the next one, those of this one are there, if there are any.
+        models = int(db.get("model:current"))
+        log.send("clicks", plays(each=1, seed=4))
+        wait_for(lambda: int(db.get("model:current")) > models, "one more")
         assert db.get("song-model:current") == version
         log.send("clicks", plays(each=8, seed=3))
         wait_for(lambda: db.get("song-model:current") != version, "another song model")

@@ -11,6 +11,7 @@ from consumers.runtime.wiring import Stores
 from consumers.traits.churn import Churn
 from consumers.traits.next_week import NextWeekTrait
 from consumers.traits.scorer import Scorer
+from consumers.traits.segments import SegmentTraits
 from models.listener import Move
 from models.traits.churn_span import Span
 from models.traits.lifecycle import Limits
@@ -59,6 +60,7 @@ async def live(redis: AnyRedis, settings: Settings, year: Year, weeks: int) -> N
         stores.traits,
         next_week,
         Churn(stores.churn, stores.listeners, stores.cohorts.drawn, Span(), 2000),
+        SegmentTraits(stores.listeners, stores.segments, lambda: None, 200),
         Limits(),
         Producer(),  # type: ignore[arg-type]
         Heartbeat(redis, "traits"),

@@ -83,7 +83,15 @@ def test_0_and_1_are_read_however_they_are_written() -> None:
 
 
 def test_a_number_that_is_neither_0_nor_1_is_refused() -> None:
-    records = [Record("labels", 0, 0, None, event("u", value)) for value in (2, 0.5, "", "a{b", [1])]
+    values = (2, 0.5, "", "a{b", [1])
+    records = [Record("labels", 0, 0, None, event("u", value)) for value in values]
     labels, dead = parse_labels(records, now=10.0)
     assert labels == []
     assert {letter.reason.value for letter in dead} == {"bad-value"}
+
+
+def test_a_segments_name_has_no_colon_as_that_is_a_class_of_another() -> None:
+    records = [Record("labels", 0, 0, None, event("u", 1).replace(b"rap", b"age:old"))]
+    labels, (letter,) = parse_labels(records, now=10.0)
+    assert labels == []
+    assert "SEGMENT:CLASS" in letter.detail

@@ -17,8 +17,10 @@ from consumers.runtime.wiring import Stores
 from consumers.traits.churn import Churn
 from consumers.traits.next_week import NextWeekTrait
 from consumers.traits.scorer import Scorer
+from consumers.traits.segments import SegmentTraits
 from models.affinity import DAY, ForwardDecay
 from models.listener import Click, Rules
+from models.model import Model
 from models.traits.churn_span import Span
 from models.traits.lifecycle import STAGES, Limits
 from models.traits.next_week import ENOUGH
@@ -42,6 +44,7 @@ class Bureau:
     now: float = NOW
     producer: Producer = field(default_factory=Producer)
     offset: int = 0
+    model: Model | None = None
 
     def __post_init__(self) -> None:
         self.stores = Stores.on(self.redis, self.settings)
@@ -57,6 +60,7 @@ class Bureau:
             self.stores.traits,
             self.next_week,
             self.churn,
+            SegmentTraits(self.stores.listeners, self.stores.segments, lambda: self.model, 200),
             Limits(),
             self.producer,
             heartbeat,
@@ -241,3 +245,11 @@ async def test_churn_is_predicted_of_who_was_active_lately_and_of_nobody_else(bu
     assert float(daily["churn"]) < 0.2
     assert float(left["churn"]) > 0.5
     assert gone["churn"] == ""
+
+
+async def test_where_activity_is_not_recorded_nothing_of_the_next_week_is_learned(bureau: Bureau) -> None:
+    bureau.applier = Applier(bureau.stores.listeners, RULES, activity=False)
+    await bureau.click("u", 40, 3)
+    await bureau.scorer.score(["u"])
+    assert bureau.next_week.model.version == 0
+    assert await bureau.stage("u") == "occasional"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -203,6 +204,40 @@ async def test_a_damaged_model_predicts_the_prior_until_it_is_learned_again(
     assert (await fresh.of(["u300"]))["u300"]["a"] > 0.5
 
 
+async def test_who_is_forgotten_while_they_are_predicted_is_in_no_set(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.click(range(N))
+    await service.label(range(300))
+    await service.traits.learn()
+    place = service.segments.place
+
+    async def forgotten_meanwhile(name: str, probabilities: dict[str, float], threshold: float) -> None:
+        await service.listeners.forget("u300")
+        await place(name, probabilities, threshold)
+
+    monkeypatch.setattr(service.segments, "place", forgotten_meanwhile)
+    await service.traits.of(["u300", "u304"])
+    members, _ = await service.segments.members("a", 0, N)
+    assert [user for user, _ in members] == ["u304"]
+
+
+async def test_who_is_forgotten_while_a_segment_is_learned_leaves_nothing(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.click(range(N))
+    await service.label(range(200))
+    publish = service.segments.publish
+
+    async def forgotten_meanwhile(*given: Any) -> None:
+        await service.segments.forget("u4")
+        await publish(*given)
+
+    monkeypatch.setattr(service.segments, "publish", forgotten_meanwhile)
+    await service.traits.learn()
+    assert np.isnan(await service.segments.foreseen("a", ["u4", "u8"])).tolist() == [True, False]
+
+
 async def test_a_forgotten_listener_is_learned_from_no_more(service: Service) -> None:
     await service.click(range(N))
     await service.label(range(200))
@@ -210,3 +245,33 @@ async def test_a_forgotten_listener_is_learned_from_no_more(service: Service) ->
     await service.segments.forget("u4")
     assert await service.traits.learn() == ["a"]
     assert (await service.segments.model("a")).labelled == 199
+
+
+async def test_it_is_learned_again_soon_while_those_who_are_labelled_have_not_clicked(
+    service: Service,
+) -> None:
+    await service.label(range(300))
+    assert await service.traits.learn() == ["a"]
+    await service.click(range(N))
+    assert await service.traits.learn() == []
+    service.now += 31.0
+    assert await service.traits.learn() == ["a"]
+    service.now += 31.0
+    assert await service.traits.learn() == []
+
+
+async def test_in_traits_a_segment_is_empty_while_it_is_not_to_be_trusted_and_of_who_is_not_known(
+    service: Service,
+) -> None:
+    await service.click(range(N))
+    assert await service.traits.fields(["u300"], 5.0) == [{}]
+    await service.label(range(5))
+    await service.traits.learn()
+    (doubtful,) = await service.traits.fields(["u300"], 5.0)
+    assert doubtful["segment:a"] == ""
+    await service.label(range(300))
+    await service.traits.learn()
+    known, unknown = await service.traits.fields(["u300", "nobody"], 5.0)
+    assert 0.0 <= float(known["segment:a"]) <= 1.0
+    assert unknown["segment:a"] == ""
+    assert known["segments:at"] == 5.0

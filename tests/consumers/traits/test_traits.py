@@ -13,6 +13,7 @@ from consumers.ingest.ingester import ingest
 from consumers.traits import rounds
 from consumers.traits.process import traits
 from stream.settings import Settings
+from tests.consumers.crowd import crowd_model, publish
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.running import Running
 from tests.refrain_command import Refrain
@@ -94,3 +95,35 @@ def test_a_round_goes_on_where_redis_was_away_for_a_moment(
         db.client_kill_filter(_type="normal", skipme=True)
         done = rounds_done(db)
         wait_for(lambda: rounds_done(db) > done + 1, "two more rounds")
+
+
+def test_labels_are_learned_and_others_are_predicted_as_they_click(
+    topics: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    def likely(user: str) -> float:
+        return float(db.hget(f"user:{{{user}}}:traits", "segment:rap") or "nan")
+
+    publish(topics, crowd_model())
+    users = [f"u{at}" for at in range(260)]
+    liked = {
+        user: ("artist 0", "artist 1") if at % 2 else ("artist 20", "artist 21")
+        for at, user in enumerate(users)
+    }
+    log.send("clicks", [click(user, 1) | {"artist_ids": list(liked[user])} for user in users])
+    log.send(
+        "labels",
+        [
+            {"user_id": user, "segment": "rap", "value": at % 2, "ts": 1.0}
+            for at, user in enumerate(users[:240])
+        ],
+    )
+    with Running(ingest, topics):
+        log.wait_until_caught_up("ingest", "clicks")
+    with Running(ingest, topics), Running(traits, topics):
+        wait_for(lambda: db.hget("segment:{rap}", "labelled") == "240", "the segment to be learned")
+        wait_for(lambda: log.settled("traits"), "the process to read clicks")
+        log.send("clicks", [click(user, 0) | {"artist_ids": list(liked[user])} for user in ("u250", "u251")])
+        wait_for(lambda: likely("u251") > 0.7, "who likes the same to be in the segment")
+        wait_for(lambda: likely("u250") < 0.3, "who does not to be out of it")
+    assert db.zscore("segment:{rap}:users", "u251") > 0.7
+    assert db.zscore("segment:{rap}:users", "u250") is None

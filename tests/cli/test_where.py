@@ -1,0 +1,84 @@
+"""`--where` of `refrain audience` and `refrain release publish`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from stream.connect import AnyRedis
+from stream.settings import Settings
+from stream.stores.listeners import Listeners
+from stream.stores.traits import Traits
+from tests.consumers.kafka_log import kafka_log
+from tests.refrain_command import Refrain
+
+WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
+TRAITS = {
+    "u1": {"stage": "fading", "churn": 0.9},
+    "u2": {"stage": "regular", "churn": 0.8},
+    "u3": {"stage": "fading", "churn": 0.1},
+}
+
+
+@pytest.fixture
+def traits(service: Settings, with_redis: WithRedis) -> None:
+    with_redis(lambda redis: Traits(redis, Listeners(redis)).write(TRAITS))
+
+
+def audience(refrain: Refrain, *options: str) -> dict[str, Any]:
+    done = refrain.run("audience", "--artist", "Radiohead", "--max-audience", "7", "--json", *options)
+    assert done.returncode == 0, done.stdout
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_a_preview_counts_who_falls_out_by_which_condition(traits: None, refrain: Refrain) -> None:
+    everybody = audience(refrain)
+    assert (everybody["listeners"], everybody["left_out"]) == (5, {})
+    found = audience(refrain, "--where", "stage=fading and churn>0.7")
+    assert [each["user_id"] for each in found["first"]] == ["u1"]
+    assert found["left_out"] == {"stage": 3, "churn": 1}
+
+
+def test_people_read_who_falls_out(traits: None, refrain: Refrain) -> None:
+    asked = "audience", "--artist", "Radiohead", "--max-audience", "7", "--where"
+    assert "2 by stage, 1 by churn (--where)" not in refrain.run("audience", "--artist", "Radiohead").stdout
+    assert "3 by stage, 1 by churn (--where)" in refrain.run(*asked, "stage=fading and churn>0.7").stdout
+    nobody = refrain.run(*asked, "stage=gone").stdout
+    assert "nobody to tell: nobody may be told now" in nobody
+    assert "--where leaves out 5 by stage" in nobody
+
+
+def test_why_says_which_trait_keeps_a_listener_out(traits: None, refrain: Refrain) -> None:
+    found = audience(refrain, "--where", "stage=fading", "--why", "u2")["why"]
+    assert (found["told"], found["reason"]) == (False, "where")
+    assert (found["fails"], found["fails_with"]) == ("stage", "regular")
+    asked = "audience", "--artist", "Radiohead", "--max-audience", "7", "--where", "churn<1", "--why", "v1"
+    said = refrain.run(*asked).stdout
+    assert "they do not meet --where" in said
+    assert "they have no churn yet" in said
+
+
+@pytest.mark.parametrize("command", [("audience",), ("release", "publish", "r1")], ids=" ".join)
+def test_a_condition_that_cannot_be_is_wrong_use_and_says_what_can(
+    service: Settings, refrain: Refrain, command: tuple[str, ...]
+) -> None:
+    done = refrain.run(*command, "--artist", "Radiohead", "--where", "chrun>0.7", "--json")
+    assert done.returncode == 2
+    said = json.loads(done.stdout)["error"]
+    assert "--where 'chrun>0.7' cannot be: there is no trait 'chrun', the nearest is churn" in said
+
+
+def test_a_published_release_carries_its_conditions(
+    topics: Settings, service: Settings, refrain: Refrain
+) -> None:
+    done = refrain.run(
+        "release", "r1", "--artist", "Radiohead", "--where", "churn>0.7 and stage=fading|regular"
+    )
+    assert done.returncode == 0, done.stdout
+    with kafka_log(topics) as log:
+        (event,) = log.events("releases")
+    assert event["where"] == {"churn": {"above": 0.7}, "stage": ["fading", "regular"]}
