@@ -48,11 +48,7 @@ def table(seed: int) -> None:
         sys.exit(f"the data set is not here: {DATA}")
     asked = ChurnOptions(features=True, label="Churn", drop=("uid",), seed=seed)
     found = evaluate_churn([DATA / TABLE], FileOptions(), asked, SPAN, lambda *_: None)
-    print(
-        print(
-            f"{TABLE}: {found.examples:,} listeners, {found.rate:.3f} churned; ten parts and standard errors"
-        )
-    )
+    print(f"{TABLE}: {found.examples:,} listeners, {found.rate:.3f} churned; ten parts, standard errors")
     for each in found.learners:
         print(
             f"   {each.name:22} AUC {each.auc.value:.4f} ±{each.auc.error:.4f}, "
