@@ -182,8 +182,8 @@ class Churn:
         frozen = await self._store.frozen(day)
         if frozen is None:
             return True
-        if frozen.names != FEATURES or today - day > DAYS - 1:
-            logger.warning("who was frozen on day %d is not learned from: features changed, or too late", day)
+        if (frozen.names, frozen.span) != (FEATURES, self._span) or today - day > DAYS - 1:
+            logger.warning("who was frozen on day %d is not learned from: spans changed, or too late", day)
             return True
         read = await self._listeners.activities(frozen.user_ids)
         # Of whom nothing is on record any more has been erased, or is a bot.
@@ -214,6 +214,7 @@ class Churn:
             await self._store.freeze(
                 FrozenDay(
                     today,
+                    self._span,
                     tuple(user for user, chosen in zip(users, asked.tolist(), strict=True) if chosen),
                     FEATURES,
                     rows[asked].astype(np.float32),

@@ -32,6 +32,8 @@ class FrozenDay:
     ----------
     until
         The day, the first on which they may come back.
+    span
+        By which they were predicted.
     user_ids
         n listeners.
     names
@@ -43,6 +45,7 @@ class FrozenDay:
     """
 
     until: int
+    span: Span
     user_ids: tuple[str, ...]
     names: tuple[str, ...]
     rows: Singles
@@ -207,6 +210,7 @@ class ChurnStore:
             others = np.array([user != user_id for user in frozen.user_ids])
             left = FrozenDay(
                 day,
+                frozen.span,
                 tuple(user for user in frozen.user_ids if user != user_id),
                 frozen.names,
                 frozen.rows[others],
@@ -242,6 +246,7 @@ def _unpacked(packed: bytes) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]
 def _packed_day(frozen: FrozenDay) -> bytes:
     packed: bytes = msgpack.packb(
         [
+            list(frozen.span),
             list(frozen.user_ids),
             list(frozen.names),
             frozen.rows.astype("<f4").tobytes(),
@@ -252,9 +257,10 @@ def _packed_day(frozen: FrozenDay) -> bytes:
 
 
 def _unpacked_day(until: int, packed: bytes) -> FrozenDay:
-    users, names, rows, predicted = msgpack.unpackb(packed)
+    span, users, names, rows, predicted = msgpack.unpackb(packed)
     return FrozenDay(
         until,
+        Span(*span),
         tuple(users),
         tuple(names),
         np.frombuffer(rows, dtype="<f4").reshape(len(users), len(names)),

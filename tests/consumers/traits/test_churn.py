@@ -140,7 +140,7 @@ async def test_a_day_is_learned_once_though_it_is_frozen_again(world: World) -> 
     churn, store = await learned_until(world, BEGIN + 25), ChurnStore(world.redis)
     day = await store.frozen(BEGIN + 25)
     assert day is not None
-    old = type(day)(BEGIN + 5, day.user_ids, day.names, day.rows, day.predicted)
+    old = type(day)(BEGIN + 5, SPAN, day.user_ids, day.names, day.rows, day.predicted)
     assert await store.freeze(old)  # a process that died after learning it and before dropping it
     version = churn.version
     again = world.churn()
@@ -199,6 +199,12 @@ async def test_other_spans_begin_anew_and_serve_when_they_have_learned(world: Wo
     assert read is not None
     assert read.span == Span(14, 5)
     assert read.version > before.version
+    judged = read.quality.cells.sum()
+    await world.day(other, BEGIN + 32)  # who was frozen before was predicted for other spans
+    assert (await ChurnStore(world.redis).frozen_days())[0] > BEGIN + 25
+    again = await ChurnStore(world.redis).learned()
+    assert again is not None
+    assert judged == again.quality.cells.sum() == 0
 
 
 async def test_what_is_written_of_a_listener_is_what_the_model_says_today(world: World) -> None:

@@ -28,7 +28,7 @@ def learned(version: int, day: int = 100) -> LearnedChurn:
 def frozen(until: int, *users: str) -> FrozenDay:
     number = len(users)
     rows = np.arange(2 * number, dtype=np.float32).reshape(-1, 2)
-    return FrozenDay(until, users, NAMES, rows, np.full(number, np.nan, np.float32))
+    return FrozenDay(until, Span(20, 7), users, NAMES, rows, np.full(number, np.nan, np.float32))
 
 
 async def test_what_is_learned_is_read_as_it_was_written(redis: AnyRedis) -> None:
@@ -64,7 +64,8 @@ async def test_a_day_is_frozen_once(redis: AnyRedis) -> None:
     assert not await store.freeze(frozen(7, "c"))
     read = await store.frozen(7)
     assert read is not None
-    assert (read.user_ids, read.names, read.rows.tolist()) == (("a", "b"), NAMES, [[0, 1], [2, 3]])
+    assert (read.span, read.user_ids, read.names) == (Span(20, 7), ("a", "b"), NAMES)
+    assert read.rows.tolist() == [[0, 1], [2, 3]]
     assert await store.frozen_days() == [7]
 
 
