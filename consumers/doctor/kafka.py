@@ -20,7 +20,11 @@ READS: dict[str, tuple[str, ...]] = {
     "train": ("clicks",),
     "work": ("releases", "feedback", "songs"),
     "traits": ("clicks",),
+    "labels": ("labels",),
 }
+"""Consumer group, without the prefix -> topics that it reads."""
+READ_BY = {"labels": "traits"}
+"""Groups that are not named for the process that they belong to."""
 SKIP = "train", "traits"  # these pass over what they cannot keep up with
 MANY = 100_000  # events: a process that lives and is so far behind needs help
 LETTERS = 500
@@ -104,11 +108,12 @@ def _lag(kind: str, reads: tuple[str, ...], lag: int, alive: Mapping[str, int] |
     if not lag:
         return Check.fine(name, f"up to date with {topics}")
     found = f"{lag:,} events of {topics} behind"
-    if alive is not None and not alive.get(kind):
-        return Check.wrong(name, f"{found}, and none runs", f"start `refrain {kind}`")
+    process = READ_BY.get(kind, kind)
+    if alive is not None and not alive.get(process):
+        return Check.wrong(name, f"{found}, and none runs", f"start `refrain {process}`")
     if lag > MANY and kind not in SKIP:
         return Check.odd(
-            name, found, f"look again in a minute; where it grows, start another `refrain {kind}`"
+            name, found, f"look again in a minute; where it grows, start another `refrain {process}`"
         )
     return Check.fine(name, found)
 

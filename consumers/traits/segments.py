@@ -176,11 +176,11 @@ class SegmentTraits:
         """Return what `of` does, and of which listeners anything is known."""
         model = self._serving()
         found: dict[str, dict[str, float]] = {user: {} for user in users}
-        if model is None or not users:
+        names = list(await self._segments.predicted())
+        if model is None or not users or not names:
             return found, [False] * len(users)
         known = await self._known(users, model)
         heard = [bool(artists) for artists, _ in known.affinities]
-        names = list(await self._segments.predicted())
         for name in names:
             segment = await self._model(name)
             predicted = segment.predict(known, model).tolist()
