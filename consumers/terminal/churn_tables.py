@@ -52,7 +52,7 @@ def figure(mean: Mean, scale: float = 1.0, digits: int = 3) -> str:
 
     Examples
     --------
-    >>> figure(Mean(0.9116, 0.0055)), figure(Mean(0.0123, None), 100, 1)
+    >>> figure(Mean(0.9116, 0.0056)), figure(Mean(0.0123, None), 100, 1)
     ('0.912 ±0.006', '1.2')
     """
     error = "" if mean.error is None else f" ±{scale * mean.error:.{digits}f}"
