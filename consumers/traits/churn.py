@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.quality.prequential import Prequential
-from models.traits.activity import DAYS, FEATURES, Activities, day_of
+from models.traits.activity import DAYS, FEATURES, ActiveDays, Activities, day_of
 from models.traits.churn import ChurnModel
 from models.traits.churn_span import Span, churned, known
 from models.traits.today import Aligned, day_numbers
@@ -30,6 +31,8 @@ Sample = Callable[[int], Awaitable[Sequence[str]]]
 
 LATE = 1
 """Days that an outcome is waited for beyond its last one: clocks behind UTC, clicks on their way."""
+BEGIN_SECONDS = 60.0
+"""Between two attempts of a service to begin: history may be on its way."""
 APART = 7
 """Days between those of the past that a service that has learned nothing begins with."""
 
@@ -73,6 +76,7 @@ class Churn:
         self._learned = self._blank()
         self._there = 0  # the version in Redis that it goes on from, or is written in place of
         self._frozen = -1
+        self._next_begin = -math.inf
         self._loaded = False
 
     @property
@@ -129,11 +133,13 @@ class Churn:
             Where Redis fails: the next call goes on from there.
         """
         today = day_of(now)
-        if self._loaded and today <= self._frozen:
+        begins = now >= self._next_begin
+        if self._loaded and today <= self._frozen and (self._learned.version or not begins):
             return
         if not self._loaded or await self._store.version() != self._there:
             await self._load()
-        if not self._learned.version:
+        if not self._learned.version and begins:
+            self._next_begin = now + BEGIN_SECONDS
             await self._begin(today, now)
         if self._loaded and await self._learn_known(today, now):
             await self._freeze(today)
@@ -159,6 +165,8 @@ class Churn:
         days = range(latest, today - DAYS + self._span.history - 1, -APART)
         users = list(await self._sample(self._number))
         read = await self._listeners.activities(users)
+        if not _is_current(read.active, today):
+            return
         first = day_numbers(read.first_seen)
         model = ChurnModel(FEATURES)
         for day in sorted(days):
@@ -209,6 +217,8 @@ class Churn:
         if today not in await self._store.frozen_days():
             users = list(await self._sample(self._number))
             read = await self._listeners.activities(users)
+            if not _is_current(read.active, today):
+                return
             rows, asked = known(read.active, today, self._span, day_numbers(read.first_seen))
             predicted = self.score(rows[asked])
             await self._store.freeze(
@@ -224,3 +234,8 @@ class Churn:
                 )
             )
         self._frozen = today
+
+
+def _is_current(active: ActiveDays, today: int) -> bool:
+    """Say whether anybody did anything yesterday or today: if not, history is still on its way."""
+    return bool(len(active.days)) and int(active.days["day"].max()) >= today - 1

@@ -29,6 +29,7 @@ from stream.stores.next_week_model import NextWeekModel
 
 __all__ = ["traits"]
 
+KEEP_SECONDS = 30.0  # between two writings of what is learned
 LOOK_SECONDS = 5.0  # between two looks whether a new day has begun, whether there are new labels
 
 logger = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
                 rounds.run(),
                 retry.every(LOOK_SECONDS, "learning who churns", lambda: churn.tick(time.time())),
                 retry.every(LOOK_SECONDS, "learning segments", segments.learn),
+                retry.every(KEEP_SECONDS, "writing what is learned of the next week", next_week.keep),
             )
 
         labels = labels_consumer(settings)

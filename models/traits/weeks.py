@@ -22,6 +22,7 @@ KEPT = 13
 EXACT = 2
 """Of so many weeks, this one and the one before, 60 days say what the stage was when they began; but of who
 has come back since, after 60 days or more, whether they were dormant or gone already."""
+AWAY = STAGES.index("dormant"), STAGES.index("gone")
 UNKNOWN = "-"
 LETTERS = "0123456"
 
@@ -78,10 +79,11 @@ def codes_by_week(
                 known[row, -1 - ago] = True
                 codes[row, -1 - ago] = UNSEEN if letter == UNKNOWN else LETTERS.index(letter)
     for ago in range(EXACT):
-        missing = ~known[:, -1 - ago]
-        if missing.any():
-            then = stages(active, begin_of(this - ago), first_day, last_day, limits)
-            codes[missing, -1 - ago] = then[missing]
+        # What is remembered may have been found while history was on its way.
+        then = stages(active, begin_of(this - ago), first_day, last_day, limits)
+        held = codes[:, -1 - ago]
+        no_more_known = (then == UNSEEN) | (np.isin(held, AWAY) & np.isin(then, AWAY))
+        codes[:, -1 - ago] = np.where(known[:, -1 - ago] & no_more_known, held, then)
     return codes
 
 

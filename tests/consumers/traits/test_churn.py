@@ -236,3 +236,16 @@ async def test_what_is_done_today_counts_at_once(world: World) -> None:
     )
     scores = [churn.fields(align(each, today), today, 5.0)[0]["churn"] for each in (came, away)]
     assert float(scores[0]) < float(scores[1])
+
+
+async def test_who_starts_before_history_comes_learns_from_it_once_it_is_there(world: World) -> None:
+    today, churn = BEGIN + 60, world.churn()
+    now = today * SECONDS + 3600.0
+    await churn.tick(now)
+    await world.live(BEGIN + 40)  # the rest is on its way: all look as if they had left
+    await churn.tick(now + 100.0)
+    assert churn.version == 0
+    await world.live(today)
+    await churn.tick(now + 200.0)
+    assert churn.version == 1
+    assert await ChurnStore(world.redis).frozen_days() == [today]

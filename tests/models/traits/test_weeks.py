@@ -53,6 +53,12 @@ def test_weeks_in_which_nobody_looked_are_not_known_but_the_last_two() -> None:
     assert (found[-7:-5] >= 0).all()
 
 
+def test_a_stage_that_was_found_while_history_was_on_its_way_is_mended() -> None:
+    half = remember(codes_by_week(living(list(range(TODAY - 55, TODAY - 30))), TODAY, [""]), TODAY)
+    whole = living(list(range(TODAY - 55, TODAY)))
+    assert codes_by_week(whole, TODAY, half).tolist() == codes_by_week(whole, TODAY, [""]).tolist()
+
+
 def test_what_is_remembered_is_at_most_so_many_weeks() -> None:
     text = f"{week_of(TODAY)}:{'1' * 50}"
     (again,) = remember(codes_by_week(NOBODY, TODAY, [text]), TODAY)
