@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from models.quality.prequential import Prequential
-from models.traits.activity import DAYS, FEATURES, ActiveDays, Activities, day_of
+from models.traits.activity import DAYS, FEATURES, Activities, day_of
 from models.traits.churn import ChurnModel
 from models.traits.churn_span import Span, churned, known
-from models.traits.today import Aligned, day_numbers
+from models.traits.today import Aligned, day_numbers, is_current
 from stream.errors import SnapshotDamaged
 from stream.stores.churn import ChurnStore, FrozenDay, LearnedChurn
 
@@ -165,7 +165,7 @@ class Churn:
         days = range(latest, today - DAYS + self._span.history - 1, -APART)
         users = list(await self._sample(self._number))
         read = await self._listeners.activities(users)
-        if not _is_current(read.active, today):
+        if not is_current(read.active, today):
             return
         first = day_numbers(read.first_seen)
         model = ChurnModel(FEATURES)
@@ -217,7 +217,7 @@ class Churn:
         if today not in await self._store.frozen_days():
             users = list(await self._sample(self._number))
             read = await self._listeners.activities(users)
-            if not _is_current(read.active, today):
+            if not is_current(read.active, today):
                 return
             rows, asked = known(read.active, today, self._span, day_numbers(read.first_seen))
             predicted = self.score(rows[asked])
@@ -234,8 +234,3 @@ class Churn:
                 )
             )
         self._frozen = today
-
-
-def _is_current(active: ActiveDays, today: int) -> bool:
-    """Say whether anybody did anything yesterday or today: if not, history is still on its way."""
-    return bool(len(active.days)) and int(active.days["day"].max()) >= today - 1

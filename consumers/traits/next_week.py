@@ -9,7 +9,7 @@ import numpy as np
 
 from models.traits.activity import Activities
 from models.traits.next_week import ENOUGH, NextWeek
-from models.traits.today import Aligned, day_numbers, of_some, on_record
+from models.traits.today import Aligned, day_numbers, is_current, of_some, on_record
 from stream.stores.next_week_model import NextWeekModel
 
 __all__ = ["NextWeekTrait"]
@@ -83,7 +83,7 @@ class NextWeekTrait:
             for user, known, born, day in zip(users, there.tolist(), first.tolist(), learned, strict=True)
         ]
         rows = np.flatnonzero(due)
-        if not len(rows):
+        if not len(rows) or not is_current(activities.active, today):
             return list(learned)
         self.model.learn(of_some(activities.active, rows), today - WEEK, first[rows])
         return [str(today) if each else day for each, day in zip(due, learned, strict=True)]

@@ -84,10 +84,20 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
             await together(
                 clicked.score(),
                 rounds.run(),
-                retry.every(LOOK_SECONDS, "learning who churns", lambda: churn.tick(time.time())),
-                retry.every(LOOK_SECONDS, "learning segments", segments.learn),
+                retry.every(LOOK_SECONDS, "learning who churns", learn_churn),
+                retry.every(LOOK_SECONDS, "learning segments", learn_segments),
                 retry.every(KEEP_SECONDS, "writing what is learned of the next week", next_week.keep),
             )
+
+        async def learn_churn() -> None:
+            before = churn.version
+            await churn.tick(time.time())
+            if churn.version != before:
+                rounds.again()
+
+        async def learn_segments() -> None:
+            if await segments.learn():
+                rounds.again()
 
         labels = labels_consumer(settings)
         stack.push_async_callback(labels.stop)

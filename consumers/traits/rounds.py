@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -47,19 +46,26 @@ class Rounds:
         self._retry = retry
         self._seconds = 60.0 * minutes
         self._keep = keep
+        self._again = asyncio.Event()
         self._random = random.Random()  # noqa: S311 - where to begin, not a secret
+
+    def again(self) -> None:
+        """Begin the next round at once: more is known than in this one, or in the last."""
+        self._again.set()
 
     async def run(self) -> None:
         """Go round until asked to stop."""
         while not self._stop.is_set():
             began = time.monotonic()
+            self._again.clear()
             await self._retry("scoring everybody", self._round)
             self._heartbeat.add("rounds")
             self._heartbeat.gauges["round_at"] = time.time()
             rest = self._seconds - (time.monotonic() - began)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(rest, 0.0)):
-                    await self._stop.wait()
+            waits = [asyncio.ensure_future(self._stop.wait()), asyncio.ensure_future(self._again.wait())]
+            await asyncio.wait(waits, timeout=max(rest, 0.0), return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
 
     async def _round(self) -> None:
         # Everybody is in the set of one cohort. Who moves meanwhile has clicked, and is scored for that.

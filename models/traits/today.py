@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from models.traits.activity import ActiveDays, Activities
 
-__all__ = ["Aligned", "align", "day_numbers", "of_some", "on_record"]
+__all__ = ["Aligned", "align", "day_numbers", "is_current", "of_some", "on_record"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -61,6 +61,11 @@ def day_numbers(times: Floats) -> Ints:
     [1, -1]
     """
     return np.where(np.isnan(times), -1, np.nan_to_num(times) // SECONDS).astype(np.int64)
+
+
+def is_current(active: ActiveDays, today: int) -> bool:
+    """Say whether any of some listeners did anything yesterday or later: if not, history is on its way."""
+    return bool(len(active.days)) and int(active.days["day"].max()) >= today - 1
 
 
 def on_record(active: ActiveDays) -> npt.NDArray[np.bool_]:

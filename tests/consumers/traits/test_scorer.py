@@ -253,3 +253,14 @@ async def test_where_activity_is_not_recorded_nothing_of_the_next_week_is_learne
     await bureau.scorer.score(["u"])
     assert bureau.next_week.model.version == 0
     assert await bureau.stage("u") == "occasional"
+
+
+async def test_nothing_is_learned_of_the_next_week_while_history_is_on_its_way(bureau: Bureau) -> None:
+    users = [f"u{at}" for at in range(20)]
+    for user in users:
+        await bureau.click(user, *range(20, 40))
+    await bureau.scorer.score(users)
+    assert bureau.next_week.model.version == 0
+    await bureau.click("u0", 1)
+    await bureau.scorer.score(users)
+    assert bureau.next_week.model.version == 20
