@@ -41,6 +41,7 @@ No I/O, no clock, no settings: time is an argument.
     uplift.py           whom a treatment moves, learned from an experiment
     laplace.py          Bayesian logistic regression, a batch at a time
     encoding.py         columns of any kind as numbers
+    heaviest.py         the heaviest entries of sparse rows
     explain.py          why a listener is in a cohort, or a release suits them
     traits/             what listeners are about to do
     quality/            how good all of it is

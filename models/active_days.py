@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,6 @@ PERIOD_DAYS = 30
 SKETCH_BITS = 64
 FIRST_ROOM = 4
 GROWTH = 1.1
-LARGEST = np.iinfo(np.uint16).max
 
 # Linear counting: of m bits, n songs leave m e^(-n/m) unset (Whang, Vander-Zanden and Taylor, 1990).
 _UNSET = np.maximum(SKETCH_BITS - np.arange(SKETCH_BITS + 1), 0.5)
@@ -48,6 +48,7 @@ SONGS = np.minimum(np.rint(SKETCH_BITS * np.log(SKETCH_BITS / _UNSET)), 255).ast
 """Bits that are set -> distinct songs, estimated."""
 
 
+@lru_cache(maxsize=1 << 16)
 def song_number(song_id: str) -> int:
     """Return what a song is remembered by, 32 bits: its CRC-32.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
+
+from models.heaviest import blocks, keep_heaviest
 
 __all__ = ["FADED", "add_up", "neighbours"]
 
@@ -74,7 +75,7 @@ def neighbours(held: csr_matrix, tastes: Floats, directions: Floats) -> csr_matr
     means = np.maximum(directions @ mean, LEAST_MEAN * np.linalg.norm(mean)).astype(np.float32)
     a_listener = np.maximum(means * n / np.maximum(fans, 1.0), 1e-12)  # tastes may all be 0
     kept: list[csr_matrix] = []
-    for block in _blocks(held, by_artist):
+    for block in blocks(by_artist @ np.diff(held.indptr).astype(np.float64), AT_ONCE):
         together = (by_artist[block] @ held.astype(np.float32)).tocsr()
         of = np.repeat(np.arange(block.start, block.stop), np.diff(together.indptr))
         beside = together.indices
@@ -82,7 +83,7 @@ def neighbours(held: csr_matrix, tastes: Floats, directions: Floats) -> csr_matr
         left = together.data - explained - DOUBT * np.sqrt(explained)
         trust = SHARE * fans[of] / (fans[of] + FANS) / (fans[beside] + PRIOR)
         together.data = np.maximum(left, 0.0) * a_listener[of] * trust
-        kept.append(_strongest(together))
+        kept.append(keep_heaviest(together, NUMBER))
     if not kept:
         return csr_matrix((n_artists, n_artists), dtype=np.float32)
     return csr_matrix(
@@ -142,20 +143,3 @@ def _thinned(held: csr_matrix, tastes: Floats) -> tuple[csr_matrix, Floats]:
     pairs = float((np.diff(held.indptr).astype(np.float64) ** 2).sum())
     step = int(np.ceil(pairs / PAIRS))
     return (held[::step], tastes[::step]) if step > 1 else (held, tastes)
-
-
-def _blocks(held: csr_matrix, by_artist: csr_matrix) -> list[slice]:
-    """Cut the artists into blocks of about as many pairs each."""
-    pairs = by_artist @ np.diff(held.indptr).astype(np.float64)
-    number = np.floor(np.cumsum(pairs) / AT_ONCE).astype(np.int64)
-    edges = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(number)]
-    return [slice(first, last) for first, last in itertools.pairwise(edges) if first < last]
-
-
-def _strongest(rows: csr_matrix) -> csr_matrix:
-    """Keep the `NUMBER` largest entries of each row, and none at 0."""
-    for row in np.flatnonzero(np.diff(rows.indptr) > NUMBER).tolist():
-        part = rows.data[rows.indptr[row] : rows.indptr[row + 1]]
-        part[np.argpartition(-part, NUMBER)[NUMBER:]] = 0.0
-    rows.eliminate_zeros()
-    return rows

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
 from models import directions
+from models.heaviest import blocks, keep_heaviest
 
 __all__ = ["FANS", "artists_beside", "rarity", "song_vectors", "to_audience"]
 
@@ -158,30 +157,14 @@ def artists_beside(played: csr_matrix, tastes: Floats, held: csr_matrix, vectors
     sums = np.asarray(by_artist @ tastes, dtype=np.float32)
     towards = vectors.astype(np.float32)
     kept: list[csr_matrix] = []
-    for block in _blocks(by_artist, np.diff(played.indptr).astype(np.float64)):
+    for block in blocks(by_artist @ np.diff(played.indptr).astype(np.float64), AT_ONCE):
         together = (by_artist[block] @ played.astype(np.float32)).tocsr()
         of = np.repeat(np.arange(block.start, block.stop), np.diff(together.indptr))
         explained = np.maximum(np.einsum("ij,ij->i", sums[of], towards[together.indices]), 0.0)
         together.data = np.maximum(together.data - explained, 0.0) * (SHARE / (fans[of] + PRIOR))
-        kept.append(_strongest(together))
+        kept.append(keep_heaviest(together, NUMBER))
     if not kept:
         return csr_matrix(shape, dtype=np.float32)
     ends = np.cumsum(np.concatenate([np.diff(part.indptr) for part in kept]))
     data = np.concatenate([part.data for part in kept]).astype(np.float32)
     return csr_matrix((data, np.concatenate([part.indices for part in kept]), [0, *ends]), shape=shape)
-
-
-def _blocks(by_artist: csr_matrix, songs: Floats) -> list[slice]:
-    """Cut the artists into blocks of about as many pairs each."""
-    number = np.floor(np.cumsum(by_artist @ songs) / AT_ONCE).astype(np.int64)
-    edges = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(number)]
-    return [slice(first, last) for first, last in itertools.pairwise(edges) if first < last]
-
-
-def _strongest(rows: csr_matrix) -> csr_matrix:
-    """Keep the `NUMBER` largest entries of each row, and none at 0."""
-    for row in np.flatnonzero(np.diff(rows.indptr) > NUMBER).tolist():
-        part = rows.data[rows.indptr[row] : rows.indptr[row + 1]]
-        part[np.argpartition(-part, NUMBER)[NUMBER:]] = 0.0
-    rows.eliminate_zeros()
-    return rows

@@ -147,11 +147,12 @@ class _Batch:
         self.ms_played = np.fromiter((-1 if each is None else each for each in ms), np.float64, number)
         kind = np.fromiter(map(KINDS.index, actions), np.int64, number)
         self.is_play = np.isin(kind, PLAYS)
-        self.heard_song = np.isin(kind, HEARD) & np.fromiter(map(bool, songs), np.bool_, number)
         self.deeds, self.heard = None, np.zeros(0, dtype=np.int64)
         if residents.activity is not None:
+            has_song = np.fromiter(map(bool, songs), np.bool_, number)
             self.heard = np.fromiter(map(song_number, songs), np.int64, number)
-            self.deeds = self._deeds(residents.activity.names, kind, songs, cities, devices)
+            self.heard_song = np.isin(kind, HEARD) & has_song
+            self.deeds = self._deeds(residents.activity.names, kind, has_song, cities, devices)
         more = np.fromiter((index[user] for user in others), np.int64, len(others))
         self.rows, at = np.unique(np.concatenate([self.row, more]), return_inverse=True)
         self.at = at[:number]
@@ -167,11 +168,10 @@ class _Batch:
         self.turned: set[int] = set()
 
     def _deeds(
-        self, names: Names, kind: Ints, songs: Sequence[str], cities: Sequence[str], devices: Sequence[str]
+        self, names: Names, kind: Ints, has_song: Bools, cities: Sequence[str], devices: Sequence[str]
     ) -> Deeds:
         minutes = np.where(self.utc_offset_min == UNKNOWN_OFFSET, 0, self.utc_offset_min)
         here = np.maximum(self.ts + 60.0 * minutes, 0.0)
-        has_song = np.fromiter(map(bool, songs), np.bool_, len(songs))
         # More than a day in one go is no time that somebody listened, but another unit.
         plausible = (self.ms_played > 0) & (self.ms_played <= MS_A_DAY)
         return Deeds(
