@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeAlias, TypeVar
 
 import typer
@@ -11,12 +12,21 @@ import typer
 from consumers.terminal.json_output import print_json
 from stream.errors import RefrainError, SettingsError, WrongUse
 
-__all__ = ["FAILED", "WRONG_USE", "Json", "command"]
+__all__ = ["FAILED", "WRONG_USE", "Html", "Json", "command"]
 
 FAILED = 1
 WRONG_USE = 2
 
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Html: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--html",
+        metavar="FILE",
+        dir_okay=False,
+        help="Write a page with plots, one file that needs no network.",
+    ),
+]
 F = TypeVar("F", bound=Callable[..., None])
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from consumers.commands.frame import Json, command
+from consumers.commands.frame import Html, Json, command
 from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
 
@@ -25,15 +24,7 @@ def add(app: typer.Typer) -> None:
         weeks: Annotated[
             int, typer.Option("--weeks", metavar="N", min=1, max=12, help="How many weeks to look ahead.")
         ] = 4,
-        html: Annotated[
-            Path | None,
-            typer.Option(
-                "--html",
-                metavar="FILE",
-                dir_okay=False,
-                help="Write a page with plots, one file that needs no network.",
-            ),
-        ] = None,
+        html: Html = None,
         as_json: Json = False,
     ) -> None:
         """Show stages of listeners, how they change, and who will leave: forecasts, retention, groups."""

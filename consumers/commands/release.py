@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 from typer.core import TyperGroup
 
-from consumers.commands.frame import Json, command
+from consumers.commands.frame import Html, Json, command
 from consumers.terminal.json_output import print_json, to_json
 from stream.errors import WrongUse
 
@@ -239,15 +238,7 @@ def _add_reports(releases: typer.Typer) -> None:
     def show(
         release_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the release.")],
         as_csv: Annotated[bool, typer.Option("--csv", help="Print the cohorts as CSV.")] = False,
-        html: Annotated[
-            Path | None,
-            typer.Option(
-                "--html",
-                metavar="FILE",
-                dir_okay=False,
-                help="Write a page with plots, one file that needs no network.",
-            ),
-        ] = None,
+        html: Html = None,
         as_json: Json = False,
     ) -> None:
         """Show what came of a release: who was told, who clicked, by cohort, and what telling brought."""
