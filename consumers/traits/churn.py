@@ -141,8 +141,13 @@ class Churn:
         if not self._learned.version and begins:
             self._next_begin = now + BEGIN_SECONDS
             await self._begin(today, now)
-        if self._loaded and await self._learn_known(today, now):
-            await self._freeze(today)
+        if not self._loaded:
+            return
+        users = list(await self._sample(self._number))
+        read = await self._listeners.activities(users)
+        # While clicks are on their way, as after ingest was down for days, who clicked looks as if gone.
+        if is_current(read.active, today) and await self._learn_known(today, now):
+            await self._freeze(today, users, read)
 
     async def _load(self) -> None:
         try:
@@ -213,12 +218,8 @@ class Churn:
             self._learned, self._there = made, made.version
         return self._loaded
 
-    async def _freeze(self, today: int) -> None:
+    async def _freeze(self, today: int, users: Sequence[str], read: Activities) -> None:
         if today not in await self._store.frozen_days():
-            users = list(await self._sample(self._number))
-            read = await self._listeners.activities(users)
-            if not is_current(read.active, today):
-                return
             rows, asked = known(read.active, today, self._span, day_numbers(read.first_seen))
             predicted = self.score(rows[asked])
             await self._store.freeze(

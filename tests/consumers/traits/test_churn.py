@@ -120,6 +120,24 @@ async def test_a_day_is_learned_when_its_outcome_is_over_and_a_day_more(world: W
     assert figures.learned == BEGIN + 5
 
 
+async def test_nobody_is_taken_for_gone_while_their_clicks_wait_in_kafka(world: World) -> None:
+    churn, store = world.churn(), ChurnStore(world.redis)
+    await world.day(churn, BEGIN + 30)
+    figures = await store.figures()
+    assert figures is not None
+    expected = figures.churned
+    await world.live(BEGIN + 31)  # ingest stops here
+    for day in range(BEGIN + 34, BEGIN + 40):
+        await churn.tick(day * SECONDS)
+    assert await store.frozen_days() == [BEGIN + 30]
+    await world.day(churn, BEGIN + 40)
+    assert await store.frozen_days() == [BEGIN + 40]
+    figures = await store.figures()
+    assert figures is not None
+    assert figures.learned == BEGIN + 30
+    assert figures.churned == expected + int(world.truth(BEGIN + 30)[1].sum())
+
+
 async def learned_until(world: World, day: int) -> Churn:
     churn = world.churn()
     for each in (BEGIN + 5, BEGIN + 17, day):
