@@ -51,7 +51,7 @@ def send(settings: Settings, clicks: Iterator[tuple[bytes, bytes]], rate: float 
     """Send clicks to Kafka, at most `rate` a second; return how many."""
 
     async def sending() -> int:
-        sender = Sender(settings.kafka, linger_ms=5, batch_bytes=1 << 18)
+        sender = Sender(settings, linger_ms=5, batch_bytes=1 << 18)
         await sender.start()
         started, number = time.monotonic(), 0
         for number, (key, value) in enumerate(clicks, 1):

@@ -32,13 +32,13 @@ def _row(name: str, field: FieldInfo) -> str:
 def _default(field: FieldInfo) -> str:
     if field.default_factory is not None:
         return "the platform's folder for users' data"
-    if field.default == "":
+    if field.default is None or str(field.default) == "":
         return "empty"
     return _plain(field.default) if isinstance(field.default, int | float) else f"`{field.default}`"
 
 
 def _allowed(field: FieldInfo) -> str:
-    choices = get_args(field.annotation)
+    choices = [choice for choice in get_args(field.annotation) if choice is not type(None)]
     if get_origin(field.annotation) is Literal:
         return ", ".join(f"`{value}`" for value in choices)
     if choices:

@@ -113,7 +113,7 @@ TABLE = (
         ),
         Action.REPORT,
         "Kafka does not let us in",
-        "REFRAIN_KAFKA is to name a listener without authentication.",
+        "REFRAIN_KAFKA_USERNAME, _PASSWORD, _SASL_MECHANISM and _SECURITY_PROTOCOL say who asks, and how.",
     ),
     Case(
         (

@@ -10,7 +10,7 @@ from tomllib import TOMLDecodeError
 from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -77,6 +77,27 @@ class Settings(BaseSettings):
 
     kafka: Annotated[str, AfterValidator(_kafka_servers)] = Field(
         "", description="Kafka bootstrap servers, `host:port,host:port`; empty: start one"
+    )
+    kafka_security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
+        "plaintext", description="Kafka's security protocol: over TLS (`ssl`), with a password (`sasl`), both"
+    )
+    kafka_sasl_mechanism: Literal["plain", "scram-sha-256", "scram-sha-512"] = Field(
+        "scram-sha-512", description="how the password is given to Kafka"
+    )
+    kafka_username: str = Field(
+        "", description="the user that Kafka knows, for `sasl_plaintext` and `sasl_ssl`"
+    )
+    kafka_password: SecretStr = Field(
+        SecretStr(""), description="its password; no command, log or error shows it"
+    )
+    kafka_ca_file: Path | None = Field(
+        None, description="certificates (PEM) that Kafka's is checked by; none: those of the system"
+    )
+    kafka_cert_file: Path | None = Field(
+        None, description="our own certificate (PEM), where Kafka asks for one (mutual TLS)"
+    )
+    kafka_key_file: Path | None = Field(
+        None, description="its key (PEM); none: it stands in the certificate's file"
     )
     redis: Annotated[str, AfterValidator(_redis_url)] = Field(
         "", description="Redis, a redis://, rediss:// or unix:// URL; empty: start one"
@@ -308,6 +329,22 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
+    @model_validator(mode="after")
+    def _kafka_options_that_count(self) -> Settings:
+        protocol = self.kafka_security_protocol
+        said = f"{PREFIX}KAFKA_SECURITY_PROTOCOL={protocol}"
+        if protocol.startswith("sasl") and not (self.kafka_username and self.kafka_password):
+            raise ValueError(f"{said} needs {PREFIX}KAFKA_USERNAME and {PREFIX}KAFKA_PASSWORD")
+        unused = [] if protocol.startswith("sasl") else ["kafka_username", "kafka_password"]
+        unused += [] if protocol.endswith("ssl") else ["kafka_ca_file", "kafka_cert_file", "kafka_key_file"]
+        if given := [name for name in unused if getattr(self, name)]:
+            raise ValueError(f"{said} makes no use of {PREFIX}{given[0].upper()}")
+        if self.kafka_key_file and not self.kafka_cert_file:
+            raise ValueError(
+                f"{PREFIX}KAFKA_KEY_FILE is the key of {PREFIX}KAFKA_CERT_FILE, which is missing"
+            )
+        return self
+
     def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
         """Yield names and values, as `repr` is to show them."""
         for name, value in super().__repr_args__():
@@ -383,6 +420,9 @@ def _problems(error: ValidationError) -> list[str]:
     unknown: list[str] = []
     wrong: dict[str, tuple[str, list[str]]] = {}
     for each in error.errors():
+        if not each["loc"]:  # settings that do not go together
+            unknown.append(each["msg"].removeprefix("Value error, "))
+            continue
         name = str(each["loc"][0])
         if each["type"] == "extra_forbidden":
             unknown.append(f"{FILE}: {_unknown(name)}")
@@ -402,6 +442,8 @@ def _unknown(name: str, prefix: str = "") -> str:
 def _given(name: str, value: object) -> str:
     """Return a value as it may be shown."""
     text = str(value)
+    if name == "kafka_password":
+        return "'***'"
     if name == "redis" or (name == "kafka" and re.search("@|://", text)):
         return repr(shown(text))
     return repr(value)

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+from pydantic import SecretStr
+
 from stream.broker import Child
 from stream.settings import Settings
 
@@ -64,7 +66,7 @@ class Refrain:
 
     def _environment(self, overrides: dict[str, object]) -> dict[str, str]:
         chosen = self._settings.model_dump(include=self._settings.model_fields_set) | overrides
-        return {**os.environ, **{f"REFRAIN_{name.upper()}": str(value) for name, value in chosen.items()}}
+        return {**os.environ, **{f"REFRAIN_{name.upper()}": _text(value) for name, value in chosen.items()}}
 
     def __enter__(self) -> Refrain:
         return self
@@ -80,3 +82,7 @@ class Refrain:
 
 def _executable() -> str:
     return str(Path(sys.executable).with_name("refrain"))
+
+
+def _text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

@@ -85,9 +85,7 @@ class AudienceReader:
             self._opened = stack.pop_all()
 
     async def _open(self) -> Consumer:
-        consumer = Consumer(
-            bootstrap_servers=self._settings.kafka, enable_auto_commit=False, auto_offset_reset="earliest"
-        )
+        consumer = Consumer(self._settings, enable_auto_commit=False, auto_offset_reset="earliest")
         try:
             await consumer.start()
         except BaseException:

@@ -29,6 +29,7 @@ from stream.connect import open_redis
 from stream.errors import RefrainError
 from stream.retry import Retry
 from stream.settings import Settings
+from stream.wire.connection import connection
 from stream.wire.consumer import Consumer
 from stream.wire.sender import Sender
 
@@ -122,10 +123,10 @@ class _Stage:
         async with AsyncExitStack() as stack:
             redis = await open_redis(settings)
             stack.push_async_callback(redis.aclose)
-            sender = Sender(settings.kafka, linger_ms=2)
-            pages = Consumer("audiences", bootstrap_servers=settings.kafka, auto_offset_reset="latest")
-            ends = Consumer(bootstrap_servers=settings.kafka)
-            admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+            sender = Sender(settings, linger_ms=2)
+            pages = Consumer(settings, "audiences", auto_offset_reset="latest")
+            ends = Consumer(settings)
+            admin = AIOKafkaAdminClient(**connection(settings))
             for client in (sender, pages, ends):
                 await client.start()
                 stack.push_async_callback(client.stop)

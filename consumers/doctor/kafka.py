@@ -44,9 +44,7 @@ def check_kafka(settings: Settings, alive: Mapping[str, int] | None) -> list[Che
     except (KafkaError, AdminError) as error:
         return [Check.wrong("broker", f"{settings.kafka}: {error}", "look into the broker's log")]
     except Unreachable as error:
-        hint = "start it, or set REFRAIN_KAFKA to where it is; `refrain up` starts one where none is given"
-        found = f"no broker answers at {settings.kafka} ({error.__cause__})"
-        return [Check.wrong("broker", found, hint)]
+        return [Check.wrong("broker", str(error), error.hint)]
 
 
 def _broker(settings: Settings) -> Check:

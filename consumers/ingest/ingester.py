@@ -308,7 +308,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         producer = await begin_producer(settings, stack)
         moves = Moves(stores.cohorts, producer, retry)
         consumer = Consumer(
-            bootstrap_servers=settings.kafka,
+            settings,
             group_id=f"{settings.group}-ingest",
             enable_auto_commit=False,
             auto_offset_reset="earliest",

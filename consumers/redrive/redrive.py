@@ -116,7 +116,7 @@ class Redrive:
         try:
             async with AsyncExitStack() as stack:
                 consumer = Consumer(
-                    bootstrap_servers=self.settings.kafka,
+                    self.settings,
                     enable_auto_commit=False,
                     auto_offset_reset="earliest",
                 )

@@ -237,7 +237,7 @@ def carry_out(
         events = _in_order(plan, reading, bookmark.started, progress, lambda: watch(progress), stack)
         began, began_at = time.monotonic(), time.time()
         replay = Replay(
-            settings.kafka,
+            settings,
             state.topic.name,
             state.partitions,
             bookmark,

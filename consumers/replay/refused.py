@@ -138,9 +138,7 @@ async def _dead_letters(settings: Settings, sent: Sent) -> AsyncIterator[Consume
     """Open a consumer of the dead letters since the first event was sent."""
     topic = describe_topics(settings)["dead-letters"]
     places = [TopicPartition("dead-letters", number) for number in range(topic.partitions if topic else 0)]
-    consumer = Consumer(
-        bootstrap_servers=settings.kafka, enable_auto_commit=False, auto_offset_reset="earliest"
-    )
+    consumer = Consumer(settings, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
         consumer.assign(places)

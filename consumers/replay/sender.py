@@ -17,6 +17,7 @@ from aiokafka.structs import RecordMetadata
 
 from stream.errors import Unreachable
 from stream.files.bookmark import HEADER, Bookmark
+from stream.settings import Settings
 from stream.wire.consumer import Consumer
 from stream.wire.sender import Sender
 
@@ -46,8 +47,8 @@ class Replay:
 
     Parameters
     ----------
-    kafka
-        Bootstrap servers.
+    settings
+        Where Kafka is, and how to connect to it.
     topic, partitions
         Where to; events go by key, as with any other producer.
     bookmark
@@ -71,7 +72,7 @@ class Replay:
         Events that an earlier run had sent and not noted any more: found in Kafka, not sent again.
     """
 
-    kafka: str
+    settings: Settings
     topic: str
     partitions: int
     bookmark: Bookmark
@@ -102,13 +103,13 @@ class Replay:
         """
         there = await self._look_back()
         self.starts = dict(self.bookmark.offsets)
-        sender = Sender(self.kafka, batch_bytes=BATCH_BYTES, patience=self.patience)
+        sender = Sender(self.settings, batch_bytes=BATCH_BYTES, patience=self.patience)
         await sender.start()
         try:
             return await _Sending(self, sender, there).all_of(events)
         except (KafkaError, TimeoutError) as error:
             raise Unreachable(
-                f"Kafka at {self.kafka} has not answered for {self.patience:.0f} s ({error!r}); "
+                f"Kafka at {self.settings.kafka} has not answered for {self.patience:.0f} s ({error!r}); "
                 f"{self.bookmark.events:,} events at least are in",
                 hint="The same with --resume sends the rest.",
             ) from error
@@ -117,9 +118,7 @@ class Replay:
 
     async def _look_back(self) -> dict[int, int]:
         """Return for each partition the number of the last event of this replay that is in it."""
-        consumer = Consumer(
-            bootstrap_servers=self.kafka, enable_auto_commit=False, auto_offset_reset="earliest"
-        )
+        consumer = Consumer(self.settings, enable_auto_commit=False, auto_offset_reset="earliest")
         await consumer.start()
         try:
             places = [TopicPartition(self.topic, number) for number in range(self.partitions)]

@@ -90,7 +90,7 @@ async def _under(
 
 async def _read(settings: Settings, kind: str, begin: str, run: Run) -> None:
     consumer = Consumer(
-        bootstrap_servers=settings.kafka,
+        settings,
         group_id=f"{settings.group}-{kind}",
         auto_offset_reset=begin,
         enable_auto_commit=True,

@@ -38,7 +38,7 @@ async def begin(settings: Settings, kind: str, stack: AsyncExitStack) -> tuple[A
 
 async def begin_producer(settings: Settings, stack: AsyncExitStack) -> Sender:
     """Start a sender, with patience; it is stopped with `stack`."""
-    sender = Sender(settings.kafka)
+    sender = Sender(settings)
     stack.push_async_callback(sender.stop)
     await open_kafka(settings, sender.start, logger.info)
     return sender

@@ -30,8 +30,8 @@ TOGETHER = 1_000
 def labels_consumer(settings: Settings) -> Consumer:
     """Return the consumer of the topic; several share its partitions."""
     return Consumer(
+        settings,
         "labels",
-        bootstrap_servers=settings.kafka,
         group_id=f"{settings.group}-labels",
         enable_auto_commit=False,
         auto_offset_reset="earliest",

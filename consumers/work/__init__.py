@@ -17,5 +17,6 @@
     emitter.py          the pages, fixed in Redis and sent, each once
     member_cache.py     tastes of cohorts' members, kept for the next release
     agents.py           feedback and songs, brought by Faust
+    credentials.py      how Faust connects
     committed.py        Faust's consumer reads committed records only
 """

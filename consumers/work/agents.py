@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import faust
 
 from consumers.work.committed import CommittedTransport
+from consumers.work.credentials import faust_credentials
 from stream.retry import Stopped
 from stream.settings import Settings
 from stream.wire.events import Record
@@ -81,6 +82,7 @@ class Agents:
             f"{settings.group}-work",
             datadir=folder,
             broker=";".join(f"kafka://{server}" for server in settings.kafka.split(",")),
+            broker_credentials=faust_credentials(settings),
             autodiscover=False,
             web_enabled=False,
             topic_disable_leader=True,

@@ -21,6 +21,7 @@ from consumers.work.planner import GONE, Audience, Before, Lookup, Planner
 from consumers.work.wave_plan import TOO_SELDOM
 from consumers.work.wave_response import WaveResponse
 from stream.connect import REDIS_ERRORS
+from stream.settings import Settings
 from stream.stores.releases import Asked, Held, OpenRelease, Releases, ReleaseStopped, State
 from stream.wire.consumer import Consumer
 from stream.wire.events import Page, Summary, encode
@@ -191,7 +192,7 @@ class Emitter:
 
     def __init__(
         self,
-        kafka: str,
+        settings: Settings,
         releases: Releases,
         planner: Planner,
         live: LiveModel,
@@ -200,7 +201,7 @@ class Emitter:
         idle: asyncio.Event | None = None,
         wave_seconds: float = WAVE_SECONDS,
     ) -> None:
-        self._kafka = kafka
+        self._settings = settings
         self._releases = releases
         self._planner = planner
         self._live = live
@@ -463,7 +464,7 @@ class Emitter:
     async def _out(self, release_id: str, since: float) -> dict[bytes, float]:
         """Return the pages and the summary that are in the topic -> when they were sent, in Unix seconds."""
         key = release_id.encode()
-        consumer = Consumer(bootstrap_servers=self._kafka, enable_auto_commit=False)
+        consumer = Consumer(self._settings, enable_auto_commit=False)
         await consumer.start()
         try:
             numbers = sorted(await self._producer.partitions_for("audiences"))

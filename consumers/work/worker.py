@@ -158,11 +158,11 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         # Of one host's network, in containers, two processes have the same name.
         name = f"{heartbeat.name}-{uuid4().hex}"
         emitter = Emitter(
-            settings.kafka, stores.releases, planner, live, producer, name, idle, settings.wave_seconds
+            settings, stores.releases, planner, live, producer, name, idle, settings.wave_seconds
         )
         worker = Worker(emitter, stores.feedback_counts, stores.catalogue, producer, heartbeat, epochs, retry)
 
-        consumer = Consumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
+        consumer = Consumer(settings, enable_auto_commit=False)
         stack.push_async_callback(consumer.stop)
         await open_kafka(settings, consumer.start, logger.info)
         reader = ReleaseReader(consumer, epochs["releases"], worker.answer, stop)

@@ -7,5 +7,7 @@
     topics.py     every topic: how it is made, whether it is as it should be
     sender.py     the one sender
     consumer.py   the one consumer: committed records only, a broken batch as one record
+    connection.py how clients connect: where, over TLS or not, as whom
+    diagnosis.py  why no broker answers
     lag.py        how far consumer groups are behind, what topics hold
 """

@@ -14,6 +14,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.consumer import fetcher
 
+from stream.settings import Settings
+from stream.wire.connection import connection
 from stream.wire.events import Undecodable
 
 __all__ = ["COMMITTED", "Consumer"]
@@ -86,5 +88,5 @@ fetcher.PartitionRecords = _Records
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
     """aiokafka's consumer, of committed records."""
 
-    def __init__(self, *topics: str, **options: Any) -> None:
-        super().__init__(*topics, isolation_level=COMMITTED, **options)
+    def __init__(self, settings: Settings, *topics: str, **options: Any) -> None:
+        super().__init__(*topics, isolation_level=COMMITTED, **connection(settings), **options)

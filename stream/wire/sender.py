@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from stream.errors import Unreachable
 from stream.settings import Settings
+from stream.wire.connection import connection
 from stream.wire.events import MAX_DEAD_LETTER, DeadLetter
 
 __all__ = ["Message", "Sender", "dead_letter", "open_sender"]
@@ -41,8 +42,8 @@ class Sender(AIOKafkaProducer):  # type: ignore[misc]
 
     Parameters
     ----------
-    kafka
-        Bootstrap servers, with commas.
+    settings
+        Where Kafka is, and how to connect to it.
     linger_ms
         Milliseconds that an event waits for others to go with it.
     batch_bytes
@@ -52,10 +53,10 @@ class Sender(AIOKafkaProducer):  # type: ignore[misc]
     """
 
     def __init__(
-        self, kafka: str, *, linger_ms: int = 0, batch_bytes: int = 16_384, patience: float = 40.0
+        self, settings: Settings, *, linger_ms: int = 0, batch_bytes: int = 16_384, patience: float = 40.0
     ) -> None:
         super().__init__(
-            bootstrap_servers=kafka,
+            **connection(settings),
             acks="all",
             enable_idempotence=True,
             max_request_size=MAX_DEAD_LETTER,
@@ -97,7 +98,7 @@ async def open_sender(settings: Settings) -> AsyncIterator[Sender]:
         Where Kafka does not answer within `connect_timeout` seconds, now or on the way.
     """
     patience = settings.connect_timeout
-    sender = Sender(settings.kafka, patience=patience)
+    sender = Sender(settings, patience=patience)
     try:
         await sender.start()
         yield sender

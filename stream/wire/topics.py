@@ -10,6 +10,8 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from stream.errors import Unreachable
 from stream.retry import report
 from stream.settings import Settings
+from stream.wire.connection import connection
+from stream.wire.diagnosis import why_no_answer
 from stream.wire.events import MAX_DEAD_LETTER
 
 __all__ = [
@@ -77,15 +79,15 @@ def open_admin(settings: Settings) -> KafkaAdminClient:
     """
     try:
         return KafkaAdminClient(
-            bootstrap_servers=settings.kafka.split(","),
+            **connection(settings),
             client_id="refrain-admin",
             bootstrap_timeout_ms=2000,
         )
     except KafkaError as error:
         report(error, f"asking Kafka at {settings.kafka}")
+        found, hint = why_no_answer(settings)
         raise Unreachable(
-            f"no Kafka broker answers at {settings.kafka} ({error})",
-            hint="Is it running? REFRAIN_KAFKA says where; `refrain up` starts one where none is given.",
+            f"no Kafka broker answers at {settings.kafka} ({found or error})", hint=hint
         ) from error
 
 

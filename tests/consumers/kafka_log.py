@@ -12,6 +12,7 @@ from kafka.admin import MemberToRemove
 from kafka.errors import GroupIdNotFoundError, KafkaError
 
 from stream.settings import Settings
+from stream.wire.connection import connection
 from tests.waiting import wait_for
 
 __all__ = ["KafkaLog", "kafka_log"]
@@ -31,11 +32,9 @@ class KafkaLog:
 
     def __init__(self, settings: Settings) -> None:
         self._group = settings.group
-        self._admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
-        self._consumer = KafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
-        self._producer = KafkaProducer(
-            bootstrap_servers=settings.kafka, linger_ms=5, max_request_size=2 * 1024 * 1024
-        )
+        self._admin = KafkaAdminClient(**connection(settings))
+        self._consumer = KafkaConsumer(**connection(settings), enable_auto_commit=False)
+        self._producer = KafkaProducer(**connection(settings), linger_ms=5, max_request_size=2 * 1024 * 1024)
 
     def send(
         self, topic: str, events: Iterable[Event], partition: int | None = None

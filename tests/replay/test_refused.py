@@ -34,7 +34,7 @@ def ingester(settings: Settings, refuses: Callable[[Record], bool]) -> Iterator[
             enable_auto_commit=False,
             auto_offset_reset="earliest",
         )
-        sender = Sender(settings.kafka)
+        sender = Sender(settings)
         await consumer.start()
         await sender.start()
         while not stop.is_set():

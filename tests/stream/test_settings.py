@@ -11,6 +11,7 @@ import pytest
 from models.directions import ACTIVITY
 from stream.errors import SettingsError
 from stream.settings import Settings, load_settings
+from stream.wire.connection import connection
 
 
 @pytest.fixture(autouse=True)
@@ -90,3 +91,33 @@ def test_kafka_is_one_server_or_several(servers: str) -> None:
 
 def test_activity_weighs_what_models_without_a_setting_took_it_for() -> None:
     assert Settings().activity == ACTIVITY
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"security_protocol": "sasl_ssl", "username": "u"},
+            "needs REFRAIN_KAFKA_USERNAME and REFRAIN_KAFKA_PASS",
+        ),
+        ({"security_protocol": "ssl", "password": "SECRET"}, "makes no use of REFRAIN_KAFKA_PASSWORD"),
+        ({"ca_file": "ca.pem"}, "plaintext makes no use of REFRAIN_KAFKA_CA_FILE"),
+        ({"security_protocol": "ssl", "key_file": "k.pem"}, "REFRAIN_KAFKA_CERT_FILE, which is missing"),
+    ],
+    ids=["no password", "no use of a password", "no use of a certificate", "a key alone"],
+)
+def test_settings_of_kafka_that_do_not_go_together_are_refused(
+    given: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(f"REFRAIN_KAFKA_{name.upper()}", value)
+    with pytest.raises(SettingsError, match=said) as refused:
+        load_settings()
+    assert "SECRET" not in str(refused.value)
+
+
+def test_a_file_that_holds_no_certificate_is_named() -> None:
+    Path("ca.pem").write_text("nothing")
+    settings = Settings(kafka="k:9092", kafka_security_protocol="ssl", kafka_ca_file=Path("ca.pem"))
+    with pytest.raises(SettingsError, match=r"REFRAIN_KAFKA_CA_FILE: ca\.pem cannot be used"):
+        connection(settings)

@@ -160,9 +160,7 @@ class House:
         count = itertools.count()
         releases = Mortal(Releases(self.redis, 3600), count, steps)
         producer = Mortal(self.producer, count, steps)
-        return Emitter(
-            self.desk.settings.kafka, releases, self.plans, NoModel(), producer, name, wave_seconds=0
-        )
+        return Emitter(self.desk.settings, releases, self.plans, NoModel(), producer, name, wave_seconds=0)
 
     def told(self, release_id: str) -> list[str]:
         """Who was told, page by page; an AssertionError unless each page and a summary went out once."""

@@ -130,7 +130,7 @@ async def answer(
     )
     async with AIOKafkaProducer(bootstrap_servers=topics.kafka) as producer:
         page = FirstPage(producer, trips)
-        emitter = Emitter(topics.kafka, releases, planner, Model(), page, "w1")  # type: ignore[arg-type]
+        emitter = Emitter(topics, releases, planner, Model(), page, "w1")  # type: ignore[arg-type]
 
         async def answered(release: Release) -> int:
             release = release.model_copy(update={"max_audience": 2500})
@@ -173,4 +173,6 @@ async def test_with_conditions_on_traits_it_is_answered_after_three(
     client, _ = redis
     everybody = [user for users in MEMBERS.values() for user in users]
     await Traits(client, Listeners(client)).write({user: {"stage": "new"} for user in everybody})
-    assert await answer(Release(release_id="r1", artist_ids=["a1"], where={"stage": "new"})) == 3
+    where = {"stage": "new"}
+    await answer(Release(release_id="the script that reads traits", artist_ids=["a1"], where=where))
+    assert await answer(Release(release_id="r1", artist_ids=["a1"], where=where)) == 3

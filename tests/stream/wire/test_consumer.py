@@ -32,7 +32,7 @@ def unpacked(data: bytes, offset: int = 0) -> tuple[list[ConsumerRecord], int]:
 
 async def read(settings: Settings, number: int) -> list[ConsumerRecord]:
     """The first records of `clicks`."""
-    consumer = Consumer(bootstrap_servers=settings.kafka, auto_offset_reset="earliest")
+    consumer = Consumer(settings, auto_offset_reset="earliest")
     await consumer.start()
     try:
         consumer.assign([PLACE])

@@ -31,7 +31,7 @@ async def test_a_broker_that_does_not_answer_is_named(settings: Settings) -> Non
 
 
 async def test_what_kafka_refuses_is_not_taken_for_delivered(topics: Settings) -> None:
-    sender = Sender(topics.kafka)
+    sender = Sender(topics)
     await sender.start()
     too_large = Message("dead-letters", b"u1", bytes(8 << 20))
     with pytest.raises(Exception, match="larger than"):

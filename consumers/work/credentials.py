@@ -1,0 +1,32 @@
+"""How Faust connects to Kafka: the same as all other clients, in its own words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import faust
+
+from stream.settings import Settings
+from stream.wire.connection import connection
+
+__all__ = ["faust_credentials"]
+
+
+def faust_credentials(settings: Settings) -> Any:
+    """Return Faust's `broker_credentials`; None where neither TLS nor a password is asked for.
+
+    Raises
+    ------
+    SettingsError
+        Where a certificate or a key cannot be read.
+    """
+    options = connection(settings)
+    context = options.get("ssl_context")
+    if "sasl_mechanism" in options:
+        return faust.SASLCredentials(
+            username=options["sasl_plain_username"],
+            password=options["sasl_plain_password"],
+            mechanism=options["sasl_mechanism"],
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context) if context else None

@@ -1,0 +1,96 @@
+"""A Kafka that wants a password over TLS on one port, and a client's certificate on another."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import trustme
+from cryptography.hazmat.primitives import serialization
+
+from stream.broker.child import Child
+from stream.broker.java import fetch_jars, find_java
+from stream.broker.ports import LOCALHOST, free_port
+from stream.broker.properties import as_file, single_node
+from stream.broker.ready import wait_for_kafka
+
+__all__ = ["PASSWORD", "USER", "SecuredKafka", "secured_kafka"]
+
+USER, PASSWORD = "refrain", "a b%c=d'é"
+
+
+@dataclass(frozen=True)
+class SecuredKafka:
+    """Where it is, and what its clients need.
+
+    Attributes
+    ----------
+    sasl_ssl, ssl
+        The port that wants a password, PLAIN or SCRAM-SHA-512, and the one that wants a certificate.
+    ca, client, other_ca
+        PEM files: who has signed the server's certificate; a client's certificate and key; somebody else.
+    """
+
+    sasl_ssl: str
+    ssl: str
+    ca: Path
+    client: Path
+    other_ca: Path
+
+
+@contextmanager
+def secured_kafka(home: Path) -> Iterator[SecuredKafka]:
+    """Run it in a folder, for the tests of a module."""
+    ca, cert = trustme.CA(), home / "server.pem"
+    _write(ca.issue_cert(LOCALHOST), cert)
+    _write(ca.issue_cert("refrain@example.org"), home / "client.pem")
+    ca.cert_pem.write_to_path(str(home / "ca.pem"))
+    trustme.CA().cert_pem.write_to_path(str(home / "other.pem"))
+    inner, sasl_ssl, ssl, controller = (f"{LOCALHOST}:{free_port()}" for _ in range(4))
+    listeners = f"PLAINTEXT://{inner},SASL_SSL://{sasl_ssl},SSL://{ssl}"
+    properties = {
+        **single_node(listen=inner, advertise=inner, controller=controller, logs="logs"),
+        "listeners": f"{listeners},CONTROLLER://{controller}",
+        "advertised.listeners": listeners,
+        "listener.security.protocol.map": ",".join(
+            ["CONTROLLER:PLAINTEXT", "PLAINTEXT:PLAINTEXT", "SASL_SSL:SASL_SSL", "SSL:SSL"]
+        ),
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": "server.pem",
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": "ca.pem",
+        "listener.name.ssl.ssl.client.auth": "required",
+        "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
+        "listener.name.sasl_ssl.plain.sasl.jaas.config": (
+            "org.apache.kafka.common.security.plain.PlainLoginModule required "
+            f'user_{USER}="{_escaped(PASSWORD)}";'
+        ),
+        "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": (
+            "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        ),
+    }
+    (home / "server.properties").write_text(as_file(properties), encoding="ascii")
+    run = [str(find_java()), "-Xmx512m", "-cp", f"{fetch_jars(say=lambda _: None)}/*"]
+    scram = f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"
+    storage = ["format", "--config", "server.properties", "--cluster-id", "c" * 22, "--add-scram", scram]
+    subprocess.run([*run, "kafka.tools.StorageTool", *storage], cwd=home, check=True, capture_output=True)
+    with Child("Kafka", [*run, "kafka.Kafka", "server.properties"], cwd=home, log=home / "output.log"):
+        wait_for_kafka(inner, timeout=120)
+        yield SecuredKafka(sasl_ssl, ssl, home / "ca.pem", home / "client.pem", home / "other.pem")
+
+
+def _write(cert: trustme.LeafCert, path: Path) -> None:
+    """Write key and certificates; Kafka reads keys in PKCS #8 only."""
+    key = serialization.load_pem_private_key(cert.private_key_pem.bytes(), password=None)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(pem + b"".join(each.bytes() for each in cert.cert_chain_pems))
+
+
+def _escaped(text: str) -> str:
+    """Return text as a properties file has it, which is Latin-1."""
+    return "".join(sign if sign.isascii() else f"\\u{ord(sign):04x}" for sign in text)
