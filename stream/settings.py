@@ -343,12 +343,25 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{PREFIX}KAFKA_KEY_FILE is the key of {PREFIX}KAFKA_CERT_FILE, which is missing"
             )
+        if protocol != "plaintext" and not self.kafka:
+            raise ValueError(f"{said} needs {PREFIX}KAFKA: what `refrain up` starts speaks plaintext")
         return self
 
     def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
         """Yield names and values, as `repr` is to show them."""
         for name, value in super().__repr_args__():
             yield name, shown(value) if name == "redis" else value
+
+    def as_environment(self) -> dict[str, str]:
+        """Return the variables by which another process has exactly these settings, the password among them.
+
+        Examples
+        --------
+        >>> Settings(cohorts=12).as_environment()["REFRAIN_COHORTS"]
+        '12'
+        """
+        given = {name: value for name, value in self.model_dump().items() if value is not None}
+        return {f"{PREFIX}{name.upper()}": _plain(value) for name, value in given.items()}
 
     @property
     def half_life(self) -> float:
@@ -384,6 +397,10 @@ class Settings(BaseSettings):
     def release_seconds(self) -> float:
         """For how long a release, or a cohort that died, is remembered, in seconds."""
         return self.release_days * 86400.0
+
+
+def _plain(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def load_settings() -> Settings:

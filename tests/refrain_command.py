@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from pydantic import SecretStr
-
 from stream.broker import Child
 from stream.settings import Settings
 
@@ -65,8 +63,11 @@ class Refrain:
         return child
 
     def _environment(self, overrides: dict[str, object]) -> dict[str, str]:
-        chosen = self._settings.model_dump(include=self._settings.model_fields_set) | overrides
-        return {**os.environ, **{f"REFRAIN_{name.upper()}": _text(value) for name, value in chosen.items()}}
+        given = self._settings.as_environment()
+        ours = {
+            name: given[name] for name in map(_variable, self._settings.model_fields_set) if name in given
+        }
+        return {**os.environ, **ours, **{_variable(name): str(value) for name, value in overrides.items()}}
 
     def __enter__(self) -> Refrain:
         return self
@@ -84,5 +85,5 @@ def _executable() -> str:
     return str(Path(sys.executable).with_name("refrain"))
 
 
-def _text(value: object) -> str:
-    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+def _variable(name: str) -> str:
+    return f"REFRAIN_{name.upper()}"

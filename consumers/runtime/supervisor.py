@@ -30,9 +30,8 @@ def programs() -> dict[str, list[str]]:
 
 def environment(settings: Settings) -> dict[str, str]:
     """Return the environment of a process that is to have exactly these settings."""
-    ours = {f"REFRAIN_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
     # Several processes share the machine; each with threads for every core would only wait for the others.
-    return {"OMP_NUM_THREADS": "1", **os.environ, **ours}
+    return {"OMP_NUM_THREADS": "1", **os.environ, **settings.as_environment()}
 
 
 @dataclass

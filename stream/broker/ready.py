@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 import redis
 import redis.exceptions
@@ -16,6 +18,8 @@ from stream.redis_url import shown
 from stream.retry import report
 
 __all__ = ["wait_for_kafka", "wait_for_redis"]
+
+NONE: Mapping[str, Any] = MappingProxyType({})
 
 _PAUSE = 0.05
 _SAY_AFTER = 3.0
@@ -45,6 +49,7 @@ def wait_for_kafka(
     timeout: float,
     say: Callable[[str], None] = lambda _: None,
     check: Callable[[], None] = lambda: None,
+    security: Mapping[str, Any] = NONE,
 ) -> None:
     """Return as soon as a broker of `bootstrap` ("host:port,host:port") answers for its cluster.
 
@@ -56,6 +61,8 @@ def wait_for_kafka(
         Is told, once, when the wait is longer than three seconds.
     check
         Is called before each attempt, and may raise to end the wait.
+    security
+        Options of kafka-python's clients for TLS and passwords.
 
     Raises
     ------
@@ -74,6 +81,7 @@ def wait_for_kafka(
                 bootstrap_timeout_ms=2_000,
                 request_timeout_ms=5_000,
                 reconnect_backoff_max_ms=200,
+                **security,
             )
         except KafkaError as error:
             report(error, f"connecting to Kafka at {bootstrap}")

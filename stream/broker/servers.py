@@ -14,6 +14,7 @@ from stream.broker.own import OwnServer
 from stream.broker.ready import wait_for_kafka, wait_for_redis
 from stream.errors import Unreachable
 from stream.settings import Settings
+from stream.wire.connection import connection
 
 __all__ = ["Servers", "servers"]
 
@@ -68,7 +69,7 @@ def servers(settings: Settings, *, say: Callable[[str], None] = lambda _: None) 
     """
     running = Servers(settings.kafka, settings.redis)
     if settings.kafka and settings.redis:
-        _wait(running, settings.connect_timeout, say)
+        _wait(running, settings, say)
         yield running
         return
     with hold(settings.data, say=say) as folder, ExitStack() as stack:
@@ -86,13 +87,15 @@ def servers(settings: Settings, *, say: Callable[[str], None] = lambda _: None) 
             stack.enter_context(own[-1].child)
             running = replace(running, redis=own[-1].address)
         running = replace(running, children=tuple(server.child for server in own))
-        _wait(running, settings.connect_timeout, say)
+        _wait(running, settings, say)
         for server in own:
             say(server.about)
         folder.write(replace(state, kafka=running.kafka, redis=running.redis))
         yield running
 
 
-def _wait(running: Servers, timeout: float, say: Callable[[str], None]) -> None:
+def _wait(running: Servers, settings: Settings, say: Callable[[str], None]) -> None:
+    timeout, security = settings.connect_timeout, connection(settings)
+    del security["bootstrap_servers"]
     wait_for_redis(running.redis, timeout=timeout, say=say, check=running.check)
-    wait_for_kafka(running.kafka, timeout=timeout, say=say, check=running.check)
+    wait_for_kafka(running.kafka, timeout=timeout, say=say, check=running.check, security=security)

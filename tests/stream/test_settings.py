@@ -7,6 +7,7 @@ import traceback
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from models.directions import ACTIVITY
 from stream.errors import SettingsError
@@ -114,6 +115,26 @@ def test_settings_of_kafka_that_do_not_go_together_are_refused(
     with pytest.raises(SettingsError, match=said) as refused:
         load_settings()
     assert "SECRET" not in str(refused.value)
+
+
+def test_security_without_a_broker_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFRAIN_KAFKA_SECURITY_PROTOCOL", "ssl")
+    with pytest.raises(SettingsError, match="needs REFRAIN_KAFKA:"):
+        load_settings()
+
+
+def test_another_process_has_the_same_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(
+        kafka="k:9092",
+        kafka_security_protocol="sasl_ssl",
+        kafka_username="u",
+        kafka_password=SecretStr("a b=c"),
+        kafka_ca_file=Path("ca.pem"),
+        cohorts="auto",
+    )
+    for name, value in settings.as_environment().items():
+        monkeypatch.setenv(name, value)
+    assert load_settings() == settings
 
 
 def test_a_file_that_holds_no_certificate_is_named() -> None:
