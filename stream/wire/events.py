@@ -49,6 +49,7 @@ __all__ = [
     "CohortChange",
     "DeadLetter",
     "Feedback",
+    "Headers",
     "Label",
     "Page",
     "Reason",
@@ -59,6 +60,7 @@ __all__ = [
     "Summary",
     "Undecodable",
     "encode",
+    "headers_of_producer",
     "json_schemas",
     "lacks_song",
     "parse",
@@ -82,6 +84,16 @@ MAX_DEAD_LETTER = 2 * 1024 * 1024
 """Bytes: what was too large for its reader still fits into ``dead-letters``, with headers that say why."""
 
 HEADERS_BYTES = 4096
+HEADER_BYTES = 20
+"""Of one header beside its name and value: their lengths, at most."""
+
+PRODUCERS_HEADERS_BYTES = 64 * 1024
+"""Of the producer's own headers in a dead letter: trace ids and the like, not a second value."""
+
+OUR_HEADERS = frozenset({"reason", "detail", "topic", "partition", "offset", "last_offset"})
+
+FRAME_BYTES = 5
+"""Before a value that a serializer of Confluent's Schema Registry wrote: 0, and four bytes of schema id."""
 
 QUOTED = 80  # characters of a value that a reason quotes
 
@@ -98,6 +110,7 @@ class Reason(StrEnum):
     UNKNOWN_SONG = "unknown-song"
     TOO_LARGE = "too-large"
     UNDECODABLE = "undecodable-batch"
+    SCHEMA_REGISTRY = "schema-registry"
 
 
 CONTROLS = r"\x00-\x1f\x7f-\x9f{}"
@@ -464,6 +477,9 @@ EVENTS: dict[str, tuple[Any, ...]] = {
 """The events of each topic."""
 
 
+Headers = Sequence[tuple[str, bytes | None]]
+
+
 class Record(NamedTuple):
     """An event as Kafka holds it, with its place."""
 
@@ -472,6 +488,7 @@ class Record(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes | None
+    headers: Headers = ()
 
 
 class Undecodable(bytes):
@@ -507,14 +524,16 @@ class DeadLetter:
     @property
     def value(self) -> bytes:
         """The bytes as they came: none where there were none, the beginning where they are too many."""
-        room = MAX_DEAD_LETTER - len(self.record.key or b"") - HEADERS_BYTES
+        kept = sum(map(_size, self._producers_own()))
+        room = MAX_DEAD_LETTER - len(self.record.key or b"") - HEADERS_BYTES - kept
         return (self.record.value or b"")[:room]
 
     @property
-    def headers(self) -> list[tuple[str, bytes]]:
-        """The headers it carries in the topic ``dead-letters``."""
-        topic, partition, offset, _, value = self.record
-        headers = [
+    def headers(self) -> list[tuple[str, bytes | None]]:
+        """The headers it carries in the topic ``dead-letters``: the producer's, then ours."""
+        topic, partition, offset, _, value, _ = self.record
+        headers = self._producers_own()
+        headers += [
             ("reason", self.reason.value.encode()),
             ("detail", self.detail.encode()[:1024]),
             ("topic", topic.encode()),
@@ -524,6 +543,23 @@ class DeadLetter:
         if isinstance(value, Undecodable):
             headers.append(("last_offset", str(value.last).encode()))
         return headers
+
+    def _producers_own(self) -> list[tuple[str, bytes | None]]:
+        own, room = [], PRODUCERS_HEADERS_BYTES
+        for header in headers_of_producer(self.record.headers):
+            if (size := _size(header)) <= room:
+                own.append(header)
+                room -= size
+        return own
+
+
+def headers_of_producer(headers: Headers) -> list[tuple[str, bytes | None]]:
+    """Return the headers that are not of the names that Refrain gives in a dead letter."""
+    return [(name, value) for name, value in headers if name not in OUR_HEADERS]
+
+
+def _size(header: tuple[str, bytes | None]) -> int:
+    return len(header[0].encode()) + len(header[1] or b"") + HEADER_BYTES
 
 
 _CLICK = TypeAdapter(ClickEvent)
@@ -635,15 +671,31 @@ def encode(event: BaseModel) -> bytes:
 def _bare(value: bytes, error: ValidationError) -> bytes:
     """Return the JSON without what stands before it; raise the error where nothing does."""
     # Only what could not be read comes here, so that no other event is looked at twice.
-    if value.startswith(BOM_UTF8):
-        return value[len(BOM_UTF8) :]
-    raise error
+    bare = value[FRAME_BYTES:] if _is_framed(value) else value
+    bare = bare.removeprefix(BOM_UTF8)
+    if len(bare) == len(value):
+        raise error
+    return bare
+
+
+def _is_framed(value: bytes) -> bool:
+    """Say whether a value begins as serializers of Confluent's Schema Registry let it begin."""
+    return len(value) > FRAME_BYTES and value[0] == 0
 
 
 def _refused(record: Record, error: ValidationError) -> DeadLetter:
     if isinstance(record.value, Undecodable):
         return DeadLetter(record, Reason.UNDECODABLE, record.value.detail)
-    return DeadLetter(record, *why(error))
+    reason, detail = why(error)
+    if reason is Reason.NOT_JSON and record.value and _is_framed(record.value):
+        schema = int.from_bytes(record.value[1:FRAME_BYTES], "big")
+        detail = (
+            f"framed for a Confluent Schema Registry (magic byte 0, schema id {schema}); "
+            "what follows is no JSON: Avro or Protobuf? "
+            "Let the producer write JSON, plain or with the JSON Schema serializer"
+        )
+        return DeadLetter(record, Reason.SCHEMA_REGISTRY, detail)
+    return DeadLetter(record, reason, detail)
 
 
 def _unusable(record: Record) -> DeadLetter:

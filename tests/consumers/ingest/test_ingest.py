@@ -103,6 +103,17 @@ def test_what_cannot_be_used_goes_to_the_dead_letters_as_it_came(
         }
 
 
+def test_a_dead_letter_keeps_the_headers_that_the_event_came_with(settings: Settings, log: KafkaLog) -> None:
+    producer = KafkaProducer(bootstrap_servers=settings.kafka)
+    producer.send("clicks", key=b"u", value=b"{", headers=[("traceparent", b"00-ab"), ("offset", b"theirs")])
+    producer.close()
+    with Running(ingest, settings):
+        log.wait_until_caught_up("ingest", "clicks")
+    (letter,) = log.records("dead-letters")
+    assert [value for name, value in letter.headers if name == "traceparent"] == [b"00-ab"]
+    assert [value for name, value in letter.headers if name == "offset"] == [b"0"]
+
+
 def _counted(db: redis.Redis) -> dict[str, str]:
     found = [db.hgetall(f"process:{{{name}}}") for name in db.zrange("processes", 0, -1)]
     return next((process for process in found if process.get("clicks")), {})

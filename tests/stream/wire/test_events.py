@@ -14,6 +14,7 @@ from models.affinity import ACTION_WEIGHTS
 from stream.wire.events import (
     FUTURE_SECONDS,
     ID_PATTERN,
+    MAX_DEAD_LETTER,
     MAX_EVENT_BYTES,
     NO_SONG,
     CohortChange,
@@ -143,6 +144,35 @@ def test_a_byte_order_mark_before_the_json_does_no_harm() -> None:
     assert click.user_id == "u1"
     assert isinstance(parse(Song, record(mark + b'{"song_id": "s", "artist_ids": ["a"]}')), Song)
     assert reason_of(mark + b"{}")[0] == Reason.MISSING_FIELD
+
+
+FRAME = b"\x00\x00\x00\x00\x2a"
+
+
+def test_json_framed_for_a_schema_registry_is_read() -> None:
+    (click,), _ = parse_clicks([record(FRAME + as_json())], NOW)
+    assert click.user_id == "u1"
+    assert isinstance(parse(Song, record(FRAME + b'{"song_id": "s", "artist_ids": ["a"]}')), Song)
+
+
+def test_framed_json_that_lacks_a_field_says_which() -> None:
+    assert reason_of(FRAME + b"{}") == (Reason.MISSING_FIELD, "user_id: Field required")
+
+
+@pytest.mark.parametrize("payload", [b"\x04u1\x04s1\xf6\x80", b"\x00\x0a\x02u1", b"\xff"])
+def test_framed_avro_and_protobuf_are_called_so_with_the_schema_and_the_way_out(payload: bytes) -> None:
+    reason, detail = reason_of(FRAME + payload)
+    assert reason == Reason.SCHEMA_REGISTRY
+    assert "schema id 42" in detail
+    assert "JSON Schema serializer" in detail
+    letter = parse(Release, record(FRAME + payload, topic="releases"))
+    assert isinstance(letter, DeadLetter)
+    assert (letter.reason, letter.value) == (Reason.SCHEMA_REGISTRY, FRAME + payload)
+
+
+@pytest.mark.parametrize("value", [b"\x00", FRAME])
+def test_a_zero_byte_with_nothing_behind_a_schema_id_is_no_json(value: bytes) -> None:
+    assert reason_of(value)[0] == Reason.NOT_JSON
 
 
 BAD_TIMES = [
@@ -407,6 +437,22 @@ def test_a_dead_letter_says_where_it_stood_and_why() -> None:
         ("partition", b"3"),
         ("offset", b"42"),
     ]
+
+
+def test_a_dead_letter_keeps_the_headers_of_the_producer_but_those_of_our_names() -> None:
+    given_headers = (("trace", b"1"), ("reason", b"mine"), ("trace", b"2"), ("none", None))
+    letter = DeadLetter(record(b"{")._replace(headers=given_headers), Reason.NOT_JSON, "no JSON")
+    assert letter.headers[:3] == [("trace", b"1"), ("trace", b"2"), ("none", None)]
+    assert [value for name, value in letter.headers if name == "reason"] == [b"not-json"]
+
+
+def test_a_dead_letter_has_room_for_its_headers_however_large_they_are() -> None:
+    given_headers = [("large", b"x" * 30_000)] * 4 + [("small", b"y")]
+    place = record(b"v" * 3 * MAX_DEAD_LETTER)._replace(headers=given_headers)
+    letter = DeadLetter(place, Reason.TOO_LARGE, "d" * 5000)
+    assert [name for name, _ in letter.headers[:3]] == ["large", "large", "small"]
+    held = sum(len(name) + len(value or b"") for name, value in letter.headers)
+    assert 60_000 < held < MAX_DEAD_LETTER - len(letter.value) - len(place.key or b"")
 
 
 def test_a_page_of_one_cohort_that_an_earlier_version_fixed_is_read() -> None:

@@ -50,7 +50,7 @@ clicks = st.fixed_dictionaries(
         "song_id": ids,
         "ts": st.integers(0, 1_700_000_000)
         | st.floats(min_value=0, max_value=1.7e9)
-        | st.datetimes().map(lambda at: at.replace(year=2021).isoformat() + "Z"),
+        | st.datetimes().map(lambda at: at.replace(year=2020).isoformat() + "Z"),
     },
     optional={
         "artist_ids": st.lists(ids, max_size=32),
