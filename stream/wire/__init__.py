@@ -7,5 +7,6 @@
     topics.py     every topic: how it is made, whether it is as it should be
     sender.py     the one sender
     consumer.py   the one consumer: committed records only, a broken batch as one record
+    deleted.py    tells of events that were deleted before they were read
     lag.py        how far consumer groups are behind, what topics hold
 """

@@ -133,6 +133,22 @@ def test_of_a_demo_its_own_settings_are_expected(healthy: Settings, tmp_path: Pa
     )
 
 
+def test_what_was_deleted_unread_is_told_by_partition_over_all_processes(
+    healthy: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    async def lose(redis: AnyRedis) -> None:
+        for number, kind in ((4600, "ingest"), (2, "work")):
+            heartbeat = Heartbeat(redis, kind)
+            heartbeat.add("deleted:clicks:1", number)
+            await heartbeat.beat(time.time())
+            await redis.persist(keys.process(heartbeat.name))
+
+    with_redis(lose)
+    code, found = looked(refrain)
+    assert (code, found["deleted unread"][0]) == (0, "odd")
+    assert "4,602 of clicks:1" in found["deleted unread"][1]
+
+
 def test_lag_is_wrong_where_nobody_works_it_off(
     service: Settings, topics: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
