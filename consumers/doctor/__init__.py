@@ -23,7 +23,7 @@ from consumers.doctor.check import Check, State
 from consumers.doctor.feedback import check_clicks, check_feedback
 from consumers.doctor.kafka import check_kafka
 from consumers.doctor.model import check_model
-from consumers.doctor.processes import KINDS, check_here, check_processes, running
+from consumers.doctor.processes import KINDS, check_deleted, check_here, check_processes, running
 from consumers.doctor.redis import check_redis
 from consumers.doctor.releases import check_releases
 from consumers.doctor.waiting import check_waiting
@@ -56,6 +56,7 @@ async def _check_refrain(
     clicks = await check_clicks(redis)
     return [
         *check_processes(alive),
+        *await check_deleted(redis),
         await check_half_life(redis, settings),
         *await check_model(redis, settings, alive, now),
         await check_releases(redis, settings, now),

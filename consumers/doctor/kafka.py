@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from kafka.errors import KafkaError as AdminError
 
 from consumers.doctor.check import Check
 from stream.errors import Unreachable
 from stream.settings import Settings
-from stream.wire.lag import behind, held, last_reasons
+from stream.wire.lag import behind, deleted_unread, held, last_reasons
 from stream.wire.topics import TOPICS, TopicState, describe_topics, open_admin
 
 __all__ = ["check_kafka"]
@@ -95,6 +96,8 @@ def _events(
         lags = behind(settings, admin, {f"{settings.group}-{kind}": reads for kind, reads in present.items()})
         for kind, reads in present.items():
             yield _lag(kind, reads, lags[f"{settings.group}-{kind}"], alive)
+        reads_all = {f"{settings.group}-{kind}": reads for kind, reads in present.items() if kind not in SKIP}
+        yield from _deleted(deleted_unread(admin, reads_all))
         if topics["dead-letters"] is not None:
             yield _dead(settings, held(admin, "dead-letters"), last_reasons(settings, admin, LETTERS))
     finally:
@@ -114,6 +117,19 @@ def _lag(kind: str, reads: tuple[str, ...], lag: int, alive: Mapping[str, int] |
             name, found, f"look again in a minute; where it grows, start another `refrain {process}`"
         )
     return Check.fine(name, found)
+
+
+def _deleted(lost: Mapping[TopicPartition, int]) -> Iterator[Check]:
+    """Say what was deleted that no reader can get any more; once readers have gone on, they say it."""
+    if lost:
+        places = sorted(lost.items())
+        listed = ", ".join(f"{number:,} of {place.topic}:{place.partition}" for place, number in places)
+        yield Check.odd(
+            "deleted before it is read",
+            f"{listed} (topic:partition)",
+            "Kafka keeps events for less long than reading is behind: start the readers, raise the topic's "
+            "retention, and send what is missing again from its source",
+        )
 
 
 def _dead(settings: Settings, number: int, reasons: Mapping[str, int]) -> Check:

@@ -157,7 +157,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         records: list[Record] = []
         for partition, messages in fetched.items():
             batch.offsets[partition] = messages[-1].offset + 1
-            records += [Record(m.topic, m.partition, m.offset, m.key, m.value) for m in messages]
+            records += [Record(m.topic, m.partition, m.offset, m.key, m.value, m.headers) for m in messages]
         if not records:
             return batch
         batch.records = len(records)

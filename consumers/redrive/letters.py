@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aiokafka import ConsumerRecord
 
-from stream.wire.events import Reason, Record
+from stream.wire.events import Reason, Record, headers_of_producer
 
 __all__ = ["Letter", "letter_of"]
 
@@ -24,7 +24,7 @@ class Letter:
     reason
         Why the event could not be used.
     event
-        The event, at the place that it had.
+        The event, at the place that it had, with the headers that its producer gave it.
     name
         Identifies it: the same event in two letters has one name, and an event of a topic that was deleted
         since and created anew another than the one that has its offset now.
@@ -42,7 +42,7 @@ class Letter:
 
 def letter_of(message: ConsumerRecord) -> Letter:
     """Read a dead letter."""
-    headers = dict(message.headers)
+    headers = dict(message.headers)  # of one name in two the last, which is ours
     try:
         reason, topic = headers["reason"].decode(), headers["topic"].decode()
         partition, offset = int(headers["partition"]), int(headers["offset"])
@@ -50,5 +50,6 @@ def letter_of(message: ConsumerRecord) -> Letter:
         record = Record(message.topic, message.partition, message.offset, message.key, message.value)
         return Letter(NO_HEADERS, record, "")
     value = message.value or b""
+    event = Record(topic, partition, offset, message.key, value, headers_of_producer(message.headers))
     name = f"{topic}:{partition}:{offset}:{zlib.crc32(value):08x}"
-    return Letter(reason, Record(topic, partition, offset, message.key, value), name)
+    return Letter(reason, event, name)

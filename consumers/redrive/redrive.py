@@ -201,7 +201,9 @@ class Redrive:
         new = by_name.keys() - await self._redriven.among(list(by_name))
         if not self.dry_run:
             events = [by_name[name].event for name in new]
-            await sender.deliver([Message(event.topic, event.key, event.value) for event in events])
+            await sender.deliver(
+                [Message(event.topic, event.key, event.value, event.headers) for event in events]
+            )
             # Only now: what is sent and not noted is sent again, and known by its ids.
             await self._redriven.add(new, time.time())
         self._count({letter.name: letter.reason for letter in letters}, new)

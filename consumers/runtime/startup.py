@@ -10,13 +10,17 @@ from consumers.runtime.wiring import decay_of
 from stream.connect import AnyRedis, ask_redis, open_kafka, open_redis
 from stream.settings import Settings
 from stream.stores.guards import guard_decay, topic_epoch
-from stream.stores.heartbeats import Heartbeat
+from stream.stores.heartbeats import DELETED, Heartbeat
+from stream.wire.deleted import deleted_unread_told
 from stream.wire.sender import Sender
 from stream.wire.topics import create_topics, describe_topics
 
 __all__ = ["begin", "begin_producer", "epoch_of"]
 
 logger = logging.getLogger(__name__)
+
+READ_TO_THE_LAST = {"ingest": ("clicks",), "work": ("releases", "feedback", "songs"), "traits": ("labels",)}
+"""Kind of process -> topics of which it means to read every event."""
 
 
 async def begin(settings: Settings, kind: str, stack: AsyncExitStack) -> tuple[AnyRedis, Heartbeat]:
@@ -32,6 +36,12 @@ async def begin(settings: Settings, kind: str, stack: AsyncExitStack) -> tuple[A
     await ask_redis(settings, lambda: guard_decay(redis, decay_of(settings)), logger.info)
     await open_kafka(settings, lambda: asyncio.to_thread(create_topics, settings), logger.info)
     heartbeat = Heartbeat(redis, kind)
+    stack.enter_context(
+        deleted_unread_told(
+            READ_TO_THE_LAST.get(kind, ()),
+            lambda place, number: heartbeat.add(f"{DELETED}{place.topic}:{place.partition}", number),
+        )
+    )
     stack.push_async_callback(heartbeat.stop)
     return redis, heartbeat
 

@@ -66,7 +66,7 @@ class LabelReader:
                 fetched = await self._consumer.getmany(timeout_ms=WAIT_MS, max_records=TOGETHER)
                 if fetched:
                     await self._take(
-                        [Record(m.topic, m.partition, m.offset, m.key, m.value)
+                        [Record(m.topic, m.partition, m.offset, m.key, m.value, m.headers)
                          for m in itertools.chain.from_iterable(fetched.values())]
                     )  # fmt: skip
 

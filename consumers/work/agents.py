@@ -176,4 +176,6 @@ async def _at_most(seconds: float, doing: Coroutine[Any, Any, object], otherwise
 
 def _record(event: Any) -> Record:
     message = event.message
-    return Record(message.topic, message.partition, message.offset, message.key, message.value)
+    return Record(
+        message.topic, message.partition, message.offset, message.key, message.value, message.headers or ()
+    )

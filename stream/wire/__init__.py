@@ -9,5 +9,6 @@
     consumer.py   the one consumer: committed records only, a broken batch as one record
     connection.py how clients connect: where, over TLS or not, as whom
     diagnosis.py  why no broker answers
+    deleted.py    tells of events that were deleted before they were read
     lag.py        how far consumer groups are behind, what topics hold
 """

@@ -6,7 +6,9 @@ The JSON Schemas in ``docs/schemas/`` are generated from here (``python -m strea
 from __future__ import annotations
 
 import json
+import re
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,6 +49,7 @@ __all__ = [
     "CohortChange",
     "DeadLetter",
     "Feedback",
+    "Headers",
     "Label",
     "Page",
     "Reason",
@@ -57,6 +60,7 @@ __all__ = [
     "Summary",
     "Undecodable",
     "encode",
+    "headers_of_producer",
     "json_schemas",
     "lacks_song",
     "parse",
@@ -73,10 +77,25 @@ FUTURE_SECONDS = 300.0
 
 MAX_ID_BYTES = 256
 
+MAX_ARTISTS = 32
+"""Of one song, release or click."""
+
 MAX_DEAD_LETTER = 2 * 1024 * 1024
 """Bytes: what was too large for its reader still fits into ``dead-letters``, with headers that say why."""
 
 HEADERS_BYTES = 4096
+HEADER_BYTES = 20
+"""Of one header beside its name and value: their lengths, at most."""
+
+PRODUCERS_HEADERS_BYTES = 64 * 1024
+"""Of the producer's own headers in a dead letter: trace ids and the like, not a second value."""
+
+OUR_HEADERS = frozenset({"reason", "detail", "topic", "partition", "offset", "last_offset"})
+
+FRAME_BYTES = 5
+"""Before a value that a serializer of Confluent's Schema Registry wrote: 0, and four bytes of schema id."""
+
+QUOTED = 80  # characters of a value that a reason quotes
 
 
 class Reason(StrEnum):
@@ -91,6 +110,21 @@ class Reason(StrEnum):
     UNKNOWN_SONG = "unknown-song"
     TOO_LARGE = "too-large"
     UNDECODABLE = "undecodable-batch"
+    SCHEMA_REGISTRY = "schema-registry"
+
+
+CONTROLS = r"\x00-\x1f\x7f-\x9f{}"
+BLANKS = (
+    r" \u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000"
+    r"\u3164\ufe00-\ufe0f\ufeff\uffa0"
+)
+"""What nobody sees: an id of these alone names nothing. Spelled out: engines differ on what is blank."""
+BLANK = re.compile(f"[{BLANKS}]+")
+ID_PATTERN = f"^[^{CONTROLS}]*[^{CONTROLS}{BLANKS}][^{CONTROLS}]*$"
+ID_WORDS = f"1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters and braces, and not blank"
+
+MAX_EXACT = 2**53
+"""Beyond it a float may stand for several integers, so for several ids."""
 
 
 def _short_enough(value: str) -> str:
@@ -99,16 +133,57 @@ def _short_enough(value: str) -> str:
     return value
 
 
-Id = Annotated[
+def _text_of_float(value: Any) -> str:
+    if type(value) is float and value.is_integer() and abs(value) <= MAX_EXACT:
+        return str(int(value))
+    raise ValueError("neither text nor an integer")
+
+
+Text = Annotated[
     str,
     Field(
         min_length=1,
         max_length=MAX_ID_BYTES,
-        pattern=r"^[^\x00-\x1f\x7f-\x9f{}]+$",
-        description=f"1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters and braces",
+        pattern=ID_PATTERN,
+        description=ID_WORDS,
     ),
     AfterValidator(_short_enough),
 ]
+"""An id as Refrain writes it."""
+
+OF_UNION = ""
+"""Stands in the place of an error for the way in which an id was tried to be read."""
+
+
+class _IdOfWire:
+    """Makes ``Annotated[str, _IdOfWire()]``: an id as it is read; an integer is its text.
+
+    The text comes first and succeeds first: ids that are texts do not pay for those that are numbers.
+    """
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        digits = core_schema.str_schema(coerce_numbers_to_str=True, max_length=MAX_ID_BYTES)
+        ways = [
+            handler.generate_schema(Text),
+            core_schema.chain_schema([core_schema.int_schema(strict=True), digits]),
+            core_schema.no_info_plain_validator_function(_text_of_float),
+        ]
+        return core_schema.union_schema([(way, OF_UNION) for way in ways], mode="left_to_right")
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        text = {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": MAX_ID_BYTES,
+            "pattern": ID_PATTERN,
+            "description": ID_WORDS,
+        }
+        return {"anyOf": [text, {"type": "integer", "description": "the same as its text"}]}
+
+
+Id = Annotated[str, _IdOfWire()]
 
 
 class _IsoOfWire:
@@ -210,7 +285,7 @@ class ClickEvent(TypedDict, total=False):
     user_id: Required[Id]
     song_id: Id
     ts: Required[Annotated[Seconds, Field(ge=0)] | IsoTime]
-    artist_ids: Annotated[list[Id], Field(min_length=1, max_length=32)]
+    artist_ids: Annotated[list[Id], Field(max_length=MAX_ARTISTS)]
     action: Action
     ms_played: Annotated[int, Field(ge=0)]
     event_id: Id
@@ -239,7 +314,7 @@ class Song(_Event):
     """A song of the catalogue. Key: song_id. `artist_names` stand in the order of `artist_ids`."""
 
     song_id: Id
-    artist_ids: Annotated[list[Id], Field(min_length=1, max_length=32)]
+    artist_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_ARTISTS)]
     title: str | None = None
     artist_names: list[str] = []
     genres: list[str] = []
@@ -255,7 +330,7 @@ class Release(_Event):
     """
 
     release_id: Id
-    artist_ids: Annotated[list[Id], Field(min_length=1, max_length=32)]
+    artist_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_ARTISTS)]
     song_id: Id | None = None
     title: str | None = None
     genres: list[str] = []
@@ -276,10 +351,10 @@ class Page(_Event):
     that goes out in waves. `policies`: in an A/B test, by which policy each is told.
     """
 
-    release_id: Id
+    release_id: Text
     page: Annotated[int, Field(ge=0)]
-    user_ids: Annotated[list[Id], Field(min_length=1, max_length=1000)]
-    cohort_ids: list[Id]
+    user_ids: Annotated[list[Text], Field(min_length=1, max_length=1000)]
+    cohort_ids: list[Text]
     scores: list[float]
     ctrs: list[float] | None = None
     propensities: list[float] | None = None
@@ -304,7 +379,7 @@ class Summary(_Event):
     release that went out in waves.
     """
 
-    release_id: Id
+    release_id: Text
     done: Literal[True] = True
     pages: int
     users: int
@@ -326,7 +401,7 @@ class Feedback(_Event):
     kind: Literal["sent", "not_sent", "opened", "clicked", "dismissed", "opted_out", "played"]
     ts: Time
     history: bool | None = None
-    artist_ids: Annotated[list[Id], Field(min_length=1, max_length=32)] | None = None
+    artist_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_ARTISTS)] | None = None
 
     @model_validator(mode="after")
     def _names_artists_to_opt_out_of(self) -> Feedback:
@@ -370,7 +445,7 @@ class CohortChange(_Event):
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
-    user_id: Id
+    user_id: Text
     origin: Annotated[str, Field(alias="from")]
     to: str
     reason: Literal["click", "refresh", "rebirth"]
@@ -383,7 +458,7 @@ class StageChange(_Event):
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
-    user_id: Id
+    user_id: Text
     origin: Annotated[str, Field(alias="from")]
     to: str
     ts: float
@@ -402,6 +477,9 @@ EVENTS: dict[str, tuple[Any, ...]] = {
 """The events of each topic."""
 
 
+Headers = Sequence[tuple[str, bytes | None]]
+
+
 class Record(NamedTuple):
     """An event as Kafka holds it, with its place."""
 
@@ -410,6 +488,7 @@ class Record(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes | None
+    headers: Headers = ()
 
 
 class Undecodable(bytes):
@@ -445,14 +524,16 @@ class DeadLetter:
     @property
     def value(self) -> bytes:
         """The bytes as they came: none where there were none, the beginning where they are too many."""
-        room = MAX_DEAD_LETTER - len(self.record.key or b"") - HEADERS_BYTES
+        kept = sum(map(_size, self._producers_own()))
+        room = MAX_DEAD_LETTER - len(self.record.key or b"") - HEADERS_BYTES - kept
         return (self.record.value or b"")[:room]
 
     @property
-    def headers(self) -> list[tuple[str, bytes]]:
-        """The headers it carries in the topic ``dead-letters``."""
-        topic, partition, offset, _, value = self.record
-        headers = [
+    def headers(self) -> list[tuple[str, bytes | None]]:
+        """The headers it carries in the topic ``dead-letters``: the producer's, then ours."""
+        topic, partition, offset, _, value, _ = self.record
+        headers = self._producers_own()
+        headers += [
             ("reason", self.reason.value.encode()),
             ("detail", self.detail.encode()[:1024]),
             ("topic", topic.encode()),
@@ -462,6 +543,23 @@ class DeadLetter:
         if isinstance(value, Undecodable):
             headers.append(("last_offset", str(value.last).encode()))
         return headers
+
+    def _producers_own(self) -> list[tuple[str, bytes | None]]:
+        own, room = [], PRODUCERS_HEADERS_BYTES
+        for header in headers_of_producer(self.record.headers):
+            if (size := _size(header)) <= room:
+                own.append(header)
+                room -= size
+        return own
+
+
+def headers_of_producer(headers: Headers) -> list[tuple[str, bytes | None]]:
+    """Return the headers that are not of the names that Refrain gives in a dead letter."""
+    return [(name, value) for name, value in headers if name not in OUR_HEADERS]
+
+
+def _size(header: tuple[str, bytes | None]) -> int:
+    return len(header[0].encode()) + len(header[1] or b"") + HEADER_BYTES
 
 
 _CLICK = TypeAdapter(ClickEvent)
@@ -517,8 +615,11 @@ def parse_clicks(
         try:
             event = _read_click(value)
         except ValidationError as error:
-            dead.append(_refused(record, error))
-            continue
+            try:
+                event = _read_click(_bare(value, error))
+            except ValidationError as error:
+                dead.append(_refused(record, error))
+                continue
         ts = event["ts"]
         ts = ts if isinstance(ts, float) else seconds(ts)
         if ts < 0:
@@ -556,7 +657,10 @@ def parse(model: type[E], record: Record) -> E | DeadLetter:
     try:
         return model.model_validate_json(record.value)
     except ValidationError as error:
-        return _refused(record, error)
+        try:
+            return model.model_validate_json(_bare(record.value, error))
+        except ValidationError as error:
+            return _refused(record, error)
 
 
 def encode(event: BaseModel) -> bytes:
@@ -564,10 +668,34 @@ def encode(event: BaseModel) -> bytes:
     return event.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
+def _bare(value: bytes, error: ValidationError) -> bytes:
+    """Return the JSON without what stands before it; raise the error where nothing does."""
+    # Only what could not be read comes here, so that no other event is looked at twice.
+    bare = value[FRAME_BYTES:] if _is_framed(value) else value
+    bare = bare.removeprefix(BOM_UTF8)
+    if len(bare) == len(value):
+        raise error
+    return bare
+
+
+def _is_framed(value: bytes) -> bool:
+    """Say whether a value begins as serializers of Confluent's Schema Registry let it begin."""
+    return len(value) > FRAME_BYTES and value[0] == 0
+
+
 def _refused(record: Record, error: ValidationError) -> DeadLetter:
     if isinstance(record.value, Undecodable):
         return DeadLetter(record, Reason.UNDECODABLE, record.value.detail)
-    return DeadLetter(record, *why(error))
+    reason, detail = why(error)
+    if reason is Reason.NOT_JSON and record.value and _is_framed(record.value):
+        schema = int.from_bytes(record.value[1:FRAME_BYTES], "big")
+        detail = (
+            f"framed for a Confluent Schema Registry (magic byte 0, schema id {schema}); "
+            "what follows is no JSON: Avro or Protobuf? "
+            "Let the producer write JSON, plain or with the JSON Schema serializer"
+        )
+        return DeadLetter(record, Reason.SCHEMA_REGISTRY, detail)
+    return DeadLetter(record, reason, detail)
 
 
 def _unusable(record: Record) -> DeadLetter:
@@ -582,11 +710,17 @@ def _ahead(ts: float, now: float) -> str:
     return f"ts {ts:.0f} is {ts - now:.0f} s ahead of the clock{hint}"
 
 
+def _quoted(value: Any) -> str:
+    said = repr(value)
+    return said if len(said) <= QUOTED else f"{said[:QUOTED]}..."
+
+
 def why(error: ValidationError) -> tuple[Reason, str]:
     """Return the reason that an event is refused for, and the detail."""
-    first = error.errors(include_url=False, include_context=False)[0]
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"] if part != OF_UNION)
     field = str(first["loc"][0]) if first["loc"] else ""
-    detail = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}" if field else first["msg"]
+    detail = f"{place}: {first['msg']}" if field else first["msg"]
     if first["type"] == "json_invalid":
         return Reason.NOT_JSON, detail
     if first["type"] == "missing":
@@ -596,8 +730,16 @@ def why(error: ValidationError) -> tuple[Reason, str]:
             Reason.BAD_TIME,
             f"{field}: {first['input']!r} is neither Unix seconds nor ISO 8601 with an offset",
         )
+    if first["type"] == "too_long" and field.endswith("_ids"):
+        return (
+            Reason.BAD_VALUE,
+            f"{field}: {len(first['input'])} ids; there may be {first['ctx']['max_length']}",
+        )
     if first["type"] == "string_pattern_mismatch":
-        detail = f"{field}: {first['input']!r} has a control character or a brace in it"
+        fault = "is blank" if BLANK.fullmatch(first["input"]) else "has a control character or a brace in it"
+        detail = f"{place}: {first['input']!r} {fault}"
+    if OF_UNION in first["loc"] and first["type"] == "string_type":
+        detail = f"{place}: {_quoted(first['input'])} is no id, which is text or an integer"
     if field.endswith(("_id", "_ids")) or field in ("featuring", "similar_to", "label"):
         return Reason.BAD_ID, detail
     return Reason.BAD_VALUE, detail

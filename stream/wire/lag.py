@@ -14,7 +14,7 @@ from stream.retry import retried
 from stream.settings import Settings
 from stream.wire.consumer import Consumer
 
-__all__ = ["behind", "held", "last_reasons"]
+__all__ = ["behind", "deleted_unread", "held", "last_reasons"]
 
 ASK_AGAIN = Retrying(
     retry=retry_if_exception(retried), wait=wait_fixed(0.1), stop=stop_after_delay(10.0), reraise=True
@@ -98,6 +98,24 @@ def _committed(admin: KafkaAdminClient, group: str) -> Offsets:
     # A broker keeps no offsets at all until the first time that somebody asks.
     committed = ASK_AGAIN(admin.list_group_offsets, {group: None})[group]
     return {place: found.offset for place, found in committed.items()}
+
+
+def deleted_unread(admin: KafkaAdminClient, groups: Mapping[str, Sequence[str]]) -> Offsets:
+    """Return how many messages were deleted behind what groups have read, where any were, by partition.
+
+    Parameters
+    ----------
+    groups
+        Group -> the topics that it reads; all must be there, and be read by one of the groups.
+    """
+    places = _places(admin, dict.fromkeys(topic for topics in groups.values() for topic in topics))
+    first = _offsets(admin, places, FIRST)
+    found: Offsets = {}
+    for group, topics in groups.items():
+        for place, offset in _committed(admin, group).items():
+            if place.topic in topics and 0 <= offset < first.get(place, 0):
+                found[place] = first[place] - offset
+    return found
 
 
 def held(admin: KafkaAdminClient, topic: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from stream.errors import Unreachable
 from stream.settings import Settings
 from stream.wire.connection import connection
-from stream.wire.events import MAX_DEAD_LETTER, DeadLetter
+from stream.wire.events import MAX_DEAD_LETTER, DeadLetter, Headers
 
 __all__ = ["Message", "Sender", "dead_letter", "open_sender"]
 
@@ -26,7 +26,7 @@ class Message(NamedTuple):
     topic: str
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
+    headers: Headers = ()
 
 
 def dead_letter(letter: DeadLetter) -> Message:

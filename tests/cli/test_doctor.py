@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import redis as redis_py
-from kafka import KafkaProducer
+from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from consumers.doctor.redis import check_redis
@@ -131,6 +131,39 @@ def test_of_a_demo_its_own_settings_are_expected(healthy: Settings, tmp_path: Pa
         "fine",
         f"all {len(TOPICS)}, with 4 partitions each, as the settings say",
     )
+
+
+def test_what_was_deleted_unread_is_told_by_partition_over_all_processes(
+    healthy: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    async def lose(redis: AnyRedis) -> None:
+        for number, kind in ((4600, "ingest"), (2, "work")):
+            heartbeat = Heartbeat(redis, kind)
+            heartbeat.add("deleted:clicks:1", number)
+            await heartbeat.beat(time.time())
+            await redis.persist(keys.process(heartbeat.name))
+
+    with_redis(lose)
+    code, found = looked(refrain)
+    assert (code, found["deleted unread"][0]) == (0, "odd")
+    assert "4,602 of clicks:1" in found["deleted unread"][1]
+
+
+def test_what_is_deleted_while_nobody_reads_is_told_by_partition(
+    service: Settings, topics: Settings, refrain: Refrain
+) -> None:
+    producer = KafkaProducer(bootstrap_servers=topics.kafka)
+    for _ in range(12):
+        producer.send("clicks", value=b"{}", partition=1)
+    producer.close()
+    admin = KafkaAdminClient(bootstrap_servers=topics.kafka)
+    place = TopicPartition("clicks", 1)
+    admin.alter_group_offsets(f"{service.group}-ingest", {place: OffsetAndMetadata(2, "", -1)})
+    assert "deleted before it is read" not in looked(refrain)[1]
+    admin.delete_records({place: 9})
+    admin.close()
+    state, said, _ = looked(refrain)[1]["deleted before it is read"]
+    assert (state, said) == ("odd", "7 of clicks:1 (topic:partition)")
 
 
 def test_lag_is_wrong_where_nobody_works_it_off(

@@ -97,6 +97,20 @@ def test_songs_and_feedback_go_to_their_topics_again_once(
     assert (log.count("songs"), log.count("feedback")) == (1, 1)
 
 
+def test_an_event_that_is_put_back_has_the_headers_of_its_producer_alone(
+    settings: Settings, log: KafkaLog, refrain: Refrain
+) -> None:
+    song = json.dumps({"song_id": "s", "artist_ids": ["ana"]}).encode()
+    headers = [("trace", b"\xff\x01"), ("topic", b"theirs"), ("trace", b"2")]
+    letter = DeadLetter(Record("songs", 0, 100, b"s", song, headers), Reason.BAD_ID, "as it was then")
+    producer = KafkaProducer(bootstrap_servers=settings.kafka)
+    producer.send("dead-letters", key=b"s", value=letter.value, headers=letter.headers)
+    producer.close()
+    assert redrive(refrain)["put_back"] == {"bad-id": 1}
+    (put_back,) = log.records("songs")
+    assert list(put_back.headers) == [("trace", b"\xff\x01"), ("trace", b"2")]
+
+
 def test_what_is_left_is_said_by_reason_and_an_unknown_reason_is_wrong_use(
     settings: Settings, log: KafkaLog, refrain: Refrain
 ) -> None:

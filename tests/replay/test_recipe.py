@@ -207,7 +207,7 @@ def test_what_was_before_since_is_left_out(tmp_path: Path) -> None:
         ({"n": -1}, {"repeat": "n"}, Reason.BAD_VALUE),
         ({"n": 1.5}, {"repeat": "n"}, Reason.BAD_VALUE),
         ({"n": "inf"}, {"repeat": "n", "scale": "log2"}, Reason.BAD_VALUE),
-        ({"artist_ids": ["é" * 100] * 400}, {}, Reason.BAD_ID),
+        ({"artist_ids": ["é" * 100] * 400}, {}, Reason.BAD_VALUE),
     ],
 )
 def test_a_row_that_cannot_be_used_says_why(

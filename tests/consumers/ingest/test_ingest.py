@@ -8,7 +8,7 @@ import json
 import pytest
 import redis
 from aiokafka import AIOKafkaProducer
-from kafka import KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 
 from consumers.ingest.ingester import ingest
 from models.affinity import ForwardDecay
@@ -101,6 +101,35 @@ def test_what_cannot_be_used_goes_to_the_dead_letters_as_it_came(
             "partition": str(partition).encode(),
             "offset": str(offset).encode(),
         }
+
+
+def test_a_dead_letter_keeps_the_headers_that_the_event_came_with(settings: Settings, log: KafkaLog) -> None:
+    producer = KafkaProducer(bootstrap_servers=settings.kafka)
+    producer.send("clicks", key=b"u", value=b"{", headers=[("traceparent", b"00-ab"), ("offset", b"theirs")])
+    producer.close()
+    with Running(ingest, settings):
+        log.wait_until_caught_up("ingest", "clicks")
+    (letter,) = log.records("dead-letters")
+    assert [value for name, value in letter.headers if name == "traceparent"] == [b"00-ab"]
+    assert [value for name, value in letter.headers if name == "offset"] == [b"0"]
+
+
+def test_what_retention_deleted_unread_is_told_by_partition_and_the_rest_is_read(
+    settings: Settings, log: KafkaLog, db: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    log.send("clicks", [click("u", "ana")], partition=1)
+    with Running(ingest, settings):
+        log.wait_until_caught_up("ingest", "clicks")
+    log.send("clicks", [click("u", "ana", at=NOW + number) for number in range(50)], partition=1)
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
+    admin.delete_records({TopicPartition("clicks", 1): 47})
+    admin.close()
+    with Running(ingest, settings):
+        log.wait_until_caught_up("ingest", "clicks")
+        lost = wait_for(lambda: _counted(db).get("deleted:clicks:1"), "the count of what was deleted")
+    assert lost == "46"
+    assert db.hget("user:{u}", "clicks") == "5", "one before, and the four that are left"
+    assert "46 messages of clicks, partition 1, were deleted before they were read" in caplog.text
 
 
 def _counted(db: redis.Redis) -> dict[str, str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,8 @@ from pydantic import BaseModel
 from models.affinity import ACTION_WEIGHTS
 from stream.wire.events import (
     FUTURE_SECONDS,
+    ID_PATTERN,
+    MAX_DEAD_LETTER,
     MAX_EVENT_BYTES,
     NO_SONG,
     CohortChange,
@@ -55,7 +58,7 @@ def accepted(**fields: Any) -> bool:
 
 @pytest.mark.parametrize(
     "value",
-    [b"", b"{", b"\xff\xfe", b"user_id=u1", b'{"user_id": "u\xff"}', b"[" * 60_000, b"\xef\xbb\xbf{}", None],
+    [b"", b"{", b"\xff\xfe", b"user_id=u1", b'{"user_id": "u\xff"}', b"[" * 60_000, b"\xef\xbb\xbf", None],
 )
 def test_what_is_not_json_is_called_so(value: bytes | None) -> None:
     assert reason_of(value)[0] == Reason.NOT_JSON
@@ -78,7 +81,10 @@ def test_a_missing_field_is_named(field: str) -> None:
     assert detail.startswith(f"{field}: ")
 
 
-BAD_IDS = ["", "a\nb", "a\x7f", "a\x85b", "{", "u}", "x" * 257, "ü" * 129, 5, None, True, ["u"]]
+BAD_IDS = [
+    "", "a\nb", "a\x7f", "a\x85b", "{", "u}", "x" * 257, "ü" * 129, None, True, 1.5, 2.0**60, 10**300, ["u"],
+    {"id": 1}, " ", "\t", "\u200b", "\ufeff \u00a0", "\u2060\u200d", "\u3164",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("bad", BAD_IDS)
@@ -89,9 +95,84 @@ def test_a_bad_id_is_named(field: str, bad: object) -> None:
     assert detail.startswith(field)
 
 
-@pytest.mark.parametrize("good", ["x", "x" * 256, "ü" * 128, " ", "a:b", "Sigur Rós", "🎧", "-1", "\u200b"])
+@pytest.mark.parametrize(
+    "good", ["x", "x" * 256, "ü" * 128, "a:b", "Sigur Rós", "🎧", "-1", " a", "a\u200d", "0"]
+)
 def test_any_other_name_may_serve_as_an_id(good: str) -> None:
     assert accepted(user_id=good, song_id=good, artist_ids=[good])
+
+
+@pytest.mark.parametrize("bad", [True, 1.5, ["u"], {"id": 1}, None])
+def test_an_id_that_is_neither_text_nor_an_integer_is_quoted(bad: object) -> None:
+    assert reason_of(as_json(user_id=bad))[1] == f"user_id: {bad!r} is no id, which is text or an integer"
+    assert reason_of(as_json(artist_ids=["a", bad]))[1].startswith(f"artist_ids.1: {bad!r} is no id")
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(5, "5"), (-3, "-3"), (0, "0"), (154422682.0, "154422682"), (2**80, str(2**80))]
+)
+def test_an_id_that_is_an_integer_is_its_text(number: float, text: str) -> None:
+    (click,), _ = parse_clicks([record(as_json(user_id=number, song_id=number, artist_ids=[number]))], NOW)
+    assert (click.user_id, click.song_id, click.artist_ids) == (text, text, (text,))
+
+
+def test_other_events_take_numbers_for_ids_too() -> None:
+    song = parse(Song, record(b'{"song_id": 7, "artist_ids": [1, "b", 3.0], "label": 9}'))
+    assert isinstance(song, Song)
+    assert (song.song_id, song.artist_ids, song.label) == ("7", ["1", "b", "3"], "9")
+
+
+@pytest.mark.parametrize("blank", [" ", "\u200b", "\ufeff \u00a0"])
+def test_an_id_that_nobody_sees_is_said_to_be_blank(blank: str) -> None:
+    assert reason_of(as_json(user_id=blank)) == (Reason.BAD_ID, f"user_id: {blank!r} is blank")
+
+
+def test_a_click_names_at_most_32_artists() -> None:
+    assert accepted(artist_ids=[str(number) for number in range(32)])
+    reason = reason_of(as_json(artist_ids=[str(number) for number in range(33)]))
+    assert reason == (Reason.BAD_VALUE, "artist_ids: 33 ids; there may be 32")
+
+
+def test_a_click_that_names_no_artists_in_a_list_is_one_that_has_no_list() -> None:
+    (with_list, without), _ = parse_clicks([record(as_json(artist_ids=[])), record(as_json())], NOW)
+    assert with_list == without
+
+
+def test_a_byte_order_mark_before_the_json_does_no_harm() -> None:
+    mark = b"\xef\xbb\xbf"
+    (click,), _ = parse_clicks([record(mark + as_json())], NOW)
+    assert click.user_id == "u1"
+    assert isinstance(parse(Song, record(mark + b'{"song_id": "s", "artist_ids": ["a"]}')), Song)
+    assert reason_of(mark + b"{}")[0] == Reason.MISSING_FIELD
+
+
+FRAME = b"\x00\x00\x00\x00\x2a"
+
+
+def test_json_framed_for_a_schema_registry_is_read() -> None:
+    (click,), _ = parse_clicks([record(FRAME + as_json())], NOW)
+    assert click.user_id == "u1"
+    assert isinstance(parse(Song, record(FRAME + b'{"song_id": "s", "artist_ids": ["a"]}')), Song)
+
+
+def test_framed_json_that_lacks_a_field_says_which() -> None:
+    assert reason_of(FRAME + b"{}") == (Reason.MISSING_FIELD, "user_id: Field required")
+
+
+@pytest.mark.parametrize("payload", [b"\x04u1\x04s1\xf6\x80", b"\x00\x0a\x02u1", b"\xff"])
+def test_framed_avro_and_protobuf_are_called_so_with_the_schema_and_the_way_out(payload: bytes) -> None:
+    reason, detail = reason_of(FRAME + payload)
+    assert reason == Reason.SCHEMA_REGISTRY
+    assert "schema id 42" in detail
+    assert "JSON Schema serializer" in detail
+    letter = parse(Release, record(FRAME + payload, topic="releases"))
+    assert isinstance(letter, DeadLetter)
+    assert (letter.reason, letter.value) == (Reason.SCHEMA_REGISTRY, FRAME + payload)
+
+
+@pytest.mark.parametrize("value", [b"\x00", FRAME])
+def test_a_zero_byte_with_nothing_behind_a_schema_id_is_no_json(value: bytes) -> None:
+    assert reason_of(value)[0] == Reason.NOT_JSON
 
 
 BAD_TIMES = [
@@ -240,7 +321,7 @@ def test_whatever_comes_is_a_click_or_a_dead_letter_in_order(values: list[bytes 
 
 ids = st.text(
     st.characters(blacklist_characters="{}", blacklist_categories=["Cc", "Cs"]), min_size=1, max_size=60
-)
+).filter(lambda name: re.search(ID_PATTERN, name) is not None)
 names = st.text(st.characters(blacklist_categories=["Cs"]), max_size=20)
 times = st.floats(min_value=-1e10, max_value=1e10)
 some_ids = st.lists(ids, min_size=1, max_size=5)
@@ -356,6 +437,22 @@ def test_a_dead_letter_says_where_it_stood_and_why() -> None:
         ("partition", b"3"),
         ("offset", b"42"),
     ]
+
+
+def test_a_dead_letter_keeps_the_headers_of_the_producer_but_those_of_our_names() -> None:
+    given_headers = (("trace", b"1"), ("reason", b"mine"), ("trace", b"2"), ("none", None))
+    letter = DeadLetter(record(b"{")._replace(headers=given_headers), Reason.NOT_JSON, "no JSON")
+    assert letter.headers[:3] == [("trace", b"1"), ("trace", b"2"), ("none", None)]
+    assert [value for name, value in letter.headers if name == "reason"] == [b"not-json"]
+
+
+def test_a_dead_letter_has_room_for_its_headers_however_large_they_are() -> None:
+    given_headers = [("large", b"x" * 30_000)] * 4 + [("small", b"y")]
+    place = record(b"v" * 3 * MAX_DEAD_LETTER)._replace(headers=given_headers)
+    letter = DeadLetter(place, Reason.TOO_LARGE, "d" * 5000)
+    assert [name for name, _ in letter.headers[:3]] == ["large", "large", "small"]
+    held = sum(len(name) + len(value or b"") for name, value in letter.headers)
+    assert 60_000 < held < MAX_DEAD_LETTER - len(letter.value) - len(place.key or b"")
 
 
 def test_a_page_of_one_cohort_that_an_earlier_version_fixed_is_read() -> None:

@@ -46,14 +46,14 @@ def test_what_refrain_writes_is_as_the_schema_says(event: Any) -> None:
 
 clicks = st.fixed_dictionaries(
     {
-        "user_id": ids,
+        "user_id": ids | st.integers(-(2**70), 2**70),
         "song_id": ids,
         "ts": st.integers(0, 1_700_000_000)
         | st.floats(min_value=0, max_value=1.7e9)
-        | st.datetimes().map(lambda at: at.replace(year=2021).isoformat() + "Z"),
+        | st.datetimes().map(lambda at: at.replace(year=2020).isoformat() + "Z"),
     },
     optional={
-        "artist_ids": st.lists(ids, min_size=1, max_size=32),
+        "artist_ids": st.lists(ids, max_size=32),
         "action": st.sampled_from(["play", "complete", "like", "download", "search", "skip"]),
         "ms_played": st.integers(0, 10**7),
         "event_id": ids,
@@ -78,7 +78,10 @@ BAD = {
         {"user_id": "{u}", "song_id": "s", "ts": 1},
         {"user_id": "u", "song_id": "s", "ts": -1},
         {"user_id": "u", "song_id": "s", "ts": 1, "action": "dance"},
-        {"user_id": "u", "song_id": "s", "ts": 1, "artist_ids": []},
+        {"user_id": "u", "song_id": "s", "ts": 1, "artist_ids": ["a"] * 33},
+        {"user_id": "\u200b ", "song_id": "s", "ts": 1},
+        {"user_id": 1.5, "song_id": "s", "ts": 1},
+        {"user_id": True, "song_id": "s", "ts": 1},
         {"user_id": "u", "song_id": "s", "ts": None},
     ],
     "songs": [{"song_id": "s"}, {"song_id": "s", "artist_ids": ["a"], "duration_ms": -1}],

@@ -1,0 +1,88 @@
+"""Events that Kafka deleted before they were read: nobody is to lose any without being told.
+
+A reader whose place is before the first event that is left goes on from there; aiokafka says no word of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.consumer import subscription_state
+from aiokafka.consumer.fetcher import OffsetResetStrategy
+from aiokafka.consumer.subscription_state import TopicPartitionState
+
+__all__ = ["deleted_unread_told"]
+
+logger = logging.getLogger(__name__)
+
+Told = Callable[[TopicPartition, int], object]
+
+_told: list[tuple[Collection[str], Told]] = []
+
+
+@contextmanager
+def deleted_unread_told(topics: Collection[str], told: Told) -> Iterator[None]:
+    """Tell of every partition of some topics how many messages were deleted before they were read.
+
+    Parameters
+    ----------
+    told
+        Is given the partition and the number; may be called in any thread.
+    """
+    entry = (topics, told)
+    _told.append(entry)
+    try:
+        yield
+    finally:
+        _told.remove(entry)
+
+
+class _State(TopicPartitionState):  # type: ignore[misc]
+    """Where a reader is in a partition; remembers where it was while it looks for a place that is there."""
+
+    def __init__(self, assignment: Any) -> None:
+        super().__init__(assignment)
+        self._assignment = assignment
+        self._before: int | None = None
+
+    def await_reset(self, strategy: int) -> None:
+        if self._position is not None:
+            self._before = self._position
+        super().await_reset(strategy)
+
+    def seek(self, position: int) -> None:
+        self._before = None
+        super().seek(position)
+
+    def reset_to(self, position: int) -> None:
+        before, self._before = self._before, None
+        # Who goes on from the end passes over what was not read, and means to.
+        earliest = self._reset_strategy == OffsetResetStrategy.EARLIEST
+        super().reset_to(position)
+        if earliest and before is not None and before < position:
+            for place in self._assignment.tps:
+                if self._assignment.state_value(place) is self:
+                    _tell(place, before, position)
+
+
+def _tell(place: TopicPartition, before: int, position: int) -> None:
+    logger.warning(
+        "%d messages of %s, partition %d, were deleted before they were read (offsets %d to %d): "
+        "reading goes on from the earliest that is left",
+        position - before,
+        place.topic,
+        place.partition,
+        before,
+        position - 1,
+    )
+    for topics, told in list(_told):
+        if place.topic in topics:
+            told(place, position - before)
+
+
+# aiokafka has no way to hand it in, and its consumer within Faust is made by Faust.
+subscription_state.TopicPartitionState = _State

@@ -1,0 +1,73 @@
+"""What a reader is told of events that were deleted before it read them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from aiokafka import TopicPartition
+from kafka import KafkaAdminClient, KafkaProducer
+
+from stream.settings import Settings
+from stream.wire.consumer import Consumer
+from stream.wire.deleted import deleted_unread_told
+
+Told = list[tuple[TopicPartition, int]]
+PLACE = TopicPartition("clicks", 0)
+
+
+def lose(settings: Settings) -> None:
+    """Send ten clicks, and let Kafka delete seven."""
+    producer = KafkaProducer(bootstrap_servers=settings.kafka)
+    for number in range(10):
+        producer.send("clicks", value=b"%d" % number, partition=0)
+    producer.close()
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
+    admin.delete_records({PLACE: 7})
+    admin.close()
+
+
+async def read(
+    settings: Settings, at: int, reset: str = "earliest", topics: Collection[str] = ("clicks",)
+) -> tuple[int, Told]:
+    """Return the position that a reader of an offset goes on from, and what is told."""
+    told: Told = []
+    consumer = Consumer(bootstrap_servers=settings.kafka, auto_offset_reset=reset)
+    with deleted_unread_told(topics, lambda place, number: told.append((place, number))):
+        await consumer.start()
+        try:
+            consumer.assign([PLACE])
+            consumer.seek(PLACE, at)
+            if reset == "earliest":
+                first = await consumer.getone()
+                return first.offset, told
+            while await consumer.position(PLACE) == at:
+                await consumer.getmany(timeout_ms=100)
+            return await consumer.position(PLACE), told
+        finally:
+            await consumer.stop()
+
+
+def test_a_reader_goes_on_from_the_earliest_and_the_number_deleted_is_told(topics: Settings) -> None:
+    lose(topics)
+    assert asyncio.run(read(topics, 3)) == (7, [(PLACE, 4)])
+
+
+def test_a_reader_behind_whom_alone_was_deleted_is_told_nothing(topics: Settings) -> None:
+    lose(topics)
+    assert asyncio.run(read(topics, 8)) == (8, [])
+
+
+def test_a_place_behind_the_end_is_no_loss(topics: Settings) -> None:
+    lose(topics)
+    assert asyncio.run(read(topics, 500)) == (7, [])
+
+
+def test_who_goes_on_from_the_end_means_to_pass_over_what_was_not_read(topics: Settings) -> None:
+    lose(topics)
+    assert asyncio.run(read(topics, 3, "latest")) == (10, [])
+
+
+def test_only_what_concerns_the_topics_asked_for_is_told(topics: Settings) -> None:
+    lose(topics)
+    assert asyncio.run(read(topics, 3, topics=("releases",))) == (7, [])
