@@ -1,4 +1,4 @@
-"""`refrain churn evaluate`: how well it is foreseen who does not come back, on history in files.
+"""`refrain churn evaluate`: how well churn is predicted, on history in files.
 
 ::
 

@@ -11,7 +11,7 @@ from stream.files.options import Flag, columns
 __all__ = ["ChurnOptions"]
 
 HISTORY = "Of clicks"
-TABLE = "Of a table with a row a listener"
+TABLE = "Of a table of features, a row for each listener"
 MEASURE = "The measure"
 SPLITS = 10
 
@@ -20,7 +20,7 @@ SPLITS = 10
 class ChurnOptions:
     """What is predicted, out of what, and what it is compared with.
 
-    `days` and `history_days` are the spans; 0: what the settings say.
+    `days` and `history_days` are the spans; None: what the settings say.
 
     Raises
     ------
@@ -29,24 +29,31 @@ class ChurnOptions:
     """
 
     days: Annotated[
-        int, Flag("--days", "Who does nothing in so many has churned, else REFRAIN_CHURN_DAYS.", "N", HISTORY)
-    ] = 0
-    history_days: Annotated[
-        int,
+        int | None,
         Flag(
-            "--history-days", "Predicted from so many before, else REFRAIN_CHURN_HISTORY_DAYS.", "N", HISTORY
+            "--days", "Days without activity that are churn; else REFRAIN_CHURN_DAYS.", "N", HISTORY, least=1
         ),
-    ] = 0
+    ] = None
+    history_days: Annotated[
+        int | None,
+        Flag(
+            "--history-days",
+            "Days that it is predicted from; else REFRAIN_CHURN_HISTORY_DAYS.",
+            "N",
+            HISTORY,
+            least=1,
+        ),
+    ] = None
     test_days: Annotated[
         int,
-        Flag("--test-days", "Days, a week apart, on which it is predicted.", "N", HISTORY, least=1, most=52),
+        Flag("--test-days", "Days on which it is predicted, a week apart.", "N", HISTORY, least=1, most=52),
     ] = 4
     listeners: Annotated[
-        int, Flag("--listeners", "Look at so many at most, drawn by chance.", "N", HISTORY, least=20)
+        int, Flag("--listeners", "Listeners at most, drawn by chance.", "N", HISTORY, least=20)
     ] = 50_000
-    features: Annotated[
-        bool, Flag("--features", "The file has features ready made, a row a listener.", panel=TABLE)
-    ] = False
+    features: Annotated[bool, Flag("--features", "Each row is a listener, with features.", panel=TABLE)] = (
+        False
+    )
     label: Annotated[
         str, Flag("--label", "The column that says who has churned: 1 or 0.", "COLUMN", TABLE)
     ] = "churn"
@@ -61,8 +68,6 @@ class ChurnOptions:
     no_baselines: Annotated[bool, Flag("--no-baselines", "Compare with nothing else.", panel=MEASURE)] = False
 
     def __post_init__(self) -> None:
-        if self.days < 0 or self.history_days < 0:
-            raise WrongUse("--days and --history-days are numbers of days, from 1")
         if not self.features and (self.label != "churn" or self.drop or self.splits != SPLITS):
             raise WrongUse("--label, --drop and --splits are of a table of features: add --features")
         if self.features and (self.days or self.history_days):

@@ -6,24 +6,13 @@ from pathlib import Path
 
 from consumers.churn.plots import plots
 from consumers.churn.result import ChurnResult, Rated
-from consumers.html_page.page import can_write, write_html
+from consumers.html_page.page import write_html
 from consumers.terminal.churn_tables import about_churn, figure
 from consumers.terminal.format import percent
 
-__all__ = ["can_draw", "write_page"]
+__all__ = ["write_page"]
 
 TEMPLATE = Path(__file__).with_name("page.html")
-
-
-def can_draw(path: Path) -> None:
-    """Make sure, before any work is done for it, that the page can be written.
-
-    Raises
-    ------
-    WrongUse
-        Where a library is missing, or nothing can be written there.
-    """
-    can_write(path)
 
 
 def write_page(result: ChurnResult, path: Path) -> None:
@@ -32,7 +21,7 @@ def write_page(result: ChurnResult, path: Path) -> None:
     write_html(
         path,
         TEMPLATE,
-        "How well it is foreseen who does not come back",
+        "How well churn is predicted",
         plots(result),
         files=[Path(name).name for name in result.files],
         tiles=[

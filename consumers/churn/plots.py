@@ -22,8 +22,8 @@ def _roc(result: ChurnResult) -> Spec:
     return _curves(
         result,
         lambda each: each.roc,
-        x="came back, and were said to churn",
-        y="churned, and were said to",
+        x="false positive rate: came back, and were predicted to churn",
+        y="true positive rate: churned, and were predicted to",
         point=False,
     )
 

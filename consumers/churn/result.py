@@ -1,4 +1,4 @@
-"""How well churn was foreseen, by each learner."""
+"""How well churn was predicted, by each learner."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Importance:
 
 @dataclass(frozen=True)
 class Rated:
-    """How well a learner foresaw churn.
+    """How well a learner predicted churn.
 
     Attributes
     ----------
@@ -55,8 +55,8 @@ class Rated:
     importances
         Of each feature, the first the largest.
     roc
-        Points of the curve over all parts: the share said to churn of those who came back, and of those who
-        churned.
+        Points of the curve over all parts: the share predicted to churn of those who came back, and of
+        those who churned.
     calibration
         Tenths of the listeners by what was predicted: predicted, found.
     """
@@ -77,7 +77,7 @@ class Rated:
 
 @dataclass(frozen=True)
 class ChurnResult:
-    """How well churn was foreseen.
+    """How well churn was predicted.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How well churn is foreseen, from files to the result."""
+"""How well churn is predicted, from files to the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`refrain churn evaluate`: how well it is foreseen who does not come back, on history in files."""
+"""`refrain churn evaluate`: how well churn is predicted, on history in files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ Html = Annotated[
 
 def add(app: typer.Typer) -> None:
     """Register the command."""
-    churn = typer.Typer(no_args_is_help=True, help="Who does not come back.")
+    churn = typer.Typer(
+        no_args_is_help=True, help="Measure on files how well churn is predicted: who will not come back."
+    )
     app.add_typer(
         churn,
         name="churn",
@@ -56,16 +58,18 @@ def add(app: typer.Typer) -> None:
     def evaluate(
         files: Files, asked: ChurnOptions, options: FileOptions, html: Html = None, as_json: Json = False
     ) -> None:
-        """Measure on clicks in files how well it is foreseen who does not come back.
+        """Measure on clicks in files how well churn is predicted.
 
-        Learns from earlier days and predicts on later ones: what was known
-        before a day, against what came after. Refrain's model, as it learns
-        online, stands beside logistic regression, random forest and gradient
-        boosting. With --features the file has a row a listener instead, and
-        is tried by cross-validation. Needs no Kafka and no Redis.
+        A listener has churned who does nothing in the days that follow. Learns
+        from earlier days and predicts on later ones. Refrain's model, which
+        sees each example once, is compared with logistic regression, random
+        forest, gradient boosting and LightGBM. With --features the file has a
+        row for each listener instead, and is split by cross-validation. Needs
+        no Kafka and no Redis.
         """
-        from consumers.churn.page import can_draw, write_page
+        from consumers.churn.page import write_page
         from consumers.churn.run import evaluate_churn
+        from consumers.html_page.page import can_write
         from consumers.terminal.churn_tables import show_churn
         from consumers.terminal.evaluation_bar import Bar
         from models.traits.churn_span import Span
@@ -74,7 +78,7 @@ def add(app: typer.Typer) -> None:
         settings = load_settings()
         span = Span(asked.history_days or settings.churn_history_days, asked.days or settings.churn_days)
         if html:
-            can_draw(html)
+            can_write(html)
         with readable(files) as paths, Bar(shown=not as_json) as bar:
             known = _of_a_table(options) if asked.features else _of_clicks(paths, options)
             result = evaluate_churn(paths, known, asked, span, bar.show)

@@ -88,7 +88,7 @@ def add(app: typer.Typer) -> None:
 
 
 def _add_foresight(model: typer.Typer) -> None:
-    """Register what shows how well listeners are foreseen."""
+    """Register what shows how well listeners are predicted."""
 
     @command(model, panel=PANEL, example="refrain model clicks\nrefrain model clicks --use 12")
     def clicks(
@@ -103,7 +103,7 @@ def _add_foresight(model: typer.Typer) -> None:
         ] = None,
         as_json: Json = False,
     ) -> None:
-        """List the models of who clicks on notifications, and how well they foresee it."""
+        """List the models of who clicks on notifications, and how well they predict it."""
         from consumers.actions.use_ctr_model import use_ctr_model
         from consumers.commands.session import ask
         from consumers.queries.ctr_models import list_ctr_models
@@ -116,7 +116,7 @@ def _add_foresight(model: typer.Typer) -> None:
 
     @command(model, panel=PANEL, example="refrain model churn", name="churn")
     def show_churn(as_json: Json = False) -> None:
-        """Show what is learned of who does not come back, and how well that is foreseen."""
+        """Show the model of churn (who will not come back), and how well it has predicted so far."""
         from consumers.commands.session import ask
         from consumers.queries.churn import read_churn
         from consumers.terminal.churn_model_tables import show_churn_model

@@ -149,6 +149,7 @@ def _sum_up(plan: Plan, summary: Summary, *, as_json: bool) -> None:
         typer.echo(
             f"{tally.bad.total():,} of {tally.rows:,} rows cannot be used{_reasons(tally)}; see {places}"
         )
+        typer.echo(f"the first, {tally.first_bad}{_way_out(plan, tally)}")
     if summary.refused.reasons:
         typer.echo(_dead_letters(plan, summary), err=True)
     if not summary.finished:
@@ -168,6 +169,12 @@ def _dead_letters(plan: Plan, summary: Summary) -> str:
         else "docs/contract.md says what each reason means; --dry-run shows what is sent"
     )
     return f"all {refused.read:,} {plan.kind} that were read became dead letters ({reasons}). {way}"
+
+
+def _way_out(plan: Plan, tally: Tally) -> str:
+    if plan.kind == "labels" and ": ts:" in tally.first_bad:
+        return "; where labels have no time, --set ts=2026-05-01 says when they were given"
+    return ""
 
 
 def _reasons(tally: Tally) -> str:

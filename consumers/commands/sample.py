@@ -15,7 +15,7 @@ from consumers.commands.frame import Json, command
 
 __all__ = ["add"]
 
-PANEL = "Run it"
+PANEL = "Feed and ask"
 EXAMPLE = """\
 refrain sample | refrain replay clicks -
 refrain sample songs | refrain replay songs -"""

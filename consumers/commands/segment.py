@@ -1,4 +1,4 @@
-"""`refrain segments`, `segment S`, `segment evaluate`: labelled segments, and how well they are foreseen."""
+"""`refrain segments`, `segment S`, `segment evaluate`: labelled segments, and how well they are predicted."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def add(app: typer.Typer) -> None:
 
     @command(app, panel=PANEL, example="refrain segments")
     def segments(as_json: Json = False) -> None:
-        """List the labelled segments, how well each is foreseen, and how many listeners are in it."""
+        """List the labelled segments, how well each is predicted, and how many listeners are in it."""
         from consumers.commands.session import ask
         from consumers.queries.segments import list_segments
         from consumers.terminal.json_output import to_json
@@ -52,7 +52,7 @@ def add(app: typer.Typer) -> None:
     group = typer.Typer(
         cls=_SegmentOrCommand,
         no_args_is_help=True,
-        help="Look at a labelled segment (`refrain segment rap`), and how well such are foreseen on files.",
+        help="Show a labelled segment (`refrain segment rap`); measure on files how well such are predicted.",
     )
     app.add_typer(
         group,
@@ -99,20 +99,20 @@ def add(app: typer.Typer) -> None:
             typer.Option(
                 "--profiles",
                 metavar="FILE",
-                help="Clicks and labels out of profiles: see `refrain replay profiles`.",
+                help="In place of clicks and labels: listeners whose history is summed up.",
                 exists=True,
                 dir_okay=False,
             ),
         ] = None,
         as_json: Json = False,
     ) -> None:
-        """Measure on files how well labelled segments are foreseen.
+        """Measure on files how well labelled segments are predicted.
 
         Learns listeners and cohorts from the clicks as the service would, and
-        each segment from four fifths of its labels; counts how well the others
-        are foreseen. Beside it, logistic regression and LightGBM on raw
-        features; each with and without the clusters among its features. Needs
-        no Kafka and no Redis.
+        each segment from four fifths of its labels; the others are predicted
+        (AUC). Compared with logistic regression and LightGBM on raw features,
+        each with and without the cohorts among its features. Needs no Kafka
+        and no Redis.
         """
         _evaluate(files or [], profiles, labelled, trial, options, as_json=as_json)
 

@@ -84,7 +84,7 @@ def add(app: typer.Typer) -> None:
 
     @command(app, panel=PANEL, example="REFRAIN_KAFKA=broker:9092 REFRAIN_REDIS=redis://db refrain traits")
     def traits(as_json: JsonLog = False) -> None:
-        """Run one process that keeps traits (stages, what is to come) current. Others stand by."""
+        """Run one process that keeps traits current (stage, churn, next week, segments). Others stand by."""
         from consumers.runtime.process import run_process
         from consumers.traits.process import traits
 

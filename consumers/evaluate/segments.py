@@ -1,4 +1,4 @@
-"""Labelled segments, from files of clicks and labels to how well they are foreseen."""
+"""Labelled segments, from files of clicks and labels to how well they are predicted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well it is foreseen who does not come back."""
+"""How well churn is predicted."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ class NextWeekForecast:
         What all will do together.
     brier, brier_of_rate
         Mean squared error of the probability of doing nothing, of examples predicted before they were
-        learned; and what it would be were all predicted alike.
+        learned; and what it would be were all predicted alike. None: no prediction has been judged yet.
     examples
         How many it has learned.
     """
@@ -112,8 +112,8 @@ class NextWeekForecast:
     low: float
     high: float
     actions: float
-    brier: float
-    brier_of_rate: float
+    brier: float | None
+    brier_of_rate: float | None
     examples: int
 
 
@@ -277,8 +277,8 @@ def _next_week(sums: LifecycleSums, model: NextWeek) -> NextWeekForecast | None:
         low=max(sums.zero - spread, 0.0),
         high=min(sums.zero + spread, float(sums.sizes.sum())),
         actions=sums.expected,
-        brier=model.foresight.brier,
-        brier_of_rate=model.foresight.brier_of_rate,
+        brier=model.foresight.brier if model.foresight.examples else None,
+        brier_of_rate=model.foresight.brier_of_rate if model.foresight.examples else None,
         examples=model.version,
     )
 

@@ -21,7 +21,7 @@ def activity_in_words(activity: ListenerActivity) -> list[str]:
     ...     print(line)
     12 plays on 4 of the last 30 days, 50 % to the end, 42 minutes
     by week, the latest first: 9-0-3-0-0
-    mostly at 20 h and 21 h; in Pune
+    mostly at 20:00 and 21:00; in Pune
     """
     if not activity.active_days:
         return ["nothing in the last 30 days"]
@@ -34,7 +34,7 @@ def activity_in_words(activity: ListenerActivity) -> list[str]:
     hours = sorted(
         (hour for hour, share in enumerate(activity.hours) if share), key=lambda hour: -activity.hours[hour]
     )
-    where = ["mostly at " + " and ".join(f"{hour} h" for hour in hours[:SHOWN])] if hours else []
+    where = ["mostly at " + " and ".join(f"{hour}:00" for hour in hours[:SHOWN])] if hours else []
     if activity.cities:
         where.append("in " + ", ".join(list(activity.cities)[:SHOWN]))
     if activity.devices:

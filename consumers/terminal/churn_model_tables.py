@@ -14,55 +14,57 @@ __all__ = ["churn_line", "show_churn_model"]
 
 SECONDS = 86_400
 EXPLAINED = (
-    "How well it was predicted while it was not known yet. AUC: how often one who churned was predicted "
-    "above one who came back. Brier: mean squared error, lower is better. Off by: predicted less found, in "
-    "points."
+    "Each prediction is judged once its outcome is known, before it is learned from. AUC: how often one who "
+    "churned was predicted above one who came back; 0.5 is chance. Brier: mean squared error, lower is "
+    "better."
 )
 
 
 def show_churn_model(found: ChurnFigures | None) -> None:
-    """Print how well the model that serves foresees churn."""
+    """Print how well the model that serves predicts churn."""
     console = Console(highlight=False)
     if found is None:
         console.print(
-            "nothing is learned of churn yet: `refrain traits` learns it from what listeners did, once it is "
-            "known who came back"
+            "nothing is learned of churn yet: `refrain traits` learns it once REFRAIN_CHURN_DAYS are over "
+            "and it is known who came back; `refrain replay clicks FILE` sends a history to begin with"
         )
         return
     console.print(f"[bold]churn, version {found.version}[/]")
-    learned = "history alone" if found.learned < 0 else f"{_date(found.learned)} and what came after"
+    last = f"{_date(found.learned)}, and the {found.outcome} days from then on"
     console.print(
         facts(
             {
                 "made": moment(found.made_at),
-                "says": f"no activity in {found.outcome} days, by the {found.history} before",
-                "learned": f"{found.examples:,} listeners, {percent(_share(found))} of them churned",
-                "up to": learned,
-                "foresaw": _foresaw(found),
+                "predicts": f"no activity in {found.outcome} days, from the {found.history} days before",
+                "learned": f"{found.examples:,} examples, {percent(_share(found))} of them churned",
+                "up to": "history alone" if found.learned < 0 else last,
+                "judged": _judged(found),
             }
         )
     )
-    console.print(f"[dim]{EXPLAINED}[/]", soft_wrap=True)
+    if found.foresight:
+        console.print(f"[dim]{EXPLAINED}[/]")
 
 
 def churn_line(found: ChurnFigures) -> str:
-    """Return how well churn is foreseen, in a line.
+    """Return how well churn is predicted, in a line.
 
     Examples
     --------
     >>> churn_line(ChurnFigures(3, 0.0, 20_000, 30, 14, 900, 300, {}))
-    'churn, version 3: learned from 900 listeners; no prediction has been judged yet'
+    'churn, version 3: learned from 900 examples; no prediction has been judged yet'
     """
-    return f"churn, version {found.version}: learned from {found.examples:,} listeners; {_foresaw(found)}"
+    return f"churn, version {found.version}: learned from {found.examples:,} examples; {_judged(found)}"
 
 
-def _foresaw(found: ChurnFigures) -> str:
+def _judged(found: ChurnFigures) -> str:
     said = found.foresight
     if not said:
         return "no prediction has been judged yet"
     return (
         f"AUC {said['auc']:.3f}, Brier {said['brier']:.3f} ({said['brier_of_rate']:.3f} if all were alike), "
-        f"off by {100 * said['calibration_error']:.1f}, over {said['examples']:,.0f} predictions"
+        f"calibration error {100 * said['calibration_error']:.1f} points, over {said['examples']:,.0f} "
+        "predictions"
     )
 
 

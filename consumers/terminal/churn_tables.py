@@ -1,4 +1,4 @@
-"""How well it is foreseen on history who does not come back, as tables for people."""
+"""How well churn is predicted on history, as tables for people."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ __all__ = ["about_churn", "figure", "show_churn"]
 MOST_FEATURES = 8
 EXPLAINED = (
     "AUC: how often one who churned was predicted above one who came back. Brier: mean squared error, lower "
-    "is better. Accuracy: right at a threshold of 0.5. Off by: predicted less found, in points."
+    "is better. Accuracy: share that is right at a threshold of 0.5. Calibration error: mean difference "
+    "between predicted and found, in points."
 )
 
 
 def show_churn(result: ChurnResult) -> None:
-    """Print how well churn was foreseen on history."""
+    """Print how well churn was predicted on history."""
     console = Console(highlight=False)
     console.print(facts(about_churn(result)))
     console.print()
@@ -31,8 +32,8 @@ def show_churn(result: ChurnResult) -> None:
     console.print(_confusion(ours))
     strongest = [each for each in ours.importances if each.auc_lost > 0][:MOST_FEATURES]
     said = ", ".join(f"{each.feature} {each.auc_lost:.3f}" for each in strongest)
-    console.print(Text(f"\nAUC lost where a feature is shuffled: {said or 'none'}"), soft_wrap=True)
-    console.print(f"[dim]{EXPLAINED} ± is a standard error over the parts.[/]", soft_wrap=True)
+    console.print(Text(f"\nAUC lost where a feature is shuffled: {said or 'none'}"))
+    console.print(f"[dim]{EXPLAINED} ± is a standard error over the parts.[/]")
     for note in result.notes:
         console.print(Text(note, style="yellow"), soft_wrap=True)
 
@@ -65,7 +66,7 @@ def _learners(result: ChurnResult) -> Table:
         Column("AUC", right=True),
         Column("Brier", right=True),
         Column("accuracy", right=True),
-        Column("off by", right=True),
+        Column("calibration error", right=True),
     )
     for at, each in enumerate(result.learners):
         table.add_row(
@@ -81,14 +82,14 @@ def _learners(result: ChurnResult) -> Table:
 
 def _confusion(rated: Rated) -> Table:
     table = listing(
-        Column("said to churn"),
+        Column("predicted to churn"),
         Column("churned", right=True),
         Column("came back", right=True),
         Column("accuracy", right=True),
     )
     for threshold, found, right in (
         ("0.50", rated.confusion, rated.accuracy.value),
-        (f"{rated.best_threshold:.2f}, the best in hindsight", rated.best_confusion, rated.best_accuracy),
+        (f"{rated.best_threshold:.2f}, best in hindsight", rated.best_confusion, rated.best_accuracy),
     ):
         table.add_row(f"from {threshold}", f"{found.hits:,}", f"{found.false_alarms:,}", f"{right:.3f}")
         table.add_row("  below", f"{found.missed:,}", f"{found.rightly_not:,}", "")

@@ -21,16 +21,19 @@ def show_lifecycle(found: Lifecycle) -> None:
     """Print where listeners are, where they go, and what is expected of them."""
     console = Console(highlight=False)
     if not found.listeners:
-        console.print("no listener has clicked yet: there are no stages")
+        console.print(
+            "no listener has clicked yet, so nobody is in a stage: `refrain replay clicks FILE` sends a "
+            "history, or your app sends clicks"
+        )
         return
     console.print(_stages(found))
     console.print()
     console.print(facts(about_next_week(found)))
     for title, table in (
-        (f"from stage to stage within a week, over {counted(found.weeks_counted, 'week')}", _ways(found)),
+        (f"from stage to stage within a week, in % ({_observed(found)})", _ways(found)),
         ("regular listeners who will be dormant or gone", _lost(found)),
-        ("by the week they came: active in that week, the next, ...", _retention(found)),
-        ("by the shape of five weeks, and who did nothing in the week after", _groups(found)),
+        ("retention: of those who came in a week, active so many weeks later, in %", _retention(found)),
+        ("groups by actions in each of five weeks, and who did nothing in the week after", _groups(found)),
     ):
         if table.row_count:
             console.print()
@@ -44,33 +47,42 @@ def about_next_week(found: Lifecycle) -> dict[str, str]:
     """Return what is expected of the next seven days, in words."""
     expected = found.next_week
     if expected is None:
-        return {"next week": f"not learned yet: {found.learned:,} of {ENOUGH} weeks of listeners are"}
+        return {
+            "next week": f"not predicted yet: {found.learned:,} of {ENOUGH} examples are learned; a listener "
+            "who has been here for a week is one"
+        }
     return {
         "next week": f"{expected.inactive:,.0f} of {counted(found.listeners, 'listener')} are expected to do "
-        f"nothing (95 %: {expected.low:,.0f} to {expected.high:,.0f}); the others, "
-        f"{expected.actions:,.0f} actions",
-        "foreseen": _foreseen(expected),
+        f"nothing (95 %: {expected.low:,.0f} to {expected.high:,.0f}); {expected.actions:,.0f} actions of "
+        "the others",
+        "judged": _judged(expected),
     }
 
 
-def _foreseen(expected: NextWeekForecast) -> str:
+def _judged(expected: NextWeekForecast) -> str:
+    if expected.brier is None:
+        return "no prediction has been judged yet"
     return (
-        f"mean squared error {expected.brier:.3f}; {expected.brier_of_rate:.3f} if all were predicted alike"
-        f" ({counted(expected.examples, 'example')})"
+        f"Brier score (mean squared error) {expected.brier:.3f}; {expected.brier_of_rate:.3f} if all were "
+        f"predicted alike; learned from {counted(expected.examples, 'example')}"
     )
+
+
+def _observed(found: Lifecycle) -> str:
+    return f"{counted(found.weeks_counted, 'week')} observed; empty where nobody went that way"
 
 
 def notes(found: Lifecycle) -> list[str]:
     """Return what is to be known besides."""
     said = []
     if not found.weeks_counted:
-        said.append("changes of stage are known once listeners have been here for two weeks")
+        said.append("changes of stage and forecasts are known once listeners have been here for two weeks")
     if not found.kept_current:
         said.append("`refrain traits` does not run: nobody's traits in Redis are kept current")
     if any(each.weeks_counted == 0 for each in found.lost):
         said.append(
-            "~ goes by single weeks, as what became of listeners within so many is not known yet: it sees "
-            "too many leave"
+            "~ goes by single weeks, one after the other, as so many have not been observed yet: it expects "
+            "too many to leave"
         )
     return said
 

@@ -1,7 +1,8 @@
-"""Labelled segments as tables for people: those of a service, one of them, and how well they are foreseen."""
+"""Labelled segments as tables for people: those of a service, one of them, and how well each is predicted."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
@@ -19,7 +20,7 @@ GROUPS = {
     "taste": "their taste",
     "activity": "how active they are",
     "cohort": "the cohort they are in",
-    "distances": "how far they are from all cohorts",
+    "distances": "how far their taste is from each cohort's centre",
     "hour": "when in the day they play",
     "weekday": "on which weekdays",
     "city": "in which cities",
@@ -36,7 +37,7 @@ def show_segments(found: Sequence[SegmentSummary]) -> None:
         console.print("there are no labels yet: `refrain replay labels FILE` sends them, or your app does")
         return
     numbers = (Column(name, right=True) for name in ("labelled", "in it", "AUC", "95 %", "members"))
-    table = listing(Column("segment"), *numbers, Column("", wide=True))
+    table = listing(Column("segment"), *numbers)
     for each in found:
         table.add_row(
             Text(each.segment),
@@ -45,12 +46,15 @@ def show_segments(found: Sequence[SegmentSummary]) -> None:
             _area(each.auc),
             _between(each),
             f"{each.members:,}",
-            Text(f"not to be trusted yet: {each.doubt}" if each.doubt else "", style="yellow"),
         )
     console.print(table)
+    for each in found:
+        if each.doubt:
+            console.print(Text(f"{each.segment} is not to be trusted yet: {each.doubt}", style="yellow"))
     console.print(
-        "[dim]AUC: how often one who is in it was predicted above one who is not, before their labels were "
-        "learned. Members: listeners predicted above the threshold.[/]"
+        "[dim]In it: labelled listeners who are in the segment. AUC: how often one who is in it was "
+        "predicted above one who is not, before their labels were learned; 0.5 is chance. Members: listeners "
+        "predicted at the threshold or above.[/]"
     )
 
 
@@ -65,7 +69,7 @@ def show_segment(found: Segment, start: int) -> None:
                 "prior": f"{percent(found.prior)}, predicted where nothing is known" if found.version else "",
                 "AUC": f"{_area(found.auc)} (95 %: {_between(found)})" if found.auc is not None else "",
                 "threshold": "" if found.threshold is None else percent(found.threshold),
-                "members": f"{found.members:,} listeners above it" if found.threshold is not None else "",
+                "members": f"{found.members:,} at it or above" if found.threshold is not None else "",
                 "learned": f"version {found.version}, {moment(found.created_at)}" if found.version else "",
                 "goes by": _goes_by(found.goes_by),
                 "speaks for it": _artists(found.artists_for),
@@ -78,21 +82,25 @@ def show_segment(found: Segment, start: int) -> None:
     if found.doubt:
         console.print(Text(f"Not to be trusted yet: {found.doubt}", style="yellow"), soft_wrap=True)
     if found.top:
-        table = listing(Column("place", right=True), Column("member"), Column("likely", right=True))
+        table = listing(Column("place", right=True), Column("member"), Column("probability", right=True))
         for place, member in enumerate(found.top, start=start + 1):
             table.add_row(f"{place:,}", Text(member.user_id), percent(member.probability))
         console.print()
         console.print(table)
         if (left := found.members - start - len(found.top)) > 0:
-            console.print(f"[dim]{counted(left, 'member')} more: --from {start + len(found.top)}[/]")
+            following = shlex.join(["refrain", "segment", found.segment])
+            console.print(
+                f"{left:,} more: {following} --from {start + len(found.top)}", style="dim", markup=False
+            )
     if found.artists_for or found.artists_against:
         console.print(
-            "[dim]x 2: the odds of who plays only that, or is in its middle, are twice the usual.[/]"
+            "[dim]x 2: the odds of somebody who plays that artist alone, or is at that cohort's centre, are "
+            "twice the prior's. Of a genre: the geometric mean of its artists' odds.[/]"
         )
 
 
 def show_trial(result: SegmentsResult) -> None:
-    """Print how well segments are foreseen."""
+    """Print how well segments are predicted."""
     console = Console(highlight=False)
     labels = result.labels
     unusable = f", {labels.bad.total():,} unusable" if labels.bad.total() else ""
@@ -113,9 +121,12 @@ def show_trial(result: SegmentsResult) -> None:
             Text(f"{segment.segment}  {segment.labelled:,} labelled, {segment.positives:,} in it", "bold")
         )
         if not segment.contenders:
-            console.print("too few of either kind to try it: ten are needed, with clicks")
+            console.print(
+                "not tried, too few of either kind: ten in it and ten not in it are needed, with clicks"
+            )
             continue
-        table = listing(Column("way"), Column("clusters"), Column("AUC", right=True), Column("±", right=True))
+        figures = (Column(name, right=True) for name in ("AUC", "±"))
+        table = listing(Column("learner"), Column("clusters"), *figures)
         for each in segment.contenders:
             clusters = "with" if each.clusters else "without"
             table.add_row(each.name, clusters, f"{each.auc:.4f}", f"{each.error:.4f}")

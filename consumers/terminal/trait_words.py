@@ -9,6 +9,9 @@ from consumers.terminal.format import moment
 
 __all__ = ["traits_in_words"]
 
+LEAST = 0.005
+"""Shares nearer to 0 or 1 would be rounded to it."""
+
 
 def traits_in_words(traits: ListenerTraits) -> Mapping[str, str]:
     """Say what is predicted of a listener: what it is about -> a sentence, "" for what is not known.
@@ -35,4 +38,7 @@ def traits_in_words(traits: ListenerTraits) -> Mapping[str, str]:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    """Return whole percents; what is neither 0 nor 1 is not called so."""
+    if 0.0 < share < LEAST:
+        return "under 1 %"
+    return "over 99 %" if 1.0 - LEAST < share < 1.0 else f"{100 * share:.0f} %"

@@ -204,7 +204,8 @@ class NextWeek:
         """
         rows, came = next_week_features(active, until, first_day), what_came(active, until)
         before, zeros = self._outlook(rows), (came == 0).astype(np.float64)
-        self.foresight = self.foresight.after(before.zero, zeros, self.memory)
+        if self.version >= ENOUGH:  # what is predicted before that is shown to nobody
+            self.foresight = self.foresight.after(before.zero, zeros, self.memory)
         for at in range(0, len(rows), BATCH):
             part = slice(at, at + BATCH)
             self.zero = learned(self.zero, rows[part], zeros[part], self.memory)

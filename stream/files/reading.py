@@ -27,12 +27,17 @@ WATCH_EVERY = 1000  # rows
 
 @dataclass
 class Tally:
-    """What became of the rows so far. Those that `joined` are parts of the event of an earlier row."""
+    """What became of the rows so far.
+
+    Those that `joined` are parts of the event of an earlier row; `first_bad` is the line of the first that
+    cannot be used, and what is wrong with it.
+    """
 
     rows: int = 0
     left_out: int = 0
     joined: int = 0
     bad: Counter[str] = field(default_factory=Counter)
+    first_bad: str = ""
     bad_files: list[Path] = field(default_factory=list)
 
 
@@ -143,6 +148,7 @@ class _SideFile(contextlib.AbstractContextManager["_SideFile"]):
     def write(self, bad: Bad) -> None:
         """Count a bad row, and write it down."""
         self._tally.bad[bad.reason.value] += 1
+        self._tally.first_bad = self._tally.first_bad or f"line {bad.line}: {bad.detail}"
         if len(self._places) == 1:
             return
         if self._file is None:

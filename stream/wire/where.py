@@ -139,7 +139,8 @@ def _add_bound(given: dict[str, Any], trait: str, operator: str, value: str) -> 
     try:
         bound = float(value)
     except ValueError:
-        raise ValueError(f"{trait}{operator}{value}: {value!r} is no number; {EXAMPLE}") from None
+        way = "conditions are joined by `and` alone" if " or " in value else EXAMPLE
+        raise ValueError(f"{value!r} is no number; {way}") from None
     bounds = given.setdefault(trait, {})
     name = OPERATORS.get(operator, operator)
     if name in bounds:

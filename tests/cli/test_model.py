@@ -248,7 +248,7 @@ def test_how_well_churn_is_foreseen_is_shown(
     assert found["foresight"]["auc"] == pytest.approx(1.0)
     assert "AUC 1.000" in refrain.run("model", "churn").stdout
     assert asked(refrain, "list")["churn"] == found
-    assert "churn, version 1: learned from 800 listeners; AUC 1.000" in refrain.run("model", "list").stdout
+    assert "churn, version 1: learned from 800 examples; AUC 1.000" in refrain.run("model", "list").stdout
 
 
 def test_before_predictions_of_churn_are_judged_that_is_said(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -76,8 +77,8 @@ def test_songs_come_with_a_reason_the_likeliest_first(songs: Settings, refrain: 
     assert found["songs"][2]["artists"] == ["Radiohead"]
     assert found["songs"][0]["because"][0]["name"] == "Radiohead"
     shown = refrain.run("recommend", "u1").stdout
-    assert "because you play Radiohead" in shown
-    assert "[bold]Talk Show Host" in shown
+    assert shown.splitlines()[0].rstrip().endswith("because you play")
+    assert re.search(r"\[bold\]Talk Show Host +Radiohead +Radiohead", shown)
 
 
 def test_songs_of_zero_length_are_for_nobody(songs: Settings, refrain: Refrain) -> None:
