@@ -32,7 +32,7 @@ async def read(
 ) -> tuple[int, Told]:
     """Return the position that a reader of an offset goes on from, and what is told."""
     told: Told = []
-    consumer = Consumer(bootstrap_servers=settings.kafka, auto_offset_reset=reset)
+    consumer = Consumer(settings, auto_offset_reset=reset)
     with deleted_unread_told(topics, lambda place, number: told.append((place, number))):
         await consumer.start()
         try:
