@@ -108,7 +108,7 @@ def test_rows_that_make_no_event_together_are_written_down_each_with_its_file_an
     many = "".join(f"r,a{number}\n" for number in range(32))
     found, events = gathered(tmp_path, "releases", head + many, f"{head}q,b\nr,a32\n", spare=tmp_path)
     assert [event["release_id"] for event in events] == ["q"]
-    assert found.tally.bad == Counter({"bad-id": 33})
+    assert found.tally.bad == Counter({"bad-value": 33})
     first, second = (
         [json.loads(line) for line in file.read_text().splitlines()] for file in sorted(found.tally.bad_files)
     )

@@ -42,6 +42,7 @@ PLACE = TopicPartition("clicks", 0)
 class Message:
     value: bytes
     offset: int
+    headers: tuple[()] = ()
     topic: str = "clicks"
     partition: int = 0
     key: bytes | None = None
