@@ -68,6 +68,8 @@ async def _connect(server: str, where: str, patience: float, say: Say, step: Cal
 def _given_up(server: str, where: str, patience: float, error: BaseException | None) -> Unreachable:
     cause = error.__cause__ if isinstance(error, Unreachable) else error
     hint = f"Is it running? REFRAIN_{server.upper()} says where; `refrain up` starts one where none is given."
+    if isinstance(error, Unreachable) and error.hint:
+        hint = error.hint  # it has looked why
     if error and case_of(error).hint:
         hint = f"{case_of(error).fact}. {case_of(error).hint}"
     return Unreachable(f"{server} does not answer at {where} after {patience:g} s ({cause})", hint=hint)

@@ -44,8 +44,8 @@ class SecuredKafka:
 @contextmanager
 def secured_kafka(home: Path) -> Iterator[SecuredKafka]:
     """Run it in a folder, for the tests of a module."""
-    ca, cert = trustme.CA(), home / "server.pem"
-    _write(ca.issue_cert(LOCALHOST), cert)
+    ca = trustme.CA()
+    _write(ca.issue_cert(LOCALHOST), home / "server.pem")
     _write(ca.issue_cert("refrain@example.org"), home / "client.pem")
     ca.cert_pem.write_to_path(str(home / "ca.pem"))
     trustme.CA().cert_pem.write_to_path(str(home / "other.pem"))

@@ -8,6 +8,7 @@
     processes.py    whether each kind of process runs
     affinities.py   the half-life they were stored with
     model.py        the model that serves, who has loaded it, who is migrated to it, how well it foresees
+    deleted.py      events that Kafka deleted before they were read
     releases.py     releases that wait
     feedback.py     whether the notifier reports what it sends
     waiting.py      clicks that wait for their song
@@ -20,10 +21,11 @@ import time
 
 from consumers.doctor.affinities import check_half_life
 from consumers.doctor.check import Check, State
+from consumers.doctor.deleted import check_deleted
 from consumers.doctor.feedback import check_clicks, check_feedback
 from consumers.doctor.kafka import check_kafka
 from consumers.doctor.model import check_model
-from consumers.doctor.processes import KINDS, check_deleted, check_here, check_processes, running
+from consumers.doctor.processes import KINDS, check_here, check_processes, running
 from consumers.doctor.redis import check_redis
 from consumers.doctor.releases import check_releases
 from consumers.doctor.waiting import check_waiting
@@ -32,6 +34,7 @@ from stream.connect import AnyRedis
 from stream.errors import Unreachable
 from stream.redis_url import shown
 from stream.settings import Settings
+from stream.stores.heartbeats import heartbeats
 
 __all__ = ["KINDS", "Check", "State", "examine", "examine_here"]
 
@@ -41,9 +44,10 @@ async def examine(settings: Settings) -> list[Check]:
     alive, checks = None, []
     try:
         async with redis_session(settings) as redis:
-            alive = await running(redis)
+            states = await heartbeats(redis)
+            alive = running(states)
             checks = await check_redis(redis, settings)
-            checks += await _check_refrain(redis, settings, alive, time.time())
+            checks += await _check_refrain(redis, settings, states, time.time())
     except Unreachable as error:
         hint = "start it, or set REFRAIN_REDIS to where it is, with user and password where it wants them"
         checks.append(Check.wrong("Redis", f"none at {shown(settings.redis)} ({error.__cause__})", hint))
@@ -51,12 +55,12 @@ async def examine(settings: Settings) -> list[Check]:
 
 
 async def _check_refrain(
-    redis: AnyRedis, settings: Settings, alive: dict[str, int], now: float
+    redis: AnyRedis, settings: Settings, states: dict[str, dict[str, str]], now: float
 ) -> list[Check]:
-    clicks = await check_clicks(redis)
+    alive, clicks = running(states), await check_clicks(redis)
     return [
         *check_processes(alive),
-        *await check_deleted(redis),
+        *check_deleted(states),
         await check_half_life(redis, settings),
         *await check_model(redis, settings, alive, now),
         await check_releases(redis, settings, now),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from kafka.errors import KafkaError as AdminError
 
 from consumers.doctor.check import Check
+from consumers.doctor.deleted import check_unread
 from stream.errors import Unreachable
 from stream.settings import Settings
 from stream.wire.lag import behind, deleted_unread, held, last_reasons
@@ -97,7 +97,7 @@ def _events(
         for kind, reads in present.items():
             yield _lag(kind, reads, lags[f"{settings.group}-{kind}"], alive)
         reads_all = {f"{settings.group}-{kind}": reads for kind, reads in present.items() if kind not in SKIP}
-        yield from _deleted(deleted_unread(admin, reads_all))
+        yield from check_unread(deleted_unread(admin, reads_all))
         if topics["dead-letters"] is not None:
             yield _dead(settings, held(admin, "dead-letters"), last_reasons(settings, admin, LETTERS))
     finally:
@@ -117,19 +117,6 @@ def _lag(kind: str, reads: tuple[str, ...], lag: int, alive: Mapping[str, int] |
             name, found, f"look again in a minute; where it grows, start another `refrain {process}`"
         )
     return Check.fine(name, found)
-
-
-def _deleted(lost: Mapping[TopicPartition, int]) -> Iterator[Check]:
-    """Say what was deleted that no reader can get any more; once readers have gone on, they say it."""
-    if lost:
-        places = sorted(lost.items())
-        listed = ", ".join(f"{number:,} of {place.topic}:{place.partition}" for place, number in places)
-        yield Check.odd(
-            "deleted before it is read",
-            f"{listed} (topic:partition)",
-            "Kafka keeps events for less long than reading is behind: start the readers, raise the topic's "
-            "retention, and send what is missing again from its source",
-        )
 
 
 def _dead(settings: Settings, number: int, reasons: Mapping[str, int]) -> Check:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 
 from consumers.doctor.check import Check
 from stream.connect import AnyRedis
-from stream.stores.heartbeats import DELETED, heartbeats
+from stream.stores.heartbeats import heartbeats
 
-__all__ = ["KINDS", "check_deleted", "check_here", "check_processes", "running"]
+__all__ = ["KINDS", "check_here", "check_processes", "running"]
 
 KINDS = {
     "ingest": "clicks are not read",
@@ -21,29 +21,9 @@ KINDS = {
 """Kind of process -> what is not done where none runs."""
 
 
-async def running(redis: AnyRedis) -> Counter[str]:
-    """Return how many processes of each kind run."""
-    return Counter(state["kind"] for state in (await heartbeats(redis)).values())
-
-
-async def check_deleted(redis: AnyRedis) -> list[Check]:
-    """Say what Kafka deleted before the processes that run had read it; nothing where it did not."""
-    lost: Counter[str] = Counter()
-    for state in (await heartbeats(redis)).values():
-        for name, number in state.items():
-            if name.startswith(DELETED):
-                lost[name.removeprefix(DELETED)] += int(number)
-    if not lost:
-        return []
-    listed = ", ".join(f"{number:,} of {place}" for place, number in sorted(lost.items()))
-    return [
-        Check.odd(
-            "deleted unread",
-            f"{listed} (topic:partition), since the processes that run now were started",
-            "Kafka keeps events for less long than reading was behind: raise the topic's retention, keep "
-            "readers running, and send what is missing again from its source",
-        )
-    ]
+def running(states: Mapping[str, Mapping[str, str]]) -> Counter[str]:
+    """Return how many processes of each kind run, of those that live."""
+    return Counter(state["kind"] for state in states.values())
 
 
 async def check_here(redis: AnyRedis, kind: str) -> Check:

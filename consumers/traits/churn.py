@@ -31,8 +31,8 @@ Sample = Callable[[int], Awaitable[Sequence[str]]]
 
 LATE = 1
 """Days that an outcome is waited for beyond its last one: clocks behind UTC, clicks on their way."""
-BEGIN_SECONDS = 60.0
-"""Between two attempts of a service to begin: history may be on its way."""
+LOOK_SECONDS = 60.0
+"""Between two looks while there is something left to do today: history may be on its way."""
 APART = 7
 """Days between those of the past that a service that has learned nothing begins with."""
 
@@ -76,7 +76,7 @@ class Churn:
         self._learned = self._blank()
         self._there = 0  # the version in Redis that it goes on from, or is written in place of
         self._frozen = -1
-        self._next_begin = -math.inf
+        self._next_look = -math.inf
         self._loaded = False
 
     @property
@@ -133,21 +133,19 @@ class Churn:
             Where Redis fails: the next call goes on from there.
         """
         today = day_of(now)
-        begins = now >= self._next_begin
-        if self._loaded and today <= self._frozen and (self._learned.version or not begins):
+        if self._loaded and ((today <= self._frozen and self._learned.version) or now < self._next_look):
             return
         if not self._loaded or await self._store.version() != self._there:
             await self._load()
-        if not self._learned.version and begins:
-            self._next_begin = now + BEGIN_SECONDS
-            await self._begin(today, now)
-        if not self._loaded:
-            return
         users = list(await self._sample(self._number))
         read = await self._listeners.activities(users)
         # While clicks are on their way, as after ingest was down for days, who clicked looks as if gone.
-        if is_current(read.active, today) and await self._learn_known(today, now):
-            await self._freeze(today, users, read)
+        if is_current(read.active, today):
+            if not self._learned.version:
+                await self._begin(read, today, now)
+            if self._loaded and await self._learn_known(today, now):
+                await self._freeze(today, users, read)
+        self._next_look = now + LOOK_SECONDS
 
     async def _load(self) -> None:
         try:
@@ -164,14 +162,10 @@ class Churn:
     def _blank(self) -> LearnedChurn:
         return LearnedChurn(ChurnModel(FEATURES), span=self._span)
 
-    async def _begin(self, today: int, now: float) -> None:
+    async def _begin(self, read: Activities, today: int, now: float) -> None:
         """Learn from days whose outcome is known already, as far back as what listeners did is on record."""
         latest = today - self._span.outcome - LATE
         days = range(latest, today - DAYS + self._span.history - 1, -APART)
-        users = list(await self._sample(self._number))
-        read = await self._listeners.activities(users)
-        if not is_current(read.active, today):
-            return
         first = day_numbers(read.first_seen)
         model = ChurnModel(FEATURES)
         for day in sorted(days):

@@ -7,7 +7,7 @@ from typing import Any
 import faust
 
 from stream.settings import Settings
-from stream.wire.connection import connection
+from stream.wire.connection import security
 
 __all__ = ["faust_credentials"]
 
@@ -20,7 +20,7 @@ def faust_credentials(settings: Settings) -> Any:
     SettingsError
         Where a certificate or a key cannot be read.
     """
-    options = connection(settings)
+    options = security(settings)
     context = options.get("ssl_context")
     if "sasl_mechanism" in options:
         return faust.SASLCredentials(

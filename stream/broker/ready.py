@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -18,8 +17,6 @@ from stream.redis_url import shown
 from stream.retry import report
 
 __all__ = ["wait_for_kafka", "wait_for_redis"]
-
-NONE: Mapping[str, Any] = MappingProxyType({})
 
 _PAUSE = 0.05
 _SAY_AFTER = 3.0
@@ -49,7 +46,7 @@ def wait_for_kafka(
     timeout: float,
     say: Callable[[str], None] = lambda _: None,
     check: Callable[[], None] = lambda: None,
-    security: Mapping[str, Any] = NONE,
+    **security: Any,
 ) -> None:
     """Return as soon as a broker of `bootstrap` ("host:port,host:port") answers for its cluster.
 
@@ -62,7 +59,7 @@ def wait_for_kafka(
     check
         Is called before each attempt, and may raise to end the wait.
     security
-        Options of kafka-python's clients for TLS and passwords.
+        What TLS and passwords ask for (`stream.wire.connection.security`).
 
     Raises
     ------

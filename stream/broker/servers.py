@@ -14,7 +14,7 @@ from stream.broker.own import OwnServer
 from stream.broker.ready import wait_for_kafka, wait_for_redis
 from stream.errors import Unreachable
 from stream.settings import Settings
-from stream.wire.connection import connection
+from stream.wire.connection import security
 
 __all__ = ["Servers", "servers"]
 
@@ -95,7 +95,6 @@ def servers(settings: Settings, *, say: Callable[[str], None] = lambda _: None) 
 
 
 def _wait(running: Servers, settings: Settings, say: Callable[[str], None]) -> None:
-    timeout, security = settings.connect_timeout, connection(settings)
-    del security["bootstrap_servers"]
+    timeout = settings.connect_timeout
     wait_for_redis(running.redis, timeout=timeout, say=say, check=running.check)
-    wait_for_kafka(running.kafka, timeout=timeout, say=say, check=running.check, security=security)
+    wait_for_kafka(running.kafka, timeout=timeout, say=say, check=running.check, **security(settings))

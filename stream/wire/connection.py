@@ -9,21 +9,31 @@ from typing import Any
 from stream.errors import SettingsError
 from stream.settings import Settings
 
-__all__ = ["connection"]
+__all__ = ["connection", "security"]
 
 
 def connection(settings: Settings) -> dict[str, Any]:
-    """Return the options by which clients of aiokafka and of kafka-python connect; both call them the same.
+    """Return where and how clients of aiokafka and of kafka-python connect; both call the options the same.
 
     Raises
     ------
     SettingsError
         Where a certificate or a key cannot be read.
     """
-    options: dict[str, Any] = {"bootstrap_servers": settings.kafka.split(",")}
+    return {"bootstrap_servers": settings.kafka.split(","), **security(settings)}
+
+
+def security(settings: Settings) -> dict[str, Any]:
+    """Return the part of `connection` that is about TLS and passwords; empty where neither is asked for.
+
+    Raises
+    ------
+    SettingsError
+        Where a certificate or a key cannot be read.
+    """
     if settings.kafka_security_protocol == "plaintext":
-        return options
-    options["security_protocol"] = settings.kafka_security_protocol.upper()
+        return {}
+    options: dict[str, Any] = {"security_protocol": settings.kafka_security_protocol.upper()}
     if settings.kafka_security_protocol.endswith("ssl"):
         options["ssl_context"] = _tls(settings)
     if settings.kafka_security_protocol.startswith("sasl"):

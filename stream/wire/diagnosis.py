@@ -6,7 +6,7 @@ import socket
 import ssl
 
 from stream.settings import Settings
-from stream.wire.connection import connection
+from stream.wire.connection import security
 
 __all__ = ["why_no_answer"]
 
@@ -31,7 +31,7 @@ def why_no_answer(settings: Settings) -> tuple[str, str]:
     SettingsError
         Where a certificate or a key cannot be read.
     """
-    context = connection(settings).get("ssl_context")
+    context = security(settings).get("ssl_context")
     found = "", START
     for server in settings.kafka.split(","):
         host, _, port = server.strip().rpartition(":")

@@ -121,7 +121,6 @@ BLANKS = (
 """What nobody sees: an id of these alone names nothing. Spelled out: engines differ on what is blank."""
 BLANK = re.compile(f"[{BLANKS}]+")
 ID_PATTERN = f"^[^{CONTROLS}]*[^{CONTROLS}{BLANKS}][^{CONTROLS}]*$"
-ID_WORDS = f"1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters and braces, and not blank"
 
 MAX_EXACT = 2**53
 """Beyond it a float may stand for several integers, so for several ids."""
@@ -145,7 +144,9 @@ Text = Annotated[
         min_length=1,
         max_length=MAX_ID_BYTES,
         pattern=ID_PATTERN,
-        description=ID_WORDS,
+        description=(
+            f"1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters and braces, and not blank"
+        ),
     ),
     AfterValidator(_short_enough),
 ]
@@ -173,13 +174,7 @@ class _IdOfWire:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        text = {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": MAX_ID_BYTES,
-            "pattern": ID_PATTERN,
-            "description": ID_WORDS,
-        }
+        text = TypeAdapter(Text).json_schema()
         return {"anyOf": [text, {"type": "integer", "description": "the same as its text"}]}
 
 
