@@ -45,7 +45,7 @@ async def test_what_clicks_say_is_in_the_record(settings: Settings, log: KafkaLo
         log,
         click("u", "ana", song_id="s1", at=at) | said,
         click("u", "ana", song_id="s2", at=at, action="complete") | said,
-        {"user_id": "u", "ts": at, "action": "search", "query": "rap"},
+        {"user_id": "u", "ts": at, "action": "search", "query": "rap", "utc_offset_min": 330},
         click("v", "bo", song_id="s1", at=at - 86_400),
     )
     found = await activities_of(settings, "u", "nobody", "v")
