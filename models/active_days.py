@@ -17,6 +17,7 @@ from models.traits.activity import DAY, DAYS
 __all__ = [
     "HOURS",
     "KINDS",
+    "MS_A_DAY",
     "PERIOD_DAYS",
     "PLACES",
     "SKETCH_BITS",
@@ -37,6 +38,9 @@ PLACES = 4
 
 PERIOD_DAYS = 30
 """What is counted by hour, city and device halves with each period of so many days, the same for all."""
+
+MS_A_DAY = 86_400_000
+"""A play that is said to be longer is of another unit: how long it was is not known."""
 
 SKETCH_BITS = 64
 FIRST_ROOM = 4

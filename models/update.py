@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.active_days import KINDS, Deeds, song_number
+from models.active_days import KINDS, MS_A_DAY, Deeds, song_number
 from models.affinity import ACTION_WEIGHTS, DAY
 from models.cohorts import settle
 from models.listener import Click, Move, Rules
@@ -32,7 +32,6 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 HOUR = 3600.0
-MS_A_DAY = 86_400_000
 LAST_DAY = 65_535  # that `DAY` holds: in the year 2149
 PLAYS = KINDS.index("play"), KINDS.index("complete")
 HEARD = *PLAYS, KINDS.index("like"), KINDS.index("download")

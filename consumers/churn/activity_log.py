@@ -10,7 +10,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from models.active_days import KINDS, song_number
+from models.active_days import KINDS, MS_A_DAY, song_number
 from models.traits.activity import DAY, ActiveDays, day_of
 
 __all__ = ["ActivityLog"]
@@ -58,17 +58,17 @@ class ActivityLog:
 
     def put(self, listener: str, click: Mapping[str, Any], copies: int = 1) -> None:
         """Note a click, as often as it happened; its day is by the clock that it came with."""
-        day = day_of(float(click["ts"]), click.get("utc_offset_min"))
+        day = max(day_of(float(click["ts"]), click.get("utc_offset_min")), 0)
         self.first, self.last = min(self.first, day), max(self.last, day)
         number = self._number(listener)
         if number is None:
             return
-        song = click.get("song_id")
+        song, ms = click.get("song_id"), int(click.get("ms_played") or 0)
         record = (
             number,
             day,
             KINDS.index(click.get("action", "play")),
-            int(click.get("ms_played") or 0),
+            ms if ms <= MS_A_DAY else 0,
             song_number(song) if song else NO_SONG,
         )
         self.clicks += copies

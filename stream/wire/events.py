@@ -75,6 +75,9 @@ MAX_EVENT_BYTES = 64 * 1024
 FUTURE_SECONDS = 300.0
 """How far ahead of the clock a click may be: under forward decay a click from far ahead outweighs a life."""
 
+MOST_MS = 2**53
+"""Milliseconds played: what is more is no time, and no number that every reader of JSON holds."""
+
 MAX_ID_BYTES = 256
 
 MAX_ARTISTS = 32
@@ -282,7 +285,7 @@ class ClickEvent(TypedDict, total=False):
     ts: Required[Annotated[Seconds, Field(ge=0)] | IsoTime]
     artist_ids: Annotated[list[Id], Field(max_length=MAX_ARTISTS)]
     action: Action
-    ms_played: Annotated[int, Field(ge=0)]
+    ms_played: Annotated[int, Field(ge=0, le=MOST_MS)]
     event_id: Id
     city: Annotated[str, Field(max_length=256)]
     utc_offset_min: Annotated[int, Field(ge=-1440, le=1440)]

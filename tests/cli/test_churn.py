@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.churn import DATA, TABLE
+from consumers.churn.activity_log import ActivityLog
 from consumers.churn.history import days_of
 from consumers.churn.learners import OURS, usual_learners
 from models.traits.churn_span import Span
@@ -164,3 +165,11 @@ def test_music_box_is_foreseen_as_it_was(refrain: Refrain) -> None:
     (ours,) = found(refrain, DATA / TABLE, *arguments)["learners"]
     assert ours["auc"]["value"] > 0.90
     assert ours["accuracy"]["value"] > 0.865
+
+
+def test_a_play_of_another_unit_and_a_day_before_1970_are_read_as_ingesters_read_them() -> None:
+    log = ActivityLog(max_listeners=5)
+    log.put("u", {"ts": 5.0, "song_id": "s", "ms_played": 10**20, "utc_offset_min": -60})
+    log.put("u", {"ts": 9.0, "song_id": "s", "ms_played": 2_000})
+    found = log.active_days()
+    assert (found.days["day"].tolist(), found.days["ms"].tolist()) == ([0], [2_000])

@@ -224,7 +224,14 @@ def test_milliseconds_are_suspected_where_a_time_is_far_ahead() -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"action": "dance"}, {"action": 5}, {"ms_played": -1}, {"utc_offset_min": 2000}, {"city": "x" * 257}],
+    [
+        {"action": "dance"},
+        {"action": 5},
+        {"ms_played": -1},
+        {"ms_played": 10**400},
+        {"utc_offset_min": 2000},
+        {"city": "x" * 257},
+    ],
 )
 def test_a_value_that_is_not_allowed_is_named(fields: dict[str, Any]) -> None:
     reason, detail = reason_of(as_json(**fields))
