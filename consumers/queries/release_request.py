@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from pydantic import ValidationError
 
 from consumers.queries.artists import FoundArtists, find_artists
-from models.traits.where import Where
+from consumers.queries.segments import check_segment
+from models.traits.where import SEGMENT, Where
 from stream.connect import AnyRedis
 from stream.errors import UnknownSong, WrongUse
 from stream.stores.catalogue import Catalogue
+from stream.stores.segments import Segments
 from stream.wire.events import Release, why
 from stream.wire.where import parse_where
 
@@ -63,10 +65,12 @@ async def release_event(
         Where no artists are named, and the catalogue does not know the song.
     UnknownArtist
         Where an artist is not known, and the release has nothing else to go by.
+    UnknownSegment
+        Where a condition is on a segment that there are no labels of: nobody would meet it.
     WrongUse
         Where an id, a title, a number or a condition cannot be.
     """
-    where = _where(request.where)
+    where = await _where(redis, request.where)
     featuring = await find_artists(redis, request.featuring)
     similar_to = await find_artists(redis, request.similar_to)
     may_be_new = bool(featuring.ids or similar_to.ids or request.genres or request.label)
@@ -96,13 +100,18 @@ async def release_event(
     return event, artists.new
 
 
-def _where(text: str | None) -> Where | None:
-    if not text:
+async def _where(redis: AnyRedis, text: str | None) -> Where | None:
+    if text is None:
         return None
     try:
-        return parse_where(text)
+        where = parse_where(text)
     except ValueError as error:
         raise WrongUse(f"--where {text!r} cannot be: {error}") from error
+    segments = [trait.removeprefix(SEGMENT) for trait in where.traits if trait.startswith(SEGMENT)]
+    there = await Segments(redis).predicted() if segments else {}
+    for segment in segments:
+        check_segment(segment, there)
+    return where
 
 
 async def _of_song(redis: AnyRedis, request: ReleaseRequest) -> ReleaseRequest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from rapidfuzz.process import extract
@@ -16,7 +16,15 @@ from stream.stores.catalogue import Catalogue
 from stream.stores.segments import Segments
 from stream.stores.snapshots import Snapshots
 
-__all__ = ["Member", "Segment", "SegmentSummary", "SpeakingArtist", "list_segments", "read_segment"]
+__all__ = [
+    "Member",
+    "Segment",
+    "SegmentSummary",
+    "SpeakingArtist",
+    "check_segment",
+    "list_segments",
+    "read_segment",
+]
 
 
 @dataclass(frozen=True)
@@ -125,15 +133,7 @@ async def read_segment(
     """
     store = Segments(redis)
     there = await store.predicted()
-    if name not in there:
-        near = [other for other in there if other.startswith(f"{name}:")]
-        near = near or [other for other, _, _ in extract(name, list(there), limit=3, score_cutoff=60)]
-        raise UnknownSegment(
-            f"there are no labels of a segment {name!r}",
-            hint=f"Did you mean {' or '.join(near)}? `refrain segments` lists all."
-            if near
-            else "`refrain replay labels FILE` sends labels; `refrain segments` lists what there is.",
-        )
+    check_segment(name, there)
     segment, members = await store.model(name), await store.members(name, start, count)
     model = await _serving(Snapshots(redis))
     found = reasons(segment, model) if model else Reasons({}, {})
@@ -153,6 +153,26 @@ async def read_segment(
         cohorts={f"{c} {labels[c]}": round(odds, 3) for c, odds in list(found.cohorts.items())[:half]},
         genres={genre: round(odds, 3) for genre, odds in list(genres.items())[:half]},
         goes_by={n: round(s, 4) for n, s in goes_by(segment, model.n_dims).items()} if model else {},
+    )
+
+
+def check_segment(name: str, there: Collection[str]) -> None:
+    """Make sure that a segment is among those that are there.
+
+    Raises
+    ------
+    UnknownSegment
+        Where it is not; it names those alike.
+    """
+    if name in there:
+        return
+    near = [other for other in there if other.startswith(f"{name}:")]
+    near = near or [other for other, _, _ in extract(name, list(there), limit=3, score_cutoff=60)]
+    raise UnknownSegment(
+        f"there are no labels of a segment {name!r}",
+        hint=f"Did you mean {' or '.join(near)}? `refrain segments` lists all."
+        if near
+        else "`refrain replay labels FILE` sends labels; `refrain segments` lists what there is.",
     )
 
 

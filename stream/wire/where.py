@@ -16,7 +16,10 @@ __all__ = ["parse_where", "read_where", "where_json"]
 
 BOUNDS = {"min": "least", "max": "most", "above": "above", "below": "below"}
 OPERATORS = {">=": "min", "<=": "max", ">": "above", "<": "below"}
-ONE = re.compile(r"\s*([^<>=!]+?)\s*(>=|<=|!=|==|=|>|<)\s*(.+?)\s*")
+OPERATOR = r"\s*(>=|<=|!=|==|=|>|<)\s*"
+ONE = re.compile(rf"\s*([^<>=!]+?){OPERATOR}(.+?)\s*")
+OF_A_SEGMENT = re.compile(rf"\s*({SEGMENT}.+?){OPERATOR}([^\s<>=!]+)\s*")
+"""Names of segments and classes are of any characters: "rock and roll", "age:<18"."""
 EXAMPLE = "for example churn>0.7 and stage=regular|fading and segment:rap>=0.5"
 NAMES = f"traits are {STAGE}, {', '.join(NUMBERS)} and {SEGMENT}NAME"
 
@@ -56,8 +59,8 @@ def parse_where(text: str) -> Where:
     {'churn': {'above': 0.7}, 'stage': ['regular', 'fading']}
     """
     given: dict[str, Any] = {}
-    for part in re.split(r"\s+and\s+", text.strip(), flags=re.IGNORECASE):
-        found = ONE.fullmatch(part)
+    for part in _parts(text.strip()):
+        found = OF_A_SEGMENT.fullmatch(part) or ONE.fullmatch(part)
         if not found:
             raise ValueError(f"{part!r} is no condition: a trait, one of = != > >= < <=, a value; {EXAMPLE}")
         trait, operator, value = found.groups()
@@ -66,6 +69,20 @@ def parse_where(text: str) -> Where:
         else:
             _add_bound(given, trait, operator, value)
     return read_where(given)
+
+
+def _parts(text: str) -> list[str]:
+    """Split at each "and" but those in the name of a segment."""
+    found: list[str] = []
+    between = ""
+    for at, part in enumerate(re.split(r"(\s+and\s+)", text, flags=re.IGNORECASE)):
+        if at % 2:
+            between = part
+        elif found and found[-1].startswith(SEGMENT) and not OF_A_SEGMENT.fullmatch(found[-1]):
+            found[-1] += between + part
+        else:
+            found.append(part)
+    return found
 
 
 def where_json(where: Where) -> dict[str, Any]:

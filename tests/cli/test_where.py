@@ -11,7 +11,9 @@ import pytest
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.listeners import Listeners
+from stream.stores.segments import Segments
 from stream.stores.traits import Traits
+from stream.wire.events import Label
 from tests.consumers.kafka_log import kafka_log
 from tests.refrain_command import Refrain
 
@@ -82,3 +84,33 @@ def test_a_published_release_carries_its_conditions(
     with kafka_log(topics) as log:
         (event,) = log.events("releases")
     assert event["where"] == {"churn": {"above": 0.7}, "stage": ["fading", "regular"]}
+
+
+@pytest.mark.parametrize("command", [("audience",), ("release", "publish", "r1")], ids=" ".join)
+def test_a_segment_that_there_are_no_labels_of_is_refused(
+    service: Settings, refrain: Refrain, with_redis: WithRedis, command: tuple[str, ...]
+) -> None:
+    label = Label(user_id="u1", segment="rock and roll", value=1, ts=1.0)
+    with_redis(lambda redis: Segments(redis).label([label]))
+    asked = *command, "--artist", "Radiohead", "--json", "--where"
+    done = refrain.run(*asked, "segment:rock and rol>=0.5")
+    assert done.returncode != 0
+    said = json.loads(done.stdout)
+    assert said["error"] == "there are no labels of a segment 'rock and rol'"
+    assert "Did you mean rock and roll?" in said["hint"]
+
+
+def test_conditions_on_a_segment_of_several_words_are_taken(
+    traits: None, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    label = Label(user_id="u1", segment="rock and roll", value=1, ts=1.0)
+    with_redis(lambda redis: Segments(redis).label([label]))
+    assert audience(refrain, "--where", "segment:rock and roll>=0.5 and churn<0.5")["left_out"] == {
+        "segment:rock and roll": 5
+    }
+
+
+def test_no_text_at_all_is_no_condition_that_everybody_meets(service: Settings, refrain: Refrain) -> None:
+    done = refrain.run("audience", "--artist", "Radiohead", "--where", "")
+    assert done.returncode == 2
+    assert "'' is no condition" in done.stdout + done.stderr

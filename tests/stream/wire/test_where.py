@@ -10,7 +10,9 @@ from models.traits.lifecycle import STAGES
 from stream.wire.events import DeadLetter, Reason, Record, Release, encode, parse
 from stream.wire.where import parse_where, read_where, where_json
 
-NUMBERS = st.sampled_from(["churn", "zero_week", "segment:rap", "segment:hip hop"])
+NUMBERS = st.sampled_from(
+    ["churn", "zero_week", "segment:rap", "segment:hip hop", "segment:rock and roll", "segment:age:<18"]
+)
 BOUNDS = st.one_of(
     st.fixed_dictionaries({}, optional={"min": st.floats(0, 0.4), "max": st.floats(0.5, 1)}),
     st.fixed_dictionaries({}, optional={"above": st.floats(0, 0.4), "below": st.floats(0.5, 1)}),
