@@ -17,7 +17,7 @@ from models.quality.prequential import Prequential
 from models.traits.activity import DAYS, FEATURES, Activities, day_of
 from models.traits.churn import ChurnModel
 from models.traits.churn_span import Span, churned, known
-from models.traits.today import Aligned, day_numbers, is_current
+from models.traits.today import Aligned, day_numbers, is_current, on_record
 from stream.errors import SnapshotDamaged
 from stream.stores.churn import ChurnStore, FrozenDay, LearnedChurn
 
@@ -186,7 +186,11 @@ class Churn:
         return True
 
     async def _learn(self, day: int, today: int, now: float) -> bool:
-        frozen = await self._store.frozen(day)
+        try:
+            frozen = await self._store.frozen(day)
+        except SnapshotDamaged as error:
+            logger.error("%s: they are not learned from", error)
+            return True
         if frozen is None:
             return True
         if (frozen.names, frozen.span) != (FEATURES, self._span) or today - day > DAYS - 1:
@@ -194,7 +198,7 @@ class Churn:
             return True
         read = await self._listeners.activities(frozen.user_ids)
         # Of whom nothing is on record any more has been erased, or is a bot.
-        there = np.bincount(read.active.owner, minlength=read.active.number) > 0
+        there = on_record(read.active)
         rows, predicted = frozen.rows[there].astype(np.float64), frozen.predicted[there].astype(np.float64)
         outcome = churned(read.active, day, self._span)[there]
         # What serves goes on serving while another learns, and where that cannot be written.
@@ -216,11 +220,12 @@ class Churn:
         if today not in await self._store.frozen_days():
             rows, asked = known(read.active, today, self._span, day_numbers(read.first_seen))
             predicted = self.score(rows[asked])
+            chosen = [user for user, there in zip(users, asked.tolist(), strict=True) if there]
             await self._store.freeze(
                 FrozenDay(
                     today,
                     self._span,
-                    tuple(user for user, chosen in zip(users, asked.tolist(), strict=True) if chosen),
+                    tuple(chosen),
                     FEATURES,
                     rows[asked].astype(np.float32),
                     np.full(int(asked.sum()), np.nan, np.float32)
@@ -228,4 +233,8 @@ class Churn:
                     else predicted.astype(np.float32),
                 )
             )
+            # Who was erased between being read and being frozen would stay for as long as the day.
+            there = on_record((await self._listeners.activities(chosen)).active)
+            for user in (user for user, known in zip(chosen, there.tolist(), strict=True) if not known):
+                await self._store.forget(user)
         self._frozen = today

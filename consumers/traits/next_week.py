@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from zlib import crc32
 
@@ -10,12 +11,14 @@ import numpy as np
 from models.traits.activity import Activities
 from models.traits.next_week import ENOUGH, NextWeek
 from models.traits.today import Aligned, day_numbers, is_current, of_some, on_record
+from stream.errors import SnapshotDamaged
 from stream.stores.next_week_model import NextWeekModel
 
 __all__ = ["NextWeekTrait"]
 
-WEEK = 7
+logger = logging.getLogger(__name__)
 
+WEEK = 7
 
 NOTHING: Mapping[str, str | float] = {"zero_week": "", "expected_week": ""}
 
@@ -35,7 +38,11 @@ class NextWeekTrait:
 
     async def begin(self) -> None:
         """Go on from what was learned before."""
-        self.model = await self._store.load()
+        try:
+            self.model = await self._store.load()
+        except SnapshotDamaged as error:
+            logger.error("%s: learning it from the beginning", error)
+            self.model = NextWeek()
         self._kept = self.model.version
 
     async def keep(self) -> None:

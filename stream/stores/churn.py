@@ -109,7 +109,7 @@ class ChurnStore:
 
     def __init__(self, redis: AnyRedis) -> None:
         self._redis = redis
-        self._keep = Script("keep_churn")
+        self._keep, self._replace = Script("keep_churn"), Script("replace_frozen")
 
     async def learned(self) -> LearnedChurn | None:
         """Return what is learned; None where nothing is.
@@ -189,7 +189,13 @@ class ChurnStore:
         return sorted(int(day) for day in await self._redis.hkeys(keys.CHURN_FROZEN))
 
     async def frozen(self, until: int) -> FrozenDay | None:
-        """Return a frozen day; None where it is not there, or not any more."""
+        """Return a frozen day; None where it is not there, or not any more.
+
+        Raises
+        ------
+        SnapshotDamaged
+            Where it cannot be read.
+        """
         packed = await self._redis.hget(keys.CHURN_FROZEN, str(until))
         return _unpacked_day(until, packed) if packed else None
 
@@ -204,19 +210,32 @@ class ChurnStore:
         What was learned already says nothing of one listener: coefficients that thousands have in common.
         """
         for day in await self.frozen_days():
-            frozen = await self.frozen(day)
-            if frozen is None or user_id not in frozen.user_ids:
-                continue
-            others = np.array([user != user_id for user in frozen.user_ids])
-            left = FrozenDay(
-                day,
-                frozen.span,
-                tuple(user for user in frozen.user_ids if user != user_id),
-                frozen.names,
-                frozen.rows[others],
-                frozen.predicted[others],
-            )
-            await self._redis.hset(keys.CHURN_FROZEN, str(day), _packed_day(left))
+            while not await self._without(day, user_id):
+                pass  # another listener has been forgotten meanwhile
+
+    async def _without(self, day: int, user_id: str) -> bool:
+        """Take a listener out of a day; False, and nothing, where somebody else has written it meanwhile."""
+        packed = await self._redis.hget(keys.CHURN_FROZEN, str(day))
+        if packed is None:
+            return True
+        try:
+            frozen = _unpacked_day(day, packed)
+        except SnapshotDamaged:
+            await self.drop([day])  # nobody can say who is in it
+            return True
+        if user_id not in frozen.user_ids:
+            return True
+        others = np.array([user != user_id for user in frozen.user_ids])
+        left = FrozenDay(
+            day,
+            frozen.span,
+            tuple(user for user in frozen.user_ids if user != user_id),
+            frozen.names,
+            frozen.rows[others],
+            frozen.predicted[others],
+        )
+        written = await self._replace(self._redis, [keys.CHURN_FROZEN], str(day), packed, _packed_day(left))
+        return bool(written)
 
 
 def _packed(learned: LearnedChurn) -> bytes:
@@ -257,12 +276,15 @@ def _packed_day(frozen: FrozenDay) -> bytes:
 
 
 def _unpacked_day(until: int, packed: bytes) -> FrozenDay:
-    span, users, names, rows, predicted = msgpack.unpackb(packed)
-    return FrozenDay(
-        until,
-        Span(*span),
-        tuple(users),
-        tuple(names),
-        np.frombuffer(rows, dtype="<f4").reshape(len(users), len(names)),
-        np.frombuffer(predicted, dtype="<f4"),
-    )
+    try:
+        span, users, names, rows, predicted = msgpack.unpackb(packed)
+        return FrozenDay(
+            until,
+            Span(*span),
+            tuple(users),
+            tuple(names),
+            np.frombuffer(rows, dtype="<f4").reshape(len(users), len(names)),
+            np.frombuffer(predicted, dtype="<f4"),
+        )
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise SnapshotDamaged(f"who was frozen on day {until} cannot be read ({error})") from error

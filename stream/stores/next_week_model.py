@@ -11,6 +11,7 @@ import numpy as np
 from models.traits.next_week import FEATURES, Foresight, NextWeek
 from models.traits.online_glm import Glm
 from stream.connect import AnyRedis
+from stream.errors import SnapshotDamaged
 from stream.stores import keys
 
 __all__ = ["NextWeekModel"]
@@ -25,15 +26,21 @@ class NextWeekModel:
         self._redis = redis
 
     async def load(self) -> NextWeek:
-        """Return the model; one that has learned nothing where none is kept, or of other features."""
+        """Return the model; one that has learned nothing where none is kept, or of other features.
+
+        Raises
+        ------
+        SnapshotDamaged
+            Where it cannot be read.
+        """
         packed = await self._redis.get(keys.NEXT_WEEK)
-        held = msgpack.unpackb(packed) if packed else {}
-        if held.get("format") != FORMAT or held["features"] != list(FEATURES):
-            return NextWeek()
-        blank = NextWeek()
-        return NextWeek(
-            _glm(held["zero"], blank.zero), _glm(held["count"], blank.count), Foresight(*held["foresight"])
-        )
+        try:
+            return _unpacked(packed) if packed else NextWeek()
+        except (ValueError, KeyError, TypeError, AttributeError, msgpack.UnpackException) as error:
+            raise SnapshotDamaged(
+                f"what was learned of listeners' next week cannot be read ({error})",
+                hint="`refrain traits` learns it anew when it starts.",
+            ) from error
 
     async def keep(self, model: NextWeek) -> None:
         """Write the model."""
@@ -45,6 +52,15 @@ class NextWeekModel:
             "foresight": astuple(model.foresight),
         }
         await self._redis.set(keys.NEXT_WEEK, msgpack.packb(held))
+
+
+def _unpacked(packed: bytes) -> NextWeek:
+    held, blank = msgpack.unpackb(packed), NextWeek()
+    if held.get("format") != FORMAT or held["features"] != list(FEATURES):
+        return blank
+    return NextWeek(
+        _glm(held["zero"], blank.zero), _glm(held["count"], blank.count), Foresight(*held["foresight"])
+    )
 
 
 def _packed(glm: Glm) -> list[Any]:

@@ -267,3 +267,39 @@ async def test_who_starts_before_history_comes_learns_from_it_once_it_is_there(w
     await churn.tick(now + 200.0)
     assert churn.version == 1
     assert await ChurnStore(world.redis).frozen_days() == [today]
+
+
+async def test_who_is_erased_while_they_are_frozen_is_in_no_frozen_day(world: World) -> None:
+    store, today = ChurnStore(world.redis), BEGIN + 5
+
+    class Erases(Listeners):
+        """Erases a listener right after they were read to be frozen: after the past, which comes first."""
+
+        reads = 0
+
+        async def activities(self, user_ids: Sequence[str]) -> Activities:
+            found = await super().activities(user_ids)
+            self.reads += 1
+            if self.reads == 2:
+                assert len(found.active.days)
+                await self.forget("u0")
+                await store.forget("u0")
+            return found
+
+    world.plays[:2] = True
+    await world.live(today)
+    churn = Churn(store, Erases(world.redis), world.sample, SPAN, NUMBER)
+    await churn.tick(today * SECONDS + 60.0)
+    frozen = await store.frozen(today)
+    assert frozen is not None
+    assert "u1" in frozen.user_ids
+    assert "u0" not in frozen.user_ids
+
+
+async def test_a_frozen_day_that_is_damaged_is_passed_over(world: World) -> None:
+    churn, store = await learned_until(world, BEGIN + 25), ChurnStore(world.redis)
+    version = churn.version
+    await world.redis.hset(keys.CHURN_FROZEN, str(BEGIN + 25), b"\x93no")
+    await world.day(churn, BEGIN + 40)
+    assert churn.version == version
+    assert await store.frozen_days() == [BEGIN + 40]

@@ -25,8 +25,10 @@ from models.traits.churn_span import Span
 from models.traits.lifecycle import STAGES, Limits
 from models.traits.next_week import ENOUGH
 from stream.connect import AnyRedis, open_redis
+from stream.errors import SnapshotDamaged
 from stream.retry import Retry
 from stream.settings import Settings
+from stream.stores import keys
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.next_week_model import NextWeekModel
 from tests.consumers.producer import Producer
@@ -264,3 +266,11 @@ async def test_nothing_is_learned_of_the_next_week_while_history_is_on_its_way(b
     await bureau.click("u0", 1)
     await bureau.scorer.score(users)
     assert bureau.next_week.model.version == 20
+
+
+async def test_what_was_learned_of_the_next_week_and_is_damaged_is_learned_anew(bureau: Bureau) -> None:
+    await bureau.redis.set(keys.NEXT_WEEK, b"\x93no")
+    with pytest.raises(SnapshotDamaged, match="next week cannot be read"):
+        await NextWeekModel(bureau.redis).load()
+    await bureau.next_week.begin()
+    assert bureau.next_week.model.version == 0

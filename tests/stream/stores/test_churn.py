@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from stream.connect import AnyRedis
 from stream.errors import SnapshotDamaged
 from stream.stores import keys
 from stream.stores.churn import ChurnStore, FrozenDay, LearnedChurn
+from tests.stream.stores.test_forget import full
 
 NAMES = "freq_P_last_7", "freq_P_last_14"
 
@@ -79,6 +82,39 @@ async def test_a_forgotten_listener_is_in_no_frozen_day(redis: AnyRedis) -> None
     assert (seven.user_ids, seven.rows.tolist()) == (("b",), [[2, 3]])
     assert eight is not None
     assert eight.user_ids == ()
+
+
+async def test_of_several_who_are_forgotten_at_once_none_comes_back(redis: AnyRedis) -> None:
+    store, gone = ChurnStore(redis), [f"u{n}" for n in range(10)]
+    for day in range(7, 17):
+        await store.freeze(frozen(day, *gone, "left"))
+    await asyncio.gather(*map(store.forget, gone))
+    for day in range(7, 17):
+        left = await store.frozen(day)
+        assert left is not None
+        assert (left.user_ids, left.rows.tolist()) == (("left",), [[20, 21]])
+
+
+async def test_a_full_redis_forgets_who_was_frozen(redis: AnyRedis) -> None:
+    store = ChurnStore(redis)
+    await store.freeze(frozen(7, "a", "b"))
+    await store.forget("nobody")
+    async with full(redis):
+        await store.forget("a")
+    left = await store.frozen(7)
+    assert left is not None
+    assert left.user_ids == ("b",)
+
+
+async def test_a_frozen_day_that_cannot_be_read_is_said_to_be_damaged_and_keeps_nobody(
+    redis: AnyRedis,
+) -> None:
+    store = ChurnStore(redis)
+    await redis.hset(keys.CHURN_FROZEN, "7", b"\x93no")
+    with pytest.raises(SnapshotDamaged, match="frozen on day 7 cannot be read"):
+        await store.frozen(7)
+    await store.forget("a")
+    assert await store.frozen_days() == []
 
 
 async def test_what_cannot_be_read_is_said_to_be_damaged(redis: AnyRedis) -> None:
