@@ -15,6 +15,7 @@ from consumers.traits.segments import SegmentTraits
 from stream.retry import Clock, Retry, Stopped
 from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
+from stream.stores.segments import MOST_CLASSES
 from stream.wire.consumer import Consumer
 from stream.wire.events import FUTURE_SECONDS, DeadLetter, Label, Reason, Record, parse
 from stream.wire.sender import Sender, dead_letter
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 WAIT_MS = 500  # for a label to come, before it is asked whether the process is to end
 TOGETHER = 1_000
+TOO_MANY = f"value: {{}} has {MOST_CLASSES} classes already; classes are few, such as ranges of ages"
 
 
 def labels_consumer(settings: Settings) -> Consumer:
@@ -72,6 +74,16 @@ class LabelReader:
 
     async def _take(self, records: Sequence[Record]) -> None:
         labels, dead = parse_labels(records, self._clock())
+        too_many = await self._retry("asking for classes", self._segments.one_too_many, labels)
+        if any(too_many):
+            unusable = {id(letter.record) for letter in dead}
+            used = [record for record in records if id(record) not in unusable]
+            dead += [
+                DeadLetter(record, Reason.BAD_VALUE, TOO_MANY.format(label.segment))
+                for record, label, over in zip(used, labels, too_many, strict=True)
+                if over
+            ]
+            labels = [label for label, over in zip(labels, too_many, strict=True) if not over]
         await self._retry("taking labels", self._segments.take, labels)
         await self._retry("emitting dead letters", self._producer.deliver, list(map(dead_letter, dead)))
         await self._retry("committing offsets", self._commit)

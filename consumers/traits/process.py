@@ -96,7 +96,9 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
                 rounds.again()
 
         async def learn_segments() -> None:
-            if await segments.learn():
+            await segments.learn()
+            if segments.news:
+                segments.news = False
                 rounds.again()
 
         labels = labels_consumer(settings)

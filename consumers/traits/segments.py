@@ -63,6 +63,11 @@ class SegmentTraits:
         Where their activity comes from, if it is known.
     clock
         Unix seconds.
+
+    Attributes
+    ----------
+    news
+        Whether what was learned changes what is said of listeners; whoever has seen to that says False.
     """
 
     def __init__(
@@ -81,17 +86,23 @@ class SegmentTraits:
         self._shares = shares
         self._clock = clock
         self._models: dict[str, SegmentModel] = {}
+        self.news = False
 
     async def take(self, labels: Sequence[Label]) -> int:
         """Take labels; return how many changed anything. May be repeated, in any order."""
         return await self._segments.label(labels)
+
+    async def one_too_many(self, labels: Sequence[Label]) -> list[bool]:
+        """Say of each label whether it is of a further class of a segment that has very many."""
+        return await self._segments.one_too_many(labels)
 
     async def learn(self) -> list[str]:
         """Learn where labels have changed, another model of cohorts serves, or the last time is long ago.
 
         Returns
         -------
-        What was learned: a segment, or ``SEGMENT:CLASS``.
+        What was learned: a segment, or ``SEGMENT:CLASS``. Whether that changes what is said of listeners,
+        `news` says.
         """
         model = self._serving()
         if model is None:
@@ -116,6 +127,7 @@ class SegmentTraits:
         known = await self._known([each.user_id for each in labelled], model)
         there = np.flatnonzero([bool(artists) for artists, _ in known.affinities])
         users = [labelled[at].user_id for at in there.tolist()]
+        before = await self._model(name)
         positive = np.array([labelled[at].positive for at in there.tolist()], dtype=bool)
         learned, foreseen = await asyncio.to_thread(
             learn_segment,
@@ -124,11 +136,13 @@ class SegmentTraits:
             await self._segments.foreseen(name, users),
             model,
             counts=await self._segments.counts(segment, side),
-            before=await self._model(name),
+            before=before,
             now=self._clock(),
         )
-        before = dict(zip(users, foreseen.tolist(), strict=True))
-        await self._segments.publish(name, learned, before, revision)
+        # While it is not to be trusted nothing is said of listeners: nobody need be predicted anew.
+        self.news |= not (before.doubt and learned.doubt)
+        foretold = dict(zip(users, foreseen.tolist(), strict=True))
+        await self._segments.publish(name, learned, foretold, revision)
         await self._segments.forget_unlabelled(segment, name, users)
         logger.info("segment %s: version %d of %d labels", name, learned.version, learned.labelled)
 

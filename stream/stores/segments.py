@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -25,12 +26,16 @@ from stream.stores import keys
 from stream.stores.scripts import Call, Script, call_all
 from stream.wire.events import Label
 
-__all__ = ["Labelled", "Segments", "Sides", "sides"]
+__all__ = ["MOST_CLASSES", "Labelled", "Segments", "Sides", "sides"]
 
 Floats = npt.NDArray[np.float64]
 
 NO, YES = "0", "1"
 IN_A_SCRIPT = 200  # labels: one script holds Redis up for less than a millisecond
+MOST_CLASSES = 100
+"""Of one segment. Each is a model of its own, predicted of every listener: numbers for classes, such as ages,
+would make thousands."""
+OUT_AT_ONCE = 5_000  # members of a segment that are taken out in one step
 
 
 class Sides(NamedTuple):
@@ -71,7 +76,7 @@ class Segments:
 
     def __init__(self, redis: AnyRedis) -> None:
         self._redis = redis
-        self._label = Script("label_listeners")
+        self._label, self._drop_below = Script("label_listeners"), Script("drop_below")
 
     async def label(self, labels: Sequence[Label]) -> int:
         """Take labels; return how many listeners' labels were changed. May be repeated, in any order."""
@@ -88,6 +93,21 @@ class Segments:
         return sum(
             int(answer) for call, answer in zip(calls, answers, strict=True) if call.what is self._label
         )
+
+    async def one_too_many(self, labels: Sequence[Label]) -> list[bool]:
+        """Say of each label whether it is of a further class of a segment that has `MOST_CLASSES`."""
+        there: dict[str, set[str]] = {}
+        for segment in {label.segment for label in labels}:
+            values = await self._redis.hkeys(keys.segment_values(segment))
+            there[segment] = {value.decode() for value in values} - {NO, YES}
+        found = []
+        for label in labels:
+            classes, value = there[label.segment], str(label.value)
+            new = value not in classes and value not in (NO, YES)
+            found.append(new and len(classes) >= MOST_CLASSES)
+            if new and not found[-1]:
+                classes.add(value)
+        return found
 
     async def names(self) -> list[str]:
         """Return the segments that there are labels of, by name."""
@@ -152,9 +172,10 @@ class Segments:
             pipeline.hset(
                 keys.segment_foreseen(name), mapping={user: repr(p) for user, p in foreseen.items()}
             )
-        below = "+inf" if model.doubt else f"({model.threshold!r}"
-        pipeline.zremrangebyscore(keys.segment_users(name), "-inf", below)
         await pipeline.execute()
+        below = "+inf" if model.doubt else f"({model.threshold!r}"
+        while await self._drop_below(self._redis, [keys.segment_users(name)], below, OUT_AT_ONCE):
+            pass
 
     async def model(self, name: str) -> SegmentModel:
         """Return the model that serves; an unlearned one where there is none.
@@ -248,5 +269,5 @@ def _unpacked(packed: bytes, where: str) -> SegmentModel:
         with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         return SegmentModel.from_arrays(json.loads(arrays.pop("header").tobytes()), arrays)
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
         raise SnapshotDamaged(f"{where} cannot be read ({error})") from error

@@ -19,7 +19,7 @@ from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
-from stream.stores.segments import Segments
+from stream.stores.segments import MOST_CLASSES, Segments
 from stream.wire.events import Record
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.running import Running
@@ -72,6 +72,23 @@ def test_what_is_no_label_is_a_dead_letter_with_its_reason(
     reasons = sorted(dict(letter.headers)["reason"].decode() for letter in letters)
     assert reasons == ["bad-id", "bad-value", "not-json", "too-far-in-the-future"]
     wait_for(lambda: db.hgetall(keys.segment_labels("rap")) == {"u": "1"}, "the label that is one")
+
+
+def test_numbers_for_classes_are_dead_letters_once_there_are_very_many(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    log.send("labels", [event("u0", "0.001"), *(event(f"u{n}", f"score {n}") for n in range(150))])
+    log.send("labels", [event("late", "score 7", ts=6.0), event("yes", 1)])
+    with Running(read_labels, settings):
+        log.wait_until_caught_up("labels", "labels")
+    assert len(db.hkeys(keys.segment_values("rap"))) == MOST_CLASSES + 1
+    held = db.hgetall(keys.segment_labels("rap"))
+    assert held["yes"] == "1"
+    letters = log.records("dead-letters")
+    assert len(letters) >= 150 + 1 - MOST_CLASSES
+    headers = dict(letters[0].headers)
+    assert headers["reason"] == b"bad-value"
+    assert f"rap has {MOST_CLASSES} classes already".encode() in headers["detail"]
 
 
 def test_0_and_1_are_read_however_they_are_written() -> None:

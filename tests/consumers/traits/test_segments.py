@@ -81,6 +81,7 @@ async def test_others_are_predicted_and_those_above_the_threshold_are_in_the_set
     await service.click(range(N))
     await service.label(range(300))
     assert await service.traits.learn() == ["a"]
+    assert service.traits.news
     found = await service.traits.of(users(range(300, N)))
     inside = [found[f"u{n}"]["a"] for n in range(300, N) if is_in(n)]
     outside = [found[f"u{n}"]["a"] for n in range(300, N) if not is_in(n)]
@@ -118,6 +119,10 @@ async def test_with_three_positives_the_prior_is_predicted_and_nobody_is_in_the_
     await service.label([0, 4, 8, *(n for n in range(60) if not is_in(n))])
     await service.traits.learn()
     about = await service.segments.about("a")
+    assert not service.traits.news
+    service.now += 40.0
+    assert await service.traits.learn() == ["a"]
+    assert not service.traits.news  # or everybody would be predicted anew twice a minute, for nothing
     found = await service.traits.of(users(range(300, 310)))
     assert {own["a"] for own in found.values()} == {float(about["prior"])}
     assert "3 of 48" in about["doubt"]

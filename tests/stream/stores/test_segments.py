@@ -105,9 +105,12 @@ async def test_what_is_learned_is_read_as_it_was_published(segments: Segments) -
 
 
 async def test_what_is_damaged_is_said_to_be(segments: Segments, redis: AnyRedis) -> None:
-    await redis.set(keys.segment_model("rap"), b"no model")
-    with pytest.raises(SnapshotDamaged, match="segment 'rap'"):
-        await segments.model("rap")
+    await segments.publish("rap", LEARNED, {}, revision=1)
+    whole = await redis.get(keys.segment_model("rap"))
+    for damaged in (b"no model", whole[:100], whole[100:]):
+        await redis.set(keys.segment_model("rap"), damaged)
+        with pytest.raises(SnapshotDamaged, match="segment 'rap'"):
+            await segments.model("rap")
 
 
 async def test_who_is_at_the_threshold_is_in_the_set_and_who_falls_below_leaves_it(
@@ -123,6 +126,18 @@ async def test_a_model_with_a_higher_threshold_leaves_out_who_is_below_it(segmen
     await segments.place("rap", {"u": 0.6, "v": 0.5}, 0.4)
     await segments.publish("rap", LEARNED, {}, revision=1)
     assert await segments.members("rap", 0, 10) == ([("u", 0.6)], 1)
+
+
+async def test_many_who_are_below_it_are_taken_out_a_part_at_a_time(
+    segments: Segments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream.stores.segments.OUT_AT_ONCE", 10)
+    below, above = ({f"u{n}": n / 100 for n in part} for part in (range(37), range(60, 90)))
+    await segments.place("rap", below | above, 0.0)
+    await segments.publish("rap", LEARNED, {}, revision=1)
+    members, size = await segments.members("rap", 0, 100)
+    assert {user for user, _ in members} == above.keys()
+    assert size == 30
 
 
 async def test_while_it_is_not_to_be_trusted_nobody_is_in_the_set(segments: Segments) -> None:
