@@ -44,7 +44,7 @@ class ListenerView:
     bot
         Whether they click like a bot: then they are in no cohort and no audience.
     first_seen, last_seen
-        Times of the first and last click, Unix seconds.
+        Times of the first and last click, Unix seconds; None while all clicks wait for their songs.
     activity
         What they did lately; None where that is not recorded.
     traits
@@ -61,8 +61,8 @@ class ListenerView:
     bot: bool
     opted_out: bool
     clicks: int
-    first_seen: float
-    last_seen: float
+    first_seen: float | None
+    last_seen: float | None
     activity: ListenerActivity | None
     traits: ListenerTraits | None
     artists_kept: int
@@ -97,8 +97,8 @@ async def read_listener(
         bot=listener.bot,
         opted_out=known.opted_out,
         clicks=listener.clicks,
-        first_seen=listener.first_seen,
-        last_seen=listener.last_seen,
+        first_seen=listener.first_seen if listener.clicks else None,
+        last_seen=listener.last_seen if listener.clicks else None,
         activity=activity_of(listener.activity, now, listener.utc_offset_min) if listener.activity else None,
         traits=await read_traits(redis, user_id),
         artists_kept=len(listener.affinities),

@@ -34,7 +34,7 @@ class ListedListener:
     cohort, label
         The cohort and its name for people; "" where the listener is in none.
     last_seen
-        Time of the last click, Unix seconds.
+        Time of the last click, Unix seconds; None while all clicks wait for their songs.
     artists
         Names of the artists that weigh most, at most three; none of a bot's.
     """
@@ -43,7 +43,7 @@ class ListedListener:
     cohort: str
     label: str
     clicks: int
-    last_seen: float
+    last_seen: float | None
     bot: bool
     opted_out: bool
     artists: tuple[str, ...]
@@ -153,7 +153,7 @@ async def _described(
             cohort=listener.cohort,
             label=labels[listener.cohort],
             clicks=listener.clicks,
-            last_seen=listener.last_seen,
+            last_seen=listener.last_seen if listener.clicks else None,
             bot=listener.bot,
             opted_out=listener.user_id in opted_out,
             artists=tuple(names[artist] for artist in artists),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import asdict, is_dataclass
 
@@ -23,5 +24,16 @@ def to_json(value: object) -> object:
 
 def print_json(value: object) -> None:
     """Print a dataclass, or what JSON can hold: one document, in one line, on standard output."""
-    sys.stdout.write(json.dumps(to_json(value), ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(_finite(to_json(value)), ensure_ascii=False, allow_nan=False) + "\n")
     sys.stdout.flush()
+
+
+def _finite(value: object) -> object:
+    """Return the same with null for numbers that JSON has no words for: NaN, infinite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return value

@@ -36,8 +36,10 @@ def show_listener(listener: ListenerView) -> None:
                 "cohort": cohort,
                 "why": "\n".join(why_in_words(listener)),
                 "since": moment(listener.cohort_since) if listener.cohort_since else "",
-                "clicks": f"{listener.clicks:,}, from {clock(listener.first_seen)}",
-                "last click": moment(listener.last_seen),
+                "clicks": f"{listener.clicks:,}, from {clock(listener.first_seen)}"
+                if listener.first_seen is not None
+                else "none yet of songs that are known",
+                "last click": moment(listener.last_seen) if listener.last_seen is not None else "",
                 "activity": "\n".join(activity_in_words(listener.activity)) if listener.activity else "",
                 **(traits_in_words(listener.traits) if listener.traits else {}),
                 "releases": "has opted out: is told of none" if listener.opted_out else "",
@@ -66,7 +68,7 @@ def show_listeners(page: ListenerPage, cohort: str | None) -> None:
             Text(listener.user_id),
             listener.cohort or "none",
             f"{listener.clicks:,}",
-            f"{ago(now - listener.last_seen)} ago",
+            "" if listener.last_seen is None else f"{ago(now - listener.last_seen)} ago",
             Text(_remarks(listener)),
         )
     if page.listeners:

@@ -53,14 +53,15 @@ def align(activities: Activities, today: int) -> Aligned:
 
 
 def day_numbers(times: Floats) -> Ints:
-    """Return the days of times, Unix seconds; -1 for NaN.
+    """Return the days of times, Unix seconds; -1 for what is no time: NaN, infinite.
 
     Examples
     --------
-    >>> day_numbers(np.array([86_400.0, np.nan])).tolist()
-    [1, -1]
+    >>> day_numbers(np.array([86_400.0, np.nan, np.inf])).tolist()
+    [1, -1, -1]
     """
-    return np.where(np.isnan(times), -1, np.nan_to_num(times) // SECONDS).astype(np.int64)
+    is_one = np.isfinite(times)
+    return np.where(is_one, np.where(is_one, times, 0.0) // SECONDS, -1.0).astype(np.int64)
 
 
 def is_current(active: ActiveDays, today: int) -> bool:

@@ -196,6 +196,25 @@ def test_bots_those_who_wait_and_those_who_opted_out_are_told_as_such(
     assert asked(refrain, "user", "u1")["opted_out"]
 
 
+def test_one_whose_only_click_waits_for_its_song_is_shown_and_their_json_is_json(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    async def wait(redis: AnyRedis) -> None:
+        click = Click("waits", "0", 99, NOW, "a song that is not known", (), "play")
+        applier = Applier(Listeners(redis), Rules(ForwardDecay()))
+        moves = await applier.apply({"waits": [click]}, None, NOW)
+        await Cohorts(redis, Listeners(redis)).follow(moves)
+        await redis.sadd(keys.cohort_users(""), "waits")
+
+    with_redis(wait)
+    assert "none yet of songs that are known" in refrain.run("user", "waits").stdout
+    assert "waits" in refrain.run("users", "--cohort", "none").stdout
+    for command in (("user", "waits"), ("users", "--cohort", "none")):
+        said = refrain.run(*command, "--json").stdout
+        json.loads(said, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
+    assert asked(refrain, "user", "waits")["first_seen"] is None
+
+
 def test_a_listener_shows_which_artists_pull_into_the_cohort_and_which_is_second(
     service: Settings, refrain: Refrain
 ) -> None:
