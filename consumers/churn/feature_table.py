@@ -23,11 +23,14 @@ __all__ = ["read_table"]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+LARGEST = float(np.finfo(np.float32).max)  # trees of scikit-learn are of single precision
+
 
 def read_table(files: Sequence[Path], options: RowOptions, asked: ChurnOptions) -> tuple[Examples, Tally]:
     """Read a table, and split it for cross-validation, with as many who churned in each part.
 
-    A column of numbers stays one, NaN where it says nothing; of a column of text each value has a column.
+    A column of numbers stays one, NaN where it says nothing or what no learner takes, such as an infinite
+    number; of a column of text each value has a column.
 
     Raises
     ------
@@ -72,7 +75,9 @@ def _columns(columns: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], Flo
     made: list[Floats] = []
     for name, values in columns.items():
         try:
-            found = [(name, np.array([float(value) if value else np.nan for value in values]))]
+            numbers = np.array([float(value) if value else np.nan for value in values])
+            numbers[np.abs(numbers) > LARGEST] = np.nan
+            found = [(name, numbers)]
         except ValueError:
             levels, rows = encode({name: values})
             found = list(zip(levels, rows.T, strict=True))

@@ -173,3 +173,16 @@ def test_a_play_of_another_unit_and_a_day_before_1970_are_read_as_ingesters_read
     log.put("u", {"ts": 9.0, "song_id": "s", "ms_played": 2_000})
     found = log.active_days()
     assert (found.days["day"].tolist(), found.days["ms"].tolist()) == ([0], [2_000])
+
+
+def test_an_infinite_number_in_a_table_is_one_that_is_missing(refrain: Refrain, tmp_path: Path) -> None:
+    random = np.random.default_rng(2)
+    rows = [[random.integers(5), random.integers(9), int(random.random() < 0.4)] for _ in range(200)]
+    rows[3][0], rows[4][0], rows[5][1], rows[6][1] = "inf", "-Infinity", "1e400", "1e300"
+    table = write_table(tmp_path / "table.csv", [["plays", "days", "churn"], *rows])
+    missing = [[("" if isinstance(each, str) else each) for each in row] for row in rows]
+    same = write_table(tmp_path / "same.csv", [["plays", "days", "churn"], *missing])
+    asked = "--features", "--splits", "2"
+    first, second = (found(refrain, each, *asked)["learners"] for each in (table, same))
+    assert first[0] == second[0]
+    assert {each["name"] for each in first} == {each["name"] for each in second}

@@ -258,3 +258,15 @@ def test_nothing_that_can_be_used_is_a_failure(topics: Settings, refrain: Refrai
     path = tmp_path / "f.csv"
     path.write_text("user_id,song_id,ts\n,s,1\n")
     assert refrain.run("replay", "clicks", str(path)).returncode == 1
+
+
+def test_labels_without_times_are_told_how_to_say_one(
+    topics: Settings, refrain: Refrain, tmp_path: Path
+) -> None:
+    path = tmp_path / "panel.csv"
+    path.write_text("user_id,segment,value\nu,rap,1\nv,rap,0\n")
+    done = refrain.run("replay", "labels", str(path))
+    assert done.returncode == 1
+    assert "--set ts=" in done.stdout
+    done = refrain.run("replay", "labels", str(path), "--set", "ts=2026-01-31T12:00:00Z")
+    assert "2 labels sent" in done.stdout, done.stderr
