@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from typing import Any
@@ -12,7 +13,9 @@ import redis
 from consumers.ingest.ingester import ingest
 from consumers.traits import rounds
 from consumers.traits.process import traits
+from stream.connect import open_redis
 from stream.settings import Settings
+from stream.stores.next_week_model import NextWeekModel
 from tests.consumers.crowd import crowd_model, publish
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.running import Running
@@ -95,6 +98,28 @@ def test_a_round_goes_on_where_redis_was_away_for_a_moment(
         db.client_kill_filter(_type="normal", skipme=True)
         done = rounds_done(db)
         wait_for(lambda: rounds_done(db) > done + 1, "two more rounds")
+
+
+def test_what_was_learned_of_the_next_week_is_kept_at_the_end(
+    topics: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    users = [f"u{at}" for at in range(20)]
+    with Running(ingest, topics), Running(traits, topics):
+        wait_for(lambda: rounds_done(db) > 0 and log.settled("traits"), "the process to read clicks")
+        log.send("clicks", [click(user, ago) for user in users for ago in (20, 10, 0.01)])
+        wait_for(
+            lambda: all(db.hget(f"user:{{{user}}}:traits", "learned") for user in users),
+            "their last week to be learned",
+        )
+
+    async def examples() -> int:
+        client = await open_redis(topics)
+        try:
+            return (await NextWeekModel(client).load()).version
+        finally:
+            await client.aclose()
+
+    assert asyncio.run(examples()) == len(users)
 
 
 def test_labels_are_learned_and_others_are_predicted_as_they_click(
