@@ -22,6 +22,7 @@ __all__ = [
     "Activities",
     "day_of",
     "features",
+    "first_days",
     "weekday_shares",
     "weekly",
 ]
@@ -184,6 +185,26 @@ def features(active: ActiveDays, until: int, first_day: Ints | None = None) -> F
     return np.column_stack(made)
 
 
+def first_days(active: ActiveDays, until: int, first_seen: Ints | None = None) -> Ints:
+    """Return the day on which each listener was first active, shape (n,); `until` for who was not before it.
+
+    Parameters
+    ----------
+    first_seen
+        Shape (n,), what is known of it besides, as active days are kept for `DAYS` only; -1: nothing.
+
+    Examples
+    --------
+    >>> days = np.zeros(2, dtype=DAY)
+    >>> days["day"] = [90, 98]
+    >>> first_days(ActiveDays(3, np.array([0, 0]), days), 100, np.array([-1, 40, -1])).tolist()
+    [90, 40, 100]
+    """
+    first = np.full(active.number, until, dtype=np.int64)
+    np.minimum.at(first, active.owner, active.days["day"].astype(np.int64))
+    return first if first_seen is None else np.where(first_seen >= 0, np.minimum(first, first_seen), first)
+
+
 def weekly(active: ActiveDays, until: int, weeks: int = WEEKS) -> Floats:
     """Count what listeners did in each of the last weeks before a day, shape (n, weeks), the latest first.
 
@@ -237,8 +258,5 @@ def _by_week(owner: Ints, ago: Ints, done: Floats, number: int, weeks: int) -> F
 
 
 def _tenure(active: ActiveDays, until: int, first_day: Ints | None) -> Floats:
-    if first_day is not None:
-        return np.maximum(until - first_day, 0).astype(np.float64)
-    first = np.full(active.number, until, dtype=np.int64)
-    np.minimum.at(first, active.owner, active.days["day"].astype(np.int64))
-    return (until - first).astype(np.float64)
+    first = first_days(active, until) if first_day is None else first_day
+    return np.maximum(until - first, 0).astype(np.float64)

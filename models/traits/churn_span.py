@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from models.traits.activity import FEATURES, ActiveDays, features
+from models.traits.activity import FEATURES, ActiveDays, features, first_days
 
 __all__ = ["Span", "churned", "known"]
 
@@ -59,8 +59,7 @@ def known(active: ActiveDays, until: int, span: Span, first_day: Ints | None = N
     day = active.days["day"].astype(np.int64)
     before = day < until
     if first_day is None:
-        first_day = np.full(active.number, until, dtype=np.int64)
-        np.minimum.at(first_day, active.owner[before], day[before])
+        first_day = first_days(active, until)
     seen = before & (day >= until - span.history)
     rows = features(ActiveDays(active.number, active.owner[seen], active.days[seen]), until, first_day)
     return rows, _any(active, seen)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from models.traits.activity import DAYS, ActiveDays
+from models.traits.activity import DAYS, ActiveDays, first_days
 
 __all__ = ["LOOK_BACK", "RULES", "STAGES", "UNSEEN", "History", "Limits", "Rule", "history", "stages"]
 
@@ -192,8 +192,7 @@ def _bounds(
     active: ActiveDays, day: Ints, until: int, first_day: Ints | None, last_day: Ints | None
 ) -> tuple[Ints, Ints]:
     """Return the first and the last day before `until` on which each did something; `until` for never."""
-    first = np.full(active.number, until, dtype=np.int64)
-    np.minimum.at(first, active.owner, day)
+    first = first_days(active, until, first_day)
     latest = np.full(active.number, -1, dtype=np.int64)
     np.maximum.at(latest, active.owner, day)
     last = np.full(active.number, -1, dtype=np.int64)
@@ -202,8 +201,6 @@ def _bounds(
     if last_day is not None:
         last = np.where(last_day < until, np.maximum(last, last_day), last)
         latest = np.maximum(latest, last_day)
-    if first_day is not None:
-        first = np.where(first_day >= 0, np.minimum(first, first_day), first)
     # Of who has no day before `until` that is kept, the last one was no later than this.
     last = np.where((last < 0) & (first < until), np.clip(latest - DAYS, first, until - 1), last)
     return first, last

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from models.traits.activity import WEEKS, ActiveDays, weekly
+from models.traits.activity import WEEKS, ActiveDays, first_days, weekly
 from models.traits.online_glm import Glm, learned, predict
 
 __all__ = [
@@ -116,11 +116,7 @@ def next_week_features(active: ActiveDays, until: int, first_day: Ints | None = 
     on = [np.bincount(owner[ago <= days], minlength=active.number).astype(np.float64) for days in SPANS]
     idle = np.full(active.number, LONGEST_IDLE)
     np.minimum.at(idle, owner, ago.astype(np.float64))
-    first = np.full(active.number, until, dtype=np.int64)
-    np.minimum.at(first, active.owner, day)
-    if first_day is not None:
-        first = np.where(first_day >= 0, np.minimum(first, first_day), first)
-    tenure = np.clip(until - first, 1, None).astype(np.float64)
+    tenure = np.clip(until - first_days(active, until, first_day), 1, None).astype(np.float64)
     lived = np.minimum(tenure, SPANS[-1])
     rate = (on[-1] + 0.5) / (lived + 1.0)  # active days a day
     mean = np.log1p(counts.sum(axis=1) / np.clip(np.ceil(tenure / WEEK), 1, WEEKS))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.traits.activity import DAYS, ActiveDays
+from models.traits.activity import DAYS, ActiveDays, first_days
 
 __all__ = ["MOST_WEEKS", "Retention"]
 
@@ -63,10 +63,7 @@ class Retention:
             Shape (n,), the day on which each was first seen; the first of the active days without.
         """
         day = days.days["day"].astype(np.int64)
-        first = np.full(days.number, until, dtype=np.int64)
-        np.minimum.at(first, days.owner, day)
-        if first_day is not None:
-            first = np.where(first_day >= 0, np.minimum(first, first_day), first)
+        first = first_days(days, until, first_day)
         begin = until - WEEK * weeks
         row = np.where((first >= begin) & (first < until), (first - begin) // WEEK, -1)
         came = np.bincount(row[row >= 0], minlength=weeks)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from models.ctr import CtrModel
 from stream.connect import AnyRedis
 from stream.errors import SnapshotDamaged, UnknownSnapshot
 from stream.stores import keys
+from stream.stores.arrays_codec import pack_arrays, unpack_arrays
 
 __all__ = ["KEPT", "CtrModels", "Learned", "LearnedRelease"]
 
@@ -119,17 +116,12 @@ class CtrModels:
 
 def _packed(model: CtrModel, releases: Mapping[str, Any]) -> bytes:
     header, arrays = model.to_arrays()
-    buffer = io.BytesIO()
-    text = json.dumps({**header, "releases": dict(releases)}, ensure_ascii=False)
-    np.savez(buffer, allow_pickle=False, header=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)
-    return buffer.getvalue()
+    return pack_arrays({**header, "releases": dict(releases)}, arrays)
 
 
 def _unpacked(packed: bytes, where: str) -> tuple[CtrModel, dict[str, Any]]:
     try:
-        with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        header = json.loads(arrays.pop("header").tobytes())
+        header, arrays = unpack_arrays(packed)
         return CtrModel.from_arrays(header, arrays), header.get("releases", {})
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError) as error:
         raise SnapshotDamaged(f"{where} cannot be read ({error})") from error

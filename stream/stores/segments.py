@@ -6,10 +6,7 @@ segment itself; of classes each one against the others, called ``SEGMENT:CLASS``
 
 from __future__ import annotations
 
-import io
-import json
 import math
-import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -23,6 +20,7 @@ from models.traits.segments import SegmentModel
 from stream.connect import AnyRedis
 from stream.errors import SnapshotDamaged
 from stream.stores import keys
+from stream.stores.arrays_codec import pack_arrays, unpack_arrays
 from stream.stores.scripts import Call, Script, call_all
 from stream.wire.events import Label
 
@@ -165,7 +163,7 @@ class Segments:
             That of the labels it was learned from.
         """
         pipeline = self._redis.pipeline(transaction=True)
-        pipeline.set(keys.segment_model(name), _packed(model))
+        pipeline.set(keys.segment_model(name), pack_arrays(*model.to_arrays()))
         pipeline.delete(keys.segment(name), keys.segment_foreseen(name))
         pipeline.hset(keys.segment(name), mapping={**_about(model), "revision": revision})
         if foreseen:
@@ -186,7 +184,12 @@ class Segments:
             Where it cannot be read.
         """
         packed = await self._redis.get(keys.segment_model(name))
-        return _unpacked(packed, f"the model of segment {name!r}") if packed else SegmentModel()
+        if not packed:
+            return SegmentModel()
+        try:
+            return SegmentModel.from_arrays(*unpack_arrays(packed))
+        except (ValueError, KeyError, TypeError) as error:
+            raise SnapshotDamaged(f"the model of segment {name!r} cannot be read ({error})") from error
 
     async def version(self, name: str) -> int:
         """Return the version of the model that serves; 0 while there is none."""
@@ -254,20 +257,3 @@ def _about(model: SegmentModel) -> dict[str, str | int | float]:
     if model.auc:
         about |= {"auc": model.auc.value, "auc_low": model.auc.low, "auc_high": model.auc.high}
     return about
-
-
-def _packed(model: SegmentModel) -> bytes:
-    header, arrays = model.to_arrays()
-    buffer = io.BytesIO()
-    text = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), dtype=np.uint8)
-    np.savez(buffer, allow_pickle=False, header=text, **arrays)
-    return buffer.getvalue()
-
-
-def _unpacked(packed: bytes, where: str) -> SegmentModel:
-    try:
-        with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        return SegmentModel.from_arrays(json.loads(arrays.pop("header").tobytes()), arrays)
-    except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
-        raise SnapshotDamaged(f"{where} cannot be read ({error})") from error

@@ -1,25 +1,20 @@
 """Snapshots of the model in Redis: versioned, self-describing, checked.
 
-A snapshot is ``REFRAIN`` and a format byte, the SHA-256 of what follows, and a NumPy ``.npz`` archive (each
-array with its dtype and shape) whose entry ``header`` is JSON: the settings, the version,
-when, how many clicks.
+A snapshot is ``REFRAIN`` and a format byte, the SHA-256 of what follows, and a NumPy ``.npz`` archive
+(`stream.stores.arrays_codec`) whose header has the settings, the version, when, how many clicks.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
 import json
-import zipfile
-from typing import Any
-
-import numpy as np
 
 from models.model import Model
 from stream.connect import AnyRedis
 from stream.errors import SnapshotDamaged, SnapshotTooNew, UnknownSnapshot
 from stream.stores import keys
+from stream.stores.arrays_codec import pack_arrays, unpack_arrays
 from stream.stores.sweeps import Sweeps
 
 __all__ = ["KEPT", "Snapshots", "decode", "encode"]
@@ -32,11 +27,7 @@ KEPT = 10
 
 def encode(model: Model) -> bytes:
     """Return a model's snapshot."""
-    header, arrays = model.to_arrays()
-    buffer = io.BytesIO()
-    text = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), dtype=np.uint8)
-    np.savez(buffer, allow_pickle=False, header=text, **arrays)
-    body = buffer.getvalue()
+    body = pack_arrays(*model.to_arrays())
     return MAGIC + bytes([FORMAT]) + hashlib.sha256(body).digest() + body
 
 
@@ -66,10 +57,8 @@ def decode(snapshot: bytes, where: str = "the snapshot") -> Model:
             f"{where} is damaged: its checksum is wrong", hint="`refrain model list` shows the others."
         )
     try:
-        with np.load(io.BytesIO(body), allow_pickle=False) as archive:
-            arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
-        return Model.from_arrays(json.loads(arrays.pop("header").tobytes()), arrays)
-    except (ValueError, KeyError, zipfile.BadZipFile) as error:
+        return Model.from_arrays(*unpack_arrays(body))
+    except (ValueError, KeyError) as error:
         raise SnapshotDamaged(f"{where} cannot be read ({error})") from error
 
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
-import json
-import zipfile
-
-import numpy as np
 
 from models.songs import SongModel
 from stream.connect import AnyRedis
 from stream.errors import SnapshotDamaged
 from stream.stores import keys
+from stream.stores.arrays_codec import pack_arrays, unpack_arrays
 
 __all__ = ["SongModels"]
 
@@ -70,7 +66,7 @@ class SongModels:
 
     async def publish(self, model: SongModel) -> None:
         """Write a song model and let it serve in place of the one before it."""
-        packed = await asyncio.to_thread(_packed, model)
+        packed = await asyncio.to_thread(lambda: pack_arrays(*model.to_arrays()))
         key, before = keys.song_model(model.version), await self.current()
         await self._redis.delete(key)
         pieces = [packed[at : at + PIECE] for at in range(0, len(packed), PIECE)]
@@ -84,20 +80,10 @@ class SongModels:
             await self._redis.expire(keys.song_model(before), READ_SECONDS)
 
 
-def _packed(model: SongModel) -> bytes:
-    header, arrays = model.to_arrays()
-    buffer = io.BytesIO()
-    text = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), dtype=np.uint8)
-    np.savez(buffer, allow_pickle=False, header=text, **arrays)
-    return buffer.getvalue()
-
-
 def _unpacked(packed: bytes, digest: bytes, version: int) -> SongModel:
     if hashlib.sha256(packed).hexdigest().encode() != digest:
         raise SnapshotDamaged(f"song model {version} is damaged: its checksum is wrong", hint=HINT)
     try:
-        with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        return SongModel.from_arrays(json.loads(arrays.pop("header").tobytes()), arrays)
-    except (ValueError, KeyError, zipfile.BadZipFile) as error:
+        return SongModel.from_arrays(*unpack_arrays(packed))
+    except (ValueError, KeyError) as error:
         raise SnapshotDamaged(f"song model {version} cannot be read ({error})", hint=HINT) from error
