@@ -10,6 +10,7 @@ from consumers.queries.audience_why import WhyAudience
 from consumers.terminal.format import counted, percent
 from consumers.terminal.placement_words import artists_that_pull
 from consumers.terminal.tables import Column, facts, listing, rows_that_fit
+from models.traits.where import SEGMENT
 
 __all__ = ["show_audience", "show_why_audience"]
 
@@ -44,6 +45,9 @@ def show_audience(found: Preview) -> None:
         console.print(f"nobody to tell: {found.reason}")
         if found.left_out:
             console.print(f"--where leaves out {_left_out(found)}")
+            segments = any(trait.startswith(SEGMENT) for trait in found.left_out)
+            more = ", `refrain segments` which segments there are" if segments else ""
+            console.print(f"`refrain user USER` shows the traits of a listener{more}")
         return
     whole = f"{counted(found.listeners, 'listener')} in {counted(found.pages, 'page')}"
     console.print(

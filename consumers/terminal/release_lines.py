@@ -57,12 +57,19 @@ class ReleaseLines:
         """Print the summary, and what the audience goes by."""
         if not summary.users:
             self._console.print(f"{_after(seconds)}  nobody to tell: {summary.reason}")
+            self._left_out(summary)
             return
         by = f", going by {relied_on.replace('_', ' ')}" if relied_on else ""
         self._console.print(
             f"{_after(seconds)}  [bold]{counted(summary.users, 'listener')}[/] in "
             f"{counted(summary.pages, 'page')}, of {counted(summary.cohorts, 'cohort')}{by}"
         )
+        self._left_out(summary)
+
+    def _left_out(self, summary: Summary) -> None:
+        if summary.left_out:
+            reasons = ", ".join(f"{number:,} {reason}" for reason, number in summary.left_out.items())
+            self._console.print(f"{'':12}left out: {reasons}")
 
 
 class ReleaseJson:
