@@ -65,7 +65,7 @@ def _stages(found: Lifecycle) -> Section:
     return Section(
         "stages",
         "Stages",
-        "Each listener is in one stage, the first whose rule holds. Expected are today's listeners, "
+        "Each listener is in one stage, the first whose rule holds. The forecast is of today's listeners, "
         "without those who are yet to come.",
         ("stage", "who", "listeners", "share", f"in {_ahead(found)}", "95 %"),
         rows,
@@ -80,8 +80,8 @@ def _lost(found: Lifecycle) -> Section:
     return Section(
         "lost",
         title,
-        "Of the listeners who are regular today, by what became of regular listeners within as many weeks; "
-        "the band is the 95 % interval.",
+        "Forecast of the listeners who are regular today, by how often regular listeners became dormant or "
+        "gone within as many weeks; the band is the 95 % interval.",
         ("weeks", "expected", "95 %"),
         [
             (str(each.weeks), f"{each.expected:,.1f}", f"{each.low:,.0f} to {each.high:,.0f}")
@@ -101,8 +101,8 @@ def _ways(found: Lifecycle) -> Section:
     return Section(
         "ways",
         title,
-        f"Over {counted(found.weeks_counted, 'week')}: a row is where listeners were, a column where they "
-        "were a week later.",
+        f"{counted(found.weeks_counted, 'week')} observed. Of the listeners in the stage of a row, the share "
+        "that was in the stage of a column a week later.",
         ("from", "to", "listeners", "share", "95 %"),
         [
             (
@@ -150,7 +150,7 @@ def _retention(found: Lifecycle) -> Section:
 
 
 def _groups(found: Lifecycle) -> Section:
-    title = "Groups by the shape of five weeks"
+    title = "Groups by actions in each of five weeks"
     if not found.groups:
         return Section("groups", title, NOT_YET)
     return Section(

@@ -203,7 +203,7 @@ def _no_taste(known: KnownListener) -> NoTaste:
     if known.listener.bot:
         return NoTaste(
             f"{user_id!r} clicks like a bot, and has no taste",
-            hint="REFRAIN_BOT_CLICKS_PER_HOUR says from how many clicks on.",
+            hint="REFRAIN_BOT_CLICKS_PER_HOUR and REFRAIN_BOT_PLAYS_PER_DAY say what a bot is.",
         )
     return NoTaste(
         f"nothing is known yet of what {user_id!r} likes: they like none of the artists that the model knows",

@@ -62,7 +62,6 @@ class Churn:
         Draws listeners to be frozen.
     number
         How many are frozen a day, about.
-
     """
 
     def __init__(

@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 
 FORMAT = 1
 MEMORY = 1_000_000.0
-"""Examples after which what was learned has 1/e of its say: habits change."""
+"""Examples after which an example counts 1/e: habits change."""
 BATCH = 1000  # examples that are learned in one step
 FIRST = 2000
 """Examples by which scales are fixed. Until there are so many, all are learned anew each time."""

@@ -1,4 +1,4 @@
-"""What may be known for a prediction of churn, and what it is to predict: two spans that never touch."""
+"""Features and outcome of churn: from the days before a day, and from that day on; they never overlap."""
 
 from __future__ import annotations
 

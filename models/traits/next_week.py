@@ -28,7 +28,7 @@ Ints = npt.NDArray[np.int64]
 
 WEEK = 7
 MEMORY = 500_000.0
-"""Examples after which what was learned has 1/e of its say: seasons change what weeks are like."""
+"""Examples after which an example counts 1/e: seasons change what weeks are like."""
 ENOUGH = 200
 """Examples that are learned before anything is predicted."""
 LONGEST_IDLE = 60.0  # days

@@ -67,7 +67,7 @@ def learned(glm: Glm, rows: Floats, found: Floats, memory: float) -> Glm:
     rows, found
         Shapes (n, d) and (n,).
     memory
-        Examples after which what was learned has 1/e of its say.
+        Examples after which an example counts 1/e.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Columns of any size made ready for a linear model that is to learn what they say together."""
+"""Random features of columns of any scale: with them a linear model learns thresholds and interactions."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 UNITS = 512
-INPUTS = 2  # columns that a unit sees
-FARTHEST = 4.0  # standard deviations: what is farther out counts as if it were there
+INPUTS = 2  # columns of a unit
+FARTHEST = 4.0  # standard deviations at which columns are clipped
 
 
 @dataclass(frozen=True, eq=False)
 class RandomFeatures:
-    """1, the columns as sign(x) log(1 + |x|) with unit spread, which are missing, and random units of these:
+    """1; the columns as sign(x) log(1 + |x|), standardised; which are missing; and random units of these:
 
         h_k = max(0, z_a w_k1 + z_b w_k2 + c_k), less its mean
 
-    of two columns a and b each, drawn once. A linear model of h is one of thresholds and of pairs of columns,
-    and can be learned in one pass, which trees cannot.
+    of two columns a and b each, drawn once. A linear model of h knows thresholds and interactions of two
+    columns, and can be learned in one pass, which trees cannot.
 
     Attributes
     ----------

@@ -23,10 +23,10 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 FEWEST = 2 * FOLDS
-"""Labelled listeners in the segment, and as many not in it, before anything but the prior is predicted."""
+"""Labelled listeners in the segment, and as many not in it, that learning needs; before, the prior holds."""
 
 TRUSTED = 20
-"""Of either, predicted before they were learned from, before the AUC of it is taken for one."""
+"""Labels of either kind, predicted before they were learned from, that an AUC needs."""
 
 LEARNED_FIRST = -1.0
 """The prediction of a listener who was learned from while there was nothing to predict with."""
@@ -108,7 +108,8 @@ class SegmentModel:
             return "too few of the labelled listeners have clicked yet"
         if self.auc is None:
             return (
-                f"it has not foreseen enough labels yet ({self.judged}): {TRUSTED} of either kind are needed"
+                f"{self.judged} labels were predicted before they were learned from: an AUC needs "
+                f"{TRUSTED} of either kind"
             )
         if self.auc.low <= 0.5:  # noqa: PLR2004 - chance
             return f"it may be no better than chance: AUC {self.auc.low:.2f} to {self.auc.high:.2f}"

@@ -17,7 +17,7 @@ Key = tuple[tuple[str, ...], tuple[str, ...]]
 def with_between(names: Sequence[str], rows: Floats) -> tuple[tuple[str, ...], Floats]:
     """Add to columns of windows how far each goes beyond the next shorter one.
 
-    Windows hold each other, so that they all rise together; what lies between two of them says when it was.
+    Longer windows include shorter ones, so they are correlated; their differences say when it was.
 
     Parameters
     ----------

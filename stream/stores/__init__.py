@@ -1,4 +1,4 @@
-"""What is in Redis, one file a noun.
+"""What is in Redis, one file a noun. Where Redis fails, every store raises `redis.RedisError`.
 
 ::
 
@@ -19,7 +19,7 @@
     feedback.py         what came of them, counted
     decisions.py        who was told and what was known of them, to learn who clicks
     ctr_models.py       models of who clicks
-    churn.py            the model of who does not come back, and listeners frozen to learn it
+    churn.py            the model of churn, and listeners whose outcome it will learn
     song_models.py      song vectors
     heard.py            songs that listeners heard lately
     recommended.py      songs recommended to listeners, for a time
