@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from models.model import Model
 from models.traits.segment_rows import Known
-from models.traits.segments import SegmentModel, learn_segment
+from models.traits.segments import FEWEST, SegmentModel, learn_segment
 from models.traits.where import SEGMENT
 from stream.errors import SnapshotDamaged
 from stream.retry import Clock
@@ -35,7 +35,7 @@ AGAIN_SECONDS = 3600.0
 """After so long it is learned again though no label has come: labelled listeners go on clicking."""
 
 DOUBTFUL_SECONDS = 30.0
-"""The same while it is not to be trusted: those who are labelled may not have clicked yet."""
+"""The same while it is in doubt though enough are labelled: they may not have clicked yet."""
 
 READ_AT_ONCE = 1_000  # listeners
 
@@ -119,7 +119,9 @@ class SegmentTraits:
     def _due(self, about: Mapping[str, str], revision: int, model: Model) -> bool:
         if about.get("revision") != str(revision) or int(about["model_version"]) != model.version:
             return True
-        again = DOUBTFUL_SECONDS if about["doubt"] else AGAIN_SECONDS
+        positives = int(about["positives"])
+        enough = min(positives, int(about["labelled"]) - positives) >= FEWEST
+        again = DOUBTFUL_SECONDS if about["doubt"] and enough else AGAIN_SECONDS
         return self._clock() - float(about["created_at"]) > again
 
     async def _learn(self, name: str, segment: str, side: Sides, revision: int, model: Model) -> None:

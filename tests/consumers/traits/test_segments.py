@@ -265,6 +265,16 @@ async def test_it_is_learned_again_soon_while_those_who_are_labelled_have_not_cl
     assert await service.traits.learn() == []
 
 
+async def test_a_segment_of_too_few_labels_is_not_learned_every_half_minute(service: Service) -> None:
+    await service.click(range(N))
+    await service.label(range(8))
+    assert await service.traits.learn() == ["a"]
+    service.now += 31.0
+    assert await service.traits.learn() == []
+    await service.label(range(8, 300))
+    assert await service.traits.learn() == ["a"]
+
+
 async def test_in_traits_a_segment_is_empty_while_it_is_not_to_be_trusted_and_of_who_is_not_known(
     service: Service,
 ) -> None:
