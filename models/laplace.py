@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-__all__ = ["bounded", "fade", "learn_batch"]
+__all__ = ["bounded", "fade", "learn_batch", "uphill"]
 
 Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.floating[Any]]
 
 STEPS = 10  # of Newton's method at most
+HALVINGS = 30  # of one step at most
+ROUNDING = 1e-12  # of a sum of thousands of logarithms: what it seems to lose by a step that is right
 LONGEST_STEP = 2.0  # in one coefficient
 CLOSE_ENOUGH = 1e-4  # a step that ends Newton's method
 
@@ -58,16 +61,44 @@ def learn_batch(
     >>> expit(mean).round(2).tolist()
     [0.2]
     """
-    b, p = mean, expit(offset + columns @ mean)
+
+    def log_posterior(b: Floats) -> float:
+        log_odds = offset + columns @ b
+        likelihood = w * (y * log_odds - np.logaddexp(0.0, log_odds))
+        return float(np.sum(likelihood) - (b - mean) @ precision @ (b - mean) / 2.0)
+
+    b, p, reached = mean, expit(offset + columns @ mean), log_posterior(mean)
     for _ in range(STEPS):
         gradient = columns.T @ (w * (y - p)) - precision @ (b - mean)
         curvature = precision + (columns.T * (w * p * (1 - p))) @ columns
         step = bounded(np.linalg.solve(curvature, gradient))
+        step, reached = uphill(log_posterior, b, step, reached)
         b = b + step
         p = expit(offset + columns @ b)
         if np.abs(step).max() < CLOSE_ENOUGH:
             break
     return b, precision + (columns.T * (w * p * (1 - p))) @ columns
+
+
+def uphill(
+    log_posterior: Callable[[Floats], float], b: Floats, step: Floats, reached: float
+) -> tuple[Floats, float]:
+    """Return a step halved until it gains something, and what the logarithm of the posterior is there.
+
+    Where outcomes are far from what was expected, Newton's method would leap over the maximum, to where all
+    probabilities are 0 or 1 and nothing leads back.
+
+    Parameters
+    ----------
+    reached
+        The logarithm of the posterior at b.
+    """
+    for _ in range(HALVINGS):
+        there = log_posterior(b + step)
+        if there >= reached - ROUNDING * abs(reached):
+            return step, there
+        step = step / 2.0
+    return np.zeros_like(step), reached
 
 
 def fade(mean: Floats, precision: Floats, prior: Floats, keep: float) -> tuple[Floats, Floats]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from models.laplace import bounded, fade
+from models.laplace import bounded, fade, uphill
 
 __all__ = ["Glm", "learned", "predict"]
 
@@ -18,6 +18,7 @@ Floats = npt.NDArray[np.float64]
 STEPS = 8  # of Newton's method at most
 CLOSE_ENOUGH = 1e-4  # a step that ends Newton's method
 HIGHEST = 12.0  # of a logarithm of a count: e^12 actions a week
+STEEPEST = 100.0  # of one that is only tried
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,10 +89,16 @@ def learned(glm: Glm, rows: Floats, found: Floats, memory: float) -> Glm:
         return glm
     keep = np.exp(-len(found) / memory)
     start, precision = fade(glm.mean, glm.precision, np.diag(glm.prior), float(keep))
-    mean, of = start, _mean_of(glm.family, rows @ start)
+
+    def log_posterior(b: Floats) -> float:
+        likelihood = _log_likelihood(glm.family, rows @ b, found) / glm.dispersion
+        return likelihood - float((b - start) @ precision @ (b - start)) / 2.0
+
+    mean, of, reached = start, _mean_of(glm.family, rows @ start), log_posterior(start)
     for _ in range(STEPS):
         gradient = rows.T @ (found - of) / glm.dispersion - precision @ (mean - start)
         step = bounded(np.linalg.solve(precision + _information(glm, rows, of), gradient))
+        step, reached = uphill(log_posterior, mean, step, reached)
         mean = mean + step
         of = _mean_of(glm.family, rows @ mean)
         if np.abs(step).max() < CLOSE_ENOUGH:
@@ -109,6 +116,13 @@ def _mean_of(family: str, linear: Floats) -> Floats:
     if family == "bernoulli":
         return np.asarray(expit(linear), dtype=np.float64)
     return np.exp(np.minimum(linear, HIGHEST))
+
+
+def _log_likelihood(family: str, linear: Floats, found: Floats) -> float:
+    """Return the logarithm of the likelihood, but for what does not depend on the coefficients."""
+    if family == "bernoulli":
+        return float(np.sum(found * linear - np.logaddexp(0.0, linear)))
+    return float(np.sum(found * linear - np.exp(np.minimum(linear, STEEPEST))))
 
 
 def _information(glm: Glm, rows: Floats, of: Floats) -> Floats:
