@@ -17,8 +17,12 @@ __all__ = ["Expected", "Forecast", "Transitions"]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-PRIOR = 0.5
-"""Jeffreys' prior of a multinomial: half a listener on each way."""
+_NEW, _DORMANT, _GONE = map(STAGES.index, ("new", "dormant", "gone"))
+PRIOR = np.full((len(STAGES), len(STAGES)), 0.5)
+"""Jeffreys' prior of a multinomial: half a listener on each way that there is. Nobody becomes new again, and
+who is gone was dormant before: with a prior on those ways, too, dozens would seem to take them."""
+PRIOR[np.arange(len(STAGES)) != _NEW, _NEW] = 0.0
+PRIOR[~np.isin(np.arange(len(STAGES)), (_DORMANT, _GONE)), _GONE] = 0.0
 LEVEL = 0.95
 DRAWS = 1000
 
@@ -82,10 +86,10 @@ class Transitions:
 
     >>> transitions = Transitions.of(np.array([[1, 1]] * 9 + [[1, 3]]))
     >>> transitions.probabilities()[1].round(2).tolist()
-    [0.04, 0.7, 0.04, 0.11, 0.04, 0.04, 0.04]
+    [0.0, 0.76, 0.04, 0.12, 0.04, 0.0, 0.04]
     >>> forecast = transitions.forecast([0, 10, 0, 0, 0, 0, 0])
     >>> round(float(forecast.expected.sum()), 9), round(forecast.among("fading").number, 1)
-    (10.0, 1.1)
+    (10.0, 1.2)
     """
 
     counts: Ints
@@ -127,8 +131,11 @@ class Transitions:
         """
         weights = self.total + PRIOR
         others = weights.sum(axis=1, keepdims=True) - weights
-        tail = (1 - LEVEL) / 2
-        return beta.ppf(tail, weights, others), beta.ppf(1 - tail, weights, others)
+        low, high = np.zeros(weights.shape), np.zeros(weights.shape)
+        ways = weights > 0
+        for bound, level in ((low, (1 - LEVEL) / 2), (high, (1 + LEVEL) / 2)):
+            bound[ways] = beta.ppf(level, weights[ways], others[ways])
+        return low, high
 
     def forecast(self, now: Sequence[int] | Ints, steps: int = 1, seed: int = 0) -> Forecast:
         """Say how many of some listeners will be in each stage; those who are yet to come are not in it.

@@ -45,6 +45,18 @@ def test_probabilities_of_a_stage_add_up_to_one_also_where_nobody_was_in_it() ->
     assert found.sum(axis=1) == pytest.approx(np.ones(len(STAGES)))
 
 
+@pytest.mark.parametrize("stage, origins", [("new", STAGES[1:]), ("gone", ("new", "regular", "returned"))])
+def test_nobody_is_expected_where_there_is_no_way(stage: str, origins: tuple[str, ...]) -> None:
+    now = np.where(np.isin(STAGES, origins), 100, 0)
+    forecast = Transitions.of(np.array([[1, 1]] * 9 + [[1, 4]])).forecast(now)
+    assert forecast.among(stage) == (0.0, 0.0, 0.0)
+
+
+def test_a_way_that_there_should_not_be_counts_where_it_was_observed() -> None:
+    found = Transitions.of(np.array([[STAGES.index("regular"), STAGES.index("gone")]] * 10))
+    assert found.probabilities()[1, STAGES.index("gone")] == pytest.approx(0.8)
+
+
 def test_intervals_hold_the_probability_and_narrow_with_more_listeners() -> None:
     few, many = (Transitions.of(np.array([[1, 1], [1, 1], [1, 3]] * number)) for number in (4, 400))
     for each in (few, many):
