@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from consumers.traits.scorer import Scorer
+from models.listener import Click
 from stream.stores.heartbeats import Heartbeat
 from stream.wire.consumer import Consumer
 from stream.wire.events import Record, parse_clicks
@@ -23,11 +24,18 @@ BEHIND = (
 )
 
 
+class Scores(Protocol):
+    """What scores listeners (`consumers.traits.scorer.Scorer`)."""
+
+    async def score(self, users: Sequence[str]) -> dict[str, float]: ...
+
+
 class Clicked:
     """Reads clicks to know who is active, and scores them once a second.
 
     A click may be read here before the ingester has applied it. A listener whose record does not know of it
-    yet is scored again, until it does or `PATIENCE` is over.
+    yet is scored again, until it does or `PATIENCE` is over. Of a click that comes after a later one, the
+    record does not say whether it knows: such a listener is scored once more when `PATIENCE` is over.
 
     Parameters
     ----------
@@ -37,7 +45,7 @@ class Clicked:
 
     def __init__(
         self,
-        scorer: Scorer,
+        scorer: Scores,
         heartbeat: Heartbeat,
         stop: asyncio.Event,
         clock: Callable[[], float] = time.time,
@@ -47,6 +55,7 @@ class Clicked:
         self._stop = stop
         self._clock = clock
         self._clicked: dict[str, tuple[float, float]] = {}  # the click's time, and when it was read
+        self._late: dict[str, float] = {}  # who has a click that came after a later one, and when it was read
 
     async def read(self, consumer: Consumer) -> None:
         """Note who clicks, until asked to stop."""
@@ -63,28 +72,44 @@ class Clicked:
                 ),
                 now,
             )
-            for click in clicks:
-                ts, _ = self._clicked.get(click.user_id, (-math.inf, now))
-                self._clicked[click.user_id] = max(ts, click.ts), now
+            self.note(clicks)
             self._heartbeat.add("clicks", len(clicks))
+
+    def note(self, clicks: Sequence[Click]) -> None:
+        """Note who is to be scored."""
+        now = self._clock()
+        for click in clicks:
+            ts, _ = self._clicked.get(click.user_id, (-math.inf, now))
+            if click.ts < ts:
+                self._late[click.user_id] = now
+            self._clicked[click.user_id] = max(ts, click.ts), now
 
     async def score(self) -> None:
         """Score who has clicked, again and again, until asked to stop."""
         while not self._stop.is_set():
             began = time.monotonic()
-            clicked, self._clicked = self._clicked, {}
-            users = list(clicked)
-            for at in range(0, len(users), CHUNK):
-                seen = await self._scorer.score(users[at : at + CHUNK])
-                self._wait_for(clicked, seen)
+            await self.score_noted()
             # Half of the time at most; who clicks meanwhile is scored once for all their clicks.
             await asyncio.sleep(max(SCORE_SECONDS, time.monotonic() - began))
+
+    async def score_noted(self) -> None:
+        """Score those whose turn it is."""
+        clicked, self._clicked = self._clicked, {}
+        now = self._clock()
+        for user in [user for user, read_at in self._late.items() if now - read_at >= PATIENCE]:
+            clicked.setdefault(user, (-math.inf, self._late.pop(user)))
+        users = list(clicked)
+        for at in range(0, len(users), CHUNK):
+            seen = await self._scorer.score(users[at : at + CHUNK])
+            self._wait_for(clicked, seen)
 
     def _wait_for(self, clicked: dict[str, tuple[float, float]], seen: dict[str, float]) -> None:
         """Take those once more whose record does not know of their click yet."""
         now = self._clock()
         for user, last in seen.items():
             ts, read_at = clicked[user]
+            if last > ts > -math.inf:
+                self._late[user] = max(self._late.get(user, -math.inf), read_at)
             if not last >= ts and now - read_at < PATIENCE and user not in self._clicked:
                 self._clicked[user] = ts, read_at
 

@@ -1,0 +1,54 @@
+"""Who has just clicked, and when they are scored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from consumers.traits.clicked import PATIENCE, Clicked
+from models.listener import Click
+
+
+class Scored:
+    """Notes who is scored; their record says that they were seen last at a time."""
+
+    def __init__(self, last_seen: float) -> None:
+        self.last_seen = last_seen
+        self.users: list[str] = []
+
+    async def score(self, users: Sequence[str]) -> dict[str, float]:
+        self.users += users
+        return dict.fromkeys(users, self.last_seen)
+
+
+def click(ts: float) -> Click:
+    return Click("u1", "0", 0, ts, "s1", ("a",), "play")  # type: ignore[arg-type]
+
+
+def scored_after(seconds: Sequence[float], times: Sequence[float], last_seen: float) -> list[int]:
+    """Return how often u1 had been scored so many seconds after clicks of these times were read at once."""
+    now, record = [1000.0], Scored(last_seen)
+    clicked = Clicked(record, None, asyncio.Event(), lambda: now[0])  # type: ignore[arg-type]
+    clicked.note([click(ts) for ts in times])
+    found = []
+    for later in seconds:
+        now[0] = 1000.0 + later
+        asyncio.run(clicked.score_noted())
+        found.append(len(record.users))
+    return found
+
+
+def test_who_clicks_is_scored_once_where_their_record_knows_of_it() -> None:
+    assert scored_after([0, 1, PATIENCE, 9 * PATIENCE], [5.0, 7.0], last_seen=7.0) == [1, 1, 1, 1]
+
+
+def test_who_clicks_is_scored_until_their_record_knows_of_it() -> None:
+    assert scored_after([0, 1, 2, PATIENCE, 9 * PATIENCE], [7.0], last_seen=5.0) == [1, 2, 3, 4, 4]
+
+
+def test_who_clicks_out_of_order_is_scored_once_more_later() -> None:
+    assert scored_after([0, 1, PATIENCE, 9 * PATIENCE], [7.0, 5.0], last_seen=7.0) == [1, 1, 2, 2]
+
+
+def test_a_click_earlier_than_the_last_one_on_record_is_scored_once_more_later() -> None:
+    assert scored_after([0, 1, PATIENCE, 9 * PATIENCE], [5.0], last_seen=7.0) == [1, 1, 2, 2]
