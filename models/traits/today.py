@@ -39,12 +39,14 @@ def align(activities: Activities, today: int) -> Aligned:
     """Return what listeners did as it is seen on a day (UTC)."""
     active = activities.active
     day = active.days["day"].astype(np.int64)
+    first, last = day_numbers(activities.first_seen), day_numbers(activities.last_seen)
     latest = np.full(active.number, -1, dtype=np.int64)
     np.maximum.at(latest, active.owner, day)
+    # Later than any clock explains: what they did was not recorded then.
+    latest = np.where(last > latest + 1, last, latest)
     shift = np.maximum(latest + 1 - today, 0)
     days = active.days.copy()
     days["day"] = (day - shift[active.owner]).astype(np.uint16)
-    first, last = day_numbers(activities.first_seen), day_numbers(activities.last_seen)
     return Aligned(
         ActiveDays(active.number, active.owner, days),
         np.where(first >= 0, first - shift, -1),
