@@ -71,11 +71,12 @@ MinCtr: TypeAlias = Annotated[
     typer.Option("--min-ctr", metavar="SHARE", min=0, max=1, help="Leave out who is less likely to click."),
 ]
 Where: TypeAlias = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--where",
         metavar="CONDITIONS",
-        help="Only listeners whose traits meet them, such as 'churn>0.7 and stage=regular|fading'.",
+        help="Only listeners whose traits meet them, such as 'churn>0.7 and stage=regular|fading'. "
+        "Repeated: all must hold.",
     ),
 ]
 
@@ -146,7 +147,7 @@ def add(app: typer.Typer) -> None:
             label,
             max_audience,
             min_ctr,
-            where,
+            " and ".join(where) if where else None,
             title=title,
             song_id=song,
         )
@@ -196,7 +197,7 @@ def add(app: typer.Typer) -> None:
             label,
             max_audience,
             min_ctr,
-            where,
+            " and ".join(where) if where else None,
             song_id=song,
         )
 

@@ -45,6 +45,11 @@ def test_a_preview_counts_who_falls_out_by_which_condition(traits: None, refrain
     assert found["left_out"] == {"stage": 3, "churn": 1}
 
 
+def test_conditions_that_are_given_one_by_one_must_all_hold(traits: None, refrain: Refrain) -> None:
+    found = audience(refrain, "--where", "stage=fading", "--where", "churn>0.7")
+    assert found["left_out"] == {"stage": 3, "churn": 1}
+
+
 def test_people_read_who_falls_out(traits: None, refrain: Refrain) -> None:
     asked = "audience", "--artist", "Radiohead", "--max-audience", "7", "--where"
     assert "2 by stage, 1 by churn (--where)" not in refrain.run("audience", "--artist", "Radiohead").stdout
