@@ -20,6 +20,7 @@ from consumers.terminal.trait_words import traits_in_words
 __all__ = ["show_listener", "show_listeners"]
 
 BAR = 16
+DECIMALS = 8  # of a weight; one that is smaller is written with an exponent
 
 
 def show_listener(listener: ListenerView) -> None:
@@ -97,6 +98,7 @@ def _show_artists(console: Console, listener: ListenerView) -> None:
     if strongest <= 0:
         strongest = 1.0
     decimals = max(2, 2 - math.floor(math.log10(strongest)))  # three digits of the strongest
+    written = f".{decimals}f" if decimals <= DECIMALS else ".2e"
     shown = f"{len(listener.artists)} of {listener.artists_kept} artists"
     table = listing(Column(shown), Column("id"), Column("weight now", right=True), Column(""))
     for artist in listener.artists:
@@ -104,7 +106,7 @@ def _show_artists(console: Console, listener: ListenerView) -> None:
         table.add_row(
             Text(artist.name),
             Text(artist.artist_id, "dim"),
-            f"{artist.weight:.{decimals}f}",
+            f"{artist.weight:{written}}",
             Text(bar, "cyan"),
         )
     console.print()

@@ -166,6 +166,16 @@ def test_a_weight_of_long_ago_is_small_and_no_zero(
     assert "0.00000763" in refrain.run("user", "v1").stdout
 
 
+def test_a_weight_of_1970_leaves_room_for_the_artists_name(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    long_ago = ForwardDecay(half_life=service.half_life).stored(8.0, NOW - 680 * service.half_life)
+    with_redis(lambda redis: redis.zadd(keys.user_artists("v1"), {"a2": long_ago, "a3": long_ago}))
+    said = refrain.run("user", "v1").stdout
+    assert "e-204" in said
+    assert "0.0000000" not in said
+
+
 def test_an_unknown_cohort_is_told_apart_from_no_model(service: Settings, refrain: Refrain) -> None:
     failed = refrain.run("cohort", "c9")
     assert failed.returncode == 1
