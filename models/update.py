@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.active_days import KINDS, MS_A_DAY, Deeds, song_number
+from models.active_days import KINDS, MS_A_DAY, Deeds, place_name, song_number
 from models.affinity import ACTION_WEIGHTS, DAY
 from models.cohorts import settle
 from models.listener import Click, Move, Rules
@@ -207,7 +207,7 @@ def _places(names: Names, said: Sequence[str]) -> Ints:
     """Return the numbers of names, -1 for ""."""
     if not any(said):
         return np.full(len(said), -1, dtype=np.int64)
-    return np.fromiter((names.place(name) if name else -1 for name in said), np.int64, len(said))
+    return np.fromiter((names.place(place_name(name)) if name else -1 for name in said), np.int64, len(said))
 
 
 class _Places:

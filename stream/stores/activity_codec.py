@@ -17,7 +17,6 @@ from models.traits.activity import DAY
 __all__ = ["HEAD", "pack", "unpack"]
 
 FORMAT = 1
-LONGEST = 255  # bytes of a name; what is longer is cut
 
 HEAD = np.dtype(
     [
@@ -69,8 +68,8 @@ def _places(columns: ActivityColumns, row: int) -> bytes:
 
 @lru_cache(maxsize=10_000)
 def _name(name: str) -> bytes:
-    cut = name.encode()[:LONGEST].decode(errors="ignore").encode()
-    return bytes([len(cut)]) + cut
+    encoded = name.encode()
+    return bytes([len(encoded)]) + encoded
 
 
 def unpack(packed: bytes) -> Activity:

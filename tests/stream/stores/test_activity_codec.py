@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from models.active_days import Activity, ActivityColumns
+from models.active_days import Activity, ActivityColumns, Deeds, place_name
 from models.traits.activity import DAY
 from stream.stores.activity_codec import HEAD, pack, unpack
 
@@ -37,9 +39,47 @@ def test_a_usual_listener_takes_no_more_than_300_bytes() -> None:
     assert len(usual) <= 300
 
 
+Clicked = tuple[int, str, str]
+"""Days since the first, the city, the device."""
+
+
+def recorded(clicks: list[Clicked], *, read_again: bool) -> bytes:
+    """Return what is stored after some clicks, with what is stored read again before each, or not."""
+    columns = ActivityColumns()
+    columns.grow(1)
+    columns.put(0, Activity())
+    row, stored = np.zeros(1, dtype=np.int64), b""
+    for day, *names in clicks:
+        if read_again:
+            columns.drop(0)
+            columns.put(0, unpack(stored))
+        city, device = (
+            np.array([columns.names.place(place_name(name)) if name else -1], dtype=np.int64)
+            for name in names
+        )
+        numbers = (np.array([each], dtype=np.int64) for each in (20_000 + day, 0, 0, 0, -1))
+        columns.record(row, Deeds(*numbers, city, device), row)
+        (stored,) = pack(columns, row)
+    return stored
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 90),
+            st.sampled_from(["", "Pune", "Delhi", "Agra", "Goa", "Diu", "x" * 256, "x" * 255 + "y"]),
+            st.sampled_from(["", "tv", "web"]),
+        ),
+        max_size=30,
+    )
+)
+def test_what_is_read_again_goes_on_as_if_it_had_been_held(clicks: list[Clicked]) -> None:
+    assert recorded(clicks, read_again=True) == recorded(clicks, read_again=False)
+
+
 def test_a_name_that_is_too_long_is_cut_between_characters() -> None:
-    (long,) = packed(activity(1, {"é" * 200: 3}, {}))
-    assert unpack(long).cities == {"é" * 127: 3}
+    assert place_name("é" * 200) == "é" * 127
 
 
 def test_another_format_is_nothing() -> None:
