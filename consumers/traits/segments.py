@@ -35,7 +35,7 @@ AGAIN_SECONDS = 3600.0
 """After so long it is learned again though no label has come: labelled listeners go on clicking."""
 
 DOUBTFUL_SECONDS = 30.0
-"""The same while it is in doubt though enough are labelled: they may not have clicked yet."""
+"""The same while it is in doubt though enough are labelled, as long as most of them have not clicked yet."""
 
 READ_AT_ONCE = 1_000  # listeners
 
@@ -111,18 +111,23 @@ class SegmentTraits:
         for name, (segment, side) in (await self._segments.predicted()).items():
             revision = await self._segments.revision(segment)
             about = await self._segments.about(name)
-            if self._due(about, revision, model):
+            if await self._due(name, about, revision, model):
                 await self._learn(name, segment, side, revision, model)
                 learned.append(name)
         return learned
 
-    def _due(self, about: Mapping[str, str], revision: int, model: Model) -> bool:
+    async def _due(self, name: str, about: Mapping[str, str], revision: int, model: Model) -> bool:
         if about.get("revision") != str(revision) or int(about["model_version"]) != model.version:
             return True
-        positives = int(about["positives"])
-        enough = min(positives, int(about["labelled"]) - positives) >= FEWEST
-        again = DOUBTFUL_SECONDS if about["doubt"] and enough else AGAIN_SECONDS
-        return self._clock() - float(about["created_at"]) > again
+        age = self._clock() - float(about["created_at"])
+        if age <= DOUBTFUL_SECONDS or not about["doubt"]:
+            return age > AGAIN_SECONDS
+        labelled, positives = int(about["labelled"]), int(about["positives"])
+        enough = min(positives, labelled - positives) >= FEWEST
+        # Learned again from the same listeners it would be in doubt again.
+        if enough and 2 * await self._segments.learned_from(name) < min(labelled, MOST):
+            return True
+        return age > AGAIN_SECONDS
 
     async def _learn(self, name: str, segment: str, side: Sides, revision: int, model: Model) -> None:
         labelled = await self._segments.labelled(segment, side, MOST)

@@ -144,6 +144,10 @@ class Segments:
         found = await self._redis.hmget(keys.segment_foreseen(name), list(user_ids)) if user_ids else []
         return np.array([math.nan if value is None else float(value) for value in found], dtype=np.float64)
 
+    async def learned_from(self, name: str) -> int:
+        """Return how many labelled listeners it was learned from: those who have clicked."""
+        return int(await self._redis.hlen(keys.segment_foreseen(name)))
+
     async def revision(self, segment: str) -> int:
         """Return a number that grows with every label that changes anything."""
         return sum(map(int, await self._redis.hvals(keys.segment_values(segment))))

@@ -277,6 +277,21 @@ async def test_a_segment_of_too_few_labels_is_not_learned_every_half_minute(serv
     assert await service.traits.learn() == ["a"]
 
 
+async def test_labels_drawn_by_chance_are_not_learned_every_half_minute(service: Service) -> None:
+    await service.click(range(N))
+    chance = np.random.default_rng(1)
+    labels = [
+        Label(user_id=f"u{n}", segment="a", value=int(chance.random() < 0.5), ts=10.0) for n in range(300)
+    ]
+    await service.traits.take(labels)
+    assert await service.traits.learn() == ["a"]
+    assert "no better than chance" in (await service.segments.about("a"))["doubt"]
+    service.now += 31.0
+    assert await service.traits.learn() == []
+    service.now += 3600.0
+    assert await service.traits.learn() == ["a"]
+
+
 async def test_in_traits_a_segment_is_empty_while_it_is_not_to_be_trusted_and_of_who_is_not_known(
     service: Service,
 ) -> None:
