@@ -6,6 +6,7 @@
     listeners.py        listeners: read, written in one step
       taste_codec.py      tastes as bytes
       activity_codec.py   what they did day by day, as bytes
+    merges.py           ids that are part of another listener
     traits.py           what listeners are about to do, and who is in which stage
       next_week_model.py  what is learned of the next week
     cohorts.py          member sets, sizes, labels

@@ -57,10 +57,9 @@ def pack(click: Click, since: float) -> bytes:
 def click_of(user_id: str, place: str, packed: bytes) -> WaitingClick:
     """Read a field back; the click is one that has waited."""
     source, _, offset = place.partition(":")
-    number, _, epoch = source.partition(".")
     # An earlier version ends with the artists.
     ts, song_id, action, since, artists, *said = msgpack.unpackb(packed)
-    partition = OffsetSource(int(number), int(epoch or 0))
+    partition = OffsetSource.read(source)
     click = Click(user_id, partition, int(offset), ts, song_id, tuple(artists), action, True, *said)
     return WaitingClick(click, since)
 
