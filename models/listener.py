@@ -24,6 +24,7 @@ __all__ = [
     "last_move",
     "refreshed",
     "tag_of",
+    "under",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -118,6 +119,24 @@ class Click(NamedTuple):
     ms_played: int | None = None
     city: str = ""
     device: str = ""
+
+
+def under(click: Click, user_id: str) -> Click:
+    """Return a click as it counts for a listener, be it for the id that it names or for another.
+
+    Examples
+    --------
+    >>> click = Click("a", OffsetSource(3), 25, 0.0, "s1", (), "play")
+    >>> counted = under(click, "b")
+    >>> counted.user_id, counted.partition.of, under(counted, "a") == click
+    ('b', 'a', True)
+    """
+    source = click.partition
+    if "~" in source and not source.of:
+        return click._replace(user_id=user_id)  # it has waited as a click of theirs before
+    named = source.of or click.user_id
+    plain = OffsetSource(source.number, source.epoch, "" if named == user_id else named)
+    return click._replace(user_id=user_id, partition=plain)
 
 
 class Move(NamedTuple):

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from itertools import islice
 
-from consumers.ingest.identities import Change, Identities, PartOfAnother, under
-from models.listener import Click, Listener, Move, Rules, last_move, tag_of
+from consumers.ingest.identities import Change, Identities, PartOfAnother
+from models.listener import Click, Listener, Move, Rules, last_move, tag_of, under
 from models.merge import rewrite
 from models.model import Model
 from models.residents import Residents
@@ -141,6 +141,9 @@ class Applier:
                 root, said = await self.identities.root(user, model, now)
                 moves += said
                 counted.setdefault(root, []).extend(under(click, root) for click in own)
+            # They are expected under the id that they name.
+            late = [c for own in counted.values() for c in own if c.song_id and not c.artist_ids]
+            await self._waiting.expect(late, now)
             clicks = counted
         return moves
 

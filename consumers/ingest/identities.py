@@ -13,14 +13,14 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from models.listener import Click, Listener, Move, OffsetSource, Rules, tag_of
+from models.listener import Click, Listener, Move, Rules, tag_of, under
 from models.merge import joined, offsets_of, parted
 from models.model import Model
 from models.update import Changes
 from stream.stores.merges import Forward, Merges, Parts
 from stream.stores.waiting import Waiting
 
-__all__ = ["Change", "Extra", "Identities", "PartOfAnother", "under"]
+__all__ = ["Change", "Extra", "Identities", "PartOfAnother"]
 
 
 class PartOfAnother(Exception):
@@ -61,24 +61,6 @@ class Rewriter(Protocol):
 
     async def rewrite(self, user: str, change: Change, model: Model | None, now: float) -> Move | None:
         """Let a listener be as `change` says."""
-
-
-def under(click: Click, user_id: str) -> Click:
-    """Return a click as it counts for a listener, be it for the id that it names or for another.
-
-    Examples
-    --------
-    >>> click = Click("a", OffsetSource(3), 25, 0.0, "s1", (), "play")
-    >>> counted = under(click, "b")
-    >>> counted.user_id, counted.partition.of, under(counted, "a") == click
-    ('b', 'a', True)
-    """
-    source = click.partition
-    if "~" in source and not source.of:
-        return click._replace(user_id=user_id)  # it has waited as a click of theirs before
-    named = source.of or click.user_id
-    plain = OffsetSource(source.number, source.epoch, "" if named == user_id else named)
-    return click._replace(user_id=user_id, partition=plain)
 
 
 class Identities:
@@ -142,10 +124,12 @@ class Identities:
         return await self._rewriter.rewrite(root, change, model, now)
 
     async def part(self, forward: Forward, model: Model | None, now: float) -> list[Move]:
-        """Make an id a listener of its own again; what it had when it was joined is taken out of the other.
+        """Make an id a listener of its own again; return moves to follow. May be repeated."""
+        moves = [await self.take_out(forward, model, now), await self.restore(forward.user_id, model, now)]
+        return [move for move in moves if move]
 
-        May be repeated. Return moves to follow.
-        """
+    async def take_out(self, forward: Forward, model: Model | None, now: float) -> Move | None:
+        """Take what an id had when it was joined out of its listener, unless that is done."""
         tag = tag_of(forward.user_id)
 
         async def change(listener: Listener) -> tuple[Listener, Extra] | None:
@@ -158,13 +142,16 @@ class Identities:
                 raise _Changed
             return parted(listener, other), Extra()
 
-        moves = [await self._rewriter.rewrite(forward.into, change, model, now)]
-        there, _ = await self.merges.read(forward.user_id)
-        if there is None or there.token != forward.token:
-            raise _Changed
-        await self.merges.restore(there)
-        moves.append(await self._rewriter.rewrite(forward.user_id, _as_it_is, model, now))
-        return [move for move in moves if move]
+        return await self._rewriter.rewrite(forward.into, change, model, now)
+
+    async def restore(self, user_id: str, model: Model | None, now: float) -> Move | None:
+        """Let an id that is taken out of its listener be one of its own, settled by the model that serves."""
+        forward, _ = await self.merges.read(user_id)
+        if forward:
+            if not forward.undoing:
+                raise _Changed
+            await self.merges.restore(forward)
+        return await self._rewriter.rewrite(user_id, _as_it_is, model, now)
 
 
 async def _as_it_is(listener: Listener) -> tuple[Listener, Extra] | None:

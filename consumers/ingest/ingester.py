@@ -17,6 +17,8 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumers.ingest.apply import Applier
 from consumers.ingest.late_songs import LateSongs
+from consumers.ingest.merger import Merger
+from consumers.ingest.merges import MergeReader, merges_consumer
 from consumers.ingest.moves import Moves
 from consumers.ingest.sweep import Sweeper
 from consumers.runtime.live_model import LiveModel
@@ -347,8 +349,14 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             stop=stop,
             retry=retry,
         )
+        merging = merges_consumer(settings)
+        stack.push_async_callback(merging.stop)
+        await open_kafka(settings, merging.start, logger.info)
+        merger = Merger(applier, stores, moves, live, settings.merge_undo_seconds)
+        merges = MergeReader(merging, merger, producer, heartbeat, retry, stop)
         await together(
             ingester.run(),
+            merges.run(),
             live.follow(),
             sweeper.run(),
             late_songs.run(),

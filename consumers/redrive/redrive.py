@@ -25,6 +25,7 @@ from stream.wire.events import (
     DeadLetter,
     Feedback,
     Label,
+    Merge,
     Reason,
     Release,
     Song,
@@ -43,6 +44,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "releases": Release,
     "feedback": Feedback,
     "labels": Label,
+    "merges": Merge,
 }
 SUPERSEDED = "superseded"
 """Why a song is left that the catalogue knows by now: what it knows may be newer."""

@@ -21,6 +21,8 @@ from stream.stores.ctr_models import CtrModels
 from stream.stores.decisions import Decisions
 from stream.stores.feedback import FeedbackCounts
 from stream.stores.listeners import Listeners
+from stream.stores.merged_lately import MergedLately
+from stream.stores.merges import Merges
 from stream.stores.opted_out import OptedOut
 from stream.stores.recommended import Recommended
 from stream.stores.released_songs import ReleasedSongs
@@ -67,6 +69,8 @@ class Stores:
     sweeps: Sweeps
     waiting: Waiting
     traits: Traits
+    merges: Merges
+    merged_lately: MergedLately
 
     @classmethod
     def on(cls, redis: AnyRedis, settings: Settings, clock: Clock = time.monotonic) -> Stores:
@@ -102,6 +106,8 @@ class Stores:
             Sweeps(redis),
             Waiting(redis),
             Traits(redis, listeners),
+            Merges(redis),
+            MergedLately(redis),
         )
 
 

@@ -7,6 +7,7 @@
       taste_codec.py      tastes as bytes
       activity_codec.py   what they did day by day, as bytes
     merges.py           ids that are part of another listener
+      merged_lately.py    those that have just become so, followed in memory
     traits.py           what listeners are about to do, and who is in which stage
       next_week_model.py  what is learned of the next week
     cohorts.py          member sets, sizes, labels

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import msgpack
 import numpy as np
+from pydantic import TypeAdapter
 
 from models.listener import Click, Listener
 from stream.connect import AnyRedis
@@ -19,9 +20,11 @@ from stream.stores import keys
 from stream.stores.listeners import listener_of
 from stream.stores.scripts import Script
 from stream.stores.waiting import EXPIRED, click_of
+from stream.wire.events import Label
 
 __all__ = ["Forward", "Merges", "Parts"]
 
+_LABELS = TypeAdapter(list[Label])
 AT_ONCE = 1000  # ids whose forwards are asked for in one round trip
 
 
@@ -44,7 +47,9 @@ class Forward:
     done
         Whether all that depends on it has followed.
     offsets
-        While it is being undone: fields for its record.
+        While it is being undone: how far its clicks are applied, by source.
+    labels
+        Those that it had of its own.
     """
 
     user_id: str
@@ -55,6 +60,7 @@ class Forward:
     undoing: bool = False
     done: bool = False
     offsets: Mapping[str, int] = field(default_factory=dict)
+    labels: Sequence[Label] = ()
 
 
 @dataclass(frozen=True)
@@ -97,10 +103,15 @@ class Merges:
         pairs, packed = await self._read(self._redis, [keys.user(user_id)])
         return _forward(user_id, pairs), _parts(user_id, packed) if packed else None
 
+    async def forward(self, user_id: str) -> Forward | None:
+        """Return whose part an id is."""
+        fields = await self._redis.hgetall(keys.user_into(user_id))
+        return _forward(user_id, [part for pair in fields.items() for part in pair])
+
     async def chain(self, user_id: str) -> list[Forward]:
         """Return whose part an id is, whose part they are, and so on to one who is nobody's; often empty."""
         found: list[Forward] = []
-        while forward := (await self.read(found[-1].into if found else user_id))[0]:
+        while forward := await self.forward(found[-1].into if found else user_id):
             if any(forward.user_id == each.user_id for each in found):
                 break  # two merges at one moment, of which each is about to be taken back
             found.append(forward)
@@ -152,6 +163,11 @@ class Merges:
         """Let an id stay part of its listener."""
         await self._changed(forward, "as is", {"undoing": 0})
 
+    async def note_labels(self, forward: Forward, labels: Sequence[Label]) -> None:
+        """Note the labels that an id had of its own, before they are those of its listener."""
+        if labels:
+            await self._changed(forward, "as is", {"labels": _LABELS.dump_json(list(labels))})
+
     async def finish(self, forward: Forward, keep_seconds: float) -> None:
         """Note that all has followed; what there was of the id is kept for so long from now on."""
         if not forward.done:
@@ -166,7 +182,7 @@ class Merges:
         )
 
     async def restore(self, forward: Forward) -> None:
-        """Make an id a listener of its own again, as it was."""
+        """Make an id a listener of its own again, as it was, in one step."""
         revision = f"{secrets.randbelow(1 << 31) + 1:08x}"
         fields = [part for name, at in forward.offsets.items() for part in (f"o:{name}", str(at))]
         packed = msgpack.packb(fields, use_bin_type=False)
@@ -207,6 +223,7 @@ def _forward(user_id: str, pairs: Sequence[bytes]) -> Forward | None:
         fields.get(b"undoing") == b"1",
         b"done" in fields,
         dict(zip(offsets[::2], offsets[1::2], strict=True)),
+        _LABELS.validate_json(fields.get(b"labels", b"[]")),
     )
 
 
