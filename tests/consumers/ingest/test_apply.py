@@ -12,7 +12,7 @@ import pytest
 import stream.stores.listeners
 from consumers.ingest.apply import Applier
 from models.affinity import ForwardDecay
-from models.listener import Click, Move, Rules
+from models.listener import Click, Move, OffsetSource, Rules
 from models.model import Model
 from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
@@ -93,7 +93,7 @@ def history() -> list[Click]:
     return [
         Click(
             f"u{at % 5}",
-            "0",
+            OffsetSource(0),
             at,
             NOW - 3e6 + at * 1e5,
             "s",
