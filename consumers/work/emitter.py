@@ -310,8 +310,15 @@ class Emitter:
             return _Part(answer, left.reason, {})
         before = Before(pages, left.control, wave=left.wave)
         settled = before.told | left.control
-        held = {user: each for user, each in left.held.items() if user not in settled}
-        before = replace(before, held=held)
+        # An id that became part of a listener meanwhile gave them its place, where they have none.
+        roots = await self._planner.roots(settled | left.held.keys())
+        others = {roots[user] for user in settled if user in roots}
+        held = {
+            roots.get(user, user): each
+            for user, each in left.held.items()
+            if user not in settled and roots.get(user, user) not in settled | others
+        }
+        before = replace(before, held=held, others=others)
         if left.stopped:
             answer.left_out += Counter({IN_QUIET_HOURS: _places(held)})
             return _Part(answer, STOPPED, {"reason": STOPPED})

@@ -154,6 +154,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             ab_test_of(settings),
             settings.dormant_days,
             songs,
+            stores.merged_lately,
         )
         # Of one host's network, in containers, two processes have the same name.
         name = f"{heartbeat.name}-{uuid4().hex}"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from stream.connect import AnyRedis
 from stream.retry import Clock
 from stream.stores import keys
+from stream.stores.merges import Merges
 
 __all__ = ["MergedLately"]
 
@@ -31,6 +32,7 @@ class MergedLately:
     def __init__(self, redis: AnyRedis, clock: Clock = time.time) -> None:
         self._redis = redis
         self._clock = clock
+        self._merges = Merges(redis)
         self._last = ""
         self.into: dict[str, str] = {}
         self._since: dict[str, float] = {}
@@ -69,3 +71,7 @@ class MergedLately:
     def persons(self, user_ids: Iterable[str]) -> set[str]:
         """Return who some ids are part of, or are."""
         return {self.person(user) for user in user_ids}
+
+    async def roots(self, user_ids: Collection[str]) -> dict[str, str]:
+        """Return who some ids are part of by now, however long since; nothing of all others."""
+        return await self._merges.roots(user_ids)

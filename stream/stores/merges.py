@@ -136,17 +136,25 @@ class Merges:
             found += await pipeline.execute()
         return {user: into.decode() for user, into in zip(user_ids, found, strict=True) if into}
 
-    async def ids(self, user_id: str) -> list[str]:
-        """Return all ids that are part of a listener, and those that are part of these."""
-        found: list[str] = []
-        asked = [user_id]
+    async def ids(self, user_ids: Collection[str]) -> dict[str, list[str]]:
+        """Return for each listener all ids that are part of them, those that are part of these included."""
+        found: dict[str, list[str]] = {user: [] for user in user_ids}
+        asked = [(user, user) for user in found]
         while asked:
-            one = asked.pop()
-            named = [name.decode() for name in await self._redis.smembers(keys.user_ids(one))]
-            into = await self._into(named)
-            new = [name for name in named if into.get(name) == one and name not in (user_id, *found)]
-            found += new
-            asked += new
+            pipeline = self._redis.pipeline(transaction=False)
+            for _, one in asked:
+                pipeline.smembers(keys.user_ids(one))
+            named = [
+                (user, one, name.decode())
+                for (user, one), names in zip(asked, await pipeline.execute(), strict=True)
+                for name in names
+            ]
+            into = await self._into(list({name for _, _, name in named}))
+            asked = []
+            for user, one, name in named:
+                if into.get(name) == one and name != user and name not in found[user]:
+                    found[user].append(name)
+                    asked.append((user, name))
         return found
 
     async def point(self, forward: Forward, into: str) -> None:

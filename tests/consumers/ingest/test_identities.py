@@ -7,7 +7,6 @@ import itertools
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import numpy as np
 import pytest
 
 from consumers.ingest.apply import Applier
@@ -21,7 +20,7 @@ from stream.connect import AnyRedis, open_redis
 from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
-from stream.wire.events import Feedback, Label, Merge
+from stream.wire.events import Label, Merge
 from tests.consumers.ingest.test_apply import Died, Mortal, by_user
 from tests.consumers.producer import Producer
 from tests.consumers.redis_state import assert_agrees, read_state
