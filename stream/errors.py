@@ -18,6 +18,7 @@
     ├── NoAbTest                 no release was told by two policies
     ├── NotTakenOver             listeners are not taken over to a model
     ├── NotErased                a listener is erased in part only
+    ├── NotMerged                no ingester has merged two listeners in time
     ├── NoAudience               no audience came in time
     ├── UnknownListener          no such listener
     ├── NoTaste                  a listener of whom nothing is known that they like
@@ -41,6 +42,7 @@ __all__ = [
     "NoOverlap",
     "NoTaste",
     "NotErased",
+    "NotMerged",
     "NotTakenOver",
     "RefrainError",
     "Refused",
@@ -142,6 +144,10 @@ class NotTakenOver(RefrainError):
 
 class NotErased(RefrainError):
     """Redis failed while a listener was being erased; the message says what is left of them."""
+
+
+class NotMerged(RefrainError):
+    """A merge, or its undoing, is published, and no ingester has done it in time."""
 
 
 class NoAudience(RefrainError):

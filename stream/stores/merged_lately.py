@@ -60,6 +60,12 @@ class MergedLately:
         for user in [user for user, since in self._since.items() if since < now - KEPT_SECONDS]:
             del self.into[user], self._since[user]
 
+    async def forget(self, user_ids: Collection[str]) -> None:
+        """Erase all that is said of some ids."""
+        for place, fields in await self._redis.xrange(keys.MERGED_LATELY):
+            if {fields[b"id"].decode(), fields[b"into"].decode()} & set(user_ids):
+                await self._redis.xdel(keys.MERGED_LATELY, place)
+
     def person(self, user_id: str) -> str:
         """Return who an id is part of, itself where that is nobody."""
         passed = {user_id}

@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
@@ -78,6 +78,10 @@ class Plans:
 
     async def look_up(self, release: Release) -> None:
         """Nothing is to be known."""
+
+    async def roots(self, user_ids: Collection[str]) -> dict[str, str]:
+        """Each id is somebody."""
+        return {}
 
     async def plan(
         self, release: Release, lookup: None, model: Model | None, now: float, before: Before = NOTHING
