@@ -170,28 +170,32 @@ class Applier:
         self, clicks: Mapping[str, Sequence[Click]], into: Set[str], away: dict[str, list[Click]]
     ) -> Mapping[str, Sequence[Click]]:
         """Put aside clicks of who is part of another, and of ids that are no part of their listener."""
-        if not into and not any(own and any(c.partition.of for c in own) for own in clicks.values()):
+        if not into and not any("~" in click.partition for own in clicks.values() for click in own):
             return clicks
         here: dict[str, Sequence[Click]] = {}
-        residents = self.residents
         for user, own in clicks.items():
-            if user not in into:
-                row = residents.index[user]
-                if not residents.rev[row]:  # nothing can be joined to who is not there
-                    tags = {tag_of(click.partition.of) for click in own if click.partition.of}
-                    residents.joined[row] = residents.joined.get(row, frozenset()) | tags
-                part = residents.joined.get(row, frozenset())
+            part = frozenset[str]() if user in into else self._joined(user, own)
             kept = []
             for click in own:
-                named = click.partition.of
-                if user in into or (named and not click.waited and tag_of(named) not in part):
-                    whose, plain = (named, under(click, named)) if named else (user, click)
-                    away.setdefault(whose, []).append(plain)
-                else:
+                named = click.partition.of if "~" in click.partition else ""
+                if user not in into and (not named or click.waited or tag_of(named) in part):
                     kept.append(click)
+                elif named:
+                    away.setdefault(named, []).append(under(click, named))
+                else:
+                    away.setdefault(user, []).append(click)
             if user not in into and (kept or not own):
                 here[user] = kept
         return here
+
+    def _joined(self, user: str, clicks: Sequence[Click]) -> frozenset[str]:
+        """Return the tags of ids that are part of a listener; of one who is not there, of all that say so."""
+        residents = self.residents
+        row = residents.index[user]
+        if not residents.rev[row]:  # there was nothing to be joined, or it would be there
+            tags = {tag_of(click.partition.of) for click in clicks if "~" in click.partition}
+            residents.joined[row] = residents.joined.get(row, frozenset()) | tags
+        return residents.joined.get(row, frozenset())
 
     async def _still_waiting(self, clicks: dict[str, Sequence[Click]]) -> dict[str, Sequence[Click]]:
         """Leave out clicks that waited until somebody else applied them."""

@@ -111,7 +111,8 @@ class Merger:
 
     async def _join_labels(self, forward: Forward, root: str) -> None:
         labels = await self._stores.segments.labels_of(forward.user_id)
-        await self._merges.note_labels(forward, labels)
+        if not forward.labels:  # else some are erased already
+            await self._merges.note_labels(forward, labels)
         await self._stores.segments.label([each.model_copy(update={"user_id": root}) for each in labels])
         await self._stores.segments.forget(forward.user_id)
 

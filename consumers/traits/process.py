@@ -104,7 +104,7 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         labels = labels_consumer(settings)
         stack.push_async_callback(labels.stop)
         await open_kafka(settings, labels.start, logger.info)
-        reader = LabelReader(labels, segments, producer, heartbeat, retry, stop)
+        reader = LabelReader(labels, segments, stores.merges, producer, heartbeat, retry, stop)
         lease = Lease(redis, heartbeat.name, key=keys.TRAITS_LEASE)
         logger.info("keeping traits current")
         leading = lead(settings, clicked.read, [score], lease, heartbeat, stop, retry, begin="latest")
