@@ -174,6 +174,8 @@ class Applier:
             return clicks
         here: dict[str, Sequence[Click]] = {}
         for user, own in clicks.items():
+            if user in into:  # without a click, too: their listener is to be taken over to the model
+                away.setdefault(user, [])
             part = frozenset[str]() if user in into else self._joined(user, own)
             kept = []
             for click in own:
@@ -193,7 +195,8 @@ class Applier:
         residents = self.residents
         row = residents.index[user]
         if not residents.rev[row]:  # there was nothing to be joined, or it would be there
-            tags = {tag_of(click.partition.of) for click in clicks if "~" in click.partition}
+            named = {click.partition.of for click in clicks if "~" in click.partition} - {""}
+            tags = {tag_of(name) for name in named}
             residents.joined[row] = residents.joined.get(row, frozenset()) | tags
         return residents.joined.get(row, frozenset())
 

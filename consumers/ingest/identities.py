@@ -20,14 +20,14 @@ from models.update import Changes
 from stream.stores.merges import Forward, Merges, Parts
 from stream.stores.waiting import Waiting
 
-__all__ = ["Change", "Extra", "Identities", "PartOfAnother"]
+__all__ = ["Change", "Changed", "Extra", "Identities", "PartOfAnother"]
 
 
 class PartOfAnother(Exception):
     """The listener has become part of another."""
 
 
-class _Changed(Exception):
+class Changed(Exception):
     """Somebody else has undone a merge, or made another, meanwhile."""
 
 
@@ -91,7 +91,7 @@ class Identities:
                 for forward in reversed(chain):
                     if move := await self._join(forward, chain[-1].into, model, now):
                         moves.append(move)
-            except _Changed:
+            except Changed:
                 continue
             except PartOfAnother:
                 if undoing:  # taken out of their listener now, that one could not be taken out of its own
@@ -109,7 +109,7 @@ class Identities:
             # Read after the listener: whoever undoes it meanwhile writes the listener, and this is refused.
             there, parts = await self.merges.read(forward.user_id)
             if there is None or there.token != forward.token or there.undoing:
-                raise _Changed
+                raise Changed
             parts = parts or Parts(Listener(forward.user_id))
             other = parts.listener
             if not (other.rev or listener.rev or parts.waiting):
@@ -134,12 +134,16 @@ class Identities:
 
         async def change(listener: Listener) -> tuple[Listener, Extra] | None:
             if tag not in listener.joined:
+                # Taken out before, or neither has clicked yet.
+                there = await self.merges.forward(forward.user_id)
+                if there and not there.undoing:
+                    await self.merges.note_undoing(forward, {})
                 return None
             _, parts = await self.merges.read(forward.user_id)
             other = parts.listener if parts else Listener(forward.user_id)
             # Where somebody writes the listener after this, it is read, and noted, once more.
             if not await self.merges.note_undoing(forward, offsets_of(listener, other)):
-                raise _Changed
+                raise Changed
             return parted(listener, other), Extra()
 
         return await self._rewriter.rewrite(forward.into, change, model, now)
@@ -149,7 +153,7 @@ class Identities:
         forward, _ = await self.merges.read(user_id)
         if forward:
             if not forward.undoing:
-                raise _Changed
+                raise Changed
             await self.merges.restore(forward)
         return await self._rewriter.rewrite(user_id, _as_it_is, model, now)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from consumers.ingest.apply import Applier
+from consumers.ingest.identities import Changed, PartOfAnother
 from consumers.ingest.moves import Moves
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.wiring import Stores
@@ -47,10 +48,15 @@ class Merger:
         RefusedMerge
             Where that cannot be.
         """
-        if event.into is None:
-            await self._undo(event.user_id, now)
-        elif not await self._merges.was_undone(event.user_id, event.merge_id or ""):
-            await self._merge(event.user_id, event.into, event, now)
+        while True:
+            try:
+                if event.into is None:
+                    await self._undo(event.user_id, now)
+                elif not await self._merges.was_undone(event.user_id, event.merge_id or ""):
+                    await self._merge(event.user_id, event.into, event, now)
+            except (Changed, PartOfAnother):
+                continue  # another merge came in between
+            return
 
     async def _merge(self, user_id: str, into: str, event: Merge, now: float) -> None:
         chain = await self._merges.chain(into)

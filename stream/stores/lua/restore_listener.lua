@@ -32,6 +32,13 @@ if #listener > 0 then
     end
   end
 end
+local offsets = cmsgpack.unpack(ARGV[3])
+if #listener == 0 and #offsets > 0 then  -- nobody knew it; all it did was done as part of the other
+  redis.call(
+    'HSET', user, 'state', ARGV[2] .. string.rep('0', 16), 'cohort', '', 'cohort_since', '0.0', 'moved', ' ',
+    'clicks', '0', 'last_seen', '-inf', unpack(offsets)
+  )
+end
 local merge_id = redis.call('HGET', user .. ':into', 'merge_id')
 if merge_id ~= '' then
   redis.call('SADD', user .. ':undone', merge_id)

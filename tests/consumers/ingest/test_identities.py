@@ -324,6 +324,64 @@ async def test_a_death_before_any_round_trip_of_an_undoing_is_mended(
     assert trips > 5
 
 
+async def test_undone_an_id_that_nobody_knew_counts_none_of_its_clicks_again(redis: AnyRedis) -> None:
+    process = Process(redis)
+    a = clicks_of("a", 0, 6)
+    await process.merge("a", "b")
+    await process.click(*a[:4])
+    await process.undo("a")
+    await process.click(*a)
+    assert [(await process.of(user)).clicks for user in "ab"] == [2, 4]
+
+
+async def test_what_neither_has_clicked_in_can_be_undone(redis: AnyRedis) -> None:
+    process = Process(redis)
+    await process.merge("a", "b")
+    await process.undo("a")
+    await process.click(*clicks_of("a", 0, 3))
+    assert [(await process.of(user)).clicks for user in "ab"] == [3, 0]
+
+
+async def test_clicks_that_stream_on_both_ids_while_it_is_undone_all_count_once(redis: AnyRedis) -> None:
+    one, other, third = Process(redis), Process(redis), Process(redis)
+    a, b = clicks_of("a", 0, 60), clicks_of("b", 1, 60)
+    await one.click(*a[:10], *b[:10])
+
+    async def stream(process: Process, clicks: Sequence[Click]) -> None:
+        for at in range(0, len(clicks), 2):
+            await process.click(*clicks[at : at + 2])
+
+    async def again_and_again() -> None:
+        for _ in range(4):
+            await third.merge("a", "b")
+            await third.undo("a")
+
+    await asyncio.gather(stream(one, a[10:]), stream(other, b[10:]), again_and_again())
+    await Process(redis).click(*a, *b)
+    found = [await third.of(user) for user in "ab"]
+    assert sum(each.clicks for each in found) == 120
+    whole = await all_under(redis, "one", [*a, *b])
+    summed = {artist: sum(each.affinities.get(artist, 0.0) for each in found) for artist in whole.affinities}
+    assert summed == pytest.approx(whole.affinities, rel=1e-6)
+
+
+async def test_of_two_that_become_part_of_each_other_at_one_moment_none_is_lost(redis: AnyRedis) -> None:
+    one, other = Process(redis), Process(redis)
+    await one.click(*clicks_of("a", 0, 5), *clicks_of("b", 1, 5))
+    await asyncio.gather(one.merge("a", "b"), other.merge("b", "a"), return_exceptions=True)
+    await one.click(*clicks_of("a", 0, 6), *clicks_of("b", 1, 6))
+    assert sum([(await one.of(user)).clicks for user in "ab"]) == 12
+
+
+async def test_a_listener_of_whom_a_late_click_came_under_an_old_model_is_taken_over(redis: AnyRedis) -> None:
+    process = Process(redis)
+    await process.click(*clicks_of("a", 0, 5), *clicks_of("b", 1, 5))
+    await process.merge("a", "b")
+    newer = small_model(version=9, seed=1)
+    await process.applier.apply({"a": ()}, newer, NOW)
+    assert (await process.of("b")).made_by == 9
+
+
 async def test_undone_in_a_chain_the_last_goes_first(redis: AnyRedis) -> None:
     process = Process(redis)
     a, b, c = (clicks_of(user, number, 10) for number, user in enumerate("abc"))
