@@ -390,6 +390,52 @@ async def test_of_two_that_become_part_of_each_other_at_one_moment_none_is_lost(
     assert sum([(await one.of(user)).clicks for user in "ab"]) == 12
 
 
+async def test_a_click_whose_merge_is_undone_just_before_it_is_written_is_the_ids_own(
+    redis: AnyRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = Process(redis), Process(redis)
+    a, b = clicks_of("a", 0, 6), clicks_of("b", 1, 6)
+    await one.click(*a[:3], *b[:3])
+    await one.merge("a", "b")
+    follow = one.applier.identities.root
+
+    async def then_undone(*given: Any) -> Any:
+        found = await follow(*given)
+        monkeypatch.setattr(one.applier.identities, "root", follow)
+        await other.undo("a")
+        return found
+
+    monkeypatch.setattr(one.applier.identities, "root", then_undone)
+    await one.click(*a, *b)
+    assert [(await one.of(user)).clicks for user in "ab"] == [6, 6]
+
+
+async def test_who_was_read_as_nobody_before_they_became_part_of_another_is_not_born(redis: AnyRedis) -> None:
+    one, other = Process(redis), Process(redis)
+    one.applier.residents.add([Listener("a")], MODEL)
+    await other.merge("a", "b")
+    await one.click(*clicks_of("a", 0, 3))
+    assert (await one.of("a")).into == "b"
+    assert (await one.of("b")).clicks == 3
+
+
+async def test_a_merge_whose_listener_became_part_of_another_in_the_middle_of_it_is_into_that(
+    redis: AnyRedis,
+) -> None:
+    process = Process(redis)
+    a, b, c = (clicks_of(user, number, 6) for number, user in enumerate("abc"))
+    await process.click(*a, *b, *c)
+    await process.stores.merges.fence("a", "b", "", NOW)  # and who does it dies
+    await process.merge("b", "c")
+    await process.merge("a", "b")
+    assert (await process.of("a")).into == "c"
+    await process.undo("b")
+    await process.click(*a, *b, *c)
+    assert [(await process.of(user)).clicks for user in "bc"] == [6, 12]
+    await process.undo("a")
+    assert [(await process.of(user)).clicks for user in "abc"] == [6, 6, 6]
+
+
 async def test_a_listener_of_whom_a_late_click_came_under_an_old_model_is_taken_over(redis: AnyRedis) -> None:
     process = Process(redis)
     await process.click(*clicks_of("a", 0, 5), *clicks_of("b", 1, 5))

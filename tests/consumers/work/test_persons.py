@@ -38,13 +38,14 @@ async def client(settings: Settings) -> AsyncIterator[AnyRedis]:
     await client.aclose()
 
 
-def merge(settings: Settings, *pairs: tuple[str, str]) -> None:
+def merge(settings: Settings, *pairs: tuple[str, str], lately: bool = True) -> None:
     """As an ingester does it, as far as audiences go by it."""
 
     async def whole() -> None:
         client = await open_redis(settings)
         for user, into in pairs:
-            await MergedLately(client).announce(user, into)
+            if lately:
+                await MergedLately(client).announce(user, into)
             assert await Merges(client).fence(user, into, "", 0.0)
         await client.aclose()
 
@@ -83,15 +84,16 @@ async def test_what_was_merged_longer_ago_than_an_hour_is_held_no_more(client: A
     assert follower.into == {}
 
 
+@pytest.mark.parametrize("lately", [True, False], ids=["just now", "hours ago"])
 def test_a_listener_of_whom_an_id_was_told_in_a_wave_is_in_none_that_follows(
-    settings: Settings, log: KafkaLog, db: redis.Redis
+    settings: Settings, log: KafkaLog, db: redis.Redis, lately: bool
 ) -> None:
     desk = shop(settings, log, db, HOUR)
     with working(desk):
         first = told(first_wave(desk, "r1", max_audience=3000), 1)
         others = [user for user in COHORTS if user not in first]
         pairs = list(zip(first[:40], others[:40], strict=True))
-        merge(desk.settings, *pairs)
+        merge(desk.settings, *pairs, lately=lately)
 
         def goes_on() -> bool:
             if db.hget("release:{r1}", "state") == "paused":
