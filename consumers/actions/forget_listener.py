@@ -69,7 +69,7 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
             hint=f"`refrain forget {quote(part_of[user_id])}` erases them under all their ids.",
         )
     ids = (await stores.merges.ids([user_id]))[user_id]
-    with _left(user_id, f"all of it, and of {', '.join(ids)}"):
+    with _left(user_id, ", and of ".join(["all of it", *ids])):
         of_ids = [await _erase_part(stores, each) for each in ids]
         await stores.merged_lately.forget({user_id, *ids})
     _, artists = await listeners.strongest(user_id, 1)

@@ -59,27 +59,28 @@ class Merger:
             return
 
     async def _merge(self, user_id: str, into: str, event: Merge, now: float) -> None:
+        own = await self._merges.chain(user_id)
+        if own and own[-1].into == user_id:  # whoever was to take it back has died
+            await self._take_back(own[0])
         chain = await self._merges.chain(into)
         root = chain[-1].into if chain else into
         if user_id in (root, *(forward.user_id for forward in chain)):
             raise RefusedMerge(f"into: {into!r} is part of {user_id!r} already, which cannot be part of it")
-        own = await self._merges.chain(user_id)
         if own and own[-1].into != root:
             raise RefusedMerge(f"user_id: {user_id!r} is part of {own[-1].into!r} already; undo that first")
         if not own:
             # Before it is: whoever plans an audience meanwhile tells one of them.
             await self._stores.merged_lately.announce(user_id, root)
             await self._merges.fence(user_id, root, event.merge_id or "", event.ts)
-            await self._unless_each_other(user_id)
+            if (made := await self._merges.chain(user_id)) and made[-1].into == user_id:
+                await self._take_back(made[0])
         await self._follow(user_id, now)
 
-    async def _unless_each_other(self, user_id: str) -> None:
-        """Take a merge back where its listener became part of the id at the same moment."""
-        chain = await self._merges.chain(user_id)
-        if chain[-1].into == user_id:
-            await self._merges.restore(chain[0])
-            await self._stores.merged_lately.announce(user_id, "")
-            raise RefusedMerge(f"into: {chain[0].into!r} became part of {user_id!r} at the same moment")
+    async def _take_back(self, forward: Forward) -> None:
+        """Take back a merge whose listener became part of the id at the same moment: nothing is joined."""
+        await self._merges.restore(forward)
+        await self._stores.merged_lately.announce(forward.user_id, "")
+        raise RefusedMerge(f"into: {forward.into!r} became part of {forward.user_id!r} at the same moment")
 
     async def _follow(self, user_id: str, now: float) -> None:
         """Join what is known of an id to that of its listener, and let it be nobody's any more."""

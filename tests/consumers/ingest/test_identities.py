@@ -390,6 +390,20 @@ async def test_of_two_that_become_part_of_each_other_at_one_moment_none_is_lost(
     assert sum([(await one.of(user)).clicks for user in "ab"]) == 12
 
 
+async def test_of_two_that_are_part_of_each_other_the_first_whose_event_comes_again_is_taken_back(
+    redis: AnyRedis,
+) -> None:
+    process = Process(redis)
+    await process.click(*clicks_of("a", 0, 5), *clicks_of("b", 1, 5))
+    for user, into in ("ab", "ba"):  # and both who do it die
+        await process.stores.merges.fence(user, into, "", NOW)
+    with pytest.raises(RefusedMerge, match="at the same moment"):
+        await process.merge("a", "b")
+    await process.merge("b", "a")
+    assert (await process.of("a")).clicks == 10
+    assert (await process.of("b")).into == "a"
+
+
 async def test_a_click_whose_merge_is_undone_just_before_it_is_written_is_the_ids_own(
     redis: AnyRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
