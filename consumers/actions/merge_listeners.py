@@ -12,12 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from shlex import quote
 
+from pydantic import ValidationError
+
 from consumers.runtime.wiring import Stores
 from stream.connect import AnyRedis
 from stream.errors import NotMerged, WrongUse
 from stream.settings import Settings
 from stream.stores.merges import Forward, Merges
-from stream.wire.events import Merge, encode
+from stream.wire.events import Merge, encode, why
 from stream.wire.sender import Message, open_sender
 from stream.wire.topics import create_topics
 
@@ -88,15 +90,20 @@ async def merge_listeners(
     chain = await stores.merges.chain(into)
     root = chain[-1].into if chain else into
     if user_id in (into, root, *(forward.user_id for forward in chain)):
-        why = "the same id" if user_id == into else f"{into!r} is part of it already"
-        raise WrongUse(f"{user_id!r} cannot become part of {into!r}: {why}")
+        reason = "the same id" if user_id == into else f"{into!r} is part of it already"
+        raise WrongUse(f"{user_id!r} cannot become part of {into!r}: {reason}")
     own = await stores.merges.chain(user_id)
     if own and own[-1].into != root:
         raise WrongUse(
             f"{user_id!r} is part of {own[-1].into!r} already: "
             f"`refrain merge --undo {quote(user_id)}` undoes that first"
         )
-    await _publish(settings, Merge(user_id=user_id, into=into, ts=time.time()))
+    try:
+        event = Merge(user_id=user_id, into=into, ts=time.time())
+    except ValidationError as error:
+        _, detail = why(error)
+        raise WrongUse(f"{user_id!r} cannot become part of {into!r}: {detail}") from error
+    await _publish(settings, event)
     forward = await _wait(stores.merges, user_id, wait, lambda found: found is not None and found.done)
     about = await stores.listeners.about(forward.into if forward else into)
     return Merged(

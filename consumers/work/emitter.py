@@ -318,6 +318,9 @@ class Emitter:
             for user, each in left.held.items()
             if user not in settled and roots.get(user, user) not in settled | others
         }
+        if renamed := [user for user in left.held if user in roots]:
+            theirs = {user: held[user] for user in map(roots.__getitem__, renamed) if user in held}
+            await self._mine(self._releases.hold(answer.name, self._name, theirs, renamed))
         before = replace(before, held=held, others=others)
         if left.stopped:
             answer.left_out += Counter({IN_QUIET_HOURS: _places(held)})

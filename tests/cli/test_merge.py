@@ -56,6 +56,7 @@ def test_what_cannot_be_merged_is_refused_before_anything_is_published(
         (("u1", "u2"), "part of it already"),
         (("u2", "u3"), "`refrain merge --undo u2` undoes that first"),
         (("--undo", "u3"), "part of no other listener"),
+        (("{u}", "u1"), "user_id"),
         (("u1",), "give two ids"),
         (("--undo", "u1", "u2"), "give two ids"),
     ):
