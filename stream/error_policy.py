@@ -8,6 +8,7 @@ from enum import Enum
 from aiokafka import errors as aiokafka
 from kafka import errors as kafka_python
 from redis import exceptions as redis
+from redis.asyncio.sentinel import MasterNotFoundError
 
 from stream.errors import Refused, Unreachable
 
@@ -51,6 +52,7 @@ KAFKA = (aiokafka.KafkaError, kafka_python.KafkaError)
 FULL = "Redis takes no more writes"
 MEMORY = "Give it memory (maxmemory) or disk; what comes waits in Kafka."
 PRIMARY = "REFRAIN_REDIS is to name the primary, not a replica."
+SENTINELS = "REFRAIN_REDIS is redis+sentinel://HOST:26379,HOST:26379/NAME/0, with their NAME for the primary."
 CREDENTIALS = "Put user and password into REFRAIN_REDIS, as redis://USER:PASSWORD@HOST:PORT/0."
 
 
@@ -87,6 +89,7 @@ TABLE = (
     _refused("CLUSTERDOWN", "Its cluster is incomplete."),
     _refused("LOADING", "It is still reading its data."),
     # Redis: it is away.
+    Case((MasterNotFoundError,), Action.RETRY, "no Sentinel names a primary", SENTINELS),
     Case(
         (
             redis.ConnectionError,

@@ -100,7 +100,8 @@ class Settings(BaseSettings):
         None, description="its key (PEM); none: it stands in the certificate's file"
     )
     redis: Annotated[str, AfterValidator(_redis_url)] = Field(
-        "", description="Redis, a redis://, rediss:// or unix:// URL; empty: start one"
+        "",
+        description="Redis, a redis://, rediss:// (TLS), unix:// or redis+sentinel:// URL; empty: start one",
     )
     data: Path = Field(
         default_factory=lambda: platformdirs.user_data_path("refrain"),
