@@ -10,7 +10,7 @@ from kafka import errors as kafka_python
 from redis import exceptions as redis
 from redis.asyncio.sentinel import MasterNotFoundError
 
-from stream.errors import Refused, Unreachable
+from stream.errors import NotReplicated, Refused, Unreachable
 
 __all__ = ["Action", "Case", "case_of"]
 
@@ -50,6 +50,7 @@ REDIS = (redis.RedisError, redis.RedisClusterException)
 KAFKA = (aiokafka.KafkaError, kafka_python.KafkaError)
 
 FULL = "Redis takes no more writes"
+REPLICAS = "What comes waits in Kafka until REFRAIN_REDIS_REPLICAS of them have what was written."
 MEMORY = "Give it memory (maxmemory) or disk; what comes waits in Kafka."
 PRIMARY = "REFRAIN_REDIS is to name the primary, not a replica."
 SENTINELS = "REFRAIN_REDIS is redis+sentinel://HOST:26379,HOST:26379/NAME/0, with their NAME for the primary."
@@ -64,6 +65,7 @@ def _refused(sign: str, hint: str) -> Case:
 # The first row that covers an error is the one that counts.
 TABLE = (
     Case((Refused,), Action.FAIL, "a server refuses"),  # what the rows below have made of a client's error
+    Case((NotReplicated,), Action.RETRY, "Redis's replicas are behind or away", REPLICAS),
     # Redis: who we are. Two of them are ConnectionErrors to redis-py.
     Case(
         (

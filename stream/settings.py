@@ -103,6 +103,12 @@ class Settings(BaseSettings):
         "",
         description="Redis, a redis://, rediss:// (TLS), unix:// or redis+sentinel:// URL; empty: start one",
     )
+    redis_replicas: int = Field(
+        0,
+        ge=0,
+        description="replicas of Redis that must have what an event changes before its offset is "
+        "committed, so that a failover loses nothing; 0: none are waited for",
+    )
     data: Path = Field(
         default_factory=lambda: platformdirs.user_data_path("refrain"),
         description="where `refrain up` keeps Kafka's and Redis's data between runs",

@@ -52,15 +52,22 @@ class Applier:
         self.reads = 0
 
     async def apply(
-        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
+        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float, *, anew: bool = False
     ) -> list[Move]:
         """Apply clicks, by listener; one without a click is only taken over to the model.
+
+        Parameters
+        ----------
+        anew
+            Whether Redis may have lost what memory says was applied: the listeners are read again.
 
         Returns
         -------
         The moves between cohorts, births among them, on record; member sets and sizes are to `follow`.
         """
-        parts = await asyncio.gather(*(self._apply(part, model, now) for part in _parts(clicks, AT_ONCE)))
+        parts = await asyncio.gather(
+            *(self._apply(part, model, now, anew) for part in _parts(clicks, AT_ONCE))
+        )
         self._trim()
         return [move for moves in parts for move in moves]
 
@@ -82,9 +89,11 @@ class Applier:
         return moves, heads
 
     async def _apply(
-        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
+        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float, anew: bool
     ) -> list[Move]:
         async with self._turns.of(clicks.keys()):
+            if anew:
+                self.residents.drop(clicks)
             return await self._apply_in_turn(clicks, model, now)
 
     async def _apply_in_turn(

@@ -25,6 +25,7 @@ from stream.stores.opted_out import OptedOut
 from stream.stores.recommended import Recommended
 from stream.stores.released_songs import ReleasedSongs
 from stream.stores.releases import Releases
+from stream.stores.replication import Replication
 from stream.stores.segments import Segments
 from stream.stores.snapshots import Snapshots
 from stream.stores.song_models import SongModels
@@ -67,6 +68,7 @@ class Stores:
     sweeps: Sweeps
     waiting: Waiting
     traits: Traits
+    replication: Replication
 
     @classmethod
     def on(cls, redis: AnyRedis, settings: Settings, clock: Clock = time.monotonic) -> Stores:
@@ -102,6 +104,7 @@ class Stores:
             Sweeps(redis),
             Waiting(redis),
             Traits(redis, listeners),
+            Replication(redis, settings.redis_replicas),
         )
 
 

@@ -15,6 +15,7 @@ from consumers.traits.segments import SegmentTraits
 from stream.retry import Clock, Retry, Stopped
 from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
+from stream.stores.replication import Replication
 from stream.stores.segments import MOST_CLASSES
 from stream.wire.consumer import Consumer
 from stream.wire.events import FUTURE_SECONDS, DeadLetter, Label, Reason, Record, parse
@@ -47,6 +48,7 @@ class LabelReader:
         self,
         consumer: Consumer,
         segments: SegmentTraits,
+        replication: Replication,
         producer: Sender,
         heartbeat: Heartbeat,
         retry: Retry,
@@ -55,6 +57,7 @@ class LabelReader:
     ) -> None:
         self._consumer = consumer
         self._segments = segments
+        self._replication = replication
         self._producer = producer
         self._heartbeat = heartbeat
         self._retry = retry
@@ -84,7 +87,7 @@ class LabelReader:
                 if over
             ]
             labels = [label for label, over in zip(labels, too_many, strict=True) if not over]
-        await self._retry("taking labels", self._segments.take, labels)
+        await self._retry("taking labels", self._replication.kept, lambda: self._segments.take(labels))
         await self._retry("emitting dead letters", self._producer.deliver, list(map(dead_letter, dead)))
         await self._retry("committing offsets", self._commit)
         self._heartbeat.add("labels", len(labels))

@@ -19,6 +19,7 @@ from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
+from stream.stores.replication import Replication
 from stream.stores.segments import MOST_CLASSES, Segments
 from stream.wire.events import Record
 from tests.consumers.kafka_log import KafkaLog
@@ -36,7 +37,7 @@ async def read_labels(settings: Settings, stop: asyncio.Event) -> None:
         stack.push_async_callback(consumer.stop)
         traits = SegmentTraits(Listeners(client), Segments(client), lambda: None, 10)
         heartbeat = Heartbeat(client, "traits")
-        reader = LabelReader(consumer, traits, producer, heartbeat, Retry(stop), stop)
+        reader = LabelReader(consumer, traits, Replication(client, 0), producer, heartbeat, Retry(stop), stop)
         await together(reader.run(), heartbeat.keep())
 
 
