@@ -56,12 +56,24 @@ class _SSLConnection(_Reconnects, SSLConnection):  # type: ignore[misc]
     pass
 
 
+class _UnixConnection(_Reconnects, UnixDomainSocketConnection):  # type: ignore[misc]
+    pass
+
+
 class _SentinelConnection(_Reconnects, SentinelManagedConnection):  # type: ignore[misc]
     pass
 
 
 class _SentinelSSLConnection(_Reconnects, SentinelManagedSSLConnection):  # type: ignore[misc]
     pass
+
+
+KINDS = {
+    Connection: _Connection,
+    SSLConnection: _SSLConnection,
+    UnixDomainSocketConnection: _UnixConnection,
+}
+"""redis-py's kind of connection -> ours."""
 
 
 class _SentinelServer(Redis):  # type: ignore[misc]
@@ -89,9 +101,7 @@ def client_of(url: str) -> Redis:
     if url.startswith(SENTINEL_SCHEMES):
         return _sentinel_client(url)
     options: dict[str, Any] = dict(parse_url(url))
-    kind = options.pop("connection_class", Connection)
-    if kind is not UnixDomainSocketConnection:
-        kind = _SSLConnection if kind is SSLConnection else _Connection
+    kind = KINDS[options.pop("connection_class", Connection)]
     return Redis.from_pool(ConnectionPool(connection_class=kind, **options))
 
 

@@ -86,11 +86,12 @@ class Replication:
         """
         if not self._replicas:
             return True
-        self.primaries = frozenset([await self._wait(*each) for each in self._each()])
-        if self.primaries == since:
-            return True
-        logger.warning("Redis has another primary, which may lack what was written last: writing it again")
-        return False
+        before, self.primaries = self.primaries, frozenset([await self._wait(*each) for each in self._each()])
+        if self.primaries != before:
+            logger.warning(
+                "Redis has another primary, which may lack what was written last: writing it again"
+            )
+        return self.primaries == since
 
     def _each(self) -> Iterator[tuple[str, dict[str, ClusterNode]]]:
         """Yield a key of each primary, and how a pipeline is told to go there."""

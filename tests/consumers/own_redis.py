@@ -26,7 +26,7 @@ class OwnRedis:
     """
 
     def __init__(self, folder: Path, **options: str) -> None:
-        self._folder = folder
+        self.folder = folder
         folder.mkdir()
         self.port = free_port()
         self._options = options
@@ -40,10 +40,10 @@ class OwnRedis:
         options |= {"appendfsync": "always", "repl-diskless-sync-delay": "0"}
         options |= {name.replace("_", "-"): value for name, value in {**self._options, **more}.items()}
         lines = [f"{name} {value or chr(34) * 2}" for name, value in options.items()]
-        configuration = self._folder / "redis.conf"
+        configuration = self.folder / "redis.conf"
         configuration.write_text("\n".join(lines), encoding="utf-8")
         command = [server, str(configuration)]
-        self._child = Child("Redis", command, cwd=self._folder, log=self._folder / "output.log")
+        self._child = Child("Redis", command, cwd=self.folder, log=self.folder / "output.log")
         wait_for_redis(self.url, timeout=60)
 
     def kill(self) -> None:
@@ -89,10 +89,10 @@ class OwnSentinel(OwnRedis):
         lines += [f"sentinel monitor music {LOCALHOST} {self._primary.port} 1"]
         lines += ["sentinel down-after-milliseconds music 500", "sentinel failover-timeout music 5000"]
         lines += [f"sentinel {name.replace('_', '-')} music {value}" for name, value in more.items()]
-        configuration = self._folder / "sentinel.conf"
+        configuration = self.folder / "sentinel.conf"
         configuration.write_text("\n".join(lines), encoding="utf-8")
         command = [server, str(configuration), "--sentinel"]
-        self._child = Child("Sentinel", command, cwd=self._folder, log=self._folder / "output.log")
+        self._child = Child("Sentinel", command, cwd=self.folder, log=self.folder / "output.log")
         wait_for_redis(self.url, timeout=60)
         with self.client() as client:
             wait_for(lambda: "music" in client.sentinel_masters(), "the Sentinel")
