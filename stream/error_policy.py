@@ -54,6 +54,7 @@ REPLICAS = "What comes waits in Kafka until REFRAIN_REDIS_REPLICAS of them have 
 MEMORY = "Give it memory (maxmemory) or disk; what comes waits in Kafka."
 PRIMARY = "REFRAIN_REDIS is to name the primary, not a replica."
 SENTINELS = "REFRAIN_REDIS is redis+sentinel://HOST:26379,HOST:26379/NAME/0, with their NAME for the primary."
+RIGHTS = "Its user lacks a right: scripts/redis-users.acl has those that Refrain needs."
 CREDENTIALS = "Put user and password into REFRAIN_REDIS, as redis://USER:PASSWORD@HOST:PORT/0."
 
 
@@ -72,7 +73,6 @@ TABLE = (
             redis.AuthenticationError,
             redis.AuthenticationWrongNumberOfArgsError,
             redis.AuthorizationError,
-            redis.NoPermissionError,
         ),
         Action.REPORT,
         "Redis does not let us in",
@@ -80,7 +80,8 @@ TABLE = (
     ),
     Case(REDIS, Action.REPORT, "Redis does not let us in", CREDENTIALS, sign="NOAUTH"),
     Case(REDIS, Action.REPORT, "Redis does not let us in", CREDENTIALS, sign="WRONGPASS"),
-    Case(REDIS, Action.REPORT, "Redis does not let us in", CREDENTIALS, sign="NOPERM"),
+    Case((redis.NoPermissionError,), Action.REPORT, "Redis does not allow it", RIGHTS),
+    Case(REDIS, Action.REPORT, "Redis does not allow it", RIGHTS, sign="NOPERM"),
     # Redis: it answers, and refuses for now.
     _refused("OOM", MEMORY),
     _refused("maxmemory", MEMORY),

@@ -24,10 +24,12 @@ from redis.exceptions import ResponseError
 
 from stream.sentinel_url import SENTINEL_SCHEMES, parse_sentinel_url
 
-__all__ = ["client_of"]
+__all__ = ["UNNAMED", "client_of"]
 
 REPLICA = "read only replica"
 """In what a replica says to a write, also to one from within a script."""
+UNNAMED = {"driver_info": None}
+"""Connections do not tell the name of redis-py (CLIENT SETINFO): a user may not have the right to."""
 SENTINEL_SECONDS = 1.0  # for an answer of one Sentinel; then the next is asked
 OF_SENTINELS = ("socket_", "ssl")
 """What the names of parameters begin with that hold for connections to the Sentinels as well."""
@@ -100,14 +102,14 @@ def client_of(url: str) -> Redis:
     """
     if url.startswith(SENTINEL_SCHEMES):
         return _sentinel_client(url)
-    options: dict[str, Any] = dict(parse_url(url))
+    options: dict[str, Any] = {**UNNAMED, **parse_url(url)}
     kind = KINDS[options.pop("connection_class", Connection)]
     return Redis.from_pool(ConnectionPool(connection_class=kind, **options))
 
 
 def _sentinel_client(url: str) -> Redis:
     found = parse_sentinel_url(url)
-    options: dict[str, Any] = dict(parse_url(found.primary))
+    options: dict[str, Any] = {**UNNAMED, **parse_url(found.primary)}
     options.pop("host")
     tls = options.pop("connection_class", None) is SSLConnection
     of_sentinels: dict[str, Any] = {

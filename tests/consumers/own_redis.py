@@ -44,7 +44,18 @@ class OwnRedis:
         configuration.write_text("\n".join(lines), encoding="utf-8")
         command = [server, str(configuration)]
         self._child = Child("Redis", command, cwd=self.folder, log=self.folder / "output.log")
-        wait_for_redis(self.url, timeout=60)
+        self._wait()
+
+    def _wait(self) -> None:
+        try:
+            wait_for_redis(self.url, timeout=60, check=self._check)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _check(self) -> None:
+        assert self._child is not None
+        assert self._child.alive, self._child.last_words()
 
     def kill(self) -> None:
         if self._child is not None:
@@ -93,7 +104,7 @@ class OwnSentinel(OwnRedis):
         configuration.write_text("\n".join(lines), encoding="utf-8")
         command = [server, str(configuration), "--sentinel"]
         self._child = Child("Sentinel", command, cwd=self.folder, log=self.folder / "output.log")
-        wait_for_redis(self.url, timeout=60)
+        self._wait()
         with self.client() as client:
             wait_for(lambda: "music" in client.sentinel_masters(), "the Sentinel")
 
