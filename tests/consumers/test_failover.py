@@ -100,3 +100,20 @@ def test_a_failover_under_load_loses_no_click_and_counts_none_twice(
     assert state.clicks == 3000
     assert_agrees(state)
     assert_same(state, undisturbed(settings))
+
+
+def test_a_redis_that_is_paused_is_waited_for(
+    settings: Settings, log: KafkaLog, refrain: Refrain, pair: Pair
+) -> None:
+    own = settings.model_copy(update={"redis": pair.primary.url})
+    put_songs(own)
+    ingester = refrain.start("ingest", redis=f"{pair.primary.url}?socket_timeout=0.1")
+    with pair.primary.client() as primary:
+        log.send("clicks", clicks(100))
+        log.wait_until_caught_up("ingest", "clicks")
+        primary.client_pause(3000)  # ms; until then it would not let itself be asked to go on either
+        log.send("clicks", clicks(200, seed=2))
+        wait_for(lambda: said(ingester, "Redis does not answer", "Timeout"), "a word about it")
+        log.wait_until_caught_up("ingest", "clicks")
+    assert ingester.stop() == 0
+    assert read_state(pair.primary.url).clicks == 300
