@@ -103,6 +103,8 @@ async def open_redis(settings: Settings, say: Say = lambda _: None) -> AnyRedis:
         single = client_of(settings.redis)
         try:
             mode = await _mode(single)
+            if mode == "cluster":  # a client of a cluster would say of a right it lacks that this is none
+                await single.execute_command("CLUSTER SLOTS")
         except BaseException:
             await single.aclose()
             raise

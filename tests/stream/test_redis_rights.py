@@ -5,13 +5,19 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+from redis import RedisCluster
 
+from stream.connect import open_redis
+from stream.errors import Refused
+from stream.settings import Settings
 from stream.stores import keys
+from stream.stores.catalogue import Catalogue
+from stream.wire.events import Song
 
 ROOT = Path(__file__).parents[2]
 (USER,) = (ROOT / "scripts" / "redis-users.acl").read_text(encoding="utf-8").splitlines()
@@ -80,3 +86,29 @@ def test_every_command_of_the_code_is_a_right() -> None:
 
 def test_no_right_is_without_a_use() -> None:
     assert COMMANDS - {command for _, command in called()} == {"select", "ping", "exec"}
+
+
+@pytest.fixture
+def cluster_user(redis_cluster_url: str) -> Iterator[tuple[str, Callable[[str], None]]]:
+    """The URL of the user in a Redis Cluster, and what changes its rights there."""
+    with RedisCluster.from_url(redis_cluster_url) as cluster:
+        nodes = {"target_nodes": RedisCluster.ALL_NODES}
+
+        def change(rights: str) -> None:
+            cluster.execute_command("ACL SETUSER", *rights.split(), **nodes)
+
+        change(USER.removeprefix("user "))
+        yield redis_cluster_url.replace("//", "//refrain:CHANGE-THIS-PASSWORD@"), change
+        cluster.execute_command("ACL DELUSER", "refrain", **nodes)
+
+
+async def test_a_cluster_needs_two_more_and_says_so(cluster_user: tuple[str, Callable[[str], None]]) -> None:
+    url, change = cluster_user
+    with pytest.raises(Refused, match="cluster") as refused:
+        await open_redis(Settings(redis=url))
+    assert "docs/operating.md" in refused.value.hint
+    change("refrain +cluster|slots +command")
+    redis = await open_redis(Settings(redis=url))
+    await Catalogue(redis).put([Song(song_id=f"s{n}", artist_ids=["a"]) for n in range(20)])
+    assert len(await Catalogue(redis).artists_of({f"s{n}" for n in range(20)})) == 20
+    await redis.aclose()
