@@ -108,6 +108,7 @@ def serve(log: KafkaLog, desk: Desk, started: list[Child]) -> None:
     log.send("clicks", [*clicks(2000), {"user_id": "u", "song_id": "unheard of", "ts": 1.7e9}])
     log.send("songs", [{"song_id": "s", "artist_ids": ["artist 1"]}])
     wait_for(lambda: desk.db.get("model:current") or not all(child.alive for child in started), "a model")
+    wait_for(lambda: desk.db.get("song-model:current"), "songs")
     assert [child.last_words() for child in started if not child.alive] == []
     log.send(
         "labels", [{"user_id": f"ü{n}", "segment": "rap", "value": n % 2, "ts": 1.7e9} for n in range(60)]
