@@ -66,6 +66,7 @@ def _refused(sign: str, hint: str) -> Case:
 # The first row that covers an error is the one that counts.
 TABLE = (
     Case((Refused,), Action.FAIL, "a server refuses"),  # what the rows below have made of a client's error
+    Case((NotReplicated,), Action.RETRY, "Redis has failed over", sign="another primary"),
     Case((NotReplicated,), Action.RETRY, "Redis's replicas are behind or away", REPLICAS),
     # Redis: who we are. Two of them are ConnectionErrors to redis-py.
     Case(

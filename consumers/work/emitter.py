@@ -217,7 +217,7 @@ class Emitter:
         self._idle = asyncio.Event() if idle is None else idle
         self._idle.set()
         self._wave_seconds = wave_seconds
-        self._in_hand: set[str] = set()
+        self._in_hand: dict[str, asyncio.Event] = {}
 
     async def answer(self, several: Sequence[Asked]) -> int:
         """Emit the audiences of releases, but of those that are out already or that somebody has in hand.
@@ -230,16 +230,33 @@ class Emitter:
         Of how many the audience, or what was missing of it, was emitted.
         """
         new = {asked.release.release_id: asked for asked in several}
-        for name in new.keys() & self._in_hand:
+        for name in new.keys() & self._in_hand.keys():
             del new[name]
-        self._in_hand |= new.keys()
+        self._in_hand |= {name: asyncio.Event() for name in new}
         self._idle.clear()
         try:
             return await self._answer(list(new.values()))
         finally:
-            self._in_hand -= new.keys()
+            for name in new:
+                self._in_hand.pop(name).set()
             if not self._in_hand:
                 self._idle.set()
+
+    async def answer_for_good(self, asked: Asked) -> int:
+        """Answer a release of which Kafka is not going to tell again; no failover of Redis forgets it then.
+
+        Raises
+        ------
+        NotReplicated
+            Where one may have: it is to be answered again.
+        """
+        primaries = self._replication.primaries
+        while self._replication.replicas and (in_hand := self._in_hand.get(asked.release.release_id)):
+            await in_hand.wait()
+        answered = await self.answer([asked])
+        if not await self._replication.acknowledged(primaries):
+            raise NotReplicated(f"release {asked.release.release_id} was answered on another primary")
+        return answered
 
     async def finish_abandoned(self) -> None:
         """Answer the releases that a worker has left in the middle, or of which more is due."""

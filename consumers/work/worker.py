@@ -79,7 +79,9 @@ class Worker:
         """Answer a release, unless it is answered."""
         release = await self._read(Release, record)
         if release:
-            await self.answer([asked(release, record, self._epochs["releases"], published_at)])
+            event = asked(release, record, self._epochs["releases"], published_at)
+            answered = await self._retry("answering a release", self._emitter.answer_for_good, event)
+            self._heartbeat.add("releases", answered)
 
     async def answer(self, releases: Sequence[Asked]) -> None:
         """Answer release events, but those that are answered."""

@@ -42,18 +42,20 @@ class Replication:
 
     Attributes
     ----------
+    replicas
+        How many are waited for.
     primaries
         As they were when it was last waited.
     """
 
     def __init__(self, redis: AnyRedis, replicas: int) -> None:
         self._redis = redis
-        self._replicas = replicas
+        self.replicas = replicas
         self.primaries: Primaries = frozenset()
 
     async def begin(self) -> None:
         """See which the primaries are, before the first write."""
-        if self._replicas:
+        if self.replicas:
             self.primaries = frozenset([await self._look(*each) for each in self._each()])
 
     async def kept(self, write: Callable[[], Awaitable[T]]) -> T:
@@ -84,7 +86,7 @@ class Replication:
         NotReplicated
             Where too few replicas have it in time.
         """
-        if not self._replicas:
+        if not self.replicas:
             return True
         before, self.primaries = self.primaries, frozenset([await self._wait(*each) for each in self._each()])
         if self.primaries != before:
@@ -111,12 +113,12 @@ class Replication:
         # All on one connection: WAIT is about what was written on its own, and that comes after all else.
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.execute_command("SET", key, "", "PX", MARKER_MS, **node)
-        pipeline.execute_command("WAIT", self._replicas, WAIT_MS, **node)
+        pipeline.execute_command("WAIT", self.replicas, WAIT_MS, **node)
         pipeline.execute_command("INFO", "replication", **node)
         _, acknowledged, info = await pipeline.execute()
-        if acknowledged < self._replicas:
+        if acknowledged < self.replicas:
             raise NotReplicated(
-                f"{acknowledged} of {self._replicas} replicas had all of it within {WAIT_MS / 1000:g} s"
+                f"{acknowledged} of {self.replicas} replicas had all of it within {WAIT_MS / 1000:g} s"
             )
         return _id(info)
 

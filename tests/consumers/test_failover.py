@@ -10,9 +10,11 @@ import pytest
 
 from stream.settings import Settings
 from tests.consumers.crowd import clicks, crowd_model, publish, put_songs
+from tests.consumers.desk import Desk, feedback
 from tests.consumers.ingest.test_ingest_rebalance import applied, undisturbed
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.own_redis import OwnRedis
+from tests.consumers.placed import MEMBERS, place
 from tests.consumers.redis_state import assert_agrees, assert_same, read_state
 from tests.consumers.test_faults import said
 from tests.refrain_command import Refrain
@@ -117,3 +119,29 @@ def test_a_redis_that_is_paused_is_waited_for(
         log.wait_until_caught_up("ingest", "clicks")
     assert ingester.stop() == 0
     assert read_state(pair.primary.url).clicks == 300
+
+
+def test_a_failover_tells_nobody_twice_and_counts_all_feedback_once(
+    settings: Settings, log: KafkaLog, refrain: Refrain, pair: Pair
+) -> None:
+    place(settings.model_copy(update={"redis": pair.primary.url}), MEMBERS)
+    with pair.primary.client() as primary, pair.replica.client() as replica:
+        desk = Desk(settings, log, primary)
+        worker = refrain.start("work", redis=pair.url, redis_replicas=1)
+        early = desk.ask("early", "a1").told
+        log.wait_until_caught_up("work", "releases")
+        pair.cut()
+        log.send("feedback", feedback("early", [(user, "clicked") for user in sorted(early)[:100]]))
+        desk.publish("late", "a1")
+        wait_for(lambda: primary.hget("release:{early}", "clicked"), "clicks to be counted")
+        wait_for(lambda: primary.exists("release:{late}:pages"), "a page to be fixed")
+        wait_for(lambda: said(worker, "Redis's replicas are behind or away"), "a word about it")
+        assert not desk.answer("late").pages
+        assert not replica.exists("release:{late}", "release:{early}:seen")
+        fail_over_after_a_kill(pair)
+        late = desk.wait_for("late")
+        assert late.told == early
+        assert late.summary["users"] == len(early)
+        log.wait_until_caught_up("work", "feedback")
+        assert replica.hget("release:{early}", "clicked") == "100"
+    assert worker.stop() == 0
