@@ -88,12 +88,21 @@ class Replication:
         """
         if not self.replicas:
             return True
-        before, self.primaries = self.primaries, frozenset([await self._wait(*each) for each in self._each()])
-        if self.primaries != before:
+        primaries = frozenset([await self._wait(*each) for each in self._each()])
+        if primaries != self.primaries:
             logger.warning(
                 "Redis has another primary, which may lack what was written last: writing it again"
             )
-        return self.primaries == since
+            await self._reconnect()
+        self.primaries = primaries
+        return primaries == since
+
+    async def _reconnect(self) -> None:
+        """Leave the server that was the primary: for a while it may take writes that nobody will have."""
+        if not isinstance(self._redis, RedisCluster):
+            pool = self._redis.connection_pool
+            await pool.update_active_connections_for_reconnect()
+            await pool.disconnect(inuse_connections=False)
 
     def _each(self) -> Iterator[tuple[str, dict[str, ClusterNode]]]:
         """Yield a key of each primary, and how a pipeline is told to go there."""

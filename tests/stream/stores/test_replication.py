@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,11 +17,12 @@ from tests.consumers.own_redis import OwnRedis
 
 @pytest.fixture
 async def pair(tmp_path: Path) -> AsyncIterator[tuple[OwnRedis, OwnRedis]]:
-    servers = OwnRedis(tmp_path / "primary"), OwnRedis(tmp_path / "replica")
+    servers = [OwnRedis(tmp_path / name, unixsocket="redis.sock") for name in ("primary", "replica")]
     for server in servers:
         server.start()
-    servers[1].follow(servers[0])
-    yield servers
+    primary, replica = servers
+    replica.follow(primary)
+    yield primary, replica
     for server in servers:
         server.kill()
 
@@ -61,3 +63,29 @@ async def test_what_another_primary_may_lack_is_written_again(pair: tuple[OwnRed
 def swap(primary: OwnRedis, replica: OwnRedis) -> None:
     replica.promote()
     primary.follow(replica)
+
+
+async def test_the_server_that_was_the_primary_is_left_though_it_takes_writes(
+    pair: tuple[OwnRedis, OwnRedis], tmp_path: Path
+) -> None:
+    primary, replica = pair
+    name, url = tmp_path / "name", f"unix://{tmp_path}/name"
+    name.symlink_to(primary.folder / "redis.sock")
+    redis = await open_redis(Settings(redis=url))
+    replication = Replication(redis, 1)
+    await replication.begin()
+    lanes = await asyncio.gather(*[redis.pipeline().set("a key", "a value").execute() for _ in range(5)])
+    assert len(lanes) == 5  # so many connections lead to the first
+    replica.promote()
+    name.unlink()
+    name.symlink_to(replica.folder / "redis.sock")
+    third = OwnRedis(tmp_path / "third")
+    third.start()
+    third.follow(replica)
+    await redis.connection_pool._available_connections[-1].disconnect()  # the one that is used next
+    assert not await replication.acknowledged(replication.primaries)
+    await asyncio.gather(*[redis.incr("written") for _ in range(5)])
+    with replica.client() as client:
+        assert client.get("written") == "5"
+    await redis.aclose()
+    third.kill()
