@@ -148,7 +148,12 @@ def secured(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         tls_ca_cert_file=str(tmp_path / "ca.pem"),
     )
     plain = server.port
-    server.start(tls_port=str(plain + 1))
+    try:
+        server.start(tls_port=str(plain + 1))
+    except AssertionError as error:
+        if "tls" not in str(error).lower():
+            raise
+        pytest.skip("this redis-server is built without TLS")
     yield server.url.replace("redis://", "rediss://").replace(str(plain), str(plain + 1)), tmp_path
     server.kill()
 
