@@ -102,6 +102,10 @@ def _of_clicks(files: Sequence[Path], options: FileOptions) -> FileOptions:
     """Let clicks do without a song where the files name none: what counts is that they were there."""
     from stream.files.tables import Table
 
-    if "song_id" in {*options.mapping, *options.constants, *Table(files[0], options.layout).columns}:
+    if "song_id" in {
+        *options.mapping,
+        *options.constants,
+        *Table.all_of(files[0], options.layout)[0].columns,
+    }:
         return options
     return replace(options, constants={**options.constants, "song_id": "-"})

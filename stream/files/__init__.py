@@ -4,7 +4,8 @@
 
     options.py         what a person says about files: the options of the commands that read them
     standard_input.py  standard input as a file
-    tables.py          files of rows: CSV, TSV, JSON lines, gzipped or not
+    unpack.py          what a file is by its first bytes: packed, an archive, or without rows
+    tables.py          files of rows: CSV, TSV, JSON lines, packed or not
     columns.py         what a column gives: ids, lists, how often
     times.py           times as files have them
     songs.py           a file of songs beside a file of clicks

@@ -95,7 +95,7 @@ class Layout:
     Attributes
     ----------
     format
-        None: by the file's name (a ``.gz`` apart), else by its first line.
+        None: by the file's name (a ``.gz``, ``.zip`` and the like apart), else by its first line.
     delimiter
         Between columns. Empty: a comma in ``csv``, a tab in ``tsv``.
     columns

@@ -1,19 +1,19 @@
-"""Files of rows: CSV, TSV, JSON lines, any of them gzipped."""
+"""Files of rows: CSV, TSV, JSON lines, any of them packed or in an archive."""
 
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from operator import itemgetter
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO, Any, NamedTuple, TypeAlias
 
 from stream.errors import BadFile, WrongUse
 from stream.files.options import Format, Layout
+from stream.files.unpack import PACKED, Member, members, unpacked
 from stream.wire.events import Reason
 
 __all__ = ["Bad", "Column", "Row", "Table"]
@@ -21,7 +21,7 @@ __all__ = ["Bad", "Column", "Row", "Table"]
 Column: TypeAlias = Callable[[Any], Any]
 """Takes a column's value out of a row's values; None where the row has none."""
 
-GZIP = b"\x1f\x8b"
+NAMED = 3  # files of an archive, in an error
 FORMATS: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -50,6 +50,11 @@ class Bad(NamedTuple):
 class Table:
     """A file of rows, opened to be read any number of times.
 
+    Parameters
+    ----------
+    member
+        Which file of an archive it is; None: the only one, or the file is no archive.
+
     Attributes
     ----------
     columns
@@ -57,33 +62,68 @@ class Table:
     bad_rows
         What a file of its rows that cannot be used is called.
     read, size
-        Bytes of the file read so far by `rows`, and all there are.
+        Bytes read so far by `rows`, and all there are: of the file, or of the file in an archive unpacked.
 
     Raises
     ------
     BadFile
-        Where the file cannot be read at all.
+        Where the file cannot be read at all, or is an archive of several.
     WrongUse
         Where there is no such encoding, or no rows can be made of the format here.
     """
 
-    def __init__(self, path: Path, layout: Layout) -> None:
+    def __init__(self, path: Path, layout: Layout, member: Member | None = None) -> None:
         if layout.format == "profiles":
             raise WrongUse("profiles are clicks and labels: only commands that read those read profiles")
         self.path = path
         self.bad_rows = f"{path.name}.bad.jsonl"
         self._layout = layout
+        self._name = str(path)  # as errors say it
+        if member:
+            self._name += f" ({member.name})"
+            self.bad_rows = f"{path.name}.{member.name.replace('/', '.')}.bad.jsonl"
         try:
-            self.size = path.stat().st_size
+            self._member = member or self._only(path)
+            self.size = self._member.size if self._member else path.stat().st_size
             with self._opened() as text:
                 first = text.readline()
-        except OSError as error:
-            raise BadFile(f"{path} cannot be read: {error.strerror or error}") from error
+        except (OSError, EOFError) as error:
+            raise BadFile(f"{self._name} cannot be read: {_why(error)}") from error
         except LookupError as error:
             raise WrongUse(f"{error}; use a name like utf-8, utf-16 or cp1252") from error
         self.read = 0
-        self.format = layout.format or _format(path, first, layout.delimiter)
+        self.format = layout.format or _format(
+            PurePath(self._member.name) if self._member else path, first, layout.delimiter
+        )
         self.columns = () if self.format == "jsonl" else layout.columns or self._header(first)
+
+    @classmethod
+    def all_of(cls, path: Path, layout: Layout) -> list[Table]:
+        """Return the tables in a file: one, or of an archive one for each file in it.
+
+        Raises
+        ------
+        BadFile, WrongUse
+            As of a table.
+        """
+        try:
+            found = members(path)
+        except (OSError, EOFError) as error:
+            raise BadFile(f"{path} cannot be read: {_why(error)}") from error
+        return [cls(path, layout, member) for member in found] if len(found) > 1 else [cls(path, layout)]
+
+    @staticmethod
+    def _only(path: Path) -> Member | None:
+        found = members(path)
+        if len(found) > 1:
+            named = ", ".join(member.name for member in found[:NAMED]) + (
+                ", ..." if len(found) > NAMED else ""
+            )
+            raise BadFile(
+                f"{path} is an archive of {len(found):,} files ({named}), and here it must be one",
+                hint="Unpack it, and name the file that is meant.",
+            )
+        return found[0] if found else None
 
     def column(self, name: str) -> Column:
         """Return what takes this column out of a row; of JSON also one further down, as ``user.id``.
@@ -116,20 +156,19 @@ class Table:
                     line = row.line
                     yield row
         except (EOFError, OSError) as error:
-            raise BadFile(f"{self.path} breaks off after line {line}: {error}") from error
+            raise BadFile(f"{self._name} breaks off after line {line}: {error}") from error
         self.read = self.size
 
     @contextmanager
     def _opened(self) -> Iterator[IO[str]]:
-        with self.path.open("rb") as raw:
-            packed = raw.read(2) == GZIP
-            raw.seek(0)
-            counted = _Counted(raw, self)
-            plain: Any = gzip.GzipFile(fileobj=counted) if packed else io.BufferedReader(counted, 1 << 18)
+        with self.path.open("rb") as raw, unpacked(raw, self._member, self._told) as plain:
             # What is no text stays recognisable, and makes its own row bad, not the whole file.
             encoding = "utf-8-sig" if self._layout.encoding == "utf-8" else self._layout.encoding
             with io.TextIOWrapper(plain, encoding, errors="surrogateescape", newline="") as text:
                 yield text
+
+    def _told(self, count: int) -> None:
+        self.read = count
 
     def _header(self, first: str) -> tuple[str, ...]:
         return tuple(next(self._reader(iter([first])), ()))
@@ -141,7 +180,7 @@ class Table:
 
     def _cell(self, name: str) -> Column:
         if name not in self.columns:
-            raise WrongUse(f"{self.path} has no column {name!r}; it has {', '.join(self.columns)}")
+            raise WrongUse(f"{self._name} has no column {name!r}; it has {', '.join(self.columns)}")
         return itemgetter(self.columns.index(name))
 
     def _csv_rows(self, text: IO[str]) -> Iterator[Row | Bad]:
@@ -175,21 +214,6 @@ class Table:
                 yield Row(number, values)
             else:
                 yield Bad(number, Reason.NOT_JSON, "a line must be one JSON object", line)
-
-
-class _Counted(io.RawIOBase):
-    """Tells a table how far its file is read."""
-
-    def __init__(self, raw: IO[bytes], table: Table) -> None:
-        self._raw, self._table = raw, table
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        count: int = self._raw.readinto(buffer)  # type: ignore[attr-defined]
-        self._table.read = self._raw.tell()
-        return count
 
 
 def mended(value: Any) -> Any:
@@ -227,10 +251,14 @@ def _entry(name: str) -> Column:
     return get
 
 
-def _format(path: Path, first: str, delimiter: str) -> Format:
+def _why(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
+
+
+def _format(path: PurePath, first: str, delimiter: str) -> Format:
     if delimiter:
         return "csv"
-    suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
+    suffixes = [suffix for suffix in path.suffixes if suffix not in PACKED]
     if suffixes and suffixes[-1] in FORMATS:
         return FORMATS[suffixes[-1]]
     if first.lstrip().startswith(("{", "[")):
