@@ -1,26 +1,24 @@
-"""Files of rows: CSV, TSV, JSON lines, any of them packed or in an archive."""
+"""Files of rows: CSV, TSV, JSON, any of them packed or in an archive."""
 
 from __future__ import annotations
 
-import csv
 import io
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from operator import itemgetter
 from pathlib import Path, PurePath
-from typing import IO, Any, NamedTuple, TypeAlias
+from typing import IO, Any
 
 from stream.errors import BadFile, WrongUse
+from stream.files.csv_rows import CsvRows
+from stream.files.json_rows import JsonLines, JsonRecords, is_lines
 from stream.files.options import Format, Layout
+from stream.files.rows import Bad, Column, Row, Rows
+from stream.files.text import encoding_of, is_text
 from stream.files.unpack import PACKED, Member, members, unpacked
-from stream.wire.events import Reason
 
 __all__ = ["Bad", "Column", "Row", "Table"]
 
-Column: TypeAlias = Callable[[Any], Any]
-"""Takes a column's value out of a row's values; None where the row has none."""
-
+HEAD = 1 << 16  # bytes that say what a file is
 NAMED = 3  # files of an archive, in an error
 FORMATS: dict[str, Format] = {
     ".csv": "csv",
@@ -29,22 +27,6 @@ FORMATS: dict[str, Format] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
-
-
-class Row(NamedTuple):
-    """A row that could be read. `values` is a list (CSV, TSV) or a dictionary (JSON)."""
-
-    line: int
-    values: Any
-
-
-class Bad(NamedTuple):
-    """A row that cannot be used, and why."""
-
-    line: int
-    reason: Reason
-    detail: str
-    row: Any
 
 
 class Table:
@@ -57,6 +39,8 @@ class Table:
 
     Attributes
     ----------
+    format
+        How it is read.
     columns
         Their names; empty for JSON, where each row names its own.
     bad_rows
@@ -77,7 +61,7 @@ class Table:
             raise WrongUse("profiles are clicks and labels: only commands that read those read profiles")
         self.path = path
         self.bad_rows = f"{path.name}.bad.jsonl"
-        self._layout = layout
+        self._mend = layout.mend
         self._name = str(path)  # as errors say it
         if member:
             self._name += f" ({member.name})"
@@ -85,17 +69,17 @@ class Table:
         try:
             self._member = member or self._only(path)
             self.size = self._member.size if self._member else path.stat().st_size
-            with self._opened() as text:
-                first = text.readline()
+            with self._unpacked() as plain:
+                head = _first(plain, HEAD)
         except (OSError, EOFError) as error:
             raise BadFile(f"{self._name} cannot be read: {_why(error)}") from error
-        except LookupError as error:
-            raise WrongUse(f"{error}; use a name like utf-8, utf-16 or cp1252") from error
+        self._encoding = _encoding(head, layout.encoding)
+        text = self._decoded(head)
+        if not is_text(text):
+            raise BadFile(f"{self._name} has no rows of text: its bytes are something else")
         self.read = 0
-        self.format = layout.format or _format(
-            PurePath(self._member.name) if self._member else path, first, layout.delimiter
-        )
-        self.columns = () if self.format == "jsonl" else layout.columns or self._header(first)
+        self.format, self._rows = self._shape(text, layout)
+        self.columns = self._rows.columns
 
     @classmethod
     def all_of(cls, path: Path, layout: Layout) -> list[Table]:
@@ -133,12 +117,18 @@ class Table:
         WrongUse
             Where the file has no such column; it names those there are.
         """
-        get = _entry(name) if self.format == "jsonl" else self._cell(name)
-        return (lambda values: mended(get(values))) if self._layout.mend else get
+        get = self._rows.column(name)
+        if get is None:
+            raise WrongUse(
+                f"{self._name} has no column {name!r}; it has {', '.join(self.columns)}",
+                hint="Where its first line does not name the columns, --columns A,B,... does; "
+                "--skip N passes over lines before it.",
+            )
+        return (lambda values: mended(get(values))) if self._mend else get
 
     def has(self, name: str) -> bool:
         """Say whether this may be a column's name."""
-        return self.format == "jsonl" or name in self.columns
+        return not self.columns or name in self.columns
 
     def rows(self) -> Iterator[Row | Bad]:
         """Go through the rows, from the first.
@@ -148,72 +138,55 @@ class Table:
         BadFile
             Where the file ends in the middle, as one does that was not copied to its end.
         """
-        row_of = self._json_rows if self.format == "jsonl" else self._csv_rows
         line = 0
         try:
             with self._opened() as text:
-                for row in row_of(text):
+                for row in self._rows.rows(text):
                     line = row.line
                     yield row
-        except (EOFError, OSError) as error:
+        except (EOFError, OSError, UnicodeError) as error:
             raise BadFile(f"{self._name} breaks off after line {line}: {error}") from error
+        except BadFile as error:
+            raise BadFile(f"{self._name}: {error}", hint=error.hint) from error
         self.read = self.size
 
     @contextmanager
-    def _opened(self) -> Iterator[IO[str]]:
+    def _unpacked(self) -> Iterator[io.BufferedReader]:
         with self.path.open("rb") as raw, unpacked(raw, self._member, self._told) as plain:
-            # What is no text stays recognisable, and makes its own row bad, not the whole file.
-            encoding = "utf-8-sig" if self._layout.encoding == "utf-8" else self._layout.encoding
-            with io.TextIOWrapper(plain, encoding, errors="surrogateescape", newline="") as text:
-                yield text
+            yield plain
+
+    @contextmanager
+    def _opened(self) -> Iterator[IO[str]]:
+        # What is no text stays recognisable, and makes its own row bad, not the whole file.
+        with (
+            self._unpacked() as plain,
+            io.TextIOWrapper(plain, self._encoding, errors="surrogateescape", newline="") as text,
+        ):
+            yield text
 
     def _told(self, count: int) -> None:
         self.read = count
 
-    def _header(self, first: str) -> tuple[str, ...]:
-        return tuple(next(self._reader(iter([first])), ()))
+    def _decoded(self, head: bytes) -> str:
+        """Return the whole lines of the first bytes; of the only one, where it is long, its beginning."""
+        text = head.decode(self._encoding, errors="ignore")
+        if len(head) < HEAD:
+            return text
+        whole = text.rfind("\n") + 1 or text.rfind("\r") + 1
+        return text[:whole] or text
 
-    def _reader(self, lines: Iterator[str]) -> Any:
-        if self.format == "tsv":  # what a quote in it means is nowhere said: it is a quote
-            return csv.reader(lines, delimiter=self._layout.delimiter or "\t", quoting=csv.QUOTE_NONE)
-        return csv.reader(lines, delimiter=self._layout.delimiter or ",")
-
-    def _cell(self, name: str) -> Column:
-        if name not in self.columns:
-            raise WrongUse(f"{self._name} has no column {name!r}; it has {', '.join(self.columns)}")
-        return itemgetter(self.columns.index(name))
-
-    def _csv_rows(self, text: IO[str]) -> Iterator[Row | Bad]:
-        reader = self._reader(iter(text))
-        if not self._layout.columns:
-            next(reader, None)
-        width = len(self.columns)
-        while True:
-            try:
-                for values in reader:
-                    if len(values) == width:
-                        yield Row(reader.line_num, values)
-                    elif values:
-                        detail = f"{len(values)} columns, not {width}"
-                        yield Bad(reader.line_num, Reason.BAD_VALUE, detail, values)
-            except csv.Error as error:
-                yield Bad(reader.line_num, Reason.TOO_LARGE, str(error), None)
-            else:
-                return
-
-    @staticmethod
-    def _json_rows(text: IO[str]) -> Iterator[Row | Bad]:
-        for number, line in enumerate(text, start=1):
-            try:
-                values = json.loads(line)
-            except ValueError as error:
-                if line.strip():
-                    yield Bad(number, Reason.NOT_JSON, str(error), line)
-                continue
-            if isinstance(values, dict):
-                yield Row(number, values)
-            else:
-                yield Bad(number, Reason.NOT_JSON, "a line must be one JSON object", line)
+    def _shape(self, head: str, layout: Layout) -> tuple[Format, Rows]:
+        name = PurePath(self._member.name) if self._member else self.path
+        suffixes = [suffix.lower() for suffix in name.suffixes if suffix.lower() not in PACKED]
+        known = layout.format or (None if layout.delimiter else FORMATS.get(suffixes[-1] if suffixes else ""))
+        found: Format = "json" if layout.records else known or _format(head, layout, suffixes)
+        if found == "jsonl":
+            return found, JsonLines()
+        if found == "json":
+            records = JsonRecords(layout.records)
+            records.check(head, self._name)
+            return found, records
+        return found, CsvRows(head, layout, tabs=found == "tsv")
 
 
 def mended(value: Any) -> Any:
@@ -235,32 +208,35 @@ def mended(value: Any) -> Any:
     return mended(before)
 
 
-def _entry(name: str) -> Column:
-    top, *below = name.split(".")
-    if not below:
-        return lambda values: values.get(name)
+def _format(head: str, layout: Layout, suffixes: list[str]) -> Format:
+    start = head.lstrip()
+    if not start.startswith(("{", "[")) or layout.delimiter or layout.columns:
+        return "csv"
+    if not is_lines(head):
+        return "json"
+    alone = len(start.strip().splitlines()) == 1
+    return "json" if alone and suffixes and suffixes[-1] == ".json" else "jsonl"
 
-    def get(values: dict[str, Any]) -> Any:
-        if name in values:
-            return values[name]
-        found: Any = values.get(top)
-        for part in below:
-            found = found.get(part) if isinstance(found, dict) else None
-        return found
 
-    return get
+def _encoding(head: bytes, asked: str) -> str:
+    try:
+        "".encode(name := encoding_of(head, asked))
+    except LookupError as error:
+        raise WrongUse(f"{error}; use a name like utf-8, utf-16 or cp1252") from error
+    return name
+
+
+def _first(plain: io.BufferedReader, count: int) -> bytes:
+    """Read the first bytes; a file that breaks off further on has them all the same."""
+    got = b""
+    try:
+        while len(got) < count and (part := plain.read1(count - len(got))):
+            got += part
+    except (OSError, EOFError):
+        if not got:
+            raise
+    return got
 
 
 def _why(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
-
-
-def _format(path: PurePath, first: str, delimiter: str) -> Format:
-    if delimiter:
-        return "csv"
-    suffixes = [suffix for suffix in path.suffixes if suffix not in PACKED]
-    if suffixes and suffixes[-1] in FORMATS:
-        return FORMATS[suffixes[-1]]
-    if first.lstrip().startswith(("{", "[")):
-        return "jsonl"
-    return "tsv" if "\t" in first else "csv"

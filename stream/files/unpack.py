@@ -112,7 +112,9 @@ def _wanted(found: list[Member], path: Path, kind: str) -> list[Member]:
 
 
 @contextmanager
-def unpacked(raw: IO[bytes], member: Member | None, told: Callable[[int], object]) -> Iterator[IO[bytes]]:
+def unpacked(
+    raw: IO[bytes], member: Member | None, told: Callable[[int], object]
+) -> Iterator[io.BufferedReader]:
     """Give the bytes of a file, or of a file in it, as they were before they were packed.
 
     They are unpacked as they are read. To come to a file in a tar, those before it are passed over.
@@ -160,7 +162,7 @@ def _inner(packed: IO[bytes], head: bytes, member: Member, told: Callable[[int],
 
 
 @contextmanager
-def _plain(raw: Any, head: bytes) -> Iterator[IO[bytes]]:
+def _plain(raw: Any, head: bytes) -> Iterator[io.BufferedReader]:
     """Give what is packed in one stream; gzip, bz2, xz and zstd may be several, one behind the other."""
     opened: Any
     if head.startswith(GZIP):
