@@ -15,7 +15,7 @@ from consumers.commands.options import Files, given, options_from_dataclasses
 from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
 from stream.files.options import FileOptions
-from stream.files.standard_input import readable
+from stream.files.sources import readable
 
 __all__ = ["add"]
 

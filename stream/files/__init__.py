@@ -3,7 +3,7 @@
 ::
 
     options.py         what a person says about files: the options of the commands that read them
-    standard_input.py  standard input as a file
+    sources.py         which files are meant: names, patterns, folders, object stores, standard input
     unpack.py          what a file is by its first bytes: packed, an archive, or without rows
     text.py            which encoding the bytes of a file are
     lines.py           lines of a text, as far as memory should hold them
@@ -12,6 +12,7 @@
     json_values.py     the values of a JSON text one by one
     json_path.py       what stands further down in a value of JSON
     json_rows.py       the rows of JSON
+    parquet_rows.py    the rows of a Parquet file
     tables.py          a file as a table: opened, its format found, its rows
     columns.py         what a column gives: ids, lists, how often
     times.py           times as files have them

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 Kind: TypeAlias = Literal["clicks", "songs", "releases", "feedback", "impressions", "labels"]
-Format: TypeAlias = Literal["csv", "tsv", "jsonl", "json", "profiles"]
+Format: TypeAlias = Literal["csv", "tsv", "jsonl", "json", "parquet", "profiles"]
 
 ROWS = "The rows"
 EVENTS = "What becomes of a row"

@@ -1,4 +1,4 @@
-"""Files of rows: CSV, TSV, JSON, any of them packed or in an archive."""
+"""Files of rows: CSV, TSV, JSON, any of them packed or in an archive, and Parquet."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from stream.errors import BadFile, WrongUse
 from stream.files.csv_rows import CsvRows
 from stream.files.json_rows import JsonLines, JsonRecords, is_lines
 from stream.files.options import Format, Layout
+from stream.files.parquet_rows import ParquetRows
 from stream.files.rows import Bad, Column, Row, Rows
 from stream.files.text import encoding_of, is_text
-from stream.files.unpack import PACKED, Member, members, unpacked
+from stream.files.unpack import PACKED, PARQUET, Member, members, unpacked
 
 __all__ = ["Bad", "Column", "Row", "Table"]
 
 HEAD = 1 << 16  # bytes that say what a file is
+NO_COLUMN = (
+    "Where its first line does not name the columns, --columns A,B,... does; --skip N passes over lines "
+    "before it."
+)
 NAMED = 3  # files of an archive, in an error
 FORMATS: dict[str, Format] = {
     ".csv": "csv",
@@ -73,13 +78,19 @@ class Table:
                 head = _first(plain, HEAD)
         except (OSError, EOFError) as error:
             raise BadFile(f"{self._name} cannot be read: {_why(error)}") from error
+        self.read = 0
+        if head.startswith(PARQUET):
+            self.format: Format = "parquet"
+            self._parquet: ParquetRows | None = ParquetRows(path)
+            self._column, self.columns = self._parquet.column, self._parquet.columns
+            return
+        self._parquet = None
         self._encoding = _encoding(head, layout.encoding)
         text = self._decoded(head)
         if not is_text(text):
             raise BadFile(f"{self._name} has no rows of text: its bytes are something else")
-        self.read = 0
         self.format, self._rows = self._shape(text, layout)
-        self.columns = self._rows.columns
+        self._column, self.columns = self._rows.column, self._rows.columns
 
     @classmethod
     def all_of(cls, path: Path, layout: Layout) -> list[Table]:
@@ -117,12 +128,11 @@ class Table:
         WrongUse
             Where the file has no such column; it names those there are.
         """
-        get = self._rows.column(name)
+        get = self._column(name)
         if get is None:
             raise WrongUse(
                 f"{self._name} has no column {name!r}; it has {', '.join(self.columns)}",
-                hint="Where its first line does not name the columns, --columns A,B,... does; "
-                "--skip N passes over lines before it.",
+                hint="" if self._parquet else NO_COLUMN,
             )
         return (lambda values: mended(get(values))) if self._mend else get
 
@@ -140,10 +150,9 @@ class Table:
         """
         line = 0
         try:
-            with self._opened() as text:
-                for row in self._rows.rows(text):
-                    line = row.line
-                    yield row
+            for row in self._parquet.rows(self._told_rows) if self._parquet else self._text_rows():
+                line = row.line
+                yield row
         except (EOFError, OSError, UnicodeError) as error:
             raise BadFile(f"{self._name} breaks off after line {line}: {error}") from error
         except BadFile as error:
@@ -164,8 +173,16 @@ class Table:
         ):
             yield text
 
+    def _text_rows(self) -> Iterator[Row | Bad]:
+        with self._opened() as text:
+            yield from self._rows.rows(text)
+
     def _told(self, count: int) -> None:
         self.read = count
+
+    def _told_rows(self, count: int) -> None:
+        if self._parquet:
+            self.read = self.size * count // self._parquet.count
 
     def _decoded(self, head: bytes) -> str:
         """Return the whole lines of the first bytes; of the only one, where it is long, its beginning."""

@@ -18,7 +18,7 @@ import zstandard
 
 from stream.errors import BadFile
 
-__all__ = ["PACKED", "Member", "members", "unpacked"]
+__all__ = ["PACKED", "PARQUET", "Member", "members", "unpacked"]
 
 PACKED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz"})
 """Ends of names that say how a file is packed, not what is in it."""
@@ -34,8 +34,10 @@ CHUNK = 1 << 12  # of zstd: a few bytes of it may be very many
 DAMAGED = (zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, zstandard.ZstdError)
 """What decompressors raise of bytes that they did not write, beside OSError and EOFError."""
 
+PARQUET = b"PAR1"
+
 NO_ROWS = {
-    b"PAR1": ("a Parquet file", "Write it as CSV or JSON lines first."),
+    PARQUET: ("a Parquet file in another file", "Unpack it first."),
     b"ARROW1": ("an Arrow file", "Write it as CSV or JSON lines first."),
     b"ORC": ("an ORC file", "Write it as CSV or JSON lines first."),
     b"Obj\x01": ("an Avro file", "Write it as JSON lines first."),
@@ -76,6 +78,8 @@ def members(path: Path) -> list[Member]:
     """
     with path.open("rb") as raw, _as_os_errors():
         head = raw.read(HEAD)
+        if head.startswith(PARQUET):
+            return []
         _refuse(head, str(path))
         raw.seek(0)
         if head.startswith(ZIP):

@@ -104,7 +104,7 @@ def test_the_bad_rows_of_the_only_file_in_an_archive_are_called_after_the_archiv
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"PAR1\x15\x04", "is a Parquet file"),
+        (b"PAR1\x15\x04", "cannot be read: Parquet file size"),
         (b"SQLite format 3\x00", "is an SQLite database"),
         (zipped({"xl/workbook.xml": b"<x/>"}), "is an Excel file"),
         (zipped({}), "a zip without a file"),
