@@ -15,7 +15,7 @@ from consumers.replay.options import PREVIEWED, Sending
 from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
 from stream.files.options import FileOptions, Kind, Order
-from stream.files.standard_input import readable
+from stream.files.sources import readable
 
 if TYPE_CHECKING:
     from consumers.replay.plan import Plan, Summary

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from consumers.replay.options import Sending
 from consumers.replay.refused import Refused, Sent, find_refused
@@ -109,13 +110,14 @@ class Plan:
         if options.songs:
             table = Table(options.songs, options.songs_layout)
             songs = SongFile(table, options.songs_map, options.songs_on, options.separator)
-        tables = [self._table(path, now) for path in self.files]
+        tables = [table for path in self.files for table in self._tables(path, now)]
         return Reading(tables, self._recipe(since), songs, spare)
 
-    def _table(self, path: Path, now: float) -> Table:
+    def _tables(self, path: Path, now: float) -> list[Table]:
         if self.options.format != "profiles":
-            return Table(path, self.options.layout)
-        return ProfileTable(path, self.options.layout, "labels" if self.kind == "labels" else "clicks", now)
+            return Table.all_of(path, self.options.layout)
+        kind: Literal["clicks", "labels"] = "labels" if self.kind == "labels" else "clicks"
+        return [ProfileTable(path, self.options.layout, kind, now)]
 
     def stamp(self, count: int, now: float) -> Callable[[int, bytes], bytes]:
         """Return what gives the events, by their number of `count`, their times, evenly over the span."""

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 Kind: TypeAlias = Literal["clicks", "songs", "releases", "feedback", "impressions", "labels"]
-Format: TypeAlias = Literal["csv", "tsv", "jsonl", "profiles"]
+Format: TypeAlias = Literal["csv", "tsv", "jsonl", "json", "parquet", "profiles"]
 
 ROWS = "The rows"
 EVENTS = "What becomes of a row"
@@ -95,13 +95,19 @@ class Layout:
     Attributes
     ----------
     format
-        None: by the file's name (a ``.gz`` apart), else by its first line.
+        None: by the file's name (a ``.gz``, ``.zip`` and the like apart), else by its first line.
     delimiter
-        Between columns. Empty: a comma in ``csv``, a tab in ``tsv``.
+        Between columns. Empty: what the first lines show.
     columns
         The names of the columns, where the file has no header row.
     encoding
-        Of the text.
+        Of the text; ``auto``: UTF-8, or UTF-16 and UTF-32 by their first bytes.
+    skip
+        Lines before the first row, or the header.
+    comment
+        What a line begins with that is no row.
+    records
+        Where in one JSON text the rows are: a path to a list, or to an object of rows by their ids.
     mend
         Whether to undo that text was UTF-8 and was read as Latin-1 before it came into the file.
     """
@@ -109,8 +115,11 @@ class Layout:
     format: Format | None = None
     delimiter: str = ""
     columns: tuple[str, ...] = ()
-    encoding: str = "utf-8"
+    encoding: str = "auto"
     mend: bool = False
+    skip: int = 0
+    comment: str = ""
+    records: str = ""
 
 
 def columns(text: str) -> tuple[str, ...]:
@@ -181,7 +190,28 @@ class RowOptions:
         tuple[str, ...],
         Flag("--columns", "The columns of a file without a header row.", "A,B,...", ROWS, columns),
     ] = ()
-    encoding: Annotated[str, Flag("--encoding", "Of the text.", panel=ROWS)] = "utf-8"
+    skip: Annotated[int, Flag("--skip", "Lines before the header, or the first row.", "N", ROWS, least=0)] = 0
+    comment: Annotated[
+        str,
+        Flag(
+            "--comment",
+            "Lines that begin so are no rows; the last before the rows may name them.",
+            "CHAR",
+            ROWS,
+        ),
+    ] = ""
+    records: Annotated[
+        str,
+        Flag(
+            "--records",
+            "Where in one JSON text the rows are: scrobbles, recenttracks.track, * for rows by their ids.",
+            "PATH",
+            ROWS,
+        ),
+    ] = ""
+    encoding: Annotated[
+        str, Flag("--encoding", "Of the text; auto: UTF-8, or UTF-16 by its first bytes.", panel=ROWS)
+    ] = "auto"
     mend: Annotated[
         bool, Flag("--mend-text", "Undo that UTF-8 was read as Latin-1: BjÃ¶rk becomes Björk.", panel=ROWS)
     ] = False
@@ -240,7 +270,16 @@ class RowOptions:
     @property
     def layout(self) -> Layout:
         """How the files are laid out."""
-        return Layout(self.format, self.delimiter, self.columns, self.encoding, self.mend)
+        return Layout(
+            self.format,
+            self.delimiter,
+            self.columns,
+            self.encoding,
+            self.mend,
+            self.skip,
+            self.comment,
+            self.records,
+        )
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from stream.errors import BadFile
 from stream.files.gathered import Gathered, Part
 from stream.files.recipe import Event, LeftOut, Recipe
 from stream.files.songs import SongFile
+from stream.files.sources import is_remote
 from stream.files.tables import Bad, Table
 from stream.wire.events import Reason
 
@@ -138,7 +139,9 @@ class _SideFile(contextlib.AbstractContextManager["_SideFile"]):
     """``FILE.bad.jsonl``: made with the first bad row; one of an earlier run does not outlive this one."""
 
     def __init__(self, path: Path, name: str, spare: Path | None, tally: Tally) -> None:
-        self._places = [path.with_name(name), *([spare / name] if spare else [])]
+        beside = [] if is_remote(path) else [path.with_name(name)]  # a store is read, not written
+        self._places = [*beside, *([spare / name] if spare else [])]
+        self._kept = spare is not None
         self._tally = tally
         self._file: IO[str] | None = None
         with contextlib.suppress(OSError):
@@ -149,7 +152,7 @@ class _SideFile(contextlib.AbstractContextManager["_SideFile"]):
         """Count a bad row, and write it down."""
         self._tally.bad[bad.reason.value] += 1
         self._tally.first_bad = self._tally.first_bad or f"line {bad.line}: {bad.detail}"
-        if len(self._places) == 1:
+        if not self._kept:
             return
         if self._file is None:
             self._file = self._open()
@@ -157,11 +160,12 @@ class _SideFile(contextlib.AbstractContextManager["_SideFile"]):
         self._file.write(json.dumps(entry) + "\n")
 
     def _open(self) -> IO[str]:
+        first, last = self._places[0], self._places[-1]
         try:
-            file = self._places[0].open("w", encoding="utf-8")
+            file = first.open("w", encoding="utf-8")
         except OSError:
-            self._places[1].parent.mkdir(parents=True, exist_ok=True)
-            file = self._places[1].open("w", encoding="utf-8")
+            last.parent.mkdir(parents=True, exist_ok=True)
+            file = last.open("w", encoding="utf-8")
         self._tally.bad_files.append(Path(file.name))
         return file
 
