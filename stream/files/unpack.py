@@ -10,7 +10,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
@@ -29,6 +29,7 @@ HEAD = 512
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 TAR = slice(257, 262)  # where "ustar" stands in a tar
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+SKIPPED = 1 << 20  # bytes of a tar that are passed over at a time
 CHUNK = 1 << 12  # of zstd: a few bytes of it may be very many
 
 DAMAGED = (zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, zstandard.ZstdError)
@@ -57,11 +58,15 @@ NO_ROWS = {
 
 
 class Member(NamedTuple):
-    """A file in an archive: its place there, its name, and its bytes when it is unpacked."""
+    """A file in an archive: its name, and its bytes when it is unpacked.
 
-    number: int
+    `place` is its number in a zip, or where its bytes begin in a tar, which is `tar`.
+    """
+
     name: str
     size: int
+    place: int
+    tar: Tar | None = None
 
 
 def members(path: Path) -> list[Member]:
@@ -89,8 +94,11 @@ def members(path: Path) -> list[Member]:
             if not _is_tar(plain.read(HEAD)):
                 return []
         raw.seek(0)
+        whole = Tar(path)
         with _plain(raw, head) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
-            found = [Member(at, entry.name, entry.size) for at, entry in enumerate(tar) if entry.isreg()]
+            found = [
+                Member(entry.name, entry.size, entry.offset_data, whole) for entry in tar if entry.isreg()
+            ]
     return _wanted(found, path, "tar")
 
 
@@ -100,7 +108,7 @@ def _in_zip(archive: zipfile.ZipFile, path: Path) -> list[Member]:
         raise BadFile(f"{path} is an Excel file", hint="Save the sheet as CSV.")
     if any(entry.flag_bits & 1 for entry in entries):
         raise BadFile(f"{path} is a zip with a password", hint="Unpack it first.")
-    found = [Member(at, entry.filename, entry.file_size) for at, entry in enumerate(entries)]
+    found = [Member(entry.filename, entry.file_size, at) for at, entry in enumerate(entries)]
     return _wanted([member for member in found if not member.name.endswith("/")], path, "zip")
 
 
@@ -121,7 +129,7 @@ def unpacked(
 ) -> Iterator[io.BufferedReader]:
     """Give the bytes of a file, or of a file in it, as they were before they were packed.
 
-    They are unpacked as they are read. To come to a file in a tar, those before it are passed over.
+    They are unpacked as they are read.
 
     Parameters
     ----------
@@ -141,21 +149,17 @@ def unpacked(
         if member is None:
             with _plain(_Told(raw, told), head) as plain:
                 yield plain
-        elif head.startswith(ZIP):
+        elif member.tar is None:
             with zipfile.ZipFile(raw) as archive:
-                entry = archive.infolist()[member.number]
+                entry = archive.infolist()[member.place]
                 with archive.open(entry) as first:
                     start = first.read(HEAD)
                 with archive.open(entry) as packed, _inner(packed, start, member, told) as plain:
                     yield plain
         else:
-            with _plain(raw, head) as whole, tarfile.open(fileobj=whole, mode="r|") as tar:
-                for at, found in enumerate(tar):
-                    if at == member.number and (packed_file := tar.extractfile(found)):
-                        buffered = io.BufferedReader(_Told(packed_file, told), 1 << 16)
-                        with _inner(buffered, buffered.peek(HEAD)[:HEAD], member, lambda _: None) as plain:
-                            yield plain
-                        return
+            packed_file = io.BufferedReader(_Told(member.tar.opened(member), told), 1 << 16)
+            with _inner(packed_file, packed_file.peek(HEAD)[:HEAD], member, lambda _: None) as plain:
+                yield plain
 
 
 def _inner(packed: IO[bytes], head: bytes, member: Member, told: Callable[[int], object]) -> Any:
@@ -198,6 +202,50 @@ def _as_os_errors() -> Iterator[None]:
         yield
     except DAMAGED as error:
         raise OSError(f"it is damaged, or not whole ({error})") from error
+
+
+class Tar:
+    """A tar, packed or not, which is unpacked once while its files are read one after the other."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stack = ExitStack()
+        self._plain: IO[bytes] | None = None
+        self._at = 0
+
+    def __del__(self) -> None:
+        self._stack.close()
+
+    def opened(self, member: Member) -> _Part:
+        """Return the bytes of a file in it. Of several that are open, only the last can be read."""
+        if self._plain is None or self._at > member.place:
+            self._stack.close()
+            raw = self._stack.enter_context(self._path.open("rb"))
+            head = raw.read(HEAD)
+            raw.seek(0)
+            self._plain, self._at = self._stack.enter_context(_plain(raw, head)), 0
+        while self._at < member.place:
+            if not self.read(min(member.place - self._at, SKIPPED)):
+                raise EOFError("the archive ends in the middle")
+        return _Part(self, member.size)
+
+    def read(self, count: int) -> bytes:
+        """Read on."""
+        got = self._plain.read(count) if self._plain else b""
+        self._at += len(got)
+        return got
+
+
+class _Part:
+    def __init__(self, tar: Tar, size: int) -> None:
+        self._tar, self._left = tar, size
+
+    def read(self, count: int) -> bytes:
+        got = self._tar.read(min(count, self._left))
+        if self._left and not got:
+            raise EOFError("the archive ends in the middle")
+        self._left -= len(got)
+        return got
 
 
 class _Safe(io.RawIOBase):

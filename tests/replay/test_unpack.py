@@ -8,6 +8,7 @@ import io
 import lzma
 import tarfile
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,30 @@ def test_each_file_of_an_archive_is_a_file_of_its_own(tmp_path: Path, content: b
     assert len(list(Plan("clicks", (path,), FileOptions()).reading(0.0, None).events())) == 3
     with pytest.raises(BadFile, match=r"archive of 2 files \(a/x.csv, b/x.csv\)"):
         Table(path, Layout())
+
+
+def test_a_packed_archive_is_unpacked_once_to_read_all_of_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {
+        f"day-{day}.csv": ROWS + bytes(f"u,day {day},a,1577836800\n" * 20_000, "ascii") for day in range(20)
+    }
+    path = made(tmp_path / "f.tar.gz", gzip.compress(tarred(files)))
+    read = Counter[str]()
+    plain = gzip.GzipFile.read1
+    monkeypatch.setattr(
+        gzip.GzipFile, "read1", lambda self, size=-1: (read.update(all=len(got := plain(self, size))), got)[1]
+    )
+    tables = Table.all_of(path, Layout())
+    assert [songs(table)[-1] for table in tables] == [f"day {day}" for day in range(20)]
+    assert read["all"] < 4 * sum(map(len, files.values()))  # to name them, to know each, to read each
+
+
+def test_an_archive_that_breaks_off_is_told(tmp_path: Path) -> None:
+    whole = tarred({"a.csv": ROWS, "b.csv": MANY})
+    with pytest.raises(BadFile, match=r"cannot be read|breaks off"):
+        for table in Table.all_of(made(tmp_path / "f.tar", whole[: len(whole) // 2]), Layout()):
+            list(table.rows())
 
 
 def test_the_bad_rows_of_the_only_file_in_an_archive_are_called_after_the_archive(tmp_path: Path) -> None:
