@@ -226,8 +226,9 @@ class RowOptions:
         str,
         Flag(
             "--time-format",
-            "auto (20180801: a day; other numbers: seconds, from 1e11 on milliseconds; else ISO 8601), "
-            "seconds, milliseconds, iso, or a pattern as '%d/%m/%Y %H:%M'.",
+            "auto (20180801: a day; other numbers: seconds, from 1e11 on milliseconds, 1e14 microseconds, "
+            "1e17 nanoseconds; else ISO 8601), seconds, milliseconds, iso, or a pattern as "
+            "'%d/%m/%Y %H:%M'.",
             "FORMAT",
             TIMES,
         ),

@@ -14,10 +14,15 @@ __all__ = ["MILLISECONDS_FROM", "seconds_of", "span", "time_reader", "zone"]
 MILLISECONDS_FROM = 1e11
 """A number from here on is milliseconds: as seconds it would be the year 5138, as milliseconds it is 1973."""
 
+_PARTS = (1e17, 1e9), (1e14, 1e6), (MILLISECONDS_FROM, 1e3)
+"""A number from the first on has so many parts to the second: nanoseconds, microseconds, milliseconds. Each
+begins in 1973."""
+
 _DAYS = 19_000_000, 21_000_000
 """Whole numbers from the one to the other are days, ``yyyymmdd``: as seconds they would be in August 1970."""
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_ZULU = re.compile(r"(.*\d)\s*(?:UTC|GMT|Z)", re.IGNORECASE)
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 
 
@@ -42,8 +47,9 @@ def time_reader(pattern: str, timezone: tzinfo) -> Callable[[object], float]:
     ----------
     pattern
         ``seconds``, ``milliseconds``, ``iso``; ``auto`` (a number of eight digits that begin with 19 or 20
-        is a day, ``20180801``; any other is seconds, or milliseconds from `MILLISECONDS_FROM` on; else
-        ISO 8601); or a pattern of ``strptime``, as ``%d/%m/%Y %H:%M``.
+        is a day, ``20180801``; any other is seconds, or milliseconds from `MILLISECONDS_FROM` on,
+        microseconds from 1e14, nanoseconds from 1e17; else ISO 8601, or that with ``UTC`` behind it); or a
+        pattern of ``strptime``, as ``%d/%m/%Y %H:%M``. Blanks around a time do not matter.
     timezone
         Of times that name none.
 
@@ -55,6 +61,8 @@ def time_reader(pattern: str, timezone: tzinfo) -> Callable[[object], float]:
     --------
     >>> read = time_reader("auto", UTC)
     >>> read("1541106106796") == read(1541106106.796) == read("2018-11-01T21:01:46.796")
+    True
+    >>> read("2018-11-01 21:01:46.796 UTC") == read("1541106106796000") == read("1541106106796")
     True
     >>> read("20181101") == read(20181101) == read("2018-11-01")
     True
@@ -74,7 +82,7 @@ def time_reader(pattern: str, timezone: tzinfo) -> Callable[[object], float]:
             f"no time format {pattern!r}: use auto, seconds, milliseconds, iso, or a pattern as "
             "'%d/%m/%Y %H:%M'"
         )
-    return lambda value: _zoned(datetime.strptime(_text(value), pattern), timezone)
+    return lambda value: _zoned(datetime.strptime(_text(value), pattern.strip()), timezone)
 
 
 def seconds_of(text: str, now: float, timezone: tzinfo) -> float:
@@ -127,7 +135,7 @@ def span(text: str, now: float, timezone: tzinfo) -> tuple[float, float]:
 
 def _text(value: object) -> str:
     if isinstance(value, str):
-        return value
+        return value.strip()
     raise ValueError(f"{value!r} is no text")
 
 
@@ -144,11 +152,14 @@ def _auto(value: object, timezone: tzinfo) -> float:
         return _iso(value, timezone)
     if _DAYS[0] <= number < _DAYS[1] and number.is_integer():
         return _iso(f"{number:.0f}", timezone)
-    return number / 1000 if abs(number) >= MILLISECONDS_FROM else number
+    return number / next((parts for least, parts in _PARTS if abs(number) >= least), 1.0)
 
 
 def _iso(value: object, timezone: tzinfo) -> float:
-    return _zoned(datetime.fromisoformat(_text(value)), timezone)
+    text = _text(value)
+    if universal := _ZULU.fullmatch(text):
+        text = f"{universal[1]}Z"
+    return _zoned(datetime.fromisoformat(text), timezone)
 
 
 def _zoned(moment: datetime, timezone: tzinfo) -> float:

@@ -22,13 +22,23 @@ NOON = datetime(2024, 7, 1, 12, tzinfo=UTC).timestamp()
         ("auto", str(NOON)),
         ("auto", NOON * 1000),
         ("auto", f"{NOON * 1000:.0f}"),
+        ("auto", NOON * 1e6),
+        ("auto", f"{NOON * 1e6:.0f}"),
+        ("auto", int(NOON) * 10**9),
+        ("auto", f" {NOON * 1e9:.0f} "),
         ("auto", "2024-07-01T12:00:00Z"),
+        ("auto", "2024-07-01 12:00:00 UTC"),
+        ("auto", "2024-07-01 12:00:00.000000 utc"),
+        ("auto", "2024-07-01T12:00:00 GMT"),
+        ("auto", " 2024-07-01 14:00\t"),
         ("auto", "2024-07-01 14:00:00+02:00"),
         ("auto", "2024-07-01 14:00"),
         ("seconds", NOON),
         ("milliseconds", NOON * 1000),
         ("iso", "2024-07-01T14:00:00"),
         ("%d/%m/%Y %H:%M", "01/07/2024 14:00"),
+        ("%d/%m/%Y %H:%M", " 01/07/2024 14:00 "),
+        (" %d/%m/%Y %H:%M ", "01/07/2024 14:00"),
         ("%d/%m/%Y %H:%M %z", "01/07/2024 12:00 +0000"),
     ],
 )
@@ -51,7 +61,14 @@ def test_one_moment_is_the_same_in_every_writing(moment: datetime) -> None:
     assert read(seconds) == read(seconds * 1000) == read(moment.isoformat()) == seconds
 
 
-@pytest.mark.parametrize("value", ["20240701", 20240701, 20240701.0])
+@pytest.mark.parametrize("digits", range(1, 13))
+@pytest.mark.parametrize("zoned", ["", "Z", " UTC", "+00:00"])
+def test_a_fraction_may_have_any_length(digits: int, zoned: str) -> None:
+    read = time_reader("auto", UTC)(f"2024-07-01T12:00:00.{'3' * digits}{zoned}")
+    assert read == pytest.approx(NOON + float(f"0.{'3' * min(digits, 6)}"), abs=1e-6)
+
+
+@pytest.mark.parametrize("value", ["20240701", 20240701, 20240701.0, "20240701.0", " 20240701 "])
 def test_eight_digits_that_begin_with_19_or_20_are_a_day(value: object) -> None:
     assert time_reader("auto", BERLIN)(value) == datetime(2024, 7, 1, tzinfo=BERLIN).timestamp()
     assert seconds_of("20240701", NOON, UTC) == NOON - 12 * 3600
