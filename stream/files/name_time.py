@@ -51,7 +51,9 @@ def time_in_name(path: Path, pattern: str, timezone: tzinfo) -> float:
     try:
         return time_reader(" ".join(directives), timezone)(" ".join(found.groups()))
     except (ValueError, OverflowError) as error:
-        raise WrongUse(f"--ts-from-name {pattern!r}: {looked_at} has no such time: {error}", hint=hint) from error
+        raise WrongUse(
+            f"--ts-from-name {pattern!r}: {looked_at} has no such time: {error}", hint=hint
+        ) from error
 
 
 def _expression(pattern: str) -> tuple[str, list[str]]:

@@ -114,7 +114,9 @@ class Condition:
         except ValueError:
             finite = False
         if not finite:
-            raise WrongUse(f"{option} {text!r}: {condition.sign} compares numbers; {condition.value!r} is none")
+            raise WrongUse(
+                f"{option} {text!r}: {condition.sign} compares numbers; {condition.value!r} is none"
+            )
         return cls(condition.column.strip(), condition.value.strip(), condition.sign)
 
 

@@ -43,7 +43,7 @@ PATTERNS = (
     *("%a %b %d %H:%M:%S %Y", "%a, %d %b %Y %H:%M:%S %z", "%d/%b/%Y:%H:%M:%S %z", "%d-%b-%Y %H:%M:%S"),
     *("%Y%m%d%H%M%S", "%Y%m%d_%H%M%S", "%d-%m-%Y %H:%M:%S", "%d-%m-%Y"),
 )
-"""What times that are not ISO 8601 are often written by; tried to say which ``--time-format`` would read one."""
+"""How times that are not ISO 8601 are often written: tried, to say which ``--time-format`` would read one."""
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _ZULU = re.compile(r"(.*\d)\s*(?:UTC|GMT|Z)", re.IGNORECASE)
@@ -83,9 +83,10 @@ def time_reader(pattern: str, timezone: tzinfo) -> Callable[[object], float]:
     ----------
     pattern
         ``seconds``, ``milliseconds``, ``iso``; ``auto`` (a number of eight digits that begin with 19 or 20
-        is a day, ``20180801``, one of four a year; any other is seconds, or milliseconds from `MILLISECONDS_FROM` on,
-        microseconds from 1e14, nanoseconds from 1e17; else ISO 8601, or that with ``UTC`` behind it); or a
-        pattern of ``strptime``, as ``%d/%m/%Y %H:%M``. Blanks around a time do not matter.
+        is a day, ``20180801``, one of four a year; any other is seconds, or milliseconds from
+        `MILLISECONDS_FROM` on, microseconds from 1e14, nanoseconds from 1e17; else ISO 8601,
+        or that with ``UTC`` behind it); or a pattern of ``strptime``, as ``%d/%m/%Y %H:%M``. Blanks around a
+        time do not matter.
     timezone
         Of times that name none.
 
@@ -121,15 +122,13 @@ def time_reader(pattern: str, timezone: tzinfo) -> Callable[[object], float]:
     return lambda value: _zoned(datetime.strptime(_text(value), pattern.strip()), timezone)
 
 
-def zoned_time_reader(pattern: str, otherwise: tzinfo) -> Callable[[object, str], float]:
+def zoned_time_reader(pattern: str) -> Callable[[object, str], float]:
     """Return what reads times that stand beside the name of their time zone.
 
     Parameters
     ----------
     pattern
         As of `time_reader`.
-    otherwise
-        Of times with "" beside them.
 
     Returns
     -------
@@ -137,7 +136,7 @@ def zoned_time_reader(pattern: str, otherwise: tzinfo) -> Callable[[object, str]
 
     Examples
     --------
-    >>> read = zoned_time_reader("auto", UTC)
+    >>> read = zoned_time_reader("auto")
     >>> read("2020-01-01 01:00", "Europe/Berlin") == read("2020-01-01 05:30", "+05:30")
     True
     """
@@ -145,7 +144,7 @@ def zoned_time_reader(pattern: str, otherwise: tzinfo) -> Callable[[object, str]
     @lru_cache(maxsize=1024)
     def reader(name: str) -> Callable[[object], float]:
         try:
-            return time_reader(pattern, zone(name) if name else otherwise)
+            return time_reader(pattern, zone(name))
         except WrongUse as error:
             raise ValueError(str(error)) from error
 
