@@ -15,11 +15,13 @@ from stream.files.options import Condition
 from stream.files.tables import Column, Table
 
 __all__ = [
+    "MISSING",
     "SCALES",
     "Scale",
     "column",
     "id_column",
     "id_of",
+    "is_list_text",
     "is_missing",
     "list_column",
     "list_of",
@@ -78,7 +80,10 @@ def wanted(table: Table, conditions: Sequence[Condition]) -> Callable[[Any], boo
     tests = [(column(table, each.column), _test(each)) for each in conditions]
 
     def holds(values: Any) -> bool:
-        return all(test(get(values)) for get, test in tests)
+        for get, test in tests:  # noqa: SIM110  -- a row in two thirds of the time that all() takes
+            if not test(get(values)):
+                return False
+        return True
 
     return holds
 
@@ -147,7 +152,7 @@ def whole_number(value: Any) -> str | None:
     ['154422682', '154422682', '154422682', None, None, None, None]
     """
     if isinstance(value, str):
-        if not _FLOAT.fullmatch(value):
+        if "." not in value or not _FLOAT.fullmatch(value):
             return None
         value = float(value)
     if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_EXACT:
@@ -194,7 +199,7 @@ def id_of(value: Any) -> Any:
     >>> id_of(8), id_of("8.0"), id_of("u8"), id_of("(null)"), id_of(7.5)
     ('8', '8', 'u8', None, 7.5)
     """
-    if isinstance(value, str) and _LIST.fullmatch(value):
+    if is_list_text(value):
         raise ValueError(f"{value!r} is a list, no id")
     return whole_number(value) or text_of(value)
 
@@ -216,11 +221,24 @@ def parts_of(value: Any, separator: str) -> list[Any]:
     >>> parts_of("['Simon', 'AC/DC']", ""), parts_of('["a", "b"]', "")
     (['Simon', 'AC/DC'], ['a', 'b'])
     """
-    if isinstance(value, str) and _LIST.fullmatch(value.strip()):
-        value = _list_in(value.strip())
+    if is_list_text(value):
+        value = _list_in(value)
     if isinstance(value, str) and separator:
         value = [part.strip() for part in value.split(separator)]
-    return [part for part in (value if isinstance(value, list) else [value]) if not is_missing(part)]
+    if not isinstance(value, list):
+        return [] if is_missing(value) else [value]
+    return [part for part in value if not is_missing(part)]
+
+
+def is_list_text(value: Any) -> bool:
+    """Say whether a value is the text of a list of texts, as JSON or Python writes it.
+
+    Examples
+    --------
+    >>> [is_list_text(value) for value in ('["a"]', "['a', 'b']", "[Intro]", "['68", ["a"])]
+    [True, True, False, False, False]
+    """
+    return isinstance(value, str) and value[:1] == "[" and _LIST.fullmatch(value) is not None
 
 
 def _list_in(text: str) -> Any:

@@ -13,7 +13,6 @@ SAME = ("user_id", "song_id", "artist_ids", "query", "ts")
 """Clicks that are equal in these are the same one."""
 
 CACHE_KB = 64 * 1024
-COMMIT_EVERY = 100_000  # clicks
 
 
 class Distinct:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from stream.errors import WrongUse
 from stream.files.columns import (
+    MISSING,
     column,
     id_of,
     is_missing,
@@ -26,7 +27,8 @@ from stream.files.times import time_reader, zone, zoned_time_reader
 
 __all__ = ["Note", "Remark", "Source", "constant", "sources"]
 
-NO_IDS = frozenset({"null", "(null)", "<null>", "nil", "nan", "<na>", "none", "undefined"})
+_NOTHING = "null", "<null>", "nil", "nan", "<na>", "none", "undefined"
+NO_IDS = frozenset({*_NOTHING, *map(str.upper, _NOTHING), *map(str.title, _NOTHING), "NaN"})
 """What programs write for an id that there is not. Songs and artists may be called so, listeners are not."""
 
 PLUS_IS_BLANK = frozenset({"query"})
@@ -138,6 +140,9 @@ def _time_reader(name: str, get: Column, table: Table, options: RowOptions) -> C
     zone_of = column(table, options.timezone_column) if options.timezone_column else lambda _: None
     simple = time_reader(options.time_format, otherwise)
 
+    if not meant and not options.timezone_column:
+        return lambda values, _: None if is_missing(value := get(values)) else simple(value)
+
     def time_of(values: Any, _: Notes) -> float | None:
         value = meant(get(values)) if meant else get(values)
         if is_missing(value):
@@ -157,6 +162,9 @@ def _typed(name: str, options: RowOptions) -> Convert:
         return each
 
     def read(value: Any, notes: Notes) -> Any:
+        if isinstance(value, str) and not options.separator and value[:1] != "[":  # most are one id
+            one_of_it = None if is_missing(value) else each(value, notes)
+            return None if one_of_it is None else [one_of_it]
         found = [each(part, notes) for part in parts_of(value, options.separator)]
         return [part for part in found if part is not None] or None
 
@@ -172,14 +180,14 @@ def _one(name: str) -> Convert:
 
 
 def _id_reader(name: str) -> Convert:
-    is_name = name not in NO_NAMES
+    nothing = MISSING | NO_IDS if name in NO_NAMES else MISSING
 
     def read(value: Any, notes: Notes) -> Any:
+        if isinstance(value, str) and "." not in value and value[:1] != "[":  # most are as they should be
+            return None if value in nothing else value
         if (whole := whole_number(value)) is not None:
             notes.append(Note(Remark.FLOAT_ID, name, f"{name}: {value!r} is read as {whole!r}"))
             return whole
-        if not is_name and isinstance(value, str) and value.strip().casefold() in NO_IDS:
-            return None
         return id_of(value)
 
     return read

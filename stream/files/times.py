@@ -230,6 +230,8 @@ def _auto(value: object, timezone: tzinfo) -> float:
         number = _number(value)
     except ValueError:
         return _iso(value, timezone)
+    if _DAYS[1] <= number < MILLISECONDS_FROM:  # most are
+        return number
     if any(first <= number < end for first, end in (_DAYS, _YEARS)) and number.is_integer():
         return _iso(f"{number:.0f}", timezone)
     return number / next((parts for least, parts in _PARTS if abs(number) >= least), 1.0)
