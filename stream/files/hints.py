@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
@@ -42,7 +44,7 @@ def field_of(kind: Kind, detail: str) -> str:
     return name if name in KINDS[kind].fields else ""
 
 
-def hint_for(kind: Kind, what: str, field: str, value: Any, column: str) -> str:
+def hint_for(kind: Kind, what: str, field: str, value: Any, column: str, columns: Sequence[str] = ()) -> str:
     """Return what to try; "" where nothing is to be done.
 
     Parameters
@@ -51,6 +53,8 @@ def hint_for(kind: Kind, what: str, field: str, value: Any, column: str) -> str:
         The reason that a row cannot be used, or the remark on it.
     field, value, column
         The field that it is about, what stands there, and the column it comes from ("": none).
+    columns
+        Those of the file, where its rows do not name their own.
 
     Examples
     --------
@@ -64,25 +68,30 @@ def hint_for(kind: Kind, what: str, field: str, value: Any, column: str) -> str:
     if what in HINTS:
         hint = HINTS[what]
     elif what == Reason.MISSING_FIELD:
-        hint = _for_missing(kind, field, column)
+        hint = _for_missing(kind, field, column, columns)
     elif field in TIMES:
         hint = _for_time(value)
     elif field in CHOICES:
-        hint = f"--value {field}:{plain(value) or 'VALUE'}=MEANING, one of {', '.join(CHOICES[field])}"
+        word = shlex.quote(f"{field}:{plain(value) or 'VALUE'}=MEANING")
+        hint = f"--value {word}, one of {', '.join(CHOICES[field])}"
     elif what == Reason.BAD_ID or field in LISTS:
         hint = _for_id(field, value)
     elif field:
         hint = f"--map {field}=COLUMN, where another column has it"
     else:
-        hint = "--delimiter, where columns are not told apart; a --where, where such rows are something else"
+        hint = "--delimiter, where columns are not told apart"
     return hint
 
 
-def _for_missing(kind: Kind, field: str, column: str) -> str:
+def _for_missing(kind: Kind, field: str, column: str, columns: Sequence[str]) -> str:
     if not column:
-        ways = [f"--map {field}=COLUMN says which column it is"]
+        there = f" (there are {', '.join(filter(None, columns))})" if columns else ""
+        ways = [f"--map {field}=COLUMN says which column it is{there}"]
     else:
-        ways = [f"--where '{column}!=' leaves such rows out", f"--map {field}=COLUMN takes another column"]
+        ways = [
+            f"--where {shlex.quote(column + '!=')} leaves such rows out",
+            f"--map {field}=COLUMN takes another column",
+        ]
     if field == "ts":
         ways += ["--ts-from-name, where the file's name says when", "--spread 30d, where nothing does"]
     if kind == "labels" and field == "ts":

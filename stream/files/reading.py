@@ -205,7 +205,7 @@ class Reading:
 
     def _finding(self, what: str, field: str, file: int, line: int, detail: str, value: Any) -> Finding:
         table, event_of = self._parts[file]
-        hint = hint_for(self._recipe.kind, what, field, value, event_of.column(field))
+        hint = hint_for(self._recipe.kind, what, field, value, event_of.column(field), table.columns)
         return Finding(what, field, detail, table.path.name, line, quoted(value), hint)
 
 
