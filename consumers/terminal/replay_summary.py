@@ -79,7 +79,7 @@ def _fields(row: ShownRow) -> Iterator[str]:
     yield f"line {row.line} of {row.file}:"
     for field, column, raw, value in row.fields:
         moment = f" ({utc_text(value)})" if field in TIMES and isinstance(value, float) else ""
-        source = f"  from {column}: {raw}" if column else ""
+        source = f"  from {column}{': ' if raw else ''}{raw}" if column else ""
         yield f"    {field:<16}{'dropped' if value is None else value}{moment}{source}"
 
 

@@ -118,7 +118,9 @@ class RowEvents:
         """Return which column, or option, a field comes from; "" where from none."""
         if source := self.sources.get(field):
             return source.column
-        return "--set" if field in self.constants else ""
+        if field in self.constants:
+            return "--set"
+        return "--songs" if self.join and field in ("song_id", "artist_ids") else ""
 
     def raw(self, field: str, values: Any) -> tuple[str, Any]:
         """Return which column, or option, a field comes from, and what a row has there; "" and None: none."""

@@ -48,5 +48,5 @@ def shown(event_of: RowEvents, file: str, row: Row, event: Event) -> ShownRow:
     for field, value in (from_json(event.value) | dropped).items():
         column, raw = event_of.raw(field, row.values)
         if value != []:
-            fields.append(ShownField(field, column, quoted(raw) if column else "", value))
+            fields.append(ShownField(field, column, "" if column in ("", "--songs") else quoted(raw), value))
     return ShownRow(file, row.line, fields)
