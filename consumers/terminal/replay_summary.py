@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import typer
@@ -80,7 +81,8 @@ def _fields(row: ShownRow) -> Iterator[str]:
     for field, column, raw, value in row.fields:
         moment = f" ({utc_text(value)})" if field in TIMES and isinstance(value, float) else ""
         source = f"  from {column}{': ' if raw else ''}{raw}" if column else ""
-        yield f"    {field:<16}{'dropped' if value is None else value}{moment}{source}"
+        became = "dropped" if value is None else json.dumps(value, ensure_ascii=False)
+        yield f"    {field:<16}{became}{moment}{source}"
 
 
 def _refused(finding: Finding) -> Iterator[str]:

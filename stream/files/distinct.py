@@ -18,7 +18,8 @@ CACHE_KB = 64 * 1024
 class Distinct:
     """Says of each click whether it is the first of its listener, song and time.
 
-    What was seen is kept in a temporary file (`TMPDIR`), 30 bytes a click; memory holds 64 MB of it at most.
+    What was seen is kept in a temporary file (`TMPDIR`), some 40 bytes a click; memory holds 64 MB of it at
+    most.
 
     Examples
     --------
