@@ -67,7 +67,8 @@ class Source:
     raw
         What a row has there.
     read
-        The field's value, of a row; notes take what is to be said of it. Raises ValueError where it is none.
+        The field's value, of a row, None where there is none; notes take what is to be said of it. Raises
+        ValueError where it is no such value.
     """
 
     column: str
@@ -176,7 +177,7 @@ def _one(name: str) -> Convert:
         return _id_reader(name)
     if name in LISTS:
         return lambda value, _: text_of(value)
-    return lambda value, _: value
+    return lambda value, _: None if is_missing(value) else value
 
 
 def _id_reader(name: str) -> Convert:

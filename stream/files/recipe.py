@@ -124,7 +124,7 @@ class Recipe:
         return RowEvents(
             shape=shape,
             sources=sources(shape.fields, table, options, spread=self.spread),
-            constants={name: constant(name, text, options) for name, text in options.constants.items()},
+            constants=self._constants(),
             wanted=wanted(table, options.where),
             actions=[(action, wanted(table, [when])) for action, when in rules],
             repeat=options.repeat,
@@ -133,6 +133,11 @@ class Recipe:
             since=self.since,
             finish=finisher(shape, spread=self.spread),
         )
+
+    def _constants(self) -> dict[str, Any]:
+        options = self.options
+        values = {name: constant(name, text, options) for name, text in options.constants.items()}
+        return {name: value for name, value in values.items() if value is not None}
 
     def _copies(self, table: Table) -> Callable[[Any], int] | None:
         if not self.options.repeat:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from stream.files.columns import is_missing
 from stream.files.fields import Note, Remark, Source
 from stream.files.impressions import Impression
 from stream.files.kinds import TIMES, Shape
@@ -137,7 +136,7 @@ class RowEvents:
                     raise Unreadable(_reason(name), f"{name}: {error}") from error
                 notes.append(Note(Remark.DROPPED, name, f"{name}: {error}"))
                 continue
-            if not is_missing(value):
+            if value is not None:
                 event[name] = value
         for action, holds in self.actions:
             if holds(values):
