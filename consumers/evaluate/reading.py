@@ -41,7 +41,8 @@ class Read:
 
 def asked_for_times(plan: Plan) -> bool:
     """Say whether the plan names what clicks have their times from."""
-    return bool(TIMES & {*plan.options.mapping, *plan.options.constants})
+    options = plan.options
+    return bool(TIMES & {*options.mapping, *options.constants} or options.time_in_name)
 
 
 def has_times(plan: Plan) -> bool:

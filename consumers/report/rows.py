@@ -40,7 +40,8 @@ class Rows:
         """
         options, now = self.options, time.time()
         since = seconds_of(options.since, now, zone(options.timezone)) if options.since else None
-        timed = since is not None or "ts" in {*options.mapping, *options.constants}
+        named = {*options.mapping, *options.constants, *(["ts"] if options.time_in_name else [])}
+        timed = since is not None or "ts" in named
         recipe = Recipe(self.kind, options, spread=not timed and self.kind == "feedback", since=since)
         tables = [table for path in self.files for table in Table.all_of(path, options.layout)]
         reading = Reading(tables, recipe, None)

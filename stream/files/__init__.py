@@ -16,13 +16,22 @@
     tables.py          a file as a table: opened, its format found, its rows
     columns.py         what a column gives: ids, lists, how often
     times.py           times as files have them
+    name_time.py       the time in a file's name
     songs.py           a file of songs beside a file of clicks
-    recipe.py          how a row becomes an event
+    kinds.py           what each kind of event is
+    fields.py          where each field of an event comes from
+    row_events.py      one row as an event, or why it is none
+    recipe.py          how rows become events, by the options
     profiles.py        listeners whose history is already summed up
     impressions.py     notifications of the past
     observations.py    what was measured in an experiment or logged of a policy, as columns
     gathered.py        several rows of one song or release, as one event
+    distinct.py        clicks that stand in files more than once
     reading.py         all files in a row: events, and what happened to the others
+    tally.py           what became of the rows, counted, with examples
+    hints.py           what to try where a row cannot be used
+    shown.py           a row and its event, field by field
+    bad_rows.py        the rows that cannot be used, beside their file
     spool.py           events set aside, to be counted or shuffled
     bookmark.py        how far a replay has come
 """

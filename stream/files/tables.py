@@ -44,6 +44,8 @@ class Table:
 
     Attributes
     ----------
+    called
+        Its path; of a file in an archive, its path there below that of the archive.
     format
         How it is read.
     columns
@@ -78,6 +80,7 @@ class Table:
                 head = _first(plain, HEAD)
         except (OSError, EOFError) as error:
             raise BadFile(f"{self._name} cannot be read: {_why(error)}") from error
+        self.called = PurePath(str(path.absolute()), self._member.name if self._member else "")
         self.read = 0
         if head.startswith(PARQUET):
             self.format: Format = "parquet"

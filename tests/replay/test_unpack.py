@@ -149,3 +149,14 @@ def test_a_real_export_is_read_as_it_was_packed(name: str) -> None:
     (table,) = Table.all_of(SAMPLES / name, Layout())
     assert {"date", "artist", "track"} <= set(table.columns)
     assert sum(isinstance(row, Row) for row in table.rows()) > 100
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="the folder of real files is not there")
+def test_the_time_in_the_name_of_a_file_in_an_archive_is_that_of_its_rows() -> None:
+    columns = ("user_id", "device", "song_id", "kind", "title", "artist_ids", "ms_played", "length", "paid")
+    options = FileOptions(columns=columns, skip=2, time_in_name="%Y%m%d_play.log")
+    plan = Plan("clicks", (SAMPLES / "edge" / "20170301_play.log.tar.gz",), options)
+    key, value = next((event.key, event.value) for event in plan.reading(0.0, None).events())
+    assert key == b"900000001"
+    assert b'"ts":1488326400.0' in value
+    assert b'"song_id":"20870993"' in value
