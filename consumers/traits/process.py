@@ -20,7 +20,7 @@ from consumers.traits.rounds import Rounds
 from consumers.traits.scorer import Scorer
 from consumers.traits.segments import SegmentTraits
 from consumers.traits.shares import ActivityShares
-from stream.connect import ask_redis, open_kafka
+from stream.connect import REDIS_ERRORS, ask_redis, open_kafka
 from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
@@ -82,13 +82,25 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         async def score() -> None:
             # Another may have led meanwhile, and learned more.
             await retry("reading what is learned of the next week", next_week.begin)
-            await together(
-                clicked.score(),
-                rounds.run(),
-                retry.every(LOOK_SECONDS, "learning who churns", learn_churn),
-                retry.every(LOOK_SECONDS, "learning segments", learn_segments),
-                retry.every(KEEP_SECONDS, "writing what is learned of the next week", next_week.keep),
-            )
+            try:
+                await together(
+                    clicked.score(),
+                    rounds.run(),
+                    retry.every(LOOK_SECONDS, "learning who churns", learn_churn),
+                    retry.every(LOOK_SECONDS, "learning segments", learn_segments),
+                    retry.every(KEEP_SECONDS, "writing what is learned of the next week", next_week.keep),
+                )
+            finally:
+                if stop.is_set():  # else the lease has gone to another, who has learned more
+                    await keep_at_the_end()
+
+        async def keep_at_the_end() -> None:
+            try:
+                await next_week.keep()
+            except REDIS_ERRORS as error:
+                logger.warning(
+                    "what was learned of the next week since the last half minute is lost: %s", error
+                )
 
         async def learn_churn() -> None:
             before = churn.version
