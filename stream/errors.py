@@ -7,7 +7,8 @@
     ├── WrongUse                 a command was asked for something it cannot do
     ├── BadFile                  a file of history cannot be read
     ├── Unreachable              Kafka or Redis does not answer
-    │   └── Refused              it answers, and does not allow what is asked
+    │   ├── Refused              it answers, and does not allow what is asked
+    │   └── NotReplicated        Redis's replicas do not have what was written
     ├── DecayChanged             Redis holds affinities of another half-life
     ├── SnapshotUnusable         a snapshot cannot be loaded
     │   ├── SnapshotDamaged      its bytes are not what was written
@@ -43,6 +44,7 @@ __all__ = [
     "NoTaste",
     "NotErased",
     "NotMerged",
+    "NotReplicated",
     "NotTakenOver",
     "RefrainError",
     "Refused",
@@ -104,6 +106,10 @@ class Unreachable(RefrainError):
 
 class Refused(Unreachable):
     """Kafka or Redis answers, and does not allow what is asked: that does not pass by waiting."""
+
+
+class NotReplicated(Unreachable):
+    """Too few of Redis's replicas have what was written."""
 
 
 class DecayChanged(RefrainError):

@@ -100,7 +100,14 @@ class Settings(BaseSettings):
         None, description="its key (PEM); none: it stands in the certificate's file"
     )
     redis: Annotated[str, AfterValidator(_redis_url)] = Field(
-        "", description="Redis, a redis://, rediss:// or unix:// URL; empty: start one"
+        "",
+        description="Redis, a redis://, rediss:// (TLS), unix:// or redis+sentinel:// URL; empty: start one",
+    )
+    redis_replicas: int = Field(
+        0,
+        ge=0,
+        description="replicas of Redis that must have what an event changes before its offset is "
+        "committed, so that a failover loses nothing; 0: none are waited for",
     )
     data: Path = Field(
         default_factory=lambda: platformdirs.user_data_path("refrain"),

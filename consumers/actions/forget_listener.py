@@ -9,6 +9,7 @@ from shlex import quote
 
 from consumers.runtime.wiring import Stores
 from stream.connect import REDIS_ERRORS, AnyRedis
+from stream.error_policy import Action, case_of
 from stream.errors import NotErased, UnknownListener
 from stream.settings import Settings
 
@@ -132,7 +133,8 @@ def _left(user_id: str, what: str) -> Iterator[None]:
     try:
         yield
     except REDIS_ERRORS as error:
+        case, again = case_of(error), f"Run `refrain forget {quote(user_id)}` again: it erases what is left."
         raise NotErased(
             f"{user_id!r} is not erased wholly: {what} may be left, as Redis failed ({error})",
-            hint=f"Run `refrain forget {quote(user_id)}` again: it erases what is left.",
+            hint=f"{case.hint} {again}" if case.action is Action.REPORT else again,
         ) from error

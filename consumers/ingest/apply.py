@@ -56,15 +56,22 @@ class Applier:
         self.reads = 0
 
     async def apply(
-        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
+        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float, *, anew: bool = False
     ) -> list[Move]:
         """Apply clicks, by listener; one without a click is only taken over to the model.
+
+        Parameters
+        ----------
+        anew
+            Whether Redis may have lost what memory says was applied: the listeners are read again.
 
         Returns
         -------
         The moves between cohorts, births among them, on record; member sets and sizes are to `follow`.
         """
-        parts = await asyncio.gather(*(self._apply(part, model, now) for part in _parts(clicks, AT_ONCE)))
+        parts = await asyncio.gather(
+            *(self._apply(part, model, now, anew) for part in _parts(clicks, AT_ONCE))
+        )
         self._trim()
         return [move for moves in parts for move in moves]
 
@@ -129,11 +136,13 @@ class Applier:
                 self.residents.drop([user])
 
     async def _apply(
-        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
+        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float, anew: bool
     ) -> list[Move]:
         moves: list[Move] = []
         while clicks:
             async with self._turns.of(clicks.keys()):
+                if anew:
+                    self.residents.drop(clicks)
                 said, away = await self._apply_in_turn(clicks, model, now)
             moves += said
             counted: dict[str, list[Click]] = {}

@@ -8,6 +8,7 @@ import itertools
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
@@ -15,6 +16,7 @@ from consumers.ingest.merger import Merger, RefusedMerge
 from stream.retry import Retry, Stopped
 from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
+from stream.stores.replication import Replication
 from stream.wire.consumer import Consumer
 from stream.wire.events import DeadLetter, Merge, Reason, Record, parse
 from stream.wire.sender import Sender, dead_letter
@@ -45,6 +47,7 @@ class MergeReader:
         self,
         consumer: Consumer,
         merger: Merger,
+        replication: Replication,
         producer: Sender,
         heartbeat: Heartbeat,
         retry: Retry,
@@ -52,6 +55,7 @@ class MergeReader:
     ) -> None:
         self._consumer = consumer
         self._merger = merger
+        self._replication = replication
         self._producer = producer
         self._heartbeat = heartbeat
         self._retry = retry
@@ -76,7 +80,8 @@ class MergeReader:
                 dead.append(event)
                 continue
             try:
-                await self._retry("merging listeners", self._merger.take, event, time.time())
+                take = partial(self._merger.take, event, time.time())
+                await self._retry("merging listeners", self._replication.kept, take)
             except RefusedMerge as refused:
                 dead.append(DeadLetter(record, Reason.BAD_VALUE, str(refused)))
             else:

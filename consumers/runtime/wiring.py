@@ -27,6 +27,7 @@ from stream.stores.opted_out import OptedOut
 from stream.stores.recommended import Recommended
 from stream.stores.released_songs import ReleasedSongs
 from stream.stores.releases import Releases
+from stream.stores.replication import Replication
 from stream.stores.segments import Segments
 from stream.stores.snapshots import Snapshots
 from stream.stores.song_models import SongModels
@@ -71,6 +72,7 @@ class Stores:
     traits: Traits
     merges: Merges
     merged_lately: MergedLately
+    replication: Replication
 
     @classmethod
     def on(cls, redis: AnyRedis, settings: Settings, clock: Clock = time.monotonic) -> Stores:
@@ -108,6 +110,7 @@ class Stores:
             Traits(redis, listeners),
             Merges(redis),
             MergedLately(redis),
+            Replication(redis, settings.redis_replicas),
         )
 
 

@@ -16,6 +16,7 @@ from stream.retry import Clock, Retry, Stopped
 from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.merges import Merges
+from stream.stores.replication import Replication
 from stream.stores.segments import MOST_CLASSES
 from stream.wire.consumer import Consumer
 from stream.wire.events import FUTURE_SECONDS, DeadLetter, Label, Reason, Record, parse
@@ -49,6 +50,7 @@ class LabelReader:
         consumer: Consumer,
         segments: SegmentTraits,
         merges: Merges,
+        replication: Replication,
         producer: Sender,
         heartbeat: Heartbeat,
         retry: Retry,
@@ -58,6 +60,7 @@ class LabelReader:
         self._consumer = consumer
         self._segments = segments
         self._merges = merges
+        self._replication = replication
         self._producer = producer
         self._heartbeat = heartbeat
         self._retry = retry
@@ -87,7 +90,7 @@ class LabelReader:
                 if over
             ]
             labels = [label for label, over in zip(labels, too_many, strict=True) if not over]
-        await self._retry("taking labels", self._take_labels, labels)
+        await self._retry("taking labels", self._replication.kept, lambda: self._take_labels(labels))
         await self._retry("emitting dead letters", self._producer.deliver, list(map(dead_letter, dead)))
         await self._retry("committing offsets", self._commit)
         self._heartbeat.add("labels", len(labels))

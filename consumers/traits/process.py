@@ -20,7 +20,7 @@ from consumers.traits.rounds import Rounds
 from consumers.traits.scorer import Scorer
 from consumers.traits.segments import SegmentTraits
 from consumers.traits.shares import ActivityShares
-from stream.connect import ask_redis, open_kafka
+from stream.connect import REDIS_ERRORS, ask_redis, open_kafka
 from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
@@ -58,6 +58,7 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         )
         live = LiveModel(stores.snapshots, heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
+        await ask_redis(settings, stores.replication.begin, logger.info)
         shares = ActivityShares(stores.listeners, stores.catalogue)
         segments = SegmentTraits(
             stores.listeners, stores.segments, lambda: live.model, settings.max_artists, shares
@@ -81,13 +82,25 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         async def score() -> None:
             # Another may have led meanwhile, and learned more.
             await retry("reading what is learned of the next week", next_week.begin)
-            await together(
-                clicked.score(),
-                rounds.run(),
-                retry.every(LOOK_SECONDS, "learning who churns", learn_churn),
-                retry.every(LOOK_SECONDS, "learning segments", learn_segments),
-                retry.every(KEEP_SECONDS, "writing what is learned of the next week", next_week.keep),
-            )
+            try:
+                await together(
+                    clicked.score(),
+                    rounds.run(),
+                    retry.every(LOOK_SECONDS, "learning who churns", learn_churn),
+                    retry.every(LOOK_SECONDS, "learning segments", learn_segments),
+                    retry.every(KEEP_SECONDS, "writing what is learned of the next week", next_week.keep),
+                )
+            finally:
+                if stop.is_set():  # else the lease has gone to another, who has learned more
+                    await keep_at_the_end()
+
+        async def keep_at_the_end() -> None:
+            try:
+                await next_week.keep()
+            except REDIS_ERRORS as error:
+                logger.warning(
+                    "what was learned of the next week since the last half minute is lost: %s", error
+                )
 
         async def learn_churn() -> None:
             before = churn.version
@@ -104,7 +117,9 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         labels = labels_consumer(settings)
         stack.push_async_callback(labels.stop)
         await open_kafka(settings, labels.start, logger.info)
-        reader = LabelReader(labels, segments, stores.merges, producer, heartbeat, retry, stop)
+        reader = LabelReader(
+            labels, segments, stores.merges, stores.replication, producer, heartbeat, retry, stop
+        )
         lease = Lease(redis, heartbeat.name, key=keys.TRAITS_LEASE)
         logger.info("keeping traits current")
         leading = lead(settings, clicked.read, [score], lease, heartbeat, stop, retry, begin="latest")

@@ -401,6 +401,11 @@ PROCESSES = "processes"
 """Sorted set: process -> last sign of life, Unix seconds."""
 
 
+def replicated(number: int) -> str:
+    """String: written before it is waited for replicas, one for each primary of a cluster; expires."""
+    return f"replicated:{number}"
+
+
 def topic(name: str) -> str:
     """Hash: id that Kafka gave a topic -> how many ids it had before (`stream.stores.guards.topic_epoch`)."""
     return f"topic:{name}"

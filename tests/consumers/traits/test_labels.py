@@ -20,6 +20,7 @@ from stream.stores import keys
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
 from stream.stores.merges import Merges
+from stream.stores.replication import Replication
 from stream.stores.segments import MOST_CLASSES, Segments
 from stream.wire.events import Record
 from tests.consumers.kafka_log import KafkaLog
@@ -37,7 +38,16 @@ async def read_labels(settings: Settings, stop: asyncio.Event) -> None:
         stack.push_async_callback(consumer.stop)
         traits = SegmentTraits(Listeners(client), Segments(client), lambda: None, 10)
         heartbeat = Heartbeat(client, "traits")
-        reader = LabelReader(consumer, traits, Merges(client), producer, heartbeat, Retry(stop), stop)
+        reader = LabelReader(
+            consumer,
+            traits,
+            Merges(client),
+            Replication(client, 0),
+            producer,
+            heartbeat,
+            Retry(stop),
+            stop,
+        )
         await together(reader.run(), heartbeat.keep())
 
 

@@ -121,6 +121,8 @@ async def test_with_three_positives_the_prior_is_predicted_and_nobody_is_in_the_
     about = await service.segments.about("a")
     assert not service.traits.news
     service.now += 40.0
+    assert await service.traits.learn() == []
+    service.now += 4000.0
     assert await service.traits.learn() == ["a"]
     assert not service.traits.news  # or everybody would be predicted anew twice a minute, for nothing
     found = await service.traits.of(users(range(300, 310)))
