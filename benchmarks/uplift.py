@@ -37,7 +37,7 @@ def main() -> None:
     offline = Offline(uplift=True, features=FEATURES, control=CONTROL)
     for name, other in {"both": "", "womens": "Mens E-Mail", "mens": "Womens E-Mail"}.items():
         for outcome in ("visit", "conversion"):
-            where = (Condition("segment", other, equal=False),) if other else ()
+            where = (Condition("segment", other, sign="!="),) if other else ()
             options = RowOptions(mapping={"treated": "segment", "outcome": outcome}, where=where)
             found = evaluate_uplift([DATA / MAILING], options, offline, Measure(), lambda *_: None)
             effect = found.effect

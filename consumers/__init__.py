@@ -5,7 +5,7 @@
     cli.py       the command `refrain`: which commands there are
     commands/    parse arguments, ask, render; nothing else
     queries/     what can be asked of a running service; changes nothing
-    actions/     what a person may do to it: publish a release, use a model, forget a listener
+    actions/     what a person may do to it: publish a release, use a model, merge or forget listeners
     terminal/    tables, progress bars, sentences, JSON
     html_page/   one HTML file with plots
     runtime/     what all processes share: startup, signals, logs, the live model, the supervisor

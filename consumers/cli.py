@@ -17,6 +17,7 @@ from consumers.commands import (
     forget,
     lifecycle,
     look,
+    merge,
     model,
     recommend,
     redrive,
@@ -35,7 +36,7 @@ __all__ = ["build", "main"]
 
 FAMILIES = (
     *(start, sample, replay, evaluate, churn, report),
-    *(release, recommend, look, lifecycle, segment, doctor, redrive, forget, model),
+    *(release, recommend, look, lifecycle, segment, doctor, redrive, merge, forget, model),
 )
 
 EPILOG = "Settings are environment variables (REFRAIN_KAFKA, REFRAIN_REDIS, ...) or lines of refrain.toml."

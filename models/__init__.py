@@ -13,6 +13,8 @@ No I/O, no clock, no settings: time is an argument.
       affinity.py         weights that fade without being rewritten
       taste.py            the sum of what their artists are like
       short_term.py       what they played last
+    merge.py            two ids of one listener made one, and taken apart
+      merge_activity.py   what they did day by day
     cohort_learner.py   rows of listeners in, models out
       vectors.py          artist vectors
       long_tail.py        artist vectors where those leave listeners out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -12,18 +13,46 @@ from models.active_days import Activity
 from models.affinity import ForwardDecay
 from models.model import Model
 
-__all__ = ["REFRESHED", "Click", "Listener", "Move", "OffsetSource", "Rules", "last_move", "refreshed"]
+__all__ = [
+    "MERGED",
+    "REFRESHED",
+    "Click",
+    "Listener",
+    "Move",
+    "OffsetSource",
+    "Rules",
+    "last_move",
+    "refreshed",
+    "tag_of",
+    "under",
+]
 
 Floats = npt.NDArray[np.float64]
 
 REFRESHED = "model:"
 """The place of a move that a model made, no click: this and the model's version."""
 
+MERGED = "merge"
+"""In place of a source: a merge, or the undoing of one, moved the listener; the offset is when."""
+
+
+def tag_of(user_id: str) -> str:
+    """Return what a listener's record knows an id by that is part of it: 64 bits of BLAKE2b, 16 digits.
+
+    Examples
+    --------
+    >>> tag_of("anonymous-1")
+    'b986c568e26840a6'
+    """
+    return blake2b(user_id.encode(), digest_size=8).hexdigest()
+
 
 class OffsetSource(str):
     """What offsets count within: a partition of a topic, from when the topic was created until it is deleted.
 
-    It is the text that Redis remembers offsets under: "3", and after the topic was created anew "3.1".
+    It is the text that Redis remembers offsets under: "3", and after the topic was created anew "3.1". Clicks
+    of an id that is part of another listener by now have offsets of their own: of two ids in one partition
+    neither says how far the other is.
 
     Parameters
     ----------
@@ -31,20 +60,42 @@ class OffsetSource(str):
         The partition's number.
     epoch
         How many times the topic was created before this one; its offsets began again from 0 each time.
+    of
+        The id that the clicks name, where they count for another.
 
     Examples
     --------
     >>> OffsetSource(3), OffsetSource(3, epoch=1), OffsetSource(3, epoch=1).number
     ('3', '3.1', 3)
+    >>> OffsetSource(3, of="anonymous-1") == f"3~{tag_of('anonymous-1')}"
+    True
     """
 
-    __slots__ = ("epoch", "number")
+    __slots__ = ("epoch", "number", "of")
     number: int
     epoch: int
+    of: str
 
-    def __new__(cls, number: int, epoch: int = 0) -> OffsetSource:
-        source = super().__new__(cls, f"{number}.{epoch}" if epoch else str(number))
-        source.number, source.epoch = number, epoch
+    def __new__(cls, number: int, epoch: int = 0, of: str = "") -> OffsetSource:
+        text = f"{number}.{epoch}" if epoch else str(number)
+        return cls._made(f"{text}~{tag_of(of)}" if of else text, number, epoch, of)
+
+    @classmethod
+    def read(cls, text: str) -> OffsetSource:
+        """Read the text back; the id that clicks name is not in it.
+
+        Examples
+        --------
+        >>> OffsetSource.read("3.1").epoch
+        1
+        """
+        number, _, epoch = text.partition("~")[0].partition(".")
+        return cls._made(text, int(number), int(epoch or 0), "")
+
+    @classmethod
+    def _made(cls, text: str, number: int, epoch: int, of: str) -> OffsetSource:
+        source = super().__new__(cls, text)
+        source.number, source.epoch, source.of = number, epoch, of
         return source
 
 
@@ -70,17 +121,36 @@ class Click(NamedTuple):
     device: str = ""
 
 
+def under(click: Click, user_id: str) -> Click:
+    """Return a click as it counts for a listener, be it for the id that it names or for another.
+
+    Examples
+    --------
+    >>> click = Click("a", OffsetSource(3), 25, 0.0, "s1", (), "play")
+    >>> counted = under(click, "b")
+    >>> counted.user_id, counted.partition.of, under(counted, "a") == click
+    ('b', 'a', True)
+    """
+    source = click.partition
+    if "~" in source and not source.of:
+        return click._replace(user_id=user_id)  # it has waited as a click of theirs before
+    named = source.of or click.user_id
+    plain = OffsetSource(source.number, source.epoch, "" if named == user_id else named)
+    return click._replace(user_id=user_id, partition=plain)
+
+
 class Move(NamedTuple):
     """A listener's way from one cohort to another; "" is no cohort. A birth comes from "".
 
-    The reason is a click; a refresh of the model; or a rebirth: the model no longer has the cohort left.
+    The reason is a click; a refresh of the model; a rebirth: the model no longer has the cohort left; or a
+    merge of two listeners.
     """
 
     user_id: str
     origin: str
     to: str
     ts: float
-    reason: Literal["click", "refresh", "rebirth"] = "click"
+    reason: Literal["click", "refresh", "rebirth", "merge"] = "click"
 
 
 @dataclass(slots=True)
@@ -92,7 +162,9 @@ class Listener:
     the click, or the model (`REFRESHED`), that moved them last. `made_by` is the version of the model that
     summed their taste. `short_term`, shape (d,), sums the vectors of the artists last clicked, each click
     weighing `FADES` of the next (`models.short_term`). `utc_offset_min` is that of their clock, None where no
-    click has said it. `activity` is what they did day by day; None where that is not recorded.
+    click has said it. `activity` is what they did day by day; None where that is not recorded. `joined` are
+    the tags (`tag_of`) of ids that are part of this listener. A listener who is part of another is not there,
+    and `into` names the other.
     """
 
     user_id: str
@@ -113,6 +185,8 @@ class Listener:
     short_term: Floats | None = None
     utc_offset_min: int | None = None
     activity: Activity | None = None
+    joined: frozenset[str] = frozenset()
+    into: str = ""
 
 
 @dataclass(frozen=True)
@@ -133,8 +207,10 @@ class Rules:
 
 def last_move(listener: Listener, model: Model | None = None) -> Move:
     """Say the last move on record. Whether it was a rebirth, only the model can tell."""
-    reason: Literal["click", "refresh", "rebirth"] = "click"
-    if listener.cohort_from and model and listener.cohort_from not in model.cohort_ids:
+    reason: Literal["click", "refresh", "rebirth", "merge"] = "click"
+    if listener.moved.startswith(f"{MERGED}:"):
+        reason = "merge"
+    elif listener.cohort_from and model and listener.cohort_from not in model.cohort_ids:
         reason = "rebirth"
     elif refreshed(listener):
         reason = "refresh"

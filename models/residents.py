@@ -57,6 +57,8 @@ class Residents:
     source, offset
         The source (a place in `sources`) that the listener's clicks come from, and the last offset applied
         of it; `other_offsets` holds those of the sources before, row -> source -> offset.
+    joined
+        Row -> the tags of ids that are part of the listener; nothing of who is one id.
     moved_source, moved_offset
         The click, or the model (`BY_A_MODEL`), that moved the listener last.
     made_by
@@ -89,6 +91,7 @@ class Residents:
         self.sources = Names()
         self.artists = Names()
         self.other_offsets: dict[int, dict[int, int]] = {}
+        self.joined: dict[int, frozenset[str]] = {}
         self._free: list[int] = []
         self._tick = 0
         self._text_bytes = 0
@@ -208,6 +211,8 @@ class Residents:
         self.source[row], self.offset[row] = offsets[-1] if offsets else (-1, -1)
         if len(offsets) > 1:
             self.other_offsets[row] = dict(offsets[:-1])
+        if listener.joined:
+            self.joined[row] = listener.joined
         if self.activity is not None:
             self.activity.put(row, listener.activity or Activity())
         number = len(listener.affinities)
@@ -283,6 +288,7 @@ class Residents:
             short_term=self.short_term[row].astype(np.float64),
             utc_offset_min=self.clock_of(row),
             activity=self.activity.activity(row) if self.activity is not None else None,
+            joined=self.joined.get(row, frozenset()),
         )
 
     def clock_of(self, row: int) -> int | None:
@@ -359,6 +365,7 @@ class Residents:
                 self._text_bytes -= text_bytes(user)
                 self.users[row] = ""
                 self.other_offsets.pop(row, None)
+                self.joined.pop(row, None)
                 self._give_back(row)
                 self.count[row] = self._room[row] = 0
                 if self.activity is not None:
@@ -374,7 +381,8 @@ class Residents:
 
     def of_sources(self, sources: Iterable[str]) -> list[str]:
         """Return the listeners whose clicks come from one of these sources."""
-        places = [self.sources.index[source] for source in sources if source in self.sources.index]
+        wanted = set(sources)
+        places = [at for name, at in self.sources.index.items() if name.partition("~")[0] in wanted]
         rows = np.fromiter(self.index.values(), np.int64, len(self.index))
         return [self.users[row] for row in rows[np.isin(self.source[rows], places)].tolist()]
 

@@ -24,7 +24,7 @@ from models.residents import BY_A_MODEL, UNKNOWN_OFFSET, Residents
 from models.short_term import FADES, nearness
 from models.taste import root
 
-__all__ = ["Changes", "update"]
+__all__ = ["Changes", "Settler", "set_moved", "update"]
 
 Floats = npt.NDArray[np.float64]
 Halves = npt.NDArray[np.float16]
@@ -61,6 +61,8 @@ class Changes:
         The songs last heard, `song_number` each, in the order of the clicks; grouped by a place in `rows`.
     waiting, waited
         Row -> clicks that now wait for their song; row -> clicks that have done so and are applied.
+    gone
+        Row -> fields that its record no longer has.
     moves
         Moves between cohorts, births among them; for a click that is delivered again, its move once more.
     now
@@ -79,6 +81,7 @@ class Changes:
     dropped: dict[int, list[int]] = field(default_factory=dict)
     waiting: dict[int, list[Click]] = field(default_factory=dict)
     waited: dict[int, list[Click]] = field(default_factory=dict)
+    gone: dict[int, list[str]] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
     now: float = 0.0
 
@@ -284,7 +287,7 @@ def _note_repeats(residents: Residents, batch: _Batch, chosen: Ints, model: Mode
 def _see(residents: Residents, batch: _Batch, chosen: Ints, rules: Rules) -> None:
     row, ts = batch.row[chosen], batch.ts[chosen]
     born = residents.clicks[row] == 0
-    _set_moved(residents, row[born], ts[born], batch.source[chosen[born]], batch.offset[chosen[born]])
+    set_moved(residents, row[born], ts[born], batch.source[chosen[born]], batch.offset[chosen[born]])
     batch.fresh[chosen] = ts >= residents.last_seen[row] - DAY  # what comes late says nothing of now
     said = (batch.utc_offset_min[chosen] != UNKNOWN_OFFSET) & (ts >= residents.last_seen[row])
     residents.utc_offset_min[row[said]] = batch.utc_offset_min[chosen[said]]
@@ -303,9 +306,10 @@ def _see(residents: Residents, batch: _Batch, chosen: Ints, rules: Rules) -> Non
     batch.bot[chosen] = residents.bot[row]
 
 
-def _set_moved(
+def set_moved(
     residents: Residents, row: Ints, ts: Floats | float, source: Ints | int, offset: Ints | int
 ) -> None:
+    """Note when listeners moved, and what moved them (`Residents.moved_source`)."""
     residents.cohort_since[row] = ts
     residents.moved_source[row], residents.moved_offset[row] = source, offset
 
@@ -464,7 +468,7 @@ def _settle_all(
     """Let tastes follow each click, and settle cohorts after it."""
     rows, tastes = batch.rows, places.tastes
     short = residents.short_term[rows]
-    settler = _Settler(residents, rows, model, rules.margin)
+    settler = Settler(residents, rows, model, rules.margin)
     is_counted = batch.counted
     named = np.fromiter(map(bool, batch.artists), np.bool_, len(batch.artists))
     fades = np.where(batch.fresh & named & batch.weighs(rules), FADES, 1.0)[:, None]
@@ -478,18 +482,18 @@ def _settle_all(
             short[at] = fades[counted] * short[at] + shifts.short_term[counted]
             moved = settler.settle(at, tastes[at], short[at], batch.bot[counted])
             each = counted[moved]
-            _set_moved(residents, rows[at[moved]], batch.ts[each], batch.source[each], batch.offset[each])
+            set_moved(residents, rows[at[moved]], batch.ts[each], batch.source[each], batch.offset[each])
     # No click of theirs counts, so only a new model can move them.
     met = np.flatnonzero(places.stale & ~clicked)
     if len(met):
         moved = settler.settle(met, tastes[met], short[met], residents.bot[rows[met]])
-        _set_moved(residents, rows[met[moved]], now, BY_A_MODEL, model.version)
+        set_moved(residents, rows[met[moved]], now, BY_A_MODEL, model.version)
     residents.set_taste(rows, tastes)
     residents.short_term[rows] = short
     residents.made_by[rows] = model.version
 
 
-class _Settler:
+class Settler:
     """Settles listeners, given by their places in `rows`, and notes in `residents` where they are."""
 
     def __init__(self, residents: Residents, rows: Ints, model: Model, margin: float) -> None:

@@ -6,7 +6,9 @@
     errors.py         every error that a user can meet
     error_policy.py   which errors of Kafka and Redis are retried, reported or fatal
     retry.py          retrying while Kafka or Redis is away
-    redis_url.py      the address of Redis, shown without its password
+    redis_url.py      the address of Redis, checked, and shown without its password
+    sentinel_url.py   that of a Redis that Sentinels watch, taken apart
+    redis_client.py   the client of such an address
     connect.py        connections to both
     wire/             what goes through Kafka: events, topics, lag
     stores/           what is in Redis, one file a noun

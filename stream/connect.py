@@ -8,6 +8,7 @@ from typing import TypeAlias, TypeVar
 from redis import exceptions
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
+from redis.utils import str_if_bytes
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -18,7 +19,8 @@ from tenacity import (
 )
 
 from stream.error_policy import case_of
-from stream.errors import Unreachable
+from stream.errors import Refused, Unreachable
+from stream.redis_client import UNNAMED, client_of
 from stream.redis_url import shown
 from stream.retry import report, retried
 from stream.settings import Settings
@@ -31,6 +33,10 @@ T = TypeVar("T")
 
 REDIS_ERRORS = (exceptions.RedisError, exceptions.RedisClusterException, OSError)
 """All that Redis's clients raise; that of a cluster knows an error that is no `RedisError`."""
+
+SENTINEL = (
+    "Write REFRAIN_REDIS=redis+sentinel://HOST:26379/NAME/0, with the NAME that it has for the primary."
+)
 
 PAUSE = wait_fixed(0.25)  # seconds
 
@@ -75,6 +81,13 @@ def _given_up(server: str, where: str, patience: float, error: BaseException | N
     return Unreachable(f"{server} does not answer at {where} after {patience:g} s ({cause})", hint=hint)
 
 
+async def _mode(redis: Redis) -> str:
+    # HELLO is allowed to every user; INFO, which says it as well, is not.
+    answer = await redis.execute_command("HELLO")
+    known = answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
+    return str(str_if_bytes(known[b"mode"]))
+
+
 async def open_redis(settings: Settings, say: Say = lambda _: None) -> AnyRedis:
     """Connect to the Redis, or the Redis Cluster, of the settings.
 
@@ -82,19 +95,25 @@ async def open_redis(settings: Settings, say: Say = lambda _: None) -> AnyRedis:
     ------
     Unreachable
         Where it does not answer within `connect_timeout` seconds.
+    Refused
+        Where a Sentinel answers in its place.
     """
 
     async def attempt() -> AnyRedis:
-        single = Redis.from_url(settings.redis)
+        single = client_of(settings.redis)
         try:
-            info = await single.info("cluster")
+            mode = await _mode(single)
+            if mode == "cluster":  # a client of a cluster would say of a right it lacks that this is none
+                await single.execute_command("CLUSTER SLOTS")
         except BaseException:
             await single.aclose()
             raise
-        if not info.get("cluster_enabled"):
+        if mode == "standalone":
             return single
         await single.aclose()
-        cluster = RedisCluster.from_url(settings.redis)
+        if mode == "sentinel":
+            raise Refused("a Sentinel listens there, no Redis", hint=SENTINEL)
+        cluster = RedisCluster.from_url(settings.redis, **UNNAMED)
         await cluster.initialize()
         return cluster
 

@@ -8,8 +8,9 @@ from enum import Enum
 from aiokafka import errors as aiokafka
 from kafka import errors as kafka_python
 from redis import exceptions as redis
+from redis.asyncio.sentinel import MasterNotFoundError
 
-from stream.errors import Refused, Unreachable
+from stream.errors import NotReplicated, Refused, Unreachable
 
 __all__ = ["Action", "Case", "case_of"]
 
@@ -49,8 +50,11 @@ REDIS = (redis.RedisError, redis.RedisClusterException)
 KAFKA = (aiokafka.KafkaError, kafka_python.KafkaError)
 
 FULL = "Redis takes no more writes"
+REPLICAS = "What comes waits in Kafka until REFRAIN_REDIS_REPLICAS of them have what was written."
 MEMORY = "Give it memory (maxmemory) or disk; what comes waits in Kafka."
 PRIMARY = "REFRAIN_REDIS is to name the primary, not a replica."
+SENTINELS = "REFRAIN_REDIS is redis+sentinel://HOST:26379,HOST:26379/NAME/0, with their NAME for the primary."
+RIGHTS = "Its user lacks a right: docs/operating.md and scripts/redis-users.acl say which Refrain needs."
 CREDENTIALS = "Put user and password into REFRAIN_REDIS, as redis://USER:PASSWORD@HOST:PORT/0."
 
 
@@ -62,13 +66,14 @@ def _refused(sign: str, hint: str) -> Case:
 # The first row that covers an error is the one that counts.
 TABLE = (
     Case((Refused,), Action.FAIL, "a server refuses"),  # what the rows below have made of a client's error
+    Case((NotReplicated,), Action.RETRY, "Redis has failed over", sign="another primary"),
+    Case((NotReplicated,), Action.RETRY, "Redis's replicas are behind or away", REPLICAS),
     # Redis: who we are. Two of them are ConnectionErrors to redis-py.
     Case(
         (
             redis.AuthenticationError,
             redis.AuthenticationWrongNumberOfArgsError,
             redis.AuthorizationError,
-            redis.NoPermissionError,
         ),
         Action.REPORT,
         "Redis does not let us in",
@@ -76,7 +81,8 @@ TABLE = (
     ),
     Case(REDIS, Action.REPORT, "Redis does not let us in", CREDENTIALS, sign="NOAUTH"),
     Case(REDIS, Action.REPORT, "Redis does not let us in", CREDENTIALS, sign="WRONGPASS"),
-    Case(REDIS, Action.REPORT, "Redis does not let us in", CREDENTIALS, sign="NOPERM"),
+    Case((redis.NoPermissionError,), Action.REPORT, "Redis does not allow it", RIGHTS),
+    Case(REDIS, Action.REPORT, "Redis does not allow it", RIGHTS, sign="NOPERM"),
     # Redis: it answers, and refuses for now.
     _refused("OOM", MEMORY),
     _refused("maxmemory", MEMORY),
@@ -87,6 +93,7 @@ TABLE = (
     _refused("CLUSTERDOWN", "Its cluster is incomplete."),
     _refused("LOADING", "It is still reading its data."),
     # Redis: it is away.
+    Case((MasterNotFoundError,), Action.RETRY, "no Sentinel names a primary", SENTINELS),
     Case(
         (
             redis.ConnectionError,

@@ -7,7 +7,8 @@
     ├── WrongUse                 a command was asked for something it cannot do
     ├── BadFile                  a file of history cannot be read
     ├── Unreachable              Kafka or Redis does not answer
-    │   └── Refused              it answers, and does not allow what is asked
+    │   ├── Refused              it answers, and does not allow what is asked
+    │   └── NotReplicated        Redis's replicas do not have what was written
     ├── DecayChanged             Redis holds affinities of another half-life
     ├── SnapshotUnusable         a snapshot cannot be loaded
     │   ├── SnapshotDamaged      its bytes are not what was written
@@ -18,6 +19,7 @@
     ├── NoAbTest                 no release was told by two policies
     ├── NotTakenOver             listeners are not taken over to a model
     ├── NotErased                a listener is erased in part only
+    ├── NotMerged                no ingester has merged two listeners in time
     ├── NoAudience               no audience came in time
     ├── UnknownListener          no such listener
     ├── NoTaste                  a listener of whom nothing is known that they like
@@ -41,6 +43,8 @@ __all__ = [
     "NoOverlap",
     "NoTaste",
     "NotErased",
+    "NotMerged",
+    "NotReplicated",
     "NotTakenOver",
     "RefrainError",
     "Refused",
@@ -104,6 +108,10 @@ class Refused(Unreachable):
     """Kafka or Redis answers, and does not allow what is asked: that does not pass by waiting."""
 
 
+class NotReplicated(Unreachable):
+    """Too few of Redis's replicas have what was written."""
+
+
 class DecayChanged(RefrainError):
     """Redis holds affinities that were stored with another half-life or landmark."""
 
@@ -142,6 +150,10 @@ class NotTakenOver(RefrainError):
 
 class NotErased(RefrainError):
     """Redis failed while a listener was being erased; the message says what is left of them."""
+
+
+class NotMerged(RefrainError):
+    """A merge, or its undoing, is published, and no ingester has done it in time."""
 
 
 class NoAudience(RefrainError):

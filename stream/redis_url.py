@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlsplit
+
+from stream.sentinel_url import SENTINEL_SCHEMES, parse_sentinel_url
 
 __all__ = ["SCHEMES", "check_redis_url", "shown"]
 
-SCHEMES = ("redis://", "rediss://", "unix://")
+SCHEMES = ("redis://", "rediss://", "unix://", *SENTINEL_SCHEMES)
 
 HIDDEN = "***"
 SECRET = re.compile(r"pass|secret|token|cred|key", re.IGNORECASE)
@@ -32,6 +34,8 @@ def shown(url: str) -> str:
     'me:***@db:6379'
     >>> shown("redis://me:sec/ret@db:6379")
     'redis://***'
+    >>> shown("redis+sentinel://me:secret@s1:26379,s2:26379/music/0")
+    'redis+sentinel://me:***@s1:26379,s2:26379/music/0'
     """
     scheme, separator, rest = url.partition("://") if url.startswith(SCHEMES) else ("", "", url)
     user, at, place = rest.rpartition("@")
@@ -40,7 +44,9 @@ def shown(url: str) -> str:
         return f"{scheme}{separator}{HIDDEN}"
     place, question, query = place.partition("?")
     place, sharp, _ = place.partition("#")
-    if not at and not re.fullmatch(r"(.*\]|[^:]*)(:\d*)?(/.*)?", place):
+    servers = place.partition("/")[0]
+    several = servers.split(",") if url.startswith(SENTINEL_SCHEMES) else [servers]
+    if not at and not all(re.fullmatch(r"(.*\]|[^:]*)(:\d*)?", server) for server in several):
         place = HIDDEN  # no port: perhaps a user and a password, and no server
     if question and (SECRET.search(query) or "#" in query):
         query = HIDDEN
@@ -60,30 +66,37 @@ def check_redis_url(url: str) -> str:
     """
     if not url.startswith(SCHEMES):
         raise ValueError(f"a Redis URL starts with one of {', '.join(SCHEMES)}")
+    server = url
+    if url.startswith(SENTINEL_SCHEMES):
+        try:
+            server = parse_sentinel_url(url).primary
+        except ValueError as error:
+            raise ValueError(f"{error}; else: {ENCODE}") from error
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(server)
         _ = parts.port
     except ValueError as error:
         raise ValueError(f"it has no port where one is to be: {ENCODE}") from error
-    if parts.fragment or "#" in url or "@" in parts.path + parts.query:
+    if parts.fragment or "#" in server or "@" in parts.path + parts.query:
         raise ValueError(f"user, password and server cannot be told apart: {ENCODE}")
     if parts.scheme != "unix" and not re.fullmatch(r"/?\d*", parts.path):
         raise ValueError(
             f"behind the server comes the number of a database, redis://HOST:PORT/0; else: {ENCODE}"
         )
-    _check_parameters(parts)
+    _check_parameters(url)
     return url
 
 
-def _check_parameters(parts: SplitResult) -> None:
+def _check_parameters(url: str) -> None:
     # Redis's client takes any parameter, and fails at its first command.
-    from redis.asyncio import Redis  # noqa: PLC0415 - 0.2 s that `refrain --help` does without
+    from stream.redis_client import client_of  # noqa: PLC0415 - 0.2 s that `refrain --help` does without
 
     try:
-        names = [name for name, _ in parse_qsl(parts.query, strict_parsing=bool(parts.query))]
+        query = url.partition("?")[2]
+        names = [name for name, _ in parse_qsl(query, strict_parsing=bool(query))]
     except ValueError as error:
         raise ValueError(f"parameters are NAME=VALUE&NAME=VALUE; else: {ENCODE}") from error
     try:
-        Redis.from_url(parts.geturl()).connection_pool.make_connection()
+        client_of(url).connection_pool.make_connection()
     except (TypeError, ValueError) as error:
         raise ValueError(f"redis-py does not take its parameters: {', '.join(names)}") from error

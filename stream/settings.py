@@ -100,7 +100,14 @@ class Settings(BaseSettings):
         None, description="its key (PEM); none: it stands in the certificate's file"
     )
     redis: Annotated[str, AfterValidator(_redis_url)] = Field(
-        "", description="Redis, a redis://, rediss:// or unix:// URL; empty: start one"
+        "",
+        description="Redis, a redis://, rediss:// (TLS), unix:// or redis+sentinel:// URL; empty: start one",
+    )
+    redis_replicas: int = Field(
+        0,
+        ge=0,
+        description="replicas of Redis that must have what an event changes before its offset is "
+        "committed, so that a failover loses nothing; 0: none are waited for",
     )
     data: Path = Field(
         default_factory=lambda: platformdirs.user_data_path("refrain"),
@@ -302,6 +309,13 @@ class Settings(BaseSettings):
     salt: str = Field(
         "refrain", description="another salt draws other listeners for `control`, `holdout` and `ab_policy`"
     )
+    merge_undo_days: float = Field(
+        7.0,
+        ge=0,
+        le=365,
+        description="for so long after a merge (topic `merges`) it may be undone: what there was of the id "
+        "stays in Redis, about as large as a listener; 0: it cannot be",
+    )
     recommended_minutes: float = Field(
         15.0,
         ge=0,
@@ -387,6 +401,11 @@ class Settings(BaseSettings):
     def played_within_seconds(self) -> float:
         """For how long plays of a released song count for its release, in seconds."""
         return self.played_within_hours * 3600.0
+
+    @property
+    def merge_undo_seconds(self) -> float:
+        """For how long a merge may be undone."""
+        return self.merge_undo_days * 86400.0
 
     @property
     def recommended_seconds(self) -> float:

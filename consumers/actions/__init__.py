@@ -9,5 +9,6 @@ arguments and render.
     stop_release.py      a release stopped between its waves
     use_model.py         makes a snapshot serve, and follows the sweep that migrates listeners to it
     use_ctr_model.py     makes a model of who clicks serve
+    merge_listeners.py   makes an id part of a listener, or one of its own again
     forget_listener.py   erases a listener
 """

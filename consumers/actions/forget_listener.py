@@ -9,6 +9,7 @@ from shlex import quote
 
 from consumers.runtime.wiring import Stores
 from stream.connect import REDIS_ERRORS, AnyRedis
+from stream.error_policy import Action, case_of
 from stream.errors import NotErased, UnknownListener
 from stream.settings import Settings
 
@@ -21,6 +22,8 @@ class Forgotten:
 
     Attributes
     ----------
+    ids
+        Ids that were part of them, of which nothing is left either.
     artists
         How many artists the clicks were summed up in.
     cohorts
@@ -36,6 +39,7 @@ class Forgotten:
     """
 
     user_id: str
+    ids: tuple[str, ...]
     clicks: int
     artists: int
     cohorts: tuple[str, ...]
@@ -54,12 +58,21 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
     Raises
     ------
     UnknownListener
-        Where there is nothing to erase.
+        Where there is nothing to erase; or the id is part of another listener, who is to be erased.
     NotErased
         Where Redis fails on the way; it says what is left.
     """
     stores = Stores.on(redis, settings)
     listeners, releases = stores.listeners, stores.releases
+    if part_of := await stores.merges.roots([user_id]):
+        raise UnknownListener(
+            f"{user_id!r} is part of {part_of[user_id]!r}, so there is nothing to erase of it alone",
+            hint=f"`refrain forget {quote(part_of[user_id])}` erases them under all their ids.",
+        )
+    ids = (await stores.merges.ids([user_id]))[user_id]
+    with _left(user_id, ", and of ".join(["all of it", *ids])):
+        of_ids = [await _erase_part(stores, each) for each in ids]
+        await stores.merged_lately.forget({user_id, *ids})
     _, artists = await listeners.strongest(user_id, 1)
     clicks = int((await listeners.about(user_id)).get("clicks", 0))
     with _left(user_id, "all of it"):
@@ -88,14 +101,30 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
         raise UnknownListener(f"there is no listener {user_id!r}, so there is nothing to erase{known}")
     return Forgotten(
         user_id=user_id,
+        ids=tuple(ids),
         clicks=clicks,
         artists=artists,
         cohorts=tuple(cohort for cohort in cohorts if cohort),
-        told_of_releases=told,
+        told_of_releases=told + sum(of_ids),
         labels=labels,
         opt_out_kept=opted_out,
         kafka_retention_days=settings.retention_days,
     )
+
+
+async def _erase_part(stores: Stores, user_id: str) -> int:
+    """Erase what is left of an id that is part of a listener, whose part it is last."""
+    await stores.waiting.forget(user_id)
+    await stores.segments.forget(user_id)
+    await stores.traits.forget(user_id)
+    await stores.cohorts.forget(user_id)
+    told = await stores.releases.forget(user_id)
+    await stores.told.forget(user_id)
+    await stores.decisions.forget(user_id)
+    await stores.churn.forget(user_id)
+    await stores.recommended.forget(user_id)
+    await stores.listeners.forget(user_id)
+    return told
 
 
 @contextmanager
@@ -104,7 +133,8 @@ def _left(user_id: str, what: str) -> Iterator[None]:
     try:
         yield
     except REDIS_ERRORS as error:
+        case, again = case_of(error), f"Run `refrain forget {quote(user_id)}` again: it erases what is left."
         raise NotErased(
             f"{user_id!r} is not erased wholly: {what} may be left, as Redis failed ({error})",
-            hint=f"Run `refrain forget {quote(user_id)}` again: it erases what is left.",
+            hint=f"{case.hint} {again}" if case.action is Action.REPORT else again,
         ) from error

@@ -39,7 +39,7 @@ def read_table(files: Sequence[Path], options: RowOptions, asked: ChurnOptions) 
     BadFile
         Where nothing can be used.
     """
-    columns = Table(files[0], options.layout).columns
+    columns = Table.all_of(files[0], options.layout)[0].columns
     if not columns:
         raise WrongUse(f"--features reads CSV and TSV with a header row, and {files[0]} has none")
     for name in (asked.label, *asked.drop):

@@ -18,6 +18,7 @@
     segment.py        segments, segment, segment evaluate
     doctor.py         doctor
     redrive.py        redrive
+    merge.py          merge
     forget.py         forget
     model.py          model list, model show, model use, model clicks, model churn
 """

@@ -15,7 +15,7 @@ from consumers.commands.options import Files, given, options_from_dataclasses
 from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
 from stream.files.options import FileOptions
-from stream.files.standard_input import readable
+from stream.files.sources import readable
 
 __all__ = ["add"]
 
@@ -102,6 +102,10 @@ def _of_clicks(files: Sequence[Path], options: FileOptions) -> FileOptions:
     """Let clicks do without a song where the files name none: what counts is that they were there."""
     from stream.files.tables import Table
 
-    if "song_id" in {*options.mapping, *options.constants, *Table(files[0], options.layout).columns}:
+    if "song_id" in {
+        *options.mapping,
+        *options.constants,
+        *Table.all_of(files[0], options.layout)[0].columns,
+    }:
         return options
     return replace(options, constants={**options.constants, "song_id": "-"})

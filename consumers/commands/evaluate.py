@@ -19,7 +19,7 @@ from consumers.evaluate.options import Measure, Names
 from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
 from stream.files.options import FileOptions, Layout
-from stream.files.standard_input import readable
+from stream.files.sources import readable
 
 __all__ = ["add"]
 
@@ -86,7 +86,7 @@ def add(app: typer.Typer) -> None:
 
 
 def _audiences(
-    files: Sequence[Path],
+    files: Sequence[str],
     measure: Measure,
     options: FileOptions,
     names: Names,
@@ -124,7 +124,7 @@ def _audiences(
 
 
 def _policy(
-    files: Sequence[Path], measure: Measure, options: FileOptions, offline: Offline, *, as_json: bool
+    files: Sequence[str], measure: Measure, options: FileOptions, offline: Offline, *, as_json: bool
 ) -> None:
     from consumers.evaluate.policy import judge
     from consumers.terminal.policy_tables import show_policy
@@ -138,7 +138,7 @@ def _policy(
 
 
 def _uplift(
-    files: Sequence[Path], measure: Measure, options: FileOptions, offline: Offline, *, as_json: bool
+    files: Sequence[str], measure: Measure, options: FileOptions, offline: Offline, *, as_json: bool
 ) -> None:
     from consumers.evaluate.uplift import evaluate_uplift
     from consumers.terminal.evaluation_bar import Bar

@@ -44,6 +44,8 @@ def _say(found: Forgotten) -> None:
         f"notifications of {counted(found.told_of_releases, 'release')}, "
         f"labels in {counted(found.labels, 'segment')}"
     )
+    if found.ids:
+        typer.echo(f"and of {counted(len(found.ids), 'id')} of theirs: {', '.join(found.ids)}")
     if found.opt_out_kept:
         typer.echo("kept: the id, among those who have opted out, so that they are told of no release")
     typer.echo(

@@ -19,11 +19,10 @@ from stream.files.options import Flag
 __all__ = ["Files", "given", "options_from_dataclasses"]
 
 Files = Annotated[
-    list[Path],
+    list[str],
     typer.Argument(
         metavar="FILE...",
-        help="CSV, TSV or JSON lines, gzipped or not; - is standard input.",
-        dir_okay=False,
+        help="CSV, TSV, JSON or Parquet, packed or not; a folder, a pattern, s3://...; - is standard input.",
     ),
 ]
 

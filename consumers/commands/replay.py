@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -11,15 +11,14 @@ import typer
 from consumers.commands.frame import FAILED, Json, command
 from consumers.commands.options import Files, options_from_dataclasses
 from consumers.local.servers import connected_settings
-from consumers.replay.options import PREVIEWED, Sending
+from consumers.replay.options import Sending
 from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
 from stream.files.options import FileOptions, Kind, Order
-from stream.files.standard_input import readable
+from stream.files.sources import readable
 
 if TYPE_CHECKING:
-    from consumers.replay.plan import Plan, Summary
-    from stream.files.reading import Tally
+    from consumers.replay.plan import Plan
 
 __all__ = ["add"]
 
@@ -55,25 +54,49 @@ def add(app: typer.Typer) -> None:
 
         Rows that cannot be used are counted, and written with line and reason to FILE.bad.jsonl.
         """
-        from consumers.replay.plan import FOLDER, Plan, carry_out, preview
+        from consumers.replay.dry_run import dry_run
+        from consumers.replay.plan import FOLDER, Plan, carry_out
         from consumers.terminal.replay_bar import Bar
+        from consumers.terminal.replay_summary import show_dry_run, show_summary
         from stream.settings import load_settings
 
         kept = load_settings().data / FOLDER
         with readable(files, kept, again=sending.resume) as paths:
             plans = [Plan(each, paths, own, order) for each, own in _kinds(kind, options)]
             if sending.dry_run:
-                for plan in plans:
-                    _show(*preview(plan, PREVIEWED), as_json=as_json)
+                found = [dry_run(plan) for plan in plans]
+                for each in found:
+                    print_json(each.to_json()) if as_json else show_dry_run(each)
+                if not any(each.events for each in found):
+                    raise typer.Exit(FAILED)
                 return
+            for plan in plans:
+                _check_times(plan, sending, as_json=as_json)
             settings = connected_settings(redis=False)
             for plan in plans:
                 with Bar(plan.kind, shown=not as_json) as bar:
                     summary = carry_out(plan, settings, sending, bar.show)
-                _sum_up(plan, summary, as_json=as_json)
-                unusable = summary.tally.bad and not summary.sent + summary.before
-                if not summary.finished or unusable or summary.refused.all_of_them:
+                if as_json:
+                    print_json(summary.to_json(plan.kind, plan.files))
+                else:
+                    show_summary(plan.kind, summary)
+                if summary.failed:
                     raise typer.Exit(FAILED)
+
+
+def _check_times(plan: Plan, sending: Sending, *, as_json: bool) -> None:
+    """Ask whether times that can hardly be right are to be sent; refuse them where nobody can be asked."""
+    from consumers.replay.times import doubtful_times
+
+    if sending.yes or not (doubt := doubtful_times(plan)):
+        return
+    if as_json or not sys.stdin.isatty():
+        raise WrongUse(
+            doubt,
+            hint="--time-format says how times are written, --dry-run shows what they become; --yes sends "
+            "them all the same.",
+        )
+    typer.confirm(f"{doubt}.\nSend them all the same?", abort=True, err=True)
 
 
 def _kinds(what: What, options: FileOptions) -> list[tuple[Kind, FileOptions]]:
@@ -88,95 +111,3 @@ def _kinds(what: What, options: FileOptions) -> list[tuple[Kind, FileOptions]]:
         ("clicks", replace(options, format="profiles", constants=of_clicks)),
         ("labels", replace(options, format="profiles", constants=of_labels)),
     ]
-
-
-def _show(shown: list[tuple[bytes, bytes]], tally: Tally, *, as_json: bool) -> None:
-    if as_json:
-        found = [{"key": key.decode(), "value": json.loads(value)} for key, value in shown]
-        print_json(
-            {
-                "events": found,
-                "rows": tally.rows,
-                "left_out": tally.left_out,
-                "joined": tally.joined,
-                "bad": dict(tally.bad),
-            }
-        )
-        return
-    for key, value in shown:
-        typer.echo(f"{key.decode()}\t{value.decode()}")
-    rows_read = (
-        f"{tally.rows:,} rows read, {tally.left_out:,} of them left out, {tally.bad.total():,} unusable"
-    )
-    typer.echo(f"{rows_read}{_reasons(tally)}; nothing was sent", err=True)
-
-
-def _sum_up(plan: Plan, summary: Summary, *, as_json: bool) -> None:
-    tally = summary.tally
-    if as_json:
-        print_json(
-            {
-                "kind": plan.kind,
-                "files": [str(path) for path in plan.files],
-                "finished": summary.finished,
-                "sent": summary.sent,
-                "sent_before": summary.before,
-                "seconds": round(summary.seconds, 3),
-                "rows": tally.rows,
-                "left_out": tally.left_out,
-                "joined": tally.joined,
-                "bad": dict(tally.bad),
-                "bad_files": [str(path) for path in tally.bad_files],
-                "read_already": summary.refused.read,
-                "dead_letters": dict(summary.refused.reasons),
-            }
-        )
-        return
-    speed = (
-        f" in {summary.seconds:,.1f} s, {summary.sent / summary.seconds:,.0f} a second"
-        if summary.sent
-        else ""
-    )
-    typer.echo(f"{summary.sent:,} {plan.kind} sent{speed}")
-    if summary.before:
-        typer.echo(f"{summary.before:,} had been sent before")
-    if tally.joined:
-        typer.echo(f"{tally.joined:,} of {tally.rows:,} rows are further artists of the same {plan.kind}")
-    if tally.left_out:
-        typer.echo(f"{tally.left_out:,} of {tally.rows:,} rows left out, as asked")
-    if tally.bad:
-        places = ", ".join(str(path) for path in tally.bad_files)
-        typer.echo(
-            f"{tally.bad.total():,} of {tally.rows:,} rows cannot be used{_reasons(tally)}; see {places}"
-        )
-        typer.echo(f"the first, {tally.first_bad}{_way_out(plan, tally)}")
-    if summary.refused.reasons:
-        typer.echo(_dead_letters(plan, summary), err=True)
-    if not summary.finished:
-        typer.echo("stopped before the end; the same command with --resume goes on", err=True)
-
-
-def _dead_letters(plan: Plan, summary: Summary) -> str:
-    refused = summary.refused
-    reasons = ", ".join(f"{number:,} {reason}" for reason, number in refused.reasons.most_common())
-    if not refused.all_of_them:
-        return f"of the first {refused.read:,} that were read, {reasons} became dead letters"
-    missing = "unknown-song" in refused.reasons
-    way = (
-        "Send the songs first (refrain replay songs FILE), or say who made them: --map artist_ids=COLUMN, "
-        "or --songs FILE"
-        if missing
-        else "docs/contract.md says what each reason means; --dry-run shows what is sent"
-    )
-    return f"all {refused.read:,} {plan.kind} that were read became dead letters ({reasons}). {way}"
-
-
-def _way_out(plan: Plan, tally: Tally) -> str:
-    if plan.kind == "labels" and ": ts:" in tally.first_bad:
-        return "; where labels have no time, --set ts=2026-05-01 says when they were given"
-    return ""
-
-
-def _reasons(tally: Tally) -> str:
-    found = ", ".join(f"{number:,} {reason}" for reason, number in tally.bad.most_common())
-    return f" ({found})" if found else ""

@@ -11,7 +11,7 @@ from consumers.commands.options import Files, options_from_dataclasses
 from consumers.report.options import Comparison, ReleaseFile
 from consumers.terminal.json_output import print_json
 from stream.files.options import RowOptions
-from stream.files.standard_input import readable
+from stream.files.sources import readable
 
 if TYPE_CHECKING:
     from consumers.report.rows import Rows
@@ -82,7 +82,7 @@ def add(app: typer.Typer) -> None:
         from consumers.terminal.report_tables import show_ctr
 
         file, how = releases.rows(options)
-        with readable([file, *files]) as (first, *paths):
+        with readable([str(file), *files]) as (first, *paths):
             published, clicks = Rows("releases", [first], how), click_rows(paths, options)
             found = ask(
                 lambda redis, settings: measure_ctr(

@@ -15,7 +15,7 @@ from consumers.evaluate.segment_options import LabelFile, Trial
 from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
 from stream.files.options import FileOptions
-from stream.files.standard_input import readable
+from stream.files.sources import readable
 
 __all__ = ["add"]
 
@@ -89,10 +89,8 @@ def add(app: typer.Typer) -> None:
         trial: Trial,
         options: FileOptions,
         files: Annotated[
-            list[Path] | None,
-            typer.Argument(
-                metavar="FILE...", help="Clicks: CSV, TSV or JSON lines, gzipped or not.", dir_okay=False
-            ),
+            list[str] | None,
+            typer.Argument(metavar="FILE...", help="Clicks: files as of refrain replay."),
         ] = None,
         profiles: Annotated[
             Path | None,
@@ -118,7 +116,7 @@ def add(app: typer.Typer) -> None:
 
 
 def _evaluate(
-    files: list[Path],
+    files: list[str],
     profiles: Path | None,
     labelled: LabelFile,
     trial: Trial,
@@ -136,7 +134,7 @@ def _evaluate(
         raise WrongUse("give files of clicks, or --profiles FILE: one of the two")
     if profiles:
         options = replace(options, format="profiles")
-        files = [profiles]
+        files = [str(profiles)]
     elif labelled.labels is None and options.format != "profiles":
         raise WrongUse(
             "which listeners are in a segment?", hint="--labels FILE says it: user_id, segment, value."

@@ -4,7 +4,7 @@
 
     check.py        what is said of one thing
     kafka.py        broker, topics, lag, dead letters
-    redis.py        persistence, eviction, memory, clock
+    redis.py        replicas, persistence, eviction, memory, clock
     processes.py    whether each kind of process runs
     affinities.py   the half-life they were stored with
     model.py        the model that serves, who has loaded it, who is migrated to it, how well it foresees

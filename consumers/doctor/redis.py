@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from redis.asyncio.cluster import RedisCluster
+from redis.exceptions import NoPermissionError
 
 from consumers.doctor.check import Check
 from stream.connect import AnyRedis
@@ -15,37 +16,73 @@ from stream.settings import Settings
 
 __all__ = ["check_redis"]
 
+RIGHTS = "as in scripts/redis-users.acl"
 TIGHT, FULL = 0.75, 0.9  # of the memory there is
 APART, FAR_APART = 1.0, 60.0  # seconds between two clocks
 
 
 async def check_redis(redis: AnyRedis, settings: Settings) -> list[Check]:
-    """Look at persistence, eviction, memory and the clock of every server."""
+    """Look at replicas, persistence, eviction, memory and the clock of every server."""
     checks: list[Check] = []
-    async for node, info, offset in _nodes(redis):
-        of = f" of {node}" if node else ""
-        checks += [
-            _server(info, of, shown(settings.redis)),
-            _persistence(info, of),
-            _eviction(info, of),
-            _memory(info, of),
-            _clock(offset, of),
-        ]
+    for of, node in _nodes(redis):
+        checks += await _by_info(redis, settings, of, node)
+        checks.append(await _by_time(redis, of, node))
     return checks
 
 
-async def _nodes(redis: AnyRedis) -> AsyncIterator[tuple[str, Mapping[str, Any], float]]:
-    """Go through the servers: name ("" for a single one), INFO, and how far its clock is ahead of ours."""
+def _nodes(redis: AnyRedis) -> list[tuple[str, dict[str, Any]]]:
+    """Return of each server what it is called in a sentence, and how a command is sent there."""
     if not isinstance(redis, RedisCluster):
-        info, before = await redis.info(), time.time()
-        seconds, micros = await redis.time()
-        yield "", info, seconds + micros / 1e6 - (before + time.time()) / 2
-        return
-    for node in redis.get_primaries():
-        info = await redis.info(target_nodes=node)
-        before = time.time()
-        seconds, micros = await redis.time(target_nodes=node)
-        yield node.name, info, seconds + micros / 1e6 - (before + time.time()) / 2
+        return [("", {})]
+    return [(f" of {node.name}", {"target_nodes": node}) for node in redis.get_primaries()]
+
+
+async def _by_info(redis: AnyRedis, settings: Settings, of: str, node: dict[str, Any]) -> list[Check]:
+    where = shown(settings.redis)
+    try:
+        info = await redis.info(**node)
+    except NoPermissionError:
+        found = "its user may not ask INFO: replicas, persistence, eviction and memory are not looked at"
+        return [Check.odd(f"Redis{of}", f"{where}{of}; {found}", f"give it the right `+info`, {RIGHTS}")]
+    replicas = _replicas(info, of, settings.redis_replicas)
+    return [
+        _server(info, of, where),
+        *([replicas] if replicas else []),
+        _persistence(info, of),
+        _eviction(info, of),
+        _memory(info, of),
+    ]
+
+
+async def _by_time(redis: AnyRedis, of: str, node: dict[str, Any]) -> Check:
+    before = time.time()
+    try:
+        seconds, micros = await redis.time(**node)
+    except NoPermissionError:
+        found = "Redis's user may not ask TIME: it is not looked at"
+        return Check.odd(f"clock{of}", found, f"give it the right `+time`, {RIGHTS}")
+    return _clock(seconds + micros / 1e6 - (before + time.time()) / 2, of)
+
+
+def _replicas(info: Mapping[str, Any], of: str, asked: int) -> Check | None:
+    name, there = f"replicas{of}", int(info.get("connected_slaves", 0))
+    if there < asked:
+        return Check.wrong(
+            name,
+            f"{there} connected, REFRAIN_REDIS_REPLICAS waits for {asked}: no offset is committed until then",
+            "start them, or lower the setting",
+        )
+    if asked:
+        return Check.fine(
+            name, f"{there} connected, {asked} have what was written before offsets are committed"
+        )
+    if there:
+        return Check.odd(
+            name,
+            f"{there} connected and not waited for: a failover loses what Redis acknowledged last",
+            "set REFRAIN_REDIS_REPLICAS=1 for all processes: then it is read again from Kafka",
+        )
+    return None
 
 
 def _server(info: Mapping[str, Any], of: str, where: str) -> Check:

@@ -85,9 +85,7 @@ def read_policy(path: Path, layout: Layout, mapping: Mapping[str, str], on: tupl
     own = {mapping.get(name, name) for name in FIELDS}
     on = on or tuple(name for name in names if name not in own)
     mapping = {**{name: name for name in FIELDS if name in names}, **mapping}
-    options = RowOptions(
-        layout.format, layout.delimiter, layout.columns, layout.encoding, layout.mend, mapping=mapping
-    )
+    options = RowOptions(columns=layout.columns, encoding=layout.encoding, mend=layout.mend, mapping=mapping)
     found = read_observations([path], options, FIELDS, on, "--target-map")
     if bad := found.tally.bad.total():
         raise BadFile(f"{path}: {bad:,} of {found.tally.rows:,} rows cannot be used, and a policy needs all")

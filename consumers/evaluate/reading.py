@@ -41,7 +41,8 @@ class Read:
 
 def asked_for_times(plan: Plan) -> bool:
     """Say whether the plan names what clicks have their times from."""
-    return bool(TIMES & {*plan.options.mapping, *plan.options.constants})
+    options = plan.options
+    return bool(TIMES & {*options.mapping, *options.constants} or options.time_in_name)
 
 
 def has_times(plan: Plan) -> bool:
@@ -116,7 +117,7 @@ def _nothing(plan: Plan, tally: Tally) -> str:
     if tally.rows == tally.left_out:
         return f"{_files(plan)}: none of {tally.rows:,} rows is asked for (--where, --since, --repeat)"
     reasons = ", ".join(f"{number:,} {reason}" for reason, number in tally.bad.most_common())
-    columns = Table(plan.files[0], plan.options.layout).columns
+    columns = Table.all_of(plan.files[0], plan.options.layout)[0].columns
     named = f" {plan.files[0]} has the columns {', '.join(columns)}." if columns else ""
     return (
         f"{_files(plan)}: none of {tally.rows:,} rows can be used ({reasons}).{named} --map says which "

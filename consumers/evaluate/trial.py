@@ -70,7 +70,7 @@ def read_trial(files: Sequence[Path], options: RowOptions, offline: Offline) -> 
         Where the rows cannot be used, or are no trial.
     """
     if not offline.features:
-        there = Table(files[0], options.layout).columns
+        there = Table.all_of(files[0], options.layout)[0].columns
         raise WrongUse(
             "which columns were known before the treatment? --features A,B,... names them",
             hint=f"{files[0]} has {', '.join(there)}." if there else "",

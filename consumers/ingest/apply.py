@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from itertools import islice
 
-from models.listener import Click, Listener, Move, Rules
+from consumers.ingest.identities import Change, Identities, PartOfAnother
+from models.listener import Click, Listener, Move, Rules, last_move, tag_of, under
+from models.merge import rewrite
 from models.model import Model
 from models.residents import Residents
 from models.update import update
 from stream.stores.listeners import Listeners
+from stream.stores.merges import Merges
 from stream.stores.waiting import Waiting, place_of
 
 __all__ = ["Applier"]
@@ -49,18 +52,26 @@ class Applier:
         self._turns = _Turns()
         self._activity = activity
         self.residents = Residents(activity=activity)
+        self.identities = Identities(self, Merges(listeners.redis), self._waiting, rules)
         self.reads = 0
 
     async def apply(
-        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
+        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float, *, anew: bool = False
     ) -> list[Move]:
         """Apply clicks, by listener; one without a click is only taken over to the model.
+
+        Parameters
+        ----------
+        anew
+            Whether Redis may have lost what memory says was applied: the listeners are read again.
 
         Returns
         -------
         The moves between cohorts, births among them, on record; member sets and sizes are to `follow`.
         """
-        parts = await asyncio.gather(*(self._apply(part, model, now) for part in _parts(clicks, AT_ONCE)))
+        parts = await asyncio.gather(
+            *(self._apply(part, model, now, anew) for part in _parts(clicks, AT_ONCE))
+        )
         self._trim()
         return [move for moves in parts for move in moves]
 
@@ -71,28 +82,88 @@ class Applier:
 
         Returns
         -------
-        The moves, on record; and of each listener the cohort and last move on record (`Residents.head`).
+        The moves, on record; and of each listener the cohort and last move on record (`Residents.head`), of
+        one who is not there, or part of another, nothing.
         """
-        strangers = [user for user in users if user not in self.residents.index]
+        index = self.residents.index
+        strangers = [user for user in users if user not in index]
         async with self._turns.of(set(users)):
-            moves = await self._apply_in_turn(dict.fromkeys(users, ()), model, now)
-            heads = [self.residents.head(self.residents.index[user]) for user in users]
+            moves, _ = await self._apply_in_turn(dict.fromkeys(users, ()), model, now)
+            heads = [self.residents.head(index[user]) if user in index else Listener(user) for user in users]
             # They are not the ones whose clicks come here.
             self.residents.drop(strangers)
         return moves, heads
 
-    async def _apply(
-        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
-    ) -> list[Move]:
-        async with self._turns.of(clicks.keys()):
-            return await self._apply_in_turn(clicks, model, now)
+    async def rewrite(
+        self,
+        user: str,
+        change: Change,
+        model: Model | None,
+        now: float,
+    ) -> Move | None:
+        """Let a listener be as `change` says, in one step; return their last move, None for who is not there.
 
-    async def _apply_in_turn(
-        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
+        Parameters
+        ----------
+        change
+            Is given the listener as they are, once more where somebody else has written them meanwhile; None:
+            nothing is to be changed.
+
+        Raises
+        ------
+        PartOfAnother
+            Where they are no listener of their own any more.
+        """
+        async with self._turns.of({user}):
+            while True:
+                if await self._hold({user}, model):
+                    raise PartOfAnother(user)
+                before = self.residents.listener(self.residents.index[user])
+                try:
+                    changed = await change(before)
+                    if changed is None:
+                        return last_move(before, model) if before.rev else None
+                    after, extra = changed
+                    changes = rewrite(self.residents, before, after, model, self._rules, now)
+                    extra.add_to(changes)
+                    version = model.version if model else 0
+                    refused = await self._listeners.write(self.residents, changes, version)
+                except BaseException:
+                    self.residents.drop([user])
+                    raise
+                if not refused:
+                    return changes.moves[0]
+                self.residents.drop([user])
+
+    async def _apply(
+        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float, anew: bool
     ) -> list[Move]:
         moves: list[Move] = []
         while clicks:
-            await self._hold(clicks.keys(), model)
+            async with self._turns.of(clicks.keys()):
+                if anew:
+                    self.residents.drop(clicks)
+                said, away = await self._apply_in_turn(clicks, model, now)
+            moves += said
+            counted: dict[str, list[Click]] = {}
+            for user, own in away.items():
+                root, said = await self.identities.root(user, model, now)
+                moves += said
+                counted.setdefault(root, []).extend(under(click, root) for click in own)
+            # They are expected under the id that they name.
+            late = [c for own in counted.values() for c in own if c.song_id and not c.artist_ids]
+            await self._waiting.expect(late, now)
+            clicks = counted
+        return moves
+
+    async def _apply_in_turn(
+        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
+    ) -> tuple[list[Move], dict[str, list[Click]]]:
+        """Apply clicks, but those that are to count for another listener, which are returned by their id."""
+        moves: list[Move] = []
+        away: dict[str, list[Click]] = {}
+        while clicks:
+            clicks = self._here(clicks, await self._hold(clicks.keys(), model), away)
             try:
                 refused, said = await self._update(clicks, model, now)
             except BaseException:
@@ -102,7 +173,41 @@ class Applier:
             self.residents.drop(refused)
             moves += said
             clicks = await self._still_waiting({user: clicks[user] for user in refused})
-        return moves
+        return moves, away
+
+    def _here(
+        self, clicks: Mapping[str, Sequence[Click]], into: Set[str], away: dict[str, list[Click]]
+    ) -> Mapping[str, Sequence[Click]]:
+        """Put aside clicks of who is part of another, and of ids that are no part of their listener."""
+        if not into and not any("~" in click.partition for own in clicks.values() for click in own):
+            return clicks
+        here: dict[str, Sequence[Click]] = {}
+        for user, own in clicks.items():
+            if user in into:  # without a click, too: their listener is to be taken over to the model
+                away.setdefault(user, [])
+            part = frozenset[str]() if user in into else self._joined(user, own)
+            kept = []
+            for click in own:
+                named = click.partition.of if "~" in click.partition else ""
+                if user not in into and (not named or click.waited or tag_of(named) in part):
+                    kept.append(click)
+                elif named:
+                    away.setdefault(named, []).append(under(click, named))
+                else:
+                    away.setdefault(user, []).append(click)
+            if user not in into and (kept or not own):
+                here[user] = kept
+        return here
+
+    def _joined(self, user: str, clicks: Sequence[Click]) -> frozenset[str]:
+        """Return the tags of ids that are part of a listener; of one who is not there, of all that say so."""
+        residents = self.residents
+        row = residents.index[user]
+        if not residents.rev[row]:  # there was nothing to be joined, or it would be there
+            named = {click.partition.of for click in clicks if "~" in click.partition} - {""}
+            tags = {tag_of(name) for name in named}
+            residents.joined[row] = residents.joined.get(row, frozenset()) | tags
+        return residents.joined.get(row, frozenset())
 
     async def _still_waiting(self, clicks: dict[str, Sequence[Click]]) -> dict[str, Sequence[Click]]:
         """Leave out clicks that waited until somebody else applied them."""
@@ -125,11 +230,15 @@ class Applier:
         refused = set(await self._listeners.write(self.residents, changes, model.version if model else 0))
         return refused, [move for move in changes.moves if move.user_id not in refused]
 
-    async def _hold(self, users: Set[str], model: Model | None) -> None:
+    async def _hold(self, users: Set[str], model: Model | None) -> set[str]:
+        """Hold listeners; return those who are part of another, who are not held."""
         missing = [user for user in users if user not in self.residents.index]
-        if missing:
-            self.reads += len(missing)
-            self.residents.add(await self._listeners.read(missing, activity=self._activity), model)
+        if not missing:
+            return set()
+        self.reads += len(missing)
+        read = await self._listeners.read(missing, activity=self._activity)
+        self.residents.add([listener for listener in read if not listener.into], model)
+        return {listener.user_id for listener in read if listener.into}
 
     def release(self, sources: Iterable[str]) -> None:
         """Hold no longer whose clicks come from sources that another process reads from now on."""

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
@@ -17,6 +18,8 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumers.ingest.apply import Applier
 from consumers.ingest.late_songs import LateSongs
+from consumers.ingest.merger import Merger
+from consumers.ingest.merges import MergeReader, merges_consumer
 from consumers.ingest.moves import Moves
 from consumers.ingest.sweep import Sweeper
 from consumers.runtime.live_model import LiveModel
@@ -31,6 +34,7 @@ from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.released_songs import ReleasedSongs
+from stream.stores.replication import Primaries, Replication
 from stream.stores.waiting import Waiting
 from stream.wire.consumer import Consumer
 from stream.wire.events import DeadLetter, Feedback, Reason, Record, encode, parse_clicks
@@ -57,16 +61,21 @@ class Batch:
 
     Attributes
     ----------
+    records
+        What was fetched.
+    primaries
+        Redis's, before the first write.
     played
         Plays of songs that were released lately.
     """
 
     generation: int
+    primaries: Primaries = frozenset()
+    records: list[Record] = field(default_factory=list)
     clicks: dict[str, list[Click]] = field(default_factory=dict)
     dead: list[DeadLetter] = field(default_factory=list)
     played: list[Feedback] = field(default_factory=list)
     offsets: dict[TopicPartition, int] = field(default_factory=dict)
-    records: int = 0
     moves: list[Move] = field(default_factory=list)
     model: Model | None = None
     finished: asyncio.Event = field(default_factory=asyncio.Event)
@@ -79,8 +88,10 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
     their order, and a listener moves again only after the member sets have followed the last move, which is
     all that their record tells those who read the clicks again after a crash.
 
-    Offsets are committed only when all that a batch changes is in Redis and what it emits is in Kafka.
-    What a crash makes Kafka deliver again is known by its offset and changes nothing.
+    Offsets are committed only when all that a batch changes is in Redis, and on its replicas where they are
+    waited for, and what it emits is in Kafka. What a crash makes Kafka deliver again is known by its offset
+    and changes nothing. Where Redis has failed over, the batches in hand are applied once more: what the lost
+    primary had of them nobody knows.
     """
 
     def __init__(
@@ -92,6 +103,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         catalogue: Catalogue,
         waiting: Waiting,
         released_songs: ReleasedSongs,
+        replication: Replication,
         live: LiveModel,
         heartbeat: Heartbeat,
         *,
@@ -107,6 +119,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         self._catalogue = catalogue
         self._waiting = waiting
         self._released_songs = released_songs
+        self._replication = replication
         self._live = live
         self._heartbeat = heartbeat
         self._batch_clicks = batch_clicks
@@ -154,27 +167,29 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         fetched = await self._consumer.getmany(timeout_ms=WAIT_MS, max_records=self._batch_clicks)
         # Read only now: what a wait across a rebalance brings is of the partitions that are ours after it.
         batch = Batch(self._generation)
-        records: list[Record] = []
         for partition, messages in fetched.items():
             batch.offsets[partition] = messages[-1].offset + 1
-            records += [Record(m.topic, m.partition, m.offset, m.key, m.value, m.headers) for m in messages]
-        if not records:
-            return batch
-        batch.records = len(records)
-        parsed, batch.dead = parse_clicks(records, time.time(), self._epoch)
+            batch.records += [
+                Record(m.topic, m.partition, m.offset, m.key, m.value, m.headers) for m in messages
+            ]
+        if batch.records:
+            await self._parse(batch)
+        return batch
+
+    async def _parse(self, batch: Batch) -> None:
+        """Make clicks of the records of a batch, each with its artists as far as they are known."""
+        batch.primaries = self._replication.primaries
+        parsed, batch.dead = parse_clicks(batch.records, time.time(), self._epoch)
         batch.played = self._released_songs.plays(parsed)
-        clicks = await self._with_artists(self._catalogue.without_length(parsed), batch, records)
+        clicks = await self._with_artists(self._catalogue.without_length(parsed), batch)
         named = {artist for click in clicks for artist in click.artist_ids}
         await self._retry("noting artists", self._catalogue.note, named)
         by_listener: dict[str, list[Click]] = defaultdict(list)
         for click in clicks:
             by_listener[click.user_id].append(click)
         batch.clicks = by_listener
-        return batch
 
-    async def _with_artists(
-        self, clicks: Sequence[Click], batch: Batch, records: list[Record]
-    ) -> Sequence[Click]:
+    async def _with_artists(self, clicks: Sequence[Click], batch: Batch) -> Sequence[Click]:
         """Name the artists of clicks as far as they are known; a click that has none waits for its song."""
         asked = {click.song_id for click in clicks if not click.artist_ids and click.song_id}
         if not asked:
@@ -186,7 +201,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
                 DeadLetter(
                     record, Reason.UNKNOWN_SONG, f"{MOST_WAITING:,} clicks of this listener wait already"
                 )
-                for record in records
+                for record in batch.records
                 if (record.partition, record.offset) in refused
             ]
             clicks = [click for click in clicks if (click.partition.number, click.offset) not in refused]
@@ -228,12 +243,13 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         if both:
             await self._under_one_model(batch, {user: batch.clicks[user] for user in both})
 
-    async def _under_one_model(self, batch: Batch, clicks: Mapping[str, Sequence[Click]]) -> None:
+    async def _under_one_model(
+        self, batch: Batch, clicks: Mapping[str, Sequence[Click]], *, anew: bool = False
+    ) -> None:
         while True:
             model = self._live.model
-            batch.moves += await self._retry(
-                "applying clicks", self._applier.apply, clicks, model, time.time()
-            )
+            apply = partial(self._applier.apply, anew=anew)
+            batch.moves += await self._retry("applying clicks", apply, clicks, model, time.time())
             await self._retry("asking which model serves", self._live.refresh)
             if self._live.model is model:
                 batch.model = model
@@ -255,10 +271,20 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._retry("emitting dead letters", self._producer.deliver, list(map(dead_letter, batch.dead)))
         played = [Message("feedback", each.user_id.encode(), encode(each)) for each in batch.played]
         await self._retry("emitting plays of released songs", self._producer.deliver, played)
+        await self._keep(batch)
         await self._retry("committing offsets", self._commit, batch)
-        self._heartbeat.add("clicks", batch.records - len(batch.dead))
+        self._heartbeat.add("clicks", len(batch.records) - len(batch.dead))
         for letter in batch.dead:
             self._heartbeat.add(f"dead:{letter.reason.value}")
+
+    async def _keep(self, batch: Batch) -> None:
+        """Wait until replicas have a batch; what a primary may have taken along is applied once more."""
+        acknowledged, waiting = self._replication.acknowledged, "waiting for replicas"
+        while not await self._retry(waiting, acknowledged, batch.primaries):
+            batch = Batch(batch.generation, records=batch.records)  # its dead letters are out
+            await self._parse(batch)
+            await self._under_one_model(batch, batch.clicks, anew=True)
+            await self._moves.follow(batch.moves, batch.model)
 
     async def _commit(self, batch: Batch) -> None:
         try:
@@ -303,6 +329,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         )
         live = LiveModel(stores.snapshots, heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
+        await ask_redis(settings, stores.replication.begin, logger.info)
         await ask_redis(settings, lambda: stores.released_songs.refresh(time.time()), logger.info)
         await ask_redis(settings, stores.catalogue.refresh, logger.info)
         producer = await begin_producer(settings, stack)
@@ -324,6 +351,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             stores.catalogue,
             stores.waiting,
             stores.released_songs,
+            stores.replication,
             live,
             heartbeat,
             batch_clicks=settings.batch_clicks,
@@ -347,8 +375,14 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             stop=stop,
             retry=retry,
         )
+        merging = merges_consumer(settings)
+        stack.push_async_callback(merging.stop)
+        await open_kafka(settings, merging.start, logger.info)
+        merger = Merger(applier, stores, moves, live, settings.merge_undo_seconds)
+        merges = MergeReader(merging, merger, stores.replication, producer, heartbeat, retry, stop)
         await together(
             ingester.run(),
+            merges.run(),
             live.follow(),
             sweeper.run(),
             late_songs.run(),

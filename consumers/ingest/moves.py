@@ -39,10 +39,10 @@ class Moves:
         """
         while moves:
             await self._retry("moving members", self._cohorts.place, moves)
-            await self._retry("emitting cohort changes", self._say, moves, model)
+            await self._retry("emitting cohort changes", self.say, moves, model)
             moves = await self._retry("looking where members are", self._cohorts.moved_on, moves, model)
 
-    async def _say(self, moves: Sequence[Move], model: Model | None) -> None:
+    async def say(self, moves: Sequence[Move], model: Model | None) -> None:
         """Emit moves, and wait until Kafka has them."""
         version = model.version if model else 0
         said = [(move.user_id.encode(), _event(move, version)) for move in moves if move.origin != move.to]

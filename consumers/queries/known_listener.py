@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from shlex import quote
 
 from consumers.runtime.wiring import rules_of
 from models.listener import Listener, Rules
@@ -11,6 +12,7 @@ from stream.errors import UnknownListener
 from stream.settings import Settings
 from stream.stores.guards import guard_decay
 from stream.stores.listeners import Listeners
+from stream.stores.merges import Merges
 from stream.stores.opted_out import OptedOut
 
 __all__ = ["KnownListener", "read_known_listener"]
@@ -44,6 +46,12 @@ async def read_known_listener(redis: AnyRedis, settings: Settings, user_id: str)
     store = Listeners(redis)
     (listener,) = await store.read([user_id], activity=True)
     opted_out = user_id in await OptedOut(redis).among([user_id])
+    if listener.into:
+        root = (await Merges(redis).roots([user_id])).get(user_id, listener.into)
+        raise UnknownListener(
+            f"{user_id!r} is no listener of its own: it is part of {root!r}",
+            hint=f"`refrain user {quote(root)}` shows them.",
+        )
     if not listener.rev:
         known = " (who has opted out, which is remembered)" if opted_out else ""
         raise UnknownListener(

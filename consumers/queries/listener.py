@@ -14,6 +14,7 @@ from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
+from stream.stores.merges import Merges
 from stream.stores.snapshots import Snapshots
 
 __all__ = ["ListenerView", "WeightedArtist", "read_listener"]
@@ -34,6 +35,8 @@ class ListenerView:
 
     Attributes
     ----------
+    ids
+        Other ids that are part of them.
     cohort, label
         The cohort and its name for people; "" where the listener is in none.
     cohort_since
@@ -54,6 +57,7 @@ class ListenerView:
     """
 
     user_id: str
+    ids: tuple[str, ...]
     cohort: str
     label: str
     cohort_since: float | None
@@ -90,6 +94,7 @@ async def read_listener(
     about = await Cohorts(redis, Listeners(redis)).about(listener.cohort)
     return ListenerView(
         user_id=user_id,
+        ids=tuple((await Merges(redis).ids([user_id]))[user_id]),
         cohort=listener.cohort,
         label=about.get("label", ""),
         cohort_since=max(listener.cohort_since, float(about.get("born", 0))) if listener.cohort else None,

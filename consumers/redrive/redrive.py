@@ -13,11 +13,12 @@ from aiokafka.errors import KafkaError
 from pydantic import BaseModel
 
 from consumers.redrive.letters import Letter, letter_of
-from models.listener import Click
+from models.listener import Click, under
 from stream.connect import AnyRedis
 from stream.errors import Unreachable
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
+from stream.stores.merges import Merges
 from stream.stores.redriven import Redriven
 from stream.stores.waiting import Waiting
 from stream.wire.consumer import Consumer
@@ -25,6 +26,7 @@ from stream.wire.events import (
     DeadLetter,
     Feedback,
     Label,
+    Merge,
     Reason,
     Release,
     Song,
@@ -43,6 +45,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "releases": Release,
     "feedback": Feedback,
     "labels": Label,
+    "merges": Merge,
 }
 SUPERSEDED = "superseded"
 """Why a song is left that the catalogue knows by now: what it knows may be newer."""
@@ -102,7 +105,7 @@ class Redrive:
     def __post_init__(self) -> None:
         self._catalogue, self._waiting = Catalogue(self.redis), Waiting(self.redis)
         keep = (2 * self.settings.retention_days + SEGMENT_DAYS) * 86400.0
-        self._redriven = Redriven(self.redis, keep)
+        self._redriven, self._merges = Redriven(self.redis, keep), Merges(self.redis)
         self._keep = keep
 
     async def run(self) -> Summary:
@@ -189,6 +192,10 @@ class Redrive:
                 usable[letter.name], reasons[letter.name] = click, letter.reason
             else:
                 self.summary.put_back_before[letter.reason] += 1
+        roots = await self._merges.roots({click.user_id for click in usable.values()})
+        usable = {
+            name: under(click, roots.get(click.user_id, click.user_id)) for name, click in usable.items()
+        }
         new = (
             usable.keys() - await self._waiting.were_put_back(usable)
             if self.dry_run

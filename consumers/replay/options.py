@@ -29,13 +29,22 @@ class Sending:
     rate: Annotated[float | None, Flag("--rate", "Events a second, at most.", "N", PANEL, least=0.001)] = None
     dry_run: Annotated[
         bool,
-        Flag("--dry-run", f"Send nothing; show the first {PREVIEWED} events as they would go.", panel=PANEL),
+        Flag(
+            "--dry-run",
+            f"Send nothing; show the first {PREVIEWED} events as they would go, and what cannot be used.",
+            panel=PANEL,
+        ),
     ] = False
     resume: Annotated[
         bool,
         Flag("--resume", "Go on where the same replay stopped; nothing is sent twice.", panel=PANEL),
     ] = False
     anew: Annotated[bool, Flag("--anew", "Begin again though it stopped halfway.", panel=PANEL)] = False
+
+    yes: Annotated[
+        bool,
+        Flag("--yes", "Send times before 2000 or in the future without asking.", panel=PANEL),
+    ] = False
 
     def __post_init__(self) -> None:
         if self.resume and self.anew:

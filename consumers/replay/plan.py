@@ -10,16 +10,19 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from consumers.replay.options import Sending
-from consumers.replay.refused import Refused, Sent, find_refused
+from consumers.replay.refused import Sent, find_refused
 from consumers.replay.sender import Replay
+from consumers.replay.summary import Pair, Summary
 from stream.errors import Unreachable, WrongUse
 from stream.files.bookmark import Bookmark
+from stream.files.kinds import KINDS
 from stream.files.options import FileOptions, Kind, Order
 from stream.files.profiles import ProfileTable
 from stream.files.reading import Reading, Tally
-from stream.files.recipe import KINDS, Recipe
+from stream.files.recipe import Recipe
 from stream.files.songs import SongFile
 from stream.files.spool import Spool
 from stream.files.tables import Table
@@ -27,9 +30,7 @@ from stream.files.times import seconds_of, span, zone
 from stream.settings import Settings
 from stream.wire.topics import create_topics, describe_topics
 
-__all__ = ["FOLDER", "Plan", "Progress", "Summary", "carry_out", "preview"]
-
-Pair = tuple[bytes, bytes]
+__all__ = ["FOLDER", "Plan", "Progress", "carry_out", "in_order", "preview"]
 
 FOLDER = "replays"
 """Within the data folder: bookmarks, and what cannot stand beside the files."""
@@ -93,7 +94,7 @@ class Plan:
         several_rows = self._recipe(None).gathers  # a song or a release may go on in the last row
         return several_rows or self.order.shuffle is not None or bool(self.order.spread)
 
-    def reading(self, now: float, spare: Path | None) -> Reading:
+    def reading(self, now: float, spare: Path | None, *, show: int = 0, most: int | None = None) -> Reading:
         """Open all files.
 
         Parameters
@@ -102,6 +103,8 @@ class Plan:
             Unix seconds, what `since` and `spread` count from.
         spare
             The folder for side files of bad rows that cannot stand beside their file; None: no side files.
+        show, most
+            How many rows are kept to be shown, and how many are read at most.
         """
         options = self.options
         since = seconds_of(options.since, now, zone(options.timezone)) if options.since else None
@@ -109,13 +112,14 @@ class Plan:
         if options.songs:
             table = Table(options.songs, options.songs_layout)
             songs = SongFile(table, options.songs_map, options.songs_on, options.separator)
-        tables = [self._table(path, now) for path in self.files]
-        return Reading(tables, self._recipe(since), songs, spare)
+        tables = [table for path in self.files for table in self._tables(path, now)]
+        return Reading(tables, self._recipe(since), songs, spare, show, most)
 
-    def _table(self, path: Path, now: float) -> Table:
+    def _tables(self, path: Path, now: float) -> list[Table]:
         if self.options.format != "profiles":
-            return Table(path, self.options.layout)
-        return ProfileTable(path, self.options.layout, "labels" if self.kind == "labels" else "clicks", now)
+            return Table.all_of(path, self.options.layout)
+        kind: Literal["clicks", "labels"] = "labels" if self.kind == "labels" else "clicks"
+        return [ProfileTable(path, self.options.layout, kind, now)]
 
     def stamp(self, count: int, now: float) -> Callable[[int, bytes], bytes]:
         """Return what gives the events, by their number of `count`, their times, evenly over the span."""
@@ -146,40 +150,12 @@ class Progress:
     sent: int = 0
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What came of a replay.
-
-    Attributes
-    ----------
-    sent
-        Events sent by this run.
-    before
-        Events that earlier runs had sent.
-    finished
-        Whether there is nothing left to send.
-    seconds
-        How long it took to send them.
-    refused
-        What is known of those of them that became dead letters.
-    tally
-        What became of the rows.
-    """
-
-    sent: int
-    before: int
-    finished: bool
-    seconds: float
-    tally: Tally
-    refused: Refused = field(default_factory=Refused)
-
-
 def preview(plan: Plan, count: int) -> tuple[list[Pair], Tally]:
     """Return the first events of a plan as they would go, key and value. Nothing is sent or written."""
     now = time.time()
     reading = plan.reading(now, None)
     with ExitStack() as stack:
-        events = _in_order(plan, reading, now, Progress(reading), lambda: None, stack)
+        events = in_order(plan, reading, now, Progress(reading), lambda: None, stack)
         return list(itertools.islice(events, count)), reading.tally
 
 
@@ -234,7 +210,7 @@ def carry_out(
         watch(progress)
 
     with ExitStack() as stack:
-        events = _in_order(plan, reading, bookmark.started, progress, lambda: watch(progress), stack)
+        events = in_order(plan, reading, bookmark.started, progress, lambda: watch(progress), stack)
         began, began_at = time.monotonic(), time.time()
         replay = Replay(
             settings,
@@ -255,7 +231,7 @@ def carry_out(
     return replace(summary, refused=find_refused(settings, sent))
 
 
-def _in_order(
+def in_order(
     plan: Plan,
     reading: Reading,
     now: float,

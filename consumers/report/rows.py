@@ -40,9 +40,11 @@ class Rows:
         """
         options, now = self.options, time.time()
         since = seconds_of(options.since, now, zone(options.timezone)) if options.since else None
-        timed = since is not None or "ts" in {*options.mapping, *options.constants}
+        named = {*options.mapping, *options.constants, *(["ts"] if options.time_in_name else [])}
+        timed = since is not None or "ts" in named
         recipe = Recipe(self.kind, options, spread=not timed and self.kind == "feedback", since=since)
-        reading = Reading([Table(path, options.layout) for path in self.files], recipe, None)
+        tables = [table for path in self.files for table in Table.all_of(path, options.layout)]
+        reading = Reading(tables, recipe, None)
         found = 0
         for event in itertools.islice(reading.events(), options.limit):
             found += 1
@@ -73,7 +75,7 @@ def releases_in(rows: Rows) -> Iterator[Release]:
 def click_rows(files: Sequence[Path], options: RowOptions) -> Rows:
     """Return files of clicks on releases, as rows of feedback; where nothing says a kind, it is a click."""
     named = "kind" in {*options.mapping, *options.constants}
-    if not named and not Table(files[0], options.layout).has("kind"):
+    if not named and not Table.all_of(files[0], options.layout)[0].has("kind"):
         options = replace(options, constants={**options.constants, "kind": "clicked"})
     return Rows("feedback", files, options)
 

@@ -19,7 +19,11 @@ __all__ = ["begin", "begin_producer", "epoch_of"]
 
 logger = logging.getLogger(__name__)
 
-READ_TO_THE_LAST = {"ingest": ("clicks",), "work": ("releases", "feedback", "songs"), "traits": ("labels",)}
+READ_TO_THE_LAST = {
+    "ingest": ("clicks", "merges"),
+    "work": ("releases", "feedback", "songs"),
+    "traits": ("labels",),
+}
 """Kind of process -> topics of which it means to read every event."""
 
 

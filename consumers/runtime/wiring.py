@@ -21,10 +21,13 @@ from stream.stores.ctr_models import CtrModels
 from stream.stores.decisions import Decisions
 from stream.stores.feedback import FeedbackCounts
 from stream.stores.listeners import Listeners
+from stream.stores.merged_lately import MergedLately
+from stream.stores.merges import Merges
 from stream.stores.opted_out import OptedOut
 from stream.stores.recommended import Recommended
 from stream.stores.released_songs import ReleasedSongs
 from stream.stores.releases import Releases
+from stream.stores.replication import Replication
 from stream.stores.segments import Segments
 from stream.stores.snapshots import Snapshots
 from stream.stores.song_models import SongModels
@@ -67,6 +70,9 @@ class Stores:
     sweeps: Sweeps
     waiting: Waiting
     traits: Traits
+    merges: Merges
+    merged_lately: MergedLately
+    replication: Replication
 
     @classmethod
     def on(cls, redis: AnyRedis, settings: Settings, clock: Clock = time.monotonic) -> Stores:
@@ -102,6 +108,9 @@ class Stores:
             Sweeps(redis),
             Waiting(redis),
             Traits(redis, listeners),
+            Merges(redis),
+            MergedLately(redis),
+            Replication(redis, settings.redis_replicas),
         )
 
 

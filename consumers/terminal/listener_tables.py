@@ -34,6 +34,7 @@ def show_listener(listener: ListenerView) -> None:
     console.print(
         facts(
             {
+                "other ids": ", ".join(listener.ids),
                 "cohort": cohort,
                 "why": "\n".join(why_in_words(listener)),
                 "since": moment(listener.cohort_since) if listener.cohort_since else "",

@@ -15,6 +15,8 @@ from consumers.traits.segments import SegmentTraits
 from stream.retry import Clock, Retry, Stopped
 from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
+from stream.stores.merges import Merges
+from stream.stores.replication import Replication
 from stream.stores.segments import MOST_CLASSES
 from stream.wire.consumer import Consumer
 from stream.wire.events import FUTURE_SECONDS, DeadLetter, Label, Reason, Record, parse
@@ -47,6 +49,8 @@ class LabelReader:
         self,
         consumer: Consumer,
         segments: SegmentTraits,
+        merges: Merges,
+        replication: Replication,
         producer: Sender,
         heartbeat: Heartbeat,
         retry: Retry,
@@ -55,6 +59,8 @@ class LabelReader:
     ) -> None:
         self._consumer = consumer
         self._segments = segments
+        self._merges = merges
+        self._replication = replication
         self._producer = producer
         self._heartbeat = heartbeat
         self._retry = retry
@@ -84,12 +90,24 @@ class LabelReader:
                 if over
             ]
             labels = [label for label, over in zip(labels, too_many, strict=True) if not over]
-        await self._retry("taking labels", self._segments.take, labels)
+        await self._retry("taking labels", self._replication.kept, lambda: self._take_labels(labels))
         await self._retry("emitting dead letters", self._producer.deliver, list(map(dead_letter, dead)))
         await self._retry("committing offsets", self._commit)
         self._heartbeat.add("labels", len(labels))
         for letter in dead:
             self._heartbeat.add(f"dead:{letter.reason.value}")
+
+    async def _take_labels(self, labels: Sequence[Label]) -> None:
+        """Take labels; one that names an id which is part of a listener is the listener's."""
+        await self._segments.take(labels)
+        # Only now: whoever makes an id part of a listener meanwhile finds its label, or we the listener.
+        roots = await self._merges.roots({label.user_id for label in labels})
+        named = [label for label in labels if label.user_id in roots]
+        await self._segments.take(
+            [label.model_copy(update={"user_id": roots[label.user_id]}) for label in named]
+        )
+        for user in roots:
+            await self._segments.forget(user)
 
     async def _commit(self) -> None:
         try:

@@ -58,6 +58,7 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         )
         live = LiveModel(stores.snapshots, heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
+        await ask_redis(settings, stores.replication.begin, logger.info)
         shares = ActivityShares(stores.listeners, stores.catalogue)
         segments = SegmentTraits(
             stores.listeners, stores.segments, lambda: live.model, settings.max_artists, shares
@@ -116,7 +117,9 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         labels = labels_consumer(settings)
         stack.push_async_callback(labels.stop)
         await open_kafka(settings, labels.start, logger.info)
-        reader = LabelReader(labels, segments, producer, heartbeat, retry, stop)
+        reader = LabelReader(
+            labels, segments, stores.merges, stores.replication, producer, heartbeat, retry, stop
+        )
         lease = Lease(redis, heartbeat.name, key=keys.TRAITS_LEASE)
         logger.info("keeping traits current")
         leading = lead(settings, clicked.read, [score], lease, heartbeat, stop, retry, begin="latest")

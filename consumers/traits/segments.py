@@ -92,6 +92,10 @@ class SegmentTraits:
         """Take labels; return how many changed anything. May be repeated, in any order."""
         return await self._segments.label(labels)
 
+    async def forget(self, user_id: str) -> None:
+        """Erase the labels of an id that is no listener of its own."""
+        await self._segments.forget(user_id)
+
     async def one_too_many(self, labels: Sequence[Label]) -> list[bool]:
         """Say of each label whether it is of a further class of a segment that has very many."""
         return await self._segments.one_too_many(labels)

@@ -12,6 +12,7 @@
     wave_plan.py        what of them goes out in a wave
     wave_response.py    how the waves that are out were responded to
     gate.py             who of them is told: caps, control group, quiet hours
+    persons.py          nobody is told under two ids
     best_match.py       of several releases at once, which one a listener hears of
     pages.py            pages of those who are
     emitter.py          the pages, fixed in Redis and sent, each once

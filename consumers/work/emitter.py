@@ -21,8 +21,10 @@ from consumers.work.planner import GONE, Audience, Before, Lookup, Planner
 from consumers.work.wave_plan import TOO_SELDOM
 from consumers.work.wave_response import WaveResponse
 from stream.connect import REDIS_ERRORS
+from stream.errors import NotReplicated
 from stream.settings import Settings
 from stream.stores.releases import Asked, Held, OpenRelease, Releases, ReleaseStopped, State
+from stream.stores.replication import Primaries, Replication
 from stream.wire.consumer import Consumer
 from stream.wire.events import Page, Summary, encode
 
@@ -48,6 +50,8 @@ class _Answer:
 
     Attributes
     ----------
+    primaries
+        Redis's, before anything was written of it.
     out
         Pages and summary that are in the topic already, as bytes -> when they were sent, in Unix seconds.
     pages
@@ -63,6 +67,7 @@ class _Answer:
     """
 
     asked: Asked
+    primaries: Primaries
     out: Mapping[bytes, float] = field(default_factory=dict)
     pages: list[Page] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
@@ -194,6 +199,7 @@ class Emitter:
         self,
         settings: Settings,
         releases: Releases,
+        replication: Replication,
         planner: Planner,
         live: LiveModel,
         producer: AIOKafkaProducer,
@@ -203,6 +209,7 @@ class Emitter:
     ) -> None:
         self._settings = settings
         self._releases = releases
+        self._replication = replication
         self._planner = planner
         self._live = live
         self._producer = producer
@@ -210,7 +217,7 @@ class Emitter:
         self._idle = asyncio.Event() if idle is None else idle
         self._idle.set()
         self._wave_seconds = wave_seconds
-        self._in_hand: set[str] = set()
+        self._in_hand: dict[str, asyncio.Event] = {}
 
     async def answer(self, several: Sequence[Asked]) -> int:
         """Emit the audiences of releases, but of those that are out already or that somebody has in hand.
@@ -223,16 +230,33 @@ class Emitter:
         Of how many the audience, or what was missing of it, was emitted.
         """
         new = {asked.release.release_id: asked for asked in several}
-        for name in new.keys() & self._in_hand:
+        for name in new.keys() & self._in_hand.keys():
             del new[name]
-        self._in_hand |= new.keys()
+        self._in_hand |= {name: asyncio.Event() for name in new}
         self._idle.clear()
         try:
             return await self._answer(list(new.values()))
         finally:
-            self._in_hand -= new.keys()
+            for name in new:
+                self._in_hand.pop(name).set()
             if not self._in_hand:
                 self._idle.set()
+
+    async def answer_for_good(self, asked: Asked) -> int:
+        """Answer a release of which Kafka is not going to tell again; no failover of Redis forgets it then.
+
+        Raises
+        ------
+        NotReplicated
+            Where one may have: it is to be answered again.
+        """
+        primaries = self._replication.primaries
+        while self._replication.replicas and (in_hand := self._in_hand.get(asked.release.release_id)):
+            await in_hand.wait()
+        answered = await self.answer([asked])
+        if not await self._replication.acknowledged(primaries):
+            raise NotReplicated(f"release {asked.release.release_id} was answered on another primary")
+        return answered
 
     async def finish_abandoned(self) -> None:
         """Answer the releases that a worker has left in the middle, or of which more is due."""
@@ -262,7 +286,7 @@ class Emitter:
 
     async def _plan(self, asked: Asked, keeping: dict[str, asyncio.Task[None]]) -> _Part | None:
         """Take a release in hand, and plan what of it goes out now; None: there is nothing to do."""
-        name = asked.release.release_id
+        name, primaries = asked.release.release_id, self._replication.primaries
         state, lookup = await asyncio.gather(
             self._releases.claim(asked, self._name, time.time(), IN_HAND),
             self._planner.look_up(asked.release),
@@ -271,8 +295,8 @@ class Emitter:
             return None
         keeping[name] = asyncio.create_task(self._keep_in_hand(name))
         if state == State.NEW:
-            return await self._begin(_Answer(asked), lookup)
-        return await self._go_on(await self._releases.left_by(name))
+            return await self._begin(_Answer(asked, primaries), lookup)
+        return await self._go_on(await self._releases.left_by(name), primaries)
 
     async def _keep_in_hand(self, release_id: str) -> None:
         while True:
@@ -299,19 +323,29 @@ class Emitter:
             about["song_id"] = release.song_id
         return _Part(answer, draft.reason, about, audience)
 
-    async def _go_on(self, left: OpenRelease) -> _Part:
+    async def _go_on(self, left: OpenRelease, primaries: Primaries) -> _Part:
         """Plan what is missing of a release, or is due."""
         release, now = left.asked.release, time.time()
         pages = [Page.model_validate_json(page) for page in left.pages]
-        answer = _Answer(left.asked, {}, pages, Counter(left.left_out))
+        answer = _Answer(left.asked, primaries, {}, pages, Counter(left.left_out))
         if left.state != State.PAUSED:
             await self._send_again(answer, left)
         if left.state == State.PLANNED:
             return _Part(answer, left.reason, {})
         before = Before(pages, left.control, wave=left.wave)
         settled = before.told | left.control
-        held = {user: each for user, each in left.held.items() if user not in settled}
-        before = replace(before, held=held)
+        # An id that became part of a listener meanwhile gave them its place, where they have none.
+        roots = await self._planner.roots(settled | left.held.keys())
+        others = {roots[user] for user in settled if user in roots}
+        held = {
+            roots.get(user, user): each
+            for user, each in left.held.items()
+            if user not in settled and roots.get(user, user) not in settled | others
+        }
+        if renamed := [user for user in left.held if user in roots]:
+            theirs = {user: held[user] for user in map(roots.__getitem__, renamed) if user in held}
+            await self._mine(self._releases.hold(answer.name, self._name, theirs, renamed))
+        before = replace(before, held=held, others=others)
         if left.stopped:
             answer.left_out += Counter({IN_QUIET_HOURS: _places(held)})
             return _Part(answer, STOPPED, {"reason": STOPPED})
@@ -456,9 +490,17 @@ class Emitter:
             raise _Lost
 
     async def _send(self, answer: _Answer, events: Sequence[bytes]) -> None:
-        """Emit what is not out yet; comes back when the broker has it."""
+        """Emit what is not out yet; comes back when the broker has it.
+
+        Raises
+        ------
+        NotReplicated
+            Where a failover of Redis could lose, or has lost, whom these events tell.
+        """
         key = answer.name.encode()
         missing = [event for event in events if event not in answer.out]
+        if missing and not await self._replication.acknowledged(answer.primaries):
+            raise NotReplicated(f"release {answer.name} was planned on another primary")
         await asyncio.gather(*[await self._producer.send("audiences", key=key, value=e) for e in missing])
 
     async def _out(self, release_id: str, since: float) -> dict[bytes, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import NamedTuple
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from consumers.work.draft import Candidates, Draft
 from consumers.work.gate import Gate
+from consumers.work.persons import ANOTHER_ID, Persons
 from stream.stores.releases import Held
 from stream.wire.events import Page, Release
 
@@ -66,6 +68,7 @@ async def admitted_pages(
     apart: dict[str, str],
     now: float,
     first: int = 0,
+    persons: Persons | None = None,
 ) -> AsyncIterator[Outgoing]:
     """Make the pages of a draft of those whom the gate lets in; others further down take free places.
 
@@ -83,6 +86,8 @@ async def admitted_pages(
         Unix seconds.
     first
         The number of the first page.
+    persons
+        Who is told already, whatever ids they have; None: each id is somebody.
     """
     queue = _Queue(draft)
     free, number = draft.places, first
@@ -97,6 +102,11 @@ async def admitted_pages(
             rows, drawn = await queue.take(wanted, release.release_id, gate)
             if not len(rows):
                 break
+            if persons:
+                double = await persons.doubles(draft.candidates.users_at(rows))
+                left_out.update(itertools.repeat(ANOTHER_ID, sum(double)))
+                drawn = [group for group, out in zip(drawn, double, strict=True) if not out]
+                rows = rows[~np.array(double)]
             if gate.quiet_hours:
                 until = gate.quiet_until(draft.candidates.gather("utc_offset_min", rows), now)
                 rows, drawn, places = _hold(draft, rows, drawn, until, held)
@@ -108,6 +118,8 @@ async def admitted_pages(
             control |= _cohorts(draft.candidates, rows[list(admitted.control)])
         if page:
             told = np.array(page)
+            if persons:
+                persons.tell(draft.candidates.users_at(told))
             features = draft.known(told) if draft.known else None
             yield Outgoing(_page(release, draft, told, now, number, features), control, features)
             control = {}

@@ -20,6 +20,7 @@ from consumers.work.eligible import Eligible
 from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
 from consumers.work.pages import DORMANT, OPTED_OUT, Outgoing, admitted_pages
+from consumers.work.persons import Persons
 from consumers.work.wave_plan import first_wave, in_wave
 from consumers.work.wave_response import WaveResponse
 from models.affinity import DAY
@@ -40,6 +41,7 @@ from models.song_target import towards_song
 from models.songs import SongModel
 from models.waves import FIRST_SHARE, Wave
 from stream.stores.catalogue import Catalogue
+from stream.stores.merged_lately import MergedLately
 from stream.stores.opted_out import OptedOut
 from stream.stores.releases import Held
 from stream.stores.traits import Traits
@@ -96,6 +98,8 @@ class Before:
         The wave that is to go out, or to go on; None: all go out at once.
     response
         How the waves before it were responded to.
+    others
+        Listeners of whom an id is on a page, or drawn for comparison.
     """
 
     pages: Sequence[Page] = ()
@@ -103,6 +107,7 @@ class Before:
     held: Mapping[str, Held] = field(default_factory=dict)
     wave: Wave | None = None
     response: WaveResponse | None = None
+    others: Set[str] = frozenset()
 
     @property
     def told(self) -> Set[str]:
@@ -186,6 +191,8 @@ class Planner:
         By which other policy part of the listeners are told; None: by none.
     songs
         What is known of songs: a release of one goes by its own listeners, too. None: by its artists alone.
+    merged
+        Which ids became part of a listener lately; None: each id is somebody.
     random
         Draws who is in a wave that explores.
     """
@@ -202,17 +209,23 @@ class Planner:
     ab_test: AbTest | None = None
     dormant_days: float = 0.0
     songs: LiveSongs | None = None
+    merged: MergedLately | None = None
     random: np.random.Generator = field(default_factory=np.random.default_rng)
 
     async def look_up(self, release: Release) -> Lookup:
         """Ask Redis, in one round trip, all that a plan needs of it."""
-        label, by_genre, opted_out, artist_opted_out = await asyncio.gather(
+        label, by_genre, opted_out, artist_opted_out, _ = await asyncio.gather(
             self.catalogue.artists_of_label(release.label),
             self.catalogue.artists_of_genres(release.genres),
             self.opted_out.count(),
             self.opted_out.of_artists([*release.artist_ids, *release.featuring]),
+            self.merged.refresh() if self.merged else asyncio.sleep(0),
         )
         return Lookup(label, by_genre, opted_out, artist_opted_out)
+
+    async def roots(self, user_ids: Collection[str]) -> Mapping[str, str]:
+        """Return who some ids are part of by now; nothing of all others."""
+        return await self.merged.roots(user_ids) if self.merged else {}
 
     async def plan(
         self, release: Release, lookup: Lookup, model: Model | None, now: float, before: Before = NOTHING
@@ -227,11 +240,13 @@ class Planner:
         if self.ab_test and not before.allows(self.ab_test):
             return await replace(self, ab_test=None).plan(release, lookup, model, now, before)
         placed = before.placed
-        draft = await self.draft(release, lookup, model, now, placed, before.apart, before.response)
+        draft = await self.draft(
+            release, lookup, model, now, placed, before.apart | before.others, before.response
+        )
         wave = before.wave or (None if placed else first_wave(draft, self.first_wave))
         if wave:
             draft = in_wave(draft, wave, len(placed), self.random)
-        return self._audience(release, draft, now, len(before.pages))
+        return self._audience(release, draft, now, before)
 
     async def plan_held(
         self, release: Release, lookup: Lookup, model: Model | None, now: float, before: Before
@@ -261,7 +276,7 @@ class Planner:
             propensities={row: due[user].propensity for row, user in zip(rows.tolist(), users, strict=True)},
             wave=before.wave and before.wave._replace(number=1),
         )
-        audience = self._audience(release, draft, now, len(before.pages))
+        audience = self._audience(release, draft, now, before)
         missing = due.keys() - opted_out - set(users).union(*failing.values())
         # Who has a cohort and is not at hand has just moved there, or the model is not at hand itself.
         later = {user: due[user]._replace(until=now + PUT_OFF) for user in missing if cohort_of.get(user)}
@@ -271,10 +286,12 @@ class Planner:
         counts = {reason: sum(not due[user].drawn for user in users) for reason, users in gone.items()}
         return replace(audience, gone={reason: number for reason, number in counts.items() if number})
 
-    def _audience(self, release: Release, draft: Draft, now: float, first: int) -> Audience:
+    def _audience(self, release: Release, draft: Draft, now: float, before: Before) -> Audience:
         left_out, held = Counter[str](), dict[str, Held]()
         asked, apart = dict[str, str](), dict[str, str]()
-        pages = admitted_pages(release, draft, self.gate, left_out, held, asked, apart, now, first)
+        persons = Persons(self.merged, before.told) if self.merged else None
+        first = len(before.pages)
+        pages = admitted_pages(release, draft, self.gate, left_out, held, asked, apart, now, first, persons)
         return Audience(release, draft, pages, left_out, held, asked, apart)
 
     async def draft(

@@ -31,6 +31,7 @@ from stream.stores.catalogue import Catalogue
 from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.releases import Asked
+from stream.stores.replication import Replication
 from stream.wire.consumer import Consumer
 from stream.wire.events import DeadLetter, Feedback, Record, Release, Song, parse
 from stream.wire.sender import Sender, dead_letter
@@ -59,6 +60,7 @@ class Worker:
         emitter: Emitter,
         feedback_counts: FeedbackCounts,
         catalogue: Catalogue,
+        replication: Replication,
         producer: Sender,
         heartbeat: Heartbeat,
         epochs: Mapping[str, int],
@@ -67,6 +69,7 @@ class Worker:
         self._emitter = emitter
         self._feedback_counts = feedback_counts
         self._catalogue = catalogue
+        self._replication = replication
         self._producer = producer
         self._heartbeat = heartbeat
         self._epochs = epochs
@@ -76,7 +79,9 @@ class Worker:
         """Answer a release, unless it is answered."""
         release = await self._read(Release, record)
         if release:
-            await self.answer([asked(release, record, self._epochs["releases"], published_at)])
+            event = asked(release, record, self._epochs["releases"], published_at)
+            answered = await self._retry("answering a release", self._emitter.answer_for_good, event)
+            self._heartbeat.add("releases", answered)
 
     async def answer(self, releases: Sequence[Asked]) -> None:
         """Answer release events, but those that are answered."""
@@ -91,7 +96,9 @@ class Worker:
             if feedback:
                 source = OffsetSource(record.partition, self._epochs["feedback"])
                 heard.append(Heard(feedback, source, record.offset))
-        counted = await self._retry("counting feedback", self._feedback_counts.count, heard)
+        counted = await self._retry(
+            "counting feedback", self._replication.kept, lambda: self._feedback_counts.count(heard)
+        )
         self._heartbeat.add("feedback", len(heard))
         self._heartbeat.add("feedback counted", counted)
 
@@ -104,9 +111,13 @@ class Worker:
             elif song := await self._read(Song, record):
                 last[song.song_id] = song
         there = [song for song in last.values() if song]
-        await self._retry("filling the catalogue", self._catalogue.put, there)
         gone = [song_id for song_id, song in last.items() if song is None]
-        await self._retry("taking songs off the catalogue", self._catalogue.remove, gone)
+
+        async def put() -> None:
+            await self._catalogue.put(there)
+            await self._catalogue.remove(gone)
+
+        await self._retry("filling the catalogue", self._replication.kept, put)
         self._heartbeat.add("songs", len(last))
 
     async def _read(self, kind: Any, record: Record) -> Any:
@@ -133,6 +144,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         stores = Stores.on(redis, settings)
         live = LiveModel(stores.snapshots, heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
+        await ask_redis(settings, stores.replication.begin, logger.info)
         producer = await begin_producer(settings, stack)
         idle = asyncio.Event()
         member_cache = MemberCache(stores.listeners, stores.cohorts, stores.told, idle, settings.members_mb)
@@ -154,13 +166,31 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             ab_test_of(settings),
             settings.dormant_days,
             songs,
+            stores.merged_lately,
         )
         # Of one host's network, in containers, two processes have the same name.
         name = f"{heartbeat.name}-{uuid4().hex}"
         emitter = Emitter(
-            settings, stores.releases, planner, live, producer, name, idle, settings.wave_seconds
+            settings,
+            stores.releases,
+            stores.replication,
+            planner,
+            live,
+            producer,
+            name,
+            idle,
+            settings.wave_seconds,
         )
-        worker = Worker(emitter, stores.feedback_counts, stores.catalogue, producer, heartbeat, epochs, retry)
+        worker = Worker(
+            emitter,
+            stores.feedback_counts,
+            stores.catalogue,
+            stores.replication,
+            producer,
+            heartbeat,
+            epochs,
+            retry,
+        )
 
         consumer = Consumer(settings, enable_auto_commit=False)
         stack.push_async_callback(consumer.stop)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import redis
 import redis.exceptions
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from stream.errors import Unreachable
+from stream.redis_client import client_of
 from stream.redis_url import shown
 from stream.retry import report
 
@@ -135,22 +137,24 @@ def wait_for_redis(
         Where it did not answer in time, or does not let us in.
     """
 
+    address = shown(url)
+
+    async def ping() -> None:
+        client = client_of(url)
+        try:
+            await client.ping()
+        finally:
+            await client.aclose()
+
     def answers() -> str | None:
         check()
         try:
-            client.ping()
+            pool.submit(asyncio.run, ping()).result()
         except redis.exceptions.RedisError as error:
             report(error, f"connecting to Redis at {address}")
             return str(error)
         return None
 
-    client = redis.Redis.from_url(url, socket_connect_timeout=2.0, socket_timeout=5.0)
-    address = shown(url)
-    with client:
-        _wait(
-            f"Redis at {address}",
-            answers,
-            timeout,
-            say,
-            "Is it running there? REFRAIN_REDIS says where it is.",
-        )
+    way_out = "Is it running there? REFRAIN_REDIS says where it is."
+    with ThreadPoolExecutor(1) as pool:  # in this thread a loop may run already
+        _wait(f"Redis at {address}", answers, timeout, say, way_out)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from stream.files.sources import is_remote, source
+
 __all__ = ["HEADER", "Bookmark"]
 
 HEADER = "replay"
@@ -58,7 +60,7 @@ class Bookmark:
             What makes a replay another one: the topic (a new one of the same name is another), the files, and
             every option that changes which events there are, or their order.
         """
-        paths = [path.resolve() for path in files]
+        paths = [file if is_remote(file) else file.resolve() for file in files]
         identity = json.dumps([topic_id, [str(path) for path in paths], options])
         path = folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
         try:
@@ -71,7 +73,7 @@ class Bookmark:
     @property
     def changed(self) -> str | None:
         """The file that is not what it was any more, None where all are."""
-        now = _sources([Path(str(path)) for path, *_ in self.sources])
+        now = _sources([source(str(path)) for path, *_ in self.sources])
         return next((str(old[0]) for old, new in zip(self.sources, now, strict=True) if old != new), None)
 
     def header(self, number: int) -> bytes:
@@ -91,7 +93,7 @@ class Bookmark:
 
     def anew(self, now: float) -> Bookmark:
         """Return a bookmark at the begin of the same replay."""
-        return Bookmark(self.path, _sources([Path(str(path)) for path, *_ in self.sources]), started=now)
+        return Bookmark(self.path, _sources([source(str(path)) for path, *_ in self.sources]), started=now)
 
     def at(self, events: int, offsets: dict[int, int], *, finished: bool = False) -> Bookmark:
         """Return it, farther on."""
@@ -107,4 +109,5 @@ class Bookmark:
 
 
 def _sources(paths: Sequence[Path]) -> list[list[str | int]]:
-    return [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
+    states = [(path, path.stat()) for path in paths]
+    return [[str(path), state.st_size, int(state.st_mtime * 1e9)] for path, state in states]

@@ -133,7 +133,7 @@ def read_observations(
     """
     _check(options, fields)
     found, last = Observations(), ""
-    for table in (Table(path, options.layout) for path in files):
+    for table in (each for path in files for each in Table.all_of(path, options.layout)):
         reader = _Reader(table, options, fields, features, mapped_by)
         found.fields = found.fields or {name: [] for name in reader.names}
         found.features = found.features or {name: [] for name in features}

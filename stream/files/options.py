@@ -6,6 +6,8 @@ Nothing here imports more than the standard library, so that ``--help`` is quick
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 from stream.errors import WrongUse
 
 __all__ = [
+    "ActionRule",
     "Condition",
     "FileOptions",
     "Flag",
@@ -22,12 +25,16 @@ __all__ = [
     "Layout",
     "Order",
     "RowOptions",
+    "Sign",
     "columns",
     "pairs",
+    "replacements",
 ]
 
 Kind: TypeAlias = Literal["clicks", "songs", "releases", "feedback", "impressions", "labels"]
-Format: TypeAlias = Literal["csv", "tsv", "jsonl", "profiles"]
+Format: TypeAlias = Literal["csv", "tsv", "jsonl", "json", "parquet", "profiles"]
+
+Sign: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">="]
 
 ROWS = "The rows"
 EVENTS = "What becomes of a row"
@@ -64,28 +71,74 @@ class Flag(NamedTuple):
     most: float | None = None
 
 
+_CONDITION = re.compile(r"([^=<>]+?)(!=|<=|>=|=|<|>)(.*)", re.DOTALL)
+
+
 @dataclass(frozen=True)
 class Condition:
-    """One ``--where``: a column's text is, or is not, this."""
+    """One ``--where``: a column's text is, or is not, `value`; or its number is less, or more."""
 
     column: str
     value: str
-    equal: bool = True
+    sign: Sign = "="
+
+    @property
+    def compares_numbers(self) -> bool:
+        """Whether `value` and what the column holds are compared as numbers."""
+        return self.sign[0] in "<>"
 
     @classmethod
-    def parse(cls, text: str) -> Condition:
-        """Read ``column=value`` or ``column!=value``.
+    def parse(cls, text: str, option: str = "--where") -> Condition:
+        """Read ``column=value``, ``column!=value``, ``column>=number`` and so on.
 
         Examples
         --------
         >>> Condition.parse("page!=NextSong")
-        Condition(column='page', value='NextSong', equal=False)
+        Condition(column='page', value='NextSong', sign='!=')
+        >>> Condition.parse("ms_played >= 30000")
+        Condition(column='ms_played', value='30000', sign='>=')
         """
-        column, sign, value = text.partition("=")
-        if not sign or not column.rstrip("!"):
-            raise WrongUse(f"--where {text!r}: write column=value or column!=value")
-        equal = not column.endswith("!")
-        return cls(column if equal else column[:-1], value, equal)
+        found = _CONDITION.fullmatch(text)
+        if not found or not found[1].strip(" !"):
+            raise WrongUse(
+                f"{option} {text!r}: write column=value, column!=value or column>=number (also <, <=, >)"
+            )
+        column, sign, value = found.groups()
+        condition = cls(column, value, sign)  # type: ignore[arg-type]  # the pattern has no other signs
+        return condition if not condition.compares_numbers else cls._of_numbers(condition, text, option)
+
+    @classmethod
+    def _of_numbers(cls, condition: Condition, text: str, option: str) -> Condition:
+        try:
+            finite = math.isfinite(float(condition.value))
+        except ValueError:
+            finite = False
+        if not finite:
+            raise WrongUse(
+                f"{option} {text!r}: {condition.sign} compares numbers; {condition.value!r} is none"
+            )
+        return cls(condition.column.strip(), condition.value.strip(), condition.sign)
+
+
+class ActionRule(NamedTuple):
+    """One ``--action``: what a click is where a condition holds."""
+
+    action: str
+    when: Condition
+
+    @classmethod
+    def parse(cls, text: str) -> ActionRule:
+        """Read ``action:condition``.
+
+        Examples
+        --------
+        >>> ActionRule.parse("skip:skipped=true")
+        ActionRule(action='skip', when=Condition(column='skipped', value='true', sign='='))
+        """
+        action, colon, condition = text.partition(":")
+        if not colon:
+            raise WrongUse(f"--action {text!r}: write ACTION:COLUMN=VALUE, as skip:skipped=true")
+        return cls(action.strip(), Condition.parse(condition, "--action"))
 
 
 @dataclass(frozen=True)
@@ -95,13 +148,19 @@ class Layout:
     Attributes
     ----------
     format
-        None: by the file's name (a ``.gz`` apart), else by its first line.
+        None: by the file's name (a ``.gz``, ``.zip`` and the like apart), else by its first line.
     delimiter
-        Between columns. Empty: a comma in ``csv``, a tab in ``tsv``.
+        Between columns. Empty: what the first lines show.
     columns
         The names of the columns, where the file has no header row.
     encoding
-        Of the text.
+        Of the text; ``auto``: UTF-8, or UTF-16 and UTF-32 by their first bytes.
+    skip
+        Lines before the first row, or the header.
+    comment
+        What a line begins with that is no row.
+    records
+        Where in one JSON text the rows are: a path to a list, or to an object of rows by their ids.
     mend
         Whether to undo that text was UTF-8 and was read as Latin-1 before it came into the file.
     """
@@ -109,8 +168,11 @@ class Layout:
     format: Format | None = None
     delimiter: str = ""
     columns: tuple[str, ...] = ()
-    encoding: str = "utf-8"
+    encoding: str = "auto"
     mend: bool = False
+    skip: int = 0
+    comment: str = ""
+    records: str = ""
 
 
 def columns(text: str) -> tuple[str, ...]:
@@ -152,12 +214,34 @@ def _pair(option: str, text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+def replacements(texts: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Read ``field:from=to,from=to``, given once or several times: field -> {from, in lower case: to}.
+
+    Examples
+    --------
+    >>> replacements(["kind:Open=opened,unsubscribe=opted_out", "action:like=like"])
+    {'kind': {'open': 'opened', 'unsubscribe': 'opted_out'}, 'action': {'like': 'like'}}
+    """
+    found: dict[str, dict[str, str]] = {}
+    for text in texts:
+        name, colon, rest = text.partition(":")
+        if not (colon and name.strip() and rest.strip()):
+            raise WrongUse(f"--value {text!r}: write FIELD:VALUE=MEANING, as kind:open=opened")
+        for given, meant in pairs("--value")([rest]).items():
+            found.setdefault(name.strip(), {})[given.casefold()] = meant
+    return found
+
+
 def _constants(texts: Iterable[str]) -> dict[str, str]:
     return dict(_pair("--set", text) for text in texts)
 
 
 def _conditions(texts: Iterable[str]) -> tuple[Condition, ...]:
     return tuple(Condition.parse(text) for text in texts)
+
+
+def _action_rules(texts: Iterable[str]) -> tuple[ActionRule, ...]:
+    return tuple(ActionRule.parse(text) for text in texts)
 
 
 def _delimiter(text: str) -> str:
@@ -181,7 +265,28 @@ class RowOptions:
         tuple[str, ...],
         Flag("--columns", "The columns of a file without a header row.", "A,B,...", ROWS, columns),
     ] = ()
-    encoding: Annotated[str, Flag("--encoding", "Of the text.", panel=ROWS)] = "utf-8"
+    skip: Annotated[int, Flag("--skip", "Lines before the header, or the first row.", "N", ROWS, least=0)] = 0
+    comment: Annotated[
+        str,
+        Flag(
+            "--comment",
+            "Lines that begin so are no rows; the last before the rows may name them.",
+            "CHAR",
+            ROWS,
+        ),
+    ] = ""
+    records: Annotated[
+        str,
+        Flag(
+            "--records",
+            "Where in one JSON text the rows are: scrobbles, recenttracks.track, * for rows by their ids.",
+            "PATH",
+            ROWS,
+        ),
+    ] = ""
+    encoding: Annotated[
+        str, Flag("--encoding", "Of the text; auto: UTF-8, or UTF-16 by its first bytes.", panel=ROWS)
+    ] = "auto"
     mend: Annotated[
         bool, Flag("--mend-text", "Undo that UTF-8 was read as Latin-1: BjÃ¶rk becomes Björk.", panel=ROWS)
     ] = False
@@ -189,7 +294,7 @@ class RowOptions:
         tuple[Condition, ...],
         Flag(
             "--where",
-            "Only such rows (!= for the others). Repeated: all must hold.",
+            "Only such rows (!= for the others; <, <=, >, >= for numbers). Repeated: all must hold.",
             "COLUMN=VALUE",
             ROWS,
             _conditions,
@@ -212,6 +317,22 @@ class RowOptions:
         Mapping[str, str],
         Flag("--set", "The same for all. May be repeated.", "FIELD=VALUE", EVENTS, _constants, repeated=True),
     ] = field(default_factory=dict)
+    values: Annotated[
+        Mapping[str, Mapping[str, str]],
+        Flag(
+            "--value",
+            "What a field's values mean, as kind:open=opened,unsubscribe=opted_out; in any case. May be "
+            "repeated.",
+            "FIELD:VALUE=MEANING,...",
+            EVENTS,
+            replacements,
+            repeated=True,
+        ),
+    ] = field(default_factory=dict)
+    percent_encoded: Annotated[
+        tuple[str, ...],
+        Flag("--percent-decode", "Fields written as in URLs: %C3%A9 is é.", "FIELD,...", EVENTS, columns),
+    ] = ()
     separator: Annotated[
         str, Flag("--separator", "Between several ids or names in one column.", "CHAR", EVENTS)
     ] = ""
@@ -226,13 +347,28 @@ class RowOptions:
         str,
         Flag(
             "--time-format",
-            "auto (20180801: a day; other numbers: seconds, from 1e11 on milliseconds; else ISO 8601), "
-            "seconds, milliseconds, iso, or a pattern as '%d/%m/%Y %H:%M'.",
+            "auto (20180801: a day; other numbers: seconds, from 1e11 on milliseconds, 1e14 microseconds, "
+            "1e17 nanoseconds; else ISO 8601), seconds, milliseconds, iso, or a pattern as "
+            "'%d/%m/%Y %H:%M'.",
             "FORMAT",
             TIMES,
         ),
     ] = "auto"
-    timezone: Annotated[str, Flag("--timezone", "Of times that name none.", "NAME", TIMES)] = "UTC"
+    time_in_name: Annotated[
+        str,
+        Flag(
+            "--ts-from-name",
+            "The time is in the file's name, as '%Y%m%d_play.log' or 'day=%Y-%m-%d/*'.",
+            "PATTERN",
+            TIMES,
+        ),
+    ] = ""
+    timezone: Annotated[
+        str, Flag("--timezone", "Of times that name none: a name, or +05:30.", "NAME", TIMES)
+    ] = "UTC"
+    timezone_column: Annotated[
+        str, Flag("--timezone-column", "The column with each row's time zone.", "COLUMN", TIMES)
+    ] = ""
     since: Annotated[
         str, Flag("--since", "Leave out what was before: a time, or how long ago, as 90d.", "TIME", TIMES)
     ] = ""
@@ -240,13 +376,37 @@ class RowOptions:
     @property
     def layout(self) -> Layout:
         """How the files are laid out."""
-        return Layout(self.format, self.delimiter, self.columns, self.encoding, self.mend)
+        return Layout(
+            self.format,
+            self.delimiter,
+            self.columns,
+            self.encoding,
+            self.mend,
+            self.skip,
+            self.comment,
+            self.records,
+        )
 
 
 @dataclass(frozen=True)
 class FileOptions(RowOptions):
     """The same of clicks, which may have a file of songs beside them."""
 
+    actions: Annotated[
+        tuple[ActionRule, ...],
+        Flag(
+            "--action",
+            "What a click is where a condition holds, as skip:skipped=true. Repeated: the first that holds.",
+            "ACTION:CONDITION",
+            EVENTS,
+            _action_rules,
+            repeated=True,
+        ),
+    ] = ()
+    distinct: Annotated[
+        bool,
+        Flag("--distinct", "The same listener, song and time once. Kept in a temporary file.", panel=EVENTS),
+    ] = False
     songs: Annotated[
         Path | None, Flag("--songs", "Says which artists made a song. Held in memory.", "FILE", SONGS)
     ] = None

@@ -7,16 +7,16 @@ cities, hours of the day (0 to 23) and weekdays (1 Monday to 7 Sunday; 0 is Sund
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 from stream.errors import BadFile
+from stream.files.json_values import JsonValues
 from stream.files.options import Layout
 from stream.files.tables import Bad, Row, Table
 from stream.wire.events import Reason
@@ -30,8 +30,6 @@ SPREADS = ("genres", "cities", "tod", "dow")
 """The fields, beside the titles, that spread the same seconds over something."""
 
 LABELS = {"pos": 1, "neg": 0}
-CHUNK = 1 << 16  # characters
-LARGEST = 1 << 23  # characters of one entry: memory holds one at a time
 PART = re.compile(r"(.*?):(\d+(?:\.\d+)?)(?:,|$)", re.DOTALL)
 HOURS, DAYS = 24, 7
 
@@ -123,7 +121,7 @@ class ProfileTable(Table):
         number = 0
         try:
             with self._opened() as text:
-                for user, entry in _Members(text):
+                for user, entry in JsonValues(text).below(["*"]):
                     number += 1
                     yield number, user, entry
         except (ValueError, EOFError, OSError) as error:
@@ -200,65 +198,3 @@ def _at(spread: Mapping[Any, float], place: float, otherwise: Any) -> Any:
         if left < 0:
             return name
     return otherwise
-
-
-class _Members:
-    """Goes through the members of one JSON object, the text of one member in memory at a time."""
-
-    def __init__(self, text: IO[str]) -> None:
-        self._text = text
-        self._buffer, self._at, self._ended = "", 0, False
-        self._decoder = json.JSONDecoder()
-
-    def __iter__(self) -> Iterator[tuple[str, Any]]:
-        self._expect("{")
-        if self._next() == "}":
-            return
-        while True:
-            name = self._value()
-            if not isinstance(name, str):
-                raise ValueError(f"{name!r} is no id in quotes")  # noqa: TRY004 - wrong text, not a wrong type
-            self._expect(":")
-            yield name, self._value()
-            if self._expect(",}") == "}":
-                return
-
-    def _next(self) -> str:
-        """Return the next character that is no space; "" at the end."""
-        while True:
-            while self._at < len(self._buffer) and self._buffer[self._at].isspace():
-                self._at += 1
-            if self._at < len(self._buffer) or not self._more():
-                return self._buffer[self._at : self._at + 1]
-
-    def _expect(self, characters: str) -> str:
-        found = self._next()
-        if not found or found not in characters:
-            raise ValueError(
-                f"{found!r} stands where one of {characters!r} should" if found else "it breaks off"
-            )
-        self._at += 1
-        return found
-
-    def _value(self) -> Any:
-        self._next()
-        while True:
-            try:
-                value, end = self._decoder.raw_decode(self._buffer, self._at)
-            except json.JSONDecodeError:
-                if not self._more():
-                    raise
-                continue
-            if end == len(self._buffer) and self._more():
-                continue  # a number may go on
-            self._at = end
-            return value
-
-    def _more(self) -> bool:
-        if len(self._buffer) - self._at > LARGEST:
-            raise ValueError(f"an entry is longer than {LARGEST} characters")
-        # As much again as is not understood yet, so that a long entry is not parsed over and over.
-        part = "" if self._ended else self._text.read(max(CHUNK, len(self._buffer) - self._at))
-        self._ended = not part
-        self._buffer, self._at = self._buffer[self._at :] + part, 0
-        return bool(part)

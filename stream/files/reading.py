@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import json
-from collections import Counter
+import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 from stream.errors import BadFile
+from stream.files.bad_rows import BadRows
+from stream.files.columns import quoted
+from stream.files.distinct import Distinct
 from stream.files.gathered import Gathered, Part
+from stream.files.hints import field_of, hint_for
 from stream.files.recipe import Event, LeftOut, Recipe
+from stream.files.shown import ShownRow, shown
 from stream.files.songs import SongFile
-from stream.files.tables import Bad, Table
+from stream.files.tables import Bad, Row, Table
+from stream.files.tally import Finding, Tally
 from stream.wire.events import Reason
 
 __all__ = ["Reading", "Tally"]
@@ -23,22 +27,6 @@ GIVE_UP = 1000
 """So many bad rows from the start, and not a good one: the options are wrong, not the rows."""
 
 WATCH_EVERY = 1000  # rows
-
-
-@dataclass
-class Tally:
-    """What became of the rows so far.
-
-    Those that `joined` are parts of the event of an earlier row; `first_bad` is the line of the first that
-    cannot be used, and what is wrong with it.
-    """
-
-    rows: int = 0
-    left_out: int = 0
-    joined: int = 0
-    bad: Counter[str] = field(default_factory=Counter)
-    first_bad: str = ""
-    bad_files: list[Path] = field(default_factory=list)
 
 
 class Reading:
@@ -52,6 +40,18 @@ class Reading:
         How their rows become events.
     spare
         The folder for side files where a file's own cannot be written to.
+    show
+        How many of the first rows that become events are kept, to be shown.
+    most
+        Rows that are read at most, however many of them cannot be used; None: all of them, unless it turns
+        out that none can be used.
+
+    Attributes
+    ----------
+    tally
+        What became of the rows, of the latest `events` or `first_rows`.
+    shown, refused
+        The first rows that became events, and the first that cannot be used.
 
     Raises
     ------
@@ -60,12 +60,21 @@ class Reading:
     """
 
     def __init__(
-        self, tables: Sequence[Table], recipe: Recipe, songs: SongFile | None, spare: Path | None = None
+        self,
+        tables: Sequence[Table],
+        recipe: Recipe,
+        songs: SongFile | None,
+        spare: Path | None = None,
+        show: int = 0,
+        most: int | None = None,
     ) -> None:
         self._recipe = recipe
         self._parts = [(table, recipe.ready(table, songs)) for table in tables]
         self._spare = spare
+        self._show, self._most = show, most
         self.tally = Tally()
+        self.shown: list[ShownRow] = []
+        self.refused: list[Finding] = []
 
     @property
     def size(self) -> int:
@@ -76,6 +85,20 @@ class Reading:
     def read(self) -> int:
         """Bytes read so far."""
         return sum(table.read for table, _ in self._parts)
+
+    def first_rows(self, number: int) -> Tally:
+        """Return what becomes of the first rows of each file; nothing is written.
+
+        Raises
+        ------
+        BadFile
+            Where a file breaks off.
+        """
+        self.tally = Tally()
+        for file, (table, _) in enumerate(self._parts):
+            for row in itertools.islice(table.rows(), number):
+                self._event(file, row, None)
+        return self.tally
 
     def events(self, watch: Callable[[], object] = lambda: None) -> Iterator[Event]:
         """Go through the events; bad rows go to a side file of their own, written anew.
@@ -92,14 +115,19 @@ class Reading:
         BadFile
             Where a file breaks off, or nothing in it can be used.
         """
-        self.tally = Tally()
+        self.tally, self.shown, self.refused = Tally(), [], []
         with contextlib.ExitStack() as stack:
             sides = [
-                stack.enter_context(_SideFile(table.path, table.bad_rows, self._spare, self.tally))
+                stack.enter_context(BadRows(table.path, table.bad_rows, self._spare))
                 for table, _ in self._parts
             ]
             if not self._recipe.gathers:
-                yield from (event for _, _, event in self._rows(sides))
+                distinct = stack.enter_context(Distinct()) if self._recipe.distinct else None
+                for _, _, event in self._rows(sides):
+                    if distinct and not distinct.is_first(event.value):
+                        self.tally.repeated += 1
+                        continue
+                    yield event
                 return
             gathered = stack.enter_context(Gathered())
             for number, (file, line, event) in enumerate(self._rows(sides)):
@@ -113,66 +141,79 @@ class Reading:
                     yield made
                     continue
                 for part, bad in zip(parts, made, strict=True):
-                    sides[part.file].write(bad)
+                    self._count_bad(part.file, bad, sides[part.file], bad.row.get(self._field(bad)))
 
-    def _rows(self, sides: Sequence[_SideFile]) -> Iterator[tuple[int, int, Event]]:
+    def _rows(self, sides: Sequence[BadRows]) -> Iterator[tuple[int, int, Event]]:
         """Go through the rows: number of the file, line, and the event of each that is one."""
         good = hopeless = 0
-        for file, ((table, event_of), side) in enumerate(zip(self._parts, sides, strict=True)):
+        for file, ((table, _), side) in enumerate(zip(self._parts, sides, strict=True)):
             for row in table.rows():
-                made = row if isinstance(row, Bad) else event_of(row)
-                self.tally.rows += 1
+                if self.tally.rows == self._most:
+                    return
+                made = self._event(file, row, side)
                 if isinstance(made, Event):
                     good += 1
                     yield file, row.line, made
-                elif isinstance(made, LeftOut):
-                    self.tally.left_out += 1
-                else:
-                    side.write(made)
+                elif isinstance(made, Bad):
                     hopeless += made.reason is not Reason.UNKNOWN_SONG  # a short file of songs is none
-                    if not good and hopeless == GIVE_UP:
-                        raise BadFile(_hopeless(table, made))
+                    if not good and self._most is None and hopeless == GIVE_UP:
+                        raise _hopeless(table, made, self.tally)
 
+    def _event(self, file: int, row: Row | Bad, side: BadRows | None) -> Event | LeftOut | Bad:
+        """Return what a row becomes, and count it."""
+        table, event_of = self._parts[file]
+        self.tally.rows += 1
+        if isinstance(row, Bad):
+            self._count_bad(file, row, side, row.row)
+            return row
+        made = event_of(row)
+        if isinstance(made, LeftOut):
+            self.tally.left_out += 1
+        elif isinstance(made, Bad):
+            value = event_of.raw(self._field(made), row.values)[1]
+            self._count_bad(file, made, side, value)
+        else:
+            for note in made.notes:
+                value = event_of.raw(note.field, row.values)[1]
+                self._count(
+                    self.tally.remarks, note.remark.value, note.field, file, row.line, note.detail, value
+                )
+            if len(self.shown) < self._show:
+                self.shown.append(shown(event_of, table.called.name, row, made))
+        return made
 
-class _SideFile(contextlib.AbstractContextManager["_SideFile"]):
-    """``FILE.bad.jsonl``: made with the first bad row; one of an earlier run does not outlive this one."""
+    def _count_bad(self, file: int, bad: Bad, side: BadRows | None, value: Any) -> None:
+        """Count a row that cannot be used, and write it down; `value` is what its field holds."""
+        self.tally.bad[bad.reason.value] += 1
+        what, field = bad.reason.value, self._field(bad)
+        self._count(self.tally.unusable, what, field, file, bad.line, bad.detail, value)
+        if len(self.refused) < self._show:
+            self.refused.append(self._finding(what, field, file, bad.line, bad.detail, value))
+        if side:
+            side.write(bad)
+            if side.path and side.path not in self.tally.bad_files:
+                self.tally.bad_files.append(side.path)
 
-    def __init__(self, path: Path, name: str, spare: Path | None, tally: Tally) -> None:
-        self._places = [path.with_name(name), *([spare / name] if spare else [])]
-        self._tally = tally
-        self._file: IO[str] | None = None
-        with contextlib.suppress(OSError):
-            if spare:
-                self._places[0].unlink(missing_ok=True)
+    def _field(self, bad: Bad) -> str:
+        return field_of(self._recipe.kind, bad.detail)
 
-    def write(self, bad: Bad) -> None:
-        """Count a bad row, and write it down."""
-        self._tally.bad[bad.reason.value] += 1
-        self._tally.first_bad = self._tally.first_bad or f"line {bad.line}: {bad.detail}"
-        if len(self._places) == 1:
+    def _count(self, found: dict[tuple[str, str], Finding], what: str, field: str, *example: Any) -> None:
+        if (what, field) not in found:
+            found[what, field] = self._finding(what, field, *example)
             return
-        if self._file is None:
-            self._file = self._open()
-        entry = {"line": bad.line, "reason": bad.reason.value, "detail": bad.detail, "row": bad.row}
-        self._file.write(json.dumps(entry) + "\n")
+        found[what, field].count += 1
 
-    def _open(self) -> IO[str]:
-        try:
-            file = self._places[0].open("w", encoding="utf-8")
-        except OSError:
-            self._places[1].parent.mkdir(parents=True, exist_ok=True)
-            file = self._places[1].open("w", encoding="utf-8")
-        self._tally.bad_files.append(Path(file.name))
-        return file
-
-    def __exit__(self, *_: object) -> None:
-        if self._file:
-            self._file.close()
+    def _finding(self, what: str, field: str, file: int, line: int, detail: str, value: Any) -> Finding:
+        table, event_of = self._parts[file]
+        hint = hint_for(self._recipe.kind, what, field, value, event_of.column(field), table.columns)
+        return Finding(what, field, detail, table.called.name, line, quoted(value), hint)
 
 
-def _hopeless(table: Table, bad: Bad) -> str:
-    return (
+def _hopeless(table: Table, bad: Bad, tally: Tally) -> BadFile:
+    hint = next(iter(tally.unusable.values())).hint
+    return BadFile(
         f"none of the first {GIVE_UP} rows of {table.path} can be used; line {bad.line}, for one, has "
         f"{bad.reason.value} ({bad.detail}). `refrain replay` with the same options and --dry-run shows "
-        "what they make of them."
+        "what they make of them.",
+        hint=f"Try {hint}." if hint else "",
     )

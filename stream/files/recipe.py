@@ -1,75 +1,25 @@
-"""How a row of a file becomes an event: what the options of `refrain replay` say, made ready for a table."""
+"""How rows become events: what the options of `refrain replay` say, made ready for a table."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, get_args
-
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import to_json
+from typing import Any, get_args
 
 from stream.errors import WrongUse
-from stream.files.columns import SCALES, column, id_of, is_missing, list_of, wanted
+from stream.files.columns import SCALES, column, wanted
+from stream.files.fields import constant, sources
 from stream.files.gathered import Part, together
-from stream.files.impressions import Impression
-from stream.files.options import Kind, RowOptions
-from stream.files.songs import Join, SongFile
-from stream.files.tables import Bad, Column, Row, Table
-from stream.files.times import time_reader, zone
-from stream.wire.events import (
-    FUTURE_SECONDS,
-    MAX_EVENT_BYTES,
-    NO_SONG,
-    ClickEvent,
-    Feedback,
-    Label,
-    Reason,
-    Release,
-    Song,
-    lacks_song,
-    why,
-)
+from stream.files.kinds import CHOICES, KINDS, TIMES
+from stream.files.options import FileOptions, Kind, RowOptions
+from stream.files.row_events import Event, LeftOut, RowEvents, Unreadable, finisher
+from stream.files.songs import SongFile
+from stream.files.tables import Bad, Table
 
-__all__ = ["KINDS", "Event", "LeftOut", "Recipe"]
-
-
-class _Shape(NamedTuple):
-    model: Any
-    key: str
-    fields: frozenset[str]
-    topic: str
-
-
-KINDS: dict[str, _Shape] = {
-    "clicks": _Shape(ClickEvent, "user_id", frozenset(ClickEvent.__annotations__), "clicks"),
-    "songs": _Shape(Song, "song_id", frozenset(Song.model_fields), "songs"),
-    "releases": _Shape(Release, "release_id", frozenset(Release.model_fields), "releases"),
-    "feedback": _Shape(Feedback, "user_id", frozenset(Feedback.model_fields), "feedback"),
-    "labels": _Shape(Label, "user_id", frozenset(Label.model_fields), "labels"),
-    "impressions": _Shape(Impression, "user_id", frozenset(Impression.model_fields), "feedback"),
-}
-"""What each kind of event is, which of its fields is the key, which fields it has, and where it goes."""
+__all__ = ["Event", "LeftOut", "Recipe"]
 
 GATHERED = frozenset({"songs", "releases"})
-LISTS = frozenset({"artist_ids", "artist_names", "genres", "featuring", "similar_to"})
-TIMES = frozenset({"ts", "released_at"})
-
-
-class Event(NamedTuple):
-    """An event ready to go: so many times. Where times are spread, its ``ts`` is not in it yet."""
-
-    key: bytes
-    value: bytes
-    copies: int = 1
-
-
-class LeftOut(NamedTuple):
-    """A row that was not asked for (``--where``, ``--since``, repeated 0 times)."""
-
-    line: int
 
 
 @dataclass(frozen=True)
@@ -101,13 +51,18 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise WrongUse(f"there are no {self.kind!r} to replay; there are {', '.join(KINDS)}")
-        fields = KINDS[self.kind].fields
-        for name in (*self.options.mapping, *self.options.constants):
+        options, fields = self.options, KINDS[self.kind].fields
+        for name in (*options.mapping, *options.constants, *options.values, *options.percent_encoded):
             if name not in fields:
                 raise WrongUse(f"{self.kind} have no field {name!r}; they have {', '.join(sorted(fields))}")
+        self._check_times(fields)
+        self._check_clicks()
         if twice := sorted(set(self.options.mapping) & set(self.options.constants)):
             raise WrongUse(f"{twice[0]} has both a column and a constant: leave one of them out")
-        if self.spread and ("ts" not in fields or "ts" in {*self.options.mapping, *self.options.constants}):
+
+    def _check_times(self, fields: frozenset[str]) -> None:
+        options, said = self.options, "ts" in {*self.options.mapping, *self.options.constants}
+        if self.spread and ("ts" not in fields or said or options.time_in_name):
             raise WrongUse(
                 "--spread gives events their ts: it needs a kind that has one, and none from a column"
             )
@@ -115,11 +70,35 @@ class Recipe:
             raise WrongUse(
                 "--since goes by the events' own ts: it needs a kind that has one, and no --spread"
             )
+        if options.time_in_name and ("ts" not in fields or said):
+            raise WrongUse(
+                "--ts-from-name gives events their ts: it needs a kind that has one, and none from --map or "
+                "--set"
+            )
+        if options.timezone_column and not TIMES & fields:
+            raise WrongUse(f"--timezone-column goes with times, and {self.kind} have none")
+
+    def _check_clicks(self) -> None:
+        options = self.options
+        if not isinstance(options, FileOptions):
+            return
+        if self.kind != "clicks" and (options.actions or options.distinct):
+            raise WrongUse(f"--action and --distinct go with clicks, not with {self.kind}")
+        if options.distinct and self.spread:
+            raise WrongUse("--distinct goes by the events' own ts: it does not go without, nor with --spread")
+        for action, _ in options.actions:
+            if action not in CHOICES["action"]:
+                raise WrongUse(f"--action {action}: there are {', '.join(CHOICES['action'])}")
 
     @property
     def gathers(self) -> bool:
         """Whether several rows may make one event: a song or a release that has a row for each artist."""
         return self.kind in GATHERED
+
+    @property
+    def distinct(self) -> bool:
+        """Whether the same click is to count once."""
+        return isinstance(self.options, FileOptions) and self.options.distinct
 
     def together(self, parts: Sequence[Part]) -> Event | list[Bad]:
         """Return the one event of several rows, or each row as a bad one where it cannot be."""
@@ -127,146 +106,41 @@ class Recipe:
             return Event(parts[0].key, parts[0].value)
         raw = together(part.value for part in parts)
         try:
-            return Event(parts[0].key, _finisher(KINDS[self.kind], self.spread)(raw))
-        except _Unreadable as bad:
+            return Event(parts[0].key, finisher(KINDS[self.kind], spread=self.spread)(raw, []))
+        except Unreadable as bad:
             detail = f"{bad.detail} (with the other rows of {parts[0].key.decode()})"
             return [Bad(part.line, bad.reason, detail, json.loads(part.value)) for part in parts]
 
-    def ready(self, table: Table, songs: SongFile | None = None) -> Callable[[Row], Event | LeftOut | Bad]:
+    def ready(self, table: Table, songs: SongFile | None = None) -> RowEvents:
         """Return what makes an event of each row of a table.
 
         Raises
         ------
         WrongUse
-            Where a column that is named is not there.
+            Where a column that is named is not there, or the file's name is not as ``--ts-from-name`` says.
         """
-        shape = KINDS[self.kind]
-        fields = {name: self._field(name, table) for name in self.options.mapping}
-        for name in shape.fields - set(self.options.mapping) - set(self.options.constants):
-            if table.has(name) and not (self.spread and name == "ts"):
-                fields[name] = self._field(name, table)
-        return _Maker(
-            key=shape.key,
-            fields=fields,
-            constants={name: self._constant(name, value) for name, value in self.options.constants.items()},
-            wanted=wanted(table, self.options.where),
-            repeat=self.options.repeat,
+        options, shape = self.options, KINDS[self.kind]
+        rules = options.actions if isinstance(options, FileOptions) else ()
+        return RowEvents(
+            shape=shape,
+            sources=sources(shape.fields, table, options, spread=self.spread),
+            constants=self._constants(),
+            wanted=wanted(table, options.where),
+            actions=[(action, wanted(table, [when])) for action, when in rules],
+            repeat=options.repeat,
             copies=self._copies(table),
             join=songs.ready(table) if songs else None,
             since=self.since,
-            finish=_finisher(shape, self.spread),
+            finish=finisher(shape, spread=self.spread),
         )
 
-    def _field(self, name: str, table: Table) -> Column:
-        get = column(table, self.options.mapping.get(name, name))
-        if name in TIMES:
-            read = time_reader(self.options.time_format, zone(self.options.timezone))
-            return lambda values: None if is_missing(value := get(values)) else read(value)
-        return self._typed(name, get)
-
-    def _typed(self, name: str, get: Column) -> Column:
-        if name in LISTS:
-            return lambda values: list_of(get(values), self.options.separator)
-        return (lambda values: id_of(get(values))) if name.endswith("_id") else get
-
-    def _constant(self, name: str, value: str) -> Any:
-        if name in TIMES:
-            try:
-                return time_reader(self.options.time_format, zone(self.options.timezone))(value)
-            except ValueError as error:
-                raise WrongUse(f"--set {name}={value}: {error}") from error
-        return self._typed(name, lambda _: value)(None)
+    def _constants(self) -> dict[str, Any]:
+        options = self.options
+        values = {name: constant(name, text, options) for name, text in options.constants.items()}
+        return {name: value for name, value in values.items() if value is not None}
 
     def _copies(self, table: Table) -> Callable[[Any], int] | None:
         if not self.options.repeat:
             return None
         get, times = column(table, self.options.repeat), SCALES[self.options.scale]
         return lambda values: times(get(values))
-
-
-class _Unreadable(Exception):
-    """A column does not hold what its field needs."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        self.reason, self.detail = reason, detail
-
-
-@dataclass(frozen=True)
-class _Maker:
-    key: str
-    fields: Mapping[str, Column]
-    constants: Mapping[str, Any]
-    wanted: Callable[[Any], bool]
-    repeat: str
-    copies: Column | None
-    join: Join | None
-    since: float | None
-    finish: Callable[[dict[str, Any]], bytes]
-
-    def __call__(self, row: Row) -> Event | LeftOut | Bad:
-        if not self.wanted(row.values):
-            return LeftOut(row.line)
-        try:
-            event = self._read(row.values)
-            copies = self._times(row.values)
-            if copies <= 0 or (self.since is not None and event.get("ts", self.since) < self.since):
-                return LeftOut(row.line)
-            self._complete(event, row.values)
-            value = self.finish(event)
-        except _Unreadable as bad:
-            return Bad(row.line, bad.reason, bad.detail, row.values)
-        return Event(event[self.key].encode(), value, copies)
-
-    def _read(self, values: Any) -> dict[str, Any]:
-        event, name = dict(self.constants), ""
-        try:
-            for name, get in self.fields.items():
-                value = get(values)
-                if not is_missing(value):
-                    event[name] = value
-        except (ValueError, OverflowError) as error:
-            raise _Unreadable(Reason.BAD_TIME, f"{name}: {error}") from error
-        return event
-
-    def _complete(self, event: dict[str, Any], values: Any) -> None:
-        if self.join and (missing := self.join(event, values)):
-            raise _Unreadable(Reason.UNKNOWN_SONG, missing)
-
-    def _times(self, values: Any) -> int:
-        try:
-            return self.copies(values) if self.copies else 1
-        except (ValueError, OverflowError) as error:
-            raise _Unreadable(Reason.BAD_VALUE, f"{self.repeat}: {error}") from error
-
-
-def _finisher(shape: _Shape, spread: bool) -> Callable[[dict[str, Any]], bytes]:
-    """Return what checks an event by the rules of the wire, and gives its JSON."""
-    validate: Callable[[Any], Any] = TypeAdapter(shape.model).validate_python
-    without = {"ts"} if spread else None
-    is_click = shape.model is ClickEvent
-
-    def finish(raw: dict[str, Any]) -> bytes:
-        if spread:
-            raw["ts"] = 0.0
-        try:
-            event = validate(raw)
-        except ValidationError as error:
-            raise _Unreadable(*why(error)) from error
-        if is_click and lacks_song(event):
-            raise _Unreadable(Reason.MISSING_FIELD, NO_SONG)
-        if isinstance(event, Impression):
-            event = event.feedback()
-        if isinstance(event, BaseModel):
-            value = event.model_dump_json(exclude_none=True, exclude=without, by_alias=True).encode()
-        else:
-            if spread:
-                del event["ts"]
-            value = to_json(event)
-        if len(value) > MAX_EVENT_BYTES:
-            raise _Unreadable(Reason.TOO_LARGE, f"{len(value)} bytes; an event has at most {MAX_EVENT_BYTES}")
-        if is_click and not spread and event["ts"] > (now := time.time()) + FUTURE_SECONDS:
-            ahead = f"ts {event['ts']:.0f} is {event['ts'] - now:.0f} s ahead of the clock"
-            raise _Unreadable(Reason.FUTURE, ahead)
-        return value
-
-    return finish

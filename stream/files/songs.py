@@ -56,7 +56,10 @@ class SongFile:
         artist_ids = list_column(table, mapping.get("artist_ids", "artist_ids"), separator)
         keys = [column(table, name) for name in on.values()]
         for row in table.rows():
-            song = None if isinstance(row, Bad) else (song_id(row.values), artist_ids(row.values))
+            try:
+                song = None if isinstance(row, Bad) else (song_id(row.values), artist_ids(row.values))
+            except ValueError:
+                song = None  # an id that is a list
             if isinstance(row, Bad) or song is None or not all(song):
                 self.unusable += 1
                 continue

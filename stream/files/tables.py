@@ -1,27 +1,30 @@
-"""Files of rows: CSV, TSV, JSON lines, any of them gzipped."""
+"""Files of rows: CSV, TSV, JSON, any of them packed or in an archive, and Parquet."""
 
 from __future__ import annotations
 
-import csv
-import gzip
 import io
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from operator import itemgetter
-from pathlib import Path
-from typing import IO, Any, NamedTuple, TypeAlias
+from pathlib import Path, PurePath
+from typing import IO, Any
 
 from stream.errors import BadFile, WrongUse
+from stream.files.csv_rows import CsvRows
+from stream.files.json_rows import JsonLines, JsonRecords, is_lines
 from stream.files.options import Format, Layout
-from stream.wire.events import Reason
+from stream.files.parquet_rows import ParquetRows
+from stream.files.rows import Bad, Column, Row, Rows
+from stream.files.text import encoding_of, is_text
+from stream.files.unpack import PACKED, PARQUET, Member, members, unpacked
 
 __all__ = ["Bad", "Column", "Row", "Table"]
 
-Column: TypeAlias = Callable[[Any], Any]
-"""Takes a column's value out of a row's values; None where the row has none."""
-
-GZIP = b"\x1f\x8b"
+HEAD = 1 << 16  # bytes that say what a file is
+NO_COLUMN = (
+    "Where its first line does not name the columns, --columns A,B,... does; --skip N passes over lines "
+    "before it."
+)
+NAMED = 3  # files of an archive, in an error
 FORMATS: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -31,59 +34,94 @@ FORMATS: dict[str, Format] = {
 }
 
 
-class Row(NamedTuple):
-    """A row that could be read. `values` is a list (CSV, TSV) or a dictionary (JSON)."""
-
-    line: int
-    values: Any
-
-
-class Bad(NamedTuple):
-    """A row that cannot be used, and why."""
-
-    line: int
-    reason: Reason
-    detail: str
-    row: Any
-
-
 class Table:
     """A file of rows, opened to be read any number of times.
 
+    Parameters
+    ----------
+    member
+        Which file of an archive it is; None: the only one, or the file is no archive.
+
     Attributes
     ----------
+    called
+        Its path; of a file in an archive, its path there below that of the archive.
+    format
+        How it is read.
     columns
         Their names; empty for JSON, where each row names its own.
     bad_rows
         What a file of its rows that cannot be used is called.
     read, size
-        Bytes of the file read so far by `rows`, and all there are.
+        Bytes read so far by `rows`, and all there are: of the file, or of the file in an archive unpacked.
 
     Raises
     ------
     BadFile
-        Where the file cannot be read at all.
+        Where the file cannot be read at all, or is an archive of several.
     WrongUse
         Where there is no such encoding, or no rows can be made of the format here.
     """
 
-    def __init__(self, path: Path, layout: Layout) -> None:
+    def __init__(self, path: Path, layout: Layout, member: Member | None = None) -> None:
         if layout.format == "profiles":
             raise WrongUse("profiles are clicks and labels: only commands that read those read profiles")
         self.path = path
         self.bad_rows = f"{path.name}.bad.jsonl"
-        self._layout = layout
+        self._mend = layout.mend
+        self._name = str(path)  # as errors say it
+        if member:
+            self._name += f" ({member.name})"
+            self.bad_rows = f"{path.name}.{member.name.replace('/', '.')}.bad.jsonl"
         try:
-            self.size = path.stat().st_size
-            with self._opened() as text:
-                first = text.readline()
-        except OSError as error:
-            raise BadFile(f"{path} cannot be read: {error.strerror or error}") from error
-        except LookupError as error:
-            raise WrongUse(f"{error}; use a name like utf-8, utf-16 or cp1252") from error
+            self._member = member or self._only(path)
+            self.size = self._member.size if self._member else path.stat().st_size
+            with self._unpacked() as plain:
+                head = _first(plain, HEAD)
+        except (OSError, EOFError) as error:
+            raise BadFile(f"{self._name} cannot be read: {_why(error)}") from error
+        self.called = PurePath(str(path.absolute()), self._member.name if self._member else "")
         self.read = 0
-        self.format = layout.format or _format(path, first, layout.delimiter)
-        self.columns = () if self.format == "jsonl" else layout.columns or self._header(first)
+        if head.startswith(PARQUET):
+            self.format: Format = "parquet"
+            self._parquet: ParquetRows | None = ParquetRows(path)
+            self._column, self.columns = self._parquet.column, self._parquet.columns
+            return
+        self._parquet = None
+        self._encoding = _encoding(head, layout.encoding)
+        text = self._decoded(head)
+        if not is_text(text):
+            raise BadFile(f"{self._name} has no rows of text: its bytes are something else")
+        self.format, self._rows = self._shape(text, layout)
+        self._column, self.columns = self._rows.column, self._rows.columns
+
+    @classmethod
+    def all_of(cls, path: Path, layout: Layout) -> list[Table]:
+        """Return the tables in a file: one, or of an archive one for each file in it.
+
+        Raises
+        ------
+        BadFile, WrongUse
+            As of a table.
+        """
+        try:
+            found = members(path)
+        except (OSError, EOFError) as error:
+            raise BadFile(f"{path} cannot be read: {_why(error)}") from error
+        return [cls(path, layout, member) for member in found] if len(found) > 1 else [cls(path, layout)]
+
+    @staticmethod
+    def _only(path: Path) -> Member | None:
+        found = members(path)
+        if len(found) > 1:
+            named = ", ".join(member.name for member in found[:NAMED]) + (
+                ", ..." if len(found) > NAMED else ""
+            )
+            raise BadFile(
+                f"{path} is an archive of {len(found):,} files ({named}), and here it must be one",
+                hint="Unpack it, and name the file that is meant.",
+            )
+        return found[0] if found else None
 
     def column(self, name: str) -> Column:
         """Return what takes this column out of a row; of JSON also one further down, as ``user.id``.
@@ -93,12 +131,17 @@ class Table:
         WrongUse
             Where the file has no such column; it names those there are.
         """
-        get = _entry(name) if self.format == "jsonl" else self._cell(name)
-        return (lambda values: mended(get(values))) if self._layout.mend else get
+        get = self._column(name)
+        if get is None:
+            raise WrongUse(
+                f"{self._name} has no column {name!r}; it has {', '.join(self.columns)}",
+                hint="" if self._parquet else NO_COLUMN,
+            )
+        return (lambda values: mended(get(values))) if self._mend else get
 
     def has(self, name: str) -> bool:
         """Say whether this may be a column's name."""
-        return self.format == "jsonl" or name in self.columns
+        return not self.columns or name in self.columns
 
     def rows(self) -> Iterator[Row | Bad]:
         """Go through the rows, from the first.
@@ -108,88 +151,62 @@ class Table:
         BadFile
             Where the file ends in the middle, as one does that was not copied to its end.
         """
-        row_of = self._json_rows if self.format == "jsonl" else self._csv_rows
         line = 0
         try:
-            with self._opened() as text:
-                for row in row_of(text):
-                    line = row.line
-                    yield row
-        except (EOFError, OSError) as error:
-            raise BadFile(f"{self.path} breaks off after line {line}: {error}") from error
+            for row in self._parquet.rows(self._told_rows) if self._parquet else self._text_rows():
+                line = row.line
+                yield row
+        except (EOFError, OSError, UnicodeError) as error:
+            raise BadFile(f"{self._name} breaks off after line {line}: {error}") from error
+        except BadFile as error:
+            raise BadFile(f"{self._name}: {error}", hint=error.hint) from error
         self.read = self.size
 
     @contextmanager
+    def _unpacked(self) -> Iterator[io.BufferedReader]:
+        with self.path.open("rb") as raw, unpacked(raw, self._member, self._told) as plain:
+            yield plain
+
+    @contextmanager
     def _opened(self) -> Iterator[IO[str]]:
-        with self.path.open("rb") as raw:
-            packed = raw.read(2) == GZIP
-            raw.seek(0)
-            counted = _Counted(raw, self)
-            plain: Any = gzip.GzipFile(fileobj=counted) if packed else io.BufferedReader(counted, 1 << 18)
-            # What is no text stays recognisable, and makes its own row bad, not the whole file.
-            encoding = "utf-8-sig" if self._layout.encoding == "utf-8" else self._layout.encoding
-            with io.TextIOWrapper(plain, encoding, errors="surrogateescape", newline="") as text:
-                yield text
+        # What is no text stays recognisable, and makes its own row bad, not the whole file.
+        with (
+            self._unpacked() as plain,
+            io.TextIOWrapper(plain, self._encoding, errors="surrogateescape", newline="") as text,
+        ):
+            yield text
 
-    def _header(self, first: str) -> tuple[str, ...]:
-        return tuple(next(self._reader(iter([first])), ()))
+    def _text_rows(self) -> Iterator[Row | Bad]:
+        with self._opened() as text:
+            yield from self._rows.rows(text)
 
-    def _reader(self, lines: Iterator[str]) -> Any:
-        if self.format == "tsv":  # what a quote in it means is nowhere said: it is a quote
-            return csv.reader(lines, delimiter=self._layout.delimiter or "\t", quoting=csv.QUOTE_NONE)
-        return csv.reader(lines, delimiter=self._layout.delimiter or ",")
+    def _told(self, count: int) -> None:
+        self.read = count
 
-    def _cell(self, name: str) -> Column:
-        if name not in self.columns:
-            raise WrongUse(f"{self.path} has no column {name!r}; it has {', '.join(self.columns)}")
-        return itemgetter(self.columns.index(name))
+    def _told_rows(self, count: int) -> None:
+        if self._parquet:
+            self.read = self.size * count // self._parquet.count
 
-    def _csv_rows(self, text: IO[str]) -> Iterator[Row | Bad]:
-        reader = self._reader(iter(text))
-        if not self._layout.columns:
-            next(reader, None)
-        width = len(self.columns)
-        while True:
-            try:
-                for values in reader:
-                    if len(values) == width:
-                        yield Row(reader.line_num, values)
-                    elif values:
-                        detail = f"{len(values)} columns, not {width}"
-                        yield Bad(reader.line_num, Reason.BAD_VALUE, detail, values)
-            except csv.Error as error:
-                yield Bad(reader.line_num, Reason.TOO_LARGE, str(error), None)
-            else:
-                return
+    def _decoded(self, head: bytes) -> str:
+        """Return the whole lines of the first bytes; of the only one, where it is long, its beginning."""
+        text = head.decode(self._encoding, errors="ignore")
+        if len(head) < HEAD:
+            return text
+        whole = text.rfind("\n") + 1 or text.rfind("\r") + 1
+        return text[:whole] or text
 
-    @staticmethod
-    def _json_rows(text: IO[str]) -> Iterator[Row | Bad]:
-        for number, line in enumerate(text, start=1):
-            try:
-                values = json.loads(line)
-            except ValueError as error:
-                if line.strip():
-                    yield Bad(number, Reason.NOT_JSON, str(error), line)
-                continue
-            if isinstance(values, dict):
-                yield Row(number, values)
-            else:
-                yield Bad(number, Reason.NOT_JSON, "a line must be one JSON object", line)
-
-
-class _Counted(io.RawIOBase):
-    """Tells a table how far its file is read."""
-
-    def __init__(self, raw: IO[bytes], table: Table) -> None:
-        self._raw, self._table = raw, table
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        count: int = self._raw.readinto(buffer)  # type: ignore[attr-defined]
-        self._table.read = self._raw.tell()
-        return count
+    def _shape(self, head: str, layout: Layout) -> tuple[Format, Rows]:
+        name = PurePath(self._member.name) if self._member else self.path
+        suffixes = [suffix.lower() for suffix in name.suffixes if suffix.lower() not in PACKED]
+        known = layout.format or (None if layout.delimiter else FORMATS.get(suffixes[-1] if suffixes else ""))
+        found: Format = "json" if layout.records else known or _format(head, layout, suffixes)
+        if found == "jsonl":
+            return found, JsonLines()
+        if found == "json":
+            records = JsonRecords(layout.records)
+            records.check(head, self._name)
+            return found, records
+        return found, CsvRows(head, layout, tabs=found == "tsv")
 
 
 def mended(value: Any) -> Any:
@@ -211,28 +228,35 @@ def mended(value: Any) -> Any:
     return mended(before)
 
 
-def _entry(name: str) -> Column:
-    top, *below = name.split(".")
-    if not below:
-        return lambda values: values.get(name)
-
-    def get(values: dict[str, Any]) -> Any:
-        if name in values:
-            return values[name]
-        found: Any = values.get(top)
-        for part in below:
-            found = found.get(part) if isinstance(found, dict) else None
-        return found
-
-    return get
-
-
-def _format(path: Path, first: str, delimiter: str) -> Format:
-    if delimiter:
+def _format(head: str, layout: Layout, suffixes: list[str]) -> Format:
+    start = head.lstrip()
+    if not start.startswith(("{", "[")) or layout.delimiter or layout.columns:
         return "csv"
-    suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
-    if suffixes and suffixes[-1] in FORMATS:
-        return FORMATS[suffixes[-1]]
-    if first.lstrip().startswith(("{", "[")):
-        return "jsonl"
-    return "tsv" if "\t" in first else "csv"
+    if not is_lines(head):
+        return "json"
+    alone = len(start.strip().splitlines()) == 1
+    return "json" if alone and suffixes and suffixes[-1] == ".json" else "jsonl"
+
+
+def _encoding(head: bytes, asked: str) -> str:
+    try:
+        "".encode(name := encoding_of(head, asked))
+    except LookupError as error:
+        raise WrongUse(f"{error}; use a name like utf-8, utf-16 or cp1252") from error
+    return name
+
+
+def _first(plain: io.BufferedReader, count: int) -> bytes:
+    """Read the first bytes; a file that breaks off further on has them all the same."""
+    got = b""
+    try:
+        while len(got) < count and (part := plain.read1(count - len(got))):
+            got += part
+    except (OSError, EOFError):
+        if not got:
+            raise
+    return got
+
+
+def _why(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

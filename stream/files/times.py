@@ -4,35 +4,76 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import timezone as fixed_zone
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from stream.errors import WrongUse
 
-__all__ = ["MILLISECONDS_FROM", "seconds_of", "span", "time_reader", "zone"]
+__all__ = [
+    "MILLISECONDS_FROM",
+    "PATTERNS",
+    "seconds_of",
+    "span",
+    "time_reader",
+    "utc_text",
+    "zone",
+    "zoned_time_reader",
+]
 
 MILLISECONDS_FROM = 1e11
 """A number from here on is milliseconds: as seconds it would be the year 5138, as milliseconds it is 1973."""
 
+_PARTS = (1e17, 1e9), (1e14, 1e6), (MILLISECONDS_FROM, 1e3)
+"""A number from the first on has so many parts to the second: nanoseconds, microseconds, milliseconds. Each
+begins in 1973."""
+
 _DAYS = 19_000_000, 21_000_000
 """Whole numbers from the one to the other are days, ``yyyymmdd``: as seconds they would be in August 1970."""
 
+_YEARS = 1900, 2100
+"""Whole numbers from the one to the other are years: as seconds they would be the first hour of 1970."""
+
+PATTERNS = (
+    *("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y"),
+    *("%m/%d/%Y %I:%M:%S %p", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y", "%Y/%m/%d %H:%M:%S"),
+    *("%Y/%m/%d %H:%M", "%Y/%m/%d", "%d %b %Y %H:%M:%S", "%d %b %Y %H:%M", "%d %b %Y, %H:%M", "%d %b %Y"),
+    *("%d %B %Y %H:%M", "%b %d, %Y %I:%M:%S %p", "%b %d, %Y %I:%M %p", "%b %d, %Y", "%B %d, %Y"),
+    *("%a %b %d %H:%M:%S %Y", "%a, %d %b %Y %H:%M:%S %z", "%d/%b/%Y:%H:%M:%S %z", "%d-%b-%Y %H:%M:%S"),
+    *("%Y%m%d%H%M%S", "%Y%m%d_%H%M%S", "%d-%m-%Y %H:%M:%S", "%d-%m-%Y"),
+)
+"""How times that are not ISO 8601 are often written: tried, to say which ``--time-format`` would read one."""
+
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_ZULU = re.compile(r"(.*\d)\s*(?:UTC|GMT|Z)", re.IGNORECASE)
+_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d\d?)(?::?([0-5]\d))?")
+_BEFORE_OFFSET = re.compile(r"(?<=\d)\s+(?=[+-]\d\d:?\d\d$)")
+_MONTH = re.compile(r"\d{4}(-\d\d)?")
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 
 
 def zone(name: str) -> tzinfo:
-    """Return a time zone by its name.
+    """Return a time zone by its name, or by how far it is from UTC.
 
     Raises
     ------
     WrongUse
         Where there is none of that name.
+
+    Examples
+    --------
+    >>> str(zone("+05:30")), str(zone("UTC-5")), str(zone("Europe/Berlin"))
+    ('UTC+05:30', 'UTC-05:00', 'Europe/Berlin')
     """
     try:
-        return UTC if name == "UTC" else ZoneInfo(name)
+        if offset := _OFFSET.fullmatch(name):
+            sign, hours, minutes = offset.groups()
+            ahead = timedelta(hours=int(hours), minutes=int(minutes or 0))
+            return fixed_zone(ahead if sign == "+" else -ahead)
+        return UTC if name in ("UTC", "Z") else ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
-        raise WrongUse(f"no time zone {name!r}; use a name like Europe/Berlin") from error
+        raise WrongUse(f"no time zone {name!r}; use a name like Europe/Berlin, or +05:30") from error
 
 
 def time_reader(pattern: str, timezone: tzinfo) -> Callable[[object], float]:
@@ -42,8 +83,10 @@ def time_reader(pattern: str, timezone: tzinfo) -> Callable[[object], float]:
     ----------
     pattern
         ``seconds``, ``milliseconds``, ``iso``; ``auto`` (a number of eight digits that begin with 19 or 20
-        is a day, ``20180801``; any other is seconds, or milliseconds from `MILLISECONDS_FROM` on; else
-        ISO 8601); or a pattern of ``strptime``, as ``%d/%m/%Y %H:%M``.
+        is a day, ``20180801``, one of four a year; any other is seconds, or milliseconds from
+        `MILLISECONDS_FROM` on, microseconds from 1e14, nanoseconds from 1e17; else ISO 8601,
+        or that with ``UTC`` behind it); or a pattern of ``strptime``, as ``%d/%m/%Y %H:%M``. Blanks around a
+        time do not matter.
     timezone
         Of times that name none.
 
@@ -55,6 +98,8 @@ def time_reader(pattern: str, timezone: tzinfo) -> Callable[[object], float]:
     --------
     >>> read = time_reader("auto", UTC)
     >>> read("1541106106796") == read(1541106106.796) == read("2018-11-01T21:01:46.796")
+    True
+    >>> read("2018-11-01 21:01:46.796 UTC") == read("1541106106796000") == read("1541106106796")
     True
     >>> read("20181101") == read(20181101) == read("2018-11-01")
     True
@@ -74,7 +119,50 @@ def time_reader(pattern: str, timezone: tzinfo) -> Callable[[object], float]:
             f"no time format {pattern!r}: use auto, seconds, milliseconds, iso, or a pattern as "
             "'%d/%m/%Y %H:%M'"
         )
-    return lambda value: _zoned(datetime.strptime(_text(value), pattern), timezone)
+    return lambda value: _zoned(datetime.strptime(_text(value), pattern.strip()), timezone)
+
+
+def zoned_time_reader(pattern: str) -> Callable[[object, str], float]:
+    """Return what reads times that stand beside the name of their time zone.
+
+    Parameters
+    ----------
+    pattern
+        As of `time_reader`.
+
+    Returns
+    -------
+    A function that raises ValueError for what is no such time, or no time zone.
+
+    Examples
+    --------
+    >>> read = zoned_time_reader("auto")
+    >>> read("2020-01-01 01:00", "Europe/Berlin") == read("2020-01-01 05:30", "+05:30")
+    True
+    """
+
+    @lru_cache(maxsize=1024)
+    def reader(name: str) -> Callable[[object], float]:
+        try:
+            return time_reader(pattern, zone(name))
+        except WrongUse as error:
+            raise ValueError(str(error)) from error
+
+    return lambda value, name: reader(name)(value)
+
+
+def utc_text(seconds: float) -> str:
+    """Return a moment for people.
+
+    Examples
+    --------
+    >>> utc_text(1577836800.0)
+    '2020-01-01 00:00:00 UTC'
+    """
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds:.0f} seconds after 1970"
 
 
 def seconds_of(text: str, now: float, timezone: tzinfo) -> float:
@@ -127,7 +215,7 @@ def span(text: str, now: float, timezone: tzinfo) -> tuple[float, float]:
 
 def _text(value: object) -> str:
     if isinstance(value, str):
-        return value
+        return value.strip()
     raise ValueError(f"{value!r} is no text")
 
 
@@ -142,13 +230,22 @@ def _auto(value: object, timezone: tzinfo) -> float:
         number = _number(value)
     except ValueError:
         return _iso(value, timezone)
-    if _DAYS[0] <= number < _DAYS[1] and number.is_integer():
+    if _DAYS[1] <= number < MILLISECONDS_FROM:  # most are
+        return number
+    if any(first <= number < end for first, end in (_DAYS, _YEARS)) and number.is_integer():
         return _iso(f"{number:.0f}", timezone)
-    return number / 1000 if abs(number) >= MILLISECONDS_FROM else number
+    return number / next((parts for least, parts in _PARTS if abs(number) >= least), 1.0)
 
 
 def _iso(value: object, timezone: tzinfo) -> float:
-    return _zoned(datetime.fromisoformat(_text(value)), timezone)
+    text = _text(value)
+    if universal := _ZULU.fullmatch(text):
+        text = f"{universal[1]}Z"
+    elif month := _MONTH.fullmatch(text):
+        text += "-01" if month[1] else "-01-01"
+    else:
+        text = _BEFORE_OFFSET.sub("", text)
+    return _zoned(datetime.fromisoformat(text), timezone)
 
 
 def _zoned(moment: datetime, timezone: tzinfo) -> float:

@@ -53,10 +53,15 @@ class Cohorts:
         round. So the record is read again at the end, and where it has moved on, the sets follow once more.
         """
         last = {move.user_id: move.to for move in moves}
+        placed = await self._listeners.placed(list(last))
+        # Forgotten, or part of another listener, meanwhile: in no set any more.
+        for listener in placed:
+            if not listener.rev:
+                await self.leave(last[listener.user_id], [listener.user_id])
         return [
             last_move(listener, model)._replace(origin=last[listener.user_id])
-            for listener in await self._listeners.placed(list(last))
-            if listener.cohort != last[listener.user_id]
+            for listener in placed
+            if listener.rev and listener.cohort != last[listener.user_id]
         ]
 
     async def place(self, moves: Sequence[Move]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgpack
@@ -15,6 +15,7 @@ from models.listener import OffsetSource
 from stream.connect import AnyRedis
 from stream.retry import Clock
 from stream.stores import keys
+from stream.stores.merges import Merges
 from stream.stores.opted_out import OptedOut
 from stream.stores.scripts import Call, Script, call_all
 from stream.stores.told import Heed, Told
@@ -62,34 +63,71 @@ class FeedbackCounts:
         self._opted_out = opted_out
         self._told = told
         self._clock = clock
+        self._merges = Merges(redis)
         self._count_release, self._count_cohort = Script("count_release"), Script("count_cohort")
 
     async def count(self, heard: Sequence[Heard]) -> int:
         """Count feedback; who opted out is remembered. Who did so of an artist alone dismissed the release.
 
+        What comes of one id of a listener counts as of the id that was told.
+
         Returns
         -------
         How many events count: the others came before, or from listeners who were not told.
         """
-        out = [h.feedback for h in heard if h.feedback.kind == "opted_out"]
-        await self._opted_out.add([each.user_id for each in out if not each.artist_ids])
-        of_artists: dict[str, list[str]] = defaultdict(list)
-        for each in out:
-            if each.artist_ids:
-                of_artists[each.user_id] += each.artist_ids
-        await self._opted_out.add_of_artists(of_artists)
+        await self._opt_out([h.feedback for h in heard], {})
+        # Only now: whoever merges an id meanwhile finds its opt-outs, or we find whose part it is.
+        roots = await self._merges.roots({h.feedback.user_id for h in heard})
+        await self._opt_out([h.feedback for h in heard if h.feedback.user_id in roots], roots)
+        ids = await self._merges.ids({roots.get(user := h.feedback.user_id, user) for h in heard})
         by_release: dict[str, list[Heard]] = defaultdict(list)
         for entry in heard:
             by_release[entry.feedback.release_id].append(entry)
         counted: list[tuple[Heard, str, list[str]]] = []
         for release_id, entries in by_release.items():
-            counted += await self._count_for(release_id, entries)
+            told = await self._as_told(release_id, entries, roots, ids)
+            counted += await self._count_for(release_id, told, roots)
         await self._count_for_cohorts(counted)
-        await self._told.mark([self._heed(entry.feedback, kinds) for entry, _, kinds in counted])
+        await self._told.mark([self._heed(entry.feedback, kinds, roots) for entry, _, kinds in counted])
         return len(counted)
 
+    async def _opt_out(self, feedback: Sequence[Feedback], roots: Mapping[str, str]) -> None:
+        out = [each for each in feedback if each.kind == "opted_out"]
+        users = {each.user_id: roots.get(each.user_id, each.user_id) for each in out}
+        await self._opted_out.add([users[each.user_id] for each in out if not each.artist_ids])
+        of_artists: dict[str, list[str]] = defaultdict(list)
+        for each in out:
+            if each.artist_ids:
+                of_artists[users[each.user_id]] += each.artist_ids
+        await self._opted_out.add_of_artists(of_artists)
+
+    async def _as_told(
+        self,
+        release_id: str,
+        entries: Sequence[Heard],
+        roots: Mapping[str, str],
+        ids: Mapping[str, Sequence[str]],
+    ) -> list[Heard]:
+        """Name in events of who has several ids the one that was told of a release, or drawn for control."""
+        found = list(entries)
+        for at, entry in enumerate(entries):
+            named = entry.feedback.user_id
+            root = roots.get(named, named)
+            if not ids[root]:
+                continue
+            theirs = list(dict.fromkeys([named, root, *ids[root]]))
+            for key in (keys.release_told(release_id), keys.release_control(release_id)):
+                cohorts = await self._redis.hmget(key, theirs)
+                told = [user for user, cohort in zip(theirs, cohorts, strict=True) if cohort is not None]
+                if told:
+                    found[at] = entry._replace(
+                        feedback=entry.feedback.model_copy(update={"user_id": told[0]})
+                    )
+                    break
+        return found
+
     async def _count_for(
-        self, release_id: str, entries: Sequence[Heard]
+        self, release_id: str, entries: Sequence[Heard], roots: Mapping[str, str]
     ) -> list[tuple[Heard, str, list[str]]]:
         """Count events for their release; return those that count, for which cohort, and as what."""
         written = [
@@ -97,7 +135,7 @@ class FeedbackCounts:
             keys.release_counts(release_id), keys.release_control(release_id),
             keys.release_parts(release_id), keys.release_part_counts(release_id),
         ]  # fmt: skip
-        told = await self._told_before(entries)
+        told = await self._told_before(entries, roots)
         events = [
             (h.feedback.user_id, _counts_as(h.feedback), f"{h.source}:{h.offset}", cohort)
             for h, cohort in zip(entries, told, strict=True)
@@ -128,20 +166,26 @@ class FeedbackCounts:
         if calls:
             await call_all(self._redis, calls)
 
-    async def _told_before(self, entries: Sequence[Heard]) -> list[str]:
+    async def _told_before(self, entries: Sequence[Heard], roots: Mapping[str, str]) -> list[str]:
         """Return the cohort that each listener of history is in now; "" for events that are no history."""
         users = sorted({h.feedback.user_id for h in entries if h.feedback.history})
         pipeline = self._redis.pipeline(transaction=False)
         for user in users:
-            pipeline.hget(keys.user(user), "cohort")
+            pipeline.hget(keys.user(roots.get(user, user)), "cohort")
         found = dict(zip(users, await pipeline.execute(), strict=True)) if users else {}
         return [
             (found.get(h.feedback.user_id) or b"").decode() if h.feedback.history else "" for h in entries
         ]
 
-    def _heed(self, feedback: Feedback, kinds: Sequence[str]) -> Heed:
+    def _heed(self, feedback: Feedback, kinds: Sequence[str], roots: Mapping[str, str]) -> Heed:
         at = self._at(feedback)
-        return Heed(feedback.user_id, feedback.release_id, at, FADING.stored(1.0, at), kinds)
+        return Heed(
+            roots.get(feedback.user_id, feedback.user_id),
+            feedback.release_id,
+            at,
+            FADING.stored(1.0, at),
+            kinds,
+        )
 
     def _at(self, feedback: Feedback) -> float:
         """Return when it happened: not before 1970, and not in the future, where counts would never fade."""

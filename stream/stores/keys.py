@@ -55,6 +55,31 @@ def user_redriven(user_id: str) -> str:
     return f"user:{{{user_id}}}:redriven"
 
 
+def user_opted_out(user_id: str) -> str:
+    """Set: artists of whom the listener wants to hear of no release."""
+    return f"user:{{{user_id}}}:opted-out"
+
+
+def user_into(user_id: str) -> str:
+    """Hash: the listener that this id is part of, since when, and how far they are joined."""
+    return f"user:{{{user_id}}}:into"
+
+
+def user_parts(user_id: str) -> str:
+    """String: what was there of an id that is part of another listener, packed, while that may be undone."""
+    return f"user:{{{user_id}}}:parts"
+
+
+def user_ids(user_id: str) -> str:
+    """Set: ids that are part of the listener, or were to be."""
+    return f"user:{{{user_id}}}:ids"
+
+
+def user_undone(user_id: str) -> str:
+    """Set: merges of this id that were undone, by their `merge_id`."""
+    return f"user:{{{user_id}}}:undone"
+
+
 def recommended(user_id: str) -> str:
     """String: the songs recommended last, as JSON; expires."""
     return f"recommended:{{{user_id}}}"
@@ -62,6 +87,9 @@ def recommended(user_id: str) -> str:
 
 OPTED_OUT = "opted-out"
 """Set: listeners who are in no audience any more."""
+
+MERGED_LATELY = "merged:lately"
+"""Stream: ids that became part of another listener, or are none any more, the latest last."""
 
 DECAY = "decay"
 """Hash: half-life and landmark that affinities were stored with."""
@@ -371,6 +399,11 @@ def process(name: str) -> str:
 
 PROCESSES = "processes"
 """Sorted set: process -> last sign of life, Unix seconds."""
+
+
+def replicated(number: int) -> str:
+    """String: written before it is waited for replicas, one for each primary of a cluster; expires."""
+    return f"replicated:{number}"
 
 
 def topic(name: str) -> str:

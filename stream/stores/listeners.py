@@ -24,7 +24,7 @@ from stream.stores import activity_codec, keys, taste_codec
 from stream.stores.scripts import Script
 from stream.stores.waiting import pack, place_of
 
-__all__ = ["Listeners"]
+__all__ = ["Listeners", "listener_of"]
 
 IN_A_SCRIPT = 40  # listeners: a script of so many holds Redis up for 0.3 to 0.5 ms; a release waits for it
 TASTES_IN_A_SCRIPT = 250  # one after the other: a click or a release that comes waits for one of them
@@ -72,12 +72,12 @@ class Listeners:
         return said
 
     async def read(self, user_ids: Sequence[str], *, activity: bool = False) -> list[Listener]:
-        """Read listeners, with what they did day by day or without; one not there has ``rev`` 0."""
+        """Read listeners, with what they did day by day or without; one not there has ``rev`` 0.
+
+        Of one who is part of another listener there is no more than whose part they are.
+        """
         answers = await self.ask(self._read, user_ids, int(activity))
-        return [
-            _listener(user, *held) if held else Listener(user)
-            for user, held in zip(user_ids, answers, strict=True)
-        ]
+        return [listener_of(user, held) for user, held in zip(user_ids, answers, strict=True)]
 
     async def write(self, residents: Residents, changes: Changes, version: int) -> list[str]:
         """Write what changed, each listener in one atomic step, and give those written a new ``rev``.
@@ -163,7 +163,8 @@ class Listeners:
         """Erase a listener's own keys, all in one step. False: there were none."""
         every = (
             *(keys.user, keys.user_artists, keys.user_taste, keys.user_activity, keys.user_heard),
-            *(keys.user_waiting, keys.user_redriven),
+            *(keys.user_waiting, keys.user_redriven, keys.user_ids),
+            *(keys.user_into, keys.user_parts, keys.user_undone),
         )
         return bool(await self.redis.delete(*(key(user_id) for key in every)))
 
@@ -211,6 +212,16 @@ def _state(state: bytes) -> tuple[int, int, int]:
     return rev, hour, hour_clicks
 
 
+def listener_of(user_id: str, held: Sequence[Any]) -> Listener:
+    """Read a listener of what `read_listeners.lua` says of them, or what `fence_listener.lua` has packed."""
+    if not held:
+        return Listener(user_id)
+    if len(held) == 1:
+        return Listener(user_id, into=held[0].decode())
+    pairs, weights, taste, activity = held
+    return _listener(user_id, pairs, weights, taste, activity)
+
+
 def _listener(
     user_id: str, pairs: list[bytes], weights: list[bytes], taste: bytes, activity: bytes
 ) -> Listener:
@@ -240,6 +251,7 @@ def _listener(
         taste_codec.short_term(taste),
         int(clock) if (clock := fields.get(b"utc_offset_min")) is not None else None,
         activity_codec.unpack(activity) if activity else None,
+        frozenset(name[2:].decode() for name in fields if name.startswith(b"m:")),
     )
 
 
@@ -273,7 +285,7 @@ def _values(residents: Residents, changes: Changes, version: int) -> list[Any]:
     values[10::EACH] = _activities(residents, changes)
     values[11::EACH] = _heard(changes)
     rare = changes.described | (before < 0) | (numbers > 1)
-    if named := [*changes.turned, *changes.dropped, *changes.waiting, *changes.waited]:
+    if named := [*changes.turned, *changes.dropped, *changes.waiting, *changes.waited, *changes.gone]:
         rare |= np.isin(rows, named)
     for at in np.flatnonzero(rare).tolist():
         row, rest = int(rows[at]), slice(int(first[at]) + 1, int(first[at + 1]))
@@ -285,6 +297,7 @@ def _values(residents: Residents, changes: Changes, version: int) -> list[Any]:
             others,
             _waiting(changes.waiting.get(row, ()), changes.now),
             [place_of(click) for click in changes.waited.get(row, ())],
+            changes.gone.get(row, []),
         ]
     return values
 
@@ -344,7 +357,7 @@ def _described(residents: Residents, row: int) -> list[Any]:
         fields += ["first_seen", repr(float(residents.first_seen[row])), "bot", str(int(residents.bot[row]))]
     if (minutes := residents.clock_of(row)) is not None:
         fields += ["utc_offset_min", str(minutes)]
-    return fields
+    return fields + [part for tag in residents.joined.get(row, ()) for part in (f"m:{tag}", "1")]
 
 
 def _offsets(residents: Residents, row: int) -> list[str]:

@@ -44,10 +44,20 @@ class OptedOut:
         """Remember that listeners want to hear of no release of some artists; listener -> artists."""
         pipeline = self._redis.pipeline(transaction=False)
         for user, artists in artists_of.items():
+            if artists:  # first: whoever joins two ids of a listener finds artists here
+                pipeline.sadd(keys.user_opted_out(user), *artists)
             for artist in artists:
                 pipeline.sadd(keys.artist_opted_out(artist), user)
         if artists_of:
             await pipeline.execute()
+
+    async def join(self, user_id: str, into: str) -> None:
+        """Let a listener have opted out of whatever another id of theirs has; may be repeated."""
+        if await self.among([user_id]):
+            await self.add([into])
+        artists = [artist.decode() for artist in await self._redis.smembers(keys.user_opted_out(user_id))]
+        if artists:
+            await self.add_of_artists({into: artists})
 
     async def of_artists(self, artists: Collection[str]) -> frozenset[str]:
         """Return the listeners who want to hear of no release of one of the artists."""

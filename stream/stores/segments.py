@@ -228,6 +228,16 @@ class Segments:
         if gone := [user for user, value in zip(user_ids, held, strict=True) if value is None]:
             await self._redis.hdel(keys.segment_foreseen(name), *gone)
 
+    async def labels_of(self, user_id: str) -> list[Label]:
+        """Return a listener's labels."""
+        found = []
+        for segment in await self.names():
+            value = await self._redis.hget(keys.segment_labels(segment), user_id)
+            if value is not None:
+                ts = await self._redis.zscore(keys.segment_labelled(segment, value.decode()), user_id)
+                found.append(Label(user_id=user_id, segment=segment, value=value.decode(), ts=float(ts or 0)))
+        return found
+
     async def forget(self, user_id: str) -> int:
         """Erase a listener's labels and predictions; return how many segments they had a label in."""
         labels = 0

@@ -102,7 +102,7 @@ class Told:
         self._redis = redis
         self._caps = msgpack.packb([*caps, UNREPORTED])
         self._reserve, self._mark = Script("reserve_told"), Script("mark_told")
-        self._read = Script("read_told")
+        self._read, self._join = Script("read_told"), Script("join_told")
 
     async def reserve(
         self,
@@ -196,6 +196,25 @@ class Told:
         calls = [Call(script, [keys.told(shard)], arguments(places)) for shard, places in rows.items()]
         return list(zip(rows.values(), await call_all(self._redis, calls), strict=True))
 
+    async def join(self, user_id: str, into: str, token: str) -> None:
+        """Let what one id of a listener was told count for the listener; may be repeated.
+
+        Parameters
+        ----------
+        token
+            Names the merge: what was told counts once for each.
+        """
+        record = await self._redis.hget(keys.told(_shard(user_id)), user_id)
+        if record:
+            await self._join(self._redis, [keys.told(_shard(into))], into, record, token)
+            await self.forget(user_id)
+
+    async def copy(self, user_id: str, to: str) -> None:
+        """Let another id, that has none, have the record of a listener."""
+        record = await self._redis.hget(keys.told(_shard(user_id)), user_id)
+        if record:
+            await self._redis.hsetnx(keys.told(_shard(to)), to, record)
+
     async def forget(self, user_id: str) -> bool:
         """Erase what a listener was told; say whether there was anything."""
         return bool(await self._redis.hdel(keys.told(_shard(user_id)), user_id))
@@ -220,6 +239,6 @@ def _packed(heard: Sequence[Heed]) -> bytes:
 
 
 def _unpacked(record: bytes) -> ToldLately:
-    sent, clicked, releases = msgpack.unpackb(record)
+    sent, clicked, releases, *_ = msgpack.unpackb(record)
     # An empty table of Lua's is packed as a map.
     return ToldLately(sent, clicked, {name: at for name, at, *_ in releases or ()})

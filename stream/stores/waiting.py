@@ -57,10 +57,9 @@ def pack(click: Click, since: float) -> bytes:
 def click_of(user_id: str, place: str, packed: bytes) -> WaitingClick:
     """Read a field back; the click is one that has waited."""
     source, _, offset = place.partition(":")
-    number, _, epoch = source.partition(".")
     # An earlier version ends with the artists.
     ts, song_id, action, since, artists, *said = msgpack.unpackb(packed)
-    partition = OffsetSource(int(number), int(epoch or 0))
+    partition = OffsetSource.read(source)
     click = Click(user_id, partition, int(offset), ts, song_id, tuple(artists), action, True, *said)
     return WaitingClick(click, since)
 
@@ -113,7 +112,7 @@ class Waiting:
 
         Returns
         -------
-        Those that were not put back before.
+        Those that were not put back before; none of who has just become part of another listener.
         """
         if not clicks:
             return set()
@@ -125,7 +124,7 @@ class Waiting:
             calls.append((keys.user(click.user_id), msgpack.packb(values, use_bin_type=False)))
         answers = await self._put_back.each(self._redis, calls)
         await self._redis.sadd(keys.WAITING_CAME, PUT_BACK)
-        return {name for name, new in zip(clicks, answers, strict=True) if new}
+        return {name for name, new in zip(clicks, answers, strict=True) if new == 1}
 
     async def were_put_back(self, clicks: Mapping[str, Click]) -> set[str]:
         """Return those of some clicks, by what identifies them, that were put back before."""

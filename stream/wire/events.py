@@ -51,6 +51,7 @@ __all__ = [
     "Feedback",
     "Headers",
     "Label",
+    "Merge",
     "Page",
     "Reason",
     "Record",
@@ -438,6 +439,28 @@ class Label(_Event):
     ts: Time
 
 
+class Merge(_Event):
+    """An id, such as that of an anonymous visitor, turns out to be a known listener. Key: user_id.
+
+    From then on whatever `user_id` does counts for `into`. `undo`, without `into`, makes it a listener of its
+    own again; a merge that was undone is not made once more by another event with the same `merge_id`.
+    """
+
+    user_id: Id
+    into: Id | None = None
+    merge_id: Id | None = None
+    undo: Literal[True] | None = None
+    ts: Time
+
+    @model_validator(mode="after")
+    def _names_another(self) -> Merge:
+        if (self.into is None) != bool(self.undo):
+            raise ValueError("a merge names the listener (into), or says undo, and not both")
+        if self.into == self.user_id:
+            raise ValueError("into: an id cannot become part of itself")
+        return self
+
+
 class CohortChange(_Event):
     """A listener has moved from one cohort to another; "" is no cohort. Key: user_id."""
 
@@ -446,7 +469,7 @@ class CohortChange(_Event):
     user_id: Text
     origin: Annotated[str, Field(alias="from")]
     to: str
-    reason: Literal["click", "refresh", "rebirth"]
+    reason: Literal["click", "refresh", "rebirth", "merge"]
     model_version: int
     ts: float
 
@@ -469,6 +492,7 @@ EVENTS: dict[str, tuple[Any, ...]] = {
     "audiences": (Page, Summary),
     "feedback": (Feedback,),
     "labels": (Label,),
+    "merges": (Merge,),
     "cohort-changes": (CohortChange,),
     "stage-changes": (StageChange,),
 }

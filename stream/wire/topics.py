@@ -53,6 +53,7 @@ TOPICS = (
     Topic("audiences"),
     Topic("feedback"),
     Topic("labels"),
+    Topic("merges"),
     Topic("cohort-changes"),
     Topic("stage-changes"),
     Topic("dead-letters", largest=MAX_DEAD_LETTER),

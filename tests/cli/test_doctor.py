@@ -26,6 +26,7 @@ from stream.wire.events import Release, encode
 from stream.wire.topics import TOPICS
 from tests.cli.in_process import NO_BROKER, InProcess
 from tests.cli.service import NOW, model_of
+from tests.consumers.own_redis import OwnRedis
 from tests.refrain_command import Refrain
 
 WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
@@ -328,3 +329,19 @@ def test_clicks_that_wait_for_songs_are_counted(
     state, said, _ = looked(refrain)[1]["waiting clicks"]
     assert state == "fine"
     assert said.startswith("3 clicks wait for 2 songs (missing 0, missing 1)")
+
+
+def test_replicas_are_counted_against_how_many_are_waited_for(
+    healthy: Settings, refrain: Refrain, tmp_path: Path
+) -> None:
+    primary, replica = OwnRedis(tmp_path / "primary"), OwnRedis(tmp_path / "replica")
+    for each in (primary, replica):
+        each.start()
+    missing = looked(refrain, redis=primary.url, redis_replicas=1)[1]["replicas"]
+    assert (missing[0], "0 connected" in missing[1]) == ("wrong", True)
+    replica.follow(primary)
+    unused = looked(refrain, redis=primary.url)[1]["replicas"]
+    assert (unused[0], "REFRAIN_REDIS_REPLICAS=1" in unused[2]) == ("odd", True)
+    assert looked(refrain, redis=primary.url, redis_replicas=1)[1]["replicas"][0] == "fine"
+    for each in (primary, replica):
+        each.kill()

@@ -19,6 +19,7 @@ async def everything(redis: AnyRedis) -> dict[bytes, object]:
         b"hash": redis.hgetall,
         b"set": redis.smembers,
         b"string": redis.get,
+        b"stream": redis.xrange,
         b"zset": lambda key: redis.zrange(key, 0, -1, withscores=True),
     }
     return {key: await readers[await redis.type(key)](key) async for key in redis.scan_iter()}

@@ -24,6 +24,7 @@ KEYS = {
     "releases": "release_id",
     "feedback": "user_id",
     "labels": "user_id",
+    "merges": "user_id",
 }
 
 

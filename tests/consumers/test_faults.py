@@ -217,7 +217,7 @@ def test_servers_that_go_away_just_as_a_process_starts_are_waited_for(
     with Running(main, settings) as running:
         wait_for(lambda: log.members(main.__name__) or not running.alive, "it to join its group")
         wait_for(lambda: heartbeat(db, main.__name__) or not running.alive, "a sign of life")
-    assert {"INFO", "HGETALL", "GET"} <= refused
+    assert {"HELLO", "HGETALL", "GET"} <= refused
 
 
 @PROCESSES

@@ -25,6 +25,7 @@ PLACEHOLDERS = {
     "release_id": "R",
     "version": "VERSION",
     "name": "NAME",
+    "number": "NUMBER",
     "segment": "S",
     "value": "V",
 }

@@ -75,6 +75,21 @@ def test_a_click_counts_once_however_often_it_is_a_letter_and_is_put_back(
     assert set(db.zrange("user:{u}:artists", 0, -1)) == {"ana", "bo", "cleo"}
 
 
+def test_a_letter_of_an_id_that_is_part_of_a_listener_counts_once_for_the_listener(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
+) -> None:
+    bury(settings, "clicks", click("visitor", "ana"))
+    with Running(ingest, settings):
+        assert redrive(refrain)["put_back"] == {"unknown-song": 1}
+        wait_for(lambda: db.hget("user:{visitor}", "clicks") == "1", "the click to count")
+        log.send("merges", [{"user_id": "visitor", "into": "u", "ts": NOW}])
+        log.wait_until_caught_up("merges", "merges")
+        bury(settings, "clicks", click("visitor", "ana"), click("visitor", "bo"))
+        assert redrive(refrain)["put_back"] == {"unknown-song": 1}
+        wait_for(lambda: db.hget("user:{u}", "clicks") == "2", "both to count for the listener")
+    assert not db.exists("user:{visitor}", "user:{visitor}:waiting")
+
+
 def test_only_letters_with_the_reason_and_since_the_time_are_put_back(
     settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
 ) -> None:

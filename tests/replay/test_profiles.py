@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.errors import BadFile, WrongUse
+from stream.files.json_values import CHUNK
 from stream.files.options import Layout
-from stream.files.profiles import CHUNK, ProfileTable, clicks_of, copies, seconds_by_name
+from stream.files.profiles import ProfileTable, clicks_of, copies, seconds_by_name
 from stream.files.tables import Bad, Row, Table
 from stream.settings import Settings
 from tests.consumers.kafka_log import KafkaLog, kafka_log

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from stream.errors import WrongUse
 from stream.files.columns import SCALES
+from stream.files.kinds import KINDS
 from stream.files.options import Condition, FileOptions, Layout
-from stream.files.recipe import KINDS, Event, LeftOut, Recipe
+from stream.files.recipe import Event, LeftOut, Recipe
 from stream.files.songs import SongFile
 from stream.files.tables import Bad, Table
 from stream.wire.events import MAX_EVENT_BYTES, NO_SONG, Reason, read_click

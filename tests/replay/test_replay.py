@@ -246,7 +246,7 @@ def test_a_dry_run_needs_no_broker_and_writes_nothing(refrain: Refrain, tmp_path
 
 def test_bad_rows_are_summed_up(topics: Settings, refrain: Refrain, tmp_path: Path) -> None:
     path = tmp_path / "f.csv"
-    path.write_text("user_id,song_id,ts\nu,s,1\n,s,1\nu,s,never\n")
+    path.write_text("user_id,song_id,ts\nu,s,1.7e9\n,s,1.7e9\nu,s,never\n")
     done = refrain.run("replay", "clicks", str(path))
     assert done.returncode == 0, done.stderr
     assert "1 clicks sent" in done.stdout

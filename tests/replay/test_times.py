@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.errors import WrongUse
-from stream.files.times import seconds_of, span, time_reader, zone
+from stream.files.name_time import time_in_name
+from stream.files.times import seconds_of, span, time_reader, zone, zoned_time_reader
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOON = datetime(2024, 7, 1, 12, tzinfo=UTC).timestamp()
@@ -22,13 +24,25 @@ NOON = datetime(2024, 7, 1, 12, tzinfo=UTC).timestamp()
         ("auto", str(NOON)),
         ("auto", NOON * 1000),
         ("auto", f"{NOON * 1000:.0f}"),
+        ("auto", NOON * 1e6),
+        ("auto", f"{NOON * 1e6:.0f}"),
+        ("auto", int(NOON) * 10**9),
+        ("auto", f" {NOON * 1e9:.0f} "),
         ("auto", "2024-07-01T12:00:00Z"),
+        ("auto", "2024-07-01 12:00:00 UTC"),
+        ("auto", "2024-07-01 12:00:00.000000 utc"),
+        ("auto", "2024-07-01T12:00:00 GMT"),
+        ("auto", " 2024-07-01 14:00\t"),
         ("auto", "2024-07-01 14:00:00+02:00"),
+        ("auto", "2024-07-01 12:00:00 +0000"),
+        ("auto", "2024-07-01 14:00:00.0 +02:00"),
         ("auto", "2024-07-01 14:00"),
         ("seconds", NOON),
         ("milliseconds", NOON * 1000),
         ("iso", "2024-07-01T14:00:00"),
         ("%d/%m/%Y %H:%M", "01/07/2024 14:00"),
+        ("%d/%m/%Y %H:%M", " 01/07/2024 14:00 "),
+        (" %d/%m/%Y %H:%M ", "01/07/2024 14:00"),
         ("%d/%m/%Y %H:%M %z", "01/07/2024 12:00 +0000"),
     ],
 )
@@ -51,7 +65,14 @@ def test_one_moment_is_the_same_in_every_writing(moment: datetime) -> None:
     assert read(seconds) == read(seconds * 1000) == read(moment.isoformat()) == seconds
 
 
-@pytest.mark.parametrize("value", ["20240701", 20240701, 20240701.0])
+@pytest.mark.parametrize("digits", range(1, 13))
+@pytest.mark.parametrize("zoned", ["", "Z", " UTC", "+00:00"])
+def test_a_fraction_may_have_any_length(digits: int, zoned: str) -> None:
+    read = time_reader("auto", UTC)(f"2024-07-01T12:00:00.{'3' * digits}{zoned}")
+    assert read == pytest.approx(NOON + float(f"0.{'3' * min(digits, 6)}"), abs=1e-6)
+
+
+@pytest.mark.parametrize("value", ["20240701", 20240701, 20240701.0, "20240701.0", " 20240701 "])
 def test_eight_digits_that_begin_with_19_or_20_are_a_day(value: object) -> None:
     assert time_reader("auto", BERLIN)(value) == datetime(2024, 7, 1, tzinfo=BERLIN).timestamp()
     assert seconds_of("20240701", NOON, UTC) == NOON - 12 * 3600
@@ -67,6 +88,68 @@ def test_eight_digits_of_no_day_are_refused_and_no_seconds(value: str) -> None:
 def test_other_numbers_are_seconds(seconds: float) -> None:
     assert time_reader("auto", UTC)(str(seconds)) == seconds
     assert time_reader("seconds", UTC)(20240701) == 20_240_701.0
+
+
+@pytest.mark.parametrize("value", ["2024", 2024, "2024.0", "2024-01", "2024-01-01", " 20240101 "])
+def test_a_year_or_a_month_is_its_first_day_and_no_moment_of_1970(value: object) -> None:
+    assert time_reader("auto", UTC)(value) == datetime(2024, 1, 1, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "moment"),
+    [
+        ("20240701_play.log", "%Y%m%d_play.log", "2024-07-01"),
+        ("20240701_play.log.gz", "%Y%m%d_play.log", "2024-07-01"),
+        ("20240701_play.log.fn", "%Y%m%d_play.log", "2024-07-01"),
+        ("clicks-2024-07-01T13.csv", "clicks-%Y-%m-%dT%H.csv", "2024-07-01T13:00"),
+        ("01Jul24.tsv", "%d%b%y.tsv", "2024-07-01"),
+        ("part-7-20240701.csv", "part-*-%Y%m%d.csv", "2024-07-01"),
+        ("day=2024-07-01/part-0.csv", "day=%Y-%m-%d/*", "2024-07-01"),
+        ("2024/07/01/part-0.csv", "%Y/%m/%d/*.csv", "2024-07-01"),
+        ("100%20240701", "100%%%Y%m%d", "2024-07-01"),
+    ],
+)
+def test_the_time_may_be_in_the_name_of_the_file(name: str, pattern: str, moment: str) -> None:
+    found = time_in_name(Path("logs") / name, pattern, BERLIN)
+    assert found == datetime.fromisoformat(moment).replace(tzinfo=BERLIN).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("%Y-%m-%d.log", "is not named so"),
+        ("%d%m%Y_play.log", "has no such time"),
+        ("play.log", "has no time in it"),
+        ("%Q_play.log", "%Q is not known"),
+    ],
+)
+def test_a_name_that_has_no_such_time_is_refused(pattern: str, said: str) -> None:
+    with pytest.raises(WrongUse, match=said):
+        time_in_name(Path("20240731_play.log"), pattern, UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("2024-07-01 14:00", "Europe/Berlin"),
+        ("2024-07-01 14:00", "+02:00"),
+        ("2024-07-01 14:00", "+2"),
+        ("2024-07-01 17:30", "UTC+5:30"),
+        ("2024-07-01 05:00", "-0700"),
+        ("2024-07-01 12:00", "UTC"),
+        ("2024-07-01 12:00", "Z"),
+        (str(NOON), "Europe/Berlin"),
+        ("2024-07-01 12:00Z", "Europe/Berlin"),
+    ],
+)
+def test_a_time_may_stand_beside_its_zone(text: str, name: str) -> None:
+    assert zoned_time_reader("auto")(text, name) == NOON
+
+
+@pytest.mark.parametrize("name", ["Europe/Atlantis", "Europe", "../passwd", "+99", "\0", "x" * 5000])
+def test_a_zone_that_is_none_makes_the_time_unreadable(name: str) -> None:
+    with pytest.raises(ValueError, match="no time zone"):
+        zoned_time_reader("auto")("2024-07-01 14:00", name)
 
 
 def test_an_unknown_format_or_zone_is_named() -> None:

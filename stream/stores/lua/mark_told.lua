@@ -11,9 +11,9 @@ local changed = 0
 for _, event in ipairs(cmsgpack.unpack(ARGV[1])) do
   local user, release, at, weight = unpack(event)
   local packed = redis.call('HGET', KEYS[1], user)
-  local sent, clicked, told = 0, 0, {}
+  local sent, clicked, told, joined = 0, 0, {}, nil
   if packed then
-    sent, clicked, told = unpack(cmsgpack.unpack(packed))
+    sent, clicked, told, joined = unpack(cmsgpack.unpack(packed))
   end
   local place
   for n, each in ipairs(told) do
@@ -30,7 +30,7 @@ for _, event in ipairs(cmsgpack.unpack(ARGV[1])) do
   if kinds.not_sent and not was_sent then
     if place then
       table.remove(told, place)
-      redis.call('HSET', KEYS[1], user, cmsgpack.pack({sent, clicked, told}))
+      redis.call('HSET', KEYS[1], user, cmsgpack.pack({sent, clicked, told, joined}))
       changed = changed + 1
     end
   else
@@ -47,7 +47,7 @@ for _, event in ipairs(cmsgpack.unpack(ARGV[1])) do
       else
         told[#told + 1] = {release, at, flags}
       end
-      redis.call('HSET', KEYS[1], user, cmsgpack.pack({sent, clicked, told}))
+      redis.call('HSET', KEYS[1], user, cmsgpack.pack({sent, clicked, told, joined}))
       changed = changed + 1
     end
   end

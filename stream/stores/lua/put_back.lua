@@ -3,9 +3,12 @@
 -- KEYS   1: user:{ID}
 -- ARGV   1: msgpack [what identifies the click, its field in user:{ID}:waiting, its value there, seconds for which
 --             it is remembered in user:{ID}:redriven]
--- result 1 where it was not done before, else 0
+-- result 1 where it was not done before, else 0; 2 where the listener is part of another
 
 local name, field, click, seconds = unpack(cmsgpack.unpack(ARGV[1]))
+if redis.call('EXISTS', KEYS[1] .. ':into') == 1 then
+  return 2
+end
 local redriven = KEYS[1] .. ':redriven'
 local new = redis.call('SADD', redriven, name)
 redis.call('EXPIRE', redriven, seconds)

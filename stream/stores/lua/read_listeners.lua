@@ -3,14 +3,14 @@
 -- KEYS   1: user:{ID} of the first; on a cluster all of them are in its slot
 -- ARGV   1: msgpack [listener, ...]   2: 1: what they did day by day, too
 -- result msgpack [[[field, value, ...], [artist, weight, ...], taste or '', activity or ''], ...];
---        [] where there is no such listener
+--        [] where there is no such listener, [another] where they are part of another
 
 local result = {}
 for i, id in ipairs(cmsgpack.unpack(ARGV[1])) do
   local user = 'user:{' .. id .. '}'
   local fields = redis.call('HGETALL', user)
   if #fields == 0 then
-    result[i] = {}
+    result[i] = {redis.call('HGET', user .. ':into', 'into') or nil}
   else
     result[i] = {
       fields,

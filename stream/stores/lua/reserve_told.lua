@@ -1,7 +1,8 @@
 -- Reserves places among the notifications of some listeners, as far as their caps allow.
 --
 -- KEYS   1: told:{NN}: listener -> msgpack [sent, clicked, [[release, at, flags, artist, ...], ...]], oldest
---        first; sent and clicked fade; flags: 1 sent, 2 clicked; artists as numbers
+--        first; sent and clicked fade; flags: 1 sent, 2 clicked; artists as numbers; behind them, where other ids
+--        are part of the listener, [token of a merge, ...] (join_told.lua)
 -- ARGV   1: release   2: now   3: msgpack [a day, a week, gap, artist gap, unreported]: notifications a listener
 --        at most, 0 for any number; seconds between two, and between two of the same artist; seconds after which
 --        one counts no more of which nothing was heard   4: msgpack [listener, reserve, ...]; reserve: 0 only asks
@@ -34,9 +35,9 @@ local result = {}
 for i = 1, #asked, 2 do
   local user, reserve = asked[i], asked[i + 1]
   local packed = redis.call('HGET', KEYS[1], user)
-  local sent, clicked, told = 0, 0, {}
+  local sent, clicked, told, joined = 0, 0, {}, nil
   if packed then
-    sent, clicked, told = unpack(cmsgpack.unpack(packed))
+    sent, clicked, told, joined = unpack(cmsgpack.unpack(packed))
   end
   local kept, day, week, last, last_of_artist, there = {}, 0, 0, -math.huge, -math.huge, false
   for n, each in ipairs(told) do
@@ -65,7 +66,7 @@ for i = 1, #asked, 2 do
       answer = 4
     elseif reserve == 1 then
       kept[#kept + 1] = {release, now, 0, unpack(artists)}
-      redis.call('HSET', KEYS[1], user, cmsgpack.pack({sent, clicked, kept}))
+      redis.call('HSET', KEYS[1], user, cmsgpack.pack({sent, clicked, kept, joined}))
     end
   end
   result[#result + 1] = answer

@@ -11,7 +11,8 @@
 --             the new activity, or ''
 --             4 bytes for each song heard, or ''
 --             0, or what is rarer: [[field, value, ...] to set, [artist, ...] to drop, [weight, artist, ...]
---               to set, [field, value, ...] to let wait in user:{ID}:waiting, [field, ...] that have waited]
+--               to set, [field, value, ...] to let wait in user:{ID}:waiting, [field, ...] that have waited,
+--               [field, ...] of the record to drop]
 -- result the positions (from 1) of listeners that were NOT written, because somebody else wrote since
 
 local HEARD = 4 * 128  -- bytes: the songs that are remembered
@@ -32,7 +33,7 @@ local function is_read(user, revision)
   if state then
     return state:sub(1, 8) == revision
   end
-  return revision == '' and redis.call('EXISTS', user) == 0
+  return revision == '' and redis.call('EXISTS', user, user .. ':into') == 0
 end
 
 local function have_waited(user, fields)
@@ -45,12 +46,13 @@ local function have_waited(user, fields)
 end
 
 local function write_rest(user, revision, more)
-  local fields, dropped, weights, waiting, waited = unpack(more)
+  local fields, dropped, weights, waiting, waited, gone = unpack(more)
   in_steps('HSET', user, fields)
   in_steps('ZREM', user .. ':artists', dropped)
   in_steps('ZADD', user .. ':artists', weights)
   in_steps('HSET', user .. ':waiting', waiting)
   in_steps('HDEL', user .. ':waiting', waited)
+  in_steps('HDEL', user, gone)
   if revision:sub(1, 4) == 'rev:' then
     redis.call('HDEL', user, 'rev', 'kept', 'hour')
   end

@@ -12,7 +12,7 @@ import pytest
 import stream.stores.listeners
 from consumers.ingest.apply import Applier
 from models.affinity import ForwardDecay
-from models.listener import Click, Move, Rules
+from models.listener import Click, Move, OffsetSource, Rules
 from models.model import Model
 from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
@@ -93,7 +93,7 @@ def history() -> list[Click]:
     return [
         Click(
             f"u{at % 5}",
-            "0",
+            OffsetSource(0),
             at,
             NOW - 3e6 + at * 1e5,
             "s",
@@ -187,7 +187,7 @@ async def test_listeners_that_several_processes_click_for_at_once_keep_every_cli
     async def whole(partition: int) -> None:
         process = Process(redis)
         for click in history():
-            own = click._replace(partition=str(partition))
+            own = click._replace(partition=OffsetSource(partition))
             await process.apply(by_user([own]), small_model(), NOW)
 
     await asyncio.gather(*(whole(partition) for partition in range(others + 1)))
@@ -206,7 +206,7 @@ async def test_a_birth_is_no_change_of_cohort_where_there_is_no_model(settings: 
 
 async def test_clicks_of_several_partitions_in_one_batch_are_each_applied_once(settings: Settings) -> None:
     model = small_model()
-    clicks = [click._replace(partition=str(at // 5 % 2)) for at, click in enumerate(history())]
+    clicks = [click._replace(partition=OffsetSource(at // 5 % 2)) for at, click in enumerate(history())]
     expected = await run(settings, [clicks], model)
     redis = await open_redis(settings)
     await Process(redis).apply(by_user(clicks), model, NOW)  # it died before it could commit

@@ -27,6 +27,7 @@ from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
 from stream.stores.released_songs import ReleasedSongs
+from stream.stores.replication import Replication
 from stream.stores.snapshots import Snapshots
 from stream.stores.waiting import Waiting
 from tests.consumers.crowd import click
@@ -127,6 +128,7 @@ async def stage(settings: Settings) -> AsyncIterator[Stage]:
         Catalogue(redis),
         Waiting(redis),
         ReleasedSongs(redis, 86_400.0),
+        Replication(redis, 0),
         live,
         Heartbeat(redis, "ingest"),
         batch_clicks=100,

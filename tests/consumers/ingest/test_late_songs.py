@@ -32,6 +32,7 @@ from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
 from stream.stores.released_songs import ReleasedSongs
+from stream.stores.replication import Replication
 from stream.stores.snapshots import Snapshots
 from stream.stores.waiting import Waiting
 from stream.wire.events import Record, Song, parse_clicks
@@ -98,6 +99,7 @@ class House:
             Catalogue(redis),
             Waiting(redis),
             ReleasedSongs(redis, 86_400.0),
+            Replication(redis, 0),
             live,
             heartbeat,
             batch_clicks=100,
@@ -122,9 +124,9 @@ class House:
     async def deliver(self, records: list[Record]) -> list[str]:
         """Apply clicks as an ingester does; return the reasons of those that are none."""
         clicks, dead = parse_clicks(records, self.now)
-        batch = Batch(0, dead=dead)
+        batch = Batch(0, records=records, dead=dead)
         by_listener: dict[str, list[Any]] = {}
-        for each in await self.ingester._with_artists(clicks, batch, records):
+        for each in await self.ingester._with_artists(clicks, batch):
             by_listener.setdefault(each.user_id, []).append(each)
         await self.ingester._under_one_model(batch, by_listener)
         return [letter.reason.value for letter in batch.dead]

@@ -19,6 +19,8 @@ from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
+from stream.stores.merges import Merges
+from stream.stores.replication import Replication
 from stream.stores.segments import MOST_CLASSES, Segments
 from stream.wire.events import Record
 from tests.consumers.kafka_log import KafkaLog
@@ -36,7 +38,16 @@ async def read_labels(settings: Settings, stop: asyncio.Event) -> None:
         stack.push_async_callback(consumer.stop)
         traits = SegmentTraits(Listeners(client), Segments(client), lambda: None, 10)
         heartbeat = Heartbeat(client, "traits")
-        reader = LabelReader(consumer, traits, producer, heartbeat, Retry(stop), stop)
+        reader = LabelReader(
+            consumer,
+            traits,
+            Merges(client),
+            Replication(client, 0),
+            producer,
+            heartbeat,
+            Retry(stop),
+            stop,
+        )
         await together(reader.run(), heartbeat.keep())
 
 
@@ -112,3 +123,17 @@ def test_a_segments_name_has_no_colon_as_that_is_a_class_of_another() -> None:
     labels, (letter,) = parse_labels(records, now=10.0)
     assert labels == []
     assert "SEGMENT:CLASS" in letter.detail
+
+
+def test_a_label_of_an_id_that_is_part_of_a_listener_is_the_listeners(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    db.hset(keys.user_into("visitor"), "into", "u")
+    log.send(
+        "labels",
+        [event("visitor", 1), event("visitor", 0, segment="jazz"), event("u", 1, 9.0, segment="jazz")],
+    )
+    with Running(read_labels, settings):
+        log.wait_until_caught_up("labels", "labels")
+    assert db.hgetall(keys.segment_labels("rap")) == {"u": "1"}
+    assert db.hgetall(keys.segment_labels("jazz")) == {"u": "1"}

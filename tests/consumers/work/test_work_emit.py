@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
@@ -29,6 +29,7 @@ from models.model import Model
 from models.waves import Wave
 from stream.connect import AnyRedis, open_redis
 from stream.stores.releases import Asked, Held, Releases
+from stream.stores.replication import Replication
 from stream.stores.told import Caps, Told
 from stream.wire.events import Page, Release
 from tests.consumers.desk import Desk
@@ -78,6 +79,10 @@ class Plans:
 
     async def look_up(self, release: Release) -> None:
         """Nothing is to be known."""
+
+    async def roots(self, user_ids: Collection[str]) -> dict[str, str]:
+        """Each id is somebody."""
+        return {}
 
     async def plan(
         self, release: Release, lookup: None, model: Model | None, now: float, before: Before = NOTHING
@@ -160,7 +165,16 @@ class House:
         count = itertools.count()
         releases = Mortal(Releases(self.redis, 3600), count, steps)
         producer = Mortal(self.producer, count, steps)
-        return Emitter(self.desk.settings, releases, self.plans, NoModel(), producer, name, wave_seconds=0)
+        return Emitter(
+            self.desk.settings,
+            releases,
+            Replication(self.redis, 0),
+            self.plans,
+            NoModel(),
+            producer,
+            name,
+            wave_seconds=0,
+        )
 
     def told(self, release_id: str) -> list[str]:
         """Who was told, page by page; an AssertionError unless each page and a summary went out once."""

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from zlib import crc32
+
 import pytest
 
 from models.affinity import DAY
 from stream.connect import AnyRedis
-from stream.stores.told import UNREPORTED, Caps, Heed, Told
+from stream.stores import keys
+from stream.stores.told import UNREPORTED, Caps, Heed, Told, ToldLately
 
 NOW = 1_700_000_000.0
 USERS = [f"u{n}" for n in range(300)]
@@ -129,3 +132,17 @@ async def test_of_a_listener_in_redis_no_more_than_the_last_notifications_are_ke
         await reserve(told, f"r{n}", NOW + n, ["u"])
     (lately,) = await told.of(["u"])
     assert list(lately.releases) == [f"r{n}" for n in range(15, 80)]
+
+
+async def test_what_another_id_was_told_is_added_once_for_each_merge(redis: AnyRedis) -> None:
+    told = Told(redis)
+    await told.mark([Heed("a", "r1", NOW, 1.0, ["clicked"]), Heed("b", "r2", NOW, 1.0, ["sent"])])
+    key = keys.told(f"{crc32(b'a') % 64:02}")
+    record = await redis.hget(key, "a")
+    await told.join("a", "b", "a merge")
+    assert await told.of(["a"]) == [ToldLately()]
+    await redis.hset(key, "a", record)  # as if whoever did it had died before erasing it
+    await told.mark([Heed("b", "r3", NOW + 1, 1.0, ["sent"])])
+    await told.join("a", "b", "a merge")
+    (found,) = await told.of(["b"])
+    assert (found.sent, found.clicked, set(found.releases)) == (3.0, 1.0, {"r1", "r2", "r3"})

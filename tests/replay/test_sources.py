@@ -9,7 +9,7 @@ import pytest
 from consumers.replay.plan import Plan, preview
 from stream.errors import WrongUse
 from stream.files.options import FileOptions
-from stream.files.standard_input import readable
+from stream.files.sources import readable
 
 CLICKS = b"user,song_id,ts\nu1,s1,1700000000\nu2,s2,1700000001\n"
 
@@ -26,7 +26,7 @@ def piped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("piped")
 def test_what_is_piped_in_is_read_like_a_file_and_as_often() -> None:
-    with readable([Path("-")]) as paths:
+    with readable(["-"]) as paths:
         plan = Plan("clicks", paths, FileOptions(mapping={"user_id": "user"}))
         twice = [preview(plan, 5)[0] for _ in range(2)]
     assert [key for key, _ in twice[0]] == [b"u1", b"u2"]
@@ -36,7 +36,7 @@ def test_what_is_piped_in_is_read_like_a_file_and_as_often() -> None:
 
 @pytest.mark.usefixtures("piped")
 def test_a_file_of_bad_rows_outlives_the_copy_that_it_stands_beside(tmp_path: Path) -> None:
-    with readable([Path("-")], tmp_path / "replays") as paths:
+    with readable(["-"], tmp_path / "replays") as paths:
         reading = Plan("clicks", paths).reading(0.0, tmp_path)
         assert list(reading.events()) == []  # no column is user_id
     (bad,) = reading.tally.bad_files
@@ -50,11 +50,11 @@ def test_a_file_of_bad_rows_outlives_the_copy_that_it_stands_beside(tmp_path: Pa
 )
 @pytest.mark.usefixtures("piped")
 def test_standard_input_can_be_read_once(files: list[str], again: bool, said: str) -> None:
-    with pytest.raises(WrongUse, match=said), readable([Path(file) for file in files], again=again):
+    with pytest.raises(WrongUse, match=said), readable(files, again=again):
         pass
 
 
 def test_nobody_is_left_typing_rows_into_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal())
-    with pytest.raises(WrongUse, match="nothing is piped into it"), readable([Path("-")]):
+    with pytest.raises(WrongUse, match="nothing is piped into it"), readable(["-"]):
         pass

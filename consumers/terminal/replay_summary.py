@@ -1,0 +1,133 @@
+"""What came of a replay, and what would come of one, for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import typer
+
+from consumers.replay.summary import DryRun, Summary
+from stream.files.fields import Remark
+from stream.files.kinds import TIMES
+from stream.files.options import Kind
+from stream.files.shown import ShownRow
+from stream.files.tally import Finding, Tally
+from stream.files.times import utc_text
+
+__all__ = ["show_dry_run", "show_summary"]
+
+SAID: dict[str, str] = {
+    Remark.DROPPED: "{field} dropped from {count:,} rows, which are used without it",
+    Remark.FLOAT_ID: "{count:,} times {field} is a whole number that is written as a float",
+    Remark.EARLY: "{count:,} times are before 2000",
+    Remark.LATE: "{count:,} times are in the future",
+}
+
+
+def show_dry_run(found: DryRun) -> None:
+    """Print what a replay would send: the events, and on standard error all else."""
+    for key, value in found.events:
+        typer.echo(f"{key.decode()}\t{value.decode()}")
+    for row in found.rows:
+        typer.echo("\n".join(_fields(row)), err=True)
+    for refused in found.refused:
+        typer.echo("\n".join(_refused(refused)), err=True)
+    tally = found.tally
+    part = "" if found.whole else "the first "
+    typer.echo(
+        f"{part}{tally.rows:,} rows read, {tally.left_out:,} of them left out, {tally.bad.total():,} unusable"
+        f"{_reasons(tally)}; nothing was sent",
+        err=True,
+    )
+    for line in (*_counts(found.kind, tally), *_findings(tally)):
+        typer.echo(line, err=True)
+    if found.doubt:
+        typer.echo(f"Mind: {found.doubt}. Without --yes a replay asks before it sends these", err=True)
+    if not found.events:
+        typer.echo(f"nothing here can be sent as {found.kind}", err=True)
+
+
+def show_summary(kind: Kind, summary: Summary) -> None:
+    """Print what came of a replay."""
+    tally = summary.tally
+    speed = (
+        f" in {summary.seconds:,.1f} s, {summary.sent / summary.seconds:,.0f} a second"
+        if summary.sent
+        else ""
+    )
+    typer.echo(f"{summary.sent:,} {kind} sent{speed}")
+    if summary.before:
+        typer.echo(f"{summary.before:,} had been sent before")
+    for line in _counts(kind, tally):
+        typer.echo(line)
+    if tally.left_out:
+        typer.echo(f"{tally.left_out:,} of {tally.rows:,} rows left out, as asked")
+    if tally.bad:
+        places = ", ".join(str(path) for path in tally.bad_files)
+        typer.echo(
+            f"{tally.bad.total():,} of {tally.rows:,} rows cannot be used{_reasons(tally)}; see {places}"
+        )
+    for line in _findings(tally):
+        typer.echo(line)
+    if summary.refused.reasons:
+        typer.echo(_dead_letters(kind, summary), err=True)
+    if not summary.finished:
+        typer.echo("stopped before the end; the same command with --resume goes on", err=True)
+
+
+def _fields(row: ShownRow) -> Iterator[str]:
+    yield f"line {row.line} of {row.file}:"
+    for field, column, raw, value in row.fields:
+        moment = f" ({utc_text(value)})" if field in TIMES and isinstance(value, float) else ""
+        source = f"  from {column}{': ' if raw else ''}{raw}" if column else ""
+        became = "dropped" if value is None else json.dumps(value, ensure_ascii=False)
+        yield f"    {field:<16}{became}{moment}{source}"
+
+
+def _refused(finding: Finding) -> Iterator[str]:
+    yield f"line {finding.line} of {finding.file} cannot be used: {finding.what}"
+    yield f"    {finding.field or 'the row':<16}{finding.value}  {finding.detail}"
+    yield f"    {'try':<16}{finding.hint}"
+
+
+def _counts(kind: Kind, tally: Tally) -> Iterator[str]:
+    if tally.joined:
+        yield f"{tally.joined:,} of {tally.rows:,} rows are further artists of the same {kind}"
+    if tally.repeated:
+        yield f"{tally.repeated:,} of {tally.rows:,} rows are {kind} of an earlier row, and not sent again"
+
+
+def _findings(tally: Tally) -> Iterator[str]:
+    for finding in tally.unusable.values():
+        of = f" in {finding.field}" if finding.field else ""
+        yield from _finding(f"{finding.count:,} {finding.what}{of}", finding)
+    for finding in tally.remarks.values():
+        said = SAID[finding.what].format(field=finding.field, count=finding.count)
+        yield from _finding(said, finding)
+
+
+def _finding(said: str, finding: Finding) -> Iterator[str]:
+    yield f"  {said}: line {finding.line} of {finding.file} has {finding.value} ({finding.detail})"
+    if finding.hint:
+        yield f"    try {finding.hint}"
+
+
+def _dead_letters(kind: Kind, summary: Summary) -> str:
+    refused = summary.refused
+    reasons = ", ".join(f"{number:,} {reason}" for reason, number in refused.reasons.most_common())
+    if not refused.all_of_them:
+        return f"of the first {refused.read:,} that were read, {reasons} became dead letters"
+    missing = "unknown-song" in refused.reasons
+    way = (
+        "Send the songs first (refrain replay songs FILE), or say who made them: --map artist_ids=COLUMN, "
+        "or --songs FILE"
+        if missing
+        else "docs/contract.md says what each reason means; --dry-run shows what is sent"
+    )
+    return f"all {refused.read:,} {kind} that were read became dead letters ({reasons}). {way}"
+
+
+def _reasons(tally: Tally) -> str:
+    found = ", ".join(f"{number:,} {reason}" for reason, number in tally.bad.most_common())
+    return f" ({found})" if found else ""

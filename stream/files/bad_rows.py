@@ -1,0 +1,61 @@
+"""The rows of a file that cannot be used, written down beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import IO
+
+from stream.files.sources import is_remote
+from stream.files.tables import Bad
+
+__all__ = ["BadRows"]
+
+
+class BadRows(contextlib.AbstractContextManager["BadRows"]):
+    """``FILE.bad.jsonl``: made with the first bad row; one of an earlier run does not outlive this one.
+
+    Parameters
+    ----------
+    path, name
+        The file of rows, and what the file beside it is called.
+    spare
+        The folder for it where nothing can be written beside the file; None: nothing is written at all.
+
+    Attributes
+    ----------
+    path
+        Where it was made; None: not yet.
+    """
+
+    def __init__(self, path: Path, name: str, spare: Path | None) -> None:
+        beside = [] if is_remote(path) else [path.with_name(name)]  # a store is read, not written
+        self._places = [*beside, spare / name] if spare else []
+        self._file: IO[str] | None = None
+        self.path: Path | None = None
+        with contextlib.suppress(OSError):
+            if self._places:
+                self._places[0].unlink(missing_ok=True)
+
+    def write(self, bad: Bad) -> None:
+        """Write a bad row down."""
+        if not self._places:
+            return
+        if self._file is None:
+            self._file = self._open()
+            self.path = Path(self._file.name)
+        entry = {"line": bad.line, "reason": bad.reason.value, "detail": bad.detail, "row": bad.row}
+        self._file.write(json.dumps(entry, default=str) + "\n")
+
+    def _open(self) -> IO[str]:
+        first, last = self._places[0], self._places[-1]
+        try:
+            return first.open("w", encoding="utf-8")
+        except OSError:
+            last.parent.mkdir(parents=True, exist_ok=True)
+            return last.open("w", encoding="utf-8")
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            self._file.close()

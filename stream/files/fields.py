@@ -1,0 +1,208 @@
+"""Where each field of an event comes from: its column, and what makes its value of what stands there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple, TypeAlias
+
+from stream.errors import WrongUse
+from stream.files.columns import (
+    MISSING,
+    column,
+    id_of,
+    is_missing,
+    parts_of,
+    percent_decoded,
+    plain,
+    text_of,
+    whole_number,
+)
+from stream.files.kinds import CHOICES, ID_LISTS, LISTS, NO_NAMES, TIMES
+from stream.files.name_time import time_in_name
+from stream.files.options import RowOptions
+from stream.files.tables import Column, Table
+from stream.files.times import time_reader, zone, zoned_time_reader
+
+__all__ = ["Note", "Remark", "Source", "constant", "sources"]
+
+_NOTHING = "null", "<null>", "nil", "nan", "<na>", "none", "undefined"
+NO_IDS = frozenset({*_NOTHING, *map(str.upper, _NOTHING), *map(str.title, _NOTHING), "NaN"})
+"""What programs write for an id that there is not. Songs and artists may be called so, listeners are not."""
+
+PLUS_IS_BLANK = frozenset({"query"})
+"""Fields from behind the ``?`` of a URL, where ``+`` is a blank. In an id, as one in base64, it is none."""
+
+
+class Remark(StrEnum):
+    """What may be said of a row though it became an event."""
+
+    DROPPED = "dropped"
+    FLOAT_ID = "float-id"
+    EARLY = "before-2000"
+    LATE = "in-the-future"
+
+
+class Note(NamedTuple):
+    """A remark on a field of a row."""
+
+    remark: Remark
+    field: str
+    detail: str
+
+
+Notes: TypeAlias = list[Note]
+Convert: TypeAlias = Callable[[Any, Notes], Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a field comes from.
+
+    Attributes
+    ----------
+    column
+        The column, or the option that says the value.
+    raw
+        What a row has there.
+    read
+        The field's value, of a row, None where there is none; notes take what is to be said of it. Raises
+        ValueError where it is no such value.
+    """
+
+    column: str
+    raw: Column
+    read: Callable[[Any, Notes], Any]
+
+
+def sources(fields: frozenset[str], table: Table, options: RowOptions, *, spread: bool) -> dict[str, Source]:
+    """Return where the fields of an event come from in a table; constants apart.
+
+    Parameters
+    ----------
+    fields
+        Those an event may have. One that the options do not name comes from the column of its own name.
+    spread
+        Whether an event gets its ``ts`` elsewhere.
+
+    Raises
+    ------
+    WrongUse
+        Where a column that is named is not there.
+    """
+    return dict(_found(fields, table, options, spread=spread))
+
+
+def _found(
+    fields: frozenset[str], table: Table, options: RowOptions, *, spread: bool
+) -> Iterator[tuple[str, Source]]:
+    for name in (*options.mapping, *sorted(fields - {*options.mapping, *options.constants})):
+        named = name in options.mapping
+        if name == "ts" and options.time_in_name:
+            moment = time_in_name(table.called, options.time_in_name, zone(options.timezone))
+            yield name, Source("--ts-from-name", lambda _: table.called.name, _same(moment))
+        elif named or (table.has(name) and not (spread and name == "ts")):
+            label = options.mapping.get(name, name)
+            get = column(table, label)
+            yield name, Source(label, get, _reader(name, get, table, options))
+
+
+def _same(moment: float) -> Callable[[Any, Notes], Any]:
+    return lambda _values, _notes: moment
+
+
+def constant(name: str, text: str, options: RowOptions) -> Any:
+    """Return the value of a field that is the same for all (``--set``).
+
+    Raises
+    ------
+    WrongUse
+        Where it is no time, and the field is one.
+    """
+    try:
+        if name in TIMES:
+            return time_reader(options.time_format, zone(options.timezone))(text)
+        return _typed(name, options)(text, [])
+    except ValueError as error:
+        raise WrongUse(f"--set {name}={text}: {error}") from error
+
+
+def _reader(name: str, get: Column, table: Table, options: RowOptions) -> Callable[[Any, Notes], Any]:
+    if name in TIMES:
+        return _time_reader(name, get, table, options)
+    convert = _typed(name, options)
+    return lambda values, notes: convert(get(values), notes)
+
+
+def _time_reader(name: str, get: Column, table: Table, options: RowOptions) -> Callable[[Any, Notes], Any]:
+    meant, otherwise = _meaning(name, options), zone(options.timezone)
+    read = zoned_time_reader(options.time_format)
+    zone_of = column(table, options.timezone_column) if options.timezone_column else lambda _: None
+    simple = time_reader(options.time_format, otherwise)
+
+    if not meant and not options.timezone_column:
+        return lambda values, _: None if is_missing(value := get(values)) else simple(value)
+
+    def time_of(values: Any, _: Notes) -> float | None:
+        value = meant(get(values)) if meant else get(values)
+        if is_missing(value):
+            return None
+        named = zone_of(values)
+        return simple(value) if is_missing(named) else read(value, plain(named).strip())
+
+    return time_of
+
+
+def _typed(name: str, options: RowOptions) -> Convert:
+    """Return what makes a field's value of a column's."""
+    meant = _meaning(name, options)
+    one = _one(name)
+    each: Convert = one if meant is None else lambda value, notes: one(meant(value), notes)
+    if name not in LISTS:
+        return each
+
+    def read(value: Any, notes: Notes) -> Any:
+        if isinstance(value, str) and not options.separator and value[:1] != "[":  # most are one id
+            one_of_it = None if is_missing(value) else each(value, notes)
+            return None if one_of_it is None else [one_of_it]
+        found = [each(part, notes) for part in parts_of(value, options.separator)]
+        return [part for part in found if part is not None] or None
+
+    return read
+
+
+def _one(name: str) -> Convert:
+    if name in ID_LISTS or name.endswith("_id"):
+        return _id_reader(name)
+    if name in LISTS:
+        return lambda value, _: text_of(value)
+    return lambda value, _: None if is_missing(value) else value
+
+
+def _id_reader(name: str) -> Convert:
+    nothing = MISSING | NO_IDS if name in NO_NAMES else MISSING
+
+    def read(value: Any, notes: Notes) -> Any:
+        if isinstance(value, str) and "." not in value and value[:1] != "[":  # most are as they should be
+            return None if value in nothing else value
+        if (whole := whole_number(value)) is not None:
+            notes.append(Note(Remark.FLOAT_ID, name, f"{name}: {value!r} is read as {whole!r}"))
+            return whole
+        return id_of(value)
+
+    return read
+
+
+def _meaning(name: str, options: RowOptions) -> Callable[[Any], Any] | None:
+    """Return what says what a value means, by ``--percent-decode`` and ``--value``; None: all as it is."""
+    decoded, plus = name in options.percent_encoded, name in PLUS_IS_BLANK
+    words = {word: word for word in CHOICES.get(name, ())} | dict(options.values.get(name, {}))
+    if not decoded and not words:
+        return None
+
+    def meaning(value: Any) -> Any:
+        value = percent_decoded(value, plus=plus) if decoded else value
+        return words.get(plain(value).strip().casefold(), value) if words else value
+
+    return meaning

@@ -1,0 +1,76 @@
+"""What stands further down in a value of JSON: ``track.artists.*.name``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from stream.files.rows import Column
+
+__all__ = ["at_path", "entry"]
+
+ALL = "*"
+
+
+def entry(name: str) -> Column:
+    """Return what takes a value out of a dictionary: by its name, or further down along its dots.
+
+    Examples
+    --------
+    >>> entry("user.id")({"user": {"id": 7}}), entry("user.id")({"user.id": 8}), entry("user.id")({})
+    (7, 8, None)
+    """
+    top, *below = name.split(".")
+    if not below:
+        return lambda values: values.get(name)
+
+    def get(values: dict[str, Any]) -> Any:
+        return values[name] if name in values else at_path(values.get(top), below)
+
+    return get
+
+
+def at_path(value: Any, path: Sequence[str]) -> Any:
+    """Return what stands at a path; None where there is nothing.
+
+    A part is the name of a member, the number of an element from 0, or ``*`` for all of them: then it is a
+    list. Text that is JSON again, as in a column of CSV, is opened.
+
+    Examples
+    --------
+    >>> track = {"artists": [{"name": "A"}, {"name": "B"}], "tags": '{"mood": "calm"}'}
+    >>> at_path(track, ["artists", "*", "name"]), at_path(track, ["artists", "0", "name"])
+    (['A', 'B'], 'A')
+    >>> at_path(track, ["tags", "mood"])
+    'calm'
+    """
+    for at, part in enumerate(path):
+        if isinstance(value, str):
+            value = _opened(value)
+        if part == ALL and isinstance(value, list | dict):
+            elements = value.values() if isinstance(value, dict) else value
+            return _flat([at_path(each, path[at + 1 :]) for each in elements])
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, list) and part.isdecimal():
+            value = value[int(part)] if int(part) < len(value) else None
+        else:
+            return None
+    return value
+
+
+def _opened(text: str) -> Any:
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _flat(found: list[Any]) -> list[Any]:
+    flat: list[Any] = []
+    for each in found:
+        flat += each if isinstance(each, list) else [] if each is None else [each]
+    return flat

@@ -1,0 +1,77 @@
+"""What each kind of event is: its fields, its key, its topic, and which fields it can do without."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, get_args
+
+from stream.files.impressions import Impression
+from stream.wire.events import Action, ClickEvent, Feedback, Label, Release, Song
+
+__all__ = ["CHOICES", "ID_LISTS", "KINDS", "LISTS", "NO_NAMES", "TIMES", "Shape"]
+
+
+class Shape(NamedTuple):
+    """What a kind of event is.
+
+    Attributes
+    ----------
+    model
+        What parses it.
+    key
+        The field that is its key.
+    fields
+        All it may have.
+    topic
+        Where it goes.
+    droppable
+        Fields that only add something: where one cannot be used, the event goes without it. Not those that
+        decide what an event means, or who is told.
+    """
+
+    model: Any
+    key: str
+    fields: frozenset[str]
+    topic: str
+    droppable: frozenset[str] = frozenset()
+
+
+KINDS: dict[str, Shape] = {
+    "clicks": Shape(
+        ClickEvent,
+        "user_id",
+        frozenset(ClickEvent.__annotations__),
+        "clicks",
+        frozenset({"ms_played", "event_id", "city", "utc_offset_min", "device", "query"}),
+    ),
+    "songs": Shape(
+        Song,
+        "song_id",
+        frozenset(Song.model_fields),
+        "songs",
+        frozenset({"title", "artist_names", "genres", "label", "duration_ms", "released_at"}),
+    ),
+    "releases": Shape(
+        Release,
+        "release_id",
+        frozenset(Release.model_fields),
+        "releases",
+        frozenset({"title", "genres", "label"}),
+    ),
+    "feedback": Shape(Feedback, "user_id", frozenset(Feedback.model_fields), "feedback"),
+    "labels": Shape(Label, "user_id", frozenset(Label.model_fields), "labels"),
+    "impressions": Shape(Impression, "user_id", frozenset(Impression.model_fields), "feedback"),
+}
+"""Each kind by its name."""
+
+ID_LISTS = frozenset({"artist_ids", "featuring", "similar_to"})
+LISTS = ID_LISTS | {"artist_names", "genres"}
+TIMES = frozenset({"ts", "released_at"})
+
+NO_NAMES = frozenset({"user_id", "release_id", "event_id"})
+"""Ids that are no names of songs or artists: ``null`` there is no id, where a song may be called so."""
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "action": get_args(Action),
+    "kind": get_args(Feedback.model_fields["kind"].annotation),
+}
+"""Fields that are one of a few words, and these words."""

@@ -1,0 +1,105 @@
+"""The rows of a Parquet file, by PyArrow, which is an extra."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from stream.errors import BadFile
+from stream.files.json_path import at_path
+from stream.files.rows import Bad, Column, Row
+
+__all__ = ["ParquetRows"]
+
+ROWS = 8192  # decoded at a time
+
+
+class ParquetRows:
+    """Rows of a Parquet file; only columns that were asked for are read, a part of them at a time.
+
+    Times are text by ISO 8601, as in other files, with their time zone where the column has one.
+
+    Raises
+    ------
+    BadFile
+        Where it is damaged, or PyArrow is not installed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise BadFile(
+                f"{path} is a Parquet file, and PyArrow, which reads it, is not installed",
+                hint="pip install 'refrain-cohorts[parquet]'",
+            ) from error
+        self._path = path
+        self._open = pq.ParquetFile
+        with self._file() as file:
+            self.columns = tuple(file.schema_arrow.names)
+            self.count = file.metadata.num_rows
+        self._asked: list[str] = []
+
+    def column(self, name: str) -> Column | None:
+        """Return what takes a column out of a row; what stands in a struct, a list or JSON, along dots."""
+        top, *below = [name] if name in self.columns else name.split(".")
+        if top not in self.columns:
+            return None
+        if top not in self._asked:
+            self._asked.append(top)
+        at = self._asked.index(top)
+        return (lambda values: at_path(values[at], below)) if below else (lambda values: values[at])
+
+    def rows(self, told: Callable[[int], object]) -> Iterator[Row | Bad]:
+        """Go through the rows by their number, from 1; `told` hears how many were read."""
+        asked = self._asked or list(self.columns)
+        number = 0
+        with self._file() as file:
+            for batch in file.iter_batches(ROWS, columns=asked, use_threads=False):
+                lists = [_plain(batch.column(name)) for name in asked]
+                for values in zip(*lists, strict=True):
+                    number += 1
+                    yield Row(number, values)
+                told(number)
+
+    @contextmanager
+    def _file(self) -> Iterator[Any]:
+        import pyarrow as pa  # noqa: PLC0415 - an extra
+
+        with self._path.open("rb") as raw:
+            try:
+                yield self._open(raw, pre_buffer=False)
+            except pa.ArrowException as error:
+                raise BadFile(f"{self._path} cannot be read: {error}") from error
+
+
+def _plain(column: Any) -> list[Any]:
+    """Return a column's values as other files have them."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+    from pyarrow import types  # noqa: PLC0415
+
+    if types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    kind = column.type
+    if types.is_timestamp(kind) and kind.unit == "ns":
+        column = column.cast(pa.timestamp("us", kind.tz), safe=False)  # Python's times go no finer
+    values: list[Any] = column.to_pylist()
+    if any(is_kind(kind) for is_kind in (types.is_string, types.is_integer, types.is_floating)):
+        return values
+    return [_value(value) for value in values]
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, date):  # and each time with a date
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.decode(errors="surrogateescape")
+    if isinstance(value, list):
+        return [_value(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _value(each) for name, each in value.items()}
+    return str(value) if isinstance(value, Decimal) else value

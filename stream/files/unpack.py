@@ -1,0 +1,311 @@
+"""What a file is by its first bytes: packed, an archive of files, or nothing that has rows of text."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, NamedTuple
+
+import zstandard
+
+from stream.errors import BadFile
+
+__all__ = ["PACKED", "PARQUET", "Member", "members", "unpacked"]
+
+PACKED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz"})
+"""Ends of names that say how a file is packed, not what is in it."""
+
+HEAD = 512
+"""Bytes that say what a file is: the header of a tar."""
+
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+TAR = slice(257, 262)  # where "ustar" stands in a tar
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+SKIPPED = 1 << 20  # bytes of a tar that are passed over at a time
+CHUNK = 1 << 12  # of zstd: a few bytes of it may be very many
+
+DAMAGED = (zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, zstandard.ZstdError)
+"""What decompressors raise of bytes that they did not write, beside OSError and EOFError."""
+
+PARQUET = b"PAR1"
+
+NO_ROWS = {
+    PARQUET: ("a Parquet file in another file", "Unpack it first."),
+    b"ARROW1": ("an Arrow file", "Write it as CSV or JSON lines first."),
+    b"ORC": ("an ORC file", "Write it as CSV or JSON lines first."),
+    b"Obj\x01": ("an Avro file", "Write it as JSON lines first."),
+    b"SQLite format 3\x00": (
+        "an SQLite database",
+        "Write the table as CSV: sqlite3 -header -csv FILE QUERY.",
+    ),
+    b"\xd0\xcf\x11\xe0": ("an old Excel or Word file", "Save the sheet as CSV."),
+    b"\x89HDF": ("an HDF5 file", "Write it as CSV or JSON lines first."),
+    b"%PDF": ("a PDF", "Rows are read from CSV, TSV and JSON lines."),
+    b"7z\xbc\xaf\x27\x1c": ("a 7z archive", "Unpack it first."),
+    b"Rar!": ("a RAR archive", "Unpack it first."),
+    b"\x04\x22\x4d\x18": ("packed by lz4", "Unpack it first: lz4 -d."),
+    b"\xff\x06\x00\x00sNaPpY": ("packed by Snappy", "Unpack it first."),
+}
+"""First bytes -> what has no rows of text, and what to do about it."""
+
+
+class Member(NamedTuple):
+    """A file in an archive: its name, and its bytes when it is unpacked.
+
+    `place` is its number in a zip, or where its bytes begin in a tar, which is `tar`.
+    """
+
+    name: str
+    size: int
+    place: int
+    tar: Tar | None = None
+
+
+def members(path: Path) -> list[Member]:
+    """Return the files in an archive; none where the file is no archive.
+
+    What systems put beside files is left out: hidden files, ``__MACOSX``, ``_SUCCESS``.
+
+    Raises
+    ------
+    BadFile
+        Where the file holds no rows of text; it is named for what it is.
+    OSError, EOFError
+        Where it cannot be read, or ends in the middle.
+    """
+    with path.open("rb") as raw, _as_os_errors():
+        head = raw.read(HEAD)
+        if head.startswith(PARQUET):
+            return []
+        _refuse(head, str(path))
+        raw.seek(0)
+        if head.startswith(ZIP):
+            with zipfile.ZipFile(raw) as archive:
+                return _in_zip(archive, path)
+        with _plain(raw, head) as plain:
+            if not _is_tar(plain.read(HEAD)):
+                return []
+        raw.seek(0)
+        whole = Tar(path)
+        with _plain(raw, head) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
+            found = [
+                Member(entry.name, entry.size, entry.offset_data, whole) for entry in tar if entry.isreg()
+            ]
+    return _wanted(found, path, "tar")
+
+
+def _in_zip(archive: zipfile.ZipFile, path: Path) -> list[Member]:
+    entries = archive.infolist()
+    if any(entry.filename == "xl/workbook.xml" for entry in entries):
+        raise BadFile(f"{path} is an Excel file", hint="Save the sheet as CSV.")
+    if any(entry.flag_bits & 1 for entry in entries):
+        raise BadFile(f"{path} is a zip with a password", hint="Unpack it first.")
+    found = [Member(entry.filename, entry.file_size, at) for at, entry in enumerate(entries)]
+    return _wanted([member for member in found if not member.name.endswith("/")], path, "zip")
+
+
+def _wanted(found: list[Member], path: Path, kind: str) -> list[Member]:
+    wanted = []
+    for member in found:
+        parts = PurePosixPath(member.name).parts
+        if parts and not parts[-1].startswith((".", "_SUCCESS")) and "__MACOSX" not in parts:
+            wanted.append(member)
+    if not wanted:
+        raise BadFile(f"{path} is a {kind} without a file in it")
+    return wanted
+
+
+@contextmanager
+def unpacked(
+    raw: IO[bytes], member: Member | None, told: Callable[[int], object]
+) -> Iterator[io.BufferedReader]:
+    """Give the bytes of a file, or of a file in it, as they were before they were packed.
+
+    They are unpacked as they are read.
+
+    Parameters
+    ----------
+    told
+        Hears how many bytes are read: of the file as it lies there, or of the member unpacked.
+
+    Raises
+    ------
+    BadFile
+        Where a member holds no rows of text.
+    OSError, EOFError
+        Where bytes are damaged, or end in the middle; reading on raises them, too.
+    """
+    head = raw.read(HEAD)
+    raw.seek(0)
+    with _as_os_errors():
+        if member is None:
+            with _plain(_Told(raw, told), head) as plain:
+                yield plain
+        elif member.tar is None:
+            with zipfile.ZipFile(raw) as archive:
+                entry = archive.infolist()[member.place]
+                with archive.open(entry) as first:
+                    start = first.read(HEAD)
+                with archive.open(entry) as packed, _inner(packed, start, member, told) as plain:
+                    yield plain
+        else:
+            packed_file = io.BufferedReader(_Told(member.tar.opened(member), told), 1 << 16)
+            with _inner(packed_file, packed_file.peek(HEAD)[:HEAD], member, lambda _: None) as plain:
+                yield plain
+
+
+def _inner(packed: IO[bytes], head: bytes, member: Member, told: Callable[[int], object]) -> Any:
+    _refuse(head, member.name)
+    if head.startswith(ZIP) or _is_tar(head):
+        raise BadFile(f"{member.name} is an archive in an archive", hint="Unpack the outer one first.")
+    return _plain(_Told(packed, told), head)
+
+
+@contextmanager
+def _plain(raw: Any, head: bytes) -> Iterator[io.BufferedReader]:
+    """Give what is packed in one stream; gzip, bz2, xz and zstd may be several, one behind the other."""
+    opened: Any
+    if head.startswith(GZIP):
+        opened = gzip.GzipFile(fileobj=raw)
+    elif head.startswith(b"BZh"):
+        opened = bz2.BZ2File(raw)
+    elif head.startswith(b"\xfd7zXZ\x00"):
+        opened = lzma.LZMAFile(raw)  # noqa: SIM115  -- it owns no file to close
+    elif head.startswith(ZSTD):
+        opened = _Zstd(raw)
+    else:
+        opened = raw
+    yield io.BufferedReader(_Safe(opened), 1 << 18)
+
+
+def _is_tar(head: bytes) -> bool:
+    return head[TAR] == b"ustar"
+
+
+def _refuse(head: bytes, name: str) -> None:
+    for start, (what, hint) in NO_ROWS.items():
+        if head.startswith(start):
+            raise BadFile(f"{name} is {what}, and has no rows of text", hint=hint)
+
+
+@contextmanager
+def _as_os_errors() -> Iterator[None]:
+    try:
+        yield
+    except DAMAGED as error:
+        raise OSError(f"it is damaged, or not whole ({error})") from error
+
+
+class Tar:
+    """A tar, packed or not, which is unpacked once while its files are read one after the other."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stack = ExitStack()
+        self._plain: IO[bytes] | None = None
+        self._at = 0
+
+    def __del__(self) -> None:
+        self._stack.close()
+
+    def opened(self, member: Member) -> _Part:
+        """Return the bytes of a file in it. Of several that are open, only the last can be read."""
+        if self._plain is None or self._at > member.place:
+            self._stack.close()
+            raw = self._stack.enter_context(self._path.open("rb"))
+            head = raw.read(HEAD)
+            raw.seek(0)
+            self._plain, self._at = self._stack.enter_context(_plain(raw, head)), 0
+        while self._at < member.place:
+            if not self.read(min(member.place - self._at, SKIPPED)):
+                raise EOFError("the archive ends in the middle")
+        return _Part(self, member.size)
+
+    def read(self, count: int) -> bytes:
+        """Read on."""
+        got = self._plain.read(count) if self._plain else b""
+        self._at += len(got)
+        return got
+
+
+class _Part:
+    def __init__(self, tar: Tar, size: int) -> None:
+        self._tar, self._left = tar, size
+
+    def read(self, count: int) -> bytes:
+        got = self._tar.read(min(count, self._left))
+        if self._left and not got:
+            raise EOFError("the archive ends in the middle")
+        self._left -= len(got)
+        return got
+
+
+class _Safe(io.RawIOBase):
+    """Reads what is there, however little, and calls damage an OSError as of all files."""
+
+    def __init__(self, inner: Any) -> None:
+        self._read = getattr(inner, "read1", inner.read)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with _as_os_errors():
+            got = self._read(len(buffer))
+        buffer[: len(got)] = got
+        return len(got)
+
+
+class _Told(io.RawIOBase):
+    """Tells how much of a file is read."""
+
+    def __init__(self, inner: Any, told: Callable[[int], object]) -> None:
+        self._inner, self._told, self._count = inner, told, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        got = self._inner.read(len(buffer))
+        buffer[: len(got)] = got
+        self._count += len(got)
+        self._told(self._count)
+        return len(got)
+
+
+class _Zstd(io.RawIOBase):
+    """Frames of zstd, one behind the other. The library's own reader does not say where one breaks off."""
+
+    def __init__(self, packed: Any) -> None:
+        self._packed = packed
+        self._frame: Any = None  # the one that is not at its end
+        self._rest = b""  # of what was read, not looked at yet
+        self._got = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._got:
+            chunk = self._rest or self._packed.read(CHUNK)
+            if not chunk:
+                if self._frame is not None:
+                    raise EOFError("a frame of zstd ends in the middle")
+                return 0
+            self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
+            self._got = memoryview(self._frame.decompress(chunk))
+            self._rest = self._frame.unused_data if self._frame.eof else b""
+            if self._frame.eof:
+                self._frame = None
+        count = min(len(buffer), len(self._got))
+        buffer[:count] = self._got[:count]
+        self._got = self._got[count:]
+        return count

@@ -1,0 +1,128 @@
+"""The client of a Redis URL: of one server, or of the primary that Sentinels name; it connects when used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.connection import (
+    AbstractConnection,
+    Connection,
+    SSLConnection,
+    UnixDomainSocketConnection,
+    parse_url,
+)
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import (
+    Sentinel,
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
+from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
+
+from stream.sentinel_url import SENTINEL_SCHEMES, parse_sentinel_url
+
+__all__ = ["UNNAMED", "client_of"]
+
+REPLICA = "read only replica"
+"""In what a replica says to a write, also to one from within a script."""
+UNNAMED = {"driver_info": None}
+"""Connections do not tell the name of redis-py (CLIENT SETINFO): a user may not have the right to."""
+SENTINEL_SECONDS = 1.0  # for an answer of one Sentinel; then the next is asked
+OF_SENTINELS = ("socket_", "ssl")
+"""What the names of parameters begin with that hold for connections to the Sentinels as well."""
+
+
+class _Reconnects(AbstractConnection):  # type: ignore[misc]
+    """Is closed once it is given back where its server has become a replica: another may be the primary now.
+
+    Else a name in DNS, or a proxy, that leads to the new primary would be asked only after a restart.
+    """
+
+    async def read_response(self, *given: Any, **options: Any) -> Any:
+        try:
+            return await super().read_response(*given, **options)
+        except ResponseError as error:
+            if REPLICA in str(error):
+                self.mark_for_reconnect()
+            raise
+
+
+class _Connection(_Reconnects, Connection):  # type: ignore[misc]
+    pass
+
+
+class _SSLConnection(_Reconnects, SSLConnection):  # type: ignore[misc]
+    pass
+
+
+class _UnixConnection(_Reconnects, UnixDomainSocketConnection):  # type: ignore[misc]
+    pass
+
+
+class _SentinelConnection(_Reconnects, SentinelManagedConnection):  # type: ignore[misc]
+    pass
+
+
+class _SentinelSSLConnection(_Reconnects, SentinelManagedSSLConnection):  # type: ignore[misc]
+    pass
+
+
+KINDS = {
+    Connection: _Connection,
+    SSLConnection: _SSLConnection,
+    UnixDomainSocketConnection: _UnixConnection,
+}
+"""redis-py's kind of connection -> ours."""
+
+
+class _SentinelServer(Redis):  # type: ignore[misc]
+    """One of the Sentinels; errors show it, and would show its password."""
+
+    def __repr__(self) -> str:
+        place = self.connection_pool.connection_kwargs
+        return f"{place['host']}:{place['port']}"
+
+
+class _SentinelPool(SentinelConnectionPool):  # type: ignore[misc]
+    async def aclose(self) -> None:
+        await super().aclose()
+        await self.sentinel_manager.aclose()
+
+
+def client_of(url: str) -> Redis:
+    """Return a client of a ``redis://``, ``rediss://``, ``unix://`` or ``redis+sentinel://`` URL.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Where redis-py does not take its parameters.
+    """
+    if url.startswith(SENTINEL_SCHEMES):
+        return _sentinel_client(url)
+    options: dict[str, Any] = {**UNNAMED, **parse_url(url)}
+    kind = KINDS[options.pop("connection_class", Connection)]
+    return Redis.from_pool(ConnectionPool(connection_class=kind, **options))
+
+
+def _sentinel_client(url: str) -> Redis:
+    found = parse_sentinel_url(url)
+    options: dict[str, Any] = {**UNNAMED, **parse_url(found.primary)}
+    options.pop("host")
+    tls = options.pop("connection_class", None) is SSLConnection
+    of_sentinels: dict[str, Any] = {
+        "socket_timeout": SENTINEL_SECONDS,
+        "socket_connect_timeout": SENTINEL_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+        "ssl": tls,
+        **{name: value for name, value in options.items() if name.startswith(OF_SENTINELS)},
+        **found.options,
+    }
+    sentinel = Sentinel([])
+    sentinel.sentinels = [
+        _SentinelServer(host=host, port=port, **of_sentinels) for host, port in found.sentinels
+    ]
+    kind = _SentinelSSLConnection if tls else _SentinelConnection
+    return Redis.from_pool(_SentinelPool(found.name, sentinel, connection_class=kind, **options))

@@ -1,0 +1,83 @@
+"""Ids that have just become part of a listener, followed in memory: nobody is told under two ids."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable
+
+from stream.connect import AnyRedis
+from stream.retry import Clock
+from stream.stores import keys
+from stream.stores.merges import Merges
+
+__all__ = ["MergedLately"]
+
+KEPT_SECONDS = 3600.0
+"""Longer than any list of members in memory is behind."""
+
+AT_ONCE = 10_000
+
+
+class MergedLately:
+    """The ids that became part of a listener within the last hour, as a stream in Redis, and a copy of it.
+
+    A stream's entries have one order, whoever adds them: who reads on from the last entry seen misses none.
+
+    Attributes
+    ----------
+    into
+        Id -> whose part it is, as of the last `refresh`.
+    """
+
+    def __init__(self, redis: AnyRedis, clock: Clock = time.time) -> None:
+        self._redis = redis
+        self._clock = clock
+        self._merges = Merges(redis)
+        self._last = ""
+        self.into: dict[str, str] = {}
+        self._since: dict[str, float] = {}
+
+    async def announce(self, user_id: str, into: str) -> None:
+        """Say that an id is, or is about to be, part of a listener; "": of none."""
+        before = int(1000 * (self._clock() - 2 * KEPT_SECONDS))
+        await self._redis.xadd(keys.MERGED_LATELY, {"id": user_id, "into": into}, minid=before)
+
+    async def refresh(self) -> None:
+        """Read what has come since the last time; in one round trip where that is not much."""
+        now = self._clock()
+        while True:
+            first = f"({self._last}" if self._last else str(int(1000 * (now - KEPT_SECONDS)))
+            found = await self._redis.xrange(keys.MERGED_LATELY, first, count=AT_ONCE)
+            for place, fields in found:
+                self._last = place.decode()
+                user, into = fields[b"id"].decode(), fields[b"into"].decode()
+                self._since.pop(user, None)
+                self.into.pop(user, None)
+                if into:
+                    self.into[user], self._since[user] = into, now
+            if len(found) < AT_ONCE:
+                break
+        for user in [user for user, since in self._since.items() if since < now - KEPT_SECONDS]:
+            del self.into[user], self._since[user]
+
+    async def forget(self, user_ids: Collection[str]) -> None:
+        """Erase all that is said of some ids."""
+        for place, fields in await self._redis.xrange(keys.MERGED_LATELY):
+            if {fields[b"id"].decode(), fields[b"into"].decode()} & set(user_ids):
+                await self._redis.xdel(keys.MERGED_LATELY, place)
+
+    def person(self, user_id: str) -> str:
+        """Return who an id is part of, itself where that is nobody."""
+        passed = {user_id}
+        while (other := self.into.get(user_id)) and other not in passed:
+            passed.add(other)
+            user_id = other
+        return user_id
+
+    def persons(self, user_ids: Iterable[str]) -> set[str]:
+        """Return who some ids are part of, or are."""
+        return {self.person(user) for user in user_ids}
+
+    async def roots(self, user_ids: Collection[str]) -> dict[str, str]:
+        """Return who some ids are part of by now, however long since; nothing of all others."""
+        return await self._merges.roots(user_ids)

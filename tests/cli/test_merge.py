@@ -1,0 +1,101 @@
+"""`refrain merge`, an ingester doing it; `forget` and `user` of who has several ids."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from consumers.ingest.ingester import ingest
+from stream.connect import AnyRedis
+from stream.settings import Settings
+from stream.stores import keys
+from tests.cli.test_forget import everything
+from tests.consumers.running import Running
+from tests.fresh_topics import make_topics_anew
+from tests.refrain_command import Refrain
+
+WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
+
+
+@pytest.fixture
+def ingester(service: Settings) -> Iterator[Settings]:
+    make_topics_anew(service)
+    with Running(ingest, service):
+        yield service
+
+
+def said(done: Any) -> dict[str, Any]:
+    assert done.returncode == 0, done.stderr + done.stdout
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_a_merge_says_what_the_listener_has_then_and_undone_what_each_has(
+    ingester: Settings, refrain: Refrain
+) -> None:
+    made = said(refrain.run("merge", "u2", "u1", "--json"))
+    assert {name: made[name] for name in ("user_id", "into", "clicks", "cohort")} == {
+        "user_id": "u2", "into": "u1", "clicks": 20, "cohort": "c1",
+    }  # fmt: skip
+    assert said(refrain.run("user", "u1", "--json"))["ids"] == ["u2"]
+    assert said(refrain.run("merge", "u2", "u1", "--json")) == made
+    undone = said(refrain.run("merge", "--undo", "u2", "--json"))
+    assert (undone["clicks"], undone["into_clicks"]) == (10, 10)
+    assert said(refrain.run("user", "u2", "--json"))["clicks"] == 10
+
+
+def test_what_cannot_be_merged_is_refused_before_anything_is_published(
+    ingester: Settings, refrain: Refrain
+) -> None:
+    said(refrain.run("merge", "u2", "u1", "--json"))
+    for wrong, why in (
+        (("u1", "u1"), "the same id"),
+        (("u1", "u2"), "part of it already"),
+        (("u2", "u3"), "`refrain merge --undo u2` undoes that first"),
+        (("--undo", "u3"), "part of no other listener"),
+        (("{u}", "u1"), "user_id"),
+        (("u1",), "give two ids"),
+        (("--undo", "u1", "u2"), "give two ids"),
+    ):
+        done = refrain.run("merge", *wrong)
+        assert done.returncode == 2, wrong
+        assert why in " ".join(done.stderr.split()), wrong
+
+
+def test_without_an_ingester_it_says_that_it_will_be_done(service: Settings, refrain: Refrain) -> None:
+    make_topics_anew(service)
+    done = refrain.run("merge", "u2", "u1", "--wait", "0")
+    assert done.returncode == 1
+    assert "will be done" in " ".join(done.stderr.split())
+    with Running(ingest, service):
+        assert said(refrain.run("merge", "u2", "u1", "--json"))["clicks"] == 20
+
+
+def test_nothing_is_left_of_a_forgotten_listener_under_any_id(
+    ingester: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    async def tell(redis: AnyRedis) -> None:
+        await redis.hset(keys.release_told("r1"), "u2", "c1")
+        await redis.hset(keys.release_told("r2"), "u3", "c1")
+
+    with_redis(tell)
+    said(refrain.run("merge", "u3", "u2", "--json"))
+    said(refrain.run("merge", "u2", "u1", "--json"))
+    assert refrain.run("user", "u2").returncode == 1
+    refused = refrain.run("forget", "u2")
+    assert "`refrain forget u1` erases them under all their ids" in " ".join(refused.stderr.split())
+    done = said(refrain.run("forget", "u1", "--json"))
+    assert (sorted(done["ids"]), done["clicks"], done["told_of_releases"]) == (["u2", "u3"], 30, 2)
+    after = with_redis(everything)
+    assert isinstance(after, dict)
+    packed = {key for key in after if key.endswith(b":taste") or key == b"model:4"}
+    names = [b"u1", b"u2", b"u3"]
+    assert not [key for key in after if any(name in key for name in names)]
+    assert not [
+        key
+        for key, held in after.items()
+        if key not in packed and any(f"'{n}'" in f"{held}" for n in ("u1", "u2", "u3"))
+    ]

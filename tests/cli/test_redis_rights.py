@@ -1,0 +1,120 @@
+"""Refrain works as a user of Redis that may do what it needs and no more: scripts/redis-users.acl."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from consumers.ingest.ingester import ingest
+from stream.broker import Child
+from stream.settings import Settings
+from tests.cli.in_process import InProcess
+from tests.consumers.crowd import clicks, put_songs
+from tests.consumers.desk import Desk, feedback
+from tests.consumers.kafka_log import KafkaLog, kafka_log
+from tests.consumers.own_redis import OwnRedis
+from tests.consumers.running import Running
+from tests.fresh_topics import make_topics_anew
+from tests.waiting import wait_for
+
+USERS = Path(__file__).parents[2] / "scripts" / "redis-users.acl"
+PASSWORD = "a b/c@d"  # noqa: S105 - of a server of the test's own
+COMMANDS = [
+    ["cohorts"],
+    ["cohort", "c1"],
+    ["users"],
+    ["user", "ü1"],
+    ["lifecycle"],
+    ["segments"],
+    ["segment", "rap"],
+    ["recommend", "ü1"],
+    ["audience", "--artist", "artist 1"],
+    ["release", "list"],
+    ["release", "show", "r1"],
+    ["model", "list"],
+    ["model", "show"],
+    ["model", "clicks"],
+    ["model", "use", "newest"],
+    ["redrive"],
+    ["doctor"],
+    ["forget", "ü1"],
+]
+
+
+def rights(text: str, password: str = PASSWORD) -> str:
+    """The file with a password of our own, spelled as its hash: it may have blanks."""
+    return text.replace(">CHANGE-THIS-PASSWORD", f"#{sha256(password.encode()).hexdigest()}")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[OwnRedis]:
+    acl = tmp_path / "users.acl"
+    acl.write_text(rights(USERS.read_text(encoding="utf-8")), encoding="utf-8")
+    server = OwnRedis(tmp_path / "own redis", aclfile=str(acl))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def own(settings: Settings, server: OwnRedis) -> Settings:
+    url = server.url.replace("//", f"//refrain:{quote(PASSWORD, safe='')}@")
+    changes = {"redis": url, "first_model_listeners": 50, "publish_every": 1.0, "cohorts": 4, "dims": 8}
+    own = Settings(**settings.model_dump(include=settings.model_fields_set) | changes)
+    make_topics_anew(own)
+    return own
+
+
+def test_every_process_and_command_does_with_the_rights_of_the_file(
+    own: Settings, server: OwnRedis, tmp_path: Path
+) -> None:
+    put_songs(own)
+    with InProcess(own, tmp_path) as refrain, kafka_log(own) as log, server.client() as admin:
+        started = [refrain.start(kind) for kind in ("ingest", "train", "work", "traits")]
+        serve(log, Desk(own, log, admin), started)
+        for command in COMMANDS:
+            done = refrain.run(*command, "--json")
+            assert done.returncode == 0, done.stdout + done.stderr
+        assert [child.stop() for child in started] == [0, 0, 0, 0]
+        # Redis 6 counts every CLIENT of redis-py's handshake; newer ones know none of what it tries.
+        assert [each for each in admin.acl_log() if each["object"] != "client"] == []
+
+
+def test_without_rights_that_only_look_all_goes_on_and_doctor_says_what_it_cannot_see(
+    own: Settings, server: OwnRedis, tmp_path: Path
+) -> None:
+    with server.client() as admin:
+        admin.execute_command("ACL", "SETUSER", "refrain", "-info", "-time", "-scan")
+        put_songs(own)
+        with InProcess(own, tmp_path) as refrain, kafka_log(own) as log, Running(ingest, own):
+            log.send("clicks", clicks(100))
+            log.wait_until_caught_up("ingest", "clicks")
+            found = json.loads(refrain.run("doctor", "--json").stdout)["checks"]
+            odd = {check["name"]: check for check in found if "may not ask" in check["found"]}
+            assert {name: check["state"] for name, check in odd.items()} == {"Redis": "odd", "clock": "odd"}
+            assert ["+info" in odd["Redis"]["hint"], "+time" in odd["clock"]["hint"]] == [True, True]
+            user = next(iter(admin.smembers("cohort:{}:users")))
+            failed = json.loads(refrain.run("forget", user, "--json").stdout)
+    assert failed["kind"] == "NotErased"
+    assert "scripts/redis-users.acl" in failed["hint"]
+
+
+def serve(log: KafkaLog, desk: Desk, started: list[Child]) -> None:
+    """Let it have clicks, a model, labels, a release and what came of it."""
+    log.send("clicks", [*clicks(2000), {"user_id": "u", "song_id": "unheard of", "ts": 1.7e9}])
+    log.send("songs", [{"song_id": "s", "artist_ids": ["artist 1"]}])
+    wait_for(lambda: desk.db.get("model:current") or not all(child.alive for child in started), "a model")
+    wait_for(lambda: desk.db.get("song-model:current"), "songs")
+    assert [child.last_words() for child in started if not child.alive] == []
+    log.send(
+        "labels", [{"user_id": f"ü{n}", "segment": "rap", "value": n % 2, "ts": 1.7e9} for n in range(60)]
+    )
+    told = desk.ask("r1", "artist 1").told
+    log.send("feedback", [*feedback("r1", [(user, "clicked") for user in sorted(told)[:20]])])
+    for group, topic in {"ingest": "clicks", "work": "feedback", "labels": "labels"}.items():
+        log.wait_until_caught_up(group, topic)

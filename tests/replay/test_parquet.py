@@ -1,0 +1,202 @@
+"""Parquet files, and files of an object store."""
+
+from __future__ import annotations
+
+import datetime
+import gzip
+import io
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from consumers.replay.plan import Plan, preview
+from stream.errors import BadFile, WrongUse
+from stream.files.bookmark import Bookmark
+from stream.files.options import Layout
+from stream.files.sources import readable
+from stream.files.tables import Row, Table
+from tests.replay.s3 import BUCKET, s3
+
+NOON = datetime.datetime(2026, 5, 1, 12, 30, 15, 250_000)
+CSV = b"user_id,song_id,artist_ids,ts\nu1,s1,a,1577836800\n"
+MORE = b"user_id,song_id,artist_ids,ts\nu2,s2,a,1577836801\n"
+
+
+def written(path: Path, columns: dict[str, Any], **options: Any) -> Path:
+    pq.write_table(pa.table(columns), path, **options)
+    return path
+
+
+def values(table: Table, *columns: str) -> list[tuple[Any, ...]]:
+    getters = [table.column(name) for name in columns]
+    return [tuple(get(row.values) for get in getters) for row in table.rows() if isinstance(row, Row)]
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    with s3(monkeypatch) as client:
+        yield client
+
+
+@pytest.mark.parametrize("compression", ["none", "snappy", "gzip", "zstd", "lz4", "brotli"])
+def test_a_parquet_file_is_known_without_its_name(tmp_path: Path, compression: str) -> None:
+    path = written(tmp_path / "part-0", {"u": ["a", "b"], "n": [1, None]}, compression=compression)
+    (table,) = Table.all_of(path, Layout())
+    assert (table.format, table.columns) == ("parquet", ("u", "n"))
+    assert values(table, "u", "n") == [("a", 1), ("b", None)]
+    assert [row.line for row in table.rows()] == [1, 2]
+    assert table.read == table.size == path.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (pa.array([NOON], pa.timestamp("ns")), "2026-05-01T12:30:15.250000"),
+        (pa.array([NOON], pa.timestamp("ms", "UTC")), "2026-05-01T12:30:15.250000+00:00"),
+        (pa.array([NOON], pa.timestamp("us", "Asia/Kolkata")), "2026-05-01T18:00:15.250000+05:30"),
+        (pa.array([NOON.date()], pa.date32()), "2026-05-01"),
+        (pa.array([Decimal("7.50")], pa.decimal128(6, 2)), "7.50"),
+        (pa.array([b"Bj\xc3\xb6rk"], pa.binary()), "Björk"),
+        (pa.array(["x"]).dictionary_encode(), "x"),
+        (pa.array([["a", "b"]]), ["a", "b"]),
+        (pa.array([True]), True),
+    ],
+    ids=str,
+)
+def test_values_are_as_other_files_have_them(tmp_path: Path, column: pa.Array, expected: Any) -> None:
+    assert values(Table(written(tmp_path / "f", {"x": column}), Layout()), "x") == [(expected,)]
+
+
+def test_what_stands_further_down_is_addressed_with_dots(tmp_path: Path) -> None:
+    tracks = [{"id": "s1", "artists": [{"name": "A"}, {"name": "B"}]}]
+    table = Table(written(tmp_path / "f", {"track": tracks, "extra": ['{"city": "Pune"}']}), Layout())
+    assert values(table, "track.id", "track.artists.*.name", "extra.city") == [("s1", ["A", "B"], "Pune")]
+    with pytest.raises(WrongUse, match=r"no column 'none\.id'; it has track, extra"):
+        table.column("none.id")
+
+
+def test_only_columns_that_were_asked_for_are_read(tmp_path: Path) -> None:
+    table = Table(written(tmp_path / "f", {"u": ["a"], "large": ["x" * 1000]}), Layout())
+    table.column("u")
+    assert [row.values for row in table.rows()] == [("a",)]
+
+
+def test_a_damaged_parquet_file_is_told(tmp_path: Path) -> None:
+    path = written(tmp_path / "f", {"u": ["a"] * 1000})
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(BadFile, match=r"f cannot be read: .*(footer|magic|corrupted)"):
+        Table(path, Layout())
+
+
+def test_events_come_of_parquet_as_of_csv(tmp_path: Path) -> None:
+    columns = {"user_id": [7], "song_id": ["s"], "artist_ids": [["a", "b"]], "ts": pa.array([NOON])}
+    path = written(tmp_path / "f.parquet", columns)
+    ((key, value),), _ = preview(Plan("clicks", (path,)), 5)
+    assert key == b"7"
+    assert b'"artist_ids":["a","b"]' in value
+    assert b'"ts":1777638615.25' in value
+
+
+def test_a_folder_is_the_files_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / "clicks.parquet"
+    (folder / "day=1").mkdir(parents=True)
+    (folder / "day=1" / "part-00001.csv.gz").write_bytes(gzip.compress(MORE))
+    (folder / "day=1" / "part-00000").write_bytes(CSV)
+    for name in ("_SUCCESS", ".part-00000.crc", "_metadata"):
+        (folder / name).write_bytes(b"")
+    with readable([str(folder)]) as paths:
+        assert [path.name for path in paths] == ["part-00000", "part-00001.csv.gz"]
+        assert [key for key, _ in preview(Plan("clicks", paths), 5)[0]] == [b"u1", b"u2"]
+
+
+def test_a_pattern_is_the_files_that_fit(tmp_path: Path) -> None:
+    for name in ("b-2.csv", "a-1.csv", "c.txt"):
+        (tmp_path / name).write_bytes(CSV)
+    with readable([f"{tmp_path}/*-?.csv"]) as paths:
+        assert [path.name for path in paths] == ["a-1.csv", "b-2.csv"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_itself(tmp_path: Path) -> None:
+    (tmp_path / "a[1].csv").write_bytes(CSV)
+    with readable([f"{tmp_path}/a[1].csv"]) as paths:
+        assert [path.name for path in paths] == ["a[1].csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("none.csv", "the file .*none.csv does not exist"),
+        ("*.none", "no file fits"),
+        ("empty", "there are no files in"),
+    ],
+)
+def test_no_file_is_told(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(WrongUse, match=said), readable([f"{tmp_path}/{name}"]):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "hint"),
+    [
+        ("ftp://host/x.csv", "from disk, or from s3://", ""),
+        ("gs://bucket/x.csv", "gs:// needs packages", r"refrain-cohorts[gs]"),
+        ("abfss://bucket/x.csv", "abfss:// needs packages", r"refrain-cohorts[az]"),
+    ],
+)
+def test_a_store_that_cannot_be_read_says_what_is_missing(name: str, said: str, hint: str) -> None:
+    with pytest.raises(WrongUse, match=said) as caught, readable([name]):
+        pass
+    assert hint in (caught.value.hint or "")
+
+
+def test_an_object_store_is_read_like_a_disk(store: Any, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"user_id": ["u3"], "song_id": ["s"], "artist_ids": ["a"], "ts": [1.0]}), buffer)
+    for key, content in {
+        "clicks/day=1/part-0.csv.gz": gzip.compress(CSV),
+        "clicks/day=2/part-0.csv": MORE,
+        "clicks/day=3/part-0.parquet": buffer.getvalue(),
+        "clicks/_SUCCESS": b"",
+    }.items():
+        store.put_object(Bucket=BUCKET, Key=key, Body=content)
+    for at, (names, found) in enumerate(
+        {
+            (f"s3://{BUCKET}/clicks/",): [b"u1", b"u2", b"u3"],
+            (f"s3://{BUCKET}/clicks",): [b"u1", b"u2", b"u3"],
+            (f"s3://{BUCKET}/clicks/*/part-0.csv",): [b"u2"],
+            (f"s3://{BUCKET}/clicks/day=3/part-0.parquet", f"s3://{BUCKET}/clicks/day=2/part-0.csv"): [
+                b"u3",
+                b"u2",
+            ],
+        }.items()
+    ):
+        with readable(names) as paths:
+            assert [key for key, _ in preview(Plan("clicks", paths), 5)[0]] == found
+            bookmark, old = Bookmark.find(tmp_path / str(at), "topic", paths, "")
+            assert not old
+            bookmark.save()
+            again, old = Bookmark.find(tmp_path / str(at), "topic", paths, "")
+            assert (again, old) == (bookmark, True)
+            assert again.changed is None
+    store.put_object(Bucket=BUCKET, Key="clicks/day=2/part-0.csv", Body=MORE + b"more")
+    assert again.changed == f"s3://{BUCKET}/clicks/day=2/part-0.csv"
+
+
+def test_bad_rows_of_an_object_store_are_written_down_here(store: Any, tmp_path: Path) -> None:
+    store.put_object(Bucket=BUCKET, Key="f.csv", Body=CSV + b"x\n")
+    with readable([f"s3://{BUCKET}/f.csv"]) as paths:
+        reading = Plan("clicks", paths).reading(0.0, tmp_path)
+        assert len(list(reading.events())) == 1
+    assert reading.tally.bad_files == [tmp_path / "f.csv.bad.jsonl"]
+    assert [entry["Key"] for entry in store.list_objects(Bucket=BUCKET, Prefix="f")["Contents"]] == ["f.csv"]
+
+
+def test_a_bucket_that_is_not_there_is_told(store: Any) -> None:
+    with pytest.raises((BadFile, WrongUse), match=r"s3://nowhere/f\.csv"), readable(["s3://nowhere/f.csv"]):
+        pass

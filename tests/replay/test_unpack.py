@@ -1,0 +1,162 @@
+"""Packed files and archives of history."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from consumers.replay.plan import Plan
+from stream.errors import BadFile
+from stream.files.options import FileOptions, Layout
+from stream.files.tables import Row, Table
+
+ROWS = b"user_id,song_id,artist_ids,ts\nu,s,a,1577836800\n"
+MORE = b"u,s2,a,1577836801\n"
+MANY = b"u\n" + b"".join(b"%d\n" % (number * 7919 % 100_003) for number in range(300_000))
+SAMPLES = Path("/work/shared/data/real_files")
+PACKERS = {
+    "gzip": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": zstandard.ZstdCompressor().compress,
+}
+
+
+def made(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def tarred(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def songs(table: Table) -> list[str]:
+    song = table.column("song_id")
+    return [song(row.values) for row in table.rows() if isinstance(row, Row)]
+
+
+@pytest.mark.parametrize("packer", PACKERS)
+def test_a_packed_file_is_known_without_its_name_and_may_be_several_streams(
+    tmp_path: Path, packer: str
+) -> None:
+    pack = PACKERS[packer]
+    table = Table(made(tmp_path / "f.csv", pack(ROWS) + pack(MORE)), Layout())
+    assert songs(table) == ["s", "s2"]
+    assert table.read == table.size == (tmp_path / "f.csv").stat().st_size
+
+
+@pytest.mark.parametrize("packer", PACKERS)
+def test_a_packed_file_that_breaks_off_is_told(tmp_path: Path, packer: str) -> None:
+    whole = PACKERS[packer](MANY)
+    table = Table(made(tmp_path / "f.csv", whole[: len(whole) * 9 // 10]), Layout())
+    with pytest.raises(BadFile, match=r"breaks off after line [1-9]"):
+        list(table.rows())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        zipped({"a/x.csv": ROWS, "b/x.csv": ROWS + MORE, "__MACOSX/a": b"no", "a/": b"", "a/_SUCCESS": b""}),
+        gzip.compress(tarred({"a/x.csv": ROWS, "b/x.csv": ROWS + MORE, "b/.hidden": b"no"})),
+        tarred({"a/x.csv": gzip.compress(ROWS), "b/x.csv": ROWS + MORE}),
+    ],
+    ids=["zip", "tar.gz", "tar of gzip"],
+)
+def test_each_file_of_an_archive_is_a_file_of_its_own(tmp_path: Path, content: bytes) -> None:
+    path = made(tmp_path / "history", content)
+    tables = Table.all_of(path, Layout())
+    assert [songs(table) for table in tables] == [["s"], ["s", "s2"]]
+    assert [songs(table) for table in tables] == [["s"], ["s", "s2"]]  # and again
+    assert len({table.bad_rows for table in tables}) == 2
+    assert len(list(Plan("clicks", (path,), FileOptions()).reading(0.0, None).events())) == 3
+    with pytest.raises(BadFile, match=r"archive of 2 files \(a/x.csv, b/x.csv\)"):
+        Table(path, Layout())
+
+
+def test_a_packed_archive_is_unpacked_once_to_read_all_of_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {
+        f"day-{day}.csv": ROWS + bytes(f"u,day {day},a,1577836800\n" * 20_000, "ascii") for day in range(20)
+    }
+    path = made(tmp_path / "f.tar.gz", gzip.compress(tarred(files)))
+    read = Counter[str]()
+    plain = gzip.GzipFile.read1
+    monkeypatch.setattr(
+        gzip.GzipFile, "read1", lambda self, size=-1: (read.update(all=len(got := plain(self, size))), got)[1]
+    )
+    tables = Table.all_of(path, Layout())
+    assert [songs(table)[-1] for table in tables] == [f"day {day}" for day in range(20)]
+    assert read["all"] < 4 * sum(map(len, files.values()))  # to name them, to know each, to read each
+
+
+def test_an_archive_that_breaks_off_is_told(tmp_path: Path) -> None:
+    whole = tarred({"a.csv": ROWS, "b.csv": MANY})
+    with pytest.raises(BadFile, match=r"cannot be read|breaks off"):
+        for table in Table.all_of(made(tmp_path / "f.tar", whole[: len(whole) // 2]), Layout()):
+            list(table.rows())
+
+
+def test_the_bad_rows_of_the_only_file_in_an_archive_are_called_after_the_archive(tmp_path: Path) -> None:
+    (table,) = Table.all_of(made(tmp_path / "f.zip", zipped({"x.csv": ROWS})), Layout())
+    assert table.bad_rows == "f.zip.bad.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"PAR1\x15\x04", "cannot be read: Parquet file size"),
+        (b"SQLite format 3\x00", "is an SQLite database"),
+        (zipped({"xl/workbook.xml": b"<x/>"}), "is an Excel file"),
+        (zipped({}), "a zip without a file"),
+        (zipped({"x.csv": ROWS})[:60], "damaged, or not whole"),
+        (zipped({"p.parquet": b"PAR1\x15\x04"}), r"p\.parquet is a Parquet file"),
+        (zipped({"inner.zip": zipped({"x.csv": ROWS})}), "an archive in an archive"),
+    ],
+)
+def test_what_cannot_be_read_is_named_for_what_it_is(tmp_path: Path, content: bytes, said: str) -> None:
+    with pytest.raises(BadFile, match=said):
+        Table.all_of(made(tmp_path / "f", content), Layout())
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="the folder of real files is not there")
+@pytest.mark.parametrize("name", ["lastfm_r_export.zip", "lastfm_r_export.csv.bz2"])
+def test_a_real_export_is_read_as_it_was_packed(name: str) -> None:
+    (table,) = Table.all_of(SAMPLES / name, Layout())
+    assert {"date", "artist", "track"} <= set(table.columns)
+    assert sum(isinstance(row, Row) for row in table.rows()) > 100
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="the folder of real files is not there")
+def test_the_time_in_the_name_of_a_file_in_an_archive_is_that_of_its_rows() -> None:
+    columns = ("user_id", "device", "song_id", "kind", "title", "artist_ids", "ms_played", "length", "paid")
+    options = FileOptions(columns=columns, skip=2, time_in_name="%Y%m%d_play.log")
+    plan = Plan("clicks", (SAMPLES / "edge" / "20170301_play.log.tar.gz",), options)
+    key, value = next((event.key, event.value) for event in plan.reading(0.0, None).events())
+    assert key == b"900000001"
+    assert b'"ts":1488326400.0' in value
+    assert b'"song_id":"20870993"' in value
