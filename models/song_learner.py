@@ -26,6 +26,7 @@ ENTRIES = 4_000_000  # of what artists say of songs: 24 MB
 SLACK = 0.25
 ALONE = 2  # listeners that one of a song's artists has at least
 LESS = 0.5  # of the pairs that the last song model was learned from: with fewer it goes on serving
+MORE = 2.0  # times the pairs that the last song model was learned from are worth one of their own
 
 
 class Play(NamedTuple):
@@ -64,7 +65,7 @@ class SongLearner:
         self.max_listeners = max_listeners
         self.songs: list[str] = []
         self.plays = 0
-        self._last_plays = last_plays
+        self._last_plays = self._taught_by = last_plays
         self._index: dict[str, int] = {}
         self._artists: list[tuple[str, ...]] = []
         self._played: OrderedDict[Hashable, list[int]] = OrderedDict()
@@ -73,6 +74,11 @@ class SongLearner:
     def ready(self) -> bool:
         """Whether as much is known as after a restart is needed: half of what the last was learned from."""
         return self.plays > 0 and self.plays >= LESS * self._last_plays
+
+    @property
+    def grown(self) -> bool:
+        """Whether twice as much is known as the last snapshot was learned from."""
+        return self.plays > 0 and self.plays >= MORE * self._taught_by
 
     def learn_many(self, plays: Iterable[Play]) -> None:
         """Take in plays, the latest last; one that comes twice changes nothing."""
@@ -108,6 +114,7 @@ class SongLearner:
         sampled
             What the model was learned from (`CohortLearner.sampled`).
         """
+        self._taught_by = self.plays
         rows = [row for row, listener in enumerate(sampled.listeners) if self._played.get(listener)]
         if not rows:
             return None

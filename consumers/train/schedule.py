@@ -29,6 +29,7 @@ class Reason(StrEnum):
     GROWTH = "more listeners or artists"
     COHORTS = "other cohorts"
     MOVED = "its cohorts have moved"
+    SONGS = "twice the plays of songs"
     TIME = "the last one is old"
 
 
@@ -72,6 +73,9 @@ class Candidate:
     asked_for
         Whether it weighs activity as the settings say, and the model that serves does not: it is published
         though it may foresee worse.
+    more_plays
+        Whether twice the plays of songs are known that song vectors were last learned from: these are only
+        published with a model.
     """
 
     verdict: Comparison
@@ -79,6 +83,7 @@ class Candidate:
     moved: float = 0.0
     other_cohorts: bool = False
     asked_for: bool = False
+    more_plays: bool = False
 
 
 class Schedule:
@@ -160,6 +165,7 @@ class Schedule:
             Reason.GROWTH: self._new(seen),
             Reason.COHORTS: candidate.other_cohorts and candidate.trial is None,
             Reason.MOVED: not judged and candidate.moved > MOVED,
+            Reason.SONGS: candidate.more_plays,
             Reason.TIME: self.since_published(now) >= self._longest,
         }
         return next((reason for reason, holds in reasons.items() if holds), None)

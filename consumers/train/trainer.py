@@ -179,7 +179,10 @@ class Trainer:
         model = await asyncio.to_thread(learner.snapshot, version, time.time())
         self._judge.learned(model)
         await self._retry("loading the model that serves", self._judge_what_serves)
-        candidate = await asyncio.to_thread(self._judge.candidate, model, trial=self._number is not None)
+        candidate = dataclasses.replace(
+            await asyncio.to_thread(self._judge.candidate, model, trial=self._number is not None),
+            more_plays=songs.ready and songs.grown,
+        )
         await self._choose_number(learner, model, candidate)
         seen = self._seen(learner)
         if candidate.verdict.worse and not candidate.asked_for:

@@ -111,6 +111,18 @@ def test_after_a_restart_it_is_ready_with_half_of_what_was_known() -> None:
     assert learner.ready
 
 
+def test_twice_the_plays_of_the_last_snapshot_are_worth_another() -> None:
+    learner = SongLearner()
+    assert not learner.grown
+    learner.learn_many(PLAYS[:100])
+    assert learner.grown
+    assert learner.snapshot(SAMPLED, MODEL) is not None
+    learner.learn_many(PLAYS[100:199])
+    assert not learner.grown
+    learner.learn_many(PLAYS[199:200])
+    assert learner.grown
+
+
 def test_what_artists_say_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ENTRIES", 10)
     assert 0 < learned().beside.nnz <= 10

@@ -140,6 +140,7 @@ def test_where_nothing_changes_models_come_at_the_longest_time(schedule: Schedul
         (dataclasses.replace(SAME, other_cohorts=True), Reason.COHORTS),
         (dataclasses.replace(SAME, moved=2 * MOVED), None),
         (dataclasses.replace(UNJUDGED, moved=2 * MOVED), Reason.MOVED),
+        (dataclasses.replace(SAME, more_plays=True), Reason.SONGS),
         (UNJUDGED, None),
     ],
 )
