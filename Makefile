@@ -3,11 +3,12 @@
 BIN := .venv/bin
 SET_UP := .venv/set-up-done
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test test-rebalance lint bench clean
 
 help:
 	@echo 'make demo [FOR=60]  listeners click, cohorts form, releases go out; ends by itself after FOR seconds'
 	@echo 'make test           format, lint, types and all tests, on a Kafka and a Redis of their own'
+	@echo 'make test-rebalance  five minutes of releases and feedback while workers are killed, one every 15 s'
 	@echo 'make lint           format, lint and types alone'
 	@echo 'make bench          the benchmarks, one after the other'
 	@echo 'make clean          removes what builds and tests leave behind; the environment .venv stays'
@@ -21,6 +22,9 @@ demo: $(SET_UP)
 # Each of the two has a Kafka and a Redis of its own. pytest comes last: its closing line is the last printed.
 test: lint
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+test-rebalance: $(SET_UP)
+	@$(BIN)/pytest -m long tests/consumers/work/test_rebalance.py
 
 lint: $(SET_UP)
 	@$(BIN)/ruff format --check --quiet .
