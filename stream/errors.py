@@ -10,6 +10,7 @@
     │   ├── Refused              it answers, and does not allow what is asked
     │   └── NotReplicated        Redis's replicas do not have what was written
     ├── DecayChanged             Redis holds affinities of another half-life
+    ├── ClusterChanged           Redis holds what came from another Kafka
     ├── SnapshotUnusable         a snapshot cannot be loaded
     │   ├── SnapshotDamaged      its bytes are not what was written
     │   ├── SnapshotTooNew       it was written by a newer Refrain
@@ -36,6 +37,7 @@ from __future__ import annotations
 __all__ = [
     "BadFile",
     "CannotStart",
+    "ClusterChanged",
     "DecayChanged",
     "NoAbTest",
     "NoAudience",
@@ -114,6 +116,10 @@ class NotReplicated(Unreachable):
 
 class DecayChanged(RefrainError):
     """Redis holds affinities that were stored with another half-life or landmark."""
+
+
+class ClusterChanged(RefrainError):
+    """Redis holds what came from another cluster of Kafka."""
 
 
 class SnapshotUnusable(RefrainError):

@@ -78,6 +78,11 @@ class Settings(BaseSettings):
     kafka: Annotated[str, AfterValidator(_kafka_servers)] = Field(
         "", description="Kafka bootstrap servers, `host:port,host:port`; empty: start one"
     )
+    kafka_cluster: str = Field(
+        "",
+        description="the id of Kafka's cluster, to be sure of it, or to go on with another than the one that "
+        "Redis remembers; empty: the one it remembers",
+    )
     kafka_security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
         "plaintext", description="Kafka's security protocol: over TLS (`ssl`), with a password (`sasl`), both"
     )

@@ -6,6 +6,7 @@
     kafka.py        broker, topics, lag, dead letters
     redis.py        replicas, persistence, eviction, memory, clock
     processes.py    whether each kind of process runs
+    cluster.py      the cluster of Kafka that Redis remembers, topics made anew
     affinities.py   the half-life they were stored with
     model.py        the model that serves, who has loaded it, who is migrated to it, how well it foresees
     deleted.py      events that Kafka deleted before they were read
@@ -21,6 +22,7 @@ import time
 
 from consumers.doctor.affinities import check_half_life
 from consumers.doctor.check import Check, State
+from consumers.doctor.cluster import check_cluster, check_made_anew
 from consumers.doctor.deleted import check_deleted
 from consumers.doctor.feedback import check_clicks, check_feedback
 from consumers.doctor.kafka import check_kafka
@@ -60,6 +62,8 @@ async def _check_refrain(
     alive, clicks = running(states), await check_clicks(redis)
     return [
         *check_processes(alive),
+        *await check_cluster(redis, settings),
+        *await check_made_anew(redis, settings),
         *check_deleted(states),
         await check_half_life(redis, settings),
         *await check_model(redis, settings, alive, now),

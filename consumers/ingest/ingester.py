@@ -23,7 +23,7 @@ from consumers.ingest.merges import MergeReader, merges_consumer
 from consumers.ingest.moves import Moves
 from consumers.ingest.sweep import Sweeper
 from consumers.runtime.live_model import LiveModel
-from consumers.runtime.process import together
+from consumers.runtime.process import starts_over, together
 from consumers.runtime.startup import begin, begin_producer, epoch_of
 from consumers.runtime.wiring import Stores, rules_of
 from models.listener import Click, Move, OffsetSource
@@ -311,6 +311,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         self._heartbeat.gauges["partitions"] = len(assigned)
 
 
+@starts_over
 async def ingest(settings: Settings, stop: asyncio.Event) -> None:
     """Wire an ingester from settings, and run it until asked to stop.
 
@@ -321,8 +322,8 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
     """
     async with AsyncExitStack() as stack:
         retry = Retry(stop)
-        redis, heartbeat = await begin(settings, "ingest", stack)
-        epoch = await epoch_of(settings, redis, "clicks")
+        redis, heartbeat, watch = begun = await begin(settings, "ingest", stack)
+        epoch = await epoch_of(settings, begun, "clicks")
         stores = Stores.on(redis, settings)
         applier = Applier(
             stores.listeners, rules_of(settings), settings.resident_mb, activity=settings.record_activity
@@ -336,6 +337,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         moves = Moves(stores.cohorts, producer, retry)
         consumer = Consumer(
             settings,
+            watch=watch,
             group_id=f"{settings.group}-ingest",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -375,7 +377,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             stop=stop,
             retry=retry,
         )
-        merging = merges_consumer(settings)
+        merging = merges_consumer(settings, watch)
         stack.push_async_callback(merging.stop)
         await open_kafka(settings, merging.start, logger.info)
         merger = Merger(applier, stores, moves, live, settings.merge_undo_seconds)
@@ -387,6 +389,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             sweeper.run(),
             late_songs.run(),
             heartbeat.keep(),
+            watch.run(),
             retry.every(
                 LOOK_SECONDS,
                 "reading songs released lately",

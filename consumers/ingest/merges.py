@@ -20,6 +20,7 @@ from stream.stores.replication import Replication
 from stream.wire.consumer import Consumer
 from stream.wire.events import DeadLetter, Merge, Reason, Record, parse
 from stream.wire.sender import Sender, dead_letter
+from stream.wire.topic_watch import TopicWatch
 
 __all__ = ["MergeReader", "merges_consumer"]
 
@@ -29,11 +30,12 @@ WAIT_MS = 500  # for an event to come, before it is asked whether the process is
 TOGETHER = 100
 
 
-def merges_consumer(settings: Settings) -> Consumer:
+def merges_consumer(settings: Settings, watch: TopicWatch) -> Consumer:
     """Return the consumer of the topic; several share its partitions, so that each id is in one's hand."""
     return Consumer(
         settings,
         "merges",
+        watch=watch,
         group_id=f"{settings.group}-merges",
         enable_auto_commit=False,
         auto_offset_reset="earliest",

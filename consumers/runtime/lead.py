@@ -15,6 +15,7 @@ from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.lease import Lease
 from stream.wire.consumer import Consumer
+from stream.wire.topic_watch import TopicWatch
 
 __all__ = ["LeaseLost", "lead"]
 
@@ -33,6 +34,7 @@ class LeaseLost(Exception):
 
 async def lead(
     settings: Settings,
+    watch: TopicWatch,
     run: Run,
     beside: Sequence[Beside],
     lease: Lease,
@@ -60,7 +62,7 @@ async def lead(
             return
         heartbeat.gauges["leads"] = int(leads)
         if leads:
-            reading = _read(settings, kind, begin, run)
+            reading = _read(settings, watch, kind, begin, run)
             await _under(lease, kind, retry, reading, *(each() for each in beside))
             said = False
         elif not said:
@@ -88,9 +90,10 @@ async def _under(
             await lease.free()
 
 
-async def _read(settings: Settings, kind: str, begin: str, run: Run) -> None:
+async def _read(settings: Settings, watch: TopicWatch, kind: str, begin: str, run: Run) -> None:
     consumer = Consumer(
         settings,
+        watch=watch,
         group_id=f"{settings.group}-{kind}",
         auto_offset_reset=begin,
         enable_auto_commit=True,

@@ -8,14 +8,19 @@ import logging
 import signal
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine
-from typing import Any
+from functools import wraps
+from typing import Any, TypeAlias
 
 from threadpoolctl import threadpool_limits
 
 from consumers.runtime.log import log_lines
 from stream.settings import Settings
+from stream.wire.topic_watch import TopicChanged
 
-__all__ = ["NO_COORDINATOR", "Seldom", "run_process", "together", "within"]
+__all__ = ["NO_COORDINATOR", "Main", "Seldom", "run_process", "starts_over", "together", "within"]
+
+Main: TypeAlias = "Callable[[Settings, asyncio.Event], Coroutine[Any, Any, None]]"
+"""Runs a process from settings until it is asked to stop."""
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +70,31 @@ def run_process(main: Callable[[Settings, asyncio.Event], Awaitable[None]], sett
     # One thread for the small matrices here: waiting for a second one takes longer than they do.
     with threadpool_limits(1):
         asyncio.run(whole())
+
+
+def starts_over(main: Main) -> Main:
+    """Let a process begin again from the start where a topic that it reads is another one by now."""
+
+    @wraps(main)
+    async def again(settings: Settings, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            ending = asyncio.Event()  # its parts set it when they end
+            passing_on = asyncio.create_task(_pass_on(stop, ending))
+            try:
+                await main(settings, ending)
+            except TopicChanged as changed:
+                logger.warning("%s: starting over with it", changed)
+            else:
+                return
+            finally:
+                passing_on.cancel()
+
+    return again
+
+
+async def _pass_on(stop: asyncio.Event, ending: asyncio.Event) -> None:
+    await stop.wait()
+    ending.set()
 
 
 async def within(main: Awaitable[None], stop: asyncio.Event) -> None:

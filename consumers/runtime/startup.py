@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection
 from contextlib import AsyncExitStack
+from typing import NamedTuple
 
 from consumers.runtime.wiring import decay_of
 from stream.connect import AnyRedis, ask_redis, open_kafka, open_redis
+from stream.errors import Unreachable
 from stream.settings import Settings
-from stream.stores.guards import guard_decay, topic_epoch
+from stream.stores.guards import guard_cluster, guard_decay, topic_epoch
 from stream.stores.heartbeats import DELETED, Heartbeat
-from stream.wire.deleted import deleted_unread_told
+from stream.wire.deleted import deleted_unread_told, shorter_told
 from stream.wire.sender import Sender
-from stream.wire.topics import create_topics, describe_topics
+from stream.wire.topic_watch import TopicShape, TopicWatch, topic_shapes
+from stream.wire.topics import cluster_id, create_topics
 
-__all__ = ["begin", "begin_producer", "epoch_of"]
+__all__ = ["Beginning", "begin", "begin_producer", "epoch_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -25,29 +29,52 @@ READ_TO_THE_LAST = {
     "traits": ("labels",),
 }
 """Kind of process -> topics of which it means to read every event."""
+WATCHED = {"train": ("clicks",), "traits": ("clicks",), "work": ("audiences",)}
+"""Kind of process -> topics that it begins anew with beside those, where they change."""
 
 
-async def begin(settings: Settings, kind: str, stack: AsyncExitStack) -> tuple[AnyRedis, Heartbeat]:
+class Beginning(NamedTuple):
+    """What a process has once it has begun: Redis, a sign of life, the topics that it reads, watched."""
+
+    redis: AnyRedis
+    heartbeat: Heartbeat
+    watch: TopicWatch
+
+
+async def begin(settings: Settings, kind: str, stack: AsyncExitStack) -> Beginning:
     """Connect, with patience; what is opened is closed with `stack`.
 
     Raises
     ------
     RefrainError
-        Where the process cannot start: Kafka or Redis away, affinities of another half-life.
+        Where the process cannot start: Kafka or Redis away, affinities of another half-life, another Kafka.
     """
     redis = await open_redis(settings, logger.info)
     stack.push_async_callback(redis.aclose)
     await ask_redis(settings, lambda: guard_decay(redis, decay_of(settings)), logger.info)
+    cluster = await open_kafka(settings, lambda: asyncio.to_thread(cluster_id, settings), logger.info)
+    await ask_redis(settings, lambda: guard_cluster(redis, cluster, settings.kafka_cluster), logger.info)
     await open_kafka(settings, lambda: asyncio.to_thread(create_topics, settings), logger.info)
+    to_the_last = READ_TO_THE_LAST.get(kind, ())
+    topics = (*to_the_last, *WATCHED.get(kind, ()))
+    watch = TopicWatch(settings, await open_kafka(settings, lambda: _shapes(settings, topics), logger.info))
+    stack.enter_context(shorter_told(topics, watch.hold_back))
     heartbeat = Heartbeat(redis, kind)
     stack.enter_context(
         deleted_unread_told(
-            READ_TO_THE_LAST.get(kind, ()),
+            to_the_last,
             lambda place, number: heartbeat.add(f"{DELETED}{place.topic}:{place.partition}", number),
         )
     )
     stack.push_async_callback(heartbeat.stop)
-    return redis, heartbeat
+    return Beginning(redis, heartbeat, watch)
+
+
+async def _shapes(settings: Settings, topics: Collection[str]) -> dict[str, TopicShape]:
+    shapes = await asyncio.to_thread(topic_shapes, settings, topics)
+    if missing := set(topics) - shapes.keys():
+        raise Unreachable(f"{', '.join(sorted(missing))} not there yet")
+    return shapes
 
 
 async def begin_producer(settings: Settings, stack: AsyncExitStack) -> Sender:
@@ -58,10 +85,7 @@ async def begin_producer(settings: Settings, stack: AsyncExitStack) -> Sender:
     return sender
 
 
-async def epoch_of(settings: Settings, redis: AnyRedis, topic: str) -> int:
+async def epoch_of(settings: Settings, begun: Beginning, topic: str) -> int:
     """Say how often a topic has been made anew, with patience; see `stream.stores.guards.topic_epoch`."""
-    states = await open_kafka(settings, lambda: asyncio.to_thread(describe_topics, settings), logger.info)
-    state = states[topic]
-    return await ask_redis(
-        settings, lambda: topic_epoch(redis, topic, state.topic_id if state else ""), logger.info
-    )
+    topic_id = begun.watch.shapes[topic].topic_id
+    return await ask_redis(settings, lambda: topic_epoch(begun.redis, topic, topic_id), logger.info)

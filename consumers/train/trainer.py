@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 from consumers.runtime.lead import lead
-from consumers.runtime.process import together
+from consumers.runtime.process import starts_over, together
 from consumers.runtime.startup import begin
 from consumers.runtime.wiring import Stores, decay_of
 from consumers.train.active import ActiveListeners, Added, RecentListeners
@@ -290,6 +290,7 @@ class Trainer:
         )
 
 
+@starts_over
 async def train(settings: Settings, stop: asyncio.Event) -> None:
     """Wire a trainer from settings, and run it, or wait in reserve while another holds the lease.
 
@@ -300,7 +301,7 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
     """
     async with AsyncExitStack() as stack:
         retry = Retry(stop)
-        redis, heartbeat = await begin(settings, "train", stack)
+        redis, heartbeat, watch = await begin(settings, "train", stack)
         stores = Stores.on(redis, settings)
         lease = Lease(redis, heartbeat.name)
         recent = RecentListeners(redis, stores.cohorts, time.monotonic)
@@ -329,5 +330,5 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
         clicks = ClickTrainer(
             stores.decisions, stores.ctr_models, heartbeat, retry, settings.played_within_seconds
         )
-        leading = lead(settings, trainer.run, [clicks.run], lease, heartbeat, stop, retry)
-        await together(leading, heartbeat.keep())
+        leading = lead(settings, watch, trainer.run, [clicks.run], lease, heartbeat, stop, retry)
+        await together(leading, heartbeat.keep(), watch.run())

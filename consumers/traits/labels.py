@@ -21,6 +21,7 @@ from stream.stores.segments import MOST_CLASSES
 from stream.wire.consumer import Consumer
 from stream.wire.events import FUTURE_SECONDS, DeadLetter, Label, Reason, Record, parse
 from stream.wire.sender import Sender, dead_letter
+from stream.wire.topic_watch import TopicWatch
 
 __all__ = ["LabelReader", "labels_consumer"]
 
@@ -31,11 +32,12 @@ TOGETHER = 1_000
 TOO_MANY = f"value: {{}} has {MOST_CLASSES} classes already; classes are few, such as ranges of ages"
 
 
-def labels_consumer(settings: Settings) -> Consumer:
+def labels_consumer(settings: Settings, watch: TopicWatch) -> Consumer:
     """Return the consumer of the topic; several share its partitions."""
     return Consumer(
         settings,
         "labels",
+        watch=watch,
         group_id=f"{settings.group}-labels",
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 
 from consumers.runtime.lead import lead
 from consumers.runtime.live_model import LiveModel
-from consumers.runtime.process import together
+from consumers.runtime.process import starts_over, together
 from consumers.runtime.startup import begin, begin_producer
 from consumers.runtime.wiring import Stores, churn_span_of, limits_of
 from consumers.traits.churn import Churn
@@ -35,6 +35,7 @@ LOOK_SECONDS = 5.0  # between two looks whether a new day has begun, whether the
 logger = logging.getLogger(__name__)
 
 
+@starts_over
 async def traits(settings: Settings, stop: asyncio.Event) -> None:
     """Wire a process from settings, and run it, or wait in reserve while another holds the lease.
 
@@ -45,7 +46,7 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
     """
     async with AsyncExitStack() as stack:
         retry = Retry(stop)
-        redis, heartbeat = await begin(settings, "traits", stack)
+        redis, heartbeat, watch = await begin(settings, "traits", stack)
         stores = Stores.on(redis, settings)
         producer = await begin_producer(settings, stack)
         next_week = NextWeekTrait(NextWeekModel(redis))
@@ -114,7 +115,7 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
                 segments.news = False
                 rounds.again()
 
-        labels = labels_consumer(settings)
+        labels = labels_consumer(settings, watch)
         stack.push_async_callback(labels.stop)
         await open_kafka(settings, labels.start, logger.info)
         reader = LabelReader(
@@ -122,5 +123,5 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         )
         lease = Lease(redis, heartbeat.name, key=keys.TRAITS_LEASE)
         logger.info("keeping traits current")
-        leading = lead(settings, clicked.read, [score], lease, heartbeat, stop, retry, begin="latest")
-        await together(leading, live.follow(), reader.run(), heartbeat.keep())
+        leading = lead(settings, watch, clicked.read, [score], lease, heartbeat, stop, retry, begin="latest")
+        await together(leading, live.follow(), reader.run(), heartbeat.keep(), watch.run())

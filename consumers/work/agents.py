@@ -14,6 +14,7 @@ from consumers.work.credentials import faust_credentials
 from stream.retry import Stopped
 from stream.settings import Settings
 from stream.wire.events import Record
+from stream.wire.topic_watch import TopicWatch
 
 __all__ = ["Agents", "Handler"]
 
@@ -47,9 +48,10 @@ class _App(faust.App):
     """
 
     logger = logging.getLogger("faust.app")  # else what it announces stands in our log as our own
+    watch: TopicWatch
 
     def _new_transport(self) -> CommittedTransport:
-        return CommittedTransport(self.conf.broker_consumer, self)
+        return CommittedTransport(self.conf.broker_consumer, self, self.watch)
 
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
         if not self.should_stop:
@@ -69,9 +71,13 @@ class Agents:
         Where Faust may write; nothing in it is needed again.
     stop
         Says that the process is to end: nothing is begun any more.
+    watch
+        The topics as the process knows them.
     """
 
-    def __init__(self, settings: Settings, handler: Handler, folder: str, stop: asyncio.Event) -> None:
+    def __init__(
+        self, settings: Settings, handler: Handler, folder: str, stop: asyncio.Event, watch: TopicWatch
+    ) -> None:
         self._stop = stop
         self._in_hand = 0
         self._idle = asyncio.Event()
@@ -93,6 +99,7 @@ class Agents:
             broker_heartbeat_interval=SESSION_SECONDS / 4,
             stream_wait_empty=True,
         )
+        self._app.watch = watch
 
         @self._app.agent(self._topic("releases"), name="releases")
         async def releases(stream: Any) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 from faust.transport.drivers import aiokafka as driver
 
+from stream.wire.commits import watch_commits
 from stream.wire.consumer import COMMITTED
+from stream.wire.topic_watch import TopicWatch
 
 __all__ = ["CommittedTransport"]
 
@@ -17,6 +19,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
         # consumer passes over what cannot be decoded comes with importing `stream.wire.consumer`.
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = COMMITTED
+        watch_commits(consumer, transport.watch)
         return consumer
 
 
@@ -29,3 +32,7 @@ class CommittedTransport(driver.Transport):
     """Kafka by aiokafka, for `faust.App`."""
 
     Consumer = _Consumer
+
+    def __init__(self, url: Any, app: Any, watch: TopicWatch) -> None:
+        super().__init__(url, app)
+        self.watch = watch

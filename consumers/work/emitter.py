@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.partitioner import DefaultPartitioner
 
 from consumers.runtime.live_model import LiveModel
 from consumers.work.best_match import reserve_best_first
@@ -509,20 +508,19 @@ class Emitter:
         consumer = Consumer(self._settings, enable_auto_commit=False)
         await consumer.start()
         try:
+            # All: with fewer partitions, the topic had the key in another.
             numbers = sorted(await self._producer.partitions_for("audiences"))
-            partition = TopicPartition("audiences", DefaultPartitioner()(key, numbers, numbers))
-            consumer.assign([partition])
-            end = (await consumer.end_offsets([partition]))[partition]
-            start = (await consumer.offsets_for_times({partition: int(since * 1000)}))[partition]
-            if start is None:
-                return {}
-            consumer.seek(partition, start.offset)
+            partitions = [TopicPartition("audiences", number) for number in numbers]
+            consumer.assign(partitions)
+            ends = await consumer.end_offsets(partitions)
+            starts = await consumer.offsets_for_times(dict.fromkeys(partitions, int(since * 1000)))
+            left = {partition for partition in partitions if starts[partition] is not None}
+            for partition in left:
+                consumer.seek(partition, starts[partition].offset)
             out: dict[bytes, float] = {}
-            while await consumer.position(partition) < end:
-                fetched = await consumer.getmany(partition, timeout_ms=500)
-                for record in fetched.get(partition, []):
-                    if record.key == key:
-                        out[record.value] = record.timestamp / 1000
+            while left := {p for p in left if await consumer.position(p) < ends[p]}:
+                for records in (await consumer.getmany(*left, timeout_ms=500)).values():
+                    out |= {r.value: r.timestamp / 1000 for r in records if r.key == key}
             return out
         finally:
             await consumer.stop()

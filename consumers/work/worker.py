@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.live_songs import LiveSongs
-from consumers.runtime.process import together
+from consumers.runtime.process import starts_over, together
 from consumers.runtime.startup import begin, begin_producer, epoch_of
 from consumers.runtime.wiring import Stores, worth_of
 from consumers.work.ab_test import ab_test_of
@@ -129,6 +129,7 @@ class Worker:
         return None
 
 
+@starts_over
 async def work(settings: Settings, stop: asyncio.Event) -> None:
     """Wire a worker from settings, and run it until asked to stop.
 
@@ -139,8 +140,8 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     """
     async with AsyncExitStack() as stack:
         retry = Retry(stop)
-        redis, heartbeat = await begin(settings, "work", stack)
-        epochs = {topic: await epoch_of(settings, redis, topic) for topic in ("releases", "feedback")}
+        redis, heartbeat, watch = begun = await begin(settings, "work", stack)
+        epochs = {topic: await epoch_of(settings, begun, topic) for topic in ("releases", "feedback")}
         stores = Stores.on(redis, settings)
         live = LiveModel(stores.snapshots, heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
@@ -211,7 +212,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             if model := live.model:
                 await habits.refresh(model.cohort_ids)
 
-        agents = Agents(settings, worker, folder, stop)
+        agents = Agents(settings, worker, folder, stop, watch)
         stack.push_async_callback(agents.end)
         logger.info("answering releases")
         await together(
@@ -219,6 +220,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             live.follow(),
             heartbeat.keep(),
             reader.run(),
+            watch.run(),
             retry.every(LOOK_SECONDS, "finishing releases left in the middle", emitter.finish_abandoned),
             retry.every(REST_SECONDS, "reading who opted out", opted_out.refresh),
             retry.every(REST_SECONDS, "reading tastes", read_tastes),

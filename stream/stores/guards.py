@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from models.affinity import ForwardDecay
 from stream.connect import AnyRedis
-from stream.errors import DecayChanged
+from stream.errors import ClusterChanged, DecayChanged
 from stream.stores import keys
 
-__all__ = ["guard_decay", "topic_epoch"]
+__all__ = ["guard_cluster", "guard_decay", "topic_epoch"]
 
 
 async def guard_decay(redis: AnyRedis, decay: ForwardDecay) -> None:
@@ -37,6 +37,43 @@ async def guard_decay(redis: AnyRedis, decay: ForwardDecay) -> None:
 
 async def _decay(redis: AnyRedis) -> dict[str, str]:
     return {field.decode(): value.decode() for field, value in (await redis.hgetall(keys.DECAY)).items()}
+
+
+async def guard_cluster(redis: AnyRedis, cluster_id: str, allowed: str = "") -> None:
+    """Hold the service to the cluster of Kafka that its clicks came from.
+
+    Parameters
+    ----------
+    cluster_id
+        That of the cluster that answers.
+    allowed
+        A cluster that Redis is to take for the one from now on.
+
+    Raises
+    ------
+    ClusterChanged
+        Where Redis remembers another, or the one that answers is not the one `allowed`.
+    """
+    if allowed and cluster_id != allowed:
+        raise ClusterChanged(
+            f"Kafka's cluster is {cluster_id}, REFRAIN_KAFKA_CLUSTER={allowed}",
+            hint="Set REFRAIN_KAFKA to the servers of that cluster, or REFRAIN_KAFKA_CLUSTER to this one.",
+        )
+    remembered = await redis.get(keys.KAFKA_CLUSTER)
+    if remembered is None:  # else a Redis that takes no writes would keep us from starting
+        await redis.set(keys.KAFKA_CLUSTER, cluster_id, nx=True)
+        remembered = await redis.get(keys.KAFKA_CLUSTER)
+    if remembered.decode() == cluster_id:
+        return
+    if allowed:
+        await redis.set(keys.KAFKA_CLUSTER, cluster_id)
+        return
+    raise ClusterChanged(
+        f"Redis holds what came from Kafka's cluster {remembered.decode()}, and this is cluster {cluster_id}",
+        hint="Set REFRAIN_KAFKA back to the former, or REFRAIN_REDIS to the database of this one. Or, where "
+        f"you have moved, set REFRAIN_KAFKA_CLUSTER={cluster_id}: its topics are then read from the start, "
+        "on top of what Redis holds, so events that were copied from the former cluster count twice.",
+    )
 
 
 async def topic_epoch(redis: AnyRedis, topic: str, topic_id: str) -> int:

@@ -91,6 +91,9 @@ OPTED_OUT = "opted-out"
 MERGED_LATELY = "merged:lately"
 """Stream: ids that became part of another listener, or are none any more, the latest last."""
 
+KAFKA_CLUSTER = "kafka-cluster"
+"""String: the id of the cluster of Kafka that all this came from."""
+
 DECAY = "decay"
 """Hash: half-life and landmark that affinities were stored with."""
 

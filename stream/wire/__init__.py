@@ -7,6 +7,8 @@
     topics.py     every topic: how it is made, whether it is as it should be
     sender.py     the one sender
     consumer.py   the one consumer: committed records only, a broken batch as one record
+    commits.py   offsets committed with the id of the topic that they are of
+    topic_watch.py a topic made anew, or of more partitions, is noticed
     connection.py how clients connect: where, over TLS or not, as whom
     diagnosis.py  why no broker answers
     deleted.py    tells of events that were deleted before they were read

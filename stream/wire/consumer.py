@@ -15,8 +15,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.consumer import fetcher
 
 from stream.settings import Settings
+from stream.wire.commits import watch_commits
 from stream.wire.connection import connection
 from stream.wire.events import Undecodable
+from stream.wire.topic_watch import TopicWatch
 
 __all__ = ["COMMITTED", "Consumer"]
 
@@ -86,7 +88,17 @@ fetcher.PartitionRecords = _Records
 
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
-    """aiokafka's consumer, of committed records."""
+    """aiokafka's consumer, of committed records.
 
-    def __init__(self, settings: Settings, *topics: str, **options: Any) -> None:
+    Parameters
+    ----------
+    watch
+        The topics as the process knows them, where it reads in a group.
+    """
+
+    def __init__(
+        self, settings: Settings, *topics: str, watch: TopicWatch | None = None, **options: Any
+    ) -> None:
         super().__init__(*topics, isolation_level=COMMITTED, **connection(settings), **options)
+        if watch:
+            watch_commits(self, watch)

@@ -1,6 +1,7 @@
-"""Events that Kafka deleted before they were read: nobody is to lose any without being told.
+"""Places in a topic that are there no more: nobody is to lose an event without being told.
 
 A reader whose place is before the first event that is left goes on from there; aiokafka says no word of it.
+Nor does it where the place is behind the last: then the topic was made anew, or a broker lost its end.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from aiokafka.consumer import subscription_state
 from aiokafka.consumer.fetcher import OffsetResetStrategy
 from aiokafka.consumer.subscription_state import TopicPartitionState
 
-__all__ = ["deleted_unread_told"]
+__all__ = ["deleted_unread_told", "shorter_told"]
 
 logger = logging.getLogger(__name__)
 
 Told = Callable[[TopicPartition, int], object]
 
+Shorter = Callable[[TopicPartitionState], object]
+
 _told: list[tuple[Collection[str], Told]] = []
+_shorter: list[tuple[Collection[str], Shorter]] = []
 
 
 @contextmanager
@@ -39,6 +43,23 @@ def deleted_unread_told(topics: Collection[str], told: Told) -> Iterator[None]:
         yield
     finally:
         _told.remove(entry)
+
+
+@contextmanager
+def shorter_told(topics: Collection[str], told: Shorter) -> Iterator[None]:
+    """Tell of every partition of some topics that is found shorter than it was read, before it is read anew.
+
+    Parameters
+    ----------
+    told
+        Is given the reader's state of the partition, which it may pause; may be called in any thread.
+    """
+    entry = (topics, told)
+    _shorter.append(entry)
+    try:
+        yield
+    finally:
+        _shorter.remove(entry)
 
 
 class _State(TopicPartitionState):  # type: ignore[misc]
@@ -63,13 +84,28 @@ class _State(TopicPartitionState):  # type: ignore[misc]
         # Who goes on from the end passes over what was not read, and means to.
         earliest = self._reset_strategy == OffsetResetStrategy.EARLIEST
         super().reset_to(position)
-        if earliest and before is not None and before < position:
-            for place in self._assignment.tps:
-                if self._assignment.state_value(place) is self:
-                    _tell(place, before, position)
+        if before is None or before == position or not earliest:
+            return
+        for place in self._assignment.tps:
+            if self._assignment.state_value(place) is self:
+                _tell(place, before, position)
+                if position < before:
+                    for topics, told in list(_shorter):
+                        if place.topic in topics:
+                            told(self)
 
 
 def _tell(place: TopicPartition, before: int, position: int) -> None:
+    if position < before:
+        logger.warning(
+            "%s, partition %d, ends before offset %d, where reading was: the topic was made anew, or a "
+            "broker lost the end of it; reading goes on from offset %d",
+            place.topic,
+            place.partition,
+            before,
+            position,
+        )
+        return
     logger.warning(
         "%d messages of %s, partition %d, were deleted before they were read (offsets %d to %d): "
         "reading goes on from the earliest that is left",

@@ -18,6 +18,7 @@ __all__ = [
     "TOPICS",
     "Topic",
     "TopicState",
+    "cluster_id",
     "create_topics",
     "describe_topics",
     "open_admin",
@@ -90,6 +91,21 @@ def open_admin(settings: Settings) -> KafkaAdminClient:
         raise Unreachable(
             f"no Kafka broker answers at {settings.kafka} ({found or error})", hint=hint
         ) from error
+
+
+def cluster_id(settings: Settings) -> str:
+    """Return the id that Kafka's cluster has given itself.
+
+    Raises
+    ------
+    Unreachable
+        Where no broker answers.
+    """
+    admin = open_admin(settings)
+    try:
+        return str(admin.describe_cluster()["cluster_id"])
+    finally:
+        admin.close()
 
 
 def create_topics(settings: Settings) -> list[str]:

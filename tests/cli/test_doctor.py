@@ -23,6 +23,7 @@ from stream.stores.snapshots import Snapshots
 from stream.stores.sweeps import Sweeps
 from stream.stores.waiting import Waiting, pack, place_of
 from stream.wire.events import Release, encode
+from stream.wire.topic_watch import topic_shapes
 from stream.wire.topics import TOPICS
 from tests.cli.in_process import NO_BROKER, InProcess
 from tests.cli.service import NOW, model_of
@@ -225,6 +226,31 @@ def test_a_process_that_is_missing_is_wrong(
         1,
         ("wrong", "none runs: releases are not answered", "start `refrain work`, or `refrain up` for all"),
     )
+
+
+def test_another_cluster_of_kafka_is_wrong(
+    healthy: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: redis.set(keys.KAFKA_CLUSTER, "the former"))
+    code, found = looked(refrain)
+    state, said, mend = found["cluster"]
+    assert (code, state) == (1, "wrong")
+    assert "cluster the former, and this is cluster" in said
+    assert "REFRAIN_KAFKA_CLUSTER=" in mend
+
+
+def test_topics_made_anew_are_told_and_whether_processes_have_noticed(
+    healthy: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    clicks = topic_shapes(healthy, ["clicks"])["clicks"].topic_id
+    with_redis(lambda redis: redis.hset(keys.topic("clicks"), mapping={"an old id": 0, clicks: 1}))
+    with_redis(lambda redis: redis.hset(keys.topic("releases"), "an old id", 0))
+    _, found = looked(refrain)
+    state, said, _ = found["topics made anew"]
+    assert (state, said.startswith("clicks 1 time: read from the start")) == ("fine", True)
+    state, said, mend = found["topic made anew"]
+    assert (state, said) == ("odd", "releases was made anew, and no process has begun with it yet")
+    assert "look again" in mend
 
 
 def test_another_half_life_is_wrong(healthy: Settings, refrain: Refrain) -> None:

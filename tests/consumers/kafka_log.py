@@ -33,9 +33,13 @@ class KafkaLog:
 
     def __init__(self, settings: Settings) -> None:
         self._group = settings.group
-        self._admin = KafkaAdminClient(**connection(settings))
-        self._consumer = KafkaConsumer(**connection(settings), enable_auto_commit=False)
-        self._producer = KafkaProducer(**connection(settings), linger_ms=5, max_request_size=2 * 1024 * 1024)
+        self._connection = connection(settings)
+        self._admin = KafkaAdminClient(**self._connection)
+        self._consumer, self._producer = self._clients()
+
+    def _clients(self) -> tuple[KafkaConsumer, KafkaProducer]:
+        consumer = KafkaConsumer(**self._connection, enable_auto_commit=False)
+        return consumer, KafkaProducer(**self._connection, linger_ms=5, max_request_size=2 * 1024 * 1024)
 
     def send(
         self, topic: str, events: Iterable[Event], partition: int | None = None
@@ -130,6 +134,15 @@ class KafkaLog:
         wait_for(lambda: topic not in self._admin.list_topics(), f"{topic} to be gone")
         wanted = {"num_partitions": partitions, "replication_factor": 1}
         self._admin.create_topics({topic: wanted}, wait_for_metadata=True)
+
+    def add_partitions(self, topic: str, number: int) -> None:
+        """Let a topic have so many partitions, and wait until clients see them."""
+        self._admin.create_partitions({topic: number})
+        # What these clients remember of the topic is asked anew only after minutes.
+        self._consumer.close()
+        self._producer.close()
+        self._consumer, self._producer = self._clients()
+        wait_for(lambda: len(self._producer.partitions_for(topic)) == number, "the new partitions")
 
     def _places(self, topic: str) -> list[TopicPartition]:
         return [TopicPartition(topic, number) for number in self._consumer.partitions_for_topic(topic)]

@@ -21,7 +21,7 @@ from consumers.train.trainer import train
 from consumers.work.worker import work
 from stream.broker import Child, servers
 from stream.broker.ports import LOCALHOST, free_port
-from stream.errors import DecayChanged, Unreachable
+from stream.errors import ClusterChanged, DecayChanged, Unreachable
 from stream.settings import Settings
 from stream.wire.topics import create_topics
 from tests.consumers.crowd import LISTENERS, clicks, crowd_model, publish, put_songs
@@ -226,6 +226,13 @@ def test_another_half_life_is_refused(topics: Settings, main: Main) -> None:
         pass
     with pytest.raises(DecayChanged, match="half-life of 30 days"):
         asyncio.run(main(topics.model_copy(update={"half_life_days": 14.0}), asyncio.Event()))
+
+
+@PROCESSES
+def test_another_cluster_of_kafka_is_refused(topics: Settings, db: redis.Redis, main: Main) -> None:
+    db.set("kafka-cluster", "the former")
+    with pytest.raises(ClusterChanged, match="cluster the former, and this is cluster"):
+        asyncio.run(main(topics, asyncio.Event()))
 
 
 def test_who_is_asked_to_end_commits_leaves_the_group_and_ends_well(

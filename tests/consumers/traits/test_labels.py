@@ -23,6 +23,7 @@ from stream.stores.merges import Merges
 from stream.stores.replication import Replication
 from stream.stores.segments import MOST_CLASSES, Segments
 from stream.wire.events import Record
+from stream.wire.topic_watch import TopicWatch, topic_shapes
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.running import Running
 from tests.waiting import wait_for
@@ -33,7 +34,7 @@ async def read_labels(settings: Settings, stop: asyncio.Event) -> None:
         client = await open_redis(settings)
         stack.push_async_callback(client.aclose)
         producer = await begin_producer(settings, stack)
-        consumer = labels_consumer(settings)
+        consumer = labels_consumer(settings, TopicWatch(settings, topic_shapes(settings, ["labels"])))
         await consumer.start()
         stack.push_async_callback(consumer.stop)
         traits = SegmentTraits(Listeners(client), Segments(client), lambda: None, 10)

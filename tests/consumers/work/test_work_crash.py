@@ -57,8 +57,9 @@ class SeventhPage:
         return self._digest in said and next(self._pages) == 7
 
 
+@pytest.mark.parametrize("partitions", [None, 7], ids=["", "audiences get partitions meanwhile"])
 def test_a_worker_that_is_killed_in_the_middle_of_an_audience_is_followed_by_one_that_ends_it(
-    desk: Desk, refrain: Refrain
+    desk: Desk, refrain: Refrain, partitions: int | None
 ) -> None:
     place(desk.settings, LARGE)
     everybody = {user for users in LARGE.values() for user in users}
@@ -70,10 +71,13 @@ def test_a_worker_that_is_killed_in_the_middle_of_an_audience_is_followed_by_one
         victim.kill()
     before = desk.answer("r1")
     assert (len(before.pages), before.summaries) == (6, ())
+    if partitions:
+        desk.log.add_partitions("audiences", partitions)
     with Running(work, desk.settings.model_copy(update=large)):
         answer = desk.wait_for("r1")
-    assert [page["page"] for page in answer.pages] == list(range(20))
-    assert answer.pages[:6] == before.pages
+    pages = sorted(answer.pages, key=lambda page: page["page"])
+    assert [page["page"] for page in pages] == list(range(20))
+    assert tuple(pages[:6]) == before.pages
     assert answer.told == everybody
     assert (answer.summary["pages"], answer.summary["users"]) == (20, len(everybody))
     assert desk.db.hget("release:{r1}", "state") == "done"

@@ -4,8 +4,8 @@ import pytest
 
 from models.affinity import DAY, ForwardDecay
 from stream.connect import AnyRedis
-from stream.errors import DecayChanged
-from stream.stores.guards import guard_decay, topic_epoch
+from stream.errors import ClusterChanged, DecayChanged
+from stream.stores.guards import guard_cluster, guard_decay, topic_epoch
 
 OURS = ForwardDecay(half_life=14 * DAY)
 
@@ -28,6 +28,25 @@ async def test_another_landmark_is_refused(redis: AnyRedis) -> None:
     await guard_decay(redis, OURS)
     with pytest.raises(DecayChanged):
         await guard_decay(redis, ForwardDecay(half_life=14 * DAY, landmark=0.0))
+
+
+async def test_another_cluster_of_kafka_is_refused_until_it_is_named(redis: AnyRedis) -> None:
+    for _ in range(2):
+        await guard_cluster(redis, "first")
+    with pytest.raises(
+        ClusterChanged, match=r"(?s)cluster first, and this is cluster second.*REFRAIN_KAFKA_CLUSTER=second"
+    ):
+        await guard_cluster(redis, "second")
+    await guard_cluster(redis, "second", allowed="second")
+    await guard_cluster(redis, "second")
+    with pytest.raises(ClusterChanged, match="cluster second, and this is cluster first"):
+        await guard_cluster(redis, "first")
+
+
+async def test_a_cluster_that_is_not_the_one_named_is_refused_and_not_remembered(redis: AnyRedis) -> None:
+    with pytest.raises(ClusterChanged, match="Kafka's cluster is first, REFRAIN_KAFKA_CLUSTER=second"):
+        await guard_cluster(redis, "first", allowed="second")
+    await guard_cluster(redis, "third")
 
 
 async def test_a_topic_made_anew_has_another_epoch(redis: AnyRedis) -> None:
