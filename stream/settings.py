@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
@@ -25,6 +25,8 @@ from stream.redis_url import check_redis_url, shown
 __all__ = ["Settings", "load_settings"]
 
 PREFIX = "REFRAIN_"
+IN_FILES = ("kafka_password", "redis")
+"""Settings that may stand in a file, whose path `NAME_file` says."""
 FILE = "refrain.toml"
 
 # One server: a name, an IPv4 address or an IPv6 one in brackets, and a port.
@@ -40,6 +42,12 @@ def _kafka_servers(servers: str) -> str:
 
 def _redis_url(url: str) -> str:
     return check_redis_url(url) if url else url
+
+
+def _http_url(url: str) -> str:
+    if url and not re.match(r"https?://[^/@]+(/|$)", url):
+        raise ValueError("a token's URL is https://host/path; no user, no password")
+    return url
 
 
 def _quiet_hours(written: str) -> str:
@@ -86,14 +94,29 @@ class Settings(BaseSettings):
     kafka_security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
         "plaintext", description="Kafka's security protocol: over TLS (`ssl`), with a password (`sasl`), both"
     )
-    kafka_sasl_mechanism: Literal["plain", "scram-sha-256", "scram-sha-512"] = Field(
-        "scram-sha-512", description="how the password is given to Kafka"
+    kafka_sasl_mechanism: Literal["plain", "scram-sha-256", "scram-sha-512", "oauthbearer", "gssapi"] = Field(
+        "scram-sha-512", description="how we say who we are: by password, token or Kerberos ticket (`gssapi`)"
     )
     kafka_username: str = Field(
         "", description="the user that Kafka knows, for `sasl_plaintext` and `sasl_ssl`"
     )
     kafka_password: SecretStr = Field(
         SecretStr(""), description="its password; no command, log or error shows it"
+    )
+    kafka_password_file: Path | None = Field(
+        None, description="a file with the password in its place, as secrets of containers are given"
+    )
+    kafka_token_file: Path | None = Field(
+        None, description="a file with the token for `oauthbearer`; it is read at each connection"
+    )
+    kafka_token_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        "",
+        description="where a client's credentials get the token for `oauthbearer`: its id is "
+        "`kafka_username`, its secret `kafka_password`",
+    )
+    kafka_token_scope: str = Field("", description="the scope asked for there; empty: none")
+    kafka_kerberos_service: str = Field(
+        "kafka", min_length=1, description="the primary of the broker's Kerberos principal, for `gssapi`"
     )
     kafka_ca_file: Path | None = Field(
         None, description="certificates (PEM) that Kafka's is checked by; none: those of the system"
@@ -107,6 +130,9 @@ class Settings(BaseSettings):
     redis: Annotated[str, AfterValidator(_redis_url)] = Field(
         "",
         description="Redis, a redis://, rediss:// (TLS), unix:// or redis+sentinel:// URL; empty: start one",
+    )
+    redis_file: Path | None = Field(
+        None, description="a file with that URL in its place, as secrets of containers are given"
     )
     redis_replicas: int = Field(
         0,
@@ -348,16 +374,35 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_files(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return given | {name: _secret(name, given) for name in IN_FILES if given.get(f"{name}_file")}
+
     @model_validator(mode="after")
     def _kafka_options_that_count(self) -> Settings:
         protocol = self.kafka_security_protocol
         said = f"{PREFIX}KAFKA_SECURITY_PROTOCOL={protocol}"
-        if protocol.startswith("sasl") and not (self.kafka_username and self.kafka_password):
+        sasl = self.kafka_sasl_mechanism if protocol.startswith("sasl") else ""
+        if sasl == "oauthbearer":
+            if bool(self.kafka_token_file) == bool(self.kafka_token_url):
+                raise ValueError(
+                    f"oauthbearer needs one of {PREFIX}KAFKA_TOKEN_FILE and {PREFIX}KAFKA_TOKEN_URL"
+                )
+            if self.kafka_token_url and not (self.kafka_username and self.kafka_password):
+                raise ValueError(
+                    f"{PREFIX}KAFKA_TOKEN_URL needs {PREFIX}KAFKA_USERNAME and {PREFIX}KAFKA_PASSWORD"
+                )
+        elif sasl and sasl != "gssapi" and not (self.kafka_username and self.kafka_password):
             raise ValueError(f"{said} needs {PREFIX}KAFKA_USERNAME and {PREFIX}KAFKA_PASSWORD")
-        unused = [] if protocol.startswith("sasl") else ["kafka_username", "kafka_password"]
+        with_password = sasl not in ("", "gssapi") and not (sasl == "oauthbearer" and self.kafka_token_file)
+        unused = [] if with_password else ["kafka_username", "kafka_password"]
+        unused += [] if sasl == "oauthbearer" else ["kafka_token_file", "kafka_token_url"]
+        unused += [] if self.kafka_token_url else ["kafka_token_scope"]
         unused += [] if protocol.endswith("ssl") else ["kafka_ca_file", "kafka_cert_file", "kafka_key_file"]
-        if given := [name for name in unused if getattr(self, name)]:
-            raise ValueError(f"{said} makes no use of {PREFIX}{given[0].upper()}")
+        if useless := [name for name in unused if getattr(self, name)]:
+            by = f" by {sasl}" if sasl else ""
+            raise ValueError(f"{said}{by} makes no use of {PREFIX}{useless[0].upper()}")
         if self.kafka_key_file and not self.kafka_cert_file:
             raise ValueError(
                 f"{PREFIX}KAFKA_KEY_FILE is the key of {PREFIX}KAFKA_CERT_FILE, which is missing"
@@ -372,14 +417,21 @@ class Settings(BaseSettings):
             yield name, shown(value) if name == "redis" else value
 
     def as_environment(self) -> dict[str, str]:
-        """Return the variables by which another process has exactly these settings, the password among them.
+        """Return the variables by which another process has exactly these settings.
+
+        The password is among them, unless it is in a file.
 
         Examples
         --------
         >>> Settings(cohorts=12).as_environment()["REFRAIN_COHORTS"]
         '12'
         """
-        given = {name: value for name, value in self.model_dump().items() if value is not None}
+        in_files = {name for name in IN_FILES if getattr(self, f"{name}_file")}
+        given = {
+            name: value
+            for name, value in self.model_dump().items()
+            if value is not None and name not in in_files
+        }
         return {f"{PREFIX}{name.upper()}": _plain(value) for name, value in given.items()}
 
     @property
@@ -421,6 +473,23 @@ class Settings(BaseSettings):
     def release_seconds(self) -> float:
         """For how long a release, or a cohort that died, is remembered, in seconds."""
         return self.release_days * 86400.0
+
+
+def _secret(name: str, given: dict[str, Any]) -> str:
+    """Return what stands in a file in place of a setting."""
+    path = Path(given[f"{name}_file"])
+    said = f"{PREFIX}{name.upper()}_FILE={path}"
+    try:
+        secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ValueError(f"{said} cannot be read: {reason}") from None
+    if not secret:
+        raise ValueError(f"{said} is empty")
+    # Whoever builds settings from others has both.
+    if given.get(name) and _plain(given[name]) != secret:
+        raise ValueError(f"{PREFIX}{name.upper()} is set, and {said}, too: set one of them")
+    return secret
 
 
 def _plain(value: object) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +20,7 @@ from stream.broker.ports import LOCALHOST, free_port
 from stream.broker.properties import as_file, single_node
 from stream.broker.ready import wait_for_kafka
 
-__all__ = ["PASSWORD", "USER", "SecuredKafka", "secured_kafka"]
+__all__ = ["PASSWORD", "USER", "SecuredKafka", "secured_kafka", "unsigned_token"]
 
 USER, PASSWORD = "refrain", "a b%c=d'é"
 
@@ -63,7 +66,12 @@ def secured_kafka(home: Path) -> Iterator[SecuredKafka]:
         "ssl.truststore.type": "PEM",
         "ssl.truststore.location": "ca.pem",
         "listener.name.ssl.ssl.client.auth": "required",
-        "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
+        "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512,OAUTHBEARER",
+        # Takes tokens that nobody signed: what is tested is how they get there.
+        "listener.name.sasl_ssl.oauthbearer.sasl.jaas.config": (
+            "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required "
+            'unsecuredLoginStringClaim_sub="broker";'
+        ),
         "listener.name.sasl_ssl.plain.sasl.jaas.config": (
             "org.apache.kafka.common.security.plain.PlainLoginModule required "
             f'user_{USER}="{_escaped(PASSWORD)}";'
@@ -80,6 +88,14 @@ def secured_kafka(home: Path) -> Iterator[SecuredKafka]:
     with Child("Kafka", [*run, "kafka.Kafka", "server.properties"], cwd=home, log=home / "output.log"):
         wait_for_kafka(inner, timeout=120)
         yield SecuredKafka(sasl_ssl, ssl, home / "ca.pem", home / "client.pem", home / "other.pem")
+
+
+def unsigned_token(user: str, seconds: float = 3600.0) -> str:
+    """A token that this Kafka takes for a user's."""
+    now = time.time()
+    claims = {"sub": user, "iat": now, "exp": now + seconds}
+    parts = (json.dumps(part).encode() for part in ({"alg": "none"}, claims))
+    return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts) + "."
 
 
 def _write(cert: trustme.LeafCert, path: Path) -> None:

@@ -13,7 +13,7 @@ from stream.connect import open_redis
 from stream.errors import RefrainError
 from stream.redis_url import shown
 from stream.settings import Settings
-from stream.wire.connection import connection
+from stream.wire.connection import blocking_connection
 from stream.wire.topics import open_admin
 
 __all__ = ["clear_folder", "clear_servers"]
@@ -94,7 +94,7 @@ def _drop_topics(settings: Settings) -> None:
 
 
 def _has_clicks(settings: Settings) -> bool:
-    consumer = KafkaConsumer(**connection(settings))
+    consumer = KafkaConsumer(**blocking_connection(settings))
     try:
         partitions = consumer.partitions_for_topic("clicks") or set()
         places = [TopicPartition("clicks", number) for number in partitions]

@@ -18,10 +18,14 @@ def faust_credentials(settings: Settings) -> Any:
     Raises
     ------
     SettingsError
-        Where a certificate or a key cannot be read.
+        Where a certificate or a key cannot be read, or a package is missing.
     """
     options = security(settings)
     context = options.get("ssl_context")
+    if tokens := options.get("sasl_oauth_token_provider"):
+        return faust.OAuthCredentials(oauth_cb=tokens, ssl_context=context)
+    if service := options.get("sasl_kerberos_service_name"):
+        return faust.GSSAPICredentials(kerberos_service_name=service, ssl_context=context)
     if "sasl_mechanism" in options:
         return faust.SASLCredentials(
             username=options["sasl_plain_username"],

@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import ssl
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from stream.errors import SettingsError
 from stream.settings import Settings
+from stream.wire.oauth import BlockingTokens, Tokens, TokenSource, credentials_tokens, file_tokens
 
-__all__ = ["connection", "security"]
+__all__ = ["blocking_connection", "connection", "security", "token_source"]
 
 
 def connection(settings: Settings) -> dict[str, Any]:
-    """Return where and how clients of aiokafka and of kafka-python connect; both call the options the same.
+    """Return where and how clients of aiokafka connect.
 
     Raises
     ------
     SettingsError
-        Where a certificate or a key cannot be read.
+        Where a certificate or a key cannot be read, or a package is missing.
     """
     return {"bootstrap_servers": settings.kafka.split(","), **security(settings)}
+
+
+def blocking_connection(settings: Settings) -> dict[str, Any]:
+    """Return where and how clients of kafka-python connect; the same options, but for tokens.
+
+    Raises
+    ------
+    SettingsError
+        Where a certificate or a key cannot be read, or a package is missing.
+    """
+    options = connection(settings)
+    if source := token_source(settings):
+        options["sasl_oauth_token_provider"] = BlockingTokens(source)
+    return options
 
 
 def security(settings: Settings) -> dict[str, Any]:
@@ -29,7 +45,7 @@ def security(settings: Settings) -> dict[str, Any]:
     Raises
     ------
     SettingsError
-        Where a certificate or a key cannot be read.
+        Where a certificate or a key cannot be read, or a package is missing.
     """
     if settings.kafka_security_protocol == "plaintext":
         return {}
@@ -38,9 +54,40 @@ def security(settings: Settings) -> dict[str, Any]:
         options["ssl_context"] = _tls(settings)
     if settings.kafka_security_protocol.startswith("sasl"):
         options["sasl_mechanism"] = settings.kafka_sasl_mechanism.upper()
-        options["sasl_plain_username"] = settings.kafka_username
-        options["sasl_plain_password"] = settings.kafka_password.get_secret_value()
+        options |= _credentials(settings)
     return options
+
+
+def token_source(settings: Settings) -> TokenSource | None:
+    """Return where tokens come from; None where none is asked for."""
+    if settings.kafka_token_file:
+        return file_tokens(settings.kafka_token_file)
+    if settings.kafka_token_url:
+        return credentials_tokens(
+            settings.kafka_token_url,
+            settings.kafka_username,
+            settings.kafka_password.get_secret_value(),
+            settings.kafka_token_scope,
+            settings.kafka_ca_file,
+        )
+    return None
+
+
+def _credentials(settings: Settings) -> dict[str, Any]:
+    if source := token_source(settings):
+        return {"sasl_oauth_token_provider": Tokens(source)}
+    if settings.kafka_sasl_mechanism == "gssapi":
+        if find_spec("gssapi") is None:
+            raise SettingsError(
+                "REFRAIN_KAFKA_SASL_MECHANISM=gssapi needs the package gssapi, which is not installed",
+                hint="`pip install 'refrain-cohorts[gssapi]'`, which compiles it with Kerberos's headers "
+                "(Debian: `apt install libkrb5-dev krb5-user gcc`).",
+            )
+        return {"sasl_kerberos_service_name": settings.kafka_kerberos_service}
+    return {
+        "sasl_plain_username": settings.kafka_username,
+        "sasl_plain_password": settings.kafka_password.get_secret_value(),
+    }
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:

@@ -6,7 +6,7 @@ import socket
 import ssl
 
 from stream.settings import Settings
-from stream.wire.connection import security
+from stream.wire.connection import security, token_source
 
 __all__ = ["why_no_answer"]
 
@@ -18,6 +18,11 @@ LET_IN = (
 )
 PROTOCOL = "Set REFRAIN_KAFKA_SECURITY_PROTOCOL to ssl or sasl_ssl: this port speaks TLS."
 CERTIFICATE = "REFRAIN_KAFKA_CA_FILE is to hold the certificate of who signed the broker's."
+TOKENS = (
+    "REFRAIN_KAFKA_TOKEN_FILE, or REFRAIN_KAFKA_TOKEN_URL with REFRAIN_KAFKA_USERNAME (the client's id) and "
+    "REFRAIN_KAFKA_PASSWORD (its secret), are to give a token that the broker takes."
+)
+TICKET = "`klist` shows it; `kinit` gets one; REFRAIN_KAFKA_KERBEROS_SERVICE is the broker's primary."
 NO_TLS = "Set REFRAIN_KAFKA_SECURITY_PROTOCOL to plaintext or sasl_plaintext, or name a port that speaks TLS."
 
 
@@ -56,8 +61,20 @@ def _ask(
     except OSError as error:  # ssl.SSLError is one
         return f"no TLS with it: {error}", NO_TLS
     if settings.kafka_security_protocol.startswith("sasl"):
-        return f"it does not let {settings.kafka_username} in", LET_IN
+        return _refused(settings)
     return "it takes connections and does not answer", START
+
+
+def _refused(settings: Settings) -> tuple[str, str]:
+    if source := token_source(settings):
+        try:
+            source()
+        except OSError as error:
+            return str(error), TOKENS
+        return "it does not take our token", TOKENS
+    if settings.kafka_sasl_mechanism == "gssapi":
+        return "it does not take our Kerberos ticket", TICKET
+    return f"it does not let {settings.kafka_username} in", LET_IN
 
 
 def _speaks_tls(opened: socket.socket) -> bool:

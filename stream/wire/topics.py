@@ -10,7 +10,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from stream.errors import Unreachable
 from stream.retry import report
 from stream.settings import Settings
-from stream.wire.connection import connection
+from stream.wire.connection import blocking_connection
 from stream.wire.diagnosis import why_no_answer
 from stream.wire.events import MAX_DEAD_LETTER
 
@@ -81,7 +81,7 @@ def open_admin(settings: Settings) -> KafkaAdminClient:
     """
     try:
         return KafkaAdminClient(
-            **connection(settings),
+            **blocking_connection(settings),
             client_id="refrain-admin",
             bootstrap_timeout_ms=2000,
         )

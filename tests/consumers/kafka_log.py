@@ -12,7 +12,7 @@ from kafka.admin import MemberToRemove
 from kafka.errors import GroupIdNotFoundError, KafkaError
 
 from stream.settings import Settings
-from stream.wire.connection import connection
+from stream.wire.connection import blocking_connection
 from tests.waiting import wait_for
 
 __all__ = ["KafkaLog", "kafka_log"]
@@ -33,7 +33,7 @@ class KafkaLog:
 
     def __init__(self, settings: Settings) -> None:
         self._group = settings.group
-        self._connection = connection(settings)
+        self._connection = blocking_connection(settings)
         self._admin = KafkaAdminClient(**self._connection)
         self._consumer, self._producer = self._clients()
 

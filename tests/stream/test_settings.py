@@ -14,6 +14,9 @@ from stream.errors import SettingsError
 from stream.settings import Settings, load_settings
 from stream.wire.connection import connection
 
+OAUTH = {"security_protocol": "sasl_ssl", "sasl_mechanism": "oauthbearer"}
+GSSAPI = {"security_protocol": "sasl_ssl", "sasl_mechanism": "gssapi"}
+
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,8 +107,25 @@ def test_activity_weighs_what_models_without_a_setting_took_it_for() -> None:
         ({"security_protocol": "ssl", "password": "SECRET"}, "makes no use of REFRAIN_KAFKA_PASSWORD"),
         ({"ca_file": "ca.pem"}, "plaintext makes no use of REFRAIN_KAFKA_CA_FILE"),
         ({"security_protocol": "ssl", "key_file": "k.pem"}, "REFRAIN_KAFKA_CERT_FILE, which is missing"),
+        (OAUTH, "needs one of REFRAIN_KAFKA_TOKEN_FILE and REFRAIN_KAFKA_TOKEN_URL"),
+        (OAUTH | {"token_file": "t", "token_url": "https://t"}, "needs one of REFRAIN_KAFKA_TOKEN_FILE"),
+        (OAUTH | {"token_url": "https://t", "username": "u"}, "needs REFRAIN_KAFKA_USERNAME and"),
+        ({"token_file": "t"}, "plaintext makes no use of REFRAIN_KAFKA_TOKEN_FILE"),
+        (GSSAPI | {"password": "SECRET"}, "sasl_ssl by gssapi makes no use of REFRAIN_KAFKA_PASSWORD"),
+        (OAUTH | {"token_url": "https://u:SECRET@t"}, "no user, no password"),
     ],
-    ids=["no password", "no use of a password", "no use of a certificate", "a key alone"],
+    ids=[
+        "no password",
+        "no use of a password",
+        "no use of a certificate",
+        "a key alone",
+        "no token",
+        "two tokens",
+        "no secret for a token",
+        "no use of a token",
+        "no use of a password for a ticket",
+        "no URL of a token",
+    ],
 )
 def test_settings_of_kafka_that_do_not_go_together_are_refused(
     given: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
@@ -135,6 +155,49 @@ def test_another_process_has_the_same_settings_from_the_environment(monkeypatch:
     for name, value in settings.as_environment().items():
         monkeypatch.setenv(name, value)
     assert load_settings() == settings
+
+
+def test_a_password_and_the_url_of_redis_may_stand_in_files_and_go_to_no_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("password").write_text("SECRET of Kafka \n")
+    Path("redis").write_text("redis://:SECRET@db\n")
+    for name, value in {
+        "KAFKA": "k:9092",
+        "KAFKA_SECURITY_PROTOCOL": "sasl_ssl",
+        "KAFKA_USERNAME": "u",
+    }.items():
+        monkeypatch.setenv(f"REFRAIN_{name}", value)
+    monkeypatch.setenv("REFRAIN_KAFKA_PASSWORD_FILE", "password")
+    monkeypatch.setenv("REFRAIN_REDIS_FILE", "redis")
+    settings = load_settings()
+    assert settings.kafka_password.get_secret_value() == "SECRET of Kafka "
+    assert settings.redis == "redis://:SECRET@db"
+    assert "SECRET" not in repr(settings) + str(settings.as_environment())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(None, "cannot be read: No such file"), ("", "is empty"), ("SECRET", "set one of them")],
+    ids=["no file", "an empty one", "a password beside it"],
+)
+def test_a_file_in_place_of_a_password_that_cannot_be_used_is_named(
+    text: str | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if text is not None:
+        Path("password").write_text(text)
+    monkeypatch.setenv("REFRAIN_KAFKA_PASSWORD_FILE", "password")
+    monkeypatch.setenv("REFRAIN_KAFKA_PASSWORD", "ANOTHER SECRET")
+    with pytest.raises(SettingsError, match=f"REFRAIN_KAFKA_PASSWORD_FILE=password.*{said}") as refused:
+        load_settings()
+    assert "SECRET" not in str(refused.value)
+
+
+def test_kerberos_without_its_package_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream.wire.connection.find_spec", lambda _: None)
+    settings = Settings(kafka="k:9092", **{f"kafka_{name}": value for name, value in GSSAPI.items()})
+    with pytest.raises(SettingsError, match=r"(?s)needs the package gssapi.*refrain-cohorts\[gssapi\]"):
+        connection(settings)
 
 
 def test_a_file_that_holds_no_certificate_is_named() -> None:
