@@ -132,7 +132,7 @@ TABLE = (
         ),
         Action.REPORT,
         "Kafka does not allow it",
-        "The broker's ACLs are to allow Refrain its topics and consumer groups (docs/contract.md).",
+        "scripts/kafka-acls gives each process the rights that it needs (docs/operating.md).",
     ),
     Case(
         (

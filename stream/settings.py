@@ -25,7 +25,7 @@ from stream.redis_url import check_redis_url, shown
 __all__ = ["Settings", "load_settings"]
 
 PREFIX = "REFRAIN_"
-IN_FILES = ("kafka_password", "redis")
+IN_FILES = ("kafka_password", "schema_registry_password", "redis")
 """Settings that may stand in a file, whose path `NAME_file` says."""
 FILE = "refrain.toml"
 
@@ -46,7 +46,7 @@ def _redis_url(url: str) -> str:
 
 def _http_url(url: str) -> str:
     if url and not re.match(r"https?://[^/@]+(/|$)", url):
-        raise ValueError("a token's URL is https://host/path; no user, no password")
+        raise ValueError("a URL here is https://host/path; no user, no password")
     return url
 
 
@@ -126,6 +126,19 @@ class Settings(BaseSettings):
     )
     kafka_key_file: Path | None = Field(
         None, description="its key (PEM); none: it stands in the certificate's file"
+    )
+    schema_registry_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        "",
+        description="the Confluent Schema Registry whose schemas values name: Avro is read by it (extra "
+        "`avro`); empty: JSON framed for one is read, Avro is not",
+    )
+    schema_registry_username: str = Field("", description="the user that the registry knows; empty: none")
+    schema_registry_password: SecretStr = Field(SecretStr(""), description="its password")
+    schema_registry_password_file: Path | None = Field(
+        None, description="a file with that password in its place"
+    )
+    schema_registry_ca_file: Path | None = Field(
+        None, description="certificates (PEM) that the registry's is checked by; none: those of the system"
     )
     redis: Annotated[str, AfterValidator(_redis_url)] = Field(
         "",
@@ -552,8 +565,8 @@ def _unknown(name: str, prefix: str = "") -> str:
 def _given(name: str, value: object) -> str:
     """Return a value as it may be shown."""
     text = str(value)
-    if name == "kafka_password":
+    if name.endswith("password"):
         return "'***'"
-    if name == "redis" or (name == "kafka" and re.search("@|://", text)):
+    if name == "redis" or (name == "kafka" and re.search("@|://", text)) or "@" in text:
         return repr(shown(text))
     return repr(value)

@@ -23,6 +23,19 @@ from stream.broker.ready import wait_for_kafka
 __all__ = ["PASSWORD", "USER", "SecuredKafka", "secured_kafka", "unsigned_token"]
 
 USER, PASSWORD = "refrain", "a b%c=d'é"
+LOG = """<Configuration status="ERROR">
+  <Appenders>
+    <File name="authorizer" fileName="authorizer.log"><PatternLayout pattern="%m%n"/></File>
+    <Console name="output" target="SYSTEM_OUT"><PatternLayout pattern="%m%n%throwable{short}"/></Console>
+  </Appenders>
+  <Loggers>
+    <Logger name="kafka.authorizer.logger" level="DEBUG" additivity="false">
+      <AppenderRef ref="authorizer"/>
+    </Logger>
+    <Root level="ERROR"><AppenderRef ref="output"/></Root>
+  </Loggers>
+</Configuration>
+"""
 
 
 @dataclass(frozen=True)
@@ -31,17 +44,23 @@ class SecuredKafka:
 
     Attributes
     ----------
+    inner
+        The port that takes anybody, and lets them do all.
     sasl_ssl, ssl
-        The port that wants a password, PLAIN or SCRAM-SHA-512, and the one that wants a certificate.
+        The port that wants a password (PLAIN, SCRAM-SHA-512) or a token; the one that wants a certificate.
     ca, client, other_ca
         PEM files: who has signed the server's certificate; a client's certificate and key; somebody else.
+    authorizer_log
+        What the authorizer allowed, by which ACL, and what it denied.
     """
 
+    inner: str
     sasl_ssl: str
     ssl: str
     ca: Path
     client: Path
     other_ca: Path
+    authorizer_log: Path
 
 
 @contextmanager
@@ -61,6 +80,10 @@ def secured_kafka(home: Path) -> Iterator[SecuredKafka]:
         "listener.security.protocol.map": ",".join(
             ["CONTROLLER:PLAINTEXT", "PLAINTEXT:PLAINTEXT", "SASL_SSL:SASL_SSL", "SSL:SSL"]
         ),
+        # Who comes in plaintext, with the certificate or as USER may do all; others what ACLs allow.
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": f"User:ANONYMOUS;User:{USER}",
+        "ssl.principal.mapping.rules": f"RULE:^.*$/{USER}/",
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": "server.pem",
         "ssl.truststore.type": "PEM",
@@ -81,13 +104,23 @@ def secured_kafka(home: Path) -> Iterator[SecuredKafka]:
         ),
     }
     (home / "server.properties").write_text(as_file(properties), encoding="ascii")
-    run = [str(find_java()), "-Xmx512m", "-cp", f"{fetch_jars(say=lambda _: None)}/*"]
+    (home / "log4j2.xml").write_text(LOG)
+    run = [str(find_java()), "-Xmx512m", "-Dlog4j2.configurationFile=log4j2.xml"]
+    run += ["-cp", f"{fetch_jars(say=lambda _: None)}/*"]
     scram = f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"
     storage = ["format", "--config", "server.properties", "--cluster-id", "c" * 22, "--add-scram", scram]
     subprocess.run([*run, "kafka.tools.StorageTool", *storage], cwd=home, check=True, capture_output=True)
     with Child("Kafka", [*run, "kafka.Kafka", "server.properties"], cwd=home, log=home / "output.log"):
         wait_for_kafka(inner, timeout=120)
-        yield SecuredKafka(sasl_ssl, ssl, home / "ca.pem", home / "client.pem", home / "other.pem")
+        yield SecuredKafka(
+            inner,
+            sasl_ssl,
+            ssl,
+            home / "ca.pem",
+            home / "client.pem",
+            home / "other.pem",
+            home / "authorizer.log",
+        )
 
 
 def unsigned_token(user: str, seconds: float = 3600.0) -> str:

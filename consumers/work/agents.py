@@ -14,6 +14,7 @@ from consumers.work.credentials import faust_credentials
 from stream.retry import Stopped
 from stream.settings import Settings
 from stream.wire.events import Record
+from stream.wire.schema_registry import SchemaRegistry, registry_of
 from stream.wire.topic_watch import TopicWatch
 
 __all__ = ["Agents", "Handler"]
@@ -49,9 +50,10 @@ class _App(faust.App):
 
     logger = logging.getLogger("faust.app")  # else what it announces stands in our log as our own
     watch: TopicWatch
+    registry: SchemaRegistry | None
 
     def _new_transport(self) -> CommittedTransport:
-        return CommittedTransport(self.conf.broker_consumer, self, self.watch)
+        return CommittedTransport(self.conf.broker_consumer, self, self.watch, self.registry)
 
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
         if not self.should_stop:
@@ -99,7 +101,7 @@ class Agents:
             broker_heartbeat_interval=SESSION_SECONDS / 4,
             stream_wait_empty=True,
         )
-        self._app.watch = watch
+        self._app.watch, self._app.registry = watch, registry_of(settings)
 
         @self._app.agent(self._topic("releases"), name="releases")
         async def releases(stream: Any) -> None:

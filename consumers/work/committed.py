@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from faust.transport.drivers import aiokafka as driver
 
 from stream.wire.commits import watch_commits
 from stream.wire.consumer import COMMITTED
+from stream.wire.schema_registry import SchemaRegistry
 from stream.wire.topic_watch import TopicWatch
 
 __all__ = ["CommittedTransport"]
@@ -22,6 +23,11 @@ class _Thread(driver.AIOKafkaConsumerThread):
         watch_commits(consumer, transport.watch)
         return consumer
 
+    async def _fetch_records(self, *args: Any, **options: Any) -> Any:
+        fetched = await super()._fetch_records(*args, **options)
+        registry = cast(CommittedTransport, self.transport).registry
+        return await registry.decoded(fetched) if registry else fetched
+
 
 class _Consumer(driver.Consumer):
     def _new_consumer_thread(self) -> _Thread:
@@ -33,6 +39,6 @@ class CommittedTransport(driver.Transport):
 
     Consumer = _Consumer
 
-    def __init__(self, url: Any, app: Any, watch: TopicWatch) -> None:
+    def __init__(self, url: Any, app: Any, watch: TopicWatch, registry: SchemaRegistry | None) -> None:
         super().__init__(url, app)
-        self.watch = watch
+        self.watch, self.registry = watch, registry

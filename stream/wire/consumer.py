@@ -11,13 +11,14 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.consumer import fetcher
 
 from stream.settings import Settings
 from stream.wire.commits import watch_commits
 from stream.wire.connection import connection
 from stream.wire.events import Undecodable
+from stream.wire.schema_registry import Fetched, registry_of
 from stream.wire.topic_watch import TopicWatch
 
 __all__ = ["COMMITTED", "Consumer"]
@@ -94,11 +95,24 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
     ----------
     watch
         The topics as the process knows them, where it reads in a group.
+    decode
+        Whether values are of interest.
     """
 
     def __init__(
-        self, settings: Settings, *topics: str, watch: TopicWatch | None = None, **options: Any
+        self,
+        settings: Settings,
+        *topics: str,
+        watch: TopicWatch | None = None,
+        decode: bool = True,
+        **options: Any,
     ) -> None:
         super().__init__(*topics, isolation_level=COMMITTED, **connection(settings), **options)
+        self._registry = registry_of(settings) if decode else None
         if watch:
             watch_commits(self, watch)
+
+    async def getmany(self, *partitions: TopicPartition, **options: Any) -> Fetched:
+        """Return what is fetched, as aiokafka does; decoded where a Schema Registry is configured."""
+        fetched: Fetched = await super().getmany(*partitions, **options)
+        return await self._registry.decoded(fetched) if self._registry else fetched

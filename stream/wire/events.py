@@ -62,6 +62,7 @@ __all__ = [
     "Undecodable",
     "encode",
     "headers_of_producer",
+    "is_framed",
     "json_schemas",
     "lacks_song",
     "parse",
@@ -513,6 +514,26 @@ class Record(NamedTuple):
     headers: Headers = ()
 
 
+class Framed(bytes):
+    """A value that a serializer of a Schema Registry wrote, byte by byte as it came.
+
+    Parameters
+    ----------
+    json
+        The JSON that it stands for.
+    fault
+        Why there is none.
+    """
+
+    json: bytes
+    fault: str
+
+    def __new__(cls, value: bytes, json: bytes = b"", *, fault: str = "") -> Framed:
+        made = super().__new__(cls, value)
+        made.json, made.fault = json, fault
+        return made
+
+
 class Undecodable(bytes):
     """Stands, empty, for the value of the single record that an undecodable batch comes as.
 
@@ -693,14 +714,16 @@ def encode(event: BaseModel) -> bytes:
 def _bare(value: bytes, error: ValidationError) -> bytes:
     """Return the JSON without what stands before it; raise the error where nothing does."""
     # Only what could not be read comes here, so that no other event is looked at twice.
-    bare = value[FRAME_BYTES:] if _is_framed(value) else value
+    if isinstance(value, Framed) and value.json:
+        return value.json
+    bare = value[FRAME_BYTES:] if is_framed(value) else value
     bare = bare.removeprefix(BOM_UTF8)
     if len(bare) == len(value):
         raise error
     return bare
 
 
-def _is_framed(value: bytes) -> bool:
+def is_framed(value: bytes) -> bool:
     """Say whether a value begins as serializers of Confluent's Schema Registry let it begin."""
     return len(value) > FRAME_BYTES and value[0] == 0
 
@@ -709,12 +732,15 @@ def _refused(record: Record, error: ValidationError) -> DeadLetter:
     if isinstance(record.value, Undecodable):
         return DeadLetter(record, Reason.UNDECODABLE, record.value.detail)
     reason, detail = why(error)
-    if reason is Reason.NOT_JSON and record.value and _is_framed(record.value):
+    if isinstance(record.value, Framed) and record.value.fault:
+        return DeadLetter(record, Reason.SCHEMA_REGISTRY, record.value.fault)
+    if reason is Reason.NOT_JSON and record.value and is_framed(record.value):
         schema = int.from_bytes(record.value[1:FRAME_BYTES], "big")
         detail = (
             f"framed for a Confluent Schema Registry (magic byte 0, schema id {schema}); "
             "what follows is no JSON: Avro or Protobuf? "
-            "Let the producer write JSON, plain or with the JSON Schema serializer"
+            "Set REFRAIN_SCHEMA_REGISTRY_URL to read Avro, or let the producer write JSON, plain or with the "
+            "JSON Schema serializer"
         )
         return DeadLetter(record, Reason.SCHEMA_REGISTRY, detail)
     return DeadLetter(record, reason, detail)

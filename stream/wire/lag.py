@@ -67,6 +67,7 @@ def behind(
 async def _events_from(settings: Settings, starts: Mapping[str, Offsets]) -> dict[str, int]:
     consumer = Consumer(
         settings,
+        decode=False,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=FETCH_BYTES,
@@ -138,7 +139,7 @@ def last_reasons(settings: Settings, admin: KafkaAdminClient, number: int) -> Co
 
 async def _reasons(settings: Settings, starts: Offsets) -> Counter[str]:
     reasons: Counter[str] = Counter()
-    consumer = Consumer(settings, enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = Consumer(settings, decode=False, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
         consumer.assign(list(starts))

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+import argparse
+import itertools
+import json
+import os
+import re
+import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+from kafka import KafkaAdminClient
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
 from consumers.ingest.ingester import ingest
+from consumers.train.trainer import train
+from consumers.traits.process import traits
 from consumers.work.worker import work
 from stream.settings import Settings
 from stream.wire.oauth import credentials_tokens
 from stream.wire.topics import create_topics
-from tests.consumers.desk import Desk
+from tests.cli.in_process import InProcess
+from tests.consumers.crowd import click, clicks, put_songs
+from tests.consumers.desk import Desk, feedback
 from tests.consumers.identity_provider import IdentityProvider
-from tests.consumers.kafka_log import kafka_log
+from tests.consumers.kafka_log import KafkaLog, kafka_log
 from tests.consumers.running import Running
+from tests.fresh_topics import make_topics_anew
 from tests.refrain_command import Refrain
 from tests.secured_kafka import PASSWORD, USER, SecuredKafka, secured_kafka, unsigned_token
 from tests.waiting import wait_for
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +76,8 @@ def changed(settings: Settings, **changes: Any) -> Settings:
     return Settings(**settings.model_dump(include=settings.model_fields_set) | changes)
 
 
-def by_token_file(secured: SecuredKafka, folder: Path) -> dict[str, Any]:
-    (folder / "token").write_text(unsigned_token(USER) + "\n")
+def by_token_file(secured: SecuredKafka, folder: Path, user: str = USER) -> dict[str, Any]:
+    (folder / "token").write_text(unsigned_token(user) + "\n")
     return {
         "kafka": secured.sasl_ssl,
         "kafka_security_protocol": "sasl_ssl",
@@ -166,3 +183,150 @@ def test_who_is_not_let_in_is_told_so_without_a_password(
     assert secured.sasl_ssl in shown
     assert said in shown
     assert "another" not in done.stdout + done.stderr
+
+
+def test_every_process_and_command_does_with_the_rights_of_the_script_and_none_is_idle(
+    settings: Settings, secured: SecuredKafka, tmp_path: Path
+) -> None:
+    anybody = changed(settings, kafka=secured.inner)
+    make_topics_anew(anybody)
+    granted = grant(anybody, tmp_path)
+    quick = {"first_model_listeners": 50, "publish_every": 1.0, "cohorts": 4, "dims": 8}
+
+    def as_user(name: str) -> Settings:
+        (tmp_path / name).mkdir()
+        return changed(settings, **by_token_file(secured, tmp_path / name, f"refrain-{name}"), **quick)
+
+    put_songs(settings)
+    mains = {"ingest": ingest, "train": train, "work": work, "traits": traits}
+    with ExitStack() as stack:
+        log = stack.enter_context(kafka_log(anybody))
+        db = stack.enter_context(redis.Redis.from_url(settings.redis, decode_responses=True))
+        for kind, main in mains.items():
+            stack.enter_context(Running(main, as_user(kind)))
+        serve(stack.enter_context(kafka_log(as_user("producer"))), Desk(anybody, log, db))
+        commands = InProcess(as_user("commands"), tmp_path)
+        found = json.loads(commands.run("doctor", "--json").stdout)["checks"]
+        assert {"broker", "topics", "lag of merges", "dead letters"} <= {check["name"] for check in found}
+        for kind, row in ROWS.items():
+            (tmp_path / f"{kind}.csv").write_text(row)
+        log.send("songs", [{"song_id": "late", "artist_ids": ["artist 1"]}])
+        log.wait_until_caught_up("work", "songs")
+        for command in COMMANDS:
+            done = commands.run(*command, "--json")
+            assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line for line in secured.authorizer_log.read_text().splitlines() if "User:refrain-" in line]
+    # The cluster's id is for everybody; whether we may do more with the cluster is asked along with it.
+    assert [line for line in lines if "is Denied" in line and "request = DescribeCluster" not in line] == []
+    prefix = f"{anybody.group}-"
+    used = {
+        tuple(part.removeprefix(prefix) for part in found.groups())
+        for line in lines
+        if (found := RULE.search(line))
+    }
+    assert sorted(granted - used - NOT_HERE) == []
+
+
+RULE = re.compile(
+    r"resourceType=(\w+), resourceName=([\w-]+), .*principal=User:refrain-(\w+), .*operation=(\w+)"
+)
+"""In a line of the authorizer: the ACL that allowed something."""
+READ_WHERE_BEHIND = ("clicks", "songs", "releases", "feedback", "labels", "merges")
+NOT_HERE = {
+    ("TOPIC", "audiences", "work", "READ"),
+    ("TOPIC", "audiences", "notifier", "READ"),
+    ("GROUP", "notifier", "notifier", "READ"),
+    *(("TOPIC", topic, "commands", "READ") for topic in READ_WHERE_BEHIND),
+}
+"""What only a worker does that goes on with another's release, who tells listeners, and the doctor where a
+group is behind."""
+ROWS = {
+    "clicks": "user_id,song_id,ts\nü3,song 1,2024-05-01T10:00:00Z\n",
+    "songs": "song_id,artist_ids\nsong 99,artist 1\n",
+    "labels": "user_id,segment,value,ts\nü3,rap,1,2024-05-01T10:00:00Z\n",
+    "feedback": "user_id,release_id,kind,ts\nü3,r1,sent,2024-05-01T10:00:00Z\n",
+}
+COMMANDS = [
+    ["redrive"],
+    ["release", "publish", "r2", "--artist", "artist 1"],
+    ["merge", "ü1", "ü2"],
+    *(["replay", kind, f"{kind}.csv"] for kind in ROWS),
+]
+
+
+def grant(settings: Settings, folder: Path) -> set[tuple[str, str, str, str]]:
+    """Let Kafka have what the script gives, and return it: kind, name, user, operation."""
+    recorder, record = folder / "recorder", folder / "record"
+    recorder.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {record}\n')
+    recorder.chmod(0o755)
+    environment = {"KAFKA_ACLS": str(recorder), "REFRAIN_GROUP": settings.group, "PATH": os.environ["PATH"]}
+    command = [ROOT / "scripts" / "kafka-acls", "--bootstrap-server", settings.kafka]
+    subprocess.run(command, env=environment, check=True)
+    parser = argparse.ArgumentParser()
+    for one in ("--bootstrap-server", "--allow-principal", "--operation"):
+        parser.add_argument(one, required=True)
+    parser.add_argument("--add", action="store_true", required=True)
+    parser.add_argument("--topic", action="append", default=[])
+    parser.add_argument("--group", action="append", default=[])
+    acls = []
+    for line in record.read_text().splitlines():
+        said = parser.parse_args(line.split())
+        resources = [("TOPIC", name) for name in said.topic] + [("GROUP", name) for name in said.group]
+        acls += [
+            ACL(
+                said.allow_principal,
+                "*",
+                # READ, and DESCRIBE_CONFIGS
+                ACLOperation[re.sub("(?<=[a-z])(?=[A-Z])", "_", said.operation).upper()],
+                ACLPermissionType.ALLOW,
+                ResourcePattern(ResourceType[kind], name),
+            )
+            for kind, name in resources
+        ]
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
+    assert admin.create_acls(acls)["failed"] == []
+    admin.close()
+    return {
+        (
+            acl.resource_pattern.resource_type.name,
+            acl.resource_pattern.resource_name.removeprefix(f"{settings.group}-"),
+            acl.principal.removeprefix("User:refrain-"),
+            acl.operation.name,
+        )
+        for acl in acls
+    }
+
+
+def serve(producer: KafkaLog, desk: Desk) -> None:
+    """Let the processes have something of each kind, and something of each that they cannot use."""
+    producer.send("clicks", [*clicks(2000), click("u", song_id="late")])
+    producer.send("songs", [{"song_id": "released", "artist_ids": ["artist 1"]}])
+    wait_for(lambda: desk.db.get("model:current"), "a model")
+    desk.log.wait_until_caught_up("ingest", "clicks")
+    labels = [{"user_id": f"ü{n}", "segment": "rap", "value": n % 2, "ts": 1.7e9} for n in range(60)]
+    producer.send("labels", labels)
+    release = {"release_id": "r1", "song_id": "released", "artist_ids": ["artist 1"], "max_audience": 1000}
+    asked = itertools.count(1)
+
+    def told_by_then() -> list[str]:
+        producer.send("releases", [release])  # again, until the worker has the model
+        return sorted(desk.wait_for("r1", summaries=next(asked)).told)
+
+    told = wait_for(told_by_then, "an audience")
+    producer.send("feedback", feedback("r1", [(user, "clicked") for user in told[:20]]))
+    producer.send("merges", [{"user_id": "ü9", "into": "ü8", "ts": 1.7e9}])
+    wait_for(lambda: heard_again(producer, desk, told[0]), "a play of what was released to be reported")
+    for topic in ("clicks", "releases", "feedback", "labels", "merges"):
+        producer.send(topic, [b"nothing that can be used"])
+    groups = {"ingest": "clicks", "work": "feedback", "labels": "labels", "merges": "merges"}
+    for group, topic in groups.items():
+        desk.log.wait_until_caught_up(group, topic)
+    wait_for(lambda: desk.log.count("stage-changes"), "stages")
+    wait_for(lambda: desk.log.count("dead-letters") >= 5, "letters")
+
+
+def heard_again(producer: KafkaLog, desk: Desk, user: str) -> bool:
+    """Let a listener play the song that was released; whether that is reported, as it soon is."""
+    producer.send("clicks", [click(user, "artist 1", song_id="released", at=time.time())])
+    desk.log.wait_until_caught_up("ingest", "clicks")
+    return any(event.get("kind") == "played" for event in desk.log.events("feedback"))

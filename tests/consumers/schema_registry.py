@@ -1,0 +1,64 @@
+"""A Schema Registry as a test needs it: it says what schemas there are, by their ids."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+
+__all__ = ["RegistryStub"]
+
+
+class RegistryStub:
+    """Serves `GET /schemas/ids/{id}`, the one route that readers use, while the ``with`` block runs.
+
+    Attributes
+    ----------
+    schemas
+        Id -> kind of schema, its text.
+    asked
+        The ids asked for.
+    away
+        Whether it answers as one that has lost its store.
+    """
+
+    def __init__(self, schemas: dict[int, tuple[str, str]]) -> None:
+        self.schemas, self.asked, self.away = schemas, list[int](), False
+        stub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                schema = int(self.path.partition("?")[0].removeprefix("/schemas/ids/"))
+                stub.asked.append(schema)
+                if stub.away:
+                    self.answer(500, {"error_code": 50001, "message": "no store"})
+                elif schema in stub.schemas:
+                    kind, text = stub.schemas[schema]
+                    self.answer(200, {"schema": text, "schemaType": kind})
+                else:
+                    self.answer(404, {"error_code": 40403, "message": "Schema not found"})
+
+            def answer(self, status: int, body: dict[str, object]) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", "application/vnd.schemaregistry.v1+json")
+                self.end_headers()
+                self.wfile.write(json.dumps(body).encode())
+
+            def log_message(self, *args: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> RegistryStub:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()

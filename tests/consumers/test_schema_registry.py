@@ -1,0 +1,115 @@
+"""Events in Avro, by the schemas of a registry, through all processes that read them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import fastavro
+import pytest
+import redis
+
+from consumers.ingest.ingester import ingest
+from consumers.work.worker import work
+from stream.settings import Settings
+from tests.consumers.desk import Desk
+from tests.consumers.kafka_log import KafkaLog
+from tests.consumers.placed import names, place
+from tests.consumers.running import Running
+from tests.consumers.schema_registry import RegistryStub
+from tests.waiting import wait_for
+
+
+def record(name: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "type": "record",
+        "name": name,
+        "fields": [{"name": field, "type": kind} for field, kind in fields.items()],
+    }
+
+
+TIME = {"type": "long", "logicalType": "timestamp-millis"}
+TEXTS = {"type": "array", "items": "string"}
+CLICK = record("Click", user_id="string", song_id="string", artist_ids=["null", TEXTS], ts=TIME)
+SONG = record("Song", song_id="string", artist_ids=TEXTS)
+RELEASE = record("Release", release_id="string", artist_ids=TEXTS)
+OTHER = record("Other", x="int")
+SCHEMAS = {7: CLICK, 8: SONG, 9: RELEASE, 10: OTHER}
+NOW = datetime.now(UTC)
+
+
+def framed(schema: int, event: dict[str, Any]) -> bytes:
+    """What a producer's serializer writes."""
+    out = io.BytesIO(b"\0" + schema.to_bytes(4, "big"))
+    out.seek(0, io.SEEK_END)
+    fastavro.schemaless_writer(out, fastavro.parse_schema(SCHEMAS[schema]), event)
+    return out.getvalue()
+
+
+def click(user: str, *artists: str, song: str = "s1") -> bytes:
+    return framed(7, {"user_id": user, "song_id": song, "artist_ids": list(artists) or None, "ts": NOW})
+
+
+@pytest.fixture
+def registry() -> Iterator[RegistryStub]:
+    avro = {number: ("AVRO", json.dumps(schema)) for number, schema in SCHEMAS.items()}
+    with RegistryStub({**avro, 11: ("PROTOBUF", "syntax = 'proto3';"), 12: ("JSON", "{}")}) as stub:
+        yield stub
+
+
+@pytest.fixture
+def own(settings: Settings, registry: RegistryStub) -> Settings:
+    return settings.model_copy(update={"schema_registry_url": registry.url})
+
+
+def test_clicks_songs_and_releases_in_avro_are_read(own: Settings, desk: Desk) -> None:
+    place(own, {"c1": names("c1", 30)})
+    with Running(ingest, own), Running(work, own):
+        desk.log.send("clicks", [click("u", "a1"), click("u")])
+        desk.log.send("songs", [framed(8, {"song_id": "s1", "artist_ids": ["a2"]})])
+        wait_for(lambda: desk.db.hget("user:{u}", "clicks") == "2", "both clicks")
+        desk.log.send("releases", [framed(9, {"release_id": "r1", "artist_ids": ["a1"]})])
+        assert desk.wait_for("r1").summaries
+    assert set(desk.db.zrange("user:{u}:artists", 0, -1)) == {"a1", "a2"}
+    assert desk.log.count("dead-letters") == 0
+
+
+def test_what_does_not_fit_its_schema_is_a_dead_letter_with_its_bytes_and_stops_nothing(
+    own: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    unusable = {
+        b"\0\0\0\0\x07\xff\xff": "not what Avro schema id 7 describes",
+        b"\0\0\0\0\x63abc": "schema id 99 is no schema that the registry has",
+        b"\0\0\0\0\x0babc": "schema id 11 is a Protobuf schema",
+        framed(10, {"x": 1}): "",
+    }
+    as_json = b"\0\0\0\0\x0c" + json.dumps({"user_id": "u", "song_id": "s", "ts": 1.7e9}).encode()
+    with Running(ingest, own):
+        log.send("clicks", [*unusable, click("u", "a1"), as_json], partition=0)
+        log.wait_until_caught_up("ingest", "clicks")
+    letters = {each.value: dict(each.headers) for each in log.records("dead-letters")}
+    assert letters.keys() == unusable.keys()
+    for value, said in unusable.items():
+        assert said in letters[value]["detail"].decode()
+        assert letters[value]["reason"] == (b"schema-registry" if said else b"missing-field")
+    assert db.hget("user:{u}", "clicks") == "1", "the other waits for its song"
+
+
+def test_while_the_registry_does_not_answer_clicks_wait_and_are_no_dead_letters(
+    own: Settings, log: KafkaLog, db: redis.Redis, registry: RegistryStub
+) -> None:
+    registry.away = True
+    with Running(ingest, own):
+        log.send("clicks", [click("u", "a1")] * 3, partition=0)
+        wait_for(lambda: len(registry.asked) > 1, "it to be asked again")
+        assert log.committed("ingest", "clicks") == {}
+        registry.away = False
+        wait_for(lambda: db.hget("user:{u}", "clicks") == "3", "the clicks")
+        asked = len(registry.asked)
+        log.send("clicks", [click("u", "a1")] * 3, partition=0)
+        wait_for(lambda: db.hget("user:{u}", "clicks") == "6", "more clicks")
+    assert len(registry.asked) == asked, "a schema never changes"
+    assert log.count("dead-letters") == 0
