@@ -129,8 +129,8 @@ class Settings(BaseSettings):
     )
     schema_registry_url: Annotated[str, AfterValidator(_http_url)] = Field(
         "",
-        description="the Confluent Schema Registry whose schemas values name: Avro is read by it (extra "
-        "`avro`); empty: JSON framed for one is read, Avro is not",
+        description="the Confluent Schema Registry whose schemas values name: Avro and Protobuf are read by "
+        "it (extra `schema-registry`); empty: of framed values JSON alone is read",
     )
     schema_registry_username: str = Field("", description="the user that the registry knows; empty: none")
     schema_registry_password: SecretStr = Field(SecretStr(""), description="its password")

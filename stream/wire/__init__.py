@@ -10,7 +10,8 @@
     commits.py   offsets committed with the id of the topic that they are of
     topic_watch.py a topic made anew, or of more partitions, is noticed
     connection.py how clients connect: where, over TLS or not, as whom
-    schema_registry.py  Avro as JSON, by the schema that each value names
+    schema_registry.py  Avro and Protobuf as JSON, by the schema that each value names
+      protobuf_values.py  the Protobuf of it
     oauth.py     tokens for OAUTHBEARER
     diagnosis.py  why no broker answers
     deleted.py    tells of events that were deleted before they were read

@@ -739,7 +739,7 @@ def _refused(record: Record, error: ValidationError) -> DeadLetter:
         detail = (
             f"framed for a Confluent Schema Registry (magic byte 0, schema id {schema}); "
             "what follows is no JSON: Avro or Protobuf? "
-            "Set REFRAIN_SCHEMA_REGISTRY_URL to read Avro, or let the producer write JSON, plain or with the "
+            "Set REFRAIN_SCHEMA_REGISTRY_URL to read them, or let the producer write JSON, plain or with the "
             "JSON Schema serializer"
         )
         return DeadLetter(record, Reason.SCHEMA_REGISTRY, detail)

@@ -1,4 +1,4 @@
-"""Values that a serializer of a Confluent Schema Registry wrote, as JSON: Avro, by the schema it names."""
+"""Values that serializers of a Confluent Schema Registry wrote, as JSON: Avro, Protobuf, by their schemas."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiokafka import ConsumerRecord, TopicPartition
 from pydantic_core import to_json
@@ -17,6 +17,9 @@ from pydantic_core import to_json
 from stream.errors import SettingsError
 from stream.settings import Settings
 from stream.wire.events import FRAME_BYTES, Framed, is_framed
+
+if TYPE_CHECKING:
+    from confluent_kafka.schema_registry import Schema
 
 __all__ = ["Fetched", "SchemaRegistry", "registry_of"]
 
@@ -28,7 +31,8 @@ AGAIN_SECONDS = 1.0
 WARN_SECONDS = 10.0
 TIMEOUT = 5.0  # seconds for an answer
 UNKNOWN = 404
-PROTOBUF = "a Protobuf schema: Refrain reads Avro and JSON; let the producer write one of them"
+MISSING = "no schema that the registry has, or imports one that it has not"
+USELESS = KeyError, TypeError, ValueError
 
 
 class SchemaRegistry:
@@ -48,14 +52,18 @@ class SchemaRegistry:
             from confluent_kafka.schema_registry import SchemaRegistryClient  # noqa: PLC0415 - of an extra
             from confluent_kafka.schema_registry.avro import AvroDeserializer  # noqa: PLC0415
             from confluent_kafka.schema_registry.error import SchemaRegistryError  # noqa: PLC0415
+
+            from stream.wire.protobuf_values import ProtobufValues  # noqa: PLC0415
         except ImportError as error:
             raise SettingsError(
                 f"REFRAIN_SCHEMA_REGISTRY_URL needs a package that is not installed ({error})",
-                hint="`pip install 'refrain-cohorts[avro]'`.",
+                hint="`pip install 'refrain-cohorts[schema-registry]'`.",
             ) from error
         self._url = url
         self._client = SchemaRegistryClient(options)
-        self._avro = AvroDeserializer(self._client)
+        # Of its own: a client remembers a schema in the format that was asked for first.
+        self._protobuf = ProtobufValues(SchemaRegistryClient(options))
+        self._decoders = {"AVRO": AvroDeserializer(self._client), "PROTOBUF": self._protobuf}
         self._refusal = SchemaRegistryError
         self._kinds: dict[int, str] = {}
 
@@ -69,7 +77,8 @@ class SchemaRegistry:
         }
         if not framed:
             return fetched
-        await self._ask_for(framed - self._kinds.keys())
+        # One that is missing may come: registries have replicas that are behind.
+        await self._ask_for({schema for schema in framed if self._kinds.get(schema, MISSING) == MISSING})
         return await asyncio.to_thread(self._all, fetched)
 
     async def _ask_for(self, schemas: set[int]) -> None:
@@ -92,11 +101,24 @@ class SchemaRegistry:
 
     def _kind_of(self, schema: int) -> str:
         try:
-            return str(self._client.get_schema(schema).schema_type)
+            found = self._client.get_schema(schema)
+            if found.schema_type == "PROTOBUF":
+                self._protobuf.prepare(schema)
+            else:
+                self._fetch_imports(found)
         except self._refusal as refusal:
             if refusal.http_status_code == UNKNOWN:
-                return ""
+                return MISSING
             raise
+        except USELESS as error:
+            return f"a schema of no use ({error})"
+        return str(found.schema_type)
+
+    def _fetch_imports(self, schema: Schema) -> None:
+        """Let the client have what a schema imports: decoding is to wait for nobody."""
+        for reference in schema.references or ():
+            imported = self._client.get_version(str(reference.subject), reference.version or "latest", True)
+            self._fetch_imports(imported.schema)
 
     def _all(self, fetched: Fetched) -> Fetched:
         return {
@@ -114,17 +136,17 @@ class SchemaRegistry:
         kind = self._kinds[schema]
         if kind == "JSON":
             return value  # which the parser reads as it is
-        if kind != "AVRO":
-            what = PROTOBUF if kind == "PROTOBUF" else kind or "no schema that the registry has"
-            return Framed(value, fault=f"schema id {schema} is {what}")
+        decode = self._decoders.get(kind)
+        if decode is None:
+            return Framed(value, fault=f"schema id {schema} is {kind}")
         try:
-            event = self._avro(value)
+            event = decode(value)
             if isinstance(event, dict):  # a field that is not given is null in Avro
                 event = {name: given for name, given in event.items() if given is not None}
             return Framed(value, to_json(event, bytes_mode="utf8"))
         except Exception as error:  # noqa: BLE001 - bytes may be anything, and decoders raise anything
             said = f"{type(error).__name__}: {error}"
-            return Framed(value, fault=f"not what Avro schema id {schema} describes ({said})")
+            return Framed(value, fault=f"not what schema id {schema} ({kind}) describes: {said}")
 
 
 def registry_of(settings: Settings) -> SchemaRegistry | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections.abc import Iterator
@@ -11,6 +12,10 @@ from typing import Any
 import fastavro
 import pytest
 import redis
+from google.protobuf import timestamp_pb2
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
 
 from consumers.ingest.ingester import ingest
 from consumers.work.worker import work
@@ -53,10 +58,45 @@ def click(user: str, *artists: str, song: str = "s1") -> bytes:
     return framed(7, {"user_id": user, "song_id": song, "artist_ids": list(artists) or None, "ts": NOW})
 
 
+def proto_of_clicks() -> FileDescriptorProto:
+    """A message Click within a message Events, as a registry describes its file."""
+    file = FileDescriptorProto(
+        name="clicks.proto", package="music", syntax="proto3", dependency=["google/protobuf/timestamp.proto"]
+    )
+    click = file.message_type.add(name="Events").nested_type.add(name="Click")
+    kinds = {
+        "user_id": FieldDescriptorProto.TYPE_STRING,
+        "song_id": FieldDescriptorProto.TYPE_STRING,
+        "artist_ids": FieldDescriptorProto.TYPE_STRING,
+        "ts": FieldDescriptorProto.TYPE_MESSAGE,
+        "ms_played": FieldDescriptorProto.TYPE_INT64,
+    }
+    for number, (name, kind) in enumerate(kinds.items(), 1):
+        click.field.add(
+            name=name,
+            number=number,
+            type=kind,
+            type_name=".google.protobuf.Timestamp" if name == "ts" else None,
+            label=FieldDescriptorProto.LABEL_REPEATED if name == "artist_ids" else None,
+        )
+    return file
+
+
+def in_protobuf(**fields: Any) -> bytes:
+    """A click as a Protobuf serializer writes it: the frame, which message it is (0 in 0), the message."""
+    pool = DescriptorPool()
+    pool.AddSerializedFile(timestamp_pb2.DESCRIPTOR.serialized_pb)
+    pool.Add(file := FileDescriptorProto.FromString(proto_of_clicks().SerializeToString()))
+    click = GetMessageClass(pool.FindMessageTypeByName(f"{file.package}.Events.Click"))(**fields)
+    click.ts.FromDatetime(NOW)
+    return b"\0\0\0\0\x0b" + bytes([4, 0, 0]) + click.SerializeToString()
+
+
 @pytest.fixture
 def registry() -> Iterator[RegistryStub]:
     avro = {number: ("AVRO", json.dumps(schema)) for number, schema in SCHEMAS.items()}
-    with RegistryStub({**avro, 11: ("PROTOBUF", "syntax = 'proto3';"), 12: ("JSON", "{}")}) as stub:
+    proto = base64.b64encode(proto_of_clicks().SerializeToString()).decode()
+    with RegistryStub({**avro, 11: ("PROTOBUF", proto), 12: ("JSON", "{}"), 13: ("PROTOBUF", "?")}) as stub:
         yield stub
 
 
@@ -77,13 +117,45 @@ def test_clicks_songs_and_releases_in_avro_are_read(own: Settings, desk: Desk) -
     assert desk.log.count("dead-letters") == 0
 
 
+def test_a_schema_that_imports_another_is_read_and_one_that_comes_late_is_asked_for_again(
+    own: Settings, log: KafkaLog, db: redis.Redis, registry: RegistryStub
+) -> None:
+    action = {"type": "enum", "name": "music.Action", "symbols": ["play", "like"]}
+    both = record(
+        "Click", user_id="string", song_id="string", artist_ids=TEXTS, ts=TIME, action="music.Action"
+    )
+    parsed = fastavro.parse_schema(
+        {**both, "fields": [*both["fields"][:-1], {"name": "action", "type": action}]}
+    )
+    out = io.BytesIO()
+    event = {"user_id": "u", "song_id": "s", "artist_ids": ["a1"], "ts": NOW, "action": "like"}
+    fastavro.schemaless_writer(out, parsed, event)
+    value = b"\0\0\0\0\x14" + out.getvalue()
+    with Running(ingest, own):
+        log.send("clicks", [value], partition=0)
+        wait_for(lambda: log.count("dead-letters") == 1, "a letter: there is no such schema yet")
+        registry.imports["music.Action"] = json.dumps(action)
+        registry.schemas[20] = ("AVRO", json.dumps(both))
+        log.send("clicks", [value], partition=0)
+        wait_for(lambda: db.hget("user:{u}", "clicks") == "1", "the click that came later")
+
+
+def test_clicks_in_protobuf_are_read(own: Settings, log: KafkaLog, db: redis.Redis) -> None:
+    with Running(ingest, own):
+        log.send("clicks", [in_protobuf(user_id="u", song_id="s", artist_ids=["a1", "a2"], ms_played=2**40)])
+        log.send("clicks", [in_protobuf(user_id="u", song_id="s", artist_ids=["a1"])])
+        wait_for(lambda: db.hget("user:{u}", "clicks") == "2", "both clicks")
+    assert set(db.zrange("user:{u}:artists", 0, -1)) == {"a1", "a2"}
+
+
 def test_what_does_not_fit_its_schema_is_a_dead_letter_with_its_bytes_and_stops_nothing(
     own: Settings, log: KafkaLog, db: redis.Redis
 ) -> None:
     unusable = {
-        b"\0\0\0\0\x07\xff\xff": "not what Avro schema id 7 describes",
+        b"\0\0\0\0\x07\xff\xff": "not what schema id 7 (AVRO) describes",
         b"\0\0\0\0\x63abc": "schema id 99 is no schema that the registry has",
-        b"\0\0\0\0\x0babc": "schema id 11 is a Protobuf schema",
+        b"\0\0\0\0\x0babc": "not what schema id 11 (PROTOBUF) describes",
+        b"\0\0\0\0\x0d\0": "schema id 13 is a schema of no use",
         framed(10, {"x": 1}): "",
     }
     as_json = b"\0\0\0\0\x0c" + json.dumps({"user_id": "u", "song_id": "s", "ts": 1.7e9}).encode()
