@@ -29,7 +29,7 @@
     ├── UnknownSegment           no such segment
     ├── UnknownArtist            no such artist; carries the nearest names
     ├── UnknownSong              no such song in the catalogue
-    └── CannotStart              what `refrain up` needs is not on this machine
+    └── CannotStart              what is needed is not on this machine
 """
 
 from __future__ import annotations
@@ -195,4 +195,4 @@ class UnknownSong(RefrainError):
 
 
 class CannotStart(RefrainError):
-    """Something that `refrain up` needs is missing on this machine."""
+    """Something that Refrain needs is missing on this machine."""

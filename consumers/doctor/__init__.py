@@ -3,7 +3,7 @@
 ::
 
     check.py        what is said of one thing
-    kafka.py        broker, topics, lag, dead letters
+    kafka.py        broker, schema registry, topics, lag, dead letters
     redis.py        replicas, persistence, eviction, memory, clock
     processes.py    whether each kind of process runs
     cluster.py      the cluster of Kafka that Redis remembers, topics made anew

@@ -12,6 +12,7 @@ from consumers.doctor.deleted import check_unread
 from stream.errors import Unreachable
 from stream.settings import Settings
 from stream.wire.lag import behind, deleted_unread, held, last_reasons
+from stream.wire.schema_registry import registry_of
 from stream.wire.topics import TOPICS, TopicState, describe_topics, open_admin
 
 __all__ = ["check_kafka"]
@@ -33,7 +34,7 @@ LETTERS = 500
 
 
 def check_kafka(settings: Settings, alive: Mapping[str, int] | None) -> list[Check]:
-    """Look at the broker, the topics, the lag, the dead letters.
+    """Look at the broker, the schema registry, the topics, the lag, the dead letters.
 
     Parameters
     ----------
@@ -42,7 +43,12 @@ def check_kafka(settings: Settings, alive: Mapping[str, int] | None) -> list[Che
     """
     try:
         topics = describe_topics(settings)
-        return [_broker(settings), *_topics(topics, alive), *_events(settings, topics, alive)]
+        return [
+            _broker(settings),
+            *_registry(settings),
+            *_topics(topics, alive),
+            *_events(settings, topics, alive),
+        ]
     except (KafkaError, AdminError) as error:
         return [Check.wrong("broker", f"{settings.kafka}: {error}", "look into the broker's log")]
     except Unreachable as error:
@@ -56,6 +62,20 @@ def _broker(settings: Settings) -> Check:
     finally:
         admin.close()
     return Check.fine("broker", f"{len(brokers)} at {settings.kafka}")
+
+
+def _registry(settings: Settings) -> Iterator[Check]:
+    registry = registry_of(settings)
+    if registry is None:
+        return
+    if fault := registry.fault():
+        yield Check.wrong(
+            "schema registry",
+            f"{settings.schema_registry_url} gives no schema ({fault}): events in Avro or Protobuf wait",
+            "start it, or set REFRAIN_SCHEMA_REGISTRY_URL, _USERNAME, _PASSWORD and _CA_FILE as it asks",
+        )
+    else:
+        yield Check.fine("schema registry", f"{settings.schema_registry_url} answers")
 
 
 def _topics(topics: Mapping[str, TopicState | None], alive: Mapping[str, int] | None) -> Iterator[Check]:

@@ -14,6 +14,7 @@ from stream.errors import Unreachable
 from stream.settings import Settings
 from stream.stores.guards import guard_cluster, guard_decay, topic_epoch
 from stream.stores.heartbeats import DELETED, Heartbeat
+from stream.wire.consumer import check_codecs
 from stream.wire.deleted import deleted_unread_told, shorter_told
 from stream.wire.sender import Sender
 from stream.wire.topic_watch import TopicShape, TopicWatch, topic_shapes
@@ -49,6 +50,7 @@ async def begin(settings: Settings, kind: str, stack: AsyncExitStack) -> Beginni
     RefrainError
         Where the process cannot start: Kafka or Redis away, affinities of another half-life, another Kafka.
     """
+    check_codecs()
     redis = await open_redis(settings, logger.info)
     stack.push_async_callback(redis.aclose)
     await ask_redis(settings, lambda: guard_decay(redis, decay_of(settings)), logger.info)

@@ -11,9 +11,10 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition, codec
 from aiokafka.consumer import fetcher
 
+from stream.errors import CannotStart
 from stream.settings import Settings
 from stream.wire.commits import watch_commits
 from stream.wire.connection import connection
@@ -21,12 +22,35 @@ from stream.wire.events import Undecodable
 from stream.wire.schema_registry import Fetched, registry_of
 from stream.wire.topic_watch import TopicWatch
 
-__all__ = ["COMMITTED", "Consumer"]
+__all__ = ["COMMITTED", "Consumer", "check_codecs"]
 
 COMMITTED = "read_committed"
 """Kafka's name for: records of a transaction only when it is committed, and never those of an aborted one."""
 
 NO_TIMESTAMP = 0
+
+
+CODECS = {
+    "gzip": codec.has_gzip,
+    "lz4": codec.has_lz4,
+    "snappy": codec.has_snappy,
+    "zstd": codec.has_zstd,
+}
+
+
+def check_codecs() -> None:
+    """See that batches can be decompressed, whatever producers and topics compress with.
+
+    Raises
+    ------
+    CannotStart
+        Where they cannot: each such batch would be a dead letter.
+    """
+    if missing := [name for name, there in CODECS.items() if not there()]:
+        raise CannotStart(
+            f"what decompresses {' and '.join(missing)} is not installed",
+            hint="`pip install 'aiokafka[lz4,snappy,zstd]'`, as refrain-cohorts asks for.",
+        )
 
 
 class _Batches:

@@ -81,6 +81,14 @@ class SchemaRegistry:
         await self._ask_for({schema for schema in framed if self._kinds.get(schema, MISSING) == MISSING})
         return await asyncio.to_thread(self._all, fetched)
 
+    def fault(self) -> str:
+        """Return why the registry gives no schema; empty where it does. Takes a request."""
+        try:
+            self._kind_of(1)  # which there may not be: that is an answer, too
+        except Exception as error:  # noqa: BLE001 - of several libraries
+            return f"{type(error).__name__}: {error}"
+        return ""
+
     async def _ask_for(self, schemas: set[int]) -> None:
         warn_at = 0.0
         for schema in sorted(schemas):

@@ -28,6 +28,7 @@ from stream.wire.topics import TOPICS
 from tests.cli.in_process import NO_BROKER, InProcess
 from tests.cli.service import NOW, model_of
 from tests.consumers.own_redis import OwnRedis
+from tests.consumers.schema_registry import RegistryStub
 from tests.refrain_command import Refrain
 
 WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
@@ -226,6 +227,18 @@ def test_a_process_that_is_missing_is_wrong(
         1,
         ("wrong", "none runs: releases are not answered", "start `refrain work`, or `refrain up` for all"),
     )
+
+
+def test_a_schema_registry_that_does_not_answer_is_wrong(healthy: Settings, refrain: Refrain) -> None:
+    with RegistryStub({}) as registry:
+        code, found = looked(refrain, schema_registry_url=registry.url)
+        assert (code, found["schema registry"][0]) == (0, "fine")
+        registry.away = True
+        code, found = looked(refrain, schema_registry_url=registry.url)
+    state, said, mend = found["schema registry"]
+    assert (code, state) == (1, "wrong")
+    assert "gives no schema (SchemaRegistryError: no store" in said
+    assert "REFRAIN_SCHEMA_REGISTRY_URL" in mend
 
 
 def test_another_cluster_of_kafka_is_wrong(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import MemberToRemove
+from kafka.admin import ConfigResource, ConfigResourceType, MemberToRemove
 from kafka.errors import GroupIdNotFoundError, KafkaError
 
 from stream.settings import Settings
@@ -134,6 +134,10 @@ class KafkaLog:
         wait_for(lambda: topic not in self._admin.list_topics(), f"{topic} to be gone")
         wanted = {"num_partitions": partitions, "replication_factor": 1}
         self._admin.create_topics({topic: wanted}, wait_for_metadata=True)
+
+    def configure(self, topic: str, options: dict[str, str]) -> None:
+        """Set options of a topic."""
+        self._admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, options)])
 
     def add_partitions(self, topic: str, number: int) -> None:
         """Let a topic have so many partitions, and wait until clients see them."""

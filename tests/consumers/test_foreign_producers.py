@@ -71,6 +71,19 @@ def test_clicks_in_every_codec_count_and_a_broken_batch_among_them_is_one_dead_l
     }
 
 
+def test_clicks_in_a_topic_of_every_compression_type_count(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    with Running(ingest, settings):
+        for codec in CODECS[1:]:
+            log.configure("clicks", {"compression.type": codec})
+            log.send("clicks", clicks_of(codec, 20), partition=0)
+        log.wait_until_caught_up("ingest", "clicks")
+    assert [db.hget(f"user:{{{codec}}}", "clicks") for codec in CODECS[1:]] == ["20"] * 4
+    assert log.count("dead-letters") == 0
+    assert len(log.events("clicks")) == 80, "kafka-python reads them, too"
+
+
 def test_clicks_of_an_aborted_transaction_count_nowhere_and_are_no_lag(
     settings: Settings, log: KafkaLog, db: redis.Redis
 ) -> None:

@@ -13,8 +13,9 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream.errors import CannotStart
 from stream.settings import Settings
-from stream.wire.consumer import Consumer
+from stream.wire.consumer import CODECS, Consumer, check_codecs
 from stream.wire.events import DeadLetter, Reason, Record, Release, Undecodable, parse, parse_clicks
 from tests.foreign_producer import batch, broken_lz4, compressed, send_batch, send_compressed, transaction
 
@@ -149,3 +150,11 @@ def test_an_ordinary_dead_letter_names_one_offset() -> None:
     letter = parse(Release, Record("releases", 0, 7, None, b"{"))
     assert isinstance(letter, DeadLetter)
     assert "last_offset" not in dict(letter.headers)
+
+
+def test_what_decompresses_and_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_codecs()
+    monkeypatch.setitem(CODECS, "lz4", lambda: False)
+    monkeypatch.setitem(CODECS, "zstd", lambda: False)
+    with pytest.raises(CannotStart, match=r"(?s)lz4 and zstd is not installed.*aiokafka\[lz4,snappy,zstd\]"):
+        check_codecs()

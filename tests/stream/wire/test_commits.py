@@ -1,0 +1,74 @@
+"""Offsets are committed with the id of their topic: those of a topic that is gone are used for no other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from uuid import uuid4
+
+import pytest
+from aiokafka import TopicPartition
+from kafka import KafkaAdminClient
+
+from stream.settings import Settings
+from stream.wire.consumer import Consumer
+from stream.wire.topic_watch import TopicShape, TopicWatch, topic_shapes
+
+PLACE = TopicPartition("clicks", 0)
+
+
+class Unaware(TopicWatch):
+    """What a process knows that has not noticed yet that its topic was made anew."""
+
+    def look(self) -> None:
+        """See nothing."""
+
+
+async def commit(settings: Settings, group: str, watch: TopicWatch, offset: int) -> None:
+    consumer = Consumer(settings, watch=watch, group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    consumer.assign([PLACE])
+    await consumer.commit({PLACE: offset})
+    await consumer.stop()
+
+
+async def committed(settings: Settings, group: str, watch: TopicWatch) -> int | None:
+    consumer = Consumer(settings, watch=watch, group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    consumer.assign([PLACE])
+    found: int | None = await consumer.committed(PLACE)
+    await consumer.stop()
+    return found
+
+
+@pytest.fixture
+def shapes(topics: Settings) -> dict[str, TopicShape]:
+    return topic_shapes(topics, ["clicks"])
+
+
+def test_an_offset_of_the_same_topic_is_used(topics: Settings, shapes: dict[str, TopicShape]) -> None:
+    group, watch = f"g-{uuid4().hex}", TopicWatch(topics, shapes)
+    asyncio.run(commit(topics, group, watch, 7))
+    assert asyncio.run(committed(topics, group, watch)) == 7
+    admin = KafkaAdminClient(bootstrap_servers=topics.kafka)
+    (at,) = admin.list_group_offsets({group: None})[group].values()
+    admin.close()
+    assert (at.offset, at.metadata) == (7, shapes["clicks"].topic_id)
+
+
+def test_an_offset_that_was_committed_late_for_a_topic_that_is_gone_is_not_and_it_is_said(
+    topics: Settings, shapes: dict[str, TopicShape], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    group = f"g-{uuid4().hex}"
+    asyncio.run(commit(topics, group, Unaware(topics, {"clicks": TopicShape("the old one", 4)}), 7))
+    assert asyncio.run(committed(topics, group, TopicWatch(topics, shapes))) is None
+    assert f"{group} has committed offset 7 of an earlier topic clicks, partition 0" in caplog.text
+
+
+def test_an_offset_that_was_committed_without_an_id_is_used(
+    topics: Settings, shapes: dict[str, TopicShape]
+) -> None:
+    group = f"g-{uuid4().hex}"
+    asyncio.run(commit(topics, group, Unaware(topics, {"clicks": TopicShape("", 4)}), 7))
+    assert asyncio.run(committed(topics, group, TopicWatch(topics, shapes))) == 7
