@@ -8,7 +8,7 @@ SET_UP := .venv/set-up-done
 help:
 	@echo 'make demo [FOR=60]  listeners click, cohorts form, releases go out; ends by itself after FOR seconds'
 	@echo 'make test           format, lint, types and all tests, on a Kafka and a Redis of their own'
-	@echo 'make test-rebalance  five minutes of releases and feedback while workers are killed, one every 15 s'
+	@echo 'make test-rebalance  releases and feedback for seven minutes while workers are killed, or stand still'
 	@echo 'make lint           format, lint and types alone'
 	@echo 'make bench          the benchmarks, one after the other'
 	@echo 'make clean          removes what builds and tests leave behind; the environment .venv stays'

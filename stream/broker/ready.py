@@ -61,7 +61,7 @@ def wait_for_kafka(
     check
         Is called before each attempt, and may raise to end the wait.
     security
-        What TLS and passwords ask for (`stream.wire.connection.security`).
+        What TLS and passwords ask for (`stream.wire.connection.security`, blocking).
 
     Raises
     ------

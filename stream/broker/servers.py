@@ -97,4 +97,6 @@ def servers(settings: Settings, *, say: Callable[[str], None] = lambda _: None) 
 def _wait(running: Servers, settings: Settings, say: Callable[[str], None]) -> None:
     timeout = settings.connect_timeout
     wait_for_redis(running.redis, timeout=timeout, say=say, check=running.check)
-    wait_for_kafka(running.kafka, timeout=timeout, say=say, check=running.check, **security(settings))
+    wait_for_kafka(
+        running.kafka, timeout=timeout, say=say, check=running.check, **security(settings, blocking=True)
+    )

@@ -26,21 +26,23 @@ def connection(settings: Settings) -> dict[str, Any]:
 
 
 def blocking_connection(settings: Settings) -> dict[str, Any]:
-    """Return where and how clients of kafka-python connect; the same options, but for tokens.
+    """Return where and how clients of kafka-python connect.
 
     Raises
     ------
     SettingsError
         Where a certificate or a key cannot be read, or a package is missing.
     """
-    options = connection(settings)
-    if source := token_source(settings):
-        options["sasl_oauth_token_provider"] = BlockingTokens(source)
-    return options
+    return {"bootstrap_servers": settings.kafka.split(","), **security(settings, blocking=True)}
 
 
-def security(settings: Settings) -> dict[str, Any]:
+def security(settings: Settings, *, blocking: bool = False) -> dict[str, Any]:
     """Return the part of `connection` that is about TLS and passwords; empty where neither is asked for.
+
+    Parameters
+    ----------
+    blocking
+        For kafka-python. The options are the same, but for what gives tokens.
 
     Raises
     ------
@@ -54,7 +56,7 @@ def security(settings: Settings) -> dict[str, Any]:
         options["ssl_context"] = _tls(settings)
     if settings.kafka_security_protocol.startswith("sasl"):
         options["sasl_mechanism"] = settings.kafka_sasl_mechanism.upper()
-        options |= _credentials(settings)
+        options |= _credentials(settings, BlockingTokens if blocking else Tokens)
     return options
 
 
@@ -73,9 +75,9 @@ def token_source(settings: Settings) -> TokenSource | None:
     return None
 
 
-def _credentials(settings: Settings) -> dict[str, Any]:
+def _credentials(settings: Settings, tokens: type[Tokens] | type[BlockingTokens]) -> dict[str, Any]:
     if source := token_source(settings):
-        return {"sasl_oauth_token_provider": Tokens(source)}
+        return {"sasl_oauth_token_provider": tokens(source)}
     if settings.kafka_sasl_mechanism == "gssapi":
         if find_spec("gssapi") is None:
             raise SettingsError(

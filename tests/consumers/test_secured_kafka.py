@@ -23,6 +23,7 @@ from consumers.ingest.ingester import ingest
 from consumers.train.trainer import train
 from consumers.traits.process import traits
 from consumers.work.worker import work
+from stream.broker import servers
 from stream.settings import Settings
 from stream.wire.oauth import credentials_tokens
 from stream.wire.topics import create_topics
@@ -117,6 +118,8 @@ def test_clicks_songs_and_feedback_go_in_and_a_release_comes_out(
     }
     settings = changed(settings, **options.get(mechanism, lambda: by_password(secured, mechanism))())
     create_topics(settings)
+    with servers(settings):  # `refrain up` waits for it
+        pass
     with kafka_log(settings) as log, redis.Redis.from_url(settings.redis, decode_responses=True) as db:
         desk = Desk(settings, log, db)
         with Running(ingest, settings), Running(work, settings):

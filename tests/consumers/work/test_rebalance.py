@@ -1,11 +1,13 @@
 """Workers killed one after the other while releases and feedback come: nothing is lost, nothing is twice.
 
-The short test kills two workers. `make test-rebalance` kills one every 15 s for five minutes.
+The short test kills two workers. `make test-rebalance` kills one every 15 s for five minutes, and lets one
+stand still for longer than Kafka waits for it, again and again.
 """
 
 from __future__ import annotations
 
 import itertools
+import signal
 import threading
 import time
 from collections import Counter
@@ -142,6 +144,28 @@ def test_two_workers_are_killed_in_turn_and_every_release_and_every_report_count
     desk: Desk, refrain: Refrain
 ) -> None:
     kill_in_turn(desk, refrain, kills=2, every=0.0)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_workers_that_stand_still_in_turn_until_kafka_gives_them_up_change_nothing(
+    desk: Desk, refrain: Refrain
+) -> None:
+    place(desk.settings, MEMBERS)
+    workers = [refrain.start("work", max_audience=len(EVERYBODY)) for _ in range(2)]
+    settle(desk, 2)
+    with traffic(desk) as running:
+        for worker in workers * 3:
+            worker.signal(signal.SIGSTOP)
+            settle(desk, 1)
+            answered = running.reported + 3
+            wait_for(lambda answered=answered: running.reported >= answered, "releases meanwhile")  # type: ignore[misc]
+            worker.signal(signal.SIGCONT)
+            settle(desk, 2)
+    desk.log.wait_until_caught_up("work", "feedback")
+    for worker in workers:
+        assert worker.stop() == 0
+    assert_all_once(desk, running.published)
 
 
 @pytest.mark.long
