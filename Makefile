@@ -33,7 +33,7 @@ lint: $(SET_UP)
 
 bench: $(SET_UP)
 	@for benchmark in ingest activity latency learning feedback hetrec quality shapes ceiling fairness ctr policy uplift \
-		lifecycle churn segments songs song_serving; do \
+		lifecycle churn segments songs song_serving files; do \
 		echo "$$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || exit 1; \
 	done
 
