@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import fastavro
@@ -20,6 +21,7 @@ from google.protobuf.message_factory import GetMessageClass
 from consumers.ingest.ingester import ingest
 from consumers.work.worker import work
 from stream.settings import Settings
+from tests.cli.in_process import InProcess
 from tests.consumers.desk import Desk
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.placed import names, place
@@ -138,6 +140,18 @@ def test_a_schema_that_imports_another_is_read_and_one_that_comes_late_is_asked_
         registry.schemas[20] = ("AVRO", json.dumps(both))
         log.send("clicks", [value], partition=0)
         wait_for(lambda: db.hget("user:{u}", "clicks") == "1", "the click that came later")
+
+
+def test_what_came_before_a_registry_was_configured_is_put_back_by_redrive(
+    settings: Settings, own: Settings, log: KafkaLog, db: redis.Redis, tmp_path: Path
+) -> None:
+    with Running(ingest, settings):
+        log.send("clicks", [click("u", "a1")], partition=0)
+        wait_for(lambda: log.count("dead-letters") == 1, "a letter")
+    with Running(ingest, own), InProcess(own, tmp_path) as refrain:
+        summary = json.loads(refrain.run("redrive", "--json").stdout)
+        assert summary["put_back"] == {"schema-registry": 1}
+        wait_for(lambda: db.hget("user:{u}", "clicks") == "1", "the click")
 
 
 def test_clicks_in_protobuf_are_read(own: Settings, log: KafkaLog, db: redis.Redis) -> None:
