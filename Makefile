@@ -3,7 +3,7 @@
 BIN := .venv/bin
 SET_UP := .venv/set-up-done
 
-.PHONY: help demo test test-rebalance lint bench clean
+.PHONY: help demo test test-rebalance lint bench fuzz clean
 
 help:
 	@echo 'make demo [FOR=60]  listeners click, cohorts form, releases go out; ends by itself after FOR seconds'
@@ -11,6 +11,7 @@ help:
 	@echo 'make test-rebalance  releases and feedback for seven minutes while workers are killed, or stand still'
 	@echo 'make lint           format, lint and types alone'
 	@echo 'make bench          the benchmarks, one after the other'
+	@echo 'make fuzz [FOR=60]  bytes made up by atheris, as files and as events, so many seconds each'
 	@echo 'make clean          removes what builds and tests leave behind; the environment .venv stays'
 
 $(SET_UP): pyproject.toml constraints.txt stream/broker/pom.xml scripts/set-up
@@ -36,6 +37,10 @@ bench: $(SET_UP)
 		lifecycle churn segments songs song_serving files; do \
 		echo "$$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || exit 1; \
 	done
+
+fuzz: $(SET_UP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt atheris
+	@for target in files events; do $(BIN)/python tests/fuzz/fuzz.py $$target $(or $(FOR),60) || exit 1; done
 
 clean:
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

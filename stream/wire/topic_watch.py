@@ -26,6 +26,7 @@ __all__ = ["TopicChanged", "TopicShape", "TopicWatch", "topic_shapes"]
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
+PATIENCE = 3.0  # seconds for an answer: a process that is to end waits for it
 CHECK_SECONDS = 0.2  # between two looks at what other threads have noticed
 
 
@@ -48,7 +49,7 @@ def topic_shapes(settings: Settings, topics: Collection[str]) -> dict[str, Topic
     Unreachable
         Where no broker answers.
     """
-    admin = open_admin(settings)
+    admin = open_admin(settings, PATIENCE)
     try:
         described = admin.describe_topics(list(topics))
     finally:

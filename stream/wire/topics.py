@@ -71,8 +71,13 @@ class TopicState:
     differences: tuple[str, ...]
 
 
-def open_admin(settings: Settings) -> KafkaAdminClient:
+def open_admin(settings: Settings, patience: float = 30.0) -> KafkaAdminClient:
     """Connect kafka-python's admin client.
+
+    Parameters
+    ----------
+    patience
+        Seconds without an answer after which a request fails.
 
     Raises
     ------
@@ -84,6 +89,7 @@ def open_admin(settings: Settings) -> KafkaAdminClient:
             **blocking_connection(settings),
             client_id="refrain-admin",
             bootstrap_timeout_ms=2000,
+            request_timeout_ms=int(patience * 1000),
         )
     except KafkaError as error:
         report(error, f"asking Kafka at {settings.kafka}")
