@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 
-from aiokafka import TopicPartition
+import pytest
+from aiokafka import ConsumerRecord, TopicPartition
 from kafka import KafkaAdminClient, KafkaProducer
 
 from stream.settings import Settings
 from stream.wire.consumer import Consumer
-from stream.wire.deleted import deleted_unread_told
+from stream.wire.deleted import deleted_unread_told, shorter_told
+from stream.wire.topic_watch import TopicWatch, topic_shapes
 
 Told = list[tuple[TopicPartition, int]]
 PLACE = TopicPartition("clicks", 0)
@@ -71,3 +73,26 @@ def test_who_goes_on_from_the_end_means_to_pass_over_what_was_not_read(topics: S
 def test_only_what_concerns_the_topics_asked_for_is_told(topics: Settings) -> None:
     lose(topics)
     assert asyncio.run(read(topics, 3, topics=("releases",))) == (7, [])
+
+
+def test_a_partition_that_is_shorter_than_it_was_read_waits_until_its_topic_is_looked_at(
+    topics: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    lose(topics)
+    watch = TopicWatch(topics, topic_shapes(topics, ["clicks"]))
+
+    async def read_and_watch() -> tuple[dict[TopicPartition, list[ConsumerRecord]], int]:
+        consumer = Consumer(topics, auto_offset_reset="earliest")
+        await consumer.start()
+        consumer.assign([PLACE])
+        consumer.seek(PLACE, 500)
+        with shorter_told(("clicks",), watch.hold_back):
+            before = await consumer.getmany(timeout_ms=1500)
+            watching = asyncio.create_task(watch.run())
+            first = await consumer.getone()
+        watching.cancel()
+        await consumer.stop()
+        return before, first.offset
+
+    assert asyncio.run(read_and_watch()) == ({}, 7)
+    assert "clicks, partition 0, ends before offset 500, where reading was" in caplog.text
