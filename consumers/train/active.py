@@ -109,10 +109,7 @@ class ActiveListeners:
 
     async def _pass_over(self, consumer: Consumer) -> None:
         """Go on near the end where the trainer is far behind: it needs a sample, and the newest clicks."""
-        left = {}
-        for partition in consumer.assignment():
-            if (end := consumer.highwater(partition)) is not None:  # known from the first fetch on
-                left[partition] = end, end - await consumer.position(partition)
+        left = await consumer.behind()
         if sum(behind for _, behind in left.values()) <= BEHIND:
             return
         for partition, (end, behind) in left.items():

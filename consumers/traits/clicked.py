@@ -114,10 +114,7 @@ class Clicked:
                 self._clicked[user] = ts, read_at
 
     async def _pass_over(self, consumer: Consumer) -> None:
-        behind = {}
-        for partition in consumer.assignment():
-            if (end := consumer.highwater(partition)) is not None:  # known from the first fetch on
-                behind[partition] = end, end - await consumer.position(partition)
+        behind = await consumer.behind()
         if sum(number for _, number in behind.values()) <= BEHIND:
             return
         for partition, (end, _) in behind.items():

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition, codec
 from aiokafka.consumer import fetcher
+from aiokafka.errors import IllegalStateError
 
 from stream.errors import CannotStart
 from stream.settings import Settings
@@ -140,3 +141,15 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         """Return what is fetched, as aiokafka does; decoded where a Schema Registry is configured."""
         fetched: Fetched = await super().getmany(*partitions, **options)
         return await self._registry.decoded(fetched) if self._registry else fetched
+
+    async def behind(self) -> dict[TopicPartition, tuple[int, int]]:
+        """Return of each partition that is ours where it ends, and how many records are left to there.
+
+        Those of which nothing was fetched yet are left out, and those that are taken away meanwhile.
+        """
+        found: dict[TopicPartition, tuple[int, int]] = {}
+        for partition in self.assignment():
+            with contextlib.suppress(IllegalStateError):
+                if partition in self.assignment() and (end := self.highwater(partition)) is not None:
+                    found[partition] = end, end - await self.position(partition)
+        return {partition: ends for partition, ends in found.items() if partition in self.assignment()}

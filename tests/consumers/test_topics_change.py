@@ -8,6 +8,8 @@ import pytest
 import redis
 
 from consumers.ingest.ingester import ingest
+from consumers.train.trainer import train
+from consumers.traits.process import traits
 from consumers.work.worker import work
 from stream.settings import Settings
 from tests.consumers.crowd import click
@@ -62,6 +64,22 @@ def test_releases_and_feedback_in_topics_made_anew_under_a_worker_are_answered_a
         assert (counts["sent"], counts["clicked"]) == (30, 7)
     counts = desk.counts("cohort:{c1}")
     assert (counts["sent"], counts["clicked"]) == (60, 14)
+
+
+def test_a_trainer_and_who_keeps_traits_begin_again_with_clicks_made_anew(
+    settings: Settings, log: KafkaLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    said = "the topic clicks was made anew: starting over with it"
+    with Running(train, settings) as trainer, Running(traits, settings) as keeper:
+        for process in ("train", "traits"):
+            wait_for(lambda process=process: log.settled(process), f"{process} to read")
+        log.make_anew(settings, "clicks", partitions=4)
+        wait_for(lambda: caplog.messages.count(said) == 2, "both to begin again")
+        log.send("clicks", [click("u", "ana")] * 3)
+        log.wait_until_caught_up("train", "clicks")
+        assert trainer.alive
+        assert keeper.alive
 
 
 def test_partitions_that_are_added_under_processes_are_read(

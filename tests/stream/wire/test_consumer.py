@@ -158,3 +158,35 @@ def test_what_decompresses_and_is_not_installed_is_named(monkeypatch: pytest.Mon
     monkeypatch.setitem(CODECS, "zstd", lambda: False)
     with pytest.raises(CannotStart, match=r"(?s)lz4 and zstd is not installed.*aiokafka\[lz4,snappy,zstd\]"):
         check_codecs()
+
+
+def test_how_far_behind_a_reader_is_leaves_out_partitions_that_are_taken_away_meanwhile(
+    topics: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = TopicPartition("clicks", 1)
+
+    async def asked() -> tuple[dict[TopicPartition, tuple[int, int]], dict[TopicPartition, tuple[int, int]]]:
+        consumer = Consumer(topics, auto_offset_reset="earliest")
+        await consumer.start()
+        consumer.assign([PLACE, other])
+        while not all(consumer.highwater(place) for place in (PLACE, other)):
+            await consumer.getmany(timeout_ms=200, max_records=1)
+        before = await consumer.behind()
+        position = consumer.position
+
+        async def taking_away(place: TopicPartition) -> int:
+            found: int = await position(place)
+            consumer.assign([place])
+            return found
+
+        monkeypatch.setattr(consumer, "position", taking_away)
+        meanwhile = await consumer.behind()
+        await consumer.stop()
+        return before, meanwhile
+
+    for place in (PLACE, other):
+        send_batch(topics, "clicks", place.partition, batch([b"1", b"2", b"3"]))
+    before, meanwhile = asyncio.run(asked())
+    assert before.keys() == {PLACE, other}
+    assert {end for end, _ in before.values()} == {3}
+    assert len(meanwhile) == 1, "the other is not ours any more"
