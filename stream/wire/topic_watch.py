@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
 PATIENCE = 3.0  # seconds for an answer: a process that is to end waits for it
+MISSING_SECONDS = 30.0  # that others which are missing are waited for, once a topic has changed
 CHECK_SECONDS = 0.2  # between two looks at what other threads have noticed
 
 
@@ -91,7 +93,7 @@ class TopicWatch:
         now = topic_shapes(self._settings, self.shapes)
         self._tell_missing(self.shapes.keys() - now.keys())
         changes = [_change(name, self.shapes[name], shape) for name, shape in now.items()]
-        self.changed = self.changed or "; ".join(filter(None, changes))
+        self.changed = "; ".join(filter(None, changes)) or self.changed
 
     def _tell_missing(self, missing: set[str]) -> None:
         for name in sorted(missing - self._missing):
@@ -111,9 +113,12 @@ class TopicWatch:
         TopicChanged
             When a topic was made anew or has got partitions.
         """
-        next_look = time.monotonic() + LOOK_SECONDS
-        while not self.changed:
+        next_look, give_up = time.monotonic() + LOOK_SECONDS, math.inf
+        # Who makes several topics anew is let finish: a process that begins creates those that are missing.
+        while not self.changed or (self._missing and time.monotonic() < give_up):
             await asyncio.sleep(CHECK_SECONDS)
+            if self.changed and give_up == math.inf:
+                give_up = time.monotonic() + MISSING_SECONDS
             if self._held_back or time.monotonic() >= next_look:
                 with contextlib.suppress(KafkaError, Unreachable):  # others say that Kafka is away
                     held_back = list(self._held_back)

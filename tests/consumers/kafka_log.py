@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, MemberToRemove
-from kafka.errors import GroupIdNotFoundError, KafkaError
+from kafka.errors import GroupIdNotFoundError, KafkaError, TopicAlreadyExistsError
 
 from stream.settings import Settings
 from stream.wire.connection import blocking_connection
@@ -133,7 +134,8 @@ class KafkaLog:
         self._admin.delete_topics([topic])
         wait_for(lambda: topic not in self._admin.list_topics(), f"{topic} to be gone")
         wanted = {"num_partitions": partitions, "replication_factor": 1}
-        self._admin.create_topics({topic: wanted}, wait_for_metadata=True)
+        with contextlib.suppress(TopicAlreadyExistsError):  # a process that begins just then was faster
+            self._admin.create_topics({topic: wanted}, wait_for_metadata=True)
 
     def configure(self, topic: str, options: dict[str, str]) -> None:
         """Set options of a topic."""

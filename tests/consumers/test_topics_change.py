@@ -12,12 +12,18 @@ from consumers.train.trainer import train
 from consumers.traits.process import traits
 from consumers.work.worker import work
 from stream.settings import Settings
+from stream.wire import topic_watch
 from tests.consumers.crowd import click
 from tests.consumers.desk import Desk, feedback
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.placed import names, place
 from tests.consumers.running import Running
 from tests.waiting import wait_for
+
+
+@pytest.fixture(autouse=True)
+def _looked_at_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topic_watch, "LOOK_SECONDS", 0.5)
 
 
 def clicks_of(db: redis.Redis, user: str) -> int:
