@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from datetime import UTC
@@ -20,6 +21,7 @@ WRONG_CLOCK = (
     "--time-format says what the numbers are (seconds, milliseconds), --spread 30d gives times instead, "
     "--where leaves such rows out"
 )
+_UNDECODED = re.compile("[\udc80-\udcff]")  # what stands for a byte that is no UTF-8
 HINTS: dict[str, str] = {
     Reason.NOT_JSON: "--format csv or tsv, where it is no JSON lines",
     Reason.TOO_LARGE: "map fewer fields",
@@ -65,7 +67,9 @@ def hint_for(kind: Kind, what: str, field: str, value: Any, column: str, columns
     >>> hint_for("clicks", "bad-time", "ts", "01/02/2023", "day")
     "--time-format '%d/%m/%Y' or --time-format '%m/%d/%Y'"
     """
-    if what in HINTS:
+    if isinstance(value, str) and not value.isascii() and _UNDECODED.search(value):
+        hint = "--encoding, as --encoding cp1252: it is no UTF-8"
+    elif what in HINTS:
         hint = HINTS[what]
     elif what == Reason.MISSING_FIELD:
         hint = _for_missing(kind, field, column, columns)

@@ -27,7 +27,9 @@ __all__ = [
     "RowOptions",
     "Sign",
     "columns",
+    "factors",
     "pairs",
+    "patterns",
     "replacements",
 ]
 
@@ -232,6 +234,56 @@ def replacements(texts: Iterable[str]) -> dict[str, dict[str, str]]:
     return found
 
 
+def patterns(texts: Iterable[str]) -> dict[str, str]:
+    """Read ``field:pattern``, given once or several times: field -> regular expression.
+
+    Examples
+    --------
+    >>> patterns(["artist_ids:^(.+?) - "])
+    {'artist_ids': '^(.+?) - '}
+    """
+    found = {}
+    for text in texts:
+        name, pattern = _of_field("--extract", text, "PATTERN, as artist_ids:'^(.+?) - '")
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as error:
+            raise WrongUse(f"--extract {text!r}: {error}") from error
+        if groups > 1:
+            raise WrongUse(
+                f"--extract {text!r} has {groups} groups: of which one is the value? (?:...) is none"
+            )
+        found[name] = pattern
+    return found
+
+
+def factors(texts: Iterable[str]) -> dict[str, float]:
+    """Read ``field:factor``, given once or several times.
+
+    Examples
+    --------
+    >>> factors(["ms_played:1000"])
+    {'ms_played': 1000.0}
+    """
+    found = {}
+    for text in texts:
+        name, factor = _of_field("--multiply", text, "FACTOR, as ms_played:1000")
+        try:
+            found[name] = float(factor)
+        except ValueError:
+            found[name] = math.nan
+        if not math.isfinite(found[name]):
+            raise WrongUse(f"--multiply {text!r}: {factor!r} is no number")
+    return found
+
+
+def _of_field(option: str, text: str, example: str) -> tuple[str, str]:
+    name, _, rest = text.partition(":")
+    if not (name.strip() and rest.strip()):
+        raise WrongUse(f"{option} {text!r}: write FIELD:{example}")
+    return name.strip(), rest
+
+
 def _constants(texts: Iterable[str]) -> dict[str, str]:
     return dict(_pair("--set", text) for text in texts)
 
@@ -255,6 +307,15 @@ class RowOptions:
     Times (`since`) are as a person types them: a time, or how long ago.
     """
 
+    preset: Annotated[
+        str,
+        Flag(
+            "--preset",
+            "An export that `refrain presets` lists; found by itself where it is unmistakable, unless none.",
+            "NAME",
+            ROWS,
+        ),
+    ] = ""
     format: Annotated[
         Format | None, Flag("--format", "Else by the file's name, or its first line.", panel=ROWS)
     ] = None
@@ -306,7 +367,8 @@ class RowOptions:
         Mapping[str, str],
         Flag(
             "--map",
-            "Field from column; a+b puts two columns together. Other fields come from columns of their name.",
+            "Field from column; a+b puts two together, a|b is b where a is empty. Other fields come from "
+            "columns of their name.",
             "FIELD=COLUMN,...",
             EVENTS,
             pairs("--map"),
@@ -333,6 +395,29 @@ class RowOptions:
         tuple[str, ...],
         Flag("--percent-decode", "Fields written as in URLs: %C3%A9 is é.", "FIELD,...", EVENTS, columns),
     ] = ()
+    extracts: Annotated[
+        Mapping[str, str],
+        Flag(
+            "--extract",
+            "The part of a column that a regular expression's group takes, as artist_ids:'^(.+?) - '. May be "
+            "repeated.",
+            "FIELD:PATTERN",
+            EVENTS,
+            patterns,
+            repeated=True,
+        ),
+    ] = field(default_factory=dict)
+    factors: Annotated[
+        Mapping[str, float],
+        Flag(
+            "--multiply",
+            "A column's number times a factor, rounded, as ms_played:1000 of seconds. May be repeated.",
+            "FIELD:FACTOR",
+            EVENTS,
+            factors,
+            repeated=True,
+        ),
+    ] = field(default_factory=dict)
     separator: Annotated[
         str, Flag("--separator", "Between several ids or names in one column.", "CHAR", EVENTS)
     ] = ""

@@ -11,15 +11,22 @@ from typing import IO, Any
 from stream.errors import BadFile, WrongUse
 from stream.files.csv_rows import CsvRows
 from stream.files.json_rows import JsonLines, JsonRecords, is_lines
+from stream.files.lines import lines_of
 from stream.files.options import Format, Layout
 from stream.files.parquet_rows import ParquetRows
 from stream.files.rows import Bad, Column, Row, Rows
-from stream.files.text import encoding_of, is_text
+from stream.files.text import AUTO, encoding_of, is_text, is_utf8
 from stream.files.unpack import PACKED, PARQUET, Member, members, unpacked
 
 __all__ = ["Bad", "Column", "Row", "Table"]
 
 HEAD = 1 << 16  # bytes that say what a file is
+FIRST_LINES = 50
+UTF8 = "utf-8-sig"  # with a mark before it or without
+ENCODINGS = (
+    "--encoding cp1252 reads text of Western Windows and Latin-1; others are cp1250, cp1251, gbk, shift_jis. "
+    "--encoding utf-8 reads it all the same, but for such rows."
+)
 NO_COLUMN = (
     "Where its first line does not name the columns, --columns A,B,... does; --skip N passes over lines "
     "before it."
@@ -52,6 +59,8 @@ class Table:
         Their names; empty for JSON, where each row names its own.
     bad_rows
         What a file of its rows that cannot be used is called.
+    first_lines
+        The first lines of text; none of Parquet.
     read, size
         Bytes read so far by `rows`, and all there are: of the file, or of the file in an archive unpacked.
 
@@ -86,12 +95,16 @@ class Table:
             self.format: Format = "parquet"
             self._parquet: ParquetRows | None = ParquetRows(path)
             self._column, self.columns = self._parquet.column, self._parquet.columns
+            self.first_lines: list[str] = []
             return
         self._parquet = None
         self._encoding = _encoding(head, layout.encoding)
         text = self._decoded(head)
         if not is_text(text):
             raise BadFile(f"{self._name} has no rows of text: its bytes are something else")
+        if layout.encoding == AUTO and self._encoding == UTF8 and not is_utf8(head):
+            raise BadFile(f"{self._name} is no UTF-8", hint=ENCODINGS)
+        self.first_lines = lines_of(text)[:FIRST_LINES]
         self.format, self._rows = self._shape(text, layout)
         self._column, self.columns = self._rows.column, self._rows.columns
 

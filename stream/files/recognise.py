@@ -1,0 +1,148 @@
+"""Which export a file is, by its first rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
+
+from stream.errors import BadFile, WrongUse
+from stream.files.columns import column, is_missing
+from stream.files.options import Kind, Layout, RowOptions
+from stream.files.presets import NONE, Preset, over, presets, presets_called
+from stream.files.tables import Row, Table
+
+__all__ = ["Settled", "settle"]
+
+FILES = 16  # of many, so many are looked at
+ROWS = 50
+LONGEST = 600  # characters of options that are said
+MOST = 0.5  # of the first lines; others may be counts, comments, damaged
+
+T = TypeVar("T", bound=RowOptions)
+
+
+class Settled(NamedTuple, Generic[T]):
+    """The options that files are read by, and what is to be said of how they were found; "": nothing."""
+
+    options: T
+    preset: Preset | None = None
+    note: str = ""
+
+
+class _First(NamedTuple):
+    """The first rows of a file."""
+
+    table: Table
+    rows: Sequence[Row]
+
+
+def settle(kind: Kind, options: T, files: Sequence[Path], *, without_times: bool = False) -> Settled[T]:
+    """Return the options by which files are read: with a preset that is named, or that they are for sure.
+
+    None is looked for where a person says how the file is laid out, or what its columns are.
+
+    Parameters
+    ----------
+    without_times
+        Whether events get their times otherwise (``--spread``).
+
+    Raises
+    ------
+    WrongUse
+        Where there is no preset of that name, or it stands for several and the file is none of them.
+    """
+    if options.preset == NONE:
+        return Settled(options)
+    looked = [_Looked(path) for path in files[:FILES]]
+    if options.preset:
+        preset = _named(presets_called(options.preset, kind), options.preset, looked)
+        note = f"read as {preset.name}: {_short(preset.options)}"
+        return Settled(over(options, preset, without_times=without_times), preset, note)
+    if _is_said(options) or not looked:
+        return Settled(options)
+    fit = [
+        preset
+        for preset in presets()
+        if preset.found and kind in preset.kinds and all(each.is_one(preset) for each in looked)
+    ]
+    if len(fit) > 1:
+        names = " or ".join(preset.name for preset in fit)
+        return Settled(options, None, f"{files[0]} may be {names}: --preset says which")
+    if not fit:
+        return Settled(options)
+    note = f"read as {fit[0].name} (--preset none to read it plainly): {_short(fit[0].options)}"
+    return Settled(over(options, fit[0], without_times=without_times), fit[0], note)
+
+
+def _is_said(options: RowOptions) -> bool:
+    own = options.mapping or options.columns or options.format or options.records
+    return bool(own or options.delimiter or options.repeat)
+
+
+def _named(called: Sequence[Preset], name: str, looked: Sequence[_Looked]) -> Preset:
+    """Return which of the presets of one name the files are; where they are none, the one called just so."""
+    if len(called) > 1:
+        for preset in called:
+            if all(each.is_one(preset) for each in looked):
+                return preset
+    if called[0].name == name or len(called) == 1:
+        return called[0]
+    raise WrongUse(
+        f"{name} stands for {', '.join(preset.name for preset in called)}: name the one that it is"
+    )
+
+
+def _short(options: str) -> str:
+    return options if len(options) <= LONGEST else f"{options[:LONGEST]} ... (all: refrain presets)"
+
+
+class _Looked:
+    """A file, looked at in as many ways as presets need."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._by: dict[Layout, _First | None] = {}
+
+    def is_one(self, preset: Preset) -> bool:
+        """Say whether the file is an export of this layout."""
+        if preset.lines or preset.first:
+            return self._has_lines(preset)
+        first = self._first(preset.looked_at.layout)
+        if first is None or not first.rows:
+            return False
+        if preset.only and set(first.table.columns) != set(preset.columns):
+            return False
+        return all(_has(first, name) for name in preset.columns)
+
+    def _has_lines(self, preset: Preset) -> bool:
+        first = self._first(Layout())
+        lines = [line.rstrip("\r\n") for line in first.table.first_lines if line.strip()] if first else []
+        if not lines:
+            return False
+        if preset.first:
+            return re.match(preset.first, lines[0]) is not None
+        return sum(re.search(preset.lines, line) is not None for line in lines) >= MOST * len(lines)
+
+    def _first(self, layout: Layout) -> _First | None:
+        if layout not in self._by:
+            self._by[layout] = self._look(layout)
+        return self._by[layout]
+
+    def _look(self, layout: Layout) -> _First | None:
+        try:
+            table = Table.all_of(self._path, layout)[0]
+            return _First(table, [row for row in islice(table.rows(), ROWS) if isinstance(row, Row)])
+        except (BadFile, WrongUse):
+            return None  # what is wrong with it, reading it says
+
+
+def _has(first: _First, name: str) -> bool:
+    try:
+        get = column(first.table, name)
+    except WrongUse:
+        return False
+    named = first.table.columns and any(first.table.has(part) for part in name.split("|"))
+    return bool(named) or any(not is_missing(get(row.values)) for row in first.rows)
