@@ -66,6 +66,8 @@ class CsvRows:
 
     def column(self, name: str) -> Column | None:
         """Return what takes a column out of a row; what stands in JSON in it, along dots."""
+        if not self.columns:
+            return lambda _: ""  # an empty file has no rows, whatever is asked of them
         if name in self.columns:
             get = itemgetter(self.columns.index(name))
             return lambda values: get(values).strip()

@@ -91,6 +91,8 @@ def _for_missing(kind: Kind, field: str, column: str, columns: Sequence[str]) ->
     if not column:
         there = f" (there are {', '.join(filter(None, columns))})" if columns else ""
         ways = [f"--map {field}=COLUMN says which column it is{there}"]
+        if any(map(_is_value, columns)):
+            ways.append("--columns A,B,... names them, where the first line is a row")
     else:
         ways = [
             f"--where {shlex.quote(column + '!=')} leaves such rows out",
@@ -105,6 +107,11 @@ def _for_missing(kind: Kind, field: str, column: str, columns: Sequence[str]) ->
     if field not in ("ts", "song_id"):
         ways.append(f"--set {field}=VALUE gives all the same")
     return "; ".join(ways)
+
+
+def _is_value(name: str) -> bool:
+    """Say whether what a column is called is rather a value: a number, or a day."""
+    return name[:1].isdecimal() and not name.strip("0123456789.:-/ ")
 
 
 def _for_time(value: Any) -> str:

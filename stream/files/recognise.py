@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
@@ -56,7 +57,7 @@ def settle(kind: Kind, options: T, files: Sequence[Path], *, without_times: bool
     """
     if options.preset == NONE:
         return Settled(options)
-    looked = [_Looked(path) for path in files[:FILES]]
+    looked = [_Looked(path, options) for path in files[:FILES]]
     if options.preset:
         preset = _named(presets_called(options.preset, kind), options.preset, looked)
         note = f"read as {preset.name}: {_short(preset.options)}"
@@ -102,15 +103,16 @@ def _short(options: str) -> str:
 class _Looked:
     """A file, looked at in as many ways as presets need."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, own: RowOptions) -> None:
         self._path = path
+        self._own = own.layout
         self._by: dict[Layout, _First | None] = {}
 
     def is_one(self, preset: Preset) -> bool:
         """Say whether the file is an export of this layout."""
         if preset.lines or preset.first:
             return self._has_lines(preset)
-        first = self._first(preset.looked_at.layout)
+        first = self._first(self._like(preset.looked_at.layout))
         if first is None or not first.rows:
             return False
         if preset.only and set(first.table.columns) != set(preset.columns):
@@ -118,13 +120,24 @@ class _Looked:
         return all(_has(first, name) for name in preset.columns)
 
     def _has_lines(self, preset: Preset) -> bool:
-        first = self._first(Layout())
+        first = self._first(self._like(Layout()))
         lines = [line.rstrip("\r\n") for line in first.table.first_lines if line.strip()] if first else []
         if not lines:
             return False
         if preset.first:
             return re.match(preset.first, lines[0]) is not None
         return sum(re.search(preset.lines, line) is not None for line in lines) >= MOST * len(lines)
+
+    def _like(self, layout: Layout) -> Layout:
+        """Return a layout with what was said of the file."""
+        own = self._own
+        return replace(
+            layout,
+            encoding=own.encoding,
+            mend=own.mend,
+            skip=own.skip or layout.skip,
+            comment=own.comment or layout.comment,
+        )
 
     def _first(self, layout: Layout) -> _First | None:
         if layout not in self._by:
