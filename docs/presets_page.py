@@ -22,13 +22,14 @@ def _section(preset: Preset) -> str:
         "" if preset.kinds == ("clicks",) else f" For {' and '.join(f'`{kind}`' for kind in preset.kinds)}."
     )
     found = "" if preset.found else " Never found by itself."
+    songs = f"\nWith `--songs FILE` also `{preset.with_songs}`.\n" if preset.with_songs else ""
     return f"""
 ### {preset.name}
 
-{preset.what}. {preset.means}{kinds}{found}
+**{preset.what}.** {preset.means}{kinds}{found}
 
     {preset.options}
-"""
+{songs}"""
 
 
 if __name__ == "__main__":

@@ -15,4 +15,5 @@ def show_presets(found: Iterable[Preset]) -> None:
     """Print names, files, what their columns mean, and the options to copy."""
     for each in found:
         kinds = "" if each.kinds == ("clicks",) else f" ({', '.join(each.kinds)})"
-        typer.echo(f"{each.name}{kinds}: {each.what}\n    {each.means}\n    {each.options}\n")
+        songs = f"\n    with --songs FILE: {each.with_songs}" if each.with_songs else ""
+        typer.echo(f"{each.name}{kinds}: {each.what}\n    {each.means}\n    {each.options}{songs}\n")

@@ -44,6 +44,8 @@ JavaScript ``[object Object]``. Not ``NULL`` and ``None``, which are names of ar
 OR = "|"
 """Between columns of which the first that holds something counts."""
 
+TRUTH = frozenset({"true", "false"})
+
 MOST_QUOTED = 80  # characters of a value that is shown
 
 MAX_EXACT = 2**53
@@ -130,6 +132,8 @@ def _test(condition: Condition) -> Callable[[Any], bool]:
         compare, bound = _SIGNS[condition.sign], float(condition.value)
         return lambda value: (number := _number(value)) is not None and compare(number, bound)
     text, equal = condition.value, condition.sign == "="
+    if text.casefold() in TRUTH:  # JSON has true, pandas True, R TRUE
+        return lambda value: (plain(value).casefold() == text.casefold()) is equal
     return lambda value: (plain(value) == text or (not text and is_missing(value))) is equal
 
 

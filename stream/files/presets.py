@@ -36,8 +36,8 @@ class Preset:
         As it is typed. It also stands for all whose names begin with it and a dash.
     what, means
         Which files of which export; where it comes from, and what its columns mean.
-    options
-        How it is read, as typed.
+    options, with_songs
+        How it is read, as typed; and how a file of songs beside it is, where there is one (``--songs``).
     kinds
         What its rows become.
     columns, only
@@ -55,6 +55,7 @@ class Preset:
     what: str
     means: str
     options: str
+    with_songs: str = ""
     kinds: tuple[Kind, ...] = ("clicks",)
     columns: tuple[str, ...] = ()
     only: bool = False
@@ -65,7 +66,7 @@ class Preset:
     parsed: FileOptions = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "parsed", options_of(self.options))
+        object.__setattr__(self, "parsed", options_of(f"{self.options} {self.with_songs}"))
 
     @property
     def looked_at(self) -> FileOptions:
@@ -80,6 +81,7 @@ class Preset:
             "means": self.means,
             "kinds": list(self.kinds),
             "options": shlex.split(self.options),
+            "with_songs": shlex.split(self.with_songs),
         }
 
 

@@ -115,7 +115,7 @@ class _Looked:
         first = self._first(self._like(preset.looked_at.layout))
         if first is None or not first.rows:
             return False
-        if preset.only and set(first.table.columns) != set(preset.columns):
+        if preset.only and {*first.table.columns, ""} != {*preset.columns, ""}:
             return False
         return all(_has(first, name) for name in preset.columns)
 
@@ -124,9 +124,9 @@ class _Looked:
         lines = [line.rstrip("\r\n") for line in first.table.first_lines if line.strip()] if first else []
         if not lines:
             return False
-        if preset.first:
-            return re.match(preset.first, lines[0]) is not None
-        return sum(re.search(preset.lines, line) is not None for line in lines) >= MOST * len(lines)
+        if re.match(preset.first or preset.lines, lines[0]) is None:
+            return False  # it may be a header, and then columns have names of their own
+        return sum(re.match(preset.lines, line) is not None for line in lines) >= MOST * len(lines)
 
     def _like(self, layout: Layout) -> Layout:
         """Return a layout with what was said of the file."""

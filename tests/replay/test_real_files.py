@@ -261,7 +261,7 @@ EXPECTED = [
     Expected(
         "edge/clicks_many.csv",
         [click("u1", "s1", ["a1", "a2"], 1533115844)],
-        typed="--columns user_id,ts,song_id,day --songs edge/songs_many.csv --songs-columns song_id,artist_ids",
+        typed="--columns user_id,ts,song_id,d --songs edge/songs_many.csv --songs-columns song_id,artist_ids",
     ),
     Expected(
         "edge/songs_many.csv",
