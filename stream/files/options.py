@@ -163,6 +163,8 @@ class Layout:
         What a line begins with that is no row.
     records
         Where in one JSON text the rows are: a path to a list, or to an object of rows by their ids.
+    member
+        Of an archive: patterns of the names of the files that are meant; none: all of them.
     mend
         Whether to undo that text was UTF-8 and was read as Latin-1 before it came into the file.
     """
@@ -175,6 +177,7 @@ class Layout:
     skip: int = 0
     comment: str = ""
     records: str = ""
+    member: tuple[str, ...] = ()
 
 
 def columns(text: str) -> tuple[str, ...]:
@@ -345,6 +348,10 @@ class RowOptions:
             ROWS,
         ),
     ] = ""
+    member: Annotated[
+        tuple[str, ...],
+        Flag("--member", "Of a zip or a tar: only the files named so.", "PATTERN,...", ROWS, columns),
+    ] = ()
     encoding: Annotated[
         str, Flag("--encoding", "Of the text; auto: UTF-8, or UTF-16 by its first bytes.", panel=ROWS)
     ] = "auto"
@@ -470,6 +477,7 @@ class RowOptions:
             self.skip,
             self.comment,
             self.records,
+            self.member,
         )
 
 

@@ -120,7 +120,7 @@ class _Looked:
         return all(_has(first, name) for name in preset.columns)
 
     def _has_lines(self, preset: Preset) -> bool:
-        first = self._first(self._like(Layout()))
+        first = self._first(self._like(Layout(member=preset.parsed.member)))
         lines = [line.rstrip("\r\n") for line in first.table.first_lines if line.strip()] if first else []
         if not lines:
             return False
@@ -137,6 +137,7 @@ class _Looked:
             mend=own.mend,
             skip=own.skip or layout.skip,
             comment=own.comment or layout.comment,
+            member=own.member or layout.member,
         )
 
     def _first(self, layout: Layout) -> _First | None:

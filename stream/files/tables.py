@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePath
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, Any
 
 from stream.errors import BadFile, WrongUse
@@ -83,7 +84,7 @@ class Table:
             self._name += f" ({member.name})"
             self.bad_rows = f"{path.name}.{member.name.replace('/', '.')}.bad.jsonl"
         try:
-            self._member = member or self._only(path)
+            self._member = member or self._only(path, layout)
             self.size = self._member.size if self._member else path.stat().st_size
             with self._unpacked() as plain:
                 head = _first(plain, HEAD)
@@ -118,20 +119,17 @@ class Table:
             As of a table.
         """
         try:
-            found = members(path)
+            found = _members(path, layout)
         except (OSError, EOFError) as error:
             raise BadFile(f"{path} cannot be read: {_why(error)}") from error
         return [cls(path, layout, member) for member in found] if len(found) > 1 else [cls(path, layout)]
 
     @staticmethod
-    def _only(path: Path) -> Member | None:
-        found = members(path)
+    def _only(path: Path, layout: Layout) -> Member | None:
+        found = _members(path, layout)
         if len(found) > 1:
-            named = ", ".join(member.name for member in found[:NAMED]) + (
-                ", ..." if len(found) > NAMED else ""
-            )
             raise BadFile(
-                f"{path} is an archive of {len(found):,} files ({named}), and here it must be one",
+                f"{path} is an archive of {len(found):,} files ({_named(found)}), and here it must be one",
                 hint="Unpack it, and name the file that is meant.",
             )
         return found[0] if found else None
@@ -220,6 +218,27 @@ class Table:
             records.check(head, self._name)
             return found, records
         return found, CsvRows(head, layout, tabs=found == "tsv")
+
+
+def _members(path: Path, layout: Layout) -> list[Member]:
+    """Return the files in an archive that are meant; none where the file is no archive."""
+    found = members(path)
+    meant = [member for member in found if not layout.member or _is_named(member.name, layout.member)]
+    if found and not meant:
+        raise BadFile(
+            f"{path} is an archive without a file named {' or '.join(layout.member)}; it has {_named(found)}",
+            hint="--member PATTERN says which files are meant; '*' is all.",
+        )
+    return meant
+
+
+def _is_named(name: str, patterns: Sequence[str]) -> bool:
+    alone = PurePosixPath(name).name
+    return any(fnmatchcase(name, pattern) or fnmatchcase(alone, pattern) for pattern in patterns)
+
+
+def _named(found: Sequence[Member]) -> str:
+    return ", ".join(member.name for member in found[:NAMED]) + (", ..." if len(found) > NAMED else "")
 
 
 def mended(value: Any) -> Any:

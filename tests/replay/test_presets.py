@@ -454,9 +454,8 @@ def test_the_command_says_what_a_file_is_read_as(tmp_path: Path) -> None:
     done = CliRunner().invoke(build(), ["replay", "clicks", str(path), "--dry-run"])
     assert done.exit_code == 0
     (line,) = [each for each in done.stderr.splitlines() if each.startswith("read as")]
-    assert line.startswith(
-        "read as spotify (--preset none to read it plainly): --set user_id=me --map song_id="
-    )
+    assert line.startswith("read as spotify (--preset none to read it plainly): --member ")
+    assert " --set user_id=me --map song_id=trackName," in line
     plain = CliRunner().invoke(build(), ["replay", "clicks", str(path), "--dry-run", "--preset", NONE])
     assert (plain.exit_code, "read as" in plain.stderr) == (1, False)
 
@@ -467,5 +466,5 @@ def test_presets_are_listed_with_the_options_to_copy() -> None:
     assert [each["name"] for each in found] == [
         each.name for each in presets() if each.name.startswith("spotify")
     ]
-    assert found[0]["options"][:2] == ["--set", "user_id=me"]
+    assert found[0]["options"][2:4] == ["--set", "user_id=me"]
     assert CliRunner().invoke(build(), ["presets", "nothing"]).exit_code == 2

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from kafka import KafkaConsumer, TopicPartition
 
 from consumers.replay.dry_run import dry_run
 from consumers.replay.plan import Plan
@@ -15,6 +17,8 @@ from stream.errors import BadFile
 from stream.files.options import Kind
 from stream.files.presets import options_of
 from stream.files.recognise import settle
+from stream.settings import Settings
+from tests.refrain_command import Refrain
 
 FILES = Path(__file__).parents[3] / "shared" / "data" / "real_files"
 pytestmark = pytest.mark.skipif(not FILES.is_dir(), reason=f"the files are not here: {FILES}")
@@ -362,6 +366,68 @@ def looked(expected: Expected) -> tuple[DryRun, str]:
     found = settle(expected.kind, options, [path])
     run = dry_run(Plan(expected.kind, (path,), found.options))
     return run, found.preset.name if found.preset and not options.preset else ""
+
+
+SENT = [  # file, kind, what is typed: rows, and events of which one is written down
+    ("spotify_StreamingHistory0.json", "clicks", "--set user_id=ann", 352, SPOTIFY[0] | {"user_id": "ann"}),
+    ("spotify_endsong_0.json", "clicks", "", 4, ENDSONG[1]),
+    ("edge/20170301_play.log.tar.gz", "clicks", "", 8, MUSICBOX[1]),
+    (
+        "maloja_export.json",
+        "clicks",
+        "--yes",
+        2,
+        heard("Old Friend; The Sea", "Vega Trails", 1760532855, 245_000),
+    ),
+    (
+        "saavn_notification_clicks_part-00000",
+        "feedback",
+        "",
+        1,
+        {
+            "release_id": "9681",
+            "user_id": "69f1004d6c2395cf556c76498e041d5e",
+            "kind": "clicked",
+            "ts": 1535241600,
+        },
+    ),
+    (
+        "edge/songs_many.csv",
+        "songs",
+        "--columns song_id,artist_ids",
+        2,
+        {"song_id": "s1", "artist_ids": ["a1", "a2"], "artist_names": [], "genres": []},
+    ),
+]
+
+
+def test_what_a_dry_run_shows_is_what_the_topics_hold(
+    topics: Settings, refrain: Refrain, tmp_path: Path
+) -> None:
+    for file, kind, typed, sent, _ in SENT:
+        path = Path(shutil.copy(FILES / file, tmp_path))  # bad rows are written beside it
+        done = refrain.run("replay", kind, str(path), *typed.split(), "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["sent"] == sent
+    for kind in ("clicks", "feedback", "songs"):
+        there = held(topics, kind)
+        hand = [(sent, event) for _, of, _, sent, event in SENT if of == kind]
+        assert len(there) == sum(sent for sent, _ in hand)
+        assert all(event in there for _, event in hand)
+
+
+def held(settings: Settings, topic: str) -> list[dict[str, Any]]:
+    consumer = KafkaConsumer(bootstrap_servers=settings.kafka)
+    places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+    consumer.assign(places)
+    consumer.seek_to_beginning(*places)
+    ends = consumer.end_offsets(places)
+    found: list[dict[str, Any]] = []
+    while any(consumer.position(place) < ends[place] for place in places):
+        for messages in consumer.poll(timeout_ms=500).values():
+            found += [json.loads(message.value) for message in messages]
+    consumer.close()
+    return found
 
 
 def case(expected: Expected) -> str:
