@@ -159,6 +159,8 @@ class Layout:
         Of the text; ``auto``: UTF-8, or UTF-16 and UTF-32 by their first bytes.
     skip
         Lines before the first row, or the header.
+    header
+        What the line with the names of the columns begins with, where others may stand before it.
     comment
         What a line begins with that is no row.
     records
@@ -178,6 +180,7 @@ class Layout:
     comment: str = ""
     records: str = ""
     member: tuple[str, ...] = ()
+    header: str = ""
 
 
 def columns(text: str) -> tuple[str, ...]:
@@ -330,6 +333,15 @@ class RowOptions:
         Flag("--columns", "The columns of a file without a header row.", "A,B,...", ROWS, columns),
     ] = ()
     skip: Annotated[int, Flag("--skip", "Lines before the header, or the first row.", "N", ROWS, least=0)] = 0
+    header: Annotated[
+        str,
+        Flag(
+            "--header",
+            "The line that names the columns begins so; those before it are no rows.",
+            "TEXT",
+            ROWS,
+        ),
+    ] = ""
     comment: Annotated[
         str,
         Flag(
@@ -478,6 +490,7 @@ class RowOptions:
             self.comment,
             self.records,
             self.member,
+            self.header,
         )
 
 

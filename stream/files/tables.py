@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
@@ -23,6 +24,7 @@ __all__ = ["Bad", "Column", "Row", "Table"]
 
 HEAD = 1 << 16  # bytes that say what a file is
 FIRST_LINES = 50
+MARKUP = re.compile(r"\s*<(?:!doctype|html|\?xml|plist)", re.IGNORECASE)
 UTF8 = "utf-8-sig"  # with a mark before it or without
 ENCODINGS = (
     "--encoding cp1252 reads text of Western Windows and Latin-1; others are cp1250, cp1251, gbk, shift_jis. "
@@ -103,6 +105,11 @@ class Table:
         text = self._decoded(head)
         if not is_text(text):
             raise BadFile(f"{self._name} has no rows of text: its bytes are something else")
+        if MARKUP.match(text):
+            raise BadFile(
+                f"{self._name} is a web page or XML, and has no rows",
+                hint="Where it can be exported as JSON or CSV, that is read.",
+            )
         if layout.encoding == AUTO and self._encoding == UTF8 and not is_utf8(head):
             raise BadFile(f"{self._name} is no UTF-8", hint=ENCODINGS)
         self.first_lines = lines_of(text)[:FIRST_LINES]
@@ -217,7 +224,10 @@ class Table:
             records = JsonRecords(layout.records)
             records.check(head, self._name)
             return found, records
-        return found, CsvRows(head, layout, tabs=found == "tsv")
+        try:
+            return found, CsvRows(head, layout, tabs=found == "tsv")
+        except BadFile as error:
+            raise BadFile(f"{self._name}: {error}", hint=error.hint) from error
 
 
 def _members(path: Path, layout: Layout) -> list[Member]:
