@@ -8,8 +8,8 @@ from __future__ import annotations
 import shlex
 import tomllib
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, field, fields, replace
-from functools import cache
+from dataclasses import MISSING, dataclass, fields, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -63,12 +63,13 @@ class Preset:
     first: str = ""
     read_by: str = ""
     found: bool = True
-    parsed: FileOptions = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "parsed", options_of(f"{self.options} {self.with_songs}"))
+    @cached_property
+    def parsed(self) -> FileOptions:
+        """All its options."""
+        return options_of(f"{self.options} {self.with_songs}")
 
-    @property
+    @cached_property
     def looked_at(self) -> FileOptions:
         """The options by which its rows are looked at, to say whether a file is one."""
         return options_of(self.read_by) if self.read_by else self.parsed

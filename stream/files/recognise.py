@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 from stream.errors import BadFile, WrongUse
-from stream.files.columns import column, is_missing
+from stream.files.columns import column, is_missing, plain
 from stream.files.options import Kind, Layout, RowOptions
 from stream.files.presets import NONE, Preset, over, presets, presets_called
 from stream.files.tables import Row, Table
@@ -21,6 +21,10 @@ FILES = 16  # of many, so many are looked at
 ROWS = 50
 LONGEST = 600  # characters of options that are said
 MOST = 0.5  # of the first lines; others may be counts, comments, damaged
+
+KEY = "user_id"
+LISTENERS = "user_name", "username", "userName", "userId", "user", "listener", "account"
+"""What columns of listeners are called. A preset that makes them one is not taken where they differ."""
 
 T = TypeVar("T", bound=RowOptions)
 
@@ -67,7 +71,7 @@ def settle(kind: Kind, options: T, files: Sequence[Path], *, without_times: bool
     fit = [
         preset
         for preset in presets()
-        if preset.found and kind in preset.kinds and all(each.is_one(preset) for each in looked)
+        if preset.found and kind in preset.kinds and _are(looked, preset) and not _name_others(looked, preset)
     ]
     if len(fit) > 1:
         names = " or ".join(preset.name for preset in fit)
@@ -87,7 +91,7 @@ def _named(called: Sequence[Preset], name: str, looked: Sequence[_Looked]) -> Pr
     """Return which of the presets of one name the files are; where they are none, the one called just so."""
     if len(called) > 1:
         for preset in called:
-            if all(each.is_one(preset) for each in looked):
+            if _are(looked, preset):
                 return preset
     if called[0].name == name or len(called) == 1:
         return called[0]
@@ -100,38 +104,48 @@ def _short(options: str) -> str:
     return options if len(options) <= LONGEST else f"{options[:LONGEST]} ... (all: refrain presets)"
 
 
+def _are(files: Sequence[_Looked], preset: Preset) -> bool:
+    """Say whether all files are exports of a layout, but for those that have no rows."""
+    found = [each.is_one(preset) for each in files]
+    return any(found) and False not in found
+
+
+def _name_others(files: Sequence[_Looked], preset: Preset) -> bool:
+    """Say whether listeners have names of their own in files that the preset takes for one person's."""
+    return KEY in preset.parsed.constants and any(each.names_others(preset) for each in files)
+
+
 class _Looked:
     """A file, looked at in as many ways as presets need."""
 
     def __init__(self, path: Path, own: RowOptions) -> None:
         self._path = path
         self._own = own.layout
-        self._by: dict[Layout, _First | None] = {}
+        self._by: dict[Layout, Sequence[_First] | None] = {}
 
-    def is_one(self, preset: Preset) -> bool:
-        """Say whether the file is an export of this layout."""
-        if preset.lines or preset.first:
-            return self._has_lines(preset)
-        first = self._first(self._like(preset.looked_at.layout))
-        if first is None or not first.rows:
+    def is_one(self, preset: Preset) -> bool | None:
+        """Say whether the file, or all in the archive, is an export of this layout; None: it has no rows."""
+        by_lines = bool(preset.lines or preset.first)
+        layout = Layout(member=preset.parsed.member) if by_lines else preset.looked_at.layout
+        tables = self._tables(layout)
+        if tables is None:
             return False
-        if preset.only and {*first.table.columns, ""} != {*preset.columns, ""}:
-            return False
-        return all(_has(first, name) for name in preset.columns)
+        fits = _has_lines if by_lines else _has_columns
+        return all(fits(each, preset) for each in tables) if tables else None
 
-    def _has_lines(self, preset: Preset) -> bool:
-        first = self._first(self._like(Layout(member=preset.parsed.member)))
-        lines = [line.rstrip("\r\n") for line in first.table.first_lines if line.strip()] if first else []
-        if not lines:
+    def names_others(self, preset: Preset) -> bool:
+        """Say whether there are several names of listeners, or an id, where the columns have names."""
+        if preset.parsed.columns:
             return False
-        if re.match(preset.first or preset.lines, lines[0]) is None:
-            return False  # it may be a header, and then columns have names of their own
-        return sum(re.match(preset.lines, line) is not None for line in lines) >= MOST * len(lines)
+        return any(
+            _values(each, KEY) or any(len(_values(each, name)) > 1 for name in LISTENERS)
+            for each in self._tables(preset.looked_at.layout) or ()
+        )
 
-    def _like(self, layout: Layout) -> Layout:
-        """Return a layout with what was said of the file."""
+    def _tables(self, layout: Layout) -> Sequence[_First] | None:
+        """Return the tables that have rows; None where they cannot be read so."""
         own = self._own
-        return replace(
+        like = replace(
             layout,
             encoding=own.encoding,
             mend=own.mend,
@@ -139,18 +153,42 @@ class _Looked:
             comment=own.comment or layout.comment,
             member=own.member or layout.member,
         )
+        if like not in self._by:
+            self._by[like] = self._look(like)
+        return self._by[like]
 
-    def _first(self, layout: Layout) -> _First | None:
-        if layout not in self._by:
-            self._by[layout] = self._look(layout)
-        return self._by[layout]
-
-    def _look(self, layout: Layout) -> _First | None:
+    def _look(self, layout: Layout) -> Sequence[_First] | None:
         try:
-            table = Table.all_of(self._path, layout)[0]
-            return _First(table, [row for row in islice(table.rows(), ROWS) if isinstance(row, Row)])
+            tables = Table.all_of(self._path, layout)[:FILES]
+            looked = [
+                _First(table, [row for row in islice(table.rows(), ROWS) if isinstance(row, Row)])
+                for table in tables
+            ]
         except (BadFile, WrongUse):
             return None  # what is wrong with it, reading it says
+        return [each for each in looked if each.rows or any(map(str.strip, each.table.first_lines))]
+
+
+def _has_lines(first: _First, preset: Preset) -> bool:
+    lines = [line.rstrip("\r\n") for line in first.table.first_lines if line.strip()]
+    if not lines or re.match(preset.first or preset.lines, lines[0]) is None:
+        return False  # it may be a header, and then columns have names of their own
+    return sum(re.match(preset.lines, line) is not None for line in lines) >= MOST * len(lines)
+
+
+def _has_columns(first: _First, preset: Preset) -> bool:
+    if preset.only and {*first.table.columns, ""} != {*preset.columns, ""}:
+        return False
+    return all(_has(first, name) for name in preset.columns)
+
+
+def _values(first: _First, name: str) -> set[str]:
+    """Return what stands in a column of the first rows; nothing where there is no such column."""
+    try:
+        get = first.table.column(name)
+    except WrongUse:
+        return set()
+    return {plain(get(row.values)) for row in first.rows} - {""}
 
 
 def _has(first: _First, name: str) -> bool:

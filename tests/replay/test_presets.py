@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -420,6 +421,46 @@ def test_a_file_that_may_be_something_else_is_taken_for_nothing(name: str, text:
     path = tmp_path / name
     path.write_text(text)
     assert settle("clicks", FileOptions(), [path]) == (FileOptions(), None, "")
+
+
+@pytest.mark.parametrize(
+    "named", [({"username": "a"}, {"username": "b"}), ({"user_id": "a"}, {"user_id": "a"})]
+)
+def test_a_file_that_names_its_listeners_is_not_taken_for_one_persons(
+    named: tuple[dict[str, str], ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "plays.jsonl"
+    play = json.loads(SPOTIFY % 50_000)[0]
+    path.write_text(lines(*(play | each for each in named)))
+    assert settle("clicks", FileOptions(), [path]).preset is None
+    path.write_text(lines(play | {"username": "a"}, play | {"username": ""}))
+    assert looked(path, FileOptions())[1] == "spotify"
+
+
+def test_of_a_dump_of_all_listeners_each_is_one(tmp_path: Path) -> None:
+    listen = {name: LISTEN[name] for name in ("listened_at", "track_metadata", "recording_msid")}
+    path = tmp_path / "1.listens"
+    path.write_text(lines(listen | {"user_id": 7, "user_name": "ann"}, listen | {"user_id": 8}))
+    run, found = looked(path, FileOptions())
+    assert (found, [event["user_id"] for event in events(run)]) == ("listenbrainz-dump", ["7", "8"])
+
+
+def test_files_without_rows_beside_an_export_do_no_harm(tmp_path: Path) -> None:
+    one = written(tmp_path, next(made for made in MADE if made.preset == "segment"))
+    (tmp_path / "part-2.json").write_text("")
+    assert settle("clicks", FileOptions(), [tmp_path / "part-2.json", one]).preset is not None
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.write(one, "part-1.json")
+        archive.write(tmp_path / "part-2.json", "part-2.json")
+    assert looked(tmp_path / "all.zip", FileOptions())[1] == "segment"
+
+
+def test_an_archive_of_an_export_and_something_else_is_taken_for_nothing(tmp_path: Path) -> None:
+    one = written(tmp_path, next(made for made in MADE if made.preset == "segment"))
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.write(one, "part-1.json")
+        archive.writestr("part-2.csv", "a,b\n1,2\n")
+    assert settle("clicks", FileOptions(), [tmp_path / "all.zip"]).preset is None
 
 
 def test_files_of_different_exports_are_taken_for_nothing(tmp_path: Path) -> None:
