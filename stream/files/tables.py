@@ -16,11 +16,11 @@ from stream.files.json_rows import JsonLines, JsonRecords, is_lines
 from stream.files.lines import lines_of
 from stream.files.options import Format, Layout
 from stream.files.parquet_rows import ParquetRows
-from stream.files.rows import Bad, Column, Row, Rows
+from stream.files.rows import Bad, Block, Column, Row, Rows
 from stream.files.text import AUTO, encoding_of, is_text, is_utf8
 from stream.files.unpack import PACKED, PARQUET, Member, members, unpacked
 
-__all__ = ["Bad", "Column", "Row", "Table"]
+__all__ = ["Bad", "Block", "Column", "Row", "Table"]
 
 HEAD = 1 << 16  # bytes that say what a file is
 FIRST_LINES = 50
@@ -97,7 +97,8 @@ class Table:
         if head.startswith(PARQUET):
             self.format: Format = "parquet"
             self._parquet: ParquetRows | None = ParquetRows(path)
-            self._column, self.columns = self._parquet.column, self._parquet.columns
+            self._column, self._place = self._parquet.column, self._parquet.place
+            self.columns = self._parquet.columns
             self.first_lines: list[str] = []
             return
         self._parquet = None
@@ -114,7 +115,8 @@ class Table:
             raise BadFile(f"{self._name} is no UTF-8", hint=ENCODINGS)
         self.first_lines = lines_of(text)[:FIRST_LINES]
         self.format, self._rows = self._shape(text, layout)
-        self._column, self.columns = self._rows.column, self._rows.columns
+        self._column, self._place = self._rows.column, self._rows.place
+        self.columns = self._rows.columns
 
     @classmethod
     def all_of(cls, path: Path, layout: Layout) -> list[Table]:
@@ -157,6 +159,10 @@ class Table:
             )
         return (lambda values: mended(get(values))) if self._mend else get
 
+    def place(self, name: str) -> int | None:
+        """Return where a column's values stand in blocks, as they are; None where they do not."""
+        return None if self._mend else self._place(name)
+
     def has(self, name: str) -> bool:
         """Say whether this may be a column's name."""
         return not self.columns or name in self.columns
@@ -167,13 +173,27 @@ class Table:
         Raises
         ------
         BadFile
+            As of `parts`.
+        """
+        for part in self.parts():
+            if isinstance(part, Block):
+                yield from part.rows()
+            else:
+                yield part
+
+    def parts(self) -> Iterator[Row | Bad | Block]:
+        """Go through the rows, from the first; many that need not be looked at come at once.
+
+        Raises
+        ------
+        BadFile
             Where the file ends in the middle, as one does that was not copied to its end.
         """
         line = 0
         try:
-            for row in self._parquet.rows(self._told_rows) if self._parquet else self._text_rows():
-                line = row.line
-                yield row
+            for part in self._parquet.rows(self._told_rows) if self._parquet else self._text_rows():
+                yield part
+                line = part.line + len(part.columns[0]) - 1 if isinstance(part, Block) else part.line
         except (EOFError, OSError, UnicodeError) as error:
             raise BadFile(f"{self._name} breaks off after line {line}: {error}") from error
         except BadFile as error:
@@ -194,7 +214,7 @@ class Table:
         ):
             yield text
 
-    def _text_rows(self) -> Iterator[Row | Bad]:
+    def _text_rows(self) -> Iterator[Row | Bad | Block]:
         with self._opened() as text:
             yield from self._rows.rows(text)
 
