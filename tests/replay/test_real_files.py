@@ -193,6 +193,14 @@ EXPECTED = [
         [{"user_id": "5525c71b6213340569f3aa1abc225514", "song_id": "_JUdlvPU", "ts": 1533115844}],
         "saavn",
     ),
+    # The file of songs has another song than the one that was clicked.
+    Expected(
+        "saavn_sample100mb.csv",
+        [],
+        "saavn",
+        typed="--songs FILES/saavn_newmetadata_part-00000",
+        bad={"unknown-song": 1},
+    ),
     Expected(
         "saavn_part-00000_2017.csv",
         [
@@ -265,7 +273,8 @@ EXPECTED = [
     Expected(
         "edge/clicks_many.csv",
         [click("u1", "s1", ["a1", "a2"], 1533115844)],
-        typed="--columns user_id,ts,song_id,d --songs edge/songs_many.csv --songs-columns song_id,artist_ids",
+        typed="--columns user_id,ts,song_id,day --songs FILES/edge/songs_many.csv "
+        "--songs-columns song_id,artist_ids",
     ),
     Expected(
         "edge/songs_many.csv",
@@ -362,7 +371,7 @@ EXPECTED = [
 def looked(expected: Expected) -> tuple[DryRun, str]:
     """A dry run, and which preset the file was read by."""
     path = FILES / expected.file
-    options = options_of(expected.typed.replace("edge/", f"{FILES}/edge/"))
+    options = options_of(expected.typed.replace("FILES", str(FILES)))
     found = settle(expected.kind, options, [path])
     run = dry_run(Plan(expected.kind, (path,), found.options))
     return run, found.preset.name if found.preset and not options.preset else ""
