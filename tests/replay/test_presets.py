@@ -485,7 +485,7 @@ def test_who_made_the_songs_of_a_preset_is_read_by_it_too(tmp_path: Path) -> Non
     path = written(tmp_path, next(made for made in MADE if made.text == APPLE))
     songs = tmp_path / "Apple Music Library Tracks.json"
     songs.write_text('[{"Title": "Hurt", "Artist": "Johnny Cash", "Track Identifier": 1}]')
-    run, _ = looked(path, FileOptions(preset="apple-music", songs=songs))
+    run, _ = looked(path, options_of(f"--preset apple-music --songs {shlex.quote(str(songs))}"))
     assert [event["artist_ids"] for event in events(run)] == [["Queen"], ["Johnny Cash"]]
 
 
