@@ -379,15 +379,7 @@ def looked(expected: Expected) -> tuple[DryRun, str]:
 
 SENT = [  # file, kind, what is typed: rows, and events of which one is written down
     ("spotify_StreamingHistory0.json", "clicks", "--set user_id=ann", 352, SPOTIFY[0] | {"user_id": "ann"}),
-    ("spotify_endsong_0.json", "clicks", "", 4, ENDSONG[1]),
     ("edge/20170301_play.log.tar.gz", "clicks", "", 8, MUSICBOX[1]),
-    (
-        "maloja_export.json",
-        "clicks",
-        "--yes",
-        2,
-        heard("Old Friend; The Sea", "Vega Trails", 1760532855, 245_000),
-    ),
     (
         "saavn_notification_clicks_part-00000",
         "feedback",
