@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from consumers.cli import build
 from consumers.replay.dry_run import dry_run
 from consumers.replay.plan import Plan
 from consumers.replay.summary import DryRun
-from stream.errors import WrongUse
+from stream.errors import RefrainError, WrongUse
 from stream.files.options import FileOptions, Kind
 from stream.files.presets import NONE, options_of, over, presets, presets_called
 from stream.files.recognise import settle
@@ -467,6 +469,25 @@ def test_files_of_different_exports_are_taken_for_nothing(tmp_path: Path) -> Non
     one = written(tmp_path, next(made for made in MADE if made.preset == "tidal"))
     other = written(tmp_path, next(made for made in MADE if made.preset == "youtube-music"))
     assert settle("clicks", FileOptions(), [one, other]).preset is None
+
+
+@settings(max_examples=40)
+@given(st.sampled_from(MADE), st.integers(0, 2000), st.integers(0, 40), st.binary(max_size=8))
+def test_a_damaged_export_is_read_or_refused_and_no_row_is_lost(
+    tmp_path_factory: pytest.TempPathFactory, made: Made, at: int, cut: int, put: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("any") / made.name
+    whole = made.text.encode()
+    at %= len(whole)
+    path.write_bytes(whole[:at] + put + whole[at + cut :])
+    try:
+        options = settle(made.kind, FileOptions(), [path]).options
+        reading = Plan(made.kind, (path,), options).reading(1.8e9, None)
+        found = sum(event.copies > 0 for event in reading.events())
+    except RefrainError:
+        return
+    tally = reading.tally
+    assert tally.rows == found + tally.joined + tally.repeated + tally.left_out + tally.bad.total()
 
 
 def test_a_name_stands_for_its_layouts(tmp_path: Path) -> None:
