@@ -412,6 +412,7 @@ def test_none_is_looked_for_where_a_person_says_how_it_is(typed: str, tmp_path: 
         ("plays.csv", "date,artist,track,album,listener\n2024-01-01,A,T,B,u\n"),
         ("ratings.csv", "userId,movieId,rating,timestamp,source\n1,2,3,1704067200,x\n"),
         ("four.tsv", "196\t242\t3\t1704067200\n"),
+        ("headed.csv", f"user,time,song,day\n{'5' * 32},1533115844,_JUdlvPU,20180801\n"),
         ("empty.json", "[]"),
         ("empty.csv", ""),
         ("some.json", '{"endTime": "2024-01-01 00:00", "trackName": "T"}\n'),
