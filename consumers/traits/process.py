@@ -14,6 +14,7 @@ from consumers.runtime.startup import begin, begin_producer
 from consumers.runtime.wiring import Stores, churn_span_of, limits_of
 from consumers.traits.churn import Churn
 from consumers.traits.clicked import Clicked
+from consumers.traits.expiry import Expiry
 from consumers.traits.labels import LabelReader, labels_consumer
 from consumers.traits.next_week import NextWeekTrait
 from consumers.traits.rounds import Rounds
@@ -79,6 +80,18 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
             scorer, stores.cohorts, heartbeat, stop, retry, settings.traits_round_minutes, next_week.keep
         )
 
+        expiry = Expiry(
+            stores,
+            producer,
+            lambda: live.model,
+            heartbeat,
+            stop,
+            retry,
+            dormant_seconds=settings.forget_dormant_seconds,
+            quiet_seconds=settings.retention_seconds,
+            minutes=settings.traits_round_minutes,
+        )
+
         async def score() -> None:
             # Another may have led meanwhile, and learned more.
             await retry("reading what is learned of the next week", next_week.begin)
@@ -122,5 +135,6 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         )
         lease = Lease(redis, heartbeat.name, key=keys.TRAITS_LEASE)
         logger.info("keeping traits current")
-        leading = lead(settings, clicked.read, [score], lease, heartbeat, stop, retry, begin="latest")
+        beside = [score, expiry.run] if settings.forget_dormant_days else [score]
+        leading = lead(settings, clicked.read, beside, lease, heartbeat, stop, retry, begin="latest")
         await together(leading, live.follow(), reader.run(), heartbeat.keep())

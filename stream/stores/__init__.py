@@ -6,6 +6,7 @@
     listeners.py        listeners: read, written in one step
       taste_codec.py      tastes as bytes
       activity_codec.py   what they did day by day, as bytes
+    expired.py          listeners who are being erased as dormant
     merges.py           ids that are part of another listener
       merged_lately.py    those that have just become so, followed in memory
     traits.py           what listeners are about to do, and who is in which stage

@@ -91,6 +91,12 @@ OPTED_OUT = "opted-out"
 MERGED_LATELY = "merged:lately"
 """Stream: ids that became part of another listener, or are none any more, the latest last."""
 
+EXPIRED = "expired"
+"""Sorted set: listener who is being erased as dormant -> since when, Unix seconds."""
+
+EXPIRED_TOLD = "expired:told"
+"""Sorted set: listener who was erased as dormant -> until when what they were told counts, Unix seconds."""
+
 DECAY = "decay"
 """Hash: half-life and landmark that affinities were stored with."""
 

@@ -469,7 +469,7 @@ class CohortChange(_Event):
     user_id: Text
     origin: Annotated[str, Field(alias="from")]
     to: str
-    reason: Literal["click", "refresh", "rebirth", "merge"]
+    reason: Literal["click", "refresh", "rebirth", "merge", "dormant"]
     model_version: int
     ts: float
 
