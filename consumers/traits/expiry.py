@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 from consumers.runtime.moves import Moves
 from consumers.runtime.wiring import Stores
+from models.affinity import DAY
 from models.listener import Move, last_move
 from models.model import Model
 from stream.retry import Clock, Retry
@@ -23,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 SHARE = 0.05  # of a core
 CHUNK = 200  # listeners
+SAMPLE = 2000  # listeners, of whom one has clicked within a day wherever clicks are read
 
 
 class Expiry:
@@ -30,7 +33,8 @@ class Expiry:
 
     A click's own time says how long ago it was; but of history that is replayed all of it is long ago. So a
     listener is first noted, with how many clicks they have, and erased only when by this machine's clock
-    nothing has come for as long as Kafka keeps clicks: no click of theirs can be on its way then.
+    nothing has come for as long as Kafka keeps clicks: no click of theirs can be on its way then. And nobody
+    is erased while no click of the last day is known, as when no ingester has run.
 
     Who is erased stands in `stream.stores.expired` first. Their record goes in one step, which refuses where
     a click has come; member sets and topics follow. Whoever dies in between leaves it to the next.
@@ -74,18 +78,19 @@ class Expiry:
         self._quiet_seconds = min(quiet_seconds, dormant_seconds)
         self._seconds = 60.0 * minutes
         self._clock = clock
+        self._random = random.Random()  # noqa: S311 - where to begin, not a secret
 
     async def run(self) -> None:
         """Go round until asked to stop."""
         while not self._stop.is_set():
             began = time.monotonic()
             if erased := await self.round():
-                days = self._dormant_seconds / 86400.0
+                days = self._dormant_seconds / DAY
                 logger.info("erased %d listeners who have not clicked for %g days", erased, days)
             await self._rest(self._seconds - (time.monotonic() - began))
 
     async def round(self) -> int:
-        """Look at everybody once; return how many were erased.
+        """Look at everybody once, beginning anywhere; return how many were erased.
 
         Raises
         ------
@@ -93,8 +98,11 @@ class Expiry:
             Where the process is to end before that.
         """
         erased = await self._go_on()
+        if not await self._is_current():
+            return erased
         cohorts = await self._retry("asking for cohorts", self._stores.cohorts.all)
-        for cohort in cohorts:
+        first = self._random.randrange(len(cohorts))
+        for cohort in cohorts[first:] + cohorts[:first]:
             async for users in self._stores.cohorts.members(cohort):
                 for at in range(0, len(users), CHUNK):
                     if self._stop.is_set():
@@ -103,6 +111,17 @@ class Expiry:
                     erased += await self.look(users[at : at + CHUNK])
                     await self._rest((time.monotonic() - began) * (1 / SHARE - 1))
         return erased
+
+    async def _is_current(self) -> bool:
+        """Say whether clicks of the last day are applied: else who clicked lately may look dormant."""
+        sample = await self._retry("drawing listeners", self._stores.cohorts.drawn, SAMPLE)
+        found = await self._retry("reading who clicked", self._stores.listeners.activeness, sample)
+        latest = max((each.last_seen for each in found), default=-math.inf)
+        if not (current := latest >= self._clock() - DAY):
+            logger.info(
+                "nobody is erased as dormant: no click of the last day is known of %d listeners", len(sample)
+            )
+        return current
 
     async def look(self, users: Sequence[str]) -> int:
         """Erase those of some listeners whose time it is, and note who is dormant; return how many."""
@@ -137,7 +156,8 @@ class Expiry:
         while users := await self._retry("asking who expires", expired.begun):
             erased += await self._follow(users)
         now = self._clock()
-        while users := await self._retry("asking whose caps are over", expired.told_until, now):
+        # A second later, so that rounding leaves nobody who would be asked for again and again.
+        while users := await self._retry("asking whose caps are over", expired.told_until, now - 1.0):
             back = await self._there(users)
             until = await self._expire_told([user for user in users if user not in back], now)
             await self._retry("noting whose caps are over", expired.done_told, users)

@@ -34,6 +34,7 @@
     lease.py            the right to be the only one, for a time
     sweeps.py           how far listeners are migrated to the model that serves
     heartbeats.py       what each process has done, while it lives
+    memory.py           how much is used, and what listeners take of it
     replication.py      waiting until replicas have what was written
     guards.py           what must not change under the data: half-life, topics made anew
     scripts.py          runs the Lua scripts of lua/

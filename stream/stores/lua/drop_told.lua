@@ -12,7 +12,7 @@ for i, user in ipairs(cmsgpack.unpack(ARGV[2])) do
     for _, each in ipairs(told) do
       last = math.max(last, each[2])
     end
-    if last < tonumber(ARGV[1]) then
+    if last <= tonumber(ARGV[1]) then
       redis.call('HDEL', KEYS[1], user)
       last = 0
     end

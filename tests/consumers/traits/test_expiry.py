@@ -30,6 +30,12 @@ class Died(Exception):
     """The process is no more."""
 
 
+@pytest.fixture(autouse=True)
+async def _awake(bureau: Bureau) -> None:
+    """One who clicks always: else it would seem that clicks are not read."""
+    await bureau.click("awake", -1000)
+
+
 def expiry(bureau: Bureau) -> Expiry:
     return Expiry(
         bureau.stores,
@@ -146,6 +152,17 @@ async def test_history_that_is_replayed_erases_nobody_while_it_comes(bureau: Bur
 
 
 @ON_REDIS
+async def test_nobody_is_erased_while_no_click_of_the_last_day_is_known(bureau: Bureau) -> None:
+    await bureau.click("u", 900)
+    await expiry(bureau).round()
+    bureau.now += DAY * QUIET
+    await bureau.redis.hset(keys.user("awake"), "last_seen", repr(bureau.now - 1.1 * DAY))
+    assert await expiry(bureau).round() == 0
+    await bureau.redis.hset(keys.user("awake"), "last_seen", repr(bureau.now - 0.9 * DAY))
+    assert await expiry(bureau).round() == 1
+
+
+@ON_REDIS
 async def test_who_was_noted_and_clicks_again_is_noted_anew(bureau: Bureau) -> None:
     await bureau.click("u", 200)
     await pass_days(bureau, QUIET - 1)
@@ -157,10 +174,10 @@ async def test_who_was_noted_and_clicks_again_is_noted_anew(bureau: Bureau) -> N
 
 @ON_REDIS
 async def test_a_bot_expires_too(bureau: Bureau) -> None:
-    await bureau.click("bot", 101)
-    await bureau.redis.hset(keys.user("bot"), "bot", "1")
+    await bureau.click("automaton", 101)
+    await bureau.redis.hset(keys.user("automaton"), "bot", "1")
     await pass_days(bureau, QUIET)
-    assert await mentions(bureau, "bot") == set()
+    assert await mentions(bureau, "automaton") == set()
 
 
 @ON_REDIS
@@ -205,7 +222,7 @@ async def test_caps_hold_on_for_a_week_after_the_last_notification(bureau: Burea
     await bureau.stores.told.reserve("r1", ["a"], ["u"], [False], bureau.now + (QUIET - 1) * DAY)
     await pass_days(bureau, QUIET)
     assert list((await bureau.stores.told.of(["u"]))[0].releases) == ["r1"]
-    bureau.now += 7 * DAY
+    bureau.now += 7 * DAY + 2
     await expiry(bureau).round()
     assert not {key for key, held in (await everything(bureau)).items() if "b'u'" in held}
 
@@ -216,7 +233,7 @@ async def test_caps_of_who_is_back_hold_on(bureau: Bureau) -> None:
     await bureau.stores.told.reserve("r1", ["a"], ["u"], [False], bureau.now + (QUIET - 1) * DAY)
     await pass_days(bureau, QUIET)
     await bureau.click("u", 0)
-    bureau.now += 7 * DAY
+    bureau.now += 7 * DAY + 2
     await expiry(bureau).round()
     assert list((await bureau.stores.told.of(["u"]))[0].releases) == ["r1"]
     assert not await bureau.redis.exists(keys.EXPIRED_TOLD)
