@@ -20,6 +20,7 @@ from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.heartbeats import Heartbeat
+from stream.stores.merges import Merges
 from stream.stores.snapshots import Snapshots
 from stream.stores.sweeps import Sweeps
 from stream.stores.waiting import Waiting, pack, place_of
@@ -360,6 +361,29 @@ def test_a_release_that_waits_is_wrong(healthy: Settings, refrain: Refrain, with
     code, found = looked(refrain)
     assert (code, found["releases"][0]) == (1, "wrong")
     assert "r9" in found["releases"][1]
+
+
+def test_a_merge_that_is_not_finished_is_wrong(
+    healthy: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    async def begin(redis: AnyRedis) -> None:
+        await Merges(redis).fence("visitor", "u1", "", 1.0)
+        await redis.xadd(
+            keys.MERGED_LATELY, {"id": "visitor", "into": "u1"}, id=f"{int(time.time() - 120)}000"
+        )
+
+    async def finish(redis: AnyRedis) -> None:
+        forward = await Merges(redis).forward("visitor")
+        assert forward
+        await Merges(redis).finish(forward, 60.0)
+
+    assert "merges" not in looked(refrain)[1]
+    with_redis(begin)
+    code, found = looked(refrain)
+    assert (code, found["merges"][0]) == (1, "wrong")
+    assert "1 merge begun more than a minute ago, and not finished: visitor" in found["merges"][1]
+    with_redis(finish)
+    assert looked(refrain)[1]["merges"][0] == "fine"
 
 
 def test_a_health_check_asks_only_for_a_process_of_this_machine(
