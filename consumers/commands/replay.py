@@ -29,6 +29,7 @@ EXAMPLE = """\
 refrain replay clicks log.jsonl.gz --map user_id=userId,song_id=song,artist_ids=artist --where page=NextSong
 refrain replay clicks plays.csv --map ts=date+time --time-format '%d/%m/%Y %H:%M' --songs songs.csv
 refrain replay songs artists.tsv --columns id,name --map song_id=id,artist_ids=id,artist_names=name
+refrain replay merges logins.csv --map user_id=device,into=account,ts=logged_in_at
 refrain replay labels panel.csv --map user_id=member,value=likes --set segment=rap"""
 
 

@@ -22,6 +22,7 @@ from models.cohort_count import FIRST, CohortCount
 from models.cohort_learner import CohortLearner
 from models.model import Model
 from models.song_learner import SongLearner
+from stream.connect import ask_redis
 from stream.errors import SnapshotUnusable
 from stream.retry import Retry
 from stream.settings import Settings
@@ -302,6 +303,7 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
         retry = Retry(stop)
         redis, heartbeat = await begin(settings, "train", stack)
         stores = Stores.on(redis, settings)
+        await ask_redis(settings, stores.replication.begin, logger.info)
         lease = Lease(redis, heartbeat.name)
         recent = RecentListeners(redis, stores.cohorts, time.monotonic)
         trainer = Trainer(
@@ -317,6 +319,7 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
                 stores.catalogue,
                 stores.snapshots,
                 stores.song_models,
+                stores.replication,
                 lease,
                 heartbeat,
                 retry,
@@ -327,7 +330,12 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
             retry,
         )
         clicks = ClickTrainer(
-            stores.decisions, stores.ctr_models, heartbeat, retry, settings.played_within_seconds
+            stores.decisions,
+            stores.ctr_models,
+            stores.replication,
+            heartbeat,
+            retry,
+            settings.played_within_seconds,
         )
         leading = lead(settings, trainer.run, [clicks.run], lease, heartbeat, stop, retry)
         await together(leading, heartbeat.keep())

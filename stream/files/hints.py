@@ -102,6 +102,8 @@ def _for_missing(kind: Kind, field: str, column: str, columns: Sequence[str]) ->
         ways += ["--ts-from-name, where the file's name says when", "--spread 30d, where nothing does"]
     if kind == "labels" and field == "ts":
         ways = ["--set ts=2026-05-01 says when labels were given", *ways[:1]]
+    if kind == "merges" and field == "ts":
+        ways = ["--set ts=2026-05-01 says when it became known", *ways[:1]]
     if field == "song_id" and kind == "clicks":
         ways.append("--set action=search, where they are searches")
     if field not in ("ts", "song_id"):

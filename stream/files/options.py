@@ -33,7 +33,7 @@ __all__ = [
     "replacements",
 ]
 
-Kind: TypeAlias = Literal["clicks", "songs", "releases", "feedback", "impressions", "labels"]
+Kind: TypeAlias = Literal["clicks", "songs", "releases", "feedback", "impressions", "labels", "merges"]
 Format: TypeAlias = Literal["csv", "tsv", "jsonl", "json", "parquet", "profiles"]
 
 Sign: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">="]

@@ -91,6 +91,12 @@ OPTED_OUT = "opted-out"
 MERGED_LATELY = "merged:lately"
 """Stream: ids that became part of another listener, or are none any more, the latest last."""
 
+EXPIRED = "listeners:expired"
+"""Sorted set: listener who is being erased as dormant -> since when, Unix seconds."""
+
+EXPIRED_TOLD = "listeners:expired-told"
+"""Sorted set: listener who was erased as dormant -> until when what they were told counts, Unix seconds."""
+
 DECAY = "decay"
 """Hash: half-life and landmark that affinities were stored with."""
 
@@ -390,6 +396,9 @@ SWEEP_LEASE = "sweep:lease"
 
 
 # Processes and topics
+
+MEMORY_DAYS = "memory:days"
+"""Hash: day -> when Redis's memory was measured last, Unix seconds, and how many bytes were used."""
 
 
 def process(name: str) -> str:

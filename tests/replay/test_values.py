@@ -106,6 +106,7 @@ def test_a_row_with_a_bad_id_is_bad_for_the_id_whatever_else_is_wrong(tmp_path: 
         ("releases", SONG | {"release_id": "r"}, {"min_ctr": 2}),
         ("feedback", FEEDBACK | {"kind": "opted_out"}, {"artist_ids": [{}]}),
         ("labels", {"user_id": "u", "segment": "rap", "ts": 1.7e9}, {"value": 0.5}),
+        ("merges", {"user_id": "u", "into": "v", "ts": 1.7e9}, {"undo": "perhaps"}),
     ],
 )
 def test_a_field_that_decides_what_an_event_means_is_never_dropped(
