@@ -19,6 +19,7 @@ from consumers.commands import (
     look,
     merge,
     model,
+    presets,
     recommend,
     redrive,
     release,
@@ -35,7 +36,7 @@ from stream.errors import WrongUse
 __all__ = ["build", "main"]
 
 FAMILIES = (
-    *(start, sample, replay, evaluate, churn, report),
+    *(start, sample, replay, presets, evaluate, churn, report),
     *(release, recommend, look, lifecycle, segment, doctor, redrive, merge, forget, model),
 )
 

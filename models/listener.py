@@ -142,15 +142,15 @@ def under(click: Click, user_id: str) -> Click:
 class Move(NamedTuple):
     """A listener's way from one cohort to another; "" is no cohort. A birth comes from "".
 
-    The reason is a click; a refresh of the model; a rebirth: the model no longer has the cohort left; or a
-    merge of two listeners.
+    The reason is a click; a refresh of the model; a rebirth: the model no longer has the cohort left; a merge
+    of two listeners; or that the listener was dormant for so long that they are erased.
     """
 
     user_id: str
     origin: str
     to: str
     ts: float
-    reason: Literal["click", "refresh", "rebirth", "merge"] = "click"
+    reason: Literal["click", "refresh", "rebirth", "merge", "dormant"] = "click"
 
 
 @dataclass(slots=True)

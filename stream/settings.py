@@ -29,6 +29,8 @@ IN_FILES = ("kafka_password", "schema_registry_password", "redis")
 """Settings that may stand in a file, whose path `NAME_file` says."""
 FILE = "refrain.toml"
 
+REMEMBERED_DAYS = 91  # for so long stages are remembered (`models.traits.weeks.KEPT`)
+
 # One server: a name, an IPv4 address or an IPv6 one in brackets, and a port.
 KAFKA_SERVER = re.compile(r"([\w.-]+|\[[\da-fA-F:.%]+\])(:\d{1,5})?")
 
@@ -56,6 +58,15 @@ def _quiet_hours(written: str) -> str:
 
         QuietHours.parse(written)
     return written
+
+
+def _forget_dormant_days(days: float) -> float:
+    if 0 < days < REMEMBERED_DAYS:
+        raise ValueError(
+            f"0 (nobody is erased), or from {REMEMBERED_DAYS} on: `refrain lifecycle` counts those who left"
+            " over 13 weeks"
+        )
+    return days
 
 
 def _ab_policy(policy: str) -> str:
@@ -366,6 +377,12 @@ class Settings(BaseSettings):
         description="minutes for which songs recommended to a listener are recommended again, whatever they "
         "play meanwhile; 0: each time anew",
     )
+    forget_dormant_days: Annotated[float, AfterValidator(_forget_dormant_days)] = Field(
+        0.0,
+        ge=0,
+        description="days without a click after which a listener is erased from Redis; `refrain traits` does "
+        "it; 0: nobody is; from 91 on, as stages are remembered for 13 weeks",
+    )
     members_mb: float = Field(
         1000.0,
         gt=0,
@@ -481,6 +498,16 @@ class Settings(BaseSettings):
     def recommended_seconds(self) -> float:
         """For how long the songs recommended to a listener stay the same, in seconds."""
         return self.recommended_minutes * 60.0
+
+    @property
+    def forget_dormant_seconds(self) -> float:
+        """Seconds without a click after which a listener is erased; 0: nobody is."""
+        return self.forget_dormant_days * 86400.0
+
+    @property
+    def retention_seconds(self) -> float:
+        """For how long the topics keep events."""
+        return self.retention_days * 86400.0
 
     @property
     def release_seconds(self) -> float:

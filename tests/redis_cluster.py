@@ -1,9 +1,8 @@
-"""A Redis Cluster of three nodes on this machine."""
+"""A Redis Cluster on this machine."""
 
 from __future__ import annotations
 
-import time
-from contextlib import ExitStack
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -13,35 +12,53 @@ from stream.broker import Child
 from stream.broker.ports import LOCALHOST, free_port
 from stream.broker.ready import wait_for_redis
 from stream.broker.redis import find_redis
+from tests.waiting import wait_for
 
 __all__ = ["RedisCluster"]
 
 SLOTS = 16_384
-NODES = 3
+PRIMARIES = 3
 
 
 class RedisCluster:
-    """Three masters that share the slots: a command that crosses slots fails as it would in earnest."""
+    """Three primaries that share the slots: a command that crosses slots fails as it would in earnest.
 
-    def __init__(self, folder: Path) -> None:
+    Parameters
+    ----------
+    replicated
+        Whether each has a replica, which takes its place within seconds.
+    """
+
+    def __init__(self, folder: Path, *, replicated: bool = False) -> None:
         server = find_redis()
         assert server is not None, "no redis-server: sudo apt-get install -y redis-server"
-        self._stack = ExitStack()
-        self._ports = []
-        for number in range(NODES):
-            home = folder / str(number)
-            home.mkdir()
+        self._server, self._folder = server, folder
+        self._timeout = "1000" if replicated else "5000"
+        self._ports: list[int] = []
+        self._children: list[Child] = []
+        for number in range(2 * PRIMARIES if replicated else PRIMARIES):
+            (folder / str(number)).mkdir(parents=True)
             # The nodes' own conversation is on the port 10,000 above.
             port = free_port()
-            while free_port(port + 10_000) != port + 10_000:
+            while port in self._ports or free_port(port + 10_000) != port + 10_000:
                 port = free_port()
-            command = [server, "--port", str(port), "--bind", LOCALHOST, "--cluster-enabled", "yes"]
-            command += ["--cluster-node-timeout", "5000", "--save", "", "--appendonly", "no"]
-            self._stack.enter_context(Child(f"Redis {number}", command, cwd=home, log=home / "output.log"))
-            wait_for_redis(f"redis://{LOCALHOST}:{port}/0", timeout=30)
             self._ports.append(port)
-        self.url = f"redis://{LOCALHOST}:{self._ports[0]}/0"
-        self._share_the_slots()
+            self._children.append(self._child(number))
+        try:
+            for port in self._ports:
+                wait_for_redis(f"redis://{LOCALHOST}:{port}/0", timeout=30)
+            self.url = f"redis://{LOCALHOST}:{self._ports[0]}/0"
+            self._share_the_slots()
+        except BaseException:
+            self._end()
+            raise
+
+    def _child(self, number: int) -> Child:
+        command = [self._server, "--port", str(self._ports[number]), "--bind", LOCALHOST]
+        command += ["--cluster-enabled", "yes", "--cluster-node-timeout", self._timeout]
+        command += ["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"]
+        home = self._folder / str(number)
+        return Child(f"Redis {number}", command, cwd=home, log=home / "output.log")
 
     def flush(self) -> None:
         """Empty all nodes."""
@@ -49,27 +66,54 @@ class RedisCluster:
             with node:
                 node.flushall()
 
+    def kill(self, primary: int) -> None:
+        """Let a primary die, and its replica take its place."""
+        self._children[primary].kill()
+        wait_for(lambda: self._is_primary(self._ports[primary + PRIMARIES]), "the replica to be promoted")
+
+    def start(self, number: int) -> None:
+        """Let a node that died live again, as a replica of the one that took its place."""
+        self._children[number] = self._child(number)
+
+    @property
+    def primaries(self) -> list[str]:
+        """The URLs of those that are primaries now."""
+        living = [port for port, child in zip(self._ports, self._children, strict=True) if child.alive]
+        return [f"redis://{LOCALHOST}:{port}/0" for port in living if self._is_primary(port)]
+
+    @staticmethod
+    def _is_primary(port: int) -> bool:
+        with redis.Redis(host=LOCALHOST, port=port) as node:
+            return bool(node.role()[0] == b"master")
+
     def _nodes(self) -> list[redis.Redis]:
         return [redis.Redis(host=LOCALHOST, port=port) for port in self._ports]
 
     def _share_the_slots(self) -> None:
-        for number, node in enumerate(self._nodes()):
+        nodes = self._nodes()
+        for number, node in enumerate(nodes):
             with node:
-                own = range(number * SLOTS // NODES, (number + 1) * SLOTS // NODES)
-                node.execute_command("CLUSTER ADDSLOTS", *own)
+                if number < PRIMARIES:
+                    own = range(number * SLOTS // PRIMARIES, (number + 1) * SLOTS // PRIMARIES)
+                    node.execute_command("CLUSTER ADDSLOTS", *own)
                 node.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
                 if number:
                     node.execute_command("CLUSTER MEET", LOCALHOST, self._ports[0])
-        give_up = time.monotonic() + 60
-        while not all(self._agrees(node) for node in self._nodes()):
-            assert time.monotonic() < give_up, "the nodes of the Redis Cluster do not find each other"
-            time.sleep(0.1)
+        wait_for(lambda: all(self._agrees(node) for node in nodes), "the nodes to find each other")
+        self._replicate(nodes[:PRIMARIES], nodes[PRIMARIES:])
 
     @staticmethod
-    def _agrees(node: redis.Redis) -> bool:
+    def _replicate(primaries: Sequence[redis.Redis], replicas: Sequence[redis.Redis]) -> None:
+        for primary, replica in zip(primaries, replicas, strict=False):
+            with primary, replica:
+                replica.execute_command("CLUSTER REPLICATE", primary.execute_command("CLUSTER MYID"))
+        wait_for(lambda: all(map(_follows, replicas)), "the replicas to have all")
+
+    def _agrees(self, node: redis.Redis) -> bool:
         with node:
             answer = node.execute_command("CLUSTER INFO")
-        return bool(answer["cluster_state"] == "ok" and answer["cluster_known_nodes"] == str(NODES))
+        known = answer["cluster_known_nodes"] == str(len(self._ports))
+        return bool(answer["cluster_state"] == "ok" and known)
 
     def __enter__(self) -> RedisCluster:
         return self
@@ -77,4 +121,13 @@ class RedisCluster:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
+        self._end()
+
+    def _end(self) -> None:
+        for child in self._children:
+            child.kill()
+
+
+def _follows(replica: redis.Redis) -> bool:
+    with replica:
+        return bool(replica.info("replication").get("master_link_status") == "up")

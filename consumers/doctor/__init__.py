@@ -5,6 +5,8 @@
     check.py        what is said of one thing
     kafka.py        broker, schema registry, topics, lag, dead letters
     redis.py        replicas, persistence, eviction, memory, clock
+    memory.py       what a listener takes of it, and when it will be full
+    merges.py       merges that are begun and not finished
     processes.py    whether each kind of process runs
     cluster.py      the cluster of Kafka that Redis remembers, topics made anew
     affinities.py   the half-life they were stored with
@@ -26,6 +28,8 @@ from consumers.doctor.cluster import check_cluster, check_made_anew
 from consumers.doctor.deleted import check_deleted
 from consumers.doctor.feedback import check_clicks, check_feedback
 from consumers.doctor.kafka import check_kafka
+from consumers.doctor.memory import check_listeners_memory
+from consumers.doctor.merges import check_merges
 from consumers.doctor.model import check_model
 from consumers.doctor.processes import KINDS, check_here, check_processes, running
 from consumers.doctor.redis import check_redis
@@ -48,7 +52,7 @@ async def examine(settings: Settings) -> list[Check]:
         async with redis_session(settings) as redis:
             states = await heartbeats(redis)
             alive = running(states)
-            checks = await check_redis(redis, settings)
+            checks = [*await check_redis(redis, settings), await check_listeners_memory(redis, settings)]
             checks += await _check_refrain(redis, settings, states, time.time())
     except Unreachable as error:
         hint = "start it, or set REFRAIN_REDIS to where it is, with user and password where it wants them"
@@ -71,6 +75,7 @@ async def _check_refrain(
         await check_feedback(redis, settings, now),
         *([clicks] if clicks else []),
         *await check_waiting(redis, settings),
+        *await check_merges(redis, now),
     ]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 __all__ = ["Check", "State"]
@@ -31,24 +32,27 @@ class Check:
         What was found.
     hint
         What to do; empty where it is fine.
+    figures
+        What was found in numbers, for `--json`.
     """
 
     name: str
     state: State
     found: str
     hint: str = ""
+    figures: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod
-    def fine(cls, name: str, found: str) -> Check:
+    def fine(cls, name: str, found: str, figures: Mapping[str, object] | None = None) -> Check:
         """Return that a thing is as it should be."""
-        return cls(name, State.FINE, found)
+        return cls(name, State.FINE, found, "", figures or {})
 
     @classmethod
-    def odd(cls, name: str, found: str, hint: str) -> Check:
+    def odd(cls, name: str, found: str, hint: str, figures: Mapping[str, object] | None = None) -> Check:
         """Return that a thing is worth knowing."""
-        return cls(name, State.ODD, found, hint)
+        return cls(name, State.ODD, found, hint, figures or {})
 
     @classmethod
-    def wrong(cls, name: str, found: str, hint: str) -> Check:
+    def wrong(cls, name: str, found: str, hint: str, figures: Mapping[str, object] | None = None) -> Check:
         """Return that a thing has to be put right."""
-        return cls(name, State.WRONG, found, hint)
+        return cls(name, State.WRONG, found, hint, figures or {})

@@ -10,6 +10,7 @@ from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import NoPermissionError
 
 from consumers.doctor.check import Check
+from consumers.terminal.format import size
 from stream.connect import AnyRedis
 from stream.redis_url import shown
 from stream.settings import Settings
@@ -128,7 +129,7 @@ def _memory(info: Mapping[str, Any], of: str) -> Check:
     name, used = f"memory{of}", int(info["used_memory"])
     limit, machine = int(info.get("maxmemory", 0)), int(info.get("total_system_memory", 0))
     total = limit or machine
-    found = f"{_size(used)} of {_size(total)}"
+    found = f"{size(used)} of {size(total)}"
     if not limit:
         found += " that the machine has; maxmemory is not set"
     hint = "give it more (maxmemory), or keep less: REFRAIN_MAX_ARTISTS, REFRAIN_DIMS"
@@ -138,10 +139,6 @@ def _memory(info: Mapping[str, Any], of: str) -> Check:
     if share > TIGHT:
         return Check.odd(name, found, hint)
     return Check.fine(name, found)
-
-
-def _size(number: float) -> str:
-    return f"{number / 2**30:,.1f} GB" if number >= 2**30 else f"{number / 2**20:,.0f} MB"
 
 
 def _clock(offset: float, of: str) -> Check:

@@ -8,7 +8,6 @@
     merges.py       the topic `merges`
       merger.py       a merge made, or undone, step by step
     late_songs.py   clicks that waited for their song, applied once it has come
-    moves.py      what follows a move: member sets, sizes, `cohort-changes`
     pace.py       how fast the sweep may go
     sweep.py      every listener migrated to a new model, in the background
 """

@@ -20,9 +20,9 @@ from consumers.ingest.apply import Applier
 from consumers.ingest.late_songs import LateSongs
 from consumers.ingest.merger import Merger
 from consumers.ingest.merges import MergeReader, merges_consumer
-from consumers.ingest.moves import Moves
 from consumers.ingest.sweep import Sweeper
 from consumers.runtime.live_model import LiveModel
+from consumers.runtime.moves import Moves
 from consumers.runtime.process import starts_over, together
 from consumers.runtime.startup import begin, begin_producer, epoch_of
 from consumers.runtime.wiring import Stores, rules_of

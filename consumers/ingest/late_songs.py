@@ -9,8 +9,8 @@ import time
 from collections.abc import Mapping, Sequence
 
 from consumers.ingest.apply import Applier
-from consumers.ingest.moves import Moves
 from consumers.runtime.live_model import LiveModel
+from consumers.runtime.moves import Moves
 from models.listener import Click, Move, last_move, refreshed
 from stream.connect import AnyRedis
 from stream.retry import Clock, Retry

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from consumers.ingest.apply import Applier
 from consumers.ingest.identities import Changed, PartOfAnother
-from consumers.ingest.moves import Moves
 from consumers.runtime.live_model import LiveModel
+from consumers.runtime.moves import Moves
 from consumers.runtime.wiring import Stores
 from models.listener import Move
 from stream.stores.merges import Forward

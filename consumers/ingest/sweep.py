@@ -8,9 +8,9 @@ import logging
 import time
 
 from consumers.ingest.apply import Applier
-from consumers.ingest.moves import Moves
 from consumers.ingest.pace import Pace
 from consumers.runtime.live_model import LiveModel
+from consumers.runtime.moves import Moves
 from models.listener import last_move, refreshed
 from models.model import Model
 from stream.connect import AnyRedis

@@ -19,6 +19,7 @@ from stream.stores.churn import ChurnStore
 from stream.stores.cohorts import Cohorts
 from stream.stores.ctr_models import CtrModels
 from stream.stores.decisions import Decisions
+from stream.stores.expired import Expired
 from stream.stores.feedback import FeedbackCounts
 from stream.stores.listeners import Listeners
 from stream.stores.merged_lately import MergedLately
@@ -72,6 +73,7 @@ class Stores:
     traits: Traits
     merges: Merges
     merged_lately: MergedLately
+    expired: Expired
     replication: Replication
 
     @classmethod
@@ -110,6 +112,7 @@ class Stores:
             Traits(redis, listeners),
             Merges(redis),
             MergedLately(redis),
+            Expired(redis),
             Replication(redis, settings.redis_replicas),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime
 
-__all__ = ["ago", "clock", "counted", "moment", "percent", "shortened"]
+__all__ = ["ago", "clock", "counted", "moment", "percent", "shortened", "size"]
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -65,3 +65,18 @@ def shortened(text: str, width: int) -> str:
     'Honey Sin…'
     """
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def size(number: float) -> str:
+    """Return bytes in their largest unit.
+
+    Examples
+    --------
+    >>> size(900), size(3_400), size(5 * 2**20), size(2.5 * 2**30)
+    ('900 B', '3.3 KB', '5 MB', '2.5 GB')
+    """
+    if number >= 2**30:
+        return f"{number / 2**30:,.1f} GB"
+    if number >= 2**20:
+        return f"{number / 2**20:,.0f} MB"
+    return f"{number / 2**10:,.1f} KB" if number >= 2**10 else f"{number:.0f} B"

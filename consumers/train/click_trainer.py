@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from stream.retry import Clock, Retry
 from stream.stores.ctr_models import CtrModels, Learned, LearnedRelease
 from stream.stores.decisions import Decisions, Outcome
 from stream.stores.heartbeats import Heartbeat
+from stream.stores.replication import Replication
 
 __all__ = ["ClickTrainer"]
 
@@ -47,6 +49,7 @@ class ClickTrainer:
         self,
         decisions: Decisions,
         models: CtrModels,
+        replication: Replication,
         heartbeat: Heartbeat,
         retry: Retry,
         late_after: float,
@@ -54,6 +57,7 @@ class ClickTrainer:
     ) -> None:
         self._decisions = decisions
         self._models = models
+        self._replication = replication
         self._heartbeat = heartbeat
         self._retry = retry
         self._late_after = late_after
@@ -131,7 +135,8 @@ class ClickTrainer:
     async def _settle(self, name: str) -> None:
         """Write what was learned, let it serve, and say when the release is to be learned from again."""
         model = self._learner.model(self._version, self._clock())
-        await self._models.keep(Learned(model, self._releases))
+        # Before it serves, and before what it was learned from is dropped.
+        await self._replication.kept(partial(self._models.keep, Learned(model, self._releases)))
         await self._publish(model)
         if self._releases[name].times == 1:
             await self._decisions.learn_again(name, self._clock() + self._late_after)
@@ -155,4 +160,4 @@ class ClickTrainer:
                 "who clicks is predicted worse than by CTR model %d, which goes on", served.version
             )
         else:
-            await self._models.publish(model)
+            await self._replication.kept(partial(self._models.publish, model))

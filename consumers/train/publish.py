@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from functools import partial
 
 from consumers.runtime.lead import LeaseLost
 from consumers.train.schedule import Reason
@@ -15,6 +16,7 @@ from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import APART, Cohorts
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.lease import Lease
+from stream.stores.replication import Replication
 from stream.stores.snapshots import Snapshots
 from stream.stores.song_models import SongModels
 
@@ -38,6 +40,7 @@ class Publisher:
         catalogue: Catalogue,
         snapshots: Snapshots,
         song_models: SongModels,
+        replication: Replication,
         lease: Lease,
         heartbeat: Heartbeat,
         retry: Retry,
@@ -47,6 +50,7 @@ class Publisher:
         self._catalogue = catalogue
         self._snapshots = snapshots
         self._song_models = song_models
+        self._replication = replication
         self._lease = lease
         self._heartbeat = heartbeat
         self._retry = retry
@@ -112,7 +116,7 @@ class Publisher:
     async def _store_songs(self, model: SongModel) -> None:
         if not await self._lease.hold():
             raise LeaseLost
-        await self._song_models.publish(model)
+        await self._replication.kept(partial(self._song_models.publish, model))
 
     async def _store(self, named: Model, tops: list[dict[str, float]]) -> None:
         # Whoever was held up for longer than the lease lasts notices here at the latest.
@@ -122,7 +126,10 @@ class Publisher:
         # that is pinned it does not serve, and cohorts are called what those that serve are called.
         if await self._snapshots.pinned() is None:
             await self._cohorts.describe(named, tops, self._keep)
-        await self._snapshots.publish(named)
+        # A failover that lost the snapshot, but not what ingesters made of it, would let another have its
+        # version and its cohorts' numbers: so replicas have it before it serves.
+        await self._replication.kept(partial(self._snapshots.write, named))
+        await self._replication.kept(partial(self._snapshots.serve, named.version))
         await self._count(named)
 
     async def _named(self, model: Model, tops: list[dict[str, float]]) -> Model:

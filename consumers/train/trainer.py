@@ -22,6 +22,7 @@ from models.cohort_count import FIRST, CohortCount
 from models.cohort_learner import CohortLearner
 from models.model import Model
 from models.song_learner import SongLearner
+from stream.connect import ask_redis
 from stream.errors import SnapshotUnusable
 from stream.retry import Retry
 from stream.settings import Settings
@@ -303,6 +304,7 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
         retry = Retry(stop)
         redis, heartbeat, watch = await begin(settings, "train", stack)
         stores = Stores.on(redis, settings)
+        await ask_redis(settings, stores.replication.begin, logger.info)
         lease = Lease(redis, heartbeat.name)
         recent = RecentListeners(redis, stores.cohorts, time.monotonic)
         trainer = Trainer(
@@ -318,6 +320,7 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
                 stores.catalogue,
                 stores.snapshots,
                 stores.song_models,
+                stores.replication,
                 lease,
                 heartbeat,
                 retry,
@@ -328,7 +331,12 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
             retry,
         )
         clicks = ClickTrainer(
-            stores.decisions, stores.ctr_models, heartbeat, retry, settings.played_within_seconds
+            stores.decisions,
+            stores.ctr_models,
+            stores.replication,
+            heartbeat,
+            retry,
+            settings.played_within_seconds,
         )
         leading = lead(settings, watch, trainer.run, [clicks.run], lease, heartbeat, stop, retry)
         await together(leading, heartbeat.keep(), watch.run())

@@ -8,6 +8,7 @@
     scorer.py          some listeners: read, scored, written, and their stage's change announced
       stages.py          which stage they are in
       next_week.py       what is expected of their next week, learned on the way
+    expiry.py          who has been dormant for long: erased
     churn.py           who will not come back: freezes a sample each day, learns when its outcome is known
     segments.py        labelled segments: labels taken, models learned, listeners predicted
       shares.py          the shares of listeners' activity that they go by

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from contextlib import AsyncExitStack
+from functools import partial
+
+from redis.exceptions import NoPermissionError
 
 from consumers.runtime.lead import lead
 from consumers.runtime.live_model import LiveModel
@@ -14,6 +18,7 @@ from consumers.runtime.startup import begin, begin_producer
 from consumers.runtime.wiring import Stores, churn_span_of, limits_of
 from consumers.traits.churn import Churn
 from consumers.traits.clicked import Clicked
+from consumers.traits.expiry import Expiry
 from consumers.traits.labels import LabelReader, labels_consumer
 from consumers.traits.next_week import NextWeekTrait
 from consumers.traits.rounds import Rounds
@@ -25,11 +30,13 @@ from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.lease import Lease
+from stream.stores.memory import Memory
 from stream.stores.next_week_model import NextWeekModel
 
 __all__ = ["traits"]
 
 KEEP_SECONDS = 30.0  # between two writings of what is learned
+MEASURE_SECONDS = 600.0  # between two measurements of Redis's memory
 LOOK_SECONDS = 5.0  # between two looks whether a new day has begun, whether there are new labels
 
 logger = logging.getLogger(__name__)
@@ -80,6 +87,20 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
             scorer, stores.cohorts, heartbeat, stop, retry, settings.traits_round_minutes, next_week.keep
         )
 
+        expiry = Expiry(
+            stores,
+            producer,
+            lambda: live.model,
+            heartbeat,
+            stop,
+            retry,
+            dormant_seconds=settings.forget_dormant_seconds,
+            quiet_seconds=settings.retention_seconds,
+            minutes=settings.traits_round_minutes,
+        )
+
+        measure = partial(_measure, Memory(redis, stores.cohorts))
+
         async def score() -> None:
             # Another may have led meanwhile, and learned more.
             await retry("reading what is learned of the next week", next_week.begin)
@@ -90,18 +111,11 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
                     retry.every(LOOK_SECONDS, "learning who churns", learn_churn),
                     retry.every(LOOK_SECONDS, "learning segments", learn_segments),
                     retry.every(KEEP_SECONDS, "writing what is learned of the next week", next_week.keep),
+                    retry.every(MEASURE_SECONDS, "measuring Redis's memory", measure),
                 )
             finally:
                 if stop.is_set():  # else the lease has gone to another, who has learned more
-                    await keep_at_the_end()
-
-        async def keep_at_the_end() -> None:
-            try:
-                await next_week.keep()
-            except REDIS_ERRORS as error:
-                logger.warning(
-                    "what was learned of the next week since the last half minute is lost: %s", error
-                )
+                    await _keep_at_the_end(next_week)
 
         async def learn_churn() -> None:
             before = churn.version
@@ -123,5 +137,18 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         )
         lease = Lease(redis, heartbeat.name, key=keys.TRAITS_LEASE)
         logger.info("keeping traits current")
-        leading = lead(settings, watch, clicked.read, [score], lease, heartbeat, stop, retry, begin="latest")
+        beside = [score, expiry.run] if settings.forget_dormant_days else [score]
+        leading = lead(settings, watch, clicked.read, beside, lease, heartbeat, stop, retry, begin="latest")
         await together(leading, live.follow(), reader.run(), heartbeat.keep(), watch.run())
+
+
+async def _keep_at_the_end(next_week: NextWeekTrait) -> None:
+    try:
+        await next_week.keep()
+    except REDIS_ERRORS as error:
+        logger.warning("what was learned of the next week since the last half minute is lost: %s", error)
+
+
+async def _measure(memory: Memory) -> None:
+    with contextlib.suppress(NoPermissionError):  # `refrain doctor` says so
+        await memory.remember(time.time())

@@ -6,6 +6,7 @@
     listeners.py        listeners: read, written in one step
       taste_codec.py      tastes as bytes
       activity_codec.py   what they did day by day, as bytes
+    expired.py          listeners who are being erased as dormant
     merges.py           ids that are part of another listener
       merged_lately.py    those that have just become so, followed in memory
     traits.py           what listeners are about to do, and who is in which stage
@@ -33,6 +34,7 @@
     lease.py            the right to be the only one, for a time
     sweeps.py           how far listeners are migrated to the model that serves
     heartbeats.py       what each process has done, while it lives
+    memory.py           how much is used, and what listeners take of it
     replication.py      waiting until replicas have what was written
     guards.py           what must not change under the data: half-life, topics made anew
     scripts.py          runs the Lua scripts of lua/

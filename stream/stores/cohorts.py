@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
@@ -199,36 +200,52 @@ class Cohorts:
         """Return how many listeners are in no cohort: those who wait for one, and bots."""
         return int(await self._redis.scard(keys.cohort_users("")))
 
+    async def holding(self, user_ids: Sequence[str]) -> dict[str, list[str]]:
+        """Return for each listener the cohorts whose sets they are in."""
+        found: dict[str, list[str]] = {user: [] for user in user_ids}
+        cohorts = await self.all()
+        pipeline = self._redis.pipeline(transaction=False)
+        for cohort in cohorts:
+            pipeline.smismember(keys.cohort_users(cohort), list(user_ids))
+        for cohort, flags in zip(cohorts, await pipeline.execute() if user_ids else (), strict=False):
+            for user in itertools.compress(user_ids, flags):
+                found[user].append(cohort)
+        return found
+
+    async def drop(self, user_ids: Sequence[str]) -> dict[str, list[str]]:
+        """Take listeners who are no more out of every set; return which these were.
+
+        Works on a Redis that is full, too, and may be repeated: sizes that an attempt before left wrong are
+        mended. Who is back meanwhile is to be put where their record says.
+        """
+        found = await self.holding(user_ids)
+        members: dict[str, list[str]] = defaultdict(list)
+        for user, cohorts in found.items():
+            for cohort in cohorts:
+                members[cohort].append(user)
+        for cohort, users in members.items():
+            if cohort:
+                await self._drop_member(self._redis, [keys.cohort_users(cohort), keys.cohort(cohort)], *users)
+            else:
+                await self._redis.srem(keys.cohort_users(cohort), *users)  # those in no cohort have no size
+        await self._mend_sizes()
+        return found
+
     async def forget(self, user_id: str) -> list[str]:
         """Take a listener out of every set, also of those where a move has not been followed yet.
 
-        Works on a Redis that is full, too, and may be repeated: sizes that an attempt before left wrong are
-        mended. A listener whom a click brings back meanwhile stays a member of what their new record says.
+        May be repeated (`drop`). A listener whom a click brings back meanwhile stays a member of what their
+        new record says.
 
         Returns
         -------
         The cohorts that the listener was taken out of.
         """
-        cohorts = await self.all()
-        pipeline = self._redis.pipeline(transaction=False)
-        for cohort in cohorts:
-            pipeline.sismember(keys.cohort_users(cohort), user_id)
-        members = await pipeline.execute()
-        left = [cohort for cohort, member in zip(cohorts, members, strict=True) if member]
-        for cohort in left:
-            await self._drop(cohort, user_id)
-        await self._mend_sizes()
+        left = await self.drop([user_id])
         (now,) = await self._listeners.placed([user_id])
         if now.rev:
             await self.follow([last_move(now)])
-        return left
-
-    async def _drop(self, cohort: str, user_id: str) -> None:
-        users = keys.cohort_users(cohort)
-        if cohort:
-            await self._drop_member(self._redis, [users, keys.cohort(cohort)], user_id)
-        else:
-            await self._redis.srem(users, user_id)  # those in no cohort have no size
+        return left[user_id]
 
     async def _mend_sizes(self) -> None:
         """Write the sizes that are not what the sets hold, until they are."""

@@ -94,6 +94,12 @@ MERGED_LATELY = "merged:lately"
 KAFKA_CLUSTER = "kafka-cluster"
 """String: the id of the cluster of Kafka that all this came from."""
 
+EXPIRED = "listeners:expired"
+"""Sorted set: listener who is being erased as dormant -> since when, Unix seconds."""
+
+EXPIRED_TOLD = "listeners:expired-told"
+"""Sorted set: listener who was erased as dormant -> until when what they were told counts, Unix seconds."""
+
 DECAY = "decay"
 """Hash: half-life and landmark that affinities were stored with."""
 
@@ -393,6 +399,9 @@ SWEEP_LEASE = "sweep:lease"
 
 
 # Processes and topics
+
+MEMORY_DAYS = "memory:days"
+"""Hash: day -> when Redis's memory was measured last, Unix seconds, and how many bytes were used."""
 
 
 def process(name: str) -> str:

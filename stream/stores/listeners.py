@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 import secrets
 import struct
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgpack
 import numpy as np
@@ -24,13 +25,31 @@ from stream.stores import activity_codec, keys, taste_codec
 from stream.stores.scripts import Script
 from stream.stores.waiting import pack, place_of
 
-__all__ = ["Listeners", "listener_of"]
+__all__ = ["Activeness", "Listeners", "listener_of"]
 
 IN_A_SCRIPT = 40  # listeners: a script of so many holds Redis up for 0.3 to 0.5 ms; a release waits for it
 TASTES_IN_A_SCRIPT = 250  # one after the other: a click or a release that comes waits for one of them
 EACH = 13  # elements that `write_listeners.lua` takes of a listener
 STATE = np.dtype([("rev", "<u4"), ("hour", "<u4"), ("hour_clicks", "<u4")])
 """The field `state`, in hexadecimal: what is Refrain's own and changes with every click."""
+
+
+class Activeness(NamedTuple):
+    """What tells whether a listener has done anything.
+
+    Attributes
+    ----------
+    state
+        Another one after each write; empty where there is no such listener.
+    clicks
+        How many were applied.
+    last_seen
+        When the latest of them was, Unix seconds; -inf where they all wait for their song.
+    """
+
+    state: bytes = b""
+    clicks: int = 0
+    last_seen: float = -math.inf
 
 
 class Listeners:
@@ -48,6 +67,7 @@ class Listeners:
         self._rows, self._fields = Script("read_rows"), Script("read_fields")
         self._tastes, self._artists = Script("read_tastes"), Script("read_artists")
         self._activities = Script("read_activities")
+        self._expire = Script("expire_listeners")
 
     def groups(self, user_ids: Sequence[str]) -> list[list[int]]:
         """Positions that one script may take together: on a cluster those in one slot."""
@@ -167,6 +187,31 @@ class Listeners:
             *(keys.user_into, keys.user_parts, keys.user_undone),
         )
         return bool(await self.redis.delete(*(key(user_id) for key in every)))
+
+    async def activeness(self, user_ids: Sequence[str]) -> list[Activeness]:
+        """Return what tells of each listener, a bot too, whether they have done anything."""
+        found = await self.ask(self._fields, user_ids, "state", "clicks", "last_seen")
+        return [
+            Activeness(state, int(clicks), float(last_seen)) if state else Activeness()
+            for state, clicks, last_seen in found
+        ]
+
+    async def expire(self, states: Mapping[str, bytes]) -> None:
+        """Erase listeners' own keys, each wholly, or not at all where they were written since.
+
+        What stays is whose part which id is, and that they have opted out.
+
+        Parameters
+        ----------
+        states
+            Listener -> `Activeness.state`.
+        """
+        users = list(states)
+        calls = []
+        for group in self.groups(users):
+            given = [part for at in group for part in (users[at], states[users[at]].decode())]
+            calls.append((keys.user(users[group[0]]), msgpack.packb(given, use_bin_type=False)))
+        await self._expire.each(self.redis, calls)
 
     async def clocks(self, user_ids: Sequence[str]) -> npt.NDArray[np.float64]:
         """Return when listeners were seen last, and by how many minutes their clocks are ahead of UTC.

@@ -60,6 +60,11 @@ class MergedLately:
         for user in [user for user, since in self._since.items() if since < now - KEPT_SECONDS]:
             del self.into[user], self._since[user]
 
+    async def announced(self, before: float) -> list[str]:
+        """Return the ids that were announced before a time (Unix seconds), each once, the earliest first."""
+        found = await self._redis.xrange(keys.MERGED_LATELY, "-", str(int(1000 * before)))
+        return list(dict.fromkeys(fields[b"id"].decode() for _, fields in found))
+
     async def forget(self, user_ids: Collection[str]) -> None:
         """Erase all that is said of some ids."""
         for place, fields in await self._redis.xrange(keys.MERGED_LATELY):

@@ -75,6 +75,7 @@ class Segments:
     def __init__(self, redis: AnyRedis) -> None:
         self._redis = redis
         self._label, self._drop_below = Script("label_listeners"), Script("drop_below")
+        self._drop_labels = Script("drop_labels")
 
     async def label(self, labels: Sequence[Label]) -> int:
         """Take labels; return how many listeners' labels were changed. May be repeated, in any order."""
@@ -253,6 +254,21 @@ class Segments:
                 await self._redis.hdel(keys.segment_foreseen(name), user_id)
             await self._redis.zrem(keys.segment_users(name), user_id)
         return labels
+
+    async def expire(self, user_ids: Sequence[str]) -> None:
+        """Erase labels and predictions of listeners who are no more; what was learned of them stays."""
+        if not user_ids:
+            return
+        packed = msgpack.packb(list(user_ids), use_bin_type=False)
+        calls = [
+            Call(self._drop_labels, [keys.segment_labels(name)], [keys.segment_labelled(name, ""), packed])
+            for name in await self.names()
+        ]
+        for name in await self.predicted():
+            calls.append(Call("HDEL", [keys.segment_foreseen(name)], user_ids))
+            calls.append(Call("ZREM", [keys.segment_users(name)], user_ids))
+        if calls:
+            await call_all(self._redis, calls)
 
 
 def _about(model: SegmentModel) -> dict[str, str | int | float]:

@@ -100,12 +100,22 @@ class Snapshots:
 
     async def publish(self, model: Model) -> None:
         """Write a snapshot, let it serve where none is pinned, and drop the oldest beyond `KEPT`."""
+        await self.write(model)
+        await self.serve(model.version)
+
+    async def write(self, model: Model) -> None:
+        """Write a snapshot; it does not serve yet. No later one has its version, or its cohorts' numbers."""
+        if int(await self._redis.get(keys.MODEL_COUNTER) or 0) < model.version:  # a failover lost it
+            await self._redis.set(keys.MODEL_COUNTER, model.version)
         await self._redis.set(keys.MODEL_NEXT_COHORT, model.next_cohort)
         await self._redis.set(keys.model(model.version), encode(model))
         await self._redis.hset(keys.MODELS_FORESIGHT, str(model.version), json.dumps(dict(model.validation)))
         await self._redis.zadd(keys.MODELS, {str(model.version): model.created_at})
+
+    async def serve(self, version: int) -> None:
+        """Let a snapshot serve where none is pinned, and drop the oldest beyond `KEPT`."""
         if await self.pinned() is None:
-            await self._redis.set(keys.MODEL_CURRENT, model.version)
+            await self._redis.set(keys.MODEL_CURRENT, version)
             if (chosen := await self.pinned()) is not None:  # by somebody, between the two
                 await self._redis.set(keys.MODEL_CURRENT, chosen)
         serving = {await self.current(), await self.pinned()}

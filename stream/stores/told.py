@@ -24,6 +24,9 @@ Floats = npt.NDArray[np.float64]
 SHARDS = 64
 """A page of 1,000 listeners asks each for 16: 64 short scripts instead of 1,000 calls."""
 
+WEEK = 7 * DAY
+"""Seconds after which a notification counts for no cap."""
+
 UNREPORTED = DAY / 4
 """Seconds after which a notification counts no more of which nothing was heard."""
 
@@ -103,6 +106,7 @@ class Told:
         self._caps = msgpack.packb([*caps, UNREPORTED])
         self._reserve, self._mark = Script("reserve_told"), Script("mark_told")
         self._read, self._join = Script("read_told"), Script("join_told")
+        self._drop = Script("drop_told")
 
     async def reserve(
         self,
@@ -214,6 +218,28 @@ class Told:
         record = await self._redis.hget(keys.told(_shard(user_id)), user_id)
         if record:
             await self._redis.hsetnx(keys.told(_shard(to)), to, record)
+
+    async def expire(self, users: Sequence[str], now: float) -> dict[str, float]:
+        """Erase what listeners were told, but of those whose caps it still counts for.
+
+        Parameters
+        ----------
+        now
+            Unix seconds.
+
+        Returns
+        -------
+        Listener of whom something is left -> until when it counts, Unix seconds.
+        """
+        until: dict[str, float] = {}
+
+        def asked(places: list[int]) -> list[bytes | str | float]:
+            return [now - WEEK, msgpack.packb([users[at] for at in places], use_bin_type=False)]
+
+        for places, found in await self._ask(self._drop, users, asked):
+            last = zip(places, msgpack.unpackb(found), strict=True)
+            until |= {users[at]: float(at_last) + WEEK for at, at_last in last if at_last}
+        return until
 
     async def forget(self, user_id: str) -> bool:
         """Erase what a listener was told; say whether there was anything."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import Any
 
 import msgpack
@@ -19,6 +20,8 @@ from stream.stores.scripts import Script
 
 __all__ = ["Traits"]
 
+DORMANT = "dormant"  # field of the note; note_dormant.lua writes it
+
 
 class Traits:
     """The store of traits. Works on a Redis and on a Redis Cluster.
@@ -31,6 +34,7 @@ class Traits:
         self._redis = redis
         self._listeners = listeners
         self._read, self._write = Script("read_traits"), Script("write_traits")
+        self._note = Script("note_dormant")
 
     async def read(self, user_ids: Sequence[str], fields: Sequence[str]) -> list[list[str]]:
         """Return some fields of listeners' traits, "" for what is not there."""
@@ -77,6 +81,20 @@ class Traits:
         found = zip(groups, answers, strict=True)
         return {users[group[position - 1]] for group, positions in found for position in positions}
 
+    async def dormant(self, user_ids: Sequence[str]) -> list[tuple[int, float] | None]:
+        """Return what is noted of listeners: with so many clicks they have been since when, Unix seconds."""
+        notes = (row[0].split() for row in await self.read(user_ids, [DORMANT]))
+        return [(int(note[0]), float(note[1])) if note else None for note in notes]
+
+    async def note_dormant(self, clicks: Mapping[str, int], now: float) -> None:
+        """Note how many clicks listeners have now (Unix seconds), also where Redis is full."""
+        users = list(clicks)
+        calls = []
+        for group in self._listeners.groups(users):
+            given = [part for at in group for part in (users[at], f"{clicks[users[at]]} {now!r}")]
+            calls.append((keys.user(users[group[0]]), msgpack.packb(given, use_bin_type=False)))
+        await self._note.each(self._redis, calls)
+
     async def place(self, stage_of: Mapping[str, str]) -> None:
         """Put listeners into the set of their stage and out of all others; may be repeated.
 
@@ -96,6 +114,16 @@ class Traits:
             if others := [user for user, theirs in stage_of.items() if theirs != stage]:
                 pipeline.srem(keys.stage_users(stage), *others)
         await pipeline.execute()
+
+    async def holding(self, user_ids: Sequence[str]) -> dict[str, str]:
+        """Return for each listener the stage whose set they are in; "" for none."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for stage in STAGES:
+            pipeline.smismember(keys.stage_users(stage), list(user_ids))
+        found = dict.fromkeys(user_ids, "")
+        for stage, flags in zip(STAGES, await pipeline.execute() if user_ids else (), strict=False):
+            found |= dict.fromkeys(compress(user_ids, flags), stage)
+        return found
 
     async def sizes(self) -> dict[str, int]:
         """Return how many listeners are in each stage."""

@@ -440,6 +440,14 @@ class Label(_Event):
     ts: Time
 
 
+def _said_or_not(value: object) -> object:
+    """Read a yes or no as tables have it: no, and nothing, is not said."""
+    word = value.strip().casefold() if isinstance(value, str) else value
+    if word in ("true", "1") or (word == 1 and not isinstance(word, float)):
+        return True
+    return None if word in ("", "false", "0", 0) else value
+
+
 class Merge(_Event):
     """An id, such as that of an anonymous visitor, turns out to be a known listener. Key: user_id.
 
@@ -450,7 +458,7 @@ class Merge(_Event):
     user_id: Id
     into: Id | None = None
     merge_id: Id | None = None
-    undo: Literal[True] | None = None
+    undo: Annotated[Literal[True] | None, BeforeValidator(_said_or_not)] = None
     ts: Time
 
     @model_validator(mode="after")
@@ -470,7 +478,7 @@ class CohortChange(_Event):
     user_id: Text
     origin: Annotated[str, Field(alias="from")]
     to: str
-    reason: Literal["click", "refresh", "rebirth", "merge"]
+    reason: Literal["click", "refresh", "rebirth", "merge", "dormant"]
     model_version: int
     ts: float
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.heartbeats import Heartbeat
+from stream.stores.merges import Merges
 from stream.stores.snapshots import Snapshots
 from stream.stores.sweeps import Sweeps
 from stream.stores.waiting import Waiting, pack, place_of
@@ -218,6 +220,79 @@ def test_memory_that_runs_out_is_told(healthy: Settings, refrain: Refrain, serve
     assert (code, found["memory"][0]) == (1, "wrong")
 
 
+def measured(*used: float) -> Callable[[AnyRedis], Awaitable[None]]:
+    """So many bytes were used at the same hour of each of the last days, the earliest first."""
+
+    async def remember(redis: AnyRedis) -> None:
+        for ago, each in enumerate(reversed(used), start=1):
+            at = time.time() - 86_400 * ago
+            await redis.hset(keys.MEMORY_DAYS, str(int(at // 86_400)), f"{at!r} {each:.0f}")
+
+    return remember
+
+
+@pytest.mark.parametrize(("days", "state"), [(40, "fine"), (20, "odd"), (5, "wrong")])
+def test_in_how_many_days_memory_is_full_is_told(
+    healthy: Settings,
+    refrain: Refrain,
+    server: redis_py.Redis,
+    with_redis: WithRedis,
+    days: float,
+    state: str,
+) -> None:
+    used = server.info("memory")["used_memory"]
+    server.config_set("maxmemory", 2 * used)
+    a_day = used / days
+    with_redis(measured(*(used - ago * a_day for ago in (4, 3, 2, 1))))
+    _, found = looked(refrain)
+    said = found["memory of listeners"]
+    assert said[0] == state
+    assert "measured over 4 d" in said[1]
+    figures = figures_of(refrain)
+    assert figures["days_left"] == pytest.approx(days, rel=0.2)
+    assert figures["growth"] == pytest.approx(a_day, rel=0.2)
+    assert (figures["limit"], figures["listeners"]) == (2 * used, 7)
+    assert ("REFRAIN_FORGET_DORMANT_DAYS" in said[2]) == (state != "fine")
+
+
+def figures_of(refrain: Refrain) -> dict[str, float]:
+    checks = json.loads(refrain.run("doctor", "--json").stdout)["checks"]
+    (found,) = (check["figures"] for check in checks if check["name"] == "memory of listeners")
+    return found
+
+
+def test_what_ten_thousand_a_hundred_thousand_and_a_million_listeners_take_is_told(
+    healthy: Settings, refrain: Refrain
+) -> None:
+    figures = figures_of(refrain)
+    total, each = figures["total"], figures["listener"]
+    assert list(total) == ["10000", "100000", "1000000"]
+    assert total["1000000"] - total["100000"] == pytest.approx(900_000 * each)
+    assert total["10000"] - 10_000 * each == pytest.approx(figures["used"] - 7 * each)
+    said = looked(refrain)[1]["memory of listeners"][1]
+    assert re.search("with 10,000, .* with 100,000, .* with 1,000,000", said)
+    assert "not full within ten years" in said
+
+
+def test_growth_goes_by_who_is_new_where_it_is_not_measured_yet(
+    healthy: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    before = figures_of(refrain)
+    with_redis(lambda redis: redis.hset(keys.user("u1"), "first_seen", repr(time.time() - 86_400 * 8)))
+    figures = figures_of(refrain)
+    assert before["growth"] - figures["growth"] == pytest.approx(figures["listener"] / 7, rel=0.1)
+    assert figures["measured_days"] == 0
+    assert "by who was first seen in the last week" in looked(refrain)[1]["memory of listeners"][1]
+
+
+def test_memory_before_the_first_listener_is_not_known(
+    settings: Settings, topics: Settings, refrain: Refrain
+) -> None:
+    state, said, _ = looked(refrain)[1]["memory of listeners"]
+    assert (state, "not known" in said) == ("fine", True)
+    assert figures_of(refrain)["listener"] is None
+
+
 def test_a_process_that_is_missing_is_wrong(
     healthy: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
@@ -325,6 +400,29 @@ def test_a_release_that_waits_is_wrong(healthy: Settings, refrain: Refrain, with
     code, found = looked(refrain)
     assert (code, found["releases"][0]) == (1, "wrong")
     assert "r9" in found["releases"][1]
+
+
+def test_a_merge_that_is_not_finished_is_wrong(
+    healthy: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    async def begin(redis: AnyRedis) -> None:
+        await Merges(redis).fence("visitor", "u1", "", 1.0)
+        await redis.xadd(
+            keys.MERGED_LATELY, {"id": "visitor", "into": "u1"}, id=f"{int(time.time() - 120)}000"
+        )
+
+    async def finish(redis: AnyRedis) -> None:
+        forward = await Merges(redis).forward("visitor")
+        assert forward
+        await Merges(redis).finish(forward, 60.0)
+
+    assert "merges" not in looked(refrain)[1]
+    with_redis(begin)
+    code, found = looked(refrain)
+    assert (code, found["merges"][0]) == (1, "wrong")
+    assert "1 merge begun more than a minute ago, and not finished: visitor" in found["merges"][1]
+    with_redis(finish)
+    assert looked(refrain)[1]["merges"][0] == "fine"
 
 
 def test_a_health_check_asks_only_for_a_process_of_this_machine(

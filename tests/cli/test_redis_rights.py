@@ -14,7 +14,7 @@ from consumers.ingest.ingester import ingest
 from stream.broker import Child
 from stream.settings import Settings
 from tests.cli.in_process import InProcess
-from tests.consumers.crowd import clicks, put_songs
+from tests.consumers.crowd import click, clicks, put_songs
 from tests.consumers.desk import Desk, feedback
 from tests.consumers.kafka_log import KafkaLog, kafka_log
 from tests.consumers.own_redis import OwnRedis
@@ -65,6 +65,7 @@ def server(tmp_path: Path) -> Iterator[OwnRedis]:
 def own(settings: Settings, server: OwnRedis) -> Settings:
     url = server.url.replace("//", f"//refrain:{quote(PASSWORD, safe='')}@")
     changes = {"redis": url, "first_model_listeners": 50, "publish_every": 1.0, "cohorts": 4, "dims": 8}
+    changes |= {"forget_dormant_days": 91, "traits_round_minutes": 0.02}
     own = Settings(**settings.model_dump(include=settings.model_fields_set) | changes)
     make_topics_anew(own)
     return own
@@ -89,15 +90,16 @@ def test_without_rights_that_only_look_all_goes_on_and_doctor_says_what_it_canno
     own: Settings, server: OwnRedis, tmp_path: Path
 ) -> None:
     with server.client() as admin:
-        admin.execute_command("ACL", "SETUSER", "refrain", "-info", "-time", "-scan")
+        admin.execute_command("ACL", "SETUSER", "refrain", "-info", "-time", "-scan", "-memory")
         put_songs(own)
         with InProcess(own, tmp_path) as refrain, kafka_log(own) as log, Running(ingest, own):
             log.send("clicks", clicks(100))
             log.wait_until_caught_up("ingest", "clicks")
             found = json.loads(refrain.run("doctor", "--json").stdout)["checks"]
             odd = {check["name"]: check for check in found if "may not ask" in check["found"]}
-            assert {name: check["state"] for name, check in odd.items()} == {"Redis": "odd", "clock": "odd"}
-            assert ["+info" in odd["Redis"]["hint"], "+time" in odd["clock"]["hint"]] == [True, True]
+            rights = {"Redis": "+info", "clock": "+time", "memory of listeners": "+memory|usage"}
+            assert {name: check["state"] for name, check in odd.items()} == dict.fromkeys(rights, "odd")
+            assert [name for name, right in rights.items() if right not in odd[name]["hint"]] == []
             user = next(iter(admin.smembers("cohort:{}:users")))
             failed = json.loads(refrain.run("forget", user, "--json").stdout)
     assert failed["kind"] == "NotErased"
@@ -107,6 +109,7 @@ def test_without_rights_that_only_look_all_goes_on_and_doctor_says_what_it_canno
 def serve(log: KafkaLog, desk: Desk, started: list[Child]) -> None:
     """Let it have clicks, a model, labels, a release and what came of it."""
     log.send("clicks", [*clicks(2000), {"user_id": "u", "song_id": "unheard of", "ts": 1.7e9}])
+    log.send("clicks", [click("old", "artist 1", at=1.7e9)])
     log.send("songs", [{"song_id": "s", "artist_ids": ["artist 1"]}])
     wait_for(lambda: desk.db.get("model:current") or not all(child.alive for child in started), "a model")
     wait_for(lambda: desk.db.get("song-model:current"), "songs")
@@ -118,3 +121,7 @@ def serve(log: KafkaLog, desk: Desk, started: list[Child]) -> None:
     log.send("feedback", [*feedback("r1", [(user, "clicked") for user in sorted(told)[:20]])])
     for group, topic in {"ingest": "clicks", "work": "feedback", "labels": "labels"}.items():
         log.wait_until_caught_up(group, topic)
+    wait_for(lambda: desk.db.exists("memory:days"), "memory to be measured")
+    wait_for(lambda: desk.db.hexists("user:{old}:traits", "dormant"), "who is dormant to be noted")
+    desk.db.hset("user:{old}:traits", "dormant", "1 0.0")  # long ago
+    wait_for(lambda: not desk.db.exists("user:{old}", "listeners:expired"), "who is dormant to be erased")

@@ -113,6 +113,11 @@ class OwnSentinel(OwnRedis):
         """The URL of what it watches."""
         return f"redis+sentinel://{LOCALHOST}:1,{LOCALHOST}:{self.port}/music/0"
 
+    def names(self, server: OwnRedis) -> bool:
+        """Whether this is the primary."""
+        with self.client() as client:
+            return bool(client.sentinel_master("music")["port"] == server.port)
+
     def knows_replicas(self, number: int) -> bool:
         with self.client() as client:
             return len(client.sentinel_slaves("music")) == number

@@ -43,11 +43,13 @@ class State:
         return {user: fields["cohort"] for user, fields in self.users.items()}
 
 
-def read_state(url: str) -> State:
+def read_state(*urls: str) -> State:
+    """What one Redis holds, or all primaries of a cluster."""
     state = State()
-    with redis.Redis.from_url(url) as client:
-        for key in client.scan_iter(count=5000):
-            _read(client, key.decode(), state)
+    for url in urls:
+        with redis.Redis.from_url(url) as client:
+            for key in client.scan_iter(count=5000):
+                _read(client, key.decode(), state)
     return state
 
 

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import redis
 
+from stream.broker import Child
 from stream.settings import Settings
 from tests.consumers.crowd import clicks, crowd_model, publish, put_songs
 from tests.consumers.desk import Desk, feedback
 from tests.consumers.ingest.test_ingest_rebalance import applied, undisturbed
 from tests.consumers.kafka_log import KafkaLog
-from tests.consumers.own_redis import OwnRedis
+from tests.consumers.own_redis import OwnRedis, OwnSentinel
 from tests.consumers.placed import MEMBERS, place
 from tests.consumers.redis_state import assert_agrees, assert_same, read_state
 from tests.consumers.test_faults import said
+from tests.redis_cluster import RedisCluster
 from tests.refrain_command import Refrain
 from tests.waiting import wait_for
 
@@ -102,6 +105,61 @@ def test_a_failover_under_load_loses_no_click_and_counts_none_twice(
     assert state.clicks == 3000
     assert_agrees(state)
     assert_same(state, undisturbed(settings))
+
+
+@pytest.fixture
+def watched(pair: Pair, tmp_path: Path) -> Iterator[OwnSentinel]:
+    sentinel = OwnSentinel(tmp_path / "sentinel", pair.primary)
+    sentinel.start()
+    wait_for(lambda: sentinel.knows_replicas(1), "the Sentinel to know the replica")
+    yield sentinel
+    sentinel.kill()
+
+
+def test_a_primary_that_dies_under_load_is_replaced_by_a_sentinel_and_every_click_counts_once(
+    settings: Settings, log: KafkaLog, refrain: Refrain, pair: Pair, watched: OwnSentinel
+) -> None:
+    with pair.primary.client() as primary:
+        ingester = start_under_load(settings, log, refrain, watched.watched, primary)
+    pair.primary.kill()
+    wait_for(lambda: watched.names(pair.replica), "the replica to be promoted")
+    pair.primary.start()
+    pair.primary.follow(pair.replica)  # as the Sentinel does within ten seconds: a replica is waited for
+    log.wait_until_caught_up("ingest", "clicks")
+    assert_every_click_counts_once(ingester, pair.replica.url)
+
+
+def test_a_node_of_a_cluster_that_dies_under_load_is_replaced_and_every_click_counts_once(
+    settings: Settings, log: KafkaLog, refrain: Refrain, tmp_path: Path
+) -> None:
+    with RedisCluster(tmp_path / "cluster", replicated=True) as cluster:
+        with redis.RedisCluster.from_url(cluster.url) as client:
+            ingester = start_under_load(settings, log, refrain, cluster.url, client)
+        cluster.kill(1)
+        cluster.start(1)  # and becomes a replica: one is waited for
+        log.wait_until_caught_up("ingest", "clicks")
+        assert_every_click_counts_once(ingester, *cluster.primaries)
+
+
+def start_under_load(
+    settings: Settings, log: KafkaLog, refrain: Refrain, url: str, client: redis.Redis | redis.RedisCluster
+) -> Child:
+    """An ingester that waits for replicas, in the middle of 1,500 clicks."""
+    own = settings.model_copy(update={"redis": url})
+    publish(own, crowd_model())
+    put_songs(own)
+    log.send("clicks", clicks(1500))
+    ingester = refrain.start("ingest", redis=url, redis_replicas=1, batch_clicks=20)
+    wait_for(lambda: applied(client) > 100, "clicks to be applied")
+    return ingester
+
+
+def assert_every_click_counts_once(ingester: Child, *urls: str) -> None:
+    assert said(ingester, "Redis does not answer") or said(ingester, "Redis has another primary")
+    assert ingester.stop() == 0
+    state = read_state(*urls)
+    assert state.clicks == 1500
+    assert_agrees(state)
 
 
 def test_a_redis_that_is_paused_is_waited_for(

@@ -237,12 +237,13 @@ RULE = re.compile(
 READ_WHERE_BEHIND = ("clicks", "songs", "releases", "feedback", "labels", "merges")
 NOT_HERE = {
     ("TOPIC", "audiences", "work", "READ"),
+    ("TOPIC", "cohort-changes", "traits", "WRITE"),
     ("TOPIC", "audiences", "notifier", "READ"),
     ("GROUP", "notifier", "notifier", "READ"),
     *(("TOPIC", topic, "commands", "READ") for topic in READ_WHERE_BEHIND),
 }
-"""What only a worker does that goes on with another's release, who tells listeners, and the doctor where a
-group is behind."""
+"""What only a worker does that goes on with another's release, who erases dormant listeners, who tells
+listeners, and the doctor where a group is behind."""
 ROWS = {
     "clicks": "user_id,song_id,ts\nü3,song 1,2024-05-01T10:00:00Z\n",
     "songs": "song_id,artist_ids\nsong 99,artist 1\n",

@@ -15,6 +15,7 @@ from consumers.replay.sender import partition_of
 from stream.broker import Child, servers
 from stream.files.bookmark import HEADER
 from stream.settings import Settings
+from tests.consumers.kafka_log import kafka_log
 from tests.refrain_command import Refrain
 from tests.waiting import wait_for
 
@@ -270,3 +271,17 @@ def test_labels_without_times_are_told_how_to_say_one(
     assert "--set ts=" in done.stdout
     done = refrain.run("replay", "labels", str(path), "--set", "ts=2026-01-31T12:00:00Z")
     assert "2 labels sent" in done.stdout, done.stderr
+
+
+def test_logins_are_replayed_as_merges(topics: Settings, refrain: Refrain, tmp_path: Path) -> None:
+    path = tmp_path / "logins.csv"
+    path.write_text(
+        "device,account,at,taken_back\nd1,u1,2026-01-31T12:00:00Z,\nd2,,2026-01-31T12:00:00Z,true\n"
+    )
+    columns = "user_id=device,into=account,ts=at,undo=taken_back"
+    done = refrain.run("replay", "merges", str(path), "--map", columns)
+    assert "2 merges sent" in done.stdout, done.stderr
+    with kafka_log(topics) as log:
+        made, undone = sorted(log.events("merges"), key=lambda event: event["user_id"])
+    assert (made["into"], "undo" in made) == ("u1", False)
+    assert (undone["undo"], "into" in undone) == (True, False)

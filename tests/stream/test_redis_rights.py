@@ -29,7 +29,13 @@ OF_REDIS = {"redis", "_redis", "pipeline"}
 OF_THEIR_OWN = {"broker", "demo"}
 """Folders of what starts a Redis of its own."""
 NO_COMMANDS = {"aclose", "append", "execute", "get_node_from_key", "get_primaries", "initialize", "keyslot"}
-SPELLED = {"delete": "del", "incr": "incrby", "pipeline": "multi", "script_load": "script|load"}
+SPELLED = {
+    "delete": "del",
+    "incr": "incrby",
+    "memory_usage": "memory|usage",
+    "pipeline": "multi",
+    "script_load": "script|load",
+}
 """Method of redis-py -> its command, where their names differ."""
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from consumers.ingest.apply import Applier
 from consumers.ingest.merger import Merger, RefusedMerge
-from consumers.ingest.moves import Moves
 from consumers.runtime.live_model import LiveModel
+from consumers.runtime.moves import Moves
 from consumers.runtime.wiring import Stores
 from models.affinity import ForwardDecay
 from models.listener import Click, Listener, OffsetSource, Rules

@@ -14,8 +14,8 @@ from aiokafka.errors import CommitFailedError, KafkaConnectionError
 
 from consumers.ingest.apply import Applier
 from consumers.ingest.ingester import Ingester
-from consumers.ingest.moves import Moves
 from consumers.runtime.live_model import LiveModel
+from consumers.runtime.moves import Moves
 from models.affinity import ForwardDecay
 from models.listener import Click, Rules
 from models.model import Model

@@ -20,8 +20,8 @@ from consumers.ingest import ingester as ingester_module
 from consumers.ingest.apply import Applier
 from consumers.ingest.ingester import Batch, Ingester, ingest
 from consumers.ingest.late_songs import CHECK_SECONDS, QUIET_SECONDS, LateSongs
-from consumers.ingest.moves import Moves
 from consumers.runtime.live_model import LiveModel
+from consumers.runtime.moves import Moves
 from consumers.work.worker import work
 from models.affinity import ForwardDecay
 from models.listener import Click, OffsetSource, Rules

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from consumers.ingest.moves import Moves
+from consumers.runtime.moves import Moves
 from models.listener import Listener, last_move
 from stream.connect import AnyRedis, open_redis
 from stream.retry import Retry

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from consumers.ingest.apply import Applier
-from consumers.ingest.moves import Moves
 from consumers.ingest.sweep import Sweeper
 from consumers.runtime.live_model import LiveModel
+from consumers.runtime.moves import Moves
 from models.affinity import ForwardDecay
 from models.listener import Click, Rules
 from models.model import Model

@@ -22,6 +22,7 @@ from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.opted_out import OptedOut
 from stream.stores.releases import Asked, Releases
+from stream.stores.replication import Replication
 from stream.stores.told import Told
 from stream.wire.events import Feedback, Page, Release, encode
 
@@ -46,7 +47,8 @@ class Desk:
 
     def another(self) -> ClickTrainer:
         heartbeat, retry = Heartbeat(self.redis, "train"), Retry(asyncio.Event())
-        return ClickTrainer(self.decisions, self.models, heartbeat, retry, DAY, lambda: self.now)
+        replication = Replication(self.redis, 0)
+        return ClickTrainer(self.decisions, self.models, replication, heartbeat, retry, DAY, lambda: self.now)
 
     async def tell(self, name: str, page: int = 0, users: slice = slice(None), **more: Any) -> None:
         """Tell everybody, or some, of whom a third are known to like notifications."""

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from threadpoolctl import threadpool_limits
+
+from stream.connect import open_redis
+from stream.settings import Settings
+from tests.consumers.traits.bureau import Bureau
 
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
     with threadpool_limits(1):
         yield
+
+
+@pytest.fixture(params=["redis_url", "redis_cluster_url"])
+async def bureau(request: pytest.FixtureRequest, settings: Settings) -> AsyncIterator[Bureau]:
+    """On a Redis and on a Redis Cluster."""
+    url = request.getfixturevalue(request.param)
+    redis = await open_redis(settings.model_copy(update={"redis": url}))
+    yield Bureau(redis, settings)
+    await redis.aclose()

@@ -1,0 +1,13 @@
+-- Writes members of a sorted set, also where Redis is full.
+--
+-- KEYS   1: listeners:expired, or listeners:expired-told
+-- ARGV   1: msgpack [listener, Unix seconds, listener, ...]
+--
+-- A Redis that has reached maxmemory refuses ZADD, but not in a script that has written before: ZREM is never
+-- refused, and a script is not stopped in the middle.
+
+local given = cmsgpack.unpack(ARGV[1])
+for at = 1, #given, 2 do
+  redis.call('ZREM', KEYS[1], given[at])
+  redis.call('ZADD', KEYS[1], given[at + 1], given[at])
+end
