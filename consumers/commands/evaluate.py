@@ -103,7 +103,7 @@ def _audiences(
     from stream.settings import load_settings
 
     settings = load_settings()
-    if options.songs is None and "song_id" not in options.mapping:
+    if not options.songs and "song_id" not in options.mapping:
         # What is asked is about artists: clicks need not name a song.
         options = replace(options, constants={**options.constants, "song_id": "-"})
     layout = Layout(columns=names.names_columns, encoding=options.encoding, mend=options.mend)

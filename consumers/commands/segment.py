@@ -139,7 +139,7 @@ def _evaluate(
         raise WrongUse(
             "which listeners are in a segment?", hint="--labels FILE says it: user_id, segment, value."
         )
-    elif options.songs is None and "song_id" not in options.mapping and options.format != "profiles":
+    elif not options.songs and "song_id" not in options.mapping and options.format != "profiles":
         # What is learned is about artists: clicks need not name a song.
         options = replace(options, constants={**options.constants, "song_id": "-"})
     with readable(files) as paths, Bar(shown=not as_json) as bar:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -65,9 +66,9 @@ class Plan:
 
     def __post_init__(self) -> None:
         options = self.options
-        if options.songs is None and (options.songs_map or options.songs_on or options.songs_columns):
+        if not options.songs and (options.songs_map or options.songs_on or options.songs_columns):
             raise WrongUse(
-                "--songs-map, --songs-on and --songs-columns say how to read a file: name it with --songs"
+                "--songs-map, --songs-on and --songs-columns say how to read files: name them with --songs"
             )
         if self.options.songs and self.kind != "clicks":
             raise WrongUse("--songs says which artists made what was clicked: it goes with clicks")
@@ -86,7 +87,7 @@ class Plan:
     @property
     def identity(self) -> str:
         """Everything that decides on events and their order, apart from the files."""
-        return repr((self.kind, replace(self.options, songs=None), self.order))
+        return repr((self.kind, replace(self.options, songs=()), self.order))
 
     @property
     def waits(self) -> bool:
@@ -108,12 +109,17 @@ class Plan:
         """
         options = self.options
         since = seconds_of(options.since, now, zone(options.timezone)) if options.since else None
-        songs = None
-        if options.songs:
-            table = Table(options.songs, options.songs_layout)
-            songs = SongFile(table, options.songs_map, options.songs_on, options.separator)
         tables = [table for path in self.files for table in self._tables(path, now)]
-        return Reading(tables, self._recipe(since), songs, spare, show, most)
+        return Reading(tables, self._recipe(since), self._songs, spare, show, most)
+
+    @cached_property
+    def _songs(self) -> SongFile | None:
+        """The songs beside the clicks, read once however often the clicks are."""
+        options = self.options
+        if not options.songs:
+            return None
+        tables = [table for path in options.songs for table in Table.all_of(path, options.songs_layout)]
+        return SongFile(tables, options.songs_map, options.songs_on, options.separator)
 
     def _tables(self, path: Path, now: float) -> list[Table]:
         if self.options.format != "profiles":
@@ -183,7 +189,7 @@ def carry_out(
             f"Kafka has no topic {plan.topic} yet, though it was asked to make it", hint="Try again."
         )
     folder = settings.data / FOLDER
-    files = [*plan.files, *([plan.options.songs] if plan.options.songs else [])]
+    files = [*plan.files, *plan.options.songs]
     bookmark, old = Bookmark.find(folder, state.topic_id, files, plan.identity)
     if old and sending.resume:
         if changed := bookmark.changed:

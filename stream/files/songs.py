@@ -1,8 +1,8 @@
-"""A file of songs beside a file of clicks: it says which artists made what was clicked."""
+"""Files of songs beside files of clicks: they say which artists made what was clicked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from stream.errors import WrongUse
@@ -18,14 +18,15 @@ Join = Callable[[dict[str, Any], Any], str | None]
 class SongFile:
     """Songs by what clicks name them with. Holds an entry a song in memory.
 
-    A song may have several rows, with an artist each: it has the artists of all of them, in their order.
+    A song may have several rows, in one file or in several, with an artist each: it has the artists of all of
+    them, in their order.
 
     Parameters
     ----------
-    table
-        The file.
+    tables
+        The files.
     mapping
-        ``song_id`` and ``artist_ids`` -> column of the file; by default those of the same names.
+        ``song_id`` and ``artist_ids`` -> column of the files; by default those of the same names.
     on
         Column of the clicks -> column of the songs: rows go together where all are equal. Empty: by the
         song's id.
@@ -44,14 +45,18 @@ class SongFile:
     """
 
     def __init__(
-        self, table: Table, mapping: Mapping[str, str], on: Mapping[str, str], separator: str = ""
+        self, tables: Sequence[Table], mapping: Mapping[str, str], on: Mapping[str, str], separator: str = ""
     ) -> None:
         if others := sorted(set(mapping) - {"song_id", "artist_ids"}):
             raise WrongUse(f"--songs-map says song_id and artist_ids, not {others[0]}")
-        self._name = table.path.name
+        self._names = " or ".join(table.called.name for table in tables)
         self._on = tuple(on)
         self._songs: dict[Any, tuple[str, list[str]]] = {}
         self.unusable = 0
+        for table in tables:
+            self._read(table, mapping, on, separator)
+
+    def _read(self, table: Table, mapping: Mapping[str, str], on: Mapping[str, str], separator: str) -> None:
         song_id = id_column(table, mapping.get("song_id", "song_id"))
         artist_ids = list_column(table, mapping.get("artist_ids", "artist_ids"), separator)
         keys = [column(table, name) for name in on.values()]
@@ -89,6 +94,6 @@ class SongFile:
             if "song_id" in event and "artist_ids" in event:
                 return None
             asked = zip(self._on, key, strict=True) if isinstance(key, tuple) else (("song_id", key),)
-            return f"no song with {', '.join(f'{name} {value!r}' for name, value in asked)} in {self._name}"
+            return f"no song with {', '.join(f'{name} {value!r}' for name, value in asked)} in {self._names}"
 
         return join
