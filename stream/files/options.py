@@ -408,6 +408,17 @@ class FileOptions(RowOptions):
         bool,
         Flag("--distinct", "The same listener, song and time once. Kept in a temporary file.", panel=EVENTS),
     ] = False
+    split_artists: Annotated[
+        Literal["known", "all"] | None,
+        Flag(
+            "--split-artists",
+            "'A & B feat. C' is three artists; known: where the file knows A and B by themselves, too.",
+            panel=EVENTS,
+        ),
+    ] = None
+    known_artists: Annotated[
+        Path | None, Flag("--known-artists", "Names that are never split, one a line.", "FILE", EVENTS)
+    ] = None
     songs: Annotated[
         tuple[Path, ...],
         Flag(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from stream.errors import WrongUse
@@ -75,6 +76,10 @@ class SongFile:
 
     def __len__(self) -> int:
         return len(self._songs)
+
+    def credited(self) -> Iterator[str]:
+        """Go through the artists of all songs, as the files name them."""
+        return itertools.chain.from_iterable(artists for _, artists in self._songs.values())
 
     def ready(self, clicks: Table) -> Join:
         """Return what completes the clicks of a table.
