@@ -16,6 +16,7 @@ from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
 from stream.files.options import FileOptions
 from stream.files.sources import readable
+from stream.wire.composed import nfc
 
 __all__ = ["add"]
 
@@ -63,7 +64,9 @@ def add(app: typer.Typer) -> None:
 
     @command(group, panel=PANEL, example="refrain segment show rap\nrefrain segment rap --from 20", name=SHOW)
     def show(
-        segment: Annotated[str, typer.Argument(metavar="SEGMENT", help="As `refrain segments` lists it.")],
+        segment: Annotated[
+            str, typer.Argument(metavar="SEGMENT", help="As `refrain segments` lists it.", parser=nfc)
+        ],
         top: Annotated[
             int, typer.Option("--top", metavar="N", min=1, help="How many artists for it, and against it.")
         ] = 10,

@@ -10,6 +10,7 @@ from stream.errors import SnapshotUnusable, UnknownArtist
 from stream.stores.catalogue import Catalogue
 from stream.stores.names import exact_form, folded_form
 from stream.stores.snapshots import Snapshots
+from stream.wire.composed import nfc
 
 __all__ = ["FoundArtists", "find_artists"]
 
@@ -45,7 +46,7 @@ async def find_artists(redis: AnyRedis, typed: Sequence[str], *, may_be_new: boo
     """
     catalogue = Catalogue(redis)
     ids, new = [], []
-    for name in typed:
+    for name in map(nfc, typed):
         artist = await catalogue.find(name) or _spelt_alike(name, await _vocabulary(redis))
         if artist is None and not may_be_new:
             raise await _unknown(redis, catalogue, name)

@@ -13,6 +13,7 @@ from urllib.parse import unquote, unquote_plus
 
 from stream.files.options import Condition
 from stream.files.tables import Column, Table
+from stream.wire.composed import nfc
 
 __all__ = [
     "MISSING",
@@ -92,8 +93,8 @@ def _test(condition: Condition) -> Callable[[Any], bool]:
     if condition.compares_numbers:
         compare, bound = _SIGNS[condition.sign], float(condition.value)
         return lambda value: (number := _number(value)) is not None and compare(number, bound)
-    text, equal = condition.value, condition.sign == "="
-    return lambda value: (plain(value) == text or (not text and is_missing(value))) is equal
+    text, equal = nfc(condition.value), condition.sign == "="
+    return lambda value: (nfc(plain(value)) == text or (not text and is_missing(value))) is equal
 
 
 def _number(value: Any) -> float | None:

@@ -9,6 +9,7 @@ from typing import Any
 from stream.errors import WrongUse
 from stream.files.columns import column, id_column, list_column, plain
 from stream.files.tables import Bad, Table
+from stream.wire.composed import nfc
 
 __all__ = ["Join", "SongFile"]
 
@@ -69,7 +70,7 @@ class SongFile:
             if isinstance(row, Bad) or song is None or not all(song):
                 self.unusable += 1
                 continue
-            key = tuple(plain(get(row.values)) for get in keys) if keys else song[0]
+            key = tuple(nfc(plain(get(row.values))) for get in keys) if keys else _alike(song[0])
             first_id, artists = self._songs.setdefault(key, song)  # the first of two that are named alike
             if song[0] == first_id and song[1] is not artists:
                 artists += [artist for artist in song[1] if artist not in artists]
@@ -89,7 +90,7 @@ class SongFile:
         keys = [column(clicks, name) for name in self._on]
 
         def join(event: dict[str, Any], values: Any) -> str | None:
-            key = tuple(plain(get(values)) for get in keys) if keys else event.get("song_id")
+            key = tuple(nfc(plain(get(values))) for get in keys) if keys else _alike(event.get("song_id"))
             if key is None:
                 return None  # a click without a song: the check of the event says so
             song = self._songs.get(key)
@@ -102,3 +103,7 @@ class SongFile:
             return f"no song with {', '.join(f'{name} {value!r}' for name, value in asked)} in {self._names}"
 
         return join
+
+
+def _alike(song_id: Any) -> Any:
+    return nfc(song_id) if isinstance(song_id, str) else song_id

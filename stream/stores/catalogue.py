@@ -15,6 +15,7 @@ from stream.connect import AnyRedis
 from stream.retry import Clock
 from stream.stores import keys
 from stream.stores.names import exact_form, folded_form
+from stream.wire.composed import nfc
 from stream.wire.events import Song
 
 __all__ = ["Catalogue", "Described"]
@@ -241,8 +242,8 @@ class Catalogue:
 
         An id goes before a name, and a name with these very accents before one that has others.
         """
-        if await self._redis.exists(keys.artist(name)):
-            return name
+        if await self._redis.exists(keys.artist(nfc(name))):
+            return nfc(name)
         # As it stands: so it was entered by earlier versions.
         forms = name.casefold(), exact_form(name), folded_form(name)
         found = [artist for artist in await self._redis.hmget(keys.ARTIST_NAMES, forms) if artist]

@@ -325,6 +325,26 @@ def test_a_song_in_several_files_has_the_artists_of_all(tmp_path: Path) -> None:
     assert bad.detail == "no song with song_id 'S3' in 1.jsonl or 2.jsonl"
 
 
+APART, TOGETHER = "Beyonce\N{COMBINING ACUTE ACCENT}", "Beyonc\N{LATIN SMALL LETTER E WITH ACUTE}"
+
+
+@pytest.mark.parametrize("on", [{}, {"song_id": "song_id"}])
+@pytest.mark.parametrize(("typed", "held"), [(APART, TOGETHER), (TOGETHER, APART)])
+def test_a_song_is_found_in_whichever_unicode_form_it_is_named(
+    tmp_path: Path, typed: str, held: str, on: dict[str, str]
+) -> None:
+    file = SongFile([lines(tmp_path, {"song_id": held, "artist_ids": held}, name="songs.jsonl")], {}, on)
+    event = one(Recipe("clicks"), lines(tmp_path, CLICK | {"song_id": typed}), file)
+    assert (event["song_id"], event["artist_ids"]) == (TOGETHER, [TOGETHER])
+
+
+def test_conditions_and_ids_of_files_are_the_same_in_both_unicode_forms(tmp_path: Path) -> None:
+    recipe = Recipe("clicks", FileOptions(where=(Condition("user_id", APART),)))
+    table = lines(tmp_path, CLICK | {"user_id": TOGETHER}, CLICK | {"user_id": APART})
+    events = [json.loads(event.value) for event in made(recipe, table)]  # type: ignore[union-attr]
+    assert [event["user_id"] for event in events] == [TOGETHER, TOGETHER]
+
+
 def test_songs_of_one_title_do_not_share_their_artists(tmp_path: Path) -> None:
     rows = [
         {"song_id": song, "title": "T", "artist_ids": artist} for song, artist in (("S1", "A1"), ("S2", "A2"))
