@@ -103,7 +103,9 @@ class Click(NamedTuple):
     """A click that can be used: whose, its place in Kafka, when, what, of which artists.
 
     One that has `waited` for its song was passed by then: its offset counts as applied. `utc_offset_min` is
-    that of the listener's clock, `ms_played` milliseconds; None where it is not known, as city and device "".
+    that of the listener's clock, `ms_played` milliseconds; None where it is not known, as city, device and
+    `event_id` "". One that is `repeated` was counted before, at another offset: it counts as applied, and no
+    more.
     `song_id` is "" for a search without a song, and for a song of no length.
     """
 
@@ -119,6 +121,8 @@ class Click(NamedTuple):
     ms_played: int | None = None
     city: str = ""
     device: str = ""
+    event_id: str = ""
+    repeated: bool = False
 
 
 def under(click: Click, user_id: str) -> Click:

@@ -13,6 +13,7 @@ from models.merge import rewrite
 from models.model import Model
 from models.residents import Residents
 from models.update import update
+from stream.stores.event_ids import EventIds, once
 from stream.stores.listeners import Listeners
 from stream.stores.merges import Merges
 from stream.stores.waiting import Waiting, place_of
@@ -40,10 +41,23 @@ class Applier:
         Memory for listeners, in MB; those who clicked longest ago go first.
     activity
         Whether to record what they do day by day, and which songs they heard.
+    most_event_ids
+        How many `event_id` are remembered of a listener, so that a click that comes again counts once.
+
+    Attributes
+    ----------
+    repeated
+        Clicks that were not counted, as they had been by their `event_id`.
     """
 
     def __init__(
-        self, listeners: Listeners, rules: Rules, resident_mb: float = 512.0, *, activity: bool = True
+        self,
+        listeners: Listeners,
+        rules: Rules,
+        resident_mb: float = 512.0,
+        *,
+        activity: bool = True,
+        most_event_ids: int = 64,
     ) -> None:
         self._listeners = listeners
         self._waiting = Waiting(listeners.redis)
@@ -52,7 +66,11 @@ class Applier:
         self._turns = _Turns()
         self._activity = activity
         self.residents = Residents(activity=activity)
-        self.identities = Identities(self, Merges(listeners.redis), self._waiting, rules)
+        self._event_ids, self._most_event_ids = EventIds(listeners.redis), most_event_ids
+        self.identities = Identities(
+            self, Merges(listeners.redis), self._waiting, self._event_ids, rules, most_event_ids
+        )
+        self.repeated = 0
         self.reads = 0
 
     async def apply(
@@ -224,11 +242,31 @@ class Applier:
     async def _update(
         self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
     ) -> tuple[Set[str], list[Move]]:
+        clicks, event_ids = await self._once(clicks)
         flat = [click for own in clicks.values() for click in own]
         others = [user for user, own in clicks.items() if not own]
         changes = update(self.residents, flat, others, model, self._rules, now)
+        changes.event_ids = {self.residents.index[user]: held for user, held in event_ids.items()}
         refused = set(await self._listeners.write(self.residents, changes, model.version if model else 0))
+        self.repeated += sum(click.repeated for click in flat if click.user_id not in refused)
         return refused, [move for move in changes.moves if move.user_id not in refused]
+
+    async def _once(
+        self, clicks: Mapping[str, Sequence[Click]]
+    ) -> tuple[Mapping[str, Sequence[Click]], Mapping[str, bytes]]:
+        """Say which clicks were counted before, by their `event_id`, and what of them is to be remembered."""
+        if not self._most_event_ids:
+            return clicks, {}
+        named = [user for user, own in clicks.items() if any(click.event_id for click in own)]
+        if not named:
+            return clicks, {}
+        said, remembered = dict(clicks), {}
+        for user, held in (await self._event_ids.of(named)).items():
+            applied = self.residents.offsets(self.residents.index[user])
+            said[user], event_ids = once(clicks[user], applied, held, self._most_event_ids)
+            if event_ids:
+                remembered[user] = event_ids
+        return said, remembered
 
     async def _hold(self, users: Set[str], model: Model | None) -> set[str]:
         """Hold listeners; return those who are part of another, who are not held."""

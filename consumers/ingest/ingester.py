@@ -274,6 +274,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._keep(batch)
         await self._retry("committing offsets", self._commit, batch)
         self._heartbeat.add("clicks", len(batch.records) - len(batch.dead))
+        self._heartbeat.gauges["repeated"] = self._applier.repeated
         for letter in batch.dead:
             self._heartbeat.add(f"dead:{letter.reason.value}")
 
@@ -325,7 +326,11 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         epoch = await epoch_of(settings, redis, "clicks")
         stores = Stores.on(redis, settings)
         applier = Applier(
-            stores.listeners, rules_of(settings), settings.resident_mb, activity=settings.record_activity
+            stores.listeners,
+            rules_of(settings),
+            settings.resident_mb,
+            activity=settings.record_activity,
+            most_event_ids=settings.event_ids,
         )
         live = LiveModel(stores.snapshots, heartbeat)
         await ask_redis(settings, live.refresh, logger.info)

@@ -40,6 +40,11 @@ def user_heard(user_id: str) -> str:
     return f"user:{{{user_id}}}:heard"
 
 
+def user_event_ids(user_id: str) -> str:
+    """String: the `event_id` of the clicks that counted last, 8 bytes each (`stream.stores.event_ids`)."""
+    return f"user:{{{user_id}}}:event-ids"
+
+
 def user_traits(user_id: str) -> str:
     """Hash: what a listener is about to do: trait -> value, and the version and time of its model."""
     return f"user:{{{user_id}}}:traits"

@@ -21,6 +21,7 @@ from models.traits.activity import DAY, ActiveDays, Activities
 from models.update import Changes
 from stream.connect import AnyRedis
 from stream.stores import activity_codec, keys, taste_codec
+from stream.stores.event_ids import KEPT_SECONDS
 from stream.stores.scripts import Script
 from stream.stores.waiting import pack, place_of
 
@@ -28,7 +29,7 @@ __all__ = ["Listeners", "listener_of"]
 
 IN_A_SCRIPT = 40  # listeners: a script of so many holds Redis up for 0.3 to 0.5 ms; a release waits for it
 TASTES_IN_A_SCRIPT = 250  # one after the other: a click or a release that comes waits for one of them
-EACH = 13  # elements that `write_listeners.lua` takes of a listener
+EACH = 14  # elements that `write_listeners.lua` takes of a listener
 STATE = np.dtype([("rev", "<u4"), ("hour", "<u4"), ("hour_clicks", "<u4")])
 """The field `state`, in hexadecimal: what is Refrain's own and changes with every click."""
 
@@ -103,7 +104,8 @@ class Listeners:
                 if last - first + 1 == len(group)
                 else [value for at in group for value in values[EACH * at : EACH * (at + 1)]]
             )
-            calls.append((keys.user(users[first]), msgpack.packb(theirs, use_bin_type=False)))
+            packed = msgpack.packb(theirs, use_bin_type=False)
+            calls.append((keys.user(users[first]), KEPT_SECONDS, packed))
         answers = await self._write.each(self.redis, calls)
         refused = zip(groups, answers, strict=True)
         return [users[group[position - 1]] for group, positions in refused for position in positions]
@@ -163,7 +165,7 @@ class Listeners:
         """Erase a listener's own keys, all in one step. False: there were none."""
         every = (
             *(keys.user, keys.user_artists, keys.user_taste, keys.user_activity, keys.user_heard),
-            *(keys.user_waiting, keys.user_redriven, keys.user_ids),
+            *(keys.user_waiting, keys.user_redriven, keys.user_ids, keys.user_event_ids),
             *(keys.user_into, keys.user_parts, keys.user_undone),
         )
         return bool(await self.redis.delete(*(key(user_id) for key in every)))
@@ -284,13 +286,14 @@ def _values(residents: Residents, changes: Changes, version: int) -> list[Any]:
     values[9::EACH] = [artists[at] if n else "" for at, n in zip(begins, numbers.tolist(), strict=True)]
     values[10::EACH] = _activities(residents, changes)
     values[11::EACH] = _heard(changes)
+    values[12::EACH] = [changes.event_ids.get(row, b"") for row in rows.tolist()]
     rare = changes.described | (before < 0) | (numbers > 1)
     if named := [*changes.turned, *changes.dropped, *changes.waiting, *changes.waited, *changes.gone]:
         rare |= np.isin(rows, named)
     for at in np.flatnonzero(rare).tolist():
         row, rest = int(rows[at]), slice(int(first[at]) + 1, int(first[at + 1]))
         others = [part for pair in zip(weights[rest], artists[rest], strict=True) for part in pair]
-        values[EACH * at + 12] = [
+        values[EACH * at + 13] = [
             (_described(residents, row) if changes.described[at] else [])
             + (_offsets(residents, row) if row in changes.turned else []),
             [residents.artists.names[artist] for artist in changes.dropped.get(row, ())],

@@ -677,6 +677,7 @@ def parse_clicks(
                 event.get("ms_played"),
                 event.get("city", ""),
                 event.get("device", ""),
+                event.get("event_id", ""),
             )
         )
     return clicks, dead

@@ -278,10 +278,10 @@ def test_an_event_has_at_most_so_many_bytes() -> None:
 
 
 def test_a_click_keeps_what_it_says_and_where_it_stood() -> None:
-    value = as_json(artist_ids=["b", "a", "b"], action="like", ms_played=5, unknown={"a": [1]})
+    value = as_json(artist_ids=["b", "a", "b"], action="like", ms_played=5, event_id="e", unknown={"a": [1]})
     (click,), dead = parse_clicks([record(value, offset=9, partition=3)], NOW)
     assert dead == []
-    assert click == ("u1", "3", 9, NOW - 5, "s1", ("b", "a"), "like", False, None, 5, "", "")
+    assert click == ("u1", "3", 9, NOW - 5, "s1", ("b", "a"), "like", False, None, 5, "", "", "e", False)
     (click,), _ = parse_clicks([record(as_json(utc_offset_min=-300, city="Pune", device="ar"))], NOW)
     assert (click.utc_offset_min, click.ms_played, click.city, click.device) == (-300, None, "Pune", "ar")
 
