@@ -17,6 +17,7 @@ from models.listener import Click, Listener, Move, Rules, tag_of, under
 from models.merge import joined, offsets_of, parted
 from models.model import Model
 from models.update import Changes
+from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.event_ids import EventIds, of_both
 from stream.stores.merges import Forward, Merges, Parts
 from stream.stores.waiting import Waiting
@@ -86,6 +87,7 @@ class Identities:
         merges: Merges,
         waiting: Waiting,
         event_ids: EventIds,
+        aliases: ArtistAliases,
         rules: Rules,
         most_event_ids: int,
     ) -> None:
@@ -93,6 +95,7 @@ class Identities:
         self.merges = merges
         self._waiting = waiting
         self._event_ids = event_ids
+        self._aliases = aliases
         self._rules = rules
         self._most_event_ids = most_event_ids
 
@@ -129,7 +132,7 @@ class Identities:
             if there is None or there.token != forward.token or there.undoing:
                 raise Changed
             parts = parts or Parts(Listener(forward.user_id))
-            other = parts.listener
+            other = self._aliases.settled(parts.listener)
             if not (other.rev or listener.rev or parts.waiting):
                 return None  # its first click will say whose part it is
             if there.into != root:
@@ -162,7 +165,7 @@ class Identities:
                     await self.merges.note_undoing(forward, {})
                 return None
             _, parts = await self.merges.read(forward.user_id)
-            other = parts.listener if parts else Listener(forward.user_id)
+            other = self._aliases.settled(parts.listener) if parts else Listener(forward.user_id)
             # Where somebody writes the listener after this, it is read, and noted, once more.
             if not await self.merges.note_undoing(forward, offsets_of(listener, other)):
                 raise Changed

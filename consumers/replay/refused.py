@@ -26,6 +26,7 @@ READERS: dict[str, str] = {
     "releases": "work",
     "feedback": "work",
     "labels": "labels",
+    "artist-aliases": "aliases",
 }
 PATIENCE = 3.0  # seconds without another event read
 PAUSE = 0.2  # seconds

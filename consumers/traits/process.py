@@ -24,6 +24,7 @@ from stream.connect import REDIS_ERRORS, ask_redis, open_kafka
 from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
+from stream.stores.artist_aliases import REFRESH_SECONDS
 from stream.stores.lease import Lease
 from stream.stores.next_week_model import NextWeekModel
 
@@ -59,6 +60,7 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         live = LiveModel(stores.snapshots, heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
         await ask_redis(settings, stores.replication.begin, logger.info)
+        await ask_redis(settings, stores.aliases.refresh, logger.info)
         shares = ActivityShares(stores.listeners, stores.catalogue)
         segments = SegmentTraits(
             stores.listeners, stores.segments, lambda: live.model, settings.max_artists, shares
@@ -123,4 +125,5 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         lease = Lease(redis, heartbeat.name, key=keys.TRAITS_LEASE)
         logger.info("keeping traits current")
         leading = lead(settings, clicked.read, [score], lease, heartbeat, stop, retry, begin="latest")
-        await together(leading, live.follow(), reader.run(), heartbeat.keep())
+        following = retry.every(REFRESH_SECONDS, "reading aliases of artists", stores.aliases.refresh)
+        await together(leading, live.follow(), reader.run(), following, heartbeat.keep())

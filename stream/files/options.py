@@ -32,7 +32,9 @@ __all__ = [
     "replacements",
 ]
 
-Kind: TypeAlias = Literal["clicks", "songs", "releases", "feedback", "impressions", "labels"]
+Kind: TypeAlias = Literal[
+    "clicks", "songs", "releases", "feedback", "impressions", "labels", "artist-aliases"
+]
 Format: TypeAlias = Literal["csv", "tsv", "jsonl", "json", "parquet", "profiles"]
 
 Sign: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">="]

@@ -13,6 +13,7 @@
     cohorts.py          member sets, sizes, labels
     cohort_history.py   what has become of cohorts
     catalogue.py        songs, artists, genres, labels
+      artist_aliases.py   ids that stand for another artist, followed in memory
       names.py            names without case and accents
     waiting.py          clicks that wait for their song, and dead letters put back among them
     redriven.py         which other dead letters were put back

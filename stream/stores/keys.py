@@ -241,6 +241,9 @@ WAITING_CAME = "waiting:came"
 WAITING_LEASE = "waiting:lease"
 """String: the ingester that applies clicks which waited."""
 
+ARTIST_ALIASES = "artist-aliases"
+"""Hash: id that stands for another artist -> that artist; ``{changes}`` -> how often it has changed."""
+
 ARTIST_NAMES = "artist-names"
 """Hash: name, or an id that clicks name, in small letters, as it is and without accents -> artist."""
 

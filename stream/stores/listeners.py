@@ -15,12 +15,13 @@ from redis.asyncio.cluster import RedisCluster
 from redis.crc import key_slot
 
 from models.active_days import HOURS
-from models.listener import Click, Listener
+from models.listener import Aliased, Click, Listener
 from models.residents import Residents
 from models.traits.activity import DAY, ActiveDays, Activities
 from models.update import Changes
 from stream.connect import AnyRedis
 from stream.stores import activity_codec, keys, taste_codec
+from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.event_ids import KEPT_SECONDS
 from stream.stores.scripts import Script
 from stream.stores.waiting import pack, place_of
@@ -41,10 +42,13 @@ class Listeners:
     ----------
     redis
         The server.
+    aliases
+        What ids of artists stand for: `rows` and `artists` go by it. None: for themselves.
     """
 
-    def __init__(self, redis: AnyRedis) -> None:
+    def __init__(self, redis: AnyRedis, aliases: ArtistAliases | None = None) -> None:
         self.redis = redis
+        self._aliases = ArtistAliases(redis) if aliases is None else aliases
         self._read, self._write = Script("read_listeners"), Script("write_listeners")
         self._rows, self._fields = Script("read_rows"), Script("read_fields")
         self._tastes, self._artists = Script("read_tastes"), Script("read_artists")
@@ -113,14 +117,16 @@ class Listeners:
     async def rows(self, user_ids: Sequence[str], top: int) -> list[tuple[list[str], list[float]]]:
         """Return the `top` strongest artists of listeners and their stored weights; nothing of a bot's."""
         return [
-            ([name.decode() for name in pairs[::2]], [float(weight) for weight in pairs[1::2]])
+            self._aliases.row(
+                [name.decode() for name in pairs[::2]], [float(weight) for weight in pairs[1::2]]
+            )
             for pairs in await self.ask(self._rows, user_ids, top)
         ]
 
     async def artists(self, user_ids: Sequence[str], top: int, above: float = 0.0) -> list[list[str]]:
         """Return the `top` strongest artists of listeners, those with a stored weight above `above`."""
         return [
-            [artist.decode() for artist in artists]
+            list(dict.fromkeys(self._aliases.of(artist.decode()) for artist in artists))
             for artists in await self.ask(self._artists, user_ids, top, repr(above))
         ]
 
@@ -254,7 +260,14 @@ def _listener(
         int(clock) if (clock := fields.get(b"utc_offset_min")) is not None else None,
         activity_codec.unpack(activity) if activity else None,
         frozenset(name[2:].decode() for name in fields if name.startswith(b"m:")),
+        "",
+        {name[2:].decode(): _aliased(held) for name, held in fields.items() if name.startswith(b"a:")},
     )
+
+
+def _aliased(held: bytes) -> Aliased:
+    weight, _, artist = held.decode().partition(" ")
+    return Aliased(artist, float(weight))
 
 
 def _values(residents: Residents, changes: Changes, version: int) -> list[Any]:
@@ -360,7 +373,10 @@ def _described(residents: Residents, row: int) -> list[Any]:
         fields += ["first_seen", repr(float(residents.first_seen[row])), "bot", str(int(residents.bot[row]))]
     if (minutes := residents.clock_of(row)) is not None:
         fields += ["utc_offset_min", str(minutes)]
-    return fields + [part for tag in residents.joined.get(row, ()) for part in (f"m:{tag}", "1")]
+    fields += [part for tag in residents.joined.get(row, ()) for part in (f"m:{tag}", "1")]
+    for alias, (artist, weight) in residents.aliased.get(row, {}).items():
+        fields += [f"a:{alias}", f"{weight!r} {artist}"]
+    return fields
 
 
 def _offsets(residents: Residents, row: int) -> list[str]:

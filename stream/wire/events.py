@@ -45,6 +45,7 @@ __all__ = [
     "MAX_DEAD_LETTER",
     "MAX_EVENT_BYTES",
     "NO_SONG",
+    "ArtistAlias",
     "Click",
     "ClickEvent",
     "CohortChange",
@@ -331,6 +332,26 @@ class Song(_Event):
     released_at: Time | None = None
 
 
+class ArtistAlias(_Event):
+    """An id of an artist that stands for another one: a name spelt otherwise, an id of before. Key: alias.
+
+    From then on whatever names `alias` is about `artist_id`, which may stand for another itself. `undo`, or
+    an event without a value, lets it stand for itself again.
+    """
+
+    alias: Id
+    artist_id: Id | None = None
+    undo: Annotated[Literal[True] | None, BeforeValidator(lambda given: given == "true" or given)] = None
+
+    @model_validator(mode="after")
+    def _stands_for_another(self) -> ArtistAlias:
+        if self.artist_id is None and not self.undo:
+            raise ValueError("artist_id: an alias names the artist that it stands for, or says undo")
+        if self.artist_id == self.alias and not self.undo:
+            raise ValueError("artist_id: an id cannot be an alias of itself")
+        return self
+
+
 class Release(_Event):
     """A new track, or an announcement of one: asks for the audience to tell. Key: release_id.
 
@@ -498,6 +519,7 @@ class StageChange(_Event):
 EVENTS: dict[str, tuple[Any, ...]] = {
     "clicks": (ClickEvent,),
     "songs": (Song,),
+    "artist-aliases": (ArtistAlias,),
     "releases": (Release,),
     "audiences": (Page, Summary),
     "feedback": (Feedback,),
