@@ -241,7 +241,7 @@ WAITING_CAME = "waiting:came"
 WAITING_LEASE = "waiting:lease"
 """String: the ingester that applies clicks which waited."""
 
-ARTIST_ALIASES = "artist-aliases"
+ARTIST_ALIASES = "aliases:artists"
 """Hash: id that stands for another artist -> that artist; ``{changes}`` -> how often it has changed."""
 
 ARTIST_NAMES = "artist-names"

@@ -1,6 +1,6 @@
 -- Lets ids stand for artists, or no longer; says that something has changed.
 --
--- KEYS   1: artist-aliases
+-- KEYS   1: aliases:artists
 -- ARGV   1: msgpack [alias, artist, ...]; '' in place of the artist: it stands for none
 -- result how many have changed
 

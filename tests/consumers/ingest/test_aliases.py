@@ -57,8 +57,8 @@ class Process:
         return listener
 
 
-def click(artist: str, offset: int, user: str = "u") -> Click:
-    return Click(user, OffsetSource(0), offset, NOW, f"s{offset}", (artist,), "play")
+def click(artist: str, offset: int, user: str = "u", partition: int = 0) -> Click:
+    return Click(user, OffsetSource(partition), offset, NOW, f"s{offset}", (artist,), "play")
 
 
 async def of_all(redis: AnyRedis, artists: str) -> Listener:
@@ -212,7 +212,7 @@ async def test_two_processes_of_which_one_knows_of_the_alias_lose_nothing(redis:
     late, early = Process(redis), Process(redis)
     await late.click(click("a2", 0))
     await early.say(a2="a1")
-    await asyncio.gather(early.click(click("a1", 1)), late.click(click("a2", 2)))
+    await asyncio.gather(early.click(click("a1", 1)), late.click(click("a2", 2, partition=1)))
     await late.aliases.refresh()
     await late.click(click("a3", 3))
     await early.click(click("a3", 4))
