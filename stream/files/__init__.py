@@ -7,7 +7,7 @@
     unpack.py          what a file is by its first bytes: packed, an archive, or without rows
     text.py            which encoding the bytes of a file are
     lines.py           lines of a text, as far as memory should hold them
-    rows.py            a row, one that cannot be used, and a column of one
+    rows.py            a row, many as columns, one that cannot be used
     csv_rows.py        the rows of CSV and TSV
     json_values.py     the values of a JSON text one by one
     json_path.py       what stands further down in a value of JSON
@@ -22,6 +22,8 @@
     band_names.py      names that look like those of several artists
     kinds.py           what each kind of event is
     fields.py          where each field of an event comes from
+    plain.py           columns of which most values are as they should be, read at once
+    plain_clicks.py    clicks made of whole columns
     row_events.py      one row as an event, or why it is none
     recipe.py          how rows become events, by the options
     profiles.py        listeners whose history is already summed up

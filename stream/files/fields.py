@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,8 +23,10 @@ from stream.files.columns import (
 from stream.files.kinds import CHOICES, ID_LISTS, LISTS, NO_NAMES, TIMES
 from stream.files.name_time import time_in_name
 from stream.files.options import RowOptions
+from stream.files.plain import ByColumn, plain_ids, plain_numbers, plain_times
 from stream.files.tables import Column, Table
 from stream.files.times import time_reader, zone, zoned_time_reader
+from stream.wire.events import FUTURE_SECONDS
 
 __all__ = ["Note", "Remark", "Source", "constant", "sources"]
 
@@ -70,14 +73,22 @@ class Source:
     read
         The field's value, of a row, None where there is none; notes take what is to be said of it. Raises
         ValueError where it is no such value.
+    place
+        Where in a block the one column stands that all of this reads; None where there is none such.
+    by_column
+        Reads that column at once; None where there is nothing faster than `read`.
     """
 
     column: str
     raw: Column
     read: Callable[[Any, Notes], Any]
+    place: int | None = None
+    by_column: ByColumn | None = None
 
 
-def sources(fields: frozenset[str], table: Table, options: RowOptions, *, spread: bool) -> dict[str, Source]:
+def sources(
+    fields: frozenset[str], table: Table, options: RowOptions, *, spread: bool, earliest: float
+) -> dict[str, Source]:
     """Return where the fields of an event come from in a table; constants apart.
 
     Parameters
@@ -86,17 +97,19 @@ def sources(fields: frozenset[str], table: Table, options: RowOptions, *, spread
         Those an event may have. One that the options do not name comes from the column of its own name.
     spread
         Whether an event gets its ``ts`` elsewhere.
+    earliest
+        Unix seconds: rows with earlier times are not read by column.
 
     Raises
     ------
     WrongUse
         Where a column that is named is not there.
     """
-    return dict(_found(fields, table, options, spread=spread))
+    return dict(_found(fields, table, options, spread=spread, earliest=earliest))
 
 
 def _found(
-    fields: frozenset[str], table: Table, options: RowOptions, *, spread: bool
+    fields: frozenset[str], table: Table, options: RowOptions, *, spread: bool, earliest: float
 ) -> Iterator[tuple[str, Source]]:
     for name in (*options.mapping, *sorted(fields - {*options.mapping, *options.constants})):
         named = name in options.mapping
@@ -106,7 +119,21 @@ def _found(
         elif named or (table.has(name) and not (spread and name == "ts")):
             label = options.mapping.get(name, name)
             get = column(table, label)
-            yield name, Source(label, get, _reader(name, get, table, options))
+            read, by_column = _reader(name, get, table, options), _by_column(name, options, earliest)
+            alone = not (name in TIMES and options.timezone_column)
+            yield name, Source(label, get, read, table.place(label) if alone else None, by_column)
+
+
+def _by_column(name: str, options: RowOptions, earliest: float) -> ByColumn | None:
+    if _meaning(name, options):
+        return None
+    if name in TIMES:
+        read = time_reader(options.time_format, zone(options.timezone))
+        are_seconds = options.time_format in ("auto", "seconds")
+        return plain_times(read, earliest, time.time() + FUTURE_SECONDS, are_seconds=are_seconds)
+    if name in ID_LISTS or name.endswith("_id"):
+        return plain_ids(_no_ids(name), options.separator if name in ID_LISTS else "")
+    return plain_numbers if name == "ms_played" else None
 
 
 def _same(moment: float) -> Callable[[Any, Notes], Any]:
@@ -181,8 +208,12 @@ def _one(name: str) -> Convert:
     return lambda value, _: None if is_missing(value) else value
 
 
+def _no_ids(name: str) -> frozenset[str]:
+    return MISSING | NO_IDS if name in NO_NAMES else MISSING
+
+
 def _id_reader(name: str) -> Convert:
-    nothing = MISSING | NO_IDS if name in NO_NAMES else MISSING
+    nothing = _no_ids(name)
 
     def read(value: Any, notes: Notes) -> Any:
         if isinstance(value, str) and "." not in value and value[:1] != "[":  # most are as they should be

@@ -48,6 +48,9 @@ class JsonLines:
         """Return what takes a value out of a row; further down along dots."""
         return entry(name)
 
+    def place(self, name: str) -> None:
+        """Return nothing: there are no blocks."""
+
     def rows(self, text: IO[str]) -> Iterator[Row | Bad]:
         """Go through the lines."""
         lines = Lines(text, LARGEST)
@@ -85,6 +88,9 @@ class JsonRecords:
     def column(self, name: str) -> Column:
         """Return what takes a value out of a row; further down along dots, ``*`` for its own name."""
         return entry(name)
+
+    def place(self, name: str) -> None:
+        """Return nothing: there are no blocks."""
 
     def rows(self, text: IO[str]) -> Iterator[Row | Bad]:
         """Go through the objects.

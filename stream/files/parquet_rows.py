@@ -11,7 +11,7 @@ from typing import Any
 
 from stream.errors import BadFile
 from stream.files.json_path import at_path
-from stream.files.rows import Bad, Column, Row
+from stream.files.rows import Block, Column
 
 __all__ = ["ParquetRows"]
 
@@ -54,16 +54,18 @@ class ParquetRows:
         at = self._asked.index(top)
         return (lambda values: at_path(values[at], below)) if below else (lambda values: values[at])
 
-    def rows(self, told: Callable[[int], object]) -> Iterator[Row | Bad]:
+    def place(self, name: str) -> int | None:
+        """Return where a column that was asked for stands in a row; None where it was not."""
+        return self._asked.index(name) if name in self._asked else None
+
+    def rows(self, told: Callable[[int], object]) -> Iterator[Block]:
         """Go through the rows by their number, from 1; `told` hears how many were read."""
         asked = self._asked or list(self.columns)
         number = 0
         with self._file() as file:
             for batch in file.iter_batches(ROWS, columns=asked, use_threads=False):
-                lists = [_plain(batch.column(name)) for name in asked]
-                for values in zip(*lists, strict=True):
-                    number += 1
-                    yield Row(number, values)
+                yield Block(number + 1, [_plain(batch.column(name)) for name in asked])
+                number += batch.num_rows
                 told(number)
 
     @contextmanager

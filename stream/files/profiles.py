@@ -92,7 +92,7 @@ class ProfileTable(Table):
         self._now = now
         self.bad_rows = f"{path.name}.{kind}.bad.jsonl"  # the same file is read twice
 
-    def rows(self) -> Iterator[Row | Bad]:
+    def parts(self) -> Iterator[Row | Bad]:
         """Go through the clicks or labels; an entry that cannot be used is a bad row, by its number.
 
         Raises

@@ -18,7 +18,7 @@ from stream.files.hints import field_of, hint_for
 from stream.files.recipe import Event, LeftOut, Recipe
 from stream.files.shown import ShownRow, shown
 from stream.files.songs import SongFile
-from stream.files.tables import Bad, Row, Table
+from stream.files.tables import Bad, Block, Row, Table
 from stream.files.tally import Finding, Tally
 from stream.wire.events import Reason
 
@@ -74,6 +74,7 @@ class Reading:
         self._parts = [(table, recipe.ready(table, songs, splitter)) for table in tables]
         self._spare = spare
         self._show, self._most = show, most
+        self._at = 0, 0  # number of the file, and line, of the last row that was looked at
         self.tally = Tally()
         self.shown: list[ShownRow] = []
         self.refused: list[Finding] = []
@@ -124,16 +125,19 @@ class Reading:
                 for table, _ in self._parts
             ]
             if not self._recipe.gathers:
-                distinct = stack.enter_context(Distinct()) if self._recipe.distinct else None
-                for _, _, event in self._rows(sides):
-                    if distinct and not distinct.is_first(event.value):
+                if not self._recipe.distinct:
+                    yield from self._rows(sides)
+                    return
+                distinct = stack.enter_context(Distinct())
+                for event in self._rows(sides):
+                    if distinct.is_first(event.value):
+                        yield event
+                    else:
                         self.tally.repeated += 1
-                        continue
-                    yield event
                 return
             gathered = stack.enter_context(Gathered())
-            for number, (file, line, event) in enumerate(self._rows(sides)):
-                gathered.put(Part(event.key, event.value, file, line))
+            for number, event in enumerate(self._rows(sides)):
+                gathered.put(Part(event.key, event.value, *self._at))
                 if number % WATCH_EVERY == 0:
                     watch()
             for parts in gathered:
@@ -145,21 +149,38 @@ class Reading:
                 for part, bad in zip(parts, made, strict=True):
                     self._count_bad(part.file, bad, sides[part.file], bad.row.get(self._field(bad)))
 
-    def _rows(self, sides: Sequence[BadRows]) -> Iterator[tuple[int, int, Event]]:
-        """Go through the rows: number of the file, line, and the event of each that is one."""
-        good = hopeless = 0
+    def _rows(self, sides: Sequence[BadRows]) -> Iterator[Event]:
+        """Go through the rows, and return the event of each that is one."""
+        good = False
+        hopeless = 0
         for file, ((table, _), side) in enumerate(zip(self._parts, sides, strict=True)):
-            for row in table.rows():
+            for row in self._known(file):
+                if isinstance(row, Event):
+                    self.tally.rows += 1
+                    good = True
+                    yield row
+                    continue
                 if self.tally.rows == self._most:
                     return
                 made = self._event(file, row, side)
                 if isinstance(made, Event):
-                    good += 1
-                    yield file, row.line, made
+                    good = True
+                    self._at = file, row.line
+                    yield made
                 elif isinstance(made, Bad):
                     hopeless += made.reason is not Reason.UNKNOWN_SONG  # a short file of songs is none
                     if not good and self._most is None and hopeless == GIVE_UP:
                         raise _hopeless(table, made, self.tally)
+
+    def _known(self, file: int) -> Iterator[Event | Row | Bad]:
+        """Go through the rows of a file, or the events of those that need no look at each of them."""
+        table, event_of = self._parts[file]
+        looks_at_all = self._most is not None or self._show > 0
+        for part in table.parts():
+            if isinstance(part, Block):
+                yield from part.rows() if looks_at_all else event_of.of_block(part)
+            else:
+                yield part
 
     def _event(self, file: int, row: Row | Bad, side: BadRows | None) -> Event | LeftOut | Bad:
         """Return what a row becomes, and count it."""

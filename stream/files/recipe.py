@@ -15,7 +15,8 @@ from stream.files.fields import constant, sources
 from stream.files.gathered import Part, together
 from stream.files.kinds import CHOICES, ID_LISTS, KINDS, TIMES
 from stream.files.options import FileOptions, Kind, RowOptions
-from stream.files.row_events import Event, LeftOut, RowEvents, Unreadable, finisher
+from stream.files.plain_clicks import plain_clicks
+from stream.files.row_events import EARLY, Event, LeftOut, RowEvents, Unreadable, finisher
 from stream.files.songs import SongFile
 from stream.files.tables import Bad, Table
 
@@ -124,7 +125,7 @@ class Recipe:
 
     def credited(self, table: Table) -> Iterator[str]:
         """Go through the artists that the rows of a table name, as they name them."""
-        found = sources(KINDS[self.kind].fields, table, self.options, spread=self.spread)
+        found = sources(KINDS[self.kind].fields, table, self.options, spread=self.spread, earliest=EARLY)
         read = [source.read for name, source in found.items() if name in ID_LISTS]
         for row in table.rows():
             if isinstance(row, Bad):
@@ -145,11 +146,15 @@ class Recipe:
         """
         options, shape = self.options, KINDS[self.kind]
         rules = options.actions if isinstance(options, FileOptions) else ()
+        earliest = max(EARLY, self.since or EARLY)
+        found = sources(shape.fields, table, options, spread=self.spread, earliest=earliest)
+        constants = self._constants()
+        alone = self.kind == "clicks" and not (rules or songs or splitter or options.repeat or self.spread)
         return RowEvents(
             shape=shape,
-            sources=sources(shape.fields, table, options, spread=self.spread),
-            constants=self._constants(),
-            wanted=wanted(table, options.where),
+            sources=found,
+            constants=constants,
+            wanted=wanted(table, options.where) if options.where else None,
             actions=[(action, wanted(table, [when])) for action, when in rules],
             repeat=options.repeat,
             copies=self._copies(table),
@@ -157,6 +162,9 @@ class Recipe:
             splitter=splitter,
             since=self.since,
             finish=finisher(shape, spread=self.spread),
+            plain=plain_clicks(found, constants, earliest, strip=table.format != "parquet")
+            if alone
+            else None,
         )
 
     def _constants(self) -> dict[str, Any]:

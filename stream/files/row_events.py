@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -15,8 +16,9 @@ from stream.files.credits import Credits
 from stream.files.fields import Note, Remark, Source
 from stream.files.impressions import Impression
 from stream.files.kinds import ID_LISTS, TIMES, Shape
+from stream.files.plain_clicks import PlainClicks
 from stream.files.songs import Join
-from stream.files.tables import Bad, Column, Row
+from stream.files.tables import Bad, Block, Column, Row
 from stream.files.times import utc_text
 from stream.wire.events import (
     FUTURE_SECONDS,
@@ -74,7 +76,7 @@ class RowEvents:
     sources, constants
         Where each field comes from, and fields that are the same for all.
     wanted
-        Which rows are asked for.
+        Which rows are asked for; None: all.
     actions
         What a click is where a condition holds: of the first that does.
     repeat, copies
@@ -87,12 +89,14 @@ class RowEvents:
         Unix seconds: what was before is left out.
     finish
         Checks an event and gives its JSON.
+    plain
+        Gives the key and the JSON of most events of a block sooner; None where nothing does.
     """
 
     shape: Shape
     sources: Mapping[str, Source]
     constants: Mapping[str, Any]
-    wanted: Callable[[Any], bool]
+    wanted: Callable[[Any], bool] | None
     actions: Sequence[tuple[str, Callable[[Any], bool]]]
     repeat: str
     copies: Column | None
@@ -100,10 +104,11 @@ class RowEvents:
     splitter: Credits | None
     since: float | None
     finish: Finish
+    plain: PlainClicks | None = None
 
     def __call__(self, row: Row) -> Event | LeftOut | Bad:
         """Return the event of a row."""
-        if not self.wanted(row.values):
+        if self.wanted and not self.wanted(row.values):
             return LeftOut(row.line)
         notes: list[Note] = []
         try:
@@ -118,6 +123,21 @@ class RowEvents:
         except Unreadable as bad:
             return Bad(row.line, bad.reason, bad.detail, row.values)
         return Event(event[self.shape.key].encode(), value, copies, notes)
+
+    def of_block(self, block: Block) -> Iterable[Event | Row]:
+        """Return the events of rows, or a row itself where it takes a call of its own, in their order."""
+        if self.plain is None:
+            return block.rows()
+        keys, values, odd = self.plain(block)
+        events: Iterable[Event] = map(
+            Event._make, zip(keys, values, itertools.repeat(1), itertools.repeat(()))
+        )
+        if not odd and self.wanted is None:
+            return events
+        return (
+            row if at in odd or (self.wanted and not self.wanted(row.values)) else event
+            for at, (row, event) in enumerate(zip(block.rows(), events, strict=True))
+        )
 
     def column(self, field: str) -> str:
         """Return which column, or option, a field comes from; "" where from none."""

@@ -1,23 +1,35 @@
-"""A row of a file, a row that cannot be used, and what takes a column out of a row."""
+"""A row of a file, many of them as columns, one that cannot be used, and what takes a column out of a row."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, NamedTuple, Protocol, TypeAlias
 
 from stream.wire.events import Reason
 
-__all__ = ["Bad", "Column", "Row", "Rows"]
+__all__ = ["Bad", "Block", "Column", "Row", "Rows"]
 
 Column: TypeAlias = Callable[[Any], Any]
 """Takes a column's value out of a row's values; None where the row has none."""
 
 
 class Row(NamedTuple):
-    """A row that could be read. `values` is a list (CSV, TSV) or a dictionary (JSON, Parquet)."""
+    """A row that could be read. `values` is a list (CSV, TSV, Parquet) or a dictionary (JSON)."""
 
     line: int
     values: Any
+
+
+class Block(NamedTuple):
+    """Rows that follow each other, a line each, by their columns: `line` is that of the first."""
+
+    line: int
+    columns: Sequence[Sequence[Any]]
+
+    def rows(self) -> Iterator[Row]:
+        """Go through the rows."""
+        return itertools.starmap(Row, enumerate(map(list, zip(*self.columns, strict=True)), self.line))
 
 
 class Bad(NamedTuple):
@@ -43,5 +55,8 @@ class Rows(Protocol):
     def column(self, name: str) -> Column | None:
         """Return what takes a column out of a row; None where the file has no such column."""
 
-    def rows(self, text: IO[str]) -> Iterator[Row | Bad]:
+    def place(self, name: str) -> int | None:
+        """Return where a column stands in blocks; None where it does not, or there are none."""
+
+    def rows(self, text: IO[str]) -> Iterator[Row | Bad | Block]:
         """Go through the rows of the file, which is opened at its beginning."""

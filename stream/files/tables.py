@@ -13,11 +13,11 @@ from stream.files.csv_rows import CsvRows
 from stream.files.json_rows import JsonLines, JsonRecords, is_lines
 from stream.files.options import Format, Layout
 from stream.files.parquet_rows import ParquetRows
-from stream.files.rows import Bad, Column, Row, Rows
+from stream.files.rows import Bad, Block, Column, Row, Rows
 from stream.files.text import encoding_of, is_text
 from stream.files.unpack import PACKED, PARQUET, Member, members, unpacked
 
-__all__ = ["Bad", "Column", "Row", "Table"]
+__all__ = ["Bad", "Block", "Column", "Row", "Table"]
 
 HEAD = 1 << 16  # bytes that say what a file is
 NO_COLUMN = (
@@ -85,7 +85,8 @@ class Table:
         if head.startswith(PARQUET):
             self.format: Format = "parquet"
             self._parquet: ParquetRows | None = ParquetRows(path)
-            self._column, self.columns = self._parquet.column, self._parquet.columns
+            self._column, self._place = self._parquet.column, self._parquet.place
+            self.columns = self._parquet.columns
             return
         self._parquet = None
         self._encoding = _encoding(head, layout.encoding)
@@ -93,7 +94,8 @@ class Table:
         if not is_text(text):
             raise BadFile(f"{self._name} has no rows of text: its bytes are something else")
         self.format, self._rows = self._shape(text, layout)
-        self._column, self.columns = self._rows.column, self._rows.columns
+        self._column, self._place = self._rows.column, self._rows.place
+        self.columns = self._rows.columns
 
     @classmethod
     def all_of(cls, path: Path, layout: Layout) -> list[Table]:
@@ -139,6 +141,10 @@ class Table:
             )
         return (lambda values: mended(get(values))) if self._mend else get
 
+    def place(self, name: str) -> int | None:
+        """Return where a column's values stand in blocks, as they are; None where they do not."""
+        return None if self._mend else self._place(name)
+
     def has(self, name: str) -> bool:
         """Say whether this may be a column's name."""
         return not self.columns or name in self.columns
@@ -149,13 +155,27 @@ class Table:
         Raises
         ------
         BadFile
+            As of `parts`.
+        """
+        for part in self.parts():
+            if isinstance(part, Block):
+                yield from part.rows()
+            else:
+                yield part
+
+    def parts(self) -> Iterator[Row | Bad | Block]:
+        """Go through the rows, from the first; many that need not be looked at come at once.
+
+        Raises
+        ------
+        BadFile
             Where the file ends in the middle, as one does that was not copied to its end.
         """
         line = 0
         try:
-            for row in self._parquet.rows(self._told_rows) if self._parquet else self._text_rows():
-                line = row.line
-                yield row
+            for part in self._parquet.rows(self._told_rows) if self._parquet else self._text_rows():
+                yield part
+                line = part.line + len(part.columns[0]) - 1 if isinstance(part, Block) else part.line
         except (EOFError, OSError, UnicodeError) as error:
             raise BadFile(f"{self._name} breaks off after line {line}: {error}") from error
         except BadFile as error:
@@ -176,7 +196,7 @@ class Table:
         ):
             yield text
 
-    def _text_rows(self) -> Iterator[Row | Bad]:
+    def _text_rows(self) -> Iterator[Row | Bad | Block]:
         with self._opened() as text:
             yield from self._rows.rows(text)
 

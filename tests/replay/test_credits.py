@@ -194,6 +194,13 @@ def test_known_artists_that_are_no_text_are_refused(tmp_path: Path) -> None:
         rows(tmp_path, "clicks", click("Ana"), split_artists="known", known_artists=known)
 
 
+def test_credits_in_csv_are_split_too(tmp_path: Path) -> None:
+    path = tmp_path / "plays.csv"
+    path.write_text("user_id,song_id,artist_ids,ts\nu,s,Ana ft. Bo,1600000000\nu,s,Ana,1600000000\n")
+    found = dry_run(Plan("clicks", (path,), FileOptions(split_artists="known")))
+    assert [json.loads(value)["artist_ids"] for _, value in found.events] == [["Ana", "Bo"], ["Ana"]]
+
+
 def test_several_files_of_songs_and_splitting_go_by_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "plays.csv").write_text("user_id,song_id,ts\nu,s,1.7e9\n")
     (tmp_path / "songs-1.csv").write_text("song_id,artist_ids\ns,Ana & Bo\n")

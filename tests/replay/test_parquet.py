@@ -83,7 +83,7 @@ def test_what_stands_further_down_is_addressed_with_dots(tmp_path: Path) -> None
 def test_only_columns_that_were_asked_for_are_read(tmp_path: Path) -> None:
     table = Table(written(tmp_path / "f", {"u": ["a"], "large": ["x" * 1000]}), Layout())
     table.column("u")
-    assert [row.values for row in table.rows()] == [("a",)]
+    assert [row.values for row in table.rows()] == [["a"]]
 
 
 def test_a_damaged_parquet_file_is_told(tmp_path: Path) -> None:

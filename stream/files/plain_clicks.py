@@ -1,0 +1,156 @@
+"""Clicks made of whole columns where their cells are as they should be. Most are, and it takes a fifth."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
+from pydantic_core import to_json
+
+from stream.files.fields import Note, Source
+from stream.files.kinds import ID_LISTS
+from stream.files.plain import ByColumn, remembered
+from stream.files.rows import Block
+from stream.wire.events import FUTURE_SECONDS, ClickEvent
+
+__all__ = ["PlainClicks", "plain_clicks"]
+
+NEEDED = frozenset({"user_id", "song_id", "ts"})
+"""A row without one of them has to be looked at: a search needs no song."""
+
+BARE = frozenset({"ts", "ms_played"})
+"""Fields whose text is their JSON."""
+
+CHECK: Callable[[Any], Any] = TypeAdapter(ClickEvent).validate_python
+
+
+def plain_clicks(
+    sources: Mapping[str, Source], constants: Mapping[str, Any], earliest: float, *, strip: bool
+) -> PlainClicks | None:
+    """Return what makes clicks of whole columns; None where a field is not from the cells of one of them.
+
+    Parameters
+    ----------
+    sources, constants, strip
+        As of `PlainClicks`, but any.
+    earliest
+        Unix seconds: a time that is the same for all and before it has to be looked at.
+    """
+    if not {*sources, *constants} >= NEEDED or any(each.place is None for each in sources.values()):
+        return None
+    try:
+        of_all = CHECK({"user_id": "u", "ts": earliest, **constants})
+    except ValueError:
+        return None
+    if not earliest <= of_all["ts"] <= time.time() + FUTURE_SECONDS:
+        return None
+    return PlainClicks(sources, {name: of_all[name] for name in constants}, strip=strip)
+
+
+class Field(NamedTuple):
+    """A field of clicks: the column it is from, what reads that, and its JSON around a value's text."""
+
+    name: str
+    place: int
+    read: ByColumn
+    before: str
+    after: str
+
+
+class PlainClicks:
+    r"""Makes the very clicks that the check of each row gives, of the columns of many rows.
+
+    A row of which that check would have anything to say is left to it: a value that is refused or remarked
+    on, an odd time.
+
+    Parameters
+    ----------
+    sources
+        Where each field comes from: each from the cells of one column alone.
+    constants
+        Fields that are the same for all. There are ``user_id``, ``song_id`` and ``ts`` in these or in
+        `sources`.
+    strip
+        Whether blanks around a cell are no part of it.
+
+    Examples
+    --------
+    >>> from stream.files.plain import plain_ids, plain_times
+    >>> ids, times = plain_ids(frozenset()), plain_times(float, 1577836800.0, 1600000000.0, are_seconds=True)
+    >>> read = [("user_id", ids), ("song_id", ids), ("ts", times)]
+    >>> sources = {name: Source(name, None, None, place, read) for place, (name, read) in enumerate(read)}
+    >>> clicks = PlainClicks(sources, {"action": "like"}, strip=True)
+    >>> keys, values, odd = clicks(Block(2, [["u1", "u2 "], ["s1", "7.0"], ["1577836800", "1577836801"]]))
+    >>> next(values), odd
+    (b'{"user_id":"u1","song_id":"s1","ts":1577836800.0,"action":"like"}', {1})
+    """
+
+    def __init__(self, sources: Mapping[str, Source], constants: Mapping[str, Any], *, strip: bool) -> None:
+        self._strip = strip
+        self._user = str(constants.get("user_id", ""))
+        self._fields = list[Field | str]()
+        for name in ClickEvent.__annotations__:
+            source = sources.get(name)
+            if name in constants:
+                self._fields.append(f',"{name}":{to_json(constants[name]).decode()}')
+            elif source and source.place is not None:
+                self._fields.append(_field(name, source, source.place))
+
+    def __call__(self, block: Block) -> tuple[Iterable[bytes], Iterable[bytes], set[int]]:
+        """Return the keys of rows, their events, and which of them have to be looked at instead."""
+        size = len(block.columns[0])
+        users: Iterable[str] = itertools.repeat(self._user, size)
+        template, columns, odd = "", list[Sequence[str]](), set[int]()
+        for field in self._fields:
+            if isinstance(field, str):
+                template += field.replace("%", "%%")
+                continue
+            cells = block.columns[field.place]
+            texts, found = field.read(list(map(str.strip, cells)) if self._strip else cells)
+            odd |= found
+            whole = all(texts)
+            if not whole and field.name in NEEDED:
+                odd.update(at for at, text in enumerate(texts) if not text)
+            if whole or field.name in NEEDED:
+                template += f"{field.before}%s{field.after}"
+            else:
+                template += "%s"
+                texts = [text and f"{field.before}{text}{field.after}" for text in texts]
+            columns.append(texts)
+            if field.name == "user_id":
+                users = texts
+        rows = zip(*columns, strict=True) if columns else itertools.repeat((), size)
+        values = map(str.encode, map(f"{{{template[1:]}}}".__mod__, rows))
+        return map(str.encode, users), values, odd
+
+
+def _field(name: str, source: Source, place: int) -> Field:
+    before, after = f',"{name}":', ""
+    if source.by_column is None:
+        return Field(name, place, remembered(_one(name, source, place)), before, after)
+    if name in ID_LISTS:
+        before, after = f'{before}["', '"]'
+    elif name not in BARE:
+        before, after = f'{before}"', '"'
+    return Field(name, place, source.by_column, before, after)
+
+
+def _one(name: str, source: Source, place: int) -> Callable[[Any], str | None]:
+    """Return what gives the JSON of a field's value, of a cell: "" of nothing, None where there is a but."""
+
+    def read(cell: Any) -> str | None:
+        notes: list[Note] = []
+        try:
+            value = source.read({place: cell}, notes)
+            if value is not None:
+                value = CHECK({"user_id": "u", "ts": 0.0, name: value})[name]
+        except (ValueError, OverflowError):  # a ValidationError is a ValueError
+            return None
+        if notes:
+            return None
+        return "" if value is None else to_json(value).decode()
+
+    return read

@@ -1,0 +1,178 @@
+"""Clicks made of whole columns are those that a look at each row makes."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream.errors import BadFile
+from stream.files.options import Condition, FileOptions, Layout
+from stream.files.reading import Reading
+from stream.files.recipe import Recipe
+from stream.files.row_events import Event, RowEvents
+from stream.files.tables import Block, Row, Table
+
+COLUMNS = ("user_id", "song_id", "ts", "artist_ids", "action", "ms_played", "city", "event_id", "other")
+ODD = (
+    *("", " ", "null", "NaN", "(null)", "\\N", "7.0", "1.5E8", "a.b", "[a]", "['a', 'b']", "{a}", "a|b", "%"),
+    *("Björk", "Bjo\u0308rk", "\u200b", "\u2800", "\u3164", "a\u00a0", "x" * 257, "é" * 200, "a\\b", "\x7f"),
+)
+IDS = st.sampled_from(("u1", "u2", "AC DC", "17", "0")) | st.sampled_from(ODD)
+TIMES = st.sampled_from(
+    (
+        *(
+            "1577836800",
+            "1577836801.25",
+            "1577836800000",
+            "2020-01-01",
+            "2020-01-01T10:00:00+02:00",
+            "20200101",
+        ),
+        *(
+            "0999999999",
+            "999999999",
+            "946684799",
+            "4102444800",
+            "-1577836800",
+            "nan",
+            "inf",
+            "1e9",
+            "1_577836800",
+            "",
+        ),
+    )
+)
+NUMBERS = st.sampled_from(
+    ("0", "31000", "007", "-1", "1.5", "", "x", "9007199254740993", "1" * 15, "1" * 16, "٣")
+)
+CELLS = {
+    "ts": TIMES,
+    "action": st.sampled_from(("play", "Like", "skip", "", "search", "bogus", "null")),
+    "ms_played": NUMBERS,
+    "other": st.sampled_from(("", "a", "'")),
+}
+ROWS = st.lists(
+    st.tuples(*(CELLS.get(name, IDS) for name in COLUMNS))
+    | st.just(("u1", "s1", "1577836800", "a1", *[""] * 5)),
+    max_size=30,
+)
+OPTIONS = st.sampled_from(
+    (
+        FileOptions(),
+        FileOptions(separator="|", constants={"action": "like"}, where=(Condition("other", "a", "!="),)),
+        FileOptions(constants={"user_id": "me %s", "artist_ids": "a1"}, time_format="seconds"),
+        FileOptions(
+            mapping={"song_id": "song_id", "ts": "ts"}, time_format="%Y%m%d", timezone="Europe/Berlin"
+        ),
+        FileOptions(constants={"action": "bogus"}),
+        FileOptions(constants={"ts": "1999-01-01"}, percent_encoded=("artist_ids",), distinct=True),
+    )
+)
+
+
+def found(table: Table, options: FileOptions, since: float | None, show: int) -> tuple[Any, ...]:
+    reading = Reading([table], Recipe("clicks", options, since=since), None, table.path.parent, show)
+    events = [(event.key, event.value) for event in reading.events()]
+    side = table.path.parent / table.bad_rows
+    tally = reading.tally
+    lines = side.read_text() if side.exists() else ""
+    return events, tally.rows, tally.left_out, tally.repeated, tally.bad, tally.unusable, tally.remarks, lines
+
+
+@settings(max_examples=300)
+@given(ROWS, OPTIONS, st.sampled_from((None, 1577836801.0)), st.sampled_from((",", "\t", "::")))
+def test_columns_of_csv_become_what_a_look_at_each_row_makes_of_it(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[str, ...]],
+    options: FileOptions,
+    since: float | None,
+    delimiter: str,
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "clicks.csv"
+    path.write_text("".join(f"{delimiter.join(row)}\n" for row in (COLUMNS, *rows)), newline="")
+    table = Table(path, Layout(delimiter=delimiter))
+    assert found(table, options, since, show=0) == found(table, options, since, show=1)
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(st.sampled_from((*ODD, None, "u1")), min_size=5, max_size=5),
+    st.sampled_from(([7, 8, None, 0, -3], [7.0, 7.5, None, 2.0**60, 1.0], ["u", "v", "w", "x", "y"])),
+    st.sampled_from(([1577836800] * 5, [1577836800.5] * 5, [1577836800000, None, 0, 1577836800, 2**60])),
+    OPTIONS,
+)
+def test_columns_of_parquet_become_what_a_look_at_each_row_makes_of_it(
+    tmp_path_factory: pytest.TempPathFactory,
+    songs: list[Any],
+    users: list[Any],
+    times: list[Any],
+    options: FileOptions,
+) -> None:
+    pa = pytest.importorskip("pyarrow")
+    path = tmp_path_factory.mktemp("any") / "clicks.parquet"
+    columns = {
+        "user_id": users,
+        "song_id": songs,
+        "ts": times,
+        "ms_played": [1, 2, None, -1, 5],
+        "other": ["b"] * 5,
+    }
+    pa.parquet = __import__("pyarrow.parquet").parquet
+    pa.parquet.write_table(pa.table(columns), path)
+    table = Table(path, Layout())
+    assert found(table, options, None, show=0) == found(table, options, None, show=1)
+
+
+def ready(path: Path, options: FileOptions) -> tuple[Table, RowEvents]:
+    table = Table(path, Layout())
+    return table, Recipe("clicks", options).ready(table)
+
+
+def test_clicks_that_are_as_they_should_be_are_made_of_whole_columns(tmp_path: Path) -> None:
+    path = tmp_path / "clicks.csv"
+    path.write_text("user_id,song_id,ts\n" + "u 1 , s1,1577836800\n" * 300)
+    table, event_of = ready(path, FileOptions())
+    blocks = [part for part in table.parts() if isinstance(part, Block)]
+    made = [event for block in blocks for event in event_of.of_block(block)]
+    assert made == [Event(b"u 1", b'{"user_id":"u 1","song_id":"s1","ts":1577836800.0}')] * 300
+    assert [block.line for block in blocks] == [2, 258]
+
+
+def test_only_the_rows_that_need_a_look_are_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "clicks.csv"
+    path.write_text("user_id,song_id,ts\nu1,s1,1577836800\nu2,7.0,1577836800\nu3,s3,1577836800\n")
+    table, event_of = ready(path, FileOptions())
+    [block] = table.parts()
+    assert isinstance(block, Block)
+    kinds = [type(made) for made in event_of.of_block(block)]
+    assert kinds == [Event, Row, Event]
+
+
+def test_lines_before_the_place_where_a_packed_file_breaks_off_are_read(tmp_path: Path) -> None:
+    whole = gzip.compress(
+        "".join(["user_id,song_id,ts\n", *(f"u{n},s{n},1577836800\n" for n in range(9999))]).encode()
+    )
+    path = tmp_path / "clicks.csv.gz"
+    path.write_bytes(whole[: len(whole) // 2])
+    lines = []
+    with pytest.raises(BadFile, match=r"breaks off after line [1-9]") as error:
+        for row in Table(path, Layout()).rows():
+            lines.append(row.line)
+    assert f"after line {lines[-1]}:" in str(error.value)
+    assert lines == list(range(2, len(lines) + 2))
+    assert len(lines) > 1000
+
+
+def test_a_line_that_is_too_long_costs_itself_alone_wherever_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "clicks.csv"
+    row = "u,s,1577836800\n"
+    path.write_text(f"user_id,song_id,ts\n{row * 3}u,{'s' * 300_000},1577836800\n{row * 400}")
+    reading = Reading([Table(path, Layout())], Recipe("clicks", FileOptions()), None, tmp_path)
+    assert len(list(reading.events())) == 403
+    assert reading.tally.rows == 404
+    assert [(finding.line, finding.count) for finding in reading.tally.unusable.values()] == [(5, 1)]
