@@ -48,7 +48,7 @@ from stream.stores.releases import Held
 from stream.stores.traits import Traits
 from stream.wire.events import Page, Release
 
-__all__ = ["GONE", "Audience", "Before", "Lookup", "Planner", "target_of"]
+__all__ = ["GONE", "Audience", "Before", "Lookup", "Planner", "target_of", "with_aliases"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -231,14 +231,7 @@ class Planner:
         return Lookup(self._all_of(label), by_genre, opted_out, artist_opted_out)
 
     def _with_aliases(self, release: Release) -> Release:
-        """Return a release as one of all ids of its artists.
-
-        The model that serves may know aliases as artists of their own, and listeners have opted out of them.
-        """
-        if self.aliases is None or self.aliases.empty:
-            return release
-        named = {name: self._all_of(getattr(release, name)) for name in ID_LISTS}
-        return release.model_copy(update=named)
+        return release if self.aliases is None else with_aliases(release, self.aliases)
 
     def _all_of(self, artists: Sequence[str]) -> list[str]:
         return list(artists) if self.aliases is None else self.aliases.all_of(artists)
@@ -460,6 +453,16 @@ def _why_nobody(ranking: Ranking, *, learned: bool) -> str:
 
 def _play_rates(model: Model, target: Target, candidates: Candidates, rows: Ints) -> Floats:
     return play_rates(model, target, candidates.scores[rows])
+
+
+def with_aliases(release: Release, aliases: ArtistAliases) -> Release:
+    """Return a release as one of all ids of its artists.
+
+    The model that serves may know aliases as artists of their own, and listeners have opted out of them.
+    """
+    if aliases.empty:
+        return release
+    return release.model_copy(update={name: aliases.all_of(getattr(release, name)) for name in ID_LISTS})
 
 
 def target_of(
