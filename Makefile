@@ -3,13 +3,14 @@
 BIN := .venv/bin
 SET_UP := .venv/set-up-done
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench fuzz clean
 
 help:
 	@echo 'make demo [FOR=60]  listeners click, cohorts form, releases go out; ends by itself after FOR seconds'
 	@echo 'make test           format, lint, types and all tests, on a Kafka and a Redis of their own'
 	@echo 'make lint           format, lint and types alone'
 	@echo 'make bench          the benchmarks, one after the other'
+	@echo 'make fuzz [FOR=60]  bytes made up by atheris, as files and as events, so many seconds each'
 	@echo 'make clean          removes what builds and tests leave behind; the environment .venv stays'
 
 $(SET_UP): pyproject.toml constraints.txt stream/broker/pom.xml scripts/set-up
@@ -29,9 +30,13 @@ lint: $(SET_UP)
 
 bench: $(SET_UP)
 	@for benchmark in ingest activity latency learning feedback hetrec quality shapes ceiling fairness ctr policy uplift \
-		lifecycle churn segments songs song_serving; do \
+		lifecycle churn segments songs song_serving files; do \
 		echo "$$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || exit 1; \
 	done
+
+fuzz: $(SET_UP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt atheris
+	@for target in files events; do $(BIN)/python tests/fuzz/fuzz.py $$target $(or $(FOR),60) || exit 1; done
 
 clean:
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
