@@ -384,14 +384,13 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             stop=stop,
             retry=retry,
         )
-        merging = merges_consumer(settings)
+        merging, aliasing = merges_consumer(settings), aliases_consumer(settings)
         stack.push_async_callback(merging.stop)
-        await open_kafka(settings, merging.start, logger.info)
+        stack.push_async_callback(aliasing.stop)
+        # Each waits until its group has said which partitions are its own.
+        await asyncio.gather(*(open_kafka(settings, each.start, logger.info) for each in (merging, aliasing)))
         merger = Merger(applier, stores, moves, live, settings.merge_undo_seconds)
         merges = MergeReader(merging, merger, stores.replication, producer, heartbeat, retry, stop)
-        aliasing = aliases_consumer(settings)
-        stack.push_async_callback(aliasing.stop)
-        await open_kafka(settings, aliasing.start, logger.info)
         aliases = AliasReader(aliasing, stores.aliases, stores.replication, producer, heartbeat, retry, stop)
         await together(
             ingester.run(),
