@@ -18,11 +18,11 @@ __all__ = ["Credits"]
 
 _GUEST = r"feat(?:uring)?\.?|ft\.?"
 _IN_BRACKETS = re.compile(rf"\s*[(\[]\s*(?:{_GUEST})\s+([^()\[\]]*)[)\]]", re.IGNORECASE)
-_ALWAYS = re.compile(rf"\s+(?:{_GUEST}|vs\.?)(?=\s)|\s*;(?=\s)", re.IGNORECASE)
+_ALWAYS = re.compile(rf"\s+(?:{_GUEST}|vs\.?|/)(?=\s)|\s*;(?=\s)", re.IGNORECASE)
 """What stands between artists and hardly in a name."""
 
 _MAYBE = re.compile(
-    r"\s*,(?=\s)(?:\s+(?:&|and)(?=\s))?|\s*、|\s+(?:&|\+|/|x|\N{MULTIPLICATION SIGN}|and|with)(?=\s)",
+    r"\s*,(?=\s)(?:\s+(?:&|and)(?=\s))?|\s*、|\s+(?:&|\+|x|\N{MULTIPLICATION SIGN}|and|with)(?=\s)",
     re.IGNORECASE,
 )
 """What stands between artists and in names. Not ``AC/DC`` and ``R&B``: blanks belong to it."""
@@ -38,8 +38,8 @@ class Credits:
     leaves of one, with nothing in it that could join two artists. Case, Unicode form and ``&`` for ``and`` do
     not matter. A known name is never split. Of all else
 
-    - ``feat.``, ``ft.``, ``featuring``, ``vs.`` and ``;`` always split,
-    - ``,``, ``&``, ``+``, ``and``, ``with``, ``x``, ``/`` (blanks around it) split where all parts are known.
+    - ``feat.``, ``ft.``, ``featuring``, ``vs.``, ``;`` and ``/`` with blanks around it always split,
+    - ``,``, ``&``, ``+``, ``and``, ``with``, ``x`` split where all parts are known.
 
     A credit of which not all parts are known is a name of its own, and known as such to longer ones: with
     "Tyler, The Creator" and "Kali Uchis" in the data, "Tyler, The Creator & Kali Uchis" are these two.

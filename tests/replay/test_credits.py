@@ -52,7 +52,7 @@ def test_guests_are_split_off_whoever_they_are(joined: str) -> None:
 
 def test_guests_in_brackets_are_split_off() -> None:
     assert Credits().artists("Ana (feat. Bo)") == Credits().artists("Ana [ft. Bo]") == ["Ana", "Bo"]
-    assert Credits().artists("Ana; Bo") == ["Ana", "Bo"]
+    assert Credits().artists("Ana; Bo") == Credits().artists("Ana / Bo") == ["Ana", "Bo"]
 
 
 @pytest.mark.parametrize(
