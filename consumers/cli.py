@@ -20,6 +20,7 @@ from consumers.commands import (
     look,
     merge,
     model,
+    presets,
     recommend,
     redrive,
     release,
@@ -36,7 +37,7 @@ from stream.errors import WrongUse
 __all__ = ["build", "main"]
 
 FAMILIES = (
-    *(start, sample, replay, evaluate, churn, report),
+    *(start, sample, replay, presets, evaluate, churn, report),
     *(release, recommend, look, lifecycle, segment, doctor, redrive, merge, alias, forget, model),
 )
 

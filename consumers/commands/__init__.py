@@ -7,6 +7,7 @@
     start.py          up, demo, ingest, train, work, traits
     options.py        options out of dataclasses
     replay.py         replay
+    presets.py        presets, and --preset of the commands that read files
     sample.py         sample
     evaluate.py       evaluate
     report.py         report targets, report ctr

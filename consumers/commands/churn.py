@@ -12,6 +12,7 @@ import typer
 from consumers.churn.options import ChurnOptions
 from consumers.commands.frame import Json, command
 from consumers.commands.options import Files, given, options_from_dataclasses
+from consumers.commands.presets import settled
 from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
 from stream.files.options import FileOptions
@@ -102,6 +103,7 @@ def _of_clicks(files: Sequence[Path], options: FileOptions) -> FileOptions:
     """Let clicks do without a song where the files name none: what counts is that they were there."""
     from stream.files.tables import Table
 
+    options = settled("clicks", options, files)
     if "song_id" in {
         *options.mapping,
         *options.constants,

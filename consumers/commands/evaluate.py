@@ -14,6 +14,7 @@ import typer
 
 from consumers.commands.frame import Json, command
 from consumers.commands.options import Files, given, options_from_dataclasses
+from consumers.commands.presets import settled
 from consumers.evaluate.offline_options import Offline
 from consumers.evaluate.options import Measure, Names
 from consumers.terminal.json_output import print_json
@@ -103,14 +104,15 @@ def _audiences(
     from stream.settings import load_settings
 
     settings = load_settings()
-    if not options.songs and "song_id" not in options.mapping:
-        # What is asked is about artists: clicks need not name a song.
-        options = replace(options, constants={**options.constants, "song_id": "-"})
     layout = Layout(columns=names.names_columns, encoding=options.encoding, mend=options.mend)
     called = artist_names(names.names, layout, names.names_map) if names.names else {}
     if html:
         can_draw(html)
     with readable(files) as paths, Bar(shown=not as_json) as bar:
+        options = settled("clicks", options, paths)
+        if not options.songs and "song_id" not in options.mapping:
+            # What is asked is about artists: clicks need not name a song.
+            options = replace(options, constants={**options.constants, "song_id": "-"})
         plan = Plan("clicks", paths, options)
         result = evaluate(plan, measure, settings, lambda artist: called.get(artist, artist), bar.show)
     if html:

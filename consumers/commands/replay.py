@@ -10,6 +10,7 @@ import typer
 
 from consumers.commands.frame import FAILED, Json, command
 from consumers.commands.options import Files, options_from_dataclasses
+from consumers.commands.presets import settled
 from consumers.local.servers import connected_settings
 from consumers.replay.options import Sending
 from consumers.terminal.json_output import print_json
@@ -62,6 +63,8 @@ def add(app: typer.Typer) -> None:
 
         kept = load_settings().data / FOLDER
         with readable(files, kept, again=sending.resume) as paths:
+            if kind != "profiles":
+                options = settled(kind, options, paths, without_times=bool(order.spread))
             plans = [Plan(each, paths, own, order) for each, own in _kinds(kind, options)]
             if sending.dry_run:
                 found = [dry_run(plan) for plan in plans]
@@ -103,8 +106,8 @@ def _kinds(what: What, options: FileOptions) -> list[tuple[Kind, FileOptions]]:
     """Return the events that rows become, one kind after the other, and how: profiles are of two kinds."""
     if what != "profiles":
         return [(what, options)]
-    if options.mapping or options.repeat or options.where:
-        raise WrongUse("profiles have no columns: --map, --repeat and --where do not go with them")
+    if options.preset or options.mapping or options.repeat or options.where:
+        raise WrongUse("profiles have no columns: --preset, --map, --repeat and --where do not go with them")
     of_labels = {name: value for name, value in options.constants.items() if name == "segment"}
     of_clicks = {name: value for name, value in options.constants.items() if name != "segment"}
     return [

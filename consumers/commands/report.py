@@ -8,6 +8,7 @@ import typer
 
 from consumers.commands.frame import Json, command
 from consumers.commands.options import Files, options_from_dataclasses
+from consumers.commands.presets import settled
 from consumers.report.options import Comparison, ReleaseFile
 from consumers.terminal.json_output import print_json
 from stream.files.options import RowOptions
@@ -50,7 +51,7 @@ def add(app: typer.Typer) -> None:
         from consumers.terminal.report_tables import show_targets
 
         with readable(files) as paths:
-            rows = Rows("releases", paths, options)
+            rows = Rows("releases", paths, settled("releases", options, paths))
             found = ask(lambda redis, settings: find_targets(redis, settings, releases_in(rows)))
         if as_json:
             print_json(found)
@@ -83,7 +84,8 @@ def add(app: typer.Typer) -> None:
 
         file, how = releases.rows(options)
         with readable([str(file), *files]) as (first, *paths):
-            published, clicks = Rows("releases", [first], how), click_rows(paths, options)
+            own = settled("feedback", options, paths)
+            published, clicks = Rows("releases", [first], how), click_rows(paths, own)
             found = ask(
                 lambda redis, settings: measure_ctr(
                     redis, settings, releases_in(published), clicks_in(clicks), comparison

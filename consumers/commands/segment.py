@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from consumers.commands.frame import Json, command
 from consumers.commands.options import options_from_dataclasses
+from consumers.commands.presets import settled
 from consumers.evaluate.segment_options import LabelFile, Trial
 from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
@@ -142,10 +143,11 @@ def _evaluate(
         raise WrongUse(
             "which listeners are in a segment?", hint="--labels FILE says it: user_id, segment, value."
         )
-    elif not options.songs and "song_id" not in options.mapping and options.format != "profiles":
-        # What is learned is about artists: clicks need not name a song.
-        options = replace(options, constants={**options.constants, "song_id": "-"})
     with readable(files) as paths, Bar(shown=not as_json) as bar:
+        options = settled("clicks", options, paths)
+        if not options.songs and "song_id" not in options.mapping and options.format != "profiles":
+            # What is learned is about artists: clicks need not name a song.
+            options = replace(options, constants={**options.constants, "song_id": "-"})
         clicks = Plan("clicks", paths, options)
         if labelled.labels:
             labels = labels_plan([labelled.labels], labelled)

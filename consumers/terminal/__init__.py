@@ -27,6 +27,7 @@
     segment_tables.py      labelled segments, and how well they are foreseen
     uplift_tables.py       whom an experiment moved
     report_tables.py       where releases of the past should have gone, and who clicked there
+    preset_lines.py        exports that are read by a name
     replay_bar.py          the progress of a replay
     replay_summary.py      what came of a replay, and what would
     redrive_lines.py       the progress and the summary of a redrive

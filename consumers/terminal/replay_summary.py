@@ -25,6 +25,8 @@ SAID: dict[str, str] = {
     Remark.LATE: "{count:,} times are in the future",
 }
 
+NO_ROWS = "there are no rows. A first line names the columns, unless --columns A,B,... does"
+
 
 def show_dry_run(found: DryRun) -> None:
     """Print what a replay would send: the events, and on standard error all else."""
@@ -46,7 +48,7 @@ def show_dry_run(found: DryRun) -> None:
     if found.doubt:
         typer.echo(f"Mind: {found.doubt}. Without --yes a replay asks before it sends these", err=True)
     if not found.events:
-        typer.echo(f"nothing here can be sent as {found.kind}", err=True)
+        typer.echo(f"nothing here can be sent as {found.kind}{_no_rows(tally)}", err=True)
 
 
 def show_summary(kind: Kind, summary: Summary) -> None:
@@ -57,7 +59,7 @@ def show_summary(kind: Kind, summary: Summary) -> None:
         if summary.sent
         else ""
     )
-    typer.echo(f"{summary.sent:,} {kind} sent{speed}")
+    typer.echo(f"{summary.sent:,} {kind} sent{speed}{_no_rows(tally) if not summary.before else ''}")
     if summary.before:
         typer.echo(f"{summary.before:,} had been sent before")
     for line in _counts(kind, tally):
@@ -127,6 +129,10 @@ def _dead_letters(kind: Kind, summary: Summary) -> str:
         else "docs/contract.md says what each reason means; --dry-run shows what is sent"
     )
     return f"all {refused.read:,} {kind} that were read became dead letters ({reasons}). {way}"
+
+
+def _no_rows(tally: Tally) -> str:
+    return "" if tally.rows else f": {NO_ROWS}"
 
 
 def _reasons(tally: Tally) -> str:

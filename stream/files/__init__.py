@@ -3,6 +3,8 @@
 ::
 
     options.py         what a person says about files: the options of the commands that read them
+    presets.py         exports that people have, as options; presets.toml has them
+    recognise.py       which export a file is, by its first rows
     sources.py         which files are meant: names, patterns, folders, object stores, standard input
     unpack.py          what a file is by its first bytes: packed, an archive, or without rows
     text.py            which encoding the bytes of a file are

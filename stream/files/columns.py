@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 from urllib.parse import unquote, unquote_plus
 
+from stream.errors import WrongUse
 from stream.files.options import Condition
 from stream.files.tables import Column, Table
 from stream.wire.composed import nfc
@@ -41,6 +42,11 @@ MISSING = frozenset({"", "(null)", "\\N", "[object Object]"})
 """What programs write where there is no value: C and Objective-C ``(null)``, Hive and MySQL ``\\N``,
 JavaScript ``[object Object]``. Not ``NULL`` and ``None``, which are names of artists and songs, too."""
 
+OR = "|"
+"""Between columns of which the first that holds something counts."""
+
+TRUTH = frozenset({"true", "false"})
+
 MOST_QUOTED = 80  # characters of a value that is shown
 
 MAX_EXACT = 2**53
@@ -57,11 +63,44 @@ _SIGNS: dict[str, Callable[[float, float], bool]] = {
 
 
 def column(table: Table, name: str) -> Column:
-    """Return what takes a column, or several joined by ``+``, out of a table's rows."""
-    if "+" not in name or (table.columns and table.has(name)):
+    """Return what takes a column out of a table's rows.
+
+    ``a+b`` joins several; ``a|b`` is the first that holds something, of those that the table has.
+
+    Raises
+    ------
+    WrongUse
+        Where the table has no such column, or of several that may stand for each other none.
+    """
+    if table.columns and table.has(name):
+        return table.column(name)
+    if OR in name:
+        return _first_of(table, name)
+    if "+" not in name:
         return table.column(name)
     parts = [table.column(part) for part in name.split("+")]
     return lambda values: " ".join(plain(part(values)) for part in parts).strip()
+
+
+def _first_of(table: Table, name: str) -> Column:
+    columns: list[Column] = [] if table.columns else [table.column(name)]  # a name in JSON may have a |
+    missing: WrongUse | None = None
+    for part in name.split(OR):
+        try:
+            columns.append(column(table, part))
+        except WrongUse as error:
+            missing = missing or error
+    if missing and not columns:
+        raise missing
+
+    def get(values: Any) -> Any:
+        for each in columns:
+            value = each(values)
+            if not is_missing(value) and value not in ([], {}):
+                return value
+        return None
+
+    return get
 
 
 def id_column(table: Table, name: str) -> Column:
@@ -94,6 +133,8 @@ def _test(condition: Condition) -> Callable[[Any], bool]:
         compare, bound = _SIGNS[condition.sign], float(condition.value)
         return lambda value: (number := _number(value)) is not None and compare(number, bound)
     text, equal = nfc(condition.value), condition.sign == "="
+    if text.casefold() in TRUTH:  # JSON has true, pandas True, R TRUE
+        return lambda value: (plain(value).casefold() == text.casefold()) is equal
     return lambda value: (nfc(plain(value)) == text or (not text and is_missing(value))) is equal
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import IO
 
+from stream.errors import BadFile
 from stream.files.json_path import at_path
 from stream.files.lines import Lines, lines_of
 from stream.files.options import Layout
@@ -47,15 +48,22 @@ class CsvRows:
         The beginning of the file, whole lines: it says the delimiter and the columns.
     tabs
         Whether it is TSV by its name.
+
+    Raises
+    ------
+    BadFile
+        Where there is no such header as was said.
     """
 
     def __init__(self, head: str, layout: Layout, *, tabs: bool) -> None:
         self._comment = layout.comment
         self._skip = layout.skip
-        lines = [line for line in lines_of(head)[layout.skip :] if line.strip()]
+        if layout.header:
+            self._skip += _header(lines_of(head)[layout.skip :], layout.header) + bool(layout.columns)
+        lines = [line for line in lines_of(head)[self._skip :] if line.strip()]
         asked = layout.delimiter
         if lines and lines[0].lower().startswith(SEP) and len(lines[0].strip()) == len(SEP) + 1:
-            asked, self._skip = asked or lines[0].strip()[-1], layout.skip + 1
+            asked, self._skip = asked or lines[0].strip()[-1], self._skip + 1
             del lines[0]
         comment, lines = self._without_comments(lines[:SAMPLE])
         self.delimiter = asked or _delimiter(lines, layout.columns, "\t" if tabs else ",")
@@ -69,6 +77,8 @@ class CsvRows:
 
     def column(self, name: str) -> Column | None:
         """Return what takes a column out of a row; what stands in JSON in it, along dots."""
+        if not self.columns:
+            return lambda _: ""  # an empty file has no rows, whatever is asked of them
         if name in self.columns:
             get = itemgetter(self.columns.index(name))
             return lambda values: get(values).strip()
@@ -219,6 +229,16 @@ class CsvRows:
             return cells
         detail = "a quote is opened and not closed; a row may go over 100 lines"
         return Bad(lines.number, Reason.BAD_VALUE, detail, line.rstrip("\r\n"))
+
+
+def _header(lines: Sequence[str], text: str) -> int:
+    """Return how many lines stand before the header."""
+    for number, line in enumerate(lines):
+        if line.startswith((text, f'"{text}')):
+            return number
+    raise BadFile(
+        f"no line near its beginning begins with {text!r}", hint="--header says how the header begins."
+    )
 
 
 def _delimiter(lines: Sequence[str], columns: Sequence[str], otherwise: str) -> str:

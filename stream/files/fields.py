@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -119,13 +120,14 @@ def _found(
         elif named or (table.has(name) and not (spread and name == "ts")):
             label = options.mapping.get(name, name)
             get = column(table, label)
-            read, by_column = _reader(name, get, table, options), _by_column(name, options, earliest)
-            alone = not (name in TIMES and options.timezone_column)
+            taken = _taken(name, get, options)
+            read, by_column = _reader(name, taken, table, options), _by_column(name, options, earliest)
+            alone = not (name in TIMES and (options.timezone_column or by_column is None))
             yield name, Source(label, get, read, table.place(label) if alone else None, by_column)
 
 
 def _by_column(name: str, options: RowOptions, earliest: float) -> ByColumn | None:
-    if _meaning(name, options):
+    if _meaning(name, options) or name in options.extracts or name in options.factors:
         return None
     if name in TIMES:
         read = time_reader(options.time_format, zone(options.timezone))
@@ -154,6 +156,37 @@ def constant(name: str, text: str, options: RowOptions) -> Any:
         return _typed(name, options)(text, [])
     except ValueError as error:
         raise WrongUse(f"--set {name}={text}: {error}") from error
+
+
+def _taken(name: str, get: Column, options: RowOptions) -> Column:
+    """Return what takes a column out of a row, by ``--extract`` and ``--multiply``."""
+    if name in options.extracts:
+        get = _extracted(get, re.compile(options.extracts[name]))
+    return _multiplied(get, options.factors[name]) if name in options.factors else get
+
+
+def _extracted(get: Column, pattern: re.Pattern[str]) -> Column:
+    def part(value: Any) -> str | None:
+        found = None if is_missing(value) or isinstance(value, dict) else pattern.search(plain(value))
+        return found[pattern.groups] if found else None
+
+    def extracted(values: Any) -> Any:
+        value = get(values)
+        return list(map(part, value)) if isinstance(value, list) else part(value)
+
+    return extracted
+
+
+def _multiplied(get: Column, factor: float) -> Column:
+    def multiplied(values: Any) -> Any:
+        value = get(values)
+        try:
+            known = isinstance(value, int | float | str) and not isinstance(value, bool)
+            return round(float(value) * factor) if known else value
+        except (ValueError, OverflowError):
+            return value  # the event's own check says what is wrong with it
+
+    return multiplied
 
 
 def _reader(name: str, get: Column, table: Table, options: RowOptions) -> Callable[[Any, Notes], Any]:

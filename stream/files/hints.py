@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from datetime import UTC
@@ -20,6 +21,7 @@ WRONG_CLOCK = (
     "--time-format says what the numbers are (seconds, milliseconds), --spread 30d gives times instead, "
     "--where leaves such rows out"
 )
+_UNDECODED = re.compile("[\udc80-\udcff]")  # what stands for a byte that is no UTF-8
 HINTS: dict[str, str] = {
     Reason.NOT_JSON: "--format csv or tsv, where it is no JSON lines",
     Reason.TOO_LARGE: "map fewer fields",
@@ -66,7 +68,9 @@ def hint_for(kind: Kind, what: str, field: str, value: Any, column: str, columns
     >>> hint_for("clicks", "bad-time", "ts", "01/02/2023", "day")
     "--time-format '%d/%m/%Y' or --time-format '%m/%d/%Y'"
     """
-    if what in HINTS:
+    if isinstance(value, str) and not value.isascii() and _UNDECODED.search(value):
+        hint = "--encoding, as --encoding cp1252: it is no UTF-8"
+    elif what in HINTS:
         hint = HINTS[what]
     elif what == Reason.MISSING_FIELD:
         hint = _for_missing(kind, field, column, columns)
@@ -88,6 +92,8 @@ def _for_missing(kind: Kind, field: str, column: str, columns: Sequence[str]) ->
     if not column:
         there = f" (there are {', '.join(filter(None, columns))})" if columns else ""
         ways = [f"--map {field}=COLUMN says which column it is{there}"]
+        if any(map(_is_value, columns)):
+            ways.append("--columns A,B,... names them, where the first line is a row")
     else:
         ways = [
             f"--where {shlex.quote(column + '!=')} leaves such rows out",
@@ -102,6 +108,11 @@ def _for_missing(kind: Kind, field: str, column: str, columns: Sequence[str]) ->
     if field not in ("ts", "song_id"):
         ways.append(f"--set {field}=VALUE gives all the same")
     return "; ".join(ways)
+
+
+def _is_value(name: str) -> bool:
+    """Say whether what a column is called is rather a value: a number, or a day."""
+    return name[:1].isdecimal() and not name.strip("0123456789.:-/ ")
 
 
 def _for_time(value: Any) -> str:

@@ -28,7 +28,9 @@ __all__ = [
     "RowOptions",
     "Sign",
     "columns",
+    "factors",
     "pairs",
+    "patterns",
     "replacements",
 ]
 
@@ -160,10 +162,14 @@ class Layout:
         Of the text; ``auto``: UTF-8, or UTF-16 and UTF-32 by their first bytes.
     skip
         Lines before the first row, or the header.
+    header
+        What the line with the names of the columns begins with, where others may stand before it.
     comment
         What a line begins with that is no row.
     records
         Where in one JSON text the rows are: a path to a list, or to an object of rows by their ids.
+    member
+        Of an archive: patterns of the names of the files that are meant; none: all of them.
     mend
         Whether to undo that text was UTF-8 and was read as Latin-1 before it came into the file.
     """
@@ -176,6 +182,8 @@ class Layout:
     skip: int = 0
     comment: str = ""
     records: str = ""
+    member: tuple[str, ...] = ()
+    header: str = ""
 
 
 def columns(text: str) -> tuple[str, ...]:
@@ -235,6 +243,56 @@ def replacements(texts: Iterable[str]) -> dict[str, dict[str, str]]:
     return found
 
 
+def patterns(texts: Iterable[str]) -> dict[str, str]:
+    """Read ``field:pattern``, given once or several times: field -> regular expression.
+
+    Examples
+    --------
+    >>> patterns(["artist_ids:^(.+?) - "])
+    {'artist_ids': '^(.+?) - '}
+    """
+    found = {}
+    for text in texts:
+        name, pattern = _of_field("--extract", text, "PATTERN, as artist_ids:'^(.+?) - '")
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as error:
+            raise WrongUse(f"--extract {text!r}: {error}") from error
+        if groups > 1:
+            raise WrongUse(
+                f"--extract {text!r} has {groups} groups: of which one is the value? (?:...) is none"
+            )
+        found[name] = pattern
+    return found
+
+
+def factors(texts: Iterable[str]) -> dict[str, float]:
+    """Read ``field:factor``, given once or several times.
+
+    Examples
+    --------
+    >>> factors(["ms_played:1000"])
+    {'ms_played': 1000.0}
+    """
+    found = {}
+    for text in texts:
+        name, factor = _of_field("--multiply", text, "FACTOR, as ms_played:1000")
+        try:
+            found[name] = float(factor)
+        except ValueError:
+            found[name] = math.nan
+        if not math.isfinite(found[name]):
+            raise WrongUse(f"--multiply {text!r}: {factor!r} is no number")
+    return found
+
+
+def _of_field(option: str, text: str, example: str) -> tuple[str, str]:
+    name, _, rest = text.partition(":")
+    if not (name.strip() and rest.strip()):
+        raise WrongUse(f"{option} {text!r}: write FIELD:{example}")
+    return name.strip(), rest
+
+
 def _constants(texts: Iterable[str]) -> dict[str, str]:
     return dict(_pair("--set", text) for text in texts)
 
@@ -258,6 +316,15 @@ class RowOptions:
     Times (`since`) are as a person types them: a time, or how long ago.
     """
 
+    preset: Annotated[
+        str,
+        Flag(
+            "--preset",
+            "An export that `refrain presets` lists; found by itself where it is unmistakable, unless none.",
+            "NAME",
+            ROWS,
+        ),
+    ] = ""
     format: Annotated[
         Format | None, Flag("--format", "Else by the file's name, or its first line.", panel=ROWS)
     ] = None
@@ -269,6 +336,15 @@ class RowOptions:
         Flag("--columns", "The columns of a file without a header row.", "A,B,...", ROWS, columns),
     ] = ()
     skip: Annotated[int, Flag("--skip", "Lines before the header, or the first row.", "N", ROWS, least=0)] = 0
+    header: Annotated[
+        str,
+        Flag(
+            "--header",
+            "The line that names the columns begins so; those before it are no rows.",
+            "TEXT",
+            ROWS,
+        ),
+    ] = ""
     comment: Annotated[
         str,
         Flag(
@@ -287,6 +363,10 @@ class RowOptions:
             ROWS,
         ),
     ] = ""
+    member: Annotated[
+        tuple[str, ...],
+        Flag("--member", "Of a zip or a tar: only the files named so.", "PATTERN,...", ROWS, columns),
+    ] = ()
     encoding: Annotated[
         str, Flag("--encoding", "Of the text; auto: UTF-8, or UTF-16 by its first bytes.", panel=ROWS)
     ] = "auto"
@@ -309,7 +389,8 @@ class RowOptions:
         Mapping[str, str],
         Flag(
             "--map",
-            "Field from column; a+b puts two columns together. Other fields come from columns of their name.",
+            "Field from column; a+b puts two together, a|b is b where a is empty. Other fields come from "
+            "columns of their name.",
             "FIELD=COLUMN,...",
             EVENTS,
             pairs("--map"),
@@ -336,6 +417,29 @@ class RowOptions:
         tuple[str, ...],
         Flag("--percent-decode", "Fields written as in URLs: %C3%A9 is é.", "FIELD,...", EVENTS, columns),
     ] = ()
+    extracts: Annotated[
+        Mapping[str, str],
+        Flag(
+            "--extract",
+            "The part of a column that a regular expression's group takes, as artist_ids:'^(.+?) - '. May be "
+            "repeated.",
+            "FIELD:PATTERN",
+            EVENTS,
+            patterns,
+            repeated=True,
+        ),
+    ] = field(default_factory=dict)
+    factors: Annotated[
+        Mapping[str, float],
+        Flag(
+            "--multiply",
+            "A column's number times a factor, rounded, as ms_played:1000 of seconds. May be repeated.",
+            "FIELD:FACTOR",
+            EVENTS,
+            factors,
+            repeated=True,
+        ),
+    ] = field(default_factory=dict)
     separator: Annotated[
         str, Flag("--separator", "Between several ids or names in one column.", "CHAR", EVENTS)
     ] = ""
@@ -388,6 +492,8 @@ class RowOptions:
             self.skip,
             self.comment,
             self.records,
+            self.member,
+            self.header,
         )
 
 

@@ -16,6 +16,7 @@ from stream.files.gathered import Part, together
 from stream.files.kinds import CHOICES, ID_LISTS, KINDS, TIMES
 from stream.files.options import FileOptions, Kind, RowOptions
 from stream.files.plain_clicks import plain_clicks
+from stream.files.presets import NONE
 from stream.files.row_events import EARLY, Event, LeftOut, RowEvents, Unreadable, finisher
 from stream.files.songs import SongFile
 from stream.files.tables import Bad, Table
@@ -53,16 +54,21 @@ class Recipe:
     since: float | None = None
 
     def __post_init__(self) -> None:
+        if self.options.preset not in ("", NONE):
+            raise WrongUse(f"--preset {self.options.preset} does not go with this: type its options")
         if self.kind not in get_args(Kind):
             raise WrongUse(f"there are no {self.kind!r} to replay; there are {', '.join(KINDS)}")
         options, fields = self.options, KINDS[self.kind].fields
-        for name in (*options.mapping, *options.constants, *options.values, *options.percent_encoded):
+        read = (*options.values, *options.percent_encoded, *options.extracts, *options.factors)
+        for name in (*options.mapping, *options.constants, *read):
             if name not in fields:
                 raise WrongUse(f"{self.kind} have no field {name!r}; they have {', '.join(sorted(fields))}")
         self._check_times(fields)
         self._check_clicks()
         if twice := sorted(set(self.options.mapping) & set(self.options.constants)):
             raise WrongUse(f"{twice[0]} has both a column and a constant: leave one of them out")
+        if alone := sorted({*options.extracts, *options.factors} & set(self.options.constants)):
+            raise WrongUse(f"{alone[0]} is the same for all: --extract and --multiply go with a column")
 
     def _check_times(self, fields: frozenset[str]) -> None:
         options, said = self.options, "ts" in {*self.options.mapping, *self.options.constants}

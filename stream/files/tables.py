@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePath
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, Any
 
 from stream.errors import BadFile, WrongUse
 from stream.files.csv_rows import CsvRows
 from stream.files.json_rows import JsonLines, JsonRecords, is_lines
+from stream.files.lines import lines_of
 from stream.files.options import Format, Layout
 from stream.files.parquet_rows import ParquetRows
 from stream.files.rows import Bad, Block, Column, Row, Rows
-from stream.files.text import encoding_of, is_text
+from stream.files.text import AUTO, encoding_of, is_text, is_utf8
 from stream.files.unpack import PACKED, PARQUET, Member, members, unpacked
 
 __all__ = ["Bad", "Block", "Column", "Row", "Table"]
 
 HEAD = 1 << 16  # bytes that say what a file is
+FIRST_LINES = 50
+MARKUP = re.compile(r"\s*<(?:!doctype|html|\?xml|plist)", re.IGNORECASE)
+UTF8 = "utf-8-sig"  # with a mark before it or without
+ENCODINGS = (
+    "--encoding cp1252 reads text of Western Windows and Latin-1; others are cp1250, cp1251, gbk, shift_jis. "
+    "--encoding utf-8 reads it all the same, but for such rows."
+)
 NO_COLUMN = (
     "Where its first line does not name the columns, --columns A,B,... does; --skip N passes over lines "
     "before it."
@@ -52,6 +62,8 @@ class Table:
         Their names; empty for JSON, where each row names its own.
     bad_rows
         What a file of its rows that cannot be used is called.
+    first_lines
+        The first lines of text; none of Parquet.
     read, size
         Bytes read so far by `rows`, and all there are: of the file, or of the file in an archive unpacked.
 
@@ -74,7 +86,7 @@ class Table:
             self._name += f" ({member.name})"
             self.bad_rows = f"{path.name}.{member.name.replace('/', '.')}.bad.jsonl"
         try:
-            self._member = member or self._only(path)
+            self._member = member or self._only(path, layout)
             self.size = self._member.size if self._member else path.stat().st_size
             with self._unpacked() as plain:
                 head = _first(plain, HEAD)
@@ -87,12 +99,21 @@ class Table:
             self._parquet: ParquetRows | None = ParquetRows(path)
             self._column, self._place = self._parquet.column, self._parquet.place
             self.columns = self._parquet.columns
+            self.first_lines: list[str] = []
             return
         self._parquet = None
         self._encoding = _encoding(head, layout.encoding)
         text = self._decoded(head)
         if not is_text(text):
             raise BadFile(f"{self._name} has no rows of text: its bytes are something else")
+        if MARKUP.match(text):
+            raise BadFile(
+                f"{self._name} is a web page or XML, and has no rows",
+                hint="Where it can be exported as JSON or CSV, that is read.",
+            )
+        if layout.encoding == AUTO and self._encoding == UTF8 and not is_utf8(head):
+            raise BadFile(f"{self._name} is no UTF-8", hint=ENCODINGS)
+        self.first_lines = lines_of(text)[:FIRST_LINES]
         self.format, self._rows = self._shape(text, layout)
         self._column, self._place = self._rows.column, self._rows.place
         self.columns = self._rows.columns
@@ -107,20 +128,17 @@ class Table:
             As of a table.
         """
         try:
-            found = members(path)
+            found = _members(path, layout)
         except (OSError, EOFError) as error:
             raise BadFile(f"{path} cannot be read: {_why(error)}") from error
         return [cls(path, layout, member) for member in found] if len(found) > 1 else [cls(path, layout)]
 
     @staticmethod
-    def _only(path: Path) -> Member | None:
-        found = members(path)
+    def _only(path: Path, layout: Layout) -> Member | None:
+        found = _members(path, layout)
         if len(found) > 1:
-            named = ", ".join(member.name for member in found[:NAMED]) + (
-                ", ..." if len(found) > NAMED else ""
-            )
             raise BadFile(
-                f"{path} is an archive of {len(found):,} files ({named}), and here it must be one",
+                f"{path} is an archive of {len(found):,} files ({_named(found)}), and here it must be one",
                 hint="Unpack it, and name the file that is meant.",
             )
         return found[0] if found else None
@@ -226,7 +244,31 @@ class Table:
             records = JsonRecords(layout.records)
             records.check(head, self._name)
             return found, records
-        return found, CsvRows(head, layout, tabs=found == "tsv")
+        try:
+            return found, CsvRows(head, layout, tabs=found == "tsv")
+        except BadFile as error:
+            raise BadFile(f"{self._name}: {error}", hint=error.hint) from error
+
+
+def _members(path: Path, layout: Layout) -> list[Member]:
+    """Return the files in an archive that are meant; none where the file is no archive."""
+    found = members(path)
+    meant = [member for member in found if not layout.member or _is_named(member.name, layout.member)]
+    if found and not meant:
+        raise BadFile(
+            f"{path} is an archive without a file named {' or '.join(layout.member)}; it has {_named(found)}",
+            hint="--member PATTERN says which files are meant; '*' is all.",
+        )
+    return meant
+
+
+def _is_named(name: str, patterns: Sequence[str]) -> bool:
+    alone = PurePosixPath(name).name
+    return any(fnmatchcase(name, pattern) or fnmatchcase(alone, pattern) for pattern in patterns)
+
+
+def _named(found: Sequence[Member]) -> str:
+    return ", ".join(member.name for member in found[:NAMED]) + (", ..." if len(found) > NAMED else "")
 
 
 def mended(value: Any) -> Any:

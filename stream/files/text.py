@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 
-__all__ = ["AUTO", "encoding_of", "is_text"]
+__all__ = ["AUTO", "encoding_of", "is_text", "is_utf8"]
 
 AUTO = "auto"
 
@@ -52,6 +52,23 @@ def encoding_of(head: bytes, asked: str = AUTO) -> str:
     if odd and even.count(0) > MOSTLY * len(even) and not odd.count(0):
         return "utf-16-be"
     return "utf-8-sig"
+
+
+def is_utf8(head: bytes) -> bool:
+    r"""Say whether a file that begins so may be UTF-8: not where all that is not ASCII is something else.
+
+    Where some of it is UTF-8, a row may be damaged, and costs itself alone.
+
+    Examples
+    --------
+    >>> is_utf8("Björk".encode()), is_utf8("Björk".encode("latin-1"))
+    (True, False)
+    >>> is_utf8("Björk, ".encode() + "Björk".encode("latin-1"))
+    True
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")  # its end may be cut in a character
+    others = [letter for letter in decoder.decode(head) if not letter.isascii()]
+    return not others or not all("\udc80" <= letter <= "\udcff" for letter in others)
 
 
 def is_text(head: str) -> bool:

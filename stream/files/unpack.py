@@ -163,7 +163,12 @@ def unpacked(
 
 
 def _inner(packed: IO[bytes], head: bytes, member: Member, told: Callable[[int], object]) -> Any:
-    _refuse(head, member.name)
+    try:
+        _refuse(head, member.name)
+    except BadFile as error:
+        raise BadFile(
+            str(error), hint=f"{error.hint} --member PATTERN says which files are meant."
+        ) from error
     if head.startswith(ZIP) or _is_tar(head):
         raise BadFile(f"{member.name} is an archive in an archive", hint="Unpack the outer one first.")
     return _plain(_Told(packed, told), head)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,7 +52,19 @@ def section(command: str) -> str:
 
 def test_the_command_line_is_the_one_that_was_promised() -> None:
     assert {" ".join(name) for name in COMMANDS} == {
-        *("up", "demo", "ingest", "train", "work", "traits", "lifecycle", "sample", "replay", "evaluate"),
+        *(
+            "up",
+            "demo",
+            "ingest",
+            "train",
+            "work",
+            "traits",
+            "lifecycle",
+            "sample",
+            "replay",
+            "presets",
+            "evaluate",
+        ),
         *("audience", "recommend"),
         *(
             "cohorts",
@@ -126,6 +139,13 @@ def test_help_imports_nothing_that_takes_long(arguments: tuple[str, ...]) -> Non
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_page_of_presets_is_what_the_presets_say() -> None:
+    page = ROOT / "docs" / "presets.md"
+    text = page.read_text(encoding="utf-8")
+    made = runpy.run_path(str(ROOT / "docs" / "presets_page.py"))["page"](text)
+    assert made == text, "run python docs/presets_page.py"
 
 
 def test_the_page_of_settings_is_what_the_settings_say() -> None:

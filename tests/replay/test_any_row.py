@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stream.files.kinds import KINDS
@@ -16,6 +16,7 @@ from stream.files.options import ActionRule, Condition, FileOptions, Kind, Layou
 from stream.files.reading import Reading
 from stream.files.recipe import Recipe
 from stream.files.tables import Table
+from stream.files.text import is_text
 from stream.wire.events import EVENTS, Record, parse, parse_clicks
 
 SAID = st.sampled_from(
@@ -70,6 +71,8 @@ OF_CLICKS = FileOptions(
     actions=(ActionRule.parse("skip:ms_played<5"),),
     values=replacements(["action:x=play", "ts:never=20200101", "ms_played:true=7"]),
     percent_encoded=("user_id", "query", "artist_ids"),
+    extracts={"query": "(.+)", "artist_ids": "^(.*)$"},
+    factors={"ms_played": 1000.0},
     distinct=True,
 )
 
@@ -125,4 +128,5 @@ def test_any_row_of_text_is_an_event_or_a_bad_row(
     path = tmp_path_factory.mktemp("any") / "rows.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows([columns, *rows])
+    assume(is_text(path.read_text(encoding="utf-8")))  # what is not is refused as a whole
     reads_all(path, kind, options, len(rows))

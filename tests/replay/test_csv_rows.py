@@ -69,6 +69,27 @@ def test_lines_before_the_header_are_passed_over_where_asked(tmp_path: Path) -> 
     assert (found.columns, cells(found)) == (("u", "s"), [["1", "2"]])
 
 
+@pytest.mark.parametrize("before", ["", "a,b\n", '"Title","The, Rack"\n\n'])
+def test_a_header_is_found_by_how_it_begins(tmp_path: Path, before: str) -> None:
+    found = table(tmp_path, f"{before}user id,s\n1,2\n", Layout(header="user"))
+    assert (found.columns, cells(found)) == (("user id", "s"), [["1", "2"]])
+
+
+def test_a_header_is_passed_over_where_the_columns_are_named(tmp_path: Path) -> None:
+    layout = Layout(header="user", columns=("a", "b"))
+    assert cells(table(tmp_path, "x,y\nuser,s\n1,2\n", layout)) == [["1", "2"]]
+
+
+def test_a_header_that_there_is_not_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match=r"f\.csv: no line near its beginning begins with 'user'"):
+        table(tmp_path, "u,s\n1,2\n", Layout(header="user"))
+
+
+def test_an_empty_file_has_every_column_and_no_row(tmp_path: Path) -> None:
+    found = table(tmp_path, "")
+    assert (found.column("user_id")([]), list(found.rows())) == ("", [])
+
+
 def test_lines_before_the_first_row_are_passed_over_where_asked(tmp_path: Path) -> None:
     assert cells(table(tmp_path, "264715 \n1\t2\n", Layout(skip=1, columns=("u", "s")))) == [["1", "2"]]
 

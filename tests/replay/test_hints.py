@@ -15,6 +15,7 @@ from stream.wire.events import Reason
 @pytest.mark.parametrize(
     ("kind", "what", "field", "value", "column", "said"),
     [
+        ("clicks", Reason.BAD_ID, "song_id", "Perc\udce9es", "s", "--encoding cp1252"),
         ("clicks", Reason.NOT_JSON, "", "{", "", "--format csv"),
         ("clicks", Reason.BAD_VALUE, "", ["a"], "", "--delimiter"),
         ("clicks", Reason.FUTURE, "ts", 4e9, "ts", "--time-format says what the numbers are"),
@@ -40,3 +41,9 @@ def test_each_fault_has_a_way_out(
     kind: Kind, what: str, field: str, value: Any, column: str, said: str
 ) -> None:
     assert said in hint_for(kind, what, field, value, column)
+
+
+@pytest.mark.parametrize(("columns", "said"), [(("u", "1533115844"), True), (("u", "2nd"), False)])
+def test_a_header_that_looks_like_a_row_is_told(columns: tuple[str, ...], said: bool) -> None:
+    hint = hint_for("clicks", Reason.MISSING_FIELD, "user_id", None, "", columns)
+    assert ("--columns A,B,... names them, where the first line is a row" in hint) is said

@@ -125,6 +125,33 @@ def test_an_encoding_that_there_is_not_is_wrong_use(tmp_path: Path, name: str) -
         table(tmp_path, "f.csv", "u\n1\n", Layout(encoding=name))
 
 
+LATIN = "song_id\nPercées\nplain\n".encode("latin-1")
+
+
+def test_text_that_is_no_utf8_is_refused_with_what_to_try(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match=r"f\.csv is no UTF-8") as told:
+        table(tmp_path, "f.csv", LATIN)
+    assert "--encoding cp1252" in told.value.hint
+    assert values(table(tmp_path, "f.csv", LATIN, Layout(encoding="cp1252")), "song_id")[0] == ("Percées",)
+    assert len(values(table(tmp_path, "f.csv", LATIN, Layout(encoding="utf-8")), "song_id")) == 2
+
+
+def test_a_row_that_is_no_utf8_among_others_that_are_costs_itself_alone(tmp_path: Path) -> None:
+    assert len(values(table(tmp_path, "f.csv", LATIN + "Björk\n".encode()), "song_id")) == 3
+
+
+def test_a_character_that_the_first_bytes_break_off_in_is_no_fault(tmp_path: Path) -> None:
+    for shift in range(3):
+        content = "u\n" + "x" * (2**16 - 4 + shift) + "音\n"
+        assert len(values(table(tmp_path, "f.csv", content), "u")) == 1
+
+
+@pytest.mark.parametrize("content", ["<!DOCTYPE html><html></html>", '\n<?xml version="1.0"?>\n<plist/>'])
+def test_a_web_page_is_named_for_what_it_is(tmp_path: Path, content: str) -> None:
+    with pytest.raises(BadFile, match="is a web page or XML"):
+        table(tmp_path, "f.html", content)
+
+
 def test_another_encoding_can_be_named(tmp_path: Path) -> None:
     found = table(tmp_path, "f.csv", "u\nBjörk\n".encode("cp1252"), Layout(encoding="cp1252"))
     assert values(found, "u") == [("Björk",)]

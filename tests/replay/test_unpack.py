@@ -121,6 +121,27 @@ def test_an_archive_that_breaks_off_is_told(tmp_path: Path) -> None:
             list(table.rows())
 
 
+def test_only_the_files_that_are_meant_are_read_of_an_archive(tmp_path: Path) -> None:
+    files = {"data/Read me.pdf": b"%PDF", "data/plays_1.csv": ROWS, "data/plays_2.csv": ROWS + MORE}
+    for content in (zipped(files), gzip.compress(tarred(files))):
+        path = made(tmp_path / "f", content)
+        tables = Table.all_of(path, Layout(member=("plays_*.csv",)))
+        assert [songs(table) for table in tables] == [["s"], ["s", "s2"]]
+        (alone,) = Table.all_of(path, Layout(member=("*plays_2.csv", "x")))
+        assert songs(alone) == ["s", "s2"]
+        with pytest.raises(BadFile, match="is a PDF") as told:
+            Table.all_of(path, Layout())
+        assert "--member" in told.value.hint
+
+
+def test_an_archive_without_the_file_that_is_meant_says_what_it_has(tmp_path: Path) -> None:
+    path = made(tmp_path / "f.zip", zipped({"a.csv": ROWS, "b.csv": ROWS}))
+    with pytest.raises(BadFile, match=r"without a file named x or y; it has a\.csv, b\.csv"):
+        Table.all_of(path, Layout(member=("x", "y")))
+    (alone,) = Table.all_of(made(tmp_path / "f.csv", ROWS), Layout(member=("x",)))  # it is no archive
+    assert songs(alone) == ["s"]
+
+
 def test_the_bad_rows_of_the_only_file_in_an_archive_are_called_after_the_archive(tmp_path: Path) -> None:
     (table,) = Table.all_of(made(tmp_path / "f.zip", zipped({"x.csv": ROWS})), Layout())
     assert table.bad_rows == "f.zip.bad.jsonl"

@@ -11,7 +11,16 @@ import pytest
 from stream.errors import WrongUse
 from stream.files.fields import Remark
 from stream.files.kinds import CHOICES, KINDS
-from stream.files.options import ActionRule, Condition, FileOptions, Kind, Layout, replacements
+from stream.files.options import (
+    ActionRule,
+    Condition,
+    FileOptions,
+    Kind,
+    Layout,
+    factors,
+    patterns,
+    replacements,
+)
 from stream.files.recipe import Event, LeftOut, Recipe
 from stream.files.tables import Bad, Table
 from stream.wire.events import Reason
@@ -314,3 +323,103 @@ def test_what_is_no_text_when_it_is_decoded_is_refused_or_dropped(tmp_path: Path
 def test_the_choices_are_those_of_the_contract() -> None:
     assert CHOICES["action"] == ("play", "complete", "like", "download", "search", "skip")
     assert "opted_out" in CHOICES["kind"]
+
+
+PARTS = {"artist_ids": "^(.+?) - ", "song_id": "^.+? - (.+)"}
+
+
+def test_a_part_of_a_column_is_taken_by_a_pattern(tmp_path: Path) -> None:
+    row = {"user_id": "u1", "ts": 1.7e9, "what": "A & B - Song - Live", "when": "from 20230501 on"}
+    both = {"artist_ids": "what", "song_id": "what"}
+    found = event(tmp_path, "clicks", row, mapping=both, extracts=PARTS, separator=" & ")
+    assert (found["artist_ids"], found["song_id"]) == (["A", "B"], "Song - Live")
+    found = event(tmp_path, "clicks", row, mapping=both | {"ts": "when"}, extracts=PARTS | {"ts": r"\d{8}"})
+    assert found["ts"] == 1682899200
+
+
+def test_what_a_pattern_does_not_match_is_missing(tmp_path: Path) -> None:
+    bad = refused(tmp_path, "clicks", CLICK | {"what": "Song"}, mapping={"song_id": "what"}, extracts=PARTS)
+    assert bad.reason is Reason.MISSING_FIELD
+
+
+def test_a_pattern_takes_its_part_out_of_each_of_a_list(tmp_path: Path) -> None:
+    row = CLICK | {"artist_ids": ["A - Topic", "B", None]}
+    found = event(tmp_path, "clicks", row, extracts={"artist_ids": "^(.+?)(?: - Topic)?$"})
+    assert found["artist_ids"] == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    ("value", "milliseconds"),
+    [(305, 305_000), ("5013.12", 5_013_120), (0.0004, 0), (None, None), ("x", None)],
+)
+def test_a_number_is_multiplied_and_rounded(tmp_path: Path, value: Any, milliseconds: int | None) -> None:
+    row = CLICK | {"seconds": value}
+    found = event(tmp_path, "clicks", row, mapping={"ms_played": "seconds"}, factors={"ms_played": 1000.0})
+    assert found.get("ms_played") == milliseconds
+
+
+@pytest.mark.parametrize(
+    ("row", "user"),
+    [
+        ({"userId": "u", "anonymousId": "a"}, "u"),
+        ({"userId": None, "anonymousId": "a"}, "a"),
+        ({"userId": "", "anonymousId": "a"}, "a"),
+        ({"anonymousId": "a"}, "a"),
+        ({"userId|anonymousId": "x", "userId": "u"}, "x"),
+    ],
+)
+def test_of_columns_that_stand_for_each_other_the_first_with_something_counts(
+    tmp_path: Path, row: dict[str, Any], user: str
+) -> None:
+    row = {"song_id": "s", "ts": 1.7e9, **row}
+    assert event(tmp_path, "clicks", row, mapping={"user_id": "userId|anonymousId"})["user_id"] == user
+
+
+def test_of_columns_that_stand_for_each_other_one_must_be_there(tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text("b,song_id,ts\nu,s,1700000000\n")
+    recipe = Recipe("clicks", FileOptions(mapping={"user_id": "a|b"}))
+    (found,) = map(recipe.ready(Table(path, Layout())), Table(path, Layout()).rows())
+    assert isinstance(found, Event)
+    with pytest.raises(WrongUse, match="no column 'a'"):
+        Recipe("clicks", FileOptions(mapping={"user_id": "a|c"})).ready(Table(path, Layout()))
+
+
+def test_a_member_may_be_named_by_its_beginning(tmp_path: Path) -> None:
+    row = CLICK | {"event_other_1": None, "event_song_1": {"id": "x"}}
+    assert event(tmp_path, "clicks", row, mapping={"song_id": "event_*.id"})["song_id"] == "x"
+
+
+@pytest.mark.parametrize("written", [True, "true", "True", "TRUE"])
+def test_truth_is_the_same_however_it_is_written(tmp_path: Path, written: Any) -> None:
+    where = (Condition.parse("private!=true"),)
+    (found,) = made(tmp_path, "clicks", FileOptions(where=where), CLICK | {"private": written})
+    assert isinstance(found, LeftOut)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (FileOptions(extracts={"nothing": "x"}), "have no field 'nothing'"),
+        (FileOptions(factors={"nothing": 2.0}), "have no field 'nothing'"),
+        (FileOptions(extracts={"song_id": "x"}, constants={"song_id": "s"}), "go with a column"),
+    ],
+)
+def test_a_part_of_no_column_is_wrong_use(options: FileOptions, said: str) -> None:
+    with pytest.raises(WrongUse, match=said):
+        Recipe("clicks", options)
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "said"),
+    [
+        (patterns, "song_id", "write FIELD:PATTERN"),
+        (patterns, "song_id:(", "missing \\)"),
+        (patterns, "song_id:(a)(b)", "has 2 groups"),
+        (factors, "ms_played:much", "'much' is no number"),
+        (factors, "ms_played:inf", "'inf' is no number"),
+    ],
+)
+def test_a_pattern_or_factor_that_is_none_is_wrong_use(read: Any, text: str, said: str) -> None:
+    with pytest.raises(WrongUse, match=said):
+        read([text])
