@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from consumers.commands import (
+    alias,
     churn,
     doctor,
     evaluate,
@@ -37,7 +38,7 @@ __all__ = ["build", "main"]
 
 FAMILIES = (
     *(start, sample, replay, presets, evaluate, churn, report),
-    *(release, recommend, look, lifecycle, segment, doctor, redrive, merge, forget, model),
+    *(release, recommend, look, lifecycle, segment, doctor, redrive, merge, alias, forget, model),
 )
 
 EPILOG = "Settings are environment variables (REFRAIN_KAFKA, REFRAIN_REDIS, ...) or lines of refrain.toml."

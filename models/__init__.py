@@ -15,6 +15,7 @@ No I/O, no clock, no settings: time is an argument.
       short_term.py       what they played last
     merge.py            two ids of one listener made one, and taken apart
       merge_activity.py   what they did day by day
+    aliases.py          several ids of one artist, as one
     cohort_learner.py   rows of listeners in, models out
       vectors.py          artist vectors
       long_tail.py        artist vectors where those leave listeners out

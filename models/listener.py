@@ -16,6 +16,7 @@ from models.model import Model
 __all__ = [
     "MERGED",
     "REFRESHED",
+    "Aliased",
     "Click",
     "Listener",
     "Move",
@@ -103,7 +104,9 @@ class Click(NamedTuple):
     """A click that can be used: whose, its place in Kafka, when, what, of which artists.
 
     One that has `waited` for its song was passed by then: its offset counts as applied. `utc_offset_min` is
-    that of the listener's clock, `ms_played` milliseconds; None where it is not known, as city and device "".
+    that of the listener's clock, `ms_played` milliseconds; None where it is not known, as city, device and
+    `event_id` "". One that is `repeated` was counted before, at another offset: it counts as applied, and no
+    more.
     `song_id` is "" for a search without a song, and for a song of no length.
     """
 
@@ -119,6 +122,8 @@ class Click(NamedTuple):
     ms_played: int | None = None
     city: str = ""
     device: str = ""
+    event_id: str = ""
+    repeated: bool = False
 
 
 def under(click: Click, user_id: str) -> Click:
@@ -153,6 +158,13 @@ class Move(NamedTuple):
     reason: Literal["click", "refresh", "rebirth", "merge", "dormant"] = "click"
 
 
+class Aliased(NamedTuple):
+    """How much of an affinity to an artist was stored under an alias of theirs."""
+
+    artist: str
+    weight: float
+
+
 @dataclass(slots=True)
 class Listener:
     """A listener as Redis holds them.
@@ -164,7 +176,8 @@ class Listener:
     weighing `FADES` of the next (`models.short_term`). `utc_offset_min` is that of their clock, None where no
     click has said it. `activity` is what they did day by day; None where that is not recorded. `joined` are
     the tags (`tag_of`) of ids that are part of this listener. A listener who is part of another is not there,
-    and `into` names the other.
+    and `into` names the other. `aliased` remembers, by alias, which part of `affinities` was stored under it
+    before it was one (`models.aliases`).
     """
 
     user_id: str
@@ -187,6 +200,7 @@ class Listener:
     activity: Activity | None = None
     joined: frozenset[str] = frozenset()
     into: str = ""
+    aliased: dict[str, Aliased] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

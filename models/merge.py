@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from models.active_days import Activity
-from models.listener import MERGED, Listener, Rules, tag_of
+from models.listener import MERGED, Aliased, Listener, Rules, tag_of
 from models.merge_activity import activity_of_both, activity_without
 from models.model import Model
 from models.residents import Residents
@@ -55,7 +55,19 @@ def joined(kept: Listener, other: Listener, rules: Rules) -> Listener:
         utc_offset_min=later.utc_offset_min if later.utc_offset_min is not None else earlier.utc_offset_min,
         activity=activity_of_both(kept.activity or Activity(), other.activity or Activity()),
         joined=kept.joined | other.joined | {tag_of(other.user_id)},
+        aliased=_aliased(kept, other, 1.0),
     )
+
+
+def _aliased(kept: Listener, other: Listener, sign: float) -> dict[str, Aliased]:
+    """Return what is remembered of aliases with what is of another id added, or (sign -1) taken out."""
+    made = dict(kept.aliased)
+    for alias, (artist, weight) in other.aliased.items():
+        before = made[alias].weight if alias in made else 0.0
+        made[alias] = Aliased(artist, before + sign * weight)
+        if abs(made[alias].weight) <= RESIDUE * abs(weight):
+            del made[alias]
+    return made
 
 
 def _offsets(kept: Listener, other: Listener) -> dict[str, int]:
@@ -97,6 +109,7 @@ def parted(kept: Listener, other: Listener) -> Listener:
         affinities=weights,
         activity=activity_without(kept.activity or Activity(), other.activity or Activity()),
         joined=kept.joined - tags,
+        aliased=_aliased(kept, other, -1.0),
     )
 
 
@@ -134,6 +147,7 @@ def rewrite(
     gone = [artist for artist in before.affinities if artist not in after.affinities]
     fields = [f"o:{source}" for source in before.offsets.keys() - after.offsets.keys()]
     fields += [f"m:{tag}" for tag in before.joined - after.joined]
+    fields += [f"a:{alias}" for alias in before.aliased.keys() - after.aliased.keys()]
     return Changes(
         rows,
         np.ones(1, dtype=bool),

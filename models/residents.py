@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.active_days import Activity, ActivityColumns
-from models.listener import REFRESHED, Listener, Move, last_move
+from models.listener import REFRESHED, Aliased, Listener, Move, last_move
 from models.model import Model
 from models.names import Names, text_bytes
 from models.rooms import Rooms
@@ -59,6 +59,8 @@ class Residents:
         of it; `other_offsets` holds those of the sources before, row -> source -> offset.
     joined
         Row -> the tags of ids that are part of the listener; nothing of who is one id.
+    aliased
+        Row -> `models.listener.Listener.aliased`, of those who have any.
     moved_source, moved_offset
         The click, or the model (`BY_A_MODEL`), that moved the listener last.
     made_by
@@ -92,6 +94,7 @@ class Residents:
         self.artists = Names()
         self.other_offsets: dict[int, dict[int, int]] = {}
         self.joined: dict[int, frozenset[str]] = {}
+        self.aliased: dict[int, dict[str, Aliased]] = {}
         self._free: list[int] = []
         self._tick = 0
         self._text_bytes = 0
@@ -213,6 +216,8 @@ class Residents:
             self.other_offsets[row] = dict(offsets[:-1])
         if listener.joined:
             self.joined[row] = listener.joined
+        if listener.aliased:
+            self.aliased[row] = listener.aliased
         if self.activity is not None:
             self.activity.put(row, listener.activity or Activity())
         number = len(listener.affinities)
@@ -289,6 +294,7 @@ class Residents:
             utc_offset_min=self.clock_of(row),
             activity=self.activity.activity(row) if self.activity is not None else None,
             joined=self.joined.get(row, frozenset()),
+            aliased=self.aliased.get(row, {}),
         )
 
     def clock_of(self, row: int) -> int | None:
@@ -366,6 +372,7 @@ class Residents:
                 self.users[row] = ""
                 self.other_offsets.pop(row, None)
                 self.joined.pop(row, None)
+                self.aliased.pop(row, None)
                 self._give_back(row)
                 self.count[row] = self._room[row] = 0
                 if self.activity is not None:

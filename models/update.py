@@ -61,6 +61,8 @@ class Changes:
         The songs last heard, `song_number` each, in the order of the clicks; grouped by a place in `rows`.
     waiting, waited
         Row -> clicks that now wait for their song; row -> clicks that have done so and are applied.
+    event_ids
+        Row -> what is remembered of the `event_id` of its clicks from now on (`stream.stores.event_ids`).
     gone
         Row -> fields that its record no longer has.
     moves
@@ -81,6 +83,7 @@ class Changes:
     dropped: dict[int, list[int]] = field(default_factory=dict)
     waiting: dict[int, list[Click]] = field(default_factory=dict)
     waited: dict[int, list[Click]] = field(default_factory=dict)
+    event_ids: dict[int, bytes] = field(default_factory=dict)
     gone: dict[int, list[str]] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
     now: float = 0.0
@@ -132,9 +135,8 @@ class _Batch:
         self.clicks = clicks
         number = len(clicks)
         columns: Iterable[Any] = zip(*clicks, strict=True) if clicks else ((),) * len(Click._fields)
-        users, sources, offsets, times, songs, self.artists, actions, waited, clocks, ms, cities, devices = (
-            columns
-        )
+        users, sources, offsets, times, songs, self.artists, actions, waited, clocks, ms, *rest = columns
+        cities, devices, _, repeated = rest
         self.row = np.fromiter(map(index.__getitem__, users), np.int64, number)
         place = {source: residents.sources.place(source) for source in set(sources)}
         self.source = np.fromiter(map(place.__getitem__, sources), np.int64, number)
@@ -146,6 +148,7 @@ class _Batch:
         self.utc_offset_min = np.fromiter(minutes, np.int16, number)
         named = zip(self.artists, songs, strict=True)
         self.waits = np.fromiter((bool(song) and not artists for artists, song in named), np.bool_, number)
+        self.repeated = np.fromiter(repeated, np.bool_, number)
         self.ms_played = np.fromiter((-1 if each is None else each for each in ms), np.float64, number)
         kind = np.fromiter(map(KINDS.index, actions), np.int64, number)
         self.is_play = np.isin(kind, PLAYS)
@@ -194,8 +197,8 @@ class _Batch:
 
     @property
     def counted(self) -> Bools:
-        """Which clicks are applied, and do not wait for their song."""
-        counted: Bools = self.applied & ~self.waits
+        """Which clicks are applied, do not wait for their song, and were not counted before."""
+        counted: Bools = self.applied & ~self.waits & ~self.repeated
         return counted
 
     def rounds(self) -> Iterator[Ints]:
@@ -259,7 +262,7 @@ def _count(residents: Residents, batch: _Batch, rules: Rules, model: Model | Non
         residents.offset[row[new & ~waited]] = batch.offset[chosen[new & ~waited]]
         applied = chosen[new | waited]
         batch.applied[applied] = True
-        _see(residents, batch, applied[~batch.waits[applied]], rules)
+        _see(residents, batch, applied[~(batch.waits | batch.repeated)[applied]], rules)
 
 
 def _turn_to(residents: Residents, row: Ints, source: Ints) -> set[int]:
@@ -540,8 +543,9 @@ def _changes(
     owner, artist, weight = _touched(residents, batch, pairs, rows)
     columns = rows, described, owner, artist, weight, *_recorded(residents, batch, rows)
     changes = Changes(*columns, batch.turned, pairs.dropped, moves=moves, now=now)
-    for at in np.flatnonzero(batch.applied & (batch.waits | batch.waited)).tolist():
-        into = changes.waiting if batch.waits[at] else changes.waited
+    waits = batch.waits & ~batch.repeated
+    for at in np.flatnonzero(batch.applied & (waits | batch.waited)).tolist():
+        into = changes.waiting if waits[at] else changes.waited
         into.setdefault(int(batch.row[at]), []).append(batch.clicks[at])
     return changes
 

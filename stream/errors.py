@@ -21,6 +21,7 @@
     ├── NotTakenOver             listeners are not taken over to a model
     ├── NotErased                a listener is erased in part only
     ├── NotMerged                no ingester has merged two listeners in time
+    ├── NotAliased               no ingester has read an alias of an artist in time
     ├── NoAudience               no audience came in time
     ├── UnknownListener          no such listener
     ├── NoTaste                  a listener of whom nothing is known that they like
@@ -44,6 +45,7 @@ __all__ = [
     "NoModel",
     "NoOverlap",
     "NoTaste",
+    "NotAliased",
     "NotErased",
     "NotMerged",
     "NotReplicated",
@@ -160,6 +162,10 @@ class NotErased(RefrainError):
 
 class NotMerged(RefrainError):
     """A merge, or its undoing, is published, and no ingester has done it in time."""
+
+
+class NotAliased(RefrainError):
+    """An alias of an artist, or its undoing, is published, and no ingester has done it in time."""
 
 
 class NoAudience(RefrainError):

@@ -193,6 +193,13 @@ class Settings(BaseSettings):
     least_ms_played: int = Field(
         0, ge=0, description="a play of fewer milliseconds adds to no affinity; one that says none does"
     )
+    event_ids: int = Field(
+        64,
+        ge=0,
+        le=1024,
+        description="how many `event_id` are remembered of a listener (8 bytes each, for a week): a click"
+        " with one of them counts no more; 0: they are not looked at",
+    )
     record_activity: bool = Field(
         True, description="record what listeners do day by day, and which songs they heard lately"
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from shlex import quote
 
 from consumers.runtime.wiring import Stores
@@ -12,6 +14,7 @@ from stream.connect import REDIS_ERRORS, AnyRedis
 from stream.error_policy import Action, case_of
 from stream.errors import NotErased, UnknownListener
 from stream.settings import Settings
+from stream.wire.composed import nfc
 
 __all__ = ["Forgotten", "forget_listener"]
 
@@ -51,6 +54,37 @@ class Forgotten:
 
 async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> Forgotten:
     """Erase all that Redis holds of a listener, except that they have opted out.
+
+    Earlier versions kept ids in the Unicode form in which they came: what they wrote is erased with it.
+
+    Raises
+    ------
+    UnknownListener, NotErased
+        As `_forget`; the first where there are none in any form.
+    """
+    found, unknown = [], list[UnknownListener]()
+    for form in dict.fromkeys((nfc(user_id), user_id, unicodedata.normalize("NFD", user_id))):
+        try:
+            found.append(await _forget(redis, settings, form))
+        except UnknownListener as error:
+            unknown.append(error)
+    if not found:
+        raise unknown[0]
+    first, *others = found
+    return replace(
+        first,
+        ids=tuple(itertools.chain(first.ids, *((each.user_id, *each.ids) for each in others))),
+        clicks=sum(each.clicks for each in found),
+        artists=sum(each.artists for each in found),
+        cohorts=tuple(dict.fromkeys(cohort for each in found for cohort in each.cohorts)),
+        told_of_releases=sum(each.told_of_releases for each in found),
+        labels=sum(each.labels for each in found),
+        opt_out_kept=any(each.opt_out_kept for each in found),
+    )
+
+
+async def _forget(redis: AnyRedis, settings: Settings, user_id: str) -> Forgotten:
+    """Erase all that is kept under an id.
 
     No step needs what an earlier one erases, so that one that failed may be repeated; and none of them lets
     Redis grow, so that a Redis that is full takes them all.

@@ -20,6 +20,7 @@
     doctor.py         doctor
     redrive.py        redrive
     merge.py          merge
+    alias.py          alias
     forget.py         forget
     model.py          model list, model show, model use, model clicks, model churn
 """

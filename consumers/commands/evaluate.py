@@ -110,7 +110,7 @@ def _audiences(
         can_draw(html)
     with readable(files) as paths, Bar(shown=not as_json) as bar:
         options = settled("clicks", options, paths)
-        if options.songs is None and "song_id" not in options.mapping:
+        if not options.songs and "song_id" not in options.mapping:
             # What is asked is about artists: clicks need not name a song.
             options = replace(options, constants={**options.constants, "song_id": "-"})
         plan = Plan("clicks", paths, options)

@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from consumers.commands.frame import Json, command
+from consumers.commands.options import UserId
 from consumers.terminal.json_output import print_json
+from stream.wire.composed import nfc
 
 __all__ = ["add"]
 
@@ -70,7 +72,10 @@ def add(app: typer.Typer) -> None:
         ] = None,
         limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many.")] = 20,
         after: Annotated[
-            str, typer.Option("--after", metavar="USER", help="Only those whose ids come after this one.")
+            str,
+            typer.Option(
+                "--after", metavar="USER", help="Only those whose ids come after this one.", parser=nfc
+            ),
         ] = "",
         as_json: Json = False,
     ) -> None:
@@ -84,7 +89,7 @@ def add(app: typer.Typer) -> None:
 
     @command(app, panel=PANEL, example="refrain user u1")
     def user(
-        user_id: Annotated[str, typer.Argument(metavar="USER", help="The listener's id.")],
+        user_id: UserId,
         top: Top = 10,
         as_json: Json = False,
     ) -> None:

@@ -10,6 +10,7 @@ from consumers.commands.frame import Json, command
 from consumers.terminal.format import counted
 from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
+from stream.wire.composed import nfc
 
 if TYPE_CHECKING:
     from consumers.actions.merge_listeners import Merged, Undone
@@ -23,10 +24,12 @@ def add(app: typer.Typer) -> None:
     @command(app, panel="Keep", example="refrain merge anonymous-17 u1\nrefrain merge --undo anonymous-17")
     def merge(
         user_id: Annotated[
-            str, typer.Argument(metavar="ID", help="The id that turns out to be a known listener's.")
+            str,
+            typer.Argument(metavar="ID", help="The id that turns out to be a known listener's.", parser=nfc),
         ],
         into: Annotated[
-            str | None, typer.Argument(metavar="USER", help="The listener that it becomes part of.")
+            str | None,
+            typer.Argument(metavar="USER", help="The listener that it becomes part of.", parser=nfc),
         ] = None,
         undo: Annotated[
             bool, typer.Option("--undo", help="Make ID a listener of its own again, with what it had.")

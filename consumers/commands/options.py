@@ -15,8 +15,9 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from stream.files.options import Flag
+from stream.wire.composed import nfc
 
-__all__ = ["Files", "given", "options_from_dataclasses"]
+__all__ = ["Files", "ReleaseId", "UserId", "given", "options_from_dataclasses"]
 
 Files = Annotated[
     list[str],
@@ -25,6 +26,9 @@ Files = Annotated[
         help="CSV, TSV, JSON or Parquet, packed or not; a folder, a pattern, s3://...; - is standard input.",
     ),
 ]
+
+UserId = Annotated[str, typer.Argument(metavar="USER", help="The listener's id.", parser=nfc)]
+ReleaseId = Annotated[str, typer.Argument(metavar="ID", help="Id of the release.", parser=nfc)]
 
 
 def options_from_dataclasses(function: Callable[..., None]) -> Callable[..., None]:

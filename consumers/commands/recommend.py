@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from consumers.commands.frame import Json, command
+from consumers.commands.options import UserId
 from consumers.terminal.json_output import print_json
 
 __all__ = ["add"]
@@ -18,7 +19,7 @@ def add(app: typer.Typer) -> None:
 
     @command(app, panel="Feed and ask", example="refrain recommend u1\nrefrain recommend u1 --top 20 --json")
     def recommend(
-        user_id: Annotated[str, typer.Argument(metavar="USER", help="The listener's id.")],
+        user_id: UserId,
         top: Annotated[int, typer.Option("--top", metavar="N", min=1, max=1000, help="How many songs.")] = 10,
         as_json: Json = False,
     ) -> None:

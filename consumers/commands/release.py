@@ -9,8 +9,10 @@ import typer
 from typer.core import TyperGroup
 
 from consumers.commands.frame import Html, Json, command
+from consumers.commands.options import ReleaseId
 from consumers.terminal.json_output import print_json, to_json
 from stream.errors import WrongUse
+from stream.wire.composed import nfc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +38,10 @@ Artists: TypeAlias = Annotated[
 SongId: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        "--song", metavar="SONG", help="Id of the song: who has played it counts, as far as it is known."
+        "--song",
+        metavar="SONG",
+        help="Id of the song: who has played it counts, as far as it is known.",
+        parser=nfc,
     ),
 ]
 Featuring: TypeAlias = Annotated[
@@ -111,7 +116,10 @@ def add(app: typer.Typer) -> None:
     )
     def publish(
         release_id: Annotated[
-            str, typer.Argument(metavar="ID", help="Id of the release: a listener is told of an id once.")
+            str,
+            typer.Argument(
+                metavar="ID", help="Id of the release: a listener is told of an id once.", parser=nfc
+            ),
         ],
         artist: Artists = None,
         featuring: Featuring = None,
@@ -179,7 +187,8 @@ def add(app: typer.Typer) -> None:
         where: Where = None,
         first: Annotated[int, typer.Option("--first", min=0, help="How many listeners to show.")] = 10,
         why: Annotated[
-            str | None, typer.Option("--why", metavar="USER", help="Why this listener is in it, or is not.")
+            str | None,
+            typer.Option("--why", metavar="USER", help="Why this listener is in it, or is not.", parser=nfc),
         ] = None,
         as_json: Json = False,
     ) -> None:
@@ -237,7 +246,7 @@ def _add_reports(releases: typer.Typer) -> None:
         "refrain release show r1 --html r1.html",
     )
     def show(
-        release_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the release.")],
+        release_id: ReleaseId,
         as_csv: Annotated[bool, typer.Option("--csv", help="Print the cohorts as CSV.")] = False,
         html: Html = None,
         as_json: Json = False,
@@ -289,7 +298,7 @@ def _add_reports(releases: typer.Typer) -> None:
 
     @command(releases, panel=PANEL, example="refrain release stop r1")
     def stop(
-        release_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the release.")],
+        release_id: ReleaseId,
         as_json: Json = False,
     ) -> None:
         """Stop a release that goes on later, in waves or after quiet hours: nobody else is told of it."""

@@ -17,6 +17,7 @@ from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
 from stream.files.options import FileOptions
 from stream.files.sources import readable
+from stream.wire.composed import nfc
 
 __all__ = ["add"]
 
@@ -64,7 +65,9 @@ def add(app: typer.Typer) -> None:
 
     @command(group, panel=PANEL, example="refrain segment show rap\nrefrain segment rap --from 20", name=SHOW)
     def show(
-        segment: Annotated[str, typer.Argument(metavar="SEGMENT", help="As `refrain segments` lists it.")],
+        segment: Annotated[
+            str, typer.Argument(metavar="SEGMENT", help="As `refrain segments` lists it.", parser=nfc)
+        ],
         top: Annotated[
             int, typer.Option("--top", metavar="N", min=1, help="How many artists for it, and against it.")
         ] = 10,
@@ -142,7 +145,7 @@ def _evaluate(
         )
     with readable(files) as paths, Bar(shown=not as_json) as bar:
         options = settled("clicks", options, paths)
-        if options.songs is None and "song_id" not in options.mapping and options.format != "profiles":
+        if not options.songs and "song_id" not in options.mapping and options.format != "profiles":
             # What is learned is about artists: clicks need not name a song.
             options = replace(options, constants={**options.constants, "song_id": "-"})
         clicks = Plan("clicks", paths, options)

@@ -24,9 +24,10 @@ READS: dict[str, tuple[str, ...]] = {
     "traits": ("clicks",),
     "labels": ("labels",),
     "merges": ("merges",),
+    "aliases": ("artist-aliases",),
 }
 """Consumer group, without the prefix -> topics that it reads."""
-READ_BY = {"labels": "traits", "merges": "ingest"}
+READ_BY = {"labels": "traits", "merges": "ingest", "aliases": "ingest"}
 """Groups that are not named for the process that they belong to."""
 SKIP = "train", "traits"  # these pass over what they cannot keep up with
 MANY = 100_000  # events: a process that lives and is so far behind needs help

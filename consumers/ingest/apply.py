@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from itertools import islice
 
-from consumers.ingest.identities import Change, Identities, PartOfAnother
+from consumers.ingest.identities import Change, Extra, Identities, PartOfAnother
 from models.listener import Click, Listener, Move, Rules, last_move, tag_of, under
 from models.merge import rewrite
 from models.model import Model
 from models.residents import Residents
 from models.update import update
+from stream.stores.artist_aliases import ArtistAliases
+from stream.stores.event_ids import EventIds, once
 from stream.stores.listeners import Listeners
 from stream.stores.merges import Merges
 from stream.stores.waiting import Waiting, place_of
@@ -40,10 +42,27 @@ class Applier:
         Memory for listeners, in MB; those who clicked longest ago go first.
     activity
         Whether to record what they do day by day, and which songs they heard.
+    most_event_ids
+        How many `event_id` are remembered of a listener, so that a click that comes again counts once.
+    aliases
+        What ids of artists stand for. Where that changes, each listener is read again when they are met next,
+        and their affinities are made to be of artists; None: ids stand for themselves.
+
+    Attributes
+    ----------
+    repeated
+        Clicks that were not counted, as they had been by their `event_id`.
     """
 
     def __init__(
-        self, listeners: Listeners, rules: Rules, resident_mb: float = 512.0, *, activity: bool = True
+        self,
+        listeners: Listeners,
+        rules: Rules,
+        resident_mb: float = 512.0,
+        *,
+        activity: bool = True,
+        most_event_ids: int = 64,
+        aliases: ArtistAliases | None = None,
     ) -> None:
         self._listeners = listeners
         self._waiting = Waiting(listeners.redis)
@@ -52,7 +71,21 @@ class Applier:
         self._turns = _Turns()
         self._activity = activity
         self.residents = Residents(activity=activity)
-        self.identities = Identities(self, Merges(listeners.redis), self._waiting, rules)
+        self._aliases = ArtistAliases(listeners.redis) if aliases is None else aliases
+        self._changes = self._aliases.changes
+        self._of_before: set[str] = set()
+        self._unsettled: set[str] = set()
+        self._event_ids, self._most_event_ids = EventIds(listeners.redis), most_event_ids
+        self.identities = Identities(
+            self,
+            Merges(listeners.redis),
+            self._waiting,
+            self._event_ids,
+            self._aliases,
+            rules,
+            most_event_ids,
+        )
+        self.repeated = 0
         self.reads = 0
 
     async def apply(
@@ -115,25 +148,44 @@ class Applier:
             Where they are no listener of their own any more.
         """
         async with self._turns.of({user}):
-            while True:
-                if await self._hold({user}, model):
-                    raise PartOfAnother(user)
-                before = self.residents.listener(self.residents.index[user])
-                try:
-                    changed = await change(before)
-                    if changed is None:
-                        return last_move(before, model) if before.rev else None
-                    after, extra = changed
-                    changes = rewrite(self.residents, before, after, model, self._rules, now)
-                    extra.add_to(changes)
-                    version = model.version if model else 0
-                    refused = await self._listeners.write(self.residents, changes, version)
-                except BaseException:
-                    self.residents.drop([user])
-                    raise
-                if not refused:
-                    return changes.moves[0]
+            return await self._rewrite_in_turn(user, change, model, now)
+
+    async def _rewrite_in_turn(
+        self, user: str, change: Change, model: Model | None, now: float
+    ) -> Move | None:
+        while True:
+            if await self._hold({user}, model):
+                raise PartOfAnother(user)
+            before = self.residents.listener(self.residents.index[user])
+            try:
+                changed = await change(self._aliases.settled(before))
+                if changed is None:
+                    return last_move(before, model) if before.rev else None
+                after, extra = changed
+                changes = rewrite(self.residents, before, after, model, self._rules, now)
+                extra.add_to(changes)
+                version = model.version if model else 0
+                refused = await self._listeners.write(self.residents, changes, version)
+            except BaseException:
                 self.residents.drop([user])
+                raise
+            if not refused:
+                self._unsettled.discard(user)
+                return changes.moves[0]
+            self.residents.drop([user])
+
+    async def _settle_aliases(self, users: Iterable[str], model: Model | None, now: float) -> list[Move]:
+        """Let affinities of listeners who are held be of artists, none of an alias; return who has moved."""
+        moves = []
+        for user in self._unsettled.intersection(users):
+            was = self.residents.head(self.residents.index[user])
+            try:
+                move = await self._rewrite_in_turn(user, _as_they_are, model, now)
+            except PartOfAnother:
+                continue
+            if move and self.residents.head(self.residents.index[user]).moved != was.moved:
+                moves.append(move)
+        return moves
 
     async def _apply(
         self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float, anew: bool
@@ -164,6 +216,10 @@ class Applier:
         away: dict[str, list[Click]] = {}
         while clicks:
             clicks = self._here(clicks, await self._hold(clicks.keys(), model), away)
+            if self._unsettled:
+                moves += await self._settle_aliases(clicks, model, now)
+                if not self.residents.index.keys() >= clicks.keys():
+                    continue  # one has become part of another meanwhile
             try:
                 refused, said = await self._update(clicks, model, now)
             except BaseException:
@@ -224,20 +280,54 @@ class Applier:
     async def _update(
         self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
     ) -> tuple[Set[str], list[Move]]:
+        clicks, event_ids = await self._once(clicks)
         flat = [click for own in clicks.values() for click in own]
         others = [user for user, own in clicks.items() if not own]
+        if not self._aliases.empty:
+            flat = list(map(self._aliases.of_click, flat))
         changes = update(self.residents, flat, others, model, self._rules, now)
+        changes.event_ids = {self.residents.index[user]: held for user, held in event_ids.items()}
         refused = set(await self._listeners.write(self.residents, changes, model.version if model else 0))
+        self.repeated += sum(click.repeated for click in flat if click.user_id not in refused)
         return refused, [move for move in changes.moves if move.user_id not in refused]
+
+    async def _once(
+        self, clicks: Mapping[str, Sequence[Click]]
+    ) -> tuple[Mapping[str, Sequence[Click]], Mapping[str, bytes]]:
+        """Say which clicks were counted before, by their `event_id`, and what of them is to be remembered."""
+        if not self._most_event_ids:
+            return clicks, {}
+        named = [user for user, own in clicks.items() if any(click.event_id for click in own)]
+        if not named:
+            return clicks, {}
+        said, remembered = dict(clicks), {}
+        for user, held in (await self._event_ids.of(named)).items():
+            applied = self.residents.offsets(self.residents.index[user])
+            said[user], event_ids = once(clicks[user], applied, held, self._most_event_ids)
+            if event_ids:
+                remembered[user] = event_ids
+        return said, remembered
 
     async def _hold(self, users: Set[str], model: Model | None) -> set[str]:
         """Hold listeners; return those who are part of another, who are not held."""
+        if self._changes != self._aliases.changes:
+            self._changes, self._of_before = self._aliases.changes, set(self.residents.index)
+        if self._of_before:
+            self.residents.drop(self._of_before.intersection(users))
+            self._of_before.difference_update(users)
         missing = [user for user in users if user not in self.residents.index]
         if not missing:
             return set()
         self.reads += len(missing)
         read = await self._listeners.read(missing, activity=self._activity)
-        self.residents.add([listener for listener in read if not listener.into], model)
+        here = [listener for listener in read if not listener.into]
+        self.residents.add(here, model)
+        self._unsettled.difference_update(missing)
+        self._unsettled.update(
+            listener.user_id
+            for listener in here
+            if self._aliases.concern(listener) and self._aliases.settled(listener) is not listener
+        )
         return {listener.user_id for listener in read if listener.into}
 
     def release(self, sources: Iterable[str]) -> None:
@@ -277,6 +367,10 @@ class _Turns:
         finally:
             self._held.remove(turn)
             turn[1].set()
+
+
+async def _as_they_are(listener: Listener) -> tuple[Listener, Extra] | None:
+    return listener, Extra()
 
 
 def _parts(clicks: Mapping[str, Sequence[Click]], size: int) -> list[dict[str, Sequence[Click]]]:

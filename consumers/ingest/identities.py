@@ -17,6 +17,8 @@ from models.listener import Click, Listener, Move, Rules, tag_of, under
 from models.merge import joined, offsets_of, parted
 from models.model import Model
 from models.update import Changes
+from stream.stores.artist_aliases import ArtistAliases
+from stream.stores.event_ids import EventIds, of_both
 from stream.stores.merges import Forward, Merges, Parts
 from stream.stores.waiting import Waiting
 
@@ -41,16 +43,21 @@ class Extra:
         Numbers of songs heard (`models.active_days.song_number`).
     waiting
         Clicks that wait for their song.
+    event_ids
+        What is remembered from now on (`stream.stores.event_ids`); b"": as it is.
     """
 
     heard: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     waiting: Sequence[Click] = ()
+    event_ids: bytes = b""
 
     def add_to(self, changes: Changes) -> None:
         """Let it be written with changes of one row."""
         changes.heard, changes.heard_by = self.heard, np.zeros(len(self.heard), dtype=np.int64)
         if self.waiting:
             changes.waiting[int(changes.rows[0])] = list(self.waiting)
+        if self.event_ids:
+            changes.event_ids[int(changes.rows[0])] = self.event_ids
 
 
 Change = Callable[[Listener], Awaitable[tuple[Listener, Extra] | None]]
@@ -70,13 +77,27 @@ class Identities:
     ----------
     rewriter
         Changes a listener in one step.
+    most_event_ids
+        How many are remembered of a listener.
     """
 
-    def __init__(self, rewriter: Rewriter, merges: Merges, waiting: Waiting, rules: Rules) -> None:
+    def __init__(
+        self,
+        rewriter: Rewriter,
+        merges: Merges,
+        waiting: Waiting,
+        event_ids: EventIds,
+        aliases: ArtistAliases,
+        rules: Rules,
+        most_event_ids: int,
+    ) -> None:
         self._rewriter = rewriter
         self.merges = merges
         self._waiting = waiting
+        self._event_ids = event_ids
+        self._aliases = aliases
         self._rules = rules
+        self._most_event_ids = most_event_ids
 
     async def root(self, user_id: str, model: Model | None, now: float) -> tuple[str, list[Move]]:
         """Return whose part an id is by now, to whom all is joined, or itself; and moves to follow."""
@@ -111,7 +132,7 @@ class Identities:
             if there is None or there.token != forward.token or there.undoing:
                 raise Changed
             parts = parts or Parts(Listener(forward.user_id))
-            other = parts.listener
+            other = self._aliases.settled(parts.listener)
             if not (other.rev or listener.rev or parts.waiting):
                 return None  # its first click will say whose part it is
             if there.into != root:
@@ -119,7 +140,11 @@ class Identities:
             waiting = [under(click, root) for click in parts.waiting]
             await self._waiting.expect(waiting, now)
             await self.merges.inherit(root, parts)
-            return joined(listener, other, self._rules), Extra(parts.heard, waiting)
+            event_ids = b""
+            if parts.event_ids:
+                held = await self._event_ids.of([root])
+                event_ids = of_both(held[root], parts.event_ids, self._most_event_ids)
+            return joined(listener, other, self._rules), Extra(parts.heard, waiting, event_ids)
 
         return await self._rewriter.rewrite(root, change, model, now)
 
@@ -140,7 +165,7 @@ class Identities:
                     await self.merges.note_undoing(forward, {})
                 return None
             _, parts = await self.merges.read(forward.user_id)
-            other = parts.listener if parts else Listener(forward.user_id)
+            other = self._aliases.settled(parts.listener) if parts else Listener(forward.user_id)
             # Where somebody writes the listener after this, it is read, and noted, once more.
             if not await self.merges.note_undoing(forward, offsets_of(listener, other)):
                 raise Changed

@@ -16,6 +16,7 @@ from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
 
+from consumers.ingest.aliases import AliasReader, aliases_consumer
 from consumers.ingest.apply import Applier
 from consumers.ingest.late_songs import LateSongs
 from consumers.ingest.merger import Merger
@@ -31,6 +32,7 @@ from models.model import Model
 from stream.connect import ask_redis, open_kafka
 from stream.retry import Retry, Stopped
 from stream.settings import Settings
+from stream.stores.artist_aliases import REFRESH_SECONDS
 from stream.stores.catalogue import Catalogue
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.released_songs import ReleasedSongs
@@ -274,6 +276,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._keep(batch)
         await self._retry("committing offsets", self._commit, batch)
         self._heartbeat.add("clicks", len(batch.records) - len(batch.dead))
+        self._heartbeat.gauges["repeated"] = self._applier.repeated
         for letter in batch.dead:
             self._heartbeat.add(f"dead:{letter.reason.value}")
 
@@ -326,13 +329,19 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         epoch = await epoch_of(settings, begun, "clicks")
         stores = Stores.on(redis, settings)
         applier = Applier(
-            stores.listeners, rules_of(settings), settings.resident_mb, activity=settings.record_activity
+            stores.listeners,
+            rules_of(settings),
+            settings.resident_mb,
+            activity=settings.record_activity,
+            most_event_ids=settings.event_ids,
+            aliases=stores.aliases,
         )
         live = LiveModel(stores.snapshots, heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
         await ask_redis(settings, stores.replication.begin, logger.info)
         await ask_redis(settings, lambda: stores.released_songs.refresh(time.time()), logger.info)
         await ask_redis(settings, stores.catalogue.refresh, logger.info)
+        await ask_redis(settings, stores.aliases.refresh, logger.info)
         producer = await begin_producer(settings, stack)
         moves = Moves(stores.cohorts, producer, retry)
         consumer = Consumer(
@@ -377,14 +386,18 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             stop=stop,
             retry=retry,
         )
-        merging = merges_consumer(settings, watch)
+        merging, aliasing = merges_consumer(settings, watch), aliases_consumer(settings, watch)
         stack.push_async_callback(merging.stop)
-        await open_kafka(settings, merging.start, logger.info)
+        stack.push_async_callback(aliasing.stop)
+        # Each waits until its group has said which partitions are its own.
+        await asyncio.gather(*(open_kafka(settings, each.start, logger.info) for each in (merging, aliasing)))
         merger = Merger(applier, stores, moves, live, settings.merge_undo_seconds)
         merges = MergeReader(merging, merger, stores.replication, producer, heartbeat, retry, stop)
+        aliases = AliasReader(aliasing, stores.aliases, stores.replication, producer, heartbeat, retry, stop)
         await together(
             ingester.run(),
             merges.run(),
+            aliases.run(),
             live.follow(),
             sweeper.run(),
             late_songs.run(),
@@ -396,4 +409,5 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
                 lambda: stores.released_songs.refresh(time.time()),
             ),
             retry.every(LENGTHS_SECONDS, "reading songs of no length", stores.catalogue.refresh),
+            retry.every(REFRESH_SECONDS, "reading aliases of artists", stores.aliases.refresh),
         )

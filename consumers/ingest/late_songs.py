@@ -198,6 +198,8 @@ class LateSongs:
     def _letter(self, click: Click) -> DeadLetter:
         # Its bytes are not kept while it waits; this is what Refrain uses of them.
         event = {"user_id": click.user_id, "song_id": click.song_id, "ts": click.ts, "action": click.action}
+        if click.event_id:
+            event["event_id"] = click.event_id
         place = ("clicks", click.partition.number, click.offset)
         record = Record(*place, click.user_id.encode(), json.dumps(event, ensure_ascii=False).encode())
         hours = self._wait_seconds / 3600

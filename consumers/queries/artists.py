@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from stream.connect import AnyRedis
 from stream.errors import SnapshotUnusable, UnknownArtist
+from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.catalogue import Catalogue
 from stream.stores.names import exact_form, folded_form
 from stream.stores.snapshots import Snapshots
+from stream.wire.composed import nfc
 
 __all__ = ["FoundArtists", "find_artists"]
 
@@ -43,15 +45,18 @@ async def find_artists(redis: AnyRedis, typed: Sequence[str], *, may_be_new: boo
     UnknownArtist
         Where one is not known; it names the nearest.
     """
-    catalogue = Catalogue(redis)
+    catalogue, aliases = Catalogue(redis), ArtistAliases(redis)
+    await aliases.refresh()
     ids, new = [], []
-    for name in typed:
+    for name in map(nfc, typed):
         artist = await catalogue.find(name) or _spelt_alike(name, await _vocabulary(redis))
+        if artist is None and aliases.of(name) != name:
+            artist = name
         if artist is None and not may_be_new:
             raise await _unknown(redis, catalogue, name)
         if artist is None:
             new.append(name)
-        ids.append(artist or name)
+        ids.append(aliases.of(artist or name))
     return FoundArtists(tuple(ids), tuple(new))
 
 

@@ -29,7 +29,6 @@ from models.model import Model
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.cohorts import Cohorts
-from stream.stores.opted_out import OptedOut
 from stream.stores.snapshots import Snapshots
 from stream.wire.events import Page, Release
 
@@ -166,7 +165,9 @@ async def preview_audience(
         raise await no_model(redis, settings)
     model = await snapshots.load(version)
     known = await read_known_listener(redis, settings, why) if why is not None else None
-    planner = _planner(redis, settings)
+    stores = Stores.on(redis, settings)
+    await stores.aliases.refresh()
+    planner = _planner(stores, settings)
     if release.song_id is not None and planner.songs is not None:
         await planner.songs.refresh()
     await planner.member_cache.fill(model)
@@ -215,12 +216,11 @@ def _left_out(draft: Draft) -> dict[str, int]:
     return draft.ranking.left_out(int(draft.told[-1]) if full and len(draft.told) else None)
 
 
-def _planner(redis: AnyRedis, settings: Settings) -> Planner:
-    stores = Stores.on(redis, settings)
+def _planner(stores: Stores, settings: Settings) -> Planner:
     return Planner(
         MemberCache(stores.listeners, stores.cohorts, stores.told, limit_mb=settings.members_mb),
         stores.catalogue,
-        OptedOut(redis),
+        stores.opted_out,
         settings.max_audience,
         gate_of(stores.told, settings),
         ClickHabits(stores.cohorts, stores.ctr_models),
@@ -229,6 +229,7 @@ def _planner(redis: AnyRedis, settings: Settings) -> Planner:
         ab_test=ab_test_of(settings),
         dormant_days=settings.dormant_days,
         songs=LiveSongs(stores.song_models),
+        aliases=stores.aliases,
     )
 
 

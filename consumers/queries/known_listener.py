@@ -10,6 +10,7 @@ from models.listener import Listener, Rules
 from stream.connect import AnyRedis
 from stream.errors import UnknownListener
 from stream.settings import Settings
+from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.guards import guard_decay
 from stream.stores.listeners import Listeners
 from stream.stores.merges import Merges
@@ -59,6 +60,9 @@ async def read_known_listener(redis: AnyRedis, settings: Settings, user_id: str)
             "has read it",
             hint="`refrain doctor` says how far behind they are.",
         )
+    aliases = ArtistAliases(redis)
+    await aliases.refresh()
+    listener = aliases.settled(listener)
     rules = rules_of(settings)
     await guard_decay(redis, rules.decay)
     listener.affinities = dict(sorted(listener.affinities.items(), key=lambda each: -each[1]))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from stream.connect import AnyRedis
 from stream.errors import UnknownCohort
 from stream.settings import Settings
+from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
@@ -86,7 +87,9 @@ async def list_listeners(
     UnknownCohort
         Where there is none of that id.
     """
-    listeners = Listeners(redis)
+    aliases = ArtistAliases(redis)
+    await aliases.refresh()
+    listeners = Listeners(redis, aliases)
     cohorts = Cohorts(redis, listeners)
     chosen = await _chosen(cohorts, cohort)
     # One more than the page holds: whether another page follows.

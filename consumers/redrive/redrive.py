@@ -23,6 +23,7 @@ from stream.stores.redriven import Redriven
 from stream.stores.waiting import Waiting
 from stream.wire.consumer import Consumer
 from stream.wire.events import (
+    ArtistAlias,
     DeadLetter,
     Feedback,
     Label,
@@ -46,6 +47,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "feedback": Feedback,
     "labels": Label,
     "merges": Merge,
+    "artist-aliases": ArtistAlias,
 }
 SUPERSEDED = "superseded"
 """Why a song is left that the catalogue knows by now: what it knows may be newer."""

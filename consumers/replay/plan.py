@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -16,8 +17,9 @@ from consumers.replay.options import Sending
 from consumers.replay.refused import Sent, find_refused
 from consumers.replay.sender import Replay
 from consumers.replay.summary import Pair, Summary
-from stream.errors import Unreachable, WrongUse
+from stream.errors import BadFile, Unreachable, WrongUse
 from stream.files.bookmark import Bookmark
+from stream.files.credits import Credits
 from stream.files.kinds import KINDS
 from stream.files.options import FileOptions, Kind, Order
 from stream.files.profiles import ProfileTable
@@ -65,9 +67,9 @@ class Plan:
 
     def __post_init__(self) -> None:
         options = self.options
-        if options.songs is None and (options.songs_map or options.songs_on or options.songs_columns):
+        if not options.songs and (options.songs_map or options.songs_on or options.songs_columns):
             raise WrongUse(
-                "--songs-map, --songs-on and --songs-columns say how to read a file: name it with --songs"
+                "--songs-map, --songs-on and --songs-columns say how to read files: name them with --songs"
             )
         if self.options.songs and self.kind != "clicks":
             raise WrongUse("--songs says which artists made what was clicked: it goes with clicks")
@@ -86,7 +88,7 @@ class Plan:
     @property
     def identity(self) -> str:
         """Everything that decides on events and their order, apart from the files."""
-        return repr((self.kind, replace(self.options, songs=None), self.order))
+        return repr((self.kind, replace(self.options, songs=(), known_artists=None), self.order))
 
     @property
     def waits(self) -> bool:
@@ -108,12 +110,30 @@ class Plan:
         """
         options = self.options
         since = seconds_of(options.since, now, zone(options.timezone)) if options.since else None
-        songs = None
-        if options.songs:
-            table = Table(options.songs, options.songs_layout)
-            songs = SongFile(table, options.songs_map, options.songs_on, options.separator)
         tables = [table for path in self.files for table in self._tables(path, now)]
-        return Reading(tables, self._recipe(since), songs, spare, show, most)
+        return Reading(tables, self._recipe(since), self._songs, spare, show, most, self._splitter)
+
+    @cached_property
+    def _songs(self) -> SongFile | None:
+        """The songs beside the clicks, read once however often the clicks are."""
+        options = self.options
+        if not options.songs:
+            return None
+        tables = [table for path in options.songs for table in Table.all_of(path, options.songs_layout)]
+        return SongFile(tables, options.songs_map, options.songs_on, options.separator)
+
+    @cached_property
+    def _splitter(self) -> Credits | None:
+        """What splits credits: the files are read once before, for the names in them."""
+        options = self.options
+        if not options.split_artists:
+            return None
+        splitter = Credits(_names(options.known_artists), everywhere=options.split_artists == "all")
+        recipe = self._recipe(None)
+        tables = (table for path in self.files for table in self._tables(path, time.time()))
+        clicked = (name for table in tables for name in recipe.credited(table))
+        splitter.learn(itertools.chain(clicked, self._songs.credited() if self._songs else ()))
+        return splitter
 
     def _tables(self, path: Path, now: float) -> list[Table]:
         if self.options.format != "profiles":
@@ -126,6 +146,15 @@ class Plan:
         begin, end = span(self.order.spread, now, zone(self.options.timezone))
         step = (end - begin) / max(count, 1)
         return lambda number, value: b'%s,"ts":%.3f}' % (value[:-1], begin + (number + 0.5) * step)
+
+
+def _names(file: Path | None) -> list[str]:
+    """Read names, one a line."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines() if file else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadFile(f"{file} cannot be read: {error}", hint="Names stand one a line, in UTF-8.") from error
+    return [line.strip() for line in lines if line.strip()]
 
 
 @dataclass
@@ -183,7 +212,8 @@ def carry_out(
             f"Kafka has no topic {plan.topic} yet, though it was asked to make it", hint="Try again."
         )
     folder = settings.data / FOLDER
-    files = [*plan.files, *([plan.options.songs] if plan.options.songs else [])]
+    known = plan.options.known_artists
+    files = [*plan.files, *plan.options.songs, *([known] if known else [])]
     bookmark, old = Bookmark.find(folder, state.topic_id, files, plan.identity)
     if old and sending.resume:
         if changed := bookmark.changed:

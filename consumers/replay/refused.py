@@ -27,6 +27,7 @@ READERS: dict[str, str] = {
     "feedback": "work",
     "labels": "labels",
     "merges": "merges",
+    "artist-aliases": "aliases",
 }
 PATIENCE = 3.0  # seconds without another event read
 PAUSE = 0.2  # seconds

@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from consumers.queries.no_model import no_model
 from consumers.runtime.wiring import Stores
-from consumers.work.planner import target_of
+from consumers.work.planner import target_of, with_aliases
 from models.audience import choose_cohorts, rank_cohorts
 from models.model import Model
 from stream.connect import AnyRedis
 from stream.settings import Settings
+from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.catalogue import Catalogue
 from stream.wire.events import Release
 
@@ -70,18 +71,25 @@ async def find_targets(redis: AnyRedis, settings: Settings, releases: Iterable[R
     if version is None:
         raise await no_model(redis, settings)
     model, sizes = await stores.snapshots.load(version), await stores.cohorts.sizes()
-    return TargetList(version, tuple([t async for t in _targets(model, sizes, stores.catalogue, releases)]))
+    await stores.aliases.refresh()
+    found = _targets(model, sizes, stores.catalogue, stores.aliases, releases)
+    return TargetList(version, tuple([target async for target in found]))
 
 
 async def _targets(
-    model: Model, sizes: Mapping[str, int], catalogue: Catalogue, releases: Iterable[Release]
+    model: Model,
+    sizes: Mapping[str, int],
+    catalogue: Catalogue,
+    aliases: ArtistAliases,
+    releases: Iterable[Release],
 ) -> AsyncIterator[ReleaseTarget]:
     members = np.array([sizes.get(cohort, 0) for cohort in model.cohort_ids])
     nothing_unread = np.zeros(len(members))
     for release in releases:
-        label = await catalogue.artists_of_label(release.label)
-        by_genre = await catalogue.artists_of_genres(release.genres)
-        target = target_of(release, model, label, by_genre)
+        label = aliases.all_of(await catalogue.artists_of_label(release.label))
+        genres = await catalogue.artists_of_genres(release.genres)
+        by_genre = {genre: aliases.all_of(artists) for genre, artists in genres.items()}
+        target = target_of(with_aliases(release, aliases), model, label, by_genre)
         rates = rank_cohorts(model, target)
         best = choose_cohorts(rates, members, nothing_unread, 1, release.min_ctr or 0.0)
         names = await catalogue.names(release.artist_ids)

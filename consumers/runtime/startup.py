@@ -25,7 +25,7 @@ __all__ = ["Beginning", "begin", "begin_producer", "epoch_of"]
 logger = logging.getLogger(__name__)
 
 READ_TO_THE_LAST = {
-    "ingest": ("clicks", "merges"),
+    "ingest": ("clicks", "merges", "artist-aliases"),
     "work": ("releases", "feedback", "songs"),
     "traits": ("labels",),
 }

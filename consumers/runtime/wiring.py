@@ -14,6 +14,7 @@ from models.traits.lifecycle import Limits
 from stream.connect import AnyRedis
 from stream.retry import Clock
 from stream.settings import Settings
+from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.catalogue import Catalogue
 from stream.stores.churn import ChurnStore
 from stream.stores.cohorts import Cohorts
@@ -53,6 +54,7 @@ __all__ = [
 class Stores:
     """Every store, on one Redis."""
 
+    aliases: ArtistAliases
     listeners: Listeners
     cohorts: Cohorts
     catalogue: Catalogue
@@ -85,11 +87,14 @@ class Stores:
         clock
             Seconds, by which what a store holds in memory grows old.
         """
-        listeners, opted_out, told = Listeners(redis), OptedOut(redis), Told(redis, caps_of(settings))
+        aliases = ArtistAliases(redis)
+        listeners = Listeners(redis, aliases)
+        opted_out, told = OptedOut(redis), Told(redis, caps_of(settings))
         return cls(
+            aliases,
             listeners,
             Cohorts(redis, listeners),
-            Catalogue(redis, clock),
+            Catalogue(redis, clock, aliases),
             Releases(
                 redis,
                 settings.release_seconds,

@@ -20,6 +20,7 @@ __all__ = ["show_dry_run", "show_summary"]
 SAID: dict[str, str] = {
     Remark.DROPPED: "{field} dropped from {count:,} rows, which are used without it",
     Remark.FLOAT_ID: "{count:,} times {field} is a whole number that is written as a float",
+    Remark.SPLIT: "{count:,} rows have several artists in one name of {field}",
     Remark.EARLY: "{count:,} times are before 2000",
     Remark.LATE: "{count:,} times are in the future",
 }

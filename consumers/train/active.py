@@ -16,6 +16,7 @@ from models.listener import Click
 from models.song_learner import Play
 from stream.connect import AnyRedis
 from stream.retry import Retry
+from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import BEAT_SECONDS, heartbeats
@@ -57,7 +58,12 @@ class ActiveListeners:
     """
 
     def __init__(
-        self, catalogue: Catalogue, decay: ForwardDecay, recent: RecentListeners, retry: Retry
+        self,
+        catalogue: Catalogue,
+        decay: ForwardDecay,
+        recent: RecentListeners,
+        retry: Retry,
+        aliases: ArtistAliases,
     ) -> None:
         self.clicks = self.passed_over = 0
         self.play_now = 0.0
@@ -66,6 +72,7 @@ class ActiveListeners:
         self._decay = decay
         self._recent = recent
         self._retry = retry
+        self._aliases = aliases
         self._random = random.Random(0)  # noqa: S311 - a sample, not a secret
 
     async def next(self, consumer: Consumer) -> tuple[list[str], Added, list[Play]]:
@@ -137,7 +144,8 @@ class ActiveListeners:
         self.play_now = max(self.play_now, self._decay.stored(1.0, newest))
         plays = []
         for click in clicks:
-            artists = click.artist_ids or known.get(click.song_id, ())
+            named = dict.fromkeys(map(self._aliases.of, click.artist_ids))
+            artists = tuple(named) or known.get(click.song_id, ())
             if click.action in PLAYED and click.song_id:
                 plays.append(Play(click.user_id, click.song_id, artists))
             if click.user_id in added or len(added) < SAMPLE:

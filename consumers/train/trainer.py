@@ -26,6 +26,7 @@ from stream.connect import ask_redis
 from stream.errors import SnapshotUnusable
 from stream.retry import Retry
 from stream.settings import Settings
+from stream.stores.artist_aliases import REFRESH_SECONDS
 from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.lease import Lease
@@ -305,13 +306,14 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
         redis, heartbeat, watch = await begin(settings, "train", stack)
         stores = Stores.on(redis, settings)
         await ask_redis(settings, stores.replication.begin, logger.info)
+        await ask_redis(settings, stores.aliases.refresh, logger.info)
         lease = Lease(redis, heartbeat.name)
         recent = RecentListeners(redis, stores.cohorts, time.monotonic)
         trainer = Trainer(
             settings,
             stores.listeners,
             stores.cohorts,
-            ActiveListeners(stores.catalogue, decay_of(settings), recent, retry),
+            ActiveListeners(stores.catalogue, decay_of(settings), recent, retry, stores.aliases),
             recent,
             stores.snapshots,
             stores.sweeps,
@@ -339,4 +341,5 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
             settings.played_within_seconds,
         )
         leading = lead(settings, watch, trainer.run, [clicks.run], lease, heartbeat, stop, retry)
-        await together(leading, heartbeat.keep(), watch.run())
+        following = retry.every(REFRESH_SECONDS, "reading aliases of artists", stores.aliases.refresh)
+        await together(leading, following, heartbeat.keep(), watch.run())

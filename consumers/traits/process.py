@@ -29,6 +29,7 @@ from stream.connect import REDIS_ERRORS, ask_redis, open_kafka
 from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
+from stream.stores.artist_aliases import REFRESH_SECONDS
 from stream.stores.lease import Lease
 from stream.stores.memory import Memory
 from stream.stores.next_week_model import NextWeekModel
@@ -67,6 +68,7 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         live = LiveModel(stores.snapshots, heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
         await ask_redis(settings, stores.replication.begin, logger.info)
+        await ask_redis(settings, stores.aliases.refresh, logger.info)
         shares = ActivityShares(stores.listeners, stores.catalogue)
         segments = SegmentTraits(
             stores.listeners, stores.segments, lambda: live.model, settings.max_artists, shares
@@ -139,7 +141,8 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         logger.info("keeping traits current")
         beside = [score, expiry.run] if settings.forget_dormant_days else [score]
         leading = lead(settings, watch, clicked.read, beside, lease, heartbeat, stop, retry, begin="latest")
-        await together(leading, live.follow(), reader.run(), heartbeat.keep(), watch.run())
+        following = retry.every(REFRESH_SECONDS, "reading aliases of artists", stores.aliases.refresh)
+        await together(leading, live.follow(), reader.run(), following, heartbeat.keep(), watch.run())
 
 
 async def _keep_at_the_end(next_week: NextWeekTrait) -> None:

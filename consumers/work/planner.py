@@ -40,6 +40,7 @@ from models.model import Model
 from models.song_target import towards_song
 from models.songs import SongModel
 from models.waves import FIRST_SHARE, Wave
+from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.catalogue import Catalogue
 from stream.stores.merged_lately import MergedLately
 from stream.stores.opted_out import OptedOut
@@ -47,7 +48,7 @@ from stream.stores.releases import Held
 from stream.stores.traits import Traits
 from stream.wire.events import Page, Release
 
-__all__ = ["GONE", "Audience", "Before", "Lookup", "Planner", "target_of"]
+__all__ = ["GONE", "Audience", "Before", "Lookup", "Planner", "target_of", "with_aliases"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -57,6 +58,7 @@ LIKELY_PER_PLACE, LIKELY = 3, 20_000
 CERTAIN = 1.0 - 1e-9
 ANY = -1e9  # log-odds of those who are not likely to click, but may be told
 PUT_OFF = 60.0  # seconds
+ID_LISTS = "artist_ids", "featuring", "similar_to"
 GONE = "gone when their quiet hours ended"
 
 
@@ -193,6 +195,8 @@ class Planner:
         What is known of songs: a release of one goes by its own listeners, too. None: by its artists alone.
     merged
         Which ids became part of a listener lately; None: each id is somebody.
+    aliases
+        What ids of artists stand for: a release of one is of all ids of the artist. None: for themselves.
     random
         Draws who is in a wave that explores.
     """
@@ -210,10 +214,12 @@ class Planner:
     dormant_days: float = 0.0
     songs: LiveSongs | None = None
     merged: MergedLately | None = None
+    aliases: ArtistAliases | None = None
     random: np.random.Generator = field(default_factory=np.random.default_rng)
 
     async def look_up(self, release: Release) -> Lookup:
         """Ask Redis, in one round trip, all that a plan needs of it."""
+        release = self._with_aliases(release)
         label, by_genre, opted_out, artist_opted_out, _ = await asyncio.gather(
             self.catalogue.artists_of_label(release.label),
             self.catalogue.artists_of_genres(release.genres),
@@ -221,7 +227,14 @@ class Planner:
             self.opted_out.of_artists([*release.artist_ids, *release.featuring]),
             self.merged.refresh() if self.merged else asyncio.sleep(0),
         )
-        return Lookup(label, by_genre, opted_out, artist_opted_out)
+        by_genre = {genre: self._all_of(artists) for genre, artists in by_genre.items()}
+        return Lookup(self._all_of(label), by_genre, opted_out, artist_opted_out)
+
+    def _with_aliases(self, release: Release) -> Release:
+        return release if self.aliases is None else with_aliases(release, self.aliases)
+
+    def _all_of(self, artists: Sequence[str]) -> list[str]:
+        return list(artists) if self.aliases is None else self.aliases.all_of(artists)
 
     async def roots(self, user_ids: Collection[str]) -> Mapping[str, str]:
         """Return who some ids are part of by now; nothing of all others."""
@@ -237,6 +250,7 @@ class Planner:
         before
             What is out already: the plan is of what follows.
         """
+        release = self._with_aliases(release)
         if self.ab_test and not before.allows(self.ab_test):
             return await replace(self, ab_test=None).plan(release, lookup, model, now, before)
         placed = before.placed
@@ -255,6 +269,7 @@ class Planner:
 
         They have their places already, however low they may rank by now. They count for the first wave.
         """
+        release = self._with_aliases(release)
         if self.ab_test and not before.allows(self.ab_test):
             return await replace(self, ab_test=None).plan_held(release, lookup, model, now, before)
         due = {user: held for user, held in before.held.items() if held.until <= now}
@@ -320,7 +335,7 @@ class Planner:
         """
         if model is None:
             return Draft("no model yet", Target(np.zeros(0), "nothing", ()), 0)
-        target = target_of(release, model, lookup.label, lookup.by_genre, self._known_songs)
+        release, target = self._aim(release, lookup, model)
         if target.relied_on == "nothing":
             return Draft("nobody knows these artists yet", target, model.version)
         rates = rank_cohorts(model, target)
@@ -397,6 +412,10 @@ class Planner:
             ab_test=test,
         )
 
+    def _aim(self, release: Release, lookup: Lookup, model: Model) -> tuple[Release, Target]:
+        release = self._with_aliases(release)
+        return release, target_of(release, model, lookup.label, lookup.by_genre, self._known_songs)
+
     @property
     def _known_songs(self) -> SongModel | None:
         return self.songs.model if self.songs else None
@@ -434,6 +453,16 @@ def _why_nobody(ranking: Ranking, *, learned: bool) -> str:
 
 def _play_rates(model: Model, target: Target, candidates: Candidates, rows: Ints) -> Floats:
     return play_rates(model, target, candidates.scores[rows])
+
+
+def with_aliases(release: Release, aliases: ArtistAliases) -> Release:
+    """Return a release as one of all ids of its artists.
+
+    The model that serves may know aliases as artists of their own, and listeners have opted out of them.
+    """
+    if aliases.empty:
+        return release
+    return release.model_copy(update={name: aliases.all_of(getattr(release, name)) for name in ID_LISTS})
 
 
 def target_of(

@@ -27,6 +27,7 @@ from models.listener import OffsetSource
 from stream.connect import ask_redis, open_kafka
 from stream.retry import Retry
 from stream.settings import Settings
+from stream.stores.artist_aliases import REFRESH_SECONDS
 from stream.stores.catalogue import Catalogue
 from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.heartbeats import Heartbeat
@@ -146,6 +147,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         live = LiveModel(stores.snapshots, heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
         await ask_redis(settings, stores.replication.begin, logger.info)
+        await ask_redis(settings, stores.aliases.refresh, logger.info)
         producer = await begin_producer(settings, stack)
         idle = asyncio.Event()
         member_cache = MemberCache(stores.listeners, stores.cohorts, stores.told, idle, settings.members_mb)
@@ -168,6 +170,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             settings.dormant_days,
             songs,
             stores.merged_lately,
+            stores.aliases,
         )
         # Of one host's network, in containers, two processes have the same name.
         name = f"{heartbeat.name}-{uuid4().hex}"
@@ -224,6 +227,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             retry.every(LOOK_SECONDS, "finishing releases left in the middle", emitter.finish_abandoned),
             retry.every(REST_SECONDS, "reading who opted out", opted_out.refresh),
             retry.every(REST_SECONDS, "reading tastes", read_tastes),
+            retry.every(REFRESH_SECONDS, "reading aliases of artists", stores.aliases.refresh),
             retry.every(SONGS_SECONDS, "reading song vectors", songs.refresh),
             retry.every(HABITS_SECONDS, "reading who clicks", read_habits),
         )

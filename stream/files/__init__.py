@@ -19,7 +19,9 @@
     columns.py         what a column gives: ids, lists, how often
     times.py           times as files have them
     name_time.py       the time in a file's name
-    songs.py           a file of songs beside a file of clicks
+    songs.py           files of songs beside files of clicks
+    credits.py         the artists in "A & B feat. C"
+    band_names.py      names that look like those of several artists
     kinds.py           what each kind of event is
     fields.py          where each field of an event comes from
     plain.py           columns of which most values are as they should be, read at once

@@ -14,6 +14,7 @@ from urllib.parse import unquote, unquote_plus
 from stream.errors import WrongUse
 from stream.files.options import Condition
 from stream.files.tables import Column, Table
+from stream.wire.composed import nfc
 
 __all__ = [
     "MISSING",
@@ -131,10 +132,10 @@ def _test(condition: Condition) -> Callable[[Any], bool]:
     if condition.compares_numbers:
         compare, bound = _SIGNS[condition.sign], float(condition.value)
         return lambda value: (number := _number(value)) is not None and compare(number, bound)
-    text, equal = condition.value, condition.sign == "="
+    text, equal = nfc(condition.value), condition.sign == "="
     if text.casefold() in TRUTH:  # JSON has true, pandas True, R TRUE
         return lambda value: (plain(value).casefold() == text.casefold()) is equal
-    return lambda value: (plain(value) == text or (not text and is_missing(value))) is equal
+    return lambda value: (nfc(plain(value)) == text or (not text and is_missing(value))) is equal
 
 
 def _number(value: Any) -> float | None:

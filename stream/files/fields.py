@@ -44,6 +44,7 @@ class Remark(StrEnum):
 
     DROPPED = "dropped"
     FLOAT_ID = "float-id"
+    SPLIT = "split-artists"
     EARLY = "before-2000"
     LATE = "in-the-future"
 

@@ -29,6 +29,7 @@ HINTS: dict[str, str] = {
     Reason.FUTURE: WRONG_CLOCK,
     Remark.EARLY: WRONG_CLOCK,
     Remark.LATE: WRONG_CLOCK,
+    Remark.SPLIT: "--known-artists FILE with names that are not to be split",
     Remark.FLOAT_ID: "write the column as whole numbers or text, if ids end in .0 on purpose",
 }
 """By reason or remark, where the field does not matter."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, get_args
 
 from stream.files.impressions import Impression
-from stream.wire.events import Action, ClickEvent, Feedback, Label, Merge, Release, Song
+from stream.wire.events import Action, ArtistAlias, ClickEvent, Feedback, Label, Merge, Release, Song
 
 __all__ = ["CHOICES", "ID_LISTS", "KINDS", "LISTS", "NO_NAMES", "TIMES", "Shape"]
 
@@ -60,6 +60,7 @@ KINDS: dict[str, Shape] = {
     "feedback": Shape(Feedback, "user_id", frozenset(Feedback.model_fields), "feedback"),
     "labels": Shape(Label, "user_id", frozenset(Label.model_fields), "labels"),
     "merges": Shape(Merge, "user_id", frozenset(Merge.model_fields), "merges"),
+    "artist-aliases": Shape(ArtistAlias, "alias", frozenset(ArtistAlias.model_fields), "artist-aliases"),
     "impressions": Shape(Impression, "user_id", frozenset(Impression.model_fields), "feedback"),
 }
 """Each kind by its name."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from stream.errors import WrongUse
+from stream.files.sources import files_of
 
 __all__ = [
     "ActionRule",
@@ -33,7 +34,9 @@ __all__ = [
     "replacements",
 ]
 
-Kind: TypeAlias = Literal["clicks", "songs", "releases", "feedback", "impressions", "labels", "merges"]
+Kind: TypeAlias = Literal[
+    "clicks", "songs", "releases", "feedback", "impressions", "labels", "merges", "artist-aliases"
+]
 Format: TypeAlias = Literal["csv", "tsv", "jsonl", "json", "parquet", "profiles"]
 
 Sign: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">="]
@@ -513,14 +516,33 @@ class FileOptions(RowOptions):
         bool,
         Flag("--distinct", "The same listener, song and time once. Kept in a temporary file.", panel=EVENTS),
     ] = False
-    songs: Annotated[
-        Path | None, Flag("--songs", "Says which artists made a song. Held in memory.", "FILE", SONGS)
+    split_artists: Annotated[
+        Literal["known", "all"] | None,
+        Flag(
+            "--split-artists",
+            "'A & B feat. C' is three artists; known: where the file knows A and B by themselves, too.",
+            panel=EVENTS,
+        ),
     ] = None
+    known_artists: Annotated[
+        Path | None, Flag("--known-artists", "Names that are never split, one a line.", "FILE", EVENTS)
+    ] = None
+    songs: Annotated[
+        tuple[Path, ...],
+        Flag(
+            "--songs",
+            "Says which artists made a song. Held in memory. May be repeated, or a pattern.",
+            "FILE",
+            SONGS,
+            files_of,
+            repeated=True,
+        ),
+    ] = ()
     songs_map: Annotated[
         Mapping[str, str],
         Flag(
             "--songs-map",
-            "Its columns of song_id and artist_ids.",
+            "Their columns of song_id and artist_ids.",
             "FIELD=COLUMN,...",
             SONGS,
             pairs("--songs-map"),
@@ -540,12 +562,12 @@ class FileOptions(RowOptions):
     ] = field(default_factory=dict)
     songs_columns: Annotated[
         tuple[str, ...],
-        Flag("--songs-columns", "Its columns, where it has no header row.", "A,B,...", SONGS, columns),
+        Flag("--songs-columns", "Their columns, where they have no header row.", "A,B,...", SONGS, columns),
     ] = ()
 
     @property
     def songs_layout(self) -> Layout:
-        """How the file of songs is laid out."""
+        """How the files of songs are laid out."""
         return Layout(columns=self.songs_columns, encoding=self.encoding, mend=self.mend)
 
 

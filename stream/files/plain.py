@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from stream.files.columns import MISSING, is_missing, whole_number
+from stream.wire.composed import nfc
 from stream.wire.events import BLANK, MAX_ID_BYTES
 
 __all__ = ["ByColumn", "Texts", "plain_ids", "plain_numbers", "plain_times", "remembered"]
@@ -60,6 +61,7 @@ def plain_ids(nothing: frozenset[str], separator: str = "") -> ByColumn:
             and ("." not in text or whole_number(text) is None)
             and len(text if text.isascii() else text.encode()) <= MAX_ID_BYTES
             and not BLANK.fullmatch(text)
+            and nfc(text) == text
         )
         return text if simple else None
 

@@ -11,6 +11,7 @@ from typing import Any
 from stream.errors import BadFile
 from stream.files.bad_rows import BadRows
 from stream.files.columns import quoted
+from stream.files.credits import Credits
 from stream.files.distinct import Distinct
 from stream.files.gathered import Gathered, Part
 from stream.files.hints import field_of, hint_for
@@ -36,7 +37,7 @@ class Reading:
     ----------
     tables
         The files.
-    recipe, songs
+    recipe, songs, splitter
         How their rows become events.
     spare
         The folder for side files where a file's own cannot be written to.
@@ -67,9 +68,10 @@ class Reading:
         spare: Path | None = None,
         show: int = 0,
         most: int | None = None,
+        splitter: Credits | None = None,
     ) -> None:
         self._recipe = recipe
-        self._parts = [(table, recipe.ready(table, songs)) for table in tables]
+        self._parts = [(table, recipe.ready(table, songs, splitter)) for table in tables]
         self._spare = spare
         self._show, self._most = show, most
         self._at = 0, 0  # number of the file, and line, of the last row that was looked at

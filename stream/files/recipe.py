@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from stream.errors import WrongUse
 from stream.files.columns import SCALES, column, wanted
+from stream.files.credits import Credits
 from stream.files.fields import constant, sources
 from stream.files.gathered import Part, together
-from stream.files.kinds import CHOICES, KINDS, TIMES
+from stream.files.kinds import CHOICES, ID_LISTS, KINDS, TIMES
 from stream.files.options import FileOptions, Kind, RowOptions
 from stream.files.plain_clicks import plain_clicks
 from stream.files.presets import NONE
@@ -22,6 +24,7 @@ from stream.files.tables import Bad, Table
 __all__ = ["Event", "LeftOut", "Recipe"]
 
 GATHERED = frozenset({"songs", "releases"})
+HAVE_ARTISTS = frozenset({"clicks", "songs", "releases"})
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,14 @@ class Recipe:
             raise WrongUse(f"--action and --distinct go with clicks, not with {self.kind}")
         if options.distinct and self.spread:
             raise WrongUse("--distinct goes by the events' own ts: it does not go without, nor with --spread")
+        if options.split_artists and self.kind not in HAVE_ARTISTS:
+            raise WrongUse(
+                f"--split-artists goes with {', '.join(sorted(HAVE_ARTISTS))}, not with {self.kind}"
+            )
+        if options.known_artists and not options.split_artists:
+            raise WrongUse(
+                "--known-artists says what --split-artists is not to split: it does not go without"
+            )
         for action, _ in options.actions:
             if action not in CHOICES["action"]:
                 raise WrongUse(f"--action {action}: there are {', '.join(CHOICES['action'])}")
@@ -118,7 +129,20 @@ class Recipe:
             detail = f"{bad.detail} (with the other rows of {parts[0].key.decode()})"
             return [Bad(part.line, bad.reason, detail, json.loads(part.value)) for part in parts]
 
-    def ready(self, table: Table, songs: SongFile | None = None) -> RowEvents:
+    def credited(self, table: Table) -> Iterator[str]:
+        """Go through the artists that the rows of a table name, as they name them."""
+        found = sources(KINDS[self.kind].fields, table, self.options, spread=self.spread, earliest=EARLY)
+        read = [source.read for name, source in found.items() if name in ID_LISTS]
+        for row in table.rows():
+            if isinstance(row, Bad):
+                continue
+            for each in read:
+                with contextlib.suppress(ValueError, OverflowError):  # the row itself will say what it has
+                    yield from (name for name in each(row.values, []) or () if isinstance(name, str))
+
+    def ready(
+        self, table: Table, songs: SongFile | None = None, splitter: Credits | None = None
+    ) -> RowEvents:
         """Return what makes an event of each row of a table.
 
         Raises
@@ -131,7 +155,7 @@ class Recipe:
         earliest = max(EARLY, self.since or EARLY)
         found = sources(shape.fields, table, options, spread=self.spread, earliest=earliest)
         constants = self._constants()
-        alone = self.kind == "clicks" and not (rules or songs or options.repeat or self.spread)
+        alone = self.kind == "clicks" and not (rules or songs or splitter or options.repeat or self.spread)
         return RowEvents(
             shape=shape,
             sources=found,
@@ -141,6 +165,7 @@ class Recipe:
             repeat=options.repeat,
             copies=self._copies(table),
             join=songs.ready(table) if songs else None,
+            splitter=splitter,
             since=self.since,
             finish=finisher(shape, spread=self.spread),
             plain=plain_clicks(found, constants, earliest, strip=table.format != "parquet")

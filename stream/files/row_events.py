@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
+from stream.files.credits import Credits
 from stream.files.fields import Note, Remark, Source
 from stream.files.impressions import Impression
-from stream.files.kinds import TIMES, Shape
+from stream.files.kinds import ID_LISTS, TIMES, Shape
 from stream.files.plain_clicks import PlainClicks
 from stream.files.songs import Join
 from stream.files.tables import Bad, Block, Column, Row
@@ -81,7 +82,9 @@ class RowEvents:
     repeat, copies
         The column that says how often it happened, and what reads it.
     join
-        Completes a click from a file of songs.
+        Completes a click from files of songs.
+    splitter
+        Says who the artists in a credit are; None: it is one artist.
     since
         Unix seconds: what was before is left out.
     finish
@@ -98,6 +101,7 @@ class RowEvents:
     repeat: str
     copies: Column | None
     join: Join | None
+    splitter: Credits | None
     since: float | None
     finish: Finish
     plain: PlainClicks | None = None
@@ -113,6 +117,8 @@ class RowEvents:
             if copies <= 0 or (self.since is not None and event.get("ts", self.since) < self.since):
                 return LeftOut(row.line)
             self._complete(event, row.values)
+            if self.splitter:
+                _split(event, self.splitter, notes)
             value = self.finish(event, notes)
         except Unreadable as bad:
             return Bad(row.line, bad.reason, bad.detail, row.values)
@@ -173,6 +179,27 @@ class RowEvents:
             return self.copies(values) if self.copies else 1
         except (ValueError, OverflowError) as error:
             raise Unreadable(Reason.BAD_VALUE, f"{self.repeat}: {error}") from error
+
+
+def _split(event: dict[str, Any], splitter: Credits, notes: list[Note]) -> None:
+    """Let lists of artists be of those in each credit."""
+    for field in sorted(ID_LISTS & event.keys()):
+        given = event[field]
+        if not (isinstance(given, list) and all(isinstance(name, str) for name in given)):
+            continue  # the check of the event says so
+        made = [artist for name in given for artist in splitter.artists(name)]
+        if made == given:
+            continue
+        said = next(name for name in given if splitter.artists(name) != [name])
+        notes.append(Note(Remark.SPLIT, field, f"{field}: {said!r} is {' | '.join(splitter.artists(said))}"))
+        event[field] = list(dict.fromkeys(made))
+        if field == "artist_ids" and "artist_names" in event:
+            if event["artist_names"] == given:
+                event["artist_names"] = event[field]
+            elif len(made) != len(given):
+                del event["artist_names"]
+                detail = f"artist_names: they are of {len(given)} artists, who are {len(made)} by now"
+                notes.append(Note(Remark.DROPPED, "artist_names", detail))
 
 
 def _reason(field: str) -> Reason:

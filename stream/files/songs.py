@@ -1,13 +1,15 @@
-"""A file of songs beside a file of clicks: it says which artists made what was clicked."""
+"""Files of songs beside files of clicks: they say which artists made what was clicked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from stream.errors import WrongUse
 from stream.files.columns import column, id_column, list_column, plain
 from stream.files.tables import Bad, Table
+from stream.wire.composed import nfc
 
 __all__ = ["Join", "SongFile"]
 
@@ -18,14 +20,15 @@ Join = Callable[[dict[str, Any], Any], str | None]
 class SongFile:
     """Songs by what clicks name them with. Holds an entry a song in memory.
 
-    A song may have several rows, with an artist each: it has the artists of all of them, in their order.
+    A song may have several rows, in one file or in several, with an artist each: it has the artists of all of
+    them, in their order.
 
     Parameters
     ----------
-    table
-        The file.
+    tables
+        The files.
     mapping
-        ``song_id`` and ``artist_ids`` -> column of the file; by default those of the same names.
+        ``song_id`` and ``artist_ids`` -> column of the files; by default those of the same names.
     on
         Column of the clicks -> column of the songs: rows go together where all are equal. Empty: by the
         song's id.
@@ -44,14 +47,18 @@ class SongFile:
     """
 
     def __init__(
-        self, table: Table, mapping: Mapping[str, str], on: Mapping[str, str], separator: str = ""
+        self, tables: Sequence[Table], mapping: Mapping[str, str], on: Mapping[str, str], separator: str = ""
     ) -> None:
         if others := sorted(set(mapping) - {"song_id", "artist_ids"}):
             raise WrongUse(f"--songs-map says song_id and artist_ids, not {others[0]}")
-        self._name = table.path.name
+        self._names = " or ".join(table.called.name for table in tables)
         self._on = tuple(on)
         self._songs: dict[Any, tuple[str, list[str]]] = {}
         self.unusable = 0
+        for table in tables:
+            self._read(table, mapping, on, separator)
+
+    def _read(self, table: Table, mapping: Mapping[str, str], on: Mapping[str, str], separator: str) -> None:
         song_id = id_column(table, mapping.get("song_id", "song_id"))
         artist_ids = list_column(table, mapping.get("artist_ids", "artist_ids"), separator)
         keys = [column(table, name) for name in on.values()]
@@ -63,13 +70,17 @@ class SongFile:
             if isinstance(row, Bad) or song is None or not all(song):
                 self.unusable += 1
                 continue
-            key = tuple(plain(get(row.values)) for get in keys) if keys else song[0]
+            key = tuple(nfc(plain(get(row.values))) for get in keys) if keys else _alike(song[0])
             first_id, artists = self._songs.setdefault(key, song)  # the first of two that are named alike
             if song[0] == first_id and song[1] is not artists:
                 artists += [artist for artist in song[1] if artist not in artists]
 
     def __len__(self) -> int:
         return len(self._songs)
+
+    def credited(self) -> Iterator[str]:
+        """Go through the artists of all songs, as the files name them."""
+        return itertools.chain.from_iterable(artists for _, artists in self._songs.values())
 
     def ready(self, clicks: Table) -> Join:
         """Return what completes the clicks of a table.
@@ -79,7 +90,7 @@ class SongFile:
         keys = [column(clicks, name) for name in self._on]
 
         def join(event: dict[str, Any], values: Any) -> str | None:
-            key = tuple(plain(get(values)) for get in keys) if keys else event.get("song_id")
+            key = tuple(nfc(plain(get(values))) for get in keys) if keys else _alike(event.get("song_id"))
             if key is None:
                 return None  # a click without a song: the check of the event says so
             song = self._songs.get(key)
@@ -89,6 +100,10 @@ class SongFile:
             if "song_id" in event and "artist_ids" in event:
                 return None
             asked = zip(self._on, key, strict=True) if isinstance(key, tuple) else (("song_id", key),)
-            return f"no song with {', '.join(f'{name} {value!r}' for name, value in asked)} in {self._name}"
+            return f"no song with {', '.join(f'{name} {value!r}' for name, value in asked)} in {self._names}"
 
         return join
+
+
+def _alike(song_id: Any) -> Any:
+    return nfc(song_id) if isinstance(song_id, str) else song_id

@@ -15,7 +15,7 @@ from typing import cast
 
 from stream.errors import BadFile, WrongUse
 
-__all__ = ["is_remote", "readable", "source"]
+__all__ = ["files_of", "is_remote", "readable", "source"]
 
 DASH = "-"
 URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
@@ -59,6 +59,19 @@ def source(name: str) -> Path:
     from upath import UPath  # noqa: PLC0415 - an extra
 
     return cast(Path, UPath(name, use_listings_cache=False))  # what is there now
+
+
+def files_of(names: Sequence[str]) -> tuple[Path, ...]:
+    """Return the files that names stand for, as `readable` does, without standard input.
+
+    Raises
+    ------
+    WrongUse
+        Where a file does not exist.
+    BadFile
+        Where an object store cannot be asked.
+    """
+    return tuple(path for name in names for path in _found(name))
 
 
 def _found(name: str) -> list[Path]:

@@ -14,6 +14,7 @@
     cohorts.py          member sets, sizes, labels
     cohort_history.py   what has become of cohorts
     catalogue.py        songs, artists, genres, labels
+      artist_aliases.py   ids that stand for another artist, followed in memory
       names.py            names without case and accents
     waiting.py          clicks that wait for their song, and dead letters put back among them
     redriven.py         which other dead letters were put back
@@ -24,6 +25,7 @@
     ctr_models.py       models of who clicks
     churn.py            the model of churn, and listeners whose outcome it will learn
     song_models.py      song vectors
+    event_ids.py        clicks that were counted last, by their event_id
     heard.py            songs that listeners heard lately
     recommended.py      songs recommended to listeners, for a time
     told.py             what each listener was told lately: caps, and how often they click

@@ -14,7 +14,9 @@ from models.listener import Click
 from stream.connect import AnyRedis
 from stream.retry import Clock
 from stream.stores import keys
+from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.names import exact_form, folded_form
+from stream.wire.composed import nfc
 from stream.wire.events import Song
 
 __all__ = ["Catalogue", "Described"]
@@ -43,11 +45,16 @@ class Catalogue:
     ----------
     clock
         Tells how long ago a song was asked for.
+    aliases
+        What ids of artists stand for: `artists_of` and `new_songs` go by it. None: for themselves.
     """
 
-    def __init__(self, redis: AnyRedis, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self, redis: AnyRedis, clock: Clock = time.monotonic, aliases: ArtistAliases | None = None
+    ) -> None:
         self._redis = redis
         self._clock = clock
+        self._aliases = ArtistAliases(redis) if aliases is None else aliases
         self._artists: OrderedDict[str, tuple[float, tuple[str, ...]]] = OrderedDict()
         self._noted: set[str] = set()
         self._no_length: set[str] = set()
@@ -133,6 +140,13 @@ class Catalogue:
 
     async def artists_of(self, song_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Return the artists of songs, those at least that the catalogue knows."""
+        known = await self._named_by(song_ids)
+        if self._aliases.empty:
+            return known
+        of = self._aliases.of
+        return {song: tuple(dict.fromkeys(map(of, artists))) for song, artists in known.items()}
+
+    async def _named_by(self, song_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
         known: dict[str, tuple[str, ...]] = {}
         asked = []
         now = self._clock()
@@ -241,8 +255,8 @@ class Catalogue:
 
         An id goes before a name, and a name with these very accents before one that has others.
         """
-        if await self._redis.exists(keys.artist(name)):
-            return name
+        if await self._redis.exists(keys.artist(nfc(name))):
+            return nfc(name)
         # As it stands: so it was entered by earlier versions.
         forms = name.casefold(), exact_form(name), folded_form(name)
         found = [artist for artist in await self._redis.hmget(keys.ARTIST_NAMES, forms) if artist]

@@ -40,6 +40,11 @@ def user_heard(user_id: str) -> str:
     return f"user:{{{user_id}}}:heard"
 
 
+def user_event_ids(user_id: str) -> str:
+    """String: the `event_id` of the clicks that counted last, 8 bytes each (`stream.stores.event_ids`)."""
+    return f"user:{{{user_id}}}:event-ids"
+
+
 def user_traits(user_id: str) -> str:
     """Hash: what a listener is about to do: trait -> value, and the version and time of its model."""
     return f"user:{{{user_id}}}:traits"
@@ -244,6 +249,9 @@ WAITING_CAME = "waiting:came"
 
 WAITING_LEASE = "waiting:lease"
 """String: the ingester that applies clicks which waited."""
+
+ARTIST_ALIASES = "aliases:artists"
+"""Hash: id that stands for another artist -> that artist; ``{changes}`` -> how often it has changed."""
 
 ARTIST_NAMES = "artist-names"
 """Hash: name, or an id that clicks name, in small letters, as it is and without accents -> artist."""

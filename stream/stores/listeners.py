@@ -16,12 +16,14 @@ from redis.asyncio.cluster import RedisCluster
 from redis.crc import key_slot
 
 from models.active_days import HOURS
-from models.listener import Click, Listener
+from models.listener import Aliased, Click, Listener
 from models.residents import Residents
 from models.traits.activity import DAY, ActiveDays, Activities
 from models.update import Changes
 from stream.connect import AnyRedis
 from stream.stores import activity_codec, keys, taste_codec
+from stream.stores.artist_aliases import ArtistAliases
+from stream.stores.event_ids import KEPT_SECONDS
 from stream.stores.scripts import Script
 from stream.stores.waiting import pack, place_of
 
@@ -29,7 +31,7 @@ __all__ = ["Activeness", "Listeners", "listener_of"]
 
 IN_A_SCRIPT = 40  # listeners: a script of so many holds Redis up for 0.3 to 0.5 ms; a release waits for it
 TASTES_IN_A_SCRIPT = 250  # one after the other: a click or a release that comes waits for one of them
-EACH = 13  # elements that `write_listeners.lua` takes of a listener
+EACH = 14  # elements that `write_listeners.lua` takes of a listener
 STATE = np.dtype([("rev", "<u4"), ("hour", "<u4"), ("hour_clicks", "<u4")])
 """The field `state`, in hexadecimal: what is Refrain's own and changes with every click."""
 
@@ -59,10 +61,13 @@ class Listeners:
     ----------
     redis
         The server.
+    aliases
+        What ids of artists stand for: `rows` and `artists` go by it. None: for themselves.
     """
 
-    def __init__(self, redis: AnyRedis) -> None:
+    def __init__(self, redis: AnyRedis, aliases: ArtistAliases | None = None) -> None:
         self.redis = redis
+        self._aliases = ArtistAliases(redis) if aliases is None else aliases
         self._read, self._write = Script("read_listeners"), Script("write_listeners")
         self._rows, self._fields = Script("read_rows"), Script("read_fields")
         self._tastes, self._artists = Script("read_tastes"), Script("read_artists")
@@ -123,7 +128,8 @@ class Listeners:
                 if last - first + 1 == len(group)
                 else [value for at in group for value in values[EACH * at : EACH * (at + 1)]]
             )
-            calls.append((keys.user(users[first]), msgpack.packb(theirs, use_bin_type=False)))
+            packed = msgpack.packb(theirs, use_bin_type=False)
+            calls.append((keys.user(users[first]), KEPT_SECONDS, packed))
         answers = await self._write.each(self.redis, calls)
         refused = zip(groups, answers, strict=True)
         return [users[group[position - 1]] for group, positions in refused for position in positions]
@@ -131,14 +137,16 @@ class Listeners:
     async def rows(self, user_ids: Sequence[str], top: int) -> list[tuple[list[str], list[float]]]:
         """Return the `top` strongest artists of listeners and their stored weights; nothing of a bot's."""
         return [
-            ([name.decode() for name in pairs[::2]], [float(weight) for weight in pairs[1::2]])
+            self._aliases.row(
+                [name.decode() for name in pairs[::2]], [float(weight) for weight in pairs[1::2]]
+            )
             for pairs in await self.ask(self._rows, user_ids, top)
         ]
 
     async def artists(self, user_ids: Sequence[str], top: int, above: float = 0.0) -> list[list[str]]:
         """Return the `top` strongest artists of listeners, those with a stored weight above `above`."""
         return [
-            [artist.decode() for artist in artists]
+            list(dict.fromkeys(self._aliases.of(artist.decode()) for artist in artists))
             for artists in await self.ask(self._artists, user_ids, top, repr(above))
         ]
 
@@ -183,7 +191,7 @@ class Listeners:
         """Erase a listener's own keys, all in one step. False: there were none."""
         every = (
             *(keys.user, keys.user_artists, keys.user_taste, keys.user_activity, keys.user_heard),
-            *(keys.user_waiting, keys.user_redriven, keys.user_ids),
+            *(keys.user_waiting, keys.user_redriven, keys.user_ids, keys.user_event_ids),
             *(keys.user_into, keys.user_parts, keys.user_undone),
         )
         return bool(await self.redis.delete(*(key(user_id) for key in every)))
@@ -297,7 +305,14 @@ def _listener(
         int(clock) if (clock := fields.get(b"utc_offset_min")) is not None else None,
         activity_codec.unpack(activity) if activity else None,
         frozenset(name[2:].decode() for name in fields if name.startswith(b"m:")),
+        "",
+        {name[2:].decode(): _aliased(held) for name, held in fields.items() if name.startswith(b"a:")},
     )
+
+
+def _aliased(held: bytes) -> Aliased:
+    weight, _, artist = held.decode().partition(" ")
+    return Aliased(artist, float(weight))
 
 
 def _values(residents: Residents, changes: Changes, version: int) -> list[Any]:
@@ -329,13 +344,14 @@ def _values(residents: Residents, changes: Changes, version: int) -> list[Any]:
     values[9::EACH] = [artists[at] if n else "" for at, n in zip(begins, numbers.tolist(), strict=True)]
     values[10::EACH] = _activities(residents, changes)
     values[11::EACH] = _heard(changes)
+    values[12::EACH] = [changes.event_ids.get(row, b"") for row in rows.tolist()]
     rare = changes.described | (before < 0) | (numbers > 1)
     if named := [*changes.turned, *changes.dropped, *changes.waiting, *changes.waited, *changes.gone]:
         rare |= np.isin(rows, named)
     for at in np.flatnonzero(rare).tolist():
         row, rest = int(rows[at]), slice(int(first[at]) + 1, int(first[at + 1]))
         others = [part for pair in zip(weights[rest], artists[rest], strict=True) for part in pair]
-        values[EACH * at + 12] = [
+        values[EACH * at + 13] = [
             (_described(residents, row) if changes.described[at] else [])
             + (_offsets(residents, row) if row in changes.turned else []),
             [residents.artists.names[artist] for artist in changes.dropped.get(row, ())],
@@ -402,7 +418,10 @@ def _described(residents: Residents, row: int) -> list[Any]:
         fields += ["first_seen", repr(float(residents.first_seen[row])), "bot", str(int(residents.bot[row]))]
     if (minutes := residents.clock_of(row)) is not None:
         fields += ["utc_offset_min", str(minutes)]
-    return fields + [part for tag in residents.joined.get(row, ()) for part in (f"m:{tag}", "1")]
+    fields += [part for tag in residents.joined.get(row, ()) for part in (f"m:{tag}", "1")]
+    for alias, (artist, weight) in residents.aliased.get(row, {}).items():
+        fields += [f"a:{alias}", f"{weight!r} {artist}"]
+    return fields
 
 
 def _offsets(residents: Residents, row: int) -> list[str]:

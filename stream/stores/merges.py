@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from models.listener import Click, Listener
 from stream.connect import AnyRedis
 from stream.stores import keys
+from stream.stores.event_ids import KEPT_SECONDS
 from stream.stores.listeners import listener_of
 from stream.stores.scripts import Script
 from stream.stores.waiting import EXPIRED, click_of
@@ -75,6 +76,8 @@ class Parts:
         Clicks that waited for their song.
     redriven
         Dead letters that were put back, remembered for `redriven_ms`; a negative number: without end.
+    event_ids
+        Of the clicks that counted last, as `stream.stores.event_ids` keeps them.
     """
 
     listener: Listener
@@ -82,6 +85,7 @@ class Parts:
     waiting: Sequence[Click] = ()
     redriven: Collection[bytes] = ()
     redriven_ms: int = -1
+    event_ids: bytes = b""
 
 
 class Merges:
@@ -194,7 +198,9 @@ class Merges:
         revision = f"{secrets.randbelow(1 << 31) + 1:08x}"
         fields = [part for name, at in forward.offsets.items() for part in (f"o:{name}", str(at))]
         packed = msgpack.packb(fields, use_bin_type=False)
-        await self._restore(self._redis, [keys.user(forward.user_id)], forward.token, revision, packed)
+        await self._restore(
+            self._redis, [keys.user(forward.user_id)], forward.token, revision, packed, KEPT_SECONDS
+        )
 
     async def was_undone(self, user_id: str, merge_id: str) -> bool:
         """Say whether a merge of the id was undone."""
@@ -236,7 +242,7 @@ def _forward(user_id: str, pairs: Sequence[bytes]) -> Forward | None:
 
 
 def _parts(user_id: str, packed: bytes) -> Parts:
-    held, heard, waiting, redriven, milliseconds = msgpack.unpackb(packed, raw=True)
+    held, heard, waiting, redriven, milliseconds, *event_ids = msgpack.unpackb(packed, raw=True)
     # One that has waited for too long, and is no dead letter yet, waits once more.
     places = [place.decode().removeprefix(EXPIRED) for place in waiting[::2]]
     pairs = zip(places, waiting[1::2], strict=True)
@@ -246,4 +252,5 @@ def _parts(user_id: str, packed: bytes) -> Parts:
         [click_of(user_id, place, each).click for place, each in pairs],
         redriven or (),
         milliseconds,
+        *event_ids,
     )

@@ -49,7 +49,7 @@ def place_of(click: Click) -> str:
 
 def pack(click: Click, since: float) -> bytes:
     """Return the value of a click's field."""
-    said = (click.utc_offset_min, click.ms_played, click.city, click.device)
+    said = (click.utc_offset_min, click.ms_played, click.city, click.device, click.event_id)
     packed: bytes = msgpack.packb((click.ts, click.song_id, click.action, since, click.artist_ids, *said))
     return packed
 
@@ -57,7 +57,7 @@ def pack(click: Click, since: float) -> bytes:
 def click_of(user_id: str, place: str, packed: bytes) -> WaitingClick:
     """Read a field back; the click is one that has waited."""
     source, _, offset = place.partition(":")
-    # An earlier version ends with the artists.
+    # Earlier versions end with the artists, or with the device.
     ts, song_id, action, since, artists, *said = msgpack.unpackb(packed)
     partition = OffsetSource.read(source)
     click = Click(user_id, partition, int(offset), ts, song_id, tuple(artists), action, True, *said)

@@ -3,6 +3,7 @@
 ::
 
     events.py     every event: its fields, and why one is refused
+    composed.py   ids and names in one Unicode form
     where.py      conditions on listeners' traits, as events and commands say them
     topics.py     every topic: how it is made, whether it is as it should be
     sender.py     the one sender

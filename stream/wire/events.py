@@ -36,6 +36,7 @@ from typing_extensions import TypedDict
 from models.listener import Click, OffsetSource
 from models.traits.lifecycle import STAGES
 from models.traits.where import NUMBERS, SEGMENT, STAGE, Where
+from stream.wire.composed import nfc
 from stream.wire.where import parse_where, read_where, where_json
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "MAX_DEAD_LETTER",
     "MAX_EVENT_BYTES",
     "NO_SONG",
+    "ArtistAlias",
     "Click",
     "ClickEvent",
     "CohortChange",
@@ -131,8 +133,11 @@ MAX_EXACT = 2**53
 """Beyond it a float may stand for several integers, so for several ids."""
 
 
-def _short_enough(value: str) -> str:
-    if not value.isascii() and len(value.encode()) > MAX_ID_BYTES:
+def _composed_and_short_enough(value: str) -> str:
+    if value.isascii():
+        return value
+    value = nfc(value)
+    if len(value.encode()) > MAX_ID_BYTES:
         raise ValueError(f"an id has at most {MAX_ID_BYTES} bytes of UTF-8")
     return value
 
@@ -150,12 +155,17 @@ Text = Annotated[
         max_length=MAX_ID_BYTES,
         pattern=ID_PATTERN,
         description=(
-            f"1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters and braces, and not blank"
+            f"1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters and braces, and not blank; "
+            "read in the composed form, NFC"
         ),
     ),
-    AfterValidator(_short_enough),
+    AfterValidator(_composed_and_short_enough),
 ]
 """An id as Refrain writes it."""
+
+COMPOSED = AfterValidator(nfc)
+Name = Annotated[str, COMPOSED]
+"""What people read: a title, a name, a genre."""
 
 OF_UNION = ""
 """Stands in the place of an error for the way in which an id was tried to be read."""
@@ -289,10 +299,10 @@ class ClickEvent(TypedDict, total=False):
     action: Action
     ms_played: Annotated[int, Field(ge=0, le=MOST_MS)]
     event_id: Id
-    city: Annotated[str, Field(max_length=256)]
+    city: Annotated[str, Field(max_length=256), COMPOSED]
     utc_offset_min: Annotated[int, Field(ge=-1440, le=1440)]
-    device: Annotated[str, Field(max_length=256)]
-    query: Annotated[str, Field(max_length=1024)]
+    device: Annotated[str, Field(max_length=256), COMPOSED]
+    query: Annotated[str, Field(max_length=1024), COMPOSED]
 
 
 E = TypeVar("E", bound=BaseModel)
@@ -315,12 +325,32 @@ class Song(_Event):
 
     song_id: Id
     artist_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_ARTISTS)]
-    title: str | None = None
-    artist_names: list[str] = []
-    genres: list[str] = []
+    title: Name | None = None
+    artist_names: list[Name] = []
+    genres: list[Name] = []
     label: Id | None = None
     duration_ms: Annotated[int, Field(ge=0)] | None = None
     released_at: Time | None = None
+
+
+class ArtistAlias(_Event):
+    """An id of an artist that stands for another one: a name spelt otherwise, an id of before. Key: alias.
+
+    From then on whatever names `alias` is about `artist_id`, which may stand for another itself. `undo`, or
+    an event without a value, lets it stand for itself again.
+    """
+
+    alias: Id
+    artist_id: Id | None = None
+    undo: Annotated[Literal[True] | None, BeforeValidator(lambda given: given == "true" or given)] = None
+
+    @model_validator(mode="after")
+    def _stands_for_another(self) -> ArtistAlias:
+        if self.artist_id is None and not self.undo:
+            raise ValueError("artist_id: an alias names the artist that it stands for, or says undo")
+        if self.artist_id == self.alias and not self.undo:
+            raise ValueError("artist_id: an id cannot be an alias of itself")
+        return self
 
 
 class Release(_Event):
@@ -332,8 +362,8 @@ class Release(_Event):
     release_id: Id
     artist_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_ARTISTS)]
     song_id: Id | None = None
-    title: str | None = None
-    genres: list[str] = []
+    title: Name | None = None
+    genres: list[Name] = []
     label: Id | None = None
     featuring: list[Id] = []
     similar_to: list[Id] = []
@@ -417,7 +447,8 @@ def _label_value(given: Any) -> Any:
 
 
 LabelValue = Annotated[
-    Literal[0, 1] | Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f{}]+$")],
+    Literal[0, 1]
+    | Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f{}]+$"), COMPOSED],
     BeforeValidator(_label_value),
 ]
 
@@ -497,6 +528,7 @@ class StageChange(_Event):
 EVENTS: dict[str, tuple[Any, ...]] = {
     "clicks": (ClickEvent,),
     "songs": (Song,),
+    "artist-aliases": (ArtistAlias,),
     "releases": (Release,),
     "audiences": (Page, Summary),
     "feedback": (Feedback,),
@@ -696,6 +728,7 @@ def parse_clicks(
                 event.get("ms_played"),
                 event.get("city", ""),
                 event.get("device", ""),
+                event.get("event_id", ""),
             )
         )
     return clicks, dead

@@ -50,6 +50,7 @@ class Topic:
 TOPICS = (
     Topic("clicks"),
     Topic("songs", compacted=True),
+    Topic("artist-aliases", compacted=True),
     Topic("releases"),
     Topic("audiences"),
     Topic("feedback"),

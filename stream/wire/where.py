@@ -11,6 +11,7 @@ from rapidfuzz.process import extractOne
 
 from models.traits.lifecycle import STAGES
 from models.traits.where import NUMBERS, SEGMENT, STAGE, Condition, Where, bounds_of
+from stream.wire.composed import nfc
 
 __all__ = ["parse_where", "read_where", "where_json"]
 
@@ -42,7 +43,7 @@ def read_where(given: Mapping[str, Any]) -> Where:
     ValueError: there is no trait 'chrun', the nearest is churn; traits are stage, zero_week, expected_week,\
  churn and segment:NAME
     """
-    return Where(tuple(_condition(trait, said) for trait, said in given.items()))
+    return Where(tuple(_condition(nfc(trait), said) for trait, said in given.items()))
 
 
 def parse_where(text: str) -> Where:

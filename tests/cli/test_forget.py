@@ -37,6 +37,25 @@ async def tell(redis: AnyRedis) -> None:
         await redis.hset(keys.release_seen("r1"), f"{user}}}clicked", "0:7")
 
 
+def test_a_listener_is_found_in_whichever_unicode_form_they_are_typed_and_erased_in_both(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    apart, together = "Zoe\N{COMBINING DIAERESIS}", "Zo\N{LATIN SMALL LETTER E WITH DIAERESIS}"
+
+    async def copy(redis: AnyRedis) -> None:
+        for user in (apart, together):  # an earlier version kept both
+            await redis.copy(keys.user("u1"), keys.user(user))
+
+    async def left(redis: AnyRedis) -> int:
+        return await redis.exists(keys.user(apart), keys.user(together))
+
+    with_redis(copy)
+    assert json.loads(refrain.run("user", apart, "--json").stdout)["user_id"] == together
+    done = refrain.run("forget", together, "--json")
+    assert json.loads(done.stdout)["ids"] == [apart], done.stderr
+    assert with_redis(left) == 0
+
+
 def test_nothing_of_a_forgotten_listener_is_left(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:

@@ -26,6 +26,7 @@ KEYS = {
     "feedback": "user_id",
     "labels": "user_id",
     "merges": "user_id",
+    "artist-aliases": "alias",
 }
 
 

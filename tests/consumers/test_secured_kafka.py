@@ -234,7 +234,7 @@ RULE = re.compile(
     r"resourceType=(\w+), resourceName=([\w-]+), .*principal=User:refrain-(\w+), .*operation=(\w+)"
 )
 """In a line of the authorizer: the ACL that allowed something."""
-READ_WHERE_BEHIND = ("clicks", "songs", "releases", "feedback", "labels", "merges")
+READ_WHERE_BEHIND = ("clicks", "songs", "artist-aliases", "releases", "feedback", "labels", "merges")
 NOT_HERE = {
     ("TOPIC", "audiences", "work", "READ"),
     ("TOPIC", "cohort-changes", "traits", "WRITE"),
@@ -247,6 +247,7 @@ listeners, and the doctor where a group is behind."""
 ROWS = {
     "clicks": "user_id,song_id,ts\nü3,song 1,2024-05-01T10:00:00Z\n",
     "songs": "song_id,artist_ids\nsong 99,artist 1\n",
+    "aliases": "alias,artist_id\nartist 0.5,artist 1\n",
     "labels": "user_id,segment,value,ts\nü3,rap,1,2024-05-01T10:00:00Z\n",
     "feedback": "user_id,release_id,kind,ts\nü3,r1,sent,2024-05-01T10:00:00Z\n",
 }

@@ -72,6 +72,7 @@ def test_the_command_line_is_the_one_that_was_promised() -> None:
             "users",
             "user",
             "merge",
+            "alias",
             "forget",
             "doctor",
             "model list",

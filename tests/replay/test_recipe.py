@@ -281,7 +281,7 @@ def songs(folder: Path, on: dict[str, str]) -> SongFile:
         {"song_id": "S4", "title": "Soul Deep", "name": "The Box Tops", "artist_id": "A9"},
     )
     table = lines(folder, *rows, name="songs.jsonl")
-    return SongFile(table, {"artist_ids": "artist_id"}, on, "|")
+    return SongFile([table], {"artist_ids": "artist_id"}, on, "|")
 
 
 def test_a_song_file_gives_clicks_their_artists(tmp_path: Path) -> None:
@@ -307,17 +307,49 @@ def test_a_song_of_several_rows_has_the_artists_of_all(tmp_path: Path) -> None:
         {"song_id": song, "artist_ids": artist}
         for song, artist in (("S1", "A1"), ("S2", "A9"), ("S1", "A2"), ("S1", "A1"))
     ]
-    file = SongFile(lines(tmp_path, *rows, name="songs.jsonl"), {}, {})
+    file = SongFile([lines(tmp_path, *rows, name="songs.jsonl")], {}, {})
     clicks = lines(tmp_path, CLICK | {"song_id": "S1"}, CLICK | {"song_id": "S2"})
     found = [json.loads(event.value) for event in made(Recipe("clicks"), clicks, file)]  # type: ignore[union-attr]
     assert [click["artist_ids"] for click in found] == [["A1", "A2"], ["A9"]]
+
+
+def test_a_song_in_several_files_has_the_artists_of_all(tmp_path: Path) -> None:
+    first = lines(tmp_path, {"song_id": "S1", "artist_ids": "A1"}, name="1.jsonl")
+    second = [{"song_id": "S2", "artist_ids": "A9"}, {"song_id": "S1", "artist_ids": "A2"}]
+    file = SongFile([first, lines(tmp_path, *second, name="2.jsonl")], {}, {})
+    clicks = lines(tmp_path, *(CLICK | {"song_id": song} for song in ("S1", "S2", "S3")))
+    *found, bad = made(Recipe("clicks"), clicks, file)
+    events = [json.loads(event.value) for event in found]  # type: ignore[union-attr]
+    assert [click["artist_ids"] for click in events] == [["A1", "A2"], ["A9"]]
+    assert isinstance(bad, Bad)
+    assert bad.detail == "no song with song_id 'S3' in 1.jsonl or 2.jsonl"
+
+
+APART, TOGETHER = "Beyonce\N{COMBINING ACUTE ACCENT}", "Beyonc\N{LATIN SMALL LETTER E WITH ACUTE}"
+
+
+@pytest.mark.parametrize("on", [{}, {"song_id": "song_id"}])
+@pytest.mark.parametrize(("typed", "held"), [(APART, TOGETHER), (TOGETHER, APART)])
+def test_a_song_is_found_in_whichever_unicode_form_it_is_named(
+    tmp_path: Path, typed: str, held: str, on: dict[str, str]
+) -> None:
+    file = SongFile([lines(tmp_path, {"song_id": held, "artist_ids": held}, name="songs.jsonl")], {}, on)
+    event = one(Recipe("clicks"), lines(tmp_path, CLICK | {"song_id": typed}), file)
+    assert (event["song_id"], event["artist_ids"]) == (TOGETHER, [TOGETHER])
+
+
+def test_conditions_and_ids_of_files_are_the_same_in_both_unicode_forms(tmp_path: Path) -> None:
+    recipe = Recipe("clicks", FileOptions(where=(Condition("user_id", APART),)))
+    table = lines(tmp_path, CLICK | {"user_id": TOGETHER}, CLICK | {"user_id": APART})
+    events = [json.loads(event.value) for event in made(recipe, table)]  # type: ignore[union-attr]
+    assert [event["user_id"] for event in events] == [TOGETHER, TOGETHER]
 
 
 def test_songs_of_one_title_do_not_share_their_artists(tmp_path: Path) -> None:
     rows = [
         {"song_id": song, "title": "T", "artist_ids": artist} for song, artist in (("S1", "A1"), ("S2", "A2"))
     ]
-    file = SongFile(lines(tmp_path, *rows, name="songs.jsonl"), {}, {"title": "title"})
+    file = SongFile([lines(tmp_path, *rows, name="songs.jsonl")], {}, {"title": "title"})
     assert one(Recipe("clicks"), lines(tmp_path, CLICK | {"title": "T"}), file)["artist_ids"] == ["A1"]
 
 

@@ -12,7 +12,7 @@ for at = 1, #given, 2 do
   if redis.call('HGET', user, 'state') == given[at + 1] and redis.call('EXISTS', user .. ':waiting') == 0 then
     redis.call(
       'DEL', user, user .. ':artists', user .. ':taste', user .. ':activity', user .. ':heard',
-      user .. ':traits', user .. ':redriven', 'recommended:{' .. given[at] .. '}'
+      user .. ':event-ids', user .. ':traits', user .. ':redriven', 'recommended:{' .. given[at] .. '}'
     )
   end
 end

@@ -5,7 +5,7 @@
 -- result 1; 0 where it is part of a listener already
 --
 -- What is there of it is packed into user:{ID}:parts: [what read_listeners.lua says, songs heard, [field, value, ...]
--- of user:{ID}:waiting, [dead letter put back, ...], milliseconds for which these are remembered]
+-- of user:{ID}:waiting, [dead letter put back, ...], milliseconds for which these are remembered, event ids]
 
 local user = KEYS[1]
 if redis.call('EXISTS', user .. ':into') == 1 then
@@ -27,9 +27,10 @@ redis.call('SET', user .. ':parts', cmsgpack.pack({
   redis.call('HGETALL', user .. ':waiting'),
   redis.call('SMEMBERS', user .. ':redriven'),
   redis.call('PTTL', user .. ':redriven'),
+  redis.call('GET', user .. ':event-ids') or '',
 }))
 redis.call('HSET', user .. ':into', 'into', ARGV[1], 'token', ARGV[2], 'merge_id', ARGV[3], 'at', ARGV[4])
-for _, part in ipairs({'', ':artists', ':taste', ':activity', ':heard', ':waiting', ':redriven', ':traits'}) do
+for _, part in ipairs({'', ':artists', ':taste', ':activity', ':heard', ':waiting', ':redriven', ':event-ids', ':traits'}) do
   redis.call('DEL', user .. part)
 end
 return 1

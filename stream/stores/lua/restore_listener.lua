@@ -2,18 +2,21 @@
 --
 -- KEYS   1: user:{ID}
 -- ARGV   1: the merge's token   2: the new revision, 8 hexadecimal digits   3: msgpack [field, value, ...] of the
---        record to set: how far its clicks are applied by now
+--        record to set: how far its clicks are applied by now   4: seconds for which event ids are remembered
 -- result 1, or 0 where it is one already
 
 local user, STEP = KEYS[1], 1000
 if redis.call('HGET', user .. ':into', 'token') ~= ARGV[1] then
   return 0
 end
-local listener, heard = unpack(cmsgpack.unpack(redis.call('GET', user .. ':parts')))
+local listener, heard, _, _, _, event_ids = unpack(cmsgpack.unpack(redis.call('GET', user .. ':parts')))
 local function in_steps(command, key, arguments)
   for first = 1, #arguments, STEP do
     redis.call(command, key, unpack(arguments, first, math.min(first + STEP - 1, #arguments)))
   end
+end
+if event_ids and event_ids ~= '' then  -- else an earlier version packed it, or there are none
+  redis.call('SET', user .. ':event-ids', event_ids, 'EX', ARGV[4])
 end
 if #listener > 0 then
   local fields, weights, taste, activity = unpack(listener)

@@ -1,7 +1,7 @@
 -- Writes what clicks (or a new model) made of some listeners: each listener wholly or not at all.
 --
 -- KEYS   1: user:{ID} of the first; on a cluster all of them are in its slot
--- ARGV   1: msgpack, one flat array; for each listener
+-- ARGV   1: seconds for which event ids are remembered   2: msgpack, one flat array; for each listener
 --             the listener
 --             the revision that was read: the first 8 digits of the field `state`, '' for no such listener, or
 --               'rev:N' where an earlier version wrote it
@@ -10,6 +10,7 @@
 --             a weight and an artist to set, or '' twice
 --             the new activity, or ''
 --             4 bytes for each song heard, or ''
+--             what is remembered of event ids from now on, or ''
 --             0, or what is rarer: [[field, value, ...] to set, [artist, ...] to drop, [weight, artist, ...]
 --               to set, [field, value, ...] to let wait in user:{ID}:waiting, [field, ...] that have waited,
 --               [field, ...] of the record to drop]
@@ -17,7 +18,7 @@
 
 local HEARD = 4 * 128  -- bytes: the songs that are remembered
 local STEP = 1000  -- Lua passes at most some 8,000 arguments
-local values = cmsgpack.unpack(ARGV[1])
+local values = cmsgpack.unpack(ARGV[2])
 
 local function in_steps(command, key, arguments)
   for first = 1, #arguments, STEP do
@@ -65,11 +66,11 @@ local function remember_heard(heard, songs)
   end
 end
 
-local EACH = 13
+local EACH = 14
 local refused = {}
 for at = 1, #values, EACH do
   local user, revision, taste = 'user:{' .. values[at] .. '}', values[at + 1], values[at + 2]
-  local weight, more = values[at + 8], values[at + 12]
+  local weight, more = values[at + 8], values[at + 13]
   if is_read(user, revision) and (more == 0 or have_waited(user, more[5])) then
     redis.call(
       'HSET', user, 'state', values[at + 3], 'clicks', values[at + 4], 'last_seen', values[at + 5],
@@ -89,6 +90,9 @@ for at = 1, #values, EACH do
     end
     if values[at + 11] ~= '' then
       remember_heard(user .. ':heard', values[at + 11])
+    end
+    if values[at + 12] ~= '' then
+      redis.call('SET', user .. ':event-ids', values[at + 12], 'EX', ARGV[1])
     end
   else
     refused[#refused + 1] = (at - 1) / EACH + 1

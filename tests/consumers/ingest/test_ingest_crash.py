@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
 import redis
 
 from stream.settings import Settings
@@ -15,12 +19,25 @@ from tests.waiting import wait_for
 CLICKS = 6000
 
 
+def some_again() -> Iterator[dict[str, Any]]:
+    """Clicks of which every tenth comes once more, forty events later, with the same `event_id`."""
+    late: deque[dict[str, Any]] = deque()
+    for at, event in enumerate(clicks(CLICKS)):
+        named = event | {"event_id": f"e{at}"}
+        yield named
+        if at % 10 == 0:
+            late.append(named)
+        if len(late) > 4:
+            yield late.popleft()
+    yield from late
+
+
 def test_an_ingester_that_is_killed_loses_and_doubles_nothing(
     settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
 ) -> None:
     publish(settings, crowd_model())
     put_songs(settings)
-    log.send("clicks", clicks(CLICKS))
+    log.send("clicks", some_again())
     left = []
     for share in (0.02, 0.3, 0.5, 0.7):
         victim = refrain.start("ingest", batch_clicks=40)

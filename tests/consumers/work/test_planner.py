@@ -34,6 +34,7 @@ from models.waves import Wave
 from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
 from stream.stores import keys
+from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.ctr_models import CtrModels
@@ -132,6 +133,26 @@ def assert_nobody(audience: Planned, reason: str) -> None:
     assert audience.pages == ()
     assert audience.reason == reason
     assert f'"{reason}"' in " ".join(CONTRACT.read_text(encoding="utf-8").split())
+
+
+async def test_a_release_of_any_id_of_an_artist_reaches_the_listeners_of_all(
+    settings: Settings, planner: Planner
+) -> None:
+    await crowd(settings)
+    redis = await open_redis(settings)
+    aliases = ArtistAliases(redis)
+    known = replace(planner, aliases=aliases)
+    of_one, of_both = await plan(planner, artist_ids=["a4"]), await plan(planner, artist_ids=["a1", "a4"])
+    assert told(of_one) != told(of_both)
+    assert_nobody(await plan(known, artist_ids=["x"]), "nobody knows these artists yet")
+    await aliases.put({"x": "a1", "a4": "a1"})  # x is in no model, a4 is an artist of its own there
+    await aliases.refresh()
+    for name in ("x", "a1", "a4"):
+        assert told(await plan(known, artist_ids=[name])) == told(of_both)
+    assert told(await plan(known, artist_ids=["y"], featuring=["x"])) == told(of_both)
+    await planner.opted_out.add_of_artists({told(of_both)[0]: ["x"]})
+    assert told(of_both)[0] not in told(await plan(known, artist_ids=["a4"]))
+    await redis.aclose()
 
 
 async def test_without_a_model_nobody_is_told(settings: Settings, planner: Planner) -> None:

@@ -127,6 +127,33 @@ def test_an_id_that_nobody_sees_is_said_to_be_blank(blank: str) -> None:
     assert reason_of(as_json(user_id=blank)) == (Reason.BAD_ID, f"user_id: {blank!r} is blank")
 
 
+APART, TOGETHER = "Beyonce\N{COMBINING ACUTE ACCENT}", "Beyonc\N{LATIN SMALL LETTER E WITH ACUTE}"
+
+
+def test_ids_and_cities_of_clicks_are_composed() -> None:
+    fields = {"user_id": APART, "song_id": APART, "artist_ids": [APART, TOGETHER], "city": APART}
+    (click,), _ = parse_clicks([record(as_json(**fields))], now=NOW)
+    assert (click.user_id, click.song_id, click.artist_ids, click.city) == (
+        TOGETHER,
+        TOGETHER,
+        (TOGETHER,),
+        TOGETHER,
+    )
+
+
+def test_ids_names_genres_and_segments_of_other_events_are_composed() -> None:
+    song = {"song_id": APART, "artist_ids": [APART], "artist_names": [APART], "genres": [APART]}
+    found = parse(Song, record(json.dumps(song).encode()))
+    assert isinstance(found, Song)
+    assert {found.song_id, *found.artist_ids, *found.artist_names, *found.genres} == {TOGETHER}
+    where = {f"segment:{APART}": {"min": 0.5}}
+    asked = {"release_id": "r", "artist_ids": [APART], "where": where}
+    release = parse(Release, record(json.dumps(asked).encode()))
+    assert isinstance(release, Release)
+    assert release.where is not None
+    assert (release.artist_ids, release.where.traits) == ([TOGETHER], (f"segment:{TOGETHER}",))
+
+
 def test_a_click_names_at_most_32_artists() -> None:
     assert accepted(artist_ids=[str(number) for number in range(32)])
     reason = reason_of(as_json(artist_ids=[str(number) for number in range(33)]))
@@ -251,10 +278,10 @@ def test_an_event_has_at_most_so_many_bytes() -> None:
 
 
 def test_a_click_keeps_what_it_says_and_where_it_stood() -> None:
-    value = as_json(artist_ids=["b", "a", "b"], action="like", ms_played=5, unknown={"a": [1]})
+    value = as_json(artist_ids=["b", "a", "b"], action="like", ms_played=5, event_id="e", unknown={"a": [1]})
     (click,), dead = parse_clicks([record(value, offset=9, partition=3)], NOW)
     assert dead == []
-    assert click == ("u1", "3", 9, NOW - 5, "s1", ("b", "a"), "like", False, None, 5, "", "")
+    assert click == ("u1", "3", 9, NOW - 5, "s1", ("b", "a"), "like", False, None, 5, "", "", "e", False)
     (click,), _ = parse_clicks([record(as_json(utc_offset_min=-300, city="Pune", device="ar"))], NOW)
     assert (click.utc_offset_min, click.ms_played, click.city, click.device) == (-300, None, "Pune", "ar")
 

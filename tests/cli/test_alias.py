@@ -1,0 +1,50 @@
+"""`refrain alias`, an ingester doing it, and what commands show of an artist of several ids."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from stream.settings import Settings
+from tests.cli.test_merge import WithRedis, ingester, said
+from tests.refrain_command import Refrain
+
+__all__ = ["ingester"]
+
+
+@pytest.mark.usefixtures("ingester")
+def test_an_alias_is_made_asked_by_either_id_and_undone(refrain: Refrain, with_redis: WithRedis) -> None:
+    before = said(refrain.run("user", "u1", "--json"))["artists"]
+    first, second = (each["artist_id"] for each in before[:2])
+    made = said(refrain.run("alias", second, first, "--json"))
+    assert made == {"alias": second, "artist_id": first}
+    (joined, *_) = said(refrain.run("user", "u1", "--json"))["artists"]
+    assert joined["artist_id"] == first
+    assert joined["weight"] == pytest.approx(sum(each["weight"] for each in before[:2]), rel=1e-6)
+    found = said(refrain.run("audience", "--artist", second, "--json"))
+    assert found["artist_ids"] == [first]
+    for wrong, why in (
+        ((first, first), "the same id"),
+        ((first, second), f"{second!r} stands for {first!r} already"),
+        (("--undo", first), "stands for no other artist"),
+        ((first,), "give two ids"),
+        (("{a}", first), "alias"),
+    ):
+        refused = refrain.run("alias", *wrong)
+        assert refused.returncode == 2
+        assert why in refused.stderr
+    assert said(refrain.run("alias", "--undo", second, "--json")) == {"alias": second, "artist_id": second}
+    after = said(refrain.run("user", "u1", "--json"))["artists"]
+    assert [each["artist_id"] for each in after] == [each["artist_id"] for each in before]
+
+
+def test_aliases_come_from_a_file(ingester: Settings, refrain: Refrain) -> None:
+    path = refrain._folder / "aliases.csv"
+    path.write_text("alias,artist_id\nBeyonce\u0301,Beyonc\u00e9\nThe a2,a2\n")
+    done = refrain.run("replay", "artist-aliases", str(path), "--json")
+    assert json.loads(done.stdout)["bad"] == {"bad-value": 1}, done.stderr  # one and the same, composed
+    said(refrain.run("alias", "a2 (band)", "The a2", "--json"))
+    assert said(refrain.run("audience", "--artist", "a2 (band)", "--json"))["artist_ids"] == ["a2"]
+    done = refrain.run("replay", "artist-aliases", str(path), "--set", "undo=true", "--json")
+    assert json.loads(done.stdout)["sent"] == 2, done.stderr
