@@ -247,7 +247,7 @@ listeners, and the doctor where a group is behind."""
 ROWS = {
     "clicks": "user_id,song_id,ts\nü3,song 1,2024-05-01T10:00:00Z\n",
     "songs": "song_id,artist_ids\nsong 99,artist 1\n",
-    "aliases": "alias,artist_id\nartist 0.5,artist 1\n",
+    "artist-aliases": "alias,artist_id\nartist 0.5,artist 1\n",
     "labels": "user_id,segment,value,ts\nü3,rap,1,2024-05-01T10:00:00Z\n",
     "feedback": "user_id,release_id,kind,ts\nü3,r1,sent,2024-05-01T10:00:00Z\n",
 }
@@ -306,6 +306,7 @@ def serve(producer: KafkaLog, desk: Desk) -> None:
     """Let the processes have something of each kind, and something of each that they cannot use."""
     producer.send("clicks", [*clicks(2000), click("u", song_id="late")])
     producer.send("songs", [{"song_id": "released", "artist_ids": ["artist 1"]}])
+    producer.send("artist-aliases", [{"alias": "artist one", "artist_id": "artist 1"}])
     wait_for(lambda: desk.db.get("model:current"), "a model")
     desk.log.wait_until_caught_up("ingest", "clicks")
     labels = [{"user_id": f"ü{n}", "segment": "rap", "value": n % 2, "ts": 1.7e9} for n in range(60)]
