@@ -132,7 +132,7 @@ TABLE = (
         ),
         Action.REPORT,
         "Kafka does not allow it",
-        "scripts/kafka-acls gives each process the rights that it needs (docs/operating.md).",
+        "scripts/kafka-acls gives each process the rights (ACLs) that it needs (docs/operating.md).",
     ),
     Case(
         (

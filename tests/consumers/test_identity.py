@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -42,8 +43,18 @@ def merge(app: Desk, **event: Any) -> None:
     app.log.wait_until_caught_up("merges", "merges")
 
 
+def wait_until_known(app: Desk) -> None:
+    """Wait until the worker, which had the members of cohorts in memory before, has heard of both."""
+    numbers = itertools.count()
+
+    def told() -> set[str]:
+        return app.ask(f"before {next(numbers)}", "a0").told
+
+    wait_for(lambda: {"visitor", "ana"} <= told(), "the worker to tell both ids")
+
+
 def test_only_the_listener_is_told_of_a_release_and_once(app: Desk) -> None:
-    assert {"visitor", "ana"} <= app.ask("before", "a0").told  # and now they are in the worker's memory
+    wait_until_known(app)
     merge(app, into="ana")
     after = app.ask("after", "a0")
     assert "ana" in after.told
@@ -73,6 +84,7 @@ def test_an_opt_out_of_the_visitor_holds_for_the_listener(app: Desk, when: str) 
 
 
 def test_what_the_listener_does_counts_for_a_release_that_the_visitor_was_told_of(app: Desk) -> None:
+    wait_until_known(app)
     told = app.ask("r", "a0", max_audience=1000).told
     app.db.hdel("release:{r}:told", "ana")  # as if it had been told to one of them
     assert "visitor" in told
