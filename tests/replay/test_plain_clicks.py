@@ -93,7 +93,7 @@ def found(table: Table, options: FileOptions, since: float | None, show: int) ->
     return events, tally.rows, tally.left_out, tally.repeated, tally.bad, told
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(ROWS, OPTIONS, st.sampled_from((None, 1577836801.0)), st.sampled_from((",", "\t", "::")))
 def test_columns_of_csv_become_what_a_look_at_each_row_makes_of_it(
     tmp_path_factory: pytest.TempPathFactory,
