@@ -16,11 +16,11 @@ from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
 
-from consumers.ingest.aliases import AliasReader, aliases_consumer
+from consumers.ingest.aliases import AliasReader
 from consumers.ingest.apply import Applier
 from consumers.ingest.late_songs import LateSongs
 from consumers.ingest.merger import Merger
-from consumers.ingest.merges import MergeReader, merges_consumer
+from consumers.ingest.merges import MergeReader
 from consumers.ingest.sweep import Sweeper
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.moves import Moves
@@ -386,7 +386,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             stop=stop,
             retry=retry,
         )
-        merging, aliasing = merges_consumer(settings, watch), aliases_consumer(settings, watch)
+        merging, aliasing = MergeReader.consumer(settings, watch), AliasReader.consumer(settings, watch)
         stack.push_async_callback(merging.stop)
         stack.push_async_callback(aliasing.stop)
         # Each waits until its group has said which partitions are its own.

@@ -7,6 +7,7 @@
     process.py       a process's signals and tasks
     lead.py          of several processes of a kind one leads
     log.py           a process's log, as text or JSON: one line an event
+    topic_reader.py  a topic of few events, read in a group: taken, dead letters out, committed
     moves.py         what follows a move: member sets, sizes, `cohort-changes`
     live_model.py    the model that serves, followed within a second
     live_songs.py    the song model that serves, likewise

@@ -3,49 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import itertools
-import logging
 import time
 from collections.abc import Sequence
 
-from aiokafka.errors import CommitFailedError, IllegalStateError
-
+from consumers.runtime.topic_reader import TopicReader
 from consumers.traits.segments import SegmentTraits
-from stream.retry import Clock, Retry, Stopped
-from stream.settings import Settings
+from stream.retry import Clock, Retry
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.merges import Merges
 from stream.stores.replication import Replication
 from stream.stores.segments import MOST_CLASSES
 from stream.wire.consumer import Consumer
 from stream.wire.events import FUTURE_SECONDS, DeadLetter, Label, Reason, Record, parse
-from stream.wire.sender import Sender, dead_letter
-from stream.wire.topic_watch import TopicWatch
+from stream.wire.sender import Sender
 
-__all__ = ["LabelReader", "labels_consumer"]
+__all__ = ["LabelReader", "parse_labels"]
 
-logger = logging.getLogger(__name__)
-
-WAIT_MS = 500  # for a label to come, before it is asked whether the process is to end
-TOGETHER = 1_000
 TOO_MANY = f"value: {{}} has {MOST_CLASSES} classes already; classes are few, such as ranges of ages"
 
 
-def labels_consumer(settings: Settings, watch: TopicWatch) -> Consumer:
-    """Return the consumer of the topic; several share its partitions."""
-    return Consumer(
-        settings,
-        "labels",
-        watch=watch,
-        group_id=f"{settings.group}-labels",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-    )
-
-
-class LabelReader:
+class LabelReader(TopicReader):
     """Takes labels until the process is to end; what is delivered twice changes nothing."""
+
+    topic, name, together = "labels", "labels", 1_000
 
     def __init__(
         self,
@@ -59,28 +39,13 @@ class LabelReader:
         stop: asyncio.Event,
         clock: Clock = time.time,
     ) -> None:
-        self._consumer = consumer
+        super().__init__(consumer, producer, heartbeat, retry, stop)
         self._segments = segments
         self._merges = merges
         self._replication = replication
-        self._producer = producer
-        self._heartbeat = heartbeat
-        self._retry = retry
-        self._stop = stop
         self._clock = clock
 
-    async def run(self) -> None:
-        """Read for as long as the process runs."""
-        with contextlib.suppress(Stopped):
-            while not self._stop.is_set():
-                fetched = await self._consumer.getmany(timeout_ms=WAIT_MS, max_records=TOGETHER)
-                if fetched:
-                    await self._take(
-                        [Record(m.topic, m.partition, m.offset, m.key, m.value, m.headers)
-                         for m in itertools.chain.from_iterable(fetched.values())]
-                    )  # fmt: skip
-
-    async def _take(self, records: Sequence[Record]) -> None:
+    async def _apply(self, records: Sequence[Record]) -> list[DeadLetter]:
         labels, dead = parse_labels(records, self._clock())
         too_many = await self._retry("asking for classes", self._segments.one_too_many, labels)
         if any(too_many):
@@ -93,11 +58,7 @@ class LabelReader:
             ]
             labels = [label for label, over in zip(labels, too_many, strict=True) if not over]
         await self._retry("taking labels", self._replication.kept, lambda: self._take_labels(labels))
-        await self._retry("emitting dead letters", self._producer.deliver, list(map(dead_letter, dead)))
-        await self._retry("committing offsets", self._commit)
-        self._heartbeat.add("labels", len(labels))
-        for letter in dead:
-            self._heartbeat.add(f"dead:{letter.reason.value}")
+        return dead
 
     async def _take_labels(self, labels: Sequence[Label]) -> None:
         """Take labels; one that names an id which is part of a listener is the listener's."""
@@ -110,12 +71,6 @@ class LabelReader:
         )
         for user in roots:
             await self._segments.forget(user)
-
-    async def _commit(self) -> None:
-        try:
-            await self._consumer.commit()
-        except (CommitFailedError, IllegalStateError):
-            logger.info("offsets are not ours to commit any more: the partitions have another owner")
 
 
 def parse_labels(records: Sequence[Record], now: float) -> tuple[list[Label], list[DeadLetter]]:

@@ -19,7 +19,7 @@ from consumers.runtime.wiring import Stores, churn_span_of, limits_of
 from consumers.traits.churn import Churn
 from consumers.traits.clicked import Clicked
 from consumers.traits.expiry import Expiry
-from consumers.traits.labels import LabelReader, labels_consumer
+from consumers.traits.labels import LabelReader
 from consumers.traits.next_week import NextWeekTrait
 from consumers.traits.rounds import Rounds
 from consumers.traits.scorer import Scorer
@@ -131,7 +131,7 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
                 segments.news = False
                 rounds.again()
 
-        labels = labels_consumer(settings, watch)
+        labels = LabelReader.consumer(settings, watch)
         stack.push_async_callback(labels.stop)
         await open_kafka(settings, labels.start, logger.info)
         reader = LabelReader(

@@ -139,7 +139,7 @@ def _field(name: str, source: Source, place: int) -> Field:
 
 
 def _one(name: str, source: Source, place: int) -> Callable[[Any], str | None]:
-    """Return what gives the JSON of a field's value, of a cell: "" of nothing, None where there is a but."""
+    """Return what gives the JSON of a cell's value: "" of nothing, None where its row has to be looked at."""
 
     def read(cell: Any) -> str | None:
         notes: list[Note] = []

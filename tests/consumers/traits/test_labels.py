@@ -11,7 +11,7 @@ import redis
 
 from consumers.runtime.process import together
 from consumers.runtime.startup import begin_producer
-from consumers.traits.labels import LabelReader, labels_consumer, parse_labels
+from consumers.traits.labels import LabelReader, parse_labels
 from consumers.traits.segments import SegmentTraits
 from stream.connect import open_redis
 from stream.retry import Retry
@@ -34,7 +34,7 @@ async def read_labels(settings: Settings, stop: asyncio.Event) -> None:
         client = await open_redis(settings)
         stack.push_async_callback(client.aclose)
         producer = await begin_producer(settings, stack)
-        consumer = labels_consumer(settings, TopicWatch(settings, topic_shapes(settings, ["labels"])))
+        consumer = LabelReader.consumer(settings, TopicWatch(settings, topic_shapes(settings, ["labels"])))
         await consumer.start()
         stack.push_async_callback(consumer.stop)
         traits = SegmentTraits(Listeners(client), Segments(client), lambda: None, 10)
