@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from tests.consumers.json_server import Answers, JsonServer
 
 __all__ = ["RegistryStub"]
 
 
-class RegistryStub:
+class RegistryStub(JsonServer):
     """Serves `GET /schemas/ids/{id}` and what schemas import, as readers ask, while the ``with`` block runs.
 
     Attributes
@@ -30,8 +27,10 @@ class RegistryStub:
         self.imports: dict[str, str] = {}
         stub = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
+        class Handler(Answers):
+            content_type = "application/vnd.schemaregistry.v1+json"
+
+            def do_GET(self) -> None:  # noqa: N802 - http.server's name
                 path = self.path.partition("?")[0]
                 if path.startswith("/subjects/") and not stub.away:
                     name = path.split("/")[2]
@@ -48,26 +47,5 @@ class RegistryStub:
                 else:
                     self.answer(404, {"error_code": 40403, "message": "Schema not found"})
 
-            def answer(self, status: int, body: dict[str, object]) -> None:
-                self.send_response(status)
-                self.send_header("Content-Type", "application/vnd.schemaregistry.v1+json")
-                self.end_headers()
-                self.wfile.write(json.dumps(body).encode())
-
-            def log_message(self, *args: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> RegistryStub:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(Handler)
+        self.url = self.address
