@@ -12,4 +12,5 @@
       watch.py        what goes on, looked at once for everybody
       lifecycles.py   what takes long to add up
     api/            routes for programs
+    pages/          pages for people
 """

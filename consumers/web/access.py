@@ -16,7 +16,16 @@ from consumers.web.rates import Rates
 from consumers.web.service import At, Service
 from stream.stores.api_keys import ApiKeys, Role
 
-__all__ = ["ANYBODY_HERE", "COOKIE", "Administers", "Caller", "Looks", "Publishes", "is_loopback"]
+__all__ = [
+    "ANYBODY_HERE",
+    "COOKIE",
+    "Administers",
+    "Caller",
+    "Looks",
+    "Publishes",
+    "check_site",
+    "is_loopback",
+]
 
 COOKIE = "refrain_session"
 """Cookie of a browser that has signed in: it holds no key, so that no page could tell one."""
@@ -79,7 +88,7 @@ async def _caller(
     rates: Rates = request.app.state.rates
     address = request.client.host if request.client else ""
     if bearer is None:
-        _same_site(request)
+        check_site(request)
     caller = await _known(request, at, bearer.credentials if bearer else None, cookie)
     if caller is None:
         await rates.count_refused(address)
@@ -109,8 +118,14 @@ async def _known(request: Request, at: Service, text: str | None, cookie: str | 
     return ANYBODY_HERE
 
 
-def _same_site(request: Request) -> None:
-    """Refuse what a page of another site lets a browser send: browsers say so themselves."""
+def check_site(request: Request) -> None:
+    """Refuse what a page of another site lets a browser send: browsers say so themselves.
+
+    Raises
+    ------
+    HTTPException
+        403.
+    """
     if request.method in SAFE:
         return
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from consumers.web.problems import problem
+from consumers.web.problems import as_json, problem
 
 __all__ = ["AnswerHeaders", "BodyLimit"]
 
@@ -70,9 +70,8 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         said = Headers(scope=scope).get("content-length", "0")
-        refusal = problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body may have {MOST_BYTES:,} bytes, and this has more"
-        )
+        too_large = f"a body may have {MOST_BYTES:,} bytes, and this has more"
+        refusal = as_json(problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, too_large))
         if not said.isdecimal() or int(said) > MOST_BYTES:
             await refusal(scope, receive, send)
             return
