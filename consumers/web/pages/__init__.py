@@ -4,6 +4,8 @@
 
     layout.py       what all pages have: templates, their words, who looks
     now.py          what goes on, live
+    cohorts.py      cohorts on a map and in a list, and one of them
+    models.py       models, how well they foresee, going back to an earlier one
     sign_in.py      a key for a session, and back
     templates/      Jinja: what comes from outside is escaped
     static/         the style, a script that draws charts from their tables, libraries (vendor/)

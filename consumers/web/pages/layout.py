@@ -12,7 +12,7 @@ from urllib.parse import quote
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from consumers.terminal.format import ago, clock, moment, percent
+from consumers.terminal.format import ago, clock, counted, moment, percent
 from consumers.web.access import Caller
 
 __all__ = ["PAGES", "STATIC", "page", "part"]
@@ -20,7 +20,11 @@ __all__ = ["PAGES", "STATIC", "page", "part"]
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 
-PAGES = (("/", "Now"),)
+PAGES = (
+    ("/", "Now"),
+    ("/cohorts", "Cohorts"),
+    ("/models", "Models"),
+)
 """Address and name of each page, as the navigation has them."""
 
 STATES = {
@@ -48,6 +52,10 @@ def _release_url(release_id: str) -> str:
     return f"/releases/{quote(release_id, safe='')}"
 
 
+def _cohort_url(cohort_id: str) -> str:
+    return f"/cohorts/{quote(cohort_id, safe='')}"
+
+
 def _listener_url(user_id: str) -> str:
     return f"/listener?id={quote(user_id, safe='')}"
 
@@ -63,12 +71,14 @@ TEMPLATES.globals |= {
     "file": _file,
     "pages": PAGES,
     "version": version("refrain-cohorts"),
+    "cohort_url": _cohort_url,
     "release_url": _release_url,
     "listener_url": _listener_url,
 }
 TEMPLATES.filters |= {
     "ago": ago,
     "clock": clock,
+    "counted": counted,
     "moment": moment,
     "percent": percent,
     "state": _state,
