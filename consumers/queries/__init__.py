@@ -5,6 +5,7 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
 ::
 
     now.py               what goes on at this moment
+    processes.py         the processes that live
     cohorts.py           the cohorts, the largest first
     cohort.py            one cohort: what sets it apart, its history
       cohort_stages.py     in which stages its members are

@@ -16,6 +16,8 @@ from consumers.web.api import cohorts, health, listeners, live, models, releases
 from consumers.web.api.answers import PROBLEMS
 from consumers.web.armour import AnswerHeaders, BodyLimit
 from consumers.web.pages import cohorts as cohort_pages
+from consumers.web.pages import health as health_page
+from consumers.web.pages import lifecycle as lifecycle_page
 from consumers.web.pages import models as model_pages
 from consumers.web.pages import now, sign_in
 from consumers.web.pages.layout import STATIC, page
@@ -31,6 +33,8 @@ PAGES = (
     now.router,
     cohort_pages.router,
     model_pages.router,
+    lifecycle_page.router,
+    health_page.router,
     sign_in.router,
 )
 

@@ -44,6 +44,7 @@ ROUTES = {
     ("GET", "/segments"): Role.LOOK,
     ("GET", "/segments/{segment}"): Role.LOOK,
     ("GET", "/doctor"): Role.LOOK,
+    ("GET", "/processes"): Role.LOOK,
     ("GET", "/now"): Role.LOOK,
     ("GET", "/live"): Role.LOOK,
 }

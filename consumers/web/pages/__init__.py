@@ -6,6 +6,8 @@
     now.py          what goes on, live
     cohorts.py      cohorts on a map and in a list, and one of them
     models.py       models, how well they foresee, going back to an earlier one
+    lifecycle.py    stages of listeners, and what is expected of them
+    health.py       what the doctor says, which processes run
     sign_in.py      a key for a session, and back
     templates/      Jinja: what comes from outside is escaped
     static/         the style, a script that draws charts from their tables, libraries (vendor/)

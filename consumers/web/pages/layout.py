@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +12,7 @@ from urllib.parse import quote
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from consumers.terminal.format import ago, clock, counted, moment, percent
 from consumers.web.access import Caller
@@ -24,6 +26,8 @@ PAGES = (
     ("/", "Now"),
     ("/cohorts", "Cohorts"),
     ("/models", "Models"),
+    ("/lifecycle", "Lifecycle"),
+    ("/health", "Health"),
 )
 """Address and name of each page, as the navigation has them."""
 
@@ -60,6 +64,11 @@ def _listener_url(user_id: str) -> str:
     return f"/listener?id={quote(user_id, safe='')}"
 
 
+def _commands(words: str) -> Markup:
+    """Return words in which what stands between backticks is set as code; all of it is escaped."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(words))))  # noqa: S704 - escaped
+
+
 TEMPLATES = Environment(
     autoescape=True,
     loader=FileSystemLoader(HERE / "templates"),
@@ -78,6 +87,7 @@ TEMPLATES.globals |= {
 TEMPLATES.filters |= {
     "ago": ago,
     "clock": clock,
+    "commands": _commands,
     "counted": counted,
     "moment": moment,
     "percent": percent,
