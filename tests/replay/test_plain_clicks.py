@@ -15,7 +15,7 @@ from stream.errors import BadFile
 from stream.files.options import Condition, FileOptions, Layout
 from stream.files.reading import Reading
 from stream.files.recipe import Recipe
-from stream.files.row_events import Event, RowEvents
+from stream.files.row_events import RowEvents
 from stream.files.tables import Block, Row, Table
 
 COLUMNS = ("user_id", "song_id", "ts", "artist_ids", "action", "ms_played", "city", "event_id", "other")
@@ -144,12 +144,17 @@ def ready(path: Path, options: FileOptions) -> tuple[Table, RowEvents]:
 
 def test_clicks_that_are_as_they_should_be_are_made_of_whole_columns(tmp_path: Path) -> None:
     path = tmp_path / "clicks.csv"
-    path.write_text("user_id,song_id,ts\n" + "u 1 , s1,1577836800\n" * 300)
+    path.write_text("user_id,song_id,ts\n" + "u 1 , s1,1577836800\n" * 3000)
     table, event_of = ready(path, FileOptions())
     blocks = [part for part in table.parts() if isinstance(part, Block)]
-    made = [event for block in blocks for event in event_of.of_block(block)]
-    assert made == [Event(b"u 1", b'{"user_id":"u 1","song_id":"s1","ts":1577836800.0}')] * 300
-    assert [block.line for block in blocks] == [2, 258]
+    made = [part for block in blocks for part in event_of.of_block(block)]
+    pair = b"u 1", b'{"user_id":"u 1","song_id":"s1","ts":1577836800.0}'
+    assert made == [[pair] * len(block.columns[0]) for block in blocks]
+    assert [block.line for block in blocks] == [
+        2 + sum(len(before.columns[0]) for before in blocks[:number]) for number in range(len(blocks))
+    ]
+    assert sum(map(len, made)) == 3000
+    assert len(blocks) > 1
 
 
 def test_only_the_rows_that_need_a_look_are_looked_at(tmp_path: Path) -> None:
@@ -158,8 +163,10 @@ def test_only_the_rows_that_need_a_look_are_looked_at(tmp_path: Path) -> None:
     table, event_of = ready(path, FileOptions())
     [block] = table.parts()
     assert isinstance(block, Block)
-    kinds = [type(made) for made in event_of.of_block(block)]
-    assert kinds == [Event, Row, Event]
+    first, second, third = event_of.of_block(block)
+    assert isinstance(first, list)
+    assert isinstance(third, list)
+    assert (len(first), second, len(third)) == (1, Row(3, ["u2", "7.0", "1577836800"]), 1)
 
 
 def test_lines_before_the_place_where_a_packed_file_breaks_off_are_read(tmp_path: Path) -> None:
