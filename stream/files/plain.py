@@ -88,7 +88,7 @@ ByColumn: TypeAlias = Callable[[Cells], Texts]
 
 
 def cells(column: Sequence[Any], *, strip: bool = False) -> Cells:
-    r"""Look at the values of a column.
+    """Look at the values of a column.
 
     Parameters
     ----------
@@ -98,10 +98,11 @@ def cells(column: Sequence[Any], *, strip: bool = False) -> Cells:
     Examples
     --------
     >>> cells(["u1 ", "u2"], strip=True)
-    Cells(values=['u1', 'u2'], texts=['u1', 'u2'], lines='u1\nu2')
-    >>> cells([7, 8]), cells([7, "a"]), cells(["a\nb"])
-    (Cells(values=[7, 8], texts=['7', '8'], lines='7\n8'), Cells(values=[7, 'a'], texts=(), lines=None), \
-Cells(values=['a\nb'], texts=['a\nb'], lines=None))
+    Cells(values=['u1', 'u2'], texts=['u1', 'u2'], lines='u1\\nu2')
+    >>> cells([7, 8])
+    Cells(values=[7, 8], texts=['7', '8'], lines='7\\n8')
+    >>> cells(["a\\nb"]), cells([7, "a"]).texts
+    (Cells(values=['a\\nb'], texts=['a\\nb'], lines=None), ())
     """
     texts = column
     try:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from datetime import timezone as fixed_zone
 from functools import lru_cache
+from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 from stream.errors import WrongUse
@@ -143,9 +144,9 @@ def iso_times_reader(timezone: tzinfo) -> Callable[[Sequence[str]], list[float]]
 
     def read(texts: Sequence[str]) -> list[float]:
         moments = list(map(datetime.fromisoformat, texts))
-        if any(moment.tzinfo is None for moment in moments):
-            return [_zoned(moment, timezone) for moment in moments]
-        return list(map(datetime.timestamp, moments))
+        if all(map(attrgetter("tzinfo"), moments)):
+            return list(map(datetime.timestamp, moments))
+        return [_zoned(moment, timezone) for moment in moments]
 
     return read
 
