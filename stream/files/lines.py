@@ -128,7 +128,7 @@ class Lines:
             start = max(len(text) - 1, 0)
             text += piece
             # A CR at its end may have an LF after it.
-            end = text.rfind("\n", start) + 1 or text.rfind("\r", start, len(text) - 1) + 1
+            end = max(text.rfind("\n", start), text.rfind("\r", start, len(text) - 1)) + 1
             if not end and len(text) > self._longest:
                 text = text[: self._longest] + text[-1]
         end = end or len(text)
