@@ -1,4 +1,4 @@
-"""Clicks made of whole columns where their cells are as they should be. Most are, and it takes a tenth."""
+"""Clicks made of whole columns where their cells are as they should be, as most are."""
 
 from __future__ import annotations
 
