@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,6 +38,16 @@ def test_what_is_packed_is_read_back() -> None:
         assert after.hours.tolist() == before.hours.tolist()
         assert (after.cities, after.devices) == (before.cities, before.devices)
         assert after.songs.tolist() == before.songs.tolist()
+
+
+def test_the_bytes_are_laid_out_as_the_contract_says() -> None:
+    (stored,) = packed(activity(2, {"Pune": 3}, {"tv": 4}, songs=(5, 6)))
+    form, days, cities, devices, period, sketch, *hours = struct.unpack_from("<4BHQ24H", stored)
+    assert (form, days, cities, devices, period, sketch) == (1, 2, 1, 1, 666, 1 << 63)
+    assert hours == list(range(24))
+    (day, *_), (_, play, complete, *_, ms, _) = struct.iter_unpack("<3H4BIB", stored[62 : 62 + 2 * 15])
+    assert (day, play, complete, ms) == (20_000, 7, 0, 1_400_000)
+    assert stored[62 + 2 * 15 :] == b"\x03\0\x04Pune\x04\0\x02tv\x05\0\0\0\x06\0\0\0"
 
 
 def test_a_usual_listener_takes_no_more_than_300_bytes() -> None:
