@@ -271,8 +271,7 @@ def in_order(
 ) -> Iterator[Pair]:
     """Return the events of a plan one by one, in the order in which they go."""
     if not plan.waits:
-        copies = ((e.key, e.value) for e in reading.events() for _ in range(e.copies))
-        return itertools.islice(copies, plan.options.limit)
+        return itertools.islice(reading.pairs(), plan.options.limit)
     spool = stack.enter_context(Spool(plan.order.shuffle))
     progress.waiting = 0
     for number, event in enumerate(reading.events(watch)):

@@ -31,7 +31,7 @@ def user_taste(user_id: str) -> str:
 
 
 def user_activity(user_id: str) -> str:
-    """String: what a listener did day by day, packed (`stream.stores.activity_codec`)."""
+    """String: what a listener did day by day, and heard last, packed (`stream.stores.activity_codec`)."""
     return f"user:{{{user_id}}}:activity"
 
 
