@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from consumers.queries.cohorts import CohortSummary, summary
+from consumers.queries.cohorts import WEEK, CohortSummary, summary
 from consumers.queries.known_cohort import known_cohort
 from stream.connect import AnyRedis
 from stream.settings import Settings
@@ -75,8 +75,9 @@ async def read_cohort(redis: AnyRedis, settings: Settings, cohort: str, top: int
     apart = await store.apart(cohort, top)
     names = await Catalogue(redis).names([artist for artist, _ in apart])
     history = await store.history.of(cohort)
+    (before,) = await store.history.as_of([cohort], time.time() - WEEK)
     return Cohort(
-        **vars(summary(cohort, about, sizes.get(cohort, 0), history, time.time())),
+        **vars(summary(cohort, about, sizes.get(cohort, 0), before)),
         living=cohort in sizes,
         parent=about.get("parent") or None,
         history=tuple(history),

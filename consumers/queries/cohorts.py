@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from consumers.queries.ctr_fields import ctr_fields
@@ -14,11 +14,9 @@ from stream.stores.cohort_history import Entry
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 
-__all__ = ["CohortList", "CohortSummary", "list_cohorts", "summary"]
+__all__ = ["WEEK", "CohortList", "CohortSummary", "list_cohorts", "summary"]
 
-WEEK = 7 * 86_400.0
-ENTRIES = 30
-"""Entries of a history that are looked at: there is at least one a day."""
+WEEK = 7 * 86_400.0  # seconds over which growth is
 
 
 @dataclass(frozen=True)
@@ -99,20 +97,17 @@ async def list_cohorts(redis: AnyRedis, settings: Settings, top: int | None = No
     if not sizes:
         raise await no_model(redis, settings)
     largest = list(sizes)[:top]
-    abouts, histories = await store.about_each(largest), await store.history.latest(largest, ENTRIES)
-    now = time.time()
+    abouts = await store.about_each(largest)
+    befores = await store.history.as_of(largest, time.time() - WEEK)
     cohorts = [
-        summary(cohort, about, sizes[cohort], history, now)
-        for cohort, about, history in zip(largest, abouts, histories, strict=True)
+        summary(cohort, about, sizes[cohort], before)
+        for cohort, about, before in zip(largest, abouts, befores, strict=True)
     ]
     return CohortList(tuple(cohorts), len(sizes), sum(sizes.values()), await store.unplaced())
 
 
-def summary(
-    cohort: str, about: Mapping[str, str], size: int, history: Sequence[Entry], now: float
-) -> CohortSummary:
-    """Return a cohort's summary from its hash (`Cohorts.about`) and history, at a time (Unix seconds)."""
-    before = _a_week_before(history, now)
+def summary(cohort: str, about: Mapping[str, str], size: int, before: Entry | None) -> CohortSummary:
+    """Return a cohort's summary from its hash (`Cohorts.about`) and how it was a week ago."""
     return CohortSummary(
         cohort_id=cohort,
         label=about.get("label", ""),
@@ -128,10 +123,3 @@ def summary(
         size_before=before.size if before else None,
         size_before_at=before.at if before else None,
     )
-
-
-def _a_week_before(history: Sequence[Entry], now: float) -> Entry | None:
-    """Return the entry that says how large a cohort was a week ago; the first one of a younger cohort."""
-    sizes = [entry for entry in history if entry.event != "born"]  # nobody is in one that is just born
-    old = [entry for entry in sizes if entry.at <= now - WEEK]
-    return old[-1] if old else sizes[0] if sizes else None

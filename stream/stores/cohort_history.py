@@ -16,6 +16,7 @@ __all__ = ["CohortHistory", "Entry"]
 KEPT = 200  # entries of a cohort: the first, and the latest
 RESIZED = 0.1  # of its size, by which a cohort has grown or shrunk when that is worth an entry,
 AT_LEAST = 10  # or so many listeners
+LOOKED_AT = 30  # entries, when it is asked how a cohort was: a month where little happens
 DAY = 86_400.0  # seconds after which there is an entry all the same
 
 
@@ -59,13 +60,26 @@ class CohortHistory:
         """Return a cohort's history, the oldest entry first."""
         return [_entry(line) for line in await self._redis.zrange(keys.cohort_history(cohort), 0, -1)]
 
-    async def latest(self, cohorts: Sequence[str], number: int) -> list[list[Entry]]:
-        """Return the `number` latest entries of each cohort, the oldest first."""
+    async def as_of(self, cohorts: Sequence[str], when: float) -> list[Entry | None]:
+        """Return the entry that says how each cohort was at a time (Unix seconds).
+
+        Of a younger cohort, or one that had more than `LOOKED_AT` entries since, that is the earliest that is
+        looked at; None before it has had any listeners.
+        """
         pipeline = self._redis.pipeline(transaction=False)
         for cohort in cohorts:
-            pipeline.zrange(keys.cohort_history(cohort), -number, -1)
-        found = await pipeline.execute() if cohorts else []
-        return [[_entry(line) for line in lines] for lines in found]
+            pipeline.zrange(keys.cohort_history(cohort), -LOOKED_AT, -1)
+        found: list[Entry | None] = []
+        for lines in await pipeline.execute() if cohorts else ():
+            held = None
+            for entry in map(_entry, reversed(lines)):
+                if entry.event == "born":  # nobody is in it yet
+                    break
+                held = entry
+                if entry.at <= when:
+                    break
+            found.append(held)
+        return found
 
     async def record(self, model: Model, sizes: Mapping[str, int]) -> None:
         """Write what is new by a model. May be repeated.

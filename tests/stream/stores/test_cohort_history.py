@@ -176,3 +176,17 @@ async def test_a_dead_cohort_is_forgotten_in_time_unless_an_older_model_brings_i
     assert (await cohorts.about("c2"))["label"] == "Bo"
     await cohorts.describe(FIRST, [{"ana": 2.0}, {"bo": 2.0}], 3600)
     assert await left("c2") == [-1, -1, -1]
+
+
+async def test_a_cohort_is_told_as_it_was_at_a_time(redis: AnyRedis) -> None:
+    history = CohortHistory(redis)
+    await history.record(FIRST, {})
+    for version, size in ((2, 100), (3, 200), (4, 300)):
+        await history.record(model(version, {"c1": "Ana", "c2": "Bo"}), {"c1": size})
+    as_of = [(await history.as_of(["c1"], when))[0] for when in (1500.0, 3500.0, 9000.0)]
+    assert [entry.size for entry in as_of if entry] == [100, 200, 300]
+
+
+async def test_a_cohort_that_nobody_was_in_yet_is_told_as_none(redis: AnyRedis) -> None:
+    await CohortHistory(redis).record(FIRST, {})
+    assert await CohortHistory(redis).as_of(["c1", "c99"], 5000.0) == [None, None]
