@@ -53,10 +53,10 @@ def test_without_a_map_the_page_says_when_it_comes(served: Served, with_redis: W
 
 def test_a_cohort_s_growth_is_over_a_week(served: Served, with_redis: WithRedis) -> None:
     async def grew(redis: AnyRedis) -> None:
-        for days, size in ((9, 1), (7.5, 2), (1, 3)):
-            entry = {"at": NOW - days * 86_400, "version": 4, "event": "", "others": [], "size": size}
+        for version, days, size in ((5, 9, 1), (6, 7.5, 2), (7, 1, 3)):
+            entry = {"at": NOW - days * 86_400, "version": version, "event": "", "others": [], "size": size}
             line = json.dumps(entry | {"label": ""})
-            await redis.zadd(keys.cohort_history("c1"), {line: 10 - days})
+            await redis.zadd(keys.cohort_history("c1"), {line: version})
 
     with_redis(grew)
     found = served.get("/api/v1/cohorts").json()["cohorts"][0]

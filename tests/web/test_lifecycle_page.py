@@ -12,6 +12,7 @@ from benchmarks.year import simulate
 from models.traits.activity import day_of
 from stream.connect import AnyRedis
 from stream.settings import Settings
+from stream.stores import keys
 from stream.stores.listeners import Listeners
 from stream.stores.traits import Traits
 from tests.consumers.traits.living import live
@@ -85,3 +86,14 @@ def test_the_risk_of_churn_is_counted_in_tenths(served: Served, with_redis: With
 
 def test_without_a_prediction_of_churn_it_says_so(served: Served) -> None:
     assert "refrain model churn" in added_up(served)
+
+
+def test_where_it_cannot_be_added_up_the_page_says_so_and_goes_on_asking(
+    served: Served, with_redis: WithRedis
+) -> None:
+    key = keys.user_traits("u1")
+    with_redis(lambda redis: redis.set(key, "no hash"))
+    failed = "Redis failed while it was added up"
+    wait_for(lambda: failed in text(served, "/lifecycle/part"), "the failure shown")
+    with_redis(lambda redis: redis.delete(key))
+    wait_for(lambda: "Stages" in text(served, "/lifecycle/part"), "the lifecycle added up after all")

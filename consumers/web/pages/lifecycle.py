@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from fastapi import APIRouter
@@ -12,12 +13,15 @@ from consumers.queries.lifecycle import Lifecycle
 from consumers.terminal.lifecycle_tables import about_next_week, by_pair, notes
 from consumers.web.access import Looks
 from consumers.web.pages.layout import page, part
-from consumers.web.service import At
+from consumers.web.service import At, Service
 from models.traits.lifecycle import STAGES
+from stream.connect import REDIS_ERRORS
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/lifecycle", include_in_schema=False)
+
+logger = logging.getLogger(__name__)
 
 WEEKS = 4  # that are looked ahead
 
@@ -25,19 +29,26 @@ WEEKS = 4  # that are looked ahead
 @router.get("", response_class=HTMLResponse)
 async def get_lifecycle(at: At, caller: Looks) -> HTMLResponse:
     """Show the lifecycle where it is added up; else begin to, and show where it will be."""
-    found = at.lifecycles.at_hand(WEEKS)
-    return page("lifecycle.html", "Lifecycle", "/lifecycle", caller, **_shown(found))
+    return page("lifecycle.html", "Lifecycle", "/lifecycle", caller, **_at_hand(at))
 
 
 @router.get("/part", response_class=HTMLResponse)
 async def get_lifecycle_part(at: At, caller: Looks) -> HTMLResponse:
     """Show the same as a part of the page, which asks for it until it is there."""
-    return HTMLResponse(part("lifecycle_part.html", **_shown(at.lifecycles.at_hand(WEEKS))))
+    return HTMLResponse(part("lifecycle_part.html", **_at_hand(at)))
 
 
-def _shown(found: Lifecycle | None) -> dict[str, Any]:
-    if found is None:
-        return {"found": None}
+def _at_hand(at: Service) -> dict[str, Any]:
+    """Return what the template shows, also where adding up has failed: the page goes on asking."""
+    try:
+        found = at.lifecycles.at_hand(WEEKS)
+    except REDIS_ERRORS as error:
+        logger.error("the lifecycle cannot be added up: %s", error)
+        return {"found": None, "failed": True}
+    return _shown(found) if found else {"found": None, "failed": False}
+
+
+def _shown(found: Lifecycle) -> dict[str, Any]:
     likely = by_pair(found)
     return {
         "found": found,
