@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -213,7 +214,9 @@ async def read_lifecycle(redis: AnyRedis, settings: Settings, weeks: int, now: f
     async for users in _everybody(stores):
         traits = await stores.traits.read(users, ["weeks", "churn"])
         remembered, churn = [row[0] for row in traits], [float(row[1]) for row in traits if row[1]]
-        sums.add(users, await stores.listeners.activities(users), remembered, churn)
+        activities = await stores.listeners.activities(users)
+        # In a thread: whoever else asks this process meanwhile does not wait for it.
+        await asyncio.to_thread(sums.add, users, activities, remembered, churn)
     kinds = {state["kind"] for state in (await heartbeats(redis)).values()}
     return _lifecycle(sums, model, weeks, now, settings.churn_days, kept_current="traits" in kinds)
 
