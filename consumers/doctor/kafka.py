@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from aiokafka.errors import KafkaError
 from kafka.errors import KafkaError as AdminError
@@ -15,7 +15,7 @@ from stream.wire.lag import behind, deleted_unread, held, last_reasons
 from stream.wire.schema_registry import registry_of
 from stream.wire.topics import TOPICS, TopicState, describe_topics, open_admin
 
-__all__ = ["check_kafka"]
+__all__ = ["check_kafka", "check_topic"]
 
 READS: dict[str, tuple[str, ...]] = {
     "ingest": ("clicks",),
@@ -42,14 +42,39 @@ def check_kafka(settings: Settings, alive: Mapping[str, int] | None) -> list[Che
     alive
         Kind -> how many processes of that kind live; None where Redis does not say.
     """
-    try:
+
+    def look() -> Iterator[Check]:
         topics = describe_topics(settings)
-        return [
-            _broker(settings),
-            *_registry(settings),
-            *_topics(topics, alive),
-            *_events(settings, topics, alive),
-        ]
+        yield _broker(settings)
+        yield from _registry(settings)
+        yield from _topics(topics, alive)
+        present = {
+            kind: reads
+            for kind, reads in READS.items()
+            if all(topics.get(name) is not None for name in reads)
+        }
+        yield from _events(settings, present, alive, dead=topics["dead-letters"] is not None)
+
+    return _answered(settings, look)
+
+
+def check_topic(settings: Settings, topic: str, alive: Mapping[str, int] | None) -> list[Check]:
+    """Look at those who read every event of a topic: the lag, and the dead letters.
+
+    Parameters
+    ----------
+    topic
+        It is there, as are the topics that its readers read, too.
+    alive
+        Kind -> how many processes of that kind live; None where Redis does not say.
+    """
+    readers = {kind: reads for kind, reads in READS.items() if topic in reads and kind not in SKIP}
+    return _answered(settings, lambda: _events(settings, readers, alive))
+
+
+def _answered(settings: Settings, look: Callable[[], Iterable[Check]]) -> list[Check]:
+    try:
+        return list(look())
     except (KafkaError, AdminError) as error:
         return [Check.wrong("broker", f"{settings.kafka}: {error}", "look into the broker's log")]
     except Unreachable as error:
@@ -108,19 +133,20 @@ def _topics(topics: Mapping[str, TopicState | None], alive: Mapping[str, int] | 
 
 
 def _events(
-    settings: Settings, topics: Mapping[str, TopicState | None], alive: Mapping[str, int] | None
+    settings: Settings,
+    readers: Mapping[str, tuple[str, ...]],
+    alive: Mapping[str, int] | None,
+    *,
+    dead: bool = True,
 ) -> Iterator[Check]:
-    present = {
-        kind: reads for kind, reads in READS.items() if all(topics.get(name) is not None for name in reads)
-    }
     admin = open_admin(settings)
     try:
-        lags = behind(settings, admin, {f"{settings.group}-{kind}": reads for kind, reads in present.items()})
-        for kind, reads in present.items():
+        lags = behind(settings, admin, {f"{settings.group}-{kind}": reads for kind, reads in readers.items()})
+        for kind, reads in readers.items():
             yield _lag(kind, reads, lags[f"{settings.group}-{kind}"], alive)
-        reads_all = {f"{settings.group}-{kind}": reads for kind, reads in present.items() if kind not in SKIP}
+        reads_all = {f"{settings.group}-{kind}": reads for kind, reads in readers.items() if kind not in SKIP}
         yield from check_unread(deleted_unread(admin, reads_all))
-        if topics["dead-letters"] is not None:
+        if dead:
             yield _dead(settings, held(admin, "dead-letters"), last_reasons(settings, admin, LETTERS))
     finally:
         admin.close()
