@@ -14,6 +14,8 @@ from models.traits.next_week import ENOUGH
 from stream.errors import SnapshotDamaged
 from stream.stores import keys
 from stream.stores.next_week_model import NextWeekModel
+from stream.wire.events import Label
+from tests.consumers.labelled_world import world_model
 from tests.consumers.traits.bureau import NOW, RULES, Bureau
 
 
@@ -190,3 +192,25 @@ async def test_what_was_learned_of_the_next_week_and_is_damaged_is_learned_anew(
         await NextWeekModel(bureau.redis).load()
     await bureau.next_week.begin()
     assert bureau.next_week.model.version == 0
+
+
+async def test_a_segment_that_is_forgotten_while_traits_are_written_is_not_in_them(
+    bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bureau.model = world_model()
+    await bureau.click("u", 1)
+    segments, traits = bureau.stores.segments, bureau.stores.traits
+    await segments.label([Label(user_id="u", segment=name, value=1, ts=1.0) for name in ("a", "b")])
+    write = traits.write
+
+    async def forgotten_meanwhile(rows: Any) -> set[str]:
+        assert "segment:a" in rows["u"]
+        monkeypatch.undo()
+        await segments.forget_segment("a", [])
+        await traits.drop_of_all(["segment:a"])
+        return await write(rows)
+
+    monkeypatch.setattr(traits, "write", forgotten_meanwhile)
+    await bureau.scorer.score(["u"])
+    fields = (await traits.about("u")).keys()
+    assert ("segment:a" in fields, "segment:b" in fields) == (False, True)
