@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from consumers.actions.forget_listener import forget_listener
 from consumers.ingest.apply import Applier
 from models.affinity import DAY
 from models.traits.lifecycle import STAGES
-from models.traits.next_week import ENOUGH
+from models.traits.next_week import ENOUGH, NextWeek
 from stream.errors import SnapshotDamaged
 from stream.stores import keys
 from stream.stores.next_week_model import NextWeekModel
@@ -214,3 +215,28 @@ async def test_a_segment_that_is_forgotten_while_traits_are_written_is_not_in_th
     await bureau.scorer.score(["u"])
     fields = (await traits.about("u")).keys()
     assert ("segment:a" in fields, "segment:b" in fields) == (False, True)
+
+
+async def test_what_is_learned_of_the_next_week_and_has_diverged_is_learned_anew_and_told(
+    bureau: Bureau, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, diverged = NextWeekModel(bureau.redis), NextWeek()
+    diverged.zero.mean[2] = np.nan
+    await store.keep(diverged)
+    await bureau.next_week.begin()
+    assert "it has diverged" in caplog.text
+    caplog.clear()
+    assert bureau.next_week.model.finite
+    users = [f"u{at}" for at in range(20)]
+    for user in users:
+        await bureau.click(user, *range(1, 40))
+
+    def diverge(model: NextWeek, *_: object) -> None:
+        model.zero = diverged.zero
+
+    monkeypatch.setattr(NextWeek, "learn", diverge)
+    await bureau.scorer.score(users)
+    monkeypatch.undo()
+    assert "has diverged" in caplog.text
+    await bureau.scorer.score(users)
+    assert (bureau.next_week.model.finite, bureau.next_week.model.version) == (True, 20)
