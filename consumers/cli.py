@@ -28,6 +28,7 @@ from consumers.commands import (
     report,
     sample,
     segment,
+    serve,
     start,
 )
 from consumers.commands.frame import WRONG_USE
@@ -37,7 +38,7 @@ from stream.errors import WrongUse
 __all__ = ["build", "main"]
 
 FAMILIES = (
-    *(start, sample, replay, presets, evaluate, churn, report),
+    *(start, serve, sample, replay, presets, evaluate, churn, report),
     *(release, recommend, look, lifecycle, segment, doctor, redrive, merge, alias, forget, model),
 )
 

@@ -400,6 +400,17 @@ class Settings(BaseSettings):
         90.0, gt=0, description="days after which a release, or a cohort that died, is forgotten in Redis"
     )
 
+    web_host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="address that `refrain serve` listens on; one that other machines reach asks for keys "
+        "(`refrain key add`)",
+    )
+    web_port: int = Field(8787, ge=1, le=65_535, description="port that `refrain serve` listens on")
+    web_requests_a_minute: int = Field(
+        1200, ge=1, description="requests that a key may make in a minute; without keys, an address"
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,

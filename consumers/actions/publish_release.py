@@ -21,7 +21,7 @@ from stream.wire.events import Page, Release, Summary, encode
 from stream.wire.sender import Message, open_sender
 from stream.wire.topics import create_topics, describe_topics
 
-__all__ = ["AudienceReader", "publish_release"]
+__all__ = ["AudienceReader", "publish_release", "send_release"]
 
 POLL_SECONDS = 0.5
 
@@ -41,10 +41,16 @@ def publish_release(settings: Settings, release: Release) -> float:
         Where Kafka does not answer.
     """
     create_topics(settings)
-    return asyncio.run(_send(settings, release))
+    return asyncio.run(send_release(settings, release))
 
 
-async def _send(settings: Settings, release: Release) -> float:
+async def send_release(settings: Settings, release: Release) -> float:
+    """Send a release into its topic, which is there already, and wait until Kafka has it.
+
+    Returns, Raises
+    ---------------
+    As `publish_release`.
+    """
     async with open_sender(settings) as sender:
         sent_at = time.monotonic()
         await sender.deliver([Message("releases", release.release_id.encode(), encode(release))])

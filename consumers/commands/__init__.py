@@ -5,6 +5,7 @@
     frame.py          what all have in common: help with an example, --json, errors, exit codes
     session.py        a command's way to Redis
     start.py          up, demo, ingest, train, work, traits
+    serve.py          serve, key add, key list, key revoke
     options.py        options out of dataclasses
     replay.py         replay
     presets.py        presets, and --preset of the commands that read files

@@ -4,6 +4,7 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
 
 ::
 
+    now.py               what goes on at this moment
     cohorts.py           the cohorts, the largest first
     cohort.py            one cohort: what sets it apart, its history
     listeners.py         all listeners, a page at a time

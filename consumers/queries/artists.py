@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from consumers.runtime.live_model import LiveModel
 from stream.connect import AnyRedis
-from stream.errors import SnapshotUnusable, UnknownArtist
+from stream.errors import UnknownArtist
 from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.catalogue import Catalogue
 from stream.stores.names import exact_form, folded_form
 from stream.stores.snapshots import Snapshots
 from stream.wire.composed import nfc
 
-__all__ = ["FoundArtists", "find_artists"]
+__all__ = ["FoundArtists", "find_artists", "vocabulary"]
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,15 @@ class FoundArtists:
     new: tuple[str, ...]
 
 
-async def find_artists(redis: AnyRedis, typed: Sequence[str], *, may_be_new: bool = False) -> FoundArtists:
+async def find_artists(
+    redis: AnyRedis, typed: Sequence[str], *, may_be_new: bool = False, live: LiveModel | None = None
+) -> FoundArtists:
     """Find artists by id or name.
 
     Parameters
     ----------
+    live
+        The model that serves, where it is at hand.
     may_be_new
         Whether an artist that is not known is taken as typed.
 
@@ -49,11 +54,11 @@ async def find_artists(redis: AnyRedis, typed: Sequence[str], *, may_be_new: boo
     await aliases.refresh()
     ids, new = [], []
     for name in map(nfc, typed):
-        artist = await catalogue.find(name) or _spelt_alike(name, await _vocabulary(redis))
+        artist = await catalogue.find(name) or _spelt_alike(name, await vocabulary(redis, live))
         if artist is None and aliases.of(name) != name:
             artist = name
         if artist is None and not may_be_new:
-            raise await _unknown(redis, catalogue, name)
+            raise await _unknown(redis, catalogue, name, live)
         if artist is None:
             new.append(name)
         ids.append(aliases.of(artist or name))
@@ -70,8 +75,8 @@ def _spelt_alike(name: str, ids: Sequence[str]) -> str | None:
     return None
 
 
-async def _unknown(redis: AnyRedis, catalogue: Catalogue, name: str) -> UnknownArtist:
-    near = await catalogue.nearest(name, await _vocabulary(redis))
+async def _unknown(redis: AnyRedis, catalogue: Catalogue, name: str, live: LiveModel | None) -> UnknownArtist:
+    near = await catalogue.nearest(name, await vocabulary(redis, live))
     meant = f"Did you mean {' or '.join(repr(other) for other in near)}? " if near else ""
     return UnknownArtist(
         f"nobody has heard of {name!r}",
@@ -79,10 +84,8 @@ async def _unknown(redis: AnyRedis, catalogue: Catalogue, name: str) -> UnknownA
     )
 
 
-async def _vocabulary(redis: AnyRedis) -> tuple[str, ...]:
-    snapshots = Snapshots(redis)
-    version = await snapshots.current()
-    try:
-        return (await snapshots.load(version)).artists if version else ()
-    except SnapshotUnusable:
-        return ()  # the catalogue's names have to do; `refrain doctor` tells of the snapshot
+async def vocabulary(redis: AnyRedis, live: LiveModel | None = None) -> tuple[str, ...]:
+    """Return the ids of the artists that the model knows; none where it cannot be read."""
+    live = live or LiveModel(Snapshots(redis))
+    await live.refresh()
+    return live.model.artists if live.model else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from consumers.queries.audience_why import WhyAudience, why_audience
 from consumers.queries.known_listener import read_known_listener
 from consumers.queries.no_model import no_model
+from consumers.runtime.live_model import LiveModel
 from consumers.runtime.live_songs import LiveSongs
 from consumers.runtime.wiring import Stores, worth_of
 from consumers.work.ab_test import ab_test_of
@@ -29,7 +31,6 @@ from models.model import Model
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.cohorts import Cohorts
-from stream.stores.snapshots import Snapshots
 from stream.wire.events import Page, Release
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "AudienceSize",
     "ExplainedPreview",
     "Preview",
+    "Previews",
     "preview_audience",
 ]
 
@@ -143,63 +145,104 @@ class ExplainedPreview(Preview):
 async def preview_audience(
     redis: AnyRedis, settings: Settings, release: Release, first: int, why: str | None = None
 ) -> Preview:
-    """Plan the audience of a release by the model that serves.
+    """Plan the audience of a release by the model that serves; see `Previews.of`."""
+    return await Previews(redis, settings).of(release, first, why)
+
+
+class Previews:
+    """Plans audiences again and again, from what is kept in memory of listeners, as a worker's planner does.
 
     Parameters
     ----------
-    first
-        How many listeners to name.
-    why
-        A listener to explain: then the preview is an `ExplainedPreview`.
-
-    Raises
-    ------
-    NoModel
-        Where no model has been published yet.
-    UnknownListener
-        Where there is no listener of the id in `why`.
+    live
+        The model that serves.
+    idle
+        Set while nobody waits: only then members are read in the background.
     """
-    snapshots = Snapshots(redis)
-    version = await snapshots.current()
-    if version is None:
-        raise await no_model(redis, settings)
-    model = await snapshots.load(version)
-    known = await read_known_listener(redis, settings, why) if why is not None else None
-    stores = Stores.on(redis, settings)
-    await stores.aliases.refresh()
-    planner = _planner(stores, settings)
-    if release.song_id is not None and planner.songs is not None:
-        await planner.songs.refresh()
-    await planner.member_cache.fill(model)
-    await planner.habits.refresh(model.cohort_ids)
-    began = time.perf_counter()
-    now = time.time()
-    draft = await planner.draft(release, await planner.look_up(release), model, now)
-    pages = tuple(cut(release, draft, now))
-    ctrs = np.array([ctr for page in pages for ctr in page.ctrs or ()])
-    planned_in_ms = round(1000 * (time.perf_counter() - began), 1)
-    ranked = _ranked(pages, model, draft.target)
-    cohorts = await _cohorts(Stores.on(redis, settings).cohorts, draft.play_rate, ranked)
-    preview = Preview(
-        artist_ids=tuple(release.artist_ids),
-        listeners=len(ranked),
-        pages=len(pages),
-        reason=draft.reason,
-        relied_on=draft.target.relied_on,
-        play_rate=sum(listener.play_rate for listener in ranked) / len(ranked) if ranked else None,
-        model_version=version,
-        ctr=float(ctrs.mean()) if len(ctrs) else None,
-        least_ctr=planner.worth.least_ctr(planner.habits.opt_out_rate) if draft.ctr.version else None,
-        by_size=_by_size(ctrs, planner),
-        left_out=_left_out(draft),
-        planned_in_ms=planned_in_ms,
-        cohorts=cohorts,
-        first=tuple(ranked[:first]),
-    )
-    if known is None:
-        return preview
-    explained = await why_audience(redis, settings, release, model, draft, known)
-    return ExplainedPreview(**vars(preview), why=explained)
+
+    def __init__(
+        self,
+        redis: AnyRedis,
+        settings: Settings,
+        live: LiveModel | None = None,
+        idle: asyncio.Event | None = None,
+    ) -> None:
+        self._redis, self._settings = redis, settings
+        self._stores = Stores.on(redis, settings)
+        self._live = live or LiveModel(self._stores.snapshots)
+        self._members = MemberCache(
+            self._stores.listeners,
+            self._stores.cohorts,
+            self._stores.told,
+            idle,
+            limit_mb=settings.members_mb,
+        )
+        self._planner = _planner(self._stores, self._members, settings)
+
+    async def keep_current(self) -> None:
+        """Read members anew: of one cohort, the one that needs it most."""
+        await self._live.refresh()
+        if self._live.model is not None:
+            await self._members.refresh(self._live.model)
+
+    def forget(self) -> None:
+        """Keep no members in memory."""
+        self._members.held.clear()
+
+    async def of(self, release: Release, first: int, why: str | None = None) -> Preview:
+        """Plan the audience of a release by the model that serves. Members that are not held are read.
+
+        Parameters
+        ----------
+        first
+            How many listeners to name.
+        why
+            A listener to explain: then the preview is an `ExplainedPreview`.
+
+        Raises
+        ------
+        NoModel
+            Where no model has been published yet.
+        UnknownListener
+            Where there is no listener of the id in `why`.
+        """
+        redis, settings, planner = self._redis, self._settings, self._planner
+        await self._live.refresh()
+        if (model := self._live.model) is None:
+            raise await no_model(redis, settings)
+        known = await read_known_listener(redis, settings, why) if why is not None else None
+        await self._stores.aliases.refresh()
+        if release.song_id is not None and planner.songs is not None:
+            await planner.songs.refresh()
+        await self._members.fill(model)
+        await planner.habits.refresh(model.cohort_ids)
+        began = time.perf_counter()
+        now = time.time()
+        draft = await planner.draft(release, await planner.look_up(release), model, now)
+        pages = tuple(cut(release, draft, now))
+        ctrs = np.array([ctr for page in pages for ctr in page.ctrs or ()])
+        planned_in_ms = round(1000 * (time.perf_counter() - began), 1)
+        ranked = _ranked(pages, model, draft.target)
+        preview = Preview(
+            artist_ids=tuple(release.artist_ids),
+            listeners=len(ranked),
+            pages=len(pages),
+            reason=draft.reason,
+            relied_on=draft.target.relied_on,
+            play_rate=sum(listener.play_rate for listener in ranked) / len(ranked) if ranked else None,
+            model_version=model.version,
+            ctr=float(ctrs.mean()) if len(ctrs) else None,
+            least_ctr=planner.worth.least_ctr(planner.habits.opt_out_rate) if draft.ctr.version else None,
+            by_size=_by_size(ctrs, planner),
+            left_out=_left_out(draft),
+            planned_in_ms=planned_in_ms,
+            cohorts=await _cohorts(self._stores.cohorts, draft.play_rate, ranked),
+            first=tuple(ranked[:first]),
+        )
+        if known is None:
+            return preview
+        explained = await why_audience(redis, settings, release, model, draft, known)
+        return ExplainedPreview(**vars(preview), why=explained)
 
 
 def _by_size(ctrs: Floats, planner: Planner) -> tuple[AudienceSize, ...]:
@@ -216,9 +259,9 @@ def _left_out(draft: Draft) -> dict[str, int]:
     return draft.ranking.left_out(int(draft.told[-1]) if full and len(draft.told) else None)
 
 
-def _planner(stores: Stores, settings: Settings) -> Planner:
+def _planner(stores: Stores, members: MemberCache, settings: Settings) -> Planner:
     return Planner(
-        MemberCache(stores.listeners, stores.cohorts, stores.told, limit_mb=settings.members_mb),
+        members,
         stores.catalogue,
         stores.opted_out,
         settings.max_audience,

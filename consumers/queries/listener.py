@@ -74,9 +74,19 @@ class ListenerView:
 
 
 async def read_listener(
-    redis: AnyRedis, settings: Settings, user_id: str, top: int, now: float
+    redis: AnyRedis,
+    settings: Settings,
+    user_id: str,
+    top: int,
+    now: float,
+    live: LiveModel | None = None,
 ) -> ListenerView:
     """Return a listener and their `top` artists with weights as of `now` (Unix seconds).
+
+    Parameters
+    ----------
+    live
+        The model that serves, where it is at hand.
 
     Raises
     ------
@@ -85,7 +95,7 @@ async def read_listener(
     DecayChanged
         Where affinities were stored with another half-life.
     """
-    live = LiveModel(Snapshots(redis))
+    live = live or LiveModel(Snapshots(redis))
     await live.refresh()
     known = await read_known_listener(redis, settings, user_id)
     listener, catalogue = known.listener, Catalogue(redis)

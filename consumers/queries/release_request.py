@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from consumers.queries.artists import FoundArtists, find_artists
 from consumers.queries.segments import check_segment
+from consumers.runtime.live_model import LiveModel
 from models.traits.where import SEGMENT, Where
 from stream.connect import AnyRedis
 from stream.errors import UnknownSong, WrongUse
@@ -50,7 +51,11 @@ class ReleaseRequest:
 
 
 async def release_event(
-    redis: AnyRedis, release_id: str, request: ReleaseRequest, ts: float | None = None
+    redis: AnyRedis,
+    release_id: str,
+    request: ReleaseRequest,
+    ts: float | None = None,
+    live: LiveModel | None = None,
 ) -> tuple[Release, tuple[str, ...]]:
     """Return the event that asks for a release, and which of its artists nobody has heard of yet.
 
@@ -58,6 +63,8 @@ async def release_event(
     ----------
     ts
         When it is published, Unix seconds.
+    live
+        The model that serves, where it is at hand.
 
     Raises
     ------
@@ -71,11 +78,11 @@ async def release_event(
         Where an id, a title, a number or a condition cannot be.
     """
     where = await _where(redis, request.where)
-    featuring = await find_artists(redis, request.featuring)
-    similar_to = await find_artists(redis, request.similar_to)
+    featuring = await find_artists(redis, request.featuring, live=live)
+    similar_to = await find_artists(redis, request.similar_to, live=live)
     may_be_new = bool(featuring.ids or similar_to.ids or request.genres or request.label)
     if request.artists:
-        artists = await find_artists(redis, request.artists, may_be_new=may_be_new)
+        artists = await find_artists(redis, request.artists, may_be_new=may_be_new, live=live)
     else:
         request = await _of_song(redis, request)
         artists = FoundArtists(request.artists, ())

@@ -25,6 +25,10 @@ class ReleaseSummary:
         How many listeners are told.
     ctr, ctr_low, ctr_high
         `consumers.queries.ctr_fields`.
+    random_ctr
+        Predicted CTR of as many listeners drawn at random; None before it is learned who clicks.
+    first_page_ms
+        From the release event to the broker's word that it has the first page.
     """
 
     release_id: str
@@ -38,6 +42,8 @@ class ReleaseSummary:
     ctr: float | None
     ctr_low: float | None
     ctr_high: float | None
+    random_ctr: float | None
+    first_page_ms: float | None
 
 
 async def list_releases(redis: AnyRedis, settings: Settings, top: int) -> tuple[ReleaseSummary, ...]:
@@ -59,6 +65,12 @@ async def list_releases(redis: AnyRedis, settings: Settings, top: int) -> tuple[
                 clicked=int(about.get("clicked", 0)),
                 opted_out=int(about.get("opted_out", 0)),
                 **ctr_fields(int(about.get("clicked", 0)), int(about.get("sent", 0))),
+                random_ctr=_number(about.get("random_ctr")),
+                first_page_ms=_number(about.get("latency_ms")),
             )
         )
     return tuple(found)
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text else None

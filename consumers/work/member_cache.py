@@ -140,9 +140,9 @@ class MemberCache:
         return {placed.user_id: placed.cohort for placed in await self._listeners.placed(users)}
 
     async def fill(self, model: Model) -> None:
-        """Read the members of all cohorts for which there is room."""
+        """Read the members of all cohorts that are not held, as far as there is room."""
         for cohort, size in (await self._cohorts.sizes()).items():
-            if self._has_room(size * _member_bytes(model.n_dims)):
+            if not self.holds(cohort, model) and self._has_room(size * _member_bytes(model.n_dims)):
                 self._hold(cohort, await self._read(cohort, model))
 
     async def refresh(self, model: Model) -> None:

@@ -33,6 +33,7 @@
     segments.py         labelled segments: labels, what is learned, who is in them
     snapshots.py        models
       arrays_codec.py     models of any kind as bytes
+    api_keys.py         keys of the HTTP API, and their roles
     lease.py            the right to be the only one, for a time
     sweeps.py           how far listeners are migrated to the model that serves
     heartbeats.py       what each process has done, while it lives

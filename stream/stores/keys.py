@@ -434,3 +434,14 @@ def replicated(number: int) -> str:
 def topic(name: str) -> str:
     """Hash: id that Kafka gave a topic -> how many ids it had before (`stream.stores.guards.topic_epoch`)."""
     return f"topic:{name}"
+
+
+# The HTTP API
+
+API_KEYS = "api:keys"
+"""Hash: a key's id -> its name, role, age and the digest of its secret, as JSON."""
+
+
+def api_session(digest: str) -> str:
+    """String: the key that a browser signed in with; expires. `digest`: of what its cookie says."""
+    return f"api:session:{digest}"

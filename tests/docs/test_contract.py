@@ -14,6 +14,7 @@ from stream.wire.events import EVENTS, Reason, json_schemas
 from stream.wire.topics import TOPICS
 
 PLACEHOLDERS = {
+    "digest": "D",
     "stage": "S",
     "shard": "NN",
     "user_id": "ID",

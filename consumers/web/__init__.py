@@ -1,0 +1,16 @@
+"""`refrain serve`: what can be asked and done, by HTTP, for programs and for people.
+
+::
+
+    process.py      listens until asked to stop
+    app.py          the application: its routes, and what holds for all of them
+      armour.py       how large a request may be, what a browser may do with an answer
+      access.py       who asks, and whether they may
+      rates.py        how often
+      problems.py     errors as answers
+    service.py      what requests share
+      watch.py        what goes on, looked at once for everybody
+      lifecycles.py   what takes long to add up
+    api/            routes for programs
+    pages/          pages for people
+"""

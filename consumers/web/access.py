@@ -1,0 +1,151 @@
+"""Who asks, and whether they may: API keys with roles, sessions of browsers, requests of other sites."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from ipaddress import ip_address
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+from starlette.exceptions import HTTPException
+
+from consumers.web.rates import Rates
+from consumers.web.service import At, Service
+from stream.stores.api_keys import ApiKeys, Role
+
+__all__ = [
+    "ANYBODY_HERE",
+    "COOKIE",
+    "Administers",
+    "Caller",
+    "Looks",
+    "Publishes",
+    "check_site",
+    "is_loopback",
+]
+
+COOKIE = "refrain_session"
+"""Cookie of a browser that has signed in: it holds no key, so that no page could tell one."""
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_bearer = HTTPBearer(auto_error=False, description="An API key, as `refrain key add` prints it.")
+_cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="What a browser has that has signed in.")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks.
+
+    Attributes
+    ----------
+    name
+        Of the key; "this machine" where there are no keys.
+    by_key
+        The key's id; "" where there are none.
+    """
+
+    name: str
+    role: Role
+    by_key: str = ""
+
+
+ANYBODY_HERE = Caller("this machine", Role.ADMINISTER)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether an address, or a host's name, is this very machine.
+
+    Examples
+    --------
+    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+async def _caller(
+    request: Request,
+    at: At,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    cookie: Annotated[str | None, Depends(_cookie)],
+) -> Caller:
+    """Return who asks.
+
+    Raises
+    ------
+    HTTPException
+        Where that cannot be said, or another site's page asks in their name.
+    """
+    rates: Rates = request.app.state.rates
+    address = request.client.host if request.client else ""
+    if bearer is None:
+        check_site(request)
+    caller = await _known(request, at, bearer.credentials if bearer else None, cookie)
+    if caller is None:
+        await rates.count_refused(address)
+        raise HTTPException(
+            HTTPStatus.UNAUTHORIZED,
+            "this key is not known: it may have been revoked, or the session is over"
+            if bearer or cookie
+            else "an API key is needed, as `Authorization: Bearer KEY`; `refrain key add NAME` makes one",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    await rates.count(caller.by_key or address)
+    return caller
+
+
+async def _known(request: Request, at: Service, text: str | None, cookie: str | None) -> Caller | None:
+    store = ApiKeys(at.redis)
+    if text is not None or cookie is not None:
+        key = await store.check(text) if text is not None else await store.signed_in(cookie or "")
+        return Caller(key.name, key.role, key.key_id) if key else None
+    if await store.any() or not is_loopback(at.settings.web_host):
+        return None
+    # A page of another site could let its own name lead to this address, and read the answers.
+    if not is_loopback(request.url.hostname or ""):
+        raise HTTPException(
+            HTTPStatus.FORBIDDEN, f"without keys it answers to 127.0.0.1, not to {request.url.hostname!r}"
+        )
+    return ANYBODY_HERE
+
+
+def check_site(request: Request) -> None:
+    """Refuse what a page of another site lets a browser send: browsers say so themselves.
+
+    Raises
+    ------
+    HTTPException
+        403.
+    """
+    if request.method in SAFE:
+        return
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    here = f"{request.url.scheme}://{request.headers.get('host')}"
+    if site not in (None, "same-origin", "none") or (site is None and origin not in (None, here)):
+        raise HTTPException(HTTPStatus.FORBIDDEN, "a page of another site may not ask for this")
+
+
+def _may(role: Role) -> Callable[[Caller], Awaitable[Caller]]:
+    async def check(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+        if caller.role < role:
+            raise HTTPException(
+                HTTPStatus.FORBIDDEN,
+                f"this takes the role {role.word}; the key {caller.name!r} has the role {caller.role.word}",
+            )
+        return caller
+
+    return check
+
+
+Looks = Annotated[Caller, Depends(_may(Role.LOOK))]
+Publishes = Annotated[Caller, Depends(_may(Role.PUBLISH))]
+Administers = Annotated[Caller, Depends(_may(Role.ADMINISTER))]

@@ -1,0 +1,13 @@
+"""What programs may ask, under ``/api/v1``: each route asks a query or an action, and answers what it does.
+
+::
+
+    answers.py      what routes have in common
+    cohorts.py      cohorts, who is in them
+    listeners.py    listeners: pages of them, one, songs for one, forgetting one
+    releases.py     releases: previewed, published, stopped, reported on; artists as they are typed
+    models.py       models: which are kept, which one serves
+    traits.py       what listeners are about to do: lifecycle, churn, segments
+    health.py       what the doctor says
+    live.py         what happens now, as it happens
+"""

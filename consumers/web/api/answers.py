@@ -1,0 +1,34 @@
+"""What routes have in common: numbers that may be asked for, errors that may be answered."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import Path, Query
+
+from consumers.web.problems import Problem
+
+__all__ = ["PROBLEMS", "Id", "Limit", "Top"]
+
+MOST_AT_ONCE = 1000
+
+Id = Annotated[str, Path(min_length=1, max_length=512)]
+"""An id as producers of events name it: slashes may be in it."""
+
+Limit = Annotated[int, Query(ge=1, le=MOST_AT_ONCE, description="how many on a page")]
+Top = Annotated[int, Query(ge=1, le=MOST_AT_ONCE, description="how many, the best first")]
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    int(status): {"model": Problem, "description": what}
+    for status, what in (
+        (HTTPStatus.UNAUTHORIZED, "no key, or none that is known"),
+        (HTTPStatus.FORBIDDEN, "the key's role may not, or another site's page asks"),
+        (HTTPStatus.NOT_FOUND, "there is no such thing"),
+        (HTTPStatus.CONFLICT, "it cannot be said yet: nothing is learned"),
+        (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large"),
+        (HTTPStatus.UNPROCESSABLE_ENTITY, "something asked for cannot be"),
+        (HTTPStatus.TOO_MANY_REQUESTS, "too many requests"),
+        (HTTPStatus.SERVICE_UNAVAILABLE, "Kafka or Redis does not answer"),
+    )
+}

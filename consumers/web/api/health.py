@@ -1,0 +1,19 @@
+"""What the doctor says."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from consumers.doctor import Check, examine
+from consumers.web.access import Looks
+from consumers.web.service import At
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/doctor")
+async def get_doctor(at: At, caller: Looks) -> list[Check]:
+    """Look at Kafka, Redis and Refrain, and say what to do about what is not fine."""
+    return await examine(at.settings)

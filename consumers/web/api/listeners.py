@@ -1,0 +1,49 @@
+"""Listeners: pages of them, one, songs for one, forgetting one."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from consumers.actions.forget_listener import Forgotten, forget_listener
+from consumers.queries.listener import ListenerView, read_listener
+from consumers.queries.listeners import ListenerPage, list_listeners
+from consumers.queries.recommend import SongsForListener, recommend
+from consumers.web.access import Administers, Looks
+from consumers.web.api.answers import Id, Limit, Top
+from consumers.web.service import At
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["listeners"])
+
+
+@router.get("/listeners")
+async def get_listeners(
+    at: At, caller: Looks, limit: Limit = 100, after: Annotated[str, Query()] = ""
+) -> ListenerPage:
+    """List listeners by id, a page at a time.
+
+    `after` of the answer, given as `after`, asks for the next page; null: this was the last.
+    """
+    return await list_listeners(at.redis, at.settings, None, limit, after)
+
+
+@router.get("/listeners/{user_id:path}")
+async def get_listener(at: At, caller: Looks, user_id: Id, top: Top = 10) -> ListenerView:
+    """Show a listener: cohort and why this one, artists, activity, traits."""
+    return await read_listener(at.redis, at.settings, user_id, top, time.time(), at.live)
+
+
+@router.delete("/listeners/{user_id:path}")
+async def delete_listener(at: At, caller: Administers, user_id: Id) -> Forgotten:
+    """Forget a listener: erase all that Redis holds of them, except that they have opted out."""
+    return await forget_listener(at.redis, at.settings, user_id)
+
+
+@router.get("/songs/{user_id:path}")
+async def get_songs(at: At, caller: Looks, user_id: Id, top: Top = 10) -> SongsForListener:
+    """Recommend songs to a listener."""
+    return await recommend(at.redis, at.settings, user_id, top, time.time())

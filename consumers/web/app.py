@@ -1,0 +1,108 @@
+"""The application: its routes, and what holds for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from importlib.metadata import version
+from urllib.parse import quote
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from consumers.web.api import cohorts, health, listeners, live, models, releases, traits
+from consumers.web.api.answers import PROBLEMS
+from consumers.web.armour import AnswerHeaders, BodyLimit
+from consumers.web.pages import now, sign_in
+from consumers.web.pages.layout import STATIC, page
+from consumers.web.problems import Problem, answer_problems, as_json, problem
+from consumers.web.rates import Rates
+from consumers.web.service import At, Service
+from stream.connect import REDIS_ERRORS
+
+__all__ = ["API", "make_app"]
+
+API = "/api/v1"
+PAGES = (now.router, sign_in.router)
+
+SAYS = """\
+Who listens to what, whom a release is for, what listeners are about to do. An API key is given as
+`Authorization: Bearer KEY`; `refrain key add NAME --role look|publish|administer` makes one. Errors are
+`application/problem+json`, with what to do in `hint`. Times are Unix seconds.
+"""
+
+
+def make_app(service: Service) -> FastAPI:
+    """Return the application."""
+    app = FastAPI(
+        title="Refrain",
+        version=version("refrain-cohorts"),
+        description=SAYS,
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,  # these pages would load scripts from another host
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    app.state.service = service
+    app.state.rates = Rates(service.settings.web_requests_a_minute)
+    answer_problems(app, _answer)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(AnswerHeaders)
+    api = APIRouter(prefix=API, responses=PROBLEMS)
+    for part in (cohorts, listeners, releases, models, traits, health, live):
+        api.include_router(part.router)
+    app.include_router(api)
+    app.include_router(_probes())
+    for router in PAGES:
+        app.include_router(router)
+    app.mount("/static", _Files(directory=STATIC))
+    return app
+
+
+class _Files(StaticFiles):
+    """Files of the page: their addresses change with them, so that a browser may keep them."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        answer = await super().get_response(path, scope)
+        answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return answer
+
+
+def _answer(request: Request, what: Problem, headers: Mapping[str, str]) -> Response:
+    """Answer a person with a page, a program with JSON."""
+    sign_in = f"/sign-in?next={quote(request.url.path)}"
+    if "hx-request" in request.headers and what.status == HTTPStatus.UNAUTHORIZED:
+        return Response(status_code=what.status, headers={"HX-Redirect": sign_in})
+    if request.url.path.startswith(API) or "text/html" not in request.headers.get("accept", ""):
+        return as_json(what, headers)
+    if what.status == HTTPStatus.UNAUTHORIZED:
+        return RedirectResponse(sign_in, HTTPStatus.SEE_OTHER)
+    heading = HTTPStatus(what.status).phrase
+    answer = page(
+        "problem.html", heading, "", None, what.status, heading=heading, detail=what.detail, hint=what.hint
+    )
+    answer.headers.update(headers)
+    return answer
+
+
+def _probes() -> APIRouter:
+    """Return what supervisors of containers ask; it needs no key, and tells nothing else."""
+    probes = APIRouter(tags=["probes"])
+
+    @probes.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """Say that the process lives."""
+        return {"state": "lives"}
+
+    @probes.get("/readyz", responses={int(HTTPStatus.SERVICE_UNAVAILABLE): {}})
+    async def readyz(at: At) -> JSONResponse:
+        """Say whether requests can be answered: whether Redis answers."""
+        try:
+            await at.redis.ping()
+        except REDIS_ERRORS:
+            return as_json(problem(HTTPStatus.SERVICE_UNAVAILABLE, "Redis does not answer"))
+        return JSONResponse({"state": "ready"})
+
+    return probes

@@ -1,0 +1,98 @@
+"""What all pages have: templates, the words of their filters, who looks."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from consumers.terminal.format import ago, clock, moment, percent
+from consumers.web.access import Caller
+
+__all__ = ["PAGES", "STATIC", "page", "part"]
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+
+PAGES = (("/", "Now"),)
+"""Address and name of each page, as the navigation has them."""
+
+STATES = {
+    "new": "being planned",
+    "started": "going out",
+    "paused": "more follows later",
+    "planned": "going out",
+    "done": "all told",
+    "history": "from history",
+}
+
+
+@cache
+def _file(name: str) -> str:
+    """Return the address of a file of `static/`; another version of it has another."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+    return f"/static/{name}?{digest}"
+
+
+def _state(state: str) -> str:
+    return STATES.get(state, state)
+
+
+def _release_url(release_id: str) -> str:
+    return f"/releases/{quote(release_id, safe='')}"
+
+
+def _listener_url(user_id: str) -> str:
+    return f"/listener?id={quote(user_id, safe='')}"
+
+
+TEMPLATES = Environment(
+    autoescape=True,
+    loader=FileSystemLoader(HERE / "templates"),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+TEMPLATES.globals |= {
+    "file": _file,
+    "pages": PAGES,
+    "version": version("refrain-cohorts"),
+    "release_url": _release_url,
+    "listener_url": _listener_url,
+}
+TEMPLATES.filters |= {
+    "ago": ago,
+    "clock": clock,
+    "moment": moment,
+    "percent": percent,
+    "state": _state,
+}
+
+
+def page(
+    template: str, title: str, here: str, caller: Caller | None, status: int = 200, **values: Any
+) -> HTMLResponse:
+    """Return a whole page.
+
+    Parameters
+    ----------
+    here
+        Its address in the navigation.
+    caller
+        Who looks; None: nobody who is known.
+    values
+        What else the template shows.
+    """
+    text = TEMPLATES.get_template(template).render(title=title, here=here, caller=caller, **values)
+    return HTMLResponse(text, status)
+
+
+def part(template: str, **values: Any) -> str:
+    """Return a part of a page, which htmx puts in its place."""
+    return TEMPLATES.get_template(template).render(**values)

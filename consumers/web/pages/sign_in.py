@@ -1,0 +1,79 @@
+"""A key for a session of the browser, and back."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Cookie, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from consumers.web.access import COOKIE, check_site
+from consumers.web.pages.layout import page
+from consumers.web.rates import Rates
+from consumers.web.service import At
+from stream.stores.api_keys import SESSION_SECONDS, ApiKeys
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/sign-in", response_class=HTMLResponse)
+async def get_sign_in(next: str = "/") -> HTMLResponse:  # noqa: A002 - the name in the address
+    """Show where to give a key."""
+    return page("sign_in.html", "Sign in", "/sign-in", None, next=_here(next), wrong="")
+
+
+@router.post("/sign-in")
+async def post_sign_in(
+    request: Request,
+    at: At,
+    key: Annotated[str, Form(max_length=200)],
+    next: Annotated[str, Form(max_length=2000)] = "/",  # noqa: A002
+) -> Response:
+    """Begin a session."""
+    check_site(request)
+    keys = ApiKeys(at.redis)
+    known = await keys.check(key.strip())
+    if known is None:
+        rates: Rates = request.app.state.rates
+        await rates.count_refused(request.client.host if request.client else "")
+        wrong = "This key is not known: it may have been mistyped, or revoked."
+        return page(
+            "sign_in.html",
+            "Sign in",
+            "/sign-in",
+            None,
+            HTTPStatus.UNAUTHORIZED,
+            next=_here(next),
+            wrong=wrong,
+        )
+    answer = RedirectResponse(_here(next), HTTPStatus.SEE_OTHER)
+    answer.set_cookie(
+        COOKIE,
+        await keys.sign_in(known),
+        max_age=SESSION_SECONDS,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return answer
+
+
+@router.post("/sign-out")
+async def post_sign_out(
+    request: Request, at: At, cookie: Annotated[str | None, Cookie(alias=COOKIE)] = None
+) -> Response:
+    """End the session."""
+    check_site(request)
+    if cookie is not None:
+        await ApiKeys(at.redis).sign_out(cookie)
+    answer = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
+    answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return answer
+
+
+def _here(address: str) -> str:
+    """Return an address of this page; the first page where another site's was given."""
+    return address if address.startswith("/") and not address.startswith(("//", "/\\")) else "/"

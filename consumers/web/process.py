@@ -1,0 +1,105 @@
+"""`refrain serve`: the API and the page, until asked to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from consumers.runtime.web_address import web_address
+from consumers.web.access import is_loopback
+from consumers.web.app import make_app
+from consumers.web.service import Service
+from stream.connect import open_redis
+from stream.errors import CannotStart
+from stream.settings import Settings
+from stream.stores.api_keys import ApiKeys
+from stream.stores.heartbeats import Heartbeat
+
+__all__ = ["serve"]
+
+logger = logging.getLogger(__name__)
+logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # that it starts is said below
+
+LAST_ANSWERS_SECONDS = 3
+BACKLOG = 2048
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the process, which has its own way to end."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Answer requests until asked to stop.
+
+    Raises
+    ------
+    CannotStart
+        Where the address is taken, or other machines would reach it and there are no keys.
+    Unreachable
+        Where Redis does not answer.
+    """
+    redis = await open_redis(settings, logger.info)
+    try:
+        await _guard(settings, ApiKeys(redis))
+        with _listening(settings) as listener:
+            service = Service(settings, redis, stop)
+            app = make_app(service)
+            config = uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
+            )
+            server = _Server(config)
+            heartbeat = Heartbeat(redis, "serve")
+            beating = asyncio.create_task(heartbeat.keep())
+            ending = asyncio.create_task(_end(server, stop))
+            logger.info("serving at %s", web_address(settings))
+            try:
+                await server.serve(sockets=[listener])
+            finally:
+                for task in (beating, ending):
+                    task.cancel()
+                await service.close()
+                await heartbeat.stop()
+    finally:
+        await redis.aclose()
+
+
+async def _guard(settings: Settings, keys: ApiKeys) -> None:
+    if not is_loopback(settings.web_host) and not await keys.any():
+        raise CannotStart(
+            f"REFRAIN_WEB_HOST={settings.web_host} lets other machines ask, and there are no keys yet",
+            hint="`refrain key add NAME --role administer` makes the first one; or listen on 127.0.0.1.",
+        )
+
+
+@contextlib.contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    host, port = settings.web_host, settings.web_port
+    try:
+        listener = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG
+        )
+    except OSError as error:
+        raise CannotStart(
+            f"nothing can listen at {host}:{port}: {error.strerror}",
+            hint="REFRAIN_WEB_PORT and REFRAIN_WEB_HOST say where to listen.",
+        ) from error
+    with listener:
+        yield listener
+
+
+async def _end(server: uvicorn.Server, stop: asyncio.Event) -> None:
+    await stop.wait()
+    server.should_exit = True

@@ -1,0 +1,67 @@
+"""What all requests share: the settings, Redis, and what is kept in memory between them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from consumers.queries.audience import Previews
+from consumers.runtime.live_model import LiveModel
+from consumers.web.lifecycles import Lifecycles
+from consumers.web.watch import Watch
+from stream.connect import AnyRedis
+from stream.settings import Settings
+from stream.stores.snapshots import Snapshots
+
+__all__ = ["At", "Service"]
+
+
+@dataclass(eq=False)
+class Service:
+    """What all requests share.
+
+    Attributes
+    ----------
+    redis
+        Where answers come from.
+    live
+        The model that serves.
+    previews
+        Plans audiences.
+    watch
+        What goes on.
+    lifecycles
+        Where listeners are in their life with the service.
+    stop
+        Set when the process is asked to end: what goes on for ever ends with it.
+    """
+
+    settings: Settings
+    redis: AnyRedis
+    stop: asyncio.Event
+    live: LiveModel = field(init=False)
+    previews: Previews = field(init=False)
+    watch: Watch = field(init=False)
+    lifecycles: Lifecycles = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.live = LiveModel(Snapshots(self.redis))
+        self.previews = Previews(self.redis, self.settings, self.live)
+        self.watch = Watch(self.redis, self.settings, self.stop)
+        self.lifecycles = Lifecycles(self.redis, self.settings)
+
+    async def close(self) -> None:
+        """End what goes on in the background."""
+        await self.watch.close()
+        await self.lifecycles.close()
+
+
+async def _at(request: Request) -> Service:
+    return cast("Service", request.app.state.service)
+
+
+At = Annotated[Service, Depends(_at)]
+"""Gives a route the service."""
