@@ -114,13 +114,7 @@ async def forget_segment(redis: AnyRedis, settings: Settings, segment: str) -> F
 
 def _ends(settings: Settings) -> list[Came]:
     """Return where the topic of labels ends: those behind it come after the segment is forgotten."""
-    shape = topic_shapes(settings, [TOPIC]).get(TOPIC)
-    if shape is None:
-        return []
-    admin = open_admin(settings)
-    try:
-        return [
-            Came(topic_clock(shape.topic_id, partition), end) for partition, end in ends(admin, TOPIC).items()
-        ]
-    finally:
-        admin.close()
+    with open_admin(settings) as admin:
+        shape = topic_shapes(admin, [TOPIC]).get(TOPIC)
+        found = ends(admin, TOPIC) if shape else {}
+    return [Came(topic_clock(shape.topic_id, partition), end) for partition, end in found.items() if shape]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from aiokafka.errors import KafkaError
+from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError as AdminError
 
 from consumers.doctor.check import Check
@@ -43,9 +44,9 @@ def check_kafka(settings: Settings, alive: Mapping[str, int] | None) -> list[Che
         Kind -> how many processes of that kind live; None where Redis does not say.
     """
 
-    def look() -> Iterator[Check]:
-        topics = describe_topics(settings)
-        yield _broker(settings)
+    def look(admin: KafkaAdminClient) -> Iterator[Check]:
+        topics = describe_topics(admin, settings)
+        yield _broker(settings, admin)
         yield from _registry(settings)
         yield from _topics(topics, alive)
         present = {
@@ -53,7 +54,7 @@ def check_kafka(settings: Settings, alive: Mapping[str, int] | None) -> list[Che
             for kind, reads in READS.items()
             if all(topics.get(name) is not None for name in reads)
         }
-        yield from _events(settings, present, alive, dead=topics["dead-letters"] is not None)
+        yield from _events(settings, admin, present, alive, dead=topics["dead-letters"] is not None)
 
     return _answered(settings, look)
 
@@ -69,24 +70,21 @@ def check_topic(settings: Settings, topic: str, alive: Mapping[str, int] | None)
         Kind -> how many processes of that kind live; None where Redis does not say.
     """
     readers = {kind: reads for kind, reads in READS.items() if topic in reads and kind not in SKIP}
-    return _answered(settings, lambda: _events(settings, readers, alive))
+    return _answered(settings, lambda admin: _events(settings, admin, readers, alive))
 
 
-def _answered(settings: Settings, look: Callable[[], Iterable[Check]]) -> list[Check]:
+def _answered(settings: Settings, look: Callable[[KafkaAdminClient], Iterable[Check]]) -> list[Check]:
     try:
-        return list(look())
+        with open_admin(settings) as admin:
+            return list(look(admin))
     except (KafkaError, AdminError) as error:
         return [Check.wrong("broker", f"{settings.kafka}: {error}", "look into the broker's log")]
     except Unreachable as error:
         return [Check.wrong("broker", str(error), error.hint)]
 
 
-def _broker(settings: Settings) -> Check:
-    admin = open_admin(settings)
-    try:
-        brokers = admin.describe_cluster()["brokers"]
-    finally:
-        admin.close()
+def _broker(settings: Settings, admin: KafkaAdminClient) -> Check:
+    brokers = admin.describe_cluster()["brokers"]
     return Check.fine("broker", f"{len(brokers)} at {settings.kafka}")
 
 
@@ -134,22 +132,19 @@ def _topics(topics: Mapping[str, TopicState | None], alive: Mapping[str, int] | 
 
 def _events(
     settings: Settings,
+    admin: KafkaAdminClient,
     readers: Mapping[str, tuple[str, ...]],
     alive: Mapping[str, int] | None,
     *,
     dead: bool = True,
 ) -> Iterator[Check]:
-    admin = open_admin(settings)
-    try:
-        lags = behind(settings, admin, {f"{settings.group}-{kind}": reads for kind, reads in readers.items()})
-        for kind, reads in readers.items():
-            yield _lag(kind, reads, lags[f"{settings.group}-{kind}"], alive)
-        reads_all = {f"{settings.group}-{kind}": reads for kind, reads in readers.items() if kind not in SKIP}
-        yield from check_unread(deleted_unread(admin, reads_all))
-        if dead:
-            yield _dead(settings, held(admin, "dead-letters"), last_reasons(settings, admin, LETTERS))
-    finally:
-        admin.close()
+    lags = behind(settings, admin, {f"{settings.group}-{kind}": reads for kind, reads in readers.items()})
+    for kind, reads in readers.items():
+        yield _lag(kind, reads, lags[f"{settings.group}-{kind}"], alive)
+    reads_all = {f"{settings.group}-{kind}": reads for kind, reads in readers.items() if kind not in SKIP}
+    yield from check_unread(deleted_unread(admin, reads_all))
+    if dead:
+        yield _dead(settings, held(admin, "dead-letters"), last_reasons(settings, admin, LETTERS))
 
 
 def _lag(kind: str, reads: tuple[str, ...], lag: int, alive: Mapping[str, int] | None) -> Check:

@@ -24,10 +24,10 @@ from stream.stores.merges import Merges
 from stream.stores.replication import Replication
 from stream.stores.segments import MOST_CLASSES, Segments
 from stream.wire.events import Record
-from stream.wire.topic_watch import TopicWatch, topic_shapes
+from stream.wire.topic_watch import TopicWatch
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.running import Running
-from tests.fresh_topics import make_topics_anew
+from tests.fresh_topics import make_topics_anew, shapes_of
 from tests.waiting import wait_for
 
 
@@ -36,7 +36,7 @@ async def read_labels(settings: Settings, stop: asyncio.Event) -> None:
         client = await open_redis(settings)
         stack.push_async_callback(client.aclose)
         producer = await begin_producer(settings, stack)
-        shapes = topic_shapes(settings, ["labels"])
+        shapes = shapes_of(settings, ["labels"])
         consumer = LabelReader.consumer(settings, TopicWatch(settings, shapes))
         await consumer.start()
         stack.push_async_callback(consumer.stop)
