@@ -32,5 +32,6 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
     ctr_models.py        models of who clicks: which are kept, how well they foresee
     churn.py             who does not come back: how well that is foreseen
     memory.py            what listeners take of Redis's memory, and when it will be full
+    refrain.py           all of it for scripts and notebooks: plain calls, data frames
     no_model.py          what to say before the first model
 """
