@@ -113,7 +113,7 @@ class Segments:
         pairs = sorted(
             zip(labels, came or [NOW] * len(labels), strict=True), key=lambda pair: pair[0].segment
         )
-        calls = []
+        calls, of_calls = [], []
         for segment, own in groupby(pairs, key=lambda pair: pair[0].segment):
             parts = [
                 str(part)
@@ -128,12 +128,12 @@ class Segments:
             for at in range(0, len(parts), 5 * IN_A_SCRIPT):
                 packed = msgpack.packb(parts[at : at + 5 * IN_A_SCRIPT], use_bin_type=False)
                 calls.append(Call(self._label, where, [keys.segment_labelled(segment, ""), packed]))
-        if not calls:
-            return 0
-        answers = await call_all(self._redis, calls)
+                of_calls.append(segment)
+        answers = await call_all(self._redis, calls) if calls else []
         # Only now: `forget_segment` takes a name away and then looks for labels that have come meanwhile.
-        await self._redis.sadd(keys.SEGMENTS, *{label.segment for label in labels})
-        return sum(map(int, answers))
+        if there := {name for name, (_, labelled) in zip(of_calls, answers, strict=True) if labelled}:
+            await self._redis.sadd(keys.SEGMENTS, *there)
+        return sum(changed for changed, _ in answers)
 
     async def one_too_many(self, labels: Sequence[Label]) -> list[bool]:
         """Say of each label whether it is of a further class of a segment that has `MOST_CLASSES`."""

@@ -6,8 +6,9 @@
 -- ARGV   1: what keys of listeners with one value begin with, segment:{S}:labelled:
 --        2: msgpack [listener, value, ts, clock, at, ...]; ts: Unix seconds, at: when the label came by its
 --           clock, a field of the third key; both as text, so that no digit is lost
--- result how many listeners' labels were changed; of two at the same time the greater value holds, and one
---        that came before the segment was forgotten does not count
+-- result how many listeners' labels were changed, and 1 if there are labels of the segment, else 0; of two
+--        at the same time the greater value holds, and one that came before the segment was forgotten does not
+--        count
 
 local changed = 0
 local given = cmsgpack.unpack(ARGV[2])
@@ -33,4 +34,4 @@ for at = 1, #given, 5 do
     end
   end
 end
-return changed
+return {changed, redis.call('EXISTS', KEYS[2])}

@@ -162,6 +162,7 @@ def test_labels_of_a_forgotten_segment_that_are_read_again_do_not_bring_it_back(
     with Running(read_labels, settings):
         log.wait_until_caught_up("labels", "labels")
     assert not db.exists(keys.segment_labels("rap"), keys.segment_values("rap"))
+    assert db.smembers("segments") == {"jazz"}
     assert db.hgetall(keys.segment_labels("jazz")) == {"u": "1"}
     log.send("labels", [event("late", 1, ts=1.0)])  # also with an earlier time
     with Running(read_labels, settings):
