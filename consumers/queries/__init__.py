@@ -22,6 +22,7 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
       unknown_release.py   what to say where there is none
       release_request.py   a release as a person asks for it, made an event
       artists.py           artists as people type them, found by id or name
+    aliases.py           ids of artists that stand for another one
     recommend.py         songs for a listener
     lifecycle.py         stages of listeners, how they change, what is expected
       lifecycle_sums.py    what is added up for that over all listeners
