@@ -40,6 +40,7 @@ __all__ = [
     "ExplainedPreview",
     "Preview",
     "Previews",
+    "Reading",
     "preview_audience",
 ]
 
@@ -149,6 +150,14 @@ async def preview_audience(
     return await Previews(redis, settings).of(release, first, why)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How many listeners are in a cohort, and how many of them are still to be read for previews."""
+
+    listeners: int
+    left: int
+
+
 class Previews:
     """Plans audiences again and again, from what is kept in memory of listeners, as a worker's planner does.
 
@@ -180,10 +189,18 @@ class Previews:
         self._planner = _planner(self._stores, self._members, settings)
 
     async def keep_current(self) -> None:
-        """Read members anew: of one cohort, the one that needs it most."""
+        """Read members anew: of one cohort, one that is not held yet or else the one that needs it most."""
         await self._live.refresh()
         if self._live.model is not None:
             await self._members.refresh(self._live.model)
+
+    async def reading(self) -> Reading:
+        """Say how many members are at hand: those who are not make a preview wait until they are read."""
+        await self._live.refresh()
+        sizes = await self._stores.cohorts.sizes()
+        model = self._live.model
+        missing = self._members.missing(model, sizes) if model else []
+        return Reading(sum(sizes.values()), sum(sizes[cohort] for cohort in missing))
 
     def forget(self) -> None:
         """Keep no members in memory."""

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from consumers.web.api import cohorts, health, listeners, live, models, releases, traits
+from consumers.web.api import artists, cohorts, health, listeners, live, models, releases, traits
 from consumers.web.api.answers import PROBLEMS
 from consumers.web.armour import AnswerHeaders, BodyLimit
 from consumers.web.pages import now, sign_in
@@ -51,7 +51,7 @@ def make_app(service: Service) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(AnswerHeaders)
     api = APIRouter(prefix=API, responses=PROBLEMS)
-    for part in (cohorts, listeners, releases, models, traits, health, live):
+    for part in (cohorts, listeners, artists, releases, models, traits, health, live):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(_probes())
