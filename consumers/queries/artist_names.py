@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from rapidfuzz import fuzz, process
 
 from consumers.runtime.live_model import LiveModel
@@ -21,11 +22,14 @@ __all__ = ["ArtistNames", "CompletedArtist"]
 
 logger = logging.getLogger(__name__)
 
-KEPT_SECONDS = 60.0
-"""How long names serve before Redis is asked whether there are others; who is new is found by then."""
+KEPT_SECONDS = 300.0
+"""How long names serve before Redis is asked whether there are others; who is new is completed by then."""
 
 ALIKE = 60.0
 """Of 100: how much a name must look like what was typed."""
+
+COMPARED = 2000
+"""Names, those with the most pairs of letters in common, that are compared letter by letter."""
 
 NO_LETTER = re.compile(r"[^\w\n]|_")
 
@@ -61,6 +65,8 @@ class _Names:
         The forms a line each, signs as spaces, a newline before the first: words begin behind one of both.
     starts
         Row -> where its line begins in `text`.
+    pairs
+        Row -> which pairs of letters it has, of 64 that stand for all there are (as `_pairs` has them).
     row_of
         Id of an artist, and form -> row.
     """
@@ -68,7 +74,8 @@ class _Names:
     forms: list[str]
     artists: list[CompletedArtist]
     text: str
-    starts: np.ndarray[tuple[int], np.dtype[np.int64]]
+    starts: npt.NDArray[np.int64]
+    pairs: npt.NDArray[np.uint64]
     row_of: dict[str, int]
 
 
@@ -179,13 +186,18 @@ def _ordered(pairs: list[tuple[str, str]], about: dict[str, CompletedArtist]) ->
     lengths = np.array([len(form) + 1 for form in forms], dtype=np.int64)
     row_of = {form: row for row, form in reversed(list(enumerate(forms)))}
     row_of |= {artist: row for row, (_, artist) in reversed(list(enumerate(pairs)))}
-    return _Names(
-        forms,
-        [about[artist] for _, artist in pairs],
-        NO_LETTER.sub(" ", "\n" + "\n".join(forms) + "\n"),
-        np.concatenate([[0], np.cumsum(lengths)[:-1]]) if forms else lengths,
-        row_of,
-    )
+    text = NO_LETTER.sub(" ", "\n" + "\n".join(forms) + "\n")
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]) if forms else lengths
+    return _Names(forms, [about[artist] for _, artist in pairs], text, starts, _pairs(text, starts), row_of)
+
+
+def _pairs(text: str, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    """Return which pairs of letters each line has: one bit for each, of 64, which other pairs share."""
+    if not len(starts):
+        return np.zeros(0, dtype=np.uint64)
+    letters = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32).astype(np.uint64)
+    bits = np.uint64(1) << (letters[:-1] * np.uint64(31) + letters[1:]) % np.uint64(64)
+    return np.bitwise_or.reduceat(bits, starts)
 
 
 def _by_beginning(names: _Names, typed: str, limit: int) -> list[int]:
@@ -207,10 +219,15 @@ def _by_beginning(names: _Names, typed: str, limit: int) -> list[int]:
 def _alike(names: _Names, typed: str, limit: int) -> list[int]:
     """Return names that look like what was typed as a whole, or whose beginning does."""
     form = folded_form(typed)
-    whole = process.extract(form, names.forms, scorer=fuzz.ratio, limit=limit, score_cutoff=ALIKE)
-    cut = [name[: len(form)] for name in names.forms]
-    begins = process.extract(form, cut, scorer=fuzz.ratio, limit=limit, score_cutoff=ALIKE)
+    sought = _pairs(NO_LETTER.sub(" ", "\n" + form), np.zeros(min(len(form), 1), dtype=np.int64))
+    if not len(sought) or not len(names.forms):
+        return []
+    common = np.bitwise_count(names.pairs & sought).astype(np.int64) * 64 - np.bitwise_count(names.pairs)
+    rows = np.argsort(-common, kind="stable")[:COMPARED].tolist()
     score: dict[int, float] = {}
-    for _, likeness, row in (*whole, *begins):
-        score[row] = max(score.get(row, 0.0), likeness)
+    for called in ([names.forms[row] for row in rows], [names.forms[row][: len(form)] for row in rows]):
+        for _, likeness, at in process.extract(
+            form, called, scorer=fuzz.ratio, limit=limit, score_cutoff=ALIKE
+        ):
+            score[rows[at]] = max(score.get(rows[at], 0.0), likeness)
     return sorted(score, key=lambda row: (-score[row], row))[:limit]
