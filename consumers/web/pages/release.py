@@ -78,12 +78,13 @@ async def _shown(at: Service, caller: Caller, release_id: str, *, published: boo
             raise
     working = any(state["kind"] == "work" for state in (await heartbeats(at.redis)).values())
     facts = about(report) if report else {}
+    apart = SHOWN_APART if report and report.sent else SHOWN_APART | {"notified"}
     stops = report is not None and report.state in (State.NEW, State.STARTED, State.PAUSED)
     return {
         "release_id": release_id,
         "report": report,
         "facts": facts,
-        "plain_facts": {name: said for name, said in facts.items() if said and name not in SHOWN_APART},
+        "plain_facts": {name: said for name, said in facts.items() if said and name not in apart},
         "no_ctr": no_ctr(report) if report else "",
         "no_uplift": no_uplift(report) if report else "",
         "charted": [each for each in report.cohorts if each.ctr is not None][:CHARTED] if report else [],
