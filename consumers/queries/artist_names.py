@@ -128,15 +128,18 @@ class ArtistNames:
             self._reading.cancel()
             await asyncio.wait([self._reading])
 
+    def begin(self) -> None:
+        """Begin to read names, where they are not at hand or there may be others by now."""
+        old = self._names is None or time.monotonic() - self._asked_at > KEPT_SECONDS
+        if old and (self._reading is None or self._reading.done()):
+            self._reading = asyncio.create_task(self._read())
+
     async def _current(self) -> _Names:
         """Return all names; those at hand serve while others are read."""
-        names = self._names
-        if names is None or time.monotonic() - self._asked_at > KEPT_SECONDS:
-            if self._reading is None or self._reading.done():
-                self._reading = asyncio.create_task(self._read())
-            if names is None:
-                return await asyncio.shield(self._reading)
-        return names
+        self.begin()
+        if self._names is None and self._reading is not None:
+            return await asyncio.shield(self._reading)
+        return self._names or NOBODY
 
     async def _read(self) -> _Names:
         held = self._names
@@ -172,6 +175,9 @@ class ArtistNames:
         self._names = await asyncio.to_thread(_ordered, pairs, completed)
         self._as_of = as_of
         return self._names
+
+
+NOBODY = _Names([], [], "", np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint64), {})
 
 
 def _ordered(pairs: list[tuple[str, str]], about: dict[str, CompletedArtist]) -> _Names:

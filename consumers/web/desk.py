@@ -20,7 +20,8 @@ logger = logging.getLogger(__name__)
 KEPT_SECONDS = 600.0
 """For how long after its last use all is kept, and kept current."""
 
-LOOK_SECONDS = 1.0
+REST_SECONDS = 0.2  # between one cohort and the next, at least
+AGAIN_SECONDS = 1.0  # where Redis has failed
 
 SHARE_WAITED_FOR = 0.5
 SHARE = 0.1
@@ -51,10 +52,12 @@ class Desk:
         self._used_at = 0.0
         self._reading: Reading | None = None
         self._keeping: asyncio.Task[None] | None = None
+        self._closed = False
 
     def open(self) -> None:
-        """Begin to read listeners and keep them current; each use lets it go on."""
+        """Begin to read listeners and names, and keep them current; each use lets it go on."""
         self._used_at = time.monotonic()
+        self.names.begin()
         if self._keeping is None or self._keeping.done():
             self._reading = Reading(0, 0)
             self._keeping = asyncio.create_task(self._keep())
@@ -79,6 +82,9 @@ class Desk:
 
     async def close(self) -> None:
         """Read nothing more."""
+        # A cancellation may get lost on its way: `asyncio.wait_for` of Python 3.11, which redis-py uses, drops
+        # one that comes just as it has its answer.
+        self._closed = True
         await self.names.close()
         if self._keeping is not None:
             self._keeping.cancel()
@@ -87,7 +93,7 @@ class Desk:
     async def _keep(self) -> None:
         left: int | None = None
         try:
-            while time.monotonic() - self._used_at < KEPT_SECONDS:
+            while not self._closed and time.monotonic() - self._used_at < KEPT_SECONDS:
                 began, share = time.thread_time(), SHARE_WAITED_FOR if self._reading else SHARE
                 try:
                     if self._reading:
@@ -98,10 +104,9 @@ class Desk:
                     await self._previews.keep_current()
                 except REDIS_ERRORS as error:
                     logger.warning("cannot read listeners for previews: %s", error)
-                    await asyncio.sleep(LOOK_SECONDS)
+                    await asyncio.sleep(AGAIN_SECONDS)
                 used = time.thread_time() - began
-                # Nothing to read costs next to nothing, and is looked at no more than once a second.
-                await asyncio.sleep(max(used * (1 / share - 1), 0.0 if self._reading else LOOK_SECONDS))
+                await asyncio.sleep(max(used * (1 / share - 1), 0.0 if self._reading else REST_SECONDS))
         finally:
             self._previews.forget()
             self.names.forget()

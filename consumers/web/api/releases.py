@@ -111,6 +111,7 @@ async def post_preview(
     why: Annotated[str | None, Query(description="a listener: why they are in it, or are not")] = None,
 ) -> ExplainedPreview | Preview:
     """Plan the audience that a release would have. Tells nobody."""
+    at.desk.open()
     event, _ = await release_event(at.redis, "preview", asked.request(), live=at.live, names=at.desk.names)
     return await at.desk.plan(event, first, why)
 
@@ -123,9 +124,7 @@ async def post_release(at: At, caller: Publishes, asked: NewRelease) -> Publishe
 
 async def publish(at: Service, asked: NewRelease) -> Published:
     """Publish a release, and wait until Kafka has it."""
-    event, new = await release_event(
-        at.redis, asked.release_id, asked.request(), time.time(), at.live, at.desk.names
-    )
+    event, new = await release_event(at.redis, asked.release_id, asked.request(), time.time(), at.live)
     await asyncio.to_thread(create_topics, at.settings)
     await send_release(at.settings, event)
     return Published(release_id=event.release_id, artist_ids=tuple(event.artist_ids), new_artists=new)

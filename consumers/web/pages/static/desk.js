@@ -128,3 +128,16 @@ document.addEventListener("htmx:afterSwap", (event) => {
   event.target.hidden = event.target.children.length === 0;
   input.setAttribute("aria-expanded", String(!event.target.hidden));
 });
+
+// What is wrong is said where the preview would be: too many requests, Redis away, no answer at all.
+function failed(event) {
+  let detail = "Refrain does not answer.";
+  try {
+    detail = JSON.parse(event.detail.xhr.response).detail;
+  } catch { /* it was no problem+json */ }
+  const said = Object.assign(document.createElement("p"), { className: "bad", textContent: detail });
+  said.setAttribute("role", "alert");
+  document.getElementById("preview").replaceChildren(said);
+}
+document.addEventListener("htmx:responseError", failed);
+document.addEventListener("htmx:sendError", failed);
