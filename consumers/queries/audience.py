@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import chain, repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +25,8 @@ from consumers.work.gate import gate_of
 from consumers.work.member_cache import MemberCache
 from consumers.work.pages import cut
 from consumers.work.planner import Planner
-from models.audience import Target, play_rates
+from models.audience import play_rates
 from models.audience_size import size_curve
-from models.model import Model
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.cohorts import Cohorts
@@ -239,22 +238,24 @@ class Previews:
         pages = tuple(cut(release, draft, now))
         ctrs = np.array([ctr for page in pages for ctr in page.ctrs or ()])
         planned_in_ms = round(1000 * (time.perf_counter() - began), 1)
-        ranked = _ranked(pages, model, draft.target)
+        scores = np.array([score for page in pages for score in page.scores])
+        rates = play_rates(model, draft.target, scores) if len(scores) else scores
+        told = Counter(cohort for page in pages for cohort in page.cohort_ids)
         preview = Preview(
             artist_ids=tuple(release.artist_ids),
-            listeners=len(ranked),
+            listeners=len(scores),
             pages=len(pages),
             reason=draft.reason,
             relied_on=draft.target.relied_on,
-            play_rate=sum(listener.play_rate for listener in ranked) / len(ranked) if ranked else None,
+            play_rate=float(rates.mean()) if len(rates) else None,
             model_version=model.version,
             ctr=float(ctrs.mean()) if len(ctrs) else None,
             least_ctr=planner.worth.least_ctr(planner.habits.opt_out_rate) if draft.ctr.version else None,
             by_size=_by_size(ctrs, planner),
             left_out=_left_out(draft),
             planned_in_ms=planned_in_ms,
-            cohorts=await _cohorts(self._stores.cohorts, draft.play_rate, ranked),
-            first=tuple(ranked[:first]),
+            cohorts=await _cohorts(self._stores.cohorts, draft.play_rate, told),
+            first=_first(pages, rates[:first]),
         )
         if known is None:
             return preview
@@ -293,26 +294,28 @@ def _planner(stores: Stores, members: MemberCache, settings: Settings) -> Planne
     )
 
 
-def _ranked(pages: Sequence[Page], model: Model, target: Target) -> list[AudienceListener]:
-    """Return everybody on some pages, in their order."""
-    return [
-        AudienceListener(user, cohort, score, round(rate, 6), ctr)
-        for page in pages
-        for user, cohort, score, rate, ctr in zip(
+def _first(pages: Sequence[Page], rates: Floats) -> tuple[AudienceListener, ...]:
+    """Return who is first on some pages, as many as there are play rates."""
+    everybody = chain.from_iterable(
+        zip(
             page.user_ids,
             page.cohort_ids,
             page.scores,
-            play_rates(model, target, np.array(page.scores)).tolist(),
             page.ctrs or repeat(None, len(page.user_ids)),
             strict=True,
         )
-    ]
+        for page in pages
+    )
+    return tuple(
+        AudienceListener(user, cohort, score, round(rate, 6), ctr)
+        for (user, cohort, score, ctr), rate in zip(everybody, rates.tolist(), strict=False)
+    )
 
 
 async def _cohorts(
-    store: Cohorts, play_rate: Mapping[str, float], listeners: Sequence[AudienceListener]
+    store: Cohorts, play_rate: Mapping[str, float], told: Mapping[str, int]
 ) -> tuple[AudienceCohort, ...]:
-    told, sizes = Counter(listener.cohort_id for listener in listeners), await store.sizes()
+    sizes = await store.sizes()
     cohorts = [
         AudienceCohort(
             cohort_id=cohort,

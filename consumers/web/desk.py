@@ -82,8 +82,8 @@ class Desk:
 
     async def close(self) -> None:
         """Read nothing more."""
-        # A cancellation may get lost on its way: `asyncio.wait_for` of Python 3.11, which redis-py uses, drops
-        # one that comes just as it has its answer.
+        # A cancellation may get lost on its way: `asyncio.wait_for` of Python 3.11, which redis-py uses,
+        # drops one that comes just as it has its answer.
         self._closed = True
         await self.names.close()
         if self._keeping is not None:

@@ -106,8 +106,10 @@ def test_who_may_only_look_may_stop_nothing(served: Served, with_redis: Run) -> 
 
 
 def test_an_id_and_a_title_stay_text(served: Served, with_redis: Run) -> None:
-    released(with_redis, TOLD, name=EVIL)
+    evil_id = """<script>alert("1")</script>'"""  # braces are in no id
+    released(with_redis, TOLD, name=evil_id)
     with redis.Redis.from_url(served.settings.redis) as client:
-        client.hset(keys.release(EVIL), "title", EVIL)
-    pages = [served.get("/releases").text, served.get("/releases/" + quote(EVIL, safe="")).text]
+        client.hset(keys.release(evil_id), "title", EVIL)
+    pages = [served.get("/releases").text, served.get("/releases/" + quote(evil_id, safe="")).text]
     assert all(ESCAPED in text and "<script>alert" not in text for text in pages)
+    assert "&lt;script&gt;alert(&#34;1&#34;)&lt;/script&gt;&#39;" in pages[1]
