@@ -24,6 +24,7 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
       release_request.py   a release as a person asks for it, made an event
       artists.py           artists as people type them, found by id or name
       artist_names.py      artists as they are being typed, completed from memory
+    aliases.py           ids of artists that stand for another one
     recommend.py         songs for a listener
     lifecycle.py         stages of listeners, how they change, what is expected
       lifecycle_sums.py    what is added up for that over all listeners
@@ -33,5 +34,6 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
     ctr_models.py        models of who clicks: which are kept, how well they foresee
     churn.py             who does not come back: how well that is foreseen
     memory.py            what listeners take of Redis's memory, and when it will be full
+    refrain.py           all of it for scripts and notebooks: plain calls, data frames
     no_model.py          what to say before the first model
 """

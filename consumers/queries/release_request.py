@@ -15,6 +15,7 @@ from stream.connect import AnyRedis
 from stream.errors import UnknownSong, WrongUse
 from stream.stores.catalogue import Catalogue
 from stream.stores.segments import Segments
+from stream.stores.song_models import SongModels
 from stream.wire.events import Release, why
 from stream.wire.where import parse_where
 
@@ -28,7 +29,8 @@ class ReleaseRequest:
     Attributes
     ----------
     artists
-        Who made it; where none are named, those whom the catalogue has for the song, with its genres.
+        Who made it; where none are named, those whom the catalogue has for the song, with its genres; of a
+        song that is known from clicks alone, those whom they named.
     featuring, similar_to, genres, label
         What else it may go by.
     max_audience
@@ -73,7 +75,9 @@ async def release_event(
     Raises
     ------
     UnknownSong
-        Where no artists are named, and the catalogue does not know the song.
+        Where no artists are named, and neither the catalogue nor what was learned of songs has the song.
+    SnapshotDamaged
+        Where what was learned of songs is needed, and cannot be read.
     UnknownArtist
         Where an artist is not known, and the release has nothing else to go by.
     UnknownSegment
@@ -126,13 +130,18 @@ async def _where(redis: AnyRedis, text: str | None) -> Where | None:
 
 
 async def _of_song(redis: AnyRedis, request: ReleaseRequest) -> ReleaseRequest:
-    """Return what is asked for a song, with the artists and genres that the catalogue has for it."""
+    """Return what is asked for a song, with its artists, and the genres that the catalogue has for it."""
     song_id = request.song_id
     if song_id is None:
         raise WrongUse("nobody can say whom this is for: say --artist, or --song of one in the catalogue")
-    found = (await Catalogue(redis).described([song_id])).get(song_id)
-    if found is None:
+    catalogue = Catalogue(redis)
+    found = (await catalogue.described([song_id])).get(song_id)
+    if found is not None:
+        return replace(request, artists=found.artist_ids, genres=request.genres or found.genres)
+    songs = await SongModels(redis).load() if not await catalogue.taken_off([song_id]) else None
+    if songs is None or not (artists := songs.artists_of(song_id)):
         raise UnknownSong(
-            f"the catalogue has no song {song_id!r}", hint="Say who made it, with --artist; or check the id."
+            f"neither the catalogue nor any song that was learned from clicks is {song_id!r}",
+            hint="Say who made it, with --artist; or check the id.",
         )
-    return replace(request, artists=found.artist_ids, genres=request.genres or found.genres)
+    return replace(request, artists=artists)
