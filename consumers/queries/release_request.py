@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
+from consumers.queries.artist_names import ArtistNames
 from consumers.queries.artists import FoundArtists, find_artists
 from consumers.queries.segments import check_segment
 from consumers.runtime.live_model import LiveModel
@@ -58,6 +59,7 @@ async def release_event(
     request: ReleaseRequest,
     ts: float | None = None,
     live: LiveModel | None = None,
+    names: ArtistNames | None = None,
 ) -> tuple[Release, tuple[str, ...]]:
     """Return the event that asks for a release, and which of its artists nobody has heard of yet.
 
@@ -67,6 +69,8 @@ async def release_event(
         When it is published, Unix seconds.
     live
         The model that serves, where it is at hand.
+    names
+        All names of artists, where they are at hand.
 
     Raises
     ------
@@ -82,11 +86,11 @@ async def release_event(
         Where an id, a title, a number or a condition cannot be.
     """
     where = await _where(redis, request.where)
-    featuring = await find_artists(redis, request.featuring, live=live)
-    similar_to = await find_artists(redis, request.similar_to, live=live)
+    featuring = await find_artists(redis, request.featuring, live=live, names=names)
+    similar_to = await find_artists(redis, request.similar_to, live=live, names=names)
     may_be_new = bool(featuring.ids or similar_to.ids or request.genres or request.label)
     if request.artists:
-        artists = await find_artists(redis, request.artists, may_be_new=may_be_new, live=live)
+        artists = await find_artists(redis, request.artists, may_be_new=may_be_new, live=live, names=names)
     else:
         request = await _of_song(redis, request)
         artists = FoundArtists(request.artists, ())

@@ -12,10 +12,10 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from consumers.web.api import cohorts, health, listeners, live, models, releases, traits
+from consumers.web.api import artists, cohorts, health, listeners, live, models, releases, traits
 from consumers.web.api.answers import PROBLEMS
 from consumers.web.armour import AnswerHeaders, BodyLimit
-from consumers.web.pages import now, sign_in
+from consumers.web.pages import desk, listener, now, release, sign_in
 from consumers.web.pages.layout import STATIC, page
 from consumers.web.problems import Problem, answer_problems, as_json, problem
 from consumers.web.rates import Rates
@@ -25,7 +25,7 @@ from stream.connect import REDIS_ERRORS
 __all__ = ["API", "make_app"]
 
 API = "/api/v1"
-PAGES = (now.router, sign_in.router)
+PAGES = (now.router, desk.router, release.router, listener.router, sign_in.router)
 
 SAYS = """\
 Who listens to what, whom a release is for, what listeners are about to do. An API key is given as
@@ -51,7 +51,7 @@ def make_app(service: Service) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(AnswerHeaders)
     api = APIRouter(prefix=API, responses=PROBLEMS)
-    for part in (cohorts, listeners, releases, models, traits, health, live):
+    for part in (cohorts, listeners, artists, releases, models, traits, health, live):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(_probes())

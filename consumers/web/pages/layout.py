@@ -13,14 +13,19 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from consumers.terminal.format import ago, clock, moment, percent
+from consumers.terminal.placement_words import artists_that_pull
 from consumers.web.access import Caller
 
-__all__ = ["PAGES", "STATIC", "page", "part"]
+__all__ = ["PAGES", "STATIC", "listener_url", "page", "part", "release_url"]
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 
-PAGES = (("/", "Now"),)
+PAGES = (
+    ("/", "Now"),
+    ("/desk", "Release desk"),
+    ("/listener", "Listeners"),
+)
 """Address and name of each page, as the navigation has them."""
 
 STATES = {
@@ -44,11 +49,13 @@ def _state(state: str) -> str:
     return STATES.get(state, state)
 
 
-def _release_url(release_id: str) -> str:
+def release_url(release_id: str) -> str:
+    """Return the address of a release's page."""
     return f"/releases/{quote(release_id, safe='')}"
 
 
-def _listener_url(user_id: str) -> str:
+def listener_url(user_id: str) -> str:
+    """Return the address of a listener's page."""
     return f"/listener?id={quote(user_id, safe='')}"
 
 
@@ -63,14 +70,15 @@ TEMPLATES.globals |= {
     "file": _file,
     "pages": PAGES,
     "version": version("refrain-cohorts"),
-    "release_url": _release_url,
-    "listener_url": _listener_url,
+    "release_url": release_url,
+    "listener_url": listener_url,
 }
 TEMPLATES.filters |= {
     "ago": ago,
     "clock": clock,
     "moment": moment,
     "percent": percent,
+    "pulls": artists_that_pull,
     "state": _state,
 }
 
