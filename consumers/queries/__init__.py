@@ -5,8 +5,12 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
 ::
 
     now.py               what goes on at this moment
+    processes.py         the processes that live
     cohorts.py           the cohorts, the largest first
     cohort.py            one cohort: what sets it apart, its history
+      cohort_stages.py     in which stages its members are
+      cohort_releases.py   which releases did well there
+      known_cohort.py      the cohort that is asked for by its id
     listeners.py         all listeners, a page at a time
     listener.py          one listener: cohort, artists, clicks
       placement.py         why they are in that cohort, or in none
@@ -30,6 +34,7 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
       lifecycle_sums.py    what is added up for that over all listeners
     segments.py          labelled segments: how well foreseen, who is in one, why
     models.py            snapshots: which are kept, what one holds
+    training.py          what the trainer says of itself
     ctr_fields.py        a click-through rate, with its interval
     ctr_models.py        models of who clicks: which are kept, how well they foresee
     churn.py             who does not come back: how well that is foreseen

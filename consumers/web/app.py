@@ -15,7 +15,11 @@ from starlette.types import Scope
 from consumers.web.api import artists, cohorts, health, listeners, live, models, releases, traits
 from consumers.web.api.answers import PROBLEMS
 from consumers.web.armour import AnswerHeaders, BodyLimit
+from consumers.web.pages import cohorts as cohort_pages
 from consumers.web.pages import desk, listener, now, release, sign_in
+from consumers.web.pages import health as health_page
+from consumers.web.pages import lifecycle as lifecycle_page
+from consumers.web.pages import models as model_pages
 from consumers.web.pages.layout import STATIC, page
 from consumers.web.problems import Problem, answer_problems, as_json, problem
 from consumers.web.rates import Rates
@@ -25,7 +29,17 @@ from stream.connect import REDIS_ERRORS
 __all__ = ["API", "make_app"]
 
 API = "/api/v1"
-PAGES = (now.router, desk.router, release.router, listener.router, sign_in.router)
+PAGES = (
+    now.router,
+    cohort_pages.router,
+    desk.router,
+    release.router,
+    listener.router,
+    model_pages.router,
+    lifecycle_page.router,
+    health_page.router,
+    sign_in.router,
+)
 
 SAYS = """\
 Who listens to what, whom a release is for, what listeners are about to do. An API key is given as

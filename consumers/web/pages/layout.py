@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -11,8 +12,9 @@ from urllib.parse import quote
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
-from consumers.terminal.format import ago, clock, moment, percent
+from consumers.terminal.format import ago, clock, counted, moment, percent
 from consumers.terminal.placement_words import artists_that_pull
 from consumers.web.access import Caller
 
@@ -23,8 +25,12 @@ STATIC = HERE / "static"
 
 PAGES = (
     ("/", "Now"),
+    ("/cohorts", "Cohorts"),
     ("/desk", "Release desk"),
     ("/listener", "Listeners"),
+    ("/models", "Models"),
+    ("/lifecycle", "Lifecycle"),
+    ("/health", "Health"),
 )
 """Address and name of each page, as the navigation has them."""
 
@@ -54,9 +60,18 @@ def release_url(release_id: str) -> str:
     return f"/releases/{quote(release_id, safe='')}"
 
 
+def _cohort_url(cohort_id: str) -> str:
+    return f"/cohorts/{quote(cohort_id, safe='')}"
+
+
 def listener_url(user_id: str) -> str:
     """Return the address of a listener's page."""
     return f"/listener?id={quote(user_id, safe='')}"
+
+
+def _commands(words: str) -> Markup:
+    """Return words in which what stands between backticks is set as code; all of it is escaped."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(words))))  # noqa: S704 - escaped
 
 
 TEMPLATES = Environment(
@@ -70,12 +85,15 @@ TEMPLATES.globals |= {
     "file": _file,
     "pages": PAGES,
     "version": version("refrain-cohorts"),
+    "cohort_url": _cohort_url,
     "release_url": release_url,
     "listener_url": listener_url,
 }
 TEMPLATES.filters |= {
     "ago": ago,
     "clock": clock,
+    "commands": _commands,
+    "counted": counted,
     "moment": moment,
     "percent": percent,
     "pulls": artists_that_pull,
