@@ -40,7 +40,7 @@ def test_a_listener_whom_nobody_knows_is_an_empty_page_with_a_hint(served: Serve
     answer = served.get("/listener", params={"id": "nobody"})
     assert answer.status_code == 404
     assert "there is no listener &#39;nobody&#39;" in answer.text
-    assert "`refrain doctor`" in answer.text
+    assert "<code>refrain doctor</code>" in answer.text
 
 
 def test_what_a_listener_was_told_is_listed(served: Served, with_redis: Run) -> None:
