@@ -16,6 +16,7 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
       placement.py         why they are in that cohort, or in none
       listener_activity.py what they did lately
       listener_traits.py   what is predicted of them
+      told_lately.py       what they were told
       known_listener.py    the record that both explanations start from
     audience.py          the audience that a release would have
       audience_why.py      why a listener is in it, or is not
@@ -26,6 +27,8 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
       unknown_release.py   what to say where there is none
       release_request.py   a release as a person asks for it, made an event
       artists.py           artists as people type them, found by id or name
+      artist_names.py      artists as they are being typed, completed from memory
+    aliases.py           ids of artists that stand for another one
     recommend.py         songs for a listener
     lifecycle.py         stages of listeners, how they change, what is expected
       lifecycle_sums.py    what is added up for that over all listeners

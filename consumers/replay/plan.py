@@ -30,7 +30,7 @@ from stream.files.spool import Spool
 from stream.files.tables import Table
 from stream.files.times import seconds_of, span, zone
 from stream.settings import Settings
-from stream.wire.topics import create_topics, describe_topics
+from stream.wire.topics import create_missing, describe_topics, open_admin
 
 __all__ = ["FOLDER", "Plan", "Progress", "carry_out", "in_order", "preview"]
 
@@ -205,8 +205,9 @@ def carry_out(
     RefrainError
         Where it cannot be done. What is in Kafka is noted, and `resume` goes on from there.
     """
-    create_topics(settings)
-    state = describe_topics(settings)[plan.topic]
+    with open_admin(settings) as admin:
+        create_missing(admin, settings)
+        state = describe_topics(admin, settings)[plan.topic]
     if state is None:
         raise Unreachable(
             f"Kafka has no topic {plan.topic} yet, though it was asked to make it", hint="Try again."

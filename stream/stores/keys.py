@@ -147,6 +147,11 @@ def segment_foreseen(segment: str) -> str:
     return f"segment:{{{segment}}}:foreseen"
 
 
+def segment_forgotten(segment: str) -> str:
+    """Hash: clock -> what it showed when the segment was forgotten (`stream.stores.segments.Came`)."""
+    return f"segment:{{{segment}}}:forgotten"
+
+
 SEGMENTS = "segments"
 """Set: segments that there are labels of."""
 

@@ -26,6 +26,8 @@ ROUTES = {
     ("GET", "/listeners/{user_id}"): Role.LOOK,
     ("DELETE", "/listeners/{user_id}"): Role.ADMINISTER,
     ("GET", "/songs/{user_id}"): Role.LOOK,
+    ("GET", "/told/{user_id}"): Role.LOOK,
+    ("GET", "/artists"): Role.LOOK,
     ("GET", "/releases"): Role.LOOK,
     ("POST", "/releases"): Role.PUBLISH,
     ("POST", "/releases/preview"): Role.LOOK,

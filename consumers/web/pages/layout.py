@@ -15,9 +15,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from consumers.terminal.format import ago, clock, counted, moment, percent
+from consumers.terminal.placement_words import artists_that_pull
 from consumers.web.access import Caller
 
-__all__ = ["PAGES", "STATIC", "page", "part"]
+__all__ = ["PAGES", "STATIC", "listener_url", "page", "part", "release_url"]
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -25,6 +26,8 @@ STATIC = HERE / "static"
 PAGES = (
     ("/", "Now"),
     ("/cohorts", "Cohorts"),
+    ("/desk", "Release desk"),
+    ("/listener", "Listeners"),
     ("/models", "Models"),
     ("/lifecycle", "Lifecycle"),
     ("/health", "Health"),
@@ -52,7 +55,8 @@ def _state(state: str) -> str:
     return STATES.get(state, state)
 
 
-def _release_url(release_id: str) -> str:
+def release_url(release_id: str) -> str:
+    """Return the address of a release's page."""
     return f"/releases/{quote(release_id, safe='')}"
 
 
@@ -60,7 +64,8 @@ def _cohort_url(cohort_id: str) -> str:
     return f"/cohorts/{quote(cohort_id, safe='')}"
 
 
-def _listener_url(user_id: str) -> str:
+def listener_url(user_id: str) -> str:
+    """Return the address of a listener's page."""
     return f"/listener?id={quote(user_id, safe='')}"
 
 
@@ -81,8 +86,8 @@ TEMPLATES.globals |= {
     "pages": PAGES,
     "version": version("refrain-cohorts"),
     "cohort_url": _cohort_url,
-    "release_url": _release_url,
-    "listener_url": _listener_url,
+    "release_url": release_url,
+    "listener_url": listener_url,
 }
 TEMPLATES.filters |= {
     "ago": ago,
@@ -91,6 +96,7 @@ TEMPLATES.filters |= {
     "counted": counted,
     "moment": moment,
     "percent": percent,
+    "pulls": artists_that_pull,
     "state": _state,
 }
 

@@ -21,6 +21,7 @@ from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.heard import Heard, song_numbers
+from stream.stores.segments import OUR_CLOCK, Came
 from stream.wire.events import Label, Merge
 from tests.consumers.ingest.test_apply import Died, Mortal, by_user
 from tests.consumers.producer import Producer
@@ -319,6 +320,18 @@ async def test_labels_of_an_id_are_the_listeners_where_they_are_later(redis: Any
     await process.merge("a", "b")
     assert await process.stores.segments.labels_of("b") == [label.model_copy(update={"user_id": "b"})]
     assert await process.stores.segments.labels_of("a") == []
+
+
+async def test_an_undone_merge_gives_back_labels_but_of_segments_that_were_forgotten(redis: AnyRedis) -> None:
+    process, segments = Process(redis), Stores.on(redis, Settings()).segments
+    labels = [Label(user_id="a", segment=segment, value=1, ts=9.0) for segment in ("jazz", "rap")]
+    await process.click(*clicks_of("a", 0, 3), *clicks_of("b", 1, 3))
+    await segments.label(labels)
+    await process.merge("a", "b")
+    await segments.forget_segment("rap", [Came(OUR_CLOCK, NOW + 1.0)])
+    await process.undo("a")
+    assert await segments.labels_of("a") == labels[:1]
+    assert await segments.names() == ["jazz"]
 
 
 async def test_undone_both_are_who_they_were_and_late_clicks_stay(redis: AnyRedis) -> None:
