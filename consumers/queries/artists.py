@@ -58,6 +58,8 @@ async def find_artists(
     UnknownArtist
         Where one is not known; it names the nearest.
     """
+    if not typed:
+        return FoundArtists((), ())
     catalogue, aliases = Catalogue(redis), ArtistAliases(redis)
     await aliases.refresh()
     ids, new = [], []

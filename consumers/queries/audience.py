@@ -27,6 +27,7 @@ from consumers.work.pages import cut
 from consumers.work.planner import Planner
 from models.audience import play_rates
 from models.audience_size import size_curve
+from models.model import Model
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.cohorts import Cohorts
@@ -47,6 +48,7 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 
 SIZES = 8
+HABITS_SECONDS = 1.0  # for which it serves who clicks: as long as in a worker
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,7 @@ class Previews:
             limit_mb=settings.members_mb,
         )
         self._planner = _planner(self._stores, self._members, settings)
+        self._habits = -1, 0.0
 
     async def keep_current(self) -> None:
         """Read members anew: of one cohort, one that is not held yet or else the one that needs it most."""
@@ -231,7 +234,7 @@ class Previews:
         if release.song_id is not None and planner.songs is not None:
             await planner.songs.refresh()
         await self._members.fill(model)
-        await planner.habits.refresh(model.cohort_ids)
+        await self._refresh_habits(model)
         began = time.perf_counter()
         now = time.time()
         draft = await planner.draft(release, await planner.look_up(release), model, now)
@@ -261,6 +264,13 @@ class Previews:
             return preview
         explained = await why_audience(redis, settings, release, model, draft, known)
         return ExplainedPreview(**vars(preview), why=explained)
+
+    async def _refresh_habits(self, model: Model) -> None:
+        """Read who clicks, cohort by cohort, unless that was just done for this model."""
+        version, at = self._habits
+        if version != model.version or time.monotonic() - at > HABITS_SECONDS:
+            await self._planner.habits.refresh(model.cohort_ids)
+            self._habits = model.version, time.monotonic()
 
 
 def _by_size(ctrs: Floats, planner: Planner) -> tuple[AudienceSize, ...]:

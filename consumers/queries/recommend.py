@@ -13,6 +13,7 @@ import numpy as np
 
 from consumers.queries.known_listener import KnownListener, read_known_listener
 from consumers.queries.no_model import no_model
+from consumers.runtime.live_model import LiveModel
 from models.model import Model
 from models.recommend import Suggestions
 from models.songs import SongModel
@@ -93,9 +94,19 @@ class SongsForListener:
 
 
 async def recommend(
-    redis: AnyRedis, settings: Settings, user_id: str, top: int, now: float
+    redis: AnyRedis,
+    settings: Settings,
+    user_id: str,
+    top: int,
+    now: float,
+    live: LiveModel | None = None,
 ) -> SongsForListener:
     """Return the `top` songs for a listener: those kept of the last answer, else anew (now: Unix seconds).
+
+    Parameters
+    ----------
+    live
+        The model that serves, where it is at hand.
 
     Raises
     ------
@@ -109,17 +120,25 @@ async def recommend(
     kept = Recommended(redis, settings.recommended_seconds)
     if (found := _read(await kept.get(user_id))) and found.asked >= top:
         return _first(found, top)
-    snapshots = Snapshots(redis)
-    version = await snapshots.current()
-    if version is None:
+    model = await _serving(redis, live)
+    if model is None:
         raise await no_model(redis, settings)
-    model, songs = await snapshots.load(version), await SongModels(redis).load()
+    songs = await SongModels(redis).load()
     if songs is None or not songs.fits(model):
         raise NoModel(
             "no songs are learned yet: they come with the next model, once listeners have played songs",
             hint="Start `refrain train` if it does not run; `refrain doctor` tells.",
         )
     return _first(await Recommender(redis, settings, model, songs).answer(user_id, max(top, KEPT), now), top)
+
+
+async def _serving(redis: AnyRedis, live: LiveModel | None) -> Model | None:
+    if live is not None:
+        await live.refresh()
+        return live.model
+    snapshots = Snapshots(redis)
+    version = await snapshots.current()
+    return None if version is None else await snapshots.load(version)
 
 
 class Recommender:

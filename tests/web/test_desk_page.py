@@ -147,22 +147,50 @@ def test_before_a_model_it_says_what_is_missing(settings: Settings, with_redis: 
         assert "no model yet" in preview(served, artists="a1")
 
 
-def test_who_has_joined_a_cohort_is_in_a_later_preview(service: Settings) -> None:
-    async def joined() -> None:
+def at_a_desk(service: Settings, work: Callable[[AnyRedis, Desk], Awaitable[None]]) -> None:
+    """Do something at a desk without a page."""
+
+    async def whole() -> None:
         redis = await open_redis(service)
         desk = Desk(redis, service, LiveModel(Snapshots(redis)))
-        cohorts = Cohorts(redis, Listeners(redis))
-        release = Release(release_id="preview", artist_ids=["a1"], max_audience=100)
         try:
-            before = await desk.plan(release, 0)
-            await cohorts.follow([Move("w1", "", "c1", NOW)])
-
-            async def more() -> bool:
-                return (await desk.plan(release, 0)).listeners > before.listeners
-
-            await wait_for_it(more, "a preview with who has joined")
+            await work(redis, desk)
         finally:
             await desk.close()
             await redis.aclose()
 
-    asyncio.run(joined())
+    asyncio.run(whole())
+
+
+def test_who_has_joined_a_cohort_is_in_a_later_preview(service: Settings) -> None:
+    async def joined(redis: AnyRedis, desk: Desk) -> None:
+        release = Release(release_id="preview", artist_ids=["a1"], max_audience=100)
+        before = await desk.plan(release, 0)
+        await Cohorts(redis, Listeners(redis)).follow([Move("w1", "", "c1", NOW)])
+
+        async def more() -> bool:
+            return (await desk.plan(release, 0)).listeners > before.listeners
+
+        await wait_for_it(more, "a preview with who has joined")
+
+    at_a_desk(service, joined)
+
+
+def test_listeners_are_let_go_once_nobody_uses_the_desk(
+    service: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def left(redis: AnyRedis, desk: Desk) -> None:
+        held = desk._previews._members.held
+
+        async def holds() -> bool:
+            return bool(held) and desk.reading is None
+
+        async def holds_none() -> bool:
+            return not held
+
+        desk.open()
+        await wait_for_it(holds, "listeners in memory")
+        monkeypatch.setattr("consumers.web.desk.KEPT_SECONDS", 0.0)
+        await wait_for_it(holds_none, "memory to be let go")
+
+    at_a_desk(service, left)

@@ -54,7 +54,7 @@ def test_what_a_listener_was_told_is_listed(served: Served, with_redis: Run) -> 
 
 
 def test_without_songs_it_says_why(served: Served) -> None:
-    assert "no songs are learned yet" in served.get("/listener", params={"id": "u1"}).text
+    assert "no songs are learned yet" in served.get("/listener/songs", params={"id": "u1"}).text
 
 
 def test_a_listener_is_forgotten_by_the_form(served: Served) -> None:

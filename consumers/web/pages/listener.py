@@ -17,7 +17,7 @@ from consumers.terminal.activity_words import activity_in_words
 from consumers.terminal.placement_words import why_in_words
 from consumers.terminal.trait_words import traits_in_words
 from consumers.web.access import Administers, Looks
-from consumers.web.pages.layout import page
+from consumers.web.pages.layout import page, part
 from consumers.web.service import At
 from stream.errors import NoModel, NoTaste, UnknownListener
 from stream.stores.api_keys import Role
@@ -45,11 +45,6 @@ async def get_listener(
     except UnknownListener as error:
         status = HTTPStatus.NOT_FOUND
         return page("listener_search.html", TITLE, HERE, caller, status, user_id=user_id, error=error)
-    songs, no_songs = None, None
-    try:
-        songs = await recommend(at.redis, at.settings, user_id, SONGS, now)
-    except (NoModel, NoTaste) as error:
-        no_songs = error
     return page(
         "listener.html",
         user_id,
@@ -61,11 +56,22 @@ async def get_listener(
         activity=activity_in_words(found.activity) if found.activity else (),
         traits=traits_in_words(found.traits) if found.traits else {},
         told=told,
-        songs=songs,
-        no_songs=no_songs,
         may_forget=caller.role >= Role.ADMINISTER,
         retention_days=at.settings.retention_days,
     )
+
+
+@router.get("/listener/songs", response_class=HTMLResponse)
+async def get_songs(
+    at: At, caller: Looks, user_id: Annotated[str, Query(alias="id", min_length=1, max_length=512)]
+) -> HTMLResponse:
+    """Show songs for a listener: apart, as the first answer reads all that is known of songs."""
+    songs, missing = None, None
+    try:
+        songs = await recommend(at.redis, at.settings, user_id, SONGS, time.time(), at.live)
+    except (NoModel, NoTaste, UnknownListener) as error:
+        missing = error
+    return HTMLResponse(part("listener_songs.html", songs=songs, missing=missing))
 
 
 @router.post("/listener/forget", response_class=HTMLResponse)
