@@ -16,6 +16,7 @@ from tenacity import AsyncRetrying, RetryCallState, RetryError, retry_if_excepti
 
 from stream.error_policy import Action, case_of
 from stream.errors import Refused
+from stream.metrics import STEPS_RETRIED
 
 __all__ = ["Clock", "Retry", "Stopped", "report", "retried"]
 
@@ -98,6 +99,7 @@ class Retry:
             if not retried(error):
                 report(error, doing)
                 raise
+            STEPS_RETRIED.labels(doing).inc()
             warnings = _Warnings(doing, self._clock)
             warnings.warn(error)
         try:

@@ -8,12 +8,14 @@ from collections.abc import Collection
 from contextlib import AsyncExitStack
 from typing import NamedTuple
 
+from consumers.runtime.exporter import exporting
 from consumers.runtime.wiring import decay_of
 from stream.connect import AnyRedis, ask_redis, open_kafka, open_redis
 from stream.errors import Unreachable
+from stream.metrics import DELETED
 from stream.settings import Settings
 from stream.stores.guards import guard_cluster, guard_decay, topic_epoch
-from stream.stores.heartbeats import DELETED, Heartbeat
+from stream.stores.heartbeats import Heartbeat
 from stream.wire.consumer import check_codecs
 from stream.wire.deleted import deleted_unread_told, shorter_told
 from stream.wire.sender import Sender
@@ -62,6 +64,7 @@ async def begin(settings: Settings, kind: str, stack: AsyncExitStack) -> Beginni
     watch = TopicWatch(settings, await open_kafka(settings, lambda: _shapes(settings, topics), logger.info))
     stack.enter_context(shorter_told(topics, watch.hold_back))
     heartbeat = Heartbeat(redis, kind)
+    stack.enter_context(exporting(settings, heartbeat))
     stack.enter_context(
         deleted_unread_told(
             to_the_last,

@@ -21,6 +21,7 @@ from consumers.work.wave_plan import TOO_SELDOM
 from consumers.work.wave_response import WaveResponse
 from stream.connect import REDIS_ERRORS
 from stream.errors import NotReplicated
+from stream.metrics import LEFT_OUT, NOTIFICATIONS, PAGES, RELEASE_TO_FIRST_PAGE
 from stream.settings import Settings
 from stream.stores.releases import Asked, Held, OpenRelease, Releases, ReleaseStopped, State
 from stream.stores.replication import Primaries, Replication
@@ -467,14 +468,20 @@ class Emitter:
                 answer.stopped = True
                 break
             answer.pages.append(page)
+            PAGES.inc()
+            NOTIFICATIONS.inc(len(page.user_ids))
             waiting.append(event)
             if page.page == first or len(waiting) == AT_ONCE:
                 await self._send(answer, waiting)
                 waiting = []
             if page.page == 0 and not part.due:  # those who slept have waited for something else
                 answer.first_page_out(time.time())
+                if answer.latency_ms is not None:
+                    RELEASE_TO_FIRST_PAGE.observe(answer.latency_ms / 1000)
         await self._send(answer, waiting)
         answer.left_out = before + audience.left_out
+        for reason, number in audience.left_out.items():
+            LEFT_OUT.labels(reason).inc(number)
 
     async def _end(self, answer: _Answer, reason: str, about: Mapping[str, str | float]) -> None:
         """Emit the summary: nothing follows it."""
