@@ -28,6 +28,7 @@ __all__ = [
     "OF_HEARTBEAT",
     "PAGES",
     "PROCESS",
+    "PROCESS_LABEL",
     "REDIS_SECONDS",
     "RELEASE_TO_FIRST_PAGE",
     "STEPS_RETRIED",
@@ -43,6 +44,8 @@ READERS = ("ingest", "train", "work", "traits")
 DELETED = "deleted:"
 """Begins the name of a counter in the heartbeat: behind it topic and partition, of which so much was deleted
 unread."""
+PROCESS_LABEL = "process"
+"""Label of what several kinds of processes say of themselves: which kind says it."""
 LAG = "lag:"
 """Begins the name of a gauge in the heartbeat: behind it a topic, of which so many events wait."""
 WAITING_SINCE = "waiting since:"
@@ -84,8 +87,8 @@ class OfHeartbeat(NamedTuple):
     Attributes
     ----------
     field
-        Name of a counter or gauge there; where there is a label, what those names begin with that end with
-        the label's value.
+        Name of a counter or gauge there; where it ends with a colon, what those names begin with that end
+        with the value of the last label.
     about
         The metric.
     """
@@ -97,16 +100,18 @@ class OfHeartbeat(NamedTuple):
 def _of(
     field: str, kind: Kind, name: str, processes: Sequence[str], meaning: str, label: str = ""
 ) -> OfHeartbeat:
-    return OfHeartbeat(field, Declared(name, kind, (label,) if label else (), tuple(processes), meaning))
+    shared = (PROCESS_LABEL,) if len(processes) > 1 else ()
+    labels = (*shared, label) if label else shared
+    return OfHeartbeat(field, Declared(name, kind, labels, tuple(processes), meaning))
 
 
 PROCESS = Declared(
-    "refrain_process_info", "gauge", ("process", "version"), ALL, "1 for each process that answers"
+    "refrain_process_info", "gauge", (PROCESS_LABEL, "version"), ALL, "1 for each process that answers"
 )
 LAG_SECONDS = Declared(
     "refrain_lag_seconds",
     "gauge",
-    ("topic",),
+    (PROCESS_LABEL, "topic"),
     READERS,
     "Age of the last event that was done with, while others of the topic wait; 0 while none does",
 )
@@ -251,7 +256,7 @@ REDIS_SECONDS = _histogram(
 STEPS_RETRIED = _counter(
     "refrain_steps_retried_total",
     READERS,
-    "Steps that failed, as Kafka or Redis was away, and were tried again until they succeeded, by step",
+    "Attempts of steps that failed, as Kafka or Redis was away, and were made again, by step",
     ["step"],
 )
 HTTP_REQUESTS = _counter(

@@ -99,7 +99,6 @@ class Retry:
             if not retried(error):
                 report(error, doing)
                 raise
-            STEPS_RETRIED.labels(doing).inc()
             warnings = _Warnings(doing, self._clock)
             warnings.warn(error)
         try:
@@ -165,6 +164,7 @@ class _Warnings:
             self.warn(error)
 
     def warn(self, error: BaseException) -> None:
+        STEPS_RETRIED.labels(self._doing).inc()
         if self._clock() < self._next:
             return
         self._next = self._clock() + WARN_SECONDS

@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from stream.errors import CannotStart
-from stream.metrics import COUNTED, LAG_SECONDS, OF_HEARTBEAT, PROCESS, WAITING_SINCE, Declared
+from stream.metrics import COUNTED, LAG_SECONDS, OF_HEARTBEAT, PROCESS, PROCESS_LABEL, WAITING_SINCE, Declared
 from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
 
@@ -73,20 +73,24 @@ class _OfHeartbeat(Collector):
         process.add_metric([kind, version("refrain-cohorts")], 1)
         yield process
         for field, about in OF_HEARTBEAT:
-            if kind in about.processes and (found := _samples(said, field, bool(about.labels))):
-                family = _family(about)
-                for label, value in found.items():
-                    family.add_metric([label] if about.labels else [], value)
-                yield family
-        if since := _samples(said, WAITING_SINCE, labelled=True):
-            lag, now = _family(LAG_SECONDS), time.time()
-            for topic, at in since.items():
-                lag.add_metric([topic], max(now - at, 0.0) if at else 0.0)
-            yield lag
+            if kind in about.processes and (found := _samples(said, field)):
+                yield self._filled(about, found)
+        if since := _samples(said, WAITING_SINCE):
+            now = time.time()
+            ages = {topic: max(now - at, 0.0) if at else 0.0 for topic, at in since.items()}
+            yield self._filled(LAG_SECONDS, ages)
+
+    def _filled(self, about: Declared, found: Mapping[str, float]) -> Metric:
+        family = _family(about)
+        shared = [self._heartbeat.kind] if PROCESS_LABEL in about.labels else []
+        for label, value in found.items():
+            family.add_metric([*shared, label] if label else shared, value)
+        return family
 
 
-def _samples(said: Mapping[str, str | float], field: str, labelled: bool) -> dict[str, float]:
-    if not labelled:
+def _samples(said: Mapping[str, str | float], field: str) -> dict[str, float]:
+    """Return what a heartbeat says under a name, by label; "": it has none."""
+    if not field.endswith(":"):
         return {"": float(said[field])} if field in said else {}
     return {name.removeprefix(field): float(said[name]) for name in said if name.startswith(field)}
 

@@ -17,6 +17,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from consumers.runtime.reader_lag import ReaderLag
 from consumers.work.emitter import TOGETHER
+from consumers.work.tracing import traceparent_of
 from models.listener import OffsetSource
 from stream.retry import Stopped
 from stream.stores.releases import Asked
@@ -83,7 +84,14 @@ class ReleaseReader:
 
     def _releases(self, messages: Iterable[ConsumerRecord[bytes | None, bytes | None]]) -> Iterator[Asked]:
         for message in messages:
-            record = Record(message.topic, message.partition, message.offset, message.key, message.value)
+            record = Record(
+                message.topic,
+                message.partition,
+                message.offset,
+                message.key,
+                message.value,
+                message.headers,
+            )
             release = parse(Release, record)
             if isinstance(release, Release):  # else an agent writes it to the dead letters
                 yield asked(release, record, self._epoch, message.timestamp / 1000)
@@ -91,4 +99,5 @@ class ReleaseReader:
 
 def asked(release: Release, record: Record, epoch: int, published_at: float) -> Asked:
     """Return a release event with its place in Kafka."""
-    return Asked(release, OffsetSource(record.partition, epoch), record.offset, published_at)
+    source = OffsetSource(record.partition, epoch)
+    return Asked(release, source, record.offset, published_at, traceparent_of(record.headers))

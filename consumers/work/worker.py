@@ -25,6 +25,7 @@ from consumers.work.gate import gate_of
 from consumers.work.member_cache import MemberCache
 from consumers.work.planner import Planner
 from consumers.work.release_reader import ReleaseReader, asked
+from consumers.work.tracing import open_tracer
 from models.listener import OffsetSource
 from stream.connect import ask_redis, open_kafka
 from stream.retry import Retry
@@ -188,6 +189,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             name,
             idle,
             settings.wave_seconds,
+            open_tracer(settings, stack),
         )
         worker = Worker(
             emitter,
