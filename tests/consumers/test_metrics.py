@@ -35,7 +35,7 @@ def exported(settings: Settings) -> Settings:
 
 
 def scrape(settings: Settings) -> Samples:
-    """Return all samples: those of labels under names such as ``refrain_lag_events{process=ingest,topic=clicks}``."""
+    """Return all samples, with labels as in ``refrain_lag_events{process=ingest,topic=clicks}``."""
     try:
         answer = requests.get(f"http://127.0.0.1:{settings.metrics_port}/metrics", timeout=30)
     except requests.ConnectionError:
