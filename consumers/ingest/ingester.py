@@ -17,6 +17,7 @@ from typing import TypeAlias
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
+from structlog.contextvars import bind_contextvars, bound_contextvars
 
 from consumers.ingest.aliases import AliasReader
 from consumers.ingest.apply import Applier
@@ -90,6 +91,12 @@ class Batch:
     moves: list[Move] = field(default_factory=list)
     model: Model | None = None
     finished: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def place(self) -> str:
+        """Its partitions and offsets, for the log: ``3:120-180``."""
+        places = sorted((each.partition, records) for each, records in self.fetched.items() if records)
+        return " ".join(f"{number}:{these[0].offset}-{these[-1].offset}" for number, these in places)
 
 
 class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -251,6 +258,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             self._in_hand.put_nowait((batch, asyncio.create_task(self._apply(batch, before))))
 
     async def _apply(self, batch: Batch, before: Batch) -> None:
+        bind_contextvars(clicks=batch.place)  # of this task alone
         both = batch.clicks.keys() & before.clicks.keys()
         only = {user: clicks for user, clicks in batch.clicks.items() if user not in both}
         await self._under_one_model(batch, only)
@@ -276,7 +284,8 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         while True:
             batch, applying = await self._in_hand.get()
             await applying
-            await self._finish(batch)
+            with bound_contextvars(clicks=batch.place):
+                await self._finish(batch)
             batch.finished.set()
             self._room.release()
             self._in_hand.task_done()

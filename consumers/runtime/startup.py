@@ -8,6 +8,8 @@ from collections.abc import Collection
 from contextlib import AsyncExitStack
 from typing import NamedTuple
 
+from structlog.contextvars import bound_contextvars
+
 from consumers.runtime.exporter import exporting
 from consumers.runtime.wiring import decay_of
 from stream.connect import AnyRedis, ask_redis, open_kafka, open_redis
@@ -65,6 +67,7 @@ async def begin(settings: Settings, kind: str, stack: AsyncExitStack) -> Beginni
     stack.enter_context(shorter_told(topics, watch.hold_back))
     heartbeat = Heartbeat(redis, kind)
     stack.enter_context(exporting(settings, heartbeat))
+    stack.enter_context(bound_contextvars(process=heartbeat.name))
     stack.enter_context(
         deleted_unread_told(
             to_the_last,

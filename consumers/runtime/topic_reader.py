@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from aiokafka.errors import CommitFailedError, IllegalStateError
+from structlog.contextvars import bound_contextvars
 
 from consumers.runtime.reader_lag import ReaderLag
 from stream.retry import Retry, Stopped
@@ -69,7 +70,7 @@ class TopicReader(ABC):
 
     async def run(self) -> None:
         """Read for as long as the process runs."""
-        with contextlib.suppress(Stopped):
+        with bound_contextvars(topic=self.topic), contextlib.suppress(Stopped):
             while not self._stop.is_set():
                 fetched = await self._consumer.getmany(timeout_ms=WAIT_MS, max_records=self.together)
                 await self._lag.fetched(self._consumer, fetched)

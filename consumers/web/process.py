@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
+from structlog.contextvars import bound_contextvars
 
 from consumers.runtime.exporter import exporting, registry_of
 from consumers.web.access import is_loopback
@@ -51,7 +52,11 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     try:
         await _guard(settings, ApiKeys(redis))
         heartbeat = Heartbeat(redis, "serve")
-        with exporting(settings, heartbeat), _listening(settings) as listener:
+        with (
+            bound_contextvars(process=heartbeat.name),
+            exporting(settings, heartbeat),
+            _listening(settings) as listener,
+        ):
             service = Service(settings, redis, stop, registry_of(heartbeat))
             app = make_app(service)
             config = uvicorn.Config(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from opentelemetry.trace import NoOpTracer, Tracer
+from structlog.contextvars import bound_contextvars
 
 from consumers.runtime.live_model import LiveModel
 from consumers.work.best_match import reserve_best_first
@@ -87,6 +88,12 @@ class _Answer:
     def first_page_out(self, at: float) -> None:
         if self.asked.published_at is not None:
             self.latency_ms = 1000 * (at - self.asked.published_at)
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What lines of the log are about."""
+        trace_id = self.trace.trace_id
+        return {"release_id": self.name, **({"trace_id": trace_id} if trace_id else {})}
 
     def end_trace(self, reason: str) -> None:
         """End the span of this part, where it has not ended."""
@@ -284,12 +291,12 @@ class Emitter:
         parts: list[_Part] = []
         try:
             for asked in several:
-                with _unless_lost(asked):
+                with bound_contextvars(release_id=asked.release.release_id), _unless_lost(asked):
                     parts += [part] if (part := await self._plan(asked, keeping)) else []
             audiences = [part.audience for part in parts if part.audience]
             await reserve_best_first(audiences, self._planner.gate, time.time())
             for part in parts:
-                with _unless_lost(part.answer.asked):
+                with bound_contextvars(**part.answer.about), _unless_lost(part.answer.asked):
                     await self._go_out(part)
                     part.answer.end_trace(part.reason)
                     answered += 1

@@ -97,6 +97,11 @@ class ReleaseTrace:
         self.traceparent = carrier.get(HEADER, "")
 
     @property
+    def trace_id(self) -> str:
+        """The trace that it is part of; "": none."""
+        return self.traceparent.split("-")[1] if self.traceparent else ""
+
+    @property
     def headers(self) -> list[tuple[str, bytes]]:
         """What events that follow from the release carry."""
         return [(HEADER, self.traceparent.encode())] if self.traceparent else []

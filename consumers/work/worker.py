@@ -11,6 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
+from structlog.contextvars import bound_contextvars
+
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.live_songs import LiveSongs
 from consumers.runtime.process import starts_over, together
@@ -86,7 +88,8 @@ class Worker:
         release = await self._read(Release, record)
         if release:
             event = asked(release, record, self._epochs["releases"], published_at)
-            answered = await self._retry("answering a release", self._emitter.answer_for_good, event)
+            with bound_contextvars(release_id=release.release_id):
+                answered = await self._retry("answering a release", self._emitter.answer_for_good, event)
             self._heartbeat.add("releases", answered)
 
     async def answer(self, releases: Sequence[Asked]) -> None:
