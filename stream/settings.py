@@ -421,7 +421,7 @@ class Settings(BaseSettings):
         description="port that a process answers Prometheus on (`/metrics`); those that `refrain up` starts "
         "have this one and the next ones; 0: none",
     )
-    otel_endpoint: str = Field(
+    otel_endpoint: Annotated[str, AfterValidator(_http_url)] = Field(
         "",
         description="OTLP endpoint that traces of releases are sent to, such as `http://collector:4318` "
         "(extra `otel`); empty: OTEL_EXPORTER_OTLP_ENDPOINT, and where that is not set, none are made",

@@ -252,6 +252,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._room.acquire()
         async with self._busy:
             if batch.generation != self._generation:
+                self._lag.forget()  # it may have been noted after the rebalance
                 self._room.release()
                 return
             before, self._last = self._last, batch
