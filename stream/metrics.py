@@ -130,7 +130,7 @@ OF_HEARTBEAT: tuple[OfHeartbeat, ...] = (
         "Clicks that were not counted, as a click of the same event_id had been"),
     _of("waited", "counter", "refrain_clicks_waited_total", ("ingest",),
         "Clicks applied after they had waited for their song"),
-    _of("waiting", "gauge", "refrain_songs_waited_for", ("ingest",),
+    _of("songs missing", "gauge", "refrain_songs_waited_for", ("ingest",),
         "Songs that clicks wait for; of the one ingester that looks after them"),
     _of("met", "counter", "refrain_listeners_met_total", ("ingest",),
         "Listeners that batches had clicks of, or that the sweep came to"),

@@ -186,8 +186,8 @@ class Agents:
         """Say how many events of `feedback` and `songs` wait; `ReleaseReader` says it of releases."""
         left, monitor = cast(CommittedTransport, self._app.transport).left, self._app.monitor
         waiting = Counter[str]()
-        for place in self._app.consumer.assignment():
-            waiting[place.topic] += left.get(place, 0)
+        for place, number in left.items():
+            waiting[place.topic] += number
             if (read := monitor.tp_read_offsets.get(place)) is not None:
                 # Until the first commit nothing says where it began.
                 begin = self._first.setdefault(place, read)
