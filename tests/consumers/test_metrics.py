@@ -130,8 +130,10 @@ def test_a_release_is_seen_in_a_workers_pages_and_in_the_time_to_the_first(desk:
         assert grown["refrain_notifications_total"] == 1500
         assert grown["refrain_release_to_first_page_seconds_count"] == 1
         assert after["refrain_releases_overdue"] == 0
-        for topic in ("releases", "feedback", "songs"):
-            wait_for_samples(ours, f"refrain_lag_events{{process=work,topic={topic}}}", 0)
+        desk.report("r1", ("c1-ü1", "sent"), ("c1-ü1", "clicked"))
+        wait_for_samples(ours, "refrain_feedback_counted_total", 2, before)
+        lags = {f"refrain_lag_events{{process=work,topic={topic}}}" for topic in ("releases", "feedback")}
+        wait_for(lambda: {scrape(ours).get(lag) for lag in lags} == {0.0}, "no lag")
 
 
 @pytest.mark.parametrize("main", [train, traits], ids=["train", "traits"])
