@@ -128,6 +128,8 @@ OF_HEARTBEAT: tuple[OfHeartbeat, ...] = (
         "Clicks of which all is written and committed, those that wait for a song among them"),
     _of("repeated", "counter", "refrain_clicks_repeated_total", ("ingest",),
         "Clicks that were not counted, as a click of the same event_id had been"),
+    _of("late", "counter", "refrain_clicks_late_total", ("ingest",),
+        "Clicks that began to wait for their song"),
     _of("waited", "counter", "refrain_clicks_waited_total", ("ingest",),
         "Clicks applied after they had waited for their song"),
     _of("songs missing", "gauge", "refrain_songs_waited_for", ("ingest",),

@@ -246,6 +246,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         late = [click for click in late if click.song_id not in came]
         beyond = await self._retry("counting what waits", self._waiting.beyond, late, MOST_WAITING)
+        self._heartbeat.add("late", len(late) - len(beyond))
         return known | came, {(click.partition.number, click.offset) for click in beyond}
 
     async def _take_up(self, batch: Batch) -> None:

@@ -104,6 +104,18 @@ def test_an_ingester_says_in_its_heartbeat_how_many_clicks_wait_in_kafka(
         wait_for(lambda: behind() == {"0"}, "nothing behind")
 
 
+def test_a_click_that_waits_for_its_song_is_counted_when_it_begins_to_and_when_it_ends(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    ours = exported(settings)
+    with Running(ingest, ours), Running(work, settings):
+        log.send("clicks", [click(1, artist_ids=[], song_id="late")])
+        wait_for_samples(ours, "refrain_clicks_late_total", 1)
+        assert "refrain_clicks_waited_total" not in scrape(ours)
+        log.send("songs", [{"song_id": "late", "artist_ids": ["a1"]}])
+        wait_for_samples(ours, "refrain_clicks_waited_total", 1)
+
+
 def test_a_change_of_cohort_is_timed_from_its_clicks_time_in_kafka(settings: Settings, log: KafkaLog) -> None:
     ours = exported(settings)
     place(ours, {"c1": ["somebody"]})  # a model with a cohort, into which those who click come
