@@ -12,6 +12,7 @@ from stream.metrics import HTTP_REQUESTS, HTTP_SECONDS
 __all__ = ["Measured"]
 
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+FILES = "/static"
 OTHER = "other"
 """Stands for methods and paths that there are no routes for: whoever asks could make up any number."""
 
@@ -44,7 +45,16 @@ class Measured:
 
 
 def _note(scope: Scope, status: int, seconds: float) -> None:
-    route = getattr(scope.get("route"), "path", OTHER)
+    route = _route(scope)
     method = scope["method"] if scope["method"] in METHODS else OTHER
     HTTP_REQUESTS.labels(method, route, str(int(status))).inc()
     HTTP_SECONDS.labels(route).observe(seconds)
+
+
+def _route(scope: Scope) -> str:
+    """Return the route with the prefix that its router was included by, which the route does not know."""
+    own = getattr(scope.get("route"), "path", None)
+    if own is None:
+        return FILES if scope["path"].startswith(f"{FILES}/") else OTHER
+    asked = scope["path"].split("/")
+    return "/".join(asked[: len(asked) - own.count("/")]) + own

@@ -30,6 +30,7 @@ def test_requests_are_counted_by_route_not_by_address(served: Served) -> None:
     grown = {route: number - before.get(route, 0.0) for route, number in after.items()}
     assert grown["GET", "/api/v1/cohorts/{cohort_id}", "404"] == 2
     assert grown["GET", "other", "404"] == 1
+    assert grown["GET", "/static", "200"] == 1
     assert grown["other", "/api/v1/cohorts", "405"] == 1
     assert not any("no-such" in route or "nothing" in route for _, route, _ in after)
 
