@@ -52,9 +52,9 @@ def _note(scope: Scope, status: int, seconds: float) -> None:
 
 
 def _route(scope: Scope) -> str:
-    """Return the route with the prefix that its router was included by, which the route does not know."""
-    own = getattr(scope.get("route"), "path", None)
-    if own is None:
+    """Return the route as it is declared: never what somebody has put into the address."""
+    if "route" not in scope:
         return FILES if scope["path"].startswith(f"{FILES}/") else OTHER
-    asked = scope["path"].split("/")
-    return "/".join(asked[: len(asked) - own.count("/")]) + own
+    # FastAPI keeps beside it what it is with the prefixes of the routers that include it.
+    whole = scope.get("fastapi", {}).get("effective_route_context", scope["route"])
+    return str(whole.path)

@@ -23,12 +23,14 @@ def test_requests_are_counted_by_route_not_by_address(served: Served) -> None:
     before = counted(served)
     for cohort in ("no-such-1", "no-such-2"):
         served.get(f"/api/v1/cohorts/{cohort}")
+    served.get("/api/v1/listeners/no-such/with/slashes")
     served.get("/nothing/here")
     served.ask("BREW", "/api/v1/cohorts")
     served.get("/static/style.css")
     after = counted(served)
     grown = {route: number - before.get(route, 0.0) for route, number in after.items()}
     assert grown["GET", "/api/v1/cohorts/{cohort_id}", "404"] == 2
+    assert grown["GET", "/api/v1/listeners/{user_id:path}", "404"] == 1
     assert grown["GET", "other", "404"] == 1
     assert grown["GET", "/static", "200"] == 1
     assert grown["other", "/api/v1/cohorts", "405"] == 1
