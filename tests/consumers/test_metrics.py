@@ -25,6 +25,7 @@ from tests.consumers.desk import Desk
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.placed import names, place
 from tests.consumers.running import Main, Running
+from tests.refrain_command import Refrain
 from tests.waiting import wait_for
 
 Samples = dict[str, float]
@@ -64,32 +65,26 @@ def click(number: int, **more: object) -> dict[str, object]:
 
 
 def test_clicks_that_are_applied_are_seen_in_the_counts_of_a_real_process(
-    settings: Settings, log: KafkaLog
+    settings: Settings, log: KafkaLog, refrain: Refrain
 ) -> None:
     ours = exported(settings)
-    with Running(ingest, ours):
-        # The histograms of a test's process are those of all ingesters that ran in it.
-        before = wait_for_samples(ours, "refrain_process_info{process=ingest,version=0.1.0}", 1)
-        log.send("clicks", [click(number) for number in range(200)])
-        log.send("clicks", [b"{}", *[click(1, event_id="once")] * 2])
-        after = wait_for_samples(ours, "refrain_batch_clicks_sum", 203, before)
-
-        def grown(name: str) -> float:
-            return after[name] - before.get(name, 0.0)
-
-        assert grown("refrain_clicks_read_total") == 203
-        assert grown("refrain_clicks_applied_total") == 202
-        assert grown("refrain_dead_letters_total{process=ingest,reason=missing-field}") == 1
-        assert grown("refrain_batch_clicks_count") >= 1
-        assert grown("refrain_clicks_repeated_total") == 1
-        assert grown("refrain_listeners_read_total") == 7
-        assert grown("refrain_listeners_met_total") >= 7
-        assert grown("refrain_redis_seconds_count") > 0
-        nothing_waits = wait_for(
-            lambda: not scrape(ours)["refrain_lag_events{process=ingest,topic=clicks}"], "no lag"
-        )
-        assert nothing_waits
-        assert scrape(ours)["refrain_lag_seconds{process=ingest,topic=clicks}"] == 0
+    refrain.start("ingest", metrics_port=ours.metrics_port)
+    log.send("clicks", [click(number) for number in range(200)])
+    log.send("clicks", [b"{}", *[click(1, event_id="once")] * 2])
+    samples = wait_for_samples(ours, "refrain_batch_clicks_sum", 203)
+    assert samples["refrain_process_info{process=ingest,version=0.1.0}"] == 1
+    assert samples["refrain_clicks_read_total"] == 203
+    assert samples["refrain_clicks_applied_total"] == 202
+    assert samples["refrain_dead_letters_total{process=ingest,reason=missing-field}"] == 1
+    assert samples["refrain_batch_clicks_count"] >= 1
+    assert samples["refrain_clicks_repeated_total"] == 1
+    assert samples["refrain_listeners_read_total"] == 7
+    assert samples["refrain_listeners_met_total"] >= 7
+    assert samples["refrain_redis_seconds_count"] > 0
+    assert samples["process_cpu_seconds_total"] > 0
+    lag = "refrain_lag_events{process=ingest,topic=clicks}"
+    wait_for(lambda: scrape(ours)[lag] == 0, "no lag")
+    assert scrape(ours)["refrain_lag_seconds{process=ingest,topic=clicks}"] == 0
 
 
 def test_an_ingester_says_in_its_heartbeat_how_many_clicks_wait_in_kafka(
