@@ -107,7 +107,7 @@ def write_csv(path: Path, columns: dict[str, np.ndarray]) -> None:
 def ours(path: Path) -> int:
     """Make events of a file as `refrain replay clicks` does."""
     recipe = Recipe("clicks", FileOptions(mapping=MAPPED))
-    return count(Reading([Table(path, Layout())], recipe, None, path.parent).events())
+    return count(Reading([Table(path, Layout())], recipe, None, path.parent).pairs())
 
 
 def by_hand(path: Path) -> int:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import json
 import sys
 import time
 from collections import defaultdict
@@ -32,6 +33,10 @@ from consumers.evaluate.holdout import hold_out
 from stream.settings import Settings
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
+GENRES = DATA / "deezer_genres_ro" / "RO.csv.gz"
+SESSIONS = DATA / "nowplaying_sessions" / "sessions.csv.gz"
+TAGS = DATA / "hetrec_lastfm_2k" / "user_taggedartists.dat.gz"
+SPARKIFY = DATA / "sparkify_events_nov2018" / "log_events.jsonl.gz"
 COHORTS = 48
 ASKED = 400  # artists
 SHARE = 0.2
@@ -54,7 +59,7 @@ def hetrec_plays(seed: int) -> Iterator[Play]:
 def hetrec_tags(seed: int) -> Iterator[Play]:
     """Who tagged whom, as plays, in order of time: some tag a thousand artists, most a handful."""
     found = []
-    with gzip.open(DATA / "hetrec_lastfm_2k" / "user_taggedartists.dat.gz", "rt") as lines:
+    with gzip.open(TAGS, "rt") as lines:
         next(lines)
         for line in lines:
             user, artist, _, day, month, year = map(int, line.split())
@@ -69,15 +74,25 @@ FIRST_YEAR = 2005  # some tags are of 1956
 
 def deezer_genres(seed: int) -> Iterator[Play]:
     """Few items, short rows: genres that 5,000 listeners like."""
-    yield from _some_listeners(DATA / "deezer_genres_ro" / "RO.csv.gz", 5_000, seed)
+    yield from some_listeners(GENRES, 5_000, seed)
 
 
 def nowplaying_sessions(seed: int) -> Iterator[Play]:
     """A long tail: sessions of seven tracks, of tens of thousands."""
-    yield from _some_listeners(DATA / "nowplaying_sessions" / "sessions.csv.gz", 31_800, seed)
+    yield from some_listeners(SESSIONS, 31_800, seed)
 
 
-def _some_listeners(path: Path, number: int, seed: int) -> Iterator[Play]:
+def sparkify_plays(seed: int) -> Iterator[Play]:
+    """A month of 96 made-up listeners: a few play hundreds of artists, half fewer than fifteen."""
+    with gzip.open(SPARKIFY, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            event = json.loads(line)
+            if event["page"] == "NextSong":
+                yield event["userId"], event["artist"], event["ts"] / 1000, 1
+
+
+def some_listeners(path: Path, number: int, seed: int) -> Iterator[Play]:
+    """What some listeners of a file of (user, artist) rows have played."""
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))[1:]
     everybody = sorted({user for user, _ in rows})

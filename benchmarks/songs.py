@@ -1,14 +1,14 @@
-"""How good songs for a listener are, and audiences for a song: HetRec Last.fm, artists as songs.
+"""How good songs for a listener are, and audiences for a song, on several data sets: artists as songs.
 
-A fifth of the (listener, artist) pairs is held out; the others are clicks, ceil(log2(1 + plays)) each, gone
-through once in random order by the code that serves; each artist is one song. NDCG@10 and recall@20 of the
-songs that a listener has not played, over all listeners of whom something is held out. ALS (`implicit`) and
-item-kNN see the same splits, each as it is best on a validation part of what is known. Constants in
-models/song_vectors.py were chosen on splits 0 to 2: the splits here begin at 100.
+A fifth of the (listener, artist) pairs is held out; the others are clicks, gone through once in random order
+by the code that serves; each artist is one song. NDCG@10 and recall@20 of the songs that a listener has not
+played, over all listeners of whom something is held out. ALS (`implicit`) and item-kNN see the same splits,
+each as it is best on a validation part of what is known. Constants in models/song_vectors.py were chosen on
+splits 0 to 2 of HetRec plays: the splits here begin at 100.
 
 Then: lift at 5 % of audiences by the artist, and by its song.
 
-    python -m benchmarks.songs [SPLITS]    (default 10; 1 takes a minute and a half)
+    python -m benchmarks.songs [SPLITS [NAME...]]    (default 10, all; 1 of HetRec takes a minute and a half)
 """
 
 from __future__ import annotations
@@ -18,14 +18,30 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from benchmarks.hetrec import DATA, plays
+from benchmarks import hetrec
 from benchmarks.quality import COHORTS, USUAL
+from benchmarks.shapes import (
+    GENRES,
+    SESSIONS,
+    SPARKIFY,
+    TAGS,
+    deezer_genres,
+    hetrec_plays,
+    hetrec_tags,
+    some_listeners,
+    sparkify_plays,
+)
+from benchmarks.shapes import (
+    Play as Played,
+)
 from consumers.evaluate.click_log import ClickLog
 from consumers.evaluate.holdout import Split, hold_out
 from consumers.evaluate.installed import missing
@@ -48,6 +64,17 @@ from stream.settings import Settings
 FIRST_SPLIT = 100
 AT, WIDE = 10, 20
 AT_ONCE = 256  # listeners
+ASKED = 750  # artists whose audiences are asked about; all of HetRec plays
+SESSIONS_TAKEN = 10_000
+
+SETS: Mapping[str, tuple[Callable[[int], Iterator[Played]], Path]] = {
+    "HetRec plays": (hetrec_plays, hetrec.DATA),
+    "HetRec tags": (hetrec_tags, TAGS),
+    "Deezer genres": (deezer_genres, GENRES),
+    "nowplaying sessions": (partial(some_listeners, SESSIONS, SESSIONS_TAKEN), SESSIONS),
+    "Sparkify plays": (sparkify_plays, SPARKIFY),
+}
+"""Name -> who played what, and where it is read from."""
 
 Floats = npt.NDArray[np.float64]
 Scores = Callable[[slice], Floats]
@@ -81,36 +108,36 @@ class SongService(Service):
         )
 
 
-def main() -> None:
+def main(splits: int, chosen: Sequence[str]) -> None:
     """Measure on all splits, and print."""
-    splits = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    if not DATA.is_dir():
-        sys.exit(f"the data set is not here: {DATA}")
     if missing("implicit"):
         sys.exit("ALS is missing: install the extra `evaluate`")
-    found: dict[str, list[float]] = defaultdict(list)
-    for seed in range(FIRST_SPLIT, FIRST_SPLIT + splits):
-        with threadpool_limits(1, "blas"):
-            for name, value in measured(seed).items():
-                found[name].append(value)
-        print(
-            f"split {seed}: " + ", ".join(f"{values[-1]:.4f}" for values in found.values()), file=sys.stderr
-        )
-    print(f"{splits} splits: mean ± standard error")
-    for name, values in found.items():
-        error = np.std(values, ddof=1) / np.sqrt(splits) if splits > 1 else np.nan
-        print(f"{name:48} {np.mean(values):8.4f} ± {error:.4f}")
+    for name in chosen or SETS:
+        _, path = SETS[name]
+        if not path.exists():
+            print(f"{name}: left out, as the data set is not here: {path}")
+            continue
+        found: dict[str, list[float]] = defaultdict(list)
+        for seed in range(FIRST_SPLIT, FIRST_SPLIT + splits):
+            with threadpool_limits(1, "blas"):
+                for what, value in measured(name, seed).items():
+                    found[what].append(value)
+            said = ", ".join(f"{values[-1]:.4f}" for values in found.values())
+            print(f"{name}, split {seed}: {said}", file=sys.stderr)
+        print(f"{name}, {splits} splits: mean ± standard error")
+        for what, values in found.items():
+            error = np.std(values, ddof=1) / np.sqrt(splits) if splits > 1 else np.nan
+            print(f"{what:48} {np.mean(values):8.4f} ± {error:.4f}", flush=True)
 
 
-def measured(seed: int) -> dict[str, float]:
-    """Return all figures of one split."""
-    matrix, users, artists = plays()
-    pairs = matrix.tocoo()
-    with ClickLog(max_listeners=len(users)) as log:
-        for user, artist, weight in zip(pairs.row, pairs.col, pairs.data, strict=True):
-            log.put(users[user], {"artist_ids": [artists[artist]]}, int(np.ceil(np.log2(1 + weight))))
+def measured(name: str, seed: int) -> dict[str, float]:
+    """Return all figures of one split of a data set."""
+    played, _ = SETS[name]
+    with ClickLog(max_listeners=50_000) as log:
+        for user, artist, _, times in played(seed):
+            log.put(user, {"artist_ids": [artist]}, times)
         log.arrange(np.random.default_rng(seed))
-        split = hold_out(log, None, share=0.2, most=len(artists), seed=seed)
+        split = hold_out(log, None, share=0.2, most=ASKED, seed=seed)
         service = learned(log, split, seed)
         began = time.process_time()
         songs = service.songs.snapshot(_sampled(service), service.serving)
@@ -124,8 +151,8 @@ def measured(seed: int) -> dict[str, float]:
         rated = {name: rate(held, ranked(known, scores)) for name, scores in rivals.items()}
         best = [max(each[at] for each in rated.values()) for at in (0, 1)]
         figures |= {"Refrain: NDCG@10": ours[0], "Refrain: recall@20": ours[1]}
-        for name, (gain, part) in rated.items():
-            figures |= {f"  {name.split(':')[0]}: NDCG@10": gain, f"  {name.split(':')[0]}: recall@20": part}
+        for rival, (gain, part) in rated.items():
+            figures |= {f"  {rival}: NDCG@10": gain, f"  {rival}: recall@20": part}
         figures |= {"NDCG@10 / best": ours[0] / best[0], "recall@20 / best": ours[1] / best[1]}
         by_artist, by_song = lifts(service, songs, split, log.artists)
         return figures | {
@@ -202,7 +229,7 @@ def tuned_rivals(known: csr_matrix, seed: int) -> dict[str, Scores]:
         }
         best = max(gains, key=lambda name: gains[name])
         print(f"  {family}: {best}", file=sys.stderr)
-        found[f"{family}: {best}"] = variants[best](known)
+        found[family] = variants[best](known)
     return found
 
 
@@ -260,4 +287,4 @@ def _sampled(service: SongService) -> Sampled:
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10, sys.argv[2:])

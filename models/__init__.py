@@ -21,6 +21,7 @@ No I/O, no clock, no settings: time is an argument.
       long_tail.py        artist vectors where those leave listeners out
       kmeans.py           River's k-means on a matrix
       cohorts.py          who moves, what sets a cohort apart, its label
+      cohort_map.py       tastes in two dimensions, the same from model to model
       directions.py       where an artist's listeners are
       neighbours.py       whom its listeners play besides
       cohort_count.py     how many cohorts

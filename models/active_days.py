@@ -22,6 +22,7 @@ __all__ = [
     "PERIOD_DAYS",
     "PLACES",
     "SKETCH_BITS",
+    "TAIL",
     "Activity",
     "ActivityColumns",
     "Deeds",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 Ints = npt.NDArray[np.int64]
+Songs = npt.NDArray[np.uint32]
 
 KINDS = "play", "complete", "like", "download", "search", "skip"
 """What a listener may do; fields of `DAY`."""
@@ -46,6 +48,9 @@ PERIOD_DAYS = 30
 
 MS_A_DAY = 86_400_000
 """A play that is said to be longer is of another unit: how long it was is not known."""
+
+TAIL = 16
+"""Songs heard: so many, once they are there, are written apart from the days; fewer are held beside them."""
 
 SKETCH_BITS = 64
 FIRST_ROOM = 4
@@ -101,6 +106,9 @@ class Activity:
         Shape (24,): clicks by hour of the listener's day, fading.
     cities, devices
         Clicks by city and by device, fading; `PLACES` at most.
+    songs
+        The songs heard last (`song_number`), the newest last, fewer than `TAIL`: those that are not written
+        apart yet.
     """
 
     days: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, dtype=DAY))
@@ -109,6 +117,7 @@ class Activity:
     hours: npt.NDArray[np.uint16] = field(default_factory=lambda: np.zeros(HOURS, dtype=np.uint16))
     cities: dict[str, int] = field(default_factory=dict)
     devices: dict[str, int] = field(default_factory=dict)
+    songs: Songs = field(default_factory=lambda: np.zeros(0, dtype=np.uint32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +162,8 @@ class ActivityColumns:
         As in `Activity`.
     city, city_clicks, device, device_clicks
         Shape (capacity, PLACES): a place in `names`, and how many clicks; 0 clicks is an empty place.
+    songs, song_count
+        Shape (capacity, TAIL), and how many of them there are; as in `Activity`.
     """
 
     def __init__(self) -> None:
@@ -171,12 +182,15 @@ class ActivityColumns:
             "city_clicks": (np.uint16, PLACES),
             "device": (np.int32, PLACES),
             "device_clicks": (np.uint16, PLACES),
+            "songs": (np.uint32, TAIL),
+            "song_count": (np.uint8, 0),
         }
         self.begin = self.count = self._room = self.newest = np.zeros(0, dtype=np.int64)
         self.sketch = np.zeros(0, dtype=np.uint64)
         self.period = np.zeros(0, dtype=np.uint16)
         self.hours = self.city_clicks = self.device_clicks = np.zeros((0, 0), dtype=np.uint16)
         self.city = self.device = np.zeros((0, 0), dtype=np.int32)
+        self.songs, self.song_count = np.zeros((0, TAIL), dtype=np.uint32), np.zeros(0, dtype=np.uint8)
         for name, (dtype, width) in self._columns.items():
             setattr(self, name, np.zeros((0, width) if width else 0, dtype=dtype))
 
@@ -211,6 +225,8 @@ class ActivityColumns:
             places[row], clicks[row] = 0, 0
             places[row, : len(said)] = [self.names.place(name) for name in said]
             clicks[row, : len(said)] = list(said.values())
+        self.songs[row, : len(held.songs)] = held.songs
+        self.song_count[row] = len(held.songs)
 
     def drop(self, row: int) -> None:
         """Let a row hold nothing."""
@@ -227,6 +243,7 @@ class ActivityColumns:
             self.hours[row].copy(),
             self._said(self.city[row], self.city_clicks[row]),
             self._said(self.device[row], self.device_clicks[row]),
+            self.songs[row, : self.song_count[row]].copy(),
         )
 
     def _said(self, places: npt.NDArray[np.int32], clicks: npt.NDArray[np.uint16]) -> dict[str, int]:
@@ -269,6 +286,39 @@ class ActivityColumns:
         day_now = self.days[np.where(kept, slot, 0)]
         plays = day_now["play"].astype(np.int64) + day_now["complete"]
         return np.where(kept, plays, 0), np.where(kept, day_now["ms"].astype(np.int64), 0)
+
+    def hear(self, rows: Ints, songs: Ints, owner: Ints) -> tuple[Ints, Ints]:
+        """Remember songs that were heard; of who has `TAIL` of them by now, the first `TAIL` are given up.
+
+        Parameters
+        ----------
+        rows
+            Shape (n,), no row twice.
+        songs, owner
+            Shape (k,): songs in their order, `song_number` each; whose each is, a place in `rows`, rising.
+
+        Returns
+        -------
+        Those to be written apart, and whose each is; the oldest first, `TAIL` of a row or a multiple of that.
+        """
+        apart, whose = [], []
+        while len(owner):
+            heard = np.bincount(owner, minlength=len(rows))
+            before = self.song_count[rows].astype(np.int64)
+            place = np.arange(len(owner)) + (before - np.cumsum(heard) + heard)[owner]
+            fits = place < TAIL
+            self.songs[rows[owner[fits]], place[fits]] = songs[fits]
+            count = np.minimum(before + heard, TAIL)
+            full = np.flatnonzero(count == TAIL)
+            self.song_count[rows] = count % TAIL
+            apart.append(self.songs[rows[full]].ravel())
+            whose.append(np.repeat(full, TAIL))
+            songs, owner = songs[~fits], owner[~fits]
+        if not apart:
+            return songs, owner
+        numbers, owner = np.concatenate(apart).astype(np.int64), np.concatenate(whose)
+        order = np.argsort(owner, kind="stable")
+        return numbers[order], owner[order]
 
     def _note_songs(self, rows: Ints, slot: Ints, song: Ints, of_newest: npt.NDArray[np.bool_]) -> None:
         named = of_newest & (song >= 0)

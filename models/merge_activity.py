@@ -23,7 +23,7 @@ def activity_of_both(one: Activity, other: Activity) -> Activity:
 
     Counts of a day are those of both, exactly, up to the largest number that each has room for. How many
     songs were distinct is known of the latest day, where both say which songs there were; of an earlier day
-    it is at most the sum.
+    it is at most the sum. Songs heard are none: those of both are to be written apart.
 
     Examples
     --------
@@ -57,7 +57,8 @@ def activity_of_both(one: Activity, other: Activity) -> Activity:
 def activity_without(both: Activity, other: Activity) -> Activity:
     """Take away what one of two did; what is left is never below nothing.
 
-    A day on which nothing is left is none. Which songs there were cannot be told apart: the sketch stays.
+    A day on which nothing is left is none. Which songs there were cannot be told apart: the sketch stays, and
+    so do songs heard.
     """
     days = _by_day(both.days, other.days, sign=-1)
     known = np.isin(days["day"], both.days["day"])
@@ -72,6 +73,7 @@ def activity_without(both: Activity, other: Activity) -> Activity:
         _fitting(np.maximum(hours, 0), np.uint16),
         _left(both.cities, _faded_places(other, both.period, other.cities)),
         _left(both.devices, _faded_places(other, both.period, other.devices)),
+        both.songs,
     )
 
 

@@ -15,6 +15,7 @@ Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 
 PENALTY = 0.5  # of the mean eigenvalue
+LEAST_PENALTY = 10.0  # listeners: with hardly more of them than dimensions, a regression learns chance
 FANS = 3.0  # listeners at which a song's own count as much as its artists'
 NUMBER = 256  # songs kept for an artist
 SHARE = 0.3  # of what artists say by themselves: they repeat each other
@@ -29,10 +30,11 @@ def song_vectors(played: csr_matrix, tastes: Floats, held: csr_matrix, made_by: 
     """Return w, one for each song, so that ``tastes @ w`` says how likely listeners are to play it.
 
     Ridge regression in the space of tastes, which is that of artist vectors: w = m (T'T + p I)^-1 c, p
-    `PENALTY` times the mean eigenvalue of T'T, c the mean taste of the song's m listeners. What EASE does in
-    the space of songs, with as many numbers as dimensions. Of a song of few listeners n the mean taste is
-    shrunk to that of its artists' listeners, c = (n c_song + FANS c_artists) / (n + FANS), and m = n +
-    FANS / (n + FANS): one whom nobody has played yet is as likely as one that one listener plays.
+    `PENALTY` times the mean eigenvalue of T'T and at least `LEAST_PENALTY`, c the mean taste of the song's m
+    listeners. What EASE does in the space of songs, with as many numbers as dimensions. Of a song of few
+    listeners n the mean taste is shrunk to that of its artists' listeners, c = (n c_song + FANS c_artists) /
+    (n + FANS), and m = n + FANS / (n + FANS): one whom nobody has played yet is as likely as one that one
+    listener plays.
 
     Parameters
     ----------
@@ -65,7 +67,7 @@ def song_vectors(played: csr_matrix, tastes: Floats, held: csr_matrix, made_by: 
            [0.  , 0.01]])
     """
     spread = tastes.T @ tastes
-    spread[np.diag_indices_from(spread)] += max(PENALTY * float(np.trace(spread)) / len(spread), 1e-12)
+    spread[np.diag_indices_from(spread)] += _penalty(spread)
     own = np.asarray(played.T @ tastes)
     number = np.bincount(played.indices, minlength=played.shape[1]).astype(np.float64)[:, None]
     fans = np.bincount(held.indices, minlength=held.shape[1]).astype(np.float64)
@@ -93,10 +95,14 @@ def to_audience(tastes: Floats) -> Floats:
     spread = tastes.T @ tastes
     mean = max(float(np.trace(spread)) / len(spread), 1e-12)
     ours, theirs = (
-        spread + penalty * mean * np.eye(len(spread)) for penalty in (PENALTY, directions.PENALTY)
+        spread + penalty * np.eye(len(spread)) for penalty in (_penalty(spread), directions.PENALTY * mean)
     )
     turn: Floats = np.asarray(np.linalg.solve(theirs, ours), dtype=np.float64)
     return turn
+
+
+def _penalty(spread: Floats) -> float:
+    return max(PENALTY * float(np.trace(spread)) / len(spread), LEAST_PENALTY)
 
 
 def rarity(listeners: npt.NDArray[np.integer]) -> Floats:

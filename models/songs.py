@@ -110,6 +110,11 @@ class SongModel:
         """Shape (S, d), in single precision: made once, as half precision is slow to multiply."""
         return self.directions.astype(np.float32) * self.levels[:, None]
 
+    def artists_of(self, song: str) -> tuple[str, ...]:
+        """Return who made a song, of the artists that are known; nobody where the song is not."""
+        row = self.index.get(song)
+        return () if row is None else tuple(self.artists[at] for at in self.made_by[row].indices.tolist())
+
     def rows_of(self, artists: Sequence[str]) -> Ints:
         """Return the rows of artists in `beside`; -1 for those who are not there."""
         return np.array([self.artist_index.get(artist, -1) for artist in artists], dtype=np.int64)

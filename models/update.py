@@ -58,7 +58,8 @@ class Changes:
     active
         Shape (n,), whether what the listener did day by day is to be written.
     heard, heard_by
-        The songs last heard, `song_number` each, in the order of the clicks; grouped by a place in `rows`.
+        Songs heard, `song_number` each, that are to be added to those written apart from activity, the oldest
+        first; grouped by a place in `rows`.
     waiting, waited
         Row -> clicks that now wait for their song; row -> clicks that have done so and are applied.
     event_ids
@@ -551,7 +552,7 @@ def _changes(
 
 
 def _recorded(residents: Residents, batch: _Batch, rows: Ints) -> tuple[Bools, Ints, Ints]:
-    """Return whose activity has changed, and which songs they heard; see `Changes`."""
+    """Note songs heard; return whose activity has changed, and which songs to write apart; see `Changes`."""
     active = np.zeros(len(rows), dtype=bool)
     if residents.activity is None:
         return active, batch.heard, batch.heard
@@ -562,7 +563,7 @@ def _recorded(residents: Residents, batch: _Batch, rows: Ints) -> tuple[Bools, I
     was_heard = batch.heard_song[counted]
     owner, counted = owner[was_heard], counted[was_heard]
     order = np.argsort(owner, kind="stable")
-    return active, batch.heard[counted][order], owner[order]
+    return active, *residents.activity.hear(rows, batch.heard[counted[order]], owner[order])
 
 
 def _touched(residents: Residents, batch: _Batch, pairs: _Pairs, rows: Ints) -> tuple[Ints, Ints, Floats]:

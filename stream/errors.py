@@ -193,7 +193,19 @@ class UnknownSegment(RefrainError):
 
 
 class UnknownArtist(RefrainError):
-    """Neither the model nor the catalogue has an artist of that id or name."""
+    """Neither the model nor the catalogue has an artist of that id or name.
+
+    Attributes
+    ----------
+    typed
+        The id or name.
+    near
+        Names that look most like it.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", typed: str = "", near: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.typed, self.near = typed, near
 
 
 class UnknownSong(RefrainError):

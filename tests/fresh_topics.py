@@ -1,21 +1,24 @@
-"""Empty topics on the broker of the tests."""
+"""Empty topics on the broker of the tests, and what Kafka says of them."""
 
 from __future__ import annotations
 
-from kafka import KafkaAdminClient
+from collections.abc import Collection
 
 from stream.settings import Settings
-from stream.wire.topics import create_topics
+from stream.wire.topic_watch import TopicShape, topic_shapes
+from stream.wire.topics import create_missing, open_admin
 
-__all__ = ["make_topics_anew"]
+__all__ = ["make_topics_anew", "shapes_of"]
 
 
 def make_topics_anew(settings: Settings) -> None:
     """Delete all topics, and create those of the contract."""
-    admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
-    try:
+    with open_admin(settings) as admin:
         if old := [name for name in admin.list_topics() if not name.startswith("__")]:
             admin.delete_topics(old)
-    finally:
-        admin.close()
-    create_topics(settings)
+        create_missing(admin, settings)
+
+
+def shapes_of(settings: Settings, topics: Collection[str]) -> dict[str, TopicShape]:
+    with open_admin(settings) as admin:
+        return topic_shapes(admin, topics)

@@ -37,7 +37,7 @@ APPLICATIONS_MAY_IMPORT = {
     "evaluate": {"html_page", "replay", "terminal", "work"},
     "churn": {"evaluate", "html_page", "replay", "terminal"},
     "demo": {"local", "runtime"},
-    "web": {"actions", "doctor", "queries", "runtime", "terminal"},
+    "web": {"actions", "doctor", "html_page", "queries", "runtime", "terminal"},
 }
 """Which folders of consumers/ each may import, beside itself. Only the command line imports commands/."""
 COMMAND_LINE = {"cli", "commands"}

@@ -12,4 +12,5 @@ arguments and render.
     merge_listeners.py   makes an id part of a listener, or one of its own again
     alias_artist.py      an id of an artist stands for another one, or for itself again
     forget_listener.py   erases a listener
+    forget_segment.py    erases a labelled segment
 """

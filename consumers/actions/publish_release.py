@@ -19,7 +19,7 @@ from stream.settings import Settings
 from stream.wire.consumer import Consumer
 from stream.wire.events import Page, Release, Summary, encode
 from stream.wire.sender import Message, open_sender
-from stream.wire.topics import create_topics, describe_topics
+from stream.wire.topics import create_missing, create_topics, describe_topics, open_admin
 
 __all__ = ["AudienceReader", "publish_release", "send_release"]
 
@@ -75,8 +75,9 @@ class AudienceReader:
 
     def __init__(self, settings: Settings, *, published_before: bool) -> None:
         self._settings = settings
-        create_topics(settings)
-        topic = describe_topics(settings)["audiences"]
+        with open_admin(settings) as admin:
+            create_missing(admin, settings)
+            topic = describe_topics(admin, settings)["audiences"]
         self._places = [
             TopicPartition("audiences", number) for number in range(topic.partitions if topic else 0)
         ]

@@ -13,15 +13,21 @@ from stream.wire.composed import nfc
 
 __all__ = ["add"]
 
+EXAMPLE = """\
+refrain alias
+refrain alias Beyonce Beyoncé
+refrain alias --undo Beyonce"""
+
 
 def add(app: typer.Typer) -> None:
     """Register the command."""
 
-    @command(app, panel="Keep", example="refrain alias Beyonce Beyoncé\nrefrain alias --undo Beyonce")
+    @command(app, panel="Keep", example=EXAMPLE)
     def alias(
         other: Annotated[
-            str, typer.Argument(metavar="ALIAS", help="The id that is another one of the artist.", parser=nfc)
-        ],
+            str | None,
+            typer.Argument(metavar="ALIAS", help="The id that is another one of the artist.", parser=nfc),
+        ] = None,
         artist_id: Annotated[
             str | None,
             typer.Argument(metavar="ARTIST", help="The id of the artist that it stands for.", parser=nfc),
@@ -32,7 +38,7 @@ def add(app: typer.Typer) -> None:
         ] = 30.0,
         as_json: Json = False,
     ) -> None:
-        """Let an id of an artist stand for another one, or undo that.
+        """Let an id of an artist stand for another one, or undo that; without ids, list those that do.
 
         Clicks, releases and opt-outs that name ALIAS are about ARTIST from then on; what listeners have of
         ALIAS is added to ARTIST, and given back where it is undone.
@@ -40,7 +46,10 @@ def add(app: typer.Typer) -> None:
         from consumers.actions.alias_artist import alias_artist, undo_alias
         from consumers.commands.session import ask
 
-        if undo != (artist_id is None):
+        if other is None and not undo:
+            _list(as_json=as_json)
+            return
+        if other is None or undo != (artist_id is None):
             raise WrongUse("give two ids, `refrain alias ALIAS ARTIST`, or one: `refrain alias --undo ALIAS`")
         if artist_id is None:
             done = ask(lambda redis, settings: undo_alias(redis, settings, other, wait), kafka=True)
@@ -55,3 +64,12 @@ def add(app: typer.Typer) -> None:
         else:
             typer.echo(f"{done.alias} stands for {done.artist_id}")
             typer.echo(f"`refrain alias --undo {done.alias}` undoes it")
+
+
+def _list(*, as_json: bool) -> None:
+    from consumers.commands.session import ask
+    from consumers.queries.aliases import list_aliases
+    from consumers.terminal.alias_table import show_aliases
+
+    found = ask(list_aliases)
+    print_json(found) if as_json else show_aliases(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
@@ -19,7 +20,9 @@ from stream.files.options import FileOptions, Kind, Order
 from stream.files.sources import readable
 
 if TYPE_CHECKING:
+    from consumers.doctor import Check
     from consumers.replay.plan import Plan
+    from stream.settings import Settings
 
 __all__ = ["add"]
 
@@ -58,6 +61,7 @@ def add(app: typer.Typer) -> None:
         """
         from consumers.replay.dry_run import dry_run
         from consumers.replay.plan import FOLDER, Plan, carry_out
+        from consumers.terminal.doctor_table import show_checks_afterwards
         from consumers.terminal.replay_bar import Bar
         from consumers.terminal.replay_summary import show_dry_run, show_summary
         from stream.settings import load_settings
@@ -80,12 +84,24 @@ def add(app: typer.Typer) -> None:
             for plan in plans:
                 with Bar(plan.kind, shown=not as_json) as bar:
                     summary = carry_out(plan, settings, sending, bar.show)
+                checks = _doctor(settings, plan) if summary.finished and summary.sent else []
                 if as_json:
-                    print_json(summary.to_json(plan.kind, plan.files))
+                    doctor = [vars(check) for check in checks]
+                    print_json({**summary.to_json(plan.kind, plan.files), "doctor": doctor})
                 else:
                     show_summary(plan.kind, summary)
+                    show_checks_afterwards(checks)
                 if summary.failed:
                     raise typer.Exit(FAILED)
+
+
+def _doctor(settings: Settings, plan: Plan) -> list[Check]:
+    """Return what the doctor says of those who read what was sent."""
+    from consumers.commands.session import working
+    from consumers.doctor import examine_sent
+
+    with working("looking at who reads it"):
+        return asyncio.run(examine_sent(settings, plan.topic))
 
 
 def _check_times(plan: Plan, sending: Sending, *, as_json: bool) -> None:

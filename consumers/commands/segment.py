@@ -1,10 +1,11 @@
-"""`refrain segments`, `segment S`, `segment evaluate`: labelled segments, and how well they are predicted."""
+"""`refrain segments`, `segment S`, `segment forget`, `segment evaluate`: labelled segments."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -13,11 +14,15 @@ from consumers.commands.frame import Json, command
 from consumers.commands.options import options_from_dataclasses
 from consumers.commands.presets import settled
 from consumers.evaluate.segment_options import LabelFile, Trial
+from consumers.terminal.format import counted
 from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
 from stream.files.options import FileOptions
 from stream.files.sources import readable
 from stream.wire.composed import nfc
+
+if TYPE_CHECKING:
+    from consumers.actions.forget_segment import SegmentSize
 
 __all__ = ["add"]
 
@@ -54,7 +59,8 @@ def add(app: typer.Typer) -> None:
     group = typer.Typer(
         cls=_SegmentOrCommand,
         no_args_is_help=True,
-        help="Show a labelled segment (`refrain segment rap`); measure on files how well such are predicted.",
+        help="Show a labelled segment (`refrain segment rap`), or erase it; measure on files how well "
+        "such are predicted.",
     )
     app.add_typer(
         group,
@@ -85,6 +91,33 @@ def add(app: typer.Typer) -> None:
 
         found = ask(lambda redis, settings: read_segment(redis, settings, segment, top, start, limit))
         print_json(found) if as_json else show_segment(found, start)
+
+    @command(group, panel=PANEL, example="refrain segment forget rap\nrefrain segment forget rap --yes")
+    def forget(
+        segment: Annotated[
+            str, typer.Argument(metavar="SEGMENT", help="The name that its labels have.", parser=nfc)
+        ],
+        yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+        as_json: Json = False,
+    ) -> None:
+        """Erase a segment: its labels, what is learned of it, its members, and it in listeners' traits.
+
+        Labels that are in Kafka by now do not bring it back; labels that are sent later make it anew.
+        """
+        from consumers.actions.forget_segment import forget_segment, size_of_segment
+        from consumers.commands.session import ask
+
+        if not yes:
+            _confirm(ask(lambda redis, settings: size_of_segment(redis, settings, segment)), as_json=as_json)
+        done = ask(
+            lambda redis, settings: forget_segment(redis, settings, segment),
+            kafka=True,
+            while_asking="erasing it",
+        )
+        if as_json:
+            print_json(done)
+        else:
+            typer.echo(f"erased {_size(done)}, and it in the traits of {counted(done.listeners, 'listener')}")
 
     @command(group, panel=PANEL, example=EXAMPLE)
     @options_from_dataclasses
@@ -117,6 +150,21 @@ def add(app: typer.Typer) -> None:
         and no Redis.
         """
         _evaluate(files or [], profiles, labelled, trial, options, as_json=as_json)
+
+
+def _size(found: SegmentSize) -> str:
+    labels, members = counted(found.labels, "label"), counted(found.members, "member")
+    classes = [name.partition(":")[2] for name in found.predicted if name != found.segment]
+    of_classes = f" ({', '.join(classes)})" if classes else ""
+    return f"segment {found.segment}: {labels}{of_classes}, {members}"
+
+
+def _confirm(found: SegmentSize, *, as_json: bool) -> None:
+    if as_json or not sys.stdin.isatty():
+        raise WrongUse(
+            f"nobody can be asked whether to erase {_size(found)}", hint="--yes erases it without asking."
+        )
+    typer.confirm(f"Erase {_size(found)}?", abort=True, err=True)
 
 
 def _evaluate(

@@ -84,13 +84,10 @@ async def _mark(settings: Settings) -> str:
 
 
 def _drop_topics(settings: Settings) -> None:
-    admin = open_admin(settings)
-    try:
+    with open_admin(settings) as admin:
         old = [name for name in admin.list_topics() if not name.startswith("__")]
         if old:
             admin.delete_topics(old)
-    finally:
-        admin.close()
 
 
 def _has_clicks(settings: Settings) -> bool:

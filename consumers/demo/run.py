@@ -24,6 +24,7 @@ from consumers.local.demo_settings import demo_settings
 from consumers.local.up import all_processes, signals_interrupt
 from consumers.runtime.process import together
 from consumers.runtime.supervisor import Supervisor
+from consumers.runtime.web_address import web_address
 from stream.broker import Servers
 from stream.connect import open_redis
 from stream.errors import RefrainError
@@ -96,6 +97,7 @@ class _Stage:
     interrupted: bool = False
     _last: Picture | None = None
     _said: tuple[str, float] = ("", 0.0)
+    _hint: str = HINT
 
     def __post_init__(self) -> None:
         self._world = World(SEED, time.time() - HISTORY_DAYS * 86_400.0)
@@ -110,10 +112,10 @@ class _Stage:
         clear_folder(self.settings, self.say)
         with all_processes(
             self.settings, self.say, prepare=lambda addressed: clear_servers(given, addressed)
-        ) as (running, supervisor):
+        ) as (running, supervisor, addressed):
             # Nothing that a client library has to say may run into the view.
             logging.basicConfig(filename=self.settings.data / "logs" / "demo.log", level=logging.WARNING)
-            addressed = self.settings.model_copy(update={"kafka": running.kafka, "redis": running.redis})
+            self._hint = f"page on {web_address(addressed)}; {HINT}"
             asyncio.run(self._play(addressed, running, supervisor))
 
     async def _play(self, settings: Settings, running: Servers, supervisor: Supervisor) -> None:
@@ -168,7 +170,7 @@ class _Stage:
             if vitals.working and vitals.members > vitals.waiting:
                 feed.audience_ready.set()
             said, at = self._said
-            last_line = said if since < at and now - at < SAID_SECONDS else HINT
+            last_line = said if since < at and now - at < SAID_SECONDS else self._hint
             self._last = Picture(
                 now - since, self.for_seconds, self._about(), vitals, self._ledger, last_line
             )

@@ -15,6 +15,7 @@
     releases.py     releases that wait
     feedback.py     whether the notifier reports what it sends
     waiting.py      clicks that wait for their song
+    sent.py         those of these that concern events which were just sent
 """
 
 from __future__ import annotations
@@ -32,17 +33,17 @@ from consumers.doctor.memory import check_listeners_memory
 from consumers.doctor.merges import check_merges
 from consumers.doctor.model import check_model
 from consumers.doctor.processes import KINDS, check_here, check_processes, running
-from consumers.doctor.redis import check_redis
+from consumers.doctor.redis import check_redis, no_redis
 from consumers.doctor.releases import check_releases
+from consumers.doctor.sent import examine_sent
 from consumers.doctor.waiting import check_waiting
 from consumers.runtime.session import redis_session
 from stream.connect import AnyRedis
 from stream.errors import Unreachable
-from stream.redis_url import shown
 from stream.settings import Settings
 from stream.stores.heartbeats import heartbeats
 
-__all__ = ["KINDS", "Check", "State", "examine", "examine_here"]
+__all__ = ["KINDS", "Check", "State", "examine", "examine_here", "examine_sent"]
 
 
 async def examine(settings: Settings) -> list[Check]:
@@ -55,8 +56,7 @@ async def examine(settings: Settings) -> list[Check]:
             checks = [*await check_redis(redis, settings), await check_listeners_memory(redis, settings)]
             checks += await _check_refrain(redis, settings, states, time.time())
     except Unreachable as error:
-        hint = "start it, or set REFRAIN_REDIS to where it is, with user and password where it wants them"
-        checks.append(Check.wrong("Redis", f"none at {shown(settings.redis)} ({error.__cause__})", hint))
+        checks.append(no_redis(settings, error))
     return [*await asyncio.to_thread(check_kafka, settings, alive), *checks]
 
 

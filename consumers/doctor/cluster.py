@@ -13,8 +13,8 @@ from stream.errors import ClusterChanged, Unreachable
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.guards import guard_cluster
-from stream.wire.topic_watch import topic_shapes
-from stream.wire.topics import cluster_id
+from stream.wire.topic_watch import TopicShape, topic_shapes
+from stream.wire.topics import cluster_id, open_admin
 
 __all__ = ["check_cluster", "check_made_anew"]
 
@@ -26,7 +26,7 @@ async def check_cluster(redis: AnyRedis, settings: Settings) -> list[Check]:
     """Look whether Kafka is the cluster that Redis remembers; nothing where either is not known."""
     remembered = await redis.exists(keys.KAFKA_CLUSTER)
     try:
-        found = await asyncio.to_thread(cluster_id, settings)
+        found = await asyncio.to_thread(_cluster, settings)
     except (KafkaError, Unreachable):
         return []  # the check of the broker says it
     if not remembered:
@@ -41,7 +41,7 @@ async def check_cluster(redis: AnyRedis, settings: Settings) -> list[Check]:
 async def check_made_anew(redis: AnyRedis, settings: Settings) -> list[Check]:
     """Say which topics were deleted and made anew, and whether processes have noticed."""
     try:
-        shapes = await asyncio.to_thread(topic_shapes, settings, WITH_EPOCHS)
+        shapes = await asyncio.to_thread(_shapes, settings)
     except (KafkaError, Unreachable):
         return []
     times: dict[str, int] = {}
@@ -59,3 +59,13 @@ async def check_made_anew(redis: AnyRedis, settings: Settings) -> list[Check]:
         found = f"{said}: read from the start each time; what was unread in the old one is gone with it"
         checks.append(Check.fine("topics made anew", found))
     return checks
+
+
+def _cluster(settings: Settings) -> str:
+    with open_admin(settings) as admin:
+        return cluster_id(admin)
+
+
+def _shapes(settings: Settings) -> dict[str, TopicShape]:
+    with open_admin(settings) as admin:
+        return topic_shapes(admin, WITH_EPOCHS)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from aiokafka.errors import KafkaError
+from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError as AdminError
 
 from consumers.doctor.check import Check
@@ -15,7 +16,7 @@ from stream.wire.lag import behind, deleted_unread, held, last_reasons
 from stream.wire.schema_registry import registry_of
 from stream.wire.topics import TOPICS, TopicState, describe_topics, open_admin
 
-__all__ = ["check_kafka"]
+__all__ = ["check_kafka", "check_topic"]
 
 READS: dict[str, tuple[str, ...]] = {
     "ingest": ("clicks",),
@@ -42,26 +43,48 @@ def check_kafka(settings: Settings, alive: Mapping[str, int] | None) -> list[Che
     alive
         Kind -> how many processes of that kind live; None where Redis does not say.
     """
+
+    def look(admin: KafkaAdminClient) -> Iterator[Check]:
+        topics = describe_topics(admin, settings)
+        yield _broker(settings, admin)
+        yield from _registry(settings)
+        yield from _topics(topics, alive)
+        present = {
+            kind: reads
+            for kind, reads in READS.items()
+            if all(topics.get(name) is not None for name in reads)
+        }
+        yield from _events(settings, admin, present, alive, dead=topics["dead-letters"] is not None)
+
+    return _answered(settings, look)
+
+
+def check_topic(settings: Settings, topic: str, alive: Mapping[str, int] | None) -> list[Check]:
+    """Look at those who read every event of a topic: the lag, and the dead letters.
+
+    Parameters
+    ----------
+    topic
+        It is there, as are the topics that its readers read, too.
+    alive
+        Kind -> how many processes of that kind live; None where Redis does not say.
+    """
+    readers = {kind: reads for kind, reads in READS.items() if topic in reads and kind not in SKIP}
+    return _answered(settings, lambda admin: _events(settings, admin, readers, alive))
+
+
+def _answered(settings: Settings, look: Callable[[KafkaAdminClient], Iterable[Check]]) -> list[Check]:
     try:
-        topics = describe_topics(settings)
-        return [
-            _broker(settings),
-            *_registry(settings),
-            *_topics(topics, alive),
-            *_events(settings, topics, alive),
-        ]
+        with open_admin(settings) as admin:
+            return list(look(admin))
     except (KafkaError, AdminError) as error:
         return [Check.wrong("broker", f"{settings.kafka}: {error}", "look into the broker's log")]
     except Unreachable as error:
         return [Check.wrong("broker", str(error), error.hint)]
 
 
-def _broker(settings: Settings) -> Check:
-    admin = open_admin(settings)
-    try:
-        brokers = admin.describe_cluster()["brokers"]
-    finally:
-        admin.close()
+def _broker(settings: Settings, admin: KafkaAdminClient) -> Check:
+    brokers = admin.describe_cluster()["brokers"]
     return Check.fine("broker", f"{len(brokers)} at {settings.kafka}")
 
 
@@ -108,22 +131,20 @@ def _topics(topics: Mapping[str, TopicState | None], alive: Mapping[str, int] | 
 
 
 def _events(
-    settings: Settings, topics: Mapping[str, TopicState | None], alive: Mapping[str, int] | None
+    settings: Settings,
+    admin: KafkaAdminClient,
+    readers: Mapping[str, tuple[str, ...]],
+    alive: Mapping[str, int] | None,
+    *,
+    dead: bool = True,
 ) -> Iterator[Check]:
-    present = {
-        kind: reads for kind, reads in READS.items() if all(topics.get(name) is not None for name in reads)
-    }
-    admin = open_admin(settings)
-    try:
-        lags = behind(settings, admin, {f"{settings.group}-{kind}": reads for kind, reads in present.items()})
-        for kind, reads in present.items():
-            yield _lag(kind, reads, lags[f"{settings.group}-{kind}"], alive)
-        reads_all = {f"{settings.group}-{kind}": reads for kind, reads in present.items() if kind not in SKIP}
-        yield from check_unread(deleted_unread(admin, reads_all))
-        if topics["dead-letters"] is not None:
-            yield _dead(settings, held(admin, "dead-letters"), last_reasons(settings, admin, LETTERS))
-    finally:
-        admin.close()
+    lags = behind(settings, admin, {f"{settings.group}-{kind}": reads for kind, reads in readers.items()})
+    for kind, reads in readers.items():
+        yield _lag(kind, reads, lags[f"{settings.group}-{kind}"], alive)
+    reads_all = {f"{settings.group}-{kind}": reads for kind, reads in readers.items() if kind not in SKIP}
+    yield from check_unread(deleted_unread(admin, reads_all))
+    if dead:
+        yield _dead(settings, held(admin, "dead-letters"), last_reasons(settings, admin, LETTERS))
 
 
 def _lag(kind: str, reads: tuple[str, ...], lag: int, alive: Mapping[str, int] | None) -> Check:

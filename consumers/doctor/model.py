@@ -16,7 +16,7 @@ from stream.stores.heartbeats import heartbeats
 from stream.stores.snapshots import Snapshots
 from stream.stores.sweeps import Sweeps
 
-__all__ = ["check_model"]
+__all__ = ["check_model", "check_serving"]
 
 OLD = 10  # times as long as a new model should take
 JUDGED = 1000  # discoveries: fewer say nothing
@@ -40,7 +40,7 @@ async def check_model(
         Unix seconds.
     """
     checks = [
-        await _serving(redis, settings, alive, now),
+        await check_serving(redis, settings, alive, now),
         await _loaded(redis),
         await _sweep(redis, alive),
         await _foresight(redis, now),
@@ -48,7 +48,16 @@ async def check_model(
     return [check for check in checks if check]
 
 
-async def _serving(redis: AnyRedis, settings: Settings, alive: Mapping[str, int], now: float) -> Check:
+async def check_serving(redis: AnyRedis, settings: Settings, alive: Mapping[str, int], now: float) -> Check:
+    """Look at the model that serves, or at what the first one waits for.
+
+    Parameters
+    ----------
+    alive
+        Kind -> how many processes run.
+    now
+        Unix seconds.
+    """
     store = Snapshots(redis)
     version, pinned = await store.current(), await store.pinned()
     if version is None:

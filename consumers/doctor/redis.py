@@ -12,10 +12,11 @@ from redis.exceptions import NoPermissionError
 from consumers.doctor.check import Check
 from consumers.terminal.format import size
 from stream.connect import AnyRedis
+from stream.errors import Unreachable
 from stream.redis_url import shown
 from stream.settings import Settings
 
-__all__ = ["check_redis"]
+__all__ = ["check_redis", "no_redis"]
 
 RIGHTS = "as in scripts/redis-users.acl"
 TIGHT, FULL = 0.75, 0.9  # of the memory there is
@@ -29,6 +30,12 @@ async def check_redis(redis: AnyRedis, settings: Settings) -> list[Check]:
         checks += await _by_info(redis, settings, of, node)
         checks.append(await _by_time(redis, of, node))
     return checks
+
+
+def no_redis(settings: Settings, error: Unreachable) -> Check:
+    """Say that Redis does not answer."""
+    hint = "start it, or set REFRAIN_REDIS to where it is, with user and password where it wants them"
+    return Check.wrong("Redis", f"none at {shown(settings.redis)} ({error.__cause__})", hint)
 
 
 def _nodes(redis: AnyRedis) -> list[tuple[str, dict[str, Any]]]:

@@ -9,8 +9,10 @@ from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.waiting import Waiting
 
-__all__ = ["check_waiting"]
+__all__ = ["WAITING", "check_waiting"]
 
+WAITING = "waiting clicks"
+"""The name of the check."""
 NAMED = 3  # songs
 
 
@@ -25,4 +27,4 @@ async def check_waiting(redis: AnyRedis, settings: Settings) -> list[Check]:
     names = ", ".join(sorted(missing)[:NAMED])
     wait = "waits" if clicks == 1 else "wait"
     said = f"{counted(clicks, 'click')} {wait} for {counted(number, 'song')} ({names})"
-    return [Check.fine("waiting clicks", f"{said}, for {settings.song_wait_hours:g} hours at most")]
+    return [Check.fine(WAITING, f"{said}, for {settings.song_wait_hours:g} hours at most")]

@@ -15,21 +15,21 @@ from consumers.terminal.format import clock, counted, percent
 from consumers.terminal.lifecycle_tables import about_next_week, by_pair, notes
 from models.traits.lifecycle import STAGES
 
-__all__ = ["write_lifecycle_page"]
+__all__ = ["lifecycle_sections", "lifecycle_tiles", "write_lifecycle_page"]
 
 NOT_YET = "Not known yet."
 
 
 def write_lifecycle_page(found: Lifecycle, path: Path) -> None:
     """Write the page."""
-    sections = [_stages(found), _lost(found), _ways(found), _retention(found), _groups(found)]
+    sections = lifecycle_sections(found)
     write_html(
         path,
         TEMPLATE,
         "Listeners' lifecycle",
         {section.name: section.picture for section in sections if section.picture},
         about=about_next_week(found) | {"note": "; ".join(notes(found))},
-        tiles=_tiles(found),
+        tiles=lifecycle_tiles(found),
         sections=sections,
         made_by="refrain lifecycle",
         made=clock(time.time()),
@@ -37,7 +37,20 @@ def write_lifecycle_page(found: Lifecycle, path: Path) -> None:
     )
 
 
-def _tiles(found: Lifecycle) -> list[tuple[str, str]]:
+def lifecycle_sections(found: Lifecycle) -> list[Section]:
+    """Return what there is to say, part by part."""
+    return [
+        _stages(found),
+        _lost(found),
+        _churn_risk(found),
+        _ways(found),
+        _retention(found),
+        _groups(found),
+    ]
+
+
+def lifecycle_tiles(found: Lifecycle) -> list[tuple[str, str]]:
+    """Return the most important numbers, and what each is."""
     sizes = {each.stage: each.listeners for each in found.stages}
     tiles = [(f"{found.listeners:,}", "listeners"), (f"{sizes['regular']:,}", "regular")]
     if found.lost:
@@ -88,6 +101,22 @@ def _lost(found: Lifecycle) -> Section:
             for each in found.lost
         ],
         band(found.lost),
+    )
+
+
+def _churn_risk(found: Lifecycle) -> Section:
+    title = "How likely listeners are not to come back"
+    if not found.churn_risk:
+        return Section("churn", title, "Not known yet: `refrain model churn` says what is missing.")
+    sizes = {f"{percent(each.low)} to {percent(each.high)}": each.listeners for each in found.churn_risk}
+    return Section(
+        "churn",
+        title,
+        f"Of {counted(sum(sizes.values()), 'listener')} of whom it is predicted: how many have which "
+        f"probability of doing nothing in the next {counted(found.churn_days, 'day')}.",
+        ("probability", "listeners"),
+        [(between, f"{listeners:,}") for between, listeners in sizes.items()],
+        bars(sizes, "listeners"),
     )
 
 

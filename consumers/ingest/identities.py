@@ -40,7 +40,7 @@ class Extra:
     Attributes
     ----------
     heard
-        Numbers of songs heard (`models.active_days.song_number`).
+        Songs heard (`models.active_days.song_number`) that are added to those written apart from activity.
     waiting
         Clicks that wait for their song.
     event_ids
@@ -144,7 +144,10 @@ class Identities:
             if parts.event_ids:
                 held = await self._event_ids.of([root])
                 event_ids = of_both(held[root], parts.event_ids, self._most_event_ids)
-            return joined(listener, other, self._rules), Extra(parts.heard, waiting, event_ids)
+            # Theirs that are held beside activity come first, so that the newest stay last.
+            heard = np.concatenate([listener.activity.songs if listener.activity else [], parts.heard])
+            extra = Extra(heard.astype(np.int64), waiting, event_ids)
+            return joined(listener, other, self._rules), extra
 
         return await self._rewriter.rewrite(root, change, model, now)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from consumers.ingest.apply import Applier
@@ -11,6 +12,7 @@ from consumers.runtime.moves import Moves
 from consumers.runtime.wiring import Stores
 from models.listener import Move
 from stream.stores.merges import Forward
+from stream.stores.segments import OUR_CLOCK, Came
 from stream.wire.events import Merge
 
 __all__ = ["Merger", "RefusedMerge"]
@@ -117,10 +119,12 @@ class Merger:
         await self._moves.follow(moves, self._live.model)
 
     async def _join_labels(self, forward: Forward, root: str) -> None:
+        read = Came(OUR_CLOCK, time.time())
         labels = await self._stores.segments.labels_of(forward.user_id)
         if not forward.labels:  # else some are erased already
             await self._merges.note_labels(forward, labels)
-        await self._stores.segments.label([each.model_copy(update={"user_id": root}) for each in labels])
+        theirs = [each.model_copy(update={"user_id": root}) for each in labels]
+        await self._stores.segments.label(theirs, [read] * len(theirs))
         await self._stores.segments.forget(forward.user_id)
 
     async def _undo(self, user_id: str, now: float) -> None:
@@ -139,7 +143,9 @@ class Merger:
                 f"user_id: {user_id!r} is part of {forward.into!r}, who is part of {other.into!r} by now; "
                 f"undo that first, of {forward.into!r}"
             )
-        await self._stores.segments.label(forward.labels)
+        # Not those of segments that were forgotten since the merge.
+        noted = [Came(OUR_CLOCK, forward.at)] * len(forward.labels)
+        await self._stores.segments.label(forward.labels, noted)
         await self._stores.told.copy(forward.into, user_id)
         move = await self._identities.take_out(forward, self._live.model, now)
         await self._settled([move] if move else [], now)

@@ -12,7 +12,9 @@ from threading import Event
 from types import FrameType
 
 from consumers.runtime.supervisor import KINDS, Supervisor, programs
+from consumers.runtime.web_address import web_address
 from stream.broker import Servers, servers
+from stream.broker.ports import free_port
 from stream.redis_url import shown
 from stream.settings import Settings
 from stream.wire.topics import create_topics
@@ -52,7 +54,8 @@ def up(
         Where a server does not answer, or one of ours has ended.
     """
     asked = signals_interrupt()
-    with suppress(KeyboardInterrupt), asked as to_end, all_processes(settings, say) as (running, supervisor):
+    with suppress(KeyboardInterrupt), asked as to_end, all_processes(settings, say) as everything:
+        running, supervisor, addressed = everything
         end = time.monotonic() + for_seconds if for_seconds is not None else float("inf")
         tail = _Tail(supervisor.logs)
         say(f"logs in {settings.data / 'logs'}; for programs of your own:")
@@ -60,6 +63,7 @@ def up(
         if port := settings.metrics_port:
             ports = ", ".join(f"{kind} {port + number}" for number, kind in enumerate(supervisor.logs))
             say(f"metrics for Prometheus at {settings.metrics_host}, ports: {ports}")
+        say(f"page on {web_address(addressed)}")
         say(TRY)
         while not to_end.is_set() and (now := time.monotonic()) < end:
             running.check()
@@ -76,8 +80,10 @@ def all_processes(
     settings: Settings,
     say: Callable[[str], None],
     prepare: Callable[[Settings], None] = lambda _: None,
-) -> Iterator[tuple[Servers, Supervisor]]:
-    """Run servers and processes as long as the block.
+) -> Iterator[tuple[Servers, Supervisor, Settings]]:
+    """Run servers and processes as long as the block; give the settings with all addresses, too.
+
+    Where the port of the page is taken, another one is chosen.
 
     Parameters
     ----------
@@ -92,7 +98,8 @@ def all_processes(
         As in `up`.
     """
     with servers(settings, say=say) as running:
-        addressed = settings.model_copy(update={"kafka": running.kafka, "redis": running.redis})
+        addresses = {"kafka": running.kafka, "redis": running.redis, "web_port": free_port(settings.web_port)}
+        addressed = settings.model_copy(update=addresses)
         prepare(addressed)
         try:
             with Supervisor(addressed, settings.data / "logs", say, programs()) as supervisor:
@@ -101,7 +108,7 @@ def all_processes(
                     # In a thread: an interrupt in the middle of kafka-python's own loop can leave it waiting.
                     with ThreadPoolExecutor(1) as pool:
                         pool.submit(create_topics, addressed).result()
-                    yield running, supervisor
+                    yield running, supervisor, addressed
                 finally:
                     say(f"stopping {', '.join(reversed(KINDS))}")
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from consumers.queries.artist_names import ArtistNames
 from consumers.runtime.live_model import LiveModel
 from stream.connect import AnyRedis
 from stream.errors import UnknownArtist
@@ -34,7 +35,12 @@ class FoundArtists:
 
 
 async def find_artists(
-    redis: AnyRedis, typed: Sequence[str], *, may_be_new: bool = False, live: LiveModel | None = None
+    redis: AnyRedis,
+    typed: Sequence[str],
+    *,
+    may_be_new: bool = False,
+    live: LiveModel | None = None,
+    names: ArtistNames | None = None,
 ) -> FoundArtists:
     """Find artists by id or name.
 
@@ -44,6 +50,8 @@ async def find_artists(
         The model that serves, where it is at hand.
     may_be_new
         Whether an artist that is not known is taken as typed.
+    names
+        All names, where they are at hand: else they are read for each that Redis does not find at once.
 
     Raises
     ------
@@ -54,11 +62,16 @@ async def find_artists(
     await aliases.refresh()
     ids, new = [], []
     for name in map(nfc, typed):
-        artist = await catalogue.find(name) or _spelt_alike(name, await vocabulary(redis, live))
+        artist = await catalogue.find(name)
+        if artist is None and names is not None:
+            artist = await names.called(name)
+        elif artist is None:
+            artist = _spelt_alike(name, await vocabulary(redis, live))
         if artist is None and aliases.of(name) != name:
             artist = name
         if artist is None and not may_be_new:
-            raise await _unknown(redis, catalogue, name, live)
+            near = await names.alike(name) if names else await _near(redis, catalogue, name, live)
+            raise _unknown(name, near)
         if artist is None:
             new.append(name)
         ids.append(aliases.of(artist or name))
@@ -75,12 +88,17 @@ def _spelt_alike(name: str, ids: Sequence[str]) -> str | None:
     return None
 
 
-async def _unknown(redis: AnyRedis, catalogue: Catalogue, name: str, live: LiveModel | None) -> UnknownArtist:
-    near = await catalogue.nearest(name, await vocabulary(redis, live))
+async def _near(redis: AnyRedis, catalogue: Catalogue, name: str, live: LiveModel | None) -> tuple[str, ...]:
+    return tuple(await catalogue.nearest(name, await vocabulary(redis, live)))
+
+
+def _unknown(name: str, near: tuple[str, ...]) -> UnknownArtist:
     meant = f"Did you mean {' or '.join(repr(other) for other in near)}? " if near else ""
     return UnknownArtist(
         f"nobody has heard of {name!r}",
         hint=f"{meant}For one who is new, say --similar-to, --featuring, --label or --genre.",
+        typed=name,
+        near=near,
     )
 
 

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import chain, repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +25,8 @@ from consumers.work.gate import gate_of
 from consumers.work.member_cache import MemberCache
 from consumers.work.pages import cut
 from consumers.work.planner import Planner
-from models.audience import Target, play_rates
+from models.audience import play_rates
 from models.audience_size import size_curve
-from models.model import Model
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.cohorts import Cohorts
@@ -40,6 +39,7 @@ __all__ = [
     "ExplainedPreview",
     "Preview",
     "Previews",
+    "Reading",
     "preview_audience",
 ]
 
@@ -149,6 +149,14 @@ async def preview_audience(
     return await Previews(redis, settings).of(release, first, why)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How many listeners are in a cohort, and how many of them are still to be read for previews."""
+
+    listeners: int
+    left: int
+
+
 class Previews:
     """Plans audiences again and again, from what is kept in memory of listeners, as a worker's planner does.
 
@@ -180,10 +188,18 @@ class Previews:
         self._planner = _planner(self._stores, self._members, settings)
 
     async def keep_current(self) -> None:
-        """Read members anew: of one cohort, the one that needs it most."""
+        """Read members anew: of one cohort, one that is not held yet or else the one that needs it most."""
         await self._live.refresh()
         if self._live.model is not None:
             await self._members.refresh(self._live.model)
+
+    async def reading(self) -> Reading:
+        """Say how many members are at hand: those who are not make a preview wait until they are read."""
+        await self._live.refresh()
+        sizes = await self._stores.cohorts.sizes()
+        model = self._live.model
+        missing = self._members.missing(model, sizes) if model else []
+        return Reading(sum(sizes.values()), sum(sizes[cohort] for cohort in missing))
 
     def forget(self) -> None:
         """Keep no members in memory."""
@@ -222,22 +238,24 @@ class Previews:
         pages = tuple(cut(release, draft, now))
         ctrs = np.array([ctr for page in pages for ctr in page.ctrs or ()])
         planned_in_ms = round(1000 * (time.perf_counter() - began), 1)
-        ranked = _ranked(pages, model, draft.target)
+        scores = np.array([score for page in pages for score in page.scores])
+        rates = play_rates(model, draft.target, scores) if len(scores) else scores
+        told = Counter(cohort for page in pages for cohort in page.cohort_ids)
         preview = Preview(
             artist_ids=tuple(release.artist_ids),
-            listeners=len(ranked),
+            listeners=len(scores),
             pages=len(pages),
             reason=draft.reason,
             relied_on=draft.target.relied_on,
-            play_rate=sum(listener.play_rate for listener in ranked) / len(ranked) if ranked else None,
+            play_rate=float(rates.mean()) if len(rates) else None,
             model_version=model.version,
             ctr=float(ctrs.mean()) if len(ctrs) else None,
             least_ctr=planner.worth.least_ctr(planner.habits.opt_out_rate) if draft.ctr.version else None,
             by_size=_by_size(ctrs, planner),
             left_out=_left_out(draft),
             planned_in_ms=planned_in_ms,
-            cohorts=await _cohorts(self._stores.cohorts, draft.play_rate, ranked),
-            first=tuple(ranked[:first]),
+            cohorts=await _cohorts(self._stores.cohorts, draft.play_rate, told),
+            first=_first(pages, rates[:first]),
         )
         if known is None:
             return preview
@@ -276,26 +294,28 @@ def _planner(stores: Stores, members: MemberCache, settings: Settings) -> Planne
     )
 
 
-def _ranked(pages: Sequence[Page], model: Model, target: Target) -> list[AudienceListener]:
-    """Return everybody on some pages, in their order."""
-    return [
-        AudienceListener(user, cohort, score, round(rate, 6), ctr)
-        for page in pages
-        for user, cohort, score, rate, ctr in zip(
+def _first(pages: Sequence[Page], rates: Floats) -> tuple[AudienceListener, ...]:
+    """Return who is first on some pages, as many as there are play rates."""
+    everybody = chain.from_iterable(
+        zip(
             page.user_ids,
             page.cohort_ids,
             page.scores,
-            play_rates(model, target, np.array(page.scores)).tolist(),
             page.ctrs or repeat(None, len(page.user_ids)),
             strict=True,
         )
-    ]
+        for page in pages
+    )
+    return tuple(
+        AudienceListener(user, cohort, score, round(rate, 6), ctr)
+        for (user, cohort, score, ctr), rate in zip(everybody, rates.tolist(), strict=False)
+    )
 
 
 async def _cohorts(
-    store: Cohorts, play_rate: Mapping[str, float], listeners: Sequence[AudienceListener]
+    store: Cohorts, play_rate: Mapping[str, float], told: Mapping[str, int]
 ) -> tuple[AudienceCohort, ...]:
-    told, sizes = Counter(listener.cohort_id for listener in listeners), await store.sizes()
+    sizes = await store.sizes()
     cohorts = [
         AudienceCohort(
             cohort_id=cohort,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from consumers.queries.cohorts import CohortSummary, summary
-from consumers.queries.no_model import no_model
+from consumers.queries.known_cohort import known_cohort
 from stream.connect import AnyRedis
-from stream.errors import UnknownCohort
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohort_history import Entry as HistoryEntry
@@ -69,22 +69,16 @@ async def read_cohort(redis: AnyRedis, settings: Settings, cohort: str, top: int
     NoModel
         Where no model has been published yet, so that there are no cohorts at all.
     """
+    cohort, about = await known_cohort(redis, settings, cohort)
     store = Cohorts(redis, Listeners(redis))
     sizes = await store.sizes()
-    cohort = cohort.strip().lower()
-    about = await store.about(cohort)
-    if not about:
-        if not sizes:
-            raise await no_model(redis, settings)
-        raise UnknownCohort(
-            f"there is no cohort {cohort!r}", hint=f"`refrain cohorts` lists the {len(sizes)} there are."
-        )
     apart = await store.apart(cohort, top)
     names = await Catalogue(redis).names([artist for artist, _ in apart])
+    history = await store.history.of(cohort)
     return Cohort(
-        **vars(summary(cohort, about, sizes.get(cohort, 0))),
+        **vars(summary(cohort, about, sizes.get(cohort, 0), history, time.time())),
         living=cohort in sizes,
         parent=about.get("parent") or None,
-        history=tuple(await store.history.of(cohort)),
+        history=tuple(history),
         artists=tuple(DistinctiveArtist(a, names[a], round(ratio, 3)) for a, ratio in apart),
     )

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from consumers.queries.ctr_fields import ctr_fields
 from consumers.queries.no_model import no_model
 from stream.connect import AnyRedis
 from stream.settings import Settings
+from stream.stores.cohort_history import Entry
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 
 __all__ = ["CohortList", "CohortSummary", "list_cohorts", "summary"]
+
+WEEK = 7 * 86_400.0
+ENTRIES = 30
+"""Entries of a history that are looked at: there is at least one a day."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,12 @@ class CohortSummary:
         When it first appeared, Unix seconds; None where that is not known.
     model_version
         The last model that described it.
+    map_x, map_y
+        Where it is on the map of tastes (`models.cohort_map`); None where the model that serves was made by a
+        Refrain that drew none.
+    size_before, size_before_at
+        How large it was a week ago, or when that is known first, and at what time (Unix seconds); None of a
+        cohort whose first size is not known yet.
     """
 
     cohort_id: str
@@ -46,6 +58,10 @@ class CohortSummary:
     ctr_high: float | None
     born: float | None
     model_version: int | None
+    map_x: float | None
+    map_y: float | None
+    size_before: int | None
+    size_before_at: float | None
 
 
 @dataclass(frozen=True)
@@ -83,15 +99,20 @@ async def list_cohorts(redis: AnyRedis, settings: Settings, top: int | None = No
     if not sizes:
         raise await no_model(redis, settings)
     largest = list(sizes)[:top]
+    abouts, histories = await store.about_each(largest), await store.history.latest(largest, ENTRIES)
+    now = time.time()
     cohorts = [
-        summary(cohort, about, sizes[cohort])
-        for cohort, about in zip(largest, await store.about_each(largest), strict=True)
+        summary(cohort, about, sizes[cohort], history, now)
+        for cohort, about, history in zip(largest, abouts, histories, strict=True)
     ]
     return CohortList(tuple(cohorts), len(sizes), sum(sizes.values()), await store.unplaced())
 
 
-def summary(cohort: str, about: Mapping[str, str], size: int) -> CohortSummary:
-    """Return a cohort's summary from its hash (`Cohorts.about`)."""
+def summary(
+    cohort: str, about: Mapping[str, str], size: int, history: Sequence[Entry], now: float
+) -> CohortSummary:
+    """Return a cohort's summary from its hash (`Cohorts.about`) and history, at a time (Unix seconds)."""
+    before = _a_week_before(history, now)
     return CohortSummary(
         cohort_id=cohort,
         label=about.get("label", ""),
@@ -102,4 +123,15 @@ def summary(cohort: str, about: Mapping[str, str], size: int) -> CohortSummary:
         **ctr_fields(int(about.get("clicked", 0)), int(about.get("sent", 0))),
         born=float(about["born"]) if about.get("born") else None,
         model_version=int(about["model_version"]) if about.get("model_version") else None,
+        map_x=float(about["map_x"]) if "map_x" in about else None,
+        map_y=float(about["map_y"]) if "map_y" in about else None,
+        size_before=before.size if before else None,
+        size_before_at=before.at if before else None,
     )
+
+
+def _a_week_before(history: Sequence[Entry], now: float) -> Entry | None:
+    """Return the entry that says how large a cohort was a week ago; the first one of a younger cohort."""
+    sizes = [entry for entry in history if entry.event != "born"]  # nobody is in one that is just born
+    old = [entry for entry in sizes if entry.at <= now - WEEK]
+    return old[-1] if old else sizes[0] if sizes else None

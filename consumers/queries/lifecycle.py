@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 
-from consumers.queries.lifecycle_sums import LifecycleSums
+from consumers.queries.lifecycle_sums import CHURN_BINS, LifecycleSums
 from consumers.runtime.wiring import Stores, limits_of
 from models.traits.activity import day_of
 from models.traits.groups import Groups
@@ -24,6 +24,7 @@ from stream.stores.next_week_model import NextWeekModel
 
 __all__ = [
     "ActivityGroup",
+    "ChurnRisk",
     "ExpectedStage",
     "Lifecycle",
     "LostForecast",
@@ -150,6 +151,15 @@ class ActivityGroup:
 
 
 @dataclass(frozen=True)
+class ChurnRisk:
+    """How many listeners have a predicted probability of churn from `low` up to `high`."""
+
+    low: float
+    high: float
+    listeners: int
+
+
+@dataclass(frozen=True)
 class Lifecycle:
     """All of it.
 
@@ -163,6 +173,10 @@ class Lifecycle:
         Weeks whose changes of stage are known.
     next_week
         None before enough is learned; `learned` says how much is.
+    churn_risk
+        Of the listeners of whom churn is predicted, in tenths; empty where it is of nobody yet.
+    churn_days
+        Churn is to do nothing in so many days.
     kept_current
         Whether `refrain traits` runs.
     """
@@ -178,6 +192,8 @@ class Lifecycle:
     learned: int
     retention: tuple[RetentionWeek, ...]
     groups: tuple[ActivityGroup, ...]
+    churn_risk: tuple[ChurnRisk, ...]
+    churn_days: int
     kept_current: bool
 
 
@@ -195,10 +211,11 @@ async def read_lifecycle(redis: AnyRedis, settings: Settings, weeks: int, now: f
     model = await NextWeekModel(redis).load()
     sums = LifecycleSums(day_of(now), weeks, limits_of(settings), model)
     async for users in _everybody(stores):
-        remembered = [weeks for (weeks,) in await stores.traits.read(users, ["weeks"])]
-        sums.add(users, await stores.listeners.activities(users), remembered)
+        traits = await stores.traits.read(users, ["weeks", "churn"])
+        remembered, churn = [row[0] for row in traits], [float(row[1]) for row in traits if row[1]]
+        sums.add(users, await stores.listeners.activities(users), remembered, churn)
     kinds = {state["kind"] for state in (await heartbeats(redis)).values()}
-    return _lifecycle(sums, model, weeks, now, kept_current="traits" in kinds)
+    return _lifecycle(sums, model, weeks, now, settings.churn_days, kept_current="traits" in kinds)
 
 
 async def _everybody(stores: Stores) -> AsyncIterator[list[str]]:
@@ -209,7 +226,7 @@ async def _everybody(stores: Stores) -> AsyncIterator[list[str]]:
 
 
 def _lifecycle(
-    sums: LifecycleSums, model: NextWeek, weeks: int, now: float, *, kept_current: bool
+    sums: LifecycleSums, model: NextWeek, weeks: int, now: float, churn_days: int, *, kept_current: bool
 ) -> Lifecycle:
     listeners = int(sums.sizes.sum())
     whole = _forecast(sums, sums.sizes, weeks)
@@ -225,6 +242,8 @@ def _lifecycle(
         learned=model.version,
         retention=_retention(sums),
         groups=_groups(sums),
+        churn_risk=_churn_risk(sums),
+        churn_days=churn_days,
         kept_current=kept_current,
     )
 
@@ -294,6 +313,16 @@ def _retention(sums: LifecycleSums) -> tuple[RetentionWeek, ...]:
         )
         for row, day in enumerate(begins)
         if found.came[row]
+    )
+
+
+def _churn_risk(sums: LifecycleSums) -> tuple[ChurnRisk, ...]:
+    if not sums.churn.any():
+        return ()
+    edges = np.linspace(0.0, 1.0, CHURN_BINS + 1).round(6).tolist()
+    return tuple(
+        ChurnRisk(low, high, listeners)
+        for low, high, listeners in zip(edges[:-1], edges[1:], sums.churn.tolist(), strict=True)
     )
 
 

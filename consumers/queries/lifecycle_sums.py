@@ -16,13 +16,14 @@ from models.traits.today import align, day_numbers
 from models.traits.transitions import Transitions
 from models.traits.weeks import KEPT, begin_of, codes_by_week, week_of
 
-__all__ = ["LifecycleSums"]
+__all__ = ["CHURN_BINS", "LifecycleSums"]
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 SAMPLE = 20_000  # listeners that groups are made of
 WEEK = 7
+CHURN_BINS = 10  # of equal width, from 0 to 1
 
 
 class LifecycleSums:
@@ -49,6 +50,8 @@ class LifecycleSums:
         How many are expected to do nothing in the next seven days, and the variance of that number.
     expected
         What all are expected to do.
+    churn
+        Shape (`CHURN_BINS`,), listeners by the probability of churn that is predicted of them.
     """
 
     def __init__(self, today: int, weeks: int, limits: Limits, model: NextWeek) -> None:
@@ -57,17 +60,27 @@ class LifecycleSums:
         nobody = np.zeros((0, KEPT), dtype=np.int8)
         self.transitions = {ahead: Transitions.of(nobody, ahead) for ahead in range(1, weeks + 1)}
         self.retention = _no_retention(begin_of(week_of(today)))
+        self.churn = np.zeros(CHURN_BINS, dtype=np.int64)
         self.zero = self.zero_variance = self.expected = 0.0
         self._weekly, self._came, self._chance = np.zeros((0, 5)), np.zeros(0), np.zeros(0, dtype=np.int64)
 
-    def add(self, users: Sequence[str], activities: Activities, remembered: Sequence[str]) -> None:
+    def add(
+        self,
+        users: Sequence[str],
+        activities: Activities,
+        remembered: Sequence[str],
+        churn: Sequence[float],
+    ) -> None:
         """Add listeners.
 
         Parameters
         ----------
         remembered
             What is remembered of each one's stages (`models.traits.weeks`).
+        churn
+            How likely those are to churn of whom that is predicted, in any order.
         """
+        self.churn += np.histogram(churn, bins=CHURN_BINS, range=(0.0, 1.0))[0]
         aligned, active = align(activities, self._today), activities.active
         first, last = day_numbers(activities.first_seen), day_numbers(activities.last_seen)
         codes = stages(aligned.active, self._today, aligned.first_day, aligned.last_day, self._limits)

@@ -101,7 +101,7 @@ class ModelContent:
     artists: int
     dims: int
     cohorts: tuple[SampledCohort, ...]
-    settings: Mapping[str, float | str]
+    settings: Mapping[str, int | float | str]
     foresight: Mapping[str, float]
     play_rate: Mapping[str, float]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import gather
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from json import dumps, loads
@@ -26,6 +27,9 @@ from stream.stores.song_models import SongModels
 
 __all__ = ["Because", "RecommendedSong", "Recommender", "SongsForListener", "recommend"]
 
+OTHERS = 2
+"""Listeners in the sample from whom on an artist says something: with one, where it points is chance."""
+NONE_SUITS = "none that is known suits this listener's taste, or they have heard all of those lately"
 KEPT = 50  # songs of an answer that is kept, at least: who asks for fewer gets the first of them
 REASONS = 2  # artists named with a song
 SPARE = 10  # songs of which the catalogue is asked beyond those that are wanted
@@ -76,6 +80,8 @@ class SongsForListener:
         The song model that it was made with.
     asked
         How many songs were asked for; with fewer there are no more that suit the listener.
+    reason
+        Why there are none; "" where there are.
     """
 
     user_id: str
@@ -83,6 +89,7 @@ class SongsForListener:
     songs_version: int
     asked: int
     songs: tuple[RecommendedSong, ...]
+    reason: str
 
 
 async def recommend(
@@ -141,17 +148,29 @@ class Recommender:
         known, lately = await gather(
             read_known_listener(self._redis, self._settings, user_id), self._heard.of(user_id)
         )
-        liked = (artist for artist, weight in known.listener.affinities.items() if weight > 0)
-        if known.listener.bot or self._model.index.keys().isdisjoint(liked):
+        affinities = known.listener.affinities
+        liked = [a for a, weight in affinities.items() if weight > 0 and a in self._model.index]
+        if known.listener.bot or not liked:
             raise _no_taste(known)
+        if (self._model.heard_by(np.array([self._model.index[each] for each in liked])) < OTHERS).all():
+            return SongsForListener(user_id, now, self._songs.version, top, (), await self._lonely(liked))
         heard = np.unique(lately)
         first, last = (np.searchsorted(self._numbers, heard, side) for side in ("left", "right"))
         spans = [self._by_number[a:b] for a, b in zip(first.tolist(), last.tolist(), strict=True)]
         left_out = np.concatenate([np.zeros(0, dtype=np.int64), *spans])
         songs = await self._named(known, top, left_out)
-        found = SongsForListener(user_id, now, self._songs.version, top, songs)
+        found = SongsForListener(user_id, now, self._songs.version, top, songs, "" if songs else NONE_SUITS)
         await self._kept.put(user_id, dumps(asdict(found), ensure_ascii=False).encode())
         return found
+
+    async def _lonely(self, artists: Sequence[str]) -> str:
+        """Say that nothing can be learned of artists whom nobody else plays."""
+        names = await self._catalogue.names(artists[:REASONS])
+        others = len(artists) - len(names)
+        said = ", ".join(names.values()) + (f" and {others:,} others" if others else "")
+        return (
+            f"too little is known of what this listener likes: no other listener of the sample plays {said}"
+        )
 
     async def _named(
         self, known: KnownListener, top: int, left_out: np.ndarray[Any, np.dtype[np.int64]]
@@ -193,9 +212,7 @@ class Recommender:
 
     def _undescribed(self, row: int) -> Described:
         """Return what is known of a song that is not in the catalogue: its artists, as clicks named them."""
-        made_by = self._songs.made_by
-        columns = made_by.indices[made_by.indptr[row] : made_by.indptr[row + 1]]
-        return Described("", tuple(self._songs.artists[column] for column in columns.tolist()))
+        return Described("", self._songs.artists_of(self._songs.songs[row]))
 
 
 def _no_taste(known: KnownListener) -> NoTaste:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
+from consumers.queries.artist_names import ArtistNames
 from consumers.queries.artists import FoundArtists, find_artists
 from consumers.queries.segments import check_segment
 from consumers.runtime.live_model import LiveModel
@@ -14,6 +15,7 @@ from stream.connect import AnyRedis
 from stream.errors import UnknownSong, WrongUse
 from stream.stores.catalogue import Catalogue
 from stream.stores.segments import Segments
+from stream.stores.song_models import SongModels
 from stream.wire.events import Release, why
 from stream.wire.where import parse_where
 
@@ -27,7 +29,8 @@ class ReleaseRequest:
     Attributes
     ----------
     artists
-        Who made it; where none are named, those whom the catalogue has for the song, with its genres.
+        Who made it; where none are named, those whom the catalogue has for the song, with its genres; of a
+        song that is known from clicks alone, those whom they named.
     featuring, similar_to, genres, label
         What else it may go by.
     max_audience
@@ -56,6 +59,7 @@ async def release_event(
     request: ReleaseRequest,
     ts: float | None = None,
     live: LiveModel | None = None,
+    names: ArtistNames | None = None,
 ) -> tuple[Release, tuple[str, ...]]:
     """Return the event that asks for a release, and which of its artists nobody has heard of yet.
 
@@ -65,11 +69,15 @@ async def release_event(
         When it is published, Unix seconds.
     live
         The model that serves, where it is at hand.
+    names
+        All names of artists, where they are at hand.
 
     Raises
     ------
     UnknownSong
-        Where no artists are named, and the catalogue does not know the song.
+        Where no artists are named, and neither the catalogue nor what was learned of songs has the song.
+    SnapshotDamaged
+        Where what was learned of songs is needed, and cannot be read.
     UnknownArtist
         Where an artist is not known, and the release has nothing else to go by.
     UnknownSegment
@@ -78,11 +86,11 @@ async def release_event(
         Where an id, a title, a number or a condition cannot be.
     """
     where = await _where(redis, request.where)
-    featuring = await find_artists(redis, request.featuring, live=live)
-    similar_to = await find_artists(redis, request.similar_to, live=live)
+    featuring = await find_artists(redis, request.featuring, live=live, names=names)
+    similar_to = await find_artists(redis, request.similar_to, live=live, names=names)
     may_be_new = bool(featuring.ids or similar_to.ids or request.genres or request.label)
     if request.artists:
-        artists = await find_artists(redis, request.artists, may_be_new=may_be_new, live=live)
+        artists = await find_artists(redis, request.artists, may_be_new=may_be_new, live=live, names=names)
     else:
         request = await _of_song(redis, request)
         artists = FoundArtists(request.artists, ())
@@ -122,13 +130,18 @@ async def _where(redis: AnyRedis, text: str | None) -> Where | None:
 
 
 async def _of_song(redis: AnyRedis, request: ReleaseRequest) -> ReleaseRequest:
-    """Return what is asked for a song, with the artists and genres that the catalogue has for it."""
+    """Return what is asked for a song, with its artists, and the genres that the catalogue has for it."""
     song_id = request.song_id
     if song_id is None:
         raise WrongUse("nobody can say whom this is for: say --artist, or --song of one in the catalogue")
-    found = (await Catalogue(redis).described([song_id])).get(song_id)
-    if found is None:
+    catalogue = Catalogue(redis)
+    found = (await catalogue.described([song_id])).get(song_id)
+    if found is not None:
+        return replace(request, artists=found.artist_ids, genres=request.genres or found.genres)
+    songs = await SongModels(redis).load() if not await catalogue.taken_off([song_id]) else None
+    if songs is None or not (artists := songs.artists_of(song_id)):
         raise UnknownSong(
-            f"the catalogue has no song {song_id!r}", hint="Say who made it, with --artist; or check the id."
+            f"neither the catalogue nor any song that was learned from clicks is {song_id!r}",
+            hint="Say who made it, with --artist; or check the id.",
         )
-    return replace(request, artists=found.artist_ids, genres=request.genres or found.genres)
+    return replace(request, artists=artists)

@@ -30,7 +30,7 @@ from stream.files.spool import Spool
 from stream.files.tables import Table
 from stream.files.times import seconds_of, span, zone
 from stream.settings import Settings
-from stream.wire.topics import create_topics, describe_topics
+from stream.wire.topics import create_missing, describe_topics, open_admin
 
 __all__ = ["FOLDER", "Plan", "Progress", "carry_out", "in_order", "preview"]
 
@@ -205,8 +205,9 @@ def carry_out(
     RefrainError
         Where it cannot be done. What is in Kafka is noted, and `resume` goes on from there.
     """
-    create_topics(settings)
-    state = describe_topics(settings)[plan.topic]
+    with open_admin(settings) as admin:
+        create_missing(admin, settings)
+        state = describe_topics(admin, settings)[plan.topic]
     if state is None:
         raise Unreachable(
             f"Kafka has no topic {plan.topic} yet, though it was asked to make it", hint="Try again."
@@ -271,8 +272,7 @@ def in_order(
 ) -> Iterator[Pair]:
     """Return the events of a plan one by one, in the order in which they go."""
     if not plan.waits:
-        copies = ((e.key, e.value) for e in reading.events() for _ in range(e.copies))
-        return itertools.islice(copies, plan.options.limit)
+        return itertools.islice(reading.pairs(), plan.options.limit)
     spool = stack.enter_context(Spool(plan.order.shuffle))
     progress.waiting = 0
     for number, event in enumerate(reading.events(watch)):

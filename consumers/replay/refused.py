@@ -85,23 +85,21 @@ def find_refused(settings: Settings, sent: Sent) -> Refused:
     at once where no process runs that reads them, or Kafka does not say it.
     """
     group = f"{settings.group}-{READERS[sent.topic]}"
-    admin = open_admin(settings)
     try:
-        if not admin.describe_groups([group])[group]["members"]:
-            return Refused()
-        return asyncio.run(_watch(settings, admin, group, sent))
+        with open_admin(settings) as admin:
+            if not admin.describe_groups([group])[group]["members"]:
+                return Refused()
+            return asyncio.run(_watch(settings, admin, group, sent))
     except (KafkaError, AdminError):
         # The group is not there yet, or not ours to look at: what was sent is in Kafka all the same.
         return Refused()
-    finally:
-        admin.close()
 
 
 async def _watch(settings: Settings, admin: KafkaAdminClient, group: str, sent: Sent) -> Refused:
     letters: list[Letter] = []
     whole = sum(sent.ends[number] - start for number, start in sent.starts.items() if number in sent.ends)
     found, moved_at = Refused(), time.monotonic()
-    async with _dead_letters(settings, sent) as consumer:
+    async with _dead_letters(settings, admin, sent) as consumer:
         while True:
             committed = _committed(admin, group, sent)
             letters += await _more(consumer, sent)
@@ -136,9 +134,9 @@ def _so_far(sent: Sent, committed: Mapping[int, int], letters: list[Letter]) -> 
 
 
 @asynccontextmanager
-async def _dead_letters(settings: Settings, sent: Sent) -> AsyncIterator[Consumer]:
+async def _dead_letters(settings: Settings, admin: KafkaAdminClient, sent: Sent) -> AsyncIterator[Consumer]:
     """Open a consumer of the dead letters since the first event was sent."""
-    topic = describe_topics(settings)["dead-letters"]
+    topic = describe_topics(admin, settings)["dead-letters"]
     places = [TopicPartition("dead-letters", number) for number in range(topic.partitions if topic else 0)]
     consumer = Consumer(settings, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()

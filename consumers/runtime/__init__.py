@@ -14,5 +14,6 @@
     live_model.py    the model that serves, followed within a second
     live_songs.py    the song model that serves, likewise
     supervisor.py    processes as children of one: started, restarted, ended in order
+    web_address.py   where a browser finds the page
     session.py       a moment with Redis, for somebody who waits
 """

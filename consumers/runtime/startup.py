@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
-from contextlib import AsyncExitStack
-from typing import NamedTuple
+from collections.abc import Callable, Collection
+from contextlib import AsyncExitStack, ExitStack
+from typing import NamedTuple, TypeVar
 
+from kafka.admin import KafkaAdminClient
 from structlog.contextvars import bound_contextvars
 
 from consumers.runtime.exporter import exporting
@@ -22,9 +23,11 @@ from stream.wire.consumer import check_codecs
 from stream.wire.deleted import deleted_unread_told, shorter_told
 from stream.wire.sender import Sender
 from stream.wire.topic_watch import TopicShape, TopicWatch, topic_shapes
-from stream.wire.topics import cluster_id, create_topics
+from stream.wire.topics import cluster_id, create_missing, open_admin
 
 __all__ = ["Beginning", "begin", "begin_producer", "epoch_of"]
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -58,12 +61,9 @@ async def begin(settings: Settings, kind: str, stack: AsyncExitStack) -> Beginni
     redis = await open_redis(settings, logger.info)
     stack.push_async_callback(redis.aclose)
     await ask_redis(settings, lambda: guard_decay(redis, decay_of(settings)), logger.info)
-    cluster = await open_kafka(settings, lambda: asyncio.to_thread(cluster_id, settings), logger.info)
-    await ask_redis(settings, lambda: guard_cluster(redis, cluster, settings.kafka_cluster), logger.info)
-    await open_kafka(settings, lambda: asyncio.to_thread(create_topics, settings), logger.info)
     to_the_last = READ_TO_THE_LAST.get(kind, ())
     topics = (*to_the_last, *WATCHED.get(kind, ()))
-    watch = TopicWatch(settings, await open_kafka(settings, lambda: _shapes(settings, topics), logger.info))
+    watch = TopicWatch(settings, await _topics_of(settings, redis, topics))
     stack.enter_context(shorter_told(topics, watch.hold_back))
     heartbeat = Heartbeat(redis, kind)
     stack.enter_context(exporting(settings, heartbeat))
@@ -78,8 +78,22 @@ async def begin(settings: Settings, kind: str, stack: AsyncExitStack) -> Beginni
     return Beginning(redis, heartbeat, watch)
 
 
-async def _shapes(settings: Settings, topics: Collection[str]) -> dict[str, TopicShape]:
-    shapes = await asyncio.to_thread(topic_shapes, settings, topics)
+async def _topics_of(settings: Settings, redis: AnyRedis, topics: Collection[str]) -> dict[str, TopicShape]:
+    """Make sure that this Kafka is the one that Redis belongs to, and that it has all topics."""
+
+    async def ask(question: Callable[..., T], *given: object) -> T:
+        return await open_kafka(settings, lambda: asyncio.to_thread(question, *given), logger.info)
+
+    with ExitStack() as connected:
+        admin = await ask(lambda: connected.enter_context(open_admin(settings)))
+        cluster = await ask(cluster_id, admin)
+        await ask_redis(settings, lambda: guard_cluster(redis, cluster, settings.kafka_cluster), logger.info)
+        await ask(create_missing, admin, settings)
+        return await ask(_shapes, admin, topics)
+
+
+def _shapes(admin: KafkaAdminClient, topics: Collection[str]) -> dict[str, TopicShape]:
+    shapes = topic_shapes(admin, topics)
     if missing := set(topics) - shapes.keys():
         raise Unreachable(f"{', '.join(sorted(missing))} not there yet")
     return shapes

@@ -15,7 +15,7 @@ from stream.settings import Settings
 
 __all__ = ["KINDS", "Supervisor", "programs"]
 
-KINDS = ("ingest", "train", "work", "traits")
+KINDS = ("ingest", "train", "work", "traits", "serve")
 
 QUICK = 10.0  # seconds: who dies sooner than this after the start will most likely do so again
 PAUSES = (0.5, 1.0, 2.0)  # seconds before the next start, by how many quick deaths there were in a row

@@ -12,6 +12,7 @@
       activity_words.py      what they did lately
       trait_words.py         what is predicted of them
     audience_tables.py     the preview of an audience, and why a listener is in it
+    alias_table.py         ids of artists that stand for another one
     song_tables.py         songs for a listener
     release_lines.py       a release that is published, its audience as it comes
     release_report.py      what came of a release

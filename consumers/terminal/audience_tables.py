@@ -12,7 +12,7 @@ from consumers.terminal.placement_words import artists_that_pull
 from consumers.terminal.tables import Column, facts, listing, rows_that_fit
 from models.traits.where import SEGMENT
 
-__all__ = ["show_audience", "show_why_audience"]
+__all__ = ["REASONS", "show_audience", "show_why_audience"]
 
 AROUND = 10  # lines around cohorts and listeners: the command, facts, headers, a summary
 NO_SCORE = 0.1  # what makes up less is not worth a word

@@ -10,9 +10,13 @@ from consumers.queries.churn import ChurnFigures
 from consumers.terminal.format import moment, percent
 from consumers.terminal.tables import facts
 
-__all__ = ["churn_line", "show_churn_model"]
+__all__ = ["EXPLAINED", "NO_CHURN", "about_churn", "churn_line", "show_churn_model"]
 
 SECONDS = 86_400
+NO_CHURN = (
+    "nothing is learned of churn yet: `refrain traits` learns it once REFRAIN_CHURN_DAYS are over "
+    "and it is known who came back; `refrain replay clicks FILE` sends a history to begin with"
+)
 EXPLAINED = (
     "Each prediction is judged once its outcome is known, before it is learned from. AUC: how often one who "
     "churned was predicted above one who came back; 0.5 is chance. Brier: mean squared error, lower is "
@@ -24,26 +28,24 @@ def show_churn_model(found: ChurnFigures | None) -> None:
     """Print how well the model that serves predicts churn."""
     console = Console(highlight=False)
     if found is None:
-        console.print(
-            "nothing is learned of churn yet: `refrain traits` learns it once REFRAIN_CHURN_DAYS are over "
-            "and it is known who came back; `refrain replay clicks FILE` sends a history to begin with"
-        )
+        console.print(NO_CHURN)
         return
     console.print(f"[bold]churn, version {found.version}[/]")
-    last = f"{_date(found.learned)}, and the {found.outcome} days from then on"
-    console.print(
-        facts(
-            {
-                "made": moment(found.made_at),
-                "predicts": f"no activity in {found.outcome} days, from the {found.history} days before",
-                "learned": f"{found.examples:,} examples, {percent(_share(found))} of them churned",
-                "up to": "history alone" if found.learned < 0 else last,
-                "judged": _judged(found),
-            }
-        )
-    )
+    console.print(facts(about_churn(found)))
     if found.foresight:
         console.print(f"[dim]{EXPLAINED}[/]")
+
+
+def about_churn(found: ChurnFigures) -> dict[str, str]:
+    """Return what there is to say of the model that serves."""
+    last = f"{_date(found.learned)}, and the {found.outcome} days from then on"
+    return {
+        "made": moment(found.made_at),
+        "predicts": f"no activity in {found.outcome} days, from the {found.history} days before",
+        "learned": f"{found.examples:,} examples, {percent(_share(found))} of them churned",
+        "up to": "history alone" if found.learned < 0 else last,
+        "judged": _judged(found),
+    }
 
 
 def churn_line(found: ChurnFigures) -> str:

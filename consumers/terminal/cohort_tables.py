@@ -15,7 +15,7 @@ from consumers.terminal.release_report import between
 from consumers.terminal.tables import Column, facts, listing
 from models.click_rate import MIN_SENT
 
-__all__ = ["AROUND", "show_cohort", "show_cohorts"]
+__all__ = ["AROUND", "happened", "show_cohort", "show_cohorts"]
 
 BARS = 40
 LINES = 4  # of a cohort's history: more would not fit on 80 x 24
@@ -106,12 +106,13 @@ def _show_history(console: Console, history: Sequence[HistoryEntry]) -> None:
     size, label = Column("listeners", right=True), Column("called", wide=True)
     table = listing(Column("history"), Column("what happened"), size, label)
     for before, entry in steps:
-        table.add_row(clock(entry.at), _happened(before, entry), f"{entry.size:,}", Text(entry.label))
+        table.add_row(clock(entry.at), happened(before, entry), f"{entry.size:,}", Text(entry.label))
     console.print()
     console.print(table)
 
 
-def _happened(before: HistoryEntry, entry: HistoryEntry) -> str:
+def happened(before: HistoryEntry, entry: HistoryEntry) -> str:
+    """Return what an entry of a cohort's history says, in words; "" where nothing is to be said."""
     if entry.event:
         alone, joined = EVENTS[entry.event]
         return f"{joined} {', '.join(entry.others)}" if entry.others else alone

@@ -10,9 +10,18 @@ from consumers.queries.ctr_models import CtrModelSummary
 from consumers.terminal.format import clock, percent
 from consumers.terminal.tables import Column, listing
 
-__all__ = ["show_ctr_models"]
+__all__ = ["EXPLAINED", "NO_CLICKS", "goes_by", "show_ctr_models"]
 
 STRONGEST = 6
+NO_CLICKS = (
+    "nothing is learned of clicks yet: audiences are ranked by taste until the notifier reports what "
+    "it sent and what was clicked, and the time to click is over"
+)
+EXPLAINED = (
+    "How well the last notifications were predicted before they were learned. AUC: how often one "
+    "that was clicked stood above one that was not. Off by: predicted less found CTR, in points. Log "
+    "loss: and what it would be if all had the same CTR."
+)
 NOT_WORTH_A_WORD = 0.02
 
 
@@ -20,10 +29,7 @@ def show_ctr_models(found: Sequence[CtrModelSummary]) -> None:
     """Print the models that are kept, and what the one that serves goes by."""
     console = Console(highlight=False)
     if not found:
-        console.print(
-            "nothing is learned of clicks yet: audiences are ranked by taste until the notifier reports what "
-            "it sent and what was clicked, and the time to click is over"
-        )
+        console.print(NO_CLICKS)
         return
     table = listing(
         Column("version", right=True),
@@ -45,13 +51,9 @@ def show_ctr_models(found: Sequence[CtrModelSummary]) -> None:
             "[green]serves[/]" if model.serves else "",
         )
     console.print(table)
-    console.print(
-        "[dim]How well the last notifications were predicted before they were learned. AUC: how often one "
-        "that was clicked stood above one that was not. Off by: predicted less found CTR, in points. Log "
-        "loss: and what it would be if all had the same CTR.[/]"
-    )
+    console.print(f"[dim]{EXPLAINED}[/]")
     for model in found:
-        if model.serves and (said := _goes_by(model.coefficients)):
+        if model.serves and (said := goes_by(model.coefficients)):
             console.print(f"\nbeside the play rate, version {model.version} goes by {said}")
 
 
@@ -62,7 +64,8 @@ def _foresight(foresight: Mapping[str, float]) -> tuple[str, str, str]:
     return f"{foresight['auc']:.2f}", f"{off:.1f}", f"{loss:.3f} ({foresight['log_loss_of_ctr']:.3f})"
 
 
-def _goes_by(coefficients: Mapping[str, float]) -> str:
+def goes_by(coefficients: Mapping[str, float]) -> str:
+    """Return what a model goes by beside the play rate, the strongest first; "" for nothing."""
     strongest = sorted(coefficients.items(), key=lambda pair: -abs(pair[1]))[:STRONGEST]
     return ", ".join(
         f"{name.replace('_', ' ')} {value:+.2f}" for name, value in strongest if abs(value) > NOT_WORTH_A_WORD

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from consumers.doctor.check import Check, State
+from consumers.doctor.waiting import WAITING
 
-__all__ = ["show_checks"]
+__all__ = ["show_checks", "show_checks_afterwards"]
 
 SIGNS = {State.FINE: ("✓", "green"), State.ODD: ("!", "yellow"), State.WRONG: ("✗", "bold red")}
 
@@ -27,3 +29,12 @@ def show_checks(checks: Sequence[Check]) -> None:
             found.append(f"\n→ {check.hint}", "bold")
         table.add_row(Text(*SIGNS[check.state]), check.name, found)
     Console(highlight=False).print(table)
+
+
+def show_checks_afterwards(checks: Sequence[Check]) -> None:
+    """Print in short what the doctor says once events were sent: what is fine in one line."""
+    fine = [check for check in checks if check.state is State.FINE and check.name != WAITING]
+    if fine:
+        typer.echo(f"refrain doctor: {', '.join(check.name for check in fine)}: fine")
+    if said := [check for check in checks if check not in fine]:
+        show_checks(said)

@@ -13,9 +13,13 @@ from consumers.terminal.churn_model_tables import churn_line
 from consumers.terminal.format import ago, clock, counted, moment, percent
 from consumers.terminal.tables import Column, facts, listing, rows_that_fit
 
-__all__ = ["migrated", "show_model", "show_models"]
+__all__ = ["LIFT", "migrated", "show_model", "show_models"]
 
 BAR = 20
+LIFT = (
+    "Lift at 5 %: of the listeners who discovered an artist, how many more than by chance had been "
+    "among the 5 % ranked best for it, by their cohort or one by one."
+)
 AROUND = 13  # lines around the cohorts of a snapshot: the command, facts, header, summary
 
 
@@ -40,10 +44,7 @@ def show_models(found: ModelList) -> None:
         )
     console = Console(highlight=False)
     console.print(table)
-    console.print(
-        "[dim]Lift at 5 %: of the listeners who discovered an artist, how many more than by chance had been "
-        "among the 5 % ranked best for it, by their cohort or one by one.[/]"
-    )
+    console.print(f"[dim]{LIFT}[/]")
     if found.sweep:
         console.print(f"\n{migrated(found.sweep)}")
     if found.churn:

@@ -18,10 +18,7 @@ def show_songs(found: SongsForListener) -> None:
     """Print the songs for a listener."""
     console = Console(highlight=False)
     if not found.songs:
-        console.print(
-            "no song to recommend: none that is known suits this listener's taste, or they have heard all of "
-            "those lately"
-        )
+        console.print(Text(f"no song to recommend: {found.reason}"))
         return
     table = listing(Column("song"), Column("title"), Column("by"), Column("because you play", wide=True))
     for song in found.songs:

@@ -171,11 +171,13 @@ class Churn:
             rows, asked = known(read.active, day, self._span, first)
             outcome = churned(read.active, day, self._span)
             await asyncio.to_thread(model.learn, rows[asked], outcome[asked])
-        if model.examples:
+        if not model.finite:
+            logger.error("what is learned of churn from the past has diverged: nothing is predicted")
+        elif model.examples:
             await self._keep(replace(self._learned, model=model, learned=latest), now)
 
     async def _learn_known(self, today: int, now: float) -> bool:
-        """Learn the frozen days whose outcome is known; False where somebody else has learned meanwhile."""
+        """Learn the frozen days whose outcome is known; False where the next call has to go on from there."""
         for day in await self._store.frozen_days():
             if day + self._span.outcome + LATE > today:
                 break
@@ -205,6 +207,12 @@ class Churn:
         judged = np.isfinite(predicted)
         quality.add(predicted[judged], outcome[judged])
         await asyncio.to_thread(model.learn, rows, outcome)
+        if not model.finite:
+            logger.error(
+                "what is learned of churn has diverged on day %d: learning it from the beginning", day
+            )
+            self._learned = replace(self._blank(), learned=day)
+            return False  # the next call begins with the past
         return await self._keep(replace(self._learned, model=model, quality=quality, learned=day), now)
 
     async def _keep(self, learned: LearnedChurn, now: float) -> bool:

@@ -12,7 +12,7 @@ from stream.retry import Clock, Retry
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.merges import Merges
 from stream.stores.replication import Replication
-from stream.stores.segments import MOST_CLASSES
+from stream.stores.segments import MOST_CLASSES, Came, topic_clock
 from stream.wire.consumer import Consumer
 from stream.wire.events import FUTURE_SECONDS, DeadLetter, Label, Reason, Record, parse
 from stream.wire.sender import Sender
@@ -23,7 +23,13 @@ TOO_MANY = f"value: {{}} has {MOST_CLASSES} classes already; classes are few, su
 
 
 class LabelReader(TopicReader):
-    """Takes labels until the process is to end; what is delivered twice changes nothing."""
+    """Takes labels until the process is to end; what is delivered twice changes nothing.
+
+    Parameters
+    ----------
+    topic_id
+        Of the topic that is read: with each offset it says whether a segment was forgotten since.
+    """
 
     topic, name, together = "labels", "labels", 1_000
 
@@ -37,9 +43,11 @@ class LabelReader(TopicReader):
         heartbeat: Heartbeat,
         retry: Retry,
         stop: asyncio.Event,
+        topic_id: str,
         clock: Clock = time.time,
     ) -> None:
         super().__init__(consumer, producer, heartbeat, retry, stop)
+        self._topic_id = topic_id
         self._segments = segments
         self._merges = merges
         self._replication = replication
@@ -47,27 +55,31 @@ class LabelReader(TopicReader):
 
     async def _apply(self, records: Sequence[Record]) -> list[DeadLetter]:
         labels, dead = parse_labels(records, self._clock())
+        unusable = {id(letter.record) for letter in dead}
+        used = [record for record in records if id(record) not in unusable]
         too_many = await self._retry("asking for classes", self._segments.one_too_many, labels)
-        if any(too_many):
-            unusable = {id(letter.record) for letter in dead}
-            used = [record for record in records if id(record) not in unusable]
-            dead += [
-                DeadLetter(record, Reason.BAD_VALUE, TOO_MANY.format(label.segment))
-                for record, label, over in zip(used, labels, too_many, strict=True)
-                if over
-            ]
-            labels = [label for label, over in zip(labels, too_many, strict=True) if not over]
-        await self._retry("taking labels", self._replication.kept, lambda: self._take_labels(labels))
+        dead += [
+            DeadLetter(record, Reason.BAD_VALUE, TOO_MANY.format(label.segment))
+            for record, label, over in zip(used, labels, too_many, strict=True)
+            if over
+        ]
+        kept = [
+            (label, Came(topic_clock(self._topic_id, record.partition), record.offset))
+            for record, label, over in zip(used, labels, too_many, strict=True)
+            if not over
+        ]
+        await self._retry("taking labels", self._replication.kept, lambda: self._take_labels(kept))
         return dead
 
-    async def _take_labels(self, labels: Sequence[Label]) -> None:
+    async def _take_labels(self, labels: Sequence[tuple[Label, Came]]) -> None:
         """Take labels; one that names an id which is part of a listener is the listener's."""
-        await self._segments.take(labels)
+        await self._segments.take([label for label, _ in labels], [came for _, came in labels])
         # Only now: whoever makes an id part of a listener meanwhile finds its label, or we the listener.
-        roots = await self._merges.roots({label.user_id for label in labels})
-        named = [label for label in labels if label.user_id in roots]
+        roots = await self._merges.roots({label.user_id for label, _ in labels})
+        named = [(label, came) for label, came in labels if label.user_id in roots]
         await self._segments.take(
-            [label.model_copy(update={"user_id": roots[label.user_id]}) for label in named]
+            [label.model_copy(update={"user_id": roots[label.user_id]}) for label, _ in named],
+            [came for _, came in named],
         )
         for user in roots:
             await self._segments.forget(user)

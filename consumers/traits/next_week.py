@@ -93,4 +93,8 @@ class NextWeekTrait:
         if not len(rows) or not is_current(activities.active, today):
             return list(learned)
         self.model.learn(of_some(activities.active, rows), today - WEEK, first[rows])
+        if not self.model.finite:
+            logger.error("what was learned of the next week has diverged: learning it from the beginning")
+            self.model = NextWeek()
+            return list(learned)
         return [str(today) if each else day for each, day in zip(due, learned, strict=True)]

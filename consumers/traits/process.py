@@ -137,7 +137,15 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         stack.push_async_callback(labels.stop)
         await open_kafka(settings, labels.start, logger.info)
         reader = LabelReader(
-            labels, segments, stores.merges, stores.replication, producer, heartbeat, retry, stop
+            labels,
+            segments,
+            stores.merges,
+            stores.replication,
+            producer,
+            heartbeat,
+            retry,
+            stop,
+            watch.shapes["labels"].topic_id,
         )
         lease = Lease(redis, heartbeat.name, key=keys.TRAITS_LEASE)
         logger.info("keeping traits current")

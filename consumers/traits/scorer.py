@@ -118,6 +118,9 @@ class Scorer:
             if stage or before.stage
         }
         gone = await self._retry("writing traits", self._traits.write, written)
+        # Only now: whoever forgets a segment meanwhile finds what was written, or we that it is forgotten.
+        if fields := await self._retry("looking for segments", self._segments.forgotten, of_segments[0]):
+            await self._retry("erasing traits", self._traits.drop, users, fields)
         changes = {
             user: StageChange(user_id=user, origin=before.announced, to=stage, ts=float(at))
             for user, stage, before, at in zip(users, stages, held, since, strict=True)

@@ -19,7 +19,7 @@ from models.traits.where import SEGMENT
 from stream.errors import SnapshotDamaged
 from stream.retry import Clock
 from stream.stores.listeners import Listeners
-from stream.stores.segments import Segments, Sides
+from stream.stores.segments import Came, Segments, Sides
 from stream.wire.events import Label
 
 __all__ = ["SegmentTraits", "Shares"]
@@ -88,9 +88,15 @@ class SegmentTraits:
         self._models: dict[str, SegmentModel] = {}
         self.news = False
 
-    async def take(self, labels: Sequence[Label]) -> int:
-        """Take labels; return how many changed anything. May be repeated, in any order."""
-        return await self._segments.label(labels)
+    async def take(self, labels: Sequence[Label], came: Sequence[Came] | None = None) -> int:
+        """Take labels; return how many changed anything. May be repeated, in any order.
+
+        Parameters
+        ----------
+        came
+            When each came; one from before its segment was forgotten does not count. None: all count.
+        """
+        return await self._segments.label(labels, came)
 
     async def forget(self, user_id: str) -> None:
         """Erase the labels of an id that is no listener of its own."""
@@ -112,7 +118,10 @@ class SegmentTraits:
         if model is None:
             return []
         learned = []
-        for name, (segment, side) in (await self._segments.predicted()).items():
+        predicted = await self._segments.predicted()
+        for forgotten in self._models.keys() - predicted.keys():
+            del self._models[forgotten]
+        for name, (segment, side) in predicted.items():
             revision = await self._segments.revision(segment)
             about = await self._segments.about(name)
             if await self._due(name, about, revision, model):
@@ -155,6 +164,8 @@ class SegmentTraits:
         foretold = dict(zip(users, foreseen.tolist(), strict=True))
         await self._segments.publish(name, learned, foretold, revision)
         await self._segments.forget_unlabelled(segment, name, users)
+        # Only now: whoever forgets the segment meanwhile finds what is learned, or we that it is forgotten.
+        await self._segments.drop_unlabelled([name])
         logger.info("segment %s: version %d of %d labels", name, learned.version, learned.labelled)
 
     async def of(self, users: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -196,6 +207,11 @@ class SegmentTraits:
             | about
             for user, there in zip(users, heard, strict=True)
         ]
+
+    async def forgotten(self, fields: Mapping[str, str | float]) -> list[str]:
+        """Return those of `fields` that are of a segment which was forgotten since they were predicted."""
+        names = [field.removeprefix(SEGMENT) for field in fields if field.startswith(SEGMENT)]
+        return [SEGMENT + name for name in await self._segments.drop_unlabelled(names)]
 
     async def _predict(self, users: Sequence[str]) -> tuple[dict[str, dict[str, float]], list[bool]]:
         """Return what `of` does, and of which listeners anything is known."""

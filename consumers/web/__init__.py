@@ -11,6 +11,7 @@
       problems.py     errors as answers
     service.py      what requests share
       watch.py        what goes on, looked at once for everybody
+      desk.py         what previews take from memory: listeners, names of artists
       lifecycles.py   what takes long to add up
     api/            routes for programs
     pages/          pages for people

@@ -14,11 +14,15 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from consumers.web.access import Looks
-from consumers.web.api import cohorts, health, listeners, live, models, releases, traits
+from consumers.web.api import artists, cohorts, health, listeners, live, models, releases, traits
 from consumers.web.api.answers import PROBLEMS
 from consumers.web.armour import AnswerHeaders, BodyLimit
 from consumers.web.measured import Measured
-from consumers.web.pages import now, sign_in
+from consumers.web.pages import cohorts as cohort_pages
+from consumers.web.pages import desk, listener, now, release, sign_in
+from consumers.web.pages import health as health_page
+from consumers.web.pages import lifecycle as lifecycle_page
+from consumers.web.pages import models as model_pages
 from consumers.web.pages.layout import STATIC, page
 from consumers.web.problems import Problem, answer_problems, as_json, problem
 from consumers.web.rates import Rates
@@ -28,7 +32,17 @@ from stream.connect import REDIS_ERRORS
 __all__ = ["API", "make_app"]
 
 API = "/api/v1"
-PAGES = (now.router, sign_in.router)
+PAGES = (
+    now.router,
+    cohort_pages.router,
+    desk.router,
+    release.router,
+    listener.router,
+    model_pages.router,
+    lifecycle_page.router,
+    health_page.router,
+    sign_in.router,
+)
 
 SAYS = """\
 Who listens to what, whom a release is for, what listeners are about to do. An API key is given as
@@ -55,7 +69,7 @@ def make_app(service: Service) -> FastAPI:
     app.add_middleware(AnswerHeaders)
     app.add_middleware(Measured)
     api = APIRouter(prefix=API, responses=PROBLEMS)
-    for part in (cohorts, listeners, releases, models, traits, health, live):
+    for part in (cohorts, listeners, artists, releases, models, traits, health, live):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(_probes())

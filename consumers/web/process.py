@@ -12,6 +12,7 @@ import uvicorn
 from structlog.contextvars import bound_contextvars
 
 from consumers.runtime.exporter import exporting, registry_of
+from consumers.runtime.web_address import web_address
 from consumers.web.access import is_loopback
 from consumers.web.app import make_app
 from consumers.web.service import Service
@@ -21,7 +22,7 @@ from stream.settings import Settings
 from stream.stores.api_keys import ApiKeys
 from stream.stores.heartbeats import Heartbeat
 
-__all__ = ["address_of", "serve"]
+__all__ = ["serve"]
 
 logger = logging.getLogger(__name__)
 logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # that it starts is said below
@@ -69,7 +70,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             server = _Server(config)
             beating = asyncio.create_task(heartbeat.keep())
             ending = asyncio.create_task(_end(server, stop))
-            logger.info("serving at %s", address_of(settings))
+            logger.info("serving at %s", web_address(settings))
             try:
                 await server.serve(sockets=[listener])
             finally:
@@ -79,18 +80,6 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 await heartbeat.stop()
     finally:
         await redis.aclose()
-
-
-def address_of(settings: Settings) -> str:
-    """Return where the page is.
-
-    Examples
-    --------
-    >>> address_of(Settings(web_host="::1", web_port=80))
-    'http://[::1]:80'
-    """
-    host = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
-    return f"http://{host}:{settings.web_port}"
 
 
 async def _guard(settings: Settings, keys: ApiKeys) -> None:

@@ -9,8 +9,8 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
-from consumers.queries.audience import Previews
 from consumers.runtime.live_model import LiveModel
+from consumers.web.desk import Desk
 from consumers.web.lifecycles import Lifecycles
 from consumers.web.watch import Watch
 from stream.connect import AnyRedis
@@ -30,8 +30,8 @@ class Service:
         Where answers come from.
     live
         The model that serves.
-    previews
-        Plans audiences.
+    desk
+        Plans audiences, completes names.
     watch
         What goes on.
     lifecycles
@@ -47,19 +47,20 @@ class Service:
     stop: asyncio.Event
     metrics: CollectorRegistry
     live: LiveModel = field(init=False)
-    previews: Previews = field(init=False)
+    desk: Desk = field(init=False)
     watch: Watch = field(init=False)
     lifecycles: Lifecycles = field(init=False)
 
     def __post_init__(self) -> None:
         self.live = LiveModel(Snapshots(self.redis))
-        self.previews = Previews(self.redis, self.settings, self.live)
+        self.desk = Desk(self.redis, self.settings, self.live)
         self.watch = Watch(self.redis, self.settings, self.stop)
         self.lifecycles = Lifecycles(self.redis, self.settings)
 
     async def close(self) -> None:
         """End what goes on in the background."""
         await self.watch.close()
+        await self.desk.close()
         await self.lifecycles.close()
 
 

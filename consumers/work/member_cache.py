@@ -142,8 +142,16 @@ class MemberCache:
     async def fill(self, model: Model) -> None:
         """Read the members of all cohorts that are not held, as far as there is room."""
         for cohort, size in (await self._cohorts.sizes()).items():
-            if not self.holds(cohort, model) and self._has_room(size * _member_bytes(model.n_dims)):
+            if self.missing(model, {cohort: size}):
                 self._hold(cohort, await self._read(cohort, model))
+
+    def missing(self, model: Model, sizes: Mapping[str, int]) -> list[str]:
+        """Return which cohorts (-> size) are not held, of those that there is room for."""
+        return [
+            cohort
+            for cohort, size in sizes.items()
+            if not self.holds(cohort, model) and self._has_room(size * _member_bytes(model.n_dims))
+        ]
 
     async def refresh(self, model: Model) -> None:
         """Read the cohort that needs it most, then rest for as long as `LISTENERS_A_SECOND` asks for."""
@@ -151,12 +159,7 @@ class MemberCache:
         for cohort in [*self.held]:
             if cohort not in sizes or not self.holds(cohort, model):
                 del self.held[cohort]
-        new = [
-            cohort
-            for cohort, size in sizes.items()
-            if cohort not in self.held and self._has_room(size * _member_bytes(model.n_dims))
-        ]
-        if new:
+        if new := self.missing(model, sizes):
             self._hold(new[0], await self._read(new[0], model, self._idle))
         elif self.held:
             cohort = self._most_stale(sizes)

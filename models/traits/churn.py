@@ -66,6 +66,11 @@ class ChurnModel:
         self._features: RandomFeatures | None = None
         self._mean, self._precision = np.zeros(0), np.zeros((0, 0))
 
+    @property
+    def finite(self) -> bool:
+        """Whether all that is learned is numbers; else it has diverged, and no example brings it back."""
+        return bool(np.isfinite(self._mean).all() and np.isfinite(self._precision).all())
+
     def learn(self, rows: Floats, churned: npt.ArrayLike) -> None:
         """Learn what became of listeners, in order.
 
@@ -120,7 +125,7 @@ class ChurnModel:
         Raises
         ------
         ValueError
-            When the format is another, or parts are missing or do not fit.
+            When the format is another, parts are missing or do not fit, or it has diverged.
         """
         if header.get("format") != FORMAT:
             raise ValueError(f"a churn model of format {header.get('format')!r}; this reads format {FORMAT}")
@@ -139,6 +144,8 @@ class ChurnModel:
             raise ValueError(f"a churn model whose parts do not fit: {error}") from error
         if made._features and made._mean.shape != (made._features.size,):
             raise ValueError("a churn model whose coefficients are not as many as its features")
+        if not made.finite:
+            raise ValueError("a churn model that has diverged: its coefficients are no numbers")
         return made
 
     def _wide(self, rows: Floats) -> Floats:

@@ -183,6 +183,11 @@ class NextWeek:
     memory: float = MEMORY
 
     @property
+    def finite(self) -> bool:
+        """Whether all that is learned is numbers; else it has diverged, and no example brings it back."""
+        return self.zero.finite and self.count.finite and math.isfinite(self.foresight.squares)
+
+    @property
     def version(self) -> int:
         """How many examples were learned."""
         return self.zero.examples

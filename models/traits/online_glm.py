@@ -46,6 +46,11 @@ class Glm:
     dispersion: float = 1.0
     examples: int = 0
 
+    @property
+    def finite(self) -> bool:
+        """Whether all that is learned is numbers; else it has diverged, and no example brings it back."""
+        return bool(np.isfinite([*self.mean, *self.precision.flat, self.dispersion]).all())
+
     @classmethod
     def blank(cls, family: Literal["bernoulli", "poisson"], prior: Floats) -> Glm:
         """Return one that knows nothing."""

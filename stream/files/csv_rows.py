@@ -6,11 +6,10 @@ import csv
 import itertools
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
-from typing import IO
 
 from stream.errors import BadFile
 from stream.files.json_path import at_path
-from stream.files.lines import Lines, lines_of
+from stream.files.lines import Lines, Readable, lines_of
 from stream.files.options import Layout
 from stream.files.rows import Bad, Block, Column, Row
 from stream.wire.events import Reason
@@ -27,9 +26,6 @@ LONGEST = 1 << 17
 
 ROW_LINES = 100
 """Lines that one row in quotes goes over at most. A quote that is not closed within them is told."""
-
-SEVERAL = 256  # lines
-"""They are taken apart at once where none of them needs to be looked at: in half the time."""
 
 OPEN = "unexpected end"  # how the library says that a quote is not closed yet
 SEP = "sep="  # what Excel writes first to say the delimiter
@@ -95,7 +91,7 @@ class CsvRows:
         """Return where a column stands in a row; None where there is none of that name."""
         return self.columns.index(name) if name in self.columns else None
 
-    def rows(self, text: IO[str]) -> Iterator[Row | Bad | Block]:
+    def rows(self, text: Readable) -> Iterator[Row | Bad | Block]:
         """Go through the rows. One that cannot be read costs itself alone."""
         lines = Lines(text, LONGEST)
         for _ in range(self._skip):
@@ -103,12 +99,11 @@ class CsvRows:
         headed, one_by_one = self._headed, 0  # and up to which line they are taken so
         while True:
             if not headed and lines.number >= one_by_one:
-                several = lines.several(SEVERAL)
-                if block := self._block(lines.number + 1, several):
-                    lines.drop(len(several))
+                if block := self._block(lines.number + 1, lines.several()):
+                    lines.drop(len(block.columns[0]))
                     yield block
                     continue
-                one_by_one = lines.number + len(several)
+                one_by_one = lines.number + lines.count()
             if not (line := lines.take()):
                 return
             row = self._row(line, lines)
@@ -136,16 +131,16 @@ class CsvRows:
             return Row(lines.number, cells)
         return Bad(lines.number, Reason.BAD_VALUE, f"{len(cells)} columns, not {width}", cells)
 
-    def _block(self, number: int, lines: Sequence[str]) -> Block | None:
-        """Return the rows of some lines at once; None where one may need to be looked at."""
-        text, end, width = "".join(lines), self.delimiter, len(self.columns)
+    def _block(self, number: int, text: str) -> Block | None:
+        """Return the rows of some lines at once: sooner. None where one may need to be looked at."""
+        end, width = self.delimiter, len(self.columns)
         if "\r" in text:
             text = text.replace("\r\n", "\n")
         unusual = (
             width < 2  # noqa: PLR2004 - nobody knows a blank line from a row with nothing in it
             or (self._quotes and '"' in text)
             or "\r" in text
-            or (len(text) > LONGEST and max(map(len, lines)) > LONGEST)
+            or len(text) > LONGEST
             or (self._comment and (text.startswith(self._comment) or f"\n{self._comment}" in text))
             or (end.isspace() and (text.startswith(end) or f"\n{end}" in text))  # a line of blanks alone?
         )
@@ -154,9 +149,9 @@ class CsvRows:
         if text[-1] != "\n":
             text += "\n"
         # The end of each line becomes a cell; all are as wide as they should be where each is in its place.
-        cells = text.replace("\n", f"{end}\n{end}").split(end)
+        cells, count = text.replace("\n", f"{end}\n{end}").split(end), text.count("\n")
         cells.pop()
-        if len(cells) != len(lines) * (width + 1) or cells[width :: width + 1].count("\n") != len(lines):
+        if len(cells) != count * (width + 1) or cells[width :: width + 1].count("\n") != count:
             return None
         return Block(number, [cells[at :: width + 1] for at in range(width)])
 

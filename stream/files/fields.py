@@ -26,7 +26,7 @@ from stream.files.name_time import time_in_name
 from stream.files.options import RowOptions
 from stream.files.plain import ByColumn, plain_ids, plain_numbers, plain_times
 from stream.files.tables import Column, Table
-from stream.files.times import time_reader, zone, zoned_time_reader
+from stream.files.times import iso_times_reader, time_reader, zone, zoned_time_reader
 from stream.wire.events import FUTURE_SECONDS
 
 __all__ = ["Note", "Remark", "Source", "constant", "sources"]
@@ -130,9 +130,14 @@ def _by_column(name: str, options: RowOptions, earliest: float) -> ByColumn | No
     if _meaning(name, options) or name in options.extracts or name in options.factors:
         return None
     if name in TIMES:
-        read = time_reader(options.time_format, zone(options.timezone))
-        are_seconds = options.time_format in ("auto", "seconds")
-        return plain_times(read, earliest, time.time() + FUTURE_SECONDS, are_seconds=are_seconds)
+        pattern, otherwise = options.time_format, zone(options.timezone)
+        return plain_times(
+            time_reader(pattern, otherwise),
+            earliest,
+            time.time() + FUTURE_SECONDS,
+            are_seconds=pattern in ("auto", "seconds"),
+            read_all=iso_times_reader(otherwise) if pattern in ("auto", "iso") else None,
+        )
     if name in ID_LISTS or name.endswith("_id"):
         return plain_ids(_no_ids(name), options.separator if name in ID_LISTS else "")
     return plain_numbers if name == "ms_played" else None

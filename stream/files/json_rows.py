@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import Any
 
 from stream.errors import BadFile
 from stream.files.json_path import entry
 from stream.files.json_values import LARGEST, JsonValues
-from stream.files.lines import Lines, lines_of
+from stream.files.lines import Lines, Readable, lines_of
 from stream.files.rows import Bad, Column, Row
 from stream.wire.events import Reason
 
@@ -51,7 +51,7 @@ class JsonLines:
     def place(self, name: str) -> None:
         """Return nothing: there are no blocks."""
 
-    def rows(self, text: IO[str]) -> Iterator[Row | Bad]:
+    def rows(self, text: Readable) -> Iterator[Row | Bad]:
         """Go through the lines."""
         lines = Lines(text, LARGEST)
         while line := lines.take():
@@ -92,7 +92,7 @@ class JsonRecords:
     def place(self, name: str) -> None:
         """Return nothing: there are no blocks."""
 
-    def rows(self, text: IO[str]) -> Iterator[Row | Bad]:
+    def rows(self, text: Readable) -> Iterator[Row | Bad]:
         """Go through the objects.
 
         Raises

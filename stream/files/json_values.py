@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import IO, Any
+from typing import Any
+
+from stream.files.lines import Readable
 
 __all__ = ["LARGEST", "JsonValues"]
 
@@ -34,7 +36,7 @@ class JsonValues:
     [('u1', {'a': 1})]
     """
 
-    def __init__(self, text: IO[str]) -> None:
+    def __init__(self, text: Readable) -> None:
         self._text = text
         self._buffer, self._at, self._ended = "", 0, False
         self._counted = 0  # up to here in the buffer its line ends are counted

@@ -2,13 +2,62 @@
 
 from __future__ import annotations
 
+import codecs
 import io
-import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from typing import IO
+from typing import Protocol
 
-__all__ = ["Lines", "lines_of"]
+__all__ = ["Lines", "Readable", "Text", "lines_of"]
+
+CHUNK = 1 << 14
+"""Characters that are read at once: what one odd line makes slower, and what memory holds, is no more."""
+
+
+class Readable(Protocol):
+    """What text is read from."""
+
+    def read(self, size: int, /) -> str:
+        """Return the next characters, about `size`; fewer before the end or damage, "" at the end."""
+
+
+class Text:
+    r"""The text of a file; unlike `io.TextIOWrapper` it gives what stands before damage before the error.
+
+    What is no text in the encoding stays recognisable (``surrogateescape``), and makes its own row bad, not
+    the whole file. Line ends are as they are.
+
+    Examples
+    --------
+    >>> text = Text(io.BufferedReader(io.BytesIO("Björk\r\n".encode())), "utf-8")
+    >>> text.read(3), text.read(9), text.read(9)
+    ('Bj', 'örk\r\n', '')
+    """
+
+    def __init__(self, plain: io.BufferedReader, encoding: str) -> None:
+        self._plain = plain
+        self._decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
+        self._fault: Exception | None = None
+
+    def read(self, size: int, /) -> str:
+        """Return the next characters, about `size`; fewer before the end or damage, "" at the end.
+
+        Raises
+        ------
+        OSError, EOFError, UnicodeError
+            Where the file is damaged.
+        """
+        if self._fault:
+            raise self._fault
+        text, data = "", b"any"
+        try:
+            while data and 2 * len(text) < size:
+                data = self._plain.read1(size - len(text))
+                text += self._decoder.decode(data, final=not data)
+        except (OSError, EOFError, UnicodeError) as fault:
+            self._fault = fault
+            if not text:
+                raise
+        return text
 
 
 class Lines:
@@ -22,74 +71,72 @@ class Lines:
         Whether it has more than `longest` characters: then there is its beginning only.
     """
 
-    def __init__(self, text: IO[str], longest: int) -> None:
+    def __init__(self, text: Readable, longest: int) -> None:
         self._text = text
         self._longest = longest
         self._ahead: deque[str] = deque()
+        self._behind = ""  # lines that come after those, not taken apart yet
+        self._rest = ""  # of a line whose end was not read yet
         self.number = 0
         self.too_long = False
-        self._fault: Exception | None = None
 
     def take(self) -> str:
         """Return the next line with its end; "" behind the last."""
-        line = self._ahead.popleft() if self._ahead else self._read()
+        line = self._ahead.popleft() if self._ahead or self._take_apart() else ""
         self.number += bool(line)
         self.too_long = len(line) > self._longest
         return line
 
     def ahead(self, at: int) -> str:
-        """Return the line that comes after so many others."""
+        """Return the line that comes after so many others; "" behind the last."""
         while len(self._ahead) <= at:
-            self._ahead.append(self._read())
+            if not self._take_apart():
+                return ""
         return self._ahead[at]
 
-    def several(self, count: int) -> Sequence[str]:
-        """Return lines that come next, some `count` of them, without taking them; none behind the last."""
-        if not self._ahead:
-            self._check()
-            try:
-                self._ahead.extend(map(self._text.readline, itertools.repeat(self._longest + 1, count)))
-            except Exception as fault:  # raised again when the lines before it are taken
-                self._fault = fault
-                if not self._ahead:
-                    raise
-            if not self._ahead[-1] or max(map(len, self._ahead)) > self._longest:
-                self._ahead = deque(self._whole(self._ahead))
-        return self._ahead
+    def several(self) -> str:
+        """Return lines that come next, without taking them: the text of all of them; "" behind the last."""
+        if not self._ahead and not self._behind:
+            self._read()
+        return "".join(self._ahead) or self._behind
+
+    def count(self) -> int:
+        """Return how many lines `several` gives."""
+        return len(self._ahead) if self._ahead or self._take_apart() else 0
 
     def drop(self, count: int) -> None:
-        """Take so many lines that were looked at."""
-        if count == len(self._ahead):
-            self._ahead.clear()
-            self.number += count
+        """Take so many lines that were looked at: all of `several`, or some of those `ahead`."""
+        self.number += count
+        if not self._ahead:
+            self._behind = ""
             return
         for _ in range(count):
-            self.take()
+            self._ahead.popleft()
 
-    def _check(self) -> None:
-        if self._fault:
-            raise self._fault
+    def _take_apart(self) -> bool:
+        """Take apart the lines that come next. False: there are none."""
+        before = len(self._ahead)
+        if not self._behind:
+            self._read()
+        self._ahead.extend(lines_of(self._behind))
+        self._behind = ""
+        return len(self._ahead) > before
 
-    def _read(self) -> str:
-        self._check()
-        line = self._text.readline(self._longest + 1)
-        if self._is_cut(line):
-            while (rest := self._text.readline(self._longest)) and not rest.endswith(("\n", "\r")):
-                pass
-        return line
-
-    def _is_cut(self, line: str) -> bool:
-        return len(line) > self._longest and not line.endswith(("\n", "\r"))
-
-    def _whole(self, pieces: Iterable[str]) -> Iterator[str]:
-        """Leave out what belongs to a line that is too long, but for its beginning."""
-        cut = False
-        for piece in pieces:
-            if not cut and piece:
-                yield piece
-            cut = self._is_cut(piece) or (cut and not piece.endswith(("\n", "\r")))
-        while cut and (rest := self._text.readline(self._longest)):
-            cut = not rest.endswith(("\n", "\r"))
+    def _read(self) -> None:
+        text, end = self._rest, 0
+        while not end and (piece := self._text.read(CHUNK)):
+            start = max(len(text) - 1, 0)
+            text += piece
+            # A CR at its end may have an LF after it.
+            end = max(text.rfind("\n", start), text.rfind("\r", start, len(text) - 1)) + 1
+            if not end and len(text) > self._longest:
+                text = text[: self._longest] + text[-1]
+        end = end or len(text)
+        self._behind, self._rest = text[:end], text[end:]
+        if end > self._longest:  # only the first line can be as long
+            first, *others = lines_of(self._behind)
+            self._ahead.append(first[: self._longest + 1])
+            self._behind = "".join(others)
 
 
 def lines_of(text: str) -> list[str]:

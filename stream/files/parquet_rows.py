@@ -16,6 +16,8 @@ from stream.files.rows import Block, Column
 __all__ = ["ParquetRows"]
 
 ROWS = 8192  # decoded at a time
+BLOCK = 512
+"""Rows that become Python's values at a time: they fit into a processor's cache."""
 
 
 class ParquetRows:
@@ -66,7 +68,9 @@ class ParquetRows:
         number = 0
         with self._file() as file:
             for batch in file.iter_batches(ROWS, columns=asked, use_threads=False):
-                yield Block(number + 1, [_plain(batch.column(name)) for name in asked])
+                columns = [batch.column(name) for name in asked]
+                for start in range(0, batch.num_rows, BLOCK):
+                    yield Block(number + start + 1, [_plain(each.slice(start, BLOCK)) for each in columns])
                 number += batch.num_rows
                 told(number)
 

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
+
+from pydantic_core import to_json
 
 from stream.files.columns import MISSING, is_missing, whole_number
 from stream.wire.composed import nfc
-from stream.wire.events import BLANK, MAX_ID_BYTES
+from stream.wire.events import BLANK, BLANKS, MAX_ID_BYTES
 
-__all__ = ["ByColumn", "Texts", "plain_ids", "plain_numbers", "plain_times", "remembered"]
-
-Texts: TypeAlias = tuple[Sequence[str], frozenset[int]]
-"""A column's values as text, "" where there is nothing, and the rows that have to be looked at instead."""
-
-ByColumn: TypeAlias = Callable[[Sequence[Any]], Texts]
+__all__ = ["ByColumn", "Cells", "Texts", "cells", "plain_ids", "plain_numbers", "plain_times", "remembered"]
 
 NONE_ODD: frozenset[int] = frozenset()
 
 MARKS = frozenset('"\\{}')
 """What is escaped in JSON, and what no id has."""
+
+PRINTABLE = bytes(range(32, 127)) + b"\n"
+DIGITS = b"0123456789\n"
+
+UNSEEN = re.compile(f"[{BLANKS.lstrip()}]")
+"""What nobody sees, but for the blank itself."""
+
+LEADING_ZERO = re.compile(r"^0\d", re.MULTILINE)
 
 MOST_DIGITS = 15
 """Of a whole number that every reader of JSON holds."""
@@ -30,6 +37,90 @@ SECONDS_DIGITS = 10
 
 KEYS = frozenset({str, int, type(None)})
 MOST_KNOWN = 1 << 16
+
+
+class Cells(NamedTuple):
+    """The values of a column.
+
+    Attributes
+    ----------
+    values
+        As they are.
+    texts
+        The text of each, where all are text, or all whole numbers.
+    lines
+        These, a line each, where all of it is printable and nothing has a blank at its end; else None.
+    """
+
+    values: Sequence[Any]
+    texts: Sequence[str] = ()
+    lines: str | None = None
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether there is nothing in some of the `lines`."""
+        lines = self.lines
+        return not lines or "\n\n" in lines or lines[0] == "\n" or lines[-1] == "\n"
+
+
+class Texts(NamedTuple):
+    """A column's values as they stand in JSON.
+
+    Attributes
+    ----------
+    texts
+        "" where there is nothing.
+    odd
+        The rows that have to be looked at instead.
+    has_gaps
+        Whether there may be nothing in some.
+    end
+        What follows each text.
+    """
+
+    texts: Sequence[str]
+    odd: frozenset[int] = NONE_ODD
+    has_gaps: bool = False
+    end: str = ""
+
+
+ByColumn: TypeAlias = Callable[[Cells], Texts]
+
+
+def cells(column: Sequence[Any], *, strip: bool = False) -> Cells:
+    """Look at the values of a column.
+
+    Parameters
+    ----------
+    strip
+        Whether blanks around a text are no part of it. Then all values are text.
+
+    Examples
+    --------
+    >>> cells(["u1 ", "u2"], strip=True)
+    Cells(values=['u1', 'u2'], texts=['u1', 'u2'], lines='u1\\nu2')
+    >>> cells([7, 8])
+    Cells(values=[7, 8], texts=['7', '8'], lines='7\\n8')
+    >>> cells(["a\\nb"]), cells([7, "a"]).texts
+    (Cells(values=['a\\nb'], texts=['a\\nb'], lines=None), ())
+    """
+    texts = column
+    try:
+        lines = "\n".join(column)
+    except TypeError:
+        if set(map(type, column)) != {int}:
+            return Cells(column)
+        texts = list(map(str, column))
+        lines = "\n".join(texts)
+    if lines.isascii():
+        plain = not lines.encode().translate(None, PRINTABLE)
+    else:
+        plain = lines.replace("\n", "").isprintable() and not UNSEEN.search(lines)
+    has_ends = " " in lines and ("\n " in lines or " \n" in lines or lines[0] == " " or lines[-1] == " ")
+    if strip and (has_ends or not plain):
+        return cells(list(map(str.strip, column)))
+    plain = plain and not has_ends and lines.count("\n") == len(column) - 1
+    return Cells(column, texts, lines if plain else None)
 
 
 def plain_ids(nothing: frozenset[str], separator: str = "") -> ByColumn:
@@ -44,7 +135,8 @@ def plain_ids(nothing: frozenset[str], separator: str = "") -> ByColumn:
 
     Examples
     --------
-    >>> plain_ids(frozenset({"nan"}))(["u1", "Björk", 7, "Mr. Oizo", "", "nan", "7.0", 'a"b', "[1]", "{a}"])
+    >>> read = plain_ids(frozenset({"nan"}))
+    >>> read(cells(["u1", "Björk", 7, "Mr. Oizo", "", "nan", "7.0", 'a"b', "[1]", "{a}"]))[:2]
     (['u1', 'Björk', '7', 'Mr. Oizo', '', '', '', '', '', ''], frozenset({5, 6, 7, 8, 9}))
     """
     never = (nothing | MISSING) - {""}
@@ -65,32 +157,31 @@ def plain_ids(nothing: frozenset[str], separator: str = "") -> ByColumn:
         )
         return text if simple else None
 
-    def read(column: Sequence[Any]) -> Texts:
-        texts = _texts(column)
-        if texts is None:
-            return _told([one(_text(value)) for value in column])
-        together = "".join(texts)
+    def read(column: Cells) -> Texts:
+        texts, lines = column.texts, column.lines
         if (
-            together.isascii()
-            and together.isprintable()
-            and not any(mark in together for mark in marks)
-            and "." not in together
-            and "[" not in together
-            and (" " not in together or all(map(str.strip, texts)))
+            lines is not None
+            and not any(mark in lines for mark in marks)
+            and "." not in lines
+            and "[" not in lines
+            and (lines.isascii() or unicodedata.is_normalized("NFC", lines))
             and never.isdisjoint(texts)
-            and max(map(len, texts)) <= MAX_ID_BYTES
+            and _are_short(lines, MAX_ID_BYTES)
         ):
-            return texts, NONE_ODD
-        return _told([one(text) for text in texts])
+            return Texts(texts, has_gaps=column.has_gaps)
+        return _told([one(text) for text in texts or map(_text, column.values)])
 
     return read
 
 
-def _texts(column: Sequence[Any]) -> list[str] | None:
-    kinds = set(map(type, column))
-    if kinds == {str}:
-        return list(column)
-    return list(map(str, column)) if kinds == {int} else None
+def _are_short(lines: str, most: int) -> bool:
+    """Say whether no line has more bytes of UTF-8 than that."""
+    data, at = lines.encode(), 0
+    while len(data) - at > most:  # on to the last line that begins so few bytes later
+        at = data.rfind(b"\n", at, at + most + 1) + 1
+        if not at:
+            return False
+    return True
 
 
 def _text(value: Any) -> str | None:
@@ -102,18 +193,31 @@ def _text(value: Any) -> str | None:
 
 def _told(found: Sequence[str | None]) -> Texts:
     """Return texts of which those that are None have to be looked at."""
-    return [text or "" for text in found], frozenset(at for at, text in enumerate(found) if text is None)
+    texts = [text or "" for text in found]
+    return Texts(texts, frozenset(at for at, text in enumerate(found) if text is None), not all(texts))
 
 
-def plain_numbers(column: Sequence[Any]) -> Texts:
+def plain_numbers(column: Cells) -> Texts:
     """Read a column of whole numbers, none below 0.
 
     Examples
     --------
-    >>> plain_numbers(["31000", "", 7, "007", "-1", "1.5"])
+    >>> plain_numbers(cells(["31000", "", 7, "007", "-1", "1.5"]))[:2]
     (['31000', '', '7', '', '', ''], frozenset({3, 4, 5}))
     """
-    return _told([_digits(_text(value)) for value in column])
+    lines = column.lines
+    if (
+        lines is not None
+        and _is_digits(lines)
+        and not LEADING_ZERO.search(lines)
+        and _are_short(lines, MOST_DIGITS)
+    ):
+        return Texts(column.texts, has_gaps=column.has_gaps)
+    return _told([_digits(_text(value)) for value in column.values])
+
+
+def _is_digits(lines: str) -> bool:
+    return lines.isascii() and not lines.encode().translate(None, DIGITS)
 
 
 def _digits(text: str | None) -> str | None:
@@ -126,7 +230,12 @@ def _digits(text: str | None) -> str | None:
 
 
 def plain_times(
-    read: Callable[[Any], float], earliest: float, latest: float, *, are_seconds: bool
+    read: Callable[[Any], float],
+    earliest: float,
+    latest: float,
+    *,
+    are_seconds: bool,
+    read_all: Callable[[Sequence[str]], Sequence[float]] | None = None,
 ) -> ByColumn:
     """Return what reads a column of times, in Unix seconds as JSON has them.
 
@@ -138,11 +247,13 @@ def plain_times(
         Unix seconds. A row with another time has to be looked at.
     are_seconds
         Whether `read` takes ten digits for Unix seconds.
+    read_all
+        Reads many texts as `read` does, sooner, and raises the same where it cannot read all of them.
 
     Examples
     --------
     >>> read = plain_times(float, 1577836800.0, 1600000000.0, are_seconds=True)
-    >>> read(["1577836800", "1577836800.5", "0", "x"])
+    >>> read(cells(["1577836800", "1577836800.5", "0", "x"]))[:2]
     (['1577836800.0', '1577836800.5', '', ''], frozenset({2, 3}))
     """
     first, last = str(max(math.ceil(earliest), 10 ** (SECONDS_DIGITS - 1))), str(math.floor(latest))
@@ -154,22 +265,30 @@ def plain_times(
             return None
         return repr(ts) if ts is not None and earliest <= ts <= latest else None
 
-    def times(column: Sequence[Any]) -> Texts:
-        texts = _texts(column) if are_seconds else None
-        if texts and _is_digits(texts) and first <= min(texts) and max(texts) <= last:
-            return [f"{text}.0" for text in texts], NONE_ODD
-        return _told([one(value) for value in column])
+    def times(column: Cells) -> Texts:
+        texts = column.texts
+        if are_seconds and _are_seconds(column) and first <= min(texts) and max(texts) <= last:
+            return Texts(texts, end=".0")
+        if read_all and column.lines and texts is column.values:
+            try:
+                found = read_all(texts)
+            except (ValueError, OverflowError):
+                pass  # then one by one
+            else:
+                if earliest <= min(found) and max(found) <= latest:
+                    return Texts(to_json(found)[1:-1].decode().split(","))
+        return _told([one(value) for value in column.values])
 
     return times
 
 
-def _is_digits(texts: Sequence[str]) -> bool:
-    together = "".join(texts)
+def _are_seconds(column: Cells) -> bool:
+    lines, count = column.lines, len(column.texts)
     return (
-        together.isascii()
-        and together.isdigit()
-        and min(map(len, texts)) == SECONDS_DIGITS
-        and len(together) == SECONDS_DIGITS * len(texts)
+        lines is not None
+        and len(lines) == (SECONDS_DIGITS + 1) * count - 1
+        and lines[SECONDS_DIGITS :: SECONDS_DIGITS + 1].count("\n") == count - 1
+        and _is_digits(lines)
     )
 
 
@@ -178,21 +297,21 @@ def remembered(read: Callable[[Any], str | None]) -> ByColumn:
 
     Examples
     --------
-    >>> remembered(lambda value: print("once") or value.upper())(["a", "a", "a"])
+    >>> remembered(lambda value: print("once") or value.upper())(cells(["a", "a", "a"]))[:2]
     once
     (['A', 'A', 'A'], frozenset())
     """
     known: dict[Any, str | None] = {}
 
-    def all_of(column: Sequence[Any]) -> Texts:
-        if not KEYS.issuperset(
-            map(type, column)
-        ):  # what is equal to another need not be the same: 1 and True
-            return _told([read(value) for value in column])
+    def all_of(column: Cells) -> Texts:
+        values = column.values
+        # What is equal to another need not be the same: 1 and True.
+        if not column.texts and not KEYS.issuperset(map(type, values)):
+            return _told([read(value) for value in values])
         if len(known) > MOST_KNOWN:
             known.clear()
-        for value in set(column) - known.keys():
+        for value in set(values) - known.keys():
             known[value] = read(value)
-        return _told([known[value] for value in column])
+        return _told([known[value] for value in values])
 
     return all_of

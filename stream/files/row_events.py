@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from stream.files.credits import Credits
 from stream.files.fields import Note, Remark, Source
 from stream.files.impressions import Impression
 from stream.files.kinds import ID_LISTS, TIMES, Shape
-from stream.files.plain_clicks import PlainClicks
+from stream.files.plain_clicks import Pairs, PlainClicks
 from stream.files.songs import Join
 from stream.files.tables import Bad, Block, Column, Row
 from stream.files.times import utc_text
@@ -124,20 +123,20 @@ class RowEvents:
             return Bad(row.line, bad.reason, bad.detail, row.values)
         return Event(event[self.shape.key].encode(), value, copies, notes)
 
-    def of_block(self, block: Block) -> Iterable[Event | Row]:
-        """Return the events of rows, or a row itself where it takes a call of its own, in their order."""
+    def of_block(self, block: Block) -> Iterator[Pairs | Row]:
+        """Go through the events of rows, and rows that take a call of their own, in their order."""
         if self.plain is None:
-            return block.rows()
-        keys, values, odd = self.plain(block)
-        events: Iterable[Event] = map(
-            Event._make, zip(keys, values, itertools.repeat(1), itertools.repeat(()))
-        )
-        if not odd and self.wanted is None:
-            return events
-        return (
-            row if at in odd or (self.wanted and not self.wanted(row.values)) else event
-            for at, (row, event) in enumerate(zip(block.rows(), events, strict=True))
-        )
+            yield from block.rows()
+            return
+        pairs, odd = self.plain(block)
+        if self.wanted:
+            odd.update(at for at, row in enumerate(block.rows()) if not self.wanted(row.values))
+        start = 0
+        for at in sorted(odd):
+            yield pairs[start:at]
+            yield block.row(at)
+            start = at + 1
+        yield pairs[start:]
 
     def column(self, field: str) -> str:
         """Return which column, or option, a field comes from; "" where from none."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO, Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
+from stream.files.lines import Readable
 from stream.wire.events import Reason
 
 __all__ = ["Bad", "Block", "Column", "Row", "Rows"]
@@ -30,6 +31,10 @@ class Block(NamedTuple):
     def rows(self) -> Iterator[Row]:
         """Go through the rows."""
         return itertools.starmap(Row, enumerate(map(list, zip(*self.columns, strict=True)), self.line))
+
+    def row(self, at: int) -> Row:
+        """Return the row that comes after so many others."""
+        return Row(self.line + at, [column[at] for column in self.columns])
 
 
 class Bad(NamedTuple):
@@ -58,5 +63,5 @@ class Rows(Protocol):
     def place(self, name: str) -> int | None:
         """Return where a column stands in blocks; None where it does not, or there are none."""
 
-    def rows(self, text: IO[str]) -> Iterator[Row | Bad | Block]:
+    def rows(self, text: Readable) -> Iterator[Row | Bad | Block]:
         """Go through the rows of the file, which is opened at its beginning."""

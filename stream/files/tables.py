@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 from stream.errors import BadFile, WrongUse
 from stream.files.csv_rows import CsvRows
 from stream.files.json_rows import JsonLines, JsonRecords, is_lines
-from stream.files.lines import lines_of
+from stream.files.lines import Text, lines_of
 from stream.files.options import Format, Layout
 from stream.files.parquet_rows import ParquetRows
 from stream.files.rows import Bad, Block, Column, Row, Rows
@@ -206,13 +206,9 @@ class Table:
             yield plain
 
     @contextmanager
-    def _opened(self) -> Iterator[IO[str]]:
-        # What is no text stays recognisable, and makes its own row bad, not the whole file.
-        with (
-            self._unpacked() as plain,
-            io.TextIOWrapper(plain, self._encoding, errors="surrogateescape", newline="") as text,
-        ):
-            yield text
+    def _opened(self) -> Iterator[Text]:
+        with self._unpacked() as plain:
+            yield Text(plain, self._encoding)
 
     def _text_rows(self) -> Iterator[Row | Bad | Block]:
         with self._opened() as text:

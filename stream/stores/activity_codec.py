@@ -1,7 +1,8 @@
 """How what a listener did day by day is held in ``user:{ID}:activity``.
 
 A head of 62 bytes (`HEAD`), 15 bytes for each day on which they did something (`models.traits.activity.DAY`),
-then cities and devices: clicks (u16), bytes of the name (u8), the name in UTF-8. Little-endian.
+then cities and devices: clicks (u16), bytes of the name (u8), the name in UTF-8; what is left are the songs
+heard last, 4 bytes each, of which an earlier version wrote none. Little-endian.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from models.active_days import HOURS, Activity, ActivityColumns
+from models.active_days import HOURS, TAIL, Activity, ActivityColumns
 from models.traits.activity import DAY
 
-__all__ = ["HEAD", "pack", "unpack"]
+__all__ = ["HEAD", "SONG", "pack", "songs_of", "unpack"]
 
 FORMAT = 1
+SONG = 4
+"""Bytes of a song."""
 
 HEAD = np.dtype(
     [
@@ -41,15 +44,25 @@ def pack(columns: ActivityColumns, rows: npt.NDArray[np.int64]) -> list[bytes]:
     heads["cities"] = (columns.city_clicks[rows] > 0).sum(axis=1)
     heads["devices"] = (columns.device_clicks[rows] > 0).sum(axis=1)
     head, days = heads.tobytes(), memoryview(columns.days.view(np.uint8).data)
+    songs = columns.songs[rows].astype("<u4", copy=False).tobytes()
     size, each = HEAD.itemsize, DAY.itemsize
     begin = (each * columns.begin[rows]).tolist()
     end = (each * (columns.begin[rows] + columns.count[rows])).tolist()
     named = (heads["cities"] | heads["devices"]).tolist()
+    starts = range(0, len(songs), SONG * TAIL)
+    ends = (SONG * (TAIL * np.arange(len(rows)) + columns.song_count[rows])).tolist()
     return [
         b"".join(
-            (head[size * at : size * (at + 1)], days[first:last], _places(columns, row) if place else b"")
+            (
+                head[size * at : size * (at + 1)],
+                days[first:last],
+                _places(columns, row) if place else b"",
+                songs[start:stop],
+            )
         )
-        for at, (row, first, last, place) in enumerate(zip(rows.tolist(), begin, end, named, strict=True))
+        for at, (row, first, last, place, start, stop) in enumerate(
+            zip(rows.tolist(), begin, end, named, starts, ends, strict=True)
+        )
     ]
 
 
@@ -81,8 +94,14 @@ def unpack(packed: bytes) -> Activity:
     days = np.frombuffer(packed, dtype=DAY, count=number, offset=HEAD.itemsize).copy()
     rest = memoryview(packed)[HEAD.itemsize + DAY.itemsize * number :]
     cities, rest = _read_places(rest, int(head["cities"]))
-    devices, _ = _read_places(rest, int(head["devices"]))
-    return Activity(days, int(head["sketch"]), int(head["period"]), head["hours"].copy(), cities, devices)
+    devices, rest = _read_places(rest, int(head["devices"]))
+    hours = head["hours"].copy()
+    return Activity(days, int(head["sketch"]), int(head["period"]), hours, cities, devices, songs_of(rest))
+
+
+def songs_of(packed: bytes | memoryview) -> npt.NDArray[np.uint32]:
+    """Return the songs (`models.active_days.song_number`) that are stored; one cut off is left out."""
+    return np.frombuffer(packed, dtype="<u4", count=len(packed) // SONG).astype(np.uint32)
 
 
 def _read_places(packed: memoryview, number: int) -> tuple[dict[str, int], memoryview]:

@@ -68,6 +68,10 @@ class ArtistAliases:
             packed = msgpack.packb(flat, use_bin_type=False)
             await self._change(self._redis, [keys.ARTIST_ALIASES], packed)
 
+    def pairs(self) -> dict[str, tuple[str, str]]:
+        """Return of each alias the artist that it was said to stand for, and the one that it comes to."""
+        return {alias: (self._said[alias], artist) for alias, artist in self._artist_of.items()}
+
     async def said(self, alias: str) -> str:
         """Return the artist that an id was last said to stand for; "": none."""
         return (await self._redis.hget(keys.ARTIST_ALIASES, alias) or b"").decode()

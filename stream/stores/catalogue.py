@@ -24,6 +24,7 @@ __all__ = ["Catalogue", "Described"]
 REMEMBERED = 200_000  # songs
 NEW = 5_000  # songs that may be recommended before anybody has played them
 GONE = 100_000  # songs taken off that are remembered
+AT_ONCE = 500  # names, or artists, that Redis is asked for
 REMEMBERED_SECONDS = 30.0  # for so long a song may count that was taken off, or changed its artists
 
 NEVER: tuple[float, tuple[str, ...]] = float("-inf"), ()
@@ -217,6 +218,29 @@ class Catalogue:
             artist: name.decode() if name else artist
             for artist, name in zip(artist_ids, answers, strict=True)
         }
+
+    async def number_of_names(self) -> int:
+        """Return how many names there are, those counted that differ in accents only."""
+        return int(await self._redis.hlen(keys.ARTIST_NAMES))
+
+    async def called(self) -> set[tuple[str, str]]:
+        """Return all names, and ids that clicks name, without case and accents, each with its artist."""
+        return {
+            (folded_form(name.decode()), artist.decode())
+            async for name, artist in self._redis.hscan_iter(keys.ARTIST_NAMES, count=AT_ONCE)
+        }
+
+    async def about_artists(self, artist_ids: Sequence[str]) -> dict[str, tuple[str, int]]:
+        """Return what artists are called, as `names` does, and how many listeners they have."""
+        about: dict[str, tuple[str, int]] = {}
+        for at in range(0, len(artist_ids), AT_ONCE):
+            some = artist_ids[at : at + AT_ONCE]
+            pipeline = self._redis.pipeline(transaction=False)
+            for artist in some:
+                pipeline.hmget(keys.artist(artist), ["name", "listeners"])
+            for artist, (name, number) in zip(some, await pipeline.execute(), strict=True):
+                about[artist] = name.decode() if name else artist, int(float(number or 0))
+        return about
 
     async def genres(self, artist_ids: Sequence[str]) -> dict[str, list[str]]:
         """Return the genres of artists, in small letters, of those at least that have any."""

@@ -117,7 +117,7 @@ class ChurnStore:
         Raises
         ------
         SnapshotDamaged
-            Where it cannot be read.
+            Where it cannot be read, or has diverged.
         """
         packed = await self._redis.hget(keys.CHURN_MODEL, "packed")
         if packed is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from models.model import Model
@@ -58,6 +58,14 @@ class CohortHistory:
     async def of(self, cohort: str) -> list[Entry]:
         """Return a cohort's history, the oldest entry first."""
         return [_entry(line) for line in await self._redis.zrange(keys.cohort_history(cohort), 0, -1)]
+
+    async def latest(self, cohorts: Sequence[str], number: int) -> list[list[Entry]]:
+        """Return the `number` latest entries of each cohort, the oldest first."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for cohort in cohorts:
+            pipeline.zrange(keys.cohort_history(cohort), -number, -1)
+        found = await pipeline.execute() if cohorts else []
+        return [[_entry(line) for line in lines] for lines in found]
 
     async def record(self, model: Model, sizes: Mapping[str, int]) -> None:
         """Write what is new by a model. May be repeated.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
+from models.cohort_map import cohort_map
 from models.listener import Move, last_move
 from models.model import Model
 from stream.connect import AnyRedis
@@ -111,10 +114,13 @@ class Cohorts:
     async def describe(self, model: Model, tops: Sequence[Mapping[str, float]], keep_seconds: float) -> None:
         """Write what a new model's cohorts are called, what sets each apart, and what has become of them.
 
+        With it goes where each is on the map.
+
         What is known of cohorts that the model no longer has is kept for `keep_seconds` more.
         """
         sizes = await self.sizes()
         await self.history.record(model, sizes)
+        places = await self._places(model)
         pipeline = self._redis.pipeline(transaction=False)
         for dead in sizes.keys() - set(model.cohort_ids):
             for key in _about(dead):
@@ -125,6 +131,8 @@ class Cohorts:
                 "born": float(model.born[row]),
                 "parent": model.parents[row],
                 "model_version": model.version,
+                "map_x": float(places[row, 0]),
+                "map_y": float(places[row, 1]),
             }
             pipeline.hset(keys.cohort(cohort), mapping=about)
             pipeline.hsetnx(keys.cohort(cohort), "size", 0)
@@ -135,6 +143,15 @@ class Cohorts:
             for key in _about(cohort):  # an older model may have brought it back
                 pipeline.persist(key)
         await pipeline.execute()
+
+    async def _places(self, model: Model) -> npt.NDArray[np.float64]:
+        """Return where a model's cohorts are on the map, shape (k, 2), which begins with where they were."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for cohort in model.cohort_ids:
+            pipeline.hmget(keys.cohort(cohort), ["map_x", "map_y"])
+        found = await pipeline.execute()
+        before = np.array([[float(place or "nan") for place in places] for places in found])
+        return await asyncio.to_thread(cohort_map, model.centers, before)
 
     async def listeners(self, cohorts: Sequence[str] | None = None) -> int:
         """Return how many listeners are in some cohorts, or in all sets: those who wait and bots included."""
@@ -156,6 +173,11 @@ class Cohorts:
             members = await self._redis.srandmember(keys.cohort_users(cohort), max(number // len(cohorts), 1))
             found += [user.decode() for user in members]
         return found
+
+    async def some(self, cohort: str, number: int) -> list[str]:
+        """Return at most `number` members of a cohort, drawn at random; all where they are fewer."""
+        members = await self._redis.srandmember(keys.cohort_users(cohort), number)
+        return [user.decode() for user in members]
 
     async def drawn(self, number: int) -> list[str]:
         """Return some `number` listeners, drawn so that each is as likely as any other."""

@@ -1,4 +1,9 @@
-"""Which songs listeners have heard lately, as numbers that ingesters keep with each play."""
+"""Which songs listeners have heard lately, as numbers that ingesters keep with each play.
+
+The newest stand at the end of ``user:{ID}:activity``, so that most clicks write one key. Once there are
+`models.active_days.TAIL` of them, ``user:{ID}:heard`` takes them over, in the step that writes the activity
+without them.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,7 @@ import numpy.typing as npt
 from models.active_days import song_number
 from stream.connect import AnyRedis
 from stream.stores import keys
+from stream.stores.activity_codec import songs_of, unpack
 
 __all__ = ["Heard", "song_numbers"]
 
@@ -38,5 +44,6 @@ class Heard:
 
         A song that was played twice may be there twice.
         """
-        packed = await self._redis.get(keys.user_heard(user_id)) or b""
-        return np.frombuffer(packed[: len(packed) // 4 * 4], dtype="<u4").astype(np.uint32)
+        # One command: a click that comes in between would move songs from one to the other.
+        apart, activity = await self._redis.mget(keys.user_heard(user_id), keys.user_activity(user_id))
+        return np.concatenate([songs_of(apart or b""), unpack(activity or b"").songs])

@@ -31,7 +31,7 @@ def user_taste(user_id: str) -> str:
 
 
 def user_activity(user_id: str) -> str:
-    """String: what a listener did day by day, packed (`stream.stores.activity_codec`)."""
+    """String: what a listener did day by day, and heard last, packed (`stream.stores.activity_codec`)."""
     return f"user:{{{user_id}}}:activity"
 
 
@@ -145,6 +145,11 @@ def segment_values(segment: str) -> str:
 def segment_foreseen(segment: str) -> str:
     """Hash: labelled listener -> what was predicted of them before they were learned from."""
     return f"segment:{{{segment}}}:foreseen"
+
+
+def segment_forgotten(segment: str) -> str:
+    """Hash: clock -> what it showed when the segment was forgotten (`stream.stores.segments.Came`)."""
+    return f"segment:{{{segment}}}:forgotten"
 
 
 SEGMENTS = "segments"

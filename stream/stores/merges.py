@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from models.listener import Click, Listener
 from stream.connect import AnyRedis
 from stream.stores import keys
+from stream.stores.activity_codec import songs_of
 from stream.stores.event_ids import KEPT_SECONDS
 from stream.stores.listeners import listener_of
 from stream.stores.scripts import Script
@@ -246,9 +247,12 @@ def _parts(user_id: str, packed: bytes) -> Parts:
     # One that has waited for too long, and is no dead letter yet, waits once more.
     places = [place.decode().removeprefix(EXPIRED) for place in waiting[::2]]
     pairs = zip(places, waiting[1::2], strict=True)
+    listener = listener_of(user_id, held)
     return Parts(
-        listener_of(user_id, held),
-        np.frombuffer(heard[: len(heard) // 4 * 4], dtype="<u4").astype(np.int64),
+        listener,
+        np.concatenate([songs_of(heard), listener.activity.songs if listener.activity else []]).astype(
+            np.int64
+        ),
         [click_of(user_id, place, each).click for place, each in pairs],
         redriven or (),
         milliseconds,

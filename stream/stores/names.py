@@ -33,6 +33,8 @@ def folded_form(name: str) -> str:
     >>> folded_form("Sigur Rós"), folded_form("MØ"), folded_form("Ｂｅｙｏｎｃé")
     ('sigur ros', 'mo', 'beyonce')
     """
+    if name.isascii():
+        return " ".join(name.casefold().split())  # the same, many times as fast
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
     bare = "".join(char for char in apart if not unicodedata.combining(char)).translate(NO_MARK)
     return " ".join(unicodedata.normalize("NFC", bare).split())

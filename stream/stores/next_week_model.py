@@ -31,7 +31,7 @@ class NextWeekModel:
         Raises
         ------
         SnapshotDamaged
-            Where it cannot be read.
+            Where it cannot be read, or has diverged.
         """
         packed = await self._redis.get(keys.NEXT_WEEK)
         try:
@@ -58,9 +58,12 @@ def _unpacked(packed: bytes) -> NextWeek:
     held, blank = msgpack.unpackb(packed), NextWeek()
     if held.get("format") != FORMAT or held["features"] != list(FEATURES):
         return blank
-    return NextWeek(
+    model = NextWeek(
         _glm(held["zero"], blank.zero), _glm(held["count"], blank.count), Foresight(*held["foresight"])
     )
+    if not model.finite:
+        raise ValueError("it has diverged: its coefficients are no numbers")
+    return model
 
 
 def _packed(glm: Glm) -> list[Any]:

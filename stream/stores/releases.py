@@ -449,6 +449,27 @@ class Releases:
         found = await self._redis.hgetall(keys.release(release_id))
         return {field.decode(): value.decode() for field, value in found.items() if field != b"event"}
 
+    async def about_each(self, release_ids: Sequence[str], fields: Sequence[str]) -> list[dict[str, str]]:
+        """Return some fields of releases' hashes; "" for what is not there."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for release_id in release_ids:
+            pipeline.hmget(keys.release(release_id), list(fields))
+        found = await pipeline.execute() if release_ids else []
+        return [
+            {field: (value or b"").decode() for field, value in zip(fields, values, strict=True)}
+            for values in found
+        ]
+
+    async def counts_in(
+        self, cohort: str, release_ids: Sequence[str], kinds: Sequence[str]
+    ) -> list[list[int]]:
+        """Return how many feedback events of some kinds each release had in one cohort."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for release_id in release_ids:
+            pipeline.hmget(keys.release_counts(release_id), [f"{cohort}:{kind}" for kind in kinds])
+        found = await pipeline.execute() if release_ids else []
+        return [[int(number or 0) for number in numbers] for numbers in found]
+
     async def latest(self, number: int, now: float) -> list[str]:
         """Return the releases that somebody was told of, the latest first (`now`: Unix seconds)."""
         await self._redis.zremrangebyscore(keys.RELEASES, "-inf", now - self._keep)

@@ -6,6 +6,7 @@ segment itself; of classes each one against the others, called ``SEGMENT:CLASS``
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
@@ -24,7 +25,7 @@ from stream.stores.arrays_codec import pack_arrays, unpack_arrays
 from stream.stores.scripts import Call, Script, call_all
 from stream.wire.events import Label
 
-__all__ = ["MOST_CLASSES", "Labelled", "Segments", "Sides", "sides"]
+__all__ = ["MOST_CLASSES", "OUR_CLOCK", "Came", "Labelled", "Segments", "Sides", "sides", "topic_clock"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,7 +34,31 @@ IN_A_SCRIPT = 200  # labels: one script holds Redis up for less than a milliseco
 MOST_CLASSES = 100
 """Of one segment. Each is a model of its own, predicted of every listener: numbers for classes, such as ages,
 would make thousands."""
+HALF = "values"  # field of a forgotten segment: what is still to be erased of it
 OUT_AT_ONCE = 5_000  # members of a segment that are taken out in one step
+
+
+OUR_CLOCK = "unix"
+"""The clock of labels that were read from Redis: Unix seconds."""
+
+
+class Came(NamedTuple):
+    """When a label came: the name of a clock, and what it showed.
+
+    The offsets of a partition are a clock, too, and an exact one: ``TOPIC_ID:PARTITION``.
+    """
+
+    clock: str
+    at: float
+
+
+def topic_clock(topic_id: str, partition: int) -> str:
+    """Return the clock that the offsets of a partition are; another one where the topic is made anew."""
+    return f"{topic_id}:{partition}"
+
+
+NOW = Came("", 0.0)
+"""By no clock: it counts whatever was forgotten."""
 
 
 class Sides(NamedTuple):
@@ -77,21 +102,38 @@ class Segments:
         self._label, self._drop_below = Script("label_listeners"), Script("drop_below")
         self._drop_labels = Script("drop_labels")
 
-    async def label(self, labels: Sequence[Label]) -> int:
-        """Take labels; return how many listeners' labels were changed. May be repeated, in any order."""
-        ordered = sorted(labels, key=attrgetter("segment"))
-        calls = []
-        for segment, own in groupby(ordered, key=attrgetter("segment")):
-            parts = [str(part) for each in own for part in (each.user_id, each.value, repr(each.ts))]
-            calls.append(Call("SADD", [keys.SEGMENTS], [segment]))
-            for at in range(0, len(parts), 3 * IN_A_SCRIPT):
-                packed = msgpack.packb(parts[at : at + 3 * IN_A_SCRIPT], use_bin_type=False)
-                where = [keys.segment_labels(segment), keys.segment_values(segment)]
-                calls.append(Call(self._label, where, [keys.segment_labelled(segment, ""), packed]))
-        answers = await call_all(self._redis, calls) if calls else []
-        return sum(
-            int(answer) for call, answer in zip(calls, answers, strict=True) if call.what is self._label
+    async def label(self, labels: Sequence[Label], came: Sequence[Came] | None = None) -> int:
+        """Take labels; return how many listeners' labels were changed. May be repeated, in any order.
+
+        Parameters
+        ----------
+        came
+            When each came; one from before its segment was forgotten does not count. None: all count.
+        """
+        pairs = sorted(
+            zip(labels, came or [NOW] * len(labels), strict=True), key=lambda pair: pair[0].segment
         )
+        calls, of_calls = [], []
+        for segment, own in groupby(pairs, key=lambda pair: pair[0].segment):
+            parts = [
+                str(part)
+                for label, when in own
+                for part in (label.user_id, label.value, repr(label.ts), when.clock, repr(when.at))
+            ]
+            where = [
+                keys.segment_labels(segment),
+                keys.segment_values(segment),
+                keys.segment_forgotten(segment),
+            ]
+            for at in range(0, len(parts), 5 * IN_A_SCRIPT):
+                packed = msgpack.packb(parts[at : at + 5 * IN_A_SCRIPT], use_bin_type=False)
+                calls.append(Call(self._label, where, [keys.segment_labelled(segment, ""), packed]))
+                of_calls.append(segment)
+        answers = await call_all(self._redis, calls) if calls else []
+        # Only now: `forget_segment` takes a name away and then looks for labels that have come meanwhile.
+        if there := {name for name, (_, labelled) in zip(of_calls, answers, strict=True) if labelled}:
+            await self._redis.sadd(keys.SEGMENTS, *there)
+        return sum(changed for changed, _ in answers)
 
     async def one_too_many(self, labels: Sequence[Label]) -> list[bool]:
         """Say of each label whether it is of a further class of a segment that has `MOST_CLASSES`."""
@@ -119,6 +161,10 @@ class Segments:
             values = [value.decode() for value in await self._redis.hkeys(keys.segment_values(segment))]
             found |= {name: (segment, side) for name, side in sides(segment, values).items()}
         return found
+
+    async def size(self, segment: str) -> int:
+        """Return how many listeners have a label of a segment."""
+        return int(await self._redis.hlen(keys.segment_labels(segment)))
 
     async def counts(self, segment: str, side: Sides) -> tuple[int, int]:
         """Return how many listeners have a label, and of how many it speaks for it."""
@@ -254,6 +300,64 @@ class Segments:
                 await self._redis.hdel(keys.segment_foreseen(name), user_id)
             await self._redis.zrem(keys.segment_users(name), user_id)
         return labels
+
+    async def forget_segment(self, segment: str, bounds: Collection[Came]) -> list[str]:
+        """Erase labels of a segment, what was learned of it, and who is in it. May be repeated.
+
+        Memory is given back behind the scenes, so that nobody waits for it.
+
+        Parameters
+        ----------
+        bounds
+            Labels that came before these count no more, should they come again.
+
+        Returns
+        -------
+        What was predicted by its labels: the segment, or ``SEGMENT:CLASS``; also by labels that an earlier
+        call erased which did not come to its end.
+        """
+        values = {value.decode() for value in await self._redis.hkeys(keys.segment_values(segment))}
+        values |= set(await self.half_forgotten(segment))
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.delete(keys.segment_forgotten(segment))
+        pipeline.hset(
+            keys.segment_forgotten(segment),
+            mapping={**{bound.clock: repr(bound.at) for bound in bounds}, HALF: json.dumps(sorted(values))},
+        )
+        pipeline.execute_command(  # a cluster's pipeline has no method for it
+            "UNLINK",
+            keys.segment_labels(segment),
+            keys.segment_values(segment),
+            *(keys.segment_labelled(segment, value) for value in values),
+        )
+        await pipeline.execute()
+        await self._redis.srem(keys.SEGMENTS, segment)
+        if await self._redis.exists(keys.segment_values(segment)):
+            await self._redis.sadd(keys.SEGMENTS, segment)
+        names = list(sides(segment, values))
+        await self.drop_unlabelled(names)
+        return names
+
+    async def half_forgotten(self, segment: str) -> list[str]:
+        """Return the values of labels that a segment had whose forgetting has not come to its end."""
+        return list(json.loads(await self._redis.hget(keys.segment_forgotten(segment), HALF) or "[]"))
+
+    async def forgotten_wholly(self, segment: str) -> None:
+        """Note that nothing is left of a segment that was forgotten, traits of listeners included."""
+        await self._redis.hdel(keys.segment_forgotten(segment), HALF)
+
+    async def drop_unlabelled(self, names: Sequence[str]) -> list[str]:
+        """Erase what was learned and predicted of those that no label is of any more; return these."""
+        there = await self.predicted() if names else {}
+        gone = [name for name in names if name not in there]
+        for name in gone:
+            await self._redis.unlink(
+                keys.segment(name),
+                keys.segment_users(name),
+                keys.segment_model(name),
+                keys.segment_foreseen(name),
+            )
+        return gone
 
     async def expire(self, user_ids: Sequence[str]) -> None:
         """Erase labels and predictions of listeners who are no more; what was learned of them stays."""

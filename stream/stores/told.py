@@ -17,7 +17,7 @@ from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.scripts import Call, Script, call_all
 
-__all__ = ["LATELY", "UNREPORTED", "Caps", "Heed", "Told", "ToldLately"]
+__all__ = ["LATELY", "UNREPORTED", "WEEK", "Caps", "Heed", "Told", "ToldLately"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,6 +33,8 @@ UNREPORTED = DAY / 4
 LATELY = ("sent", "clicked", "day", "week", "last")
 """Notifications and clicks as stored (they fade by forward decay), notifications in the last 24 hours and 7
 days, and when the last was, in Unix seconds; 0: there was none."""
+
+SENT, CLICKED = 1, 2  # flags of a notification, as mark_told.lua writes them
 
 REASONS = (
     "",
@@ -91,11 +93,15 @@ class ToldLately(NamedTuple):
         As stored: they fade by forward decay.
     releases
         Release -> when its place was reserved, in Unix seconds; the oldest first.
+    sent_of, clicked_of
+        Those of them that are reported as sent, and as clicked.
     """
 
     sent: float = 0.0
     clicked: float = 0.0
     releases: Mapping[str, float] = {}
+    sent_of: frozenset[str] = frozenset()
+    clicked_of: frozenset[str] = frozenset()
 
 
 class Told:
@@ -266,5 +272,11 @@ def _packed(heard: Sequence[Heed]) -> bytes:
 
 def _unpacked(record: bytes) -> ToldLately:
     sent, clicked, releases, *_ = msgpack.unpackb(record)
-    # An empty table of Lua's is packed as a map.
-    return ToldLately(sent, clicked, {name: at for name, at, *_ in releases or ()})
+    told = releases or ()  # an empty table of Lua's is packed as a map
+    return ToldLately(
+        sent,
+        clicked,
+        {name: at for name, at, *_ in told},
+        frozenset(name for name, _, flags, *_ in told if flags & SENT),
+        frozenset(name for name, _, flags, *_ in told if flags & CLICKED),
+    )

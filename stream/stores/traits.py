@@ -20,6 +20,7 @@ from stream.stores.scripts import Script
 
 __all__ = ["Traits"]
 
+SCAN = 1_000  # keys, listeners
 DORMANT = "dormant"  # field of the note; note_dormant.lua writes it
 
 
@@ -80,6 +81,24 @@ class Traits:
         answers = await self._write.each(self._redis, calls)
         found = zip(groups, answers, strict=True)
         return {users[group[position - 1]] for group, positions in found for position in positions}
+
+    async def drop(self, user_ids: Sequence[str], fields: Sequence[str]) -> int:
+        """Erase fields of listeners' traits; return how many listeners had one."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for user in user_ids:
+            pipeline.hdel(keys.user_traits(user), *fields)
+        return sum(answer > 0 for answer in await pipeline.execute()) if user_ids else 0
+
+    async def drop_of_all(self, fields: Sequence[str]) -> int:
+        """Erase fields of everybody's traits, a thousand listeners at a time; return how many had one."""
+        before, _, behind = keys.user_traits("*").partition("*")
+        found, users = 0, list[str]()
+        async for key in self._redis.scan_iter(match=keys.user_traits("*"), count=SCAN):
+            users.append(key.decode().removeprefix(before).removesuffix(behind))
+            if len(users) == SCAN:
+                found += await self.drop(users, fields)
+                users = []
+        return found + await self.drop(users, fields)
 
     async def dormant(self, user_ids: Sequence[str]) -> list[tuple[int, float] | None]:
         """Return what is noted of listeners: with so many clicks they have been since when, Unix seconds."""

@@ -333,6 +333,18 @@ class Song(_Event):
     released_at: Time | None = None
 
 
+def _said_or_not(value: object) -> object:
+    """Read a yes or no as tables have it: no, and nothing, is not said."""
+    word = value.strip().casefold() if isinstance(value, str) else value
+    if word in ("true", "1", 1):
+        return True
+    return None if word in ("", "false", "0", 0) else value
+
+
+Undo = Annotated[Literal[True] | None, BeforeValidator(_said_or_not)]
+"""Whether an event takes back what another said; None where it does not say so."""
+
+
 class ArtistAlias(_Event):
     """An id of an artist that stands for another one: a name spelt otherwise, an id of before. Key: alias.
 
@@ -342,7 +354,7 @@ class ArtistAlias(_Event):
 
     alias: Id
     artist_id: Id | None = None
-    undo: Annotated[Literal[True] | None, BeforeValidator(lambda given: given == "true" or given)] = None
+    undo: Undo = None
 
     @model_validator(mode="after")
     def _stands_for_another(self) -> ArtistAlias:
@@ -471,14 +483,6 @@ class Label(_Event):
     ts: Time
 
 
-def _said_or_not(value: object) -> object:
-    """Read a yes or no as tables have it: no, and nothing, is not said."""
-    word = value.strip().casefold() if isinstance(value, str) else value
-    if word in ("true", "1") or (word == 1 and not isinstance(word, float)):
-        return True
-    return None if word in ("", "false", "0", 0) else value
-
-
 class Merge(_Event):
     """An id, such as that of an anonymous visitor, turns out to be a known listener. Key: user_id.
 
@@ -489,7 +493,7 @@ class Merge(_Event):
     user_id: Id
     into: Id | None = None
     merge_id: Id | None = None
-    undo: Annotated[Literal[True] | None, BeforeValidator(_said_or_not)] = None
+    undo: Undo = None
     ts: Time
 
     @model_validator(mode="after")

@@ -14,7 +14,7 @@ from stream.retry import retried
 from stream.settings import Settings
 from stream.wire.consumer import Consumer
 
-__all__ = ["behind", "deleted_unread", "held", "last_reasons"]
+__all__ = ["behind", "deleted_unread", "ends", "held", "last_reasons"]
 
 ASK_AGAIN = Retrying(
     retry=retry_if_exception(retried), wait=wait_fixed(0.1), stop=stop_after_delay(10.0), reraise=True
@@ -117,6 +117,11 @@ def deleted_unread(admin: KafkaAdminClient, groups: Mapping[str, Sequence[str]])
             if place.topic in topics and 0 <= offset < first.get(place, 0):
                 found[place] = first[place] - offset
     return found
+
+
+def ends(admin: KafkaAdminClient, topic: str) -> dict[int, int]:
+    """Return for each partition of a topic the offset behind its last message."""
+    return {place.partition: end for place, end in _offsets(admin, _places(admin, [topic]), END).items()}
 
 
 def held(admin: KafkaAdminClient, topic: str) -> int:

@@ -16,6 +16,7 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from aiokafka.consumer.subscription_state import TopicPartitionState
+from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from stream.errors import Unreachable
@@ -43,22 +44,11 @@ class TopicShape(NamedTuple):
     partitions: int
 
 
-def topic_shapes(settings: Settings, topics: Collection[str]) -> dict[str, TopicShape]:
-    """Return the shapes of those topics that are there.
-
-    Raises
-    ------
-    Unreachable
-        Where no broker answers.
-    """
-    admin = open_admin(settings, PATIENCE)
-    try:
-        described = admin.describe_topics(list(topics))
-    finally:
-        admin.close()
+def topic_shapes(admin: KafkaAdminClient, topics: Collection[str]) -> dict[str, TopicShape]:
+    """Return the shapes of those topics that are there."""
     return {
         topic["name"]: TopicShape(str(topic["topic_id"]), len(topic["partitions"]))
-        for topic in described
+        for topic in admin.describe_topics(list(topics))
         if topic["partitions"]
     }
 
@@ -90,7 +80,8 @@ class TopicWatch:
         KafkaError, Unreachable
             Where no broker answers.
         """
-        now = topic_shapes(self._settings, self.shapes)
+        with open_admin(self._settings, PATIENCE) as admin:
+            now = topic_shapes(admin, self.shapes)
         self._tell_missing(self.shapes.keys() - now.keys())
         changes = [_change(name, self.shapes[name], shape) for name, shape in now.items()]
         self.changed = "; ".join(filter(None, changes)) or self.changed

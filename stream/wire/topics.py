@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
@@ -19,6 +21,7 @@ __all__ = [
     "Topic",
     "TopicState",
     "cluster_id",
+    "create_missing",
     "create_topics",
     "describe_topics",
     "open_admin",
@@ -72,8 +75,9 @@ class TopicState:
     differences: tuple[str, ...]
 
 
-def open_admin(settings: Settings, patience: float = 30.0) -> KafkaAdminClient:
-    """Connect kafka-python's admin client.
+@contextmanager
+def open_admin(settings: Settings, patience: float = 30.0) -> Iterator[KafkaAdminClient]:
+    """Connect kafka-python's admin client, for as long as the block lasts.
 
     Parameters
     ----------
@@ -86,7 +90,7 @@ def open_admin(settings: Settings, patience: float = 30.0) -> KafkaAdminClient:
         Where no broker answers within two seconds; `stream.connect.open_kafka` has more patience.
     """
     try:
-        return KafkaAdminClient(
+        admin = KafkaAdminClient(
             **blocking_connection(settings),
             client_id="refrain-admin",
             bootstrap_timeout_ms=2000,
@@ -98,70 +102,68 @@ def open_admin(settings: Settings, patience: float = 30.0) -> KafkaAdminClient:
         raise Unreachable(
             f"no Kafka broker answers at {settings.kafka} ({found or error})", hint=hint
         ) from error
+    try:
+        yield admin
+    finally:
+        admin.close()
 
 
-def cluster_id(settings: Settings) -> str:
-    """Return the id that Kafka's cluster has given itself.
+def cluster_id(admin: KafkaAdminClient) -> str:
+    """Return the id that Kafka's cluster has given itself."""
+    return str(admin.describe_cluster()["cluster_id"])
+
+
+def create_topics(settings: Settings) -> list[str]:
+    """Connect, and create the topics that are missing; see `create_missing`.
 
     Raises
     ------
     Unreachable
         Where no broker answers.
     """
-    admin = open_admin(settings)
-    try:
-        return str(admin.describe_cluster()["cluster_id"])
-    finally:
-        admin.close()
+    with open_admin(settings) as admin:
+        return create_missing(admin, settings)
 
 
-def create_topics(settings: Settings) -> list[str]:
+def create_missing(admin: KafkaAdminClient, settings: Settings) -> list[str]:
     """Create the topics that are missing; one that is there is left as it is.
 
     Returns
     -------
     The names of those created.
     """
-    admin = open_admin(settings)
-    try:
-        present = set(admin.list_topics())
-        missing = {
-            topic.name: {
-                "num_partitions": settings.partitions,
-                "replication_factor": settings.replication,
-                "configs": topic.config(settings),
-            }
-            for topic in TOPICS
-            if topic.name not in present
+    present = set(admin.list_topics())
+    missing = {
+        topic.name: {
+            "num_partitions": settings.partitions,
+            "replication_factor": settings.replication,
+            "configs": topic.config(settings),
         }
-        created = []
-        for name, wanted in missing.items():
-            try:
-                admin.create_topics({name: wanted}, wait_for_metadata=True)
-                created.append(name)
-            except TopicAlreadyExistsError:
-                continue  # another process of ours was faster
-        return created
-    finally:
-        admin.close()
+        for topic in TOPICS
+        if topic.name not in present
+    }
+    created = []
+    for name, wanted in missing.items():
+        try:
+            admin.create_topics({name: wanted}, wait_for_metadata=True)
+            created.append(name)
+        except TopicAlreadyExistsError:
+            continue  # another process of ours was faster
+    return created
 
 
-def describe_topics(settings: Settings) -> dict[str, TopicState | None]:
+def describe_topics(admin: KafkaAdminClient, settings: Settings) -> dict[str, TopicState | None]:
     """Say of each topic how the broker has it; None where it is missing."""
-    admin = open_admin(settings)
-    try:
-        present = set(admin.list_topics())
-        names = [topic.name for topic in TOPICS if topic.name in present]
-        described = {entry["name"]: entry for entry in admin.describe_topics(names)} if names else {}
-        configs = _configs(admin, names)
-        return {
-            topic.name: _state(topic, described[topic.name], configs[topic.name], settings)
-            if topic.name in described
-            else None
-            for topic in TOPICS
-        }
-    finally:
-        admin.close()
+    present = set(admin.list_topics())
+    names = [topic.name for topic in TOPICS if topic.name in present]
+    described = {entry["name"]: entry for entry in admin.describe_topics(names)} if names else {}
+    configs = _configs(admin, names)
+    return {
+        topic.name: _state(topic, described[topic.name], configs[topic.name], settings)
+        if topic.name in described
+        else None
+        for topic in TOPICS
+    }
 
 
 def _configs(admin: KafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:

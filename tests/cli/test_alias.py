@@ -7,6 +7,8 @@ import json
 import pytest
 
 from stream.settings import Settings
+from stream.stores.artist_aliases import ArtistAliases
+from tests.cli.service import ARTISTS
 from tests.cli.test_merge import WithRedis, ingester, said
 from tests.refrain_command import Refrain
 
@@ -48,3 +50,30 @@ def test_aliases_come_from_a_file(ingester: Settings, refrain: Refrain) -> None:
     assert said(refrain.run("audience", "--artist", "a2 (band)", "--json"))["artist_ids"] == ["a2"]
     done = refrain.run("replay", "artist-aliases", str(path), "--set", "undo=true", "--json")
     assert json.loads(done.stdout)["sent"] == 2, done.stderr
+
+
+def test_aliases_are_listed_with_the_artist_that_each_comes_to(
+    refrain: Refrain, service: Settings, with_redis: WithRedis
+) -> None:
+    assert said(refrain.run("alias", "--json")) == {"count": 0, "artists": 0, "aliases": []}
+    assert "no id stands for another artist" in refrain.run("alias").stdout
+    with_redis(lambda redis: ArtistAliases(redis).put({"b": "a2", "a": "b", "z": "a1", "y": "new"}))
+    found = said(refrain.run("alias", "--json"))
+    assert (found["count"], found["artists"]) == (4, 3)
+    listed = [(each["alias"], each["said"], each["artist_id"]) for each in found["aliases"]]
+    assert sorted(listed) == [("a", "b", "a2"), ("b", "a2", "a2"), ("y", "new", "new"), ("z", "a1", "a1")]
+    assert {each["artist_id"]: each["name"] for each in found["aliases"]} == {
+        "a1": ARTISTS["a1"],
+        "a2": ARTISTS["a2"],
+        "new": "new",
+    }
+    shown = refrain.run("alias").stdout
+    assert ARTISTS["a2"] in shown
+    assert "4 ids stand for 3 artists" in shown
+    with_redis(lambda redis: ArtistAliases(redis).put({"b": "", "y": "", "z": ""}))
+    assert [each["artist_id"] for each in said(refrain.run("alias", "--json"))["aliases"]] == ["b"]
+
+
+def test_an_undo_names_an_alias(refrain: Refrain) -> None:
+    refused = refrain.run("alias", "--undo")
+    assert (refused.returncode, "give two ids" in refused.stderr) == (2, True)

@@ -25,12 +25,12 @@ from stream.stores.snapshots import Snapshots
 from stream.stores.sweeps import Sweeps
 from stream.stores.waiting import Waiting, pack, place_of
 from stream.wire.events import Release, encode
-from stream.wire.topic_watch import topic_shapes
 from stream.wire.topics import TOPICS
 from tests.cli.in_process import NO_BROKER, InProcess
 from tests.cli.service import NOW, model_of
 from tests.consumers.own_redis import OwnRedis
 from tests.consumers.schema_registry import RegistryStub
+from tests.fresh_topics import shapes_of
 from tests.refrain_command import Refrain
 
 WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
@@ -330,7 +330,7 @@ def test_another_cluster_of_kafka_is_wrong(
 def test_topics_made_anew_are_told_and_whether_processes_have_noticed(
     healthy: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
-    clicks = topic_shapes(healthy, ["clicks"])["clicks"].topic_id
+    clicks = shapes_of(healthy, ["clicks"])["clicks"].topic_id
     with_redis(lambda redis: redis.hset(keys.topic("clicks"), mapping={"an old id": 0, clicks: 1}))
     with_redis(lambda redis: redis.hset(keys.topic("releases"), "an old id", 0))
     _, found = looked(refrain)

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.catalogue import Catalogue
 from stream.stores.heard import song_numbers
+from stream.stores.snapshots import Snapshots
 from stream.stores.song_models import SongModels
 from stream.wire.events import Song
-from tests.cli.service import ARTISTS, NOW
+from tests.cli.service import ARTISTS, NOW, model_of
 from tests.refrain_command import Refrain
 
 WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
@@ -219,3 +221,63 @@ def test_a_song_taken_off_the_catalogue_is_for_nobody(
     with_redis(lambda redis: Catalogue(redis).remove(["b-side"]))
     found = asked(refrain, "recommend", "u1")
     assert [each["song_id"] for each in found["songs"]] == ["s-a1", "no catalogue"]
+
+
+def test_of_who_plays_what_nobody_else_plays_too_little_is_known(
+    songs: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    assert asked(refrain, "recommend", "u2")["reason"] == ""
+    lonely = replace(
+        model_of(version=5, created_at=NOW), holders=csr_matrix(np.array([[3.0, 0.0, 0.0], [0.0, 2.0, 1.0]]))
+    )
+    with_redis(lambda redis: Snapshots(redis).publish(lonely))
+    with_redis(lambda redis: redis.zrem(keys.user_artists("v1"), "a2"))
+    found = asked(refrain, "recommend", "v1")
+    assert found["songs"] == []
+    assert found["reason"].startswith("too little is known")
+    assert found["reason"].endswith("plays [bold]Björk")
+    shown = refrain.run("recommend", "v1")
+    assert (shown.returncode, "plays [bold]Björk" in shown.stdout) == (0, True)
+    assert asked(refrain, "recommend", "v2")["songs"]  # plays another artist, too
+
+
+def test_where_all_songs_that_suit_were_heard_the_reason_says_so(
+    songs: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    heard = song_numbers(SONGS).astype("<u4").tobytes()
+    with_redis(lambda redis: redis.set(keys.user_heard("u1"), heard))
+    found = asked(refrain, "recommend", "u1")
+    assert (found["songs"], "heard all" in found["reason"]) == ([], True)
+    assert found["reason"] in " ".join(refrain.run("recommend", "u1").stdout.split())
+
+
+def test_the_audience_of_a_song_known_from_clicks_alone_goes_by_what_was_learned_of_it(
+    songs: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    found = asked(refrain, "audience", "--song", "no catalogue")
+    assert (found["artist_ids"], found["relied_on"]) == (["a1"], "artists, song")
+    turned = song_model(
+        directions=np.array([[1, 0], [0, 1], [1, 0], [0, 1], [1, 0]], dtype=np.float16),
+        listeners=np.full(5, 1000, dtype=np.int32),
+        version=5,
+    )
+    with_redis(lambda redis: SongModels(redis).publish(turned))
+    by_song = asked(refrain, "audience", "--song", "no catalogue", "--max-audience", "2")
+    assert {each["cohort_id"] for each in by_song["first"]} == {"c2"}
+
+
+def test_a_song_taken_off_the_catalogue_has_no_audience(
+    songs: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: Catalogue(redis).remove(["b-side"]))
+    done = refrain.run("audience", "--song", "b-side", "--json")
+    assert json.loads(done.stdout)["kind"] == "UnknownSong"
+
+
+def test_a_song_whose_artist_is_not_known_is_asked_for_its_artists(
+    songs: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    nobodys = song_model(made_by=csr_matrix((5, 3)), version=5)
+    with_redis(lambda redis: SongModels(redis).publish(nobodys))
+    done = refrain.run("audience", "--song", "no catalogue", "--json")
+    assert json.loads(done.stdout)["kind"] == "UnknownSong"

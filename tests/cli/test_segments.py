@@ -7,11 +7,13 @@ import json
 
 import numpy as np
 import pytest
+import redis
 from threadpoolctl import threadpool_limits
 
 from consumers.traits.segments import SegmentTraits
 from stream.connect import open_redis
 from stream.settings import Settings
+from stream.stores import keys
 from stream.stores.listeners import Listeners
 from stream.stores.segments import Segments
 from stream.stores.snapshots import Snapshots
@@ -32,12 +34,12 @@ def segments(settings: Settings, refrain: Refrain) -> InProcess:
 
 
 async def _learn(settings: Settings) -> None:
-    redis = await open_redis(settings)
-    listeners, store, model = Listeners(redis), Segments(redis), world_model()
+    client = await open_redis(settings)
+    listeners, store, model = Listeners(client), Segments(client), world_model()
     known = known_of(list(range(N)), model)
     people = [listener_of(f"u{n}", affinities_of(n)) for n in range(N)]
     await write(listeners, people, known.tastes, version=model.version)
-    await Snapshots(redis).publish(model)
+    await Snapshots(client).publish(model)
     traits = SegmentTraits(listeners, store, lambda: model, 50)
     labels = [Label(user_id=f"u{n}", segment="scene-a", value=int(is_in(n)), ts=1.0) for n in range(300)]
     labels += [Label(user_id=f"u{n}", segment="rare", value=1, ts=1.0) for n in range(3)]
@@ -48,7 +50,7 @@ async def _learn(settings: Settings) -> None:
     await traits.take(labels)
     await traits.learn()
     await traits.of([f"u{n}" for n in range(N)])
-    await redis.aclose()
+    await client.aclose()
 
 
 def test_segments_are_listed_with_labels_auc_and_members(segments: InProcess) -> None:
@@ -113,3 +115,48 @@ def test_without_labels_it_is_said_how_they_come(refrain: Refrain) -> None:
 def test_forgetting_a_listener_forgets_their_labels(segments: InProcess) -> None:
     done = segments.run("forget", "u4", "--json")
     assert json.loads(done.stdout)["labels"] == 2
+
+
+def test_a_forgotten_segment_is_in_no_listing_and_no_trait(segments: InProcess, topics: Settings) -> None:
+    with redis.Redis.from_url(topics.redis, decode_responses=True) as db:
+        for user in ("u1", "u2"):
+            db.hset(
+                keys.user_traits(user), mapping={"segment:age:old": 0.3, "segment:rare": 0.1, "churn": 0.2}
+            )
+        asked = segments.run("segment", "forget", "age")
+        assert asked.returncode == 2
+        assert "segment age: 9 labels (old, young), 0 members" in asked.stderr
+        assert "--yes" in asked.stderr
+        one_class = segments.run("segment", "forget", "age:old", "--yes")
+        assert (one_class.returncode, "one class of 'age'" in one_class.stderr) == (2, True)
+        done = json.loads(segments.run("segment", "forget", "age", "--yes", "--json").stdout)
+        assert done == {
+            "segment": "age",
+            "labels": 9,
+            "predicted": ["age:old", "age:young"],
+            "members": 0,
+            "listeners": 2,
+        }
+        assert db.hgetall(keys.user_traits("u1")) == {"segment:rare": "0.1", "churn": "0.2"}
+        assert not list(db.scan_iter("segment:{age:*"))
+    listed = json.loads(segments.run("segments", "--json").stdout)
+    assert [each["segment"] for each in listed] == ["rare", "scene-a"]
+    (members,) = (each["members"] for each in listed if each["segment"] == "scene-a")
+    said = segments.run("segment", "forget", "scene-a", "--yes").stdout
+    assert f"erased segment scene-a: 300 labels, {members} members" in said
+    again = segments.run("segment", "forget", "scene-a", "--yes")
+    assert (again.returncode, "no labels of a segment" in again.stderr) == (1, True)
+
+
+def test_forgetting_a_segment_that_was_cut_short_goes_on(segments: InProcess, topics: Settings) -> None:
+    async def begin() -> None:
+        client = await open_redis(topics)
+        await Segments(client).forget_segment("age", [])
+        await client.aclose()
+
+    asyncio.run(begin())
+    with redis.Redis.from_url(topics.redis, decode_responses=True) as db:
+        db.hset(keys.user_traits("u1"), mapping={"segment:age:old": 0.3, "churn": 0.2})
+        done = segments.run("segment", "forget", "age", "--yes", "--json")
+        assert done.returncode == 0, done.stderr
+        assert db.hgetall(keys.user_traits("u1")) == {"churn": "0.2"}

@@ -24,12 +24,9 @@ CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 
 
 def lag(settings: Settings, process: str, *topics: str) -> int:
-    admin = open_admin(settings)
-    try:
+    with open_admin(settings) as admin:
         group = f"{settings.group}-{process}"
         return behind(settings, admin, {group: topics})[group]
-    finally:
-        admin.close()
 
 
 def clicks_of(user: str, number: int) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.active_days import PERIOD_DAYS, PLACES
+from models.active_days import PERIOD_DAYS, PLACES, TAIL, Activity, song_number
 from models.affinity import ForwardDecay
 from models.listener import Click, Listener, OffsetSource, Rules
 from models.residents import Residents
@@ -49,6 +49,26 @@ def everything(residents: Residents) -> tuple[Any, ...]:
     assert activity is not None
     fields = activity.days.tolist(), activity.sketch, activity.period, activity.hours.tolist()
     return *fields, activity.cities, activity.devices
+
+
+def songs_after(*batches: list[Click], before: tuple[int, ...] = ()) -> tuple[list[int], list[int]]:
+    """Songs heard that are to be written apart, and those that are held."""
+    residents = Residents(activity=True)
+    songs = np.array(before, dtype=np.uint32)
+    residents.add([Listener("v"), Listener("u", activity=Activity(songs=songs))], None)
+    apart: list[int] = []
+    for batch in batches:
+        others = [click(each.offset, each.ts, user_id="v", song_id="x") for each in batch[::2]]
+        changes = update(residents, [*batch, *others], [], None, RULES, now=0.0)
+        assert (np.diff(changes.heard_by) >= 0).all()
+        apart += changes.heard[changes.rows[changes.heard_by] == residents.index["u"]].tolist()
+    activity = residents.listener(residents.index["u"]).activity
+    assert activity is not None
+    return apart, activity.songs.tolist()
+
+
+def numbered(songs: range) -> list[Click]:
+    return [click(at, START + at, song_id=f"s{at}") for at in songs]
 
 
 moments = st.builds(
@@ -93,6 +113,32 @@ def test_it_is_the_same_in_any_order_within_a_day(events: list[dict[str, Any]], 
 def test_what_is_delivered_again_counts_once(events: list[dict[str, Any]]) -> None:
     clicks = [click(offset, **event) for offset, event in enumerate(events)]
     assert everything(after(clicks)) == everything(after(clicks, clicks[-5:], clicks))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(moments, min_size=1, max_size=60), st.data())
+def test_songs_heard_are_held_and_given_up_in_their_order_however_clicks_are_cut_into_batches(
+    events: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    clicks = [click(offset, **event) for offset, event in enumerate(events)]
+    cut = data.draw(st.integers(0, len(clicks)))
+    heard = [song_number(e["song_id"]) for e in events if e["action"] not in ("skip", "search")]
+    for batches in ([clicks], [clicks[:cut], clicks[cut:]], [[each] for each in clicks]):
+        apart, held = songs_after(*batches)
+        assert apart + held == heard
+        assert len(held) == len(heard) % TAIL
+
+
+def test_songs_that_are_on_record_are_gone_on_from() -> None:
+    assert songs_after(numbered(range(3)), before=(7, 8)) == (
+        [],
+        [7, 8, *(song_number(f"s{at}") for at in range(3))],
+    )
+
+
+def test_songs_of_clicks_that_are_delivered_again_are_there_once() -> None:
+    clicks = numbered(range(TAIL + 2))
+    assert songs_after(clicks, clicks[-5:], clicks) == songs_after(clicks)
 
 
 def test_each_action_is_counted_on_its_day() -> None:

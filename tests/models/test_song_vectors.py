@@ -37,6 +37,16 @@ def test_the_more_have_played_a_song_the_less_its_artists_say() -> None:
     assert near[-1] < 0.1
 
 
+def test_with_few_listeners_whose_tastes_say_nothing_songs_are_ranked_by_how_many_play_them() -> None:
+    chance = np.random.default_rng(1)
+    tastes = unit(chance.normal(size=(160, 64)) + 0.7)
+    played = csr_matrix((chance.random((80, 30)) < np.linspace(0.6, 0.02, 30)).astype(float))
+    found = song_vectors(played, tastes[:80], csr_matrix((80, 1)), csr_matrix((30, 1)))
+    fans = np.asarray(played.sum(axis=0)).ravel()
+    alike = [np.corrcoef(scores, fans)[0, 1] for scores in tastes[80:] @ found.T]
+    assert np.mean(alike) > 0.9
+
+
 def test_a_song_of_no_artist_that_is_known_goes_by_its_listeners_alone() -> None:
     played = csr_matrix((RNG.random((300, 1)) < 0.1).astype(float))
     found = song_vectors(played, TASTES, HELD, csr_matrix((1, 12)))[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.errors import BadFile
+from stream.files import plain
 from stream.files.options import Condition, FileOptions, Layout
 from stream.files.reading import Reading
 from stream.files.recipe import Recipe
-from stream.files.row_events import Event, RowEvents
+from stream.files.row_events import RowEvents
 from stream.files.tables import Block, Row, Table
 
 COLUMNS = ("user_id", "song_id", "ts", "artist_ids", "action", "ms_played", "city", "event_id", "other")
@@ -144,12 +146,62 @@ def ready(path: Path, options: FileOptions) -> tuple[Table, RowEvents]:
 
 def test_clicks_that_are_as_they_should_be_are_made_of_whole_columns(tmp_path: Path) -> None:
     path = tmp_path / "clicks.csv"
-    path.write_text("user_id,song_id,ts\n" + "u 1 , s1,1577836800\n" * 300)
+    path.write_text("user_id,song_id,ts\n" + "u 1 , s1,1577836800\n" * 3000)
     table, event_of = ready(path, FileOptions())
     blocks = [part for part in table.parts() if isinstance(part, Block)]
-    made = [event for block in blocks for event in event_of.of_block(block)]
-    assert made == [Event(b"u 1", b'{"user_id":"u 1","song_id":"s1","ts":1577836800.0}')] * 300
-    assert [block.line for block in blocks] == [2, 258]
+    made = [part for block in blocks for part in event_of.of_block(block)]
+    pair = b"u 1", b'{"user_id":"u 1","song_id":"s1","ts":1577836800.0}'
+    assert made == [[pair] * len(block.columns[0]) for block in blocks]
+    assert [block.line for block in blocks] == [
+        2 + sum(len(before.columns[0]) for before in blocks[:number]) for number in range(len(blocks))
+    ]
+    assert sum(map(len, made)) == 3000
+    assert len(blocks) > 1
+
+
+@pytest.mark.parametrize(
+    ("song", "ts"),
+    [("Björk", "1577836800"), ("東京事変", "2020-01-01T01:00:00+01:00"), ("s", "2020-01-01")],
+)
+def test_letters_of_any_script_and_times_in_text_are_read_by_column(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, song: str, ts: str
+) -> None:
+    path = tmp_path / "clicks.csv"
+    path.write_text("user_id,song_id,ts\n" + f"u,{song},{ts}\n" * 3)
+    monkeypatch.setattr(plain, "_told", None)  # reads one by one
+    table, event_of = ready(path, FileOptions())
+    [block] = table.parts()
+    assert isinstance(block, Block)
+    [pairs] = event_of.of_block(block)
+    value = f'{{"user_id":"u","song_id":"{song}","ts":1577836800.0}}'.encode()
+    assert pairs == [(b"u", value)] * 3
+
+
+@pytest.mark.parametrize("song", ["Bjo\u0308rk", "a\u3164", "\ufe0f", "é" * 129, "a\u00a0b"])
+def test_a_name_that_the_check_of_a_row_changes_or_refuses_is_looked_at(tmp_path: Path, song: str) -> None:
+    path = tmp_path / "clicks.csv"
+    path.write_text(f"user_id,song_id,ts\nu,é,1577836800\nu,{song},1577836800\n")
+    table = Table(path, Layout())
+    assert found(table, FileOptions(), None, show=0) == found(table, FileOptions(), None, show=1)
+
+
+def test_rows_are_counted_as_their_events_are_taken(tmp_path: Path) -> None:
+    path = tmp_path / "clicks.csv"
+    path.write_text("user_id,song_id,ts\n" + "u,s,1577836800\n" * 9 + "u,,1\n")
+    reading = Reading([Table(path, Layout())], Recipe("clicks", FileOptions()), None, tmp_path)
+    for go_through in (reading.events, reading.pairs):
+        assert len(list(itertools.islice(go_through(), 4))) == 4
+        assert (reading.tally.rows, reading.tally.bad.total()) == (4, 0)
+
+
+def test_pairs_are_the_keys_and_values_of_the_events_as_often_as_each_goes(tmp_path: Path) -> None:
+    path = tmp_path / "clicks.csv"
+    path.write_text("user_id,song_id,ts,n\nu,s,1577836800,2\nu,t,1577836800,0\nu,7.0,1577836801,1\n")
+    for options in (FileOptions(repeat="n"), FileOptions(), FileOptions(distinct=True)):
+        reading = Reading([Table(path, Layout())], Recipe("clicks", options), None, tmp_path)
+        meant = [(event.key, event.value) for event in reading.events() for _ in range(event.copies)]
+        tally = reading.tally
+        assert (list(reading.pairs()), reading.tally) == (meant, tally)
 
 
 def test_only_the_rows_that_need_a_look_are_looked_at(tmp_path: Path) -> None:
@@ -158,8 +210,10 @@ def test_only_the_rows_that_need_a_look_are_looked_at(tmp_path: Path) -> None:
     table, event_of = ready(path, FileOptions())
     [block] = table.parts()
     assert isinstance(block, Block)
-    kinds = [type(made) for made in event_of.of_block(block)]
-    assert kinds == [Event, Row, Event]
+    first, second, third = event_of.of_block(block)
+    assert isinstance(first, list)
+    assert isinstance(third, list)
+    assert (len(first), second, len(third)) == (1, Row(3, ["u2", "7.0", "1577836800"]), 1)
 
 
 def test_lines_before_the_place_where_a_packed_file_breaks_off_are_read(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tests.broker.processes import is_running
 from tests.refrain_command import Refrain
 from tests.waiting import wait_for
 
-KINDS = {"ingest", "train", "work", "traits"}
+KINDS = {"ingest", "train", "work", "traits", "serve"}
 OWN = KINDS | {"Kafka", "Redis"}
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 
@@ -18,7 +19,9 @@ from stream.settings import Settings
 from stream.stores.api_keys import ApiKeys, Role
 from tests.waiting import wait_for
 
-__all__ = ["Served", "key_of", "serving"]
+__all__ = ["Served", "apart", "key_of", "serving"]
+
+T = TypeVar("T")
 
 PATIENCE = 30.0  # seconds for an answer: the machine may be busy
 
@@ -83,6 +86,12 @@ def _answers(served: Served) -> bool:
         return False
 
 
+def apart(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine in a thread of its own: that of the test may have the browser's loop running."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(work())).result()
+
+
 def key_of(settings: Settings, role: Role, name: str = "desk") -> str:
     """Make a key; return its text."""
 
@@ -93,4 +102,4 @@ def key_of(settings: Settings, role: Role, name: str = "desk") -> str:
         finally:
             await redis.aclose()
 
-    return asyncio.run(make())
+    return apart(make)

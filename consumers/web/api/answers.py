@@ -19,8 +19,10 @@ Id = Annotated[str, Path(min_length=1, max_length=512)]
 Limit = Annotated[int, Query(ge=1, le=MOST_AT_ONCE, description="how many on a page")]
 Top = Annotated[int, Query(ge=1, le=MOST_AT_ONCE, description="how many, the best first")]
 
+_PROBLEM = Problem.model_json_schema()
+
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    int(status): {"model": Problem, "description": what}
+    int(status): {"description": what, "content": {"application/problem+json": {"schema": _PROBLEM}}}
     for status, what in (
         (HTTPStatus.UNAUTHORIZED, "no key, or none that is known"),
         (HTTPStatus.FORBIDDEN, "the key's role may not, or another site's page asks"),

@@ -1,10 +1,11 @@
-"""What the doctor says."""
+"""What the doctor says, and which processes run."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 
 from consumers.doctor import Check, examine
+from consumers.queries.processes import RunningProcess, list_processes
 from consumers.web.access import Looks
 from consumers.web.service import At
 
@@ -17,3 +18,9 @@ router = APIRouter(tags=["health"])
 async def get_doctor(at: At, caller: Looks) -> list[Check]:
     """Look at Kafka, Redis and Refrain, and say what to do about what is not fine."""
     return await examine(at.settings)
+
+
+@router.get("/processes")
+async def get_processes(at: At, caller: Looks) -> tuple[RunningProcess, ...]:
+    """List the processes that live, and what each says of itself."""
+    return await list_processes(at.redis, at.settings)

@@ -1,4 +1,4 @@
-"""Listeners: pages of them, one, songs for one, forgetting one."""
+"""Listeners: pages of them, one, what one was told, songs for one, forgetting one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from consumers.actions.forget_listener import Forgotten, forget_listener
 from consumers.queries.listener import ListenerView, read_listener
 from consumers.queries.listeners import ListenerPage, list_listeners
 from consumers.queries.recommend import SongsForListener, recommend
+from consumers.queries.told_lately import ToldRelease, read_told_lately
 from consumers.web.access import Administers, Looks
 from consumers.web.api.answers import Id, Limit, Top
 from consumers.web.service import At
@@ -47,3 +48,9 @@ async def delete_listener(at: At, caller: Administers, user_id: Id) -> Forgotten
 async def get_songs(at: At, caller: Looks, user_id: Id, top: Top = 10) -> SongsForListener:
     """Recommend songs to a listener."""
     return await recommend(at.redis, at.settings, user_id, top, time.time())
+
+
+@router.get("/told/{user_id:path}")
+async def get_told(at: At, caller: Looks, user_id: Id) -> tuple[ToldRelease, ...]:
+    """List the releases that a listener was told of in the last seven days, the latest first."""
+    return await read_told_lately(at.redis, at.settings, user_id, time.time())

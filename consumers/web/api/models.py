@@ -11,10 +11,11 @@ from consumers.actions.use_ctr_model import use_ctr_model
 from consumers.actions.use_model import Serving, use_model
 from consumers.queries.ctr_models import CtrModelSummary, list_ctr_models
 from consumers.queries.models import ModelContent, ModelList, list_models, read_model
+from consumers.queries.training import Training, read_training
 from consumers.web.access import Administers, Looks
 from consumers.web.service import At
 
-__all__ = ["router"]
+__all__ = ["LARGEST", "router"]
 
 router = APIRouter(tags=["models"])
 
@@ -70,6 +71,12 @@ async def get_serving(at: At, caller: Looks) -> ModelContent:
 async def get_model(at: At, caller: Looks, version: Annotated[int, Path(ge=1, le=LARGEST)]) -> ModelContent:
     """Show what a snapshot holds."""
     return await read_model(at.redis, at.settings, version)
+
+
+@router.get("/training")
+async def get_training(at: At, caller: Looks) -> Training | None:
+    """Say how far the trainer is, and whether listening drifts away from the model; null: none runs."""
+    return await read_training(at.redis, at.settings)
 
 
 @router.get("/ctr-models")

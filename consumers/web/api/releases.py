@@ -111,8 +111,9 @@ async def post_preview(
     why: Annotated[str | None, Query(description="a listener: why they are in it, or are not")] = None,
 ) -> ExplainedPreview | Preview:
     """Plan the audience that a release would have. Tells nobody."""
-    event, _ = await release_event(at.redis, "preview", asked.request(), live=at.live)
-    return await at.previews.of(event, first, why)
+    at.desk.open()
+    event, _ = await release_event(at.redis, "preview", asked.request(), live=at.live, names=at.desk.names)
+    return await at.desk.plan(event, first, why)
 
 
 @router.post("", status_code=HTTPStatus.ACCEPTED)

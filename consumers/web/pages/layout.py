@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -11,16 +12,26 @@ from urllib.parse import quote
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
-from consumers.terminal.format import ago, clock, moment, percent
+from consumers.terminal.format import ago, clock, counted, moment, percent
+from consumers.terminal.placement_words import artists_that_pull
 from consumers.web.access import Caller
 
-__all__ = ["PAGES", "STATIC", "page", "part"]
+__all__ = ["PAGES", "STATIC", "listener_url", "page", "part", "release_url"]
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 
-PAGES = (("/", "Now"),)
+PAGES = (
+    ("/", "Now"),
+    ("/cohorts", "Cohorts"),
+    ("/desk", "Release desk"),
+    ("/listener", "Listeners"),
+    ("/models", "Models"),
+    ("/lifecycle", "Lifecycle"),
+    ("/health", "Health"),
+)
 """Address and name of each page, as the navigation has them."""
 
 STATES = {
@@ -44,12 +55,23 @@ def _state(state: str) -> str:
     return STATES.get(state, state)
 
 
-def _release_url(release_id: str) -> str:
+def release_url(release_id: str) -> str:
+    """Return the address of a release's page."""
     return f"/releases/{quote(release_id, safe='')}"
 
 
-def _listener_url(user_id: str) -> str:
+def _cohort_url(cohort_id: str) -> str:
+    return f"/cohorts/{quote(cohort_id, safe='')}"
+
+
+def listener_url(user_id: str) -> str:
+    """Return the address of a listener's page."""
     return f"/listener?id={quote(user_id, safe='')}"
+
+
+def _commands(words: str) -> Markup:
+    """Return words in which what stands between backticks is set as code; all of it is escaped."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(words))))  # noqa: S704 - escaped
 
 
 TEMPLATES = Environment(
@@ -63,14 +85,18 @@ TEMPLATES.globals |= {
     "file": _file,
     "pages": PAGES,
     "version": version("refrain-cohorts"),
-    "release_url": _release_url,
-    "listener_url": _listener_url,
+    "cohort_url": _cohort_url,
+    "release_url": release_url,
+    "listener_url": listener_url,
 }
 TEMPLATES.filters |= {
     "ago": ago,
     "clock": clock,
+    "commands": _commands,
+    "counted": counted,
     "moment": moment,
     "percent": percent,
+    "pulls": artists_that_pull,
     "state": _state,
 }
 

@@ -11,8 +11,8 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from consumers.doctor import KINDS
 from consumers.queries.now import Now, read_now
-from consumers.runtime.supervisor import KINDS
 from consumers.web.access import Looks
 from consumers.web.pages.layout import page, part
 from consumers.web.service import At

@@ -9,10 +9,11 @@ import redis
 from redis.asyncio import Redis
 
 from consumers.ingest.ingester import ingest
-from models.active_days import song_number
+from models.active_days import TAIL, song_number
 from models.traits.activity import Activities, day_of
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
+from stream.stores.heard import Heard
 from stream.stores.listeners import Listeners
 from stream.wire.events import Song
 from tests.consumers.crowd import NOW, click
@@ -31,9 +32,9 @@ def ingested(settings: Settings, log: KafkaLog, *clicks: dict[str, Any]) -> None
         log.wait_until_caught_up("ingest", "clicks")
 
 
-def heard(db: redis.Redis, settings: Settings, user: str) -> list[int]:
-    with redis.Redis.from_url(settings.redis) as client:  # bytes, not text
-        numbers: list[int] = np.frombuffer(client.get(f"user:{{{user}}}:heard") or b"", "<u4").tolist()
+async def heard(settings: Settings, user: str) -> list[int]:
+    async with Redis.from_url(settings.redis) as client:
+        numbers: list[int] = (await Heard(client).of(user)).tolist()
         return numbers
 
 
@@ -65,20 +66,42 @@ async def test_what_clicks_say_is_in_the_record(settings: Settings, log: KafkaLo
     assert np.isnan(found.first_seen[1])
 
 
-def test_songs_that_were_heard_are_remembered_in_their_order(
-    settings: Settings, log: KafkaLog, db: redis.Redis
-) -> None:
+async def test_songs_that_were_heard_are_remembered_in_their_order(settings: Settings, log: KafkaLog) -> None:
     actions = {"s1": "play", "s2": "skip", "s3": "like", "s4": "search", "s5": "download", "s6": "complete"}
     ingested(settings, log, *(click("u", "ana", song_id=s, action=action) for s, action in actions.items()))
-    assert heard(db, settings, "u") == [song_number(song) for song in ("s1", "s3", "s5", "s6")]
+    assert await heard(settings, "u") == [song_number(song) for song in ("s1", "s3", "s5", "s6")]
 
 
-def test_no_more_songs_are_remembered_than_twice_as_many_as_are_looked_at(
+async def test_songs_heard_take_a_key_of_their_own_once_there_are_many(
     settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    songs = [f"s{number}" for number in range(TAIL)]
+    ingested(settings, log, *(click("u", "ana", song_id=song) for song in songs[1:]))
+    assert db.exists("user:{u}:heard") == 0
+    ingested(settings, log, click("u", "ana", song_id=songs[0]))
+    assert db.strlen("user:{u}:heard") == 4 * TAIL
+    assert await heard(settings, "u") == [song_number(song) for song in (*songs[1:], songs[0])]
+
+
+async def test_songs_heard_as_an_earlier_version_wrote_them_are_gone_on_from(
+    settings: Settings, log: KafkaLog
+) -> None:
+    ingested(settings, log, click("u", "ana", song_id="s0", at=NOW - 100))
+    with redis.Redis.from_url(settings.redis) as client:  # bytes, not text
+        client.set("user:{u}:activity", client.get("user:{u}:activity")[:-4])
+        client.set("user:{u}:heard", song_number("s0").to_bytes(4, "little"))
+    songs = [f"s{number}" for number in range(TAIL + 3)]
+    ingested(settings, log, *(click("u", "ana", song_id=song, at=NOW - 100) for song in songs[1:]))
+    assert await heard(settings, "u") == [song_number(song) for song in songs]
+    assert (await activities_of(settings, "u")).active.days["play"].tolist() == [len(songs)]
+
+
+async def test_no_more_songs_are_remembered_than_twice_as_many_as_are_looked_at(
+    settings: Settings, log: KafkaLog
 ) -> None:
     songs = [f"s{number}" for number in range(300)]
     ingested(settings, log, *(click("u", "ana", song_id=song) for song in songs))
-    found = heard(db, settings, "u")
+    found = await heard(settings, "u")
     assert 128 <= len(found) <= 256
     assert found == [song_number(song) for song in songs[-len(found) :]]
 
@@ -99,7 +122,7 @@ async def test_a_song_of_no_length_is_activity_and_no_affinity(
     ingested(settings, log, click("u", song_id="jingle"), click("u", "ana", song_id="jingle"))
     assert db.hget("user:{u}", "clicks") == "2"
     assert db.exists("user:{u}:artists") == 0
-    assert heard(db, settings, "u") == []
+    assert await heard(settings, "u") == []
     assert (await activities_of(settings, "u")).active.days["play"].tolist() == [2]
 
 

@@ -20,6 +20,8 @@ from stream.connect import AnyRedis, open_redis
 from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
+from stream.stores.heard import Heard, song_numbers
+from stream.stores.segments import OUR_CLOCK, Came
 from stream.wire.events import Label, Merge
 from tests.consumers.ingest.test_apply import Died, Mortal, by_user
 from tests.consumers.producer import Producer
@@ -86,6 +88,10 @@ class Process:
         (listener,) = await self.stores.listeners.read([user], activity=True)
         return listener
 
+    async def heard(self, user: str) -> list[int]:
+        numbers: list[int] = (await Heard(self.stores.listeners.redis).of(user)).tolist()
+        return numbers
+
 
 def clicks_of(user: str, partition: int, number: int, first: int = 0) -> list[Click]:
     """Clicks on several days, of artists of the model, at other times than those of other partitions."""
@@ -141,6 +147,27 @@ async def test_clicks_that_are_delivered_again_count_once_whenever_they_were_app
     await process.click(*a, *b)
     await Process(redis).click(*a, *b)
     assert (await process.of("b")).clicks == 24
+
+
+@pytest.mark.parametrize("number", [4, 40], ids=["beside activity", "apart from it, too"])
+async def test_songs_heard_are_the_listeners_then_the_ids_and_undone_the_id_has_its_own(
+    redis: AnyRedis, number: int
+) -> None:
+    process = Process(redis)
+    a, b = ([c._replace(action="play") for c in clicks_of(user, 0, number)] for user in "ab")
+    a = [click._replace(song_id=f"of a {at}") for at, click in enumerate(a)]
+    of_a, of_b = (song_numbers(click.song_id for click in clicks).tolist() for clicks in (a, b))
+    await process.click(*a[:-2], *b[:-1])
+    await process.merge("a", "b")
+    assert await process.heard("a") == []
+    assert await process.heard("b") == of_b[:-1] + of_a[:-2]
+    await process.click(a[-2])
+    await process.click(b[-1])
+    assert await process.heard("b") == of_b[:-1] + of_a[:-1] + of_b[-1:]
+    await process.undo("a")
+    await process.click(a[-1])
+    assert await process.heard("a") == of_a[:-2] + of_a[-1:]
+    assert await process.heard("b") == of_b[:-1] + of_a[:-1] + of_b[-1:]
 
 
 async def test_an_ingester_that_still_holds_the_id_counts_its_clicks_for_the_listener(
@@ -293,6 +320,18 @@ async def test_labels_of_an_id_are_the_listeners_where_they_are_later(redis: Any
     await process.merge("a", "b")
     assert await process.stores.segments.labels_of("b") == [label.model_copy(update={"user_id": "b"})]
     assert await process.stores.segments.labels_of("a") == []
+
+
+async def test_an_undone_merge_gives_back_labels_but_of_segments_that_were_forgotten(redis: AnyRedis) -> None:
+    process, segments = Process(redis), Stores.on(redis, Settings()).segments
+    labels = [Label(user_id="a", segment=segment, value=1, ts=9.0) for segment in ("jazz", "rap")]
+    await process.click(*clicks_of("a", 0, 3), *clicks_of("b", 1, 3))
+    await segments.label(labels)
+    await process.merge("a", "b")
+    await segments.forget_segment("rap", [Came(OUR_CLOCK, NOW + 1.0)])
+    await process.undo("a")
+    assert await segments.labels_of("a") == labels[:1]
+    assert await segments.names() == ["jazz"]
 
 
 async def test_undone_both_are_who_they_were_and_late_clicks_stay(redis: AnyRedis) -> None:

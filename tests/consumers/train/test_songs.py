@@ -174,5 +174,7 @@ def test_a_trainer_that_starts_anew_leaves_the_songs_until_it_knows_half_as_much
         assert db.get("song-model:current") == version
         log.send("clicks", plays(each=8, seed=3))
         wait_for(lambda: db.get("song-model:current") != version, "another song model")
-    songs = songs_for(learned.model_copy(update={"recommended_minutes": 0.0}), LISTENERS[0])
+    # Few: after so many plays it may be that ten of the scene are not left unheard.
+    songs = songs_for(learned.model_copy(update={"recommended_minutes": 0.0}), LISTENERS[0], top=3)
+    assert songs.songs
     assert all(each.song_id.startswith("song 0-") or each.song_id == NEW for each in songs.songs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ import pytest
 from consumers.traits.churn import Churn
 from models.quality.binary import auc
 from models.traits.activity import DAY, FEATURES, ActiveDays, Activities
+from models.traits.churn import ChurnModel
 from models.traits.churn_span import Span, churned, known
 from models.traits.today import align, day_numbers
 from stream.connect import AnyRedis, open_redis
@@ -303,3 +305,44 @@ async def test_a_frozen_day_that_is_damaged_is_passed_over(world: World) -> None
     await world.day(churn, BEGIN + 40)
     assert churn.version == version
     assert await store.frozen_days() == [BEGIN + 40]
+
+
+async def test_a_model_that_has_diverged_is_learned_anew_and_told(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    churn, store = await learned_until(world, BEGIN + 60), ChurnStore(world.redis)
+    version = churn.version
+    churn._learned.model._mean[3] = np.nan
+    assert await store.keep(replace(churn._learned, version=version + 1), instead_of=version)
+    again = world.churn()
+    await world.day(again, BEGIN + 61)
+    assert "has diverged" in caplog.text
+    scores = again.score(world.truth(BEGIN + 61)[0])
+    assert scores is not None
+    assert np.isfinite(scores).all()
+    learned = await store.learned()
+    assert learned is not None
+    assert (learned.version, learned.model.finite) == (again.version, True)
+    assert again.version > version + 1
+
+
+async def test_a_model_that_diverges_while_it_learns_is_not_written_and_learned_anew(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    churn, store = await learned_until(world, BEGIN + 60), ChurnStore(world.redis)
+    version = churn.version
+
+    def diverge(model: ChurnModel, *_: object) -> None:
+        model._mean = np.full_like(model._mean, np.nan)
+
+    monkeypatch.setattr(ChurnModel, "learn", diverge)
+    await world.day(churn, BEGIN + 70)
+    monkeypatch.undo()
+    assert "churn has diverged on day" in caplog.text
+    assert churn.score(world.truth(BEGIN + 70)[0]) is None
+    assert await store.version() == version
+    await churn.tick((BEGIN + 70) * SECONDS + 3600.0)
+    assert churn.version == await store.version() == version + 1
+    scores = churn.score(world.truth(BEGIN + 70)[0])
+    assert scores is not None
+    assert np.isfinite(scores).all()

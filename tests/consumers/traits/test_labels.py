@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 
 import redis
 
+from consumers.actions.forget_segment import forget_segment
 from consumers.runtime.process import together
 from consumers.runtime.startup import begin_producer
 from consumers.traits.labels import LabelReader, parse_labels
@@ -23,9 +24,10 @@ from stream.stores.merges import Merges
 from stream.stores.replication import Replication
 from stream.stores.segments import MOST_CLASSES, Segments
 from stream.wire.events import Record
-from stream.wire.topic_watch import TopicWatch, topic_shapes
+from stream.wire.topic_watch import TopicWatch
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.running import Running
+from tests.fresh_topics import make_topics_anew, shapes_of
 from tests.waiting import wait_for
 
 
@@ -34,7 +36,8 @@ async def read_labels(settings: Settings, stop: asyncio.Event) -> None:
         client = await open_redis(settings)
         stack.push_async_callback(client.aclose)
         producer = await begin_producer(settings, stack)
-        consumer = LabelReader.consumer(settings, TopicWatch(settings, topic_shapes(settings, ["labels"])))
+        shapes = shapes_of(settings, ["labels"])
+        consumer = LabelReader.consumer(settings, TopicWatch(settings, shapes))
         await consumer.start()
         stack.push_async_callback(consumer.stop)
         traits = SegmentTraits(Listeners(client), Segments(client), lambda: None, 10)
@@ -48,8 +51,15 @@ async def read_labels(settings: Settings, stop: asyncio.Event) -> None:
             heartbeat,
             Retry(stop),
             stop,
+            shapes["labels"].topic_id,
         )
         await together(reader.run(), heartbeat.keep())
+
+
+async def forget(settings: Settings, segment: str) -> None:
+    client = await open_redis(settings)
+    await forget_segment(client, settings, segment)
+    await client.aclose()
 
 
 def event(user: str, value: object, ts: float = 5.0, **more: object) -> bytes:
@@ -138,3 +148,37 @@ def test_a_label_of_an_id_that_is_part_of_a_listener_is_the_listeners(
         log.wait_until_caught_up("labels", "labels")
     assert db.hgetall(keys.segment_labels("rap")) == {"u": "1"}
     assert db.hgetall(keys.segment_labels("jazz")) == {"u": "1"}
+
+
+def test_labels_of_a_forgotten_segment_that_are_read_again_do_not_bring_it_back(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    log.send("labels", [event(f"u{n}", n % 2) for n in range(20)] + [event("u", 1, segment="jazz")])
+    with Running(read_labels, settings):
+        log.wait_until_caught_up("labels", "labels")
+    asyncio.run(forget(settings, "rap"))
+    assert db.smembers("segments") == {"jazz"}
+    log.reset("labels", "labels")
+    with Running(read_labels, settings):
+        log.wait_until_caught_up("labels", "labels")
+    assert not db.exists(keys.segment_labels("rap"), keys.segment_values("rap"))
+    assert db.smembers("segments") == {"jazz"}
+    assert db.hgetall(keys.segment_labels("jazz")) == {"u": "1"}
+    log.send("labels", [event("late", 1, ts=1.0)])  # also with an earlier time
+    with Running(read_labels, settings):
+        log.wait_until_caught_up("labels", "labels")
+    assert db.hgetall(keys.segment_labels("rap")) == {"late": "1"}
+    assert db.smembers("segments") == {"jazz", "rap"}
+
+
+def test_labels_of_a_topic_that_is_made_anew_count_though_their_offsets_are_lower(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    log.send("labels", [event(f"u{n}", n % 2) for n in range(20)])
+    with Running(read_labels, settings):
+        log.wait_until_caught_up("labels", "labels")
+    asyncio.run(forget(settings, "rap"))
+    make_topics_anew(settings)
+    log.send("labels", [event("u", 1)])
+    with Running(read_labels, settings):
+        wait_for(lambda: db.hgetall(keys.segment_labels("rap")) == {"u": "1"}, "the label")

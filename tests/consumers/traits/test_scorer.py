@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from consumers.actions.forget_listener import forget_listener
 from consumers.ingest.apply import Applier
 from models.affinity import DAY
 from models.traits.lifecycle import STAGES
-from models.traits.next_week import ENOUGH
+from models.traits.next_week import ENOUGH, NextWeek
 from stream.errors import SnapshotDamaged
 from stream.stores import keys
 from stream.stores.next_week_model import NextWeekModel
+from stream.wire.events import Label
+from tests.consumers.labelled_world import world_model
 from tests.consumers.traits.bureau import NOW, RULES, Bureau
 
 
@@ -190,3 +193,50 @@ async def test_what_was_learned_of_the_next_week_and_is_damaged_is_learned_anew(
         await NextWeekModel(bureau.redis).load()
     await bureau.next_week.begin()
     assert bureau.next_week.model.version == 0
+
+
+async def test_a_segment_that_is_forgotten_while_traits_are_written_is_not_in_them(
+    bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bureau.model = world_model()
+    await bureau.click("u", 1)
+    segments, traits = bureau.stores.segments, bureau.stores.traits
+    await segments.label([Label(user_id="u", segment=name, value=1, ts=1.0) for name in ("a", "b")])
+    write = traits.write
+
+    async def forgotten_meanwhile(rows: Any) -> set[str]:
+        assert "segment:a" in rows["u"]
+        monkeypatch.undo()
+        await segments.forget_segment("a", [])
+        await traits.drop_of_all(["segment:a"])
+        return await write(rows)
+
+    monkeypatch.setattr(traits, "write", forgotten_meanwhile)
+    await bureau.scorer.score(["u"])
+    fields = (await traits.about("u")).keys()
+    assert ("segment:a" in fields, "segment:b" in fields) == (False, True)
+
+
+async def test_what_is_learned_of_the_next_week_and_has_diverged_is_learned_anew_and_told(
+    bureau: Bureau, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, diverged = NextWeekModel(bureau.redis), NextWeek()
+    diverged.zero.mean[2] = np.nan
+    await store.keep(diverged)
+    await bureau.next_week.begin()
+    assert "it has diverged" in caplog.text
+    caplog.clear()
+    assert bureau.next_week.model.finite
+    users = [f"u{at}" for at in range(20)]
+    for user in users:
+        await bureau.click(user, *range(1, 40))
+
+    def diverge(model: NextWeek, *_: object) -> None:
+        model.zero = diverged.zero
+
+    monkeypatch.setattr(NextWeek, "learn", diverge)
+    await bureau.scorer.score(users)
+    monkeypatch.undo()
+    assert "has diverged" in caplog.text
+    await bureau.scorer.score(users)
+    assert (bureau.next_week.model.finite, bureau.next_week.model.version) == (True, 20)

@@ -307,3 +307,49 @@ async def test_in_traits_a_segment_is_empty_while_it_is_not_to_be_trusted_and_of
     assert 0.0 <= float(known["segment:a"]) <= 1.0
     assert unknown["segment:a"] == ""
     assert known["segments:at"] == 5.0
+
+
+async def test_what_is_learned_while_a_segment_is_forgotten_is_erased(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.click(range(N))
+    await service.label(range(200))
+    publish = service.segments.publish
+
+    async def forgotten_meanwhile(*given: Any) -> None:
+        await service.segments.forget_segment("a", [])
+        await publish(*given)
+
+    monkeypatch.setattr(service.segments, "publish", forgotten_meanwhile)
+    await service.traits.learn()
+    assert await service.segments.about("a") == {}
+    assert (await service.segments.model("a")).version == 0
+
+
+async def test_what_is_predicted_while_a_segment_is_forgotten_is_in_no_set_and_told_to_be_erased(
+    service: Service,
+) -> None:
+    await service.click(range(N))
+    await service.label(range(300))
+    await service.traits.learn()
+    (fields,) = await service.traits.fields(["u300"], 5.0)
+    assert await service.traits.forgotten(fields) == []
+    await service.segments.forget_segment("a", [])
+    await service.segments.place("a", {"u300": 0.9}, 0.5)
+    assert await service.traits.forgotten(fields) == ["segment:a"]
+    assert await service.segments.members("a", 0, 9) == ([], 0)
+
+
+async def test_a_segment_that_is_labelled_again_is_learned_from_its_new_labels_alone(
+    service: Service,
+) -> None:
+    await service.click(range(N))
+    await service.label(range(200))
+    await service.traits.learn()
+    await service.segments.forget_segment("a", [])
+    assert await service.traits.learn() == []
+    await service.label(range(200, 300))
+    assert await service.traits.learn() == ["a"]
+    assert (await service.segments.model("a")).labelled == 100
+    inside, outside = (await service.traits.of(["u300", "u301"])).values()
+    assert inside["a"] > 0.5 > outside["a"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Collection
 
 import numpy as np
@@ -165,6 +166,8 @@ async def test_cohorts_are_described_and_keep_their_size_and_counts(
     await cohorts.describe(_model(), [{"ana": 3.0}, {}], 3600)
     first = {k.decode(): v.decode() for k, v in (await redis.hgetall(keys.cohort("c1"))).items()}
     about = {"label": "Ana", "born": "10.0", "parent": "", "model_version": "2"}
+    assert abs(float(first.pop("map_x"))) == pytest.approx(2**0.5 / 2)  # half way to the other cohort
+    assert float(first.pop("map_y")) == pytest.approx(0.0)
     assert first == {"size": "5", "sent": "9"} | about
     assert await redis.zrange(keys.cohort_artists("c1"), 0, -1, withscores=True) == [(b"ana", 3.0)]
     assert await redis.hget(keys.cohort("c2"), "size") == b"0"
@@ -190,6 +193,21 @@ def _model() -> Model:
         labels=("Ana", "Bo"),
         born=np.array([10.0, 20.0]),
     )
+
+
+async def places(redis: AnyRedis) -> list[tuple[float, float]]:
+    found = [await redis.hmget(keys.cohort(cohort), ["map_x", "map_y"]) for cohort in ("c1", "c2")]
+    return [(float(x), float(y)) for x, y in found]
+
+
+async def test_cohorts_stay_where_they_are_on_the_map_whoever_describes_the_next_model(
+    redis: AnyRedis, cohorts: Cohorts
+) -> None:
+    await cohorts.describe(_model(), [{}, {}], 3600)
+    before = await places(redis)
+    other = Cohorts(redis, Listeners(redis))
+    await other.describe(dataclasses.replace(_model(), version=3, sizes=np.array([1, 9])), [{}, {}], 3600)
+    assert await places(redis) == before
 
 
 async def test_each_listener_is_as_likely_to_be_drawn_as_any_other(redis: AnyRedis, cohorts: Cohorts) -> None:

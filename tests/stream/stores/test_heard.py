@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from zlib import crc32
 
+import numpy as np
+
+from models.active_days import Activity, ActivityColumns
 from stream.connect import AnyRedis
-from stream.stores import keys
+from stream.stores import activity_codec, keys
 from stream.stores.heard import Heard, song_numbers
 from stream.stores.recommended import Recommended
 
@@ -13,6 +16,17 @@ async def test_songs_heard_are_read_oldest_first_each_as_often_as_it_was_played(
     packed = b"".join(crc32(song.encode()).to_bytes(4, "little") for song in heard)
     await redis.set(keys.user_heard("u1"), packed)
     assert (await Heard(redis).of("u1")).tolist() == song_numbers(heard).tolist()
+
+
+async def test_songs_beside_activity_are_newer_than_those_apart(redis: AnyRedis) -> None:
+    columns = ActivityColumns()
+    columns.grow(1)
+    columns.put(0, Activity(cities={"Pune": 1}, songs=np.array([3, 4], dtype=np.uint32)))
+    (activity,) = activity_codec.pack(columns, np.zeros(1, dtype=np.int64))
+    await redis.set(keys.user_activity("u1"), activity)
+    assert (await Heard(redis).of("u1")).tolist() == [3, 4]
+    await redis.set(keys.user_heard("u1"), b"\1\0\0\0\2\0\0\0")
+    assert (await Heard(redis).of("u1")).tolist() == [1, 2, 3, 4]
 
 
 async def test_who_has_heard_nothing_has_no_numbers(redis: AnyRedis) -> None:

@@ -13,7 +13,7 @@ from models.traits.segments import SegmentModel
 from stream.connect import AnyRedis
 from stream.errors import SnapshotDamaged
 from stream.stores import keys
-from stream.stores.segments import Labelled, Segments, Sides, sides
+from stream.stores.segments import Came, Labelled, Segments, Sides, sides
 from stream.wire.events import Label
 
 RAP = Sides("1", ("0",))
@@ -157,3 +157,46 @@ async def test_nothing_is_left_of_a_listener_who_is_forgotten(segments: Segments
     assert await segments.members("rap", 0, 10) == ([("v", 0.9)], 1)
     assert "revision" not in await segments.about("rap")  # learned anew without them
     assert await segments.forget("u") == 0
+
+
+async def test_nothing_is_left_of_a_forgotten_segment_but_since_when_it_is(segments: Segments) -> None:
+    labels = [label("u", 1, 1.0), label("v", 0, 1.0), label("u", "old", 1.0, "age")]
+    labels += [label("v", "young", 1.0, "age"), label("u", 1, 1.0, "rap2")]
+    await segments.label(labels)
+    for name in ("rap", "age:old", "age:young", "rap2"):
+        await segments.publish(name, LEARNED, {"u": 0.5}, 2)
+        await segments.place(name, {"u": 0.9}, 0.6)
+    assert await segments.forget_segment("age", []) == ["age:old", "age:young"]
+    assert await segments.forget_segment("rap", []) == ["rap"]
+    await segments.forgotten_wholly("age")
+    await segments.forgotten_wholly("rap")
+    left = [key.decode() async for key in segments._redis.scan_iter(match="segment*")]
+    assert {key for key in left if "rap2" not in key} == {"segments"}
+    assert await segments.names() == ["rap2"]
+    assert await segments.members("rap2", 0, 9) == ([("u", 0.9)], 1)
+
+
+async def test_a_label_from_before_its_segment_was_forgotten_counts_no_more(segments: Segments) -> None:
+    await segments.label([label("u", 1, 1.0)])
+    await segments.forget_segment("rap", [Came("unix", 100.0), Came("topic:0", 7)])
+    came = [
+        Came("topic:0", 6),
+        Came("topic:0", 7),
+        Came("topic:1", 3),
+        Came("unix", 99.5),
+        Came("unix", 100.5),
+    ]
+    for number, when in enumerate(came):
+        await segments.label([label(f"u{number}", 1, 1.0), label("w", 1, 1.0, f"s{number}")], [when, when])
+    assert {each.user_id for each in await segments.labelled("rap", RAP, 10)} == {"u1", "u2", "u4"}
+    assert await segments.size("rap") == 3
+    assert {f"s{number}" for number in range(5)} <= set(await segments.names())
+
+
+async def test_forgetting_that_was_cut_short_knows_what_it_has_to_erase(segments: Segments) -> None:
+    await segments.label([label("u", "old", 1.0, "age")])
+    await segments.forget_segment("age", [])
+    assert await segments.half_forgotten("age") == ["old"]
+    assert await segments.forget_segment("age", []) == ["age:old"]
+    await segments.forgotten_wholly("age")
+    assert await segments.half_forgotten("age") == []

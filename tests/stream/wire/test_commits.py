@@ -12,7 +12,8 @@ from kafka import KafkaAdminClient
 
 from stream.settings import Settings
 from stream.wire.consumer import Consumer
-from stream.wire.topic_watch import TopicShape, TopicWatch, topic_shapes
+from stream.wire.topic_watch import TopicShape, TopicWatch
+from tests.fresh_topics import shapes_of
 
 PLACE = TopicPartition("clicks", 0)
 
@@ -43,7 +44,7 @@ async def committed(settings: Settings, group: str, watch: TopicWatch) -> int | 
 
 @pytest.fixture
 def shapes(topics: Settings) -> dict[str, TopicShape]:
-    return topic_shapes(topics, ["clicks"])
+    return shapes_of(topics, ["clicks"])
 
 
 def test_an_offset_of_the_same_topic_is_used(topics: Settings, shapes: dict[str, TopicShape]) -> None:

@@ -12,7 +12,8 @@ from kafka import KafkaAdminClient, KafkaProducer
 from stream.settings import Settings
 from stream.wire.consumer import Consumer
 from stream.wire.deleted import deleted_unread_told, shorter_told
-from stream.wire.topic_watch import TopicWatch, topic_shapes
+from stream.wire.topic_watch import TopicWatch
+from tests.fresh_topics import shapes_of
 
 Told = list[tuple[TopicPartition, int]]
 PLACE = TopicPartition("clicks", 0)
@@ -79,7 +80,7 @@ def test_a_partition_that_is_shorter_than_it_was_read_waits_until_its_topic_is_l
     topics: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     lose(topics)
-    watch = TopicWatch(topics, topic_shapes(topics, ["clicks"]))
+    watch = TopicWatch(topics, shapes_of(topics, ["clicks"]))
 
     async def read_and_watch() -> tuple[dict[TopicPartition, list[ConsumerRecord]], int]:
         consumer = Consumer(topics, auto_offset_reset="earliest")

@@ -17,9 +17,11 @@ from stream.wire.events import (
     MAX_DEAD_LETTER,
     MAX_EVENT_BYTES,
     NO_SONG,
+    ArtistAlias,
     CohortChange,
     DeadLetter,
     Feedback,
+    Merge,
     Page,
     Reason,
     Record,
@@ -444,6 +446,28 @@ def test_an_event_of_another_kind_is_a_dead_letter_with_the_field_that_is_missin
 @pytest.mark.parametrize("value", [None, b"x" * (MAX_EVENT_BYTES + 1)])
 def test_an_event_without_a_usable_value_is_a_dead_letter(value: bytes | None) -> None:
     assert isinstance(parse(Song, record(value)), DeadLetter)
+
+
+@pytest.mark.parametrize("kind", [ArtistAlias, Merge])
+@pytest.mark.parametrize(
+    ("written", "undo"),
+    [
+        *((yes, True) for yes in (True, 1, 1.0, "true", "True", " TRUE ", "1")),
+        *((no, None) for no in (False, 0, "false", "False", "0", "", None)),
+    ],
+)
+def test_undo_is_read_as_tables_write_yes_and_no(kind: type[Any], written: object, undo: bool | None) -> None:
+    target = {} if undo else {"artist_id": "a2", "into": "u2"}
+    event = {"alias": "a1", "user_id": "u1", "ts": NOW, **target, "undo": written}
+    assert parse(kind, record(json.dumps(event).encode())).undo is undo
+
+
+@pytest.mark.parametrize("kind", [ArtistAlias, Merge])
+@pytest.mark.parametrize("written", ["perhaps", 2, 0.5, [], {}])
+def test_an_undo_that_is_neither_yes_nor_no_is_refused(kind: type[Any], written: object) -> None:
+    event = {"alias": "a1", "user_id": "u1", "ts": NOW, "undo": written}
+    dead = parse(kind, record(json.dumps(event).encode()))
+    assert (dead.reason, "undo" in dead.detail) == (Reason.BAD_VALUE, True)
 
 
 def test_a_song_may_be_older_than_unix() -> None:

@@ -49,19 +49,45 @@ function series(kind, all) {
   });
 }
 
-function bubbles(all) {
+function bubbles(all, width) {
   const [labels, x, y, size] = all;
   const most = Math.max(1, ...size.cells.map(number));
   return [{
     label: size.name,
     data: labels.cells.map((cell, at) => ({
       x: number(x.cells[at]), y: number(y.cells[at]),
-      r: 4 + 24 * Math.sqrt(number(size.cells[at]) / most),
+      r: 4 + Math.min(24, width / 35) * Math.sqrt(number(size.cells[at]) / most),
       name: cell.textContent.trim(), size: number(size.cells[at]), link: cell.querySelector("a")?.href,
     })),
     backgroundColor: colour("--c1") + "99", borderColor: colour("--c1"), borderWidth: 1,
   }];
 }
+
+// Names beside the bubbles, the largest first, as far as there is room; the tooltip has the rest.
+const names = {
+  id: "names",
+  afterDatasetsDraw(chart) {
+    const { ctx, chartArea } = chart;
+    const placed = [];
+    ctx.save();
+    ctx.font = "12px system-ui, sans-serif";
+    ctx.fillStyle = colour("--ink");
+    ctx.textAlign = "center";
+    const dots = chart.getDatasetMeta(0).data.map((dot, at) => ({ dot, raw: chart.data.datasets[0].data[at] }));
+    for (const { dot, raw } of dots.sort((one, other) => other.raw.size - one.raw.size)) {
+      const text = raw.name.split(",")[0];
+      const [half, y] = [ctx.measureText(text).width / 2, dot.y + raw.r + 12];
+      const x = Math.min(Math.max(dot.x, chartArea.left + half), chartArea.right - half);
+      const box = { left: x - half, right: x + half, top: y - 12, bottom: y + 3 };
+      const over = (each) =>
+        box.left < each.right && each.left < box.right && box.top < each.bottom && each.top < box.bottom;
+      if (box.bottom > chartArea.bottom || placed.some(over)) continue;
+      placed.push(box);
+      ctx.fillText(text, x, y);
+    }
+    ctx.restore();
+  },
+};
 
 function draw(figure) {
   const table = figure.querySelector("table");
@@ -81,8 +107,9 @@ function draw(figure) {
   const map = kind === "bubble";
   drawn.set(canvas, new Chart(canvas, {
     type: kind === "stacked" ? "bar" : kind,
-    data: map ? { datasets: bubbles(all) }
+    data: map ? { datasets: bubbles(all, canvas.parentElement.clientWidth) }
       : { labels: all[0].cells.map((cell) => cell.textContent.trim()), datasets: series(kind, all) },
+    plugins: map ? [names] : [],
     options: {
       animation: false, responsive: true, maintainAspectRatio: false,
       scales: map ? { x: { display: false }, y: { display: false } }

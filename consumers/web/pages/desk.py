@@ -1,0 +1,154 @@
+"""The release desk: whom a release would be for, and publishing it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, Response
+from pydantic import ValidationError
+
+from consumers.queries.audience import ExplainedPreview, Preview
+from consumers.queries.release import read_release
+from consumers.queries.release_request import release_event
+from consumers.terminal.audience_tables import REASONS
+from consumers.web.access import Caller, Looks, Publishes
+from consumers.web.api.releases import AskedRelease, NewRelease, publish
+from consumers.web.pages.desk_form import NAMED, DeskForm, suggested_id
+from consumers.web.pages.layout import page, part, release_url
+from consumers.web.service import At, Service
+from stream.errors import RefrainError, UnknownArtist, UnknownListener
+from stream.stores.api_keys import Role
+from stream.stores.catalogue import Catalogue
+from stream.wire.events import why
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+
+COMPLETED = 8
+FIRST = 10  # listeners that are named
+MOST_IDS = 20  # that are tried before one is suggested
+
+SAID = REASONS | {
+    "no cohort": "they are in no cohort yet",
+    "not met": "they are not migrated to this model yet",
+    "min_ctr": "the play rate of their cohort is below the lowest CTR that was asked for",
+    "average": "their score is below the average, and nothing says how many to tell",
+    "where": "they do not meet the conditions",
+}
+"""Reason why a listener is told, or is not -> what is said of it; options of the command line are not."""
+
+
+@router.get("/desk", response_class=HTMLResponse)
+async def get_desk(request: Request, at: At, caller: Looks) -> HTMLResponse:
+    """Show the desk; the address may fill it in, with the names of its fields."""
+    at.desk.open()
+    form = DeskForm.of(request.query_params)
+    called = await Catalogue(at.redis).names([each for name in NAMED for each in form.values[name]])
+    return page("desk.html", "Release desk", "/desk", caller, form=form, called=called, named=NAMED)
+
+
+@router.get("/desk/artists", response_class=HTMLResponse)
+async def get_artists(
+    at: At,
+    caller: Looks,
+    name: Annotated[str, Query(max_length=512)] = "",
+    field: Annotated[str, Query(max_length=20)] = "",
+) -> HTMLResponse:
+    """Complete an artist's name."""
+    at.desk.open()
+    found = await at.desk.names.complete(name, COMPLETED) if name.strip() else ()
+    return HTMLResponse(part("desk_artists.html", found=found, typed=name.strip(), field=field))
+
+
+@router.post("/desk/preview", response_class=HTMLResponse)
+async def post_preview(request: Request, at: At, caller: Looks) -> HTMLResponse:
+    """Show whom the release would be for."""
+    at.desk.open()
+    form = DeskForm.of(await request.form())
+    return HTMLResponse(part("desk_preview.html", **await _previewed(at, caller, form)))
+
+
+@router.post("/desk/publish", response_class=HTMLResponse)
+async def post_publish(request: Request, at: At, caller: Publishes) -> Response:
+    """Publish the release, and go to its page; or say why not."""
+    given = await request.form()
+    asked, wrong = DeskForm.of(given).asked()
+    release_id = str(given.get("release_id", "")).strip()
+    if asked is None:
+        return HTMLResponse(part("desk_refused.html", refused="; ".join(wrong), hint=""))
+    if not release_id:
+        return HTMLResponse(part("desk_refused.html", refused="The release needs an id.", hint=""))
+    known = await read_release(at.redis, at.settings, release_id)
+    if known is not None and known.audience:
+        return HTMLResponse(
+            part(
+                "desk_refused.html",
+                refused=f"There is a release {release_id!r} already: listeners were told of it.",
+                hint="Choose another id: nobody is told of the same one twice.",
+            )
+        )
+    try:
+        new = NewRelease(release_id=release_id, **asked.model_dump())
+        await publish(at, new)
+    except ValidationError as error:
+        return HTMLResponse(part("desk_refused.html", refused=f"This id cannot be: {why(error)[1]}", hint=""))
+    except RefrainError as error:
+        return HTMLResponse(part("desk_refused.html", refused=str(error), hint=error.hint))
+    return Response(headers={"HX-Redirect": f"{release_url(release_id)}?published=yes"})
+
+
+async def _previewed(at: Service, caller: Caller, form: DeskForm) -> dict[str, Any]:
+    """Return what the preview shows: an audience, what is still read, or what is wrong."""
+    shown: dict[str, Any] = {
+        "form": form,
+        "found": None,
+        "why": None,
+        "no_why": None,
+        "reading": at.desk.reading,
+        "wrong": [],
+        "error": None,
+        "near": (),
+        "typed": "",
+        "reasons": SAID,
+        "may_publish": caller.role >= Role.PUBLISH,
+        "release_id": "",
+    }
+    if form.empty:
+        return shown
+    asked, wrong = form.asked()
+    if asked is None:
+        return shown | {"wrong": wrong}
+    try:
+        event, new = await release_event(
+            at.redis, "preview", asked.request(), live=at.live, names=at.desk.names
+        )
+        if shown["reading"]:
+            return shown
+        try:
+            found = await at.desk.plan(event, FIRST, form.why or None)
+        except UnknownListener as error:
+            shown["no_why"] = error
+            found = await at.desk.plan(event, FIRST)
+    except UnknownArtist as error:
+        return shown | {"error": error, "near": error.near, "typed": error.typed}
+    except RefrainError as error:
+        return shown | {"error": error}
+    return shown | {
+        "found": found,
+        "new": new,
+        "why": found.why if isinstance(found, ExplainedPreview) else None,
+        "release_id": await _free_id(at, asked, found),
+    }
+
+
+async def _free_id(at: Service, asked: AskedRelease, found: Preview) -> str:
+    """Return an id that no release has yet."""
+    names = await Catalogue(at.redis).names(list(found.artist_ids[:1]))
+    stem = suggested_id(list(names.values()), asked.title or "")
+    for number in range(1, MOST_IDS):
+        release_id = stem if number == 1 else f"{stem}-{number}"
+        if await read_release(at.redis, at.settings, release_id) is None:
+            break
+    return release_id

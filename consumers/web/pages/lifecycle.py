@@ -1,0 +1,54 @@
+"""Where listeners are in their life with the service, and what is expected of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+
+from consumers.html_page.lifecycle_page import lifecycle_sections, lifecycle_tiles
+from consumers.queries.lifecycle import Lifecycle
+from consumers.terminal.lifecycle_tables import about_next_week, by_pair, notes
+from consumers.web.access import Looks
+from consumers.web.pages.layout import page, part
+from consumers.web.service import At
+from models.traits.lifecycle import STAGES
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/lifecycle", include_in_schema=False)
+
+WEEKS = 4  # that are looked ahead
+
+
+@router.get("", response_class=HTMLResponse)
+async def get_lifecycle(at: At, caller: Looks) -> HTMLResponse:
+    """Show the lifecycle where it is added up; else begin to, and show where it will be."""
+    found = at.lifecycles.at_hand(WEEKS)
+    return page("lifecycle.html", "Lifecycle", "/lifecycle", caller, **_shown(found))
+
+
+@router.get("/part", response_class=HTMLResponse)
+async def get_lifecycle_part(at: At, caller: Looks) -> HTMLResponse:
+    """Show the same as a part of the page, which asks for it until it is there."""
+    return HTMLResponse(part("lifecycle_part.html", **_shown(at.lifecycles.at_hand(WEEKS))))
+
+
+def _shown(found: Lifecycle | None) -> dict[str, Any]:
+    if found is None:
+        return {"found": None}
+    likely = by_pair(found)
+    return {
+        "found": found,
+        "tiles": lifecycle_tiles(found),
+        "sections": {section.name: section for section in lifecycle_sections(found)},
+        "expected": {each.stage: each for each in found.expected},
+        "next_week": about_next_week(found),
+        "notes": notes(found),
+        "stages": STAGES,
+        "likely": likely,
+        "origins": [stage for stage in STAGES if any(origin == stage for origin, _ in likely)],
+        "weeks_after": max((len(each.active) for each in found.retention), default=0),
+        "weeks": WEEKS,
+    }

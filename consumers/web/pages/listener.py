@@ -1,0 +1,77 @@
+"""Listeners: what one likes, where they are and why, what they were told; forgetting one."""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query
+from fastapi.responses import HTMLResponse
+
+from consumers.actions.forget_listener import forget_listener
+from consumers.queries.listener import read_listener
+from consumers.queries.recommend import recommend
+from consumers.queries.told_lately import read_told_lately
+from consumers.terminal.activity_words import activity_in_words
+from consumers.terminal.placement_words import why_in_words
+from consumers.terminal.trait_words import traits_in_words
+from consumers.web.access import Administers, Looks
+from consumers.web.pages.layout import page
+from consumers.web.service import At
+from stream.errors import NoModel, NoTaste, UnknownListener
+from stream.stores.api_keys import Role
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+
+ARTISTS = 20
+SONGS = 10
+TITLE, HERE = "Listeners", "/listener"
+
+
+@router.get("/listener", response_class=HTMLResponse)
+async def get_listener(
+    at: At, caller: Looks, user_id: Annotated[str, Query(alias="id", max_length=512)] = ""
+) -> HTMLResponse:
+    """Show a listener, or where to say which."""
+    user_id, now = user_id.strip(), time.time()
+    if not user_id:
+        return page("listener_search.html", TITLE, HERE, caller, user_id="", error=None)
+    try:
+        found = await read_listener(at.redis, at.settings, user_id, ARTISTS, now, at.live)
+        told = await read_told_lately(at.redis, at.settings, user_id, now)
+    except UnknownListener as error:
+        status = HTTPStatus.NOT_FOUND
+        return page("listener_search.html", TITLE, HERE, caller, status, user_id=user_id, error=error)
+    songs, no_songs = None, None
+    try:
+        songs = await recommend(at.redis, at.settings, user_id, SONGS, now)
+    except (NoModel, NoTaste) as error:
+        no_songs = error
+    return page(
+        "listener.html",
+        user_id,
+        HERE,
+        caller,
+        user_id=user_id,
+        found=found,
+        why=why_in_words(found),
+        activity=activity_in_words(found.activity) if found.activity else (),
+        traits=traits_in_words(found.traits) if found.traits else {},
+        told=told,
+        songs=songs,
+        no_songs=no_songs,
+        may_forget=caller.role >= Role.ADMINISTER,
+        retention_days=at.settings.retention_days,
+    )
+
+
+@router.post("/listener/forget", response_class=HTMLResponse)
+async def post_forget(
+    at: At, caller: Administers, user_id: Annotated[str, Form(alias="id", min_length=1, max_length=512)]
+) -> HTMLResponse:
+    """Forget a listener, and say what was erased."""
+    erased = await forget_listener(at.redis, at.settings, user_id)
+    return page("listener_forgotten.html", TITLE, HERE, caller, user_id="", erased=erased)

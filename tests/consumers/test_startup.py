@@ -1,0 +1,34 @@
+"""What a process does before it begins."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from kafka.admin import KafkaAdminClient
+
+from consumers.runtime.startup import begin
+from stream.settings import Settings
+from stream.wire import topics as topics_module
+
+
+async def test_a_process_makes_topics_and_looks_at_them_over_one_connection(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, closed = [], []
+
+    class Counted(KafkaAdminClient):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            opened.append(self)
+
+        def close(self) -> None:
+            super().close()
+            closed.append(self)
+
+    monkeypatch.setattr(topics_module, "KafkaAdminClient", Counted)
+    async with AsyncExitStack() as stack:
+        begun = await begin(settings, "ingest", stack)
+        assert set(begun.watch.shapes) == {"clicks", "merges", "artist-aliases"}
+        assert len(opened) == len(closed) == 1

@@ -1,0 +1,168 @@
+"""The release desk, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from consumers.runtime.live_model import LiveModel
+from consumers.web.desk import Desk
+from models.listener import Move
+from stream.connect import AnyRedis, open_redis
+from stream.settings import Settings
+from stream.stores.api_keys import Role
+from stream.stores.catalogue import Catalogue
+from stream.stores.cohorts import Cohorts
+from stream.stores.listeners import Listeners
+from stream.stores.snapshots import Snapshots
+from stream.wire.events import Release, Song
+from tests.cli.service import NOW
+from tests.cli.test_release_report import released
+from tests.consumers.kafka_log import KafkaLog
+from tests.waiting import wait_for, wait_for_it
+from tests.web.served import Served, key_of, serving
+
+Run = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
+EVIL = """<script>alert("{{ 7 * 7 }}")</script>'"""
+ESCAPED = "&lt;script&gt;alert(&#34;{{ 7 * 7 }}&#34;)&lt;/script&gt;&#39;"
+
+
+def preview(served: Served, **form: object) -> str:
+    """The preview's text, once listeners are read."""
+    answer = [""]
+
+    def read() -> bool:
+        answer[0] = served.post("/desk/preview", data=form).text
+        return "Reading listeners" not in answer[0]
+
+    wait_for(read, "listeners to be read")
+    return answer[0]
+
+
+def test_it_opens_with_nothing_to_go_by(served: Served) -> None:
+    assert served.get("/desk").status_code == 200
+    assert "Nothing to go by yet" in preview(served)
+
+
+def test_the_address_fills_it_in(served: Served) -> None:
+    text = served.get("/desk", params={"artists": "a1", "title": "Sól"}).text
+    assert '<span>Radiohead</span><input type="hidden" name="artists" value="a1">' in text
+    assert 'value="Sól"' in text
+
+
+def test_a_preview_says_how_many_would_be_told_and_who_comes_first(served: Served) -> None:
+    text = preview(served, artists="Radiohead")
+    assert "listeners would be told" in text
+    assert 'href="/listener?id=u1"' in text
+    assert "It is not learned yet who clicks" in text
+
+
+def test_an_artist_who_is_misspelt_is_offered_as_a_button(served: Served) -> None:
+    text = preview(served, artists="Radiohaed")
+    assert (
+        '<button type="button" data-instead-of="Radiohaed" data-value="Radiohead">Radiohead</button>' in text
+    )
+
+
+def test_a_listener_who_is_typed_in_is_explained(served: Served) -> None:
+    text = preview(served, artists="a1", why="u1")
+    assert "Why u1?" in text
+    assert "because of" in text
+
+
+def test_a_listener_whom_nobody_knows_leaves_the_preview_as_it_is(served: Served) -> None:
+    text = preview(served, artists="a1", why="nobody")
+    assert "there is no listener &#39;nobody&#39;" in text
+    assert "listeners would be told" in text
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("max_audience", "many", "At most so many listeners: input should be a valid integer"),
+        ("min_ctr", "300", "Lowest CTR: input should be less than or equal to 1"),
+        ("where", "chrun>0.7", "there is no trait &#39;chrun&#39;, the nearest is churn"),
+    ],
+)
+def test_what_cannot_be_is_said_in_its_place(field: str, value: str, said: str, served: Served) -> None:
+    answer = served.post("/desk/preview", data={"artists": "a1", field: value})
+    assert (answer.status_code, said in answer.text) == (200, True)
+
+
+def test_who_is_left_out_by_a_condition_is_counted(served: Served) -> None:
+    assert re.search(
+        r"<td>churn</td><td>\d", preview(served, artists="a1", max_audience="7", where="churn>0.7")
+    )
+
+
+def test_what_was_typed_stays_text(served: Served) -> None:
+    asked = {"artists": EVIL, "title": EVIL, "where": EVIL, "why": EVIL}
+    texts = [served.get("/desk", params=asked).text, preview(served, **asked)]
+    texts.append(served.get("/desk/artists", params={"name": EVIL, "field": "artists"}).text)
+    assert all(EVIL not in text and "<script>alert" not in text for text in texts)
+    assert ESCAPED in texts[0]
+
+
+def test_a_name_of_the_catalogue_stays_text(served: Served, with_redis: Run) -> None:
+    song = Song(song_id="s9", artist_ids=["a9"], artist_names=[EVIL])
+    with_redis(lambda redis: Catalogue(redis).put([song]))
+    text = served.get("/desk/artists", params={"name": "<script", "field": "artists"}).text
+    assert f'data-name="{ESCAPED}"' in text
+
+
+def test_a_release_is_published_by_its_form(log: KafkaLog, served: Served) -> None:
+    asked = {"artists": "Radiohead", "title": "New", "release_id": "radiohead/new"}
+    answer = served.post("/desk/publish", data=asked)
+    assert answer.headers["HX-Redirect"] == "/releases/radiohead%2Fnew?published=yes"
+    (event,) = log.events("releases")
+    assert (event["release_id"], event["artist_ids"], event["title"]) == ("radiohead/new", ["a1"], "New")
+
+
+def test_an_id_of_which_somebody_was_told_is_not_published_again(served: Served, with_redis: Run) -> None:
+    released(with_redis, {}, name="r1")
+    answer = served.post("/desk/publish", data={"artists": "Radiohead", "release_id": "r1"})
+    assert "There is a release &#39;r1&#39; already" in answer.text
+    assert "HX-Redirect" not in answer.headers
+
+
+def test_an_id_is_suggested_that_no_release_has(served: Served, with_redis: Run) -> None:
+    released(with_redis, {}, name="radiohead-sol")
+    assert 'value="radiohead-sol-2"' in preview(served, artists="a1", title="Sól")
+
+
+def test_who_may_only_look_sees_no_button_to_publish(served: Served) -> None:
+    looking = Served(served.address, served.settings, key_of(served.settings, Role.LOOK))
+    assert "Publish" not in preview(looking, artists="a1")
+    assert looking.post("/desk/publish", data={"artists": "a1", "release_id": "r"}).status_code == 403
+
+
+def test_before_a_model_it_says_what_is_missing(settings: Settings, with_redis: Run) -> None:
+    with_redis(
+        lambda redis: Catalogue(redis).put([Song(song_id="s", artist_ids=["a1"], artist_names=["Radiohead"])])
+    )
+    with serving(settings) as served:
+        assert "no model yet" in preview(served, artists="a1")
+
+
+def test_who_has_joined_a_cohort_is_in_a_later_preview(service: Settings) -> None:
+    async def joined() -> None:
+        redis = await open_redis(service)
+        desk = Desk(redis, service, LiveModel(Snapshots(redis)))
+        cohorts = Cohorts(redis, Listeners(redis))
+        release = Release(release_id="preview", artist_ids=["a1"], max_audience=100)
+        try:
+            before = await desk.plan(release, 0)
+            await cohorts.follow([Move("w1", "", "c1", NOW)])
+
+            async def more() -> bool:
+                return (await desk.plan(release, 0)).listeners > before.listeners
+
+            await wait_for_it(more, "a preview with who has joined")
+        finally:
+            await desk.close()
+            await redis.aclose()
+
+    asyncio.run(joined())

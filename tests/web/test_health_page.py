@@ -1,0 +1,54 @@
+"""The page of health."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+
+from stream.connect import AnyRedis
+from stream.stores.heartbeats import Heartbeat
+from tests.web.served import Served
+
+WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
+
+
+def text(served: Served, path: str = "/health") -> str:
+    answer = served.get(path, headers={"Accept": "text/html"})
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def test_the_page_asks_for_what_takes_long(served: Served) -> None:
+    assert 'hx-get="/health/checks" hx-trigger="load"' in text(served)
+
+
+def test_what_the_doctor_says_comes_with_the_worst_first(served: Served) -> None:
+    page = text(served, "/health/checks")
+    states = re.findall(r">\S (wrong|odd|fine)</td>", page)
+    assert states == sorted(states, key=["wrong", "odd", "fine"].index)
+    said = served.get("/api/v1/doctor").json()
+    assert sorted(re.findall(r'</td><td class="text">(.*?)</td>', page)) == sorted(
+        each["name"] for each in said
+    )
+
+
+def test_what_to_do_is_said_beside_what_is_wrong(served: Served) -> None:
+    assert "start <code>refrain train</code>, or <code>refrain up</code> for all" in text(
+        served, "/health/checks"
+    )
+
+
+def test_processes_that_run_are_listed_and_those_that_do_not_are_named(served: Served) -> None:
+    page = text(served)
+    assert re.search(r"<tr><td>serve</td>", page)
+    assert "No <code>refrain ingest</code> runs" in page
+    assert [each["kind"] for each in served.get("/api/v1/processes").json()] == ["serve"]
+
+
+def test_what_a_process_says_is_shown_as_it_is(served: Served, with_redis: WithRedis) -> None:
+    hostile = "<script>alert(1)</script>"
+    with_redis(lambda redis: Heartbeat(redis, "ingest", gauges={"says": hostile}).beat(time.time()))
+    page = text(served)
+    assert hostile not in page
+    assert "&lt;script&gt;alert(1)" in page

@@ -1,0 +1,87 @@
+"""The page of the lifecycle."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from benchmarks.year import simulate
+from models.traits.activity import day_of
+from stream.connect import AnyRedis
+from stream.settings import Settings
+from stream.stores.listeners import Listeners
+from stream.stores.traits import Traits
+from tests.consumers.traits.living import live
+from tests.waiting import wait_for
+from tests.web.served import Served, serving
+
+WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
+DAYS = 150
+
+
+def text(served: Served, path: str = "/lifecycle") -> str:
+    answer = served.get(path, headers={"Accept": "text/html"})
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def added_up(served: Served) -> str:
+    wait_for(lambda: "Adding up" not in text(served, "/lifecycle/part"), "the lifecycle added up")
+    return text(served)
+
+
+@pytest.fixture
+def lived(settings: Settings, with_redis: WithRedis) -> Settings:
+    """A service of 200 listeners whose last seven weeks were lived through, up to today."""
+    year = simulate(200, days=DAYS, seed=1, begin=day_of(time.time()) - DAYS)
+    with_redis(lambda redis: live(redis, settings, year, weeks=7))
+    return settings
+
+
+def test_the_page_is_there_before_all_is_added_up_and_asks_for_the_rest(served: Served) -> None:
+    page = text(served)
+    assert "Adding up what all listeners did" in page
+    assert 'hx-get="/lifecycle/part" hx-trigger="every 2s"' in page
+    assert "hx-get" not in added_up(served)
+
+
+def test_before_anybody_has_clicked_it_says_so(settings: Settings) -> None:
+    with serving(settings) as served:
+        assert "No listener has clicked yet" in added_up(served)
+
+
+def test_ways_and_retention_are_as_dark_as_they_are_frequent(lived: Settings) -> None:
+    with serving(lived) as served:
+        page = added_up(served)
+        found = served.get("/api/v1/lifecycle").json()
+    ways, retention = re.findall(r'<table class="heat">.*?</table>', page, re.DOTALL)
+    cells = [
+        (int(dark), float(share))
+        for dark, share in re.findall(r'class="heat-(\d+)">([\d.]+) %', ways + retention)
+    ]
+    known = len(found["transitions"]) + sum(len(each["active"]) for each in found["retention"])
+    assert len(cells) == known > 20
+    assert all(abs(dark - share / 10) <= 0.51 for dark, share in cells)
+    assert "style=" not in page
+
+
+def test_the_forecast_is_drawn_with_its_interval(lived: Settings) -> None:
+    with serving(lived) as served:
+        page = added_up(served)
+    assert re.search(r'data-of="expected" data-role="low"', page)
+    assert "in 4 weeks" in page
+
+
+def test_the_risk_of_churn_is_counted_in_tenths(served: Served, with_redis: WithRedis) -> None:
+    risks = {"u1": {"churn": 0.03}, "u2": {"churn": 0.97}, "u3": {"churn": 0.91}, "v1": {"churn": ""}}
+    with_redis(lambda redis: Traits(redis, Listeners(redis)).write(risks))
+    found = served.get("/api/v1/lifecycle").json()
+    assert [each["listeners"] for each in found["churn_risk"]] == [1, 0, 0, 0, 0, 0, 0, 0, 0, 2]
+    assert re.search(r'90 to 100 %</td><td data-value="2">', added_up(served))
+
+
+def test_without_a_prediction_of_churn_it_says_so(served: Served) -> None:
+    assert "refrain model churn" in added_up(served)

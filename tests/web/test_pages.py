@@ -1,0 +1,101 @@
+"""The pages in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from consumers.web.pages.layout import PAGES
+from stream.settings import Settings
+from stream.stores.api_keys import Role
+from tests.web.browser import PHONE, Visit, chromium, visiting
+from tests.web.served import Served, key_of, serving
+
+ADDRESSES = [address for address, _ in PAGES]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def visit(browser: Browser, served: Served) -> Iterator[Visit]:
+    with visiting(browser, served.address) as begun:
+        yield begun
+
+
+def settle(visit: Visit) -> None:
+    """Wait until nothing of the page is still on its way."""
+    expect(visit.page.locator("h1")).to_be_visible()
+    expect(visit.page.locator(".htmx-request")).to_have_count(0)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_page_opens_without_an_error_and_asks_no_other_host(address: str, visit: Visit) -> None:
+    visit.open(address)
+    settle(visit)
+    assert (visit.errors, visit.elsewhere) == ([], [])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_page_has_no_hurdle_that_axe_knows(
+    address: str, scheme: str, browser: Browser, served: Served
+) -> None:
+    with visiting(browser, served.address, color_scheme=scheme) as visit:
+        visit.open(address)
+        settle(visit)
+        assert visit.hurdles() == []
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_page_fits_a_phone(address: str, browser: Browser, served: Served) -> None:
+    with visiting(browser, served.address, viewport=PHONE) as visit:
+        visit.open(address)
+        settle(visit)
+        assert not visit.too_wide()
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_page_says_what_is_missing_before_there_is_anything(
+    address: str, browser: Browser, settings: Settings
+) -> None:
+    with serving(settings) as served, visiting(browser, served.address) as visit:
+        visit.open(address)
+        settle(visit)
+        assert visit.errors == []
+
+
+def test_every_page_is_reached_by_keyboard_alone(visit: Visit) -> None:
+    visit.open("/")
+    for number in range(1, len(ADDRESSES)):
+        visit.page.goto(visit.address + "/")
+        # The link that skips to the content and the brand come first.
+        for _ in range(3 + number):
+            visit.page.keyboard.press("Tab")
+        visit.page.keyboard.press("Enter")
+        visit.page.wait_for_url(visit.address + ADDRESSES[number])
+
+
+def test_what_goes_on_changes_by_itself(visit: Visit) -> None:
+    visit.open("/")
+    expect(visit.page.locator("li.tile", has_text="clicks a second").locator("b")).to_have_text("0")
+
+
+def test_who_has_no_key_signs_in_first(browser: Browser, service: Settings) -> None:
+    key = key_of(service, Role.LOOK, name="label desk")
+    with serving(service) as served, visiting(browser, served.address) as visit:
+        visit.open("/")
+        visit.page.get_by_label("API key").fill("wrong")
+        visit.page.keyboard.press("Enter")
+        expect(visit.page.get_by_role("alert")).to_contain_text("This key is not known")
+        visit.page.get_by_label("API key").fill(key)
+        visit.page.keyboard.press("Enter")
+        expect(visit.page.locator("h1")).to_have_text("Now")
+        assert key not in str(visit.page.context.cookies())
+        visit.page.get_by_role("button", name="Sign out").click()
+        expect(visit.page.locator("h1")).to_have_text("Sign in")
