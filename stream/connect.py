@@ -20,7 +20,7 @@ from tenacity import (
 
 from stream.error_policy import case_of
 from stream.errors import Refused, Unreachable
-from stream.redis_client import UNNAMED, client_of
+from stream.redis_client import client_of, cluster_of
 from stream.redis_url import shown
 from stream.retry import report, retried
 from stream.settings import Settings
@@ -113,7 +113,7 @@ async def open_redis(settings: Settings, say: Say = lambda _: None) -> AnyRedis:
         await single.aclose()
         if mode == "sentinel":
             raise Refused("a Sentinel listens there, no Redis", hint=SENTINEL)
-        cluster = RedisCluster.from_url(settings.redis, **UNNAMED)
+        cluster = cluster_of(settings.redis)
         await cluster.initialize()
         return cluster
 

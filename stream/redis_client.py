@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.client import Pipeline
+from redis.asyncio.cluster import ClusterPipeline, RedisCluster
 from redis.asyncio.connection import (
     AbstractConnection,
     Connection,
@@ -22,9 +24,10 @@ from redis.asyncio.sentinel import (
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
+from stream.metrics import REDIS_SECONDS
 from stream.sentinel_url import SENTINEL_SCHEMES, parse_sentinel_url
 
-__all__ = ["UNNAMED", "client_of"]
+__all__ = ["client_of", "cluster_of"]
 
 REPLICA = "read only replica"
 """In what a replica says to a write, also to one from within a script."""
@@ -78,6 +81,40 @@ KINDS = {
 """redis-py's kind of connection -> ours."""
 
 
+class _Pipeline(Pipeline):  # type: ignore[misc]
+    async def execute(self, raise_on_error: bool = True) -> Any:
+        with REDIS_SECONDS.time():
+            return await super().execute(raise_on_error)
+
+
+class _Client(Redis):  # type: ignore[misc]
+    """A client whose round trips are timed."""
+
+    async def execute_command(self, *given: Any, **options: Any) -> Any:
+        with REDIS_SECONDS.time():
+            return await super().execute_command(*given, **options)
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+
+
+class _ClusterPipeline(ClusterPipeline):  # type: ignore[misc]
+    async def execute(self, *given: Any, **options: Any) -> Any:
+        with REDIS_SECONDS.time():
+            return await super().execute(*given, **options)
+
+
+class _Cluster(RedisCluster):  # type: ignore[misc]
+    """A cluster's client whose round trips are timed."""
+
+    async def execute_command(self, *given: Any, **options: Any) -> Any:
+        with REDIS_SECONDS.time():
+            return await super().execute_command(*given, **options)
+
+    def pipeline(self, transaction: Any = None, shard_hint: Any = None) -> ClusterPipeline:
+        return _ClusterPipeline(self, transaction)
+
+
 class _SentinelServer(Redis):  # type: ignore[misc]
     """One of the Sentinels; errors show it, and would show its password."""
 
@@ -104,7 +141,12 @@ def client_of(url: str) -> Redis:
         return _sentinel_client(url)
     options: dict[str, Any] = {**UNNAMED, **parse_url(url)}
     kind = KINDS[options.pop("connection_class", Connection)]
-    return Redis.from_pool(ConnectionPool(connection_class=kind, **options))
+    return _Client.from_pool(ConnectionPool(connection_class=kind, **options))
+
+
+def cluster_of(url: str) -> RedisCluster:
+    """Return a client of the cluster that a node of it is of; it connects when initialized."""
+    return _Cluster.from_url(url, **UNNAMED)
 
 
 def _sentinel_client(url: str) -> Redis:
@@ -125,4 +167,4 @@ def _sentinel_client(url: str) -> Redis:
         _SentinelServer(host=host, port=port, **of_sentinels) for host, port in found.sentinels
     ]
     kind = _SentinelSSLConnection if tls else _SentinelConnection
-    return Redis.from_pool(_SentinelPool(found.name, sentinel, connection_class=kind, **options))
+    return _Client.from_pool(_SentinelPool(found.name, sentinel, connection_class=kind, **options))

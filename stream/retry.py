@@ -16,6 +16,7 @@ from tenacity import AsyncRetrying, RetryCallState, RetryError, retry_if_excepti
 
 from stream.error_policy import Action, case_of
 from stream.errors import Refused
+from stream.metrics import STEPS_RETRIED
 
 __all__ = ["Clock", "Retry", "Stopped", "report", "retried"]
 
@@ -163,6 +164,7 @@ class _Warnings:
             self.warn(error)
 
     def warn(self, error: BaseException) -> None:
+        STEPS_RETRIED.labels(self._doing).inc()
         if self._clock() < self._next:
             return
         self._next = self._clock() + WARN_SECONDS

@@ -411,6 +411,22 @@ class Settings(BaseSettings):
         1200, ge=1, description="requests that a key may make in a minute; without keys, an address"
     )
 
+    metrics_host: str = Field(
+        "127.0.0.1", min_length=1, description="address that each process answers Prometheus on"
+    )
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65_000,
+        description="port that a process answers Prometheus on (`/metrics`); those that `refrain up` starts "
+        "have this one and the next ones; 0: none",
+    )
+    otel_endpoint: Annotated[str, AfterValidator(_http_url)] = Field(
+        "",
+        description="OTLP endpoint that traces of releases are sent to, such as `http://collector:4318` "
+        "(extra `otel`); empty: OTEL_EXPORTER_OTLP_ENDPOINT, and where that is not set, none are made",
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -8,7 +8,6 @@ import typer
 
 from consumers.commands.frame import command
 from consumers.local.servers import connected_settings
-from consumers.runtime.log import log_json
 from consumers.terminal.json_output import print_json
 from stream.settings import load_settings
 
@@ -29,6 +28,8 @@ JsonLog: TypeAlias = Annotated[
 
 def _log(as_json: bool) -> None:
     if as_json:
+        from consumers.runtime.log import log_json
+
         log_json()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from aiokafka import TopicPartition
 
 from consumers.doctor.check import Check
-from stream.stores.heartbeats import DELETED
+from stream.metrics import DELETED
 
 __all__ = ["check_deleted", "check_unread"]
 

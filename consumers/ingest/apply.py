@@ -52,6 +52,8 @@ class Applier:
     ----------
     repeated
         Clicks that were not counted, as they had been by their `event_id`.
+    met, reads
+        Listeners that were to be held, and those of them who were not in memory.
     """
 
     def __init__(
@@ -86,7 +88,7 @@ class Applier:
             most_event_ids,
         )
         self.repeated = 0
-        self.reads = 0
+        self.met = self.reads = 0
 
     async def apply(
         self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float, *, anew: bool = False
@@ -315,6 +317,7 @@ class Applier:
         if self._of_before:
             self.residents.drop(self._of_before.intersection(users))
             self._of_before.difference_update(users)
+        self.met += len(users)
         missing = [user for user in users if user not in self.residents.index]
         if not missing:
             return set()

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter
 from typing import TypeAlias
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
+from structlog.contextvars import bind_contextvars, bound_contextvars
 
 from consumers.ingest.aliases import AliasReader
 from consumers.ingest.apply import Applier
@@ -25,11 +28,13 @@ from consumers.ingest.sweep import Sweeper
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.moves import Moves
 from consumers.runtime.process import starts_over, together
+from consumers.runtime.reader_lag import Fetched, ReaderLag
 from consumers.runtime.startup import begin, begin_producer, epoch_of
 from consumers.runtime.wiring import Stores, rules_of
 from models.listener import Click, Move, OffsetSource
 from models.model import Model
 from stream.connect import ask_redis, open_kafka
+from stream.metrics import BATCH_CLICKS, BATCH_SECONDS, CLICK_TO_COHORT
 from stream.retry import Retry, Stopped
 from stream.settings import Settings
 from stream.stores.artist_aliases import REFRESH_SECONDS
@@ -51,6 +56,7 @@ IN_HAND = 2  # batches at a time: while the last of one is written, the next is 
 MOST_WAITING = 1000  # clicks of one listener
 LOOK_SECONDS = 1.0  # for songs released lately
 LENGTHS_SECONDS = 10.0
+TIMED = 100  # moves of a batch: more of them say no more of how long it took
 SESSION_MS = 10_000  # without a sign of life for so long, partitions go to others
 
 Artists: TypeAlias = "dict[str, tuple[str, ...]]"
@@ -63,8 +69,10 @@ class Batch:
 
     Attributes
     ----------
-    records
-        What was fetched.
+    fetched, records
+        What was fetched, as it came and as it is parsed.
+    began
+        When it was, in seconds of `time.perf_counter`.
     primaries
         Redis's, before the first write.
     played
@@ -73,6 +81,8 @@ class Batch:
 
     generation: int
     primaries: Primaries = frozenset()
+    began: float = 0.0
+    fetched: Fetched = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
     clicks: dict[str, list[Click]] = field(default_factory=dict)
     dead: list[DeadLetter] = field(default_factory=list)
@@ -81,6 +91,12 @@ class Batch:
     moves: list[Move] = field(default_factory=list)
     model: Model | None = None
     finished: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def place(self) -> str:
+        """Its partitions and offsets, for the log: ``3:120-180``."""
+        places = sorted((each.partition, records) for each, records in self.fetched.items() if records)
+        return " ".join(f"{number}:{these[0].offset}-{these[-1].offset}" for number, these in places)
 
 
 class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -128,6 +144,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         self._epoch = epoch
         self._stop = stop
         self._retry = retry
+        self._lag = ReaderLag(heartbeat, "clicks")
         self._generation = 0
         self._busy = asyncio.Lock()
         self._ended = asyncio.Event()
@@ -168,13 +185,16 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _fetch(self) -> Batch:
         fetched = await self._consumer.getmany(timeout_ms=WAIT_MS, max_records=self._batch_clicks)
         # Read only now: what a wait across a rebalance brings is of the partitions that are ours after it.
-        batch = Batch(self._generation)
+        batch = Batch(self._generation, began=time.perf_counter(), fetched=fetched)
+        await self._lag.fetched(self._consumer, fetched)
+        self._heartbeat.gauges["behind"] = self._lag.left
         for partition, messages in fetched.items():
             batch.offsets[partition] = messages[-1].offset + 1
             batch.records += [
                 Record(m.topic, m.partition, m.offset, m.key, m.value, m.headers) for m in messages
             ]
         if batch.records:
+            self._heartbeat.add("read", len(batch.records))
             await self._parse(batch)
         return batch
 
@@ -226,18 +246,21 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         late = [click for click in late if click.song_id not in came]
         beyond = await self._retry("counting what waits", self._waiting.beyond, late, MOST_WAITING)
+        self._heartbeat.add("late", len(late) - len(beyond))
         return known | came, {(click.partition.number, click.offset) for click in beyond}
 
     async def _take_up(self, batch: Batch) -> None:
         await self._room.acquire()
         async with self._busy:
             if batch.generation != self._generation:
+                self._lag.forget()  # it may have been noted after the rebalance
                 self._room.release()
                 return
             before, self._last = self._last, batch
             self._in_hand.put_nowait((batch, asyncio.create_task(self._apply(batch, before))))
 
     async def _apply(self, batch: Batch, before: Batch) -> None:
+        bind_contextvars(clicks=batch.place)  # of this task alone
         both = batch.clicks.keys() & before.clicks.keys()
         only = {user: clicks for user, clicks in batch.clicks.items() if user not in both}
         await self._under_one_model(batch, only)
@@ -263,22 +286,29 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         while True:
             batch, applying = await self._in_hand.get()
             await applying
-            await self._finish(batch)
+            with bound_contextvars(clicks=batch.place):
+                await self._finish(batch)
             batch.finished.set()
             self._room.release()
             self._in_hand.task_done()
 
     async def _finish(self, batch: Batch) -> None:
         await self._moves.follow(batch.moves, batch.model)
+        _time_moves(batch)
         await self._retry("emitting dead letters", self._producer.deliver, list(map(dead_letter, batch.dead)))
         played = [Message("feedback", each.user_id.encode(), encode(each)) for each in batch.played]
         await self._retry("emitting plays of released songs", self._producer.deliver, played)
         await self._keep(batch)
         await self._retry("committing offsets", self._commit, batch)
         self._heartbeat.add("clicks", len(batch.records) - len(batch.dead))
-        self._heartbeat.gauges["repeated"] = self._applier.repeated
+        self._heartbeat.gauges.update(
+            repeated=self._applier.repeated, met=self._applier.met, fetched=self._applier.reads
+        )
         for letter in batch.dead:
             self._heartbeat.add(f"dead:{letter.reason.value}")
+        self._lag.done(batch.fetched)
+        BATCH_CLICKS.observe(len(batch.records))
+        BATCH_SECONDS.observe(time.perf_counter() - batch.began)
 
     async def _keep(self, batch: Batch) -> None:
         """Wait until replicas have a batch; what a primary may have taken along is applied once more."""
@@ -306,12 +336,27 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             for wait in waits:
                 wait.cancel()
             self._generation += 1
+            self._lag.forget()
             self._applier.release(OffsetSource(each.partition, self._epoch) for each in revoked)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Say what is ours now."""
         logger.info("reading %d partitions of clicks", len(assigned))
         self._heartbeat.gauges["partitions"] = len(assigned)
+
+
+def _time_moves(batch: Batch) -> None:
+    """Observe how long ago clicks were sent that have moved their listeners, for some of the moves."""
+    now = time.time()
+    of_number = {place.partition: records for place, records in batch.fetched.items()}
+    moves = batch.moves[:: len(batch.moves) // TIMED + 1]
+    for move in moves:
+        if move.reason != "click" or not (clicks := batch.clicks.get(move.user_id)):
+            continue
+        last = clicks[-1]
+        records = of_number[last.partition.number]
+        at = bisect_left(records, last.offset, key=attrgetter("offset"))
+        CLICK_TO_COHORT.observe(now - records[at].timestamp / 1000)
 
 
 @starts_over

@@ -89,6 +89,7 @@ class LateSongs:
         if not came and now < self._next_check:
             return
         if not await self._lease.hold():
+            self._heartbeat.gauges.pop("songs missing", None)  # whoever does it now says so
             return
         await self._catalogue.refresh()
         for song in came:
@@ -115,6 +116,7 @@ class LateSongs:
                 self._settled[song] = songs[song]
             if quiet:
                 await self._waiting.forget_song(song)
+        self._heartbeat.gauges["songs missing"] = len(songs) - len(known)
         if now >= self._next_expiry:
             self._next_expiry = now + max(self._wait_seconds / CHECKS_A_WAIT, CHECK_SECONDS)
             for song in songs.keys() - known:

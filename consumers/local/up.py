@@ -60,6 +60,9 @@ def up(
         tail = _Tail(supervisor.logs)
         say(f"logs in {settings.data / 'logs'}; for programs of your own:")
         say(f"  export REFRAIN_KAFKA={running.kafka} REFRAIN_REDIS={shown(running.redis)}")
+        if port := settings.metrics_port:
+            ports = ", ".join(f"{kind} {port + number}" for number, kind in enumerate(supervisor.logs))
+            say(f"metrics for Prometheus at {settings.metrics_host}, ports: {ports}")
         say(f"page on {web_address(addressed)}")
         say(TRY)
         while not to_end.is_set() and (now := time.monotonic()) < end:

@@ -4,6 +4,8 @@
 
     startup.py       before the first event: Redis and Kafka that answer, the right half-life, a heartbeat
     wiring.py        what is made of the settings: stores, rules, decay
+    exporter.py      a process's metrics, as Prometheus asks for them
+    reader_lag.py    how far a reader is behind the end of its topic
     process.py       a process's signals and tasks
     lead.py          of several processes of a kind one leads
     log.py           a process's log, as text or JSON: one line an event

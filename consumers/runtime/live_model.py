@@ -43,6 +43,7 @@ class LiveModel:
             await self._refresh()
             if self._heartbeat is not None and self.model is not None:
                 self._heartbeat.gauges["model"] = self.model.version
+                self._heartbeat.gauges["model_created"] = self.model.created_at
 
     async def _refresh(self) -> None:
         version = await self._snapshots.current()

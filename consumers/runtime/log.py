@@ -1,16 +1,22 @@
-"""A process's log: a line for each event, as text or, for what gathers logs, as JSON."""
+"""A process's log: a line for each event, as text or, for what gathers logs, as JSON.
+
+What a line is about, beside its message, is bound where it is known
+(``with bound_contextvars(release_id="r1"):``), and is in every line that is logged within, whoever logs it.
+"""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
+
+from structlog import contextvars, processors, stdlib
 
 __all__ = ["log_json", "log_lines"]
 
 DIM, RED, YELLOW, PLAIN = "\033[2m", "\033[31m", "\033[33m", "\033[0m"
+PROCESS = "process"  # the name of who logs; a line of text stands in the log of one process
 COLOURS = {logging.WARNING: YELLOW, logging.ERROR: RED, logging.CRITICAL: RED}
 
 
@@ -33,21 +39,33 @@ class _Text(logging.Formatter):
         message = record.getMessage().replace("\n", "\\n")
         if self._coloured:
             at, level = f"{DIM}{at}{PLAIN}", f"{COLOURS.get(record.levelno, '')}{level}{PLAIN}"
+        about = contextvars.get_contextvars()
+        message += "".join(
+            f" {name}={value}"
+            for name, value in about.items()
+            if name != PROCESS and str(value) not in message
+        )
         line = f"{at} {level} {message}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
-class _Json(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+def _json() -> logging.Formatter:
+    """Return what makes JSON of lines, those of libraries too, with what they are about."""
+    return stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            contextvars.merge_contextvars,
+            processors.TimeStamper("iso", utc=True, key="at"),
+            stdlib.add_log_level,
+            stdlib.add_logger_name,
+            stdlib.ExtraAdder(),
+        ],
+        processors=[
+            stdlib.ProcessorFormatter.remove_processors_meta,
+            processors.format_exc_info,
+            processors.EventRenamer("message"),
+            processors.JSONRenderer(ensure_ascii=False, default=str),
+        ],
+    )
 
 
 def log_lines() -> None:
@@ -60,7 +78,7 @@ def log_lines() -> None:
 
 def log_json() -> None:
     """Let everything logged from here on go to standard error as JSON."""
-    _log(_Json())
+    _log(_json())
 
 
 def _log(formatter: logging.Formatter) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer
@@ -10,6 +11,7 @@ from pydantic_core import to_json
 
 from models.listener import Move
 from models.model import Model
+from stream.metrics import COHORT_CHANGES
 from stream.retry import Retry
 from stream.stores.cohorts import Cohorts
 
@@ -49,6 +51,8 @@ class Moves:
         await asyncio.gather(
             *[await self._producer.send("cohort-changes", key=key, value=value) for key, value in said]
         )
+        for reason, number in Counter(move.reason for move in moves if move.origin != move.to).items():
+            COHORT_CHANGES.labels(reason).inc(number)
 
 
 def _event(move: Move, version: int) -> bytes:

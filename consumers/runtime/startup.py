@@ -9,13 +9,16 @@ from contextlib import AsyncExitStack, ExitStack
 from typing import NamedTuple, TypeVar
 
 from kafka.admin import KafkaAdminClient
+from structlog.contextvars import bound_contextvars
 
+from consumers.runtime.exporter import exporting
 from consumers.runtime.wiring import decay_of
 from stream.connect import AnyRedis, ask_redis, open_kafka, open_redis
 from stream.errors import Unreachable
+from stream.metrics import DELETED
 from stream.settings import Settings
 from stream.stores.guards import guard_cluster, guard_decay, topic_epoch
-from stream.stores.heartbeats import DELETED, Heartbeat
+from stream.stores.heartbeats import Heartbeat
 from stream.wire.consumer import check_codecs
 from stream.wire.deleted import deleted_unread_told, shorter_told
 from stream.wire.sender import Sender
@@ -63,6 +66,8 @@ async def begin(settings: Settings, kind: str, stack: AsyncExitStack) -> Beginni
     watch = TopicWatch(settings, await _topics_of(settings, redis, topics))
     stack.enter_context(shorter_told(topics, watch.hold_back))
     heartbeat = Heartbeat(redis, kind)
+    stack.enter_context(exporting(settings, heartbeat))
+    stack.enter_context(bound_contextvars(process=heartbeat.name))
     stack.enter_context(
         deleted_unread_told(
             to_the_last,

@@ -28,8 +28,16 @@ def programs() -> dict[str, list[str]]:
     return {kind: [sys.executable, "-P", "-m", "consumers.cli", kind] for kind in KINDS}
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """Return the environment of a process that is to have exactly these settings."""
+def environment(settings: Settings, number: int = 0) -> dict[str, str]:
+    """Return the environment of a process that is to have exactly these settings.
+
+    Parameters
+    ----------
+    number
+        Which of several on this machine it is: each answers Prometheus on a port of its own.
+    """
+    if settings.metrics_port:
+        settings = settings.model_copy(update={"metrics_port": settings.metrics_port + number})
     # Several processes share the machine; each with threads for every core would only wait for the others.
     return {"OMP_NUM_THREADS": "1", **os.environ, **settings.as_environment()}
 
@@ -39,6 +47,7 @@ class _Member:
     kind: str
     program: Sequence[str]
     log: Path
+    environment: Mapping[str, str]
     child: Child | None = None
     started: float = 0.0
     due: float = 0.0
@@ -73,9 +82,11 @@ class Supervisor:
         programs: Mapping[str, Sequence[str]],
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._environment = environment(settings)
         self._say = say
-        self._members = [_Member(kind, program, folder / f"{kind}.log") for kind, program in programs.items()]
+        self._members = [
+            _Member(kind, program, folder / f"{kind}.log", environment(settings, number))
+            for number, (kind, program) in enumerate(programs.items())
+        ]
 
     @property
     def logs(self) -> dict[str, Path]:
@@ -105,7 +116,7 @@ class Supervisor:
                 self._mourn(member, member.child, now)
             if member.child is None and now >= member.due:
                 member.child = Child(
-                    member.kind, member.program, cwd=Path.cwd(), log=member.log, env=self._environment
+                    member.kind, member.program, cwd=Path.cwd(), log=member.log, env=member.environment
                 )
                 member.started = now
 

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from aiokafka.errors import CommitFailedError, IllegalStateError
+from structlog.contextvars import bound_contextvars
 
+from consumers.runtime.reader_lag import ReaderLag
 from stream.retry import Retry, Stopped
 from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
@@ -52,6 +54,7 @@ class TopicReader(ABC):
         self._heartbeat = heartbeat
         self._retry = retry
         self._stop = stop
+        self._lag = ReaderLag(heartbeat, self.topic)
 
     @classmethod
     def consumer(cls, settings: Settings, watch: TopicWatch) -> Consumer:
@@ -67,14 +70,16 @@ class TopicReader(ABC):
 
     async def run(self) -> None:
         """Read for as long as the process runs."""
-        with contextlib.suppress(Stopped):
+        with bound_contextvars(topic=self.topic), contextlib.suppress(Stopped):
             while not self._stop.is_set():
                 fetched = await self._consumer.getmany(timeout_ms=WAIT_MS, max_records=self.together)
+                await self._lag.fetched(self._consumer, fetched)
                 if fetched:
                     await self._take(
                         [Record(m.topic, m.partition, m.offset, m.key, m.value, m.headers)
                          for m in itertools.chain.from_iterable(fetched.values())]
                     )  # fmt: skip
+                    self._lag.done(fetched)
 
     @abstractmethod
     async def _apply(self, records: Sequence[Record]) -> list[DeadLetter]:

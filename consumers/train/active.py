@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from aiokafka import ConsumerRecord
 
+from consumers.runtime.reader_lag import ReaderLag
 from models.affinity import ACTION_WEIGHTS, ForwardDecay
 from models.listener import Click
 from models.song_learner import Play
@@ -64,6 +65,7 @@ class ActiveListeners:
         recent: RecentListeners,
         retry: Retry,
         aliases: ArtistAliases,
+        lag: ReaderLag,
     ) -> None:
         self.clicks = self.passed_over = 0
         self.play_now = 0.0
@@ -73,6 +75,7 @@ class ActiveListeners:
         self._recent = recent
         self._retry = retry
         self._aliases = aliases
+        self._lag = lag
         self._random = random.Random(0)  # noqa: S311 - a sample, not a secret
 
     async def next(self, consumer: Consumer) -> tuple[list[str], Added, list[Play]]:
@@ -93,11 +96,14 @@ class ActiveListeners:
             return {}, []
         await self._pass_over(consumer)
         found = await consumer.getmany(timeout_ms=200, max_records=READ)
+        await self._lag.fetched(consumer, found)
         records = [record for records in found.values() for record in records]
         self.clicks += len(records)
         clicks = self._sampled(records)
         self._recent.add(click.user_id for click in clicks)
-        return await self._added(clicks)
+        added = await self._added(clicks)
+        self._lag.done(found)
+        return added
 
     async def _again(self) -> list[str]:
         await self._recent.look()

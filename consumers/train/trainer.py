@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 
 from consumers.runtime.lead import lead
 from consumers.runtime.process import starts_over, together
+from consumers.runtime.reader_lag import ReaderLag
 from consumers.runtime.startup import begin
 from consumers.runtime.wiring import Stores, decay_of
 from consumers.train.active import ActiveListeners, Added, RecentListeners
@@ -313,7 +314,14 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
             settings,
             stores.listeners,
             stores.cohorts,
-            ActiveListeners(stores.catalogue, decay_of(settings), recent, retry, stores.aliases),
+            ActiveListeners(
+                stores.catalogue,
+                decay_of(settings),
+                recent,
+                retry,
+                stores.aliases,
+                ReaderLag(heartbeat, "clicks"),
+            ),
             recent,
             stores.snapshots,
             stores.sweeps,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from consumers.runtime.reader_lag import ReaderLag
 from models.listener import Click
 from stream.stores.heartbeats import Heartbeat
 from stream.wire.consumer import Consumer
@@ -59,9 +60,11 @@ class Clicked:
 
     async def read(self, consumer: Consumer) -> None:
         """Note who clicks, until asked to stop."""
+        lag = ReaderLag(self._heartbeat, "clicks")
         while not self._stop.is_set():
             await self._pass_over(consumer)
             found = await consumer.getmany(timeout_ms=500, max_records=READ)
+            await lag.fetched(consumer, found)
             now = self._clock()
             # What is no click, the ingester sends to the dead letters.
             clicks, _ = parse_clicks(
@@ -73,6 +76,7 @@ class Clicked:
                 now,
             )
             self.note(clicks)
+            lag.done(found)
             self._heartbeat.add("clicks", len(clicks))
 
     def note(self, clicks: Sequence[Click]) -> None:

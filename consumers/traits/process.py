@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from contextlib import AsyncExitStack
 from functools import partial
@@ -30,6 +31,7 @@ from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.artist_aliases import REFRESH_SECONDS
+from stream.stores.heartbeats import Heartbeat
 from stream.stores.lease import Lease
 from stream.stores.memory import Memory
 from stream.stores.next_week_model import NextWeekModel
@@ -101,7 +103,7 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
             minutes=settings.traits_round_minutes,
         )
 
-        measure = partial(_measure, Memory(redis, stores.cohorts))
+        measure = partial(_measure, Memory(redis, stores.cohorts), heartbeat)
 
         async def score() -> None:
             # Another may have led meanwhile, and learned more.
@@ -160,6 +162,8 @@ async def _keep_at_the_end(next_week: NextWeekTrait) -> None:
         logger.warning("what was learned of the next week since the last half minute is lost: %s", error)
 
 
-async def _measure(memory: Memory) -> None:
+async def _measure(memory: Memory, heartbeat: Heartbeat) -> None:
     with contextlib.suppress(NoPermissionError):  # `refrain doctor` says so
         await memory.remember(time.time())
+        fullest = max(await memory.servers(), key=lambda each: each.used / (each.limit or math.inf))
+        heartbeat.gauges.update({"redis used": fullest.used, "redis limit": fullest.limit})

@@ -5,6 +5,7 @@
     process.py      listens until asked to stop
     app.py          the application: its routes, and what holds for all of them
       armour.py       how large a request may be, what a browser may do with an answer
+      measured.py     requests counted and timed
       access.py       who asks, and whether they may
       rates.py        how often
       problems.py     errors as answers

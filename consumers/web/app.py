@@ -8,13 +8,16 @@ from importlib.metadata import version
 from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from consumers.web.access import Looks
 from consumers.web.api import artists, cohorts, health, listeners, live, models, releases, traits
 from consumers.web.api.answers import PROBLEMS
 from consumers.web.armour import AnswerHeaders, BodyLimit
+from consumers.web.measured import Measured
 from consumers.web.pages import cohorts as cohort_pages
 from consumers.web.pages import desk, listener, now, release, sign_in
 from consumers.web.pages import health as health_page
@@ -64,11 +67,13 @@ def make_app(service: Service) -> FastAPI:
     answer_problems(app, _answer)
     app.add_middleware(BodyLimit)
     app.add_middleware(AnswerHeaders)
+    app.add_middleware(Measured)
     api = APIRouter(prefix=API, responses=PROBLEMS)
     for part in (cohorts, listeners, artists, releases, models, traits, health, live):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(_probes())
+    app.include_router(_metrics())
     for router in PAGES:
         app.include_router(router)
     app.mount("/static", _Files(directory=STATIC))
@@ -99,6 +104,18 @@ def _answer(request: Request, what: Problem, headers: Mapping[str, str]) -> Resp
     )
     answer.headers.update(headers)
     return answer
+
+
+def _metrics() -> APIRouter:
+    """Return what Prometheus asks for."""
+    metrics = APIRouter(tags=["metrics"], responses=PROBLEMS)
+
+    @metrics.get("/metrics", response_class=PlainTextResponse)
+    async def ask_metrics(at: At, _: Looks) -> Response:
+        """Return the metrics of this process, as Prometheus reads them."""
+        return Response(generate_latest(at.metrics), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+    return metrics
 
 
 def _probes() -> APIRouter:

@@ -9,7 +9,9 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
+from structlog.contextvars import bound_contextvars
 
+from consumers.runtime.exporter import exporting, registry_of
 from consumers.runtime.web_address import web_address
 from consumers.web.access import is_loopback
 from consumers.web.app import make_app
@@ -43,15 +45,20 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     Raises
     ------
     CannotStart
-        Where the address is taken, or other machines would reach it and there are no keys.
+        Where an address is taken, or other machines would reach it and there are no keys.
     Unreachable
         Where Redis does not answer.
     """
     redis = await open_redis(settings, logger.info)
     try:
         await _guard(settings, ApiKeys(redis))
-        with _listening(settings) as listener:
-            service = Service(settings, redis, stop)
+        heartbeat = Heartbeat(redis, "serve")
+        with (
+            bound_contextvars(process=heartbeat.name),
+            exporting(settings, heartbeat),
+            _listening(settings) as listener,
+        ):
+            service = Service(settings, redis, stop, registry_of(heartbeat))
             app = make_app(service)
             config = uvicorn.Config(
                 app,
@@ -61,7 +68,6 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
             )
             server = _Server(config)
-            heartbeat = Heartbeat(redis, "serve")
             beating = asyncio.create_task(heartbeat.keep())
             ending = asyncio.create_task(_end(server, stop))
             logger.info("serving at %s", web_address(settings))

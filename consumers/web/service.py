@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
+from prometheus_client import CollectorRegistry
 
 from consumers.runtime.live_model import LiveModel
 from consumers.web.desk import Desk
@@ -37,11 +38,14 @@ class Service:
         Where listeners are in their life with the service.
     stop
         Set when the process is asked to end: what goes on for ever ends with it.
+    metrics
+        Those of the process.
     """
 
     settings: Settings
     redis: AnyRedis
     stop: asyncio.Event
+    metrics: CollectorRegistry
     live: LiveModel = field(init=False)
     desk: Desk = field(init=False)
     watch: Watch = field(init=False)

@@ -16,6 +16,7 @@
     best_match.py       of several releases at once, which one a listener hears of
     pages.py            pages of those who are
     emitter.py          the pages, fixed in Redis and sent, each once
+    tracing.py          spans from a release to its last page
     member_cache.py     tastes of cohorts' members, kept for the next release
     agents.py           feedback and songs, brought by Faust
     credentials.py      how Faust connects

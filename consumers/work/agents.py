@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import faust
 
 from consumers.work.committed import CommittedTransport
 from consumers.work.credentials import faust_credentials
+from stream.metrics import LAG, WAITING_SINCE
 from stream.retry import Stopped
 from stream.settings import Settings
+from stream.stores.heartbeats import Heartbeat
 from stream.wire.events import Record
 from stream.wire.schema_registry import SchemaRegistry, registry_of
 from stream.wire.topic_watch import TopicWatch
@@ -75,12 +79,23 @@ class Agents:
         Says that the process is to end: nothing is begun any more.
     watch
         The topics as the process knows them.
+    heartbeat
+        Is told how far the agents are behind.
     """
 
     def __init__(
-        self, settings: Settings, handler: Handler, folder: str, stop: asyncio.Event, watch: TopicWatch
+        self,
+        settings: Settings,
+        handler: Handler,
+        folder: str,
+        stop: asyncio.Event,
+        watch: TopicWatch,
+        heartbeat: Heartbeat,
     ) -> None:
         self._stop = stop
+        self._gauges = heartbeat.gauges
+        self._since = dict.fromkeys(("feedback", "songs"), time.time())  # nothing that waits came before
+        self._first: dict[Any, int] = {}
         self._in_hand = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -131,6 +146,9 @@ class Agents:
             await asyncio.Event().wait()
         for event in events:
             event.ack()
+            if event.message.topic in self._since:
+                at = min(event.message.timestamp, time.time())
+                self._since[event.message.topic] = max(self._since[event.message.topic], at)
 
     async def _done(self, do: Callable[..., Awaitable[None]], *given: Any) -> bool:
         self._in_hand += 1
@@ -163,6 +181,22 @@ class Agents:
             for future in done:
                 future.result()
         stopping.cancel()
+
+    async def show_lag(self) -> None:
+        """Say how many events of `feedback` and `songs` wait; `ReleaseReader` says it of releases."""
+        left, monitor = cast(CommittedTransport, self._app.transport).left, self._app.monitor
+        waiting = Counter[str]()
+        for place, number in left.items():
+            waiting[place.topic] += number
+            if (read := monitor.tp_read_offsets.get(place)) is not None:
+                # Until the first commit nothing says where it began.
+                begin = self._first.setdefault(place, read)
+                waiting[place.topic] += max(read + 1 - monitor.tp_committed_offsets.get(place, begin), 0)
+        for topic in self._since:
+            if not waiting[topic]:
+                self._since[topic] = time.time()
+            self._gauges[LAG + topic] = waiting[topic]
+            self._gauges[WAITING_SINCE + topic] = self._since[topic] if waiting[topic] else 0.0
 
     async def end(self) -> None:
         """Let what is in hand be done, as far as it can be, commit, and leave the group."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
+from aiokafka import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 
 from stream.wire.commits import watch_commits
-from stream.wire.consumer import COMMITTED
+from stream.wire.consumer import COMMITTED, behind_of
 from stream.wire.schema_registry import SchemaRegistry
 from stream.wire.topic_watch import TopicWatch
 
@@ -23,9 +25,11 @@ class _Thread(driver.AIOKafkaConsumerThread):
         watch_commits(consumer, transport.watch)
         return consumer
 
-    async def _fetch_records(self, *args: Any, **options: Any) -> Any:
-        fetched = await super()._fetch_records(*args, **options)
-        registry = cast(CommittedTransport, self.transport).registry
+    async def _fetch_records(self, consumer: Any, *args: Any, **options: Any) -> Any:
+        fetched = await super()._fetch_records(consumer, *args, **options)
+        transport = cast(CommittedTransport, self.transport)
+        transport.left = {place: left for place, (_, left) in (await behind_of(consumer)).items()}
+        registry = transport.registry
         return await registry.decoded(fetched) if registry else fetched
 
 
@@ -35,10 +39,17 @@ class _Consumer(driver.Consumer):
 
 
 class CommittedTransport(driver.Transport):
-    """Kafka by aiokafka, for `faust.App`."""
+    """Kafka by aiokafka, for `faust.App`.
+
+    Attributes
+    ----------
+    left
+        How many events wait in Kafka behind those that were fetched, by partition.
+    """
 
     Consumer = _Consumer
 
     def __init__(self, url: Any, app: Any, watch: TopicWatch, registry: SchemaRegistry | None) -> None:
         super().__init__(url, app)
         self.watch, self.registry = watch, registry
+        self.left: Mapping[TopicPartition, int] = {}

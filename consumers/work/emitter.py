@@ -12,15 +12,19 @@ from collections.abc import Awaitable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from aiokafka import AIOKafkaProducer, TopicPartition
+from opentelemetry.trace import NoOpTracer, Tracer
+from structlog.contextvars import bound_contextvars
 
 from consumers.runtime.live_model import LiveModel
 from consumers.work.best_match import reserve_best_first
 from consumers.work.gate import CONTROL
 from consumers.work.planner import GONE, Audience, Before, Lookup, Planner
+from consumers.work.tracing import ReleaseTrace
 from consumers.work.wave_plan import TOO_SELDOM
 from consumers.work.wave_response import WaveResponse
 from stream.connect import REDIS_ERRORS
 from stream.errors import NotReplicated
+from stream.metrics import LEFT_OUT, NOTIFICATIONS, PAGES, RELEASE_TO_FIRST_PAGE
 from stream.settings import Settings
 from stream.stores.releases import Asked, Held, OpenRelease, Releases, ReleaseStopped, State
 from stream.stores.replication import Primaries, Replication
@@ -51,6 +55,8 @@ class _Answer:
     ----------
     primaries
         Redis's, before anything was written of it.
+    trace
+        Its spans.
     out
         Pages and summary that are in the topic already, as bytes -> when they were sent, in Unix seconds.
     pages
@@ -67,6 +73,7 @@ class _Answer:
 
     asked: Asked
     primaries: Primaries
+    trace: ReleaseTrace
     out: Mapping[bytes, float] = field(default_factory=dict)
     pages: list[Page] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
@@ -81,6 +88,17 @@ class _Answer:
     def first_page_out(self, at: float) -> None:
         if self.asked.published_at is not None:
             self.latency_ms = 1000 * (at - self.asked.published_at)
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What lines of the log are about."""
+        trace_id = self.trace.trace_id
+        return {"release_id": self.name, **({"trace_id": trace_id} if trace_id else {})}
+
+    def end_trace(self, reason: str) -> None:
+        """End the span of this part, where it has not ended."""
+        told = sum(len(page.user_ids) for page in self.pages)
+        self.trace.end(reason=reason, pages=len(self.pages), told=told)
 
     def summary(self, reason: str) -> Summary:
         return Summary(
@@ -192,6 +210,8 @@ class Emitter:
         Is set while no release is being answered.
     wave_seconds
         From wave to wave.
+    tracer
+        Makes spans; None: there are none.
     """
 
     def __init__(
@@ -205,6 +225,7 @@ class Emitter:
         name: str,
         idle: asyncio.Event | None = None,
         wave_seconds: float = WAVE_SECONDS,
+        tracer: Tracer | None = None,
     ) -> None:
         self._settings = settings
         self._releases = releases
@@ -216,6 +237,7 @@ class Emitter:
         self._idle = asyncio.Event() if idle is None else idle
         self._idle.set()
         self._wave_seconds = wave_seconds
+        self._tracer = NoOpTracer() if tracer is None else tracer
         self._in_hand: dict[str, asyncio.Event] = {}
 
     async def answer(self, several: Sequence[Asked]) -> int:
@@ -266,19 +288,22 @@ class Emitter:
     async def _answer(self, several: Sequence[Asked]) -> int:
         keeping: dict[str, asyncio.Task[None]] = {}
         answered = 0
+        parts: list[_Part] = []
         try:
-            parts: list[_Part] = []
             for asked in several:
-                with _unless_lost(asked):
+                with bound_contextvars(release_id=asked.release.release_id), _unless_lost(asked):
                     parts += [part] if (part := await self._plan(asked, keeping)) else []
             audiences = [part.audience for part in parts if part.audience]
             await reserve_best_first(audiences, self._planner.gate, time.time())
             for part in parts:
-                with _unless_lost(part.answer.asked):
+                with bound_contextvars(**part.answer.about), _unless_lost(part.answer.asked):
                     await self._go_out(part)
+                    part.answer.end_trace(part.reason)
                     answered += 1
                 await _let_go(keeping.pop(part.answer.name))
         finally:
+            for part in parts:
+                part.answer.end_trace("not finished")
             for task in keeping.values():
                 await _let_go(task)
         return answered
@@ -293,9 +318,17 @@ class Emitter:
         if state is None or state == State.DONE:
             return None
         keeping[name] = asyncio.create_task(self._keep_in_hand(name))
-        if state == State.NEW:
-            return await self._begin(_Answer(asked, primaries), lookup)
-        return await self._go_on(await self._releases.left_by(name), primaries)
+        left = None if state == State.NEW else await self._releases.left_by(name)
+        known = left.asked if left and left.asked.traceparent else asked
+        trace = ReleaseTrace(self._tracer, known, first=left is None)
+        trace.begin("plan")
+        try:
+            if left:
+                return await self._go_on(left, primaries, trace)
+            return await self._begin(_Answer(asked, primaries, trace), lookup)
+        except BaseException:
+            trace.end(reason="not planned")
+            raise
 
     async def _keep_in_hand(self, release_id: str) -> None:
         while True:
@@ -320,13 +353,15 @@ class Emitter:
         }
         if release.song_id:
             about["song_id"] = release.song_id
+        if answer.trace.traceparent:
+            about["traceparent"] = answer.trace.traceparent
         return _Part(answer, draft.reason, about, audience)
 
-    async def _go_on(self, left: OpenRelease, primaries: Primaries) -> _Part:
+    async def _go_on(self, left: OpenRelease, primaries: Primaries, trace: ReleaseTrace) -> _Part:
         """Plan what is missing of a release, or is due."""
         release, now = left.asked.release, time.time()
         pages = [Page.model_validate_json(page) for page in left.pages]
-        answer = _Answer(left.asked, primaries, {}, pages, Counter(left.left_out))
+        answer = _Answer(left.asked, primaries, trace, {}, pages, Counter(left.left_out))
         if left.state != State.PAUSED:
             await self._send_again(answer, left)
         if left.state == State.PLANNED:
@@ -457,6 +492,7 @@ class Emitter:
         """Fix and emit pages: the first alone, as the notifier waits for it, then some at a time."""
         answer, about = part.answer, part.about
         before, waiting, first = Counter(answer.left_out), list[bytes](), len(answer.pages)
+        answer.trace.begin("pages" if first else "first page")
         async for page, control, features in audience.pages:
             event = encode(page)
             answer.left_out = before + audience.left_out
@@ -467,19 +503,28 @@ class Emitter:
                 answer.stopped = True
                 break
             answer.pages.append(page)
+            PAGES.inc()
+            NOTIFICATIONS.inc(len(page.user_ids))
             waiting.append(event)
             if page.page == first or len(waiting) == AT_ONCE:
                 await self._send(answer, waiting)
                 waiting = []
+                if page.page == 0:
+                    answer.trace.begin("pages")
             if page.page == 0 and not part.due:  # those who slept have waited for something else
                 answer.first_page_out(time.time())
+                if answer.latency_ms is not None:
+                    RELEASE_TO_FIRST_PAGE.observe(answer.latency_ms / 1000)
         await self._send(answer, waiting)
         answer.left_out = before + audience.left_out
+        for reason, number in audience.left_out.items():
+            LEFT_OUT.labels(reason).inc(number)
 
     async def _end(self, answer: _Answer, reason: str, about: Mapping[str, str | float]) -> None:
         """Emit the summary: nothing follows it."""
         summary = answer.summary(reason)
         await self._mine(self._releases.end_plan(answer.name, self._name, {**about, **answer.totals()}))
+        answer.trace.begin("summary")
         await self._send(answer, [encode(summary)])
         await self._releases.finish(answer.name, answer.latency_ms)
         logger.info("release %s: %d pages", answer.name, summary.pages)
@@ -500,7 +545,13 @@ class Emitter:
         missing = [event for event in events if event not in answer.out]
         if missing and not await self._replication.acknowledged(answer.primaries):
             raise NotReplicated(f"release {answer.name} was planned on another primary")
-        await asyncio.gather(*[await self._producer.send("audiences", key=key, value=e) for e in missing])
+        headers = answer.trace.headers or None
+        await asyncio.gather(
+            *[
+                await self._producer.send("audiences", key=key, value=event, headers=headers)
+                for event in missing
+            ]
+        )
 
     async def _out(self, release_id: str, since: float) -> dict[bytes, float]:
         """Return the pages and the summary that are in the topic -> when they were sent, in Unix seconds."""

@@ -15,7 +15,9 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 from aiokafka import ConsumerRecord, TopicPartition
 
+from consumers.runtime.reader_lag import ReaderLag
 from consumers.work.emitter import TOGETHER
+from consumers.work.tracing import traceparent_of
 from models.listener import OffsetSource
 from stream.retry import Stopped
 from stream.stores.releases import Asked
@@ -37,6 +39,8 @@ class ReleaseReader:
         One of no group, started, subscribed to nothing.
     epoch
         How often the topic has been made anew.
+    lag
+        Is told how far it is.
     answer
         Answers releases; one that is answered already is left alone.
     stop
@@ -47,11 +51,13 @@ class ReleaseReader:
         self,
         consumer: Consumer,
         epoch: int,
+        lag: ReaderLag,
         answer: Callable[[Sequence[Asked]], Awaitable[object]],
         stop: asyncio.Event,
     ) -> None:
         self._consumer = consumer
         self._epoch = epoch
+        self._lag = lag
         self._answer = answer
         self._stop = stop
 
@@ -71,12 +77,21 @@ class ReleaseReader:
         with contextlib.suppress(Stopped):
             while not self._stop.is_set():
                 fetched = await self._consumer.getmany(timeout_ms=WAIT_MS, max_records=TOGETHER)
+                await self._lag.fetched(self._consumer, fetched)
                 if found := list(self._releases(itertools.chain.from_iterable(fetched.values()))):
                     await self._answer(found)
+                self._lag.done(fetched)
 
     def _releases(self, messages: Iterable[ConsumerRecord[bytes | None, bytes | None]]) -> Iterator[Asked]:
         for message in messages:
-            record = Record(message.topic, message.partition, message.offset, message.key, message.value)
+            record = Record(
+                message.topic,
+                message.partition,
+                message.offset,
+                message.key,
+                message.value,
+                message.headers,
+            )
             release = parse(Release, record)
             if isinstance(release, Release):  # else an agent writes it to the dead letters
                 yield asked(release, record, self._epoch, message.timestamp / 1000)
@@ -84,4 +99,5 @@ class ReleaseReader:
 
 def asked(release: Release, record: Record, epoch: int, published_at: float) -> Asked:
     """Return a release event with its place in Kafka."""
-    return Asked(release, OffsetSource(record.partition, epoch), record.offset, published_at)
+    source = OffsetSource(record.partition, epoch)
+    return Asked(release, source, record.offset, published_at, traceparent_of(record.headers))

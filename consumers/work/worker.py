@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
+from structlog.contextvars import bound_contextvars
+
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.live_songs import LiveSongs
 from consumers.runtime.process import starts_over, together
+from consumers.runtime.reader_lag import ReaderLag
 from consumers.runtime.startup import begin, begin_producer, epoch_of
 from consumers.runtime.wiring import Stores, worth_of
 from consumers.work.ab_test import ab_test_of
@@ -23,6 +27,7 @@ from consumers.work.gate import gate_of
 from consumers.work.member_cache import MemberCache
 from consumers.work.planner import Planner
 from consumers.work.release_reader import ReleaseReader, asked
+from consumers.work.tracing import open_tracer
 from models.listener import OffsetSource
 from stream.connect import ask_redis, open_kafka
 from stream.retry import Retry
@@ -45,6 +50,8 @@ LOOK_SECONDS = 0.5
 REST_SECONDS = 0.2
 HABITS_SECONDS = 1.0
 SONGS_SECONDS = 5.0
+OVERDUE_SECONDS, OVERDUE_LOOK_SECONDS = 60.0, 5.0
+LAG_SECONDS = 1.0
 
 
 class Worker:
@@ -81,7 +88,8 @@ class Worker:
         release = await self._read(Release, record)
         if release:
             event = asked(release, record, self._epochs["releases"], published_at)
-            answered = await self._retry("answering a release", self._emitter.answer_for_good, event)
+            with bound_contextvars(release_id=release.release_id):
+                answered = await self._retry("answering a release", self._emitter.answer_for_good, event)
             self._heartbeat.add("releases", answered)
 
     async def answer(self, releases: Sequence[Asked]) -> None:
@@ -184,6 +192,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             name,
             idle,
             settings.wave_seconds,
+            open_tracer(settings, stack),
         )
         worker = Worker(
             emitter,
@@ -199,7 +208,8 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         consumer = Consumer(settings, enable_auto_commit=False)
         stack.push_async_callback(consumer.stop)
         await open_kafka(settings, consumer.start, logger.info)
-        reader = ReleaseReader(consumer, epochs["releases"], worker.answer, stop)
+        lag = ReaderLag(heartbeat, "releases")
+        reader = ReleaseReader(consumer, epochs["releases"], lag, worker.answer, stop)
 
         async def look_back() -> None:
             await reader.begin(await producer.partitions_for("releases"))
@@ -215,7 +225,11 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             if model := live.model:
                 await habits.refresh(model.cohort_ids)
 
-        agents = Agents(settings, worker, folder, stop, watch)
+        async def count_overdue() -> None:
+            overdue = await stores.releases.left_open(time.time() - OVERDUE_SECONDS)
+            heartbeat.gauges["overdue"] = len(overdue)
+
+        agents = Agents(settings, worker, folder, stop, watch, heartbeat)
         stack.push_async_callback(agents.end)
         logger.info("answering releases")
         await together(
@@ -225,6 +239,8 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             reader.run(),
             watch.run(),
             retry.every(LOOK_SECONDS, "finishing releases left in the middle", emitter.finish_abandoned),
+            retry.every(OVERDUE_LOOK_SECONDS, "counting releases that wait", count_overdue),
+            retry.every(LAG_SECONDS, "looking how far the agents are", agents.show_lag),
             retry.every(REST_SECONDS, "reading who opted out", opted_out.refresh),
             retry.every(REST_SECONDS, "reading tastes", read_tastes),
             retry.every(REFRESH_SECONDS, "reading aliases of artists", stores.aliases.refresh),

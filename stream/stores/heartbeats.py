@@ -14,12 +14,10 @@ from uuid import uuid4
 from stream.connect import REDIS_ERRORS, AnyRedis
 from stream.stores import keys
 
-__all__ = ["DELETED", "Heartbeat", "heartbeats"]
+__all__ = ["Heartbeat", "heartbeats"]
 
 SECONDS = 10
 BEAT_SECONDS = 0.5
-DELETED = "deleted:"
-"""Begins the name of a counter: behind it topic and partition, of which so much was deleted unread."""
 
 
 @dataclass

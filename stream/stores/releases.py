@@ -102,12 +102,15 @@ class Asked(NamedTuple):
         Its partition (a `models.listener.OffsetSource`).
     published_at
         When it was published, in Unix seconds; None: it is not known.
+    traceparent
+        The trace that it is part of, as W3C's trace context writes it; "": none.
     """
 
     release: Release
     source: str
     offset: int
     published_at: float | None
+    traceparent: str = ""
 
 
 @dataclass(frozen=True)
@@ -557,6 +560,7 @@ def _asked(found: Mapping[bytes, bytes]) -> Asked:
         found.get(b"source", b"").decode(),
         int(found.get(b"offset", 0)),
         float(found[b"published_at"]) if found.get(b"published_at") else None,
+        found.get(b"traceparent", b"").decode(),
     )
 
 

@@ -23,7 +23,7 @@ from stream.wire.events import Undecodable
 from stream.wire.schema_registry import Fetched, registry_of
 from stream.wire.topic_watch import TopicWatch
 
-__all__ = ["COMMITTED", "Consumer", "check_codecs"]
+__all__ = ["COMMITTED", "Consumer", "behind_of", "check_codecs"]
 
 COMMITTED = "read_committed"
 """Kafka's name for: records of a transaction only when it is committed, and never those of an aborted one."""
@@ -143,13 +143,18 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         return await self._registry.decoded(fetched) if self._registry else fetched
 
     async def behind(self) -> dict[TopicPartition, tuple[int, int]]:
-        """Return of each partition that is ours where it ends, and how many records are left to there.
+        """Return what `behind_of` does."""
+        return await behind_of(self)
 
-        Those of which nothing was fetched yet are left out, and those that are taken away meanwhile.
-        """
-        found: dict[TopicPartition, tuple[int, int]] = {}
-        for partition in self.assignment():
-            with contextlib.suppress(IllegalStateError):
-                if partition in self.assignment() and (end := self.highwater(partition)) is not None:
-                    found[partition] = end, end - await self.position(partition)
-        return {partition: ends for partition, ends in found.items() if partition in self.assignment()}
+
+async def behind_of(consumer: AIOKafkaConsumer) -> dict[TopicPartition, tuple[int, int]]:
+    """Return of each partition of a consumer where it ends, and how many records are left to there.
+
+    Those of which nothing was fetched yet are left out, and those that are taken away meanwhile.
+    """
+    found: dict[TopicPartition, tuple[int, int]] = {}
+    for partition in consumer.assignment():
+        with contextlib.suppress(IllegalStateError):
+            if partition in consumer.assignment() and (end := consumer.highwater(partition)) is not None:
+                found[partition] = end, end - await consumer.position(partition)
+    return {partition: ends for partition, ends in found.items() if partition in consumer.assignment()}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
 import subprocess
 import sys
+from datetime import datetime, timedelta
 
 LONG = "word " * 100
 CODE = f"""
@@ -53,3 +55,58 @@ def test_there_are_colours_on_a_terminal() -> None:
 
 def test_there_are_none_where_nobody_wants_them() -> None:
     assert "\033" not in on_a_terminal(NO_COLOR="1")
+
+
+JSON = """
+import logging
+from structlog.contextvars import bound_contextvars
+from consumers.runtime.log import log_json
+log_json()
+with bound_contextvars(process="work-1", release_id="r1"):
+    logging.getLogger("aiokafka").warning("Kafka is %s", "away", extra={"broker": 3})
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        logging.getLogger("x").exception("Olá")
+logging.getLogger("x").info("after")
+"""
+
+
+def test_lines_of_json_say_what_they_are_about_whoever_logs_them() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", JSON], capture_output=True, text=True, check=True, env=environment()
+    )
+    first, second, third = map(json.loads, ran.stderr.splitlines())
+    about = {"process": "work-1", "release_id": "r1"}
+    assert datetime.fromisoformat(first.pop("at")).utcoffset() == timedelta(0)
+    assert first == {
+        "level": "warning",
+        "logger": "aiokafka",
+        "message": "Kafka is away",
+        "broker": 3,
+        **about,
+    }
+    assert second["message"] == "Olá"
+    assert second["exception"].endswith("ZeroDivisionError: division by zero")
+    assert about.items() <= second.items()
+    assert third.keys() == {"at", "level", "logger", "message"}
+
+
+TEXT = """
+import logging
+from structlog.contextvars import bound_contextvars
+from consumers.runtime.log import log_lines
+log_lines()
+with bound_contextvars(process="work-1", release_id="r1"):
+    logging.warning("Redis is away")
+    logging.info("release r1: 3 pages")
+"""
+
+
+def test_lines_of_text_say_what_they_are_about_where_the_message_does_not() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", TEXT], capture_output=True, text=True, check=True, env=environment()
+    )
+    first, second = ran.stderr.splitlines()
+    assert first.endswith("Redis is away release_id=r1")
+    assert second.endswith("release r1: 3 pages")

@@ -80,6 +80,13 @@ def test_a_key_may_ask_what_its_role_allows_and_nothing_else(role: Role, served:
     assert refusals(served, key) == {route for route, needed in ROUTES.items() if needed > role}
 
 
+def test_metrics_are_for_a_key_that_may_look(served: Served) -> None:
+    key_of(served.settings, Role.LOOK)
+    assert served.get("/metrics").status_code == 401
+    looking = Served(served.address, served.settings, key_of(served.settings, Role.LOOK))
+    assert looking.get("/metrics").status_code == 200
+
+
 def test_nobody_without_a_key_may_ask_anything_once_there_is_one(
     service: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,7 @@ class Message:
     topic: str = "clicks"
     partition: int = 0
     key: bytes | None = None
+    timestamp: int = 1_600_000_000_000
 
 
 @dataclass
@@ -63,6 +64,15 @@ class Consumer:
 
     async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Message]]:
         return {PLACE: await self.batches.get()}
+
+    def assignment(self) -> set[TopicPartition]:
+        return {PLACE}
+
+    def highwater(self, place: TopicPartition) -> int:
+        return 10
+
+    async def position(self, place: TopicPartition) -> int:
+        return 3
 
     async def commit(self, offsets: Mapping[TopicPartition, Any]) -> None:
         await self.open.wait()

@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from redis.asyncio import Redis
 
+from consumers.runtime.reader_lag import ReaderLag
 from consumers.work import release_reader
 from consumers.work.release_reader import ReleaseReader
+from stream.stores.heartbeats import Heartbeat
 from stream.stores.releases import Asked
 from tests.consumers.desk import Desk
 from tests.waiting import wait_for_it
@@ -24,7 +27,8 @@ class Reading:
         self._desk = desk
         self.stop = asyncio.Event()
         self.seen: list[Asked] = []
-        self.reader = ReleaseReader(consumer, 2, self._answer, self.stop)
+        lag = ReaderLag(Heartbeat(Redis(), "work"), "releases")
+        self.reader = ReleaseReader(consumer, 2, lag, self._answer, self.stop)
 
     async def _answer(self, several: Sequence[Asked]) -> None:
         self.seen += several
