@@ -3,11 +3,12 @@
 BIN := .venv/bin
 SET_UP := .venv/set-up-done
 
-.PHONY: help demo test test-rebalance lint bench fuzz clean
+.PHONY: help demo test test-long test-rebalance lint bench fuzz clean
 
 help:
 	@echo 'make demo [FOR=60]  listeners click, cohorts form, releases go out; ends by itself after FOR seconds'
 	@echo 'make test           format, lint, types and all tests, on a Kafka and a Redis of their own'
+	@echo 'make test-long      tests that take minutes, or are one more of a kind: half an hour'
 	@echo 'make test-rebalance  releases and feedback for seven minutes while workers are killed, or stand still'
 	@echo 'make lint           format, lint and types alone'
 	@echo 'make bench          the benchmarks, one after the other'
@@ -20,9 +21,13 @@ $(SET_UP): pyproject.toml constraints.txt stream/broker/pom.xml scripts/set-up
 demo: $(SET_UP)
 	@$(BIN)/refrain demo $(if $(FOR),--for $(FOR))
 
-# Each of the two has a Kafka and a Redis of its own. pytest comes last: its closing line is the last printed.
+# Each process has a Kafka and a Redis of its own. Three on two cores: tests wait for servers half of their time.
+# pytest comes last: its closing line is the last printed.
 test: lint
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile
+
+test-long: $(SET_UP)
+	@$(BIN)/pytest -m long
 
 test-rebalance: $(SET_UP)
 	@$(BIN)/pytest -m long tests/consumers/work/test_rebalance.py

@@ -269,7 +269,11 @@ def few_heavy_listeners() -> World:
 
 # What is enough. Over some seeds 6.4 to 6.9, 6.9 to 7.3 and 12.7 to 12.9; of what has learned no more than
 # who is active and who is played 1.2 to 1.7, 6.0 and 0.6 to 0.8.
-SHAPES = [(some_real_listeners, 5.5), (few_heavy_listeners, 6.5), (long_tail, 10.0)]
+SHAPES = [
+    pytest.param(some_real_listeners, 5.5, marks=pytest.mark.long),
+    (few_heavy_listeners, 6.5),
+    pytest.param(long_tail, 10.0, marks=pytest.mark.long),
+]
 
 
 @pytest.mark.parametrize(("shape", "enough"), SHAPES)

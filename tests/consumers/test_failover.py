@@ -80,7 +80,9 @@ def fail_over_while_both_live(pair: Pair) -> None:
     pair.lead_to(pair.replica)
 
 
-@pytest.mark.parametrize("fail_over", [fail_over_after_a_kill, fail_over_while_both_live])
+@pytest.mark.parametrize(
+    "fail_over", [pytest.param(fail_over_after_a_kill, marks=pytest.mark.long), fail_over_while_both_live]
+)
 def test_a_failover_under_load_loses_no_click_and_counts_none_twice(
     settings: Settings, log: KafkaLog, refrain: Refrain, pair: Pair, fail_over: Callable[[Pair], None]
 ) -> None:

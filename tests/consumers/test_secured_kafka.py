@@ -102,7 +102,14 @@ def by_client_credentials(secured: SecuredKafka, url: str, secret: str = PASSWOR
 
 
 @pytest.mark.parametrize(
-    "mechanism", ["plain", "scram-sha-512", "certificate", "a token's file", "a client's credentials"]
+    "mechanism",
+    [
+        pytest.param("plain", marks=pytest.mark.long),
+        "scram-sha-512",
+        pytest.param("certificate", marks=pytest.mark.long),
+        pytest.param("a token's file", marks=pytest.mark.long),
+        "a client's credentials",
+    ],
 )
 def test_clicks_songs_and_feedback_go_in_and_a_release_comes_out(
     settings: Settings,

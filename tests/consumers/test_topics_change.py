@@ -30,7 +30,13 @@ def clicks_of(db: redis.Redis, user: str) -> int:
     return int(db.hget(f"user:{{{user}}}", "clicks") or 0)
 
 
-@pytest.mark.parametrize("number", [2, 40], ids=["shorter than before", "longer than before"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(2, id="shorter than before", marks=pytest.mark.long),
+        pytest.param(40, id="longer than before"),
+    ],
+)
 def test_clicks_in_a_topic_made_anew_under_an_ingester_all_count(
     settings: Settings, log: KafkaLog, db: redis.Redis, caplog: pytest.LogCaptureFixture, number: int
 ) -> None:
