@@ -116,6 +116,7 @@ class _Stage:
             # Nothing that a client library has to say may run into the view.
             logging.basicConfig(filename=self.settings.data / "logs" / "demo.log", level=logging.WARNING)
             self._hint = f"page on {web_address(addressed)}; {HINT}"
+            self.say(f"page on {web_address(addressed)}")
             asyncio.run(self._play(addressed, running, supervisor))
 
     async def _play(self, settings: Settings, running: Servers, supervisor: Supervisor) -> None:

@@ -54,7 +54,9 @@ def test_it_is_as_the_compose_specification_says() -> None:
 
 
 def test_every_process_of_refrain_is_there() -> None:
-    assert {service["command"][0] for service in OURS.values()} == {"ingest", "train", "work", "traits"}
+    assert {service["command"][0] for service in OURS.values()} == {
+        *("ingest", "train", "work", "traits", "serve")
+    }
 
 
 @pytest.mark.parametrize("name", OURS)
