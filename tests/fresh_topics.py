@@ -7,6 +7,7 @@ from collections.abc import Collection
 from stream.settings import Settings
 from stream.wire.topic_watch import TopicShape, topic_shapes
 from stream.wire.topics import create_missing, open_admin
+from tests.waiting import wait_for
 
 __all__ = ["make_topics_anew", "shapes_of"]
 
@@ -16,6 +17,8 @@ def make_topics_anew(settings: Settings) -> None:
     with open_admin(settings) as admin:
         if old := [name for name in admin.list_topics() if not name.startswith("__")]:
             admin.delete_topics(old)
+            # The broker that is asked may hear of it a moment after the controller has done it.
+            wait_for(lambda: not {*old}.intersection(admin.list_topics()), "the end of the old topics")
         create_missing(admin, settings)
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 __all__ = ["PHONE", "Visit", "chromium", "visiting"]
 
@@ -19,6 +19,7 @@ PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1200, "height": 900}
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 30_000  # milliseconds
+expect.set_options(timeout=PATIENCE)
 
 
 @dataclass
