@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from consumers.queries.ctr_fields import ctr_fields
+from consumers.queries.hash_fields import number_of
 from consumers.queries.no_model import no_model
 from stream.connect import AnyRedis
 from stream.settings import Settings
@@ -116,10 +117,10 @@ def summary(cohort: str, about: Mapping[str, str], size: int, before: Entry | No
         opened=int(about.get("opened", 0)),
         clicked=int(about.get("clicked", 0)),
         **ctr_fields(int(about.get("clicked", 0)), int(about.get("sent", 0))),
-        born=float(about["born"]) if about.get("born") else None,
+        born=number_of(about, "born"),
         model_version=int(about["model_version"]) if about.get("model_version") else None,
-        map_x=float(about["map_x"]) if "map_x" in about else None,
-        map_y=float(about["map_y"]) if "map_y" in about else None,
+        map_x=number_of(about, "map_x"),
+        map_y=number_of(about, "map_y"),
         size_before=before.size if before else None,
         size_before_at=before.at if before else None,
     )

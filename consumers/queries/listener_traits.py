@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from consumers.queries.hash_fields import number_of
 from models.traits.where import SEGMENT
 from stream.connect import AnyRedis
 from stream.stores.listeners import Listeners
@@ -41,16 +42,12 @@ async def read_traits(redis: AnyRedis, user_id: str) -> ListenerTraits | None:
     about = await Traits(redis, Listeners(redis)).about(user_id)
     if not about:
         return None
-
-    def number(field: str) -> float | None:
-        return float(about[field]) if about.get(field) else None
-
     return ListenerTraits(
         about.get("stage", ""),
-        number("stage_since"),
-        number("zero_week"),
-        number("expected_week"),
-        number("churn"),
+        number_of(about, "stage_since"),
+        number_of(about, "zero_week"),
+        number_of(about, "expected_week"),
+        number_of(about, "churn"),
         {
             field.removeprefix(SEGMENT): float(value)
             for field, value in sorted(about.items())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from consumers.queries.ctr_fields import ctr_fields
+from consumers.queries.hash_fields import number_of
 from consumers.queries.unknown_release import unknown_release
 from models.click_rate import MIN_SENT
 from models.control import USUAL
@@ -246,7 +247,7 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
         state=about.get("state", "history"),
         reason=about.get("reason", ""),
         relied_on=about.get("relied_on", ""),
-        planned_at=_number(about.get("planned_at")),
+        planned_at=number_of(about, "planned_at"),
         audience=count("audience"),
         pages=count("pages"),
         left_out=json.loads(about.get("left_out", "{}")),
@@ -258,16 +259,16 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
         dismissed=count("dismissed"),
         opted_out=count("opted_out"),
         **ctr_fields(count("clicked"), count("sent")),
-        expected_ctr=_number(about.get("expected_ctr")),
-        random_ctr=_number(about.get("random_ctr")),
+        expected_ctr=number_of(about, "expected_ctr"),
+        random_ctr=number_of(about, "random_ctr"),
         held=count("held"),
-        held_until=_number(about["held_until"]) if count("held") else None,
+        held_until=number_of(about, "held_until") if count("held") else None,
         song_id=about.get("song_id", ""),
         played=count("played"),
         control=response.control,
         control_played=count("control_played"),
         uplift=plays if about.get("song_id") and response.control and count("audience") else None,
-        next_wave_at=(_number(about.get("next_wave_at")) or None) if paused else None,
+        next_wave_at=(number_of(about, "next_wave_at") or None) if paused else None,
         aimed=int(about["aimed"]) if "aimed" in about else None,
         waves=_waves(json.loads(about.get("told_by_wave", "[]")), response),
         policies=policies,
@@ -305,10 +306,6 @@ def _waves(told: Sequence[int], response: Response) -> tuple[WaveReport, ...]:
         sent, clicked, opted_out = (response.of_part(str(wave), kind) for kind in KINDS)
         found.append(WaveReport(wave, number, sent, clicked, opted_out, **ctr_fields(clicked, sent)))
     return tuple(found)
-
-
-def _number(text: str | None) -> float | None:
-    return None if text is None else float(text)
 
 
 async def _cohorts(redis: AnyRedis, response: Response) -> tuple[CohortResponse, ...]:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from consumers.queries.ctr_fields import ctr_fields
+from consumers.queries.hash_fields import number_of
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.releases import Releases
@@ -65,12 +66,8 @@ async def list_releases(redis: AnyRedis, settings: Settings, top: int) -> tuple[
                 clicked=int(about.get("clicked", 0)),
                 opted_out=int(about.get("opted_out", 0)),
                 **ctr_fields(int(about.get("clicked", 0)), int(about.get("sent", 0))),
-                random_ctr=_number(about.get("random_ctr")),
-                first_page_ms=_number(about.get("latency_ms")),
+                random_ctr=number_of(about, "random_ctr"),
+                first_page_ms=number_of(about, "latency_ms"),
             )
         )
     return tuple(found)
-
-
-def _number(text: str | None) -> float | None:
-    return float(text) if text else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from stream.stores.guards import guard_decay
 from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Snapshots
 from stream.wire.events import Song
+from tests.apart import apart
 from tests.cli.in_process import InProcess
 from tests.cli.service import ARTISTS, MEMBERS, NOW, model_of, taste_of
 from tests.refrain_command import Refrain
@@ -36,7 +36,7 @@ def with_redis(settings: Settings) -> Callable[[Callable[[AnyRedis], Awaitable[o
             finally:
                 await redis.aclose()
 
-        return asyncio.run(whole())
+        return apart(whole)
 
     return run
 

@@ -1,35 +1,25 @@
-"""A small service that is served over HTTP."""
+"""A small service that is served over HTTP, and a browser."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser
 
-from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
-from tests.cli.conftest import service
+from tests.cli.conftest import service, with_redis
 from tests.consumers.kafka_log import KafkaLog, kafka_log
-from tests.web.served import Served, apart, serving
+from tests.web.browser import chromium
+from tests.web.served import Served, serving
 
-__all__ = ["log", "served", "service"]
+__all__ = ["browser", "log", "served", "service", "with_redis"]
 
 
-@pytest.fixture
-def with_redis(settings: Settings) -> Callable[[Callable[[AnyRedis], Awaitable[object]]], object]:
-    """Runs something on the Redis of the test."""
-
-    def run(work: Callable[[AnyRedis], Awaitable[object]]) -> object:
-        async def whole() -> object:
-            redis = await open_redis(settings)
-            try:
-                return await work(redis)
-            finally:
-                await redis.aclose()
-
-        return apart(whole)
-
-    return run
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import requests
 
@@ -17,11 +16,10 @@ from stream.broker.ports import free_port
 from stream.connect import open_redis
 from stream.settings import Settings
 from stream.stores.api_keys import ApiKeys, Role
+from tests.apart import apart
 from tests.waiting import wait_for
 
-__all__ = ["Served", "apart", "key_of", "serving"]
-
-T = TypeVar("T")
+__all__ = ["Served", "key_of", "serving"]
 
 PATIENCE = 30.0  # seconds for an answer: the machine may be busy
 
@@ -84,12 +82,6 @@ def _answers(served: Served) -> bool:
         return served.get("/healthz").status_code == 200
     except requests.ConnectionError:
         return False
-
-
-def apart(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine in a thread of its own: that of the test may have the browser's loop running."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(lambda: asyncio.run(work())).result()
 
 
 def key_of(settings: Settings, role: Role, name: str = "desk") -> str:

@@ -11,14 +11,8 @@ from consumers.work.worker import work
 from stream.settings import Settings
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.running import Running
-from tests.web.browser import Visit, chromium, visiting
+from tests.web.browser import Visit, visiting
 from tests.web.served import Served
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -10,16 +10,10 @@ from playwright.sync_api import Browser, expect
 from consumers.web.pages.layout import PAGES
 from stream.settings import Settings
 from stream.stores.api_keys import Role
-from tests.web.browser import PHONE, Visit, chromium, visiting
+from tests.web.browser import PHONE, Visit, visiting
 from tests.web.served import Served, key_of, serving
 
 ADDRESSES = [address for address, _ in PAGES]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture
