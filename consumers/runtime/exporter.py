@@ -1,13 +1,20 @@
-"""A process's metrics, as Prometheus asks for them: on a port of its own, where one is set."""
+"""A process's metrics for Prometheus, and probes for Kubernetes, on a port of its own where one is set."""
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from importlib.metadata import version
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -15,9 +22,14 @@ from prometheus_client.registry import Collector
 from stream.errors import CannotStart
 from stream.metrics import COUNTED, LAG_SECONDS, OF_HEARTBEAT, PROCESS, PROCESS_LABEL, WAITING_SINCE, Declared
 from stream.settings import Settings
-from stream.stores.heartbeats import Heartbeat
+from stream.stores.heartbeats import SECONDS, Heartbeat
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 __all__ = ["exporting", "registry_of"]
+
+TURN_SECONDS = 5.0  # in which the event loop has to take a turn
 
 
 def registry_of(heartbeat: Heartbeat) -> CollectorRegistry:
@@ -33,7 +45,11 @@ def registry_of(heartbeat: Heartbeat) -> CollectorRegistry:
 
 @contextmanager
 def exporting(settings: Settings, heartbeat: Heartbeat) -> Iterator[None]:
-    """Answer Prometheus as long as the block runs, where a port is set.
+    """Answer Prometheus and probes as long as the block runs, where a port is set.
+
+    ``/metrics`` has the metrics. ``/healthz`` says whether the process lives: whether its event loop takes
+    turns. ``/readyz`` says whether it is at work: whether it has given a sign of life in Redis lately. Those
+    two answer 503 and a reason where not.
 
     Raises
     ------
@@ -44,19 +60,75 @@ def exporting(settings: Settings, heartbeat: Heartbeat) -> Iterator[None]:
     if not port:
         yield
         return
+    app = _app(registry_of(heartbeat), heartbeat, asyncio.get_running_loop())
     try:
-        server, thread = start_http_server(port, host, registry_of(heartbeat))
+        server = make_server(host, port, app, _server_for(host), handler_class=_Silent)
     except OSError as error:
         raise CannotStart(
             f"metrics cannot be had at {host}:{port}: {error.strerror}",
             hint="Each process of a machine needs a port of its own: REFRAIN_METRICS_PORT, 0 for none.",
         ) from error
+    thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread.start()
     try:
         yield
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Silent(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing of a request: there is one every few seconds."""
+
+
+def _server_for(host: str) -> type[_Server]:
+    class Server(_Server):
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+    return Server
+
+
+def _app(
+    registry: CollectorRegistry, heartbeat: Heartbeat, loop: asyncio.AbstractEventLoop
+) -> WSGIApplication:
+    probes: Mapping[str, Callable[[], str]] = {
+        "/healthz": lambda: _stands_still(loop),
+        "/readyz": lambda: _unheard(heartbeat),
+    }
+    metrics: WSGIApplication = make_wsgi_app(registry)
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        probe = probes.get(environ["PATH_INFO"])
+        if probe is None:
+            return metrics(environ, start_response)
+        trouble = probe()
+        status = HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK
+        start_response(f"{status.value} {status.phrase}", [("Content-Type", "text/plain; charset=utf-8")])
+        return [f"{trouble or 'well'}\n".encode()]
+
+    return answer
+
+
+def _stands_still(loop: asyncio.AbstractEventLoop) -> str:
+    turned = threading.Event()
+    try:
+        loop.call_soon_threadsafe(turned.set)
+    except RuntimeError:  # it is closed: the process ends
+        return "ending"
+    return "" if turned.wait(TURN_SECONDS) else f"its event loop has taken no turn for {TURN_SECONDS:g} s"
+
+
+def _unheard(heartbeat: Heartbeat) -> str:
+    if heartbeat.written == 0.0:
+        return "starting: no sign of life in Redis yet"
+    ago = time.monotonic() - heartbeat.written
+    return "" if ago < SECONDS else f"no sign of life in Redis for {ago:.0f} s"
 
 
 class _OfHeartbeat(Collector):

@@ -14,20 +14,26 @@ from uuid import uuid4
 from stream.connect import REDIS_ERRORS, AnyRedis
 from stream.stores import keys
 
-__all__ = ["Heartbeat", "heartbeats"]
+__all__ = ["SECONDS", "Heartbeat", "heartbeats"]
 
 SECONDS = 10
+"""After which a process of whom nothing is heard is taken for gone."""
+
 BEAT_SECONDS = 0.5
 
 
 @dataclass
 class Heartbeat:
-    """One process's sign of life. `counters` only grow; `gauges` are as they are now."""
+    """One process's sign of life. `counters` only grow; `gauges` are as they are now.
+
+    `written` is when the last was, in seconds of `time.monotonic`; 0 before the first.
+    """
 
     redis: AnyRedis
     kind: str
     counters: dict[str, int] = field(default_factory=dict)
     gauges: dict[str, str | float] = field(default_factory=dict)
+    written: float = 0.0
 
     @property
     def name(self) -> str:
@@ -46,6 +52,7 @@ class Heartbeat:
         await self.redis.expire(key, SECONDS)
         await self.redis.zadd(keys.PROCESSES, {self.name: now})
         await self.redis.zremrangebyscore(keys.PROCESSES, "-inf", now - 10 * SECONDS)
+        self.written = time.monotonic()
 
     async def keep(self) -> None:
         """Beat for ever; a beat that fails is left out, the next may do better."""

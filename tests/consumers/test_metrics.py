@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 
@@ -180,7 +181,7 @@ def test_no_two_metrics_have_one_name() -> None:
     assert len(set(names)) == len(names)
 
 
-def test_a_port_that_is_taken_is_told_with_what_to_do(settings: Settings) -> None:
+async def test_a_port_that_is_taken_is_told_with_what_to_do(settings: Settings) -> None:
     ours, heartbeat = exported(settings), Heartbeat(None, "ingest")  # type: ignore[arg-type]
     with (
         exporting(ours, heartbeat),
@@ -191,11 +192,11 @@ def test_a_port_that_is_taken_is_told_with_what_to_do(settings: Settings) -> Non
     assert "REFRAIN_METRICS_PORT" in told.value.hint
 
 
-def test_the_port_is_free_again_at_the_end(settings: Settings) -> None:
+async def test_the_port_is_free_again_at_the_end(settings: Settings) -> None:
     ours, heartbeat = exported(settings), Heartbeat(None, "ingest")  # type: ignore[arg-type]
     for _ in range(2):
         with exporting(ours, heartbeat):
-            assert scrape(ours)
+            assert await asyncio.to_thread(scrape, ours)
 
 
 def test_without_a_port_nothing_listens(settings: Settings) -> None:
