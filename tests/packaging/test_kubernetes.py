@@ -1,0 +1,195 @@
+"""deploy/kubernetes against Kubernetes' schema, and against the code that it starts."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+from ruamel.yaml import YAML
+from typer.testing import CliRunner
+
+from consumers.cli import build
+from stream.settings import Settings
+from stream.wire.topics import TOPICS
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "deploy" / "kubernetes"
+BASE, SCALE, EXAMPLE = FOLDER / "base", FOLDER / "scale-on-lag", FOLDER / "example"
+
+Manifest = dict[str, Any]
+
+
+def read(file: Path) -> list[Manifest]:
+    documents = YAML(typ="safe").load_all(file)
+    return [each for document in documents for each in document.get("items", [document])]
+
+
+def literals(kustomization: Path) -> dict[str, str]:
+    [generator] = read(kustomization)[0]["configMapGenerator"]
+    return dict(literal.split("=", 1) for literal in generator["literals"])
+
+
+MANIFESTS = [each for name in read(BASE / "kustomization.yaml")[0]["resources"] for each in read(BASE / name)]
+DEPLOYMENTS = {each["metadata"]["name"]: each for each in MANIFESTS if each["kind"] == "Deployment"}
+BUDGETS = [each for each in MANIFESTS if each["kind"] == "PodDisruptionBudget"]
+SCALED = {each["metadata"]["name"]: each for each in read(SCALE / "scaled-objects.yaml")}
+SETTINGS = literals(BASE / "kustomization.yaml")
+
+of_each = pytest.mark.parametrize("name", DEPLOYMENTS)
+scaled = pytest.mark.parametrize("name", SCALED)
+
+
+def pod(name: str) -> Manifest:
+    return DEPLOYMENTS[name]["spec"]["template"]["spec"]
+
+
+def container(name: str) -> Manifest:
+    [only] = pod(name)["containers"]
+    return only
+
+
+def ports(name: str) -> dict[str, int]:
+    return {each["name"]: each["containerPort"] for each in container(name)["ports"]}
+
+
+@pytest.mark.parametrize(
+    "manifest", MANIFESTS, ids=lambda each: f"{each['kind']}-{each['metadata']['name']}".lower()
+)
+def test_a_manifest_is_as_kubernetes_says(manifest: Manifest) -> None:
+    kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_a_manifest_that_is_not_is_refused() -> None:
+    wrong = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"portz": []}}
+    with pytest.raises(kubernetes_validate.ValidationError, match="portz"):
+        kubernetes_validate.validate(wrong, kubernetes_validate.latest_version(), strict=True)
+
+
+@pytest.mark.parametrize("folder", [BASE, SCALE])
+def test_every_file_is_among_the_resources(folder: Path) -> None:
+    found = {file.name for file in folder.glob("*.yaml")} - {"kustomization.yaml"}
+    assert set(read(folder / "kustomization.yaml")[0]["resources"]) == found
+
+
+def test_every_process_of_refrain_is_there() -> None:
+    assert {container(name)["args"][0] for name in DEPLOYMENTS} == {
+        *("ingest", "train", "work", "traits", "serve")
+    }
+
+
+@of_each
+def test_its_arguments_are_a_command_with_its_options(name: str) -> None:
+    command, *options = container(name)["args"]
+    answer = CliRunner().invoke(build(), [command, "--help"])
+    assert answer.exit_code == 0
+    assert all(option in answer.output for option in options if option.startswith("--"))
+
+
+@pytest.mark.parametrize("kustomization", [BASE, EXAMPLE])
+def test_its_settings_exist_and_are_allowed(kustomization: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "redis"
+    secret.write_text("redis://redis:6379/0")
+    said = literals(kustomization / "kustomization.yaml")
+    assert all(name.startswith("REFRAIN_") for name in said)
+    if "REFRAIN_REDIS_FILE" in said:
+        said["REFRAIN_REDIS_FILE"] = str(secret)
+    Settings(**{name.removeprefix("REFRAIN_").lower(): value for name, value in said.items()})
+
+
+@of_each
+def test_it_has_the_secrets_where_its_settings_look_for_them(name: str) -> None:
+    mounts = {each["name"]: each for each in container(name)["volumeMounts"]}
+    assert Path(SETTINGS["REFRAIN_REDIS_FILE"]).parent == Path(mounts["secrets"]["mountPath"])
+    assert mounts["secrets"]["readOnly"]
+    [volume] = [each for each in pod(name)["volumes"] if each["name"] == "secrets"]
+    assert volume["secret"]["secretName"] == "refrain"
+
+
+@of_each
+def test_it_runs_as_the_images_user_without_a_right(name: str) -> None:
+    whole, only = pod(name), container(name)["securityContext"]
+    [user] = re.findall(r"useradd .*--uid (\d+)", (ROOT / "Dockerfile").read_text())
+    assert whole["securityContext"]["runAsNonRoot"]
+    assert whole["securityContext"]["runAsUser"] == int(user)
+    assert whole["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
+    assert not whole["automountServiceAccountToken"]
+    assert only["readOnlyRootFilesystem"]
+    assert not only["allowPrivilegeEscalation"]
+    assert only["capabilities"]["drop"] == ["ALL"]
+
+
+@of_each
+def test_its_memory_is_limited_and_its_processor_asked_for_alone(name: str) -> None:
+    resources = container(name)["resources"]
+    assert set(resources["limits"]) == {"memory"}  # a limit of the processor makes it stand still in between
+    assert set(resources["requests"]) == {"cpu", "memory"}
+
+
+@of_each
+def test_its_probes_ask_where_it_answers(name: str) -> None:
+    only = container(name)
+    for kind, path in {"startup": "/healthz", "liveness": "/healthz", "readiness": "/readyz"}.items():
+        asked = only[f"{kind}Probe"]["httpGet"]
+        assert asked["path"] == path
+        assert asked["port"] in ports(name)
+    assert ports(name)["metrics"] == int(SETTINGS["REFRAIN_METRICS_PORT"])
+
+
+def test_the_page_is_at_its_port() -> None:
+    [service] = [each for each in MANIFESTS if each["kind"] == "Service"]
+    [port] = service["spec"]["ports"]
+    assert ports("refrain-serve")[port["targetPort"]] == Settings.model_fields["web_port"].default
+
+
+@of_each
+def test_its_selector_finds_its_pods(name: str) -> None:
+    spec = DEPLOYMENTS[name]["spec"]
+    assert spec["selector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items()
+
+
+def test_each_process_that_runs_twice_has_a_disruption_budget_and_no_other() -> None:
+    budgets = {
+        budget["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"] for budget in BUDGETS
+    }
+    twice = {
+        each["metadata"]["labels"]["app.kubernetes.io/component"]
+        for each in DEPLOYMENTS.values()
+        if each["spec"]["replicas"] > 1
+    }
+    assert budgets == twice
+
+
+@scaled
+def test_what_is_scaled_is_a_process(name: str) -> None:
+    assert SCALED[name]["spec"]["scaleTargetRef"]["name"] in DEPLOYMENTS
+
+
+@scaled
+def test_lag_is_that_of_a_topic_and_group_of_this_process(name: str) -> None:
+    settings = Settings()
+    [trigger] = SCALED[name]["spec"]["triggers"]
+    process = container(SCALED[name]["spec"]["scaleTargetRef"]["name"])["args"][0]
+    asked = trigger["metadata"]
+    assert asked["consumerGroup"] == f"{settings.group}-{process}"
+    assert asked["topic"] in {topic.name for topic in TOPICS}
+    assert asked["bootstrapServersFromEnv"] in SETTINGS
+    assert SCALED[name]["spec"]["maxReplicaCount"] <= settings.partitions
+
+
+def test_the_example_is_built_by_kustomize() -> None:
+    program = shutil.which("kustomize") or pytest.skip("no `kustomize` on PATH: the files are looked at alone")
+    built = subprocess.run([program, "build", EXAMPLE], capture_output=True, text=True, check=True).stdout
+    manifests = list(YAML(typ="safe").load_all(built))
+    assert {each["metadata"]["namespace"] for each in manifests} == {"refrain"}
+    for manifest in manifests:
+        if manifest["kind"] != "ScaledObject":
+            kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
+        else:
+            assert manifest["spec"]["scaleTargetRef"]["name"] in DEPLOYMENTS
+    scaled_ones = [each for each in manifests if each["metadata"]["name"] in SCALED and "spec" in each]
+    assert all("replicas" not in each["spec"] for each in scaled_ones if each["kind"] == "Deployment")
