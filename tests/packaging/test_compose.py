@@ -191,11 +191,18 @@ def test_the_image_has_a_python_that_the_project_supports_and_no_root() -> None:
     assert dockerfile.index("pip install") < user < dockerfile.index("ENTRYPOINT")
 
 
+def test_the_image_has_the_wheel_and_none_of_its_source() -> None:
+    *_, last = (ROOT / "Dockerfile").read_text().split("\nFROM ")
+    copied = re.findall(r"^COPY (.*)$", last, re.MULTILINE)
+    assert copied == ["constraints.txt ./", "--from=build /wheel /wheel"]
+    assert "pip install --constraint constraints.txt /wheel/*.whl" in last
+
+
 def test_what_the_image_copies_exists_and_is_not_ignored() -> None:
     copied = [
         source
         for line in (ROOT / "Dockerfile").read_text().splitlines()
-        if line.startswith("COPY")
+        if line.startswith("COPY") and "--from" not in line
         for source in line.split()[1:-1]
     ]
     kept = {

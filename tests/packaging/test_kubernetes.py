@@ -182,7 +182,7 @@ def test_lag_is_that_of_a_topic_and_group_of_this_process(name: str) -> None:
 
 
 def test_the_example_is_built_by_kustomize() -> None:
-    program = shutil.which("kustomize") or pytest.skip("no `kustomize` on PATH: the files are looked at alone")
+    program = shutil.which("kustomize") or pytest.skip("no `kustomize` here: each file is looked at alone")
     built = subprocess.run([program, "build", EXAMPLE], capture_output=True, text=True, check=True).stdout
     manifests = list(YAML(typ="safe").load_all(built))
     assert {each["metadata"]["namespace"] for each in manifests} == {"refrain"}
