@@ -153,9 +153,7 @@ def test_its_selector_finds_its_pods(name: str) -> None:
 
 
 def test_each_process_that_runs_twice_has_a_disruption_budget_and_no_other() -> None:
-    budgets = {
-        budget["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"] for budget in BUDGETS
-    }
+    budgets = {budget["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"] for budget in BUDGETS}
     twice = {
         each["metadata"]["labels"]["app.kubernetes.io/component"]
         for each in DEPLOYMENTS.values()
