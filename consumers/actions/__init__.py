@@ -13,4 +13,5 @@ arguments and render.
     alias_artist.py      an id of an artist stands for another one, or for itself again
     forget_listener.py   erases a listener
     forget_segment.py    erases a labelled segment
+    repair_sets.py       member sets, sizes and indexes as listeners' records say
 """

@@ -40,5 +40,6 @@
     memory.py           how much is used, and what listeners take of it
     replication.py      waiting until replicas have what was written
     guards.py           what must not change under the data: half-life, topics made anew
+    scan.py             who has a key of a kind
     scripts.py          runs the Lua scripts of lua/
 """

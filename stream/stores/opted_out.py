@@ -59,6 +59,17 @@ class OptedOut:
         if artists:
             await self.add_of_artists({into: artists})
 
+    async def artists_of(self, user_ids: Sequence[str]) -> dict[str, set[str]]:
+        """Return of which artists listeners want to hear of no release."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for user in user_ids:
+            pipeline.smembers(keys.user_opted_out(user))
+        found = await pipeline.execute() if user_ids else []
+        return {
+            user: {artist.decode() for artist in artists}
+            for user, artists in zip(user_ids, found, strict=True)
+        }
+
     async def of_artists(self, artists: Collection[str]) -> frozenset[str]:
         """Return the listeners who want to hear of no release of one of the artists."""
         sets = await asyncio.gather(

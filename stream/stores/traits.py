@@ -16,11 +16,11 @@ from models.traits.where import STAGE
 from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.listeners import Listeners
+from stream.stores.scan import with_key
 from stream.stores.scripts import Script
 
 __all__ = ["Traits"]
 
-SCAN = 1_000  # keys, listeners
 DORMANT = "dormant"  # field of the note; note_dormant.lua writes it
 
 
@@ -90,15 +90,10 @@ class Traits:
         return sum(answer > 0 for answer in await pipeline.execute()) if user_ids else 0
 
     async def drop_of_all(self, fields: Sequence[str]) -> int:
-        """Erase fields of everybody's traits, a thousand listeners at a time; return how many had one."""
-        before, _, behind = keys.user_traits("*").partition("*")
-        found, users = 0, list[str]()
-        async for key in self._redis.scan_iter(match=keys.user_traits("*"), count=SCAN):
-            users.append(key.decode().removeprefix(before).removesuffix(behind))
-            if len(users) == SCAN:
-                found += await self.drop(users, fields)
-                users = []
-        return found + await self.drop(users, fields)
+        """Erase fields of everybody's traits, some hundred listeners at a time; return how many had one."""
+        return sum(
+            [await self.drop(users, fields) async for users in with_key(self._redis, keys.user_traits)]
+        )
 
     async def dormant(self, user_ids: Sequence[str]) -> list[tuple[int, float] | None]:
         """Return what is noted of listeners: with so many clicks they have been since when, Unix seconds."""
@@ -134,14 +129,15 @@ class Traits:
                 pipeline.srem(keys.stage_users(stage), *others)
         await pipeline.execute()
 
-    async def holding(self, user_ids: Sequence[str]) -> dict[str, str]:
-        """Return for each listener the stage whose set they are in; "" for none."""
+    async def holding(self, user_ids: Sequence[str]) -> dict[str, set[str]]:
+        """Return for each listener the stages whose sets they are in."""
         pipeline = self._redis.pipeline(transaction=False)
         for stage in STAGES:
             pipeline.smismember(keys.stage_users(stage), list(user_ids))
-        found = dict.fromkeys(user_ids, "")
+        found: dict[str, set[str]] = {user: set() for user in user_ids}
         for stage, flags in zip(STAGES, await pipeline.execute() if user_ids else (), strict=False):
-            found |= dict.fromkeys(compress(user_ids, flags), stage)
+            for user in compress(user_ids, flags):
+                found[user].add(stage)
         return found
 
     async def sizes(self) -> dict[str, int]:

@@ -123,7 +123,7 @@ class Waiting:
             values = [name, place_of(click), pack(click, now), int(keep_seconds)]
             calls.append((keys.user(click.user_id), msgpack.packb(values, use_bin_type=False)))
         answers = await self._put_back.each(self._redis, calls)
-        await self._redis.sadd(keys.WAITING_CAME, PUT_BACK)
+        await self.come([PUT_BACK])
         return {name for name, new in zip(clicks, answers, strict=True) if new == 1}
 
     async def were_put_back(self, clicks: Mapping[str, Click]) -> set[str]:
@@ -142,6 +142,11 @@ class Waiting:
     async def came(self) -> list[str]:
         """Return the songs that were waited for when they came into the catalogue."""
         return [song.decode() for song in await self._redis.smembers(keys.WAITING_CAME)]
+
+    async def come(self, songs: Collection[str]) -> None:
+        """Say of songs that they are in the catalogue: clicks that wait for them are applied."""
+        if songs:
+            await self._redis.sadd(keys.WAITING_CAME, *songs)
 
     async def done(self, song: str) -> None:
         """Say no longer that a song has come: its clicks are applied."""
