@@ -206,7 +206,7 @@ class Expiry:
         await self._retry("emitting cohort changes", self._moves.say, moves, self._serving())
         stages = await self._retry("asking for stages", self._stores.traits.holding, gone)
         changes = [
-            StageChange(user_id=user, origin=stages[user], to="", ts=now) for user in gone if stages[user]
+            StageChange(user_id=user, origin=stage, to="", ts=now) for user in gone for stage in stages[user]
         ]
         messages = [Message("stage-changes", each.user_id.encode(), encode(each)) for each in changes]
         await self._retry("announcing stages", self._producer.deliver, messages)
