@@ -3,7 +3,7 @@
 BIN := .venv/bin
 SET_UP := .venv/set-up-done
 
-.PHONY: help demo test test-long test-rebalance lint bench fuzz sbom audit clean
+.PHONY: help demo test test-long test-rebalance lint bench fuzz site sbom audit clean
 
 help:
 	@echo 'make demo [FOR=60]  listeners click, cohorts form, releases go out; ends by itself after FOR seconds'
@@ -13,6 +13,7 @@ help:
 	@echo 'make lint           format, lint and types alone'
 	@echo 'make bench          the benchmarks, one after the other'
 	@echo 'make fuzz [FOR=60]  bytes made up by atheris, as files and as events, so many seconds each'
+	@echo 'make site           build/site/index.html: the pages of docs/ as a site'
 	@echo 'make sbom           build/sbom.cdx.json: what the wheel brings, each with version and licence (CycloneDX)'
 	@echo 'make audit          known vulnerabilities of what the wheel brings'
 	@echo 'make clean          removes what builds and tests leave behind; the environment .venv stays'
@@ -48,6 +49,9 @@ bench: $(SET_UP)
 fuzz: $(SET_UP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt atheris
 	@for target in files events; do $(BIN)/python tests/fuzz/fuzz.py $$target $(or $(FOR),60) || exit 1; done
+
+site: $(SET_UP)
+	@$(BIN)/zensical build --strict --config-file mkdocs.yml
 
 sbom: $(SET_UP)
 	@scripts/audit sbom

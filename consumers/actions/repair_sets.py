@@ -35,7 +35,7 @@ class Repairs:
         Cohorts whose size was not that of their set.
     stages
         Listeners who were not in the set of their stage, or in one that is not theirs.
-    waiting
+    waiting_clicks
         Listeners and songs of whom the index did not say that a click waits.
     opted_out
         Listeners and artists of whom the artist's set did not say that the listener has opted out.
@@ -46,7 +46,7 @@ class Repairs:
     strays: int
     sizes: int
     stages: int
-    waiting: int
+    waiting_clicks: int
     opted_out: int
 
     @property

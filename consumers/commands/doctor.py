@@ -22,7 +22,7 @@ REPAIRS = {
     "strays": "members of a cohort that is not theirs, or who are no listeners any more",
     "sizes": "cohorts with a wrong size",
     "stages": "listeners who were not in the set of their stage alone",
-    "waiting": "clicks that wait for a song, and were not known by it",
+    "waiting_clicks": "clicks that wait for a song, and were not known by it",
     "opted_out": "listeners who opted out of an artist, and were not known by it",
 }
 

@@ -131,7 +131,7 @@ def test_a_click_whose_place_in_the_index_was_lost_counts_once_its_song_is_there
         assert server.hlen(keys.user_waiting("u")) == 1  # nobody knows that it waits
         done = refrain.run("doctor", "--repair", "--json")
         assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout)["repaired"]["waiting"] == 1
+        assert json.loads(done.stdout)["repaired"]["waiting_clicks"] == 1
         wait_for(lambda: server.zscore(keys.user_artists("u"), "a"), "a click that counts")
 
 
