@@ -1,0 +1,142 @@
+"""Kafka, Redis and all of Refrain's processes, each of which can be killed and comes back."""
+
+from __future__ import annotations
+
+import random
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+import psutil
+
+from stream.broker import Child, servers
+from stream.settings import Settings
+from stream.wire.topics import create_topics
+from tests.consumers.own_redis import OwnRedis
+from tests.refrain_command import Refrain
+from tests.soak.proxy import Network
+
+__all__ = ["PROCESSES", "Service"]
+
+PROCESSES = {"ingest": 2, "work": 2, "train": 1, "traits": 1}
+CUT, SLOWED, DELAY = 5.0, 10.0, 0.02  # seconds; a piece of bytes
+MB = 1e6
+
+
+class Service:
+    """All of it in a folder, for the time of the ``with`` block.
+
+    Attributes
+    ----------
+    direct
+        Settings by which tests reach Redis, without the network that can be cut.
+    """
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self._folder = folder
+        self._random = random.Random(seed)  # noqa: S311 - whom to kill, not a secret
+        self._stack = ExitStack()
+        self._kafka = ExitStack()
+        self._redis = OwnRedis(folder / "redis", appendfsync="everysec")
+        self._running: dict[str, list[Child]] = {kind: [] for kind in PROCESSES}
+        self.largest: dict[str, float] = {}
+
+    def __enter__(self) -> Service:
+        self._redis.start()
+        self._stack.callback(self._redis.kill)
+        self._network = self._stack.enter_context(Network(self._redis.url))
+        self._home = Settings(data=self._folder / "kafka", broker="java", redis=self._redis.url)
+        self._stack.callback(self._stop_kafka)
+        self.direct = self._settings(self._start_kafka(), self._redis.url)
+        create_topics(self.direct)
+        ours = self.direct.model_copy(update={"redis": self._network.url})
+        (self._folder / "logs").mkdir()
+        self._refrain = self._stack.enter_context(Refrain(ours, self._folder / "logs"))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _settings(self, kafka: str, redis: str) -> Settings:
+        return Settings(
+            kafka=kafka,
+            redis=redis,
+            connect_timeout=300,
+            first_model_listeners=1000,
+            cohorts=8,
+            dims=16,
+            publish_every=20.0,
+            told_a_day=0,
+            told_a_week=0,
+            told_artist_hours=0.0,
+        )
+
+    def _start_kafka(self) -> str:
+        self._kafka = ExitStack()
+        running = self._kafka.enter_context(servers(self._home))
+        (self._kafka_child,) = running.children
+        return running.kafka
+
+    def _stop_kafka(self) -> None:
+        self._kafka.close()  # the last that was started
+
+    def start(self) -> None:
+        """Start every process that does not run."""
+        for kind, number in PROCESSES.items():
+            children = self._running[kind]
+            children[:] = [child for child in children if child.alive]
+            while len(children) < number:
+                children.append(self._refrain.start(kind))
+
+    def stop(self) -> dict[str, list[int]]:
+        """Ask every process to end; return what each ends with."""
+        ended = {kind: [child.stop() for child in children] for kind, children in self._running.items()}
+        for children in self._running.values():
+            children.clear()
+        return ended
+
+    def dead(self) -> list[str]:
+        """Processes that have ended by themselves, with their last words."""
+        return [
+            f"{child.name}: {child.last_words()}"
+            for children in self._running.values()
+            for child in children
+            if not child.alive
+        ]
+
+    def kill(self, kind: str) -> None:
+        """Kill a process of a kind, drawn by chance, and start another."""
+        children = self._running[kind]
+        children.pop(self._random.randrange(len(children))).kill()
+        self.start()
+
+    def restart_redis(self) -> None:
+        """Kill Redis and start it on what it has on its disk."""
+        self._redis.kill()
+        self._redis.start()
+
+    def restart_kafka(self) -> None:
+        """Kill the broker and start it on what it has on its disk."""
+        self._kafka_child.kill()
+        self._kafka.close()
+        self._start_kafka()
+
+    def cut(self) -> None:
+        """Cut the network to Redis for some seconds."""
+        self._network.cut(CUT)
+
+    def slow(self) -> None:
+        """Slow the network to Redis for some seconds."""
+        self._network.slow(DELAY, SLOWED)
+
+    def measure(self) -> None:
+        """Note the memory of each process, in MB."""
+        for kind, children in self._running.items():
+            for child in children:
+                try:
+                    size = psutil.Process(child.pid).memory_info().rss / MB
+                except psutil.NoSuchProcess:
+                    continue
+                self.largest[kind] = max(self.largest.get(kind, 0.0), size)
