@@ -6,12 +6,14 @@ What a test asks for is what it gets fresh:
     topics              the same, and empty topics
     redis_url           an empty Redis
     redis_cluster_url   an empty Redis Cluster of three nodes
-    refrain             runs the installed command with `settings`; what it started is ended with the test
+    refrain             runs the command with `settings`: in this process, as a program to its end, or beside
+                        the test; what it started is ended with the test
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -26,6 +28,12 @@ from tests.everybody import EVERYBODY
 from tests.fresh_topics import make_topics_anew
 from tests.redis_cluster import RedisCluster
 from tests.refrain_command import Refrain
+
+# The tests start many programs. Each would compile all of Refrain anew where nothing may be kept of it,
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+# and each Kafka would compile for hours to come what it runs for a minute: with both, twice the work.
+os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 # No test here asserts a duration: not hypothesis either.
 hypothesis.settings.register_profile("refrain", deadline=None)

@@ -20,7 +20,6 @@ from consumers.churn.learners import OURS, usual_learners
 from models.traits.churn_span import Span
 from stream.errors import BadFile
 from stream.settings import Settings
-from tests.cli.in_process import InProcess
 from tests.refrain_command import Refrain
 
 with_table = pytest.mark.skipif(not DATA.exists(), reason=f"no table of features: there is no folder {DATA}")
@@ -32,7 +31,7 @@ BEGIN = 1_600_000_000 // SECONDS * SECONDS
 @pytest.fixture
 def refrain(tmp_path: Path) -> Iterator[Refrain]:
     settings = Settings(data=tmp_path / "data", kafka="127.0.0.1:1", redis="redis://127.0.0.1:1")
-    with InProcess(settings, tmp_path) as command:
+    with Refrain(settings, tmp_path) as command:
         yield command
 
 

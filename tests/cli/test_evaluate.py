@@ -17,7 +17,6 @@ import vl_convert
 from consumers.evaluate import installed
 from consumers.html_page import page
 from stream.settings import Settings
-from tests.cli.in_process import InProcess
 from tests.models.worlds import World, make_world
 from tests.refrain_command import Refrain
 
@@ -31,7 +30,7 @@ BASELINES += ["ALS + k-means, cohorts", "ALS, everybody", "EASE, everybody", "it
 @pytest.fixture
 def refrain(tmp_path: Path) -> Iterator[Refrain]:
     settings = Settings(data=tmp_path / "data", cohorts=8, dims=16, **NOWHERE)
-    with InProcess(settings, tmp_path) as command:
+    with Refrain(settings, tmp_path) as command:
         yield command
 
 
@@ -86,7 +85,7 @@ def compared(small: World, tmp_path_factory: pytest.TempPathFactory) -> Compared
     names.write_text("".join(f"{artist}\t{name_of(artist)}\n" for artist in small.artists))
     named = ("--names", str(names), "--names-columns", "id,called", "--names-map", "artist_id=id,name=called")
     settings = Settings(data=folder / "data", dims=16, **NOWHERE)
-    with InProcess(settings, folder) as command:
+    with Refrain(settings, folder) as command:
         result = found(command, str(path), *MAP, *named, "--cohorts", "4,8", "--html", str(page_path))
     return Compared(result, page_path.read_text())
 

@@ -13,7 +13,6 @@ from benchmarks.uplift import DATA, MAILING, mailing
 from consumers.evaluate import installed
 from consumers.evaluate.uplift_learners import usual_learners
 from stream.settings import Settings
-from tests.cli.in_process import InProcess
 from tests.refrain_command import Refrain
 
 with_mailing = pytest.mark.skipif(
@@ -26,7 +25,7 @@ MAP = ("--map", "outcome=visit", "--features", "age,town", "--uplift")
 @pytest.fixture
 def refrain(tmp_path: Path) -> Iterator[Refrain]:
     settings = Settings(data=tmp_path / "data", kafka="127.0.0.1:1", redis="redis://127.0.0.1:1")
-    with InProcess(settings, tmp_path) as command:
+    with Refrain(settings, tmp_path) as command:
         yield command
 
 

@@ -27,7 +27,6 @@ from stream.broker import servers
 from stream.settings import Settings
 from stream.wire.oauth import credentials_tokens
 from stream.wire.topics import create_topics
-from tests.cli.in_process import InProcess
 from tests.consumers.crowd import click, clicks, put_songs
 from tests.consumers.desk import Desk, feedback
 from tests.consumers.identity_provider import IdentityProvider
@@ -215,7 +214,7 @@ def test_every_process_and_command_does_with_the_rights_of_the_script_and_none_i
         for kind, main in mains.items():
             stack.enter_context(Running(main, as_user(kind)))
         serve(stack.enter_context(kafka_log(as_user("producer"))), Desk(anybody, log, db))
-        commands = InProcess(as_user("commands"), tmp_path)
+        commands = Refrain(as_user("commands"), tmp_path)
         found = json.loads(commands.run("doctor", "--json").stdout)["checks"]
         assert {"broker", "topics", "lag of merges", "dead letters"} <= {check["name"] for check in found}
         for kind, row in ROWS.items():
