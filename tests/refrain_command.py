@@ -102,7 +102,7 @@ class Refrain:
 
 @contextlib.contextmanager
 def _sockets_forgotten(whether: bool) -> Iterator[None]:
-    """Where no broker listens: kafka-python 3.0 does not close the socket of a connection that was refused."""
+    """Where no broker listens: kafka-python 3.0 leaves the socket of a refused connection open."""
     with warnings.catch_warnings():
         if whether:
             warnings.simplefilter("ignore", ResourceWarning)
