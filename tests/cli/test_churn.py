@@ -55,14 +55,14 @@ def write_table(path: Path, rows: Sequence[Sequence[object]]) -> Path:
 
 
 def found(refrain: Refrain, *arguments: object) -> dict[str, Any]:
-    done = refrain.run("churn", "evaluate", *map(str, arguments), "--json", timeout=300)
+    done = refrain.run("churn", "evaluate", *map(str, arguments), "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 
 
 def refused(refrain: Refrain, *arguments: object) -> str:
-    done = refrain.run("churn", "evaluate", *map(str, arguments), timeout=300)
+    done = refrain.run("churn", "evaluate", *map(str, arguments))
     assert done.returncode != 0
     return done.stderr.replace("\n", " ")
 
@@ -83,7 +83,7 @@ def test_who_leaves_is_foreseen_from_clicks(refrain: Refrain, tmp_path: Path) ->
 def test_a_page_with_plots_is_written_without_names(refrain: Refrain, tmp_path: Path) -> None:
     page = tmp_path / "churn.html"
     arguments = (write_clicks(tmp_path / "clicks.csv"), *SPANS, "--no-baselines", "--html", page)
-    done = refrain.run("churn", "evaluate", *map(str, arguments), timeout=300)
+    done = refrain.run("churn", "evaluate", *map(str, arguments))
     assert done.returncode == 0, done.stderr
     text = page.read_text(encoding="utf-8")
     assert all(f'id="{name}"' in text for name in ("roc", "calibration", "importances"))

@@ -30,7 +30,7 @@ def refrain(tmp_path: Path) -> Iterator[Refrain]:
 
 
 def found(refrain: Refrain, *arguments: str) -> dict[str, Any]:
-    done = refrain.run("evaluate", *arguments, "--uplift", "--json", timeout=300)
+    done = refrain.run("evaluate", *arguments, "--uplift", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     return result
