@@ -73,8 +73,8 @@ def history(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Itera
         group=f"test-{uuid4().hex[:8]}",
         partitions=4,
         cohorts=16,
-        publish_every=0.5,
-        publish_at_latest=0.5,
+        publish_every=1,
+        publish_at_latest=1,
     )
     make_topics_anew(settings)
     with redis.Redis.from_url(settings.redis, decode_responses=True) as db:
