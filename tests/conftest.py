@@ -6,12 +6,14 @@ What a test asks for is what it gets fresh:
     topics              the same, and empty topics
     redis_url           an empty Redis
     redis_cluster_url   an empty Redis Cluster of three nodes
-    refrain             runs the installed command with `settings`; what it started is ended with the test
+    refrain             runs the command with `settings`: in this process, as a program to its end, or beside
+                        the test; what it started is ended with the test
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -27,9 +29,31 @@ from tests.fresh_topics import make_topics_anew
 from tests.redis_cluster import RedisCluster
 from tests.refrain_command import Refrain
 
+# The tests start many programs. Each would compile all of Refrain anew where nothing may be kept of it,
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+# and each Kafka would compile for hours to come what it runs for a minute: with both, twice the work.
+os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# Several processes are tested at once: threads of linear algebra would wait for each other's turn.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# What takes longest begins first, or one process would still be at it while others are done.
+LONGEST = (
+    *("demo/test_demo.py", "up/test_up.py", "consumers/test_faults.py", "cli/test_evaluate.py"),
+    *("consumers/work/test_work_crash.py", "consumers/test_secured_kafka.py", "consumers/test_failover.py"),
+    *("replay/test_replay.py", "consumers/work/test_waves.py", "report/test_history.py", "cli/test_churn.py"),
+    *("packaging/test_wheel.py", "broker/test_servers.py", "web/test_pages.py", "cli/test_doctor.py"),
+)
+
 # No test here asserts a duration: not hypothesis either.
 hypothesis.settings.register_profile("refrain", deadline=None)
 hypothesis.settings.load_profile("refrain")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    place = {here / name: at for at, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(LONGEST)))
 
 
 @pytest.fixture(scope="session", autouse=True)

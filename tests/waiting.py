@@ -14,22 +14,29 @@ T = TypeVar("T")
 DEADLINE = 90.0
 """Seconds: far more than anything here needs, also on a machine that has other things to do."""
 
-PAUSE = 0.02
+SHORTEST, LONGEST = 0.01, 0.1
+"""Seconds between two looks, more of them the longer it takes: to look takes time from what is waited for."""
 
 
 def wait_for(condition: Callable[[], T], what: str, timeout: float = DEADLINE) -> T:
     """Poll until `condition` gives something true, and return that; an AssertionError when the time is up."""
-    give_up = time.monotonic() + timeout
+    began = time.monotonic()
     while not (found := condition()):
-        assert time.monotonic() < give_up, f"it never came: {what}; at the end: {found!r}"
-        time.sleep(PAUSE)
+        waited = time.monotonic() - began
+        assert waited < timeout, f"it never came: {what}; at the end: {found!r}"
+        time.sleep(_pause(waited))
     return found
 
 
 async def wait_for_it(condition: Callable[[], Awaitable[T]], what: str) -> T:
     """Poll as `wait_for` does, in a test that is a coroutine."""
-    give_up = time.monotonic() + DEADLINE
+    began = time.monotonic()
     while not (found := await condition()):
-        assert time.monotonic() < give_up, f"it never came: {what}; at the end: {found!r}"
-        await asyncio.sleep(PAUSE)
+        waited = time.monotonic() - began
+        assert waited < DEADLINE, f"it never came: {what}; at the end: {found!r}"
+        await asyncio.sleep(_pause(waited))
     return found
+
+
+def _pause(waited: float) -> float:
+    return min(max(0.05 * waited, SHORTEST), LONGEST)

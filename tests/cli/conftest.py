@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -18,9 +17,7 @@ from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Snapshots
 from stream.wire.events import Song
 from tests.apart import apart
-from tests.cli.in_process import InProcess
 from tests.cli.service import ARTISTS, MEMBERS, NOW, model_of, taste_of
-from tests.refrain_command import Refrain
 from tests.stream.written import write
 
 
@@ -39,12 +36,6 @@ def with_redis(settings: Settings) -> Callable[[Callable[[AnyRedis], Awaitable[o
         return apart(whole)
 
     return run
-
-
-@pytest.fixture
-def refrain(settings: Settings, tmp_path: Path) -> Iterator[Refrain]:
-    with InProcess(settings, tmp_path) as command:
-        yield command
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from consumers.churn.learners import OURS, usual_learners
 from models.traits.churn_span import Span
 from stream.errors import BadFile
 from stream.settings import Settings
-from tests.cli.in_process import InProcess
 from tests.refrain_command import Refrain
 
 with_table = pytest.mark.skipif(not DATA.exists(), reason=f"no table of features: there is no folder {DATA}")
@@ -32,7 +31,7 @@ BEGIN = 1_600_000_000 // SECONDS * SECONDS
 @pytest.fixture
 def refrain(tmp_path: Path) -> Iterator[Refrain]:
     settings = Settings(data=tmp_path / "data", kafka="127.0.0.1:1", redis="redis://127.0.0.1:1")
-    with InProcess(settings, tmp_path) as command:
+    with Refrain(settings, tmp_path) as command:
         yield command
 
 
@@ -56,14 +55,14 @@ def write_table(path: Path, rows: Sequence[Sequence[object]]) -> Path:
 
 
 def found(refrain: Refrain, *arguments: object) -> dict[str, Any]:
-    done = refrain.run("churn", "evaluate", *map(str, arguments), "--json", timeout=300)
+    done = refrain.run("churn", "evaluate", *map(str, arguments), "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 
 
 def refused(refrain: Refrain, *arguments: object) -> str:
-    done = refrain.run("churn", "evaluate", *map(str, arguments), timeout=300)
+    done = refrain.run("churn", "evaluate", *map(str, arguments))
     assert done.returncode != 0
     return done.stderr.replace("\n", " ")
 
@@ -84,7 +83,7 @@ def test_who_leaves_is_foreseen_from_clicks(refrain: Refrain, tmp_path: Path) ->
 def test_a_page_with_plots_is_written_without_names(refrain: Refrain, tmp_path: Path) -> None:
     page = tmp_path / "churn.html"
     arguments = (write_clicks(tmp_path / "clicks.csv"), *SPANS, "--no-baselines", "--html", page)
-    done = refrain.run("churn", "evaluate", *map(str, arguments), timeout=300)
+    done = refrain.run("churn", "evaluate", *map(str, arguments))
     assert done.returncode == 0, done.stderr
     text = page.read_text(encoding="utf-8")
     assert all(f'id="{name}"' in text for name in ("roc", "calibration", "importances"))

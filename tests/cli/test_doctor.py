@@ -26,12 +26,11 @@ from stream.stores.sweeps import Sweeps
 from stream.stores.waiting import Waiting, pack, place_of
 from stream.wire.events import Release, encode
 from stream.wire.topics import TOPICS
-from tests.cli.in_process import NO_BROKER, InProcess
 from tests.cli.service import NOW, model_of
 from tests.consumers.own_redis import OwnRedis
 from tests.consumers.schema_registry import RegistryStub
 from tests.fresh_topics import shapes_of
-from tests.refrain_command import Refrain
+from tests.refrain_command import NO_BROKER, Refrain
 
 WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 Found = dict[str, tuple[str, str, str]]
@@ -128,7 +127,7 @@ def test_topics_that_are_not_there_are_made_by_the_first_process(
 
 def test_of_a_demo_its_own_settings_are_expected(healthy: Settings, tmp_path: Path) -> None:
     healthy.data.mkdir()
-    refrain = InProcess(Settings(data=healthy.data), tmp_path)
+    refrain = Refrain(Settings(data=healthy.data), tmp_path)
     with hold(healthy.data / "demo", say=print) as folder:
         folder.write(State(os.getpid(), healthy.kafka, healthy.redis))
         found = looked(refrain)[1]

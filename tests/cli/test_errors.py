@@ -7,7 +7,7 @@ import json
 import pytest
 
 from stream.settings import Settings
-from tests.refrain_command import Refrain
+from tests.refrain_command import NO_BROKER, Refrain
 
 NOWHERE = "redis://127.0.0.1:1/0"
 ASKING = [
@@ -22,7 +22,7 @@ ASKING = [
 
 @pytest.mark.parametrize("arguments", ASKING[:2], ids=" ".join)
 def test_no_redis_is_told(refrain: Refrain, arguments: tuple[str, ...]) -> None:
-    failed = refrain.run(*arguments, redis=NOWHERE, connect_timeout=0.2)
+    failed = refrain.run_program(*arguments, redis=NOWHERE, connect_timeout=0.2)
     assert (failed.returncode, failed.stdout) == (1, "")
     assert f"Redis does not answer at {NOWHERE}" in failed.stderr
     assert "REFRAIN_REDIS says where" in failed.stderr
@@ -130,7 +130,7 @@ def test_a_setting_that_cannot_be_is_named(refrain: Refrain) -> None:
     "arguments", [("cohorts", "--json"), ("doctor",), ("up",), ("ingest",)], ids=" ".join
 )
 def test_a_password_is_not_shown(refrain: Refrain, arguments: tuple[str, ...], url: str) -> None:
-    failed = refrain.run(*arguments, redis=url, kafka="127.0.0.1:1", connect_timeout=0.2)
+    failed = refrain.run(*arguments, redis=url, kafka=NO_BROKER, connect_timeout=0.2)
     assert failed.returncode in (1, 2)
     said = failed.stdout + failed.stderr
     assert "127.0.0.1" in said or "***" in said
@@ -150,4 +150,4 @@ def test_no_command_at_all_shows_what_there_is(refrain: Refrain) -> None:
 
 
 def test_the_version_is_told(refrain: Refrain) -> None:
-    assert refrain.run("--version").stdout.startswith("refrain 0.")
+    assert refrain.run_program("--version").stdout.startswith("refrain 0.")

@@ -17,7 +17,6 @@ import vl_convert
 from consumers.evaluate import installed
 from consumers.html_page import page
 from stream.settings import Settings
-from tests.cli.in_process import InProcess
 from tests.models.worlds import World, make_world
 from tests.refrain_command import Refrain
 
@@ -31,13 +30,19 @@ BASELINES += ["ALS + k-means, cohorts", "ALS, everybody", "EASE, everybody", "it
 @pytest.fixture
 def refrain(tmp_path: Path) -> Iterator[Refrain]:
     settings = Settings(data=tmp_path / "data", cohorts=8, dims=16, **NOWHERE)
-    with InProcess(settings, tmp_path) as command:
+    with Refrain(settings, tmp_path) as command:
         yield command
 
 
 @pytest.fixture(scope="module")
 def small() -> World:
     return make_world(n_listeners=240)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> World:
+    """Where no figure has to be good."""
+    return make_world(n_listeners=120)
 
 
 def write(path: Path, world: World, *, times: bool = True, seed: int = 0) -> Path:
@@ -86,7 +91,7 @@ def compared(small: World, tmp_path_factory: pytest.TempPathFactory) -> Compared
     names.write_text("".join(f"{artist}\t{name_of(artist)}\n" for artist in small.artists))
     named = ("--names", str(names), "--names-columns", "id,called", "--names-map", "artist_id=id,name=called")
     settings = Settings(data=folder / "data", dims=16, **NOWHERE)
-    with InProcess(settings, folder) as command:
+    with Refrain(settings, folder) as command:
         result = found(command, str(path), *MAP, *named, "--cohorts", "4,8", "--html", str(page_path))
     return Compared(result, page_path.read_text())
 
@@ -118,8 +123,8 @@ def test_clicks_without_times_are_split_at_random_and_audiences_find_the_scene(
         assert lift(result, name) > 4
 
 
-def test_every_figure_has_an_interval_that_holds_it(refrain: Refrain, small: World, tmp_path: Path) -> None:
-    path = write(tmp_path / "plays.csv", small, times=False)
+def test_every_figure_has_an_interval_that_holds_it(refrain: Refrain, tiny: World, tmp_path: Path) -> None:
+    path = write(tmp_path / "plays.csv", tiny, times=False)
     result = found(refrain, str(path), *MAP, "--no-baselines")
     assert [entry["name"] for entry in result["contenders"]] == NAMES
     for entry in result["contenders"]:
@@ -174,8 +179,8 @@ def test_clicks_with_times_are_split_so_that_a_fifth_of_them_comes_later(
     assert lift(result, "Refrain, audience") > 3
 
 
-def test_times_that_nobody_mapped_are_said_to_count(refrain: Refrain, small: World, tmp_path: Path) -> None:
-    path = write(tmp_path / "plays.csv", small)
+def test_times_that_nobody_mapped_are_said_to_count(refrain: Refrain, tiny: World, tmp_path: Path) -> None:
+    path = write(tmp_path / "plays.csv", tiny)
     path.write_text(path.read_text().replace("when", "ts", 1))
     assert "the times of the column ts" in found(refrain, str(path), *MAP, "--no-baselines")["note"]
     mapped = ("--map", "user_id=who,artist_ids=whom,ts=ts")
@@ -183,9 +188,9 @@ def test_times_that_nobody_mapped_are_said_to_count(refrain: Refrain, small: Wor
 
 
 def test_split_at_random_the_times_of_clicks_count_for_nothing(
-    refrain: Refrain, small: World, tmp_path: Path
+    refrain: Refrain, tiny: World, tmp_path: Path
 ) -> None:
-    timed, bare = (write(tmp_path / f"{times}.csv", small, times=times) for times in (True, False))
+    timed, bare = (write(tmp_path / f"{times}.csv", tiny, times=times) for times in (True, False))
     random = ("--split", "random", "--no-baselines")
     with_times = found(refrain, str(timed), *TIMED, *random)
     assert "times count for nothing" in with_times["note"]
@@ -193,9 +198,9 @@ def test_split_at_random_the_times_of_clicks_count_for_nothing(
 
 
 def test_only_who_is_new_to_an_artist_after_the_split_is_to_be_found(
-    refrain: Refrain, small: World, tmp_path: Path
+    refrain: Refrain, tiny: World, tmp_path: Path
 ) -> None:
-    path, until = write(tmp_path / "plays.csv", small), 1.7e9 + 28 * DAY
+    path, until = write(tmp_path / "plays.csv", tiny), 1.7e9 + 28 * DAY
     result = found(refrain, str(path), *TIMED, "--until", str(until), "--no-baselines")
     with path.open() as file:
         rows = [(row["who"], row["whom"], float(row["when"])) for row in csv.DictReader(file)]
@@ -203,7 +208,7 @@ def test_only_who_is_new_to_an_artist_after_the_split_is_to_be_found(
     new = {(who, whom) for who, whom, when in rows if when >= until} - before
     asked = {
         artist
-        for artist in small.artists
+        for artist in tiny.artists
         if min(sum(whom == artist for _, whom in pairs) for pairs in (before, new)) >= 5
     }
     assert result["until"] == until
@@ -211,8 +216,8 @@ def test_only_who_is_new_to_an_artist_after_the_split_is_to_be_found(
     assert result["pairs"] == sum(whom in asked for _, whom in new)
 
 
-def test_the_same_seed_gives_the_same_figures(refrain: Refrain, small: World, tmp_path: Path) -> None:
-    path = str(write(tmp_path / "plays.csv", small, times=False))
+def test_the_same_seed_gives_the_same_figures(refrain: Refrain, tiny: World, tmp_path: Path) -> None:
+    path = str(write(tmp_path / "plays.csv", tiny, times=False))
     one, two, other = (
         found(refrain, path, *MAP, "--seed", seed, "--no-baselines") | {"seconds": 0, "seed": 0}
         for seed in ("1", "1", "2")
@@ -221,8 +226,8 @@ def test_the_same_seed_gives_the_same_figures(refrain: Refrain, small: World, tm
     assert one != other
 
 
-def test_several_numbers_of_cohorts_make_a_curve(refrain: Refrain, small: World, tmp_path: Path) -> None:
-    path = write(tmp_path / "plays.csv", small, times=False)
+def test_several_numbers_of_cohorts_make_a_curve(refrain: Refrain, tiny: World, tmp_path: Path) -> None:
+    path = write(tmp_path / "plays.csv", tiny, times=False)
     result = found(refrain, str(path), *MAP, "--cohorts", "8,2", "--no-baselines")
     assert [entry["wanted"] for entry in result["curve"]] == [2, 8]
     lifts = [entry["contenders"][1]["audiences"][1]["lift"]["value"] for entry in result["curve"]]
@@ -291,11 +296,11 @@ def test_people_get_tables(refrain: Refrain, small: World, tmp_path: Path) -> No
 
 
 def test_what_is_not_installed_is_named_with_what_installs_it(
-    refrain: Refrain, small: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    refrain: Refrain, tiny: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(installed, "find_spec", lambda name: None)
     monkeypatch.setattr(page, "find_spec", lambda name: None)
-    path = str(write(tmp_path / "plays.csv", small, times=False))
+    path = str(write(tmp_path / "plays.csv", tiny, times=False))
     done = refrain.run("evaluate", path, *MAP)
     assert done.returncode == 0, done.stderr
     assert "EASE" in done.stdout
@@ -363,10 +368,10 @@ def test_few_artists_to_ask_about_are_pointed_out(refrain: Refrain, tmp_path: Pa
         assert note in page_path.read_text()
 
 
-def test_a_file_of_songs_says_whom_clicks_are_of(refrain: Refrain, small: World, tmp_path: Path) -> None:
-    path = write(tmp_path / "plays.csv", small, times=False)
+def test_a_file_of_songs_says_whom_clicks_are_of(refrain: Refrain, tiny: World, tmp_path: Path) -> None:
+    path = write(tmp_path / "plays.csv", tiny, times=False)
     songs = tmp_path / "songs.csv"
-    songs.write_text("song,by\n" + "".join(f"{artist},{artist}\n" for artist in small.artists))
+    songs.write_text("song,by\n" + "".join(f"{artist},{artist}\n" for artist in tiny.artists))
     options = ("--songs", str(songs), "--songs-map", "song_id=song,artist_ids=by", "--no-baselines")
     result = found(refrain, str(path), "--map", "user_id=who,song_id=whom", *options)
     assert result["artists"] == 200

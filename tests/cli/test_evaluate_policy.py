@@ -13,7 +13,6 @@ import pytest
 
 from benchmarks.policy import DATA, judged, policy_as_run
 from stream.settings import Settings
-from tests.cli.in_process import InProcess
 from tests.refrain_command import Refrain
 
 CAMPAIGNS = ("men", "women")
@@ -28,7 +27,7 @@ with_bandit = pytest.mark.skipif(
 @pytest.fixture
 def refrain(tmp_path: Path) -> Iterator[Refrain]:
     settings = Settings(data=tmp_path / "data", kafka="127.0.0.1:1", redis="redis://127.0.0.1:1")
-    with InProcess(settings, tmp_path) as command:
+    with Refrain(settings, tmp_path) as command:
         yield command
 
 
@@ -221,7 +220,7 @@ def test_wrong_use_is_told(refrain: Refrain, tmp_path: Path, arguments: tuple[st
 
 def test_a_log_may_be_piped_in_as_json_lines(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path / "data", kafka="127.0.0.1:1", redis="redis://127.0.0.1:1")
-    with InProcess(settings, tmp_path) as refrain:
+    with Refrain(settings, tmp_path) as refrain:
         rows = [{"propensity": 0.5, "reward": number % 2, "target": 0.5} for number in range(400)]
         (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         assert found(refrain, "log.jsonl")["policy"]["IPS"]["value"] == 0.5

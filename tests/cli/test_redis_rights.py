@@ -13,13 +13,13 @@ import pytest
 from consumers.ingest.ingester import ingest
 from stream.broker import Child
 from stream.settings import Settings
-from tests.cli.in_process import InProcess
 from tests.consumers.crowd import click, clicks, put_songs
 from tests.consumers.desk import Desk, feedback
 from tests.consumers.kafka_log import KafkaLog, kafka_log
 from tests.consumers.own_redis import OwnRedis
 from tests.consumers.running import Running
 from tests.fresh_topics import make_topics_anew
+from tests.refrain_command import Refrain
 from tests.waiting import wait_for
 
 USERS = Path(__file__).parents[2] / "scripts" / "redis-users.acl"
@@ -75,7 +75,7 @@ def test_every_process_and_command_does_with_the_rights_of_the_file(
     own: Settings, server: OwnRedis, tmp_path: Path
 ) -> None:
     put_songs(own)
-    with InProcess(own, tmp_path) as refrain, kafka_log(own) as log, server.client() as admin:
+    with Refrain(own, tmp_path) as refrain, kafka_log(own) as log, server.client() as admin:
         started = [refrain.start(kind) for kind in ("ingest", "train", "work", "traits")]
         serve(log, Desk(own, log, admin), started)
         for command in COMMANDS:
@@ -92,7 +92,7 @@ def test_without_rights_that_only_look_all_goes_on_and_doctor_says_what_it_canno
     with server.client() as admin:
         admin.execute_command("ACL", "SETUSER", "refrain", "-info", "-time", "-scan", "-memory")
         put_songs(own)
-        with InProcess(own, tmp_path) as refrain, kafka_log(own) as log, Running(ingest, own):
+        with Refrain(own, tmp_path) as refrain, kafka_log(own) as log, Running(ingest, own):
             log.send("clicks", clicks(100))
             log.wait_until_caught_up("ingest", "clicks")
             found = json.loads(refrain.run("doctor", "--json").stdout)["checks"]

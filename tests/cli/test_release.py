@@ -14,8 +14,7 @@ from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.told import Caps, Told
 from stream.wire.events import Page, Release, Summary, encode
-from tests.cli.in_process import NO_BROKER
-from tests.refrain_command import Refrain
+from tests.refrain_command import NO_BROKER, Refrain
 
 WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 

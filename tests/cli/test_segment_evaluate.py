@@ -31,7 +31,7 @@ def files(tmp_path: Path) -> tuple[str, str]:
 
 
 def run(refrain: Refrain, *arguments: str) -> dict[str, Any]:
-    done = refrain.run("segment", "evaluate", *arguments, "--repeats", "1", "--json", timeout=240)
+    done = refrain.run("segment", "evaluate", *arguments, "--repeats", "1", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -57,9 +57,7 @@ def test_a_true_segment_is_foreseen_and_one_by_chance_is_not(
 
 def test_it_is_shown_as_tables(refrain: Refrain, files: tuple[str, str]) -> None:
     clicks, labels = files
-    done = refrain.run(
-        "segment", "evaluate", clicks, "--labels", labels, "--repeats", "1", "--no-baselines", timeout=240
-    )
+    done = refrain.run("segment", "evaluate", clicks, "--labels", labels, "--repeats", "1", "--no-baselines")
     assert done.returncode == 0, done.stderr
     assert "a  100 labelled, 100 in it" in done.stdout or "labelled" in done.stdout
     assert "too few of either kind" in done.stdout

@@ -18,18 +18,17 @@ from stream.stores.listeners import Listeners
 from stream.stores.segments import Segments
 from stream.stores.snapshots import Snapshots
 from stream.wire.events import Label
-from tests.cli.in_process import InProcess
 from tests.consumers.labelled_world import N, affinities_of, is_in, known_of, world_model
 from tests.refrain_command import Refrain
 from tests.stream.written import listener_of, write
 
 
 @pytest.fixture
-def segments(settings: Settings, refrain: Refrain) -> InProcess:
+def segments(settings: Settings, refrain: Refrain) -> Refrain:
     """A service that has learned a segment `scene-a`, with three labels of `rare`, and one of two classes."""
     with threadpool_limits(1):
         asyncio.run(_learn(settings))
-    assert isinstance(refrain, InProcess)
+    assert isinstance(refrain, Refrain)
     return refrain
 
 
@@ -53,7 +52,7 @@ async def _learn(settings: Settings) -> None:
     await client.aclose()
 
 
-def test_segments_are_listed_with_labels_auc_and_members(segments: InProcess) -> None:
+def test_segments_are_listed_with_labels_auc_and_members(segments: Refrain) -> None:
     done = segments.run("segments", "--json")
     assert done.returncode == 0, done.stderr
     found = {each["segment"]: each for each in json.loads(done.stdout)}
@@ -69,7 +68,7 @@ def test_segments_are_listed_with_labels_auc_and_members(segments: InProcess) ->
 
 
 def test_one_segment_is_shown_with_what_speaks_for_it_and_its_members_page_by_page(
-    segments: InProcess,
+    segments: Refrain,
 ) -> None:
     done = segments.run("segment", "scene-a", "--json", "--limit", "5")
     assert done.returncode == 0, done.stderr
@@ -87,13 +86,13 @@ def test_one_segment_is_shown_with_what_speaks_for_it_and_its_members_page_by_pa
     assert "--from 3" in shown.stdout
 
 
-def test_a_segment_that_is_not_to_be_trusted_says_so(segments: InProcess) -> None:
+def test_a_segment_that_is_not_to_be_trusted_says_so(segments: Refrain) -> None:
     shown = segments.run("segment", "rare")
     assert shown.returncode == 0
     assert "Not to be trusted yet: 3 of 3" in shown.stdout
 
 
-def test_a_segment_without_labels_is_told_from_those_there_are(segments: InProcess) -> None:
+def test_a_segment_without_labels_is_told_from_those_there_are(segments: Refrain) -> None:
     failed = segments.run("segment", "scene-b", "--json")
     assert failed.returncode == 1
     said = json.loads(failed.stdout)
@@ -101,7 +100,7 @@ def test_a_segment_without_labels_is_told_from_those_there_are(segments: InProce
     assert "scene-a" in said["hint"]
 
 
-def test_of_a_segment_of_classes_its_classes_are_named(segments: InProcess) -> None:
+def test_of_a_segment_of_classes_its_classes_are_named(segments: Refrain) -> None:
     said = json.loads(segments.run("segment", "age", "--json").stdout)
     assert "age:old or age:young" in said["hint"]
 
@@ -112,12 +111,12 @@ def test_without_labels_it_is_said_how_they_come(refrain: Refrain) -> None:
     assert "refrain replay labels" in done.stdout
 
 
-def test_forgetting_a_listener_forgets_their_labels(segments: InProcess) -> None:
+def test_forgetting_a_listener_forgets_their_labels(segments: Refrain) -> None:
     done = segments.run("forget", "u4", "--json")
     assert json.loads(done.stdout)["labels"] == 2
 
 
-def test_a_forgotten_segment_is_in_no_listing_and_no_trait(segments: InProcess, topics: Settings) -> None:
+def test_a_forgotten_segment_is_in_no_listing_and_no_trait(segments: Refrain, topics: Settings) -> None:
     with redis.Redis.from_url(topics.redis, decode_responses=True) as db:
         for user in ("u1", "u2"):
             db.hset(
@@ -148,7 +147,7 @@ def test_a_forgotten_segment_is_in_no_listing_and_no_trait(segments: InProcess, 
     assert (again.returncode, "no labels of a segment" in again.stderr) == (1, True)
 
 
-def test_forgetting_a_segment_that_was_cut_short_goes_on(segments: InProcess, topics: Settings) -> None:
+def test_forgetting_a_segment_that_was_cut_short_goes_on(segments: Refrain, topics: Settings) -> None:
     async def begin() -> None:
         client = await open_redis(topics)
         await Segments(client).forget_segment("age", [])

@@ -21,12 +21,12 @@ from google.protobuf.message_factory import GetMessageClass
 from consumers.ingest.ingester import ingest
 from consumers.work.worker import work
 from stream.settings import Settings
-from tests.cli.in_process import InProcess
 from tests.consumers.desk import Desk
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.placed import names, place
 from tests.consumers.running import Running
 from tests.consumers.schema_registry import RegistryStub
+from tests.refrain_command import Refrain
 from tests.waiting import wait_for
 
 
@@ -148,7 +148,7 @@ def test_what_came_before_a_registry_was_configured_is_put_back_by_redrive(
     with Running(ingest, settings):
         log.send("clicks", [click("u", "a1")], partition=0)
         wait_for(lambda: log.count("dead-letters") == 1, "a letter")
-    with Running(ingest, own), InProcess(own, tmp_path) as refrain:
+    with Running(ingest, own), Refrain(own, tmp_path) as refrain:
         summary = json.loads(refrain.run("redrive", "--json").stdout)
         assert summary["put_back"] == {"schema-registry": 1}
         wait_for(lambda: db.hget("user:{u}", "clicks") == "1", "the click")

@@ -18,7 +18,9 @@ def _own(folder: Path) -> dict[str, Any]:
 
 
 def test_audiences_click_more_often_than_listeners_drawn_at_random(refrain: Refrain, tmp_path: Path) -> None:
-    ran = refrain.run("demo", "--for", "30", "--json", timeout=240, control=0.05, **_own(tmp_path / "own"))
+    ran = refrain.run_program(
+        "demo", "--for", "30", "--json", timeout=240, control=0.05, **_own(tmp_path / "own")
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     summary = json.loads(ran.stdout.splitlines()[-1])["summary"]
     assert summary["ctr"] > 2 * summary["ctr_at_random"] > 0
@@ -37,7 +39,7 @@ def test_audiences_click_more_often_than_listeners_drawn_at_random(refrain: Refr
 
 def test_without_an_audience_it_says_why_with_exit_code_1(refrain: Refrain, tmp_path: Path) -> None:
     more_than_there_are = 100_000  # in four seconds a first model comes on a fast machine
-    ran = refrain.run(
+    ran = refrain.run_program(
         "demo",
         "--for",
         "4",

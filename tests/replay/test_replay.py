@@ -16,7 +16,7 @@ from stream.broker import Child, servers
 from stream.files.bookmark import HEADER
 from stream.settings import Settings
 from tests.consumers.kafka_log import kafka_log
-from tests.refrain_command import Refrain
+from tests.refrain_command import NO_BROKER, Refrain
 from tests.waiting import wait_for
 
 ROWS = 30_000
@@ -200,7 +200,7 @@ def _kafka(children: tuple[Child, ...]) -> Child:
 def test_no_broker_is_told_in_a_sentence(
     refrain: Refrain, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
-    failed = refrain.run("replay", "clicks", str(clicks(tmp_path, 1)), *arguments, kafka="127.0.0.1:1")
+    failed = refrain.run_program("replay", "clicks", str(clicks(tmp_path, 1)), *arguments, kafka=NO_BROKER)
     assert failed.returncode == 1
     told = json.loads(failed.stdout) if arguments else {"error": failed.stderr, "hint": failed.stderr}
     assert "no Kafka broker answers at 127.0.0.1:1" in told["error"]
@@ -239,7 +239,7 @@ def test_a_dry_run_needs_no_broker_and_writes_nothing(refrain: Refrain, tmp_path
     path = clicks(tmp_path, 9)
     path.write_text(path.read_text() + ",s,1\n")
     before = sorted(tmp_path.iterdir())
-    done = refrain.run("replay", "clicks", str(path), "--dry-run", kafka="127.0.0.1:1")
+    done = refrain.run("replay", "clicks", str(path), "--dry-run", kafka=NO_BROKER)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 5
     assert sorted(tmp_path.iterdir()) == before

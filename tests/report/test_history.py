@@ -21,7 +21,6 @@ from consumers.ingest.ingester import ingest
 from consumers.train.trainer import train
 from stream.broker import Servers
 from stream.settings import Settings
-from tests.cli.in_process import InProcess
 from tests.consumers.kept import heartbeat
 from tests.consumers.running import Running
 from tests.fresh_topics import make_topics_anew
@@ -74,17 +73,17 @@ def history(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Itera
         group=f"test-{uuid4().hex[:8]}",
         partitions=4,
         cohorts=16,
-        publish_every=0.5,
-        publish_at_latest=0.5,
+        publish_every=1,
+        publish_at_latest=1,
     )
     make_topics_anew(settings)
     with redis.Redis.from_url(settings.redis, decode_responses=True) as db:
         db.flushall()
-        with InProcess(settings, folder) as refrain, Running(ingest, settings), Running(train, settings):
+        with Refrain(settings, folder) as refrain, Running(ingest, settings), Running(train, settings):
             for command in (SONGS, CLICKS):
                 assert refrain.run(*command).returncode == 0
             wait_for(lambda: settled(db, world), "everybody placed by a model of all clicks")
-        with InProcess(settings, folder) as refrain:
+        with Refrain(settings, folder) as refrain:
             cohort_of = {user: db.hget(f"user:{{{user}}}", "cohort") for user in listeners(world)}
             yield History(world, settings, refrain, cohort_of)
 
@@ -208,7 +207,7 @@ def samples(history: History, tmp_path: Path) -> Iterator[Refrain]:
         (tmp_path / file.name).write_bytes(file.read_bytes())
     with (tmp_path / "saavn_newmetadata_part-00000").open("a") as metadata:
         metadata.write("\n_JUdlvPU,516437\n_JUdlvPU,535722\n")
-    with InProcess(history.settings, tmp_path) as refrain:
+    with Refrain(history.settings, tmp_path) as refrain:
         yield refrain
 
 

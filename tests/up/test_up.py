@@ -44,7 +44,14 @@ def _descendants(pid: int) -> set[int]:
     return found - {pid}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        # `refrain demo` is ended so, too: test_cut_short_it_ends_cleanly
+        pytest.param(signal.SIGINT, id="Ctrl-C", marks=pytest.mark.long),
+        pytest.param(signal.SIGTERM, id="SIGTERM"),
+    ],
+)
 def test_asked_to_end_it_ends_cleanly_and_leaves_no_process(
     refrain: Refrain, settings: Settings, number: int
 ) -> None:
