@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from consumers.queries.audience import ExplainedPreview, Preview
 from consumers.queries.release import read_release
 from consumers.queries.release_request import release_event
-from consumers.terminal.audience_tables import REASONS
+from consumers.terminal.audience_tables import REASONS, left_out_words
 from consumers.web.access import Caller, Looks, Publishes
 from consumers.web.api.releases import AskedRelease, NewRelease, publish
 from consumers.web.pages.desk_form import NAMED, DeskForm, suggested_id
@@ -112,6 +112,7 @@ async def _previewed(at: Service, caller: Caller, form: DeskForm) -> dict[str, A
         "near": (),
         "typed": "",
         "reasons": SAID,
+        "left_out_words": left_out_words,
         "may_publish": caller.role >= Role.PUBLISH,
         "release_id": "",
     }
