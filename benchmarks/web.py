@@ -224,7 +224,7 @@ def pages(measured: Measured, place: House, random: np.random.Generator, listene
     measured(
         "page of a listener", each(lambda: f"/listener?id={listener(int(random.integers(listeners)))}"), PAGES
     )
-    measured("page of a release", each(lambda: f"/releases/release-{random.integers(RELEASES)}"), PAGES)
+    measured("page of a release", each(lambda: f"/release?id=release-{random.integers(RELEASES)}"), PAGES)
 
 
 def lifecycle(measured: Measured, asking: Asking, serving: Child) -> None:

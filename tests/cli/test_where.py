@@ -78,7 +78,7 @@ def test_a_condition_that_cannot_be_is_wrong_use_and_says_what_can(
     done = refrain.run(*command, "--artist", "Radiohead", "--where", "chrun>0.7", "--json")
     assert done.returncode == 2
     said = json.loads(done.stdout)["error"]
-    assert "--where 'chrun>0.7' cannot be: there is no trait 'chrun', the nearest is churn" in said
+    assert "the condition 'chrun>0.7' cannot be: there is no trait 'chrun', the nearest is churn" in said
 
 
 def test_a_published_release_carries_its_conditions(

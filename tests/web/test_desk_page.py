@@ -143,7 +143,7 @@ def test_a_name_of_the_catalogue_stays_text(served: Served, with_redis: Run) -> 
 def test_a_release_is_published_by_its_form(log: KafkaLog, served: Served) -> None:
     asked = {"artists": "Radiohead", "title": "New", "release_id": "radiohead/new"}
     answer = served.post("/desk/publish", data=asked)
-    assert answer.headers["HX-Redirect"] == "/releases/radiohead%2Fnew?published=yes"
+    assert answer.headers["HX-Redirect"] == "/release?id=radiohead%2Fnew&published=yes"
     (event,) = log.events("releases")
     assert (event["release_id"], event["artist_ids"], event["title"]) == ("radiohead/new", ["a1"], "New")
 

@@ -96,7 +96,7 @@ async def post_publish(request: Request, at: At, caller: Publishes) -> Response:
         return HTMLResponse(part("desk_refused.html", refused=f"This id cannot be: {why(error)[1]}", hint=""))
     except RefrainError as error:
         return HTMLResponse(part("desk_refused.html", refused=str(error), hint=error.hint))
-    return Response(headers={"HX-Redirect": f"{release_url(release_id)}?published=yes"})
+    return Response(headers={"HX-Redirect": f"{release_url(release_id)}&published=yes"})
 
 
 async def _previewed(at: Service, caller: Caller, form: DeskForm) -> dict[str, Any]:
