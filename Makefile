@@ -46,7 +46,7 @@ lint: $(SET_UP)
 
 bench: $(SET_UP)
 	@for benchmark in ingest activity latency learning feedback hetrec quality shapes ceiling fairness ctr policy uplift \
-		lifecycle churn segments songs song_serving files; do \
+		lifecycle churn segments songs song_serving files web beside; do \
 		echo "$$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || exit 1; \
 	done
 

@@ -33,19 +33,7 @@ def main() -> None:
     """Measure and print."""
     crowd = Crowd(LISTENERS, ARTISTS)
     with house(first_model_listeners=20_000) as place:
-        ingester = place.start("ingest")
-        place.start("train")
-        before = send(place.settings, crowd.everyone(times=4))
-        place.wait(lambda: place.count(ingester) == before, "the last click")
-        place.wait(lambda: place.redis.get(keys.MODEL_CURRENT) is not None, "a model")
-        place.wait(
-            lambda: place.redis.hget(keys.MODEL_SWEEP, "done") == place.redis.get(keys.MODEL_CURRENT),
-            "the sweep",
-        )
-        worker = place.start("work")
-        place.wait(lambda: bool(place.heartbeat(worker)), "the worker")
-        time.sleep(2)  # Faust joins its group
-
+        ingester, worker = ready(place, crowd)
         print(f"{LISTENERS} listeners; from publishing to the first page, ms: median, 95 %, 99 %, worst")
         releases(place, 5, "warm")
         show("bare message, there and back", bare(place))
@@ -65,6 +53,22 @@ def main() -> None:
         flow.terminate()
         flow.join()
         print(f"clicks applied meanwhile: {rate:,.0f}/s")
+
+
+def ready(place: House, crowd: Crowd) -> tuple[Child, Child]:
+    """Start all processes, and wait until everybody is in a cohort; return the ingester and the worker."""
+    ingester = place.start("ingest")
+    place.start("train")
+    before = send(place.settings, crowd.everyone(times=4))
+    place.wait(lambda: place.count(ingester) == before, "the last click")
+    place.wait(lambda: place.redis.get(keys.MODEL_CURRENT) is not None, "a model")
+    place.wait(
+        lambda: place.redis.hget(keys.MODEL_SWEEP, "done") == place.redis.get(keys.MODEL_CURRENT), "the sweep"
+    )
+    worker = place.start("work")
+    place.wait(lambda: bool(place.heartbeat(worker)), "the worker")
+    time.sleep(2)  # Faust joins its group
+    return ingester, worker
 
 
 def flowing(settings: Settings) -> None:

@@ -45,6 +45,10 @@ LEAST_SHARE = 0.05  # what would have less of a say has none
 READ_PER_PLACE = 5  # listeners
 ALWAYS_READ = 20_000  # listeners
 
+SAMPLED = 1000  # of the best, to guess where they end:
+SAFELY = 1.15  # so many times as many are taken, five standard errors more than are wanted
+FEW_OF = 4  # times: where the best are no smaller a part of all, a sample spares nothing
+
 
 @dataclass(frozen=True, eq=False)
 class Target:
@@ -360,8 +364,21 @@ def best_rows(scores: npt.NDArray[np.floating], number: int) -> Ints:
     >>> best_rows(np.array([0.1, 0.5, 0.4, 0.5]), 3)
     array([1, 3, 2])
     """
-    rows = np.arange(len(scores))
-    if number < len(scores):
-        rows = np.sort(np.argpartition(-scores, number - 1)[:number]) if number > 0 else rows[:0]
+    rows = _contenders(scores, number)
+    if number < len(rows):
+        some = scores[rows]
+        rows = np.sort(rows[np.argpartition(-some, number - 1)[:number]]) if number > 0 else rows[:0]
     best: Ints = rows[np.argsort(-scores[rows], kind="stable")]
     return best
+
+
+def _contenders(scores: npt.NDArray[np.floating], number: int) -> Ints:
+    """Return rows, rising, that the `number` best are among: those above a score that a sample suggests."""
+    step = number // SAMPLED
+    if step > 1 and len(scores) > FEW_OF * number:
+        sample = -scores[::step]
+        at = int(SAFELY * number / step)
+        rows = np.flatnonzero(scores >= -np.partition(sample, at)[at])
+        if len(rows) >= number:
+            return rows
+    return np.arange(len(scores))

@@ -98,7 +98,7 @@ def _unknown(name: str, near: tuple[str, ...]) -> UnknownArtist:
     meant = f"Did you mean {' or '.join(repr(other) for other in near)}? " if near else ""
     return UnknownArtist(
         f"nobody has heard of {name!r}",
-        hint=f"{meant}For one who is new, say --similar-to, --featuring, --label or --genre.",
+        hint=f"{meant}For one who is new, say whom they sound like, who is featured, the label or a genre.",
         typed=name,
         near=near,
     )

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain, repeat
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,15 +20,16 @@ from consumers.work.click_habits import ClickHabits
 from consumers.work.draft import Draft
 from consumers.work.gate import gate_of
 from consumers.work.member_cache import MemberCache
-from consumers.work.pages import cut
+from consumers.work.pages import PAGE, expected
 from consumers.work.planner import Planner
 from models.audience import play_rates
 from models.audience_size import size_curve
+from models.control import Groups
 from models.model import Model
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.cohorts import Cohorts
-from stream.wire.events import Page, Release
+from stream.wire.events import Release
 
 __all__ = [
     "AudienceCohort",
@@ -47,7 +45,13 @@ __all__ = [
 
 Floats = npt.NDArray[np.float64]
 
+Ints = npt.NDArray[np.int64]
+
 SIZES = 8
+NOTHING = np.zeros(0)
+NOBODY_NOW = "nobody may be told now"
+"""As the summary says it of a release whose listeners were all told often enough."""
+
 HABITS_SECONDS = 1.0  # for which it serves who clicks: as long as in a worker
 
 
@@ -111,8 +115,12 @@ class Preview:
     by_size
         What smaller audiences are expected to bring, the smallest first; empty where `ctr` is None.
     left_out
-        Trait -> how many would have been in it, did they meet the release's condition on it. Who fails
-        several counts for the first.
+        Why others who would have been in it are not, and how many: the reasons of the summary that a release
+        ends with (docs/contract.md), most first. Of a condition it is the trait; who fails several counts for
+        the first.
+    caps_asked
+        How many of the best were asked after, whether they were told often enough lately. Of listeners
+        behind them that is not known: their number is the most that may be told.
     planned_in_ms
         How long the plan took.
     cohorts
@@ -132,6 +140,7 @@ class Preview:
     least_ctr: float | None
     by_size: tuple[AudienceSize, ...]
     left_out: dict[str, int]
+    caps_asked: int
     planned_in_ms: float
     cohorts: tuple[AudienceCohort, ...]
     first: tuple[AudienceListener, ...]
@@ -238,31 +247,31 @@ class Previews:
         began = time.perf_counter()
         now = time.time()
         draft = await planner.draft(release, await planner.look_up(release), model, now)
-        pages = tuple(cut(release, draft, now))
-        ctrs = np.array([ctr for page in pages for ctr in page.ctrs or ()])
+        told, left_out, asked = await expected(release, draft, planner.gate, now)
+        ctrs = draft.ctrs(told, draft.known(told)) if draft.known and draft.ctr.version else NOTHING
         planned_in_ms = round(1000 * (time.perf_counter() - began), 1)
-        scores = np.array([score for page in pages for score in page.scores])
+        scores = draft.candidates.scores[told].astype(np.float64)
         rates = play_rates(model, draft.target, scores) if len(scores) else scores
-        told = Counter(cohort for page in pages for cohort in page.cohort_ids)
         preview = Preview(
             artist_ids=tuple(release.artist_ids),
-            listeners=len(scores),
-            pages=len(pages),
-            reason=draft.reason,
+            listeners=len(told),
+            pages=-(-len(told) // PAGE),
+            reason=draft.reason if len(told) or not len(draft.told) else NOBODY_NOW,
             relied_on=draft.target.relied_on,
             play_rate=float(rates.mean()) if len(rates) else None,
             model_version=model.version,
             ctr=float(ctrs.mean()) if len(ctrs) else None,
             least_ctr=planner.worth.least_ctr(planner.habits.opt_out_rate) if draft.ctr.version else None,
             by_size=_by_size(ctrs, planner),
-            left_out=_left_out(draft),
+            left_out=dict(left_out.most_common()),
+            caps_asked=asked,
             planned_in_ms=planned_in_ms,
-            cohorts=await _cohorts(self._stores.cohorts, draft.play_rate, told),
-            first=_first(pages, rates[:first]),
+            cohorts=await _cohorts(self._stores.cohorts, model, draft, told),
+            first=_first(draft, told[:first], rates[:first], ctrs[:first]),
         )
         if known is None:
             return preview
-        explained = await why_audience(redis, settings, release, model, draft, known)
+        explained = await why_audience(redis, settings, release, model, draft, told, known)
         return ExplainedPreview(**vars(preview), why=explained)
 
     async def _refresh_habits(self, model: Model) -> None:
@@ -279,21 +288,13 @@ def _by_size(ctrs: Floats, planner: Planner) -> tuple[AudienceSize, ...]:
     return tuple(AudienceSize(*row) for row in zip(curve.sizes.tolist(), *columns, strict=True))
 
 
-def _left_out(draft: Draft) -> dict[str, int]:
-    if draft.ranking is None:
-        return {}
-    # Where places are left, nobody further down would have kept anybody out.
-    full = len(draft.told) >= draft.places
-    return draft.ranking.left_out(int(draft.told[-1]) if full and len(draft.told) else None)
-
-
 def _planner(stores: Stores, members: MemberCache, settings: Settings) -> Planner:
     return Planner(
         members,
         stores.catalogue,
         stores.opted_out,
         settings.max_audience,
-        gate_of(stores.told, settings),
+        replace(gate_of(stores.told, settings), groups=Groups(), quiet_hours=None),
         ClickHabits(stores.cohorts, stores.ctr_models),
         worth_of(settings),
         stores.traits,
@@ -304,36 +305,25 @@ def _planner(stores: Stores, members: MemberCache, settings: Settings) -> Planne
     )
 
 
-def _first(pages: Sequence[Page], rates: Floats) -> tuple[AudienceListener, ...]:
-    """Return who is first on some pages, as many as there are play rates."""
-    everybody = chain.from_iterable(
-        zip(
-            page.user_ids,
-            page.cohort_ids,
-            page.scores,
-            page.ctrs or repeat(None, len(page.user_ids)),
-            strict=True,
-        )
-        for page in pages
+def _first(draft: Draft, rows: Ints, rates: Floats, ctrs: Floats) -> tuple[AudienceListener, ...]:
+    candidates = draft.candidates
+    columns = (
+        candidates.users_at(rows),
+        candidates.cohorts_at(rows),
+        candidates.scores[rows].astype(np.float64).round(6).tolist(),
+        rates.round(6).tolist(),
+        ctrs.round(6).tolist() or [None] * len(rows),
     )
-    return tuple(
-        AudienceListener(user, cohort, score, round(rate, 6), ctr)
-        for (user, cohort, score, ctr), rate in zip(everybody, rates.tolist(), strict=False)
-    )
+    return tuple(AudienceListener(*row) for row in zip(*columns, strict=True))
 
 
-async def _cohorts(
-    store: Cohorts, play_rate: Mapping[str, float], told: Mapping[str, int]
-) -> tuple[AudienceCohort, ...]:
+async def _cohorts(store: Cohorts, model: Model, draft: Draft, told: Ints) -> tuple[AudienceCohort, ...]:
     sizes = await store.sizes()
+    labels = dict(zip(model.cohort_ids, model.labels, strict=True))
+    numbers = np.bincount(draft.candidates.cohort_rows(told), minlength=len(draft.candidates.cohorts))
     cohorts = [
-        AudienceCohort(
-            cohort_id=cohort,
-            label=about.get("label", ""),
-            size=sizes.get(cohort, 0),
-            told=told[cohort],
-            play_rate=play_rate[cohort],
-        )
-        for cohort, about in zip(told, await store.about_each(list(told)), strict=True)
+        AudienceCohort(cohort, labels[cohort], sizes.get(cohort, 0), number, draft.play_rate[cohort])
+        for cohort, number in zip(draft.candidates.cohorts, numbers.tolist(), strict=True)
+        if number
     ]
     return tuple(sorted(cohorts, key=lambda cohort: -cohort.play_rate))

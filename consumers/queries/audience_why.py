@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from consumers.queries.known_listener import KnownListener
 from consumers.queries.placement import Pull, named_pulls
@@ -26,6 +27,8 @@ from stream.stores.traits import Traits
 from stream.wire.events import Release
 
 __all__ = ["NamedArtist", "WhyAudience", "why_audience"]
+
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -122,11 +125,23 @@ class WhyAudience:
 
 
 async def why_audience(
-    redis: AnyRedis, settings: Settings, release: Release, model: Model, draft: Draft, known: KnownListener
+    redis: AnyRedis,
+    settings: Settings,
+    release: Release,
+    model: Model,
+    draft: Draft,
+    rows: Ints,
+    known: KnownListener,
 ) -> WhyAudience:
-    """Return why a listener is in an audience, or is not."""
+    """Return why a listener is in an audience, or is not.
+
+    Parameters
+    ----------
+    rows
+        Of the draft's candidates: those who would be told, as far as caps are known.
+    """
     user, cohort, candidates = known.listener.user_id, known.listener.cohort, draft.candidates
-    told = candidates.users_at(draft.told)
+    told, planned = candidates.users_at(rows), candidates.users_at(draft.told)
     caps = Told(redis, caps_of(settings))
     (full,) = await caps.reserve(release.release_id, release.artist_ids, [user], [True], time.time())
     row = candidates.row_of(user)
@@ -145,16 +160,16 @@ async def why_audience(
         user_id=user,
         told=user in told and not full,
         reason=full or "told"
-        if user in told
+        if user in planned or user in told
         else _reason(known, release, draft, None if row is None else float(scores[row]), model, fails),
         score=None if parts is None else round(parts[0] * parts[1] + added, 6),
         closeness=None if parts is None else round(parts[0], 6),
         activity=None if parts is None else round(parts[1], 6),
         added=None if parts is None else round(added, 6),
         listener_play_rate=None if parts is None else _play_rate(model, draft, parts[0] * parts[1] + added),
-        audience_ends_at=round(float(scores[draft.told[-1]]), 6) if told else None,
+        audience_ends_at=round(float(scores[rows[-1]]), 6) if told else None,
         ctr=_ctr(draft, row),
-        ctr_ends_at=_ctr(draft, int(draft.told[-1])) if told else None,
+        ctr_ends_at=_ctr(draft, int(rows[-1])) if told else None,
         told_lately=len((await Told(redis).of([user]))[0].releases),
         place=None if row is None else _place(draft, row),
         looked_at=len(candidates.scores),

@@ -121,7 +121,7 @@ async def _where(redis: AnyRedis, text: str | None) -> Where | None:
     try:
         where = parse_where(text)
     except ValueError as error:
-        raise WrongUse(f"--where {text!r} cannot be: {error}") from error
+        raise WrongUse(f"the condition {text!r} cannot be: {error}") from error
     segments = [trait.removeprefix(SEGMENT) for trait in where.traits if trait.startswith(SEGMENT)]
     there = await Segments(redis).predicted() if segments else {}
     for segment in segments:
@@ -133,7 +133,7 @@ async def _of_song(redis: AnyRedis, request: ReleaseRequest) -> ReleaseRequest:
     """Return what is asked for a song, with its artists, and the genres that the catalogue has for it."""
     song_id = request.song_id
     if song_id is None:
-        raise WrongUse("nobody can say whom this is for: say --artist, or --song of one in the catalogue")
+        raise WrongUse("nobody can say whom this is for: name an artist, or a song of the catalogue")
     catalogue = Catalogue(redis)
     found = (await catalogue.described([song_id])).get(song_id)
     if found is not None:
@@ -142,6 +142,6 @@ async def _of_song(redis: AnyRedis, request: ReleaseRequest) -> ReleaseRequest:
     if songs is None or not (artists := songs.artists_of(song_id)):
         raise UnknownSong(
             f"neither the catalogue nor any song that was learned from clicks is {song_id!r}",
-            hint="Say who made it, with --artist; or check the id.",
+            hint="Name the artist who made it; or check the id.",
         )
     return replace(request, artists=artists)

@@ -12,7 +12,7 @@ from consumers.terminal.placement_words import artists_that_pull
 from consumers.terminal.tables import Column, facts, listing, rows_that_fit
 from models.traits.where import SEGMENT
 
-__all__ = ["REASONS", "show_audience", "show_why_audience"]
+__all__ = ["REASONS", "left_out_words", "show_audience", "show_why_audience"]
 
 AROUND = 10  # lines around cohorts and listeners: the command, facts, headers, a summary
 NO_SCORE = 0.1  # what makes up less is not worth a word
@@ -37,6 +37,12 @@ REASONS = {
     "ctr": "others are likelier to click",
 }
 
+NO_TRAITS = {
+    *("opted out", "dormant", "told often enough today", "told often enough this week"),
+    *("told a moment ago", "told of this artist lately"),
+}
+"""Reasons for which others than those who fail a condition are left out (docs/contract.md)."""
+
 
 def show_audience(found: Preview) -> None:
     """Print the audience that a release would have."""
@@ -44,19 +50,20 @@ def show_audience(found: Preview) -> None:
     if not found.listeners:
         console.print(f"nobody to tell: {found.reason}")
         if found.left_out:
-            console.print(f"--where leaves out {_left_out(found)}")
+            console.print(f"left out: {_left_out(found)}")
             segments = any(trait.startswith(SEGMENT) for trait in found.left_out)
             more = ", `refrain segments` which segments there are" if segments else ""
             console.print(f"`refrain user USER` shows the traits of a listener{more}")
         return
-    whole = f"{counted(found.listeners, 'listener')} in {counted(found.pages, 'page')}"
+    at_most = "at most " if found.listeners > found.caps_asked else ""
+    whole = f"{at_most}{counted(found.listeners, 'listener')} in {counted(found.pages, 'page')}"
     console.print(
         facts(
             {
                 "audience": f"{whole}, of {counted(len(found.cohorts), 'cohort')}",
                 "play rate": f"{percent(found.play_rate)} are predicted to play the artist",
                 "CTR": f"{percent(found.ctr)} are predicted to click" if found.ctr is not None else "",
-                "left out": f"{_left_out(found)} (--where)" if found.left_out else "",
+                "left out": _left_out(found),
                 "goes by": found.relied_on.replace("_", " "),
                 "model": f"{found.model_version}, {found.planned_in_ms:.0f} ms to plan it",
             }
@@ -67,8 +74,19 @@ def show_audience(found: Preview) -> None:
     _show_first(console, found)
 
 
+def left_out_words(reason: str) -> str:
+    """Return why some are left out of a preview: reasons that are no trait say it themselves.
+
+    Examples
+    --------
+    >>> left_out_words("opted out"), left_out_words("churn")
+    ('opted out', 'do not meet the condition on churn')
+    """
+    return reason if reason in NO_TRAITS else f"do not meet the condition on {reason}"
+
+
 def _left_out(found: Preview) -> str:
-    return ", ".join(f"{number:,} by {trait}" for trait, number in found.left_out.items())
+    return "\n".join(f"{number:,} {left_out_words(reason)}" for reason, number in found.left_out.items())
 
 
 def _show_cohorts(console: Console, found: Preview) -> None:

@@ -71,6 +71,7 @@ def make_app(service: Service) -> FastAPI:
     api = APIRouter(prefix=API, responses=PROBLEMS)
     for part in (cohorts, listeners, artists, releases, models, traits, health, live):
         api.include_router(part.router)
+    api.include_router(releases.by_id)
     app.include_router(api)
     app.include_router(_probes())
     app.include_router(_metrics())

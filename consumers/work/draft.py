@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
+Number = TypeVar("Number", bound=np.generic)
 
 ABOVE_SCORES = 1e3  # more than any score or log-odds
 SAMPLE = 100  # listeners: a CTR of 5 % in their mean is right to a tenth of it
@@ -59,6 +61,8 @@ class Candidates:
         Shape (n,), of a click; -inf for those whom `first` did not put before the others. None: not learned.
     dormant
         Shape (n,), who is told of nothing, as they have not clicked for long; None: nobody.
+    ahead
+        Rows, rising, whose ranks are above those of all others; None: not known of any.
     """
 
     cohorts: tuple[str, ...]
@@ -69,6 +73,7 @@ class Candidates:
     ranks: npt.NDArray[np.floating[Any]]
     log_odds: Floats | None = None
     dormant: Flags | None = None
+    ahead: Ints | None = None
 
     @classmethod
     def of(
@@ -98,7 +103,7 @@ class Candidates:
         """
         ranks, known = self.scores.astype(np.float64), np.full(len(self.scores), -np.inf)
         ranks[rows], known[rows] = ABOVE_SCORES + (log_odds if order is None else order), log_odds
-        return replace(self, ranks=ranks, log_odds=known)
+        return replace(self, ranks=ranks, log_odds=known, ahead=np.sort(rows))
 
     def ctrs(self, rows: Ints) -> Floats:
         """Return how likely those are to click whom `first` put before all others, shape (n,)."""
@@ -115,16 +120,24 @@ class Candidates:
             The `models.names.hashes`, rising, of listeners who are left out.
         """
         wanted = number
-        ranks = self.ranks if self.dormant is None else np.where(self.dormant, -np.inf, self.ranks)
         while True:
-            rows = best_rows(ranks, wanted)
-            rows = rows if self.dormant is None else rows[~self.dormant[rows]]
-            found = self._hashes[rows]
+            rows = self._best(wanted)
+            found = self.hashes_at(rows)
             _, first = np.unique(found, return_index=True)  # the better row of who is there twice
             first = np.sort(first[~_among(found[first], but)])
             if len(first) >= number or wanted >= len(self.scores):
                 return rows[first[:number]]
             wanted += 2 * (number - len(first))
+
+    def _best(self, number: int) -> Ints:
+        """Return the rows of the `number` best who are not dormant."""
+        if self.ahead is not None:
+            ahead = self.ahead if self.dormant is None else self.ahead[~self.dormant[self.ahead]]
+            if number <= len(ahead):  # so nobody else need be looked at
+                return ahead[best_rows(self.ranks[ahead], number)]
+        ranks = self.ranks if self.dormant is None else np.where(self.dormant, -np.inf, self.ranks)
+        rows = best_rows(ranks, number)
+        return rows if self.dormant is None else rows[~self.dormant[rows]]
 
     def unless_seen(self, since: float) -> Candidates:
         """Take those for dormant who have not clicked since a time (Unix seconds)."""
@@ -140,8 +153,8 @@ class Candidates:
 
     def passed_over(self, out: Ints, row: int) -> tuple[int, int]:
         """Return how many before a row, or level with it, are in `out` (hashes, rising); how many dormant."""
-        before = self.ranks >= self.ranks[row]
-        found = self._hashes[before]
+        before = np.flatnonzero(self.ranks >= self.ranks[row])
+        found = self.hashes_at(before)
         is_out = _among(found, out)
         is_dormant = is_out & False if self.dormant is None else self.dormant[before] & ~is_out
         return len(np.unique(found[is_out])), len(np.unique(found[is_dormant]))
@@ -153,14 +166,14 @@ class Candidates:
 
     def but(self, rows: Ints, others: Ints) -> Ints:
         """Return those rows, in their order, whose listeners are in none of the others."""
-        return self._without(rows, self._hashes[others])
+        return self._without(rows, self.hashes_at(others))
 
     def without(self, rows: Ints, users: Collection[str]) -> Ints:
         """Return those rows, in their order, that are of none of these listeners."""
         return self._without(rows, hashes(users))
 
     def _without(self, rows: Ints, some: Ints) -> Ints:
-        return rows[~_among(self._hashes[rows], np.sort(some))]
+        return rows[~_among(self.hashes_at(rows), np.sort(some))]
 
     @cached_property
     def _hashes(self) -> Ints:
@@ -181,19 +194,26 @@ class Candidates:
         return round(sum(rate * float(sizes[cohort]) for cohort, rate in rates.items()) / float(members), 6)
 
     def gather(self, name: str, rows: Ints) -> Singles:
-        """Return an array of `Members` for some rows."""
-        arrays = [getattr(each, name) for each in self.members]
-        cohorts, places = self._places(rows)
-        found = np.zeros((len(rows), *arrays[0].shape[1:]) if arrays else len(rows), dtype=np.float32)
-        for at in np.unique(cohorts).tolist():
-            here = cohorts == at
-            found[here] = arrays[at][places[here]]
+        """Return an array of `Members`, in single precision, for some rows."""
+        width = getattr(self.members[0], name).shape[1:] if self.members else ()
+        return self._of(name, rows, np.zeros((len(rows), *width), dtype=np.float32))
+
+    def _of(self, name: str, rows: Ints, found: npt.NDArray[Number]) -> npt.NDArray[Number]:
+        """Fill in what an array of `Members` has for some rows: all are not copied for it."""
+        order = np.argsort(rows)  # then those of a cohort are side by side
+        ends = np.searchsorted(rows[order], self.ends).tolist()
+        begins = [0, *self.ends.tolist()]
+        for each, begin, (first, last) in zip(self.members, begins, pairwise([0, *ends]), strict=False):
+            if last > first:
+                here = order[first:last]
+                found[here] = getattr(each, name)[rows[here] - begin]
         return found
 
     def play(self, artists: Ints, rows: Ints) -> npt.NDArray[np.bool_]:
         """Say of some rows whether they still play any of these artists, numbers in `MemberCache.artists`."""
         begins = [0, *self.ends.tolist()]
         playing = [NO_ROWS]
+        artists = artists.astype(np.int32)  # as members have them: else all of theirs are copied to match
         for begin, each in zip(begins, self.members, strict=False):
             low, high = (np.searchsorted(each.artists, artists, side=side) for side in ("left", "right"))
             playing += [begin + each.players[a:b] for a, b in zip(low, high, strict=True)]
@@ -218,7 +238,7 @@ class Candidates:
 
     def hashes_at(self, rows: Ints) -> Ints:
         """Return the `models.names.hashes` of the listeners of some rows."""
-        return self._hashes[rows]
+        return self._of("hashes", rows, np.zeros(len(rows), dtype=np.int64))
 
     def rows_of(self, users: Collection[str]) -> Ints:
         """Return the rows of those of some listeners who are among these, best first, each once."""

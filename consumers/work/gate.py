@@ -85,6 +85,8 @@ class Gate:
         drawn: Sequence[str],
         now: float,
         asked: Mapping[str, str] = NOBODY,
+        *,
+        reserve: bool = True,
     ) -> Admitted:
         """Reserve a place for each listener who is told of a release; may be repeated.
 
@@ -96,10 +98,12 @@ class Gate:
             Unix seconds.
         asked
             Listeners drawn for comparison of whom it is known already: "", or why they would not be told.
+        reserve
+            False: it is only asked who would be told.
         """
         reasons = [""] * len(users)
         if any(self.caps):
-            only_ask = [group != "" for group in drawn]
+            only_ask = [group != "" or not reserve for group in drawn]
             reasons = await self.told.reserve(release.release_id, release.artist_ids, users, only_ask, now)
         for at, user in enumerate(users):
             if drawn[at] and user in asked:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -16,16 +16,19 @@ from consumers.work.persons import ANOTHER_ID, Persons
 from stream.stores.releases import Held
 from stream.wire.events import Page, Release
 
-__all__ = ["DORMANT", "OPTED_OUT", "Outgoing", "admitted_pages", "cut"]
+__all__ = ["DORMANT", "OPTED_OUT", "PAGE", "Expected", "Outgoing", "admitted_pages", "expected"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Singles = npt.NDArray[np.float32]
 
-PAGE = 1000
+PAGE = 1000  # listeners
 ASKED = 3  # times for a page: one that lacks few listeners goes out without them
 OPTED_OUT, DORMANT = "opted out", "dormant"
 MORE = 64  # rows beyond those that should do
+
+MOST_ASKED = 20_000  # listeners, while somebody waits for a preview
+ASKED_AT_ONCE = 5000  # listeners: 64 scripts of a third of a millisecond
 
 
 class Outgoing(NamedTuple):
@@ -44,18 +47,45 @@ class Outgoing(NamedTuple):
     features: Singles | None = None
 
 
-def cut(release: Release, draft: Draft, now: float) -> Iterator[Page]:
-    """Cut a draft into pages, the best listeners first, as if everybody were let in.
+class Expected(NamedTuple):
+    """Who would be let in now.
 
-    Parameters
+    Attributes
     ----------
-    now
-        Unix seconds.
+    rows
+        Of the draft's candidates, best first.
+    left_out
+        Why others who would have been among them are not, and how many.
+    asked
+        How many of the best were asked after: of those behind them caps may leave some out.
     """
-    for number, at in enumerate(range(0, len(draft.told), PAGE)):
-        rows = draft.told[at : at + PAGE]
-        known = draft.known(rows) if draft.known and draft.ctr.version else None
-        yield _page(release, draft, rows, now, number, known)
+
+    rows: Ints
+    left_out: Counter[str]
+    asked: int
+
+
+async def expected(release: Release, draft: Draft, gate: Gate, now: float) -> Expected:
+    """Say who would be let in, were a release to go out now (Unix seconds); no place is reserved.
+
+    Nobody is drawn for comparison, and who is in their quiet hours is told when these end.
+    """
+    queue, left_out = _Queue(draft), Counter[str]()
+    told, free, asked = [draft.told[:0]], draft.places, 0
+    while free > 0 and asked < MOST_ASKED:
+        rows = await queue.next(min(free, ASKED_AT_ONCE))
+        if not len(rows):
+            break
+        users = draft.candidates.users_at(rows)
+        reasons = (await gate.admit(release, users, [""] * len(users), now, reserve=False)).reasons
+        left_out.update(reason for reason in reasons if reason)
+        told.append(rows[[not reason for reason in reasons]])
+        free, asked = free - len(told[-1]), asked + len(rows)
+    if free > 0 and asked >= MOST_ASKED:
+        told.append(await queue.next(free))
+        free -= len(told[-1])
+    left_out.update({reason: number for reason, number in queue.passed_over(free).items() if number})
+    return Expected(np.concatenate(told), left_out, asked)
 
 
 async def admitted_pages(
@@ -161,17 +191,26 @@ class _Queue:
         """Take rows until so many of them are not drawn for comparison; say of each whether it is."""
         share = 1.0 - gate.groups.control - gate.groups.holdout
         enough = int(wanted / max(share, 0.01)) + (MORE if share < 1 else 0)
-        if len(self._rows) - self._at < enough and self._draft.ranking is not None:
-            # Of equal scores others may be the first now: nobody is taken twice.
-            before = self._rows[: self._at]
-            rest = self._draft.candidates.but(await self._draft.ranking.first(self._at + enough), before)
-            self._rows = np.concatenate([before, rest])
-        rows = self._rows[self._at : self._at + enough]
+        rows = await self._ahead(enough)
         drawn = gate.drawn(release_id, self._draft.candidates.users_at(rows))
         free = np.flatnonzero([group == "" for group in drawn])
         end = int(free[wanted - 1]) + 1 if len(free) >= wanted else len(rows)
         self._at += end
         return rows[:end], drawn[:end]
+
+    async def next(self, wanted: int) -> Ints:
+        """Take so many rows, whoever they are; fewer where there are no more."""
+        rows = await self._ahead(wanted)
+        self._at += len(rows)
+        return rows
+
+    async def _ahead(self, number: int) -> Ints:
+        if len(self._rows) - self._at < number and self._draft.ranking is not None:
+            # Of equal scores others may be the first now: nobody is taken twice.
+            before = self._rows[: self._at]
+            rest = self._draft.candidates.but(await self._draft.ranking.first(self._at + number), before)
+            self._rows = np.concatenate([before, rest])
+        return self._rows[self._at : self._at + number]
 
     def passed_over(self, free: int) -> dict[str, int]:
         """Return why others would have been taken so far and were not, and how many.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -23,8 +24,7 @@ class Script:
     """One Lua script: sent by its digest, and in full where the server has not seen it yet."""
 
     def __init__(self, name: str) -> None:
-        self._text = files("stream.stores").joinpath(f"lua/{name}.lua").read_text(encoding="utf-8")
-        self.digest = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+        self._text, self.digest = _read(name)
         self._lanes = asyncio.Semaphore(LANES)
 
     async def __call__(
@@ -52,6 +52,13 @@ class Script:
     async def load(self, redis: AnyRedis) -> None:
         """Let the server know it."""
         await redis.script_load(self._text)
+
+
+@cache
+def _read(name: str) -> tuple[str, str]:
+    """Return a script's text and digest, read once: some queries make all stores anew."""
+    text = files("stream.stores").joinpath(f"lua/{name}.lua").read_text(encoding="utf-8")
+    return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 class Call(NamedTuple):

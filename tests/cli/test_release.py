@@ -190,7 +190,7 @@ def test_an_unknown_artist_is_told_the_nearest_names(
     failed = refrain.run(*command, "--artist", "Radiohaed")
     assert failed.returncode == 1
     assert "nobody has heard of 'Radiohaed'\nDid you mean 'Radiohead'" in failed.stderr
-    assert "say --similar-to, --featuring, --label or --genre" in failed.stderr
+    assert "say whom they sound like, who is featured, the label or a genre" in failed.stderr
     consumer = KafkaConsumer(bootstrap_servers=topics.kafka)
     ends = consumer.end_offsets([TopicPartition("releases", n) for n in range(topics.partitions)])
     consumer.close()

@@ -52,11 +52,13 @@ def test_conditions_that_are_given_one_by_one_must_all_hold(traits: None, refrai
 
 def test_people_read_who_falls_out(traits: None, refrain: Refrain) -> None:
     asked = "audience", "--artist", "Radiohead", "--max-audience", "7", "--where"
-    assert "2 by stage, 1 by churn (--where)" not in refrain.run("audience", "--artist", "Radiohead").stdout
-    assert "3 by stage, 1 by churn (--where)" in refrain.run(*asked, "stage=fading and churn>0.7").stdout
+    assert "left out" not in refrain.run("audience", "--artist", "Radiohead").stdout
+    found = refrain.run(*asked, "stage=fading and churn>0.7").stdout
+    assert "3 do not meet the condition on stage" in found
+    assert "1 do not meet the condition on churn" in found
     nobody = refrain.run(*asked, "stage=gone").stdout
     assert "nobody to tell: nobody may be told now" in nobody
-    assert "--where leaves out 5 by stage" in nobody
+    assert "left out: 5 do not meet the condition on stage" in nobody
 
 
 def test_why_says_which_trait_keeps_a_listener_out(traits: None, refrain: Refrain) -> None:
@@ -76,7 +78,7 @@ def test_a_condition_that_cannot_be_is_wrong_use_and_says_what_can(
     done = refrain.run(*command, "--artist", "Radiohead", "--where", "chrun>0.7", "--json")
     assert done.returncode == 2
     said = json.loads(done.stdout)["error"]
-    assert "--where 'chrun>0.7' cannot be: there is no trait 'chrun', the nearest is churn" in said
+    assert "the condition 'chrun>0.7' cannot be: there is no trait 'chrun', the nearest is churn" in said
 
 
 def test_a_published_release_carries_its_conditions(

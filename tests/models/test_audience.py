@@ -210,6 +210,20 @@ def test_a_cohorts_play_rate_is_in_proportion_to_its_members_mean_score(world: W
     assert rates.max() / rates.mean() == pytest.approx(means.max() / np.maximum(means, 0.0).mean(), rel=0.2)
 
 
+@pytest.mark.parametrize("kind", ["all differ", "few values", "the best lie together", "mostly none"])
+def test_of_many_the_best_rows_are_the_first_of_all_ranked(kind: str) -> None:
+    random = np.random.default_rng(0)
+    scores = {
+        "all differ": random.normal(size=40_000),
+        "few values": random.integers(0, 4, 40_000).astype(np.float64),
+        "the best lie together": np.arange(40_000, 0, -1.0),
+        "mostly none": np.where(random.random(40_000) < 0.01, 1.0, -np.inf),
+    }[kind]
+    rows = best_rows(scores, 4000)
+    assert scores[rows].tolist() == sorted(scores.tolist(), reverse=True)[:4000]
+    assert len(set(rows.tolist())) == 4000
+
+
 @given(st.lists(st.sampled_from([-0.5, 0.0, 0.25, 0.5, 1.0]), max_size=30), st.integers(0, 40))
 def test_the_best_rows_are_the_first_of_all_ranked(scores: list[float], number: int) -> None:
     given_scores = np.array(scores)

@@ -120,6 +120,25 @@ def test_processes_find_redis(name: str) -> None:
     assert SERVICES["redis"]["ports"] == ["127.0.0.1:6379:6379"]
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_its_metrics_are_published_to_this_machine_for_ten_replicas(name: str) -> None:
+    environment = OURS[name]["environment"]
+    assert environment["REFRAIN_METRICS_HOST"] == "0.0.0.0"  # noqa: S104 - of the container
+    [ports] = [
+        port for port in OURS[name]["ports"] if port.endswith(f":{environment['REFRAIN_METRICS_PORT']}")
+    ]
+    first, last = ports.split(":")[1].split("-")
+    assert int(last) - int(first) == 9
+
+
+def test_no_two_processes_publish_the_same_ports() -> None:
+    taken = [
+        port.split(":")[1].partition("-") for each in SERVICES.values() for port in each.get("ports", [])
+    ]
+    ports = [port for first, _, last in taken for port in range(int(first), int(last or first) + 1)]
+    assert len(ports) == len(set(ports))
+
+
 def test_nothing_is_published_beyond_this_machine() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert ports

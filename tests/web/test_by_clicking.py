@@ -34,7 +34,7 @@ def test_a_release_is_published_by_clicking_and_its_audience_is_in_kafka(
         page.get_by_role("button", name="Publish…").click()
         page.get_by_label("Id of the release").fill("by clicking")
         page.get_by_role("dialog").get_by_role("button", name="Publish").click()
-        page.wait_for_url("**/releases/by%20clicking?published=yes")
+        page.wait_for_url("**/release?id=by%20clicking&published=yes")
         expect(page.locator("main")).to_contain_text("Is out")
     pages = [event for event in log.events("audiences") if "user_ids" in event]
     assert {user for each in pages for user in each["user_ids"]} >= {"u1", "u2", "u3"}

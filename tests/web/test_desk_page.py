@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from consumers.runtime.live_model import LiveModel
 from consumers.web.desk import Desk
+from consumers.work import pages
 from models.listener import Move
 from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
@@ -18,6 +20,7 @@ from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Snapshots
+from stream.stores.told import Caps, Told, ToldLately
 from stream.wire.events import Release, Song
 from tests.cli.service import NOW
 from tests.cli.test_release_report import released
@@ -93,8 +96,32 @@ def test_what_cannot_be_is_said_in_its_place(field: str, value: str, said: str, 
 
 
 def test_who_is_left_out_by_a_condition_is_counted(served: Served) -> None:
-    assert re.search(
-        r"<td>churn</td><td>\d", preview(served, artists="a1", max_audience="7", where="churn>0.7")
+    text = preview(served, artists="a1", max_audience="7", where="churn>0.7")
+    assert re.search(r"<td>do not meet the condition on churn</td><td>\d", text)
+
+
+def test_who_was_told_often_enough_is_left_out_and_no_place_is_taken(
+    service: Settings, with_redis: Run
+) -> None:
+    async def tell(redis: AnyRedis) -> None:
+        await Told(redis, Caps()).reserve("r0", ["a1"], ["u1", "u2"], [False, False], time.time())
+
+    with_redis(tell)
+    with serving(service.model_copy(update={"told_artist_hours": 24.0})) as served:
+        for _ in range(2):
+            text = preview(served, artists="a1", max_audience="7")
+            assert re.search(r"<td>told of this artist lately</td><td>2<", text)
+            assert "<b>3</b><span>listeners would be told</span>" in text
+    assert with_redis(lambda redis: Told(redis).of(["u3"])) == [ToldLately()]
+
+
+def test_an_audience_that_is_too_large_to_ask_after_all_is_the_most_there_may_be(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "MOST_ASKED", 2)
+    monkeypatch.setattr(pages, "ASKED_AT_ONCE", 2)
+    assert "<b>5</b><span>listeners would be told at most</span>" in preview(
+        served, artists="a1", max_audience="7"
     )
 
 
@@ -116,7 +143,7 @@ def test_a_name_of_the_catalogue_stays_text(served: Served, with_redis: Run) -> 
 def test_a_release_is_published_by_its_form(log: KafkaLog, served: Served) -> None:
     asked = {"artists": "Radiohead", "title": "New", "release_id": "radiohead/new"}
     answer = served.post("/desk/publish", data=asked)
-    assert answer.headers["HX-Redirect"] == "/releases/radiohead%2Fnew?published=yes"
+    assert answer.headers["HX-Redirect"] == "/release?id=radiohead%2Fnew&published=yes"
     (event,) = log.events("releases")
     assert (event["release_id"], event["artist_ids"], event["title"]) == ("radiohead/new", ["a1"], "New")
 

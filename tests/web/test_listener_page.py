@@ -46,7 +46,7 @@ def test_a_listener_whom_nobody_knows_is_an_empty_page_with_a_hint(served: Serve
 def test_what_a_listener_was_told_is_listed(served: Served, with_redis: Run) -> None:
     tell(with_redis, "u1", "a/b")
     text = served.get("/listener", params={"id": "u1"}).text
-    assert '<a href="/releases/a%2Fb">a/b</a>' in text
+    assert '<a href="/release?id=a%2Fb">a/b</a>' in text
     assert '<td class="text">clicked</td>' in text
     assert served.get("/api/v1/told/u1").json() == [
         {"release_id": "a/b", "title": "", "at": NOW, "sent": True, "clicked": True}

@@ -23,11 +23,13 @@ from consumers.web.api.answers import Id, Top
 from consumers.web.service import At, Service
 from stream.wire.topics import create_topics
 
-__all__ = ["AskedRelease", "NewRelease", "Published", "publish", "router"]
+__all__ = ["AskedRelease", "NewRelease", "Published", "by_id", "publish", "router"]
 
 router = APIRouter(prefix="/releases", tags=["releases"])
+by_id = APIRouter(prefix="/release", tags=["releases"])
 
 Name = Annotated[str, Field(min_length=1, max_length=512)]
+GivenId = Annotated[str, Query(alias="id", min_length=1, max_length=512, description="any id")]
 Names = Annotated[list[Name], Field(max_length=32)]
 
 
@@ -130,6 +132,24 @@ async def publish(at: Service, asked: NewRelease) -> Published:
     return Published(release_id=event.release_id, artist_ids=tuple(event.artist_ids), new_artists=new)
 
 
+@by_id.get("/report")
+async def get_report_by_id(at: At, caller: Looks, release_id: GivenId) -> ReleaseReport:
+    """Say what came of a release whose id cannot stand in a path, such as `..`."""
+    return await read_release_report(at.redis, at.settings, release_id)
+
+
+@by_id.post("/stop")
+async def post_stop_by_id(at: At, caller: Publishes, release_id: GivenId) -> Stopped:
+    """Stop a release whose id cannot stand in a path."""
+    return Stopped(release_id=release_id, told=await stop_release(at.redis, at.settings, release_id))
+
+
+@by_id.get("")
+async def get_release_by_id(at: At, caller: Looks, release_id: GivenId) -> KnownRelease:
+    """Say how far a release is whose id cannot stand in a path: its hash in Redis."""
+    return await _known(at, release_id)
+
+
 @router.get("/{release_id:path}/report")
 async def get_report(at: At, caller: Looks, release_id: Id) -> ReleaseReport:
     """Say what came of a release: who was told, who clicked, by cohort, and what telling brought."""
@@ -145,6 +165,10 @@ async def post_stop(at: At, caller: Publishes, release_id: Id) -> Stopped:
 @router.get("/{release_id:path}")
 async def get_release(at: At, caller: Looks, release_id: Id) -> KnownRelease:
     """Say how far a release is: its hash in Redis, as the contract describes it."""
+    return await _known(at, release_id)
+
+
+async def _known(at: Service, release_id: str) -> KnownRelease:
     found = await read_release(at.redis, at.settings, release_id)
     if found is None:
         raise unknown_release(at.settings, release_id)

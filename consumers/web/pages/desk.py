@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from consumers.queries.audience import ExplainedPreview, Preview
 from consumers.queries.release import read_release
 from consumers.queries.release_request import release_event
-from consumers.terminal.audience_tables import REASONS
+from consumers.terminal.audience_tables import REASONS, left_out_words
 from consumers.web.access import Caller, Looks, Publishes
 from consumers.web.api.releases import AskedRelease, NewRelease, publish
 from consumers.web.pages.desk_form import NAMED, DeskForm, suggested_id
@@ -96,7 +96,7 @@ async def post_publish(request: Request, at: At, caller: Publishes) -> Response:
         return HTMLResponse(part("desk_refused.html", refused=f"This id cannot be: {why(error)[1]}", hint=""))
     except RefrainError as error:
         return HTMLResponse(part("desk_refused.html", refused=str(error), hint=error.hint))
-    return Response(headers={"HX-Redirect": f"{release_url(release_id)}?published=yes"})
+    return Response(headers={"HX-Redirect": f"{release_url(release_id)}&published=yes"})
 
 
 async def _previewed(at: Service, caller: Caller, form: DeskForm) -> dict[str, Any]:
@@ -112,6 +112,7 @@ async def _previewed(at: Service, caller: Caller, form: DeskForm) -> dict[str, A
         "near": (),
         "typed": "",
         "reasons": SAID,
+        "left_out_words": left_out_words,
         "may_publish": caller.role >= Role.PUBLISH,
         "release_id": "",
     }

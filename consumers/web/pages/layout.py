@@ -56,8 +56,8 @@ def _state(state: str) -> str:
 
 
 def release_url(release_id: str) -> str:
-    """Return the address of a release's page."""
-    return f"/releases/{quote(release_id, safe='')}"
+    """Return the address of a release's page. In a path, browsers take an id such as `..` for a way up."""
+    return f"/release?id={quote(release_id, safe='')}"
 
 
 def _cohort_url(cohort_id: str) -> str:

@@ -60,13 +60,19 @@ async def post_stop(
     return RedirectResponse(release_url(release_id), HTTPStatus.SEE_OTHER)
 
 
-@router.get("/releases/{release_id:path}", response_class=HTMLResponse)
-async def get_release(at: At, caller: Looks, release_id: Id, published: str = "") -> HTMLResponse:
+@router.get("/release", response_class=HTMLResponse)
+async def get_release(at: At, caller: Looks, release_id: GivenId, published: str = "") -> HTMLResponse:
     """Show what has become of a release; `published`: it may not have reached a worker yet."""
     shown = await _shown(at, caller, release_id, published=bool(published))
     report = shown["report"]
     title = (report.title if report else "") or release_id
     return page("release.html", title, "/releases", caller, **shown)
+
+
+@router.get("/releases/{release_id:path}")
+async def get_release_by_path(caller: Looks, release_id: Id) -> RedirectResponse:
+    """Go to where the release's page is."""
+    return RedirectResponse(release_url(release_id))
 
 
 async def _shown(at: Service, caller: Caller, release_id: str, *, published: bool) -> dict[str, Any]:

@@ -494,7 +494,8 @@ async def test_in_an_ab_test_each_policy_tells_its_best_by_its_share(
     for policy, by, some in (("taste", scores, other), ("usual", ctrs, ~other)):
         best = np.sort(by[some])[::-1][: len(told[policy])]
         assert by[told[policy]].tolist() == pytest.approx(best.tolist())
-    (first, *_) = paging.cut(release(), draft, NOW)
+    pages = paging.admitted_pages(release(), draft, planner.gate, Counter(), {}, {}, {}, NOW)
+    first = (await anext(pages)).page
     assert first.policies == draft.ab_test.policies(first.user_ids)
     assert first.ctrs == pytest.approx(draft.ctr.predict(draft.known(draft.told)).tolist(), abs=1e-5)
 
