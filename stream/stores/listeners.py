@@ -69,7 +69,7 @@ class Listeners:
         self.redis = redis
         self._aliases = ArtistAliases(redis) if aliases is None else aliases
         self._read, self._write = Script("read_listeners"), Script("write_listeners")
-        self._rows, self._fields = Script("read_rows"), Script("read_fields")
+        self._rows, self._named = Script("read_rows"), Script("read_fields")
         self._tastes, self._artists = Script("read_tastes"), Script("read_artists")
         self._activities = Script("read_activities")
         self._expire = Script("expire_listeners")
@@ -198,11 +198,15 @@ class Listeners:
 
     async def activeness(self, user_ids: Sequence[str]) -> list[Activeness]:
         """Return what tells of each listener, a bot too, whether they have done anything."""
-        found = await self.ask(self._fields, user_ids, "state", "clicks", "last_seen")
+        found = await self.ask(self._named, user_ids, "state", "clicks", "last_seen")
         return [
             Activeness(state, int(clicks), float(last_seen)) if state else Activeness()
             for state, clicks, last_seen in found
         ]
+
+    async def fields(self, user_ids: Sequence[str], *names: str) -> list[list[bytes | None]]:
+        """Return fields of listeners' hashes, None for what is not there."""
+        return await self.ask(self._named, user_ids, *names)
 
     async def expire(self, states: Mapping[str, bytes]) -> None:
         """Erase listeners' own keys, each wholly, or not at all where they were written since.
@@ -228,7 +232,7 @@ class Listeners:
         -------
         Shape (n, 2), Unix seconds and minutes; NaN for what is not known.
         """
-        found = await self.ask(self._fields, user_ids, "last_seen", "utc_offset_min")
+        found = await self.ask(self._named, user_ids, "last_seen", "utc_offset_min")
         rows = [[float(value or "nan") for value in each] for each in found]
         return np.array(rows, dtype=np.float64).reshape(-1, 2)
 
@@ -251,7 +255,7 @@ class Listeners:
     async def placed(self, user_ids: Sequence[str]) -> list[Listener]:
         """Read of listeners no more than their cohort and the move that brought them there."""
         found = [Listener(user) for user in user_ids]
-        answers = await self.ask(self._fields, user_ids, "state", "rev", "cohort", "cohort_since", "moved")
+        answers = await self.ask(self._named, user_ids, "state", "rev", "cohort", "cohort_since", "moved")
         for at, (state, rev, cohort, since, moved) in enumerate(answers):
             if (state or rev) and moved:
                 place, _, origin = moved.decode().partition(" ")
