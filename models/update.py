@@ -6,6 +6,7 @@ count the others; add to affinities; turn that into changes of tastes; settle co
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -329,9 +330,11 @@ def _add(residents: Residents, batch: _Batch, rules: Rules) -> _Pairs:
     added = np.array(rules.decay.stored_singly(batch.weight.tolist(), batch.ts.tolist()))[click]
     row = batch.row[click]
     pairs = _Pairs(click, artist, np.zeros(len(click)), _slots(residents, row, artist))
-    for each in _outgrown(residents, row, pairs, rules.max_artists):
-        at = np.flatnonzero(row == each)
-        _add_bounded(residents, pairs, each, at, added, rules.max_artists)
+    if outgrown := _outgrown(residents, row, pairs, rules.max_artists):
+        order = np.argsort(row, kind="stable")
+        first, end = (np.searchsorted(row[order], outgrown, side).tolist() for side in ("left", "right"))
+        for each, begin, stop in zip(outgrown, first, end, strict=True):
+            _add_bounded(residents, pairs, each, order[begin:stop], added, rules.max_artists)
     usual = np.flatnonzero(~np.isin(row, list(pairs.bounded))) if pairs.bounded else np.arange(len(row))
     _make_slots(residents, row[usual], pairs, usual)
     pairs.root[usual] = _add_up(residents, pairs.slot[usual], added[usual])
@@ -399,15 +402,20 @@ def _add_bounded(
     before = residents.affinities(row)
     weights = dict(before)
     names = residents.artists.names
+    # The weakest first; what has another weight by now is passed over.
+    weakest = [(weight, names[artist], artist) for artist, weight in weights.items()]
+    heapq.heapify(weakest)
     for place, click in zip(at.tolist(), pairs.click[at].tolist(), strict=True):
         artist = int(pairs.artist[place])
         old = weights.get(artist, 0.0)
-        weights[artist] = old + float(added[place])
-        pairs.root[place] = _root(weights[artist]) - _root(old)
+        weights[artist] = new = old + float(added[place])
+        heapq.heappush(weakest, (new, names[artist], artist))
+        pairs.root[place] = _root(new) - _root(old)
         last = place + 1 == len(pairs.click) or pairs.click[place + 1] != click
         while last and len(weights) > max_artists:
-            weakest = min(weights, key=lambda each: (weights[each], names[each]))
-            pairs.drops.append((click, weakest, -_root(weights.pop(weakest))))
+            weight, _, artist = heapq.heappop(weakest)
+            if weights.get(artist) == weight:
+                pairs.drops.append((click, artist, -_root(weights.pop(artist))))
     residents.replace(row, weights)
     pairs.slot[at] = -1
     pairs.bounded[row] = [artist for artist in dict.fromkeys(pairs.artist[at].tolist()) if artist in weights]
@@ -556,11 +564,16 @@ def _touched(residents: Residents, batch: _Batch, pairs: _Pairs, rows: Ints) -> 
     used = pairs.slot >= 0
     slot, first = np.unique(pairs.slot[used], return_index=True)
     row, artist, weight = batch.row[pairs.click[used]][first], residents.artist[slot], residents.weight[slot]
-    for each, artists in pairs.bounded.items():
-        kept = residents.affinities(each)
-        row = np.concatenate([row, np.full(len(artists), each)])
-        artist = np.concatenate([artist, np.array(artists, dtype=artist.dtype)])
-        weight = np.concatenate([weight, [kept[name] for name in artists]])
+    of_bounded = [
+        (each, artist, kept[artist])
+        for each, artists in pairs.bounded.items()
+        for kept in [residents.affinities(each)]
+        for artist in artists
+    ]
+    if of_bounded:
+        rows_of, artists_of, weights_of = (np.array(column) for column in zip(*of_bounded, strict=True))
+        row, artist = np.concatenate([row, rows_of]), np.concatenate([artist, artists_of])
+        weight = np.concatenate([weight, weights_of])
     owner = np.searchsorted(rows, row)
     order = np.argsort(owner, kind="stable")
     return owner[order], artist[order].astype(np.int64), weight[order]

@@ -16,14 +16,13 @@ from models.listener import HISTORY, Click, Listener, Rules
 from models.residents import UNKNOWN_OFFSET, Residents
 from models.update import Changes, update_columns
 from stream.stores.event_ids import once
+from stream.stores.history import MICROSECONDS
 
 __all__ = ["Loaded", "Made", "Songs", "made_of"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-
-MICROSECONDS = 1e6
 
 
 @dataclass(frozen=True)
