@@ -9,6 +9,7 @@
     read.py       a file, as such columns
     listeners.py  the clicks of listeners, as what Redis is to hold
     write.py      that, into Redis
+    guard.py      before a load, and after it
     load.py       all of it, from files to its end
     summary.py    what came of it
 """

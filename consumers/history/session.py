@@ -21,7 +21,7 @@ from stream.errors import CannotStart, RefrainError, Unreachable
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["check_installed", "session", "told"]
+__all__ = ["check_installed", "session", "told", "told_in"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -91,8 +91,8 @@ def session(master: str) -> Iterator[SparkSession]:
         try:
             yield spark
         except Exception as error:
-            if ours := TOLD.search(str(error)):
-                raise _read(ours[1]) from error
+            if ours := told_in(str(error)):
+                raise ours from error
             raise
         finally:
             spark.stop()
@@ -121,8 +121,12 @@ def _said(error: RefrainError) -> str:
     return f"<refrain>{json.dumps([type(error).__name__, str(error), error.hint])}</refrain>"
 
 
-def _read(said: str) -> RefrainError:
-    kind, message, hint = json.loads(said)
+def told_in(text: str) -> RefrainError | None:
+    """Return the error of ours that a worker's text tells of (`told`); None where it is another."""
+    found = TOLD.search(text)
+    if not found:
+        return None
+    kind, message, hint = json.loads(found[1])
     made: RefrainError = getattr(errors, kind, RefrainError)(message, hint=hint)
     return made
 
