@@ -3,7 +3,7 @@
 BIN := .venv/bin
 SET_UP := .venv/set-up-done
 
-.PHONY: help demo test test-long test-rebalance lint bench fuzz clean
+.PHONY: help demo test test-long test-rebalance lint bench bench-history fuzz clean
 
 help:
 	@echo 'make demo [FOR=60]  listeners click, cohorts form, releases go out; ends by itself after FOR seconds'
@@ -12,6 +12,7 @@ help:
 	@echo 'make test-rebalance  releases and feedback for seven minutes while workers are killed, or stand still'
 	@echo 'make lint           format, lint and types alone'
 	@echo 'make bench          the benchmarks, one after the other'
+	@echo 'make bench-history  history load on Spark beside replay (ROWS=4000000)'
 	@echo 'make fuzz [FOR=60]  bytes made up by atheris, as files and as events, so many seconds each'
 	@echo 'make clean          removes what builds and tests leave behind; the environment .venv stays'
 
@@ -42,6 +43,9 @@ bench: $(SET_UP)
 		lifecycle churn segments songs song_serving files; do \
 		echo "$$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || exit 1; \
 	done
+
+bench-history: $(SET_UP)
+	@$(BIN)/python -m benchmarks.history --rows $(or $(ROWS),4000000)
 
 fuzz: $(SET_UP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt atheris

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from consumers.commands.frame import FAILED, Json, command
 from consumers.commands.options import Files, options_from_dataclasses
-from consumers.commands.presets import settled
 from consumers.history.options import Loading
 from consumers.local.servers import connected_settings
 from consumers.terminal.json_output import print_json
@@ -26,7 +26,7 @@ __all__ = ["add"]
 PANEL = "Feed and ask"
 EXAMPLE = """\
 refrain history load plays/ --map user_id=uid,song_id=song,artist_ids=singer,ts=time --master 'local[2]'
-refrain history load '2017*_play.log.tar.gz' '2017*_down.log.tar.gz' --sample-users 0.1
+refrain history load '2017*_play.log.tar.gz' '2017*_down.log.tar.gz' --preset musicbox --sample-users 0.1
 refrain history load s3://bucket/clicks/ --drop-zero-plays"""
 
 
@@ -58,12 +58,28 @@ def add(app: typer.Typer) -> None:
         from stream.settings import load_settings
 
         with readable(files, load_settings().data / FOLDER) as paths:
-            read = history_files(paths, options, lambda given, path: settled("clicks", given, [path]))
+            read = history_files(paths, options, _settled_each())
             _check_times(read, loading, as_json=as_json)
             summary = load_files(read, connected_settings(), loading)
         print_json(summary.to_json()) if as_json else show_load(summary)
         if summary.failed:
             raise typer.Exit(FAILED)
+
+
+def _settled_each() -> Callable[[FileOptions, Path], FileOptions]:
+    """Return what finds the options by which each file is read; says once what they are."""
+    from stream.files.recognise import settle
+
+    said = set[str]()
+
+    def settled(options: FileOptions, path: Path) -> FileOptions:
+        found = settle("clicks", options, [path], without_times=False)
+        if found.note and found.note not in said:
+            typer.echo(found.note, err=True)
+            said.add(found.note)
+        return found.options
+
+    return settled
 
 
 def _check_times(files: Sequence[HistoryFile], loading: Loading, *, as_json: bool) -> None:

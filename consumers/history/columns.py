@@ -50,15 +50,17 @@ CLICKS = pa.schema(
         ("device", pa.string()),
         ("event_id", pa.string()),
         ("place", pa.int64()),
+        ("same", pa.binary()),
     ]
 )
-"""The same as they are applied: `kind` is a place in `models.active_days.KINDS`, `place` their order."""
+"""The same as they are applied: `kind` is a place in `models.active_days.KINDS`, `place` their order.
+Those that have the same in `same` are one click, where that is not null."""
 
 KINDS_OF_ARROW = pa.array(KINDS)
 SHARES = 1 << 32
 
 
-def of_events(events: pa.Table, first_place: int) -> pa.Table:
+def of_events(events: pa.Table, first_place: int, same: Sequence[bytes] | None = None) -> pa.Table:
     """Return clicks as they are applied; `first_place` is the place of the first."""
     kind = pc.fill_null(pc.index_in(events["action"], KINDS_OF_ARROW), KINDS.index("play"))
     places = pa.array(np.arange(first_place, first_place + len(events)))
@@ -70,6 +72,7 @@ def of_events(events: pa.Table, first_place: int) -> pa.Table:
         "utc_offset_min": pc.fill_null(events["utc_offset_min"], UNKNOWN_OFFSET).cast(pa.int16()),
         "event_id": events["event_id"],
         "place": places,
+        "same": pa.nulls(len(events), pa.binary()) if same is None else pa.array(same, pa.binary()),
     }
     return pa.table([columns[name] for name in CLICKS.names], schema=CLICKS)
 

@@ -46,11 +46,22 @@ class Songs:
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """The clicks of some listeners, each listener's in the order of their times."""
+    """The clicks of some listeners, each listener's in the order of their times.
+
+    Attributes
+    ----------
+    table
+        As `columns.CLICKS`.
+    users, user
+        The listeners, and whose each click is, rising.
+    repeated
+        Clicks that are left out, as they were the same as an earlier one.
+    """
 
     table: pa.Table
     users: Sequence[str]
     user: Ints
+    repeated: int = 0
 
     @classmethod
     def of(cls, clicks: pa.Table) -> Loaded:
@@ -58,8 +69,14 @@ class Loaded:
         users = clicks["user_id"].combine_chunks().dictionary_encode()
         code = users.indices.to_numpy().astype(np.int64)
         order = np.lexsort((clicks["place"].to_numpy(), clicks["ts"].to_numpy(), code))
+        if clicks["same"].null_count < len(clicks):
+            same = clicks["same"].combine_chunks().dictionary_encode().indices.take(pa.array(order))
+            _, first = np.unique(same.fill_null(-1).to_numpy(), return_index=True)
+            kept = same.is_null().to_numpy(zero_copy_only=False)
+            kept[first] = True
+            order = order[kept]
         table = clicks.take(pa.array(order)).combine_chunks()
-        return cls(table, users.dictionary.to_pylist(), code[order])
+        return cls(table, users.dictionary.to_pylist(), code[order], len(clicks) - len(order))
 
     @property
     def unnamed_songs(self) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from consumers.replay.plan import Plan
@@ -29,11 +29,14 @@ class HistoryFile:
     ----------
     number
         Its place among all files: of two clicks at the same time the one in the first file comes first.
+    distinct
+        Whether a click that stands in several rows, of whichever file, is to count once.
     """
 
     number: int
     path: Path
     plan: Plan
+    distinct: bool
 
     @property
     def size(self) -> int:
@@ -74,12 +77,10 @@ def history_files(
     groups: dict[str, tuple[FileOptions, list[tuple[int, Path]]]] = {}
     for number, path in enumerate(paths):
         own = settled(options, path)
-        if own.distinct:
-            raise WrongUse("--distinct goes with replay: what stands in files twice is loaded twice here")
         groups.setdefault(repr(own), (own, []))[1].append((number, path))
     return [
-        HistoryFile(number, path, plan)
+        HistoryFile(number, path, plan, own.distinct)
         for own, numbered in groups.values()
-        for plan in [Plan("clicks", tuple(path for _, path in numbered), own)]
+        for plan in [Plan("clicks", tuple(path for _, path in numbered), replace(own, distinct=False))]
         for number, path in numbered
     ]

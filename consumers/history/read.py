@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from pyarrow import json as arrow_json
 from consumers.history.columns import EVENTS, cut, of_events, pack, sampled
 from consumers.history.plan import HistoryFile
 from models.active_days import KINDS
+from stream.files.distinct import same_click
 from stream.files.tally import Tally
 from stream.wire.events import FUTURE_SECONDS, Reason
 
@@ -53,7 +54,7 @@ class Rows:
 
     def add(self, other: Rows) -> None:
         """Count others' rows, too."""
-        for name in ("rows", "left_out", "clicks", "unsampled", "zero_plays"):
+        for name in [entry.name for entry in fields(self) if entry.type == "int"]:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.bad.update(other.bad)
         self.bad_files += other.bad_files
@@ -99,7 +100,7 @@ class FileReader:
         values = (value for _, value in reading.pairs())
         place = file.number * PLACES
         while lines := list(itertools.islice(values, TOGETHER)):
-            clicks = of_events(_parsed(lines), place)
+            clicks = of_events(_parsed(lines), place, list(map(same_click, lines)) if file.distinct else None)
             place += len(lines)
             for bucket, part in cut(self._wanted(clicks, counted), self.buckets):
                 counted.clicks += len(part)

@@ -37,6 +37,9 @@ CONFIG = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "16",  # a row is some 1,000 clicks, packed
     "spark.task.maxFailures": "4",
 }
+LOG = {
+    "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.xml')}"
+}
 HERE = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 """For workers on this machine: its name need not lead anywhere."""
 
@@ -77,7 +80,7 @@ def session(master: str) -> Iterator[SparkSession]:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         os.environ.setdefault("SPARK_LOCAL_HOSTNAME", "localhost")
         builder = SparkSession.builder.appName("refrain history").master(master)
-        for name, value in {**CONFIG, **(HERE if master.startswith("local") else {})}.items():
+        for name, value in {**CONFIG, **LOG, **(HERE if master.startswith("local") else {})}.items():
             builder = builder.config(name, value)
         if master.startswith("local"):  # elsewhere Refrain is installed where workers look for it
             builder = builder.config("spark.executorEnv.PYTHONPATH", str(ROOT))

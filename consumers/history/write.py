@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from consumers.history.listeners import Loaded, Made, Songs, made_of
 from consumers.runtime.wiring import Stores, rules_of
 from models.listener import HISTORY, Click, last_move
 from stream.connect import open_redis
+from stream.retry import retried
 from stream.settings import Settings
 
 __all__ = ["Writer", "Written"]
 
+T = TypeVar("T")
+
+PAUSE = wait_fixed(0.5)  # seconds
 MOST_WAITING = 1000  # clicks of one listener, as in an ingester
 TOGETHER = 2_000  # listeners
 
@@ -32,7 +40,7 @@ class Written:
     bots
         Those of them who are bots, by the rules of an ingester.
     loaded_before
-        Those who are there from an earlier load.
+        Those who are there from an earlier load, or from this one where Redis did not say that it had them.
     known
         Those whom Refrain knew, or who are part of another: they stay as they are, and their files' clicks do
         not count.
@@ -40,6 +48,8 @@ class Written:
         Clicks that wait for their song.
     refused
         Clicks that do not, as more of their listener wait than may.
+    repeated
+        Clicks that were the same as another, where each was to count once.
     first, last
         Unix seconds of the first and the last click; None where there is none.
     """
@@ -51,12 +61,13 @@ class Written:
     known: int = 0
     waiting: int = 0
     refused: int = 0
+    repeated: int = 0
     first: float | None = None
     last: float | None = None
 
     def add(self, other: Written) -> None:
         """Count others, too."""
-        for name in ("listeners", "clicks", "bots", "loaded_before", "known", "waiting", "refused"):
+        for name in [entry.name for entry in fields(self) if entry.type == "int"]:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.first = min((at for at in (self.first, other.first) if at is not None), default=None)
         self.last = max((at for at in (self.last, other.last) if at is not None), default=None)
@@ -103,8 +114,18 @@ class Writer:
             most_event_ids=self._settings.event_ids,
         )
         await self._stores.catalogue.note(made.residents.artists.names)
-        there = await self._stores.replication.kept(lambda: self._write(made))
+        there = await self._patiently(partial(self._stores.replication.kept, partial(self._write, made)))
         return await self._counted(loaded, made, there, refused)
+
+    async def _patiently(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Write, and again where Redis is away for a while: what is written bears being written twice."""
+        stop = stop_after_delay(self._settings.connect_timeout)
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(retried), wait=PAUSE, stop=stop, reraise=True
+        ):
+            with attempt:
+                result = await write()
+        return result
 
     async def _with_songs(self, loaded: Loaded, now: float) -> tuple[Loaded, dict[str, tuple[str, ...]], int]:
         """Return the clicks that may count, or wait for their song, and the artists of songs.
@@ -148,7 +169,14 @@ class Writer:
         bots = residents.bot[[residents.index[user] for user in loaded.users]]
         late = sum(click.user_id not in there for click in made.late)
         written = Written(
-            int(new.sum()), len(ts), int((bots & new).sum()), before, len(there) - before, late, refused
+            int(new.sum()),
+            len(ts),
+            int((bots & new).sum()),
+            before,
+            len(there) - before,
+            late,
+            refused,
+            loaded.repeated,
         )
         if len(ts):
             written.first, written.last = float(ts.min()), float(ts.max())

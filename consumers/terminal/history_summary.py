@@ -38,6 +38,7 @@ def _lines(summary: LoadSummary) -> Iterator[str]:
         (rows.left_out, "rows left out, as asked"),
         (rows.unsampled, "clicks of listeners who are not in the sample"),
         (rows.zero_plays, "plays of 0 ms left out"),
+        (written.repeated, "clicks that stood there before, left out as asked"),
         (written.waiting, "clicks wait for their song: load or replay the songs, and they count"),
         (written.refused, "clicks cannot wait for their song: 1,000 of a listener do already"),
     ):

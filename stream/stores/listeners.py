@@ -30,6 +30,7 @@ from stream.stores.waiting import pack, place_of
 __all__ = ["Activeness", "Listeners", "listener_of"]
 
 IN_A_SCRIPT = 40  # listeners: a script of so many holds Redis up for 0.3 to 0.5 ms; a release waits for it
+SCRIPTS_AT_ONCE = 50  # a pipeline: some 4 MB where listeners have 200 artists each
 TASTES_IN_A_SCRIPT = 250  # one after the other: a click or a release that comes waits for one of them
 EACH = 14  # elements that `write_listeners.lua` takes of a listener
 STATE = np.dtype([("rev", "<u4"), ("hour", "<u4"), ("hour_clicks", "<u4")])
@@ -130,7 +131,12 @@ class Listeners:
             )
             packed = msgpack.packb(theirs, use_bin_type=False)
             calls.append((keys.user(users[first]), KEPT_SECONDS, packed))
-        answers = await self._write.each(self.redis, calls)
+        # Of a large pipeline not all would be sent before a connection's time is up.
+        answers = [
+            answer
+            for at in range(0, len(calls), SCRIPTS_AT_ONCE)
+            for answer in await self._write.each(self.redis, calls[at : at + SCRIPTS_AT_ONCE])
+        ]
         refused = zip(groups, answers, strict=True)
         return [users[group[position - 1]] for group, positions in refused for position in positions]
 

@@ -29,11 +29,12 @@ def load_here(
     share: float = 1.0,
     drop_zero_plays: bool = False,
     preset: str = "",
+    distinct: bool = False,
 ) -> tuple[Rows, Written]:
     """Load files; of less than all `buckets`, as a load that was killed."""
     files = history_files(
         paths,
-        FileOptions(preset=preset),
+        FileOptions(preset=preset, distinct=distinct),
         lambda options, path: settle("clicks", options, [path], without_times=False).options,
     )
     reader = FileReader(time.time(), settings.data, BUCKETS, share, drop_zero_plays)

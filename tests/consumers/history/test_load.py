@@ -19,6 +19,7 @@ from consumers.train.trainer import train
 from stream.errors import BadFile, CannotStart, WrongUse
 from stream.files.options import FileOptions
 from stream.settings import Settings
+from tests.consumers.crowd import crowd_model, publish
 from tests.consumers.history.held import held
 from tests.consumers.history.here import load_here
 from tests.consumers.history.years import UNTIL, history, write_jsonl
@@ -135,6 +136,33 @@ def test_a_model_is_learned_from_who_was_loaded_and_places_them(
     assert db.smembers("cohort:{}:users") == {"bot"}
 
 
+def test_a_model_that_serves_places_who_was_loaded(
+    settings: Settings, log: KafkaLog, db: redis.Redis, tmp_path: Path
+) -> None:
+    publish(settings, crowd_model())
+    with Running(ingest, settings):
+        wait_for(lambda: db.hget("model:sweep", "done") == "1", "a sweep of nobody")
+    clicks = [{**click, "artist_ids": [f"artist {at % 40}"]} for at, click in enumerate(plain(history(600)))]
+    _, written = load_here(settings, write_jsonl(tmp_path / "clicks", clicks))
+    assert db.scard("cohort:{}:users") == written.listeners
+    with Running(ingest, settings):
+        wait_for(lambda: db.hget("model:sweep", "done") == "1", "a sweep of those who are new")
+    members = [db.scard(f"cohort:{{{cohort}}}:users") for cohort in db.zrange("cohorts", 0, -1)]
+    assert sum(members) >= written.listeners - 1  # the bot, where it is one
+
+
+def test_a_redis_cluster_takes_listeners_too(
+    settings: Settings, redis_cluster_url: str, tmp_path: Path
+) -> None:
+    on_cluster = settings.model_copy(update={"redis": redis_cluster_url})
+    files = write_jsonl(tmp_path / "clicks", history(400))
+    _, first = load_here(on_cluster, files)
+    _, again = load_here(on_cluster, files)
+    assert first.listeners == again.loaded_before > 20
+    with redis.RedisCluster.from_url(redis_cluster_url) as db:
+        assert db.scard("cohort:{}:users") == first.listeners
+
+
 def test_a_sample_has_all_of_some_listeners_and_nothing_of_others(
     settings: Settings, db: redis.Redis, tmp_path: Path
 ) -> None:
@@ -159,6 +187,20 @@ def test_plays_of_no_length_are_left_out_where_that_is_asked_for(
     ]
     rows, _ = load_here(settings, write_jsonl(tmp_path / "clicks", clicks), drop_zero_plays=True)
     assert (rows.zero_plays, counted(db)) == (1, {"u": 3})
+
+
+def test_a_click_that_stands_in_two_files_counts_once_where_that_is_asked_for(
+    settings: Settings, db: redis.Redis, tmp_path: Path
+) -> None:
+    clicks = plain(history(300))
+    for click in clicks:
+        del click["event_id"]
+    twice = write_jsonl(tmp_path / "clicks", clicks, files=2) + write_jsonl(
+        tmp_path / "again", clicks[100:200]
+    )
+    _, written = load_here(settings, twice, distinct=True)
+    assert counted(db) == Counter(click["user_id"] for click in clicks)
+    assert written.repeated == 100
 
 
 def test_plays_searches_and_downloads_of_music_box_make_one_listener(
@@ -218,9 +260,7 @@ def test_an_error_on_a_worker_is_told_as_it_would_be_here() -> None:
     assert (type(ours), str(ours), ours.hint) == (BadFile, "a.csv breaks off", "Fetch it again.")
 
 
-@pytest.mark.parametrize(
-    "options", [FileOptions(limit=3), FileOptions(distinct=True), FileOptions(format="profiles")]
-)
+@pytest.mark.parametrize("options", [FileOptions(limit=3), FileOptions(format="profiles")])
 def test_options_that_need_an_order_or_no_times_are_refused(options: FileOptions, tmp_path: Path) -> None:
     with pytest.raises(WrongUse):
         history_files([tmp_path / "a.csv"], options, lambda given, _: given)
