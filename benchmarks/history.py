@@ -10,19 +10,23 @@ the files are the same, those of the replay fewer.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
 
 from benchmarks.house import House, house
 from benchmarks.play_logs import write_logs
 
+ROOT = Path(__file__).parents[1]
 DAYS = 20
+LOOK_SECONDS = 0.3
 CORES = 1, 2
 AGGREGATION = """
 import sys, time
@@ -60,17 +64,14 @@ def main() -> None:
         for cores in CORES:
             master = f"local[{cores}]"
             if not asked.tar:  # Spark reads no tar
-                seconds = aggregated(master, logs)
+                seconds, cost = aggregated(master, logs)
                 speeds[f"spark {cores}"] = asked.rows / seconds
-                show(f"plain Spark aggregation, {cores} cores", asked.rows, seconds)
-            seconds, whole = loaded(servers, master, logs)
+                show(f"plain Spark aggregation, {cores} cores", asked.rows, seconds, took(asked.rows, cost))
+            seconds, cost = loaded(servers, master, logs)
             speeds[f"load {cores}"] = asked.rows / seconds
-            show(
-                f"history load, {cores} cores",
-                asked.rows,
-                seconds,
-                f"{whole:.0f} s with all starts; {memory(servers)}",
-            )
+            show(f"history load, {cores} cores", asked.rows, seconds, took(asked.rows, cost))
+        held = servers.redis.info("memory")["used_memory"]
+        print(f"Redis holds {held / 1e6:,.0f} MB, {held / asked.listeners:,.0f} bytes a listener")
         print(
             f"history load on 2 cores: {speeds['load 2'] * replay / asked.replayed:.1f} times the replay",
             end="",
@@ -88,6 +89,11 @@ def show(what: str, rows: int, seconds: float, more: str = "") -> None:
     )
 
 
+def took(rows: int, cost: Cost) -> str:
+    """Say what something took, starts included."""
+    return f"{1e6 * cost.processor / rows:6.2f} µs of processor a row, at most {cost.peak / 1e6:,.0f} MB"
+
+
 def replayed(servers: House, folder: Path, rows: int) -> float:
     """Replay files, and return the seconds until the last click is applied."""
     servers.redis.flushall()
@@ -101,50 +107,69 @@ def replayed(servers: House, folder: Path, rows: int) -> float:
     return seconds
 
 
-def loaded(servers: House, master: str, folder: Path) -> tuple[float, float]:
-    """Load files into an empty Redis; return the seconds of Spark's work, and of all."""
+def loaded(servers: House, master: str, folder: Path) -> tuple[float, Cost]:
+    """Load files into an empty Redis; return the seconds of Spark's work, and what it took."""
     servers.redis.flushall()
-    begun = time.monotonic()
-    said = run(servers, "history", "load", str(folder), "--master", master, "--yes", "--json")
-    return float(said["seconds"]), time.monotonic() - begun
+    said, cost = run(servers, "history", "load", str(folder), "--master", master, "--yes", "--json")
+    return float(said["seconds"]), cost
 
 
-def memory(servers: House) -> str:
-    """Say what Redis holds, and how large the largest process of ours grew."""
-    info = servers.redis.info("memory")
-    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    return f"Redis {info['used_memory'] / 1e6:,.0f} MB, largest process {largest:,.0f} MB"
+class Cost(NamedTuple):
+    """What a command and all that it started took.
+
+    Attributes
+    ----------
+    processor
+        Seconds of all cores together, starts included.
+    peak
+        Bytes that all of it held at once, at most.
+    """
+
+    processor: float
+    peak: int
 
 
-def run(servers: House, *arguments: str) -> dict[str, float]:
-    """Run a `refrain` command, and return what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "consumers.cli", *arguments],
-        env=servers.environment,
-        cwd=Path(__file__).parents[1],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stdout + done.stderr)
-    found: dict[str, float] = json.loads(
-        done.stdout.splitlines()[-1] if "\n{" in done.stdout else done.stdout
-    )
-    return found
+def run(servers: House, *arguments: str) -> tuple[dict[str, Any], Cost]:
+    """Run a `refrain` command; return what it prints, and what it took."""
+    said, cost = watched([sys.executable, "-m", "consumers.cli", *arguments], servers.environment)
+    return json.loads(said), cost
 
 
-def aggregated(master: str, folder: Path) -> float:
-    """Read and group files by Spark alone; return the seconds without its start."""
+def watched(command: list[str], environment: dict[str, str]) -> tuple[str, Cost]:
+    """Run a command; return its output, and what it took, looked at several times a second."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as wrong:
+        child = psutil.Popen(command, env=environment, cwd=ROOT, stdout=out, stderr=wrong)
+        processor: dict[int, float] = {}
+        peak = 0
+        while child.poll() is None:
+            held = 0
+            for each in [child, *_below(child)]:
+                with contextlib.suppress(psutil.Error):
+                    used = each.cpu_times()
+                    processor[each.pid] = used.user + used.system
+                    held += each.memory_full_info().pss
+            peak = max(peak, held)
+            time.sleep(LOOK_SECONDS)
+        out.seek(0)
+        wrong.seek(0)
+        if child.returncode:
+            raise RuntimeError(out.read() + wrong.read())
+        return out.read(), Cost(sum(processor.values()), peak)
+
+
+def _below(child: psutil.Popen) -> list[psutil.Process]:
+    try:
+        return child.children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def aggregated(master: str, folder: Path) -> tuple[float, Cost]:
+    """Read and group files by Spark alone; return the seconds without its start, and what it took."""
     environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_HOSTNAME": "localhost"}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", AGGREGATION, master, str(folder)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return float(done.stdout.split()[-1])
+    code = [sys.executable, "-W", "ignore", "-c", AGGREGATION, master, str(folder)]
+    said, cost = watched(code, environment)
+    return float(said.split()[-1]), cost
 
 
 if __name__ == "__main__":

@@ -302,11 +302,11 @@ class Applier:
     def _once_with_files(self, clicks: Mapping[str, Sequence[Click]]) -> Mapping[str, Sequence[Click]]:
         if not self._loaded:
             return clicks
-        residents = self.residents
-        return {
-            user: once_with_files(own, residents.offsets(residents.index[user]), self._loaded)
-            for user, own in clicks.items()
-        }
+        said, residents, loaded = dict(clicks), self.residents, self._loaded
+        for user, own in clicks.items():
+            if any(click.offset < loaded.get(click.partition.partition("~")[0], 0) for click in own):
+                said[user] = once_with_files(own, residents.offsets(residents.index[user]), loaded)
+        return said
 
     async def _once(
         self, clicks: Mapping[str, Sequence[Click]]

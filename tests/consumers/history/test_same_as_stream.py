@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,22 @@ def test_loaded_listeners_are_what_they_are_once_they_are_replayed(
     wrong = {key: (value, streamed[key]) for key, value in found.items() if value != _near(streamed[key])}
     assert wrong == {}
     assert streamed[f"user:{{{BOT}}}"]["bot"] == 1.0
+
+
+@pytest.mark.timeout(600)
+def test_a_file_that_breaks_off_is_said_and_nothing_is_loaded(
+    settings: Settings, topics: Settings, db: redis.Redis, refrain: Refrain, tmp_path: Path
+) -> None:
+    whole, broken = write_jsonl(tmp_path / "clicks", history(6_000), files=2)
+    packed = broken.with_suffix(".jsonl.gz")
+    packed.write_bytes(gzip.compress(broken.read_bytes())[:-2_000])
+    done = refrain.run(
+        *("history", "load", str(whole), str(packed), "--master", "local[2]", "--json"), timeout=500
+    )
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["kind"]) == (1, "BadFile")
+    assert packed.name in said["error"]
+    assert not db.exists("user:{u1}")
 
 
 def _near(value: Any) -> Any:
