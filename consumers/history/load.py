@@ -33,6 +33,9 @@ FOLDER = "history"
 BUCKET_BYTES = 64 << 20
 """Of files, unpacked: listeners of so many are held at once by each worker, in some five times the memory."""
 
+MOST_BUCKETS = 4_000
+"""Beyond that, at 256 GB, buckets grow with the files: small packets would be mostly heads."""
+
 PACKED = "bucket int, rows binary"
 SAID = "said string"
 BUCKET = pa.schema([("bucket", pa.int32()), ("rows", pa.binary())])
@@ -55,7 +58,7 @@ def load(files: Sequence[HistoryFile], settings: Settings, loading: Loading) -> 
         asyncio.run(before_load(settings))
         cores = spark.sparkContext.defaultParallelism
         size = sum(file.size for file in files)
-        buckets = cores * max(1, math.ceil(size / BUCKET_BYTES / cores))
+        buckets = min(cores * max(1, math.ceil(size / BUCKET_BYTES / cores)), MOST_BUCKETS)
         reader = FileReader(
             time.time(), settings.data / FOLDER, buckets, loading.sample_users, loading.drop_zero_plays
         )

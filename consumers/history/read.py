@@ -22,7 +22,8 @@ from stream.wire.events import FUTURE_SECONDS, Reason
 
 __all__ = ["FileReader", "Rows"]
 
-TOGETHER = 200_000  # rows: enough that each bucket has some, few enough for memory
+TOGETHER = 200_000  # rows, few enough for memory
+IN_A_PACKET = 200  # rows, so that the head of a packet is little of it
 PLACES = 1 << 40  # rows of a file, at most
 PLAYS = np.array([KINDS.index("play"), KINDS.index("complete")])
 PARSE = arrow_json.ParseOptions(explicit_schema=EVENTS, unexpected_field_behavior="error")
@@ -99,7 +100,8 @@ class FileReader:
         reading = file.reading(self.now, self.spare)
         values = (value for _, value in reading.pairs())
         place = file.number * PLACES
-        while lines := list(itertools.islice(values, TOGETHER)):
+        together = max(TOGETHER, IN_A_PACKET * self.buckets)
+        while lines := list(itertools.islice(values, together)):
             clicks = of_events(_parsed(lines), place, list(map(same_click, lines)) if file.distinct else None)
             place += len(lines)
             for bucket, part in cut(self._wanted(clicks, counted), self.buckets):
