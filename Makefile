@@ -3,7 +3,7 @@
 BIN := .venv/bin
 SET_UP := .venv/set-up-done
 
-.PHONY: help demo test test-long test-rebalance soak lint bench fuzz site sbom audit clean
+.PHONY: help demo test test-long test-rebalance soak lint bench bench-history fuzz site sbom audit clean
 
 help:
 	@echo 'make demo [FOR=60]  listeners click, cohorts form, releases go out; ends by itself after FOR seconds'
@@ -13,6 +13,7 @@ help:
 	@echo 'make soak [FOR=3600]  clicks, releases and feedback while processes, servers and the network fail; compares what is left with what was sent'
 	@echo 'make lint           format, lint and types alone'
 	@echo 'make bench          the benchmarks, one after the other'
+	@echo 'make bench-history  history load on Spark beside replay (ROWS=4000000)'
 	@echo 'make fuzz [FOR=60]  bytes made up by atheris, as files and as events, so many seconds each'
 	@echo 'make site           build/site/index.html: the pages of docs/ as a site'
 	@echo 'make sbom           build/sbom.cdx.json: what the wheel brings, each with version and licence (CycloneDX)'
@@ -49,6 +50,9 @@ bench: $(SET_UP)
 		lifecycle churn segments songs song_serving files web beside; do \
 		echo "$$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || exit 1; \
 	done
+
+bench-history: $(SET_UP)
+	@$(BIN)/python -m benchmarks.history --rows $(or $(ROWS),4000000)
 
 fuzz: $(SET_UP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt atheris

@@ -16,6 +16,7 @@ from consumers.commands import (
     doctor,
     evaluate,
     forget,
+    history,
     lifecycle,
     look,
     merge,
@@ -38,7 +39,7 @@ from stream.errors import WrongUse
 __all__ = ["build", "main"]
 
 FAMILIES = (
-    *(start, serve, sample, replay, presets, evaluate, churn, report),
+    *(start, serve, sample, replay, history, presets, evaluate, churn, report),
     *(release, recommend, look, lifecycle, segment, doctor, redrive, merge, alias, forget, model),
 )
 

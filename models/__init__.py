@@ -10,6 +10,7 @@ No I/O, no clock, no settings: time is an argument.
       rooms.py            room in a pool
       active_days.py      what they did day by day
     update.py           what clicks make of listeners
+      click_columns.py    clicks in columns
       affinity.py         weights that fade without being rewritten
       taste.py            the sum of what their artists are like
       short_term.py       what they played last

@@ -14,6 +14,7 @@ from models.affinity import ForwardDecay
 from models.model import Model
 
 __all__ = [
+    "HISTORY",
     "MERGED",
     "REFRESHED",
     "Aliased",
@@ -98,6 +99,10 @@ class OffsetSource(str):
         source = super().__new__(cls, text)
         source.number, source.epoch, source.of = number, epoch, of
         return source
+
+
+HISTORY = OffsetSource(-1)
+"""In place of a partition: files. The offset is when the last click in them was, in Unix microseconds."""
 
 
 class Click(NamedTuple):

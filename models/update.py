@@ -6,25 +6,25 @@ count the others; add to affinities; turn that into changes of tastes; settle co
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from models.active_days import KINDS, MS_A_DAY, Deeds, place_name, song_number
-from models.affinity import ACTION_WEIGHTS, DAY
+from models.active_days import KINDS, MS_A_DAY, Deeds
+from models.affinity import DAY
+from models.click_columns import ClickColumns, click_columns
 from models.cohorts import settle
 from models.listener import Click, Move, Rules
 from models.model import Model
-from models.names import Names
 from models.residents import BY_A_MODEL, UNKNOWN_OFFSET, Residents
 from models.short_term import FADES, nearness
 from models.taste import root
 
-__all__ = ["Changes", "Settler", "set_moved", "update"]
+__all__ = ["Changes", "Settler", "set_moved", "update", "update_columns"]
 
 Floats = npt.NDArray[np.float64]
 Halves = npt.NDArray[np.float16]
@@ -116,6 +116,19 @@ def update(
     now
         Unix seconds: when a listener who moves without a click has moved.
     """
+    more = np.fromiter((residents.index[user] for user in others), np.int64, len(others))
+    return update_columns(residents, click_columns(residents, clicks), more, model, rules, now)
+
+
+def update_columns(
+    residents: Residents,
+    clicks: ClickColumns,
+    others: Ints,
+    model: Model | None,
+    rules: Rules,
+    now: float,
+) -> Changes:
+    """Apply clicks that are in columns, as `update` does; `others` are rows of `residents`."""
     batch = _Batch(residents, clicks, others)
     residents.touch(batch.row)
     if model is not None:
@@ -129,38 +142,21 @@ def update(
 
 
 class _Batch:
-    """Clicks in columns, with the row of each in `residents` and its number among its listener's."""
+    """Clicks in columns, with the number of each among its listener's."""
 
-    def __init__(self, residents: Residents, clicks: Sequence[Click], others: Sequence[str]) -> None:
-        index = residents.index
-        self.clicks = clicks
+    def __init__(self, residents: Residents, clicks: ClickColumns, others: Ints) -> None:
         number = len(clicks)
-        columns: Iterable[Any] = zip(*clicks, strict=True) if clicks else ((),) * len(Click._fields)
-        users, sources, offsets, times, songs, self.artists, actions, waited, clocks, ms, *rest = columns
-        cities, devices, _, repeated = rest
-        self.row = np.fromiter(map(index.__getitem__, users), np.int64, number)
-        place = {source: residents.sources.place(source) for source in set(sources)}
-        self.source = np.fromiter(map(place.__getitem__, sources), np.int64, number)
-        self.offset = np.fromiter(offsets, np.int64, number)
-        self.ts = np.fromiter(times, np.float64, number)
-        self.weight = np.fromiter(map(ACTION_WEIGHTS.__getitem__, actions), np.float64, number)
-        self.waited = np.fromiter(waited, np.bool_, number)
-        minutes = (UNKNOWN_OFFSET if clock is None else clock for clock in clocks)
-        self.utc_offset_min = np.fromiter(minutes, np.int16, number)
-        named = zip(self.artists, songs, strict=True)
-        self.waits = np.fromiter((bool(song) and not artists for artists, song in named), np.bool_, number)
-        self.repeated = np.fromiter(repeated, np.bool_, number)
-        self.ms_played = np.fromiter((-1 if each is None else each for each in ms), np.float64, number)
-        kind = np.fromiter(map(KINDS.index, actions), np.int64, number)
-        self.is_play = np.isin(kind, PLAYS)
-        self.deeds, self.heard = None, np.zeros(0, dtype=np.int64)
-        if residents.activity is not None:
-            has_song = np.fromiter(map(bool, songs), np.bool_, number)
-            self.heard = np.fromiter(map(song_number, songs), np.int64, number)
-            self.heard_song = np.isin(kind, HEARD) & has_song
-            self.deeds = self._deeds(residents.activity.names, kind, has_song, cities, devices)
-        more = np.fromiter((index[user] for user in others), np.int64, len(others))
-        self.rows, at = np.unique(np.concatenate([self.row, more]), return_inverse=True)
+        self.clicks = clicks.clicks
+        self.row, self.source, self.offset = clicks.row, clicks.source, clicks.offset
+        self.ts, self.weight, self.waited = clicks.ts, clicks.weight, clicks.waited
+        self.utc_offset_min, self.ms_played = clicks.utc_offset_min, clicks.ms_played
+        self.artist, self.artists = clicks.artist, clicks.artists
+        self.waits, self.repeated = clicks.waits, clicks.repeated
+        self.is_play = np.isin(clicks.kind, PLAYS)
+        self.heard = clicks.song
+        self.heard_song = np.isin(clicks.kind, HEARD) & (clicks.song >= 0)
+        self.deeds = self._deeds(clicks) if residents.activity is not None else None
+        self.rows, at = np.unique(np.concatenate([self.row, others]), return_inverse=True)
         self.at = at[:number]
         order = np.argsort(self.at, kind="stable")
         starts = np.flatnonzero(np.diff(self.at[order], prepend=-1))
@@ -173,9 +169,7 @@ class _Batch:
         self.again: list[Move] = []
         self.turned: set[int] = set()
 
-    def _deeds(
-        self, names: Names, kind: Ints, has_song: Bools, cities: Sequence[str], devices: Sequence[str]
-    ) -> Deeds:
+    def _deeds(self, clicks: ClickColumns) -> Deeds:
         minutes = np.where(self.utc_offset_min == UNKNOWN_OFFSET, 0, self.utc_offset_min)
         here = np.maximum(self.ts + 60.0 * minutes, 0.0)
         # More than a day in one go is no time that somebody listened, but another unit.
@@ -183,11 +177,11 @@ class _Batch:
         return Deeds(
             np.minimum(here // DAY, LAST_DAY).astype(np.int64),
             (here % DAY // HOUR).astype(np.int64),
-            kind,
+            clicks.kind,
             np.where(plausible, self.ms_played, 0).astype(np.int64),
-            np.where(self.is_play & has_song, self.heard >> 26, -1),
-            _places(names, cities),
-            _places(names, devices),
+            np.where(self.is_play & (clicks.song >= 0), clicks.song >> 26, -1),
+            clicks.city,
+            clicks.device,
         )
 
     def weighs(self, rules: Rules) -> Bools:
@@ -208,13 +202,6 @@ class _Batch:
         for end in self._ends.tolist():
             yield self._by_rank[begin:end]
             begin = end
-
-
-def _places(names: Names, said: Sequence[str]) -> Ints:
-    """Return the numbers of names, -1 for ""."""
-    if not any(said):
-        return np.full(len(said), -1, dtype=np.int64)
-    return np.fromiter((names.place(place_name(name)) if name else -1 for name in said), np.int64, len(said))
 
 
 class _Places:
@@ -337,16 +324,17 @@ class _Pairs:
 
 def _add(residents: Residents, batch: _Batch, rules: Rules) -> _Pairs:
     """Add what applied clicks weigh to affinities."""
-    chosen = np.flatnonzero(batch.weighs(rules))
-    named = [batch.artists[at] for at in chosen.tolist()]
-    click = np.repeat(chosen, np.fromiter(map(len, named), np.int64, len(named)))
-    artist = residents.artists.places([name for names in named for name in names])
+    click = np.repeat(np.arange(len(batch.row)), batch.artists)
+    weighs = batch.weighs(rules)[click]
+    click, artist = click[weighs], batch.artist[weighs]
     added = np.array(rules.decay.stored_singly(batch.weight.tolist(), batch.ts.tolist()))[click]
     row = batch.row[click]
     pairs = _Pairs(click, artist, np.zeros(len(click)), _slots(residents, row, artist))
-    for each in _outgrown(residents, row, pairs, rules.max_artists):
-        at = np.flatnonzero(row == each)
-        _add_bounded(residents, pairs, each, at, added, rules.max_artists)
+    if outgrown := _outgrown(residents, row, pairs, rules.max_artists):
+        order = np.argsort(row, kind="stable")
+        first, end = (np.searchsorted(row[order], outgrown, side).tolist() for side in ("left", "right"))
+        for each, begin, stop in zip(outgrown, first, end, strict=True):
+            _add_bounded(residents, pairs, each, order[begin:stop], added, rules.max_artists)
     usual = np.flatnonzero(~np.isin(row, list(pairs.bounded))) if pairs.bounded else np.arange(len(row))
     _make_slots(residents, row[usual], pairs, usual)
     pairs.root[usual] = _add_up(residents, pairs.slot[usual], added[usual])
@@ -398,8 +386,8 @@ def _add_up(residents: Residents, slot: Ints, added: Floats) -> Floats:
     order = np.argsort(slot, kind="stable")
     starts = np.flatnonzero(np.diff(slot[order], prepend=-1))
     repeat = np.arange(len(slot)) - np.repeat(starts, np.diff(starts, append=len(slot)))
-    for number in range(int(repeat.max(initial=-1)) + 1):
-        at = order[repeat == number]
+    order = order[np.argsort(repeat, kind="stable")]
+    for at in np.split(order, np.cumsum(np.bincount(repeat))[:-1]) if len(slot) else ():
         old = residents.weight[slot[at]]
         new = old + added[at]
         residents.weight[slot[at]] = new
@@ -414,15 +402,20 @@ def _add_bounded(
     before = residents.affinities(row)
     weights = dict(before)
     names = residents.artists.names
+    # The weakest first; what has another weight by now is passed over.
+    weakest = [(weight, names[artist], artist) for artist, weight in weights.items()]
+    heapq.heapify(weakest)
     for place, click in zip(at.tolist(), pairs.click[at].tolist(), strict=True):
         artist = int(pairs.artist[place])
         old = weights.get(artist, 0.0)
-        weights[artist] = old + float(added[place])
-        pairs.root[place] = _root(weights[artist]) - _root(old)
+        weights[artist] = new = old + float(added[place])
+        heapq.heappush(weakest, (new, names[artist], artist))
+        pairs.root[place] = _root(new) - _root(old)
         last = place + 1 == len(pairs.click) or pairs.click[place + 1] != click
         while last and len(weights) > max_artists:
-            weakest = min(weights, key=lambda each: (weights[each], names[each]))
-            pairs.drops.append((click, weakest, -_root(weights.pop(weakest))))
+            weight, _, artist = heapq.heappop(weakest)
+            if weights.get(artist) == weight:
+                pairs.drops.append((click, artist, -_root(weights.pop(artist))))
     residents.replace(row, weights)
     pairs.slot[at] = -1
     pairs.bounded[row] = [artist for artist in dict.fromkeys(pairs.artist[at].tolist()) if artist in weights]
@@ -453,7 +446,7 @@ def _shifts(residents: Residents, batch: _Batch, pairs: _Pairs) -> _Shifts:
         heard = np.concatenate([heard, np.zeros(len(clicks))])[order]
     columns = residents.model_columns(artist)
     known = columns >= 0
-    click, columns, number = click[known], columns[known], len(batch.clicks)
+    click, columns, number = click[known], columns[known], len(batch.row)
     return _Shifts(
         residents.weighted(click, columns, changed[known], number),
         residents.weighted(click, columns, heard[known], number),
@@ -474,8 +467,7 @@ def _settle_all(
     short = residents.short_term[rows]
     settler = Settler(residents, rows, model, rules.margin)
     is_counted = batch.counted
-    named = np.fromiter(map(bool, batch.artists), np.bool_, len(batch.artists))
-    fades = np.where(batch.fresh & named & batch.weighs(rules), FADES, 1.0)[:, None]
+    fades = np.where(batch.fresh & (batch.artists > 0) & batch.weighs(rules), FADES, 1.0)[:, None]
     clicked = np.zeros(len(rows), dtype=bool)
     for chosen in batch.rounds():
         counted = chosen[is_counted[chosen]]
@@ -555,7 +547,8 @@ def _recorded(residents: Residents, batch: _Batch, rows: Ints) -> tuple[Bools, I
     """Note songs heard; return whose activity has changed, and which songs to write apart; see `Changes`."""
     active = np.zeros(len(rows), dtype=bool)
     if residents.activity is None:
-        return active, batch.heard, batch.heard
+        nothing = np.zeros(0, dtype=np.int64)
+        return active, nothing, nothing
     counted = np.flatnonzero(batch.counted)
     owner = np.searchsorted(rows, batch.row[counted])
     active[owner] = True
@@ -571,11 +564,16 @@ def _touched(residents: Residents, batch: _Batch, pairs: _Pairs, rows: Ints) -> 
     used = pairs.slot >= 0
     slot, first = np.unique(pairs.slot[used], return_index=True)
     row, artist, weight = batch.row[pairs.click[used]][first], residents.artist[slot], residents.weight[slot]
-    for each, artists in pairs.bounded.items():
-        kept = residents.affinities(each)
-        row = np.concatenate([row, np.full(len(artists), each)])
-        artist = np.concatenate([artist, np.array(artists, dtype=artist.dtype)])
-        weight = np.concatenate([weight, [kept[name] for name in artists]])
+    of_bounded = [
+        (each, artist, kept[artist])
+        for each, artists in pairs.bounded.items()
+        for kept in [residents.affinities(each)]
+        for artist in artists
+    ]
+    if of_bounded:
+        rows_of, artists_of, weights_of = (np.array(column) for column in zip(*of_bounded, strict=True))
+        row, artist = np.concatenate([row, rows_of]), np.concatenate([artist, artists_of])
+        weight = np.concatenate([weight, weights_of])
     owner = np.searchsorted(rows, row)
     order = np.argsort(owner, kind="stable")
     return owner[order], artist[order].astype(np.int64), weight[order]

@@ -30,9 +30,10 @@ APPLICATIONS_MAY_IMPORT = {
     "queries": {"runtime", "work"},  # a preview is planned as a worker plans it
     "actions": {"queries", "runtime"},
     "report": {"queries", "runtime", "work"},  # past releases are aimed as a worker aims them
-    "terminal": {"queries", "churn", "doctor", "evaluate", "redrive", "replay", "report"},
+    "terminal": {"queries", "churn", "doctor", "evaluate", "history", "redrive", "replay", "report"},
     "doctor": {"queries", "runtime", "terminal"},
     "replay": {"runtime"},
+    "history": {"replay", "runtime"},
     "html_page": {"queries", "terminal"},
     "evaluate": {"html_page", "replay", "terminal", "work"},
     "churn": {"evaluate", "html_page", "replay", "terminal"},

@@ -8,6 +8,7 @@
     serve.py          serve, key add, key list, key revoke
     options.py        options out of dataclasses
     replay.py         replay
+    history.py        history load
     presets.py        presets, and --preset of the commands that read files
     sample.py         sample
     evaluate.py       evaluate

@@ -18,6 +18,14 @@ PANEL = "Start"
 ForSeconds: TypeAlias = Annotated[
     float | None, typer.Option("--for", metavar="SECONDS", min=0.0, help="Stop after so many seconds.")
 ]
+Without: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--without",
+        metavar="PROCESS",
+        help="Do not start this one, as ingest and train while history is loaded. May be repeated.",
+    ),
+]
 JsonLines: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print JSON, one object a line, for programs.")
 ]
@@ -37,7 +45,7 @@ def add(app: typer.Typer) -> None:
     """Register the commands."""
 
     @command(app, panel=PANEL, example="refrain up")
-    def up(for_seconds: ForSeconds = None, as_json: JsonLines = False) -> None:
+    def up(for_seconds: ForSeconds = None, without: Without = None, as_json: JsonLines = False) -> None:
         """Start everything on this machine, with a Kafka and a Redis of its own if none is given."""
         from consumers.local.up import up
 
@@ -47,7 +55,7 @@ def add(app: typer.Typer) -> None:
             else:
                 typer.echo(line)
 
-        up(load_settings(), for_seconds, say)
+        up(load_settings(), for_seconds, say, without or ())
 
     @command(app, panel=PANEL, example="refrain demo --for 60")
     def demo(for_seconds: ForSeconds = None, as_json: JsonLines = False) -> None:

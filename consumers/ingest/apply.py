@@ -15,6 +15,7 @@ from models.residents import Residents
 from models.update import update
 from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.event_ids import EventIds, once
+from stream.stores.history import once_with_files
 from stream.stores.listeners import Listeners
 from stream.stores.merges import Merges
 from stream.stores.waiting import Waiting, place_of
@@ -47,6 +48,9 @@ class Applier:
     aliases
         What ids of artists stand for. Where that changes, each listener is read again when they are met next,
         and their affinities are made to be of artists; None: ids stand for themselves.
+    loaded
+        How far Kafka was when history was loaded from files (`stream.stores.history.History.ends`): clicks
+        that files had count once.
 
     Attributes
     ----------
@@ -65,11 +69,13 @@ class Applier:
         activity: bool = True,
         most_event_ids: int = 64,
         aliases: ArtistAliases | None = None,
+        loaded: Mapping[str, int] | None = None,
     ) -> None:
         self._listeners = listeners
         self._waiting = Waiting(listeners.redis)
         self._rules = rules
         self._limit = resident_mb * MB
+        self._loaded = loaded or {}
         self._turns = _Turns()
         self._activity = activity
         self.residents = Residents(activity=activity)
@@ -282,7 +288,7 @@ class Applier:
     async def _update(
         self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
     ) -> tuple[Set[str], list[Move]]:
-        clicks, event_ids = await self._once(clicks)
+        clicks, event_ids = await self._once(self._once_with_files(clicks))
         flat = [click for own in clicks.values() for click in own]
         others = [user for user, own in clicks.items() if not own]
         if not self._aliases.empty:
@@ -292,6 +298,15 @@ class Applier:
         refused = set(await self._listeners.write(self.residents, changes, model.version if model else 0))
         self.repeated += sum(click.repeated for click in flat if click.user_id not in refused)
         return refused, [move for move in changes.moves if move.user_id not in refused]
+
+    def _once_with_files(self, clicks: Mapping[str, Sequence[Click]]) -> Mapping[str, Sequence[Click]]:
+        if not self._loaded:
+            return clicks
+        said, residents, loaded = dict(clicks), self.residents, self._loaded
+        for user, own in clicks.items():
+            if any(click.offset < loaded.get(click.partition.partition("~")[0], 0) for click in own):
+                said[user] = once_with_files(own, residents.offsets(residents.index[user]), loaded)
+        return said
 
     async def _once(
         self, clicks: Mapping[str, Sequence[Click]]

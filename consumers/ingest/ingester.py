@@ -40,6 +40,7 @@ from stream.settings import Settings
 from stream.stores.artist_aliases import REFRESH_SECONDS
 from stream.stores.catalogue import Catalogue
 from stream.stores.heartbeats import Heartbeat
+from stream.stores.history import History
 from stream.stores.released_songs import ReleasedSongs
 from stream.stores.replication import Primaries, Replication
 from stream.stores.waiting import Waiting
@@ -373,6 +374,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         redis, heartbeat, watch = begun = await begin(settings, "ingest", stack)
         epoch = await epoch_of(settings, begun, "clicks")
         stores = Stores.on(redis, settings)
+        loaded = await ask_redis(settings, History(redis).ends, logger.info)
         applier = Applier(
             stores.listeners,
             rules_of(settings),
@@ -380,6 +382,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             activity=settings.record_activity,
             most_event_ids=settings.event_ids,
             aliases=stores.aliases,
+            loaded=loaded,
         )
         live = LiveModel(stores.snapshots, heartbeat)
         await ask_redis(settings, live.refresh, logger.info)

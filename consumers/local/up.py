@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +15,7 @@ from consumers.runtime.supervisor import KINDS, Supervisor, programs
 from consumers.runtime.web_address import web_address
 from stream.broker import Servers, servers
 from stream.broker.ports import free_port
+from stream.errors import WrongUse
 from stream.redis_url import shown
 from stream.settings import Settings
 from stream.wire.topics import create_topics
@@ -32,7 +33,10 @@ Try, in another terminal:
 
 
 def up(
-    settings: Settings, for_seconds: float | None = None, say: Callable[[str], None] = lambda _: None
+    settings: Settings,
+    for_seconds: float | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    without: Collection[str] = (),
 ) -> None:
     """Run a broker and a Redis (where none is given) and Refrain's processes, until asked to stop.
 
@@ -45,16 +49,27 @@ def up(
     say
         Is told what people would want to know, one line at a time: addresses, what to try, what the
         processes log.
+    without
+        Kinds of processes that are not started.
 
     Raises
     ------
+    WrongUse
+        Where there is no such kind.
     CannotStart
         Where something is missing on this machine, or a process dies again and again.
     Unreachable
         Where a server does not answer, or one of ours has ended.
     """
+    if unknown := sorted(set(without) - set(KINDS)):
+        raise WrongUse(f"there is no process {unknown[0]!r}; there are {', '.join(KINDS)}")
+    wanted = {kind: program for kind, program in programs().items() if kind not in without}
     asked = signals_interrupt()
-    with suppress(KeyboardInterrupt), asked as to_end, all_processes(settings, say) as everything:
+    with (
+        suppress(KeyboardInterrupt),
+        asked as to_end,
+        all_processes(settings, say, wanted=wanted) as everything,
+    ):
         running, supervisor, addressed = everything
         end = time.monotonic() + for_seconds if for_seconds is not None else float("inf")
         tail = _Tail(supervisor.logs)
@@ -63,7 +78,8 @@ def up(
         if port := settings.metrics_port:
             ports = ", ".join(f"{kind} {port + number}" for number, kind in enumerate(supervisor.logs))
             say(f"metrics for Prometheus at {settings.metrics_host}, ports: {ports}")
-        say(f"page on {web_address(addressed)}")
+        if "serve" in wanted:
+            say(f"page on {web_address(addressed)}")
         say(TRY)
         while not to_end.is_set() and (now := time.monotonic()) < end:
             running.check()
@@ -80,6 +96,7 @@ def all_processes(
     settings: Settings,
     say: Callable[[str], None],
     prepare: Callable[[Settings], None] = lambda _: None,
+    wanted: Mapping[str, list[str]] | None = None,
 ) -> Iterator[tuple[Servers, Supervisor, Settings]]:
     """Run servers and processes as long as the block; give the settings with all addresses, too.
 
@@ -91,6 +108,8 @@ def all_processes(
         As in `up`.
     prepare
         Is called with settings that have all addresses, when the servers answer and before any process runs.
+    wanted
+        Command line of each process, by kind; None: of all.
 
     Raises
     ------
@@ -101,8 +120,9 @@ def all_processes(
         addresses = {"kafka": running.kafka, "redis": running.redis, "web_port": free_port(settings.web_port)}
         addressed = settings.model_copy(update=addresses)
         prepare(addressed)
+        children = programs() if wanted is None else wanted
         try:
-            with Supervisor(addressed, settings.data / "logs", say, programs()) as supervisor:
+            with Supervisor(addressed, settings.data / "logs", say, children) as supervisor:
                 supervisor.tend(time.monotonic())
                 try:
                     # In a thread: an interrupt in the middle of kafka-python's own loop can leave it waiting.
@@ -110,7 +130,7 @@ def all_processes(
                         pool.submit(create_topics, addressed).result()
                     yield running, supervisor, addressed
                 finally:
-                    say(f"stopping {', '.join(reversed(KINDS))}")
+                    say(f"stopping {', '.join(reversed(list(children)))}")
         finally:
             if running.children:
                 say(f"stopping {' and '.join(child.name for child in running.children)}")

@@ -96,8 +96,16 @@ class Plan:
         several_rows = self._recipe(None).gathers  # a song or a release may go on in the last row
         return several_rows or self.order.shuffle is not None or bool(self.order.spread)
 
-    def reading(self, now: float, spare: Path | None, *, show: int = 0, most: int | None = None) -> Reading:
-        """Open all files.
+    def reading(
+        self,
+        now: float,
+        spare: Path | None,
+        *,
+        show: int = 0,
+        most: int | None = None,
+        only: Path | None = None,
+    ) -> Reading:
+        """Open all files, or one of them.
 
         Parameters
         ----------
@@ -107,10 +115,13 @@ class Plan:
             The folder for side files of bad rows that cannot stand beside their file; None: no side files.
         show, most
             How many rows are kept to be shown, and how many are read at most.
+        only
+            The file that is meant; None: all of them.
         """
         options = self.options
         since = seconds_of(options.since, now, zone(options.timezone)) if options.since else None
-        tables = [table for path in self.files for table in self._tables(path, now)]
+        files = self.files if only is None else [only]
+        tables = [table for path in files for table in self._tables(path, now)]
         return Reading(tables, self._recipe(since), self._songs, spare, show, most, self._splitter)
 
     @cached_property

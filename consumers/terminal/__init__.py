@@ -31,5 +31,6 @@
     preset_lines.py        exports that are read by a name
     replay_bar.py          the progress of a replay
     replay_summary.py      what came of a replay, and what would
+    history_summary.py     what came of a load of history
     redrive_lines.py       the progress and the summary of a redrive
 """

@@ -7,12 +7,19 @@ import sqlite3
 
 from pydantic_core import from_json, to_json
 
-__all__ = ["Distinct"]
+__all__ = ["Distinct", "same_click"]
 
 SAME = ("user_id", "song_id", "artist_ids", "query", "ts")
 """Clicks that are equal in these are the same one."""
 
 CACHE_KB = 64 * 1024
+
+
+def same_click(value: bytes) -> bytes:
+    """Return 16 bytes that a click, given its JSON, shares with those that are the same one."""
+    click = from_json(value)
+    # Two of a billion different clicks are taken for one with a chance of 1 in 10^20.
+    return hashlib.blake2b(to_json([click.get(name) for name in SAME]), digest_size=16).digest()
 
 
 class Distinct:
@@ -38,10 +45,7 @@ class Distinct:
 
     def is_first(self, value: bytes) -> bool:
         """Say whether no such click was asked for before, given its JSON."""
-        click = from_json(value)
-        # 16 bytes: two of a billion different clicks are taken for one with a chance of 1 in 10^20.
-        same = hashlib.blake2b(to_json([click.get(name) for name in SAME]), digest_size=16).digest()
-        return self._db.execute("INSERT OR IGNORE INTO seen VALUES (?)", (same,)).rowcount == 1
+        return self._db.execute("INSERT OR IGNORE INTO seen VALUES (?)", (same_click(value),)).rowcount == 1
 
     def __enter__(self) -> Distinct:
         return self

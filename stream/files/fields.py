@@ -78,6 +78,8 @@ class Source:
         Where in a block the one column stands that all of this reads; None where there is none such.
     by_column
         Reads that column at once; None where there is nothing faster than `read`.
+    same
+        The value that all rows have; None where each has its own.
     """
 
     column: str
@@ -85,6 +87,7 @@ class Source:
     read: Callable[[Any, Notes], Any]
     place: int | None = None
     by_column: ByColumn | None = None
+    same: float | None = None
 
 
 def sources(
@@ -116,7 +119,7 @@ def _found(
         named = name in options.mapping
         if name == "ts" and options.time_in_name:
             moment = time_in_name(table.called, options.time_in_name, zone(options.timezone))
-            yield name, Source("--ts-from-name", lambda _: table.called.name, _same(moment))
+            yield name, Source("--ts-from-name", lambda _: table.called.name, _same(moment), same=moment)
         elif named or (table.has(name) and not (spread and name == "ts")):
             label = options.mapping.get(name, name)
             get = column(table, label)

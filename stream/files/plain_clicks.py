@@ -42,6 +42,9 @@ def plain_clicks(
     earliest
         Unix seconds: a time that is the same for all and before it has to be looked at.
     """
+    of_file = {name: each.same for name, each in sources.items() if each.same is not None}
+    sources = {name: each for name, each in sources.items() if name not in of_file}
+    constants = {**constants, **of_file}
     if not {*sources, *constants} >= NEEDED or any(each.place is None for each in sources.values()):
         return None
     try:

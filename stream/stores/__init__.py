@@ -25,6 +25,7 @@
     ctr_models.py       models of who clicks
     churn.py            the model of churn, and listeners whose outcome it will learn
     song_models.py      song vectors
+    history.py          how far Kafka was when history was loaded: clicks that files had, too
     event_ids.py        clicks that were counted last, by their event_id
     heard.py            songs that listeners heard lately
     recommended.py      songs recommended to listeners, for a time

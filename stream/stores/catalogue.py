@@ -65,6 +65,11 @@ class Catalogue:
         members = await self._redis.smembers(keys.SONGS_OF_NO_LENGTH)
         self._no_length = {member.decode() for member in members}
 
+    @property
+    def no_length(self) -> frozenset[str]:
+        """Songs of no length, as of the last `refresh`."""
+        return frozenset(self._no_length)
+
     def without_length(self, clicks: Sequence[Click]) -> Sequence[Click]:
         """Return clicks, those on songs of no length (as of the last `refresh`) without song and artists.
 

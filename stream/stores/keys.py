@@ -105,6 +105,9 @@ EXPIRED = "listeners:expired"
 EXPIRED_TOLD = "listeners:expired-told"
 """Sorted set: listener who was erased as dormant -> until when what they were told counts, Unix seconds."""
 
+HISTORY = "history"
+"""Hash: partition of `clicks` -> the offset that it was at when history was loaded from files."""
+
 DECAY = "decay"
 """Hash: half-life and landmark that affinities were stored with."""
 

@@ -30,6 +30,7 @@ from stream.stores.waiting import pack, place_of
 __all__ = ["Activeness", "Listeners", "listener_of"]
 
 IN_A_SCRIPT = 40  # listeners: a script of so many holds Redis up for 0.3 to 0.5 ms; a release waits for it
+SCRIPTS_AT_ONCE = 50  # a pipeline: some 4 MB where listeners have 200 artists each
 TASTES_IN_A_SCRIPT = 250  # one after the other: a click or a release that comes waits for one of them
 EACH = 14  # elements that `write_listeners.lua` takes of a listener
 STATE = np.dtype([("rev", "<u4"), ("hour", "<u4"), ("hour_clicks", "<u4")])
@@ -69,7 +70,7 @@ class Listeners:
         self.redis = redis
         self._aliases = ArtistAliases(redis) if aliases is None else aliases
         self._read, self._write = Script("read_listeners"), Script("write_listeners")
-        self._rows, self._fields = Script("read_rows"), Script("read_fields")
+        self._rows, self._named = Script("read_rows"), Script("read_fields")
         self._tastes, self._artists = Script("read_tastes"), Script("read_artists")
         self._activities = Script("read_activities")
         self._expire = Script("expire_listeners")
@@ -130,7 +131,12 @@ class Listeners:
             )
             packed = msgpack.packb(theirs, use_bin_type=False)
             calls.append((keys.user(users[first]), KEPT_SECONDS, packed))
-        answers = await self._write.each(self.redis, calls)
+        # Of a large pipeline not all would be sent before a connection's time is up.
+        answers = [
+            answer
+            for at in range(0, len(calls), SCRIPTS_AT_ONCE)
+            for answer in await self._write.each(self.redis, calls[at : at + SCRIPTS_AT_ONCE])
+        ]
         refused = zip(groups, answers, strict=True)
         return [users[group[position - 1]] for group, positions in refused for position in positions]
 
@@ -198,11 +204,15 @@ class Listeners:
 
     async def activeness(self, user_ids: Sequence[str]) -> list[Activeness]:
         """Return what tells of each listener, a bot too, whether they have done anything."""
-        found = await self.ask(self._fields, user_ids, "state", "clicks", "last_seen")
+        found = await self.ask(self._named, user_ids, "state", "clicks", "last_seen")
         return [
             Activeness(state, int(clicks), float(last_seen)) if state else Activeness()
             for state, clicks, last_seen in found
         ]
+
+    async def fields(self, user_ids: Sequence[str], *names: str) -> list[list[bytes | None]]:
+        """Return fields of listeners' hashes, None for what is not there."""
+        return await self.ask(self._named, user_ids, *names)
 
     async def expire(self, states: Mapping[str, bytes]) -> None:
         """Erase listeners' own keys, each wholly, or not at all where they were written since.
@@ -228,7 +238,7 @@ class Listeners:
         -------
         Shape (n, 2), Unix seconds and minutes; NaN for what is not known.
         """
-        found = await self.ask(self._fields, user_ids, "last_seen", "utc_offset_min")
+        found = await self.ask(self._named, user_ids, "last_seen", "utc_offset_min")
         rows = [[float(value or "nan") for value in each] for each in found]
         return np.array(rows, dtype=np.float64).reshape(-1, 2)
 
@@ -251,7 +261,7 @@ class Listeners:
     async def placed(self, user_ids: Sequence[str]) -> list[Listener]:
         """Read of listeners no more than their cohort and the move that brought them there."""
         found = [Listener(user) for user in user_ids]
-        answers = await self.ask(self._fields, user_ids, "state", "rev", "cohort", "cohort_since", "moved")
+        answers = await self.ask(self._named, user_ids, "state", "rev", "cohort", "cohort_since", "moved")
         for at, (state, rev, cohort, since, moved) in enumerate(answers):
             if (state or rev) and moved:
                 place, _, origin = moved.decode().partition(" ")

@@ -31,7 +31,7 @@ PLACEHOLDERS = {
     "value": "V",
 }
 """What the contract writes for an argument of a key."""
-WORDS = {"cohorts", "models", "decay", "processes", "segment", "segments"}
+WORDS = {"cohorts", "models", "decay", "history", "processes", "segment", "segments"}
 """Keys that are words of other meanings, too."""
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -113,3 +113,10 @@ def test_what_keeps_a_process_from_starting_is_said_with_exit_code_1(
     said = up.log.read_text()
     assert "4 times in a row" in said
     assert "REFRAIN_HALF_LIFE_DAYS=7" in said.rpartition("4 times in a row")[2].replace("\n", " ")
+
+
+def test_it_leaves_out_what_it_is_told_to(refrain: Refrain, settings: Settings) -> None:
+    refrain.start("up", "--without", "ingest", "--without", "train", "--without", "serve")
+    wait_for(lambda: _processes(settings.redis).keys() == {"work", "traits"}, "the others")
+    done = refrain.run("up", "--without", "cook")
+    assert (done.returncode, "no process 'cook'" in done.stderr) == (2, True)

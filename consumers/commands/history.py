@@ -1,0 +1,98 @@
+"""`refrain history`: history in files into Redis, by Spark."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from consumers.commands.frame import FAILED, Json, command
+from consumers.commands.options import Files, options_from_dataclasses
+from consumers.history.options import Loading
+from consumers.local.servers import connected_settings
+from consumers.terminal.json_output import print_json
+from stream.errors import WrongUse
+from stream.files.options import FileOptions
+from stream.files.sources import readable
+
+if TYPE_CHECKING:
+    from consumers.history.plan import HistoryFile
+
+__all__ = ["add"]
+
+PANEL = "Feed and ask"
+EXAMPLE = """\
+refrain history load plays/ --map user_id=uid,song_id=song,artist_ids=singer,ts=time --master 'local[2]'
+refrain history load '2017*_play.log.tar.gz' '2017*_down.log.tar.gz' --preset musicbox --sample-users 0.1
+refrain history load s3://bucket/clicks/ --drop-zero-plays"""
+
+
+def add(app: typer.Typer) -> None:
+    """Register the command."""
+    history = typer.Typer(no_args_is_help=True, help="Load years of listening from files, by Spark.")
+    app.add_typer(
+        history,
+        name="history",
+        rich_help_panel=PANEL,
+        epilog=f"Example:\n\n[bold]{EXAMPLE.splitlines()[0]}[/bold]",
+    )
+
+    @command(history, panel=PANEL, example=EXAMPLE)
+    @options_from_dataclasses
+    def load(files: Files, options: FileOptions, loading: Loading, as_json: Json = False) -> None:
+        """Load clicks from files into Redis, as if they had been replayed, and much faster.
+
+        Only listeners who are not there yet, and while neither `refrain ingest` nor `refrain train` runs. May
+        be repeated after a failure: who was loaded is not loaded twice.
+        """
+        from consumers.history.plan import history_files
+        from consumers.history.session import check_installed
+
+        check_installed()
+        from consumers.history.load import FOLDER
+        from consumers.history.load import load as load_files
+        from consumers.terminal.history_summary import show_load
+        from stream.settings import load_settings
+
+        with readable(files, load_settings().data / FOLDER) as paths:
+            read = history_files(paths, options, _settled_each())
+            _check_times(read, loading, as_json=as_json)
+            summary = load_files(read, connected_settings(), loading)
+        print_json(summary.to_json()) if as_json else show_load(summary)
+        if summary.failed:
+            raise typer.Exit(FAILED)
+
+
+def _settled_each() -> Callable[[FileOptions, Path], FileOptions]:
+    """Return what finds the options by which each file is read; says once what they are."""
+    from stream.files.recognise import settle
+
+    said = set[str]()
+
+    def settled(options: FileOptions, path: Path) -> FileOptions:
+        found = settle("clicks", options, [path], without_times=False)
+        if found.note and found.note not in said:
+            typer.echo(found.note, err=True)
+            said.add(found.note)
+        return found.options
+
+    return settled
+
+
+def _check_times(files: Sequence[HistoryFile], loading: Loading, *, as_json: bool) -> None:
+    """Ask whether times that can hardly be right are to be loaded; refuse them where nobody can be asked."""
+    from consumers.replay.times import doubtful_times
+
+    plans = {id(file.plan): file.plan for file in files}.values()
+    if loading.yes or not (doubt := next(filter(None, map(doubtful_times, plans)), "")):
+        return
+    if as_json or not sys.stdin.isatty():
+        raise WrongUse(
+            doubt,
+            hint="--time-format says how times are written, `refrain replay --dry-run` shows what they "
+            "become; --yes loads them all the same.",
+        )
+    typer.confirm(f"{doubt}.\nLoad them all the same?", abort=True, err=True)

@@ -1,0 +1,274 @@
+"""The clicks of listeners, all that there are, as what Redis is to hold: by the code that ingesters run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from models.active_days import KINDS, song_number
+from models.click_columns import NO_MS, ClickColumns, name_places
+from models.listener import HISTORY, Click, Listener, Rules
+from models.residents import UNKNOWN_OFFSET, Residents
+from models.update import Changes, update_columns
+from stream.stores.event_ids import once
+from stream.stores.history import MICROSECONDS
+
+__all__ = ["Loaded", "Made", "Songs", "made_of"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Songs:
+    """What Redis knows of songs and artists.
+
+    Attributes
+    ----------
+    artists
+        Song -> its artists, of those at least that the catalogue knows.
+    of_no_length
+        Songs that are no music: what is done with them adds to no affinity.
+    artist_of
+        Returns what the id of an artist stands for.
+    """
+
+    artists: Mapping[str, tuple[str, ...]]
+    of_no_length: frozenset[str] = frozenset()
+    artist_of: Callable[[str], str] = str
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """The clicks of some listeners, each listener's in the order of their times.
+
+    Attributes
+    ----------
+    table
+        As `columns.CLICKS`.
+    users, user
+        The listeners, and whose each click is, rising.
+    repeated
+        Clicks that are left out, as they were the same as an earlier one.
+    """
+
+    table: pa.Table
+    users: Sequence[str]
+    user: Ints
+    repeated: int = 0
+
+    @classmethod
+    def of(cls, clicks: pa.Table) -> Loaded:
+        """Put clicks (`columns.CLICKS`) in order: by listener, time, and the place in the files."""
+        users = clicks["user_id"].combine_chunks().dictionary_encode()
+        code = users.indices.to_numpy().astype(np.int64)
+        order = np.lexsort((clicks["place"].to_numpy(), clicks["ts"].to_numpy(), code))
+        if clicks["same"].null_count < len(clicks):
+            same = clicks["same"].combine_chunks().dictionary_encode().indices.take(pa.array(order))
+            _, first = np.unique(same.fill_null(-1).to_numpy(), return_index=True)
+            kept = same.is_null().to_numpy(zero_copy_only=False)
+            kept[first] = True
+            order = order[kept]
+        table = clicks.take(pa.array(order)).combine_chunks()
+        return cls(table, users.dictionary.to_pylist(), code[order], len(clicks) - len(order))
+
+    @property
+    def unnamed_songs(self) -> set[str]:
+        """Songs of clicks that name no artists."""
+        named = self.table["artist_ids"].combine_chunks().value_lengths().fill_null(0).to_numpy() > 0
+        return set(self.table["song_id"].filter(pa.array(~named)).unique().to_pylist()) - {""}
+
+    def with_songs(self, songs: Collection[str]) -> Bools:
+        """Say which clicks are on one of these songs, and name no artists."""
+        named = self.table["artist_ids"].combine_chunks().value_lengths().fill_null(0).to_numpy() > 0
+        wanted: Bools = pc.is_in(self.table["song_id"], pa.array(list(songs), pa.string())).to_numpy()
+        wanted &= ~named
+        return wanted
+
+    def without_more(self, chosen: Bools, most: int) -> tuple[Loaded, int]:
+        """Leave out what is more than `most` of a listener's chosen clicks; return how many that are."""
+        nth = np.cumsum(chosen)
+        starts = np.searchsorted(self.user, np.arange(len(self.users)))
+        before = np.where(starts > 0, nth[starts - 1], 0)
+        kept = ~(chosen & (nth - before[self.user] > most))
+        if kept.all():
+            return self, 0
+        return replace(self, table=self.table.filter(pa.array(kept)), user=self.user[kept]), int(
+            (~kept).sum()
+        )
+
+
+@dataclass(eq=False)
+class Made:
+    """What is to be written.
+
+    Attributes
+    ----------
+    residents, changes
+        As of `models.update`.
+    late
+        Clicks that wait for their song.
+    """
+
+    residents: Residents
+    changes: Changes
+    late: list[Click]
+
+
+def made_of(
+    loaded: Loaded, songs: Songs, rules: Rules, now: float, *, activity: bool, most_event_ids: int
+) -> Made:
+    """Say what clicks make of listeners who are not there yet.
+
+    Parameters
+    ----------
+    activity, most_event_ids
+        As of `consumers.ingest.apply.Applier`.
+    """
+    residents = Residents(activity=activity)
+    rows = residents.add([Listener(user) for user in loaded.users], None)
+    columns = _columns(residents, rows, loaded, songs)
+    named = loaded.table["event_id"].null_count < len(loaded.table)
+    event_ids = _once(columns, loaded, most_event_ids) if named and most_event_ids else {}
+    changes = update_columns(residents, columns, np.zeros(0, dtype=np.int64), None, rules, now)
+    changes.event_ids = {int(rows[user]): held for user, held in event_ids.items()}
+    last = residents.last_seen[changes.rows]
+    # A listener of whom all waits was seen at no time yet.
+    until = np.where(np.isfinite(last), last, _last_ts(loaded, len(rows))[changes.rows])
+    residents.offset[changes.rows] = np.rint(until * MICROSECONDS).astype(np.int64)
+    return Made(residents, changes, [click for own in changes.waiting.values() for click in own])
+
+
+def _last_ts(loaded: Loaded, users: int) -> Floats:
+    last = np.full(users, -np.inf)
+    np.maximum.at(last, loaded.user, loaded.table["ts"].to_numpy())
+    return last
+
+
+def _columns(residents: Residents, rows: Ints, loaded: Loaded, songs: Songs) -> ClickColumns:
+    table, number = loaded.table, len(loaded.table)
+    column = {name: table[name].combine_chunks() for name in table.column_names}
+    named = column["song_id"].dictionary_encode()
+    song, names = named.indices.to_numpy().astype(np.int64), named.dictionary.to_pylist()
+    silent = np.fromiter((not name or name in songs.of_no_length for name in names), np.bool_, len(names))
+    numbers = np.fromiter(map(song_number, names), np.int64, len(names))
+    numbers[silent] = -1
+    artist, artists = _artists(residents, column["artist_ids"], song, names, songs)
+    no_music = np.fromiter((name in songs.of_no_length for name in names), np.bool_, len(names))[song]
+    artist, artists = artist[np.repeat(~no_music, artists)], np.where(no_music, 0, artists)
+    starts = np.flatnonzero(np.diff(loaded.user, prepend=-1))
+    rank = np.arange(number) - np.repeat(starts, np.diff(starts, append=number))
+    return ClickColumns(
+        row=rows[loaded.user],
+        source=np.full(number, residents.sources.place(HISTORY), dtype=np.int64),
+        offset=rank,
+        ts=column["ts"].to_numpy(),
+        kind=column["kind"].to_numpy().astype(np.int64),
+        song=numbers[song],
+        artist=artist,
+        artists=artists,
+        utc_offset_min=column["utc_offset_min"].to_numpy(),
+        ms_played=column["ms_played"].to_numpy().astype(np.float64),
+        city=_places(residents, column["city"]),
+        device=_places(residents, column["device"]),
+        waited=np.zeros(number, dtype=bool),
+        repeated=np.zeros(number, dtype=bool),
+        clicks=_Clicks(table, rank),
+    )
+
+
+def _artists(
+    residents: Residents, lists: pa.ListArray, song: Ints, names: Sequence[str], songs: Songs
+) -> tuple[Ints, Ints]:
+    """Return the artists of all clicks, and how many each has; those of the catalogue where it names none."""
+    said = lists.flatten().dictionary_encode()
+    place_of = _artist_places(residents, said.dictionary.to_pylist(), songs)
+    artist = place_of[said.indices.to_numpy()] if len(said) else np.zeros(0, dtype=np.int64)
+    count = lists.value_lengths().fill_null(0).to_numpy().astype(np.int64)
+    begin = np.cumsum(count) - count
+    unnamed = count == 0
+    if songs.artists and unnamed.any():
+        known = [songs.artists.get(name, ()) for name in names]
+        theirs = np.fromiter(map(len, known), np.int64, len(known))
+        first = len(artist) + np.cumsum(theirs) - theirs
+        of_known = _artist_places(residents, [name for entry in known for name in entry], songs)
+        artist = np.concatenate([artist, of_known])
+        begin, count = np.where(unnamed, first[song], begin), np.where(unnamed, theirs[song], count)
+    total = np.cumsum(count)
+    within = np.arange(total[-1] if len(total) else 0) - np.repeat(total - count, count)
+    return _each_once(artist[np.repeat(begin, count) + within], count)
+
+
+def _artist_places(residents: Residents, names: Sequence[str], songs: Songs) -> Ints:
+    return residents.artists.places([songs.artist_of(name) for name in names])
+
+
+def _each_once(artist: Ints, count: Ints) -> tuple[Ints, Ints]:
+    """Leave out an artist whom a click names twice."""
+    click = np.repeat(np.arange(len(count)), count)
+    _, first = np.unique(click << 32 | artist, return_index=True)
+    if len(first) == len(artist):
+        return artist, count
+    first.sort()
+    return artist[first], np.bincount(click[first], minlength=len(count))
+
+
+def _places(residents: Residents, said: pa.Array) -> Ints:
+    coded = said.dictionary_encode()
+    places = name_places(residents, coded.dictionary.to_pylist())
+    of_each: Ints = places[coded.indices.to_numpy()] if len(places) else np.full(len(said), -1)
+    return of_each
+
+
+def _once(columns: ClickColumns, loaded: Loaded, most: int) -> dict[int, bytes]:
+    """Mark clicks that repeat the `event_id` of an earlier one; return what is to be remembered, by user."""
+    remembered: dict[int, bytes] = {}
+    with_ids = loaded.table["event_id"].is_valid().to_numpy()
+    for user in np.unique(loaded.user[with_ids]).tolist():
+        first, end = np.searchsorted(loaded.user, [user, user + 1]).tolist()
+        own = [_as_once_reads(columns, at) for at in range(first, end)]
+        clicks, held = once(own, {}, b"", most)
+        columns.repeated[first:end] = [click.repeated for click in clicks]
+        if held:
+            remembered[user] = held
+    return remembered
+
+
+def _as_once_reads(columns: ClickColumns, at: int) -> Click:
+    click = columns.clicks[at]
+    waits = bool(columns.song[at] >= 0 and columns.artists[at] == 0)
+    return click if waits else click._replace(song_id="")
+
+
+class _Clicks(Sequence[Click]):
+    """Clicks of a table, made when they are asked for."""
+
+    def __init__(self, table: pa.Table, offset: Ints) -> None:
+        self._table, self._offset = table, offset
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def __getitem__(self, at: int) -> Click:  # type: ignore[override]
+        held = {name: self._table[name][at].as_py() for name in self._table.column_names}
+        minutes, ms = held["utc_offset_min"], held["ms_played"]
+        return Click(
+            held["user_id"],
+            HISTORY,
+            int(self._offset[at]),
+            held["ts"],
+            held["song_id"],
+            tuple(held["artist_ids"] or ()),
+            KINDS[held["kind"]],
+            utc_offset_min=None if minutes == UNKNOWN_OFFSET else minutes,
+            ms_played=None if ms == NO_MS else ms,
+            city=held["city"],
+            device=held["device"],
+            event_id=held["event_id"] or "",
+        )

@@ -1,0 +1,129 @@
+"""A file as clicks in columns: read and checked as a replay does, row by row or by columns."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import json as arrow_json
+
+from consumers.history.columns import EVENTS, cut, of_events, pack, sampled
+from consumers.history.plan import HistoryFile
+from models.active_days import KINDS
+from stream.files.distinct import same_click
+from stream.files.tally import Tally
+from stream.wire.events import FUTURE_SECONDS, Reason
+
+__all__ = ["FileReader", "Rows"]
+
+TOGETHER = 200_000  # rows, few enough for memory
+IN_A_PACKET = 200  # rows, so that the head of a packet is little of it
+PLACES = 1 << 40  # rows of a file, at most
+PLAYS = np.array([KINDS.index("play"), KINDS.index("complete")])
+PARSE = arrow_json.ParseOptions(explicit_schema=EVENTS, unexpected_field_behavior="error")
+
+
+@dataclass
+class Rows:
+    """What became of the rows of files.
+
+    Attributes
+    ----------
+    rows, left_out
+        How many were read, and how many of them were not asked for.
+    clicks
+        Those that are clicks of listeners who are to be loaded.
+    unsampled, zero_plays
+        Clicks of others, and plays of 0 ms that were to be left out.
+    bad, bad_files
+        Rows that cannot be used, by reason, and where they were written.
+    """
+
+    rows: int = 0
+    left_out: int = 0
+    clicks: int = 0
+    unsampled: int = 0
+    zero_plays: int = 0
+    bad: Counter[str] = field(default_factory=Counter)
+    bad_files: list[str] = field(default_factory=list)
+
+    def add(self, other: Rows) -> None:
+        """Count others' rows, too."""
+        for name in [entry.name for entry in fields(self) if entry.type == "int"]:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.bad.update(other.bad)
+        self.bad_files += other.bad_files
+
+    def tell(self, tally: Tally) -> None:
+        """Take over what a reading has counted."""
+        self.rows, self.left_out = tally.rows, tally.left_out
+        self.bad.update(tally.bad)
+        self.bad_files = [str(path) for path in tally.bad_files]
+
+
+@dataclass(frozen=True)
+class FileReader:
+    """Reads files.
+
+    Parameters
+    ----------
+    now
+        Unix seconds.
+    spare
+        The folder for side files of bad rows that cannot stand beside their file.
+    buckets
+        How many parts listeners are cut into.
+    share, drop_zero_plays
+        As of `consumers.history.options.Loading`.
+    """
+
+    now: float
+    spare: Path
+    buckets: int
+    share: float = 1.0
+    drop_zero_plays: bool = False
+
+    def packed(self, file: HistoryFile, counted: Rows) -> Iterator[tuple[int, bytes]]:
+        """Go through the clicks of a file: bucket, and bytes (`columns.unpack`); count its rows.
+
+        Raises
+        ------
+        BadFile
+            Where it breaks off, or nothing in it can be used.
+        """
+        reading = file.reading(self.now, self.spare)
+        values = (value for _, value in reading.pairs())
+        place = file.number * PLACES
+        together = max(TOGETHER, IN_A_PACKET * self.buckets)
+        while lines := list(itertools.islice(values, together)):
+            clicks = of_events(_parsed(lines), place, list(map(same_click, lines)) if file.distinct else None)
+            place += len(lines)
+            for bucket, part in cut(self._wanted(clicks, counted), self.buckets):
+                counted.clicks += len(part)
+                yield bucket, pack(part)
+        counted.tell(reading.tally)
+
+    def _wanted(self, clicks: pa.Table, counted: Rows) -> pa.Table:
+        of_all = len(clicks)
+        clicks = sampled(clicks, self.share)
+        counted.unsampled += of_all - len(clicks)
+        in_time = clicks.filter(pc.less_equal(clicks["ts"], self.now + FUTURE_SECONDS))
+        counted.bad[Reason.FUTURE.value] += len(clicks) - len(in_time)
+        if not self.drop_zero_plays:
+            return in_time
+        played = np.isin(in_time["kind"].to_numpy(), PLAYS) & (in_time["ms_played"].to_numpy() == 0)
+        counted.zero_plays += int(played.sum())
+        return in_time.filter(pa.array(~played))
+
+
+def _parsed(lines: list[bytes]) -> pa.Table:
+    joined = b"\n".join(lines)
+    options = arrow_json.ReadOptions(use_threads=False, block_size=len(joined) + 1)
+    table: pa.Table = arrow_json.read_json(pa.BufferReader(joined), options, PARSE)
+    return table

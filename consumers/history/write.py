@@ -1,0 +1,191 @@
+"""What listeners are by their history, into Redis: each in one step, and none who is there already."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_fixed
+
+from consumers.history.listeners import Loaded, Made, Songs, made_of
+from consumers.runtime.wiring import Stores, rules_of
+from models.listener import HISTORY, Click, last_move
+from stream.connect import open_redis
+from stream.retry import retried
+from stream.settings import Settings
+
+__all__ = ["Writer", "Written"]
+
+T = TypeVar("T")
+
+PAUSE = wait_fixed(0.5)  # seconds
+MOST_WAITING = 1000  # clicks of one listener, as in an ingester
+TOGETHER = 2_000  # listeners
+
+
+@dataclass
+class Written:
+    """What came of listeners.
+
+    Attributes
+    ----------
+    listeners, clicks
+        Those written, and their clicks.
+    bots
+        Those of them who are bots, by the rules of an ingester.
+    loaded_before
+        Those who are there from an earlier load, or from this one where Redis did not say that it had them.
+    known
+        Those whom Refrain knew, or who are part of another: they stay as they are, and their files' clicks do
+        not count.
+    waiting
+        Clicks that wait for their song.
+    refused
+        Clicks that do not, as more of their listener wait than may.
+    repeated
+        Clicks that were the same as another, where each was to count once.
+    first, last
+        Unix seconds of the first and the last click; None where there is none.
+    """
+
+    listeners: int = 0
+    clicks: int = 0
+    bots: int = 0
+    loaded_before: int = 0
+    known: int = 0
+    waiting: int = 0
+    refused: int = 0
+    repeated: int = 0
+    first: float | None = None
+    last: float | None = None
+
+    def add(self, other: Written) -> None:
+        """Count others, too."""
+        for name in [entry.name for entry in fields(self) if entry.type == "int"]:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.first = min((at for at in (self.first, other.first) if at is not None), default=None)
+        self.last = max((at for at in (self.last, other.last) if at is not None), default=None)
+
+
+class Writer:
+    """Writes listeners with the settings' Redis."""
+
+    def __init__(self, settings: Settings, stores: Stores) -> None:
+        self._settings = settings
+        self._stores = stores
+
+    @classmethod
+    async def open(cls, settings: Settings) -> Writer:
+        """Connect.
+
+        Raises
+        ------
+        Unreachable
+            Where Redis does not answer.
+        """
+        stores = Stores.on(await open_redis(settings), settings)
+        await stores.replication.begin()
+        await stores.catalogue.refresh()
+        await stores.aliases.refresh()
+        return cls(settings, stores)
+
+    async def aclose(self) -> None:
+        """Disconnect."""
+        await self._stores.listeners.redis.aclose()
+
+    async def write(self, clicks: pa.Table) -> Written:
+        """Write the listeners of clicks (`columns.CLICKS`), all of whose clicks these are."""
+        now = time.time()
+        loaded = Loaded.of(clicks)
+        loaded, artists, refused = await self._with_songs(loaded, now)
+        songs = Songs(artists, self._stores.catalogue.no_length, self._stores.aliases.of)
+        made = made_of(
+            loaded,
+            songs,
+            rules_of(self._settings),
+            now,
+            activity=self._settings.record_activity,
+            most_event_ids=self._settings.event_ids,
+        )
+        await self._stores.catalogue.note(made.residents.artists.names)
+        there = await self._patiently(partial(self._stores.replication.kept, partial(self._write, made)))
+        return await self._counted(loaded, made, there, refused)
+
+    async def _patiently(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Write, and again where Redis is away for a while: what is written bears being written twice."""
+        stop = stop_after_delay(self._settings.connect_timeout)
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(retried), wait=PAUSE, stop=stop, reraise=True
+        ):
+            with attempt:
+                result = await write()
+        return result
+
+    async def _with_songs(self, loaded: Loaded, now: float) -> tuple[Loaded, dict[str, tuple[str, ...]], int]:
+        """Return the clicks that may count, or wait for their song, and the artists of songs.
+
+        The last is how many may not.
+        """
+        catalogue = self._stores.catalogue
+        asked = loaded.unnamed_songs - catalogue.no_length
+        known = await catalogue.artists_of(asked)
+        if len(known) == len(asked):
+            return loaded, known, 0
+        late = loaded.with_songs(asked - known.keys())
+        # Either the catalogue sees, when a song comes, that it is expected, or we see here that it has come.
+        await self._stores.waiting.expect(_expected(loaded, late), now)
+        known |= await catalogue.artists_of(asked - known.keys())
+        late = loaded.with_songs(asked - known.keys())
+        kept, refused = loaded.without_more(late, MOST_WAITING)
+        return kept, known, refused
+
+    async def _write(self, made: Made) -> set[str]:
+        """Write, and return who was there."""
+        residents, changes = made.residents, made.changes
+        residents.rev[changes.rows] = 0  # where the primary that had them is lost, they are written anew
+        there = set(await self._stores.listeners.write(residents, changes, 0))
+        moves = [move for move in changes.moves if move.user_id not in there]
+        # Whoever wrote them may have died before the sets followed.
+        placed = await self._stores.listeners.placed(sorted(there))
+        moves += [last_move(listener) for listener in placed if listener.rev]
+        for at in range(0, len(moves), TOGETHER):
+            await self._stores.cohorts.place(moves[at : at + TOGETHER])
+        return there
+
+    async def _counted(self, loaded: Loaded, made: Made, there: set[str], refused: int) -> Written:
+        field = f"o:{HISTORY}"
+        found = await self._stores.listeners.fields(sorted(there), field)
+        before = sum(bool(entry and entry[0]) for entry in found)
+        new = np.fromiter((user not in there for user in loaded.users), np.bool_, len(loaded.users))
+        of_new = new[loaded.user]
+        ts = loaded.table["ts"].to_numpy()[of_new]
+        residents = made.residents
+        bots = residents.bot[[residents.index[user] for user in loaded.users]]
+        late = sum(click.user_id not in there for click in made.late)
+        written = Written(
+            int(new.sum()),
+            len(ts),
+            int((bots & new).sum()),
+            before,
+            len(there) - before,
+            late,
+            refused,
+            loaded.repeated,
+        )
+        if len(ts):
+            written.first, written.last = float(ts.min()), float(ts.max())
+        return written
+
+
+def _expected(loaded: Loaded, late: npt.NDArray[np.bool_]) -> list[Click]:
+    songs = loaded.table["song_id"].to_numpy()[late].tolist()
+    users = [loaded.users[user] for user in loaded.user[late].tolist()]
+    return [
+        Click(user, HISTORY, 0, 0.0, song, (), "play") for song, user in set(zip(songs, users, strict=True))
+    ]

@@ -1,0 +1,266 @@
+"""What loading does with who is there already, with clicks of Kafka, with a model; what is left out."""
+
+from __future__ import annotations
+
+import gzip
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from benchmarks.play_logs import write_logs
+from consumers.history import session
+from consumers.history.guard import before_load
+from consumers.history.plan import history_files
+from consumers.ingest.ingester import ingest
+from consumers.train.trainer import train
+from stream.errors import BadFile, CannotStart, WrongUse
+from stream.files.options import FileOptions
+from stream.settings import Settings
+from tests.consumers.crowd import crowd_model, publish
+from tests.consumers.history.held import held
+from tests.consumers.history.here import load_here
+from tests.consumers.history.years import UNTIL, history, write_jsonl
+from tests.consumers.kafka_log import KafkaLog
+from tests.consumers.running import Running
+from tests.waiting import wait_for
+
+
+def counted(db: redis.Redis) -> dict[str, int]:
+    """Listener -> clicks that count."""
+    users = [key for key in db.scan_iter("user:{*", count=1000) if key.endswith("}")]
+    return {user[6:-1]: int(db.hget(user, "clicks") or 0) for user in users}
+
+
+def plain(clicks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Clicks of which each counts: with artists, and no two with one `event_id`."""
+    return [{"artist_ids": ["ana"], **click, "event_id": str(at)} for at, click in enumerate(clicks)]
+
+
+def test_who_was_loaded_is_not_loaded_again(settings: Settings, tmp_path: Path) -> None:
+    files = write_jsonl(tmp_path / "clicks", history(800))
+    _, first = load_here(settings, files)
+    before = held(settings.redis)
+    _, second = load_here(settings, files)
+    assert (second.listeners, second.clicks, second.known) == (0, 0, 0)
+    assert second.loaded_before == first.listeners > 20
+    assert held(settings.redis) == before
+
+
+def test_a_load_that_was_killed_goes_on_to_what_it_would_have_been(
+    settings: Settings, tmp_path: Path
+) -> None:
+    files = write_jsonl(tmp_path / "clicks", history(800))
+    load_here(settings, files)
+    whole = held(settings.redis)
+    with redis.Redis.from_url(settings.redis) as db:
+        db.flushall()
+        _, part = load_here(settings, files, buckets=[0, 2])
+        # Whoever wrote these died before the set of those without a cohort followed.
+        db.delete("cohort:{}:users")
+    _, rest = load_here(settings, files)
+    assert rest.loaded_before == part.listeners > 0 < rest.listeners
+    assert held(settings.redis) == whole
+
+
+def test_who_was_known_before_stays_as_they_are(
+    settings: Settings, log: KafkaLog, db: redis.Redis, tmp_path: Path
+) -> None:
+    log.send("clicks", [{"user_id": "u1", "song_id": "s", "artist_ids": ["ana"], "ts": UNTIL}])
+    with Running(ingest, settings):
+        log.wait_until_caught_up("ingest", "clicks")
+    before = db.hgetall("user:{u1}")
+    clicks = history(800)
+    _, written = load_here(settings, write_jsonl(tmp_path / "clicks", clicks))
+    assert written.known == 1
+    assert written.clicks == sum(click["user_id"] != "u1" for click in clicks)
+    assert db.hgetall("user:{u1}") == before
+
+
+def test_clicks_that_files_had_count_once_and_later_ones_count(
+    settings: Settings, log: KafkaLog, db: redis.Redis, tmp_path: Path
+) -> None:
+    clicks = plain(history(1_000))
+    files = write_jsonl(tmp_path / "clicks", clicks[:700])
+    for click in clicks[500:]:
+        del click["event_id"]
+    log.send("clicks", clicks[500:])
+    load_here(settings, files)
+    # What comes after the load counts, however old it is.
+    late = {**clicks[0], "event_id": "another"}
+    log.send("clicks", [late])
+    with Running(ingest, settings):
+        log.wait_until_caught_up("ingest", "clicks")
+    assert counted(db) == Counter(click["user_id"] for click in [*clicks, late])
+
+
+def test_what_a_restarted_ingester_reads_again_counts_once(
+    settings: Settings, log: KafkaLog, db: redis.Redis, tmp_path: Path
+) -> None:
+    clicks = plain(history(400))
+    files = write_jsonl(tmp_path / "clicks", clicks[:300])
+    log.send("clicks", clicks[200:])
+    load_here(settings, files)
+    for _ in range(2):
+        with Running(ingest, settings):
+            log.wait_until_caught_up("ingest", "clicks")
+        log.reset("ingest", "clicks")
+    assert counted(db) == Counter(click["user_id"] for click in clicks)
+
+
+@pytest.mark.parametrize("process", [ingest, train])
+async def test_nothing_is_loaded_while_others_hold_listeners(
+    settings: Settings, log: KafkaLog, db: redis.Redis, process: Any
+) -> None:
+    with Running(process, settings):
+        wait_for(lambda: db.zcard("processes"), "a sign of life")
+        with pytest.raises(WrongUse, match=f"1 {process.__name__} running"):
+            await before_load(settings)
+    await before_load(settings)
+
+
+def test_a_model_is_learned_from_who_was_loaded_and_places_them(
+    settings: Settings, log: KafkaLog, db: redis.Redis, tmp_path: Path
+) -> None:
+    few = settings.model_copy(
+        update={"first_model_listeners": 30, "cohorts": 3, "dims": 8, "bot_clicks_per_hour": 150}
+    )
+    _, written = load_here(few, write_jsonl(tmp_path / "clicks", plain(history(3_000))))
+    with Running(train, few), Running(ingest, few):
+        wait_for(lambda: db.get("model:current"), "a model")
+        wait_for(lambda: db.hget("model:sweep", "done") == db.get("model:current"), "its sweep")
+    members = [db.scard(f"cohort:{{{cohort}}}:users") for cohort in db.zrange("cohorts", 0, -1)]
+    assert sum(members) == written.listeners - written.bots
+    assert db.smembers("cohort:{}:users") == {"bot"}
+
+
+def test_a_model_that_serves_places_who_was_loaded(
+    settings: Settings, log: KafkaLog, db: redis.Redis, tmp_path: Path
+) -> None:
+    publish(settings, crowd_model())
+    with Running(ingest, settings):
+        wait_for(lambda: db.hget("model:sweep", "done") == "1", "a sweep of nobody")
+    clicks = [{**click, "artist_ids": [f"artist {at % 40}"]} for at, click in enumerate(plain(history(600)))]
+    _, written = load_here(settings, write_jsonl(tmp_path / "clicks", clicks))
+    assert db.scard("cohort:{}:users") == written.listeners
+    with Running(ingest, settings):
+        wait_for(lambda: db.hget("model:sweep", "done") == "1", "a sweep of those who are new")
+    members = [db.scard(f"cohort:{{{cohort}}}:users") for cohort in db.zrange("cohorts", 0, -1)]
+    assert sum(members) >= written.listeners - 1  # the bot, where it is one
+
+
+def test_a_redis_cluster_takes_listeners_too(
+    settings: Settings, redis_cluster_url: str, tmp_path: Path
+) -> None:
+    on_cluster = settings.model_copy(update={"redis": redis_cluster_url})
+    files = write_jsonl(tmp_path / "clicks", history(400))
+    _, first = load_here(on_cluster, files)
+    _, again = load_here(on_cluster, files)
+    assert first.listeners == again.loaded_before > 20
+    with redis.RedisCluster.from_url(redis_cluster_url) as db:
+        assert db.scard("cohort:{}:users") == first.listeners
+
+
+def test_a_sample_has_all_of_some_listeners_and_nothing_of_others(
+    settings: Settings, db: redis.Redis, tmp_path: Path
+) -> None:
+    clicks = plain(history(800))
+    rows, _ = load_here(settings, write_jsonl(tmp_path / "clicks", clicks), share=0.4)
+    of_each = Counter(click["user_id"] for click in clicks)
+    found = counted(db)
+    assert 5 < len(found) < 35
+    assert found == {user: of_each[user] for user in found}
+    assert rows.unsampled == len(clicks) - sum(found.values())
+
+
+def test_plays_of_no_length_are_left_out_where_that_is_asked_for(
+    settings: Settings, db: redis.Redis, tmp_path: Path
+) -> None:
+    play = {"user_id": "u", "song_id": "s", "artist_ids": ["ana"], "ts": UNTIL}
+    clicks = [
+        {**play, "ms_played": 0},
+        {**play, "ms_played": 1},
+        {**play, "ms_played": 0, "action": "like"},
+        play,
+    ]
+    rows, _ = load_here(settings, write_jsonl(tmp_path / "clicks", clicks), drop_zero_plays=True)
+    assert (rows.zero_plays, counted(db)) == (1, {"u": 3})
+
+
+def test_a_click_that_stands_in_two_files_counts_once_where_that_is_asked_for(
+    settings: Settings, db: redis.Redis, tmp_path: Path
+) -> None:
+    clicks = plain(history(300))
+    for click in clicks:
+        del click["event_id"]
+    twice = write_jsonl(tmp_path / "clicks", clicks, files=2) + write_jsonl(
+        tmp_path / "again", clicks[100:200]
+    )
+    _, written = load_here(settings, twice, distinct=True)
+    assert counted(db) == Counter(click["user_id"] for click in clicks)
+    assert written.repeated == 100
+
+
+def test_plays_searches_and_downloads_of_music_box_make_one_listener(
+    settings: Settings, db: redis.Redis, tmp_path: Path
+) -> None:
+    kinds = "play", "search", "down"
+    write_logs(tmp_path / "logs", 3_000, 3, 100, tar=True, kinds=kinds)
+    rows, written = load_here(settings, sorted((tmp_path / "logs").iterdir()), preset="musicbox")
+    assert (rows.rows, rows.bad.total()) == (pytest.approx(3_000, abs=9), 0)
+    assert rows.rows == rows.clicks == written.clicks == sum(counted(db).values())
+    days = [
+        day
+        for key, activity in held(settings.redis).items()
+        if key.endswith(":activity")
+        for day in activity["days"]
+    ]
+    plays, downloads, searches = (sum(day[number] for day in days) for number in (1, 4, 5))
+    assert plays == pytest.approx(2_700, abs=9)
+    assert (searches, downloads) == (pytest.approx(180, abs=9), pytest.approx(120, abs=9))
+
+
+def test_rows_that_cannot_be_used_are_counted_and_stand_beside_their_file(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (file,) = write_jsonl(tmp_path / "clicks", history(100), files=1)
+    file.write_text(file.read_text() + '{"user_id": "u"}\n{"user_id": "u", "song_id": "s", "ts": 9e9}\n')
+    rows, _ = load_here(settings, [file])
+    assert rows.bad == {"missing-field": 1, "too-far-in-the-future": 1}
+    assert [Path(path).name for path in rows.bad_files] == ["part-0.jsonl.bad.jsonl"]
+
+
+def test_a_file_that_breaks_off_loads_nothing(settings: Settings, db: redis.Redis, tmp_path: Path) -> None:
+    (file,) = write_jsonl(tmp_path / "clicks", history(3_000), files=1)
+    packed = file.with_suffix(".jsonl.gz")
+    packed.write_bytes(gzip.compress(file.read_bytes())[:-2_000])
+    with pytest.raises(BadFile, match="part-0"):
+        load_here(settings, [packed])
+    assert counted(db) == {}
+
+
+def test_what_is_missing_is_said_with_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "find_spec", {"pandas": 1, "pyarrow": 1}.get)
+    with pytest.raises(CannotStart, match=r"\(pyspark\)") as error:
+        session.check_installed()
+    assert "refrain-cohorts[spark]" in error.value.hint
+
+
+def test_an_error_on_a_worker_is_told_as_it_would_be_here() -> None:
+    def work(_: object) -> Any:
+        yield 1
+        raise BadFile("a.csv breaks off", hint="Fetch it again.")
+
+    told = session.told(work)
+    with pytest.raises(RuntimeError) as error:
+        list(told(None))
+    ours = session.told_in(str(error.value))
+    assert (type(ours), str(ours), ours.hint) == (BadFile, "a.csv breaks off", "Fetch it again.")
+
+
+@pytest.mark.parametrize("options", [FileOptions(limit=3), FileOptions(format="profiles")])
+def test_options_that_need_an_order_or_no_times_are_refused(options: FileOptions, tmp_path: Path) -> None:
+    with pytest.raises(WrongUse):
+        history_files([tmp_path / "a.csv"], options, lambda given, _: given)
