@@ -14,6 +14,7 @@
     train/       clicks into models        (`refrain train`)
     work/        releases into audiences   (`refrain work`)
     traits/      what they are about to do  (`refrain traits`)
+    deliver/     audiences to who has no Kafka  (`refrain deliver`)
     web/         a page for people, an API for programs  (`refrain serve`)
 
     local/       everything on one machine (`refrain up`)

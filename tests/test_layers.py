@@ -25,6 +25,7 @@ APPLICATIONS_MAY_IMPORT = {
     "ingest": {"runtime"},
     "train": {"runtime"},
     "traits": {"runtime"},
+    "deliver": {"runtime"},
     "work": {"runtime"},
     "local": {"runtime"},
     "queries": {"runtime", "work"},  # a preview is planned as a worker plans it
