@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -54,8 +54,9 @@ def up(
         Where a server does not answer, or one of ours has ended.
     """
     asked = signals_interrupt()
-    with suppress(KeyboardInterrupt), asked as to_end, all_processes(settings, say) as everything:
-        running, supervisor, addressed = everything
+    kinds = (*KINDS, "deliver") if settings.deliver_url or settings.deliver_folder else KINDS
+    everything = all_processes(settings, say, kinds=kinds)
+    with suppress(KeyboardInterrupt), asked as to_end, everything as (running, supervisor, addressed):
         end = time.monotonic() + for_seconds if for_seconds is not None else float("inf")
         tail = _Tail(supervisor.logs)
         say(f"logs in {settings.data / 'logs'}; for programs of your own:")
@@ -80,6 +81,7 @@ def all_processes(
     settings: Settings,
     say: Callable[[str], None],
     prepare: Callable[[Settings], None] = lambda _: None,
+    kinds: Sequence[str] = KINDS,
 ) -> Iterator[tuple[Servers, Supervisor, Settings]]:
     """Run servers and processes as long as the block; give the settings with all addresses, too.
 
@@ -91,6 +93,8 @@ def all_processes(
         As in `up`.
     prepare
         Is called with settings that have all addresses, when the servers answer and before any process runs.
+    kinds
+        Of the processes that run.
 
     Raises
     ------
@@ -102,7 +106,7 @@ def all_processes(
         addressed = settings.model_copy(update=addresses)
         prepare(addressed)
         try:
-            with Supervisor(addressed, settings.data / "logs", say, programs()) as supervisor:
+            with Supervisor(addressed, settings.data / "logs", say, programs(kinds)) as supervisor:
                 supervisor.tend(time.monotonic())
                 try:
                     # In a thread: an interrupt in the middle of kafka-python's own loop can leave it waiting.
@@ -110,7 +114,7 @@ def all_processes(
                         pool.submit(create_topics, addressed).result()
                     yield running, supervisor, addressed
                 finally:
-                    say(f"stopping {', '.join(reversed(KINDS))}")
+                    say(f"stopping {', '.join(reversed(kinds))}")
         finally:
             if running.children:
                 say(f"stopping {' and '.join(child.name for child in running.children)}")

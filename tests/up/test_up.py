@@ -106,3 +106,13 @@ def test_what_keeps_a_process_from_starting_is_said_with_exit_code_1(
     said = up.log.read_text()
     assert "4 times in a row" in said
     assert "REFRAIN_HALF_LIFE_DAYS=7" in said.rpartition("4 times in a row")[2].replace("\n", " ")
+
+
+def test_it_delivers_where_the_settings_name_a_folder(
+    refrain: Refrain, settings: Settings, tmp_path: Path
+) -> None:
+    up = refrain.start("up", deliver_folder=tmp_path / "audiences")
+    wait_for(lambda: "deliver" in _processes(settings.redis), "the process that delivers")
+    up.signal(signal.SIGTERM)
+    assert up.wait(timeout=60) == 0
+    assert "stopping deliver, serve" in up.log.read_text()
