@@ -22,6 +22,7 @@
     doctor/      what is fine, what is not, what to do
     redrive/     dead letters put back
     replay/      history from files into a topic
+    export/      tables for a warehouse, in Parquet
     report/      where releases of the past should have gone, and who clicked there
     evaluate/    how well audiences find the listeners, on clicks in files
     churn/       how well it is foreseen who does not come back, on history in files

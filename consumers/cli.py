@@ -15,6 +15,7 @@ from consumers.commands import (
     churn,
     doctor,
     evaluate,
+    export,
     forget,
     lifecycle,
     look,
@@ -39,7 +40,7 @@ __all__ = ["build", "main"]
 
 FAMILIES = (
     *(start, serve, sample, replay, presets, evaluate, churn, report),
-    *(release, recommend, look, lifecycle, segment, doctor, redrive, merge, alias, forget, model),
+    *(release, recommend, look, lifecycle, segment, doctor, redrive, merge, alias, forget, model, export),
 )
 
 EPILOG = "Settings are environment variables (REFRAIN_KAFKA, REFRAIN_REDIS, ...) or lines of refrain.toml."

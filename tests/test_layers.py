@@ -37,6 +37,7 @@ APPLICATIONS_MAY_IMPORT = {
     "html_page": {"queries", "terminal"},
     "evaluate": {"html_page", "replay", "terminal", "work"},
     "churn": {"evaluate", "html_page", "replay", "terminal"},
+    "export": {"runtime"},
     "demo": {"local", "runtime"},
     "web": {"actions", "doctor", "html_page", "queries", "runtime", "terminal"},
 }

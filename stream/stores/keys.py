@@ -105,6 +105,12 @@ EXPIRED = "listeners:expired"
 EXPIRED_TOLD = "listeners:expired-told"
 """Sorted set: listener who was erased as dormant -> until when what they were told counts, Unix seconds."""
 
+ERASED = "listeners:erased"
+"""Sorted set: hash of the id of a listener who was erased -> when, Unix seconds (`stream.stores.erased`)."""
+
+EXPORT_LEASE = "export:lease"
+"""String: who runs `refrain export`; expires."""
+
 DECAY = "decay"
 """Hash: half-life and landmark that affinities were stored with."""
 

@@ -196,6 +196,11 @@ class Listeners:
         )
         return bool(await self.redis.delete(*(key(user_id) for key in every)))
 
+    async def fields(self, user_ids: Sequence[str], names: Sequence[str]) -> list[list[str]]:
+        """Return some fields of listeners' own hashes, "" for what is not there."""
+        found = await self.ask(self._fields, user_ids, *names)
+        return [[(value or b"").decode() for value in values] for values in found]
+
     async def activeness(self, user_ids: Sequence[str]) -> list[Activeness]:
         """Return what tells of each listener, a bot too, whether they have done anything."""
         found = await self.ask(self._fields, user_ids, "state", "clicks", "last_seen")
