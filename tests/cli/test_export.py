@@ -11,7 +11,7 @@ import pytest
 
 from consumers.export.folder import Folder
 from consumers.export.manifest import Manifest
-from models.listener import Listener, Move
+from models.listener import Move
 from stream.connect import AnyRedis
 from stream.errors import NotWritten
 from stream.settings import Settings
@@ -24,7 +24,7 @@ from tests.cli.warehouse import Warehouse, run
 from tests.consumers.kafka_log import kafka_log
 from tests.refrain_command import Refrain
 from tests.replay.s3 import BUCKET, s3
-from tests.stream.written import put
+from tests.stream.written import listener_of, put
 
 WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 EVERYBODY = sorted(user for users in MEMBERS.values() for user in users)
@@ -64,7 +64,12 @@ def move(user: str, to: str) -> Callable[[AnyRedis], Awaitable[None]]:
         listeners = Listeners(redis)
         (found,) = await listeners.read([user])
         moved = Move(user, found.cohort, to, NOW + 5)
-        await put(listeners, Listener(user, cohort=to, cohort_since=NOW + 5, clicks=11, last_seen=NOW + 5))
+        await put(
+            listeners,
+            listener_of(
+                user, cohort=to, cohort_since=NOW + 5, clicks=11, first_seen=NOW - 86_400, last_seen=NOW + 5
+            ),
+        )
         await Cohorts(redis, listeners).follow([moved])
 
     return by
@@ -298,7 +303,7 @@ def test_a_manifest_that_is_none_is_named(told: Settings, refrain: Refrain, tmp_
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(NotWritten, match=r"file/a\.txt: Not a directory"):
+    with pytest.raises(NotWritten, match=r"file/a\.txt: File exists"):
         Folder(str(tmp_path / "file")).put_text("a.txt", "")
 
 
