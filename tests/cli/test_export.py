@@ -204,6 +204,19 @@ def test_nothing_of_who_was_erased_is_in_any_file_after_the_next_run(
     assert run(refrain, tmp_path / "w")["erased"] == 0
 
 
+def test_who_is_not_in_redis_any_more_is_taken_out_too(
+    told: Settings, refrain: Refrain, with_redis: WithRedis, tmp_path: Path
+) -> None:
+    run(refrain, tmp_path / "w")
+    with_redis(lambda redis: redis.delete(keys.user("v1")))  # as one who was dormant
+    with_redis(lambda redis: redis.srem(keys.cohort_users("c2"), "v1"))
+    run(refrain, tmp_path / "w")
+    assert b'"v1"' in everything(tmp_path / "w")
+    assert "nothing to erase" in refrain.run("forget", "v1").stderr
+    assert run(refrain, tmp_path / "w")["erased"] == 2  # what they were, and that they are gone
+    assert b'"v1"' not in everything(tmp_path / "w")
+
+
 def test_a_first_run_has_no_change_of_cohort_of_who_was_erased_by_then(
     told: Settings, refrain: Refrain, tmp_path: Path
 ) -> None:

@@ -266,6 +266,7 @@ ROWS = {
 }
 COMMANDS = [
     ["redrive"],
+    ["export", "warehouse"],
     ["release", "publish", "r2", "--artist", "artist 1"],
     ["merge", "ü1", "ü2"],
     *(["replay", kind, f"{kind}.csv"] for kind in ROWS),

@@ -88,6 +88,7 @@ def test_the_command_line_is_the_one_that_was_promised() -> None:
         *("release stop", "release ab"),
         *("report targets", "report ctr"),
         *("churn evaluate", "model churn"),
+        "export",
         *("segments", "segment show", "segment forget", "segment evaluate"),
     }
 
