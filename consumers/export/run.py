@@ -95,7 +95,6 @@ class _Run:
 
     async def whole(self) -> Exported:
         before = await asyncio.to_thread(Manifest.read, self._folder)
-        await asyncio.to_thread(self._clear, before)
         run = before.run + 1
         erased = await self._stores.erased.since(0.0)
         news = {who: at for who, at in erased.items() if at >= before.erased_read_at - CLOCKS_APART}

@@ -49,8 +49,7 @@ class Versions:
         inside = np.minimum(at, max(len(self._keys) - 1, 0))
         if not len(self._keys):
             return np.ones(len(keys), dtype=bool)
-        same = (self._keys[inside] == keys) & (self._versions[inside] == versions) & ~self._gone[inside]
-        changed: Flags = ~same
+        changed: Flags = (self._keys[inside] != keys) | (self._versions[inside] != versions)
         return changed
 
     def alive_without(self, met: Hashes) -> Hashes:

@@ -156,7 +156,7 @@ def test_a_change_of_cohort_that_comes_twice_is_there_once(
 ) -> None:
     with kafka_log(told) as log:
         log.send("cohort-changes", [change("u1", "", "c1"), change("u1", "", "c1")])
-        run(refrain, tmp_path / "w")
+        assert run(refrain, tmp_path / "w")["rows"]["memberships"] == 1
         log.send("cohort-changes", [change("u1", "", "c1"), change("u2", "", "c1")])
     assert run(refrain, tmp_path / "w")["rows"]["memberships"] == 1
     with Warehouse(tmp_path / "w") as found:
@@ -193,10 +193,10 @@ def test_nothing_of_who_was_erased_is_in_any_file_after_the_next_run(
     with kafka_log(told) as log:
         log.send("cohort-changes", [change("u1", "", "c1"), change("u2", "", "c1")])
     run(refrain, tmp_path / "w")
-    assert b'"u1"' in everything(tmp_path / "w")
+    rows = everything(tmp_path / "w").count(b'"u1"')
+    assert rows >= 5  # a listener, traits, a membership, an impression, what they did
     assert refrain.run("forget", "u1").returncode == 0
-    said = run(refrain, tmp_path / "w")
-    assert said["erased"] == 5  # a listener, traits, a membership, an impression, what they did
+    assert run(refrain, tmp_path / "w")["erased"] == rows
     assert b'"u1"' not in everything(tmp_path / "w")
     with Warehouse(tmp_path / "w") as found:
         assert found.column("SELECT user_id FROM listeners ORDER BY 1") == [u for u in EVERYBODY if u != "u1"]
@@ -208,12 +208,13 @@ def test_who_is_not_in_redis_any_more_is_taken_out_too(
     told: Settings, refrain: Refrain, with_redis: WithRedis, tmp_path: Path
 ) -> None:
     run(refrain, tmp_path / "w")
-    with_redis(lambda redis: redis.delete(keys.user("v1")))  # as one who was dormant
-    with_redis(lambda redis: redis.srem(keys.cohort_users("c2"), "v1"))
+    with_redis(lambda redis: Listeners(redis).forget("v1"))  # as one who was dormant
+    with_redis(lambda redis: Cohorts(redis, Listeners(redis)).drop(["v1"]))
     run(refrain, tmp_path / "w")
-    assert b'"v1"' in everything(tmp_path / "w")
+    rows = everything(tmp_path / "w").count(b'"v1"')
+    assert rows >= 2  # what they were, and that they are gone
     assert "nothing to erase" in refrain.run("forget", "v1").stderr
-    assert run(refrain, tmp_path / "w")["erased"] == 2  # what they were, and that they are gone
+    assert run(refrain, tmp_path / "w")["erased"] == rows
     assert b'"v1"' not in everything(tmp_path / "w")
 
 

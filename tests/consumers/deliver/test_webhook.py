@@ -105,6 +105,23 @@ def test_what_is_not_taken_is_posted_again_under_the_same_key_before_what_follow
     assert all(endpoint.signed)
 
 
+def test_pages_that_come_while_one_is_not_taken_wait_behind_it(
+    to_endpoint: Settings, endpoint: Endpoint, log: KafkaLog
+) -> None:
+    mended = threading.Event()
+    fails = answer(500)
+    endpoint.behave = lambda body: fails if b'"page":0' in body and not mended.is_set() else answer(204)
+    log.send("audiences", [page("r1", 0)])
+    with Running(deliver, to_endpoint):
+        wait_for(lambda: endpoint.posts, "the first page")
+        log.send("audiences", [page("r1", 1), summary("r1", 2)])
+        tries = len(endpoint.posts)
+        wait_for(lambda: len(endpoint.posts) > tries + 2, "the first page to be posted again and again")
+        mended.set()
+        wait_for(lambda: len(endpoint.taken) == 3, "all pages")
+    assert pages_of(endpoint.taken) == {"r1": [0, 1, -1]}
+
+
 def test_an_endpoint_that_does_not_answer_in_time_is_asked_again(
     to_endpoint: Settings, endpoint: Endpoint, log: KafkaLog
 ) -> None:
@@ -257,14 +274,15 @@ def test_an_endpoint_whose_certificate_is_not_trusted_is_told_nothing(
         Endpoint(tls) as endpoint,
         Running(deliver, changed(settings, deliver_url=endpoint.url, deliver_secret=SECRET)),
     ):
-        why = wait_for(lambda: failing(db), "it to fail")
+        why = wait_for(lambda: said(db, "failing why"), "it to fail")
     assert "certificate" in why
     assert endpoint.posts == []
 
 
-def failing(db: redis.Redis) -> str:
+def said(db: redis.Redis, field: str) -> str:
+    """What the process says of itself; "" where it does not."""
     names = db.zrange("processes", 0, -1)
-    return next((said for name in names if (said := db.hget(f"process:{{{name}}}", "failing why"))), "")
+    return next((found for name in names if (found := db.hget(f"process:{{{name}}}", field))), "")
 
 
 def test_a_folder_of_certificates_that_cannot_be_read_is_named(settings: Settings, tmp_path: Path) -> None:
