@@ -14,6 +14,7 @@
     train/       clicks into models        (`refrain train`)
     work/        releases into audiences   (`refrain work`)
     traits/      what they are about to do  (`refrain traits`)
+    deliver/     audiences to who has no Kafka  (`refrain deliver`)
     web/         a page for people, an API for programs  (`refrain serve`)
 
     local/       everything on one machine (`refrain up`)
@@ -22,6 +23,7 @@
     redrive/     dead letters put back
     replay/      history from files into a topic
     history/     history from files into Redis, by Spark
+    export/      tables for a warehouse, in Parquet
     report/      where releases of the past should have gone, and who clicked there
     evaluate/    how well audiences find the listeners, on clicks in files
     churn/       how well it is foreseen who does not come back, on history in files

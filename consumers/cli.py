@@ -15,6 +15,7 @@ from consumers.commands import (
     churn,
     doctor,
     evaluate,
+    export,
     forget,
     history,
     lifecycle,
@@ -40,7 +41,7 @@ __all__ = ["build", "main"]
 
 FAMILIES = (
     *(start, serve, sample, replay, history, presets, evaluate, churn, report),
-    *(release, recommend, look, lifecycle, segment, doctor, redrive, merge, alias, forget, model),
+    *(release, recommend, look, lifecycle, segment, doctor, redrive, merge, alias, forget, model, export),
 )
 
 EPILOG = "Settings are environment variables (REFRAIN_KAFKA, REFRAIN_REDIS, ...) or lines of refrain.toml."

@@ -11,6 +11,7 @@
     sentinel_url.py   that of a Redis that Sentinels watch, taken apart
     redis_client.py   the client of such an address
     connect.py        connections to both
+    webhook_secret.py  what posts of `refrain deliver` are signed with
     wire/             what goes through Kafka: events, topics, lag
     stores/           what is in Redis, one file a noun
     files/            history in files

@@ -10,7 +10,7 @@ from kafka import errors as kafka_python
 from redis import exceptions as redis
 from redis.asyncio.sentinel import MasterNotFoundError
 
-from stream.errors import NotReplicated, Refused, Unreachable
+from stream.errors import NotReplicated, NotWritten, Refused, Unreachable
 
 __all__ = ["Action", "Case", "case_of"]
 
@@ -68,6 +68,7 @@ TABLE = (
     Case((Refused,), Action.FAIL, "a server refuses"),  # what the rows below have made of a client's error
     Case((NotReplicated,), Action.RETRY, "Redis has failed over", sign="another primary"),
     Case((NotReplicated,), Action.RETRY, "Redis's replicas are behind or away", REPLICAS),
+    Case((NotWritten,), Action.RETRY, "a file cannot be written"),
     # Redis: who we are. Two of them are ConnectionErrors to redis-py.
     Case(
         (

@@ -22,6 +22,7 @@
     ├── NotErased                a listener is erased in part only
     ├── NotMerged                no ingester has merged two listeners in time
     ├── NotAliased               no ingester has read an alias of an artist in time
+    ├── NotWritten               a file cannot be written
     ├── NoAudience               no audience came in time
     ├── UnknownListener          no such listener
     ├── NoTaste                  a listener of whom nothing is known that they like
@@ -50,6 +51,7 @@ __all__ = [
     "NotMerged",
     "NotReplicated",
     "NotTakenOver",
+    "NotWritten",
     "RefrainError",
     "Refused",
     "SettingsError",
@@ -166,6 +168,10 @@ class NotMerged(RefrainError):
 
 class NotAliased(RefrainError):
     """An alias of an artist, or its undoing, is published, and no ingester has done it in time."""
+
+
+class NotWritten(RefrainError):
+    """A file cannot be written: no room, no right, no folder."""
 
 
 class NoAudience(RefrainError):

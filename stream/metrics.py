@@ -38,8 +38,8 @@ __all__ = [
     "declared",
 ]
 
-ALL = ("ingest", "train", "work", "traits", "serve")
-READERS = ("ingest", "train", "work", "traits")
+READERS = ("ingest", "train", "work", "traits", "deliver")
+ALL = (*READERS, "serve")
 
 DELETED = "deleted:"
 """Begins the name of a counter in the heartbeat: behind it topic and partition, of which so much was deleted
@@ -119,7 +119,7 @@ LAG_SECONDS = Declared(
 OF_HEARTBEAT: tuple[OfHeartbeat, ...] = (
     _of(LAG, "gauge", "refrain_lag_events", READERS,
         "Events of a topic, of the partitions that are this process's, that are not done with", "topic"),
-    _of("dead:", "counter", "refrain_dead_letters_total", ("ingest", "work", "traits"),
+    _of("dead:", "counter", "refrain_dead_letters_total", ("ingest", "work", "traits", "deliver"),
         "Events that could not be used, by reason (docs/contract.md)", "reason"),
     _of(DELETED, "counter", "refrain_events_deleted_unread_total", READERS,
         "Events that Kafka deleted before they were read", "partition"),
@@ -189,6 +189,10 @@ OF_HEARTBEAT: tuple[OfHeartbeat, ...] = (
         "Listeners who came into another stage"),
     _of("expired", "counter", "refrain_listeners_expired_total", ("traits",),
         "Listeners erased as they were dormant for long"),
+    _of("delivered:", "counter", "refrain_delivered_total", ("deliver",),
+        "Events that an endpoint has taken, or that are in files, by reader (docs/deliver.md)", "reader"),
+    _of("posted again", "counter", "refrain_posts_failed_total", ("deliver",),
+        "Posts that the endpoint did not take, and that are posted again"),
     _of("redis used", "gauge", "refrain_redis_memory_bytes", ("traits",),
         "Memory of the fullest server of Redis; of the process that leads, where its user may ask INFO"),
     _of("redis limit", "gauge", "refrain_redis_memory_limit_bytes", ("traits",),

@@ -25,7 +25,7 @@ from stream.redis_url import check_redis_url, shown
 __all__ = ["Settings", "load_settings"]
 
 PREFIX = "REFRAIN_"
-IN_FILES = ("kafka_password", "schema_registry_password", "redis")
+IN_FILES = ("kafka_password", "schema_registry_password", "redis", "deliver_url", "deliver_secret")
 """Settings that may stand in a file, whose path `NAME_file` says."""
 FILE = "refrain.toml"
 
@@ -50,6 +50,24 @@ def _http_url(url: str) -> str:
     if url and not re.match(r"https?://[^/@]+(/|$)", url):
         raise ValueError("a URL here is https://host/path; no user, no password")
     return url
+
+
+HTTPS = re.compile(r"https://[\w.\[\]:-]+(/\S*)?|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/\S*)?")
+
+
+def _deliver_url(url: SecretStr) -> SecretStr:
+    if (said := url.get_secret_value()) and not HTTPS.fullmatch(said):
+        raise ValueError(
+            "https://host/path; http:// to this machine alone, as pages name listeners; no user, no password"
+        )
+    return url
+
+
+def _deliver_secret(secret: SecretStr) -> SecretStr:
+    from stream.webhook_secret import webhook_keys  # noqa: PLC0415 - most processes sign nothing
+
+    webhook_keys(secret.get_secret_value())
+    return secret
 
 
 def _quiet_hours(written: str) -> str:
@@ -400,6 +418,36 @@ class Settings(BaseSettings):
         90.0, gt=0, description="days after which a release, or a cohort that died, is forgotten in Redis"
     )
 
+    deliver_url: Annotated[SecretStr, AfterValidator(_deliver_url)] = Field(
+        SecretStr(""),
+        description="HTTPS endpoint that `refrain deliver` posts audiences to; no log shows more than its "
+        "host; empty: none",
+    )
+    deliver_url_file: Path | None = Field(None, description="a file with that URL in its place")
+    deliver_secret: Annotated[SecretStr, AfterValidator(_deliver_secret)] = Field(
+        SecretStr(""),
+        description="what posts are signed with: `whsec_` and 24 to 64 random bytes in base64; two with a "
+        "blank between while one is replaced by the other",
+    )
+    deliver_secret_file: Path | None = Field(None, description="a file with that secret in its place")
+    deliver_ca_file: Path | None = Field(
+        None, description="certificates (PEM) that the endpoint's is checked by; none: those of the system"
+    )
+    deliver_cohort_changes: bool = Field(False, description="post changes of cohort to the endpoint, too")
+    deliver_timeout: float = Field(
+        15.0, gt=0, le=300, description="seconds for the endpoint to answer, after which it is asked again"
+    )
+    deliver_retry_hours: float = Field(
+        24.0,
+        gt=0,
+        description="hours for which a page that the endpoint does not take is posted again; then it is a "
+        "dead letter",
+    )
+    deliver_folder: Path | None = Field(
+        None,
+        description="folder that `refrain deliver` writes a CSV file for each release to; none: no files",
+    )
+
     web_host: str = Field(
         "127.0.0.1",
         min_length=1,
@@ -475,6 +523,15 @@ class Settings(BaseSettings):
             raise ValueError(f"{said} needs {PREFIX}KAFKA: what `refrain up` starts speaks plaintext")
         return self
 
+    @model_validator(mode="after")
+    def _deliver_options_that_count(self) -> Settings:
+        if self.deliver_url and not self.deliver_secret:
+            raise ValueError(f"{PREFIX}DELIVER_URL needs {PREFIX}DELIVER_SECRET: posts are signed")
+        unused = () if self.deliver_url else ("deliver_secret", "deliver_ca_file", "deliver_cohort_changes")
+        if useless := [name for name in unused if getattr(self, name)]:
+            raise ValueError(f"{PREFIX}{useless[0].upper()} is of no use without {PREFIX}DELIVER_URL")
+        return self
+
     def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
         """Yield names and values, as `repr` is to show them."""
         for name, value in super().__repr_args__():
@@ -542,6 +599,11 @@ class Settings(BaseSettings):
     def retention_seconds(self) -> float:
         """For how long the topics keep events."""
         return self.retention_days * 86400.0
+
+    @property
+    def deliver_retry_seconds(self) -> float:
+        """For how long a page that an endpoint does not take is posted again, in seconds."""
+        return self.deliver_retry_hours * 3600.0
 
     @property
     def release_seconds(self) -> float:
@@ -626,7 +688,7 @@ def _unknown(name: str, prefix: str = "") -> str:
 def _given(name: str, value: object) -> str:
     """Return a value as it may be shown."""
     text = str(value)
-    if name.endswith("password"):
+    if name.endswith(("password", "secret")) or name == "deliver_url":
         return "'***'"
     if name == "redis" or (name == "kafka" and re.search("@|://", text)) or "@" in text:
         return repr(shown(text))

@@ -25,6 +25,7 @@ APPLICATIONS_MAY_IMPORT = {
     "ingest": {"runtime"},
     "train": {"runtime"},
     "traits": {"runtime"},
+    "deliver": {"runtime"},
     "work": {"runtime"},
     "local": {"runtime"},
     "queries": {"runtime", "work"},  # a preview is planned as a worker plans it
@@ -37,6 +38,7 @@ APPLICATIONS_MAY_IMPORT = {
     "html_page": {"queries", "terminal"},
     "evaluate": {"html_page", "replay", "terminal", "work"},
     "churn": {"evaluate", "html_page", "replay", "terminal"},
+    "export": {"runtime"},
     "demo": {"local", "runtime"},
     "web": {"actions", "doctor", "html_page", "queries", "runtime", "terminal"},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -104,6 +105,9 @@ async def _forget(redis: AnyRedis, settings: Settings, user_id: str) -> Forgotte
             hint=f"`refrain forget {quote(part_of[user_id])}` erases them under all their ids.",
         )
     ids = (await stores.merges.ids([user_id]))[user_id]
+    # First, and also of who is not there any more: they may be in exports.
+    with _left(user_id, ", and of ".join(["all of it", *ids])):
+        await stores.erased.add([user_id, *ids], time.time())
     with _left(user_id, ", and of ".join(["all of it", *ids])):
         of_ids = [await _erase_part(stores, each) for each in ids]
         await stores.merged_lately.forget({user_id, *ids})

@@ -23,6 +23,7 @@
     redrive.py        redrive
     merge.py          merge
     alias.py          alias
+    export.py         export
     forget.py         forget
     model.py          model list, model show, model use, model clicks, model churn
 """

@@ -35,7 +35,7 @@ def add(app: typer.Typer) -> None:
     )
     def doctor(
         only: Annotated[
-            Literal["ingest", "train", "work", "traits", "serve"] | None,
+            Literal["ingest", "train", "work", "traits", "deliver", "serve"] | None,
             typer.Option(
                 "--only", help="Only check that such a process runs on this machine: for health checks."
             ),

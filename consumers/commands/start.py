@@ -1,4 +1,4 @@
-"""`refrain up`, `demo`, `ingest`, `train`, `work`, `traits`: what runs until it is told to end."""
+"""`refrain up`, `demo`, `ingest`, `train`, `work`, `traits`, `deliver`: what runs until it is told to end."""
 
 from __future__ import annotations
 
@@ -99,3 +99,17 @@ def add(app: typer.Typer) -> None:
 
         _log(as_json)
         run_process(traits, connected_settings())
+
+    @command(
+        app,
+        panel=PANEL,
+        example="REFRAIN_DELIVER_URL_FILE=/run/secrets/url REFRAIN_DELIVER_SECRET_FILE=/run/secrets/secret "
+        "refrain deliver\nREFRAIN_DELIVER_FOLDER=/srv/audiences refrain deliver",
+    )
+    def deliver(as_json: JsonLog = False) -> None:
+        """Run one process that posts audiences to an HTTP endpoint, or writes a CSV file for each release."""
+        from consumers.deliver.process import deliver
+        from consumers.runtime.process import run_process
+
+        _log(as_json)
+        run_process(deliver, connected_settings())

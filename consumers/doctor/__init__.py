@@ -11,6 +11,7 @@
     cluster.py      the cluster of Kafka that Redis remembers, topics made anew
     affinities.py   the half-life they were stored with
     model.py        the model that serves, who has loaded it, who is migrated to it, how well it foresees
+    deliveries.py   whether audiences are delivered, and the endpoint takes them
     deleted.py      events that Kafka deleted before they were read
     releases.py     releases that wait
     feedback.py     whether the notifier reports what it sends
@@ -27,6 +28,7 @@ from consumers.doctor.affinities import check_half_life
 from consumers.doctor.check import Check, State
 from consumers.doctor.cluster import check_cluster, check_made_anew
 from consumers.doctor.deleted import check_deleted
+from consumers.doctor.deliveries import check_deliveries
 from consumers.doctor.feedback import check_clicks, check_feedback
 from consumers.doctor.kafka import check_kafka
 from consumers.doctor.memory import check_listeners_memory
@@ -66,6 +68,7 @@ async def _check_refrain(
     alive, clicks = running(states), await check_clicks(redis)
     return [
         *check_processes(alive),
+        *check_deliveries(settings, states, now),
         *await check_cluster(redis, settings),
         *await check_made_anew(redis, settings),
         *check_deleted(states),

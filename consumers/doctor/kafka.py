@@ -10,6 +10,7 @@ from kafka.errors import KafkaError as AdminError
 
 from consumers.doctor.check import Check
 from consumers.doctor.deleted import check_unread
+from consumers.doctor.deliveries import READ_BY_DELIVER, deliver_reads
 from stream.errors import Unreachable
 from stream.settings import Settings
 from stream.wire.lag import behind, deleted_unread, held, last_reasons
@@ -28,7 +29,7 @@ READS: dict[str, tuple[str, ...]] = {
     "aliases": ("artist-aliases",),
 }
 """Consumer group, without the prefix -> topics that it reads."""
-READ_BY = {"labels": "traits", "merges": "ingest", "aliases": "ingest"}
+READ_BY = {"labels": "traits", "merges": "ingest", "aliases": "ingest", **READ_BY_DELIVER}
 """Groups that are not named for the process that they belong to."""
 SKIP = "train", "traits"  # these pass over what they cannot keep up with
 MANY = 100_000  # events: a process that lives and is so far behind needs help
@@ -51,7 +52,7 @@ def check_kafka(settings: Settings, alive: Mapping[str, int] | None) -> list[Che
         yield from _topics(topics, alive)
         present = {
             kind: reads
-            for kind, reads in READS.items()
+            for kind, reads in (READS | deliver_reads(settings)).items()
             if all(topics.get(name) is not None for name in reads)
         }
         yield from _events(settings, admin, present, alive, dead=topics["dead-letters"] is not None)

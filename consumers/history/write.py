@@ -160,8 +160,8 @@ class Writer:
 
     async def _counted(self, loaded: Loaded, made: Made, there: set[str], refused: int) -> Written:
         field = f"o:{HISTORY}"
-        found = await self._stores.listeners.fields(sorted(there), field)
-        before = sum(bool(entry and entry[0]) for entry in found)
+        found = await self._stores.listeners.fields(sorted(there), [field])
+        before = sum(bool(offset) for (offset,) in found)
         new = np.fromiter((user not in there for user in loaded.users), np.bool_, len(loaded.users))
         of_new = new[loaded.user]
         ts = loaded.table["ts"].to_numpy()[of_new]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -61,14 +61,15 @@ def up(
     Unreachable
         Where a server does not answer, or one of ours has ended.
     """
-    if unknown := sorted(set(without) - set(KINDS)):
-        raise WrongUse(f"there is no process {unknown[0]!r}; there are {', '.join(KINDS)}")
-    wanted = {kind: program for kind, program in programs().items() if kind not in without}
+    kinds: Sequence[str] = (*KINDS, "deliver") if settings.deliver_url or settings.deliver_folder else KINDS
+    if unknown := sorted(set(without) - set(kinds)):
+        raise WrongUse(f"there is no process {unknown[0]!r}; there are {', '.join(kinds)}")
+    kinds = [kind for kind in kinds if kind not in without]
     asked = signals_interrupt()
     with (
         suppress(KeyboardInterrupt),
         asked as to_end,
-        all_processes(settings, say, wanted=wanted) as everything,
+        all_processes(settings, say, kinds=kinds) as everything,
     ):
         running, supervisor, addressed = everything
         end = time.monotonic() + for_seconds if for_seconds is not None else float("inf")
@@ -78,7 +79,7 @@ def up(
         if port := settings.metrics_port:
             ports = ", ".join(f"{kind} {port + number}" for number, kind in enumerate(supervisor.logs))
             say(f"metrics for Prometheus at {settings.metrics_host}, ports: {ports}")
-        if "serve" in wanted:
+        if "serve" in kinds:
             say(f"page on {web_address(addressed)}")
         say(TRY)
         while not to_end.is_set() and (now := time.monotonic()) < end:
@@ -96,7 +97,7 @@ def all_processes(
     settings: Settings,
     say: Callable[[str], None],
     prepare: Callable[[Settings], None] = lambda _: None,
-    wanted: Mapping[str, list[str]] | None = None,
+    kinds: Sequence[str] = KINDS,
 ) -> Iterator[tuple[Servers, Supervisor, Settings]]:
     """Run servers and processes as long as the block; give the settings with all addresses, too.
 
@@ -108,8 +109,8 @@ def all_processes(
         As in `up`.
     prepare
         Is called with settings that have all addresses, when the servers answer and before any process runs.
-    wanted
-        Command line of each process, by kind; None: of all.
+    kinds
+        Of the processes that run.
 
     Raises
     ------
@@ -120,9 +121,8 @@ def all_processes(
         addresses = {"kafka": running.kafka, "redis": running.redis, "web_port": free_port(settings.web_port)}
         addressed = settings.model_copy(update=addresses)
         prepare(addressed)
-        children = programs() if wanted is None else wanted
         try:
-            with Supervisor(addressed, settings.data / "logs", say, children) as supervisor:
+            with Supervisor(addressed, settings.data / "logs", say, programs(kinds)) as supervisor:
                 supervisor.tend(time.monotonic())
                 try:
                     # In a thread: an interrupt in the middle of kafka-python's own loop can leave it waiting.
@@ -130,7 +130,7 @@ def all_processes(
                         pool.submit(create_topics, addressed).result()
                     yield running, supervisor, addressed
                 finally:
-                    say(f"stopping {', '.join(reversed(list(children)))}")
+                    say(f"stopping {', '.join(reversed(kinds))}")
         finally:
             if running.children:
                 say(f"stopping {' and '.join(child.name for child in running.children)}")

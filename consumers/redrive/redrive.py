@@ -176,6 +176,8 @@ class Redrive:
                     self.summary.left[SUPERSEDED] += 1
                 else:
                     others.append(letter)
+            else:
+                self.summary.left[letter.reason] += 1  # Refrain's own: others have read it
         await self._clicks(clicks)
         await self._others(others, sender)
 

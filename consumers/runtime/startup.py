@@ -35,6 +35,7 @@ READ_TO_THE_LAST = {
     "ingest": ("clicks", "merges", "artist-aliases"),
     "work": ("releases", "feedback", "songs"),
     "traits": ("labels",),
+    "deliver": ("audiences", "cohort-changes"),
 }
 """Kind of process -> topics of which it means to read every event."""
 WATCHED = {"train": ("clicks",), "traits": ("clicks",), "work": ("audiences",)}

@@ -22,10 +22,10 @@ PAUSES = (0.5, 1.0, 2.0)  # seconds before the next start, by how many quick dea
 LAST_LINES = 12
 
 
-def programs() -> dict[str, list[str]]:
+def programs(kinds: Sequence[str] = KINDS) -> dict[str, list[str]]:
     """Return the command line of each process: that of `refrain ingest` and so on, by this very Python."""
     # -P: a folder named "models" or "stream" where somebody happens to stand is not ours.
-    return {kind: [sys.executable, "-P", "-m", "consumers.cli", kind] for kind in KINDS}
+    return {kind: [sys.executable, "-P", "-m", "consumers.cli", kind] for kind in kinds}
 
 
 def environment(settings: Settings, number: int = 0) -> dict[str, str]:

@@ -20,6 +20,7 @@ from stream.stores.churn import ChurnStore
 from stream.stores.cohorts import Cohorts
 from stream.stores.ctr_models import CtrModels
 from stream.stores.decisions import Decisions
+from stream.stores.erased import Erased
 from stream.stores.expired import Expired
 from stream.stores.feedback import FeedbackCounts
 from stream.stores.listeners import Listeners
@@ -76,6 +77,7 @@ class Stores:
     merges: Merges
     merged_lately: MergedLately
     expired: Expired
+    erased: Erased
     replication: Replication
 
     @classmethod
@@ -118,6 +120,7 @@ class Stores:
             Merges(redis),
             MergedLately(redis),
             Expired(redis),
+            Erased(redis),
             Replication(redis, settings.redis_replicas),
         )
 

@@ -7,6 +7,7 @@
       taste_codec.py      tastes as bytes
       activity_codec.py   what they did day by day, as bytes
     expired.py          listeners who are being erased as dormant
+    erased.py           which listeners were erased, for copies elsewhere
     merges.py           ids that are part of another listener
       merged_lately.py    those that have just become so, followed in memory
     traits.py           what listeners are about to do, and who is in which stage
@@ -19,6 +20,7 @@
     waiting.py          clicks that wait for their song, and dead letters put back among them
     redriven.py         which other dead letters were put back
     releases.py         releases: claimed, planned, out
+    release_listeners.py  who was told of a release and what they did, one by one
     released_songs.py   songs whose plays count for a release
     feedback.py         what came of them, counted
     decisions.py        who was told and what was known of them, to learn who clicks

@@ -108,6 +108,12 @@ EXPIRED_TOLD = "listeners:expired-told"
 HISTORY = "history"
 """Hash: partition of `clicks` -> the offset that it was at when history was loaded from files."""
 
+ERASED = "listeners:erased"
+"""Sorted set: hash of the id of a listener who was erased -> when, Unix seconds (`stream.stores.erased`)."""
+
+EXPORT_LEASE = "export:lease"
+"""String: who runs `refrain export`; expires."""
+
 DECAY = "decay"
 """Hash: half-life and landmark that affinities were stored with."""
 

@@ -202,6 +202,11 @@ class Listeners:
         )
         return bool(await self.redis.delete(*(key(user_id) for key in every)))
 
+    async def fields(self, user_ids: Sequence[str], names: Sequence[str]) -> list[list[str]]:
+        """Return some fields of listeners' own hashes, "" for what is not there."""
+        found = await self.ask(self._named, user_ids, *names)
+        return [[(value or b"").decode() for value in values] for values in found]
+
     async def activeness(self, user_ids: Sequence[str]) -> list[Activeness]:
         """Return what tells of each listener, a bot too, whether they have done anything."""
         found = await self.ask(self._named, user_ids, "state", "clicks", "last_seen")
@@ -209,10 +214,6 @@ class Listeners:
             Activeness(state, int(clicks), float(last_seen)) if state else Activeness()
             for state, clicks, last_seen in found
         ]
-
-    async def fields(self, user_ids: Sequence[str], *names: str) -> list[list[bytes | None]]:
-        """Return fields of listeners' hashes, None for what is not there."""
-        return await self.ask(self._named, user_ids, *names)
 
     async def expire(self, states: Mapping[str, bytes]) -> None:
         """Erase listeners' own keys, each wholly, or not at all where they were written since.

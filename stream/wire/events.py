@@ -118,6 +118,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too-large"
     UNDECODABLE = "undecodable-batch"
     SCHEMA_REGISTRY = "schema-registry"
+    UNDELIVERED = "undelivered"
 
 
 CONTROLS = r"\x00-\x1f\x7f-\x9f{}"

@@ -41,6 +41,7 @@ COMMANDS = [
     ["model", "clicks"],
     ["model", "use", "newest"],
     ["redrive"],
+    ["export", "warehouse"],
     ["doctor"],
     ["forget", "ü1"],
 ]

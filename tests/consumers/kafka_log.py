@@ -23,6 +23,8 @@ KEYS = {
     "clicks": "user_id",
     "songs": "song_id",
     "releases": "release_id",
+    "audiences": "release_id",
+    "cohort-changes": "user_id",
     "feedback": "user_id",
     "labels": "user_id",
     "merges": "user_id",

@@ -19,6 +19,7 @@ import redis
 from kafka import KafkaAdminClient
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
+from consumers.deliver.process import deliver
 from consumers.ingest.ingester import ingest
 from consumers.train.trainer import train
 from consumers.traits.process import traits
@@ -28,6 +29,7 @@ from stream.settings import Settings
 from stream.wire.oauth import credentials_tokens
 from stream.wire.topics import create_topics
 from tests.consumers.crowd import click, clicks, put_songs
+from tests.consumers.deliver.endpoint import SECRET, Endpoint, answer
 from tests.consumers.desk import Desk, feedback
 from tests.consumers.identity_provider import IdentityProvider
 from tests.consumers.kafka_log import KafkaLog, kafka_log
@@ -200,15 +202,19 @@ def test_every_process_and_command_does_with_the_rights_of_the_script_and_none_i
     anybody = changed(settings, kafka=secured.inner)
     make_topics_anew(anybody)
     granted = grant(anybody, tmp_path)
-    quick = {"first_model_listeners": 50, "publish_every": 1.0, "cohorts": 4, "dims": 8}
+    quick: dict[str, Any] = {"first_model_listeners": 50, "publish_every": 1.0, "cohorts": 4, "dims": 8}
 
     def as_user(name: str) -> Settings:
         (tmp_path / name).mkdir()
         return changed(settings, **by_token_file(secured, tmp_path / name, f"refrain-{name}"), **quick)
 
     put_songs(settings)
-    mains = {"ingest": ingest, "train": train, "work": work, "traits": traits}
+    mains = {"ingest": ingest, "train": train, "work": work, "traits": traits, "deliver": deliver}
     with ExitStack() as stack:
+        endpoint = stack.enter_context(Endpoint())
+        quick |= {"deliver_url": endpoint.url, "deliver_secret": SECRET, "deliver_cohort_changes": True}
+        quick |= {"deliver_folder": tmp_path / "audiences"}
+        endpoint.behave = lambda body: answer(404 if b"summary" in body else 204)
         log = stack.enter_context(kafka_log(anybody))
         db = stack.enter_context(redis.Redis.from_url(settings.redis, decode_responses=True))
         for kind, main in mains.items():
@@ -259,6 +265,7 @@ ROWS = {
 }
 COMMANDS = [
     ["redrive"],
+    ["export", "warehouse"],
     ["release", "publish", "r2", "--artist", "artist 1"],
     ["merge", "ü1", "ü2"],
     *(["replay", kind, f"{kind}.csv"] for kind in ROWS),
@@ -331,6 +338,7 @@ def serve(producer: KafkaLog, desk: Desk) -> None:
     for topic in ("clicks", "releases", "feedback", "labels", "merges"):
         producer.send(topic, [b"nothing that can be used"])
     groups = {"ingest": "clicks", "work": "feedback", "labels": "labels", "merges": "merges"}
+    groups |= {"deliver": "audiences", "deliver-changes": "cohort-changes", "deliver-files": "audiences"}
     for group, topic in groups.items():
         desk.log.wait_until_caught_up(group, topic)
     wait_for(lambda: desk.log.count("stage-changes"), "stages")

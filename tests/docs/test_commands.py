@@ -59,6 +59,7 @@ def test_the_command_line_is_the_one_that_was_promised() -> None:
             "train",
             "work",
             "traits",
+            "deliver",
             "serve",
             "key add",
             "key list",
@@ -87,13 +88,14 @@ def test_the_command_line_is_the_one_that_was_promised() -> None:
         *("release stop", "release ab"),
         *("report targets", "report ctr"),
         *("churn evaluate", "history load", "model churn"),
+        "export",
         *("segments", "segment show", "segment forget", "segment evaluate"),
     }
 
 
 @pytest.mark.parametrize("name", COMMANDS, ids=" ".join)
 def test_every_command_is_documented(name: tuple[str, ...]) -> None:
-    if name[0] in ("train", "work", "traits"):
+    if name[0] in ("train", "work", "traits", "deliver"):
         assert f"`{name[0]}`" in PAGE
     else:
         assert f"refrain {' '.join(name)}" in section(name[0])

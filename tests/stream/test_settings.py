@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import traceback
 from pathlib import Path
 
@@ -160,8 +161,8 @@ def test_another_process_has_the_same_settings_from_the_environment(monkeypatch:
 def test_a_password_and_the_url_of_redis_may_stand_in_files_and_go_to_no_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    Path("password").write_text("SECRET of Kafka \n")
-    Path("redis").write_text("redis://:SECRET@db\n")
+    Path("password").write_text("HIDDEN of Kafka \n")
+    Path("redis").write_text("redis://:HIDDEN@db\n")
     for name, value in {
         "KAFKA": "k:9092",
         "KAFKA_SECURITY_PROTOCOL": "sasl_ssl",
@@ -171,9 +172,51 @@ def test_a_password_and_the_url_of_redis_may_stand_in_files_and_go_to_no_environ
     monkeypatch.setenv("REFRAIN_KAFKA_PASSWORD_FILE", "password")
     monkeypatch.setenv("REFRAIN_REDIS_FILE", "redis")
     settings = load_settings()
-    assert settings.kafka_password.get_secret_value() == "SECRET of Kafka "
-    assert settings.redis == "redis://:SECRET@db"
-    assert "SECRET" not in repr(settings) + str(settings.as_environment())
+    assert settings.kafka_password.get_secret_value() == "HIDDEN of Kafka "
+    assert settings.redis == "redis://:HIDDEN@db"
+    assert "HIDDEN" not in repr(settings) + str(settings.as_environment())
+
+
+def deliver(**settings: object) -> Settings:
+    return Settings(**{f"deliver_{name}": value for name, value in settings.items()})
+
+
+WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def test_the_url_and_the_secret_of_deliveries_are_shown_by_nothing() -> None:
+    settings = deliver(url="https://h/HIDDEN", secret=WHSEC)
+    assert "HIDDEN" not in repr(settings)
+    assert WHSEC[6:] not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"url": "http://elsewhere/HIDDEN"}, "https://host/path"),
+        ({"url": "https://u:HIDDEN@h/"}, "no user, no password"),
+        ({"url": "https://h/HIDDEN"}, "needs REFRAIN_DELIVER_SECRET"),
+        ({"url": "https://h/", "secret": "whsec_HIDDEN"}, "openssl rand"),
+        ({"secret": WHSEC}, "REFRAIN_DELIVER_SECRET is of no use without REFRAIN_DELIVER_URL"),
+        ({"cohort_changes": "true"}, "REFRAIN_DELIVER_COHORT_CHANGES is of no use"),
+    ],
+)
+def test_deliveries_that_cannot_be_are_refused_without_what_is_secret(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], said: str
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(f"REFRAIN_DELIVER_{name.upper()}", value)
+    with pytest.raises(SettingsError, match=re.escape(said)) as refused:
+        load_settings()
+    assert "HIDDEN" not in str(refused.value)
+    assert WHSEC[6:] not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:8080/x", "http://127.0.0.1/", "http://[::1]:1", "https://h"]
+)
+def test_posts_to_this_machine_may_be_in_plaintext(url: str) -> None:
+    assert deliver(url=url, secret=WHSEC).deliver_url.get_secret_value() == url
 
 
 @pytest.mark.parametrize(

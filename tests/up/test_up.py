@@ -120,3 +120,13 @@ def test_it_leaves_out_what_it_is_told_to(refrain: Refrain, settings: Settings) 
     wait_for(lambda: _processes(settings.redis).keys() == {"work", "traits"}, "the others")
     done = refrain.run("up", "--without", "cook")
     assert (done.returncode, "no process 'cook'" in done.stderr) == (2, True)
+
+
+def test_it_delivers_where_the_settings_name_a_folder(
+    refrain: Refrain, settings: Settings, tmp_path: Path
+) -> None:
+    up = refrain.start("up", deliver_folder=tmp_path / "audiences")
+    wait_for(lambda: "deliver" in _processes(settings.redis), "the process that delivers")
+    up.signal(signal.SIGTERM)
+    assert up.wait(timeout=60) == 0
+    assert "stopping deliver, serve" in up.log.read_text()

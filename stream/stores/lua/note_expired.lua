@@ -1,6 +1,6 @@
 -- Writes members of a sorted set, also where Redis is full.
 --
--- KEYS   1: listeners:expired, or listeners:expired-told
+-- KEYS   1: listeners:expired, listeners:expired-told, or listeners:erased
 -- ARGV   1: msgpack [listener, Unix seconds, listener, ...]
 --
 -- A Redis that has reached maxmemory refuses ZADD, but not in a script that has written before: ZREM is never

@@ -1,0 +1,107 @@
+"""Changes of cohort out of Kafka, from where the last run was."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from consumers.export.of_listeners import moment
+from consumers.export.tables import Row
+from stream.errors import Unreachable
+from stream.settings import Settings
+from stream.stores.erased import erased_hash
+from stream.wire.consumer import Consumer
+from stream.wire.events import CohortChange, DeadLetter, Record, parse
+
+__all__ = ["Moves"]
+
+TOPIC = "cohort-changes"
+WAIT_MS = 500
+CHUNK = 5_000
+
+
+@dataclass
+class Moves:
+    """Reads what is in the topic now.
+
+    Attributes
+    ----------
+    partitions
+        How many the topic has.
+    begin
+        Partition -> where to begin, at the earliest that is there where it says nothing.
+    erased
+        `erased_hash` -> when, Unix seconds: changes before that are passed over.
+    offsets
+        Partition -> how far it was read.
+    lost
+        Changes that Kafka deleted before they were exported.
+    """
+
+    settings: Settings
+    partitions: int
+    begin: Mapping[str, int]
+    erased: Mapping[str, float]
+    offsets: dict[str, int] = field(default_factory=dict)
+    lost: int = 0
+
+    async def rows(self) -> AsyncIterator[list[Row]]:
+        """Go through the changes.
+
+        Raises
+        ------
+        Unreachable
+            Where Kafka does not answer.
+        """
+        consumer = Consumer(
+            self.settings, decode=False, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
+        try:
+            await consumer.start()
+            async for records in self._records(consumer):
+                yield self._rows(records)
+        except KafkaError as error:
+            raise Unreachable(
+                f"Kafka at {self.settings.kafka} failed: {error}",
+                hint="Run it again: nothing is half done. `refrain doctor` looks why.",
+            ) from error
+        finally:
+            await consumer.stop()
+
+    async def _records(self, consumer: Consumer) -> AsyncIterator[list[Record]]:
+        places = [TopicPartition(TOPIC, number) for number in range(self.partitions)]
+        if not places:
+            return
+        consumer.assign(places)
+        earliest, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        for place in places:
+            asked = self.begin.get(str(place.partition))
+            self.lost += max(earliest[place] - asked, 0) if asked is not None else 0
+            consumer.seek(place, max(asked or 0, earliest[place]))
+        while left := [place for place in places if await consumer.position(place) < ends[place]]:
+            fetched = await consumer.getmany(*left, timeout_ms=WAIT_MS, max_records=CHUNK)
+            yield [
+                Record(m.topic, m.partition, m.offset, m.key, m.value, m.headers)
+                for some in fetched.values()
+                for m in some
+            ]
+        self.offsets = {str(place.partition): await consumer.position(place) for place in places}
+
+    def _rows(self, records: Sequence[Record]) -> list[Row]:
+        parsed = [parse(CohortChange, record) for record in records]
+        changes = [each for each in parsed if not isinstance(each, DeadLetter)]
+        return [
+            {
+                "user_id": each.user_id,
+                "moved_at": moment(each.ts),
+                "from_cohort": each.origin or None,
+                "to_cohort": each.to,
+                "reason": each.reason,
+                "model_version": each.model_version,
+            }
+            for each in changes
+            if each.ts > self.erased.get(erased_hash(each.user_id), 0.0)
+        ]

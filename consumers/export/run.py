@@ -1,0 +1,206 @@
+"""One run of `refrain export`."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from uuid import uuid4
+
+from consumers.export.erasure import erase
+from consumers.export.folder import Folder
+from consumers.export.manifest import Manifest
+from consumers.export.moves import TOPIC, Moves
+from consumers.export.of_cohorts import rows_of_cohorts
+from consumers.export.of_listeners import Rows, rows_of_everybody, rows_of_listeners
+from consumers.export.of_releases import rows_of_releases
+from consumers.export.tables import TABLES
+from consumers.export.writer import Writer
+from consumers.runtime.wiring import Stores, limits_of
+from stream.connect import AnyRedis
+from stream.errors import CannotStart
+from stream.settings import Settings
+from stream.stores import keys
+from stream.stores.lease import Lease
+from stream.wire.topic_watch import TopicShape, topic_shapes
+from stream.wire.topics import open_admin
+
+__all__ = ["Exported", "export"]
+
+LEASE_SECONDS = 60.0
+RENEW_SECONDS = 10.0
+CLOCKS_APART = 300.0
+"""Seconds by which the clock of who erases may be behind ours: so much is looked at once more."""
+CHUNK = 500  # listeners who are looked at once more
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What a run has written.
+
+    Attributes
+    ----------
+    run
+        Its number.
+    rows
+        Table -> row versions that are new.
+    erased
+        Rows that were taken out, as their listeners were erased.
+    lost
+        Changes of cohort that Kafka deleted before they were exported.
+    seconds
+        How long it took.
+    """
+
+    run: int
+    rows: dict[str, int] = field(default_factory=dict)
+    erased: int = 0
+    lost: int = 0
+    seconds: float = 0.0
+
+
+async def export(redis: AnyRedis, settings: Settings, name: str) -> Exported:
+    """Write what has changed since the last run.
+
+    A run that breaks off leaves the export as the one before left it: the manifest comes last.
+
+    Parameters
+    ----------
+    name
+        A folder, or an address such as ``s3://bucket/refrain``.
+
+    Raises
+    ------
+    CannotStart
+        Where another run is at work, or this one was held up for so long that another may be.
+    NotWritten
+        Where a file cannot be read or written.
+    BadFile
+        Where there is a manifest that cannot be used.
+    Unreachable
+        Where Kafka does not answer.
+    """
+    async with _alone(redis) as lease:
+        return await _Run(redis, settings, Folder(name), lease).whole()
+
+
+class _Run:
+    def __init__(self, redis: AnyRedis, settings: Settings, folder: Folder, lease: Lease) -> None:
+        self._redis, self._settings, self._folder, self._lease = redis, settings, folder, lease
+        self._stores = Stores.on(redis, settings)
+        self._began = time.time()
+
+    async def whole(self) -> Exported:
+        before = await asyncio.to_thread(Manifest.read, self._folder)
+        run = before.run + 1
+        erased = await self._stores.erased.since(0.0)
+        news = {who: at for who, at in erased.items() if at >= before.erased_read_at - CLOCKS_APART}
+        erasure = await asyncio.to_thread(erase, self._folder, before, news, run)
+        kept = before.with_files(erasure.gone, erasure.new)
+        writers = {
+            name: await asyncio.to_thread(Writer, self._folder, table, kept, run, self._began)
+            for name, table in TABLES.items()
+        }
+        await self._all(writers, kept)
+        moves = await self._moves(writers["memberships"], before, erased)
+        new = [file for writer in writers.values() for file in await asyncio.to_thread(writer.close)]
+        manifest = replace(
+            kept.with_files((), new),
+            run=run,
+            exported_at=self._began,
+            erased_read_at=self._began,
+            topic_id=moves[1],
+            offsets=moves[0].offsets,
+        )
+        await self._still_alone(before)
+        await asyncio.to_thread(manifest.write, self._folder)
+        await asyncio.to_thread(self._clear, manifest)
+        rows = {name: writer.rows for name, writer in writers.items()}
+        return Exported(run, rows, erasure.rows, moves[0].lost, time.time() - self._began)
+
+    def _clear(self, manifest: Manifest) -> None:
+        """Delete what is in no manifest: of a run that broke off, or with somebody in it who was erased."""
+        ours = {each.file for each in manifest.files}
+        for name in TABLES:
+            for file in self._folder.files(name):
+                if file not in ours:
+                    self._folder.remove(file)
+
+    async def _still_alone(self, before: Manifest) -> None:
+        now = await asyncio.to_thread(Manifest.read, self._folder)
+        if not await self._lease.hold() or now != before:
+            raise CannotStart(
+                f"another run has exported to {self._folder.name} meanwhile",
+                hint="Run it again: this one has changed nothing.",
+            )
+
+    async def _all(self, writers: dict[str, Writer], kept: Manifest) -> None:
+        limits = limits_of(self._settings)
+        async for rows in rows_of_everybody(self._stores, limits, self._began):
+            await _add(writers, rows)
+        # Who moved from one set to another while these were read may have been in neither.
+        lost = {row["user_id"] for name in ("listeners", "traits") for row in writers[name].missing()}
+        segments = sorted(await self._stores.segments.predicted())
+        for users in _chunks(sorted(lost)):
+            found = await rows_of_listeners(self._stores, users, segments, limits, self._began)
+            await _add(writers, found)
+        known = await asyncio.to_thread(self._known_cohorts, kept)
+        await _add(writers, await rows_of_cohorts(self._stores, known))
+        async for rows in rows_of_releases(self._redis, self._stores, self._began):
+            await _add(writers, rows)
+        for name, table in TABLES.items():
+            if table.ends:
+                writers[name].end(await asyncio.to_thread(writers[name].missing))
+
+    def _known_cohorts(self, kept: Manifest) -> set[str]:
+        tables = [self._folder.table(each.file, ["cohort_id"]) for each in kept.of("cohorts")]
+        return {cohort for table in tables for cohort in table["cohort_id"].to_pylist()}
+
+    async def _moves(self, writer: Writer, before: Manifest, erased: dict[str, float]) -> tuple[Moves, str]:
+        def ask() -> TopicShape:
+            with open_admin(self._settings) as admin:
+                return topic_shapes(admin, [TOPIC]).get(TOPIC) or TopicShape("", 0)
+
+        topic_id, partitions = await asyncio.to_thread(ask)
+        begin = before.offsets if before.topic_id == topic_id else {}
+        moves = Moves(self._settings, partitions, begin, erased)
+        async for rows in moves.rows():
+            await asyncio.to_thread(writer.add, rows)
+        return moves, topic_id
+
+
+async def _add(writers: dict[str, Writer], rows: Rows) -> None:
+    for name, some in rows.items():
+        await asyncio.to_thread(writers[name].add, some)
+
+
+def _chunks(users: Sequence[str]) -> list[Sequence[str]]:
+    return [users[at : at + CHUNK] for at in range(0, len(users), CHUNK)]
+
+
+@asynccontextmanager
+async def _alone(redis: AnyRedis) -> AsyncIterator[Lease]:
+    """Hold the right to export while the block runs."""
+    holder = f"export-{socket.gethostname()}-{uuid4().hex[:8]}"
+    lease = Lease(redis, holder, key=keys.EXPORT_LEASE, seconds=LEASE_SECONDS)
+    if not await lease.hold():
+        raise CannotStart(
+            "another `refrain export` is at work",
+            hint=f"Wait for it. Where it was killed, its place is free after {LEASE_SECONDS:g} s.",
+        )
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            await lease.hold()
+
+    renewing = asyncio.create_task(renew())
+    try:
+        yield lease
+    finally:
+        renewing.cancel()
+        await asyncio.gather(renewing, return_exceptions=True)
+        await lease.free()

@@ -1,0 +1,47 @@
+"""Which listeners were erased, and when: so that copies elsewhere, such as exports, follow."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import msgpack
+
+from stream.connect import AnyRedis
+from stream.stores import keys
+from stream.stores.scripts import Script
+
+__all__ = ["Erased", "erased_hash"]
+
+KEPT_SECONDS = 400 * 86_400.0
+"""For so long it is remembered: a copy that is renewed once a year has it."""
+
+
+def erased_hash(user_id: str) -> str:
+    """Return what stands for an id once its listener is erased: half of its SHA-256.
+
+    Examples
+    --------
+    >>> erased_hash("u1")
+    'bb82030dbc2bcaba32a90bf2e207a84a'
+    """
+    return hashlib.sha256(user_id.encode()).hexdigest()[:32]
+
+
+class Erased:
+    """The store of listeners who were erased. It holds no ids, only what can be compared with them."""
+
+    def __init__(self, redis: AnyRedis) -> None:
+        self._redis = redis
+        self._write = Script("note_expired")
+
+    async def add(self, user_ids: Sequence[str], now: float) -> None:
+        """Note that listeners are erased (`now`: Unix seconds), also where Redis is full."""
+        await self._redis.zremrangebyscore(keys.ERASED, "-inf", now - KEPT_SECONDS)
+        noted = [part for user in user_ids for part in (erased_hash(user), now)]
+        await self._write(self._redis, [keys.ERASED], msgpack.packb(noted, use_bin_type=False))
+
+    async def since(self, when: float) -> dict[str, float]:
+        """Return who was erased since a time: `erased_hash` -> when, Unix seconds."""
+        found = await self._redis.zrangebyscore(keys.ERASED, when, "+inf", withscores=True)
+        return {name.decode(): at for name, at in found}

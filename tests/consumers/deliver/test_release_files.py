@@ -1,0 +1,124 @@
+"""A CSV file for each release."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.deliver.process import deliver
+from consumers.deliver.release_files import ReleaseFiles, file_name
+from stream.errors import CannotStart, NotWritten
+from stream.settings import Settings
+from stream.wire.events import Page, Summary
+from tests.consumers.deliver.audiences import audience, page, summary
+from tests.consumers.kafka_log import KafkaLog
+from tests.consumers.running import Running
+from tests.refrain_command import Refrain
+from tests.waiting import wait_for
+
+
+def event(given: dict[str, Any]) -> Page | Summary:
+    return Page(**given) if "page" in given else Summary(**given)
+
+
+def rows(path: Path) -> list[list[str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))
+
+
+def users(path: Path) -> list[str]:
+    return [row[0] for row in rows(path)[1:]]
+
+
+def test_a_release_is_a_file_once_its_summary_has_come(
+    settings: Settings, log: KafkaLog, tmp_path: Path
+) -> None:
+    folder = tmp_path / "audiences"
+    changed = Settings(**settings.model_dump(include=settings.model_fields_set) | {"deliver_folder": folder})
+    log.send("audiences", [page("r1", 0), page("r1", 1)])
+    with Running(deliver, changed):
+        log.wait_until_caught_up("deliver-files", "audiences")
+        assert list(folder.glob("*.csv")) == []
+        log.send("audiences", [summary("r1", 2)])
+        wait_for((folder / "r1.csv").exists, "the file")
+    told = [user for number in (0, 1) for user in page("r1", number)["user_ids"]]
+    assert rows(folder / "r1.csv") == [
+        ["user_id", "score", "cohort"],
+        *([user, "0.5", "c1"] for user in told),
+    ]
+
+
+def test_pages_that_came_before_a_kill_are_in_the_file(
+    refrain: Refrain, log: KafkaLog, tmp_path: Path
+) -> None:
+    folder = tmp_path / "audiences"
+    log.send("audiences", [page("r1", 0), page("r1", 1)])
+    first = refrain.start("deliver", deliver_folder=folder)
+    log.wait_until_caught_up("deliver-files", "audiences")
+    first.kill()
+    log.bury("deliver-files")
+    log.send("audiences", [page("r1", 2), summary("r1", 3)])
+    second = refrain.start("deliver", deliver_folder=folder)
+    wait_for((folder / "r1.csv").exists, "the file")
+    assert second.stop() == 0
+    assert users(folder / "r1.csv") == [u for number in range(3) for u in page("r1", number)["user_ids"]]
+    assert list((folder / ".parts").iterdir()) == []
+
+
+def test_what_comes_again_changes_nothing(tmp_path: Path) -> None:
+    for given in (page("r1", 0), page("r1", 0), page("r1", 1), summary("r1", 2)):
+        ReleaseFiles(tmp_path).take(event(given))
+    before = (tmp_path / "r1.csv").read_bytes()
+    for given in audience("r1", 2):
+        ReleaseFiles(tmp_path).take(event(given))
+    assert (tmp_path / "r1.csv").read_bytes() == before
+    assert len(users(tmp_path / "r1.csv")) == 4
+    assert list((tmp_path / ".parts").iterdir()) == []
+
+
+def test_a_page_that_comes_after_the_summary_completes_the_file(tmp_path: Path) -> None:
+    for given in (page("r1", 1), summary("r1", 2)):
+        ReleaseFiles(tmp_path).take(event(given))
+    assert not (tmp_path / "r1.csv").exists()
+    ReleaseFiles(tmp_path).take(event(page("r1", 0)))
+    assert users(tmp_path / "r1.csv") == [u for number in (0, 1) for u in page("r1", number)["user_ids"]]
+
+
+def test_a_release_for_nobody_has_a_file_without_rows_and_may_be_published_again(tmp_path: Path) -> None:
+    ReleaseFiles(tmp_path).take(event(summary("r1", 0)))
+    assert rows(tmp_path / "r1.csv") == [["user_id", "score", "cohort"]]
+    for given in audience("r1", 1):
+        ReleaseFiles(tmp_path).take(event(given))
+    assert len(users(tmp_path / "r1.csv")) == 2
+
+
+@pytest.mark.parametrize(
+    "release_id", ["..", "../../etc/passwd", ".parts", "a/b", "x" * 256, "ü" * 128, "-rf", "_r1"]
+)
+def test_an_id_that_is_no_name_of_a_file_leads_nowhere_else(tmp_path: Path, release_id: str) -> None:
+    folder = tmp_path / "audiences"
+    for given in audience(release_id, 1):
+        ReleaseFiles(folder).take(event(given))
+    assert [path.name for path in folder.glob("*.csv")] == [file_name(release_id)]
+    assert [path.name for path in tmp_path.iterdir()] == ["audiences"]
+    assert len(users(folder / file_name(release_id))) == 2
+
+
+def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CannotStart, match="REFRAIN_DELIVER_FOLDER="):
+        ReleaseFiles(tmp_path / "file")
+
+
+def test_a_folder_that_is_gone_is_named_and_taken_when_it_is_back(tmp_path: Path) -> None:
+    files = ReleaseFiles(tmp_path / "audiences")
+    (tmp_path / "audiences").rename(tmp_path / "elsewhere")
+    with pytest.raises(NotWritten, match="No such file"):
+        files.take(event(page("r1", 0)))
+    (tmp_path / "elsewhere").rename(tmp_path / "audiences")
+    for given in audience("r1", 1):
+        files.take(event(given))
+    assert len(users(tmp_path / "audiences" / "r1.csv")) == 2
