@@ -57,7 +57,7 @@ class Listeners:
         )
         self._shares = np.cumsum(np.arange(1, OF_A_CLIQUE + 1) ** -0.8)
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="listeners")
+        self._thread = threading.Thread(target=self._run, name="listeners", daemon=True)
         self._late: list[tuple[float, str, int]] = []
         self._song, self._song_since, self._songs = ("", 0), 0.0, 0
         self.failed: BaseException | None = None
@@ -133,6 +133,7 @@ class Listeners:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
-        self._thread.join()
-        if self.failed:
-            raise self.failed
+        if error is None:  # else Kafka may be gone, and what is not delivered would be waited for
+            self._thread.join()
+            if self.failed:
+                raise self.failed

@@ -53,7 +53,7 @@ class Notifier:
         )
         self._consumer.subscribe(["audiences"])
         self._ended, self._publishing_ended = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="notifier")
+        self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
         self._reported: set[str] = set()
         self.failed: BaseException | None = None
         self.published: list[str] = []
@@ -128,6 +128,7 @@ class Notifier:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
-        self._thread.join()
-        if self.failed:
-            raise self.failed
+        if error is None:  # else Kafka may be gone, and what is not delivered would be waited for
+            self._thread.join()
+            if self.failed:
+                raise self.failed

@@ -45,7 +45,9 @@ class Service:
         self._redis.start()
         self._stack.callback(self._redis.kill)
         self._network = self._stack.enter_context(Network(self._redis.url))
-        self._home = Settings(data=self._folder / "kafka", broker="java", redis=self._redis.url)
+        self._home = Settings(
+            data=self._folder / "kafka", broker="java", redis=self._redis.url, connect_timeout=300
+        )
         self._stack.callback(self._stop_kafka)
         self.direct = self._settings(self._start_kafka(), self._redis.url)
         create_topics(self.direct)
