@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 import subprocess
@@ -19,7 +20,8 @@ from stream.wire.topics import TOPICS
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"
-BASE, SCALE, EXAMPLE = FOLDER / "base", FOLDER / "scale-on-lag", FOLDER / "example"
+BASE, DELIVER, SCALE = FOLDER / "base", FOLDER / "deliver", FOLDER / "scale-on-lag"
+EXAMPLE = FOLDER / "example"
 
 Manifest = dict[str, Any]
 
@@ -34,7 +36,12 @@ def literals(kustomization: Path) -> dict[str, str]:
     return dict(literal.split("=", 1) for literal in generator["literals"])
 
 
-MANIFESTS = [each for name in read(BASE / "kustomization.yaml")[0]["resources"] for each in read(BASE / name)]
+MANIFESTS = [
+    each
+    for folder in (BASE, DELIVER)
+    for name in read(folder / "kustomization.yaml")[0]["resources"]
+    for each in read(folder / name)
+]
 DEPLOYMENTS = {each["metadata"]["name"]: each for each in MANIFESTS if each["kind"] == "Deployment"}
 BUDGETS = [each for each in MANIFESTS if each["kind"] == "PodDisruptionBudget"]
 SCALED = {each["metadata"]["name"]: each for each in read(SCALE / "scaled-objects.yaml")}
@@ -70,7 +77,7 @@ def test_a_manifest_that_is_not_is_refused() -> None:
         kubernetes_validate.validate(wrong, kubernetes_validate.latest_version(), strict=True)
 
 
-@pytest.mark.parametrize("folder", [BASE, SCALE])
+@pytest.mark.parametrize("folder", [BASE, DELIVER, SCALE])
 def test_every_file_is_among_the_resources(folder: Path) -> None:
     found = {file.name for file in folder.glob("*.yaml")} - {"kustomization.yaml"}
     assert set(read(folder / "kustomization.yaml")[0]["resources"]) == found
@@ -78,7 +85,7 @@ def test_every_file_is_among_the_resources(folder: Path) -> None:
 
 def test_every_process_of_refrain_is_there() -> None:
     assert {container(name)["args"][0] for name in DEPLOYMENTS} == {
-        *("ingest", "train", "work", "traits", "serve")
+        *("ingest", "train", "work", "traits", "serve", "deliver")
     }
 
 
@@ -90,14 +97,20 @@ def test_its_arguments_are_a_command_with_its_options(name: str) -> None:
     assert all(option in answer.output for option in options if option.startswith("--"))
 
 
-@pytest.mark.parametrize("kustomization", [BASE, EXAMPLE])
+@pytest.mark.parametrize("kustomization", [BASE, DELIVER, EXAMPLE])
 def test_its_settings_exist_and_are_allowed(kustomization: Path, tmp_path: Path) -> None:
-    secret = tmp_path / "redis"
-    secret.write_text("redis://redis:6379/0")
+    secrets = {
+        "REFRAIN_REDIS_FILE": "redis://redis:6379/0",
+        "REFRAIN_DELIVER_URL_FILE": "https://notifier.example/refrain",
+        "REFRAIN_DELIVER_SECRET_FILE": f"whsec_{base64.b64encode(bytes(32)).decode()}",
+    }
     said = literals(kustomization / "kustomization.yaml")
     assert all(name.startswith("REFRAIN_") for name in said)
-    if "REFRAIN_REDIS_FILE" in said:
-        said["REFRAIN_REDIS_FILE"] = str(secret)
+    for name in secrets.keys() & said.keys():
+        assert Path(said[name]).parent == Path("/run/secrets/refrain")
+        file = tmp_path / Path(said[name]).name
+        file.write_text(secrets[name])
+        said[name] = str(file)
     Settings(**{name.removeprefix("REFRAIN_").lower(): value for name, value in said.items()})
 
 
