@@ -38,7 +38,8 @@ Found = dict[str, tuple[str, str, str]]
 
 def looked(refrain: Refrain, *arguments: str, **settings: object) -> tuple[int, Found]:
     """The exit code, and of each thing: how it is, what was said, what to do."""
-    done = refrain.run("doctor", "--json", *arguments, **settings)
+    run = refrain.run_program if settings.get("kafka") == NO_BROKER else refrain.run
+    done = run("doctor", "--json", *arguments, **settings)
     assert "Traceback" not in done.stderr, done.stderr
     found = json.loads(done.stdout)
     assert found["fine"] == (done.returncode == 0)

@@ -157,7 +157,7 @@ def test_one_that_reached_nobody_is_said_to_be_tried_again(
 
 
 def test_what_kafka_does_not_have_is_not_said_to_be_published(service: Settings, refrain: Refrain) -> None:
-    failed = refrain.run("release", "r1", "--artist", "a1", kafka=NO_BROKER, connect_timeout=0.2)
+    failed = refrain.run_program("release", "r1", "--artist", "a1", kafka=NO_BROKER, connect_timeout=0.2)
     assert (failed.returncode, failed.stdout) == (1, "")
     assert f"no Kafka broker answers at {NO_BROKER}" in failed.stderr
 
