@@ -3,7 +3,7 @@
 BIN := .venv/bin
 SET_UP := .venv/set-up-done
 
-.PHONY: help demo test test-long test-rebalance lint bench fuzz clean
+.PHONY: help demo test test-long test-rebalance lint bench screenshots fuzz clean
 
 help:
 	@echo 'make demo [FOR=60]  listeners click, cohorts form, releases go out; ends by itself after FOR seconds'
@@ -12,6 +12,7 @@ help:
 	@echo 'make test-rebalance  releases and feedback for seven minutes while workers are killed, or stand still'
 	@echo 'make lint           format, lint and types alone'
 	@echo 'make bench          the benchmarks, one after the other'
+	@echo 'make screenshots    pictures of every page over a demo, in build/screenshots'
 	@echo 'make fuzz [FOR=60]  bytes made up by atheris, as files and as events, so many seconds each'
 	@echo 'make clean          removes what builds and tests leave behind; the environment .venv stays'
 
@@ -39,9 +40,12 @@ lint: $(SET_UP)
 
 bench: $(SET_UP)
 	@for benchmark in ingest activity latency learning feedback hetrec quality shapes ceiling fairness ctr policy uplift \
-		lifecycle churn segments songs song_serving files web beside; do \
+		lifecycle churn segments songs song_serving files web beside first_look; do \
 		echo "$$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || exit 1; \
 	done
+
+screenshots: $(SET_UP)
+	@$(BIN)/python docs/screenshots.py
 
 fuzz: $(SET_UP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt atheris
