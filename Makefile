@@ -3,7 +3,7 @@
 BIN := .venv/bin
 SET_UP := .venv/set-up-done
 
-.PHONY: help demo test test-long test-rebalance soak lint bench bench-history fuzz site sbom audit clean
+.PHONY: help demo test test-long test-rebalance soak lint bench bench-history screenshots fuzz site sbom audit clean
 
 help:
 	@echo 'make demo [FOR=60]  listeners click, cohorts form, releases go out; ends by itself after FOR seconds'
@@ -14,6 +14,7 @@ help:
 	@echo 'make lint           format, lint and types alone'
 	@echo 'make bench          the benchmarks, one after the other'
 	@echo 'make bench-history  history load on Spark beside replay (ROWS=4000000)'
+	@echo 'make screenshots    pictures of every page over a demo, in build/screenshots'
 	@echo 'make fuzz [FOR=60]  bytes made up by atheris, as files and as events, so many seconds each'
 	@echo 'make site           build/site/index.html: the pages of docs/ as a site'
 	@echo 'make sbom           build/sbom.cdx.json: what the wheel brings, each with version and licence (CycloneDX)'
@@ -47,12 +48,15 @@ lint: $(SET_UP)
 
 bench: $(SET_UP)
 	@for benchmark in ingest activity latency learning feedback hetrec quality shapes ceiling fairness ctr policy uplift \
-		lifecycle churn segments songs song_serving files web beside; do \
+		lifecycle churn segments songs song_serving files web beside first_look; do \
 		echo "$$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || exit 1; \
 	done
 
 bench-history: $(SET_UP)
 	@$(BIN)/python -m benchmarks.history --rows $(or $(ROWS),4000000)
+
+screenshots: $(SET_UP)
+	@$(BIN)/python docs/screenshots.py
 
 fuzz: $(SET_UP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt atheris

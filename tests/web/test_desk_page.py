@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 import time
 from collections.abc import Awaitable, Callable
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from consumers.queries.audience import Preview
 from consumers.runtime.live_model import LiveModel
 from consumers.web.desk import Desk
+from consumers.web.pages import desk as desk_page
 from consumers.work import pages
 from models.listener import Move
 from stream.connect import AnyRedis, open_redis
@@ -26,10 +32,11 @@ from tests.cli.service import NOW
 from tests.cli.test_release_report import released
 from tests.consumers.kafka_log import KafkaLog
 from tests.waiting import wait_for, wait_for_it
-from tests.web.served import Served, key_of, serving
+from tests.web.served import PATIENCE, Served, key_of, serving
 
 Run = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 EVIL = """<script>alert("{{ 7 * 7 }}")</script>'"""
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 ESCAPED = "&lt;script&gt;alert(&#34;{{ 7 * 7 }}&#34;)&lt;/script&gt;&#39;"
 
 
@@ -123,6 +130,35 @@ def test_an_audience_that_is_too_large_to_ask_after_all_is_the_most_there_may_be
     assert "<b>5</b><span>listeners would be told at most</span>" in preview(
         served, artists="a1", max_audience="7"
     )
+
+
+def test_a_preview_that_nobody_waits_for_any_more_is_not_planned(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preview(served, artists="a1")
+    asked, go_on, planned = threading.Event(), threading.Event(), list[str]()
+    as_usual, plan = desk_page.release_event, Desk.plan
+
+    async def when_told(*given: Any, **more: Any) -> Any:
+        asked.set()
+        await asyncio.to_thread(go_on.wait, PATIENCE)
+        return await as_usual(*given, **more)
+
+    async def noted(self: Desk, release: Release, *given: Any) -> Preview:
+        planned.extend(release.artist_ids)
+        return await plan(self, release, *given)
+
+    monkeypatch.setattr(desk_page, "release_event", when_told)
+    monkeypatch.setattr(Desk, "plan", noted)
+    address = urlsplit(served.address)
+    connection = HTTPConnection(address.hostname or "", address.port)
+    connection.request("POST", "/desk/preview", "artists=a2", FORM)
+    assert asked.wait(PATIENCE)
+    connection.close()
+    served.get("/healthz")  # is answered after that was noticed
+    go_on.set()
+    preview(served, artists="a1")
+    assert planned == ["a1"]
 
 
 def test_what_was_typed_stays_text(served: Served) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -67,7 +68,8 @@ async def post_preview(request: Request, at: At, caller: Looks) -> HTMLResponse:
     """Show whom the release would be for."""
     at.desk.open()
     form = DeskForm.of(await request.form())
-    return HTMLResponse(part("desk_preview.html", **await _previewed(at, caller, form)))
+    shown = await _previewed(at, caller, form, request.is_disconnected)
+    return HTMLResponse(part("desk_preview.html", **shown))
 
 
 @router.post("/desk/publish", response_class=HTMLResponse)
@@ -99,8 +101,16 @@ async def post_publish(request: Request, at: At, caller: Publishes) -> Response:
     return Response(headers={"HX-Redirect": f"{release_url(release_id)}&published=yes"})
 
 
-async def _previewed(at: Service, caller: Caller, form: DeskForm) -> dict[str, Any]:
-    """Return what the preview shows: an audience, what is still read, or what is wrong."""
+async def _previewed(
+    at: Service, caller: Caller, form: DeskForm, gone: Callable[[], Awaitable[bool]]
+) -> dict[str, Any]:
+    """Return what the preview shows: an audience, what is still read, or what is wrong.
+
+    Parameters
+    ----------
+    gone
+        Whether nobody waits for it any more, as the next letter is typed: then nothing is planned.
+    """
     shown: dict[str, Any] = {
         "form": form,
         "found": None,
@@ -125,7 +135,7 @@ async def _previewed(at: Service, caller: Caller, form: DeskForm) -> dict[str, A
         event, new = await release_event(
             at.redis, "preview", asked.request(), live=at.live, names=at.desk.names
         )
-        if shown["reading"]:
+        if shown["reading"] or await gone():
             return shown
         try:
             found = await at.desk.plan(event, FIRST, form.why or None)
