@@ -1,6 +1,6 @@
 """History load on Spark, beside a replay through Kafka, and beside a plain Spark aggregation.
 
-    python -m benchmarks.history [--rows 4000000] [--listeners 80000] [--replayed 300000] [--cores 1 2] [--tar]
+    python -m benchmarks.history [--rows N] [--listeners N] [--replayed N] [--cores 1 2] [--tar]
 
 Rows a second are of what Spark does, without its start, which is told beside; the replay's are from its first
 event to the last click applied, with an ingester that runs already. Each kind of work has the machine alone;
