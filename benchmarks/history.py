@@ -1,6 +1,6 @@
 """History load on Spark, beside a replay through Kafka, and beside a plain Spark aggregation.
 
-    python -m benchmarks.history [--rows 4000000] [--listeners 80000] [--replayed 300000] [--tar]
+    python -m benchmarks.history [--rows N] [--listeners N] [--replayed N] [--cores 1 2] [--tar]
 
 Rows a second are of what Spark does, without its start, which is told beside; the replay's are from its first
 event to the last click applied, with an ingester that runs already. Each kind of work has the machine alone;
@@ -16,6 +16,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,8 +27,7 @@ from benchmarks.play_logs import write_logs
 
 ROOT = Path(__file__).parents[1]
 DAYS = 20
-LOOK_SECONDS = 0.3
-CORES = 1, 2
+LOOK_SECONDS = 1.0
 AGGREGATION = """
 import sys, time
 from pyspark.sql import SparkSession
@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=4_000_000)
     parser.add_argument("--listeners", type=int, default=80_000)
     parser.add_argument("--replayed", type=int, default=300_000)
+    parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--tar", action="store_true")
     parser.add_argument("--folder", type=Path)
     asked = parser.parse_args()
@@ -61,7 +62,7 @@ def main() -> None:
         replay = replayed(servers, part, asked.replayed)
         show("replay through Kafka, and one ingester", asked.replayed, replay)
         speeds: dict[str, float] = {}
-        for cores in CORES:
+        for cores in asked.cores:
             master = f"local[{cores}]"
             if not asked.tar:  # Spark reads no tar
                 seconds, cost = aggregated(master, logs)
@@ -72,14 +73,18 @@ def main() -> None:
             show(f"history load, {cores} cores", asked.rows, seconds, took(asked.rows, cost))
         held = servers.redis.info("memory")["used_memory"]
         print(f"Redis holds {held / 1e6:,.0f} MB, {held / asked.listeners:,.0f} bytes a listener")
-        print(
-            f"history load on 2 cores: {speeds['load 2'] * replay / asked.replayed:.1f} times the replay",
-            end="",
-        )
-        print(f", {speeds['load 2'] / speeds['load 1']:.2f} times 1 core", end="")
-        print(
-            "" if asked.tar else f", {speeds['load 2'] / speeds['spark 2']:.2f} times the plain aggregation"
-        )
+        compare(asked.cores, speeds, asked.replayed / replay)
+
+
+def compare(cores: Sequence[int], speeds: Mapping[str, float], replay: float) -> None:
+    """Print how much faster, or slower, a load is than the others."""
+    most, fewest = max(cores), min(cores)
+    said = [f"{speeds[f'load {most}'] / replay:.1f} times the replay"]
+    if most > fewest:
+        said.append(f"{speeds[f'load {most}'] / speeds[f'load {fewest}']:.2f} times {fewest} cores")
+    if f"spark {most}" in speeds:
+        said.append(f"{speeds[f'load {most}'] / speeds[f'spark {most}']:.2f} times the plain aggregation")
+    print(f"history load on {most} cores: {', '.join(said)}")
 
 
 def show(what: str, rows: int, seconds: float, more: str = "") -> None:
@@ -136,7 +141,7 @@ def run(servers: House, *arguments: str) -> tuple[dict[str, Any], Cost]:
 
 
 def watched(command: list[str], environment: dict[str, str]) -> tuple[str, Cost]:
-    """Run a command; return its output, and what it took, looked at several times a second."""
+    """Run a command; return its output, and what it took, looked at every second."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as wrong:
         child = psutil.Popen(command, env=environment, cwd=ROOT, stdout=out, stderr=wrong)
         processor: dict[int, float] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import math
 import time
@@ -35,6 +36,9 @@ BUCKET_BYTES = 64 << 20
 
 MOST_BUCKETS = 4_000
 """Beyond that, at 256 GB, buckets grow with the files: small packets would be mostly heads."""
+
+SELDOM = 100_000, 20, 100
+"""When a worker looks for cycles: it makes objects by the million, hardly any in one, as an ingester does."""
 
 PACKED = "bucket int, rows binary"
 SAID = "said string"
@@ -82,6 +86,7 @@ def _read(
     files: Sequence[HistoryFile], reader: FileReader, batches: Iterator[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
     """Read files, by their numbers: on a worker."""
+    gc.set_threshold(*SELDOM)
     for batch in batches:
         for number in batch.column(0).to_pylist():
             counted = Rows()
@@ -97,6 +102,7 @@ def _row(bucket: int, packed: bytes) -> pa.RecordBatch:
 
 def _write(settings: Settings, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Write the listeners of a bucket: on a worker."""
+    gc.set_threshold(*SELDOM)
     packed = []
     for batch in batches:
         for rows in batch.column(1).to_pylist():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -37,6 +38,7 @@ def load_here(
         FileOptions(preset=preset, distinct=distinct),
         lambda options, path: settle("clicks", options, [path], without_times=False).options,
     )
+    files = pickle.loads(pickle.dumps(files))  # noqa: S301 - as Spark sends them to its workers
     reader = FileReader(time.time(), settings.data, BUCKETS, share, drop_zero_plays)
     rows, parts = Rows(), list[tuple[int, bytes]]()
     for file in files:

@@ -18,6 +18,7 @@ from consumers.ingest.ingester import ingest
 from consumers.train.trainer import train
 from stream.errors import BadFile, CannotStart, WrongUse
 from stream.files.options import FileOptions
+from stream.files.sources import files_of
 from stream.settings import Settings
 from tests.consumers.crowd import crowd_model, publish
 from tests.consumers.history.held import held
@@ -25,6 +26,7 @@ from tests.consumers.history.here import load_here
 from tests.consumers.history.years import UNTIL, history, write_jsonl
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.running import Running
+from tests.replay.s3 import BUCKET, s3
 from tests.waiting import wait_for
 
 
@@ -101,6 +103,8 @@ def test_what_a_restarted_ingester_reads_again_counts_once(
 ) -> None:
     clicks = plain(history(400))
     files = write_jsonl(tmp_path / "clicks", clicks[:300])
+    for click in clicks[200:]:
+        del click["event_id"]
     log.send("clicks", clicks[200:])
     load_here(settings, files)
     for _ in range(2):
@@ -187,6 +191,18 @@ def test_plays_of_no_length_are_left_out_where_that_is_asked_for(
     ]
     rows, _ = load_here(settings, write_jsonl(tmp_path / "clicks", clicks), drop_zero_plays=True)
     assert (rows.zero_plays, counted(db)) == (1, {"u": 3})
+
+
+def test_files_of_an_object_store_are_loaded(
+    settings: Settings, db: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clicks = plain(history(200))
+    with s3(monkeypatch) as store:
+        for path in write_jsonl(tmp_path / "clicks", clicks):
+            store.upload_file(str(path), BUCKET, f"2026/{path.name}")
+        rows, _ = load_here(settings, files_of([f"s3://{BUCKET}/2026/"]))
+    assert rows.rows == len(clicks)
+    assert counted(db) == Counter(click["user_id"] for click in clicks)
 
 
 def test_a_click_that_stands_in_two_files_counts_once_where_that_is_asked_for(
