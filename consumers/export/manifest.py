@@ -92,5 +92,6 @@ class Manifest:
 
     def with_files(self, gone: Sequence[File], new: Sequence[File]) -> Manifest:
         """Return it with other files."""
-        left = [each for each in self.files if each not in set(gone)]
+        without = set(gone)
+        left = [each for each in self.files if each not in without]
         return replace(self, files=(*left, *new))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
@@ -25,8 +24,9 @@ CHUNK = 500  # listeners
 FIELDS = ("state", "cohort", "cohort_since", "clicks", "first_seen", "last_seen", "bot")
 TRAITS = ("stage", "stage_since", "zero_week", "expected_week", "churn", "weeks")
 EPOCH = date(1970, 1, 1)
+WEEK = 7
 PLAYS = ("play", "complete")
-KINDS = (*PLAYS, "like", "download", "search", "skip")
+OTHERS = ("like", "download", "search", "skip")
 
 
 async def rows_of_everybody(stores: Stores, limits: Limits, now: float) -> AsyncIterator[Rows]:
@@ -124,20 +124,27 @@ def _stages(
 def _weeks(users: Sequence[str], activities: Activities) -> list[Row]:
     """Return what listeners did by week, of weeks of which each day is on record."""
     active = activities.active
-    days = active.days["day"].astype(np.int64)
+    owner, days = active.owner, active.days["day"].astype(np.int64)
     latest = np.zeros(active.number, dtype=np.int64)
-    np.maximum.at(latest, active.owner, days)
-    weeks: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0])
-    for owner, day, row in zip(active.owner.tolist(), days.tolist(), active.days, strict=True):
-        if begin_of(week_of(day)) <= latest[owner] - DAYS:
-            continue
-        held = weeks[owner, week_of(day)]
-        held[0] += 1
-        held[1] += sum(int(row[kind]) for kind in PLAYS)
-        held[2] += sum(int(row[kind]) for kind in KINDS)
+    np.maximum.at(latest, owner, days)
+    weeks = (days - begin_of(1)) // WEEK + 1  # `week_of` of each
+    whole = (weeks - 1) * WEEK + begin_of(1) > latest[owner] - DAYS
+    owner, weeks, kept = owner[whole], weeks[whole], active.days[whole]
+    plays = sum((kept[kind].astype(np.int64) for kind in PLAYS), np.zeros(len(kept), dtype=np.int64))
+    actions = sum((kept[kind].astype(np.int64) for kind in OTHERS), plays)
+    first = np.flatnonzero(np.diff(owner, prepend=-1) | np.diff(weeks, prepend=-1))  # days rise
+    sums = (np.add.reduceat(each, first) if len(first) else each for each in (plays, actions))
+    counts = np.diff(first, append=len(owner))
+    rows = zip(owner[first], weeks[first], counts, *sums, strict=True)
     return [
-        {"user_id": users[owner], "week": _day(begin_of(week)), "days": d, "plays": plays, "actions": actions}
-        for (owner, week), (d, plays, actions) in weeks.items()
+        {
+            "user_id": users[at],
+            "week": _day(begin_of(int(week))),
+            "days": int(n),
+            "plays": int(p),
+            "actions": int(a),
+        }
+        for at, week, n, p, a in rows
     ]
 
 
