@@ -134,3 +134,12 @@ def test_what_is_left_is_said_by_reason_and_an_unknown_reason_is_wrong_use(
     done = refrain.run("redrive", "--reason", "unkown-song")
     assert done.returncode == 2
     assert "unknown-song" in done.stderr
+
+
+def test_a_page_that_an_endpoint_has_refused_is_left_as_others_have_read_it(
+    settings: Settings, log: KafkaLog, refrain: Refrain
+) -> None:
+    bury(settings, "audiences", {"release_id": "r1", "page": 0}, reason=Reason.UNDELIVERED)
+    found = redrive(refrain)
+    assert (found["put_back"], found["left"]) == ({}, {"undelivered": 1})
+    assert log.count("audiences") == 0
