@@ -87,10 +87,9 @@ def sampled(clicks: pa.Table, share: float) -> pa.Table:
 
     Examples
     --------
-    >>> from models.residents import UNKNOWN_OFFSET
     >>> users = pa.array([f"u{number}" for number in range(1000)])
     >>> len(sampled(pa.table({"user_id": users}), 0.1))
-    104
+    105
     """
     if share >= 1.0:
         return clicks
