@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumers.queries.release import KnownRelease
+    from consumers.queries.release_request import ReleaseRequest
     from stream.connect import AnyRedis
     from stream.settings import Settings
     from stream.wire.events import Release
@@ -159,7 +160,7 @@ def add(app: typer.Typer) -> None:
             title=title,
             song_id=song,
         )
-
+        _check_named(request)
         event, new = ask(lambda redis, _: release_event(redis, release_id, request, time.time()), kafka=True)
         _say_new(new)
         before = ask(lambda redis, settings: read_release(redis, settings, release_id))
@@ -209,6 +210,7 @@ def add(app: typer.Typer) -> None:
             " and ".join(where) if where else None,
             song_id=song,
         )
+        _check_named(request)
 
         async def plan(redis: AnyRedis, settings: Settings) -> tuple[Preview, tuple[str, ...]]:
             event, new = await release_event(redis, "preview", request)
@@ -311,6 +313,11 @@ def _add_reports(releases: typer.Typer) -> None:
             print_json({"release_id": release_id, "audience": told})
         else:
             typer.echo(f"{release_id} is stopped: {counted(told, 'listener')} told, and no more will be")
+
+
+def _check_named(request: ReleaseRequest) -> None:
+    if not request.artists and request.song_id is None:
+        raise WrongUse("nobody can say whom this is for: say --artist, or --song of one in the catalogue")
 
 
 def _say_new(artists: Sequence[str]) -> None:

@@ -55,7 +55,13 @@ def test_every_file_of_the_packages_is_in_the_wheel(wheel: Path) -> None:
         } == ours
 
 
-OF_EXTRAS = {"stream.wire.protobuf_values"}
+OF_EXTRAS = {
+    "stream.wire.protobuf_values",
+    *(f"consumers.history.{name}" for name in ("columns", "listeners", "load", "read", "summary", "write")),
+    *(f"consumers.export.{name}" for name in ("erasure", "folder", "manifest", "moves", "of_cohorts")),
+    *(f"consumers.export.{name}" for name in ("of_listeners", "of_releases", "run", "tables", "versions")),
+    "consumers.export.writer",
+}
 """Modules that only what is in an extra can import; those that need them import them when they run."""
 
 

@@ -28,7 +28,7 @@ def test_loaded_listeners_are_what_they_are_once_they_are_replayed(
     files = write_jsonl(tmp_path / "clicks", clicks)
     limits: dict[str, Any] = {"max_artists": 40, "bot_clicks_per_hour": 150, "event_ids": 16}
     put_songs(settings)
-    done = refrain.run("replay", "clicks", *map(str, files), "--json", timeout=120)
+    done = refrain.run("replay", "clicks", *map(str, files), "--json")
     assert json.loads(done.stdout)["sent"] == len(clicks), done.stderr
     with Running(ingest, settings.model_copy(update=limits)):
         log.wait_until_caught_up("ingest", "clicks")
@@ -36,7 +36,7 @@ def test_loaded_listeners_are_what_they_are_once_they_are_replayed(
 
     db.flushall()
     put_songs(settings)
-    loaded = refrain.run(
+    loaded = refrain.run_program(
         *("history", "load", str(tmp_path / "clicks"), "--master", "local[2]", "--json"),
         timeout=500,
         **limits,
@@ -60,7 +60,7 @@ def test_a_file_that_breaks_off_is_said_and_nothing_is_loaded(
     whole, broken = write_jsonl(tmp_path / "clicks", history(6_000), files=2)
     packed = broken.with_suffix(".jsonl.gz")
     packed.write_bytes(gzip.compress(broken.read_bytes())[:-2_000])
-    done = refrain.run(
+    done = refrain.run_program(
         *("history", "load", str(whole), str(packed), "--master", "local[2]", "--json"), timeout=500
     )
     said = json.loads(done.stdout)
