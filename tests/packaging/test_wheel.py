@@ -36,7 +36,13 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("environment")
     _run(sys.executable, "-m", "venv", folder, cwd=folder)
     python = folder / "bin" / "python"
-    options = ["--quiet", "--disable-pip-version-check", "--constraint", str(ROOT / "constraints.txt")]
+    options = [
+        "--quiet",
+        "--no-compile",
+        "--disable-pip-version-check",
+        "--constraint",
+        str(ROOT / "constraints.txt"),
+    ]
     _run(python, "-m", "pip", "install", *options, wheel, cwd=folder)
     return folder / "bin"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterator
 
 import numpy as np
@@ -102,7 +103,7 @@ def test_rolling_back_after_a_confirmation_changes_the_model_that_serves(
     visit.open("/models")
     page.get_by_role("button", name="Roll back").click()
     page.get_by_role("dialog").get_by_role("button", name="Use model 4").click()
-    expect(page.get_by_role("row", name="4 ")).to_contain_text("serves")
+    expect(page.get_by_role("row", name=re.compile("^4 "))).to_contain_text("serves")
     assert served.get("/api/v1/now").json()["model_version"] == 4
 
 
