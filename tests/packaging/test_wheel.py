@@ -67,6 +67,7 @@ OF_EXTRAS = {
     *(f"consumers.export.{name}" for name in ("erasure", "folder", "manifest", "moves", "of_cohorts")),
     *(f"consumers.export.{name}" for name in ("of_listeners", "of_releases", "run", "tables", "versions")),
     "consumers.export.writer",
+    "consumers.terminal.history_summary",
 }
 """Modules that only what is in an extra can import; those that need them import them when they run."""
 
