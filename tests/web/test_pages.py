@@ -54,6 +54,15 @@ def test_a_page_fits_a_phone(address: str, browser: Browser, served: Served) -> 
         assert not visit.too_wide()
 
 
+def test_a_preview_of_long_ids_fits_a_phone(browser: Browser, served: Served) -> None:
+    with visiting(browser, served.address, viewport=PHONE) as visit:
+        visit.open("/desk?artists=a1")
+        who = visit.page.get_by_role("region", name="Who comes first").locator("td").first
+        expect(who).to_be_visible()
+        who.evaluate("cell => { cell.textContent = 'a-long-id-'.repeat(12); }")
+        assert not visit.too_wide()
+
+
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_a_page_says_what_is_missing_before_there_is_anything(
     address: str, browser: Browser, settings: Settings
