@@ -165,6 +165,21 @@ def test_its_selector_finds_its_pods(name: str) -> None:
     assert spec["selector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items()
 
 
+@pytest.mark.parametrize(
+    "policy",
+    [each for each in MANIFESTS if each["kind"] == "NetworkPolicy"],
+    ids=lambda each: each["metadata"]["name"],
+)
+def test_a_network_policy_is_of_our_pods_and_of_no_other(policy: Manifest) -> None:
+    [shared] = [each["pairs"] for each in read(BASE / "kustomization.yaml")[0]["labels"]]
+    wanted = policy["spec"]["podSelector"]["matchLabels"].items()
+    assert wanted  # without any, it is of all pods of the namespace
+    assert any(
+        wanted <= (each["spec"]["template"]["metadata"]["labels"] | shared).items()
+        for each in DEPLOYMENTS.values()
+    )
+
+
 def test_each_process_that_runs_twice_has_a_disruption_budget_and_no_other() -> None:
     budgets = {budget["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"] for budget in BUDGETS}
     twice = {
