@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from consumers.runtime.wiring import Stores
@@ -13,7 +13,7 @@ from models.traits.where import STAGE
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores import keys
-from stream.stores.scan import with_key
+from stream.stores.scan import members, with_key
 from stream.stores.waiting import PUT_BACK, WaitingClick
 
 __all__ = ["Repairs", "repair_sets"]
@@ -55,11 +55,7 @@ class Repairs:
         return {kind: number for kind, number in asdict(self).items() if kind != "listeners" and number}
 
 
-Progress = Callable[[int], None]
-"""Is told how many records more were looked at."""
-
-
-async def repair_sets(redis: AnyRedis, settings: Settings, progress: Progress = lambda _: None) -> Repairs:
+async def repair_sets(redis: AnyRedis, settings: Settings) -> Repairs:
     """Look at every listener's record, and let all that follows from it follow.
 
     Processes may go on meanwhile: who moves just then is looked at once more, as after every move. May be
@@ -67,7 +63,7 @@ async def repair_sets(redis: AnyRedis, settings: Settings, progress: Progress = 
     """
     stores = Stores.on(redis, settings)
     sizes = await _wrong_sizes(stores)
-    listeners, missing = await _missing(redis, stores, progress)
+    listeners, missing = await _missing(redis, stores)
     strays = await _strays(stores)
     stages = await _stages(redis, stores)
     waiting = await _waiting(redis, stores)
@@ -84,7 +80,7 @@ async def _wrong_sizes(stores: Stores) -> int:
     return len(wrong)
 
 
-async def _missing(redis: AnyRedis, stores: Stores, progress: Progress) -> tuple[int, int]:
+async def _missing(redis: AnyRedis, stores: Stores) -> tuple[int, int]:
     listeners = missing = 0
     async for users in with_key(redis, keys.user):
         placed = {each.user_id: each for each in await stores.listeners.placed(users) if each.rev}
@@ -96,7 +92,6 @@ async def _missing(redis: AnyRedis, stores: Stores, progress: Progress) -> tuple
         await stores.cohorts.follow([last_move(placed[user]) for own in absent.values() for user in own])
         missing += sum(map(len, absent.values()))
         listeners += len(placed)
-        progress(len(placed))
     return listeners, missing
 
 
@@ -118,7 +113,7 @@ async def _stages(redis: AnyRedis, stores: Stores) -> int:
     async for users in with_key(redis, keys.user_traits):
         wrong += await _settle_stages(stores, users)
     for stage in STAGES:
-        async for users in _members(redis, keys.stage_users(stage)):
+        async for users in members(redis, keys.stage_users(stage)):
             said = await stores.traits.read(users, [STAGE])
             wrong += await _settle_stages(
                 stores, [user for user, (theirs,) in zip(users, said, strict=True) if not theirs]
@@ -195,10 +190,3 @@ async def _absent(redis: AnyRedis, sets: Mapping[str, tuple[str, Collection[str]
         for (name, (_, users)), flags in zip(sets.items(), answers, strict=True)
     }
     return {name: users for name, users in absent.items() if users}
-
-
-async def _members(redis: AnyRedis, key: str) -> AsyncIterator[list[str]]:
-    cursor = None
-    while cursor != 0:
-        cursor, found = await redis.sscan(key, cursor or 0, count=500)
-        yield [user.decode() for user in found]

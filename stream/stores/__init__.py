@@ -43,6 +43,6 @@
     memory.py           how much is used, and what listeners take of it
     replication.py      waiting until replicas have what was written
     guards.py           what must not change under the data: half-life, topics made anew
-    scan.py             who has a key of a kind
+    scan.py             listeners some hundred at a time: who has a key, who is in a set
     scripts.py          runs the Lua scripts of lua/
 """

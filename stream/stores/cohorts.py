@@ -17,14 +17,13 @@ from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.cohort_history import CohortHistory
 from stream.stores.listeners import Listeners
+from stream.stores.scan import members
 from stream.stores.scripts import Script
 
 __all__ = ["APART", "Cohorts"]
 
 APART = 50
 """How many artists that set a cohort apart are kept."""
-
-SCAN = 500
 
 
 def _about(cohort: str) -> tuple[str, str, str]:
@@ -305,7 +304,5 @@ class Cohorts:
 
     async def members(self, cohort: str) -> AsyncIterator[list[str]]:
         """Go through the members some hundred at a time; all who stay throughout are met at least once."""
-        cursor = None
-        while cursor != 0:
-            cursor, found = await self._redis.sscan(keys.cohort_users(cohort), cursor or 0, count=SCAN)
-            yield [user.decode() for user in found]
+        async for users in members(self._redis, keys.cohort_users(cohort)):
+            yield users

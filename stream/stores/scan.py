@@ -1,4 +1,4 @@
-"""Who has a key of a kind: found by going through all keys."""
+"""Listeners, some hundred at a time: who has a key of a kind, who is in a set."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ from collections.abc import AsyncIterator, Callable
 
 from stream.connect import AnyRedis
 
-__all__ = ["with_key"]
+__all__ = ["members", "with_key"]
 
 AT_ONCE = 500  # listeners
 LOOKED_AT = 1000  # keys a step
+
+
+async def members(redis: AnyRedis, key: str, at_once: int = AT_ONCE) -> AsyncIterator[list[str]]:
+    """Go through a set of listeners; all who stay in it throughout are met at least once."""
+    cursor = None
+    while cursor != 0:
+        cursor, found = await redis.sscan(key, cursor or 0, count=at_once)
+        yield [user.decode() for user in found]
 
 
 async def with_key(redis: AnyRedis, key: Callable[[str], str]) -> AsyncIterator[list[str]]:

@@ -16,6 +16,7 @@ import msgpack
 from models.listener import Click, OffsetSource
 from stream.connect import AnyRedis
 from stream.stores import keys
+from stream.stores.scan import members
 from stream.stores.scripts import Script
 
 __all__ = ["PUT_BACK", "Waiting", "WaitingClick", "click_of", "pack", "place_of"]
@@ -154,10 +155,8 @@ class Waiting:
 
     async def listeners(self, song: str) -> AsyncIterator[list[str]]:
         """Go through those who wait for a song, some hundred at a time."""
-        cursor = None
-        while cursor != 0:
-            cursor, found = await self._redis.sscan(keys.waiting_song(song), cursor or 0, count=SCAN)
-            yield [user.decode() for user in found]
+        async for users in members(self._redis, keys.waiting_song(song), SCAN):
+            yield users
 
     async def clicks(self, user_ids: Sequence[str]) -> dict[str, list[WaitingClick]]:
         """Return what waits of listeners; nothing of those of whom nothing does."""
