@@ -29,6 +29,7 @@ class RedisProxy:
         self._server = urlsplit(redis)
         self._hold = hold
         self.held = threading.Event()
+        self.delay = 0.0  # seconds that each piece takes longer
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self.url = ""
@@ -50,13 +51,16 @@ class RedisProxy:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        from_redis, to_redis = await asyncio.open_connection(self._server.hostname, self._server.port)
+        ends = [writer]
         try:
+            from_redis, to_redis = await asyncio.open_connection(self._server.hostname, self._server.port)
+            ends.append(to_redis)
             await asyncio.gather(self._pass(reader, to_redis, self._hold), self._pass(from_redis, writer))
-        except (asyncio.CancelledError, OSError):
-            self._tasks.discard(task)
+        except (asyncio.CancelledError, OSError):  # the test ends, or an end has gone
+            pass
         finally:
-            for end in (writer, to_redis):
+            self._tasks.discard(task)
+            for end in ends:
                 end.close()
                 with contextlib.suppress(OSError):
                     await end.wait_closed()
@@ -71,6 +75,8 @@ class RedisProxy:
             if self.held.is_set() or hold(piece):
                 self.held.set()
                 await asyncio.Event().wait()
+            if self.delay:
+                await asyncio.sleep(self.delay)
             writer.write(piece)
             await writer.drain()
         writer.close()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
-from types import TracebackType
 
 import numpy as np
-from confluent_kafka import Producer
 
 from models.affinity import ACTION_WEIGHTS, ForwardDecay
 from stream.settings import Settings
+from tests.soak.traffic import Traffic
 
 __all__ = ["ARTISTS", "CLIQUES", "Listeners", "user_of"]
 
@@ -28,7 +25,7 @@ def user_of(number: int) -> str:
     return f"u{number}"
 
 
-class Listeners:
+class Listeners(Traffic):
     """Click for the time of the ``with`` block, so many times a second.
 
     Attributes
@@ -42,43 +39,26 @@ class Listeners:
     """
 
     def __init__(self, settings: Settings, listeners: int, rate: int, seed: int) -> None:
+        super().__init__(settings, **{"queue.buffering.max.messages": 2_000_000, "linger.ms": 20})
         self._rate = rate
         self._random = np.random.default_rng(seed)
         self._decay = ForwardDecay(half_life=settings.half_life)
-        self._producer = Producer(
-            {
-                "bootstrap.servers": settings.kafka,
-                "log_level": 0,  # that a broker is away is meant to be
-                "enable.idempotence": True,
-                "message.timeout.ms": 600_000,
-                "queue.buffering.max.messages": 2_000_000,
-                "linger.ms": 20,
-            }
-        )
         self._shares = np.cumsum(np.arange(1, OF_A_CLIQUE + 1) ** -0.8)
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="listeners", daemon=True)
         self._late: list[tuple[float, str, int]] = []
         self._song, self._song_since, self._songs = ("", 0), 0.0, 0
-        self.failed: BaseException | None = None
         self.weights = np.zeros((listeners, ARTISTS))
         self.clicks = np.zeros(listeners, dtype=np.int64)
         self.sent = 0
 
-    def _run(self) -> None:
-        try:
-            due, number = time.monotonic(), round(self._rate * STEP)
-            while not self._ended.is_set():
-                self._click(number)
-                self._publish_songs()
-                self._producer.poll(0)
-                due += STEP
-                self._ended.wait(max(due - time.monotonic(), 0.0))
-            self._publish_songs(all_of_them=True)
-            left = self._producer.flush(600)
-            assert left == 0, f"{left} events are not in Kafka"
-        except BaseException as error:  # noqa: BLE001 - raised by __exit__
-            self.failed = error
+    def work(self) -> None:
+        due, number = time.monotonic(), round(self._rate * STEP)
+        while not self._ended.is_set():
+            self._click(number)
+            self._publish_songs()
+            self._producer.poll(0)
+            due += STEP
+            self._ended.wait(max(due - time.monotonic(), 0.0))
+        self._publish_songs(all_of_them=True)
 
     def _click(self, number: int) -> None:
         random, now = self._random, time.time()
@@ -121,19 +101,3 @@ class Listeners:
         while self._late and (all_of_them or self._late[0][0] < time.time()):
             _, song, artist = self._late.pop(0)
             self._send("songs", song, {"song_id": song, "artist_ids": [f"a{artist}"]})
-
-    def _send(self, topic: str, key: str, event: dict[str, object]) -> None:
-        self._producer.produce(topic, json.dumps(event).encode(), key.encode())
-
-    def __enter__(self) -> Listeners:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        if error is None:  # else Kafka may be gone, and what is not delivered would be waited for
-            self._thread.join()
-            if self.failed:
-                raise self.failed

@@ -8,13 +8,13 @@ import random
 import threading
 import time
 from collections import Counter, defaultdict
-from types import TracebackType
 from typing import Any
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer
 
 from stream.settings import Settings
 from tests.soak.listeners import ARTISTS
+from tests.soak.traffic import Traffic
 
 __all__ = ["CLICKED", "SENT", "Notifier"]
 
@@ -24,7 +24,7 @@ BETWEEN = 3.0  # seconds from release to release
 AUDIENCE = 2000
 
 
-class Notifier:
+class Notifier(Traffic):
     """Publishes and reports for the time of the ``with`` block.
 
     Attributes
@@ -40,22 +40,19 @@ class Notifier:
     """
 
     def __init__(self, settings: Settings, seed: int) -> None:
+        super().__init__(settings)
         self._random = random.Random(seed)  # noqa: S311 - who is reported of, not a secret
-        servers = {"bootstrap.servers": settings.kafka, "log_level": 0}
-        self._producer = Producer({**servers, "enable.idempotence": True, "message.timeout.ms": 600_000})
         self._consumer = Consumer(
             {
-                **servers,
+                **self._servers,
                 "group.id": "the-notifier",
                 "auto.offset.reset": "earliest",
                 "topic.metadata.refresh.interval.ms": 5_000,
             }
         )
         self._consumer.subscribe(["audiences"])
-        self._ended, self._publishing_ended = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
+        self._publishing_ended = threading.Event()
         self._reported: set[str] = set()
-        self.failed: BaseException | None = None
         self.published: list[str] = []
         self.pages: dict[str, Counter[int]] = defaultdict(Counter)
         self.told: dict[str, Counter[str]] = defaultdict(Counter)
@@ -66,19 +63,15 @@ class Notifier:
         """Whether every release has its summary."""
         return all(name in self._reported for name in self.published)
 
-    def _run(self) -> None:
-        try:
-            due, numbers = time.monotonic(), itertools.count()
-            while not self._ended.is_set():
-                if time.monotonic() >= due and not self._publishing_ended.is_set():
-                    self._publish(f"r{next(numbers)}")
-                    due += BETWEEN
-                self._read(self._consumer.poll(0.2))
-                self._producer.poll(0)
-            assert self._producer.flush(600) == 0
-            self._consumer.close()
-        except BaseException as error:  # noqa: BLE001 - raised by __exit__
-            self.failed = error
+    def work(self) -> None:
+        due, numbers = time.monotonic(), itertools.count()
+        while not self._ended.is_set():
+            if time.monotonic() >= due and not self._publishing_ended.is_set():
+                self._publish(f"r{next(numbers)}")
+                due += BETWEEN
+            self._read(self._consumer.poll(0.2))
+            self._producer.poll(0)
+        self._consumer.close()
 
     def end_publishing(self) -> None:
         """Publish no more, and go on reporting."""
@@ -116,19 +109,3 @@ class Notifier:
         """How many reports of a release count, by kind."""
         number = min(len(self.told[name]), SENT)
         return {"sent": number, "clicked": min(number, CLICKED)}
-
-    def _send(self, topic: str, key: str, event: dict[str, object]) -> None:
-        self._producer.produce(topic, json.dumps(event).encode(), key.encode())
-
-    def __enter__(self) -> Notifier:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        if error is None:  # else Kafka may be gone, and what is not delivered would be waited for
-            self._thread.join()
-            if self.failed:
-                raise self.failed
