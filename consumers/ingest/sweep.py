@@ -89,6 +89,7 @@ class Sweeper:
                     await self._take_over(cohort, users[at : at + CHUNK], newest)
                     await self._rest(time.monotonic() - begun)
                 await self._sweeps.add(len(users))
+            await self._cohorts.resize([cohort])  # who died between a move and its sizes left one wrong
             await self._sweeps.passed(cohort)
             if not self._live.model is model is newest:
                 break

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import redis
 
+from stream.stores import keys
 from tests.consumers.kafka_log import kafka_log
 from tests.soak.listeners import Listeners
 from tests.soak.notifier import Notifier
@@ -47,7 +48,11 @@ def soak(seconds: float, rate: int, listeners: int) -> bool:
                 wait(lambda: notifier.answered, "all audiences", service)
                 wait(lambda: caught_up(service), "all events to be read", service)
             counted = wait_for_clicks(db, clicking)
-            dead, ended = service.dead(), service.stop()
+            # Where the sweep is not through, sets wait for it to follow a move that somebody died over.
+            ended = service.stop("train")
+            wait(lambda: swept(db), "everybody to be taken over to the last model", service)
+            dead = service.dead()
+            ended += service.stop()
             found = verdict(db, settings.redis, clicking, notifier)
             restart = restarted(service, db, clicking, rate)
             memory = db.info("memory")["used_memory"] / 1e6
@@ -58,7 +63,7 @@ def soak(seconds: float, rate: int, listeners: int) -> bool:
         say(f"Redis at the end: {memory:.0f} MB; all restarted, first click applied after {restart:.1f} s")
         found |= {"processes that ended by themselves": len(dead)}
         found |= {
-            "ends with another code than 0": sum(code != 0 for codes in ended.values() for code in codes)
+            "ends with another code than 0": sum(code != 0 for code in ended)
         }
         for name, number in found.items():
             say(f"{'ok' if not number else 'WRONG':>6}  {name}: {number:,}")
@@ -107,6 +112,11 @@ def caught_up(service: Service) -> bool:
         return log.caught_up("ingest", "clicks") and all(
             log.caught_up("work", topic) for topic in ("feedback", "songs")
         )
+
+
+def swept(db: redis.Redis) -> bool:
+    """Whether the sweep of the model that serves is done."""
+    return db.hget(keys.MODEL_SWEEP, "done") == db.get(keys.MODEL_CURRENT)
 
 
 def wait_for_clicks(db: redis.Redis, clicking: Listeners) -> np.ndarray:

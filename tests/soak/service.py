@@ -92,11 +92,12 @@ class Service:
             while len(children) < number:
                 children.append(self._refrain.start(kind))
 
-    def stop(self) -> dict[str, list[int]]:
-        """Ask every process to end; return what each ends with."""
-        ended = {kind: [child.stop() for child in children] for kind, children in self._running.items()}
-        for children in self._running.values():
-            children.clear()
+    def stop(self, *kinds: str) -> list[int]:
+        """Ask processes of some kinds, or all, to end; return what each ends with."""
+        ended = []
+        for kind in kinds or PROCESSES:
+            ended += [child.stop() for child in self._running[kind]]
+            self._running[kind].clear()
         return ended
 
     def dead(self) -> list[str]:

@@ -183,6 +183,15 @@ async def test_one_whose_record_is_gone_is_taken_out(house: House) -> None:
     assert await house.redis.exists("user:{ghost}") == 0
 
 
+async def test_a_size_that_somebody_died_over_is_mended(house: House) -> None:
+    sizes = (await house.state()).sizes
+    await house.redis.zincrby(keys.COHORTS, 3, "c1")
+    await house.redis.hincrby(keys.cohort("c1"), "size", 3)
+    await house.sweeps.due()
+    assert (await house.sweep(1)).sizes == sizes
+    assert int((await house.cohorts.about("c1"))["size"]) == sizes["c1"]
+
+
 async def test_a_sign_of_life_says_which_model_is_loaded(house: House) -> None:
     heartbeat = Heartbeat(house.redis, "reader")
     live = LiveModel(house.snapshots, heartbeat)
