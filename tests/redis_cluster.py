@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -14,10 +15,32 @@ from stream.broker.ready import wait_for_redis
 from stream.broker.redis import find_redis
 from tests.waiting import wait_for
 
-__all__ = ["RedisCluster"]
+__all__ = ["RedisCluster", "cluster_client"]
 
 SLOTS = 16_384
 PRIMARIES = 3
+
+
+@contextmanager
+def cluster_client(url: str) -> Iterator[redis.RedisCluster]:
+    """Connect to a cluster, and close all connections after the block.
+
+    redis-py's own `close` leaves those in the pools of nodes open, for the garbage collector to find in
+    whichever test it runs.
+    """
+    pools: list[redis.ConnectionPool] = []
+
+    class Pool(redis.ConnectionPool):  # type: ignore[misc]
+        def __init__(self, *arguments: object, **options: object) -> None:
+            super().__init__(*arguments, **options)
+            pools.append(self)  # also of a node that leaves the cluster
+
+    with redis.RedisCluster.from_url(url, connection_pool_class=Pool) as client:
+        try:
+            yield client
+        finally:
+            for pool in pools:
+                pool.disconnect()
 
 
 class RedisCluster:

@@ -19,7 +19,7 @@ from tests.consumers.own_redis import OwnRedis, OwnSentinel
 from tests.consumers.placed import MEMBERS, place
 from tests.consumers.redis_state import assert_agrees, assert_same, read_state
 from tests.consumers.test_faults import said
-from tests.redis_cluster import RedisCluster
+from tests.redis_cluster import RedisCluster, cluster_client
 from tests.refrain_command import Refrain
 from tests.waiting import wait_for
 
@@ -135,7 +135,7 @@ def test_a_node_of_a_cluster_that_dies_under_load_is_replaced_and_every_click_co
     settings: Settings, log: KafkaLog, refrain: Refrain, tmp_path: Path
 ) -> None:
     with RedisCluster(tmp_path / "cluster", replicated=True) as cluster:
-        with redis.RedisCluster.from_url(cluster.url) as client:
+        with cluster_client(cluster.url) as client:
             ingester = start_under_load(settings, log, refrain, cluster.url, client)
         cluster.kill(1)
         cluster.start(1)  # and becomes a replica: one is waited for

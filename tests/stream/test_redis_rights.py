@@ -18,6 +18,7 @@ from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.catalogue import Catalogue
 from stream.wire.events import Song
+from tests.redis_cluster import cluster_client
 
 ROOT = Path(__file__).parents[2]
 (USER,) = (ROOT / "scripts" / "redis-users.acl").read_text(encoding="utf-8").splitlines()
@@ -97,7 +98,7 @@ def test_no_right_is_without_a_use() -> None:
 @pytest.fixture
 def cluster_user(redis_cluster_url: str) -> Iterator[tuple[str, Callable[[str], None]]]:
     """The URL of the user in a Redis Cluster, and what changes its rights there."""
-    with RedisCluster.from_url(redis_cluster_url) as cluster:
+    with cluster_client(redis_cluster_url) as cluster:
         nodes = {"target_nodes": RedisCluster.ALL_NODES}
 
         def change(rights: str) -> None:

@@ -26,6 +26,7 @@ from tests.consumers.history.here import load_here
 from tests.consumers.history.years import UNTIL, history, write_jsonl
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.running import Running
+from tests.redis_cluster import cluster_client
 from tests.replay.s3 import BUCKET, s3
 from tests.waiting import wait_for
 
@@ -163,7 +164,7 @@ def test_a_redis_cluster_takes_listeners_too(
     _, first = load_here(on_cluster, files)
     _, again = load_here(on_cluster, files)
     assert first.listeners == again.loaded_before > 20
-    with redis.RedisCluster.from_url(redis_cluster_url) as db:
+    with cluster_client(redis_cluster_url) as db:
         assert db.scard("cohort:{}:users") == first.listeners
 
 
