@@ -61,7 +61,9 @@ def artist(number: int) -> str:
     return f"artist-{number}"
 
 
-async def fill(redis: AnyRedis, settings: Settings, listeners: int, cohorts: int, seed: int = 0) -> Model:
+async def fill(
+    redis: AnyRedis, settings: Settings, listeners: int, cohorts: int, artists: int = ARTISTS, seed: int = 0
+) -> Model:
     """Fill an empty Redis; return the model that serves."""
     stores, random = Stores.on(redis, settings), np.random.default_rng(seed)
     decay = ForwardDecay(half_life=settings.half_life)
@@ -74,9 +76,9 @@ async def fill(redis: AnyRedis, settings: Settings, listeners: int, cohorts: int
             genres=[f"genre {number % GENRES}"],
             label=f"label {number % LABELS}",
         )
-        for number in range(ARTISTS)
+        for number in range(artists)
     )
-    crowd, histories = _Crowd(listeners, cohorts, decay, random), _Histories(random)
+    crowd, histories = _Crowd(listeners, cohorts, artists, decay, random), _Histories(random)
     model = _learned(crowd, min(listeners, SAMPLE), cohorts)
     await stores.cohorts.describe(model, model.standing_out(APART), KEEP_SECONDS)
     await stores.snapshots.publish(model)
@@ -91,8 +93,10 @@ async def fill(redis: AnyRedis, settings: Settings, listeners: int, cohorts: int
 class _Crowd:
     """Who plays what: the same for the same listener, whoever asks first."""
 
-    def __init__(self, listeners: int, scenes: int, decay: ForwardDecay, random: np.random.Generator) -> None:
-        self._scenes, self._decay = scenes, decay
+    def __init__(
+        self, listeners: int, scenes: int, artists: int, decay: ForwardDecay, random: np.random.Generator
+    ) -> None:
+        self._scenes, self._artists, self._decay = scenes, artists, decay
         shares = 1.0 / np.arange(1, scenes + 1) ** 0.3
         self._scene_of = random.choice(scenes, listeners, p=shares / shares.sum())
         self._now = time.time()
@@ -105,7 +109,7 @@ class _Crowd:
         scene = np.repeat(self._scene_of[users[0] : users[-1] + 1], numbers)
         elsewhere = random.random(total) > OWN
         scene = np.where(elsewhere, random.integers(0, self._scenes, total), scene)
-        per_scene = ARTISTS // self._scenes
+        per_scene = self._artists // self._scenes
         known = (per_scene ** random.random(total)).astype(np.int64) - 1
         artists = (scene * per_scene + known).tolist()
         ages = random.random(total) * WEEKS_AGO * 7 * SECONDS_A_DAY
@@ -200,7 +204,7 @@ async def _write(
             clicks=len(played),
             first_seen=some.first_seen,
             last_seen=some.last_seen,
-            offsets={"0": number},
+            offsets={"0": 0},  # clicks that come through Kafka count
             affinities=played,
             made_by=model.version,
             activity=some.activity,
