@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import isotonic_regression
+import scipy
 
 __all__ = ["LEVELS", "PROPORTIONAL", "PlayRateLearner", "times_likelier"]
 
@@ -168,7 +168,8 @@ class PlayRateLearner:
             expected = self._rivals * ratio
             expected *= self._found.sum() / max(float(expected.sum()), 1e-300)
             ratio *= (self._found + PRIOR) / (expected + PRIOR)
-        rising: Floats = isotonic_regression(ratio, weights=self._crowd + 1e-6).x
+        # Loaded when it is first called, as it takes a third of a second: most processes never fit a curve.
+        rising: Floats = scipy.optimize.isotonic_regression(ratio, weights=self._crowd + 1e-6).x
         curve = rising * PROPORTIONAL**RISE
         mean = float(curve @ self._crowd) / max(float(self._crowd.sum()), 1e-300)
         scaled: Floats = curve / mean

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-from river.drift import ADWIN
+from typing import Any
 
 __all__ = ["Drift"]
 
@@ -32,14 +31,25 @@ class Drift:
 
     def __init__(self, better: int, delta: float = 0.002) -> None:
         self._better = better
-        self._window = ADWIN(delta=delta)  # type: ignore[no-untyped-call]
+        self._delta = delta
+        self._window: Any = None
 
     def watch(self, figures: Iterable[float]) -> bool:
         """Add figures, between 0 and 1; say whether they have become worse for good."""
         worse = False
         for figure in figures:
+            if self._window is None:
+                self._window = _adwin(self._delta)
             before = self._window.estimation
-            self._window.update(figure)  # type: ignore[no-untyped-call]
+            self._window.update(figure)
             if self._window.drift_detected:
                 worse = worse or (self._window.estimation - before) * self._better < 0
         return worse
+
+
+def _adwin(delta: float) -> Any:
+    # Imported with the first figure: River's package of drift brings pandas and scikit-learn, and a trainer
+    # starts a second sooner without them.
+    from river.drift import ADWIN  # noqa: PLC0415
+
+    return ADWIN(delta=delta)  # type: ignore[no-untyped-call]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
+import scipy
 from scipy.sparse import csr_matrix
 from scipy.special import expit
 
@@ -112,7 +112,8 @@ def _minimize(rows: csr_matrix, signs: Floats, penalty: float, start: Floats) ->
         value = np.logaddexp(0.0, -margins).sum() + penalty / 2 * (at[:-1] @ at[:-1])
         return float(value), np.append(turned @ slopes + penalty * at[:-1], slopes.sum())
 
-    found = minimize(
+    # Loaded when it is first called: models/play_rate.py says why.
+    found = scipy.optimize.minimize(
         loss,
         start,
         jac=True,

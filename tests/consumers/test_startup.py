@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -32,3 +34,15 @@ async def test_a_process_makes_topics_and_looks_at_them_over_one_connection(
         begun = await begin(settings, "ingest", stack)
         assert set(begun.watch.shapes) == {"clicks", "merges", "artist-aliases"}
         assert len(opened) == len(closed) == 1
+
+
+def test_what_only_learning_needs_is_not_imported_before_something_is_learned() -> None:
+    code = (
+        "import sys\n"
+        "import consumers.deliver.process, consumers.ingest.ingester, consumers.train.trainer\n"
+        "import consumers.traits.process, consumers.work.worker\n"
+        "slow = {'pandas', 'sklearn', 'scipy.optimize', 'scipy.stats'} & set(sys.modules)\n"
+        "assert not slow, slow"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
