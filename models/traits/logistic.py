@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 from scipy.special import expit
 
@@ -111,6 +110,9 @@ def _minimize(rows: csr_matrix, signs: Floats, penalty: float, start: Floats) ->
         slopes = -signs * expit(-margins)
         value = np.logaddexp(0.0, -margins).sum() + penalty / 2 * (at[:-1] @ at[:-1])
         return float(value), np.append(turned @ slopes + penalty * at[:-1], slopes.sum())
+
+    # Here, as a process that has nothing to learn yet starts without it.
+    from scipy.optimize import minimize
 
     found = minimize(
         loss,
