@@ -420,7 +420,12 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         )
         consumer.subscribe(["clicks"], listener=ingester)
         stack.push_async_callback(consumer.stop)
-        await open_kafka(settings, consumer.start, logger.info)
+        merging, aliasing = MergeReader.consumer(settings, watch), AliasReader.consumer(settings, watch)
+        stack.push_async_callback(merging.stop)
+        stack.push_async_callback(aliasing.stop)
+        # Each waits until its group has said which partitions are its own.
+        consumers = consumer, merging, aliasing
+        await asyncio.gather(*(open_kafka(settings, each.start, logger.info) for each in consumers))
         sweeper = Sweeper(redis, applier, stores.cohorts, moves, live, heartbeat, stop, retry)
         late_songs = LateSongs(
             redis,
@@ -434,11 +439,6 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             stop=stop,
             retry=retry,
         )
-        merging, aliasing = MergeReader.consumer(settings, watch), AliasReader.consumer(settings, watch)
-        stack.push_async_callback(merging.stop)
-        stack.push_async_callback(aliasing.stop)
-        # Each waits until its group has said which partitions are its own.
-        await asyncio.gather(*(open_kafka(settings, each.start, logger.info) for each in (merging, aliasing)))
         merger = Merger(applier, stores, moves, live, settings.merge_undo_seconds)
         merges = MergeReader(merging, merger, stores.replication, producer, heartbeat, retry, stop)
         aliases = AliasReader(aliasing, stores.aliases, stores.replication, producer, heartbeat, retry, stop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from typing import NamedTuple, TypeVar
 
@@ -20,6 +20,7 @@ from stream.settings import Settings
 from stream.stores.guards import guard_cluster, guard_decay, topic_epoch
 from stream.stores.heartbeats import Heartbeat
 from stream.wire.consumer import check_codecs
+from stream.wire.dead_members import remove_dead
 from stream.wire.deleted import deleted_unread_told, shorter_told
 from stream.wire.sender import Sender
 from stream.wire.topic_watch import TopicShape, TopicWatch, topic_shapes
@@ -38,6 +39,14 @@ READ_TO_THE_LAST = {
     "deliver": ("audiences", "cohort-changes"),
 }
 """Kind of process -> topics of which it means to read every event."""
+GROUPS = {
+    "ingest": ("ingest", "merges", "aliases"),
+    "train": ("train",),
+    "work": ("work",),
+    "traits": ("traits", "labels"),
+    "deliver": ("deliver", "deliver-changes", "deliver-files"),
+}
+"""Kind of process -> the consumer groups that it joins, without the prefix of the settings."""
 WATCHED = {"train": ("clicks",), "traits": ("clicks",), "work": ("audiences",)}
 """Kind of process -> topics that it begins anew with beside those, where they change."""
 
@@ -64,7 +73,8 @@ async def begin(settings: Settings, kind: str, stack: AsyncExitStack) -> Beginni
     await ask_redis(settings, lambda: guard_decay(redis, decay_of(settings)), logger.info)
     to_the_last = READ_TO_THE_LAST.get(kind, ())
     topics = (*to_the_last, *WATCHED.get(kind, ()))
-    watch = TopicWatch(settings, await _topics_of(settings, redis, topics))
+    groups = [f"{settings.group}-{name}" for name in GROUPS.get(kind, ())]
+    watch = TopicWatch(settings, await _topics_of(settings, redis, topics, groups))
     stack.enter_context(shorter_told(topics, watch.hold_back))
     heartbeat = Heartbeat(redis, kind)
     stack.enter_context(exporting(settings, heartbeat))
@@ -79,8 +89,10 @@ async def begin(settings: Settings, kind: str, stack: AsyncExitStack) -> Beginni
     return Beginning(redis, heartbeat, watch)
 
 
-async def _topics_of(settings: Settings, redis: AnyRedis, topics: Collection[str]) -> dict[str, TopicShape]:
-    """Make sure that this Kafka is the one that Redis belongs to, and that it has all topics."""
+async def _topics_of(
+    settings: Settings, redis: AnyRedis, topics: Collection[str], groups: Sequence[str]
+) -> dict[str, TopicShape]:
+    """Make sure that this Kafka is the one that Redis belongs to, and has all topics; clear up who died."""
 
     async def ask(question: Callable[..., T], *given: object) -> T:
         return await open_kafka(settings, lambda: asyncio.to_thread(question, *given), logger.info)
@@ -90,6 +102,7 @@ async def _topics_of(settings: Settings, redis: AnyRedis, topics: Collection[str
         cluster = await ask(cluster_id, admin)
         await ask_redis(settings, lambda: guard_cluster(redis, cluster, settings.kafka_cluster), logger.info)
         await ask(create_missing, admin, settings)
+        await ask(remove_dead, admin, groups)
         return await ask(_shapes, admin, topics)
 
 

@@ -17,6 +17,7 @@ from stream.metrics import LAG, WAITING_SINCE
 from stream.retry import Stopped
 from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
+from stream.wire.dead_members import client_id
 from stream.wire.events import Record
 from stream.wire.schema_registry import SchemaRegistry, registry_of
 from stream.wire.topic_watch import TopicWatch
@@ -105,6 +106,7 @@ class Agents:
             f"{settings.group}-work",
             datadir=folder,
             broker=";".join(f"kafka://{server}" for server in settings.kafka.split(",")),
+            broker_client_id=client_id(),
             broker_credentials=faust_credentials(settings),
             autodiscover=False,
             web_enabled=False,

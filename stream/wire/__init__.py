@@ -9,6 +9,7 @@
     sender.py     the one sender
     consumer.py   the one consumer: committed records only, a broken batch as one record
     commits.py   offsets committed with the id of the topic that they are of
+    dead_members.py  who died on this machine leaves its group at once
     topic_watch.py a topic made anew, or of more partitions, is noticed
     connection.py how clients connect: where, over TLS or not, as whom
     schema_registry.py  Avro and Protobuf as JSON, by the schema that each value names

@@ -19,6 +19,7 @@ from stream.errors import CannotStart
 from stream.settings import Settings
 from stream.wire.commits import watch_commits
 from stream.wire.connection import connection
+from stream.wire.dead_members import client_id
 from stream.wire.events import Undecodable
 from stream.wire.schema_registry import Fetched, registry_of
 from stream.wire.topic_watch import TopicWatch
@@ -132,7 +133,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         decode: bool = True,
         **options: Any,
     ) -> None:
-        super().__init__(*topics, isolation_level=COMMITTED, **connection(settings), **options)
+        names = {"client_id": client_id(), "isolation_level": COMMITTED}
+        super().__init__(*topics, **names, **connection(settings), **options)
         self._registry = registry_of(settings) if decode else None
         if watch:
             watch_commits(self, watch)

@@ -38,6 +38,11 @@ def _help(*command: str) -> str:
     return answer.stdout
 
 
+def _where_nothing_is_set(environment: dict[str, str]) -> dict[str, str]:
+    """What a container gets whose variables have no value outside: ``${NAME:-default}``."""
+    return {name: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value) for name, value in environment.items()}
+
+
 def _listeners(name: str) -> dict[str, str]:
     """Listener name -> "host:port"."""
     return dict(listener.split("://") for listener in KAFKA[name].split(","))
@@ -55,7 +60,7 @@ def test_it_is_as_the_compose_specification_says() -> None:
 
 def test_every_process_of_refrain_is_there() -> None:
     assert {service["command"][0] for service in OURS.values()} == {
-        *("ingest", "train", "work", "traits", "serve")
+        *("ingest", "train", "work", "traits", "serve", "deliver")
     }
 
 
@@ -75,9 +80,20 @@ def test_its_health_check_is_a_command_with_its_options(name: str) -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_its_settings_exist_and_are_allowed(name: str) -> None:
-    environment = OURS[name]["environment"]
+    environment = _where_nothing_is_set(OURS[name]["environment"])
     assert all(variable.startswith("REFRAIN_") for variable in environment)
     Settings(**{variable.removeprefix("REFRAIN_").lower(): value for variable, value in environment.items()})
+
+
+def test_deliver_has_its_endpoint_from_outside() -> None:
+    given = {"REFRAIN_DELIVER_URL": "${REFRAIN_DELIVER_URL:-}"}
+    given |= {"REFRAIN_DELIVER_SECRET": "${REFRAIN_DELIVER_SECRET:-}"}
+    assert given.items() <= OURS["deliver"]["environment"].items()
+
+
+@pytest.mark.parametrize("name", ["serve", "deliver"])
+def test_what_needs_a_key_or_an_endpoint_starts_only_when_asked_for(name: str) -> None:
+    assert OURS[name]["profiles"]
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -30,6 +30,8 @@ class Service:
     ----------
     direct
         Settings by which tests reach Redis, without the network that can be cut.
+    running
+        Processes, by kind.
     """
 
     def __init__(self, folder: Path, seed: int) -> None:
@@ -38,7 +40,7 @@ class Service:
         self._stack = ExitStack()
         self._kafka = ExitStack()
         self._redis = OwnRedis(folder / "redis", appendfsync="everysec")
-        self._running: dict[str, list[Child]] = {kind: [] for kind in PROCESSES}
+        self.running: dict[str, list[Child]] = {kind: [] for kind in PROCESSES}
         self.largest: dict[str, float] = {}
 
     def __enter__(self) -> Service:
@@ -49,7 +51,7 @@ class Service:
             data=self._folder / "kafka", broker="java", redis=self._redis.url, connect_timeout=300
         )
         self._stack.callback(self._stop_kafka)
-        self.direct = self._settings(self._start_kafka(), self._redis.url)
+        self.direct = self._settings(self.start_kafka(), self._redis.url)
         create_topics(self.direct)
         ours = self.direct.model_copy(update={"redis": self._network.url})
         (self._folder / "logs").mkdir()
@@ -75,7 +77,8 @@ class Service:
             told_artist_hours=0.0,
         )
 
-    def _start_kafka(self) -> str:
+    def start_kafka(self) -> str:
+        """Start the broker on what it has on its disk, and wait until it answers; return its address."""
         self._kafka = ExitStack()
         running = self._kafka.enter_context(servers(self._home))
         (self._kafka_child,) = running.children
@@ -87,7 +90,7 @@ class Service:
     def start(self) -> None:
         """Start every process that does not run."""
         for kind, number in PROCESSES.items():
-            children = self._running[kind]
+            children = self.running[kind]
             children[:] = [child for child in children if child.alive]
             while len(children) < number:
                 children.append(self._refrain.start(kind))
@@ -96,35 +99,52 @@ class Service:
         """Ask processes of some kinds, or all, to end; return what each ends with."""
         ended = []
         for kind in kinds or PROCESSES:
-            ended += [child.stop() for child in self._running[kind]]
-            self._running[kind].clear()
+            ended += [child.stop() for child in self.running[kind]]
+            self.running[kind].clear()
         return ended
 
     def dead(self) -> list[str]:
         """Processes that have ended by themselves, with their last words."""
         return [
             f"{child.name}: {child.last_words()}"
-            for children in self._running.values()
+            for children in self.running.values()
             for child in children
             if not child.alive
         ]
 
     def kill(self, kind: str) -> None:
         """Kill a process of a kind, drawn by chance, and start another."""
-        children = self._running[kind]
+        children = self.running[kind]
         children.pop(self._random.randrange(len(children))).kill()
         self.start()
+
+    def kill_all(self) -> None:
+        """Kill every process, as a power cut would."""
+        for children in self.running.values():
+            for child in children:
+                child.kill()
+            children.clear()
+
+    def start_redis(self) -> None:
+        """Start Redis on what it has on its disk, and wait until it answers."""
+        self._redis.start()
+
+    def kill_servers(self) -> None:
+        """Kill Redis and the broker."""
+        self._redis.kill()
+        self._kafka_child.kill()
+        self._kafka.close()
 
     def restart_redis(self) -> None:
         """Kill Redis and start it on what it has on its disk."""
         self._redis.kill()
-        self._redis.start()
+        self.start_redis()
 
     def restart_kafka(self) -> None:
         """Kill the broker and start it on what it has on its disk."""
         self._kafka_child.kill()
         self._kafka.close()
-        self._start_kafka()
+        self.start_kafka()
 
     def cut(self) -> None:
         """Cut the network to Redis for some seconds."""
@@ -136,7 +156,7 @@ class Service:
 
     def measure(self) -> None:
         """Note the memory of each process, in MB."""
-        for kind, children in self._running.items():
+        for kind, children in self.running.items():
             for child in children:
                 try:
                     size = psutil.Process(child.pid).memory_info().rss / MB

@@ -1,0 +1,73 @@
+"""Members of consumer groups that died on this machine: taken out of their group at once.
+
+Kafka keeps the place of a process that was killed until its session ends, six to ten seconds, and lets nobody
+who joins begin before that; after a power cut the sessions even begin anew with the broker. So a client is
+named by the process that it is of, and a process that starts takes out those of its own machine that are no
+more. Of others it knows nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from kafka.admin import KafkaAdminClient, MemberToRemove
+
+__all__ = ["client_id", "remove_dead"]
+
+logger = logging.getLogger(__name__)
+
+NAMESPACE = Path("/proc/self/ns/pid")
+"""Names, on Linux, the world that process ids are of: each container has its own."""
+
+
+def client_id() -> str:
+    """Return the name of this process's clients in Kafka: ``refrain@HOST/NAMESPACE/PID``."""
+    return f"{_here()}{os.getpid()}"
+
+
+@cache
+def _here() -> str:
+    namespace = NAMESPACE.readlink().name if NAMESPACE.is_symlink() else ""
+    return f"refrain@{socket.gethostname()}/{namespace}/"
+
+
+def remove_dead(admin: KafkaAdminClient, groups: Sequence[str]) -> int:
+    """Take dead processes of this machine out of consumer groups; return how many members that were.
+
+    Where a process id was given to another process meanwhile, its member stays until its session ends.
+
+    Raises
+    ------
+    KafkaError
+        Kafka's own.
+    """
+    removed = 0
+    for group, found in admin.describe_groups(groups).items():
+        dead = [
+            MemberToRemove(member_id=member["member_id"])
+            for member in found["members"]
+            if _is_dead(member["client_id"])
+        ]
+        if dead:
+            logger.info("taking %d members of the group %s out that died on this machine", len(dead), group)
+            admin.remove_group_members(group, dead)
+        removed += len(dead)
+    return removed
+
+
+def _is_dead(client: str) -> bool:
+    number = client.removeprefix(_here())
+    if number == client or not number.isdecimal():  # another machine's, or another program's
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # it lives, and is another user's
+        return False
+    return False

@@ -1,0 +1,118 @@
+"""What passes from the start of everything until a first click is applied, step by step.
+
+``python -m tests.soak.restart [TIMES]``: after a stop in order, and after all was killed at once, as by a
+power cut.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+import redis
+
+from stream.broker import Child
+from stream.stores import keys
+from tests.soak.listeners import Listeners, user_of
+from tests.soak.service import Service
+from tests.waiting import wait_for
+
+__all__ = ["APPLIED", "restarted"]
+
+LISTENERS, RATE, SEED = 5000, 500, 7
+WARM = 15.0  # seconds of clicks before each end
+PATIENCE = 300.0  # seconds
+APPLIED = "first click applied"
+ASSIGNED = re.compile(r"^(\S+) .*reading [1-9]\d* partitions of clicks")
+
+
+def restarted(service: Service, applied: Callable[[], bool]) -> dict[str, float]:
+    """Kill Redis and Kafka, start them and all processes at once; return the seconds until each step.
+
+    Parameters
+    ----------
+    applied
+        Whether a click has been applied since.
+    """
+    service.kill_servers()
+    began, steps = time.time(), dict[str, float]()
+
+    def step(name: str, start: Callable[[], object]) -> None:
+        start()
+        steps[name] = time.time() - began
+
+    with ThreadPoolExecutor(2) as pool:
+        servers = [
+            pool.submit(step, "Redis answers", service.start_redis),
+            pool.submit(step, "Kafka answers", service.start_kafka),
+        ]
+        service.start()
+        wait_for(applied, APPLIED, PATIENCE)
+        steps[APPLIED] = time.time() - began
+        for server in servers:
+            server.result()
+    ingesters = service.running["ingest"]
+    steps["an ingester's first line"] = min(map(_first_line, ingesters)) - began
+    steps["an ingester has partitions"] = min(map(_assigned, ingesters)) - began
+    return dict(sorted(steps.items(), key=lambda each: each[1]))
+
+
+def _first_line(process: Child) -> float:
+    """When it logged its first line: by then all is imported."""
+    return _time(process.log.read_text().split(maxsplit=1)[:1])
+
+
+def _assigned(process: Child) -> float:
+    found = [match[1] for line in process.log.read_text().splitlines() if (match := ASSIGNED.match(line))]
+    return _time(found)
+
+
+def _time(found: Sequence[str]) -> float:
+    return datetime.fromisoformat(found[0]).timestamp() if found else float("inf")
+
+
+def main(times: int) -> None:
+    """Measure both ends by turns, and print."""
+    with (
+        tempfile.TemporaryDirectory(prefix="refrain-restart-") as folder,
+        Service(Path(folder), SEED) as service,
+        redis.Redis.from_url(service.direct.redis) as db,
+    ):
+        service.start()
+
+        def clicks() -> int:
+            pipeline = db.pipeline(transaction=False)
+            for number in range(LISTENERS):
+                pipeline.hget(keys.user(user_of(number)), "clicks")
+            return sum(int(count or 0) for count in pipeline.execute())
+
+        for number in range(2 * times):
+            with Listeners(service.direct, LISTENERS, RATE, SEED + number):
+                time.sleep(WARM)
+                wait_for(lambda: clicks() > 0, "clicks")
+                in_order = number % 2 == 0
+                if in_order:
+                    service.stop()
+                else:
+                    service.kill_all()
+                before = clicks()
+                steps = restarted(service, lambda before=before: _more(clicks, before))  # type: ignore[misc]
+            shown = ", ".join(f"{name} {seconds:.1f}" for name, seconds in steps.items())
+            print(f"{'stopped in order' if in_order else 'all killed'}: {shown}", flush=True)  # noqa: T201
+
+
+def _more(clicks: Callable[[], int], before: int) -> bool:
+    try:
+        return clicks() > before
+    except redis.RedisError:  # it does not answer yet
+        return False
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1)

@@ -1,0 +1,67 @@
+"""Who died on this machine leaves its consumer groups as soon as another process starts there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from uuid import uuid4
+
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer
+
+from stream.settings import Settings
+from stream.wire.dead_members import client_id, remove_dead
+from tests.waiting import wait_for
+
+
+def dead_process() -> str:
+    """The number of a process that was."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+@contextmanager
+def member(settings: Settings, client: str) -> Iterator[str]:
+    """A member of a group of its own; gives the group."""
+    group = f"g-{uuid4().hex}"
+    consumer = KafkaConsumer("clicks", bootstrap_servers=settings.kafka, group_id=group, client_id=client)
+    with closing(consumer):
+        wait_for(lambda: consumer.poll(100) or consumer.assignment(), "partitions")
+        yield group
+
+
+def removed(settings: Settings, group: str) -> int:
+    with closing(KafkaAdminClient(bootstrap_servers=settings.kafka)) as admin:
+        number = remove_dead(admin, [group])
+        assert len(admin.describe_groups([group])[group]["members"]) == 1 - number
+        return number
+
+
+def of(process: str) -> str:
+    return client_id().removesuffix(str(os.getpid())) + process
+
+
+def test_a_process_that_is_no_more_is_taken_out(topics: Settings) -> None:
+    with member(topics, of(dead_process())) as group:
+        assert removed(topics, group) == 1
+
+
+def test_a_process_that_lives_stays(topics: Settings) -> None:
+    with member(topics, client_id()) as group:
+        assert removed(topics, group) == 0
+
+
+@pytest.mark.parametrize("other", ["refrain@elsewhere/pid:[1]/", "aiokafka-", ""])
+def test_who_is_of_another_machine_or_no_process_of_ours_stays(topics: Settings, other: str) -> None:
+    with member(topics, f"{other}{dead_process()}") as group:
+        assert removed(topics, group) == 0
+
+
+def test_a_group_that_is_not_there_has_nobody_to_take_out(topics: Settings) -> None:
+    with closing(KafkaAdminClient(bootstrap_servers=topics.kafka)) as admin:
+        assert remove_dead(admin, [f"g-{uuid4().hex}"]) == 0
