@@ -98,6 +98,38 @@ class RedisCluster:
         """Let a node that died live again, as a replica of the one that took its place."""
         self._children[number] = self._child(number)
 
+    def fail_over(self, shard: int) -> None:
+        """Let the primary of a shard die and its replica take its place; then it comes back as a replica."""
+        dying, heir = shard, shard + PRIMARIES
+        if not self._is_primary(self._ports[dying]):
+            dying, heir = heir, dying
+        self._children[dying].kill()
+        wait_for(lambda: self._is_primary(self._ports[heir]), "the replica to be promoted")
+        self.start(dying)
+        with redis.Redis(host=LOCALHOST, port=self._ports[dying]) as node:
+            wait_for_redis(f"redis://{LOCALHOST}:{self._ports[dying]}/0", timeout=30)
+            wait_for(lambda: _follows(node), "the replica to have all")
+
+    def move_slots(self, giver: int, taker: int, number: int) -> None:
+        """Let the primary of one shard give the first of its slots to that of another, key by key."""
+        giving, taking = self._primary_of(giver), self._primary_of(taker)
+        nodes = [redis.Redis.from_url(url) for url in self.primaries]
+        to_id, port = taking.execute_command("CLUSTER MYID"), taking.get_connection_kwargs()["port"]
+        from_id = giving.execute_command("CLUSTER MYID")
+        for slot in _slots_of(giving)[:number]:
+            taking.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", from_id)
+            giving.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", to_id)
+            while names := giving.execute_command("CLUSTER GETKEYSINSLOT", slot, 100):
+                giving.execute_command("MIGRATE", LOCALHOST, port, "", 0, 5000, "KEYS", *names)
+            for node in (taking, giving, *nodes):  # the new owner first: else the slot has none for a moment
+                node.execute_command("CLUSTER SETSLOT", slot, "NODE", to_id)
+        for node in (giving, taking, *nodes):
+            node.close()
+
+    def _primary_of(self, shard: int) -> redis.Redis:
+        ports = self._ports[shard], self._ports[shard + PRIMARIES]
+        return redis.Redis(host=LOCALHOST, port=next(port for port in ports if self._is_primary(port)))
+
     @property
     def primaries(self) -> list[str]:
         """The URLs of those that are primaries now."""
@@ -149,6 +181,13 @@ class RedisCluster:
     def _end(self) -> None:
         for child in self._children:
             child.kill()
+
+
+def _slots_of(primary: redis.Redis) -> list[int]:
+    nodes = primary.execute_command("CLUSTER NODES").values()
+    (ranges,) = (node["slots"] for node in nodes if "myself" in node["flags"])
+    bounds = [(int(each[0]), int(each[-1])) for each in ranges]
+    return [slot for first, last in bounds for slot in range(first, last + 1)]
 
 
 def _follows(replica: redis.Redis) -> bool:

@@ -15,9 +15,13 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from kafka import errors
 from kafka.admin import KafkaAdminClient, MemberToRemove
 
 __all__ = ["client_id", "remove_dead"]
+
+PASSING = "CoordinatorLoadInProgress", "CoordinatorNotAvailable", "NotCoordinator"
+"""Errors, in kafka-python's words, of a broker that has just started: it knows no member yet."""
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +48,12 @@ def remove_dead(admin: KafkaAdminClient, groups: Sequence[str]) -> int:
     Raises
     ------
     KafkaError
-        Kafka's own.
+        Kafka's own; where the coordinator is reading its groups, one that passes.
     """
     removed = 0
     for group, found in admin.describe_groups(groups).items():
+        if any(name in (found["error"] or "") for name in PASSING):
+            raise errors.CoordinatorNotAvailableError(found["error"])
         dead = [
             MemberToRemove(member_id=member["member_id"])
             for member in found["members"]

@@ -1,5 +1,8 @@
 """An hour of faults: `make soak`, or ``python -m tests.soak [SECONDS [CLICKS_A_SECOND [LISTENERS]]]``.
 
+``--cluster``: Redis is a Cluster of three primaries with replicas; primaries die, and slots move.
+``--from REVISION``: all processes begin with the code of an older commit, and are replaced one after another.
+
 Listeners click, releases go out and are reported of. Every minute something is killed, restarted, cut or
 slowed, drawn from a deck that is shuffled anew when it is used up. At the end all that was sent is held
 against what is in Redis and Kafka. Ends with 1 where anything was lost, doubled or miscounted.
@@ -7,6 +10,7 @@ against what is in Redis and Kafka. Ends with 1 where anything was lost, doubled
 
 from __future__ import annotations
 
+import argparse
 import random
 import sys
 import tempfile
@@ -14,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import redis
@@ -22,7 +27,10 @@ from stream.stores import keys
 from tests.consumers.kafka_log import kafka_log
 from tests.soak.listeners import Listeners
 from tests.soak.notifier import Notifier
-from tests.soak.service import PROCESSES, Service
+from tests.soak.old_version import old_version
+from tests.soak.restart import restarted
+from tests.soak.service import Service
+from tests.soak.stores import ClusterStore, OneRedis, Store
 from tests.soak.verdict import clicks_counted, verdict
 
 FIRST = 20.0  # seconds without a fault
@@ -30,58 +38,63 @@ EVERY, FAULTS = 60.0, 10  # seconds between faults; a short run has so many at l
 PATIENCE = 1800.0  # seconds, for what is left to be done at the end
 LOOK = 1.0
 SEED = 7
+UPGRADED = 0.25  # of the run: from then on a process is replaced after each fault
+MOST_GROWTH = 0.05  # of a process's memory
 
 
-def soak(seconds: float, rate: int, listeners: int) -> bool:
+def soak(seconds: float, rate: int, listeners: int, *, cluster: bool, revision: str) -> bool:
     """Run it; say what came of it, and whether all is as it should be."""
-    with (
-        tempfile.TemporaryDirectory(prefix="refrain-soak-") as folder,
-        Service(Path(folder), SEED) as service,
-    ):
-        service.start()
-        settings = service.direct
-        with redis.Redis.from_url(settings.redis) as db:
-            with Notifier(settings, SEED) as notifier:
-                with Listeners(settings, listeners, rate, SEED) as clicking:
-                    done = disturb(service, seconds)
-                notifier.end_publishing()
-                wait(lambda: notifier.answered, "all audiences", service)
-                wait(lambda: caught_up(service), "all events to be read", service)
-            counted = wait_for_clicks(db, clicking)
-            # Where the sweep is not through, sets wait for it to follow a move that somebody died over.
-            ended = service.stop("train")
-            wait(lambda: swept(db), "everybody to be taken over to the last model", service)
-            dead = service.dead()
-            ended += service.stop()
-            found = verdict(db, settings.redis, clicking, notifier)
-            restart = restarted(service, db, clicking, rate)
-            memory = db.info("memory")["used_memory"] / 1e6
-        say(f"{seconds:.0f} s, {listeners:,} listeners, {clicking.sent:,} clicks, {counted.sum():,} count")
-        say(f"{len(notifier.published):,} releases, {sum(map(len, notifier.told.values())):,} notifications")
-        say("faults: " + ", ".join(f"{name} {number}" for name, number in done.items()))
-        say("largest: " + ", ".join(f"{kind} {size:.0f} MB" for kind, size in service.largest.items()))
-        say(f"Redis at the end: {memory:.0f} MB; all restarted, first click applied after {restart:.1f} s")
-        found |= {"processes that ended by themselves": len(dead)}
-        found |= {"ends with another code than 0": sum(code != 0 for code in ended)}
-        for name, number in found.items():
-            say(f"{'ok' if not number else 'WRONG':>6}  {name}: {number:,}")
-        for words in dead:
-            say(words)
-        return not any(found.values())
+    with tempfile.TemporaryDirectory(prefix="refrain-soak-") as name:
+        folder = Path(name)
+        old = old_version(revision, folder / "old") if revision else None
+        store: Store = ClusterStore(folder / "redis", SEED) if cluster else OneRedis(folder / "redis")
+        with Service(folder, SEED, store, old) as service:
+            return run(service, seconds, rate, listeners)
+
+
+def run(service: Service, seconds: float, rate: int, listeners: int) -> bool:
+    """Let it run; say what came of it, and whether all is as it should be."""
+    service.start()
+    settings = service.direct
+    with service.store.client() as db:
+        with Notifier(settings, SEED) as notifier:
+            with Listeners(settings, listeners, rate, SEED) as clicking:
+                done = disturb(service, seconds)
+            notifier.end_publishing()
+            wait(lambda: notifier.answered, "all audiences", service)
+            wait(lambda: caught_up(service), "all events to be read", service)
+        counted = wait_for_clicks(db, clicking)
+        # Where the sweep is not through, sets wait for it to follow a move that somebody died over.
+        service.stop("train")
+        wait(lambda: swept(db), "everybody to be taken over to the last model", service)
+        dead = service.dead()
+        service.stop()
+        found = verdict(db, service.store.primaries, clicking, notifier)
+        restart = restarted_under_load(service, db, clicking, rate)
+    say(f"{seconds:.0f} s, {listeners:,} listeners, {clicking.sent:,} clicks, {counted.sum():,} count")
+    say(f"{len(notifier.published):,} releases, {sum(map(len, notifier.told.values())):,} notifications")
+    say("faults: " + ", ".join(f"{name} {number}" for name, number in done.items()))
+    growth = service.memory.growth(seconds)
+    for kind, size in service.memory.largest.items():
+        grown = f"{growth[kind]:+.1%} once warm" if kind in growth else "none lived long enough to be warm"
+        say(f"memory of {kind}: {size:.0f} MB at most, {grown}")
+    say(restart)
+    found |= {"processes that ended by themselves": len(dead)}
+    found |= {"ends with another code than 0": sum(code != 0 for code in service.ended)}
+    if service.memory.is_judged(seconds):
+        found["kinds of processes whose memory grew by 5 %"] = sum(
+            grown >= MOST_GROWTH for grown in growth.values()
+        )
+    for name, number in found.items():
+        say(f"{'ok' if not number else 'WRONG':>6}  {name}: {number:,}")
+    for words in dead:
+        say(words)
+    return not any(found.values())
 
 
 def disturb(service: Service, seconds: float) -> Counter[str]:
     """Let things go wrong, one after the other, for so long; return how often which did."""
-    kinds: dict[str, Callable[[], None]] = {
-        f"{kind} killed": lambda kind=kind: service.kill(kind)  # type: ignore[misc]
-        for kind in PROCESSES
-    }
-    kinds |= {
-        "Redis killed": service.restart_redis,
-        "Kafka killed": service.restart_kafka,
-        "network cut": service.cut,
-        "network slow": service.slow,
-    }
+    kinds = service.faults()
     # Those that take all of the load are killed more often.
     deck = [*kinds, "ingest killed", "work killed"]
     chance = random.Random(SEED)  # noqa: S311 - what fails next, not a secret
@@ -101,6 +114,9 @@ def disturb(service: Service, seconds: float) -> Counter[str]:
         kinds[name]()
         done[name] += 1
         due += every
+        if now > began + UPGRADED * seconds and (kind := service.upgrade_one()):
+            say(f"{now - began:6.0f} s  {kind} upgraded")
+            done["upgraded"] += 1
     return done
 
 
@@ -112,12 +128,12 @@ def caught_up(service: Service) -> bool:
         )
 
 
-def swept(db: redis.Redis) -> bool:
+def swept(db: Any) -> bool:
     """Whether the sweep of the model that serves is done."""
     return db.hget(keys.MODEL_SWEEP, "done") == db.get(keys.MODEL_CURRENT)
 
 
-def wait_for_clicks(db: redis.Redis, clicking: Listeners) -> np.ndarray:
+def wait_for_clicks(db: Any, clicking: Listeners) -> np.ndarray:
     """Wait until all clicks count, those too that waited for their song; return what there is at the end."""
     give_up = time.monotonic() + 60.0
     while True:
@@ -127,18 +143,21 @@ def wait_for_clicks(db: redis.Redis, clicking: Listeners) -> np.ndarray:
         time.sleep(LOOK)
 
 
-def restarted(service: Service, db: redis.Redis, clicking: Listeners, rate: int) -> float:
-    """Start all processes, Redis and Kafka anew; return the seconds until a first click is applied."""
+def restarted_under_load(service: Service, db: Any, clicking: Listeners, rate: int) -> str:
+    """Start all processes, Redis and Kafka anew; say how long each step took to a first click applied."""
+    if not isinstance(service.store, OneRedis):
+        return "restart: measured with one Redis"
     before = int(clicks_counted(db, len(clicking.clicks)).sum())
+
+    def applied() -> bool:
+        try:
+            return int(clicks_counted(db, len(clicking.clicks)).sum()) > before
+        except redis.RedisError:  # it does not answer yet
+            return False
+
     with Listeners(service.direct, len(clicking.clicks), rate, SEED + 1):
-        began = time.monotonic()
-        service.restart_redis()
-        service.restart_kafka()
-        service.start()
-        while int(clicks_counted(db, len(clicking.clicks)).sum()) == before:
-            assert time.monotonic() < began + PATIENCE
-            time.sleep(0.1)
-        return time.monotonic() - began
+        steps = restarted(service, service.store, applied)
+    return "all restarted: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in steps.items())
 
 
 def wait(condition: Callable[[], bool], what: str, service: Service) -> None:
@@ -153,7 +172,18 @@ def say(line: str) -> None:
     print(line, flush=True)  # noqa: T201 - what it is run for
 
 
+def main() -> int:
+    """Read the arguments, and run."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description="An hour of faults.")
+    parser.add_argument("seconds", nargs="?", type=float, default=3600.0)
+    parser.add_argument("rate", nargs="?", type=int, default=5000, help="clicks a second")
+    parser.add_argument("listeners", nargs="?", type=int, default=100_000)
+    parser.add_argument("--cluster", action="store_true", help="a Redis Cluster, failovers, slots that move")
+    parser.add_argument("--from", dest="revision", default="", help="the commit that processes begin with")
+    given = parser.parse_args()
+    well = soak(given.seconds, given.rate, given.listeners, cluster=given.cluster, revision=given.revision)
+    return 0 if well else 1
+
+
 if __name__ == "__main__":
-    given = [*sys.argv[1:], "", "", ""]
-    well = soak(float(given[0] or 3600), int(given[1] or 5000), int(given[2] or 100_000))
-    sys.exit(0 if well else 1)
+    sys.exit(main())

@@ -21,6 +21,7 @@ from stream.broker import Child
 from stream.stores import keys
 from tests.soak.listeners import Listeners, user_of
 from tests.soak.service import Service
+from tests.soak.stores import OneRedis
 from tests.waiting import wait_for
 
 __all__ = ["APPLIED", "restarted"]
@@ -32,7 +33,7 @@ APPLIED = "first click applied"
 ASSIGNED = re.compile(r"^(\S+) .*reading [1-9]\d* partitions of clicks")
 
 
-def restarted(service: Service, applied: Callable[[], bool]) -> dict[str, float]:
+def restarted(service: Service, store: OneRedis, applied: Callable[[], bool]) -> dict[str, float]:
     """Kill Redis and Kafka, start them and all processes at once; return the seconds until each step.
 
     Parameters
@@ -40,7 +41,8 @@ def restarted(service: Service, applied: Callable[[], bool]) -> dict[str, float]
     applied
         Whether a click has been applied since.
     """
-    service.kill_servers()
+    store.kill()
+    service.kill_kafka()
     began, steps = time.time(), dict[str, float]()
 
     def step(name: str, start: Callable[[], object]) -> None:
@@ -49,7 +51,7 @@ def restarted(service: Service, applied: Callable[[], bool]) -> dict[str, float]
 
     with ThreadPoolExecutor(2) as pool:
         servers = [
-            pool.submit(step, "Redis answers", service.start_redis),
+            pool.submit(step, "Redis answers", store.start),
             pool.submit(step, "Kafka answers", service.start_kafka),
         ]
         service.start()
@@ -81,8 +83,8 @@ def main(times: int) -> None:
     """Measure both ends by turns, and print."""
     with (
         tempfile.TemporaryDirectory(prefix="refrain-restart-") as folder,
-        Service(Path(folder), SEED) as service,
-        redis.Redis.from_url(service.direct.redis) as db,
+        Service(Path(folder), SEED, store := OneRedis(Path(folder) / "redis")) as service,
+        store.client() as db,
     ):
         service.start()
 
@@ -102,7 +104,7 @@ def main(times: int) -> None:
                 else:
                     service.kill_all()
                 before = clicks()
-                steps = restarted(service, lambda before=before: _more(clicks, before))  # type: ignore[misc]
+                steps = restarted(service, store, lambda before=before: _more(clicks, before))  # type: ignore[misc]
             shown = ", ".join(f"{name} {seconds:.1f}" for name, seconds in steps.items())
             print(f"{'stopped in order' if in_order else 'all killed'}: {shown}", flush=True)  # noqa: T201
 

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-import psutil
-
 from stream.broker import Child, servers
 from stream.settings import Settings
 from stream.wire.topics import create_topics
-from tests.consumers.own_redis import OwnRedis
 from tests.refrain_command import Refrain
-from tests.soak.proxy import Network
+from tests.soak.memory import Memory
+from tests.soak.stores import Store
 
 __all__ = ["PROCESSES", "Service"]
 
 PROCESSES = {"ingest": 2, "work": 2, "train": 1, "traits": 1}
-CUT, SLOWED, DELAY = 5.0, 10.0, 0.02  # seconds; a piece of bytes
-MB = 1e6
+OF_OLD = "import sys; sys.path.insert(0, {!r}); from consumers.cli import main; main()"
 
 
 class Service:
     """All of it in a folder, for the time of the ``with`` block.
+
+    Parameters
+    ----------
+    old
+        The code of an older version, which all processes begin with; None: they begin with this one.
 
     Attributes
     ----------
@@ -32,28 +35,31 @@ class Service:
         Settings by which tests reach Redis, without the network that can be cut.
     running
         Processes, by kind.
+    ended
+        What processes ended with that were asked to.
     """
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, store: Store, old: Path | None = None) -> None:
         self._folder = folder
         self._random = random.Random(seed)  # noqa: S311 - whom to kill, not a secret
         self._stack = ExitStack()
         self._kafka = ExitStack()
-        self._redis = OwnRedis(folder / "redis", appendfsync="everysec")
+        self._old = old
+        self._of_old: set[int] = set()
+        self.store = store
         self.running: dict[str, list[Child]] = {kind: [] for kind in PROCESSES}
-        self.largest: dict[str, float] = {}
+        self.ended: list[int] = []
+        self.memory = Memory()
 
     def __enter__(self) -> Service:
-        self._redis.start()
-        self._stack.callback(self._redis.kill)
-        self._network = self._stack.enter_context(Network(self._redis.url))
+        self._stack.enter_context(self.store)
         self._home = Settings(
-            data=self._folder / "kafka", broker="java", redis=self._redis.url, connect_timeout=300
+            data=self._folder / "kafka", broker="java", redis=self.store.url, connect_timeout=300
         )
         self._stack.callback(self._stop_kafka)
-        self.direct = self._settings(self.start_kafka(), self._redis.url)
+        self.direct = self._settings(self.start_kafka(), self.store.url)
         create_topics(self.direct)
-        ours = self.direct.model_copy(update={"redis": self._network.url})
+        ours = self._settings(self.direct.kafka, self.store.url_of_processes)
         (self._folder / "logs").mkdir()
         self._refrain = self._stack.enter_context(Refrain(ours, self._folder / "logs"))
         return self
@@ -75,6 +81,7 @@ class Service:
             told_a_day=0,
             told_a_week=0,
             told_artist_hours=0.0,
+            **self.store.settings,
         )
 
     def start_kafka(self) -> str:
@@ -83,6 +90,11 @@ class Service:
         running = self._kafka.enter_context(servers(self._home))
         (self._kafka_child,) = running.children
         return running.kafka
+
+    def kill_kafka(self) -> None:
+        """End the broker at once."""
+        self._kafka_child.kill()
+        self._kafka.close()
 
     def _stop_kafka(self) -> None:
         self._kafka.close()  # the last that was started
@@ -93,15 +105,33 @@ class Service:
             children = self.running[kind]
             children[:] = [child for child in children if child.alive]
             while len(children) < number:
-                children.append(self._refrain.start(kind))
+                self._start(kind, old=self._old is not None)
 
-    def stop(self, *kinds: str) -> list[int]:
-        """Ask processes of some kinds, or all, to end; return what each ends with."""
-        ended = []
+    def _start(self, kind: str, *, old: bool) -> None:
+        if old:
+            child = self._refrain.start_python(OF_OLD.format(str(self._old)), kind)
+            self._of_old.add(child.pid)
+        else:
+            child = self._refrain.start(kind)
+        self.running[kind].append(child)
+
+    def stop(self, *kinds: str) -> None:
+        """Ask processes of some kinds, or all, to end; note what each ends with."""
         for kind in kinds or PROCESSES:
-            ended += [child.stop() for child in self.running[kind]]
+            self.ended += [child.stop() for child in self.running[kind]]
             self.running[kind].clear()
-        return ended
+
+    def upgrade_one(self) -> str:
+        """Replace a process of the older version by one of this; return its kind, "" where none is left."""
+        for kind, children in self.running.items():
+            for child in children:
+                if child.pid in self._of_old:
+                    self.ended.append(child.stop())
+                    children.remove(child)
+                    self._start(kind, old=False)
+                    return kind
+        self._old = None
+        return ""
 
     def dead(self) -> list[str]:
         """Processes that have ended by themselves, with their last words."""
@@ -112,11 +142,20 @@ class Service:
             if not child.alive
         ]
 
+    def faults(self) -> dict[str, Callable[[], object]]:
+        """What may go wrong, by name."""
+        killed = {
+            f"{kind} killed": lambda kind=kind: self.kill(kind)  # type: ignore[misc]
+            for kind in PROCESSES
+        }
+        return {**killed, "Kafka killed": self.restart_kafka, **self.store.faults()}
+
     def kill(self, kind: str) -> None:
-        """Kill a process of a kind, drawn by chance, and start another."""
+        """Kill a process of a kind, drawn by chance, and start another of the same version."""
         children = self.running[kind]
-        children.pop(self._random.randrange(len(children))).kill()
-        self.start()
+        killed = children.pop(self._random.randrange(len(children)))
+        killed.kill()
+        self._start(kind, old=killed.pid in self._of_old)
 
     def kill_all(self) -> None:
         """Kill every process, as a power cut would."""
@@ -125,41 +164,13 @@ class Service:
                 child.kill()
             children.clear()
 
-    def start_redis(self) -> None:
-        """Start Redis on what it has on its disk, and wait until it answers."""
-        self._redis.start()
-
-    def kill_servers(self) -> None:
-        """Kill Redis and the broker."""
-        self._redis.kill()
-        self._kafka_child.kill()
-        self._kafka.close()
-
-    def restart_redis(self) -> None:
-        """Kill Redis and start it on what it has on its disk."""
-        self._redis.kill()
-        self.start_redis()
-
     def restart_kafka(self) -> None:
         """Kill the broker and start it on what it has on its disk."""
-        self._kafka_child.kill()
-        self._kafka.close()
+        self.kill_kafka()
         self.start_kafka()
 
-    def cut(self) -> None:
-        """Cut the network to Redis for some seconds."""
-        self._network.cut(CUT)
-
-    def slow(self) -> None:
-        """Slow the network to Redis for some seconds."""
-        self._network.slow(DELAY, SLOWED)
-
     def measure(self) -> None:
-        """Note the memory of each process, in MB."""
+        """Note the memory of each process."""
         for kind, children in self.running.items():
             for child in children:
-                try:
-                    size = psutil.Process(child.pid).memory_info().rss / MB
-                except psutil.NoSuchProcess:
-                    continue
-                self.largest[kind] = max(self.largest.get(kind, 0.0), size)
+                self.memory.look(kind, child.pid)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
-import redis
 
 from stream.stores import keys
 from tests.consumers.redis_state import read_state
@@ -19,7 +19,7 @@ AT_ONCE = 2000
 NEAR = 1e-9
 
 
-def clicks_counted(db: redis.Redis, number: int) -> np.ndarray:
+def clicks_counted(db: Any, number: int) -> np.ndarray:
     """How many clicks are on record of each listener."""
     found: list[bytes | None] = []
     for users in _parts(number):
@@ -30,7 +30,7 @@ def clicks_counted(db: redis.Redis, number: int) -> np.ndarray:
     return np.array([int(count or 0) for count in found])
 
 
-def verdict(db: redis.Redis, url: str, listeners: Listeners, notifier: Notifier) -> dict[str, int]:
+def verdict(db: Any, primaries: Sequence[str], listeners: Listeners, notifier: Notifier) -> dict[str, int]:
     """How much of what was to be is not, each kind with a number that should be 0."""
     counted = clicks_counted(db, len(listeners.clicks))
     off = counted - listeners.clicks
@@ -38,12 +38,12 @@ def verdict(db: redis.Redis, url: str, listeners: Listeners, notifier: Notifier)
         "clicks lost": int(-off[off < 0].sum()),
         "clicks doubled": int(off[off > 0].sum()),
         "affinities that differ": _affinities(db, listeners),
-        "member sets and sizes that differ from records": _sets(url),
+        "member sets and sizes that differ from records": _sets(primaries),
     }
     return found | _audiences(notifier) | _feedback(db, notifier)
 
 
-def _affinities(db: redis.Redis, listeners: Listeners) -> int:
+def _affinities(db: Any, listeners: Listeners) -> int:
     differ = 0
     for users in _parts(len(listeners.clicks)):
         pipeline = db.pipeline(transaction=False)
@@ -57,9 +57,9 @@ def _affinities(db: redis.Redis, listeners: Listeners) -> int:
     return differ
 
 
-def _sets(url: str) -> int:
+def _sets(primaries: Sequence[str]) -> int:
     """How many listeners are not in the one set that their record names, and cohorts of a wrong size."""
-    state = read_state(url)
+    state = read_state(*primaries)
     held: dict[str, list[str]] = defaultdict(list)
     for cohort, users in state.members.items():
         for user in users:
@@ -88,7 +88,7 @@ def _audiences(notifier: Notifier) -> dict[str, int]:
     }
 
 
-def _feedback(db: redis.Redis, notifier: Notifier) -> dict[str, int]:
+def _feedback(db: Any, notifier: Notifier) -> dict[str, int]:
     wrong = 0
     for name in notifier.published:
         held = db.hgetall(keys.release(name))
