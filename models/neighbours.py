@@ -24,7 +24,7 @@ FANS = 3.0  # listeners at which an artist's own neighbours count half
 LEAST_MEAN = 0.1  # of the length of the mean taste: no artist's mean score is taken to be lower
 FADED = 0.125  # of a play of now: who has less left of an artist has stopped playing it
 PAIRS = 20_000_000  # pairs of artists of one listener that are counted: a second or two
-AT_ONCE = 1_000_000  # of them
+AT_ONCE = 100_000  # of them: each takes two vectors
 
 
 def neighbours(held: csr_matrix, tastes: Floats, directions: Floats) -> csr_matrix:
