@@ -3,7 +3,7 @@
 BIN := .venv/bin
 SET_UP := .venv/set-up-done
 
-.PHONY: help demo test test-long test-rebalance soak lint bench bench-history screenshots fuzz site sbom audit clean
+.PHONY: help demo test test-long test-rebalance soak soak-cluster lint bench bench-history screenshots fuzz site sbom audit clean
 
 help:
 	@echo 'make demo [FOR=60]  listeners click, cohorts form, releases go out; ends by itself after FOR seconds'
@@ -11,6 +11,7 @@ help:
 	@echo 'make test-long      tests that take minutes, or are one more of a kind: half an hour'
 	@echo 'make test-rebalance  releases and feedback for seven minutes while workers are killed, or stand still'
 	@echo 'make soak [FOR=3600]  clicks, releases and feedback while processes, servers and the network fail; compares what is left with what was sent'
+	@echo 'make soak-cluster [FOR=3600]  the same on a Redis Cluster: primaries die, and slots move. FROM=COMMIT begins either with older code, and replaces it'
 	@echo 'make lint           format, lint and types alone'
 	@echo 'make bench          the benchmarks, one after the other'
 	@echo 'make bench-history  history load on Spark beside replay (ROWS=4000000)'
@@ -39,7 +40,10 @@ test-rebalance: $(SET_UP)
 	@$(BIN)/pytest -m long tests/consumers/work/test_rebalance.py
 
 soak: $(SET_UP)
-	@$(BIN)/python -m tests.soak $(FOR)
+	@$(BIN)/python -m tests.soak $(FOR) $(if $(FROM),--from $(FROM))
+
+soak-cluster: $(SET_UP)
+	@$(BIN)/python -m tests.soak $(FOR) --cluster $(if $(FROM),--from $(FROM))
 
 lint: $(SET_UP)
 	@$(BIN)/ruff format --check --quiet .
@@ -48,7 +52,7 @@ lint: $(SET_UP)
 
 bench: $(SET_UP)
 	@for benchmark in ingest activity latency learning feedback hetrec quality shapes ceiling fairness ctr policy uplift \
-		lifecycle churn segments songs song_serving files web beside first_look; do \
+		lifecycle churn segments songs song_serving files web audience beside first_look; do \
 		echo "$$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || exit 1; \
 	done
 

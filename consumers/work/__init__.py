@@ -15,6 +15,7 @@
     persons.py          nobody is told under two ids
     best_match.py       of several releases at once, which one a listener hears of
     pages.py            pages of those who are
+    tally.py            what they come to
     emitter.py          the pages, fixed in Redis and sent, each once
     tracing.py          spans from a release to its last page
     member_cache.py     tastes of cohorts' members, kept for the next release

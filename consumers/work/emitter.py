@@ -19,6 +19,7 @@ from consumers.runtime.live_model import LiveModel
 from consumers.work.best_match import reserve_best_first
 from consumers.work.gate import CONTROL
 from consumers.work.planner import GONE, Audience, Before, Lookup, Planner
+from consumers.work.tally import Tally
 from consumers.work.tracing import ReleaseTrace
 from consumers.work.wave_plan import TOO_SELDOM
 from consumers.work.wave_response import WaveResponse
@@ -59,8 +60,8 @@ class _Answer:
         Its spans.
     out
         Pages and summary that are in the topic already, as bytes -> when they were sent, in Unix seconds.
-    pages
-        Those that are fixed.
+    told
+        What the pages come to that are fixed.
     left_out
         Why others who would be on them are not, and how many.
     latency_ms
@@ -75,7 +76,7 @@ class _Answer:
     primaries: Primaries
     trace: ReleaseTrace
     out: Mapping[bytes, float] = field(default_factory=dict)
-    pages: list[Page] = field(default_factory=list)
+    told: Tally = field(default_factory=Tally)
     left_out: Counter[str] = field(default_factory=Counter)
     latency_ms: float | None = None
     held: int = 0
@@ -97,18 +98,17 @@ class _Answer:
 
     def end_trace(self, reason: str) -> None:
         """End the span of this part, where it has not ended."""
-        told = sum(len(page.user_ids) for page in self.pages)
-        self.trace.end(reason=reason, pages=len(self.pages), told=told)
+        self.trace.end(reason=reason, pages=self.told.pages, told=self.told.users)
 
     def summary(self, reason: str) -> Summary:
         return Summary(
             release_id=self.name,
-            pages=len(self.pages),
-            users=sum(len(page.user_ids) for page in self.pages),
-            cohorts=len({cohort for page in self.pages for cohort in page.cohort_ids}),
+            pages=self.told.pages,
+            users=self.told.users,
+            cohorts=len(self.told.cohorts),
             reason=reason,
             left_out=dict(self.left_out) or None,
-            waves=max((page.wave or 0 for page in self.pages), default=0) or None,
+            waves=self.told.waves,
         )
 
     def totals(self) -> dict[str, str | float]:
@@ -121,17 +121,15 @@ class _Answer:
             "left_out": json.dumps(self.left_out),
             "held": self.held,
         }
-        ctrs = [ctr for page in self.pages for ctr in page.ctrs or ()]
-        if ctrs:
-            known["expected_ctr"] = round(sum(ctrs) / len(ctrs), 6)
+        if self.told.mean_ctr is not None:
+            known["expected_ctr"] = round(self.told.mean_ctr, 6)
         if self.latency_ms is not None:
             known["latency_ms"] = round(self.latency_ms, 1)
         if summary.waves:
-            told = Counter(page.wave for page in self.pages for _ in page.user_ids)
-            known["told_by_wave"] = json.dumps([told[wave] for wave in range(1, summary.waves + 1)])
-        policies = Counter(policy for page in self.pages for policy in page.policies or ())
-        if policies:
-            known["told_by_policy"] = json.dumps(policies)
+            by_wave = [self.told.by_wave[wave] for wave in range(1, summary.waves + 1)]
+            known["told_by_wave"] = json.dumps(by_wave)
+        if self.told.by_policy:
+            known["told_by_policy"] = json.dumps(self.told.by_policy)
         return known
 
 
@@ -361,9 +359,9 @@ class Emitter:
         """Plan what is missing of a release, or is due."""
         release, now = left.asked.release, time.time()
         pages = [Page.model_validate_json(page) for page in left.pages]
-        answer = _Answer(left.asked, primaries, trace, {}, pages, Counter(left.left_out))
+        answer = _Answer(left.asked, primaries, trace, {}, Tally.of(pages), Counter(left.left_out))
         if left.state != State.PAUSED:
-            await self._send_again(answer, left)
+            await self._send_again(answer, left, pages)
         if left.state == State.PLANNED:
             return _Part(answer, left.reason, {})
         before = Before(pages, left.control, wave=left.wave)
@@ -422,11 +420,11 @@ class Emitter:
         wave = left.wave.next(self._planner.first_wave) if due else left.wave
         return replace(before, wave=wave, response=found), about
 
-    async def _send_again(self, answer: _Answer, left: OpenRelease) -> None:
+    async def _send_again(self, answer: _Answer, left: OpenRelease, pages: Sequence[Page]) -> None:
         """Emit the pages that are fixed and not in the topic."""
         answer.out = await self._out(answer.name, left.planned_at - SLACK)
         logger.info("going on with release %s, of which %d events are out", answer.name, len(answer.out))
-        for page in answer.pages:
+        for page in pages:
             await self._mine(self._releases.tell(page, self._name))
         for at in range(0, len(left.pages), AT_ONCE):
             group = left.pages[at : at + AT_ONCE]
@@ -444,7 +442,7 @@ class Emitter:
         draft = audience.draft
         if draft.ab_test:
             about["ab_policy"] = draft.ab_test.policy
-        is_wave, is_first = draft.wave is not None and not part.due, not answer.pages
+        is_wave, is_first = draft.wave is not None and not part.due, not answer.told.pages
         if draft.wave and is_wave:
             about |= {"wave": draft.wave.number, "wave_until": draft.wave.until, "aimed": draft.wave.aimed}
         await self._emit(part, audience)
@@ -464,7 +462,7 @@ class Emitter:
         if answer.stopped:
             answer.left_out += Counter({IN_QUIET_HOURS: _places(held)})
             reason, held, next_wave_at = STOPPED, {}, 0.0
-        elif not answer.pages and not held and answer.left_out:
+        elif not answer.told.pages and not held and answer.left_out:
             reason, next_wave_at = "nobody may be told now", 0.0
         elif is_wave and not draft.ends:
             next_wave_at = time.time() + self._wave_seconds
@@ -491,7 +489,7 @@ class Emitter:
     async def _emit(self, part: _Part, audience: Audience) -> None:
         """Fix and emit pages: the first alone, as the notifier waits for it, then some at a time."""
         answer, about = part.answer, part.about
-        before, waiting, first = Counter(answer.left_out), list[bytes](), len(answer.pages)
+        before, waiting, first = Counter(answer.left_out), list[bytes](), answer.told.pages
         answer.trace.begin("pages" if first else "first page")
         async for page, control, features in audience.pages:
             event = encode(page)
@@ -502,7 +500,7 @@ class Emitter:
             except ReleaseStopped:
                 answer.stopped = True
                 break
-            answer.pages.append(page)
+            answer.told.add(page)
             PAGES.inc()
             NOTIFICATIONS.inc(len(page.user_ids))
             waiting.append(event)

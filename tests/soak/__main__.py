@@ -80,14 +80,15 @@ def run(service: Service, seconds: float, rate: int, listeners: int) -> bool:
         say(f"memory of {kind}: {size:.0f} MB at most, {grown}")
     say(restart)
     found |= {"processes that ended by themselves": len(dead)}
-    found |= {"ends with another code than 0": sum(code != 0 for code in service.ended)}
+    badly = [f"{process} ended with {code}" for process, code in service.ended if code]
+    found |= {"ends with another code than 0": len(badly)}
     if service.memory.is_judged(seconds):
         found["kinds of processes whose memory grew by 5 %"] = sum(
             grown >= MOST_GROWTH for grown in growth.values()
         )
     for name, number in found.items():
         say(f"{'ok' if not number else 'WRONG':>6}  {name}: {number:,}")
-    for words in dead:
+    for words in dead + badly:
         say(words)
     return not any(found.values())
 
@@ -117,6 +118,9 @@ def disturb(service: Service, seconds: float) -> Counter[str]:
         if now > began + UPGRADED * seconds and (kind := service.upgrade_one()):
             say(f"{now - began:6.0f} s  {kind} upgraded")
             done["upgraded"] += 1
+    while kind := service.upgrade_one():
+        say(f"{time.monotonic() - began:6.0f} s  {kind} upgraded")
+        done["upgraded"] += 1
     return done
 
 

@@ -7,17 +7,21 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from stream.broker import Child, servers
 from stream.settings import Settings
+from stream.stores import keys
 from stream.wire.topics import create_topics
 from tests.refrain_command import Refrain
 from tests.soak.memory import Memory
 from tests.soak.stores import Store
+from tests.waiting import wait_for
 
 __all__ = ["PROCESSES", "Service"]
 
 PROCESSES = {"ingest": 2, "work": 2, "train": 1, "traits": 1}
+PATIENCE = 300.0  # seconds
 OF_OLD = "import sys; sys.path.insert(0, {!r}); from consumers.cli import main; main()"
 
 
@@ -36,7 +40,7 @@ class Service:
     running
         Processes, by kind.
     ended
-        What processes ended with that were asked to.
+        Name and exit code of processes that were asked to end.
     """
 
     def __init__(self, folder: Path, seed: int, store: Store, old: Path | None = None) -> None:
@@ -48,7 +52,7 @@ class Service:
         self._of_old: set[int] = set()
         self.store = store
         self.running: dict[str, list[Child]] = {kind: [] for kind in PROCESSES}
-        self.ended: list[int] = []
+        self.ended: list[tuple[str, int]] = []
         self.memory = Memory()
 
     def __enter__(self) -> Service:
@@ -118,15 +122,22 @@ class Service:
     def stop(self, *kinds: str) -> None:
         """Ask processes of some kinds, or all, to end; note what each ends with."""
         for kind in kinds or PROCESSES:
-            self.ended += [child.stop() for child in self.running[kind]]
+            for child in self.running[kind]:
+                self._stop(child)
             self.running[kind].clear()
+
+    def _stop(self, child: Child) -> None:
+        """Ask a process to end that has begun: before that, nothing tells it how."""
+        with self.store.client() as db:
+            wait_for(lambda: not child.alive or _beats(db, child.pid), f"{child.name} to begin", PATIENCE)
+        self.ended.append((child.name, child.stop()))
 
     def upgrade_one(self) -> str:
         """Replace a process of the older version by one of this; return its kind, "" where none is left."""
         for kind, children in self.running.items():
             for child in children:
                 if child.pid in self._of_old:
-                    self.ended.append(child.stop())
+                    self._stop(child)
                     children.remove(child)
                     self._start(kind, old=False)
                     return kind
@@ -174,3 +185,7 @@ class Service:
         for kind, children in self.running.items():
             for child in children:
                 self.memory.look(kind, child.pid)
+
+
+def _beats(db: Any, pid: int) -> bool:
+    return any(name.endswith(b"-%d" % pid) for name in db.zrange(keys.PROCESSES, 0, -1))
