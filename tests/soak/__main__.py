@@ -62,9 +62,7 @@ def soak(seconds: float, rate: int, listeners: int) -> bool:
         say("largest: " + ", ".join(f"{kind} {size:.0f} MB" for kind, size in service.largest.items()))
         say(f"Redis at the end: {memory:.0f} MB; all restarted, first click applied after {restart:.1f} s")
         found |= {"processes that ended by themselves": len(dead)}
-        found |= {
-            "ends with another code than 0": sum(code != 0 for code in ended)
-        }
+        found |= {"ends with another code than 0": sum(code != 0 for code in ended)}
         for name, number in found.items():
             say(f"{'ok' if not number else 'WRONG':>6}  {name}: {number:,}")
         for words in dead:
