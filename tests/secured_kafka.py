@@ -15,6 +15,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from stream.broker.child import Child
+from stream.broker.class_archive import archive_path, making, using
 from stream.broker.java import fetch_jars, find_java
 from stream.broker.ports import LOCALHOST, free_port
 from stream.broker.properties import as_file, single_node
@@ -105,12 +106,20 @@ def secured_kafka(home: Path) -> Iterator[SecuredKafka]:
     }
     (home / "server.properties").write_text(as_file(properties), encoding="ascii")
     (home / "log4j2.xml").write_text(LOG)
-    run = [str(find_java()), "-Xmx512m", "-Dlog4j2.configurationFile=log4j2.xml"]
-    run += ["-cp", f"{fetch_jars(say=lambda _: None)}/*"]
+    java, jars = str(find_java()), fetch_jars(say=lambda _: None)
+    archive = archive_path(java, jars)
+    run = [java, "-Xmx512m", "-Dlog4j2.configurationFile=log4j2.xml", "-cp", f"{jars}/*"]
     scram = f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"
     storage = ["format", "--config", "server.properties", "--cluster-id", "c" * 22, "--add-scram", scram]
-    subprocess.run([*run, "kafka.tools.StorageTool", *storage], cwd=home, check=True, capture_output=True)
-    with Child("Kafka", [*run, "kafka.Kafka", "server.properties"], cwd=home, log=home / "output.log"):
+    with making(archive) as options:
+        format_it = [*run, *options, "kafka.tools.StorageTool", *storage]
+        subprocess.run(format_it, cwd=home, check=True, capture_output=True)
+    with Child(
+        "Kafka",
+        [*run, *using(archive), "kafka.Kafka", "server.properties"],
+        cwd=home,
+        log=home / "output.log",
+    ):
         wait_for_kafka(inner, timeout=120)
         yield SecuredKafka(
             inner,

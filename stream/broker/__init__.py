@@ -15,11 +15,10 @@ we end, however that is.
     folder.py       the data folder, the lock on it, and who holds it
     kafka.py        which Kafka, and its start
       java.py         Java and the jars (pom.xml)
+      class_archive.py  Java's archive of Kafka's classes, for quicker starts
       docker.py       the image
       properties.py   a single node's setup, for both
     redis.py        which Redis, and its start
-    own.py          a server of our own, started
-    ports.py        ports that are free
     own.py          a server of our own, started
     ports.py        ports that are free
     child.py        a process that never outlives us (watcher.py stays with it)

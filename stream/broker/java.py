@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -16,7 +17,16 @@ import platformdirs
 
 from stream.errors import CannotStart
 
-__all__ = ["APT", "JAVA_NEEDED", "fetch_jars", "find_java", "jars_folder", "java_version", "kafka_version"]
+__all__ = [
+    "APT",
+    "JAVA_NEEDED",
+    "fetch_jars",
+    "find_java",
+    "jars_folder",
+    "java_version",
+    "kafka_version",
+    "version_text",
+]
 
 JAVA_NEEDED = 17
 """What Kafka 4 asks for."""
@@ -42,9 +52,15 @@ def find_java() -> str | None:
 
 def java_version(java: str) -> int | None:
     """The major version of a Java, None where it does not run (as macOS's placeholder does not)."""
+    found = re.search(r'version "(?:1\.)?(\d+)', version_text(java))
+    return int(found[1]) if found else None
+
+
+@functools.cache
+def version_text(java: str) -> str:
+    """All that a Java says of itself, with vendor and build; "" where it does not run."""
     answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
-    found = re.search(r'version "(?:1\.)?(\d+)', answer.stderr)
-    return int(found[1]) if answer.returncode == 0 and found else None
+    return answer.stderr if answer.returncode == 0 else ""
 
 
 def jars_folder() -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from stream.broker.child import Child
+from stream.broker.class_archive import archive_path, making, using
 from stream.broker.docker import docker_answers, start_in_docker
 from stream.broker.folder import DataFolder
 from stream.broker.java import APT, JAVA_NEEDED, fetch_jars, find_java, java_version, kafka_version
@@ -104,11 +105,13 @@ def _start_java(java: str, jars: Path, folder: DataFolder, *, address: str) -> C
     # The quick compiler alone: the start takes half the processor time, and so do the next million records.
     run += ["-XX:TieredStopAtLevel=1"]
     run += ["-Dlog4j2.configurationFile=log4j2.xml", "-cp", f"{jars}/*"]
+    archive = archive_path(java, jars)
     if not (home / "logs" / "meta.properties").exists():
-        _format(run, home)
+        with making(archive) as options:
+            _format([*run, *options], home)
     return Child(
         "Kafka",
-        [*run, "kafka.Kafka", "server.properties"],
+        [*run, *using(archive), "kafka.Kafka", "server.properties"],
         cwd=home,
         log=home / "output.log",
         keep_open=[folder.lock],

@@ -1,4 +1,4 @@
-"""`refrain demo` as a newcomer runs it: on servers of its own, through the contract alone."""
+"""`refrain demo` as a newcomer runs it, through the contract alone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stream.broker import find_running
+from stream.settings import Settings
 from tests.refrain_command import Refrain
 from tests.waiting import wait_for
 
@@ -37,16 +38,9 @@ def test_audiences_click_more_often_than_listeners_drawn_at_random(refrain: Refr
     assert find_running(tmp_path / "own" / "demo") is None
 
 
-def test_without_an_audience_it_says_why_with_exit_code_1(refrain: Refrain, tmp_path: Path) -> None:
+def test_without_an_audience_it_says_why_with_exit_code_1(refrain: Refrain, topics: Settings) -> None:
     more_than_there_are = 100_000  # in four seconds a first model comes on a fast machine
-    ran = refrain.run_program(
-        "demo",
-        "--for",
-        "4",
-        timeout=240,
-        first_model_listeners=more_than_there_are,
-        **_own(tmp_path / "own"),
-    )
+    ran = refrain.run_program("demo", "--for", "4", timeout=240, first_model_listeners=more_than_there_are)
     assert ran.returncode == 1
     assert "no audience came" in ran.stderr
     assert "no model was published yet" in ran.stderr.replace("\n", " ")
