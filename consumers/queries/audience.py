@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +30,7 @@ from models.model import Model
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.cohorts import Cohorts
+from stream.stores.heartbeats import heartbeats
 from stream.wire.events import Release
 
 __all__ = [
@@ -52,7 +54,16 @@ NOTHING = np.zeros(0)
 NOBODY_NOW = "nobody may be told now"
 """As the summary says it of a release whose listeners were all told often enough."""
 
-HABITS_SECONDS = 1.0  # for which it serves who clicks: as long as in a worker
+HABITS_SECONDS = 10.0  # for which it serves who clicks, as it was read of each cohort: rates of many weeks
+
+LISTENERS_A_SECOND = 1000  # read again, at most: ingesters and workers ask the same Redis
+LEAST_AGE = 60.0  # seconds for which a cohort serves, unless its size changes much
+LOOK_SECONDS = 1.0  # between two looks at whether listeners were changed
+CHANGING = {"ingest": ("clicks", "swept", "waited"), "work": ("releases", "feedback"), "traits": ("scored",)}
+"""Kind of process -> what it counts of that changes listeners, what they were told, or their traits."""
+
+TRAITS_SECONDS = 600.0  # after a condition was asked for last, its traits are kept no more
+MOST_TRAITS = 8  # that are kept at once
 
 
 @dataclass(frozen=True)
@@ -195,15 +206,58 @@ class Previews:
             self._stores.told,
             idle,
             limit_mb=settings.members_mb,
+            trait_store=self._stores.traits,
         )
+        self._asked_traits: dict[str, float] = {}
+        self._counted: dict[str, list[str]] = {}
+        self._changed_at = self._looked_at = -np.inf
         self._planner = _planner(self._stores, self._members, settings)
         self._habits = -1, 0.0
 
     async def keep_current(self) -> None:
-        """Read members anew: of one cohort, one that is not held yet or else the one that needs it most."""
+        """Read members anew: of one cohort, one that is not held yet or else the one that needs it most.
+
+        While no process has changed listeners since they were read, none are.
+        """
         await self._live.refresh()
-        if self._live.model is not None:
-            await self._members.refresh(self._live.model)
+        if self._live.model is None:
+            return
+        await self._look_for_changes()
+        await self._members.refresh(
+            self._live.model,
+            changed_at=self._changed_at,
+            least_age=LEAST_AGE,
+            a_second=LISTENERS_A_SECOND,
+        )
+
+    def keep_traits(self, traits: Sequence[str]) -> None:
+        """Hold members with some traits, too, for as long as conditions on them are asked for.
+
+        They are read in the background, and with members from then on. Meanwhile, and where there is no room,
+        a preview reads them of those it comes to, as a release does.
+        """
+        now = time.monotonic()
+        asked = {**self._asked_traits, **dict.fromkeys(traits, now)}
+        latest = sorted(asked, key=asked.__getitem__, reverse=True)[:MOST_TRAITS]
+        self._asked_traits = {name: asked[name] for name in latest if now - asked[name] < TRAITS_SECONDS}
+        self._members.traits = tuple(sorted(self._asked_traits))
+
+    @property
+    def lacks_traits(self) -> bool:
+        """Whether members are still to be read with traits that were asked for."""
+        return bool(self._members.lacking_traits())
+
+    async def _look_for_changes(self) -> None:
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_SECONDS:
+            return
+        counted = {
+            name: [state.get(counter, "") for counter in CHANGING.get(state["kind"], ())]
+            for name, state in (await heartbeats(self._redis)).items()
+        }
+        if counted != self._counted:
+            self._counted, self._changed_at = counted, now
+        self._looked_at = now
 
     async def reading(self) -> Reading:
         """Say how many members are at hand: those who are not make a preview wait until they are read."""
@@ -248,7 +302,7 @@ class Previews:
         now = time.time()
         draft = await planner.draft(release, await planner.look_up(release), model, now)
         told, left_out, asked = await expected(release, draft, planner.gate, now)
-        ctrs = draft.ctrs(told, draft.known(told)) if draft.known and draft.ctr.version else NOTHING
+        ctrs = _ctrs(draft, told)
         planned_in_ms = round(1000 * (time.perf_counter() - began), 1)
         scores = draft.candidates.scores[told].astype(np.float64)
         rates = play_rates(model, draft.target, scores) if len(scores) else scores
@@ -280,6 +334,19 @@ class Previews:
         if version != model.version or time.monotonic() - at > HABITS_SECONDS:
             await self._planner.habits.refresh(model.cohort_ids)
             self._habits = model.version, time.monotonic()
+
+
+def _ctrs(draft: Draft, rows: Ints) -> Floats:
+    """Return how likely some are to click; nothing before that is learned."""
+    if draft.known is None or not draft.ctr.version:
+        return NOTHING
+    if draft.candidates.log_odds is None:
+        return draft.ctrs(rows, draft.known(rows))
+    ctrs = draft.candidates.ctrs(rows)  # as they were ranked by
+    others = np.flatnonzero(ctrs == 0)
+    if len(others):
+        ctrs[others] = draft.ctrs(rows[others], draft.known(rows[others]))
+    return ctrs
 
 
 def _by_size(ctrs: Floats, planner: Planner) -> tuple[AudienceSize, ...]:

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 KEPT_SECONDS = 600.0
 """For how long after its last use all is kept, and kept current."""
 
-REST_SECONDS = 0.2  # between one cohort and the next, at least
+REST_SECONDS = 0.5  # between two looks at what is to be read again, at least
 AGAIN_SECONDS = 1.0  # where Redis has failed
 
 SHARE_WAITED_FOR = 0.5
@@ -71,6 +71,8 @@ class Desk:
         """Plan an audience; see `consumers.queries.audience.Previews.of`. No listeners are read meanwhile
         but those that it waits for."""
         self.open()
+        if release.where:
+            self._previews.keep_traits(release.where.traits)
         self._planning += 1
         self._idle.clear()
         try:
@@ -94,7 +96,8 @@ class Desk:
         left: int | None = None
         try:
             while not self._closed and time.monotonic() - self._used_at < KEPT_SECONDS:
-                began, share = time.thread_time(), SHARE_WAITED_FOR if self._reading else SHARE
+                waited_for = self._reading is not None or self._previews.lacks_traits
+                began, share = time.thread_time(), SHARE_WAITED_FOR if waited_for else SHARE
                 try:
                     if self._reading:
                         reading = await self._previews.reading()
@@ -106,7 +109,7 @@ class Desk:
                     logger.warning("cannot read listeners for previews: %s", error)
                     await asyncio.sleep(AGAIN_SECONDS)
                 used = time.thread_time() - began
-                await asyncio.sleep(max(used * (1 / share - 1), 0.0 if self._reading else REST_SECONDS))
+                await asyncio.sleep(max(used * (1 / share - 1), 0.0 if waited_for else REST_SECONDS))
         finally:
             self._previews.forget()
             self.names.forget()

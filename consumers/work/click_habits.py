@@ -121,14 +121,15 @@ class ClickHabits:
         """
         cohort_ctr = np.array([self._by_cohort.get(cohort, self.ctr) for cohort in candidates.cohorts])
         at = candidates.cohort_rows(rows)
-        told = candidates.gather("told", rows).astype(np.float64)
+        lately, offsets, strengths = candidates.gather_all(["told", "utc_offset_min", "strengths"], rows)
+        told = lately.astype(np.float64)
         sent, clicked = FADING.read(told[:, [SENT, CLICKED]], now).T
         # Where it is not known what a listener's clock says, the one in Greenwich has to do.
-        clock = now + MINUTE * np.nan_to_num(candidates.gather("utc_offset_min", rows).astype(np.float64))
+        clock = now + MINUTE * np.nan_to_num(offsets.astype(np.float64))
         return features(
             play_rate=play_rates(model, target, candidates.scores[rows]),
             plays_artist=candidates.play(artists, rows),
-            activity=candidates.gather("strengths", rows) - model.strength,
+            activity=strengths - model.strength,
             ctr=self.ctr,
             cohort_ctr=cohort_ctr[at],
             listener_ctr=shrunk_rate(clicked, sent, cohort_ctr[at], LISTENER_PRIOR),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -195,19 +195,28 @@ class Candidates:
 
     def gather(self, name: str, rows: Ints) -> Singles:
         """Return an array of `Members`, in single precision, for some rows."""
-        width = getattr(self.members[0], name).shape[1:] if self.members else ()
-        return self._of(name, rows, np.zeros((len(rows), *width), dtype=np.float32))
+        return self.gather_all([name], rows)[0]
 
-    def _of(self, name: str, rows: Ints, found: npt.NDArray[Number]) -> npt.NDArray[Number]:
-        """Fill in what an array of `Members` has for some rows: all are not copied for it."""
-        order = np.argsort(rows)  # then those of a cohort are side by side
-        ends = np.searchsorted(rows[order], self.ends).tolist()
+    def gather_all(self, names: Sequence[str], rows: Ints) -> list[Singles]:
+        """Return several arrays of `Members`, in single precision, for some rows."""
+        width = [getattr(self.members[0], name).shape[1:] if self.members else () for name in names]
+        found = [np.zeros((len(rows), *each), dtype=np.float32) for each in width]
+        for members, here, at in self._apart(rows):
+            for name, filled in zip(names, found, strict=True):
+                filled[here] = getattr(members, name)[at]
+        return found
+
+    def _apart(self, rows: Ints) -> Iterator[tuple[Members, Ints | slice, Ints]]:
+        """Take some rows cohort by cohort: its members, which of `rows` are there, and where among them."""
+        rising = bool((rows[:-1] <= rows[1:]).all())
+        order = None if rising else np.argsort(rows)  # then those of a cohort are side by side
+        ordered = rows if order is None else rows[order]
+        ends = np.searchsorted(ordered, self.ends).tolist()
         begins = [0, *self.ends.tolist()]
         for each, begin, (first, last) in zip(self.members, begins, pairwise([0, *ends]), strict=False):
             if last > first:
-                here = order[first:last]
-                found[here] = getattr(each, name)[rows[here] - begin]
-        return found
+                here = slice(first, last) if order is None else order[first:last]
+                yield each, here, ordered[first:last] - begin
 
     def play(self, artists: Ints, rows: Ints) -> npt.NDArray[np.bool_]:
         """Say of some rows whether they still play any of these artists, numbers in `MemberCache.artists`."""
@@ -238,7 +247,10 @@ class Candidates:
 
     def hashes_at(self, rows: Ints) -> Ints:
         """Return the `models.names.hashes` of the listeners of some rows."""
-        return self._of("hashes", rows, np.zeros(len(rows), dtype=np.int64))
+        found = np.zeros(len(rows), dtype=np.int64)
+        for members, here, at in self._apart(rows):
+            found[here] = members.hashes[at]
+        return found
 
     def rows_of(self, users: Collection[str]) -> Ints:
         """Return the rows of those of some listeners who are among these, best first, each once."""
@@ -393,7 +405,7 @@ class Ranking:
 
         Redis is asked only where more opted out than is known, and where there are conditions on traits.
         """
-        if self.eligible is None:
+        if self.eligible is None or self.eligible.at_hand:
             return (await self._best(number))[:number]
         wanted = number
         while True:
@@ -406,7 +418,7 @@ class Ranking:
     async def _best(self, number: int) -> Ints:
         """Return the rows of the `number` best, or some more."""
         but = np.union1d(self._out, hashes(self.told)) if self.told else self._out
-        rows = self.candidates.best(number + self.unknown, but)
+        rows = self._meeting.best(number + self.unknown, but)
         if self.unknown:
             users = self.candidates.users_at(rows)
             newly_out = await self.opted_out.among(users)
@@ -416,6 +428,14 @@ class Ranking:
         if self.least_log_odds is not None and self.candidates.log_odds is not None:
             rows = rows[self.candidates.log_odds[rows] >= self.least_log_odds]
         return rows
+
+    @cached_property
+    def _meeting(self) -> Candidates:
+        """The candidates; where it is known of all who does not meet the conditions, these as if dormant."""
+        if self.eligible is None or not self.eligible.at_hand:
+            return self.candidates
+        dormant, out = self.candidates.dormant, self.eligible.out
+        return replace(self.candidates, dormant=out if dormant is None else dormant | out)
 
     def left_out(self, row: int | None) -> dict[str, int]:
         """Return how many rank before a row, or level with it, and do not meet a condition, by trait.

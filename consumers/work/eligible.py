@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,16 +23,38 @@ AT_ONCE = 5000  # listeners
 
 
 class Eligible:
-    """Reads traits of candidates, of each once, and keeps which condition they do not meet."""
+    """Reads traits of candidates, of each once, and keeps which condition they do not meet.
+
+    Redis is not asked of those who are held with these traits (`consumers.work.member_cache.Members.traits`),
+    as candidates are for previews alone.
+
+    Attributes
+    ----------
+    at_hand
+        Whether all are.
+    """
 
     def __init__(self, where: Where, traits: Traits, candidates: Candidates) -> None:
         self._where = where
         self._traits = traits
         self._candidates = candidates
+        self.at_hand = all(each.traits.keys() >= {*where.traits} for each in candidates.members)
         self._failing = np.full(len(candidates.scores), NOT_READ, dtype=np.int64)
+
+    @cached_property
+    def out(self) -> Flags:
+        """Who of all candidates does not meet the conditions, shape (n,); only where all are `at_hand`."""
+        traits = self._where.traits
+        members = [each.traits for each in self._candidates.members]
+        columns = {trait: np.concatenate([theirs[trait] for theirs in members]) for trait in traits}
+        self._failing[:] = self._where.failing(columns)
+        out: Flags = self._failing != HOLDS
+        return out
 
     async def meet(self, rows: Ints) -> Flags:
         """Say which candidates meet all conditions, given by their rows."""
+        if self.at_hand:
+            return ~self.out[rows]
         unread = rows[self._failing[rows] == NOT_READ]
         for at in range(0, len(unread), AT_ONCE):
             some = unread[at : at + AT_ONCE]
@@ -42,6 +65,11 @@ class Eligible:
 
     async def best(self, ranks: npt.NDArray[np.floating[Any]], number: int) -> Ints:
         """Return the rows with the highest ranks, so many that `number` of them meet all conditions."""
+        if self.at_hand:
+            meeting = ranks[~self.out]
+            if len(meeting) <= number:
+                return np.arange(len(ranks))
+            return np.flatnonzero(ranks >= -np.partition(-meeting, number - 1)[number - 1])
         wanted = number
         while True:
             rows = best_rows(ranks, wanted)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from models.taste import log_length, unit
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 from stream.stores.told import LATELY, Told
+from stream.stores.traits import Traits
 
 __all__ = ["TOP", "MemberCache", "Members"]
 
@@ -25,6 +27,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 TOLERANCE = 0.05  # of a cohort's size: see `MemberCache._most_stale`
+TRAITS_AT_ONCE = 1000  # listeners, for 25 scripts of a third of a millisecond
+VALUE_BYTES = 8  # of memory for a trait of a listener that is a number; a stage takes some more
 TOLD_AT_ONCE = 2000  # listeners: each of 64 hashes is asked once for so many
 AT_ONCE = 200  # listeners: a release that comes waits until so many are read, about a millisecond
 LISTENERS_A_SECOND = 10_000  # read in the background: a tenth of one core
@@ -61,6 +65,9 @@ class Members:
         Members when they were read, those without a taste included.
     read_at
         Seconds of the monotonic clock.
+    traits
+        Trait -> its values, shape (n,), as `stream.stores.traits.Traits.columns` has them; of those that
+        `MemberCache.traits` named when they were read.
     """
 
     users: tuple[str, ...]
@@ -74,12 +81,13 @@ class Members:
     players: npt.NDArray[np.int32]
     counted: int
     read_at: float
+    traits: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     @property
     def n_bytes(self) -> int:
         """Memory that they take, in bytes."""
         of_each = (self.hashes, self.tastes, self.strengths, self.told, self.last_seen, self.utc_offset_min)
-        arrays = (*of_each, self.artists, self.players)
+        arrays: list[npt.NDArray[Any]] = [*of_each, self.artists, self.players, *self.traits.values()]
         return sum(array.nbytes for array in arrays) + NAME_BYTES * len(self.users)
 
 
@@ -95,6 +103,8 @@ class MemberCache:
         Set while no release is being answered: only then members are read in the background.
     limit_mb
         Memory for members, in MB (10^6 bytes). Cohorts for which there is no room are read for each release.
+    trait_store
+        Where `traits` are read; None: `traits` stays empty.
 
     Attributes
     ----------
@@ -102,6 +112,8 @@ class MemberCache:
         The artists that members play, by number.
     held
         Cohort -> its members.
+    traits
+        Traits that members are held with, by name. A worker names none: a release goes by what Redis says.
     """
 
     def __init__(
@@ -111,12 +123,15 @@ class MemberCache:
         told: Told,
         idle: asyncio.Event | None = None,
         limit_mb: float = LIMIT_MB,
+        trait_store: Traits | None = None,
     ) -> None:
         self._listeners = listeners
         self._cohorts = cohorts
         self._told = told
         self._idle = idle
         self._limit = limit_mb * MB
+        self._trait_store = trait_store
+        self.traits: tuple[str, ...] = ()
         self.artists = Names()
         self.held: dict[str, Members] = {}
 
@@ -153,18 +168,62 @@ class MemberCache:
             if not self.holds(cohort, model) and self._has_room(size * _member_bytes(model.n_dims))
         ]
 
-    async def refresh(self, model: Model) -> None:
-        """Read the cohort that needs it most, then rest for as long as `LISTENERS_A_SECOND` asks for."""
+    async def refresh(
+        self,
+        model: Model,
+        *,
+        changed_at: float = np.inf,
+        least_age: float = 0.0,
+        a_second: int = LISTENERS_A_SECOND,
+    ) -> None:
+        """Read the cohort that needs it most, if one does, then rest for as long as `a_second` asks for.
+
+        Parameters
+        ----------
+        changed_at
+            When listeners were changed last, seconds of the monotonic clock: a cohort that was read after
+            that and has its size still is not read.
+        least_age
+            Seconds for which a cohort serves in any case, unless its size changes by `TOLERANCE`.
+        a_second
+            How many listeners are read in a second at most.
+        """
         sizes = await self._cohorts.sizes()
         for cohort in [*self.held]:
             if cohort not in sizes or not self.holds(cohort, model):
                 del self.held[cohort]
         if new := self.missing(model, sizes):
             self._hold(new[0], await self._read(new[0], model, self._idle))
-        elif self.held:
-            cohort = self._most_stale(sizes)
-            self._hold(cohort, await self._read(cohort, model, self._idle))
-            await asyncio.sleep(sizes[cohort] / LISTENERS_A_SECOND)
+        elif lacking := self.lacking_traits():
+            await self._add_traits(lacking[0])
+        elif stale := self._most_stale(sizes, changed_at, least_age):
+            self._hold(stale, await self._read(stale, model, self._idle))
+            await asyncio.sleep(sizes[stale] / a_second)
+
+    def lacking_traits(self) -> list[str]:
+        """Return which cohorts are held without some of `traits`; none where there is no room for these."""
+        wanted = {*self.traits}
+        lacking = [name for name, members in self.held.items() if not members.traits.keys() >= wanted]
+        most = max((len(self.held[cohort].users) for cohort in lacking), default=0)
+        return lacking if lacking and self._has_room(VALUE_BYTES * len(wanted) * most) else []
+
+    async def _add_traits(self, cohort: str) -> None:
+        members = self.held[cohort]
+        traits = await self._traits_of(members.users, self._idle)
+        if self.held.get(cohort) is members:  # nobody has read it, or let it go, meanwhile
+            self._hold(cohort, replace(members, traits=traits))
+
+    async def _traits_of(
+        self, users: Sequence[str], idle: asyncio.Event | None
+    ) -> dict[str, npt.NDArray[Any]]:
+        if not self.traits or self._trait_store is None:
+            return {}
+        traits, parts = self.traits, []
+        for first in range(0, max(len(users), 1), TRAITS_AT_ONCE):
+            if idle is not None:
+                await idle.wait()
+            parts.append(await self._trait_store.columns(users[first : first + TRAITS_AT_ONCE], traits))
+        return {trait: np.concatenate([part[trait] for part in parts]) for trait in traits}
 
     def neighbours(self, model: Model, target: Target) -> tuple[Ints, Floats]:
         """Return the neighbours of a release's artists, by number in `artists`, and what each adds."""
@@ -189,21 +248,32 @@ class MemberCache:
         else:
             self.held.pop(cohort, None)
 
-    def _most_stale(self, sizes: Mapping[str, int]) -> str:
-        """Return the cohort read longest ago; a change of its size by `TOLERANCE` makes it twice as old."""
+    def _most_stale(self, sizes: Mapping[str, int], changed_at: float, least_age: float) -> str | None:
+        """Return the cohort read longest ago; a change of its size by `TOLERANCE` makes it twice as old.
+
+        None where none is to be read, by what `refresh` is given.
+        """
         now = time.monotonic()
 
-        def staleness(cohort: str) -> float:
-            held = self.held[cohort]
-            changed = abs(sizes[cohort] - held.counted) / max(sizes[cohort], 1)
-            return (now - held.read_at) * (1 + changed / TOLERANCE)
+        def changed(cohort: str) -> float:
+            return abs(sizes[cohort] - self.held[cohort].counted) / max(sizes[cohort], 1)
 
-        return max(self.held, key=staleness)
+        def staleness(cohort: str) -> float:
+            return (now - self.held[cohort].read_at) * (1 + changed(cohort) / TOLERANCE)
+
+        due = [
+            cohort
+            for cohort, held in self.held.items()
+            if (held.read_at <= changed_at or held.counted != sizes[cohort])
+            and (staleness(cohort) >= least_age or changed(cohort) >= TOLERANCE)
+        ]
+        return max(due, key=staleness, default=None)
 
     async def _read(self, cohort: str, model: Model, idle: asyncio.Event | None = None) -> Members:
         dims = model.n_dims
         if idle is not None:
             await idle.wait()
+        began = time.monotonic()
         everyone = (await self._cohorts.everyone([cohort]))[cohort]
         users: list[str] = []
         tastes = [np.zeros((0, dims), dtype=np.float32)]
@@ -227,6 +297,7 @@ class MemberCache:
                 await idle.wait()
             lately = await self._told.lately(users[first : first + TOLD_AT_ONCE], time.time())
             told.append(lately.astype(np.float32))
+        traits = await self._traits_of(users, idle)
         numbers, players = np.concatenate(artists), np.repeat(np.arange(len(users)), counts)
         last_seen, utc_offset_min = np.concatenate(clocks).T
         by_artist = np.argsort(numbers, kind="stable")
@@ -241,7 +312,8 @@ class MemberCache:
             numbers[by_artist].astype(np.int32),
             players[by_artist].astype(np.int32),
             len(everyone),
-            time.monotonic(),
+            began,
+            traits,
         )
 
 

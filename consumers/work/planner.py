@@ -442,7 +442,8 @@ async def _best_by_score(candidates: Candidates, places: int, eligible: Eligible
     """Return the rows of those who are ranked by how likely they are to click."""
     if eligible:  # of those who meet the conditions, however far down they are
         return await eligible.best(candidates.scores, LIKELY_PER_PLACE * places)
-    return best_rows(candidates.scores, max(LIKELY_PER_PLACE * places, LIKELY))
+    rows = best_rows(candidates.scores, max(LIKELY_PER_PLACE * places, LIKELY))
+    return np.sort(rows)  # what is known of them lies in that order
 
 
 def _why_nobody(ranking: Ranking, *, learned: bool) -> str:

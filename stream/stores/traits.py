@@ -47,14 +47,14 @@ class Traits:
 
         Some 40 listeners are read in a step, so that nobody else waits for more than that.
         """
-        rows = await self.read(user_ids, traits)
+        rows = await self._listeners.ask(self._read, user_ids, *traits)
         found: dict[str, npt.NDArray[Any]] = {}
         for at, trait in enumerate(traits):
-            values = [row[at] for row in rows]
             if trait == STAGE:
-                found[trait] = np.array(values, dtype=str)
+                found[trait] = np.array([row[at] or b"" for row in rows], dtype=bytes).astype(str)
             else:
-                found[trait] = np.array([float(value or "nan") for value in values], dtype=np.float64)
+                values = np.array([row[at] or b"nan" for row in rows], dtype=bytes)
+                found[trait] = values.astype(np.float64)
         return found
 
     async def about(self, user_id: str) -> dict[str, str]:

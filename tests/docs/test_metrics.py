@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import runpy
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -141,3 +143,12 @@ def test_every_metric_is_on_the_dashboard_or_in_an_alert_or_is_told_apart() -> N
 def test_the_page_has_all_metrics() -> None:
     made = runpy.run_path(str(ROOT / "docs" / "metrics_page.py"))["page"](OPERATING)
     assert made == OPERATING, "run `python docs/metrics_page.py`"
+
+
+def test_alerts_fire_where_they_should_and_nowhere_else(tmp_path: Path) -> None:
+    program = shutil.which("promtool") or pytest.skip("no `promtool` here: alerts are parsed, and never fire")
+    shutil.copy(ROOT / "deploy" / "prometheus" / "alerts.yaml", tmp_path)
+    shutil.copy(Path(__file__).with_name("alerts_fire.yaml"), tmp_path)
+    for command in (["check", "rules", "alerts.yaml"], ["test", "rules", "alerts_fire.yaml"]):
+        done = subprocess.run([program, *command], cwd=tmp_path, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
 import redis
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from consumers.web.pages import cohorts
 from consumers.work.worker import work
 from models.ctr import FEATURES, CtrModel
-from stream.connect import AnyRedis
+from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.ctr_models import CtrModels
 from stream.stores.snapshots import Snapshots
+from tests.apart import apart
 from tests.cli.service import NOW, model_of
 from tests.cli.test_release_report import FANS, OTHERS, released
+from tests.consumers.desk import Desk, feedback
 from tests.consumers.kafka_log import KafkaLog
+from tests.consumers.placed import names, place
 from tests.consumers.running import Running
+from tests.waiting import wait_for
 from tests.web.browser import Visit, visiting
-from tests.web.served import Served
+from tests.web.served import Served, serving
 
 Run = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 
@@ -127,36 +134,81 @@ def test_expected_clicks_by_audience_size_are_drawn_from_the_table_behind_them(
     assert drawn == clicks
 
 
-def test_waves_are_seen_going_out(visit: Visit, served: Served, with_redis: Run) -> None:
-    released(with_redis, {"sent": FANS})
-    name = keys.release("r1")
-    page = visit.page
-    with redis.Redis.from_url(served.settings.redis) as client:
-        client.hset(name, mapping={"state": "paused", "told_by_wave": "[30]"})
-        visit.open("/release?id=r1")
+MEMBERS = {"c1": names("c1", 1500), "c2": names("c2", 1000)}  # the first wave has 100 at least
+
+
+@contextmanager
+def released_by_a_worker(
+    browser: Browser, log: KafkaLog, settings: Settings, **chosen: object
+) -> Iterator[tuple[Page, Desk]]:
+    """The page of a release that a worker sends, some seconds from wave to wave."""
+    settings = settings.model_copy(update=chosen)
+
+    def begin() -> None:  # in a thread of its own: Playwright's loop runs in this one
+        place(settings, MEMBERS)
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(begin).result()
+    apart(partial(_learn, settings))
+    with redis.Redis.from_url(settings.redis, decode_responses=True) as client:
+        desk = Desk(settings, log, client)
+        with serving(settings) as served, Running(work, settings):
+            wait_for(lambda: _knows_who_clicks(desk), "a worker that knows who clicks")
+            with visiting(browser, served.address) as visit:
+                desk.publish("r1", "a1", max_audience=2000)
+                wait_for(
+                    lambda: client.hget(keys.release("r1"), "state") in ("paused", "done"), "an audience"
+                )
+                visit.open("/release?id=r1")
+                yield visit.page, desk
+                assert visit.errors == []
+
+
+async def _learn(settings: Settings) -> None:
+    client = await open_redis(settings)
+    await CtrModels(client).publish(CtrModel(version=1, examples=1000, clicks=100))
+    await client.aclose()
+
+
+def _knows_who_clicks(desk: Desk) -> bool:
+    """A page of a release to one listener, which has no waves, says how likely they are to click."""
+    return "ctrs" in desk.ask(f"before {time.time()}", "a1", max_audience=1).pages[0]
+
+
+def test_waves_are_seen_going_out(browser: Browser, log: KafkaLog, topics: Settings) -> None:
+    an_hour = 60.0
+    with released_by_a_worker(browser, log, topics, wave_minutes=an_hour) as (page, desk):
         waves = page.get_by_role("region", name="Waves").get_by_role("row")
         expect(waves).to_have_count(2)
-        client.hset(name, mapping={"told_by_wave": "[30, 40]"})
+        expect(waves.last).to_contain_text("200")
+        desk.db.hset(keys.release("r1"), mapping={"till": 0, "next_wave_at": 1})  # the hour is over
+        desk.db.zadd(keys.RELEASES_OPEN, {"r1": 0})
         expect(waves).to_have_count(3)
-        expect(waves.last).to_contain_text("40")
+        expect(waves.last).to_contain_text("600")
 
 
 def test_both_policies_of_an_ab_test_are_shown_and_by_how_much_they_differ(
-    visit: Visit, served: Served, with_redis: Run
+    browser: Browser, log: KafkaLog, topics: Settings
 ) -> None:
-    released(with_redis, {"sent": FANS + OTHERS})
-    told = json.dumps({"usual": 35, "taste": 35})
-    with redis.Redis.from_url(served.settings.redis) as client:
-        client.hset(keys.release("r1"), mapping={"ab_policy": "taste", "told_by_policy": told})
-        counts = {"usual:sent": 35, "usual:clicked": 14, "taste:sent": 35, "taste:clicked": 3}
-        client.hset(keys.release_part_counts("r1"), mapping=counts)
-    page = visit.page
-    visit.open("/release?id=r1")
-    arms = page.get_by_role("region", name="Policies of the A/B test").get_by_role("row")
-    expect(arms).to_have_count(3)
-    expect(arms.nth(1)).to_contain_text("40.0 %")
-    expect(arms.nth(2)).to_contain_text("8.6 %")
-    expect(page.locator("main")).to_contain_text("-31.4 points")
+    chosen = {"ab_policy": "taste", "ab_share": 0.5, "first_wave": 1.0}
+    with released_by_a_worker(browser, log, topics, **chosen) as (page, desk):
+        answer = desk.wait_for("r1")
+        pages = [dict(zip(each["user_ids"], each["policies"], strict=True)) for each in answer.pages]
+        policy = {user: by for each in pages for user, by in each.items()}
+        told = {by: [user for user in policy if policy[user] == by] for by in ("usual", "taste")}
+        clicked = told["usual"][: len(told["usual"]) // 2]
+        did = [(user, "sent") for user in policy] + [(user, "clicked") for user in clicked]
+        log.send("feedback", [event | {"ts": time.time()} for event in feedback("r1", did)])
+        log.wait_until_caught_up("work", "feedback")
+        page.reload()
+        arms = page.get_by_role("region", name="Policies of the A/B test").get_by_role("row")
+        expect(arms).to_have_count(3)
+        share = 100 * len(clicked) / len(told["usual"])
+        expect(arms.nth(1)).to_contain_text(f"{share:.1f} %")
+        expect(arms.nth(2)).to_contain_text("0.0 %")
+        expect(page.locator("main")).to_contain_text(
+            f"Taste is clicked {share:.1f} points less often than usual"
+        )
 
 
 def test_what_telling_brought_is_beside_the_control_group(visit: Visit, with_redis: Run) -> None:

@@ -7,13 +7,14 @@ import re
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from consumers.queries.audience import Preview
+from consumers.queries.audience import Preview, Previews
 from consumers.runtime.live_model import LiveModel
 from consumers.web.desk import Desk
 from consumers.web.pages import desk as desk_page
@@ -21,13 +22,16 @@ from consumers.work import pages
 from models.listener import Move
 from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
+from stream.stores import keys
 from stream.stores.api_keys import Role
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Snapshots
 from stream.stores.told import Caps, Told, ToldLately
+from stream.stores.traits import Traits
 from stream.wire.events import Release, Song
+from stream.wire.where import parse_where
 from tests.cli.service import NOW
 from tests.cli.test_release_report import released
 from tests.consumers.kafka_log import KafkaLog
@@ -257,3 +261,68 @@ def test_listeners_are_let_go_once_nobody_uses_the_desk(
         await wait_for_it(holds_none, "memory to be let go")
 
     at_a_desk(service, left)
+
+
+def test_a_preview_from_traits_in_memory_is_the_one_from_redis(service: Settings) -> None:
+    traits = {
+        "u1": {"stage": "fading", "churn": 0.9},
+        "u2": {"stage": "regular", "churn": 0.8},
+        "u3": {"stage": "fading", "churn": 0.1},
+    }
+
+    async def asked(redis: AnyRedis, desk: Desk) -> None:
+        store = Traits(redis, Listeners(redis))
+        await store.write(traits)
+        where = parse_where("stage=fading and churn>0.7")
+        release = Release(release_id="preview", artist_ids=["a1"], max_audience=7, where=where)
+        from_redis = await desk.plan(release, 7)
+        assert from_redis.left_out == {"stage": 3, "churn": 1}
+
+        async def all_held() -> bool:
+            held = desk._previews._members.held.values()
+            return bool(held) and all({*each.traits} == {"stage", "churn"} for each in held)
+
+        await wait_for_it(all_held, "traits in memory")
+        await store.write({"u1": {"churn": 0.0}})  # which Redis would say
+        from_memory = await desk.plan(release, 7)
+        assert replace(from_memory, planned_in_ms=from_redis.planned_in_ms) == from_redis
+
+    at_a_desk(service, asked)
+
+
+def test_an_open_desk_reads_no_listeners_while_nothing_changes(
+    service: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def opened(redis: AnyRedis, desk: Desk) -> None:
+        looks = list[float]()
+        look = Previews._look_for_changes
+
+        async def looked(self: Previews) -> None:
+            looks.append(self._changed_at)
+            await look(self)
+
+        async def at_rest() -> bool:
+            return desk.reading is None and looks[-3:-1] == [looks[-1]] * 2
+
+        async def looked_more() -> bool:
+            return len(looks) > number + 3
+
+        monkeypatch.setattr(Previews, "_look_for_changes", looked)
+        monkeypatch.setattr("consumers.queries.audience.LOOK_SECONDS", 0.0)
+        monkeypatch.setattr("consumers.queries.audience.LEAST_AGE", 0.0)
+        monkeypatch.setattr("consumers.web.desk.REST_SECONDS", 0.01)
+        await desk.plan(Release(release_id="preview", artist_ids=["a1"]), 0)
+        await wait_for_it(at_rest, "the desk to rest")
+        held, number = dict(desk._previews._members.held), len(looks)
+        await wait_for_it(looked_more, "more looks")
+        assert held == desk._previews._members.held
+        await redis.zadd(keys.PROCESSES, {"ingest-1": time.time()})
+        await redis.hset(keys.process("ingest-1"), mapping={"kind": "ingest", "clicks": 5})
+
+        async def all_read() -> bool:
+            now = desk._previews._members.held
+            return all(now[cohort] is not held[cohort] for cohort in held)
+
+        await wait_for_it(all_read, "listeners to be read after clicks")
+
+    at_a_desk(service, opened)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 from stream.stores.taste_codec import pack
 from stream.stores.told import Told
+from stream.stores.traits import Traits
 from tests.consumers.small_model import made_up_model, small_model
 
 MODEL = small_model()
@@ -183,3 +185,46 @@ async def test_nothing_is_read_in_the_background_while_a_release_is_answered(red
     idle.set()
     await refreshing
     assert set((await held(cache)).users) == {"ana", "bo"}
+
+
+async def test_a_cohort_read_after_the_last_change_is_not_read_again(
+    redis: Redis, member_cache: MemberCache
+) -> None:
+    await join(redis, "ana", (1.0, 0.0, 0.0))
+    before = await held(member_cache)
+    await member_cache.refresh(MODEL, changed_at=before.read_at - 1.0)
+    assert await held(member_cache) is before
+    await member_cache.refresh(MODEL, changed_at=time.monotonic())
+    assert await held(member_cache) is not before
+
+
+async def test_a_cohort_serves_for_its_least_age_unless_its_size_changes_much(
+    redis: Redis, member_cache: MemberCache
+) -> None:
+    await join(redis, "ana", (1.0, 0.0, 0.0))
+    before = await held(member_cache)
+    await member_cache.refresh(MODEL, least_age=3600.0)
+    assert await held(member_cache) is before
+    await join(redis, "bo", (1.0, 0.0, 0.0))
+    await member_cache.refresh(MODEL, changed_at=-np.inf, least_age=3600.0)
+    assert set((await held(member_cache)).users) == {"ana", "bo"}
+
+
+async def test_members_who_are_held_get_the_traits_that_are_named_later(redis: Redis) -> None:
+    listeners = Listeners(redis)
+    traits = Traits(redis, listeners)
+    cache = MemberCache(listeners, Cohorts(redis, listeners), Told(redis), trait_store=traits)
+    for user in ("ana", "bo"):
+        await join(redis, user, (1.0, 0.0, 0.0))
+    await redis.hset(keys.user_traits("ana"), mapping={"stage": "fading", "churn": 0.7})
+    before = await held(cache)
+    assert (before.traits, cache.lacking_traits()) == ({}, [])
+    cache.traits = ("churn", "stage")
+    assert cache.lacking_traits() == ["c1"]
+    await cache.refresh(MODEL, changed_at=-np.inf)
+    found = await held(cache)
+    assert found.tastes is before.tastes, "only traits were read"
+    at = found.users.index("ana")
+    assert (found.traits["stage"][at], found.traits["churn"][at]) == ("fading", 0.7)
+    assert (found.traits["stage"][1 - at], bool(np.isnan(found.traits["churn"][1 - at]))) == ("", True)
+    assert cache.lacking_traits() == []
