@@ -355,13 +355,21 @@ class Draft:
         """
         if self.known is None or not self.ctr.version:
             return {}
-        begins = [0, *self.candidates.ends.tolist()]
-        found = {}
-        for cohort, begin, end in zip(self.candidates.cohorts, begins, begins[1:], strict=False):
-            if end > begin:
-                rows = begin + random.permutation(end - begin)[:SAMPLE]
-                found[cohort] = float(self.ctrs(rows, self.known(rows)).mean())
-        return found
+        sampled = {
+            cohort: begin + random.permutation(end - begin)[:SAMPLE]
+            for cohort, (begin, end) in zip(
+                self.candidates.cohorts, pairwise([0, *self.candidates.ends.tolist()]), strict=True
+            )
+            if end > begin
+        }
+        if not sampled:
+            return {}
+        # Of all at once: each time it is asked what is known, all who play the artist are looked at.
+        rows = np.concatenate(list(sampled.values()))
+        ctrs = np.split(
+            self.ctrs(rows, self.known(rows)), np.cumsum([len(each) for each in sampled.values()])
+        )
+        return {cohort: float(each.mean()) for cohort, each in zip(sampled, ctrs, strict=False)}
 
     def ctrs(self, rows: Ints, features: Singles) -> Floats:
         """Return how likely candidates are to click, shape (n,), of what is known of them."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from consumers.work.draft import Candidates, Draft
+from consumers.work.draft import NO_ROWS, Candidates, Draft
 from consumers.work.gate import Gate
 from consumers.work.persons import ANOTHER_ID, Persons
 from stream.stores.releases import Held
@@ -25,6 +25,7 @@ Singles = npt.NDArray[np.float32]
 PAGE = 1000  # listeners
 ASKED = 3  # times for a page: one that lacks few listeners goes out without them
 OPTED_OUT, DORMANT = "opted out", "dormant"
+READ_AHEAD = 20_000  # listeners of whom it is read at once what is known: 1 MB
 MORE = 64  # rows beyond those that should do
 
 MOST_ASKED = 20_000  # listeners, while somebody waits for a preview
@@ -120,38 +121,40 @@ async def admitted_pages(
         Who is told already, whatever ids they have; None: each id is somebody.
     """
     queue = _Queue(draft)
+    known = _Known(draft.known, queue) if draft.known else None
     free, number = draft.places, first
     control: dict[str, str] = {}
     while free > 0:
-        page: list[int] = []
+        page, names = list[int](), list[str]()
         held_before = len(held)
         for _ in range(ASKED):
             wanted = min(PAGE, free) - len(page)
             if wanted <= 0:
                 break
-            rows, drawn = await queue.take(wanted, release.release_id, gate)
+            rows, users, drawn = await queue.take(wanted, release.release_id, gate)
             if not len(rows):
                 break
             if persons:
-                double = await persons.doubles(draft.candidates.users_at(rows))
+                double = await persons.doubles(users)
                 left_out.update(itertools.repeat(ANOTHER_ID, sum(double)))
                 drawn = [group for group, out in zip(drawn, double, strict=True) if not out]
+                users = [user for user, out in zip(users, double, strict=True) if not out]
                 rows = rows[~np.array(double)]
             if gate.quiet_hours:
                 until = gate.quiet_until(draft.candidates.gather("utc_offset_min", rows), now)
-                rows, drawn, places = _hold(draft, rows, drawn, until, held)
+                rows, users, drawn, places = _hold(draft, rows, users, drawn, until, held)
                 free -= places
-            users = draft.candidates.users_at(rows)
             admitted = await gate.admit(release, users, drawn, now, asked)
             left_out.update(reason for reason in admitted.reasons if reason)
             page += rows[[not reason for reason in admitted.reasons]].tolist()
+            names += [user for user, reason in zip(users, admitted.reasons, strict=True) if not reason]
             control |= _cohorts(draft.candidates, rows[list(admitted.control)])
         if page:
             told = np.array(page)
             if persons:
-                persons.tell(draft.candidates.users_at(told))
-            features = draft.known(told) if draft.known else None
-            yield Outgoing(_page(release, draft, told, now, number, features), control, features)
+                persons.tell(names)
+            features = known.of(told) if known else None
+            yield Outgoing(_page(release, draft, told, names, now, number, features), control, features)
             control = {}
             free -= len(page)
             number += 1
@@ -162,13 +165,13 @@ async def admitted_pages(
 
 
 def _hold(
-    draft: Draft, rows: Ints, drawn: list[str], until: Floats, held: dict[str, Held]
-) -> tuple[Ints, list[str], int]:
+    draft: Draft, rows: Ints, users: list[str], drawn: list[str], until: Floats, held: dict[str, Held]
+) -> tuple[Ints, list[str], list[str], int]:
     """Put those aside who are not to be disturbed until a time; return the others, and how many places go."""
     later = np.flatnonzero(until)
     groups = [drawn[at] for at in later.tolist()]
     for user, row, at, group in zip(
-        draft.candidates.users_at(rows[later]),
+        [users[at] for at in later.tolist()],
         rows[later].tolist(),
         until[later].tolist(),
         groups,
@@ -176,7 +179,9 @@ def _hold(
     ):
         held[user] = Held(at, draft.propensities.get(row, 1.0), group != "")
     now = np.flatnonzero(until == 0)
-    return rows[now], [drawn[at] for at in now.tolist()], sum(group == "" for group in groups)
+    awake = now.tolist()
+    places = sum(group == "" for group in groups)
+    return rows[now], [users[at] for at in awake], [drawn[at] for at in awake], places
 
 
 class _Queue:
@@ -187,16 +192,21 @@ class _Queue:
         self._rows = draft.told
         self._at = 0
 
-    async def take(self, wanted: int, release_id: str, gate: Gate) -> tuple[Ints, list[str]]:
-        """Take rows until so many of them are not drawn for comparison; say of each whether it is."""
+    async def take(self, wanted: int, release_id: str, gate: Gate) -> tuple[Ints, list[str], list[str]]:
+        """Take rows until so many are not drawn for comparison; say of each who it is, and whether drawn."""
         share = 1.0 - gate.groups.control - gate.groups.holdout
         enough = int(wanted / max(share, 0.01)) + (MORE if share < 1 else 0)
         rows = await self._ahead(enough)
-        drawn = gate.drawn(release_id, self._draft.candidates.users_at(rows))
+        users = self._draft.candidates.users_at(rows)
+        drawn = gate.drawn(release_id, users)
         free = np.flatnonzero([group == "" for group in drawn])
         end = int(free[wanted - 1]) + 1 if len(free) >= wanted else len(rows)
         self._at += end
-        return rows[:end], drawn[:end]
+        return rows[:end], users[:end], drawn[:end]
+
+    def coming(self, number: int) -> Ints:
+        """Return the rows that are next as far as they are ranked, at most so many."""
+        return self._rows[self._at : self._at + number]
 
     async def next(self, wanted: int) -> Ints:
         """Take so many rows, whoever they are; fewer where there are no more."""
@@ -230,17 +240,45 @@ class _Queue:
         return {OPTED_OUT: opted_out, DORMANT: dormant, **ranking.left_out(None if free > 0 else last)}
 
 
+class _Known:
+    """What is known of those on pages, from the second page on for many pages at once.
+
+    Each time it is asked, all who play the artist are looked at: for a million listeners, a thousand times.
+    """
+
+    def __init__(self, known: Callable[[Ints], Singles], queue: _Queue) -> None:
+        self._known = known
+        self._queue = queue
+        self._rows = NO_ROWS
+        self._features: Singles | None = None
+
+    def of(self, rows: Ints) -> Singles:
+        """Return what is known of some rows, shape (n, d)."""
+        at = np.searchsorted(self._rows, rows)
+        if self._features is None or (self._rows[np.minimum(at, len(self._rows) - 1)] != rows).any():
+            ahead = 0 if self._features is None else READ_AHEAD  # the first page waits for nobody else
+            self._rows = np.unique(np.concatenate([rows, self._queue.coming(ahead)]))
+            self._features = self._known(self._rows)
+            at = np.searchsorted(self._rows, rows)
+        return self._features[at]
+
+
 def _cohorts(candidates: Candidates, rows: Ints) -> dict[str, str]:
     return dict(zip(candidates.users_at(rows), candidates.cohorts_at(rows), strict=True))
 
 
 def _page(
-    release: Release, draft: Draft, rows: Ints, now: float, number: int, features: Singles | None
+    release: Release,
+    draft: Draft,
+    rows: Ints,
+    users: list[str],
+    now: float,
+    number: int,
+    features: Singles | None,
 ) -> Page:
     candidates = draft.candidates
     learned = features is not None and draft.ctr.version > 0
     # Ids were checked when they came: to check ten thousand once more takes longer than to rank them.
-    users = candidates.users_at(rows)
     return Page.model_construct(
         release_id=release.release_id,
         page=number,

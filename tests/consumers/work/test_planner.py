@@ -500,6 +500,31 @@ async def test_in_an_ab_test_each_policy_tells_its_best_by_its_share(
     assert first.ctrs == pytest.approx(draft.ctr.predict(draft.known(draft.told)).tolist(), abs=1e-5)
 
 
+async def test_what_is_known_of_each_listener_stands_beside_them_on_every_page(
+    settings: Settings, planner: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await crowd(settings, MANY)
+    monkeypatch.setattr(paging, "PAGE", 50)
+    monkeypatch.setattr(paging, "READ_AHEAD", 120)
+    event, asked = release(max_audience=600), list[int]()
+    draft = await planner.draft(event, await planner.look_up(event), MODEL, NOW)
+    known = draft.known
+    assert known
+
+    def noted(rows: Any) -> Any:
+        asked.append(len(rows))
+        return known(rows)
+
+    seen = paging.admitted_pages(event, replace(draft, known=noted), planner.gate, Counter(), {}, {}, {}, NOW)
+    pages = [each async for each in seen]
+    assert [len(each.page.user_ids) for each in pages] == 12 * [50]
+    for each in pages:
+        rows = [draft.candidates.row_of(user) for user in each.page.user_ids]
+        assert each.features is not None
+        assert each.features.tolist() == known(np.array(rows)).tolist()
+    assert asked == [50, 170, 170, 170, 100]  # the first page alone, then some further ahead
+
+
 async def test_an_ab_test_does_not_begin_in_the_middle_of_a_release(
     settings: Settings, planner: Planner
 ) -> None:
