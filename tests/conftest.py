@@ -39,10 +39,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # What takes longest begins first, or one process would still be at it while others are done.
 LONGEST = (
-    *("demo/test_demo.py", "up/test_up.py", "consumers/test_faults.py", "cli/test_evaluate.py"),
-    *("consumers/work/test_work_crash.py", "consumers/test_secured_kafka.py", "consumers/test_failover.py"),
-    *("replay/test_replay.py", "consumers/work/test_waves.py", "report/test_history.py", "cli/test_churn.py"),
-    *("packaging/test_wheel.py", "broker/test_servers.py", "web/test_pages.py", "cli/test_doctor.py"),
+    *("up/test_up.py", "consumers/test_faults.py", "demo/test_demo.py", "consumers/test_secured_kafka.py"),
+    *("consumers/work/test_work_crash.py", "web/test_pages.py", "replay/test_replay.py"),
+    *("cli/test_evaluate.py", "consumers/deliver/test_webhook.py", "packaging/test_wheel.py"),
+    *("cli/test_doctor.py", "consumers/test_repair_sets.py", "consumers/test_failover.py"),
+    *("consumers/ingest/test_ingest_crash.py", "models/test_update.py", "consumers/train/test_train.py"),
+    *("consumers/history/test_same_as_stream.py", "consumers/work/test_waves.py", "cli/test_errors.py"),
+    *("consumers/traits/test_traits.py", "broker/test_servers.py", "consumers/train/test_judge.py"),
+    *("consumers/test_simulated_world.py", "web/test_by_clicking.py", "cli/test_churn.py"),
 )
 
 # No test here asserts a duration: not hypothesis either.

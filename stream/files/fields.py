@@ -21,7 +21,7 @@ from stream.files.columns import (
     text_of,
     whole_number,
 )
-from stream.files.kinds import CHOICES, ID_LISTS, LISTS, NO_NAMES, TIMES
+from stream.files.kinds import CHOICES, ID_LISTS, LISTS, NO_NAMES, TIMES, is_id
 from stream.files.name_time import time_in_name
 from stream.files.options import RowOptions
 from stream.files.plain import ByColumn, plain_ids, plain_numbers, plain_times
@@ -141,7 +141,7 @@ def _by_column(name: str, options: RowOptions, earliest: float) -> ByColumn | No
             are_seconds=pattern in ("auto", "seconds"),
             read_all=iso_times_reader(otherwise) if pattern in ("auto", "iso") else None,
         )
-    if name in ID_LISTS or name.endswith("_id"):
+    if is_id(name):
         return plain_ids(_no_ids(name), options.separator if name in ID_LISTS else "")
     return plain_numbers if name == "ms_played" else None
 
@@ -242,7 +242,7 @@ def _typed(name: str, options: RowOptions) -> Convert:
 
 
 def _one(name: str) -> Convert:
-    if name in ID_LISTS or name.endswith("_id"):
+    if is_id(name):
         return _id_reader(name)
     if name in LISTS:
         return lambda value, _: text_of(value)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, get_args
 from stream.files.impressions import Impression
 from stream.wire.events import Action, ArtistAlias, ClickEvent, Feedback, Label, Merge, Release, Song
 
-__all__ = ["CHOICES", "ID_LISTS", "KINDS", "LISTS", "NO_NAMES", "TIMES", "Shape"]
+__all__ = ["CHOICES", "ID_LISTS", "KINDS", "LISTS", "NO_NAMES", "TIMES", "Shape", "is_id"]
 
 
 class Shape(NamedTuple):
@@ -77,3 +77,14 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "kind": get_args(Feedback.model_fields["kind"].annotation),
 }
 """Fields that are one of a few words, and these words."""
+
+
+def is_id(field: str) -> bool:
+    """Say whether a field names something, or a list of such.
+
+    Examples
+    --------
+    >>> [is_id(field) for field in ("song_id", "artist_ids", "alias", "city")]
+    [True, True, True, False]
+    """
+    return field in ID_LISTS or field.endswith("_id") or field == "alias"

@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from stream.files.credits import Credits
 from stream.files.fields import Note, Remark, Source
 from stream.files.impressions import Impression
-from stream.files.kinds import ID_LISTS, TIMES, Shape
+from stream.files.kinds import ID_LISTS, TIMES, Shape, is_id
 from stream.files.plain_clicks import Pairs, PlainClicks
 from stream.files.songs import Join
 from stream.files.tables import Bad, Block, Column, Row
@@ -204,7 +204,7 @@ def _split(event: dict[str, Any], splitter: Credits, notes: list[Note]) -> None:
 def _reason(field: str) -> Reason:
     if field in TIMES:
         return Reason.BAD_TIME
-    return Reason.BAD_ID if field.endswith(("_id", "_ids")) else Reason.BAD_VALUE
+    return Reason.BAD_ID if is_id(field) else Reason.BAD_VALUE
 
 
 def finisher(shape: Shape, *, spread: bool) -> Finish:

@@ -133,3 +133,11 @@ def test_any_row_of_text_is_an_event_or_a_bad_row(
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows([columns, *rows])
     assume(is_text(path.read_text(encoding="utf-8")))  # what is not is refused as a whole
     reads_all(path, kind, options, len(rows))
+
+
+def test_a_number_as_alias_is_its_text(tmp_path: Path) -> None:
+    path = tmp_path / "aliases.json"
+    path.write_text('[{"alias": 7, "artist_id": 1}]')
+    recipe = Recipe("artist-aliases", FileOptions())
+    [event] = Reading([Table(path, Layout())], recipe, None, tmp_path / "spare").events()
+    assert (event.key, json.loads(event.value)) == (b"7", {"alias": "7", "artist_id": "1"})
