@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from consumers.commands.evaluate import Html
 from consumers.commands.frame import FAILED, Json, command
 from consumers.commands.options import Files, options_from_dataclasses
+from consumers.evaluate.options import Measure, Names
 from consumers.history.options import Loading
 from consumers.local.servers import connected_settings
 from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
-from stream.files.options import FileOptions
+from stream.files.options import FileOptions, Layout
 from stream.files.sources import readable
 
 if TYPE_CHECKING:
@@ -28,6 +31,9 @@ EXAMPLE = """\
 refrain history load plays/ --map user_id=uid,song_id=song,artist_ids=singer,ts=time --master 'local[2]'
 refrain history load '2017*_play.log.tar.gz' '2017*_down.log.tar.gz' --preset musicbox --sample-users 0.1
 refrain history load s3://bucket/clicks/ --drop-zero-plays"""
+EVALUATE = """\
+refrain history evaluate plays/ --map user_id=uid,artist_ids=singer,ts=time --html report.html
+refrain history evaluate s3://bucket/clicks/ --listeners 20000 --sample-users 0.1 --json"""
 
 
 def add(app: typer.Typer) -> None:
@@ -52,8 +58,8 @@ def add(app: typer.Typer) -> None:
         from consumers.history.session import check_installed
 
         check_installed()
-        from consumers.history.load import FOLDER
         from consumers.history.load import load as load_files
+        from consumers.history.packets import FOLDER
         from consumers.terminal.history_summary import show_load
         from stream.settings import load_settings
 
@@ -64,6 +70,55 @@ def add(app: typer.Typer) -> None:
         print_json(summary.to_json()) if as_json else show_load(summary)
         if summary.failed:
             raise typer.Exit(FAILED)
+
+    @command(history, panel=PANEL, example=EVALUATE)
+    @options_from_dataclasses
+    def evaluate(
+        files: Files,
+        measure: Measure,
+        options: FileOptions,
+        loading: Loading,
+        names: Names,
+        html: Html = None,
+        as_json: Json = False,
+    ) -> None:
+        """Measure as `refrain evaluate` does, on files larger than memory, by Spark.
+
+        Spark reads the files as `history load` does and draws the listeners to look at (--listeners): their
+        clicks come here, and are measured by the same code. ALS of Spark's MLlib learns from all listeners,
+        and is one more line of the report. Needs no Kafka and no Redis.
+        """
+        from consumers.evaluate.names import artist_names
+        from consumers.evaluate.page import can_draw, write_page
+        from consumers.history.plan import history_files
+        from consumers.history.session import check_installed
+        from consumers.terminal.evaluation_bar import Bar
+        from consumers.terminal.evaluation_tables import show
+        from stream.settings import load_settings
+
+        check_installed()
+        from consumers.history.evaluate import evaluate_history
+        from consumers.history.packets import FOLDER
+
+        settings = load_settings()
+        layout = Layout(columns=names.names_columns, encoding=options.encoding, mend=options.mend)
+        called = artist_names(names.names, layout, names.names_map) if names.names else {}
+        if html:
+            can_draw(html)
+        with readable(files, settings.data / FOLDER) as paths, Bar(shown=not as_json) as bar:
+            if not options.songs and "song_id" not in options.mapping and not options.preset:
+                # What is asked is about artists: clicks need not name a song.
+                options = replace(options, constants={**options.constants, "song_id": "-"})
+            read = history_files(paths, options, _settled_each())
+            _check_times(read, loading, as_json=as_json)
+            result = evaluate_history(
+                read, measure, settings, loading, lambda artist: called.get(artist, artist), bar.show
+            )
+        if html:
+            write_page(result, html)
+        print_json(result.to_json()) if as_json else show(result)
+        if html and not as_json:
+            typer.echo(f"the page is {html}")
 
 
 def _settled_each() -> Callable[[FileOptions, Path], FileOptions]:
