@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from consumers.commands.evaluate import Html
+from consumers.commands.evaluate import Html, called_by, without_songs
 from consumers.commands.frame import FAILED, Json, command
 from consumers.commands.options import Files, options_from_dataclasses
 from consumers.evaluate.options import Measure, Names
@@ -18,7 +17,7 @@ from consumers.history.options import Loading
 from consumers.local.servers import connected_settings
 from consumers.terminal.json_output import print_json
 from stream.errors import WrongUse
-from stream.files.options import FileOptions, Layout
+from stream.files.options import FileOptions
 from stream.files.sources import readable
 
 if TYPE_CHECKING:
@@ -88,7 +87,6 @@ def add(app: typer.Typer) -> None:
         clicks come here, and are measured by the same code. ALS of Spark's MLlib learns from all listeners,
         and is one more line of the report. Needs no Kafka and no Redis.
         """
-        from consumers.evaluate.names import artist_names
         from consumers.evaluate.page import can_draw, write_page
         from consumers.history.plan import history_files
         from consumers.history.session import check_installed
@@ -101,15 +99,12 @@ def add(app: typer.Typer) -> None:
         from consumers.history.packets import FOLDER
 
         settings = load_settings()
-        layout = Layout(columns=names.names_columns, encoding=options.encoding, mend=options.mend)
-        called = artist_names(names.names, layout, names.names_map) if names.names else {}
+        called = called_by(names, options)
         if html:
             can_draw(html)
         with readable(files, settings.data / FOLDER) as paths, Bar(shown=not as_json) as bar:
-            if not options.songs and "song_id" not in options.mapping and not options.preset:
-                # What is asked is about artists: clicks need not name a song.
-                options = replace(options, constants={**options.constants, "song_id": "-"})
-            read = history_files(paths, options, _settled_each())
+            settled = _settled_each()
+            read = history_files(paths, options, lambda given, path: without_songs(settled(given, path)))
             _check_times(read, loading, as_json=as_json)
             result = evaluate_history(
                 read, measure, settings, loading, lambda artist: called.get(artist, artist), bar.show

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -42,6 +43,7 @@ COLUMNS = ["user_id", "ts", "artist_ids", "kind", "place"]
 TOGETHER = 20_000  # clicks
 
 
+@dataclass(frozen=True)
 class Census:
     """How many listeners there are, and which of them are in the sample.
 
@@ -55,11 +57,10 @@ class Census:
         Those whose id has a lower hash (CRC-32) are in the sample.
     """
 
-    def __init__(self, clicks: int, nameless: int, by_bucket: dict[int, int], below: int) -> None:
-        self.clicks = clicks
-        self.nameless = nameless
-        self.by_bucket = by_bucket
-        self.below = below
+    clicks: int
+    nameless: int
+    by_bucket: Mapping[int, int]
+    below: int
 
     @property
     def listeners(self) -> int:

@@ -58,15 +58,17 @@ class SparkAls:
         weights = artist_weights(split.holdout.known)
         until = float("inf") if split.until is None else split.until
         work = partial(
-            _pairs_of_others, self._census.below, until, log.artists, weights, log.n_listeners, self._numbers
+            _pairs_of_others,
+            self._census.below,
+            until,
+            log.artists,
+            weights,
+            log.n_listeners,
+            self._census.first_number,
         )
         # Artists that nobody of the sample plays are left out: the names of all might not fit here.
         others = self._packets.mapInArrow(work, PAIRS).persist()
         return {name: self._scores(others, weights, **given) for name, given in ALS.items()}
-
-    @property
-    def _numbers(self) -> Mapping[int, int]:
-        return self._census.first_number
 
     def _scores(
         self, others: DataFrame, weights: Floats, *, weighted: bool, alpha: float
