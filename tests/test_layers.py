@@ -34,7 +34,7 @@ APPLICATIONS_MAY_IMPORT = {
     "terminal": {"queries", "churn", "doctor", "evaluate", "history", "redrive", "replay", "report"},
     "doctor": {"queries", "runtime", "terminal"},
     "replay": {"runtime"},
-    "history": {"replay", "runtime"},
+    "history": {"evaluate", "replay", "runtime"},
     "html_page": {"queries", "terminal"},
     "evaluate": {"html_page", "replay", "terminal", "work"},
     "churn": {"evaluate", "html_page", "replay", "terminal"},

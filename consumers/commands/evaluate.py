@@ -22,7 +22,7 @@ from stream.errors import WrongUse
 from stream.files.options import FileOptions, Layout
 from stream.files.sources import readable
 
-__all__ = ["add"]
+__all__ = ["Html", "add", "called_by", "without_songs"]
 
 PANEL = "Feed and ask"
 EXAMPLE = """\
@@ -95,7 +95,6 @@ def _audiences(
     *,
     as_json: bool,
 ) -> None:
-    from consumers.evaluate.names import artist_names
     from consumers.evaluate.page import can_draw, write_page
     from consumers.evaluate.run import evaluate
     from consumers.replay.plan import Plan
@@ -104,16 +103,12 @@ def _audiences(
     from stream.settings import load_settings
 
     settings = load_settings()
-    layout = Layout(columns=names.names_columns, encoding=options.encoding, mend=options.mend)
-    called = artist_names(names.names, layout, names.names_map) if names.names else {}
+    called = called_by(names, options)
     if html:
         can_draw(html)
     with readable(files) as paths, Bar(shown=not as_json) as bar:
         options = settled("clicks", options, paths)
-        if not options.songs and "song_id" not in options.mapping:
-            # What is asked is about artists: clicks need not name a song.
-            options = replace(options, constants={**options.constants, "song_id": "-"})
-        plan = Plan("clicks", paths, options)
+        plan = Plan("clicks", paths, without_songs(options))
         result = evaluate(plan, measure, settings, lambda artist: called.get(artist, artist), bar.show)
     if html:
         write_page(result, html)
@@ -123,6 +118,23 @@ def _audiences(
         show(result)
         if html:
             typer.echo(f"the page is {html}")
+
+
+def called_by(names: Names, options: FileOptions) -> dict[str, str]:
+    """Return artist id -> what people call it, where a file says so."""
+    from consumers.evaluate.names import artist_names
+
+    if not names.names:
+        return {}
+    layout = Layout(columns=names.names_columns, encoding=options.encoding, mend=options.mend)
+    return artist_names(names.names, layout, names.names_map)
+
+
+def without_songs(options: FileOptions) -> FileOptions:
+    """Return options by which clicks need not name a song: what is asked is about artists."""
+    if options.songs or "song_id" in options.mapping:
+        return options
+    return replace(options, constants={**options.constants, "song_id": "-"})
 
 
 def _policy(

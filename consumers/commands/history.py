@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from consumers.commands.evaluate import Html, called_by, without_songs
 from consumers.commands.frame import FAILED, Json, command
 from consumers.commands.options import Files, options_from_dataclasses
+from consumers.evaluate.options import Measure, Names
 from consumers.history.options import Loading
 from consumers.local.servers import connected_settings
 from consumers.terminal.json_output import print_json
@@ -28,6 +30,9 @@ EXAMPLE = """\
 refrain history load plays/ --map user_id=uid,song_id=song,artist_ids=singer,ts=time --master 'local[2]'
 refrain history load '2017*_play.log.tar.gz' '2017*_down.log.tar.gz' --preset musicbox --sample-users 0.1
 refrain history load s3://bucket/clicks/ --drop-zero-plays"""
+EVALUATE = """\
+refrain history evaluate plays/ --map user_id=uid,artist_ids=singer,ts=time --html report.html
+refrain history evaluate s3://bucket/clicks/ --listeners 20000 --sample-users 0.1 --json"""
 
 
 def add(app: typer.Typer) -> None:
@@ -52,8 +57,8 @@ def add(app: typer.Typer) -> None:
         from consumers.history.session import check_installed
 
         check_installed()
-        from consumers.history.load import FOLDER
         from consumers.history.load import load as load_files
+        from consumers.history.packets import FOLDER
         from consumers.terminal.history_summary import show_load
         from stream.settings import load_settings
 
@@ -64,6 +69,51 @@ def add(app: typer.Typer) -> None:
         print_json(summary.to_json()) if as_json else show_load(summary)
         if summary.failed:
             raise typer.Exit(FAILED)
+
+    @command(history, panel=PANEL, example=EVALUATE)
+    @options_from_dataclasses
+    def evaluate(
+        files: Files,
+        measure: Measure,
+        options: FileOptions,
+        loading: Loading,
+        names: Names,
+        html: Html = None,
+        as_json: Json = False,
+    ) -> None:
+        """Measure as `refrain evaluate` does, on files larger than memory, by Spark.
+
+        Spark reads the files as `history load` does and draws the listeners to look at (--listeners): their
+        clicks come here, and are measured by the same code. ALS of Spark's MLlib learns from all listeners,
+        and is one more line of the report. Needs no Kafka and no Redis.
+        """
+        from consumers.evaluate.page import can_draw, write_page
+        from consumers.history.plan import history_files
+        from consumers.history.session import check_installed
+        from consumers.terminal.evaluation_bar import Bar
+        from consumers.terminal.evaluation_tables import show
+        from stream.settings import load_settings
+
+        check_installed()
+        from consumers.history.evaluate import evaluate_history
+        from consumers.history.packets import FOLDER
+
+        settings = load_settings()
+        called = called_by(names, options)
+        if html:
+            can_draw(html)
+        with readable(files, settings.data / FOLDER) as paths, Bar(shown=not as_json) as bar:
+            settled = _settled_each()
+            read = history_files(paths, options, lambda given, path: without_songs(settled(given, path)))
+            _check_times(read, loading, as_json=as_json)
+            result = evaluate_history(
+                read, measure, settings, loading, lambda artist: called.get(artist, artist), bar.show
+            )
+        if html:
+            write_page(result, html)
+        print_json(result.to_json()) if as_json else show(result)
+        if html and not as_json:
+            typer.echo(f"the page is {html}")
 
 
 def _settled_each() -> Callable[[FileOptions, Path], FileOptions]:

@@ -36,11 +36,24 @@ from models.quality.evaluation import Holdout, Quality, lift_by_group, measure
 from models.taste import unit
 from stream.settings import Settings
 
-__all__ = ["SHARES", "Artist", "Cohort", "Contender", "Experiment", "Served", "Watch"]
+__all__ = [
+    "ALS",
+    "SHARES",
+    "Artist",
+    "Cohort",
+    "Contender",
+    "Experiment",
+    "Served",
+    "Variants",
+    "Watch",
+]
 
 Floats = npt.NDArray[np.float64]
 Watch = Callable[[str, float, float], object]
 """Is told what is being done, how much of it is done, and how much there is."""
+
+Variants = Mapping[str, Callable[[Holdout], Iterator[Floats]]]
+"""Ways to set a baseline, by name: each scores every listener for each artist asked about."""
 
 SHARES = (0.01, 0.05, 0.1)
 LATE = 0.5  # of the clicks: from there on changes of cohort count as unrest
@@ -274,13 +287,20 @@ class Experiment:
             yield self._contender(
                 "ALS + k-means, cohorts", by_cohort(tastes, k_means(tastes, n_cohorts, seed), split)
             )
-            yield self._tuned("ALS, everybody", {name: self._als(**given) for name, given in ALS.items()})
-        yield self._tuned(
+            yield self.tuned("ALS, everybody", {name: self._als(**given) for name, given in ALS.items()})
+        yield self.tuned(
             "EASE, everybody", {f"penalty {p}": partial(ease, penalty=p) for p in EASE_PENALTIES}
         )
-        yield self._tuned(
+        yield self.tuned(
             "item-kNN, everybody", {f"{n} neighbours": partial(item_knn, neighbours=n) for n in NEIGHBOURS}
         )
+
+    def tuned(self, name: str, variants: Variants) -> Contender:
+        """Measure a baseline, set as is best on a part of what is known."""
+        self._watch(f"tuning {name}", 0, 1)
+        split = self._split.holdout
+        best = tuned(split, variants, self._seed)
+        return replace(self._contender(name, variants[best](split)), variant=best)
 
     def _als(self, *, weighted: bool, alpha: float) -> Callable[[Holdout], Iterator[Floats]]:
         def scores(split: Holdout) -> Iterator[Floats]:
@@ -289,12 +309,6 @@ class Experiment:
             return (listeners @ artists[artist] for artist in split.artists)
 
         return scores
-
-    def _tuned(self, name: str, variants: Mapping[str, Callable[[Holdout], Iterator[Floats]]]) -> Contender:
-        self._watch(f"tuning {name}", 0, 1)
-        split = self._split.holdout
-        best = tuned(split, variants, self._seed)
-        return replace(self._contender(name, variants[best](split)), variant=best)
 
     def _river(self, rows: csr_matrix, n_cohorts: int) -> Iterator[Floats]:
         points = random_projection(rows, self._settings.dims, self._seed)

@@ -56,7 +56,7 @@ def check_installed() -> None:
     """
     if missing := [each for each in PACKAGES if find_spec(each) is None]:
         raise CannotStart(
-            f"loading history needs packages that are not installed ({', '.join(missing)})",
+            f"history needs packages that are not installed ({', '.join(missing)})",
             hint="pip install 'refrain-cohorts[spark]', and a Java from 17 on.",
         )
 

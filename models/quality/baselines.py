@@ -16,6 +16,7 @@ from models.quality.evaluation import Holdout, holdout, lift
 from models.taste import idf, root, unit, unit_rows
 
 __all__ = [
+    "artist_weights",
     "binary_rows",
     "by_cohort",
     "ease",
@@ -35,10 +36,28 @@ AT_ONCE = 64  # artists
 VALIDATED = 100  # artists
 
 
-def weighted_rows(known: csr_matrix) -> csr_matrix:
+def artist_weights(known: csr_matrix) -> Floats:
+    """Return sqrt(idf) of each artist, shape (A,), by who is known to play it.
+
+    Examples
+    --------
+    >>> artist_weights(csr_matrix([[1.0, 1.0]] + [[1.0, 0.0]] * 8)).round(2)
+    array([0.18, 1.43])
+    """
+    counts = np.bincount(known.indices, minlength=known.shape[1]).astype(np.float64)
+    weights: Floats = np.sqrt(idf(counts, known.shape[0]))
+    return weights
+
+
+def weighted_rows(known: csr_matrix, weights: Floats | None = None) -> csr_matrix:
     """Return listeners as baselines that go by tastes see them, shape (n, A).
 
     Unit rows of sqrt(plays) x sqrt(idf): the weighting that Refrain's own tastes have.
+
+    Parameters
+    ----------
+    weights
+        Shape (A,), those of the artists, where they are of other listeners; else `artist_weights` of these.
 
     Examples
     --------
@@ -46,8 +65,7 @@ def weighted_rows(known: csr_matrix) -> csr_matrix:
     array([[1., 0.],
            [0., 1.]])
     """
-    counts = np.bincount(known.indices, minlength=known.shape[1]).astype(np.float64)
-    weights = np.sqrt(idf(counts, known.shape[0]))
+    weights = artist_weights(known) if weights is None else weights
     data = root(np.asarray(known.data, dtype=np.float64)) * weights[known.indices]
     return unit_rows(csr_matrix((data, known.indices, known.indptr), shape=known.shape))
 

@@ -87,7 +87,7 @@ def test_the_command_line_is_the_one_that_was_promised() -> None:
         *("redrive", "model clicks", "release publish", "release list", "release show"),
         *("release stop", "release ab"),
         *("report targets", "report ctr"),
-        *("churn evaluate", "history load", "model churn"),
+        *("churn evaluate", "history load", "history evaluate", "model churn"),
         "export",
         *("segments", "segment show", "segment forget", "segment evaluate"),
     }
@@ -136,7 +136,13 @@ def test_every_example_is_a_call_that_is_understood(name: tuple[str, ...]) -> No
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("replay", "--help"), ("history", "load", "--help"), ("model", "--help")],
+    [
+        ("--help",),
+        ("replay", "--help"),
+        ("history", "load", "--help"),
+        ("history", "evaluate", "--help"),
+        ("model", "--help"),
+    ],
     ids=" ".join,
 )
 def test_help_imports_nothing_that_takes_long(arguments: tuple[str, ...]) -> None:

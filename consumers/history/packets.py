@@ -1,0 +1,86 @@
+"""Files as packets of clicks on Spark's workers, all clicks of a listener at one of them."""
+
+from __future__ import annotations
+
+import gc
+import json
+import math
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from consumers.history.options import Loading
+from consumers.history.plan import HistoryFile
+from consumers.history.read import FileReader, Rows
+from consumers.history.session import told
+from stream.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+__all__ = ["FOLDER", "SELDOM", "is_count", "packets"]
+
+FOLDER = "history"
+"""Within the data folder: rows that cannot be used, where they cannot stand beside their file."""
+
+BUCKET_BYTES = 64 << 20
+"""Of files, unpacked: listeners of so many are held at once by each worker, in some five times the memory."""
+
+MOST_BUCKETS = 4_000
+"""Beyond that, at 256 GB, buckets grow with the files: small packets would be mostly heads."""
+
+SELDOM = 100_000, 20, 100
+"""When a worker looks for cycles: it makes objects by the million, hardly any in one, as an ingester does."""
+
+PACKED = "bucket int, rows binary"
+BUCKET = pa.schema([("bucket", pa.int32()), ("rows", pa.binary())])
+COUNTS = b"{"
+"""How counts begin; packets of clicks, as Arrow has them, do not."""
+
+
+def packets(
+    spark: SparkSession, files: Sequence[HistoryFile], settings: Settings, loading: Loading
+) -> DataFrame:
+    """Return the packets of the clicks of files, a partition for each bucket of listeners.
+
+    Its columns are `bucket` and `rows`: clicks (`columns.unpack`), or what became of the rows of a file
+    (`is_count`), as JSON of `read.Rows`.
+    """
+    cores = spark.sparkContext.defaultParallelism
+    size = sum(file.size for file in files)
+    buckets = min(cores * max(1, math.ceil(size / BUCKET_BYTES / cores)), MOST_BUCKETS)
+    reader = FileReader(
+        time.time(), settings.data / FOLDER, buckets, loading.sample_users, loading.drop_zero_plays
+    )
+    largest_first = sorted(files, key=lambda file: -file.size)
+    return (
+        spark.range(0, len(files), 1, len(files))
+        .mapInArrow(told(partial(_read, largest_first, reader)), PACKED)
+        .repartitionById(buckets, "bucket")
+    )
+
+
+def is_count(rows: bytes) -> bool:
+    """Say whether a packet says what became of the rows of a file, and has no clicks."""
+    return rows.startswith(COUNTS)
+
+
+def _read(
+    files: Sequence[HistoryFile], reader: FileReader, batches: Iterator[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """Read files, by their numbers: on a worker."""
+    gc.set_threshold(*SELDOM)
+    for batch in batches:
+        for number in batch.column(0).to_pylist():
+            counted = Rows()
+            for bucket, packed in reader.packed(files[number], counted):
+                yield _row(bucket, packed)
+            yield _row(0, json.dumps(vars(counted)).encode())
+
+
+def _row(bucket: int, packed: bytes) -> pa.RecordBatch:
+    arrays = [pa.array([bucket], pa.int32()), pa.array([packed], pa.binary())]
+    return pa.RecordBatch.from_arrays(arrays, schema=BUCKET)
