@@ -64,7 +64,10 @@ def test_every_file_of_the_packages_is_in_the_wheel(wheel: Path) -> None:
 OF_EXTRAS = {
     "stream.wire.protobuf_values",
     *(f"consumers.history.{name}" for name in ("columns", "listeners", "load", "read", "summary", "write")),
-    *(f"consumers.export.{name}" for name in ("erasure", "folder", "manifest", "moves", "of_cohorts")),
+    *(
+        f"consumers.export.{name}"
+        for name in ("delta", "erasure", "folder", "manifest", "moves", "of_cohorts")
+    ),
     *(f"consumers.export.{name}" for name in ("of_listeners", "of_releases", "run", "tables", "versions")),
     "consumers.export.writer",
     "consumers.terminal.history_summary",
