@@ -21,6 +21,10 @@ def add(app: typer.Typer) -> None:
         folder: Annotated[
             str, typer.Argument(metavar="FOLDER", help="A folder, or s3://bucket/folder, gs:// or az://.")
         ],
+        delta: Annotated[
+            bool,
+            typer.Option("--delta", help="Let the tables be Delta tables, too; later runs keep them so."),
+        ] = False,
         as_json: Json = False,
     ) -> None:
         """Write listeners, cohorts, releases, feedback, traits and stages as Parquet, for a warehouse.
@@ -41,7 +45,9 @@ def add(app: typer.Typer) -> None:
         from consumers.export.run import export
 
         done = ask(
-            lambda redis, settings: export(redis, settings, folder), kafka=True, while_asking="exporting"
+            lambda redis, settings: export(redis, settings, folder, delta=delta),
+            kafka=True,
+            while_asking="exporting",
         )
         if as_json:
             print_json(done)

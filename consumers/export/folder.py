@@ -65,6 +65,11 @@ class Folder:
                 return []
             return [f"{folder}/{path.name}" for path in below.iterdir() if path.is_file()]
 
+    def size(self, file: str) -> int:
+        """Return how many bytes a file has."""
+        with self._failing(file):
+            return (self._path / file).stat().st_size
+
     def remove(self, file: str) -> None:
         """Delete a file, where it is there."""
         with self._failing(file):

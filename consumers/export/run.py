@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from uuid import uuid4
 
 from consumers.export.erasure import erase
@@ -21,7 +22,7 @@ from consumers.export.tables import TABLES
 from consumers.export.writer import Writer
 from consumers.runtime.wiring import Stores, limits_of
 from stream.connect import AnyRedis
-from stream.errors import CannotStart
+from stream.errors import CannotStart, WrongUse
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.lease import Lease
@@ -62,7 +63,7 @@ class Exported:
     seconds: float = 0.0
 
 
-async def export(redis: AnyRedis, settings: Settings, name: str) -> Exported:
+async def export(redis: AnyRedis, settings: Settings, name: str, *, delta: bool = False) -> Exported:
     """Write what has changed since the last run.
 
     A run that breaks off leaves the export as the one before left it: the manifest comes last.
@@ -71,9 +72,13 @@ async def export(redis: AnyRedis, settings: Settings, name: str) -> Exported:
     ----------
     name
         A folder, or an address such as ``s3://bucket/refrain``.
+    delta
+        Whether the tables are to be Delta tables, too. Once they are, each run keeps them so.
 
     Raises
     ------
+    WrongUse
+        Where they are, and what writes their logs is not installed.
     CannotStart
         Where another run is at work, or this one was held up for so long that another may be.
     NotWritten
@@ -84,17 +89,21 @@ async def export(redis: AnyRedis, settings: Settings, name: str) -> Exported:
         Where Kafka does not answer.
     """
     async with _alone(redis) as lease:
-        return await _Run(redis, settings, Folder(name), lease).whole()
+        return await _Run(redis, settings, Folder(name), lease, delta).whole()
 
 
 class _Run:
-    def __init__(self, redis: AnyRedis, settings: Settings, folder: Folder, lease: Lease) -> None:
+    def __init__(
+        self, redis: AnyRedis, settings: Settings, folder: Folder, lease: Lease, delta: bool
+    ) -> None:
         self._redis, self._settings, self._folder, self._lease = redis, settings, folder, lease
         self._stores = Stores.on(redis, settings)
         self._began = time.time()
+        self._delta = delta
 
     async def whole(self) -> Exported:
         before = await asyncio.to_thread(Manifest.read, self._folder)
+        delta = await asyncio.to_thread(self._is_delta)
         run = before.run + 1
         erased = await self._stores.erased.since(0.0)
         news = {who: at for who, at in erased.items() if at >= before.erased_read_at - CLOCKS_APART}
@@ -117,9 +126,24 @@ class _Run:
         )
         await self._still_alone(before)
         await asyncio.to_thread(manifest.write, self._folder)
+        if delta:
+            from consumers.export.delta import follow  # noqa: PLC0415 - an extra
+
+            await asyncio.to_thread(follow, self._folder, manifest)
         await asyncio.to_thread(self._clear, manifest)
         rows = {name: writer.rows for name, writer in writers.items()}
         return Exported(run, rows, erasure.rows, moves[0].lost, time.time() - self._began)
+
+    def _is_delta(self) -> bool:
+        """Whether logs are to follow: a log that did not would name files that are deleted."""
+        if not self._delta and not any(self._folder.files(f"{name}/_delta_log") for name in TABLES):
+            return False
+        if find_spec("deltalake") is None:
+            raise WrongUse(
+                f"{self._folder.name}: Delta tables need deltalake, which is not installed",
+                hint="pip install 'refrain-cohorts[delta]'",
+            )
+        return True
 
     def _clear(self, manifest: Manifest) -> None:
         """Delete what is in no manifest: of a run that broke off, or with somebody in it who was erased."""

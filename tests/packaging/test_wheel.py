@@ -66,8 +66,9 @@ OF_EXTRAS = {
     "stream.wire.protobuf_values",
     *(f"consumers.history.{name}" for name in ("columns", "evaluate", "listeners", "load", "packets")),
     *(f"consumers.history.{name}" for name in ("read", "sample", "spark_als", "summary", "write")),
-    *(f"consumers.export.{name}" for name in ("erasure", "folder", "manifest", "moves", "of_cohorts")),
-    *(f"consumers.export.{name}" for name in ("of_listeners", "of_releases", "run", "tables", "versions")),
+    *(f"consumers.export.{name}" for name in ("delta", "erasure", "folder", "manifest", "moves")),
+    *(f"consumers.export.{name}" for name in ("of_cohorts", "of_listeners", "of_releases", "run", "tables")),
+    "consumers.export.versions",
     "consumers.export.writer",
     "consumers.terminal.history_summary",
 }
