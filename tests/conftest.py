@@ -26,6 +26,7 @@ from stream import broker
 from stream.settings import Settings
 from tests.everybody import EVERYBODY
 from tests.fresh_topics import make_topics_anew
+from tests.kafka_connections import close_with_their_loop
 from tests.redis_cluster import RedisCluster
 from tests.refrain_command import Refrain
 
@@ -64,6 +65,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _no_settings_from_outside() -> None:
     for name in [name for name in os.environ if name.startswith("REFRAIN_")]:
         del os.environ[name]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_connections_left() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        close_with_their_loop(patch)
+        yield
 
 
 @pytest.fixture(scope="session")

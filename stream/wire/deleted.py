@@ -24,7 +24,7 @@ Told = Callable[[TopicPartition, int], object]
 
 Shorter = Callable[[TopicPartitionState], object]
 
-_told: list[tuple[Collection[str], Told]] = []
+_told: list[tuple[Collection[str], Told, dict[TopicPartition, int]]] = []
 _shorter: list[tuple[Collection[str], Shorter]] = []
 
 
@@ -32,12 +32,14 @@ _shorter: list[tuple[Collection[str], Shorter]] = []
 def deleted_unread_told(topics: Collection[str], told: Told) -> Iterator[None]:
     """Tell of every partition of some topics how many messages were deleted before they were read.
 
+    Each is told once: who loses a partition before it has committed, and gets it back, finds them gone again.
+
     Parameters
     ----------
     told
         Is given the partition and the number; may be called in any thread.
     """
-    entry = (topics, told)
+    entry = (topics, told, dict[TopicPartition, int]())
     _told.append(entry)
     try:
         yield
@@ -105,6 +107,8 @@ def _tell(place: TopicPartition, before: int, position: int) -> None:
             before,
             position,
         )
+        for _, _, ends in list(_told):
+            ends.pop(place, None)
         return
     logger.warning(
         "%d messages of %s, partition %d, were deleted before they were read (offsets %d to %d): "
@@ -115,9 +119,10 @@ def _tell(place: TopicPartition, before: int, position: int) -> None:
         before,
         position - 1,
     )
-    for topics, told in list(_told):
-        if place.topic in topics:
-            told(place, position - before)
+    for topics, told, ends in list(_told):
+        if place.topic in topics and (number := position - max(before, ends.get(place, 0))) > 0:
+            ends[place] = position
+            told(place, number)
 
 
 # aiokafka has no way to hand it in, and its consumer within Faust is made by Faust.

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+from urllib.parse import urlsplit
+
 import pytest
 import redis
+from aiokafka.conn import create_conn
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from stream.settings import Settings
@@ -48,3 +53,15 @@ def test_a_cluster_refuses_to_cross_slots(redis_cluster_url: str) -> None:
         assert cluster.mget_nonatomic([f"k{i}" for i in range(100)]) == [str(i).encode() for i in range(100)]
         with pytest.raises(redis.RedisClusterException, match="slot"):
             cluster.execute_command("MGET", "a", "b")
+
+
+def test_a_connection_that_aiokafka_leaves_open_is_closed_with_its_loop(settings: Settings) -> None:
+    address = urlsplit(f"kafka://{settings.kafka}")
+
+    async def leave_open() -> None:
+        left.append(await create_conn(address.hostname, address.port))
+
+    left: list[object] = []
+    asyncio.run(leave_open())
+    left.clear()
+    gc.collect()  # else found here, and said

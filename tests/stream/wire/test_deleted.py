@@ -56,6 +56,26 @@ def test_a_reader_goes_on_from_the_earliest_and_the_number_deleted_is_told(topic
     assert asyncio.run(read(topics, 3)) == (7, [(PLACE, 4)])
 
 
+def test_who_finds_the_same_deleted_once_more_is_told_once(topics: Settings) -> None:
+    lose(topics)
+    told: Told = []
+
+    async def read_twice() -> None:
+        consumer = Consumer(topics, auto_offset_reset="earliest")
+        await consumer.start()
+        try:
+            consumer.assign([PLACE])
+            for at in (3, 3, 5):  # before anything is committed, as after a rebalance
+                consumer.seek(PLACE, at)
+                assert (await consumer.getone()).offset == 7
+        finally:
+            await consumer.stop()
+
+    with deleted_unread_told(("clicks",), lambda place, number: told.append((place, number))):
+        asyncio.run(read_twice())
+    assert told == [(PLACE, 4)]
+
+
 def test_a_reader_behind_whom_alone_was_deleted_is_told_nothing(topics: Settings) -> None:
     lose(topics)
     assert asyncio.run(read(topics, 8)) == (8, [])
