@@ -27,6 +27,7 @@ from models.audience import play_rates
 from models.audience_size import size_curve
 from models.control import Groups
 from models.model import Model
+from models.traits.where import STAGE
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.cohorts import Cohorts
@@ -62,8 +63,11 @@ LOOK_SECONDS = 1.0  # between two looks at whether listeners were changed
 CHANGING = {"ingest": ("clicks", "swept", "waited"), "work": ("releases", "feedback"), "traits": ("scored",)}
 """Kind of process -> what it counts of that changes listeners, what they were told, or their traits."""
 
-TRAITS_SECONDS = 600.0  # after a condition was asked for last, its traits are kept no more
-MOST_TRAITS = 8  # that are kept at once
+ALWAYS = (STAGE, "churn")
+"""Traits that a desk holds members with from the first: most conditions are on these."""
+
+TRAITS_SECONDS = 600.0  # after a condition was asked for last, its other traits are kept no more
+MOST_TRAITS = 8  # of them that are kept at once
 
 
 @dataclass(frozen=True)
@@ -233,14 +237,15 @@ class Previews:
     def keep_traits(self, traits: Sequence[str]) -> None:
         """Hold members with some traits, too, for as long as conditions on them are asked for.
 
-        They are read in the background, and with members from then on. Meanwhile, and where there is no room,
-        a preview reads them of those it comes to, as a release does.
+        So are those that most conditions are on, from the first call on. Others are read in the background,
+        and with members from then on. Meanwhile, and where there is no room, a preview reads them of those it
+        comes to, as a release does.
         """
         now = time.monotonic()
-        asked = {**self._asked_traits, **dict.fromkeys(traits, now)}
+        asked = {**self._asked_traits, **{trait: now for trait in traits if trait not in ALWAYS}}
         latest = sorted(asked, key=asked.__getitem__, reverse=True)[:MOST_TRAITS]
         self._asked_traits = {name: asked[name] for name in latest if now - asked[name] < TRAITS_SECONDS}
-        self._members.traits = tuple(sorted(self._asked_traits))
+        self._members.traits = (*ALWAYS, *sorted(self._asked_traits))
 
     @property
     def lacks_traits(self) -> bool:

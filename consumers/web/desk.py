@@ -48,6 +48,7 @@ class Desk:
         self._idle = asyncio.Event()
         self._idle.set()
         self._previews = Previews(redis, settings, live, self._idle)
+        self._previews.keep_traits(())
         self._planning = 0
         self._used_at = 0.0
         self._reading: Reading | None = None

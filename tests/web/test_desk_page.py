@@ -263,27 +263,41 @@ def test_listeners_are_let_go_once_nobody_uses_the_desk(
     at_a_desk(service, left)
 
 
+def test_a_desk_has_stages_and_churn_at_hand_once_it_has_read_all(service: Settings) -> None:
+    async def opened(_redis: AnyRedis, desk: Desk) -> None:
+        members = desk._previews._members
+
+        async def has_read_all() -> bool:
+            return bool(members.held) and desk.reading is None
+
+        desk.open()
+        await wait_for_it(has_read_all, "listeners in memory")
+        assert all(each.traits.keys() == {"stage", "churn"} for each in members.held.values())
+
+    at_a_desk(service, opened)
+
+
 def test_a_preview_from_traits_in_memory_is_the_one_from_redis(service: Settings) -> None:
     traits = {
-        "u1": {"stage": "fading", "churn": 0.9},
-        "u2": {"stage": "regular", "churn": 0.8},
-        "u3": {"stage": "fading", "churn": 0.1},
+        "u1": {"expected_week": 9.0, "zero_week": 0.9},
+        "u2": {"expected_week": 1.0, "zero_week": 0.8},
+        "u3": {"expected_week": 9.0, "zero_week": 0.1},
     }
 
     async def asked(redis: AnyRedis, desk: Desk) -> None:
         store = Traits(redis, Listeners(redis))
         await store.write(traits)
-        where = parse_where("stage=fading and churn>0.7")
+        where = parse_where("expected_week>5 and zero_week>0.7")
         release = Release(release_id="preview", artist_ids=["a1"], max_audience=7, where=where)
         from_redis = await desk.plan(release, 7)
-        assert from_redis.left_out == {"stage": 3, "churn": 1}
+        assert from_redis.left_out == {"expected_week": 3, "zero_week": 1}
 
         async def all_held() -> bool:
             held = desk._previews._members.held.values()
-            return bool(held) and all({*each.traits} == {"stage", "churn"} for each in held)
+            return bool(held) and all({*each.traits} >= {"expected_week", "zero_week"} for each in held)
 
         await wait_for_it(all_held, "traits in memory")
-        await store.write({"u1": {"churn": 0.0}})  # which Redis would say
+        await store.write({"u1": {"zero_week": 0.0}})  # which Redis would say
         from_memory = await desk.plan(release, 7)
         assert replace(from_memory, planned_in_ms=from_redis.planned_in_ms) == from_redis
 
