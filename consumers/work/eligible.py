@@ -38,16 +38,14 @@ class Eligible:
         self._where = where
         self._traits = traits
         self._candidates = candidates
-        self.at_hand = all(each.traits.keys() >= {*where.traits} for each in candidates.members)
+        members = candidates.members
+        self.at_hand = bool(members) and all(each.traits.keys() >= {*where.traits} for each in members)
         self._failing = np.full(len(candidates.scores), NOT_READ, dtype=np.int64)
 
     @cached_property
     def out(self) -> Flags:
         """Who of all candidates does not meet the conditions, shape (n,); only where all are `at_hand`."""
-        traits = self._where.traits
-        members = [each.traits for each in self._candidates.members]
-        columns = {trait: np.concatenate([theirs[trait] for theirs in members]) for trait in traits}
-        self._failing[:] = self._where.failing(columns)
+        self._failing[:] = np.concatenate([each.failing(self._where) for each in self._candidates.members])
         out: Flags = self._failing != HOLDS
         return out
 

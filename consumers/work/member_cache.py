@@ -16,6 +16,7 @@ from models.audience import Target
 from models.model import Model
 from models.names import Names, hashes
 from models.taste import log_length, unit
+from models.traits.where import Where
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 from stream.stores.told import LATELY, Told
@@ -82,6 +83,17 @@ class Members:
     counted: int
     read_at: float
     traits: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    _failing: dict[Where, npt.NDArray[np.int16]] = field(default_factory=dict, init=False, repr=False)
+
+    def failing(self, where: Where) -> npt.NDArray[np.int16]:
+        """Return `Where.failing` of all, shape (n,), by the `traits` that are held.
+
+        Kept for the conditions asked for last: as one types, the same are asked for again and again.
+        """
+        if where not in self._failing:
+            self._failing.clear()
+            self._failing[where] = where.failing(self.traits).astype(np.int16)
+        return self._failing[where]
 
     @property
     def n_bytes(self) -> int:

@@ -18,6 +18,7 @@ from stream.stores.listeners import Listeners
 from stream.stores.taste_codec import pack
 from stream.stores.told import Told
 from stream.stores.traits import Traits
+from stream.wire.where import parse_where
 from tests.consumers.small_model import made_up_model, small_model
 
 MODEL = small_model()
@@ -227,4 +228,6 @@ async def test_members_who_are_held_get_the_traits_that_are_named_later(redis: R
     at = found.users.index("ana")
     assert (found.traits["stage"][at], found.traits["churn"][at]) == ("fading", 0.7)
     assert (found.traits["stage"][1 - at], bool(np.isnan(found.traits["churn"][1 - at]))) == ("", True)
+    for conditions, fails in (("churn>0.5", -1), ("stage=new", 0), ("churn>0.5", -1), ("churn<0.5", 0)):
+        assert found.failing(parse_where(conditions))[at] == fails
     assert cache.lacking_traits() == []

@@ -11,6 +11,7 @@ from models.control import Groups
 from stream.settings import Settings
 from stream.stores.releases import Held
 from tests.consumers.desk import Desk
+from tests.consumers.placed import names
 from tests.consumers.work.test_planner import (
     ASLEEP,
     EVERYBODY,
@@ -78,6 +79,14 @@ async def test_where_nobody_meets_them_nobody_is_told_and_all_count(
     found = await plan(planner, max_audience=1000, where={"stage": "new"})
     assert (told(found), found.reason) == ([], "nobody may be told now")
     assert found.left_out == {"stage": len(everybody)}
+
+
+async def test_while_nobody_has_a_cohort_nobody_is_told_whatever_is_asked_for(
+    settings: Settings, planner: Planner
+) -> None:
+    await crowd(settings, {"": names("nowhere", 5)})
+    found = await plan(planner, where={"stage": "new"})
+    assert (told(found), found.reason) == ([], "nobody is placed under this model yet")
 
 
 async def test_opted_out_listeners_count_as_opted_out_only(settings: Settings, planner: Planner) -> None:
