@@ -28,7 +28,7 @@ class House:
     def __init__(self, settings: Settings, folder: Path, children: ExitStack) -> None:
         self.settings = settings
         self.folder = folder
-        self.redis = redis.Redis.from_url(settings.redis, decode_responses=True)
+        self.redis = _client(settings.redis)
         self._children = children
 
     @property
@@ -66,6 +66,15 @@ class House:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{what} did not come within {patience:.0f} s")
             time.sleep(0.1)
+
+
+def _client(url: str) -> redis.Redis:
+    """Return a client of a Redis, or of the cluster that it is a node of, which takes the same commands."""
+    client = redis.Redis.from_url(url, decode_responses=True)
+    if not client.info("cluster")["cluster_enabled"]:
+        return client
+    client.close()
+    return redis.RedisCluster.from_url(url, decode_responses=True)
 
 
 TOLD = {"control": 0.0, "told_a_day": 0, "told_a_week": 0, "told_artist_hours": 0.0}

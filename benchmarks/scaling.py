@@ -89,12 +89,11 @@ def releases(number: int) -> Row:
     with filled(LISTENERS, COHORTS, ARTISTS) as place:
         worker = place.start("work")
         answered(place, ["warm"])
-        before, used = redis_bytes(place), cpu(worker.pid)
+        used = cpu(worker.pid)
         _, seconds = answered(place, [f"release-{at}" for at in range(number)])
         return {
             "s to the last page of the last": seconds,
             "CPU of a release, ms": MS * (cpu(worker.pid) - used) / number,
-            "Redis, KB a release": (redis_bytes(place) - before) / number / 1000,
             "worker, MB": largest(worker),
         }
 

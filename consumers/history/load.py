@@ -6,7 +6,6 @@ import asyncio
 import gc
 import json
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -85,6 +84,6 @@ def _counted(said: dict[str, Any]) -> pa.RecordBatch:
 
 def _add(summary: LoadSummary, said: dict[str, Any]) -> None:
     if rows := said.get("rows"):
-        summary.rows.add(Rows(**{**rows, "bad": Counter(rows["bad"])}))
+        summary.rows.add(Rows.of(rows))
     if written := said.get("written"):
         summary.written.add(Written(**written))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -52,6 +53,11 @@ class Rows:
     zero_plays: int = 0
     bad: Counter[str] = field(default_factory=Counter)
     bad_files: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, said: dict[str, Any]) -> Rows:
+        """Return what a worker said as JSON."""
+        return cls(**{**said, "bad": Counter(said["bad"])})
 
     def add(self, other: Rows) -> None:
         """Count others' rows, too."""

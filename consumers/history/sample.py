@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -122,8 +121,7 @@ def rows_read(packets: DataFrame) -> Rows:
 
     total = Rows()
     for packet in packets.where(sql.expr("substring(rows, 1, 1) = X'7B'")).collect():
-        said: dict[str, Any] = json.loads(bytes(packet.rows))
-        total.add(Rows(**{**said, "bad": Counter(said["bad"])}))
+        total.add(Rows.of(json.loads(bytes(packet.rows))))
     return total
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import redis
 
 from tests.consumers.own_redis import OwnRedis
-from tests.redis_cluster import PRIMARIES, RedisCluster
+from tests.redis_cluster import PRIMARIES, RedisCluster, cluster_client
 from tests.soak.proxy import Network
 
 __all__ = ["ClusterStore", "OneRedis", "Store"]
@@ -133,9 +133,9 @@ class ClusterStore:
             "slots moved": lambda: self._cluster.move_slots(*self._random.sample(range(PRIMARIES), 2), SLOTS),
         }
 
-    def client(self) -> redis.RedisCluster:
+    def client(self) -> AbstractContextManager[redis.RedisCluster]:
         """A client for the tests."""
-        return redis.RedisCluster.from_url(self.url)
+        return cluster_client(self.url)
 
     @property
     def primaries(self) -> Sequence[str]:
