@@ -21,5 +21,5 @@
     member_cache.py     tastes of cohorts' members, kept for the next release
     agents.py           feedback and songs, brought by Faust
     credentials.py      how Faust connects
-    committed.py        Faust's consumer reads committed records only
+    faust_transport.py  Faust's clients wait for Kafka, and read committed records only
 """

@@ -11,8 +11,8 @@ from typing import Any, Protocol, cast
 
 import faust
 
-from consumers.work.committed import CommittedTransport
 from consumers.work.credentials import faust_credentials
+from consumers.work.faust_transport import FaustTransport
 from stream.metrics import LAG, WAITING_SINCE
 from stream.retry import Stopped
 from stream.settings import Settings
@@ -54,11 +54,12 @@ class _App(faust.App):
     """
 
     logger = logging.getLogger("faust.app")  # else what it announces stands in our log as our own
+    settings: Settings
     watch: TopicWatch
     registry: SchemaRegistry | None
 
-    def _new_transport(self) -> CommittedTransport:
-        return CommittedTransport(self.conf.broker_consumer, self, self.watch, self.registry)
+    def _new_transport(self) -> FaustTransport:
+        return FaustTransport(self.conf.broker_consumer, self, self.settings, self.watch, self.registry)
 
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
         if not self.should_stop:
@@ -118,7 +119,7 @@ class Agents:
             broker_heartbeat_interval=SESSION_SECONDS / 4,
             stream_wait_empty=True,
         )
-        self._app.watch, self._app.registry = watch, registry_of(settings)
+        self._app.settings, self._app.watch, self._app.registry = settings, watch, registry_of(settings)
 
         @self._app.agent(self._topic("releases"), name="releases")
         async def releases(stream: Any) -> None:
@@ -170,23 +171,26 @@ class Agents:
         return True
 
     async def run(self) -> None:
-        """Join the group; return when the process is to end, and raise what an agent failed of.
+        """Join the group; return when the process is to end, and raise what Faust or an agent failed of.
 
-        Faust tries once to reach Kafka: somebody else must have waited for it. To join takes as long as the
-        group is busy with members who have died.
+        To join takes as long as the group is busy with members who have died.
         """
         self._joining = asyncio.ensure_future(self._app.start())
         stopping = asyncio.ensure_future(self._stop.wait())
-        waited: set[asyncio.Future[Any]] = {self._joining, stopping, self._failed}
-        while not (self._failed.done() or stopping.done()):
+        crashing = asyncio.ensure_future(self._app.wait_until_stopped())  # nobody stops it before `end`
+        waited: set[asyncio.Future[Any]] = {self._joining, stopping, crashing, self._failed}
+        while not (self._failed.done() or stopping.done() or crashing.done()):
             done, waited = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             for future in done:
                 future.result()
         stopping.cancel()
+        crashing.cancel()
+        if self._app.crash_reason:
+            raise self._app.crash_reason
 
     async def show_lag(self) -> None:
         """Say how many events of `feedback` and `songs` wait; `ReleaseReader` says it of releases."""
-        left, monitor = cast(CommittedTransport, self._app.transport).left, self._app.monitor
+        left, monitor = cast(FaustTransport, self._app.transport).left, self._app.monitor
         waiting = Counter[str]()
         for place, number in left.items():
             waiting[place.topic] += number

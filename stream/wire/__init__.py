@@ -8,7 +8,7 @@
     topics.py     every topic: how it is made, whether it is as it should be
     sender.py     the one sender
     consumer.py   the one consumer: committed records only, a broken batch as one record
-    commits.py   offsets committed with the id of the topic that they are of
+    coordinator.py  membership of a group: offsets committed with their topic's id, partitions all known
     dead_members.py  who died on this machine leaves its group at once
     topic_watch.py a topic made anew, or of more partitions, is noticed
     connection.py how clients connect: where, over TLS or not, as whom

@@ -17,8 +17,8 @@ from aiokafka.errors import IllegalStateError
 
 from stream.errors import CannotStart
 from stream.settings import Settings
-from stream.wire.commits import watch_commits
 from stream.wire.connection import connection
+from stream.wire.coordinator import watch_commits
 from stream.wire.dead_members import client_id
 from stream.wire.events import Undecodable
 from stream.wire.schema_registry import Fetched, registry_of

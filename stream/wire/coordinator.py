@@ -1,8 +1,12 @@
-"""Offsets are committed with the id of the topic that they are of, and used for no other.
+"""What aiokafka's member of a consumer group does otherwise here.
 
-Kafka knows committed offsets by the topic's name. A process that has not noticed yet that the topic was made
-anew would commit how far it was in the old one, and whoever reads next would pass over so much of the new
-one.
+Offsets are committed with the id of the topic that they are of, and used for no other: Kafka knows committed
+offsets by the topic's name. A process that has not noticed yet that the topic was made anew would commit how
+far it was in the old one, and whoever reads next would pass over so much of the new one.
+
+Nobody joins the group who does not know the topics' partitions: who leads the group assigns those that it
+knows. Where the broker was away when it asked for them it would assign none, and the whole group would read
+nothing until it asks again, after five minutes.
 """
 
 from __future__ import annotations
@@ -33,6 +37,15 @@ def watch_commits(reader: consumer.AIOKafkaConsumer, watch: TopicWatch) -> None:
 
 
 class _Coordinator(group_coordinator.GroupCoordinator):  # type: ignore[misc]
+    async def ensure_active_group(self, subscription: Any, prev_assignment: Any) -> Any:
+        if not all(map(self._cluster.partitions_for_topic, subscription.topics)):
+            asking = self._client.force_metadata_update()
+            await asyncio.wait({asking, self._closing}, return_when=asyncio.FIRST_COMPLETED)
+            if not (asking.done() and asking.result()):
+                await asyncio.sleep(self._retry_backoff_ms / 1000)
+                return None  # it is called again, unless the consumer is being closed
+        return await super().ensure_active_group(subscription, prev_assignment)
+
     async def _do_commit_offsets(self, assignment: Any, offsets: dict[TopicPartition, Any]) -> None:
         if watch := getattr(self._subscription, WATCH, None):
             offsets = {
