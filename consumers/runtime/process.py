@@ -105,7 +105,7 @@ async def within(main: Awaitable[None], stop: asyncio.Event) -> None:
         await asyncio.wait({running}, timeout=GRACE)
         if not running.done():
             logger.warning("ending in the middle after %g s: whoever comes next does the rest", GRACE)
-        elif not running.cancelled():  # aiokafka's farewell to a broker that is away ends so
+        else:
             running.result()
     finally:
         await _end({running, stopping})

@@ -7,12 +7,13 @@ past it as past any other record.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition, codec
-from aiokafka.consumer import fetcher
+from aiokafka.consumer import consumer, fetcher
 from aiokafka.errors import IllegalStateError
 
 from stream.errors import CannotStart
@@ -110,8 +111,25 @@ class _Records(fetcher.PartitionRecords):  # type: ignore[misc]
         )
 
 
-# aiokafka has no way to hand it in, and its consumer within Faust is made by Faust.
+class _Fetcher(fetcher.Fetcher):  # type: ignore[misc]
+    async def close(self) -> None:
+        """End what fetches.
+
+        Where no broker answers, aiokafka passes the end of a fetch on, as a cancellation of whoever closes:
+        an error for which a process ends would be forgotten, and connections stay open.
+        """
+        self._fetch_task.cancel()
+        await asyncio.wait({self._fetch_task})
+        for fetch in self._pending_tasks:
+            fetch.cancel()
+        await asyncio.gather(*self._pending_tasks, return_exceptions=True)
+        self._pending_tasks.clear()
+        await super().close()
+
+
+# aiokafka has no way to hand them in, and its consumer within Faust is made by Faust.
 fetcher.PartitionRecords = _Records
+consumer.Fetcher = _Fetcher
 
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
@@ -149,14 +167,14 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         return await behind_of(self)
 
 
-async def behind_of(consumer: AIOKafkaConsumer) -> dict[TopicPartition, tuple[int, int]]:
+async def behind_of(reader: AIOKafkaConsumer) -> dict[TopicPartition, tuple[int, int]]:
     """Return of each partition of a consumer where it ends, and how many records are left to there.
 
     Those of which nothing was fetched yet are left out, and those that are taken away meanwhile.
     """
     found: dict[TopicPartition, tuple[int, int]] = {}
-    for partition in consumer.assignment():
+    for partition in reader.assignment():
         with contextlib.suppress(IllegalStateError):
-            if partition in consumer.assignment() and (end := consumer.highwater(partition)) is not None:
-                found[partition] = end, end - await consumer.position(partition)
-    return {partition: ends for partition, ends in found.items() if partition in consumer.assignment()}
+            if partition in reader.assignment() and (end := reader.highwater(partition)) is not None:
+                found[partition] = end, end - await reader.position(partition)
+    return {partition: ends for partition, ends in found.items() if partition in reader.assignment()}

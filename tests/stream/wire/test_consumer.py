@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.consumer import fetcher
+from aiokafka.errors import NodeNotReadyError
 from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,6 +70,25 @@ def test_records_of_an_aborted_transaction_are_not_read(topics: Settings) -> Non
     transaction(topics, "clicks", [{"number": 3}], commit=True)
     found = asyncio.run(read(topics, 2))
     assert [record.value for record in found] == [b'{"number": 1}', b'{"number": 3}']
+
+
+async def test_a_consumer_that_stops_while_no_broker_answers_cancels_nobody(
+    topics: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = asyncio.Event()
+
+    async def unanswered(*_: object, **__: object) -> None:
+        failed.set()
+        raise NodeNotReadyError
+
+    consumer = Consumer(topics, auto_offset_reset="earliest", retry_backoff_ms=60_000)
+    await consumer.start()
+    consumer.assign([PLACE])
+    await consumer.seek_to_beginning(PLACE)
+    monkeypatch.setattr(consumer._client, "send", unanswered)
+    await failed.wait()
+    await consumer.stop()
+    assert not any(connection.connected() for connection in consumer._client._conns.values())
 
 
 def test_a_wrong_checksum_costs_its_batch_and_no_other() -> None:
