@@ -48,6 +48,9 @@ def single_node(*, listen: str, advertise: str, controller: str, logs: str) -> d
         # Internal topics of 50 partitions each are for clusters; a few make the first consumer group quick.
         "offsets.topic.num.partitions": "4",
         "transaction.state.log.num.partitions": "4",
+        # A broker that was killed is let in again once its session has ended: by default after nine seconds.
+        "broker.session.timeout.ms": "2500",
+        "broker.heartbeat.interval.ms": "500",
         # A group of one process need not wait for others to join.
         "group.initial.rebalance.delay.ms": "0",
     }
