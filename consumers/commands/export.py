@@ -25,6 +25,9 @@ def add(app: typer.Typer) -> None:
             bool,
             typer.Option("--delta", help="Let the tables be Delta tables, too; later runs keep them so."),
         ] = False,
+        compact: Annotated[
+            bool, typer.Option("--compact", help="Join small files then, in which runs have left few rows.")
+        ] = False,
         as_json: Json = False,
     ) -> None:
         """Write listeners, cohorts, releases, feedback, traits and stages as Parquet, for a warehouse.
@@ -45,7 +48,7 @@ def add(app: typer.Typer) -> None:
         from consumers.export.run import export
 
         done = ask(
-            lambda redis, settings: export(redis, settings, folder, delta=delta),
+            lambda redis, settings: export(redis, settings, folder, delta=delta, compact=compact),
             kafka=True,
             while_asking="exporting",
         )
@@ -56,6 +59,8 @@ def add(app: typer.Typer) -> None:
         typer.echo(f"run {done.run}: new versions of {new or 'nothing'}, in {done.seconds:.1f} s")
         if done.erased:
             typer.echo(f"taken out, as their listeners were erased: {counted(done.erased, 'row')}")
+        if done.joined:
+            typer.echo(f"joined to larger ones: {counted(done.joined, 'small file')}")
         if done.lost:
             typer.echo(
                 f"{counted(done.lost, 'change')} of cohort were deleted by Kafka before they were exported: "

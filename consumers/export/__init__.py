@@ -12,6 +12,7 @@
     of_releases.py  releases, who was told, what they did, from Redis
     moves.py        changes of cohort, from Kafka
     erasure.py      takes out who was erased
+    compaction.py   joins small files
     delta.py        lets the tables be Delta tables, too
     run.py          one run
 """

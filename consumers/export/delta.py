@@ -19,8 +19,14 @@ from stream.errors import NotWritten
 __all__ = ["follow"]
 
 
-def follow(folder: Folder, manifest: Manifest) -> None:
+def follow(folder: Folder, manifest: Manifest, *, data_change: bool = True) -> None:
     """Make the logs equal to the manifest, in one transaction a table; none where nothing differs.
+
+    Parameters
+    ----------
+    data_change
+        Whether the rows are others than before: who reads a table as a stream passes over transactions that
+        only put them into other files.
 
     Raises
     ------
@@ -29,10 +35,10 @@ def follow(folder: Folder, manifest: Manifest) -> None:
     """
     for table in TABLES.values():
         with _failing(folder, table):
-            _follow(folder, table, manifest.of(table.name))
+            _follow(folder, table, manifest.of(table.name), data_change)
 
 
-def _follow(folder: Folder, table: Table, files: tuple[File, ...]) -> None:
+def _follow(folder: Folder, table: Table, files: tuple[File, ...], data_change: bool) -> None:
     log = DeltaTable.create(
         f"{folder.name.rstrip('/')}/{table.name}",
         table.schema,
@@ -42,14 +48,14 @@ def _follow(folder: Folder, table: Table, files: tuple[File, ...]) -> None:
     listed = {uri.rpartition("/")[2] for uri in log.file_uris()}
     ours = {each.file.rpartition("/")[2]: each for each in files}
     now = int(time.time() * 1000)
-    adds = [_add(folder, ours[name], name, now) for name in sorted(ours.keys() - listed)]
-    removes = [RemoveAction(name, data_change=True, deletion_timestamp=now) for name in listed - ours.keys()]
+    adds = [_add(folder, ours[name], name, now, data_change) for name in sorted(ours.keys() - listed)]
+    removes = [RemoveAction(name, data_change, now) for name in sorted(listed - ours.keys())]
     if adds or removes:
         log.create_write_transaction([*removes, *adds], mode="append", schema=log.schema())
 
 
-def _add(folder: Folder, file: File, name: str, now: int) -> AddAction:
-    return AddAction(name, folder.size(file.file), {}, now, True, f'{{"numRecords":{file.rows}}}')
+def _add(folder: Folder, file: File, name: str, now: int, data_change: bool) -> AddAction:
+    return AddAction(name, folder.size(file.file), {}, now, data_change, f'{{"numRecords":{file.rows}}}')
 
 
 def _options(name: str) -> dict[str, str]:

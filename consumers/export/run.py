@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from uuid import uuid4
 
+from consumers.export.compaction import compact
 from consumers.export.erasure import erase
 from consumers.export.folder import Folder
 from consumers.export.manifest import Manifest
@@ -52,6 +53,8 @@ class Exported:
         Rows that were taken out, as their listeners were erased.
     lost
         Changes of cohort that Kafka deleted before they were exported.
+    joined
+        Small files that were joined to larger ones.
     seconds
         How long it took.
     """
@@ -60,10 +63,13 @@ class Exported:
     rows: dict[str, int] = field(default_factory=dict)
     erased: int = 0
     lost: int = 0
+    joined: int = 0
     seconds: float = 0.0
 
 
-async def export(redis: AnyRedis, settings: Settings, name: str, *, delta: bool = False) -> Exported:
+async def export(
+    redis: AnyRedis, settings: Settings, name: str, *, delta: bool = False, compact: bool = False
+) -> Exported:
     """Write what has changed since the last run.
 
     A run that breaks off leaves the export as the one before left it: the manifest comes last.
@@ -74,6 +80,8 @@ async def export(redis: AnyRedis, settings: Settings, name: str, *, delta: bool 
         A folder, or an address such as ``s3://bucket/refrain``.
     delta
         Whether the tables are to be Delta tables, too. Once they are, each run keeps them so.
+    compact
+        Whether small files are joined to larger ones then.
 
     Raises
     ------
@@ -89,7 +97,9 @@ async def export(redis: AnyRedis, settings: Settings, name: str, *, delta: bool 
         Where Kafka does not answer.
     """
     async with _alone(redis) as lease:
-        return await _Run(redis, settings, Folder(name), lease, delta).whole()
+        run = _Run(redis, settings, Folder(name), lease, delta)
+        manifest, done = await run.whole()
+        return await run.compacted(manifest, done) if compact else done
 
 
 class _Run:
@@ -101,9 +111,9 @@ class _Run:
         self._began = time.time()
         self._delta = delta
 
-    async def whole(self) -> Exported:
+    async def whole(self) -> tuple[Manifest, Exported]:
         before = await asyncio.to_thread(Manifest.read, self._folder)
-        delta = await asyncio.to_thread(self._is_delta)
+        self._delta = await asyncio.to_thread(self._is_delta)
         run = before.run + 1
         erased = await self._stores.erased.since(0.0)
         news = {who: at for who, at in erased.items() if at >= before.erased_read_at - CLOCKS_APART}
@@ -124,15 +134,26 @@ class _Run:
             topic_id=moves[1],
             offsets=moves[0].offsets,
         )
+        await self._replace(before, manifest)
+        rows = {name: writer.rows for name, writer in writers.items()}
+        return manifest, Exported(run, rows, erasure.rows, moves[0].lost, seconds=time.time() - self._began)
+
+    async def compacted(self, before: Manifest, done: Exported) -> Exported:
+        """Join small files."""
+        found = await asyncio.to_thread(compact, self._folder, before)
+        if found.gone:
+            await self._replace(before, before.with_files(found.gone, found.new), data_change=False)
+        return replace(done, joined=len(found.gone), seconds=time.time() - self._began)
+
+    async def _replace(self, before: Manifest, manifest: Manifest, *, data_change: bool = True) -> None:
+        """Let the export consist of other files."""
         await self._still_alone(before)
         await asyncio.to_thread(manifest.write, self._folder)
-        if delta:
+        if self._delta:
             from consumers.export.delta import follow  # noqa: PLC0415 - an extra
 
-            await asyncio.to_thread(follow, self._folder, manifest)
+            await asyncio.to_thread(follow, self._folder, manifest, data_change=data_change)
         await asyncio.to_thread(self._clear, manifest)
-        rows = {name: writer.rows for name, writer in writers.items()}
-        return Exported(run, rows, erasure.rows, moves[0].lost, time.time() - self._began)
 
     def _is_delta(self) -> bool:
         """Whether logs are to follow: a log that did not would name files that are deleted."""

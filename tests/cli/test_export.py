@@ -297,6 +297,76 @@ def test_what_a_run_that_was_killed_has_left_is_neither_read_nor_kept(
     assert list(whole.parent.iterdir()) == [whole]
 
 
+def with_small_files(refrain: Refrain, with_redis: WithRedis, folder: Path) -> None:
+    """Three runs: what `listeners` has lies in as many files."""
+    for cohort in ("c2", "c1", "c2"):
+        run(refrain, folder)
+        with_redis(move("u1", cohort))
+    assert len(list((folder / "listeners").iterdir())) == 3
+
+
+def test_compaction_joins_small_files_and_keeps_every_row(
+    told: Settings, refrain: Refrain, with_redis: WithRedis, tmp_path: Path
+) -> None:
+    with_small_files(refrain, with_redis, tmp_path / "w")
+    run(refrain, tmp_path / "w")
+    with Warehouse(tmp_path / "w") as found:
+        before = found.all_versions()
+    done = run(refrain, tmp_path / "w", "--compact")
+    assert done["joined"] >= 4
+    assert set(done["rows"].values()) == {0}
+    with Warehouse(tmp_path / "w") as found:
+        assert found.all_versions() == before
+    assert [len(list((tmp_path / "w" / name).glob("*.parquet"))) for name in TABLES] == [1] * len(TABLES)
+
+
+def test_runs_after_a_compaction_write_what_has_changed_since(
+    told: Settings, refrain: Refrain, with_redis: WithRedis, tmp_path: Path
+) -> None:
+    with_small_files(refrain, with_redis, tmp_path / "w")
+    run(refrain, tmp_path / "w", "--compact")
+    assert set(run(refrain, tmp_path / "w")["rows"].values()) == {0}
+    with_redis(move("u1", "c1"))
+    assert run(refrain, tmp_path / "w")["rows"]["listeners"] == 1
+    with Warehouse(tmp_path / "w") as found:
+        versions = "SELECT cohort_id FROM listener_versions WHERE user_id = 'u1' ORDER BY run"
+        assert found.column(versions) == ["c1", "c2", "c1", "c2", "c1"]
+
+
+def test_files_that_would_be_too_large_together_are_left_apart(
+    told: Settings, refrain: Refrain, with_redis: WithRedis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_small_files(refrain, with_redis, tmp_path / "w")
+    monkeypatch.setattr("consumers.export.compaction.FILE_ROWS", len(EVERYBODY) + 1)
+    run(refrain, tmp_path / "w", "--compact")
+    sizes = [each.rows for each in Manifest.read(Folder(str(tmp_path / "w"))).of("listeners")]
+    assert sizes == [len(EVERYBODY) + 1, 2]
+
+
+def test_a_compaction_that_breaks_off_leaves_the_export_as_the_run_left_it(
+    told: Settings, refrain: Refrain, with_redis: WithRedis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_small_files(refrain, with_redis, tmp_path / "w")
+    run(refrain, tmp_path / "w")
+    with Warehouse(tmp_path / "w") as found:
+        before = found.all_versions()
+    write, calls = Manifest.write, iter(range(9))
+
+    def second_breaks(manifest: Manifest, folder: Folder) -> None:
+        if next(calls) == 1:
+            raise NotWritten("no room", hint="")
+        write(manifest, folder)
+
+    monkeypatch.setattr(Manifest, "write", second_breaks)
+    assert refrain.run("export", str(tmp_path / "w"), "--compact").returncode == 1
+    with Warehouse(tmp_path / "w") as found:
+        assert found.all_versions() == before
+    run(refrain, tmp_path / "w")
+    named = {each.file for each in Manifest.read(Folder(str(tmp_path / "w"))).files}
+    there = {str(path.relative_to(tmp_path / "w")) for path in (tmp_path / "w").rglob("*.parquet")}
+    assert there == named
+
+
 def test_two_runs_at_once_are_refused(
     told: Settings, refrain: Refrain, with_redis: WithRedis, tmp_path: Path
 ) -> None:

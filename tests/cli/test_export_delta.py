@@ -19,6 +19,7 @@ from consumers.export.tables import TABLES
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from tests.cli.test_export import move
+from tests.cli.warehouse import run
 from tests.refrain_command import Refrain
 from tests.replay.s3 import BUCKET, s3
 
@@ -28,13 +29,6 @@ WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 @pytest.fixture
 def filled(service: Settings, topics: Settings) -> Settings:
     return topics
-
-
-def run(refrain: Refrain, folder: Path | str, *options: str) -> dict[str, Any]:
-    done = refrain.run("export", str(folder), *options, "--json")
-    assert done.returncode == 0, done.stderr + done.stdout
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def rows(table: DeltaTable) -> list[dict[str, Any]]:
@@ -89,6 +83,27 @@ def test_a_log_that_a_killed_run_left_behind_is_mended_by_the_next(
     assert len(DeltaTable(tmp_path / "w" / "listeners").file_uris()) == 1
     run(refrain, tmp_path / "w")
     assert rows(DeltaTable(tmp_path / "w" / "listeners")) == rows_of_files(tmp_path / "w", "listeners")
+
+
+def test_a_compaction_is_a_version_that_says_that_no_row_has_changed(
+    filled: Settings, refrain: Refrain, with_redis: WithRedis, tmp_path: Path
+) -> None:
+    run(refrain, tmp_path / "w", "--delta")
+    with_redis(move("u1", "c2"))
+    run(refrain, tmp_path / "w")
+    before = DeltaTable(tmp_path / "w" / "listeners")
+    expected = rows(before)
+    run(refrain, tmp_path / "w", "--compact")
+    after = DeltaTable(tmp_path / "w" / "listeners")
+    assert rows(after) == expected
+    assert len(before.file_uris()) == 2
+    assert len(after.file_uris()) == 1
+    log = tmp_path / "w" / "listeners" / "_delta_log" / f"{after.version():020d}.json"
+    actions = [json.loads(line) for line in log.read_text().splitlines()]
+    changes = [
+        action[kind]["dataChange"] for action in actions for kind in ("add", "remove") if kind in action
+    ]
+    assert changes == [False] * 3
 
 
 def test_a_log_that_is_right_gets_no_new_version(filled: Settings, refrain: Refrain, tmp_path: Path) -> None:
