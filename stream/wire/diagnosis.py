@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 
+from stream.errors import Unreachable
 from stream.settings import Settings
 from stream.wire.connection import security, token_source
 
-__all__ = ["why_no_answer"]
+__all__ = ["knock", "why_no_answer"]
 
 SECONDS = 2.0
 START = "Is it running? REFRAIN_KAFKA says where; `refrain up` starts one where none is given."
@@ -37,15 +39,40 @@ def why_no_answer(settings: Settings) -> tuple[str, str]:
         Where a certificate or a key cannot be read.
     """
     context = security(settings).get("ssl_context")
-    found = "", START
-    for server in settings.kafka.split(","):
-        host, _, port = server.strip().rpartition(":")
-        try:
-            with socket.create_connection((host.strip("[]"), int(port)), SECONDS) as opened:
-                return _ask(opened, host, context, settings)
-        except (OSError, ValueError) as error:
-            found = str(error), START
-    return found
+    try:
+        opened, host = _first(settings)
+        with opened:
+            return _ask(opened, host, context, settings)
+    except (OSError, ValueError) as error:
+        return str(error), START
+
+
+def knock(settings: Settings) -> None:
+    """See that a server takes a connection: a client of Kafka's takes two seconds to say that none does.
+
+    Raises
+    ------
+    Unreachable
+        Where none does.
+    """
+    try:
+        _first(settings)[0].close()
+    except (OSError, ValueError) as error:
+        raise Unreachable(f"no Kafka broker answers at {settings.kafka} ({error})", hint=START) from error
+
+
+def _first(settings: Settings) -> tuple[socket.socket, str]:
+    """Return the connection to the first server that takes one, and its host; raise what the last one did."""
+    *others, last = settings.kafka.split(",")
+    for server in others:
+        with contextlib.suppress(OSError, ValueError):
+            return _connect(server)
+    return _connect(last)
+
+
+def _connect(server: str) -> tuple[socket.socket, str]:
+    host, _, port = server.strip().rpartition(":")
+    return socket.create_connection((host.strip("[]"), int(port)), SECONDS), host
 
 
 def _ask(

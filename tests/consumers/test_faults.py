@@ -183,6 +183,7 @@ def test_a_kafka_that_is_away_at_the_start_is_waited_for_a_while(refrain: Refrai
         assert said(child, f"waiting for Kafka at {away} (at most 2.5 s)")
         assert said(child, f"Unreachable: Kafka does not answer at {away} after 2.5 s", "REFRAIN_KAFKA")
         assert not said(child, "Traceback")
+        assert not said(child, "ERROR")
 
 
 @PROCESSES
