@@ -12,6 +12,7 @@ What a test asks for is what it gets fresh:
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -38,6 +39,9 @@ os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 # Several processes are tested at once: threads of linear algebra would wait for each other's turn.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# To search for cycles among all that is imported and collected, again and again, takes a tenth of the tests.
+gc.set_threshold(10_000, 20, 50)
+
 # What takes longest begins first, or one process would still be at it while others are done.
 LONGEST = (
     *("up/test_up.py", "consumers/test_faults.py", "demo/test_demo.py", "consumers/test_secured_kafka.py"),
@@ -59,6 +63,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     place = {here / name: at for at, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path, len(LONGEST)))
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
