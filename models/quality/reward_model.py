@@ -84,9 +84,7 @@ class _Sums:
         mean_x, mean_y = self.x / n, self.y / n
         xx, xy = self.xx - n * np.outer(mean_x, mean_x), self.xy - n * mean_x * mean_y
         held_back = xx + np.asarray(penalties)[:, None, None] * np.eye(len(xy))
-        slopes: Floats = np.linalg.solve(
-            held_back, np.broadcast_to(xy[:, None], (len(penalties), len(xy), 1))
-        )[..., 0]
+        slopes = np.asarray(np.linalg.solve(held_back, xy[:, None]), dtype=np.float64)[..., 0]
         return mean_y - slopes @ mean_x, slopes
 
     def squared_errors(self, levels: Floats, slopes: Floats) -> Floats:
