@@ -12,6 +12,7 @@ What a test asks for is what it gets fresh:
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import sys
@@ -22,6 +23,7 @@ from uuid import uuid4
 import hypothesis
 import pytest
 import redis
+from typer.main import get_command
 
 from stream import broker
 from stream.settings import Settings
@@ -80,6 +82,14 @@ def _no_settings_from_outside() -> None:
 def _no_connections_left() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         close_with_their_loop(patch)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _command_made_once() -> Iterator[None]:
+    """Let Typer make the command of an application once: for each run, that took as long as the run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", functools.cache(get_command))
         yield
 
 
