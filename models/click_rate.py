@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaincinv
+import scipy
 
 from models.affinity import DAY
 
@@ -118,8 +118,8 @@ def credible_interval(
     """
     a, b = _posterior(clicked, sent, parent_rate, strength)
     tail = (1.0 - level) / 2
-    low = np.where(np.asarray(clicked) <= 0, 0.0, betaincinv(a, b, tail))
-    high = np.where(np.asarray(clicked) >= np.asarray(sent), 1.0, betaincinv(a, b, 1.0 - tail))
+    low = np.where(np.asarray(clicked) <= 0, 0.0, scipy.special.betaincinv(a, b, tail))
+    high = np.where(np.asarray(clicked) >= np.asarray(sent), 1.0, scipy.special.betaincinv(a, b, 1.0 - tail))
     return low, high
 
 

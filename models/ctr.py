@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, logit
+import scipy
 
 __all__ = ["FEATURES", "FORMAT", "CtrModel", "design", "features", "prior_precision"]
 
@@ -229,7 +229,7 @@ class CtrModel:
         With nothing learned they rise strictly with the play rate, as far as single precision tells play
         rates apart.
         """
-        rates: Floats = expit(self.log_odds(rows))
+        rates: Floats = scipy.special.expit(self.log_odds(rows))
         return rates
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
@@ -287,5 +287,5 @@ def _with_new_features(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _log_odds(rate: npt.ArrayLike) -> Floats:
-    odds: Floats = logit(np.clip(np.asarray(rate, dtype=np.float64), 1e-6, 1.0 - 1e-6))
+    odds: Floats = scipy.special.logit(np.clip(np.asarray(rate, dtype=np.float64), 1e-6, 1.0 - 1e-6))
     return odds

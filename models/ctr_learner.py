@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
+import scipy
 
 from models.ctr import FEATURES, CtrModel, design, prior_precision
 from models.laplace import bounded, fade, learn_batch
@@ -104,7 +104,7 @@ class CtrLearner:
             return
         wide = rows.astype(np.float64)
         columns = design(wide, self._means, self._scales)
-        predicted = expit(wide[:, 0] + columns @ self._mean)
+        predicted = scipy.special.expit(wide[:, 0] + columns @ self._mean)
         self._mean = self._mean + bounded(np.linalg.solve(self._precision, columns.sum(axis=0)))
         ones = np.ones(len(rows))
         self._recent.add(rows, predicted, ones, ones)
@@ -146,7 +146,7 @@ class CtrLearner:
 
     def _learn_batch(self, rows: Floats, y: Floats, w: Floats) -> Floats:
         columns, start = design(rows, self._means, self._scales), rows[:, 0]
-        predicted: Floats = expit(start + columns @ self._mean)
+        predicted: Floats = scipy.special.expit(start + columns @ self._mean)
         self._recent.add(rows, predicted, y, w)
         keep = float(np.exp(-w.sum() / MEMORY))
         faded = fade(self._mean, self._precision, self._prior, keep)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
+import scipy
 
 __all__ = ["bounded", "fade", "learn_batch", "uphill"]
 
@@ -58,7 +58,7 @@ def learn_batch(
     --------
     >>> ones = np.ones((100, 1))
     >>> mean, _ = learn_batch(np.zeros(1), 0.01 * np.eye(1), ones, np.arange(100) < 20.0)
-    >>> expit(mean).round(2).tolist()
+    >>> scipy.special.expit(mean).round(2).tolist()
     [0.2]
     """
 
@@ -67,14 +67,14 @@ def learn_batch(
         likelihood = w * (y * log_odds - np.logaddexp(0.0, log_odds))
         return float(np.sum(likelihood) - (b - mean) @ precision @ (b - mean) / 2.0)
 
-    b, p, reached = mean, expit(offset + columns @ mean), log_posterior(mean)
+    b, p, reached = mean, scipy.special.expit(offset + columns @ mean), log_posterior(mean)
     for _ in range(STEPS):
         gradient = columns.T @ (w * (y - p)) - precision @ (b - mean)
         curvature = precision + (columns.T * (w * p * (1 - p))) @ columns
         step = bounded(np.linalg.solve(curvature, gradient))
         step, reached = uphill(log_posterior, b, step, reached)
         b = b + step
-        p = expit(offset + columns @ b)
+        p = scipy.special.expit(offset + columns @ b)
         if np.abs(step).max() < CLOSE_ENOUGH:
             break
     return b, precision + (columns.T * (w * p * (1 - p))) @ columns

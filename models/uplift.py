@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, logit
+import scipy
 
 from models.ctr import PRIOR_SPREAD, PRIOR_SPREAD_OF_LEVEL
 
@@ -85,10 +85,10 @@ class UpliftModel:
         spreads = [PRIOR_SPREAD_OF_LEVEL, *[PRIOR_SPREAD_OF_BASE] * d, 1.0, *[PRIOR_SPREAD] * d]
         precision = np.array(spreads) ** -2.0
         center = np.zeros(2 + 2 * d)
-        center[0] = logit(rate)  # the level's prior is about the rate there is
+        center[0] = scipy.special.logit(rate)  # the level's prior is about the rate there is
         found = center.copy()
         for _ in range(STEPS):
-            p = expit(columns @ found)
+            p = scipy.special.expit(columns @ found)
             slope = columns.T @ (outcomes - p) - precision * (found - center)
             curvature = (columns * (p * (1 - p))[:, None]).T @ columns + np.diag(precision)
             step = np.linalg.solve(curvature, slope)
@@ -100,7 +100,9 @@ class UpliftModel:
     def predict(self, rows: Floats) -> Floats:
         """Return how much likelier the treatment makes the outcome, -1 to 1, shape (n,), for rows (n, d)."""
         n = len(rows)
-        told, left = (expit(_design(rows, np.full(n, t - self.share)) @ self.coefficients) for t in (1, 0))
+        told, left = (
+            scipy.special.expit(_design(rows, np.full(n, t - self.share)) @ self.coefficients) for t in (1, 0)
+        )
         uplift: Floats = told - left
         return uplift
 

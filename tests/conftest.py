@@ -12,6 +12,8 @@ What a test asks for is what it gets fresh:
 
 from __future__ import annotations
 
+import functools
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from uuid import uuid4
 import hypothesis
 import pytest
 import redis
+from typer.main import get_command
 
 from stream import broker
 from stream.settings import Settings
@@ -37,6 +40,9 @@ sys.dont_write_bytecode = False
 os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 # Several processes are tested at once: threads of linear algebra would wait for each other's turn.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# To search for cycles among all that is imported and collected, again and again, takes a tenth of the tests.
+gc.set_threshold(10_000, 20, 50)
 
 # What takes longest begins first, or one process would still be at it while others are done.
 LONGEST = (
@@ -61,6 +67,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place.get(item.path, len(LONGEST)))
 
 
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> None:
     for name in [name for name in os.environ if name.startswith("REFRAIN_")]:
@@ -71,6 +82,14 @@ def _no_settings_from_outside() -> None:
 def _no_connections_left() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         close_with_their_loop(patch)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _command_made_once() -> Iterator[None]:
+    """Let Typer make the command of an application once: for each run, that took as long as the run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", functools.cache(get_command))
         yield
 
 

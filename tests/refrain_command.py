@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -10,16 +11,23 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+from typer import Typer
 from typer.testing import CliRunner
 
 from consumers.cli import build
 from stream.broker import Child
 from stream.settings import Settings
 
-__all__ = ["NO_BROKER", "Refrain"]
+__all__ = ["NO_BROKER", "Refrain", "application"]
 
 NO_BROKER = "127.0.0.1:1"
 """Who is to find out that there is none is run as a program: kafka-python 3.0 leaves refused sockets open."""
+
+
+@functools.cache
+def application() -> Typer:
+    """All commands, made once for all tests of a process."""
+    return build()
 
 
 class Refrain:
@@ -42,7 +50,7 @@ class Refrain:
         """
         runner = CliRunner(env=self._environment(settings))
         with contextlib.chdir(self._folder):
-            done = runner.invoke(build(), arguments, prog_name="refrain", catch_exceptions=False)
+            done = runner.invoke(application(), arguments, prog_name="refrain", catch_exceptions=False)
         return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
     def run_program(

@@ -29,7 +29,7 @@ from consumers.web.rates import Rates
 from consumers.web.service import At, Service
 from stream.connect import REDIS_ERRORS
 
-__all__ = ["API", "make_app"]
+__all__ = ["API", "answer_by", "make_app"]
 
 API = "/api/v1"
 PAGES = (
@@ -51,8 +51,14 @@ Who listens to what, whom a release is for, what listeners are about to do. An A
 """
 
 
-def make_app(service: Service) -> FastAPI:
-    """Return the application."""
+def answer_by(app: FastAPI, service: Service) -> None:
+    """Let the application answer with what this service knows."""
+    app.state.service = service
+    app.state.rates = Rates(service.settings.web_requests_a_minute)
+
+
+def make_app() -> FastAPI:
+    """Return the application. `answer_by` says what it is to answer with."""
     app = FastAPI(
         title="Refrain",
         version=version("refrain-cohorts"),
@@ -62,8 +68,6 @@ def make_app(service: Service) -> FastAPI:
         redoc_url=None,
         separate_input_output_schemas=False,
     )
-    app.state.service = service
-    app.state.rates = Rates(service.settings.web_requests_a_minute)
     answer_problems(app, _answer)
     app.add_middleware(BodyLimit)
     app.add_middleware(AnswerHeaders)

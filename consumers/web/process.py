@@ -9,12 +9,13 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
+from fastapi import FastAPI
 from structlog.contextvars import bound_contextvars
 
 from consumers.runtime.exporter import exporting, registry_of
 from consumers.runtime.web_address import web_address
 from consumers.web.access import is_loopback
-from consumers.web.app import make_app
+from consumers.web.app import answer_by, make_app
 from consumers.web.service import Service
 from stream.connect import open_redis
 from stream.errors import CannotStart
@@ -39,8 +40,13 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(settings: Settings, stop: asyncio.Event) -> None:
+async def serve(settings: Settings, stop: asyncio.Event, app: FastAPI | None = None) -> None:
     """Answer requests until asked to stop.
+
+    Parameters
+    ----------
+    app
+        What answers (`make_app`), where it is there already and serves nobody else; None: it is made.
 
     Raises
     ------
@@ -59,7 +65,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             _listening(settings) as listener,
         ):
             service = Service(settings, redis, stop, registry_of(heartbeat))
-            app = make_app(service)
+            app = app or make_app()
+            answer_by(app, service)
             config = uvicorn.Config(
                 app,
                 log_config=None,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import betaln, xlog1py, xlogy
+import scipy
 
 __all__ = ["Uplift", "share_between", "uplift"]
 
@@ -42,14 +41,16 @@ def share_between(hits: int, of: int, level: float = LEVEL) -> tuple[float, floa
     """
     if not of:
         return 0.0, 1.0
-    mixed = betaln(hits + PRIOR, of - hits + PRIOR) - betaln(PRIOR, PRIOR)
+    mixed = scipy.special.betaln(hits + PRIOR, of - hits + PRIOR) - scipy.special.betaln(PRIOR, PRIOR)
 
     def beyond(p: float) -> float:
-        return float(mixed - xlogy(hits, p) - xlog1py(of - hits, -p) + np.log(1 - level))
+        return float(
+            mixed - scipy.special.xlogy(hits, p) - scipy.special.xlog1py(of - hits, -p) + np.log(1 - level)
+        )
 
     best = hits / of
-    low = brentq(beyond, EDGE, best) if hits and beyond(EDGE) > 0 else 0.0
-    high = brentq(beyond, best, 1 - EDGE) if hits < of and beyond(1 - EDGE) > 0 else 1.0
+    low = scipy.optimize.brentq(beyond, EDGE, best) if hits and beyond(EDGE) > 0 else 0.0
+    high = scipy.optimize.brentq(beyond, best, 1 - EDGE) if hits < of and beyond(1 - EDGE) > 0 else 1.0
     return float(low), float(high)
 
 

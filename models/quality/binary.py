@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import xlog1py, xlogy
+import scipy
 
 __all__ = [
     "BINS",
@@ -81,7 +81,7 @@ def calibration_error(p: Floats, y: Floats, w: Floats | None = None) -> float:
 
 def log_losses(p: Floats, y: Floats) -> Floats:
     """Return the log loss of each prediction, in nats."""
-    losses: Floats = -(xlogy(y, p) + xlog1py(1.0 - y, -p))
+    losses: Floats = -(scipy.special.xlogy(y, p) + scipy.special.xlog1py(1.0 - y, -p))
     return losses
 
 

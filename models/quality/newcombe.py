@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from scipy.stats import binomtest
+import scipy
 
 __all__ = ["Effect"]
 
@@ -66,5 +66,5 @@ class Effect:
 
 
 def _wilson(hits: int, of: int) -> tuple[float, float]:
-    found = binomtest(hits, of).proportion_ci(LEVEL, method="wilson")
+    found = scipy.stats.binomtest(hits, of).proportion_ci(LEVEL, method="wilson")
     return float(found.low), float(found.high)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logit
+import scipy
 
 from models.quality.binary import BINS
 
@@ -49,7 +49,7 @@ class Prequential:
     def add(self, p: Floats, y: npt.ArrayLike) -> None:
         """Judge predictions, shape (n,), by whether it happened, shape (n,)."""
         happened = np.asarray(y, dtype=np.float64)
-        odds = logit(np.clip(p, PROBABLE, 1 - PROBABLE))
+        odds = scipy.special.logit(np.clip(p, PROBABLE, 1 - PROBABLE))
         at = np.clip((odds + EDGE) / (2 * EDGE) * CELLS, 0, CELLS - 1).astype(np.int64)
         self.cells *= np.exp(-len(p) / MEMORY)
         added = happened, 1 - happened, p, (p - happened) ** 2

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
+import scipy
 
 __all__ = ["SplitMean", "over_splits", "qini_coefficient", "qini_curve"]
 
@@ -118,5 +118,5 @@ def over_splits(figures: Floats, held_out: float) -> SplitMean:
     mean, half = float(figures.mean()), 0.0
     if splits > 1:
         variance = float(figures.var(ddof=1)) * (1 / splits + held_out / (1 - held_out))
-        half = float(student.ppf((1 + LEVEL) / 2, splits - 1)) * variance**0.5
+        half = float(scipy.stats.t.ppf((1 + LEVEL) / 2, splits - 1)) * variance**0.5
     return SplitMean(mean, mean - half, mean + half)

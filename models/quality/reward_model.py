@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +57,7 @@ def cross_fitted(
     predicted, expected = np.empty(len(rewards)), np.empty(len(rewards))
     for k in range(FOLDS):
         others = [part for other, part in enumerate(parts) if other != k]
-        level, slopes = _total(others).fitted(_best_penalty(others))
+        level, slopes = (fit[0] for fit in _total(others).fitted([_best_penalty(others)]))
         here = fold == k
         predicted[here] = level + logged[here] @ slopes
         expected[here] = level + judged[here] @ slopes
@@ -78,18 +78,21 @@ class _Sums:
             len(rewards), x, float(rewards.sum()), xx, np.asarray(rows.T @ rewards), float(rewards @ rewards)
         )
 
-    def fitted(self, penalty: float) -> tuple[float, Floats]:
-        """Return level and slopes; the level has no penalty."""
+    def fitted(self, penalties: Sequence[float]) -> tuple[Floats, Floats]:
+        """Return level and slopes of each penalty, shapes (p,) and (p, d); the level has no penalty."""
         n = max(self.n, 1.0)
         mean_x, mean_y = self.x / n, self.y / n
         xx, xy = self.xx - n * np.outer(mean_x, mean_x), self.xy - n * mean_x * mean_y
-        slopes = np.asarray(np.linalg.solve(xx + penalty * np.eye(len(xy)), xy), dtype=np.float64)
-        return mean_y - float(mean_x @ slopes), slopes
+        held_back = xx + np.asarray(penalties)[:, None, None] * np.eye(len(xy))
+        slopes = np.asarray(np.linalg.solve(held_back, xy[:, None]), dtype=np.float64)[..., 0]
+        return mean_y - slopes @ mean_x, slopes
 
-    def squared_error(self, level: float, slopes: Floats) -> float:
-        """Return the sum over the rows of (reward - predicted)^2."""
-        own = self.yy - 2 * (level * self.y + slopes @ self.xy)
-        return float(own + self.n * level**2 + 2 * level * (slopes @ self.x) + slopes @ self.xx @ slopes)
+    def squared_errors(self, levels: Floats, slopes: Floats) -> Floats:
+        """Return the sum over the rows of (reward - predicted)^2, shape (p,), of what `fitted` returns."""
+        own = self.yy - 2 * (levels * self.y + slopes @ self.xy)
+        products = np.einsum("pi,ij,pj->p", slopes, self.xx, slopes)
+        errors: Floats = own + self.n * levels**2 + 2 * levels * (slopes @ self.x) + products
+        return errors
 
 
 def _total(parts: list[_Sums]) -> _Sums:
@@ -102,8 +105,7 @@ FIELDS = ("n", "x", "y", "xx", "xy", "yy")
 
 
 def _best_penalty(parts: list[_Sums]) -> float:
-    errors = dict.fromkeys(PENALTIES, 0.0)
-    for held, penalty in product(range(len(parts)), PENALTIES):
-        fit = _total(parts[:held] + parts[held + 1 :]).fitted(penalty)
-        errors[penalty] += parts[held].squared_error(*fit)
-    return min(errors, key=errors.__getitem__)
+    errors = np.zeros(len(PENALTIES))
+    for held, part in enumerate(parts):
+        errors += part.squared_errors(*_total(parts[:held] + parts[held + 1 :]).fitted(PENALTIES))
+    return PENALTIES[int(errors.argmin())]

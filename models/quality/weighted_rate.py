@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import chi2, norm
+import scipy
 
 __all__ = ["gamma_interval", "normal_interval", "variance_of_mean"]
 
@@ -58,9 +58,9 @@ def gamma_interval(
         return 0.0, 0.0  # no weight at all
     low = value
     if value and variance:
-        low = variance / (2 * value) * float(chi2.ppf(tail, 2 * value**2 / variance))
+        low = variance / (2 * value) * float(scipy.stats.chi2.ppf(tail, 2 * value**2 / variance))
     more, spread = value + largest, variance + largest**2
-    high = spread / (2 * more) * float(chi2.ppf(1 - tail, 2 * more**2 / spread))
+    high = spread / (2 * more) * float(scipy.stats.chi2.ppf(1 - tail, 2 * more**2 / spread))
     return low, max(high, normal_interval(value, variance, level)[1])
 
 
@@ -72,7 +72,7 @@ def normal_interval(value: float, variance: float, level: float = LEVEL) -> tupl
     >>> [round(bound, 3) for bound in normal_interval(3.0, 0.01)]
     [2.804, 3.196]
     """
-    half = float(norm.ppf((1 + level) / 2)) * variance**0.5
+    half = float(scipy.stats.norm.ppf((1 + level) / 2)) * variance**0.5
     return value - half, value + half
 
 

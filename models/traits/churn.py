@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
+import scipy
 
 from models.laplace import fade, learn_batch
 from models.traits.random_features import UNITS, RandomFeatures
@@ -101,7 +101,7 @@ class ChurnModel:
         made: Floats = np.empty(len(rows))
         for start in range(0, len(rows), BATCH):
             part = slice(start, start + BATCH)
-            made[part] = expit(self._features.of(self._wide(rows[part])) @ self._mean)
+            made[part] = scipy.special.expit(self._features.of(self._wide(rows[part])) @ self._mean)
         return made
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:

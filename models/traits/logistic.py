@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 from scipy.sparse import csr_matrix
-from scipy.special import expit
 
 __all__ = ["FOLDS", "Fit", "fit"]
 
@@ -66,7 +65,7 @@ def fit(rows: csr_matrix, positive: npt.NDArray[np.bool_], seed: int = 0) -> Fit
     --------
     >>> random = np.random.default_rng(1)
     >>> rows = csr_matrix(random.normal(size=(400, 2)))
-    >>> found = fit(rows, random.random(400) < expit(2 * rows.toarray()[:, 0]))
+    >>> found = fit(rows, random.random(400) < scipy.special.expit(2 * rows.toarray()[:, 0]))
     >>> bool(found.coefficients[0] > 1 > abs(found.coefficients[1]))
     True
     """
@@ -108,7 +107,7 @@ def _minimize(rows: csr_matrix, signs: Floats, penalty: float, start: Floats) ->
 
     def loss(at: Floats) -> tuple[float, Floats]:
         margins = signs * (rows @ at[:-1] + at[-1])
-        slopes = -signs * expit(-margins)
+        slopes = -signs * scipy.special.expit(-margins)
         value = np.logaddexp(0.0, -margins).sum() + penalty / 2 * (at[:-1] @ at[:-1])
         return float(value), np.append(turned @ slopes + penalty * at[:-1], slopes.sum())
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
+import scipy
 
 from models.laplace import bounded, fade, uphill
 
@@ -119,7 +119,7 @@ def learned(glm: Glm, rows: Floats, found: Floats, memory: float) -> Glm:
 
 def _mean_of(family: str, linear: Floats) -> Floats:
     if family == "bernoulli":
-        return np.asarray(expit(linear), dtype=np.float64)
+        return np.asarray(scipy.special.expit(linear), dtype=np.float64)
     return np.exp(np.minimum(linear, HIGHEST))
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logit
+import scipy
 
 from models.model import Model
 from models.traits.segment_rows import Known
@@ -85,7 +85,7 @@ def goes_by(segment: SegmentModel, n_dims: int) -> dict[str, float]:
 
 
 def _odds(segment: SegmentModel, known: Known, model: Model) -> Floats:
-    found: Floats = np.exp(segment.log_odds(known, model) - logit(segment.prior))
+    found: Floats = np.exp(segment.log_odds(known, model) - scipy.special.logit(segment.prior))
     return found
 
 

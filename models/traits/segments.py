@@ -8,8 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 from scipy.sparse import csr_matrix
-from scipy.special import expit, logit
 
 from models.model import Model
 from models.quality.delong import auc
@@ -124,11 +124,11 @@ class SegmentModel:
             The model of cohorts that serves: cohorts that it has not in common with `model_version` say
             nothing.
         """
-        return np.asarray(expit(self.log_odds(known, model)), dtype=np.float64)
+        return np.asarray(scipy.special.expit(self.log_odds(known, model)), dtype=np.float64)
 
     def log_odds(self, known: Known, model: Model) -> Floats:
         """Return the same as log-odds."""
-        nothing = float(logit(self.prior))
+        nothing = float(scipy.special.logit(self.prior))
         if not self.learned:
             return np.full(len(known), nothing)
         rows = segment_rows(known, model, clusters=self.clusters)
@@ -245,7 +245,7 @@ def learn_segment(
     if not _enough(positive):
         return unlearned, foreseen
     found = fit(rows, positive)
-    shift = logit(prior) - logit(positive.mean())
+    shift = scipy.special.logit(prior) - scipy.special.logit(positive.mean())
     judged = foreseen != LEARNED_FIRST
     enough = min((positive & judged).sum(), (~positive & judged).sum()) >= TRUSTED
     return SegmentModel(
@@ -276,7 +276,7 @@ def _foresee_in_blocks(
         block = new[start : start + max(FIRST_BLOCK, len(taught))]
         if _enough(positive[taught]):
             found = fit(rows[taught], positive[taught])
-            foreseen[block] = expit(rows[block] @ found.coefficients + found.intercept)
+            foreseen[block] = scipy.special.expit(rows[block] @ found.coefficients + found.intercept)
         else:
             foreseen[block] = LEARNED_FIRST
         taught += block.tolist()
@@ -291,4 +291,4 @@ def _threshold(found: Fit, positive: Bools, shift: float) -> float:
     order = np.argsort(-found.left_out, kind="stable")
     hits = np.cumsum(positive[order])
     f1 = 2.0 * hits / (np.arange(1, len(order) + 1) + positive.sum())
-    return float(expit(found.left_out[order[int(f1.argmax())]] + shift))
+    return float(scipy.special.expit(found.left_out[order[int(f1.argmax())]] + shift))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta
+import scipy
 
 from models.traits.lifecycle import STAGES
 
@@ -134,7 +134,7 @@ class Transitions:
         low, high = np.zeros(weights.shape), np.zeros(weights.shape)
         ways = weights > 0
         for bound, level in ((low, (1 - LEVEL) / 2), (high, (1 + LEVEL) / 2)):
-            bound[ways] = beta.ppf(level, weights[ways], others[ways])
+            bound[ways] = scipy.stats.beta.ppf(level, weights[ways], others[ways])
         return low, high
 
     def forecast(self, now: Sequence[int] | Ints, steps: int = 1, seed: int = 0) -> Forecast:

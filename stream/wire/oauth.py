@@ -112,7 +112,9 @@ class _ClientCredentials:
             with urllib.request.urlopen(request, timeout=SECONDS, context=self._context()) as found:  # noqa: S310
                 answer = json.loads(found.read(LONGEST_ANSWER))
         except urllib.error.HTTPError as error:
-            raise OSError(f"{where} gives no token: HTTP {error.code} {_reason(error)}") from None
+            with error:  # its connection is open until then
+                reason = _reason(error)
+            raise OSError(f"{where} gives no token: HTTP {error.code} {reason}") from None
         except (OSError, ValueError) as error:
             raise OSError(f"{where} gives no token: {error}") from None
         if not isinstance(answer, dict) or "access_token" not in answer:

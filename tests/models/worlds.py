@@ -20,8 +20,10 @@ class World:
     artists: list[str]
 
     def rows(self, listeners: np.ndarray) -> list[Row]:
+        plays = self.plays[listeners]  # at once: a row of SciPy's takes a tenth of a millisecond
+        ends = zip(plays.indptr[:-1], plays.indptr[1:], strict=True)
         return [
-            ([self.artists[a] for a in self.plays[i].indices], self.plays[i].data.copy()) for i in listeners
+            ([self.artists[a] for a in plays.indices[low:high]], plays.data[low:high]) for low, high in ends
         ]
 
 

@@ -14,9 +14,9 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from consumers.cli import build
 from stream.settings import Settings
 from stream.wire.topics import TOPICS
+from tests.refrain_command import application
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -92,7 +92,7 @@ def test_every_process_of_refrain_is_there() -> None:
 @of_each
 def test_its_arguments_are_a_command_with_its_options(name: str) -> None:
     command, *options = container(name)["args"]
-    answer = CliRunner().invoke(build(), [command, "--help"])
+    answer = CliRunner().invoke(application(), [command, "--help"])
     assert answer.exit_code == 0
     assert all(option in answer.output for option in options if option.startswith("--"))
 

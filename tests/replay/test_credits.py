@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from consumers.cli import build
 from consumers.replay.dry_run import dry_run
 from consumers.replay.plan import Plan
 from stream.errors import BadFile, WrongUse
 from stream.files.band_names import BAND_NAMES
 from stream.files.credits import Credits
 from stream.files.options import FileOptions, Kind
+from tests.refrain_command import application
 
 ALONE = ("Queen", "David Bowie", "Drake", "The Weeknd", "Kali Uchis", "Paul Simon", "Lil Nas X")
 
@@ -209,6 +209,6 @@ def test_several_files_of_songs_and_splitting_go_by_the_command_line(tmp_path: P
         *("replay", "clicks", str(tmp_path / "plays.csv"), "--dry-run", "--split-artists", "known"),
         *("--songs", str(tmp_path / "songs-1.csv"), "--songs", str(tmp_path / "songs-2.csv")),
     ]
-    called = CliRunner().invoke(build(), command)
+    called = CliRunner().invoke(application(), command)
     assert '"artist_ids":["Ana","Bo","Cy"]' in called.stdout
     assert "1 rows have several artists in one name of artist_ids" in called.stderr

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from consumers.cli import build
 from consumers.replay import dry_run as module
 from consumers.replay.dry_run import dry_run
 from consumers.replay.plan import Plan
@@ -24,7 +23,7 @@ from stream.files.reading import GIVE_UP, Reading
 from stream.files.recipe import Recipe
 from stream.files.tables import Table
 from stream.settings import Settings
-from tests.refrain_command import Refrain
+from tests.refrain_command import Refrain, application
 
 HEAD = "user_id,song_id,ts,ms_played\n"
 ROWS = f"{HEAD}u1,s1,20200101,5\n,s2,20200101,5\nu3,s3,31/12/2020,5\nu4.0,s4,2020-01-02,long\nu5,s5,2020,7\n"
@@ -92,7 +91,7 @@ def test_a_dry_run_goes_on_where_a_replay_gives_up_but_not_for_ever(
 
 def run(*arguments: str) -> Any:
     """Run the command in this process."""
-    return CliRunner().invoke(build(), ["replay", *arguments])
+    return CliRunner().invoke(application(), ["replay", *arguments])
 
 
 def test_nothing_that_can_be_used_is_a_failure_with_every_reason(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from consumers.cli import build
 from consumers.replay.dry_run import dry_run
 from consumers.replay.plan import Plan
 from consumers.replay.summary import DryRun
@@ -21,6 +20,7 @@ from stream.errors import RefrainError, WrongUse
 from stream.files.options import FileOptions, Kind
 from stream.files.presets import NONE, options_of, over, presets, presets_called
 from stream.files.recognise import settle
+from tests.refrain_command import application
 
 JANUARY = 1704067200  # 2024-01-01
 TAB = "\t"
@@ -514,20 +514,20 @@ def test_who_made_the_songs_of_a_preset_is_read_by_it_too(tmp_path: Path) -> Non
 def test_the_command_says_what_a_file_is_read_as(tmp_path: Path) -> None:
     path = tmp_path / "StreamingHistory0.json"
     path.write_text(SPOTIFY % 50_000)
-    done = CliRunner().invoke(build(), ["replay", "clicks", str(path), "--dry-run"])
+    done = CliRunner().invoke(application(), ["replay", "clicks", str(path), "--dry-run"])
     assert done.exit_code == 0
     (line,) = [each for each in done.stderr.splitlines() if each.startswith("read as")]
     assert line.startswith("read as spotify (--preset none to read it plainly): --member ")
     assert " --set user_id=me --map song_id=trackName," in line
-    plain = CliRunner().invoke(build(), ["replay", "clicks", str(path), "--dry-run", "--preset", NONE])
+    plain = CliRunner().invoke(application(), ["replay", "clicks", str(path), "--dry-run", "--preset", NONE])
     assert (plain.exit_code, "read as" in plain.stderr) == (1, False)
 
 
 def test_presets_are_listed_with_the_options_to_copy() -> None:
-    done = CliRunner().invoke(build(), ["presets", "spotify", "--json"])
+    done = CliRunner().invoke(application(), ["presets", "spotify", "--json"])
     found = json.loads(done.stdout)
     assert [each["name"] for each in found] == [
         each.name for each in presets() if each.name.startswith("spotify")
     ]
     assert found[0]["options"][2:4] == ["--set", "user_id=me"]
-    assert CliRunner().invoke(build(), ["presets", "nothing"]).exit_code == 2
+    assert CliRunner().invoke(application(), ["presets", "nothing"]).exit_code == 2

@@ -70,7 +70,9 @@ def chromium() -> Iterator[Browser]:
     if program is None:
         pytest.skip("no Chromium: as root, `apt-get install -y chromium`; scripts/set-up does so")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-gpu", "--in-process-gpu"]
+        )
         try:
             yield browser
         finally:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
+from fastapi import FastAPI
 
+from consumers.web.app import make_app
 from consumers.web.process import serve
 from stream.broker.ports import free_port
 from stream.connect import open_redis
@@ -20,6 +22,9 @@ from tests.apart import apart
 from tests.waiting import wait_for
 
 __all__ = ["Served", "key_of", "serving"]
+
+_unused: list[FastAPI] = []
+"""Applications whose server has ended: to make one takes FastAPI half as long as a test."""
 
 PATIENCE = 30.0  # seconds for an answer: the machine may be busy
 
@@ -50,11 +55,12 @@ class Served:
 def serving(settings: Settings) -> Iterator[Served]:
     addressed = settings.model_copy(update={"web_port": free_port()})
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
+    app = _unused.pop() if _unused else make_app()
     failed: list[Exception] = []
 
     def run() -> None:
         try:
-            loop.run_until_complete(serve(addressed, stop))
+            loop.run_until_complete(serve(addressed, stop, app))
         except Exception as error:  # noqa: BLE001 - the test's own thread raises it
             failed.append(error)
         finally:
@@ -73,6 +79,7 @@ def serving(settings: Settings) -> Iterator[Served]:
         if not loop.is_closed():
             loop.call_soon_threadsafe(stop.set)
         thread.join()
+        _unused.append(app)
     if failed:
         raise failed[0]
 

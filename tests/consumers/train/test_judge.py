@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import random
 from collections.abc import Mapping, Sequence
@@ -77,15 +78,22 @@ def discover(judge: Judge, rows: Sequence[Row], seed: int, *, elsewhere: bool = 
     return drifts
 
 
+@pytest.fixture(scope="module")
+def _who_has_seen() -> Judge:
+    judge = Judge()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judging, "HOLDOUT", 2)
+        judge.serves(learned())
+        for seed in range(2, 6):
+            discover(judge, played(seed), seed)
+    return judge
+
+
 @pytest.fixture
-def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
+def judge(_who_has_seen: Judge, monkeypatch: pytest.MonkeyPatch) -> Judge:
     """A judge who has seen half of all listeners discover within their scenes."""
     monkeypatch.setattr(judging, "HOLDOUT", 2)
-    judge = Judge()
-    judge.serves(learned())
-    for seed in range(2, 6):
-        discover(judge, played(seed), seed)
-    return judge
+    return copy.deepcopy(_who_has_seen)
 
 
 def test_what_the_live_model_foresaw_is_measured(judge: Judge) -> None:

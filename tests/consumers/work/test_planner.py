@@ -592,6 +592,10 @@ async def test_the_first_wave_of_an_ab_test_explores_by_the_usual_policy_alone(
 async def in_waves(planner: Planner, settings: Settings, **more: Any) -> Draft:
     """The first wave of a release to 2,000 of 3,000 listeners, once it is learned who clicks."""
     await crowd(settings, MANY)
+    return await first_of_many(planner, **more)
+
+
+async def first_of_many(planner: Planner, **more: Any) -> Draft:
     planner = replace(planner, max_audience=2000, **more)
     planner.habits.model = LEARNED
     event = release(max_audience=2000)
@@ -612,7 +616,8 @@ async def test_propensities_of_a_wave_that_explores_are_of_whom_it_tells_and_bel
 async def test_inverse_propensities_of_a_wave_estimate_the_audience_it_is_drawn_from(
     settings: Settings, planner: Planner
 ) -> None:
-    draws = [sum(1 / p for p in (await in_waves(planner, settings)).propensities.values()) for _ in range(40)]
+    await crowd(settings, MANY)
+    draws = [sum(1 / p for p in (await first_of_many(planner)).propensities.values()) for _ in range(40)]
     assert np.mean(draws) == pytest.approx(2000, abs=4 * np.std(draws) / np.sqrt(len(draws)))
 
 

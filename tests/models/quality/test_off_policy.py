@@ -77,10 +77,17 @@ def estimates(world: World, n: int, logs: int) -> dict[str, list[PolicyValue]]:
     return found
 
 
+@pytest.fixture(scope="module")
+def often_clicked() -> dict[str, list[PolicyValue]]:
+    return estimates(make_world(0.2), 2000, 200)
+
+
 @pytest.mark.parametrize("name", ["IPS", "SNIPS", "DR"])
-def test_an_estimate_is_right_in_the_mean_over_logs(name: str) -> None:
+def test_an_estimate_is_right_in_the_mean_over_logs(
+    name: str, often_clicked: dict[str, list[PolicyValue]]
+) -> None:
     world = make_world(0.2)
-    values = np.array([found.value for found in estimates(world, 2000, 200)[name]])
+    values = np.array([found.value for found in often_clicked[name]])
     assert abs(values.mean() - world.truth) < 4 * values.std() / len(values) ** 0.5
     log, *_ = world.log(200_000, np.random.default_rng(2))
     assert abs(logged(log).value - world.truth) > 0.02, "a plain mean would pass, too"
