@@ -35,6 +35,7 @@ Number = TypeVar("Number", bound=np.generic)
 
 ABOVE_SCORES = 1e3  # more than any score or log-odds
 SAMPLE = 100  # listeners: a CTR of 5 % in their mean is right to a tenth of it
+MANY = 4  # a part of all candidates
 ROUNDING = 1e-3  # where all are alike, all score the mean
 
 
@@ -103,7 +104,8 @@ class Candidates:
         """
         ranks, known = self.scores.astype(np.float64), np.full(len(self.scores), -np.inf)
         ranks[rows], known[rows] = ABOVE_SCORES + (log_odds if order is None else order), log_odds
-        return replace(self, ranks=ranks, log_odds=known, ahead=np.sort(rows))
+        ahead = np.sort(rows) if len(rows) < len(ranks) else None
+        return replace(self, ranks=ranks, log_odds=known, ahead=ahead)
 
     def ctrs(self, rows: Ints) -> Floats:
         """Return how likely those are to click whom `first` put before all others, shape (n,)."""
@@ -123,11 +125,15 @@ class Candidates:
         while True:
             rows = self._best(wanted)
             found = self.hashes_at(rows)
-            _, first = np.unique(found, return_index=True)  # the better row of who is there twice
-            first = np.sort(first[~_among(found[first], but)])
-            if len(first) >= number or wanted >= len(self.scores):
-                return rows[first[:number]]
-            wanted += 2 * (number - len(first))
+            if len(but):
+                may = ~_among(found, but)
+                rows, found = rows[may], found[may]
+            if _is_any_twice(found):
+                _, first = np.unique(found, return_index=True)  # the better row
+                rows = rows[np.sort(first)]
+            if len(rows) >= number or wanted >= len(self.scores):
+                return rows[:number]
+            wanted += 2 * (number - len(rows))
 
     def _best(self, number: int) -> Ints:
         """Return the rows of the `number` best who are not dormant."""
@@ -181,7 +187,8 @@ class Candidates:
 
     def cohorts_at(self, rows: Ints) -> list[str]:
         """Return the cohorts of some rows."""
-        return [self.cohorts[at] for at in self.cohort_rows(rows).tolist()]
+        names: list[str] = np.array(self.cohorts, dtype=object)[self.cohort_rows(rows)].tolist()
+        return names
 
     def cohort_rows(self, rows: Ints) -> Ints:
         """Return where in `cohorts` those of some rows are."""
@@ -240,13 +247,13 @@ class Candidates:
     def users_at(self, rows: Ints) -> list[str]:
         """Return the listeners of some rows."""
         cohorts, places = self._places(rows)
-        return [
-            self.members[cohort].users[place]
-            for cohort, place in zip(cohorts.tolist(), places.tolist(), strict=True)
-        ]
+        users = [each.users for each in self.members]
+        return [users[cohort][place] for cohort, place in zip(cohorts.tolist(), places.tolist(), strict=True)]
 
     def hashes_at(self, rows: Ints) -> Ints:
         """Return the `models.names.hashes` of the listeners of some rows."""
+        if len(rows) > len(self.scores) // MANY:  # to sort them by cohort takes longer
+            return np.concatenate([NO_ROWS, *(each.hashes for each in self.members)])[rows]
         found = np.zeros(len(rows), dtype=np.int64)
         for members, here, at in self._apart(rows):
             found[here] = members.hashes[at]
@@ -273,6 +280,12 @@ def _among(found: Ints, some: Ints) -> npt.NDArray[np.bool_]:
     inside = at < len(some)
     here[inside] = some[at[inside]] == found[inside]
     return here
+
+
+def _is_any_twice(found: Ints) -> bool:
+    """Say whether any number is there twice. `np.unique` would take ten times as long to say it."""
+    ordered = np.sort(found)
+    return bool((ordered[1:] == ordered[:-1]).any())
 
 
 NO_ROWS = np.zeros(0, dtype=np.int64)
