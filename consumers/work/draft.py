@@ -102,10 +102,13 @@ class Candidates:
         order
             Shape (n,), another order: who comes first has the highest, below `ABOVE_SCORES`.
         """
-        ranks, known = self.scores.astype(np.float64), np.full(len(self.scores), -np.inf)
-        ranks[rows], known[rows] = ABOVE_SCORES + (log_odds if order is None else order), log_odds
-        ahead = np.sort(rows) if len(rows) < len(ranks) else None
-        return replace(self, ranks=ranks, log_odds=known, ahead=ahead)
+        known = np.full(len(self.scores), -np.inf)
+        known[rows] = log_odds
+        if order is None and len(rows) == len(known):  # all: nobody is behind them
+            return replace(self, ranks=known, log_odds=known)
+        ranks = self.scores.astype(np.float64)
+        ranks[rows] = ABOVE_SCORES + (log_odds if order is None else order)
+        return replace(self, ranks=ranks, log_odds=known, ahead=np.sort(rows))
 
     def ctrs(self, rows: Ints) -> Floats:
         """Return how likely those are to click whom `first` put before all others, shape (n,)."""
@@ -159,6 +162,8 @@ class Candidates:
 
     def passed_over(self, out: Ints, row: int) -> tuple[int, int]:
         """Return how many before a row, or level with it, are in `out` (hashes, rising); how many dormant."""
+        if not len(out) and self.dormant is None:
+            return 0, 0
         before = np.flatnonzero(self.ranks >= self.ranks[row])
         found = self.hashes_at(before)
         is_out = _among(found, out)

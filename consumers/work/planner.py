@@ -383,6 +383,7 @@ class Planner:
                 least_odds = ANY
             else:
                 candidates = candidates.first(some, log_odds)
+            del some, log_odds  # 16 bytes a candidate, while these are sorted
         elif release.max_audience is None:
             least = mean_score(model, target)
         unknown = abs(lookup.opted_out - len(self.opted_out.hashes))
