@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -25,7 +25,7 @@ from stream.stores.opted_out import OptedOut
 if TYPE_CHECKING:
     from consumers.work.eligible import Eligible
 
-__all__ = ["NO_ROWS", "Candidates", "Draft", "Ranking"]
+__all__ = ["MANY", "NO_ROWS", "Candidates", "Draft", "Ranking", "are_among"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -129,7 +129,7 @@ class Candidates:
             rows = self._best(wanted)
             found = self.hashes_at(rows)
             if len(but):
-                may = ~_among(found, but)
+                may = ~are_among(found, but)
                 rows, found = rows[may], found[may]
             if _is_any_twice(found):
                 _, first = np.unique(found, return_index=True)  # the better row
@@ -157,7 +157,7 @@ class Candidates:
         """Return those of some listeners who are dormant."""
         if self.dormant is None:
             return set()
-        rows = np.flatnonzero(_among(self._hashes, np.sort(hashes(users))) & self.dormant)
+        rows = np.flatnonzero(are_among(self._hashes, np.sort(hashes(users))) & self.dormant)
         return set(self.users_at(rows))
 
     def passed_over(self, out: Ints, row: int) -> tuple[int, int]:
@@ -166,13 +166,13 @@ class Candidates:
             return 0, 0
         before = np.flatnonzero(self.ranks >= self.ranks[row])
         found = self.hashes_at(before)
-        is_out = _among(found, out)
+        is_out = are_among(found, out)
         is_dormant = is_out & False if self.dormant is None else self.dormant[before] & ~is_out
         return len(np.unique(found[is_out])), len(np.unique(found[is_dormant]))
 
     def eligible(self, out: Ints) -> Flags:
         """Say which are neither in `out` (hashes, rising) nor dormant, shape (n,)."""
-        may = ~_among(self._hashes, out)
+        may = ~are_among(self._hashes, out)
         return may if self.dormant is None else may & ~self.dormant
 
     def but(self, rows: Ints, others: Ints) -> Ints:
@@ -184,7 +184,7 @@ class Candidates:
         return self._without(rows, hashes(users))
 
     def _without(self, rows: Ints, some: Ints) -> Ints:
-        return rows[~_among(self.hashes_at(rows), np.sort(some))]
+        return rows[~are_among(self.hashes_at(rows), np.sort(some))]
 
     @cached_property
     def _hashes(self) -> Ints:
@@ -230,15 +230,15 @@ class Candidates:
                 here = slice(first, last) if order is None else order[first:last]
                 yield each, here, ordered[first:last] - begin
 
-    def play(self, artists: Ints, rows: Ints) -> npt.NDArray[np.bool_]:
-        """Say of some rows whether they still play any of these artists, numbers in `MemberCache.artists`."""
+    def players(self, artists: Ints) -> Ints:
+        """Return the rows, rising, of who still plays any of some artists (numbers of `MemberCache`)."""
         begins = [0, *self.ends.tolist()]
         playing = [NO_ROWS]
         artists = artists.astype(np.int32)  # as members have them: else all of theirs are copied to match
         for begin, each in zip(begins, self.members, strict=False):
             low, high = (np.searchsorted(each.artists, artists, side=side) for side in ("left", "right"))
             playing += [begin + each.players[a:b] for a, b in zip(low, high, strict=True)]
-        return np.isin(rows, np.concatenate(playing))
+        return np.unique(np.concatenate(playing))
 
     def _places(self, rows: Ints) -> tuple[Ints, Ints]:
         """Return the cohort of each row, and its row there."""
@@ -248,6 +248,12 @@ class Candidates:
     def at_least(self, least: float, rows: Ints) -> Ints:
         """Return those rows that score at least so high, give or take what rounding does."""
         return rows[self.scores[rows] >= least - ROUNDING * abs(least)]
+
+    @property
+    def users(self) -> npt.NDArray[np.object_]:
+        """All listeners, row by row, shape (n,); made anew each time, for whoever asks for many of them."""
+        everybody = chain.from_iterable(each.users for each in self.members)
+        return np.fromiter(everybody, dtype=object, count=len(self.scores))
 
     def users_at(self, rows: Ints) -> list[str]:
         """Return the listeners of some rows."""
@@ -266,7 +272,7 @@ class Candidates:
 
     def rows_of(self, users: Collection[str]) -> Ints:
         """Return the rows of those of some listeners who are among these, best first, each once."""
-        rows = np.flatnonzero(_among(self._hashes, np.sort(hashes(users))))
+        rows = np.flatnonzero(are_among(self._hashes, np.sort(hashes(users))))
         rows = rows if self.dormant is None else rows[~self.dormant[rows]]
         rows = rows[np.argsort(-self.ranks[rows], kind="stable")]
         _, first = np.unique(self._hashes[rows], return_index=True)
@@ -278,7 +284,7 @@ class Candidates:
         return int(rows[0]) if len(rows) else None
 
 
-def _among(found: Ints, some: Ints) -> npt.NDArray[np.bool_]:
+def are_among(found: Ints, some: Ints) -> npt.NDArray[np.bool_]:
     """Say which numbers are among some, which rise. `np.isin` would sort all of these for every release."""
     at = np.searchsorted(some, found)
     here: npt.NDArray[np.bool_] = np.zeros(len(found), dtype=bool)

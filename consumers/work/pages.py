@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from consumers.work.draft import NO_ROWS, Candidates, Draft
+from consumers.work.draft import MANY, NO_ROWS, Candidates, Draft
 from consumers.work.gate import Admitted, Gate
 from consumers.work.persons import ANOTHER_ID, Persons
 from stream.stores.releases import Held
@@ -244,21 +244,30 @@ class _Queue:
         self._draft = draft
         self._rows = draft.told
         self._at = 0
+        candidates = draft.candidates
+        # One by one, a million listeners are found five times as slowly as in one array of all.
+        self._users = candidates.users if draft.places > len(candidates.scores) // MANY else None
 
     async def take(self, wanted: int, release_id: str, gate: Gate) -> tuple[Ints, list[str], list[str]]:
         """Take rows until so many are not drawn for comparison; say of each who it is, and whether drawn."""
         share = 1.0 - gate.groups.control - gate.groups.holdout
         if share == 1.0:
             rows = await self.next(wanted)
-            return rows, self._draft.candidates.users_at(rows), [""] * len(rows)
+            return rows, self._users_at(rows), [""] * len(rows)
         enough = int(wanted / max(share, 0.01)) + MORE
         rows = await self._ahead(enough)
-        users = self._draft.candidates.users_at(rows)
+        users = self._users_at(rows)
         drawn = gate.drawn(release_id, users)
         free = np.flatnonzero([group == "" for group in drawn])
         end = int(free[wanted - 1]) + 1 if len(free) >= wanted else len(rows)
         self._at += end
         return rows[:end], users[:end], drawn[:end]
+
+    def _users_at(self, rows: Ints) -> list[str]:
+        if self._users is None:
+            return self._draft.candidates.users_at(rows)
+        users: list[str] = self._users[rows].tolist()
+        return users
 
     def coming(self, number: int) -> Ints:
         """Return the rows that are next as far as they are ranked, at most so many."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -17,8 +18,6 @@ ANOTHER_ID = "told under another id"
 class Persons:
     """Who is told of one release, as persons; ids that became part of a listener meanwhile included.
 
-    Of a million ids that are told, only those that are part of a listener are kept by name.
-
     Parameters
     ----------
     merged
@@ -29,7 +28,7 @@ class Persons:
 
     def __init__(self, merged: MergedLately, told: Collection[str] = ()) -> None:
         self._merged = merged
-        self._told = [hashes(told)]
+        self._told = [told]  # page by page: a set of a million names takes eight times as much
         self._joined: set[str] = set()  # those of them that are part of a listener
         self._known: set[str] = set()  # ids that are, as of the last look
         self._is_fresh = True
@@ -42,7 +41,8 @@ class Persons:
         into = self._merged.into
         if new := [user for user in into if user not in self._known]:
             self._known.update(new)
-            is_told = np.isin(hashes(new), np.concatenate(self._told))
+            told_by_now = list(chain.from_iterable(self._told))
+            is_told = np.isin(hashes(new), hashes(told_by_now))
             self._joined.update(user for user, one in zip(new, is_told.tolist(), strict=True) if one)
         if not into:
             return [False] * len(users)
@@ -51,5 +51,5 @@ class Persons:
 
     def tell(self, users: Collection[str]) -> None:
         """Note who is told."""
-        self._told.append(hashes(users))
+        self._told.append(users)
         self._joined.update(self._known.intersection(users))

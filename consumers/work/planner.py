@@ -358,9 +358,9 @@ class Planner:
         candidates = Candidates.of(members, model, target, self.member_cache.neighbours(model, target))
         if self.dormant_days:
             candidates = candidates.unless_seen(now - DAY * self.dormant_days)
-        artists = self.member_cache.numbers(release.artist_ids)
+        players = candidates.players(self.member_cache.numbers(release.artist_ids))
         eligible = Eligible(release.where, self.traits, candidates) if release.where else None
-        describe = partial(self.habits.known, release, target, model, candidates, artists, now=now)
+        describe = partial(self.habits.known, release, target, model, candidates, players, now=now)
         least, least_odds, factors, test = None, None, None, None
         if learned:
             some = await _best_by_score(candidates, places, eligible)
