@@ -17,7 +17,7 @@ from threading import Event, Thread
 
 import numpy as np
 import psutil
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from benchmarks.filled import artist, fill
 from benchmarks.house import House, house
@@ -101,9 +101,8 @@ class Highest:
 def released(place: House, worker: Child, number: int, listeners: int, idle: float) -> tuple[float, ...]:
     """Publish a release for everybody; return when its pages came, what it took, and who was told."""
     servers = {"bootstrap.servers": place.settings.kafka}
-    reader = Consumer(servers | {"group.id": f"audience-{number}", "auto.offset.reset": "earliest"})
-    reader.subscribe(["audiences"])
-    reader.poll(1.0)
+    reader = Consumer(servers | {"group.id": f"audience-{number}"})
+    reader.assign(_ends(reader))  # else it reads the pages of the releases before first
     name = f"everybody-{number}"
     event = {"release_id": name, "artist_ids": [artist(37 * number)], "max_audience": listeners}
     producer = Producer(servers | {"linger.ms": 0})
@@ -133,6 +132,13 @@ def released(place: House, worker: Child, number: int, listeners: int, idle: flo
         raise RuntimeError(f"{name} has {len(came) - 1} pages, of which {len(pages)} are different")
     spent = cpu(worker.pid) - used, redis_cpu(place) - used_by_redis
     return came[0], came[-2], came[-1], *spent, (highest.most - idle) / MB, users
+
+
+def _ends(reader: Consumer) -> list[TopicPartition]:
+    """Return the ends of the partitions of `audiences`."""
+    numbers = reader.list_topics("audiences").topics["audiences"].partitions
+    places = [TopicPartition("audiences", number) for number in numbers]
+    return [TopicPartition(at.topic, at.partition, reader.get_watermark_offsets(at)[1]) for at in places]
 
 
 if __name__ == "__main__":

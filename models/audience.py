@@ -47,6 +47,7 @@ ALWAYS_READ = 20_000  # listeners
 
 SAMPLED = 1000  # of the best, to guess where they end:
 SAFELY = 1.15  # so many times as many are taken, five standard errors more than are wanted
+ROW_BITS = 32  # of a number of a listener among all in memory
 FEW_OF = 4  # times: where the best are no smaller a part of all, a sample spares nothing
 
 
@@ -364,12 +365,34 @@ def best_rows(scores: npt.NDArray[np.floating], number: int) -> Ints:
     >>> best_rows(np.array([0.1, 0.5, 0.4, 0.5]), 3)
     array([1, 3, 2])
     """
+    if number >= len(scores):
+        return _falling(scores)
     rows = _contenders(scores, number)
     if number < len(rows):
         some = scores[rows]
         rows = np.sort(rows[np.argpartition(-some, number - 1)[:number]]) if number > 0 else rows[:0]
-    best: Ints = rows[np.argsort(-scores[rows], kind="stable")]
+    best: Ints = rows[_falling(scores[rows])]
     return best
+
+
+def _falling(scores: npt.NDArray[np.floating]) -> Ints:
+    """Return the rows of scores, the highest first; of equal ones the earlier row first.
+
+    What `np.argsort(-scores, kind="stable")` returns, three times as fast where few are equal.
+    """
+    rows: Ints = np.argsort(scores)[::-1]
+    ranked = scores[rows]
+    as_before = np.concatenate([[False], ranked[1:] == ranked[:-1]])
+    del ranked  # as large as all else here
+    if as_before.any():
+        equal = as_before | np.append(as_before[1:], False)
+        order = np.cumsum(~as_before[equal])  # which of the scores that are there several times, then the row
+        order <<= ROW_BITS
+        order |= rows[equal]
+        order.sort()
+        order &= (1 << ROW_BITS) - 1
+        rows[equal] = order
+    return rows
 
 
 def _contenders(scores: npt.NDArray[np.floating], number: int) -> Ints:

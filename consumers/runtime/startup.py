@@ -23,7 +23,7 @@ from stream.wire.consumer import check_codecs
 from stream.wire.dead_members import remove_dead
 from stream.wire.deleted import deleted_unread_told, shorter_told
 from stream.wire.diagnosis import knock
-from stream.wire.sender import Sender
+from stream.wire.sender import BATCH_BYTES, Sender
 from stream.wire.topic_watch import TopicShape, TopicWatch, topic_shapes
 from stream.wire.topics import cluster_id, create_missing, open_admin
 
@@ -115,9 +115,9 @@ def _shapes(admin: KafkaAdminClient, topics: Collection[str]) -> dict[str, Topic
     return shapes
 
 
-async def begin_producer(settings: Settings, stack: AsyncExitStack) -> Sender:
+async def begin_producer(settings: Settings, stack: AsyncExitStack, batch_bytes: int = BATCH_BYTES) -> Sender:
     """Start a sender, with patience; it is stopped with `stack`."""
-    sender = Sender(settings)
+    sender = Sender(settings, batch_bytes=batch_bytes)
     stack.push_async_callback(sender.stop)
     await open_kafka(settings, sender.start, logger.info)
     return sender

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from consumers.work.draft import Candidates
+from consumers.work.draft import Candidates, are_among
 from models.affinity import DAY
 from models.audience import Target, play_rates
 from models.click_rate import COHORT_PRIOR, LISTENER_PRIOR, MIN_SENT, shrunk_rate
@@ -104,7 +104,7 @@ class ClickHabits:
         target: Target,
         model: Model,
         candidates: Candidates,
-        artists: Ints,
+        players: Ints,
         rows: Ints,
         now: float,
     ) -> Singles:
@@ -112,8 +112,8 @@ class ClickHabits:
 
         Parameters
         ----------
-        artists
-            The release's artists, numbers in `MemberCache.artists`.
+        players
+            Rows, rising, of who still plays an artist of the release (`Candidates.players`).
         rows
             Shape (n,), which candidates.
         now
@@ -128,7 +128,7 @@ class ClickHabits:
         clock = now + MINUTE * np.nan_to_num(offsets.astype(np.float64))
         return features(
             play_rate=play_rates(model, target, candidates.scores[rows]),
-            plays_artist=candidates.play(artists, rows),
+            plays_artist=are_among(rows, players),
             activity=strengths - model.strength,
             ctr=self.ctr,
             cohort_ctr=cohort_ctr[at],

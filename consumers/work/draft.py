@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -25,7 +25,7 @@ from stream.stores.opted_out import OptedOut
 if TYPE_CHECKING:
     from consumers.work.eligible import Eligible
 
-__all__ = ["NO_ROWS", "Candidates", "Draft", "Ranking"]
+__all__ = ["MANY", "NO_ROWS", "Candidates", "Draft", "Ranking", "are_among"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -35,6 +35,7 @@ Number = TypeVar("Number", bound=np.generic)
 
 ABOVE_SCORES = 1e3  # more than any score or log-odds
 SAMPLE = 100  # listeners: a CTR of 5 % in their mean is right to a tenth of it
+MANY = 4  # a part of all candidates
 ROUNDING = 1e-3  # where all are alike, all score the mean
 
 
@@ -101,8 +102,12 @@ class Candidates:
         order
             Shape (n,), another order: who comes first has the highest, below `ABOVE_SCORES`.
         """
-        ranks, known = self.scores.astype(np.float64), np.full(len(self.scores), -np.inf)
-        ranks[rows], known[rows] = ABOVE_SCORES + (log_odds if order is None else order), log_odds
+        known = np.full(len(self.scores), -np.inf)
+        known[rows] = log_odds
+        if order is None and len(rows) == len(known):  # all: nobody is behind them
+            return replace(self, ranks=known, log_odds=known)
+        ranks = self.scores.astype(np.float64)
+        ranks[rows] = ABOVE_SCORES + (log_odds if order is None else order)
         return replace(self, ranks=ranks, log_odds=known, ahead=np.sort(rows))
 
     def ctrs(self, rows: Ints) -> Floats:
@@ -123,11 +128,15 @@ class Candidates:
         while True:
             rows = self._best(wanted)
             found = self.hashes_at(rows)
-            _, first = np.unique(found, return_index=True)  # the better row of who is there twice
-            first = np.sort(first[~_among(found[first], but)])
-            if len(first) >= number or wanted >= len(self.scores):
-                return rows[first[:number]]
-            wanted += 2 * (number - len(first))
+            if len(but):
+                may = ~are_among(found, but)
+                rows, found = rows[may], found[may]
+            if _is_any_twice(found):
+                _, first = np.unique(found, return_index=True)  # the better row
+                rows = rows[np.sort(first)]
+            if len(rows) >= number or wanted >= len(self.scores):
+                return rows[:number]
+            wanted += 2 * (number - len(rows))
 
     def _best(self, number: int) -> Ints:
         """Return the rows of the `number` best who are not dormant."""
@@ -148,20 +157,22 @@ class Candidates:
         """Return those of some listeners who are dormant."""
         if self.dormant is None:
             return set()
-        rows = np.flatnonzero(_among(self._hashes, np.sort(hashes(users))) & self.dormant)
+        rows = np.flatnonzero(are_among(self._hashes, np.sort(hashes(users))) & self.dormant)
         return set(self.users_at(rows))
 
     def passed_over(self, out: Ints, row: int) -> tuple[int, int]:
         """Return how many before a row, or level with it, are in `out` (hashes, rising); how many dormant."""
+        if not len(out) and self.dormant is None:
+            return 0, 0
         before = np.flatnonzero(self.ranks >= self.ranks[row])
         found = self.hashes_at(before)
-        is_out = _among(found, out)
+        is_out = are_among(found, out)
         is_dormant = is_out & False if self.dormant is None else self.dormant[before] & ~is_out
         return len(np.unique(found[is_out])), len(np.unique(found[is_dormant]))
 
     def eligible(self, out: Ints) -> Flags:
         """Say which are neither in `out` (hashes, rising) nor dormant, shape (n,)."""
-        may = ~_among(self._hashes, out)
+        may = ~are_among(self._hashes, out)
         return may if self.dormant is None else may & ~self.dormant
 
     def but(self, rows: Ints, others: Ints) -> Ints:
@@ -173,7 +184,7 @@ class Candidates:
         return self._without(rows, hashes(users))
 
     def _without(self, rows: Ints, some: Ints) -> Ints:
-        return rows[~_among(self.hashes_at(rows), np.sort(some))]
+        return rows[~are_among(self.hashes_at(rows), np.sort(some))]
 
     @cached_property
     def _hashes(self) -> Ints:
@@ -181,7 +192,8 @@ class Candidates:
 
     def cohorts_at(self, rows: Ints) -> list[str]:
         """Return the cohorts of some rows."""
-        return [self.cohorts[at] for at in self.cohort_rows(rows).tolist()]
+        names: list[str] = np.array(self.cohorts, dtype=object)[self.cohort_rows(rows)].tolist()
+        return names
 
     def cohort_rows(self, rows: Ints) -> Ints:
         """Return where in `cohorts` those of some rows are."""
@@ -218,15 +230,15 @@ class Candidates:
                 here = slice(first, last) if order is None else order[first:last]
                 yield each, here, ordered[first:last] - begin
 
-    def play(self, artists: Ints, rows: Ints) -> npt.NDArray[np.bool_]:
-        """Say of some rows whether they still play any of these artists, numbers in `MemberCache.artists`."""
+    def players(self, artists: Ints) -> Ints:
+        """Return the rows, rising, of who still plays any of some artists (numbers of `MemberCache`)."""
         begins = [0, *self.ends.tolist()]
         playing = [NO_ROWS]
         artists = artists.astype(np.int32)  # as members have them: else all of theirs are copied to match
         for begin, each in zip(begins, self.members, strict=False):
             low, high = (np.searchsorted(each.artists, artists, side=side) for side in ("left", "right"))
             playing += [begin + each.players[a:b] for a, b in zip(low, high, strict=True)]
-        return np.isin(rows, np.concatenate(playing))
+        return np.unique(np.concatenate(playing))
 
     def _places(self, rows: Ints) -> tuple[Ints, Ints]:
         """Return the cohort of each row, and its row there."""
@@ -237,16 +249,22 @@ class Candidates:
         """Return those rows that score at least so high, give or take what rounding does."""
         return rows[self.scores[rows] >= least - ROUNDING * abs(least)]
 
+    @property
+    def users(self) -> npt.NDArray[np.object_]:
+        """All listeners, row by row, shape (n,); made anew each time, for whoever asks for many of them."""
+        everybody = chain.from_iterable(each.users for each in self.members)
+        return np.fromiter(everybody, dtype=object, count=len(self.scores))
+
     def users_at(self, rows: Ints) -> list[str]:
         """Return the listeners of some rows."""
         cohorts, places = self._places(rows)
-        return [
-            self.members[cohort].users[place]
-            for cohort, place in zip(cohorts.tolist(), places.tolist(), strict=True)
-        ]
+        users = [each.users for each in self.members]
+        return [users[cohort][place] for cohort, place in zip(cohorts.tolist(), places.tolist(), strict=True)]
 
     def hashes_at(self, rows: Ints) -> Ints:
         """Return the `models.names.hashes` of the listeners of some rows."""
+        if len(rows) > len(self.scores) // MANY:  # to sort them by cohort takes longer
+            return np.concatenate([NO_ROWS, *(each.hashes for each in self.members)])[rows]
         found = np.zeros(len(rows), dtype=np.int64)
         for members, here, at in self._apart(rows):
             found[here] = members.hashes[at]
@@ -254,7 +272,7 @@ class Candidates:
 
     def rows_of(self, users: Collection[str]) -> Ints:
         """Return the rows of those of some listeners who are among these, best first, each once."""
-        rows = np.flatnonzero(_among(self._hashes, np.sort(hashes(users))))
+        rows = np.flatnonzero(are_among(self._hashes, np.sort(hashes(users))))
         rows = rows if self.dormant is None else rows[~self.dormant[rows]]
         rows = rows[np.argsort(-self.ranks[rows], kind="stable")]
         _, first = np.unique(self._hashes[rows], return_index=True)
@@ -266,13 +284,19 @@ class Candidates:
         return int(rows[0]) if len(rows) else None
 
 
-def _among(found: Ints, some: Ints) -> npt.NDArray[np.bool_]:
+def are_among(found: Ints, some: Ints) -> npt.NDArray[np.bool_]:
     """Say which numbers are among some, which rise. `np.isin` would sort all of these for every release."""
     at = np.searchsorted(some, found)
     here: npt.NDArray[np.bool_] = np.zeros(len(found), dtype=bool)
     inside = at < len(some)
     here[inside] = some[at[inside]] == found[inside]
     return here
+
+
+def _is_any_twice(found: Ints) -> bool:
+    """Say whether any number is there twice. `np.unique` would take ten times as long to say it."""
+    ordered = np.sort(found)
+    return bool((ordered[1:] == ordered[:-1]).any())
 
 
 NO_ROWS = np.zeros(0, dtype=np.int64)

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from opentelemetry.trace import NoOpTracer, Tracer
@@ -18,6 +19,7 @@ from structlog.contextvars import bound_contextvars
 from consumers.runtime.live_model import LiveModel
 from consumers.work.best_match import reserve_best_first
 from consumers.work.gate import CONTROL
+from consumers.work.one_at_a_time import OneAtATime
 from consumers.work.planner import GONE, Audience, Before, Lookup, Planner
 from consumers.work.tally import Tally
 from consumers.work.tracing import ReleaseTrace
@@ -27,7 +29,7 @@ from stream.connect import REDIS_ERRORS
 from stream.errors import NotReplicated
 from stream.metrics import LEFT_OUT, NOTIFICATIONS, PAGES, RELEASE_TO_FIRST_PAGE
 from stream.settings import Settings
-from stream.stores.releases import Asked, Held, OpenRelease, Releases, ReleaseStopped, State
+from stream.stores.releases import Asked, Fixable, Held, OpenRelease, Releases, State
 from stream.stores.replication import Primaries, Replication
 from stream.wire.consumer import Consumer
 from stream.wire.events import Page, Summary, encode
@@ -162,6 +164,13 @@ class _Part:
     held: Mapping[str, Held] = field(default_factory=dict)
     due: Set[str] = frozenset()
     next_wave_at: float = 0.0
+
+
+class _Made(NamedTuple):
+    """A page that was made, and why others who would be on those up to it are not, and how many."""
+
+    fixable: Fixable
+    left_out: Counter[str]
 
 
 class _Lost(Exception):
@@ -487,36 +496,65 @@ class Emitter:
         logger.info("release %s: %d told, %d held", answer.name, answer.totals()["audience"], answer.held)
 
     async def _emit(self, part: _Part, audience: Audience) -> None:
-        """Fix and emit pages: the first alone, as the notifier waits for it, then some at a time."""
+        """Fix and emit pages: the first alone, as the notifier waits for it, then some at a time.
+
+        While these are fixed, those before are sent, and those behind are made.
+        """
         answer, about = part.answer, part.about
-        before, waiting, first = Counter(answer.left_out), list[bytes](), answer.told.pages
+        before, group, first = Counter(answer.left_out), list[_Made](), answer.told.pages
         answer.trace.begin("pages" if first else "first page")
-        async for page, control, features in audience.pages:
-            event = encode(page)
+        async with OneAtATime() as fixing, OneAtATime() as sending:
+            async for page, control, features in audience.pages:
+                left_out = before + audience.left_out
+                known = {**(about if page.page == first else {}), "left_out": json.dumps(left_out)}
+                group.append(_Made(Fixable(page, encode(page), known, control, features), left_out))
+                await asyncio.sleep(0)  # what is under way goes on
+                if page.page == first:
+                    await self._fix_and_send(answer, group, sending)
+                    await sending.ended()
+                    self._note_first_page(part, page)
+                elif len(group) == AT_ONCE:
+                    await fixing.ended()
+                    if not answer.stopped:
+                        fixing.begin(self._fix_and_send(answer, group, sending))
+                else:
+                    continue
+                group = []
+                if answer.stopped:
+                    break
+            await fixing.ended()
+            if group and not answer.stopped:
+                await self._fix_and_send(answer, group, sending)
+            await sending.ended()
+        if not answer.stopped:
             answer.left_out = before + audience.left_out
-            known = {**(about if page.page == first else {}), "left_out": json.dumps(answer.left_out)}
-            try:
-                await self._mine(self._releases.fix_page(page, event, self._name, known, control, features))
-            except ReleaseStopped:
-                answer.stopped = True
-                break
-            answer.told.add(page)
-            PAGES.inc()
-            NOTIFICATIONS.inc(len(page.user_ids))
-            waiting.append(event)
-            if page.page == first or len(waiting) == AT_ONCE:
-                await self._send(answer, waiting)
-                waiting = []
-                if page.page == 0:
-                    answer.trace.begin("pages")
-            if page.page == 0 and not part.due:  # those who slept have waited for something else
-                answer.first_page_out(time.time())
-                if answer.latency_ms is not None:
-                    RELEASE_TO_FIRST_PAGE.observe(answer.latency_ms / 1000)
-        await self._send(answer, waiting)
-        answer.left_out = before + audience.left_out
         for reason, number in audience.left_out.items():
             LEFT_OUT.labels(reason).inc(number)
+
+    def _note_first_page(self, part: _Part, page: Page) -> None:
+        """Note that the first page of a part is out."""
+        answer = part.answer
+        if page.page or answer.stopped:
+            return
+        answer.trace.begin("pages")
+        if not part.due:  # those who slept have waited for something else
+            answer.first_page_out(time.time())
+            if answer.latency_ms is not None:
+                RELEASE_TO_FIRST_PAGE.observe(answer.latency_ms / 1000)
+
+    async def _fix_and_send(self, answer: _Answer, pages: Sequence[_Made], sending: OneAtATime) -> None:
+        """Fix pages, then begin to send those that are fixed, once those before are sent."""
+        fixed = await self._releases.fix_pages([each.fixable for each in pages], self._name)
+        if fixed is None:
+            raise _Lost
+        for each in pages[:fixed]:
+            answer.told.add(each.fixable.page)
+            answer.left_out = each.left_out
+            PAGES.inc()
+            NOTIFICATIONS.inc(len(each.fixable.page.user_ids))
+        answer.stopped = fixed < len(pages)
+        await sending.ended()
+        sending.begin(self._send(answer, [each.fixable.encoded for each in pages[:fixed]]))
 
     async def _end(self, answer: _Answer, reason: str, about: Mapping[str, str | float]) -> None:
         """Emit the summary: nothing follows it."""

@@ -105,6 +105,8 @@ class Gate:
         if any(self.caps):
             only_ask = [group != "" or not reserve for group in drawn]
             reasons = await self.told.reserve(release.release_id, release.artist_ids, users, only_ask, now)
+        if not any(drawn):
+            return Admitted(reasons, [False] * len(users))
         for at, user in enumerate(users):
             if drawn[at] and user in asked:
                 reasons[at] = asked[user]

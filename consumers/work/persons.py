@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
+from itertools import chain
 
+import numpy as np
+
+from models.names import hashes
 from stream.stores.merged_lately import MergedLately
 
 __all__ = ["ANOTHER_ID", "Persons"]
@@ -22,9 +26,11 @@ class Persons:
         Ids that are told already.
     """
 
-    def __init__(self, merged: MergedLately, told: Iterable[str] = ()) -> None:
+    def __init__(self, merged: MergedLately, told: Collection[str] = ()) -> None:
         self._merged = merged
-        self._told = set(told)
+        self._told = [told]  # page by page: a set of a million names takes eight times as much
+        self._joined: set[str] = set()  # those of them that are part of a listener
+        self._known: set[str] = set()  # ids that are, as of the last look
         self._is_fresh = True
 
     async def doubles(self, users: Sequence[str]) -> list[bool]:
@@ -32,11 +38,18 @@ class Persons:
         if not self._is_fresh:
             await self._merged.refresh()
         self._is_fresh = False
-        if not self._merged.into:
+        into = self._merged.into
+        if new := [user for user in into if user not in self._known]:
+            self._known.update(new)
+            told_by_now = list(chain.from_iterable(self._told))
+            is_told = np.isin(hashes(new), hashes(told_by_now))
+            self._joined.update(user for user, one in zip(new, is_told.tolist(), strict=True) if one)
+        if not into:
             return [False] * len(users)
-        told = self._merged.persons(self._told)
-        return [user in self._merged.into or user in told for user in users]
+        told = self._merged.persons(self._joined)
+        return [user in into or user in told for user in users]
 
-    def tell(self, users: Iterable[str]) -> None:
+    def tell(self, users: Collection[str]) -> None:
         """Note who is told."""
-        self._told.update(users)
+        self._told.append(users)
+        self._joined.update(self._known.intersection(users))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -52,9 +52,11 @@ __all__ = ["GONE", "Audience", "Before", "Lookup", "Planner", "target_of", "with
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
 
 # How many of those whom a release suits best are ranked by how likely they are to click.
 LIKELY_PER_PLACE, LIKELY = 3, 20_000
+DESCRIBED = 50_000  # listeners whose features are in memory at once, some 20 MB
 CERTAIN = 1.0 - 1e-9
 ANY = -1e9  # log-odds of those who are not likely to click, but may be told
 PUT_OFF = 60.0  # seconds
@@ -356,30 +358,32 @@ class Planner:
         candidates = Candidates.of(members, model, target, self.member_cache.neighbours(model, target))
         if self.dormant_days:
             candidates = candidates.unless_seen(now - DAY * self.dormant_days)
-        artists = self.member_cache.numbers(release.artist_ids)
+        players = candidates.players(self.member_cache.numbers(release.artist_ids))
         eligible = Eligible(release.where, self.traits, candidates) if release.where else None
-        describe = partial(self.habits.known, release, target, model, candidates, artists, now=now)
+        describe = partial(self.habits.known, release, target, model, candidates, players, now=now)
         least, least_odds, factors, test = None, None, None, None
         if learned:
             some = await _best_by_score(candidates, places, eligible)
             test, other = await self._ab_test_now()
             if test:  # of those who are left each policy tells its share
                 some = candidates.without(some, told | control)
-            features = describe(some)
-            log_odds = self.habits.model.log_odds(features)
+            log_odds = _log_odds(self.habits.model, describe, some)
             if response:
                 ctr, cohort = expit(log_odds), candidates.cohort_rows(some)
                 factors = response.factors(candidates.cohorts, ctr, cohort, places)
                 log_odds = logit(np.minimum(ctr * factors[cohort], CERTAIN))
             least_odds = self._least_log_odds(release)
             if test:
-                by_other = other.log_odds(features) if other else candidates.scores[some].astype(np.float64)
+                by_other = (
+                    _log_odds(other, describe, some) if other else candidates.scores[some].astype(np.float64)
+                )
                 places_of = test.ranked(candidates.users_at(some), log_odds, by_other, least_odds)
                 falling = 1.0 / (1.0 + np.arange(len(places_of), dtype=np.float64))
                 candidates = candidates.first(some[places_of], log_odds[places_of], falling)
                 least_odds = ANY
             else:
                 candidates = candidates.first(some, log_odds)
+            del some, log_odds  # 16 bytes a candidate, while these are sorted
         elif release.max_audience is None:
             least = mean_score(model, target)
         unknown = abs(lookup.opted_out - len(self.opted_out.hashes))
@@ -442,8 +446,16 @@ async def _best_by_score(candidates: Candidates, places: int, eligible: Eligible
     """Return the rows of those who are ranked by how likely they are to click."""
     if eligible:  # of those who meet the conditions, however far down they are
         return await eligible.best(candidates.scores, LIKELY_PER_PLACE * places)
-    rows = best_rows(candidates.scores, max(LIKELY_PER_PLACE * places, LIKELY))
-    return np.sort(rows)  # what is known of them lies in that order
+    number = max(LIKELY_PER_PLACE * places, LIKELY)
+    if number >= len(candidates.scores):
+        return np.arange(len(candidates.scores))
+    return np.sort(best_rows(candidates.scores, number))  # what is known of them lies in that order
+
+
+def _log_odds(model: CtrModel, describe: Callable[[Ints], Singles], rows: Ints) -> Floats:
+    """Return how likely candidates are to click, as log-odds, shape (n,); their features are not kept."""
+    parts = [model.log_odds(describe(rows[at : at + DESCRIBED])) for at in range(0, len(rows), DESCRIBED)]
+    return np.concatenate([np.zeros(0), *parts])
 
 
 def _why_nobody(ranking: Ranking, *, learned: bool) -> str:

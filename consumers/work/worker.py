@@ -52,6 +52,7 @@ HABITS_SECONDS = 1.0
 SONGS_SECONDS = 5.0
 OVERDUE_SECONDS, OVERDUE_LOOK_SECONDS = 60.0, 5.0
 LAG_SECONDS = 1.0
+PAGES_BYTES = 1 << 19  # some ten pages go to Kafka together; a topic takes twice as much at once
 
 
 class Worker:
@@ -156,7 +157,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         await ask_redis(settings, live.refresh, logger.info)
         await ask_redis(settings, stores.replication.begin, logger.info)
         await ask_redis(settings, stores.aliases.refresh, logger.info)
-        producer = await begin_producer(settings, stack)
+        producer = await begin_producer(settings, stack, batch_bytes=PAGES_BYTES)
         idle = asyncio.Event()
         member_cache = MemberCache(stores.listeners, stores.cohorts, stores.told, idle, settings.members_mb)
         opted_out = stores.opted_out

@@ -32,6 +32,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import accumulate, chain
 from types import MappingProxyType
 from typing import NamedTuple, get_args
 
@@ -48,7 +49,7 @@ from stream.stores.released_songs import watch
 from stream.stores.scripts import Call, Script, call_all
 from stream.wire.events import Feedback, Page, Release, encode
 
-__all__ = ["Asked", "Held", "OpenRelease", "ReleaseStopped", "Releases", "Response", "State"]
+__all__ = ["Asked", "Fixable", "Held", "OpenRelease", "Releases", "Response", "State"]
 
 Singles = npt.NDArray[np.float32]
 
@@ -89,8 +90,26 @@ class Held(NamedTuple):
     drawn: bool = False
 
 
-class ReleaseStopped(Exception):
-    """Somebody has stopped the release: no page of it is fixed any more."""
+class Fixable(NamedTuple):
+    """A page that is to be fixed.
+
+    Attributes
+    ----------
+    encoded
+        The page as it goes to Kafka.
+    about
+        What is to be known of the release from then on.
+    control
+        Listeners who would be on it and are not told, for comparison -> cohort.
+    features
+        Shape (n, d), what is known of each listener on it (`models.ctr.features`), to learn from.
+    """
+
+    page: Page
+    encoded: bytes
+    about: Mapping[str, str | float]
+    control: Mapping[str, str] = NOBODY
+    features: Singles | None = None
 
 
 class Asked(NamedTuple):
@@ -256,40 +275,39 @@ class Releases:
         """Keep a release in hand until a time; False: another has it by now."""
         return bool(await self._renew(self._redis, [keys.release(release_id)], holder, until))
 
-    async def fix_page(
-        self,
-        page: Page,
-        encoded: bytes,
-        holder: str,
-        about: Mapping[str, str | float],
-        control: Mapping[str, str] = NOBODY,
-        features: Singles | None = None,
-    ) -> bool:
-        """Fix the next page, and who is told by it, in one round trip; may be repeated.
-
-        Parameters
-        ----------
-        encoded
-            The page as it goes to Kafka.
-        about
-            What is to be known of the release from now on.
-        control
-            Listeners who would be on it and are not told, for comparison -> cohort.
-        features
-            Shape (n, d), what is known of each listener on it (`models.ctr.features`), to learn from.
+    async def fix_pages(self, pages: Sequence[Fixable], holder: str) -> int | None:
+        """Fix the next pages, and who is told by them, in one round trip; may be repeated.
 
         Returns
         -------
-        False: the release is no longer in the holder's hand.
-
-        Raises
-        ------
-        ReleaseStopped
-            Where it is not fixed, as somebody has stopped the release.
+        How many of them, from the first on, are fixed: fewer than all where somebody has stopped the release.
+        None: the release is no longer in the holder's hand.
         """
-        name = page.release_id
-        apart = [part for pair in control.items() for part in pair]
-        fix = Call(
+        # Noted before anything is fixed: it may be repeated, and who dies now has forgotten none.
+        noted = [call for each in pages for call in self._noted(each)]
+        fixed = [[self._fix(each, holder), *self._told(each.page, holder)] for each in pages]
+        answers = (await call_all(self._redis, [*noted, *chain.from_iterable(fixed)]))[len(noted) :]
+        if not all(answers):
+            return None
+        of_fix = [0, *accumulate(map(len, fixed))][:-1]
+        return [*(answers[at] for at in of_fix), STOPPED].index(STOPPED)
+
+    def _noted(self, each: Fixable) -> list[Call]:
+        """Return the calls that note, beside its release, that a page is about to be fixed."""
+        name, about = each.page.release_id, each.about
+        noted = []
+        planned_at = float(about.get("planned_at", 0))
+        if planned_at:
+            noted.append(Call("ZADD", [keys.RELEASES], [planned_at, name]))
+        if "song_id" in about:
+            noted.append(watch(name, str(about["song_id"]), planned_at + self._played_within))
+        if each.features is not None:
+            noted.append(learn(name, each.page.emitted_at + self._learn_after))
+        return noted
+
+    def _fix(self, each: Fixable, holder: str) -> Call:
+        page, name = each.page, each.page.release_id
+        return Call(
             self._fix_page,
             [
                 keys.release(name),
@@ -300,25 +318,12 @@ class Releases:
             [
                 holder,
                 page.page,
-                encoded,
-                msgpack.packb(apart, use_bin_type=False),
-                b"" if features is None else packed(page.user_ids, features),
-                *[part for field in about.items() for part in field],
+                each.encoded,
+                msgpack.packb([part for pair in each.control.items() for part in pair], use_bin_type=False),
+                b"" if each.features is None else packed(page.user_ids, each.features),
+                *[part for field in each.about.items() for part in field],
             ],
         )
-        # Before it is fixed: they may be repeated, and who dies now has forgotten none.
-        noted = []
-        planned_at = float(about.get("planned_at", 0))
-        if planned_at:
-            noted.append(Call("ZADD", [keys.RELEASES], [planned_at, name]))
-        if "song_id" in about:
-            noted.append(watch(name, str(about["song_id"]), planned_at + self._played_within))
-        if features is not None:
-            noted.append(learn(name, page.emitted_at + self._learn_after))
-        answers = await call_all(self._redis, [*noted, fix, *self._told(page, holder)])
-        if answers[len(noted)] == STOPPED:
-            raise ReleaseStopped
-        return all(answers[len(noted) :])
 
     async def tell(self, page: Page, holder: str) -> bool:
         """Note once more who is told by a page that is fixed; False: the release is in another's hand."""
@@ -326,12 +331,27 @@ class Releases:
 
     def _told(self, page: Page, holder: str) -> list[Call]:
         name = page.release_id
-        written = [keys.release(name), keys.release_told(name), keys.release_parts(name)]
-        policies = page.policies or [""] * len(page.user_ids)
-        parts = [f"{page.wave or ''} {policy}".strip() or USUAL for policy in policies]
-        told = list(zip(page.user_ids, page.cohort_ids, parts, strict=True))
-        groups = [told[at : at + TOLD_IN_A_SCRIPT] for at in range(0, len(told), TOLD_IN_A_SCRIPT)]
-        return [Call(self._add_told, written, [holder, *_told_and_parts(group)]) for group in groups]
+        written = [
+            keys.release(name),
+            keys.release_told(name),
+            keys.release_parts(name),
+            keys.release_pages(name),
+        ]
+        wave = str(page.wave or "")
+        return [
+            Call(
+                self._add_told,
+                written,
+                [
+                    holder,
+                    page.page,
+                    _pairs(page.user_ids[at:end], page.cohort_ids[at:end]),
+                    _parts(page.user_ids[at:end], wave, page.policies and page.policies[at:end]),
+                ],
+            )
+            for at in range(0, len(page.user_ids), TOLD_IN_A_SCRIPT)
+            for end in [at + TOLD_IN_A_SCRIPT]
+        ]
 
     async def predict(
         self, release_id: str, play_rate: Mapping[str, float], ctr: Mapping[str, float] | None = None
@@ -564,8 +584,18 @@ def _asked(found: Mapping[bytes, bytes]) -> Asked:
     )
 
 
-def _told_and_parts(told: Sequence[tuple[str, str, str]]) -> list[bytes]:
-    cohorts = [name for user, cohort, _ in told for name in (user, cohort)]
-    parts = [name for user, _, part in told if part not in FIRST_PARTS for name in (user, part)]
-    packed: list[bytes] = [msgpack.packb(pairs, use_bin_type=False) for pairs in (cohorts, parts)]
-    return packed
+def _pairs(names: Sequence[str], values: Sequence[str]) -> bytes:
+    """Pack names and what belongs to each, in turns."""
+    turns = [""] * (2 * len(names))
+    turns[::2], turns[1::2] = names, values
+    pairs: bytes = msgpack.packb(turns, use_bin_type=False)
+    return pairs
+
+
+def _parts(users: Sequence[str], wave: str, policies: Sequence[str] | None) -> bytes:
+    """Pack the parts of those listeners who are in another than the first."""
+    if policies is None:
+        return _pairs(users, [wave] * len(users)) if wave and wave not in FIRST_PARTS else _pairs((), ())
+    parts = [f"{wave} {policy}".strip() for policy in policies]
+    others = [at for at, part in enumerate(parts) if part not in FIRST_PARTS]
+    return _pairs([users[at] for at in others], [parts[at] for at in others])

@@ -15,9 +15,10 @@ from stream.settings import Settings
 from stream.wire.connection import connection
 from stream.wire.events import MAX_DEAD_LETTER, DeadLetter, Headers
 
-__all__ = ["Message", "Sender", "dead_letter", "open_sender"]
+__all__ = ["BATCH_BYTES", "Message", "Sender", "dead_letter", "open_sender"]
 
 STOP_SECONDS = 5.0
+BATCH_BYTES = 16_384
 
 
 class Message(NamedTuple):
@@ -53,7 +54,12 @@ class Sender(AIOKafkaProducer):  # type: ignore[misc]
     """
 
     def __init__(
-        self, settings: Settings, *, linger_ms: int = 0, batch_bytes: int = 16_384, patience: float = 40.0
+        self,
+        settings: Settings,
+        *,
+        linger_ms: int = 0,
+        batch_bytes: int = BATCH_BYTES,
+        patience: float = 40.0,
     ) -> None:
         super().__init__(
             **connection(settings),

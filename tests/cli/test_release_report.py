@@ -15,7 +15,7 @@ from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.opted_out import OptedOut
-from stream.stores.releases import Asked, Releases
+from stream.stores.releases import Asked, Fixable, Releases
 from stream.stores.told import Told
 from stream.wire.events import Feedback, Page, Release, encode
 from tests.refrain_command import Refrain
@@ -47,7 +47,7 @@ def released(
             emitted_at=NOW,
         )
         apart = {f"apart {n}": "c1" for n in range(control)}
-        await releases.fix_page(page, encode(page), "w", about, apart)
+        await releases.fix_pages([Fixable(page, encode(page), about, apart)], "w")
         await releases.predict(name, {"c1": 0.4, "c2": 0.1})
         totals = {
             "audience": 70,

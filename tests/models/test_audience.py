@@ -224,6 +224,12 @@ def test_of_many_the_best_rows_are_the_first_of_all_ranked(kind: str) -> None:
     assert len(set(rows.tolist())) == 4000
 
 
+@given(st.lists(st.sampled_from([-np.inf, -0.5, 0.0, 0.25, 0.5, 1.0]), max_size=60))
+def test_of_equal_scores_the_earlier_row_comes_first(scores: list[float]) -> None:
+    ranked = sorted(range(len(scores)), key=lambda row: -scores[row])
+    assert best_rows(np.array(scores), len(scores)).tolist() == ranked
+
+
 @given(st.lists(st.sampled_from([-0.5, 0.0, 0.25, 0.5, 1.0]), max_size=30), st.integers(0, 40))
 def test_the_best_rows_are_the_first_of_all_ranked(scores: list[float], number: int) -> None:
     given_scores = np.array(scores)

@@ -21,7 +21,7 @@ from stream.stores.decisions import Decisions
 from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.opted_out import OptedOut
-from stream.stores.releases import Asked, Releases
+from stream.stores.releases import Asked, Fixable, Releases
 from stream.stores.replication import Replication
 from stream.stores.told import Told
 from stream.wire.events import Feedback, Page, Release, encode
@@ -66,7 +66,8 @@ class Desk:
         about: dict[str, Any] = {"planned_at": self.now, "reason": "done", **more}
         asked = Asked(Release(release_id=name, artist_ids=["a"]), "0", 0, None)
         await self._releases.claim(asked, "w", self.now, 60.0)
-        assert await self._releases.fix_page(page, encode(page), "w", about, {}, known)
+        made = Fixable(page, encode(page), about, {}, known)
+        assert await self._releases.fix_pages([made], "w") == 1
 
     async def report(self, name: str, kind: str, users: list[str]) -> None:
         heard = [

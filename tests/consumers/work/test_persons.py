@@ -64,6 +64,30 @@ async def test_what_turns_out_between_two_pages_keeps_the_second_page_from_telli
     assert await persons.doubles(["b", "c", "d"]) == [True, True, False]
 
 
+async def test_an_id_that_was_part_of_another_before_it_was_told_stands_for_the_last_of_them(
+    client: AnyRedis,
+) -> None:
+    others = MergedLately(client)
+    persons = Persons(MergedLately(client))
+    assert await persons.doubles(["a"]) == [False]
+    await others.announce("a", "b")
+    assert await persons.doubles(["x"]) == [False]
+    persons.tell(["a"])  # its page was made before that was known
+    await others.announce("b", "c")
+    assert await persons.doubles(["b", "c", "d"]) == [True, True, False]
+    await others.announce("a", "")
+    assert await persons.doubles(["c"]) == [False]
+
+
+async def test_of_who_was_told_in_a_wave_before_an_id_that_is_joined_later_is_told_no_more(
+    client: AnyRedis,
+) -> None:
+    persons = Persons(MergedLately(client), {"a", "x"})
+    assert await persons.doubles([]) == []
+    await MergedLately(client).announce("a", "b")
+    assert await persons.doubles(["b", "c"]) == [True, False]
+
+
 async def test_an_id_that_is_one_of_its_own_again_may_be_told(client: AnyRedis) -> None:
     other = MergedLately(client)
     await other.announce("a", "b")

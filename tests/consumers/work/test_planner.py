@@ -312,6 +312,63 @@ async def test_who_has_been_told_often_enough_is_left_out_and_counted(
     await redis.aclose()
 
 
+async def test_listeners_of_five_pages_are_asked_after_together_but_for_those_of_the_first(
+    settings: Settings, planner: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "PAGE", 5)
+    await crowd(settings)
+    redis = await open_redis(settings)
+    caps = Caps(a_day=1)
+    gate = Gate(Told(redis, caps), Groups("salt", control=0.2), caps)
+    asked = list[int]()
+
+    class Counting(Gate):
+        async def admit(self, *given: Any, **named: Any) -> Any:
+            admitted = await super().admit(*given, **named)
+            asked.append(admitted.reasons.count(""))
+            return admitted
+
+    found = await plan(planner, gate=Counting(gate.told, gate.groups, caps), max_audience=40)
+    assert [len(page.user_ids) for page in found.pages] == 8 * [5]
+    assert asked == [5, 25, 10]
+    await redis.aclose()
+
+
+async def test_each_page_is_full_and_says_whom_those_up_to_it_leave_out(
+    settings: Settings, planner: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "PAGE", 5)
+    await crowd(settings)
+    redis = await open_redis(settings)
+    caps = Caps(a_day=1)
+    gate = Gate(Told(redis, caps), Groups("salt", control=0.2), caps)
+    ranked = told(await plan(planner, max_audience=1000))
+    capped = ranked[3::3]
+    assert not any(await gate.told.reserve("another", ["a2"], capped, [False] * len(capped), NOW))
+    event, planner = release(max_audience=30), replace(planner, gate=gate)
+    audience = await planner.plan(event, await planner.look_up(event), MODEL, NOW)
+    said = [(page, apart, dict(audience.left_out)) async for page, apart, _ in audience.pages]
+    assert [len(page.user_ids) for page, _, _ in said] == 6 * [5]
+    begins = [ranked.index(page.user_ids[0]) for page, _, _ in said] + [len(ranked)]
+    control = set[str]()
+    for (page, apart, left_out), next_page in zip(said, begins[1:], strict=True):
+        control |= apart.keys()
+        assert left_out["control group"] == len(control)
+        last = ranked.index(page.user_ids[-1])
+        assert _kept_out(ranked[:last], capped) <= left_out["told often enough today"]
+        assert left_out["told often enough today"] <= _kept_out(ranked[:next_page], capped)
+        assert _drawn(ranked[:last], capped, gate) <= control <= _drawn(ranked[:next_page], capped, gate)
+    await redis.aclose()
+
+
+def _kept_out(users: Sequence[str], capped: Sequence[str]) -> int:
+    return len(set(users) & set(capped))
+
+
+def _drawn(users: Sequence[str], capped: Sequence[str], gate: Gate) -> set[str]:
+    return {user for user in users if user not in capped and gate.groups.of("r1", user)}
+
+
 async def test_who_is_kept_out_by_a_cap_is_not_in_the_control_group_either(
     settings: Settings, planner: Planner
 ) -> None:

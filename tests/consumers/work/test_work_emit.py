@@ -28,7 +28,7 @@ from models.ctr import CtrModel
 from models.model import Model
 from models.waves import Wave
 from stream.connect import AnyRedis, open_redis
-from stream.stores.releases import Asked, Held, Releases
+from stream.stores.releases import Asked, Fixable, Held, Releases
 from stream.stores.replication import Replication
 from stream.stores.told import Caps, Told
 from stream.wire.events import Page, Release
@@ -408,6 +408,60 @@ async def test_the_first_page_is_out_before_the_others_are_fixed(house: House) -
     assert [page["page"] for page in house.desk.answer("r1").pages] == [0]
     assert house.desk.db.llen("release:{r1}:pages") == 1
     assert house.desk.db.hget("release:{r1}", "state") == "started"
+
+
+class Slow:
+    """Releases of which no page but the first is fixed before somebody says `go_on`."""
+
+    def __init__(self, releases: Releases) -> None:
+        self._releases = releases
+        self.go_on = asyncio.Event()
+
+    async def fix_pages(self, pages: Sequence[Fixable], holder: str) -> int | None:
+        if pages[0].page.page:
+            await self.go_on.wait()
+        return await self._releases.fix_pages(pages, holder)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._releases, name)
+
+
+async def test_pages_are_made_while_those_before_are_fixed_but_no_more_than_as_many(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emit, "AT_ONCE", 2)
+    worker = house.worker("w1")
+    worker._releases = slow = Slow(Releases(house.redis, 3600))
+    answering = asyncio.create_task(worker.answer([ask("r1")]))
+    await wait_for_it(lambda: _made(house, 5), "the pages behind those that are to be fixed")
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert house.plans.made == 5, "one is out, two are being fixed, two wait"
+    assert [page["page"] for page in house.desk.answer("r1").pages] == [0]
+    slow.go_on.set()
+    await answering
+    house.told("r1")
+
+
+async def _made(house: House, number: int) -> bool:
+    return house.plans.made >= number
+
+
+async def test_a_worker_whose_release_is_stopped_in_the_middle_counts_what_is_fixed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emit, "AT_ONCE", 2)
+    worker = house.worker("w1")
+    worker._releases = slow = Slow(Releases(house.redis, 3600))
+    answering = asyncio.create_task(worker.answer([ask("r1")]))
+    await wait_for_it(lambda: _made(house, 5), "the pages behind those that are to be fixed")
+    await Releases(house.redis, 3600).stop("r1", time.time())
+    slow.go_on.set()
+    await answering
+    answer = house.desk.answer("r1")
+    assert [page["page"] for page in answer.pages] == [0]
+    assert (answer.summary["pages"], answer.summary["users"], answer.summary["reason"]) == (1, 1, "stopped")
+    assert list(house.desk.db.hgetall("release:{r1}:told")) == answer.pages[0]["user_ids"]
 
 
 async def test_the_first_page_is_sent_before_the_others_are_made(house: House) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stream.connect import AnyRedis
-from stream.stores.releases import Asked, Releases, State
+from stream.stores.releases import Asked, Fixable, Releases, State
 from stream.wire.events import Page, Release, encode
 
 NOW = 1000.0
@@ -39,8 +39,8 @@ async def claim(
     return await releases.claim(event or asked(), holder, now, 5.0)
 
 
-async def fix(releases: Releases, page: Page, holder: str = "w1") -> bool:
-    return await releases.fix_page(page, encode(page), holder, ABOUT)
+async def fix(releases: Releases, *pages: Page, holder: str = "w1") -> int | None:
+    return await releases.fix_pages([Fixable(page, encode(page), ABOUT) for page in pages], holder)
 
 
 async def end_plan(releases: Releases, pages: Sequence[Page], holder: str = "w1") -> bool:

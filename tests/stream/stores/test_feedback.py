@@ -14,7 +14,7 @@ from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.opted_out import OptedOut
-from stream.stores.releases import Releases
+from stream.stores.releases import Fixable, Releases
 from stream.stores.told import Told
 from stream.wire.events import Feedback, encode
 from tests.stream.stores.planned import ABOUT, NOW, PAGES, RELEASE, about, claim, page, planned
@@ -211,7 +211,7 @@ async def test_plays_of_the_control_group_count_once_and_for_no_cohort(
     redis: AnyRedis, releases: Releases, counts: FeedbackCounts
 ) -> None:
     await claim(releases, "w1")
-    await releases.fix_page(PAGES[0], encode(PAGES[0]), "w1", ABOUT, {"apart": "c1"})
+    await releases.fix_pages([Fixable(PAGES[0], encode(PAGES[0]), ABOUT, {"apart": "c1"})], "w1")
     plays = heard(("apart", "played", 0), ("apart", "clicked", 1))
     assert await counts.count(plays) == await counts.count(plays) == 0
     assert (await about(redis, keys.release("r1")))["control_played"] == "1"

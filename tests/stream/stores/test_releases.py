@@ -9,7 +9,7 @@ from stream.stores import keys
 from stream.stores.decisions import Decisions
 from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.opted_out import OptedOut
-from stream.stores.releases import OpenRelease, Releases, ReleaseStopped, State
+from stream.stores.releases import Fixable, OpenRelease, Releases, State
 from stream.stores.told import Told
 from stream.wire.events import Feedback, Release, encode
 from tests.stream.stores.planned import (
@@ -85,7 +85,7 @@ async def test_a_release_with_a_page_is_started_and_with_all_planned(releases: R
     await fix(releases, PAGES[0])
     assert await claim(releases, "w2", NOW + 1) is None
     assert await claim(releases, "w2", NOW + 6) == State.STARTED
-    assert await fix(releases, PAGES[1], "w2")
+    assert await fix(releases, PAGES[1], holder="w2")
     await end_plan(releases, PAGES, "w2")
     assert await claim(releases, "w3", NOW + 20) == State.PLANNED
 
@@ -103,7 +103,7 @@ async def test_who_lost_the_release_fixes_nothing(releases: Releases) -> None:
     await claim(releases, "w1")
     assert await fix(releases, PAGES[0])
     await claim(releases, "w2", NOW + 6)
-    assert not await fix(releases, PAGES[1], "w1")
+    assert await fix(releases, PAGES[1], holder="w1") is None
     assert not await end_plan(releases, PAGES, "w1")
     assert not await releases.tell(PAGES[1], "w1")
     assert await fixed(releases) == [encode(PAGES[0])]
@@ -113,8 +113,8 @@ async def test_a_page_that_is_fixed_is_not_fixed_anew(releases: Releases) -> Non
     await claim(releases, "w1")
     assert await fix(releases, PAGES[0])
     assert await fix(releases, PAGES[0]), "the answer to the first try was lost"
-    assert not await fix(releases, page(0, "x"))
-    assert not await fix(releases, page(2, "x")), "the page before it is missing"
+    assert await fix(releases, page(0, "x")) is None
+    assert await fix(releases, page(2, "x")) is None, "the page before it is missing"
     assert await fixed(releases) == [encode(PAGES[0])]
 
 
@@ -122,7 +122,8 @@ async def test_of_a_page_that_is_not_fixed_nothing_is_noted(redis: AnyRedis, rel
     await claim(releases, "w1")
     await claim(releases, "w2", NOW + 6)
     known = np.ones((2, 3), dtype=np.float32)
-    assert not await releases.fix_page(PAGES[0], encode(PAGES[0]), "w1", ABOUT, {"d": "c1"}, known)
+    made = Fixable(PAGES[0], encode(PAGES[0]), ABOUT, {"d": "c1"}, known)
+    assert await releases.fix_pages([made], "w1") is None
     assert (await releases.response("r1")).control == 0
     assert (await Decisions(redis).outcome("r1")).user_ids == ()
     assert await about(redis, keys.release_told("r1")) == {}
@@ -133,7 +134,8 @@ async def test_what_was_known_of_who_is_on_a_page_is_noted_with_it(
 ) -> None:
     await claim(releases, "w1")
     known = np.array([[1, 2], [3, 4]], dtype=np.float32)
-    assert await releases.fix_page(PAGES[0], encode(PAGES[0]), "w1", ABOUT, {"d": "c1"}, known)
+    made = Fixable(PAGES[0], encode(PAGES[0]), ABOUT, {"d": "c1"}, known)
+    assert await releases.fix_pages([made], "w1") == 1
     assert (await releases.response("r1")).control == 1
     outcome = await Decisions(redis).outcome("r1")
     assert outcome.user_ids == ("a", "b")
@@ -153,7 +155,7 @@ async def test_between_two_waves_a_release_is_in_nobodys_hand_and_nobody_may_tak
     assert await releases.abandoned(NOW + 60) == [asked()]
     assert await claim(releases, "w2", NOW + 60) == State.PAUSED
     assert (await releases.left_by("r1")).wave == Wave(1, 2, 3)
-    assert await fix(releases, PAGES[1], "w2")
+    assert await fix(releases, PAGES[1], holder="w2")
     assert await claim(releases, "w3", NOW + 70) == State.STARTED
 
 
@@ -162,10 +164,32 @@ async def test_of_a_release_that_is_stopped_no_page_is_fixed(releases: Releases)
     await fix(releases, PAGES[0])
     assert await releases.stop("r1", NOW) == State.STARTED
     assert await fix(releases, PAGES[0]), "what is fixed stays so"
-    with pytest.raises(ReleaseStopped):
-        await fix(releases, PAGES[1])
+    assert await fix(releases, PAGES[1]) == 0
     assert (await releases.left_by("r1")).stopped
     assert await fixed(releases) == [encode(PAGES[0])]
+
+
+async def test_pages_are_fixed_together_in_their_order(redis: AnyRedis, releases: Releases) -> None:
+    await claim(releases, "w1")
+    known = np.ones((2, 3), dtype=np.float32)
+    first = Fixable(PAGES[0], encode(PAGES[0]), ABOUT, {"d": "c1"}, known)
+    second = Fixable(PAGES[1], encode(PAGES[1]), {"left_out": "{}"}, {"e": "c2"}, known[:1])
+    for _ in range(2):  # they may be repeated
+        assert await releases.fix_pages([first, second], "w1") == 2
+    assert await fixed(releases) == [encode(page) for page in PAGES]
+    assert await about(redis, keys.release_told("r1")) == {"a": "c1", "b": "c1", "c": "c2"}
+    assert await about(redis, keys.release_control("r1")) == {"d": "c1", "e": "c2"}
+    assert (await Decisions(redis).outcome("r1")).user_ids == ("a", "b", "c")
+
+
+async def test_who_is_on_a_page_that_is_not_fixed_as_the_release_is_stopped_is_not_told(
+    redis: AnyRedis, releases: Releases
+) -> None:
+    await claim(releases, "w1")
+    await fix(releases, PAGES[0])
+    await releases.stop("r1", NOW)
+    assert await fix(releases, *PAGES) == 1, "the first is fixed already"
+    assert await about(redis, keys.release_told("r1")) == {"a": "c1", "b": "c1"}
 
 
 async def test_a_release_that_is_stopped_between_two_waves_may_be_taken_at_once(releases: Releases) -> None:
@@ -255,7 +279,8 @@ async def test_a_release_that_found_nobody_may_be_asked_for_again(releases: Rele
 async def test_everything_of_a_release_fades_after_its_days(redis: AnyRedis, releases: Releases) -> None:
     await claim(releases, "w1")
     known = np.ones((2, 3), dtype=np.float32)
-    assert await releases.fix_page(PAGES[0], encode(PAGES[0]), "w1", ABOUT, {"apart": "c1"}, known)
+    made = Fixable(PAGES[0], encode(PAGES[0]), ABOUT, {"apart": "c1"}, known)
+    assert await releases.fix_pages([made], "w1") == 1
     await releases.predict("r1", CTR)
     await end_plan(releases, PAGES[:1])
     opted_out, told = OptedOut(redis), Told(redis)
