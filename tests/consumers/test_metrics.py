@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from importlib.metadata import version
 
 import pytest
 import redis
@@ -73,7 +74,7 @@ def test_clicks_that_are_applied_are_seen_in_the_counts_of_a_real_process(
     log.send("clicks", [click(number) for number in range(200)])
     log.send("clicks", [b"{}", *[click(1, event_id="once")] * 2])
     samples = wait_for_samples(ours, "refrain_batch_clicks_sum", 203)
-    assert samples["refrain_process_info{process=ingest,version=0.1.0}"] == 1
+    assert samples[f"refrain_process_info{{process=ingest,version={version('refrain-cohorts')}}}"] == 1
     assert samples["refrain_clicks_read_total"] == 203
     assert samples["refrain_clicks_applied_total"] == 202
     assert samples["refrain_dead_letters_total{process=ingest,reason=missing-field}"] == 1
