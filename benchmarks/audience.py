@@ -21,7 +21,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from benchmarks.filled import artist, fill
 from benchmarks.house import House, house
-from benchmarks.ingest import cpu, redis_cpu
+from benchmarks.used import cpu, redis_cpu
 from stream.broker import Child
 from stream.connect import open_redis
 from stream.settings import Settings

@@ -20,6 +20,7 @@ import numpy as np
 from benchmarks import ingest, latency
 from benchmarks.crowd import Crowd
 from benchmarks.house import House, house
+from benchmarks.used import cpu
 from benchmarks.web import Asking
 from stream.broker.ports import free_port
 
@@ -89,7 +90,7 @@ def desk(place: House) -> Iterator[AtWork]:
             asking.ask("/desk/preview", {"artists": f"a{random.integers(50)}-{random.integers(1, 100)}"})
             at_work.previews += 1
 
-    began, used = time.monotonic(), ingest.cpu(serving.pid)
+    began, used = time.monotonic(), cpu(serving.pid)
     threads = [threading.Thread(target=each, daemon=True) for each in (follow, preview)]
     for thread in threads:
         thread.start()
@@ -98,7 +99,7 @@ def desk(place: House) -> Iterator[AtWork]:
     finally:
         done.set()
         threads[1].join()
-        at_work.seconds, at_work.used = time.monotonic() - began, ingest.cpu(serving.pid) - used
+        at_work.seconds, at_work.used = time.monotonic() - began, cpu(serving.pid) - used
         serving.stop()
         threads[0].join()
 

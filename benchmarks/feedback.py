@@ -20,7 +20,7 @@ from confluent_kafka import Producer
 from kafka import KafkaConsumer
 
 from benchmarks.house import House, house
-from benchmarks.ingest import cpu, redis_cpu
+from benchmarks.used import cpu, redis_cpu
 from stream.stores import keys
 
 RELEASES, TOLD, COHORTS = 20, 10_000, 48

@@ -20,13 +20,13 @@ import numpy as np
 from confluent_kafka import Producer
 
 from benchmarks.house import House, house
+from benchmarks.used import cpu, redis_cpu
 from stream.stores import keys
 
 LISTENERS, ARTISTS, ZIPF = 100_000, 20_000, 1.3
 BEFORE, CLICKS = 6, 5  # clicks a listener
 FLUSH_EVERY = 500_000  # clicks
 AT_ONCE = 10_000  # listeners
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def main(listeners: int = LISTENERS, *, alone: bool = False) -> None:
@@ -127,18 +127,6 @@ def check(place: House, listeners: int, sent: int) -> None:
             pipeline.hget(keys.user(f"u{number}"), "clicks")
         applied += sum(int(count or 0) for count in pipeline.execute())
     print(f"clicks sent {sent}, applied {applied}")
-
-
-def cpu(pid: int) -> float:
-    """Return the processor time of a process, in seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def redis_cpu(place: House) -> float:
-    """Return the processor time of Redis, in seconds."""
-    info = place.redis.info("cpu")
-    return float(info["used_cpu_user"] + info["used_cpu_sys"])
 
 
 def bytes_a_listener(place: House, listeners: int) -> float:

@@ -18,18 +18,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import redis
 from confluent_kafka import Producer
 from kafka import KafkaConsumer
 
 from benchmarks.filled import ARTISTS, artist, fill, listener
 from benchmarks.house import House, house
-from benchmarks.ingest import cpu
 from benchmarks.latency import reader
+from benchmarks.used import cpu, largest, redis_bytes, redis_cpu
 from stream.broker import Child
 from stream.connect import open_redis
 from stream.stores import keys
@@ -41,7 +40,7 @@ FEW = 2_000  # listeners who click often
 RELEASES, AUDIENCE = 10, 5_000
 AT_ONCE = 100_000  # clicks
 PATIENCE = 3600.0  # seconds
-MB, MS, US = 1e6, 1e3, 1e6
+MS, US = 1e3, 1e6
 
 Row = dict[str, float]
 
@@ -254,37 +253,9 @@ def reads(place: House, ingester: Child) -> bool:
     return int(place.heartbeat(ingester).get("partitions", 0)) > 0
 
 
-def nodes(place: House) -> Iterator[redis.Redis]:
-    """Return a client of each Redis."""
-    with ExitStack() as stack:
-        if isinstance(place.redis, redis.RedisCluster):
-            for node in place.redis.get_primaries():
-                yield stack.enter_context(redis.Redis(host=node.host, port=node.port))
-        else:
-            yield place.redis
-
-
-def redis_bytes(place: House) -> float:
-    """Return what Redis holds, in bytes."""
-    return float(sum(node.info("memory")["used_memory"] for node in nodes(place)))
-
-
-def redis_cpu(place: House) -> float:
-    """Return the processor time of Redis, in seconds."""
-    said = [node.info("cpu") for node in nodes(place)]
-    return float(sum(each["used_cpu_user"] + each["used_cpu_sys"] for each in said))
-
-
 def kafka_bytes(place: House) -> float:
     """Return what the broker has written of clicks, in bytes."""
     return float(sum(log.stat().st_size for log in place.folder.rglob("clicks-*/*.log")))
-
-
-def largest(process: Child) -> float:
-    """Return the most memory that a process has had, in MB."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024 / MB
 
 
 KINDS: dict[str, tuple[Callable[[int], Row], tuple[int, ...]]] = {

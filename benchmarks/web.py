@@ -26,7 +26,7 @@ from confluent_kafka import Producer
 
 from benchmarks.filled import ARTISTS, artist, fill, listener
 from benchmarks.house import House, house
-from benchmarks.ingest import cpu
+from benchmarks.used import cpu
 from stream.broker import Child
 from stream.broker.ports import free_port
 from stream.connect import open_redis
