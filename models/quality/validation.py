@@ -148,11 +148,11 @@ class Foresight:
             if target is None or not target.vector.any() or (mean := mean_score(self.model, target)) <= 0:
                 continue
             relative, lack = relative_by_cohort(self.model, target), ~crowd.play(self.model.index[name])
-            scores, own = crowd.scores(target)[lack] / mean, finders.scores(target) / mean
+            scores, own = crowd.scores(target, lack) / mean, finders.scores(target, those) / mean
             by_cohort = relative[crowd.cohorts[lack]]
-            for at in those:
+            for at, score in zip(those, own.tolist(), strict=True):
                 if finders.tastes[at].any() and len(scores):
-                    yield Sight(at, own[at], scores, relative[finders.cohorts[at]], by_cohort)
+                    yield Sight(at, score, scores, relative[finders.cohorts[at]], by_cohort)
 
     def judge(self, found: Sequence[Discovery]) -> Floats:
         """Say where each listener stood before the discovery, among those of the crowd who lack the artist.
@@ -201,15 +201,21 @@ class _Listeners:
         plays[self._by_artist.indices[part]] = True
         return plays
 
-    def scores(self, target: Target) -> Floats:
-        """Score them for a release."""
-        # Roots are held, not weights.
-        added = (self._by_artist[:, target.beside] > math.sqrt(self._model.faded)) @ target.adds
-        return score_members(self._model, self.tastes, self.strengths, target, added)
+    def scores(self, target: Target, rows: npt.NDArray[np.bool_] | list[int]) -> Floats:
+        """Score some of them for a release, shape (n,)."""
+        adds = np.zeros(len(self._model.artists))
+        adds[target.beside] = target.adds
+        tastes, strengths, added = self.tastes[rows], self.strengths[rows], (self._still @ adds)[rows]
+        return score_members(self._model, tastes, strengths, target, added)
 
     @cached_property
     def _by_artist(self) -> csc_matrix:
         return self.held.tocsc()
+
+    @cached_property
+    def _still(self) -> csr_matrix:
+        """1.0 where a listener still plays an artist; roots are held, not weights."""
+        return (self.held > math.sqrt(self._model.faded)).astype(np.float64)
 
 
 def _by_artist(found: Sequence[Discovery]) -> dict[str, list[int]]:
