@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Schema
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -45,6 +45,9 @@ def _follow(folder: Folder, table: Table, files: tuple[File, ...], data_change: 
         mode="ignore",
         storage_options=_options(folder.name),
     )
+    known = {field.name for field in log.schema().fields}
+    if new := [field for field in Schema.from_arrow(table.schema).fields if field.name not in known]:
+        log.alter.add_columns(new)  # the log was begun by an earlier Refrain
     listed = {uri.rpartition("/")[2] for uri in log.file_uris()}
     ours = {each.file.rpartition("/")[2]: each for each in files}
     now = int(time.time() * 1000)

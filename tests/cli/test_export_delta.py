@@ -106,6 +106,17 @@ def test_a_compaction_is_a_version_that_says_that_no_row_has_changed(
     assert changes == [False] * 3
 
 
+def test_a_log_that_was_begun_before_a_column_was_there_gets_it(
+    filled: Settings, refrain: Refrain, tmp_path: Path
+) -> None:
+    (tmp_path / "w" / "listeners").mkdir(parents=True)
+    columns = TABLES["listeners"].schema
+    earlier = columns.remove(columns.get_field_index("bot"))
+    DeltaTable.create(tmp_path / "w" / "listeners", earlier)
+    run(refrain, tmp_path / "w", "--delta")
+    assert rows(DeltaTable(tmp_path / "w" / "listeners")) == rows_of_files(tmp_path / "w", "listeners")
+
+
 def test_a_log_that_is_right_gets_no_new_version(filled: Settings, refrain: Refrain, tmp_path: Path) -> None:
     run(refrain, tmp_path / "w", "--delta")
     version = DeltaTable(tmp_path / "w" / "listeners").version()
