@@ -144,14 +144,14 @@ async def admitted_pages(
                 until = gate.quiet_until(draft.candidates.gather("utc_offset_min", rows), now)
                 rows, users, drawn, places = _hold(draft, rows, users, drawn, until, held)
                 free -= places
-            waiting.add(rows, users, await gate.admit(release, users, drawn, now, asked))
+            let_in = waiting.add(rows, users, await gate.admit(release, users, drawn, now, asked))
+            if persons:  # now: others are asked after before all of these are on a page
+                persons.tell(let_in)
         told, names, reasons, apart_rows = waiting.take(min(PAGE, free))
         left_out.update(reasons)
         if len(apart_rows):
             control |= _cohorts(draft.candidates, apart_rows)
         if len(told):
-            if persons:
-                persons.tell(names)
             features = known.of(told, [waiting.rows, queue.coming(READ_AHEAD)]) if known else None
             yield Outgoing(_page(release, draft, told, names, now, number, features), control, features)
             control = {}
@@ -182,15 +182,17 @@ class _Waiting:
         self._reasons: list[str] = []
         self._control: list[bool] = []
 
-    def add(self, rows: Ints, users: list[str], admitted: Admitted) -> None:
-        """Add listeners who come after these, and what the gate says of them."""
+    def add(self, rows: Ints, users: list[str], admitted: Admitted) -> list[str]:
+        """Add listeners who come after these, and what the gate says of them; return who is let in."""
         self.rows = np.concatenate([self.rows, rows])
         told = np.array([reason == "" for reason in admitted.reasons], dtype=bool)
         self._told = np.concatenate([self._told, told])
         self._users += users
         self._reasons += admitted.reasons
         self._control += admitted.control
-        self.let_in += int(told.sum())
+        let_in = users if told.all() else [users[at] for at in np.flatnonzero(told).tolist()]
+        self.let_in += len(let_in)
+        return let_in
 
     def take(self, number: int) -> tuple[Ints, list[str], Counter[str], Ints]:
         """Take off the first so many who are let in, and whoever comes before the next who is.

@@ -21,6 +21,7 @@ from consumers.work.click_habits import ClickHabits
 from consumers.work.draft import Candidates, Draft
 from consumers.work.gate import Gate
 from consumers.work.member_cache import MemberCache
+from consumers.work.persons import ANOTHER_ID
 from consumers.work.planner import Before, Planner
 from consumers.work.wave_plan import first_wave, in_wave
 from models.affinity import DAY
@@ -39,6 +40,7 @@ from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.ctr_models import CtrModels
 from stream.stores.listeners import Listeners
+from stream.stores.merged_lately import MergedLately
 from stream.stores.opted_out import OptedOut
 from stream.stores.releases import Held
 from stream.stores.song_models import SongModels
@@ -331,6 +333,30 @@ async def test_listeners_of_five_pages_are_asked_after_together_but_for_those_of
     found = await plan(planner, gate=Counting(gate.told, gate.groups, caps), max_audience=40)
     assert [len(page.user_ids) for page in found.pages] == 8 * [5]
     assert asked == [5, 25, 10]
+    await redis.aclose()
+
+
+async def test_of_two_ids_who_turn_out_to_be_one_the_second_is_not_told_while_the_first_waits_for_its_page(
+    settings: Settings, planner: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "PAGE", 5)
+    await crowd(settings)
+    redis = await open_redis(settings)
+    caps = Caps(a_day=1)
+    gate = Gate(Told(redis, caps), Groups(), caps)
+    ranked = told(await plan(planner, max_audience=1000))
+    assert not any(await gate.told.reserve("another", ["a2"], [ranked[10]], [False], NOW))
+    planner = replace(planner, gate=gate, merged=MergedLately(redis))
+    event, sent = release(max_audience=60), list[str]()
+    audience = await planner.plan(event, await planner.look_up(event), MODEL, NOW)
+    async for page, _, _ in audience.pages:
+        sent += page.user_ids
+        if page.page == 4:  # thirty were asked after, four of them wait for the next page
+            assert ranked[29] not in sent
+            await MergedLately(redis).announce(ranked[29], ranked[40])
+    assert ranked[29] in sent
+    assert ranked[40] not in sent
+    assert audience.left_out[ANOTHER_ID] == 1
     await redis.aclose()
 
 
