@@ -498,12 +498,13 @@ class Emitter:
     async def _emit(self, part: _Part, audience: Audience) -> None:
         """Fix and emit pages: the first alone, as the notifier waits for it, then some at a time.
 
-        While these are fixed, those before are sent, and those behind are made.
+        While these are fixed, those before are sent, and those behind are made. An error waits for what is
+        being sent: whoever goes on, at once where it is this worker, would not find it in the topic yet.
         """
         answer, about = part.answer, part.about
         before, group, first = Counter(answer.left_out), list[_Made](), answer.told.pages
         answer.trace.begin("pages" if first else "first page")
-        async with OneAtATime() as fixing, OneAtATime() as sending:
+        async with OneAtATime() as sending, OneAtATime() as fixing:
             async for page, control, features in audience.pages:
                 left_out = before + audience.left_out
                 known = {**(about if page.page == first else {}), "left_out": json.dumps(left_out)}
@@ -553,7 +554,9 @@ class Emitter:
             PAGES.inc()
             NOTIFICATIONS.inc(len(each.fixable.page.user_ids))
         answer.stopped = fixed < len(pages)
-        await sending.ended()
+        if sending.under_way:
+            await sending.ended()
+            await self._mine(self._renew(answer.name))  # who has it by now has sent these
         sending.begin(self._send(answer, [each.fixable.encoded for each in pages[:fixed]]))
 
     async def _end(self, answer: _Answer, reason: str, about: Mapping[str, str | float]) -> None:

@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from aiokafka import AIOKafkaProducer
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from consumers.work import emitter as emit
 from consumers.work.draft import Draft
@@ -462,6 +463,73 @@ async def test_a_worker_whose_release_is_stopped_in_the_middle_counts_what_is_fi
     assert [page["page"] for page in answer.pages] == [0]
     assert (answer.summary["pages"], answer.summary["users"], answer.summary["reason"]) == (1, 1, "stopped")
     assert list(house.desk.db.hgetall("release:{r1}:told")) == answer.pages[0]["user_ids"]
+
+
+class Unreachable:
+    """Releases of which once no page can be fixed from the fourth on: Redis does not answer."""
+
+    def __init__(self, releases: Releases) -> None:
+        self._releases = releases
+        self._answers = False
+
+    async def fix_pages(self, pages: Sequence[Fixable], holder: str) -> int | None:
+        if pages[0].page.page == 3 and not self._answers:
+            self._answers = True
+            raise RedisConnectionError
+        return await self._releases.fix_pages(pages, holder)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._releases, name)
+
+
+async def test_pages_on_their_way_when_redis_fails_are_not_sent_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emit, "AT_ONCE", 2)
+    servers = house.desk.settings.kafka
+    async with AIOKafkaProducer(bootstrap_servers=servers, linger_ms=1500) as house.producer:
+        worker = house.worker("w1")
+        worker._releases = Unreachable(Releases(house.redis, 3600))
+        with pytest.raises(RedisConnectionError):
+            await worker.answer([ask("r1")])
+        assert await worker.answer([ask("r1")])
+    house.told("r1")
+
+
+class Unacknowledged:
+    """A producer that says of no page but the first that it is out, before somebody says `go_on`."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+        self._first = True
+        self.go_on = asyncio.Event()
+
+    async def send(self, *given: Any, **named: Any) -> asyncio.Future[Any]:
+        sent = await self._producer.send(*given, **named)
+        first, self._first = self._first, False
+        return sent if first else asyncio.ensure_future(self._heard(sent))
+
+    async def _heard(self, sent: asyncio.Future[Any]) -> Any:
+        await sent
+        await self.go_on.wait()
+
+
+async def test_a_worker_that_has_lost_its_release_does_not_send_pages_that_waited_for_those_before(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emit, "AT_ONCE", 2)
+    silent = house.worker("w1")
+    silent._producer = producer = Unacknowledged(house.producer)
+    answering = asyncio.create_task(silent.answer([ask("r1")]))
+    await wait_for_it(lambda: _fixed(house, 5), "pages that wait until those before are out")
+    assert await house.worker("w2").answer([ask("r1")])
+    producer.go_on.set()
+    assert not await answering
+    house.told("r1")
+
+
+async def _fixed(house: House, number: int) -> bool:
+    return house.desk.db.llen("release:{r1}:pages") >= number
 
 
 async def test_the_first_page_is_sent_before_the_others_are_made(house: House) -> None:
