@@ -207,8 +207,11 @@ async def house(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ho
     await redis.aclose()
 
 
-@pytest.mark.parametrize("first_artist", ["ana", UNHEARD])
-async def test_wherever_a_worker_dies_another_sends_what_is_missing(house: House, first_artist: str) -> None:
+@pytest.mark.parametrize(("first_artist", "together"), [("ana", emit.AT_ONCE), (UNHEARD, 2)])
+async def test_wherever_a_worker_dies_another_sends_what_is_missing(
+    house: House, monkeypatch: pytest.MonkeyPatch, first_artist: str, together: int
+) -> None:
+    monkeypatch.setattr(emit, "AT_ONCE", together)
     after = house.worker("the next")
     for steps in itertools.count():
         name = f"r{steps}"
