@@ -378,7 +378,8 @@ def best_rows(scores: npt.NDArray[np.floating], number: int) -> Ints:
 def _falling(scores: npt.NDArray[np.floating]) -> Ints:
     """Return the rows of scores, the highest first; of equal ones the earlier row first.
 
-    What `np.argsort(-scores, kind="stable")` returns, three times as fast where few are equal.
+    What `np.argsort(-scores, kind="stable")` returns where none is NaN, three times as fast where few are
+    equal.
     """
     rows: Ints = np.argsort(scores)[::-1]
     ranked = scores[rows]
