@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import pyarrow as pa
 
@@ -12,27 +11,13 @@ from consumers.export.manifest import File, Manifest
 from consumers.export.tables import TABLES
 from consumers.export.writer import FILE_ROWS, new_file
 
-__all__ = ["Compaction", "compact"]
+__all__ = ["compact"]
 
 
-@dataclass(frozen=True)
-class Compaction:
-    """What became of files.
-
-    Attributes
-    ----------
-    gone, new
-        Small files, and those that have their rows.
-    """
-
-    gone: tuple[File, ...] = ()
-    new: tuple[File, ...] = ()
-
-
-def compact(folder: Folder, manifest: Manifest) -> Compaction:
+def compact(folder: Folder, manifest: Manifest) -> Manifest:
     """Write the rows of small files into files of up to 500,000, in the order of their runs.
 
-    The small ones stay, until the manifest names them no more.
+    The small ones stay, until the manifest that is returned takes the place of this one.
     """
     gone, new = [], []
     for name in TABLES:
@@ -42,17 +27,14 @@ def compact(folder: Folder, manifest: Manifest) -> Compaction:
             folder.put_table(file, rows)
             new.append(File(name, file, group[-1].run, rows.num_rows))
             gone.extend(group)
-    return Compaction(tuple(gone), tuple(new))
+    return manifest.with_files(gone, new)
 
 
-def _groups(files: tuple[File, ...]) -> Iterator[list[File]]:
-    """Yield neighbours that fit into one file, two of them at least."""
-    group: list[File] = []
+def _groups(files: Sequence[File]) -> list[list[File]]:
+    """Return neighbours that fit into one file, two of them at least."""
+    groups: list[list[File]] = [[]]
     for each in files:
-        if sum(other.rows for other in group) + each.rows > FILE_ROWS:
-            if len(group) > 1:
-                yield group
-            group = []
-        group.append(each)
-    if len(group) > 1:
-        yield group
+        if sum(other.rows for other in groups[-1]) + each.rows > FILE_ROWS:
+            groups.append([])
+        groups[-1].append(each)
+    return [group for group in groups if len(group) > 1]

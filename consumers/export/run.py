@@ -140,10 +140,11 @@ class _Run:
 
     async def compacted(self, before: Manifest, done: Exported) -> Exported:
         """Join small files."""
-        found = await asyncio.to_thread(compact, self._folder, before)
-        if found.gone:
-            await self._replace(before, before.with_files(found.gone, found.new), data_change=False)
-        return replace(done, joined=len(found.gone), seconds=time.time() - self._began)
+        manifest = await asyncio.to_thread(compact, self._folder, before)
+        joined = set(before.files) - set(manifest.files)
+        if joined:
+            await self._replace(before, manifest, data_change=False)
+        return replace(done, joined=len(joined), seconds=time.time() - self._began)
 
     async def _replace(self, before: Manifest, manifest: Manifest, *, data_change: bool = True) -> None:
         """Let the export consist of other files."""

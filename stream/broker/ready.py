@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from stream.errors import Unreachable
 from stream.redis_client import client_of
 from stream.redis_url import shown
 from stream.retry import report
+from stream.wire.diagnosis import first_reachable
 
 __all__ = ["wait_for_kafka", "wait_for_redis"]
 
@@ -71,7 +71,7 @@ def wait_for_kafka(
 
     def answers() -> str | None:
         check()
-        reachable, problem = _try_each(bootstrap)
+        reachable, problem = first_reachable(bootstrap)
         if reachable is None:
             return problem
         try:
@@ -96,25 +96,6 @@ def wait_for_kafka(
     _wait(
         f"Kafka at {bootstrap}", answers, timeout, say, "Is it running there? REFRAIN_KAFKA says where it is."
     )
-
-
-def _try_each(bootstrap: str) -> tuple[str | None, str]:
-    """The first of these addresses that takes a connection, or what keeps us from every one.
-
-    Cheaper than a Kafka client, which also logs each refusal and forgets to close its socket (kafka-python
-    3.0).
-    """
-    problems = []
-    for address in bootstrap.split(","):
-        host, _, port = address.strip().rpartition(":")
-        try:
-            with socket.create_connection((host.strip("[]"), int(port)), timeout=2.0):
-                return address.strip(), ""
-        except ValueError:
-            problems.append(f"{address!r} is no host:port")
-        except OSError as error:
-            problems.append(f"{address.strip()}: {error.strerror or error}")
-    return None, ", ".join(problems)
 
 
 def wait_for_redis(

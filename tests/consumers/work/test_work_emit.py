@@ -414,20 +414,27 @@ async def test_the_first_page_is_out_before_the_others_are_fixed(house: House) -
     assert house.desk.db.hget("release:{r1}", "state") == "started"
 
 
-class Slow:
-    """Releases of which no page but the first is fixed before somebody says `go_on`."""
+class Through:
+    """Releases, but for what is told otherwise."""
 
     def __init__(self, releases: Releases) -> None:
         self._releases = releases
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._releases, name)
+
+
+class Slow(Through):
+    """Releases of which no page but the first is fixed before somebody says `go_on`."""
+
+    def __init__(self, releases: Releases) -> None:
+        super().__init__(releases)
         self.go_on = asyncio.Event()
 
     async def fix_pages(self, pages: Sequence[Fixable], holder: str) -> int | None:
         if pages[0].page.page:
             await self.go_on.wait()
         return await self._releases.fix_pages(pages, holder)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._releases, name)
 
 
 async def test_pages_are_made_while_those_before_are_fixed_but_no_more_than_as_many(
@@ -468,11 +475,11 @@ async def test_a_worker_whose_release_is_stopped_in_the_middle_counts_what_is_fi
     assert list(house.desk.db.hgetall("release:{r1}:told")) == answer.pages[0]["user_ids"]
 
 
-class Unreachable:
+class Unreachable(Through):
     """Releases of which once no page can be fixed from the fourth on: Redis does not answer."""
 
     def __init__(self, releases: Releases) -> None:
-        self._releases = releases
+        super().__init__(releases)
         self._answers = False
 
     async def fix_pages(self, pages: Sequence[Fixable], holder: str) -> int | None:
@@ -480,9 +487,6 @@ class Unreachable:
             self._answers = True
             raise RedisConnectionError
         return await self._releases.fix_pages(pages, holder)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._releases, name)
 
 
 async def test_pages_on_their_way_when_redis_fails_are_not_sent_again(
