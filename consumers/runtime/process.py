@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 import time
@@ -56,9 +55,6 @@ def run_process(main: Callable[[Settings, asyncio.Event], Awaitable[None]], sett
         logging.getLogger(noisy).setLevel(logging.ERROR)
     for handler in logging.getLogger().handlers:
         handler.addFilter(Seldom())
-
-    # Batches make objects by the ten thousand, hardly any in a cycle: looking for those took a third of all.
-    gc.set_threshold(100_000, 20, 100)
 
     async def whole() -> None:
         stop = asyncio.Event()
