@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 
 import pytest
 
@@ -151,4 +152,4 @@ def test_no_command_at_all_shows_what_there_is(refrain: Refrain) -> None:
 
 
 def test_the_version_is_told(refrain: Refrain) -> None:
-    assert refrain.run_program("--version").stdout.startswith("refrain 0.")
+    assert refrain.run_program("--version").stdout == f"refrain {version('refrain-cohorts')}\n"

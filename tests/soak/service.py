@@ -162,9 +162,12 @@ class Service:
         return {**killed, "Kafka killed": self.restart_kafka, **self.store.faults()}
 
     def kill(self, kind: str) -> None:
-        """Kill a process of a kind, drawn by chance, and start another of the same version."""
+        """Kill a process of a kind, drawn by chance, and start another of the same version.
+
+        The first of several lives on, so that there is one whose memory is seen from the beginning to the end.
+        """
         children = self.running[kind]
-        killed = children.pop(self._random.randrange(len(children)))
+        killed = children.pop(self._random.randrange(len(children) > 1, len(children)))
         killed.kill()
         self._start(kind, old=killed.pid in self._of_old)
 
