@@ -51,6 +51,8 @@ def single_node(*, listen: str, advertise: str, controller: str, logs: str) -> d
         # A broker that was killed is let in again once its session has ended: by default after nine seconds.
         "broker.session.timeout.ms": "2500",
         "broker.heartbeat.interval.ms": "500",
+        # Killed, it reads the last segment of every partition whole before it answers: 1 GB by default.
+        "log.segment.bytes": "67108864",
         # A group of one process need not wait for others to join.
         "group.initial.rebalance.delay.ms": "0",
     }

@@ -164,7 +164,7 @@ class Service:
     def kill(self, kind: str) -> None:
         """Kill a process of a kind, drawn by chance, and start another of the same version.
 
-        The first of several lives on, so that there is one whose memory is seen from the beginning to the end.
+        The first of several lives on: its memory is seen from the beginning to the end.
         """
         children = self.running[kind]
         killed = children.pop(self._random.randrange(len(children) > 1, len(children)))
