@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -47,15 +47,15 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 @pytest.fixture
-def service(topics: Settings, refrain: Refrain) -> redis.Redis:
+def service(topics: Settings, refrain: Refrain) -> Iterator[redis.Redis]:
     """A running service that is filled as the README says."""
     for kind in ("ingest", "train", "work"):
         refrain.start(kind, publish_every=2)
     run_as_user(["bash", "-c", FILL], topics, timeout=120)
-    client: redis.Redis = redis.Redis.from_url(topics.redis, decode_responses=True)
-    placed = lambda: sum(size for _, size in client.zrange("cohorts", 0, -1, withscores=True))  # noqa: E731
-    wait_for(lambda: placed() > 0.9 * LISTENERS, "nearly everybody in a cohort")  # a few only skip
-    return client
+    with redis.Redis.from_url(topics.redis, decode_responses=True) as client:
+        placed = lambda: sum(size for _, size in client.zrange("cohorts", 0, -1, withscores=True))  # noqa: E731
+        wait_for(lambda: placed() > 0.9 * LISTENERS, "nearly everybody in a cohort")  # a few only skip
+        yield client
 
 
 def test_the_readme_has_an_example_for_each_of_the_three_ways_to_use_it() -> None:
