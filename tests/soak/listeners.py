@@ -1,4 +1,8 @@
-"""Clicks that go on coming, and what is to be made of them, added up beside."""
+"""Clicks that go on coming, and what is to be made of them, added up beside.
+
+Whoever clicks has few artists, and has played nearly all of them after five minutes: what is kept of a
+listener grows with their artists, and the growth of memory after that is to be of nothing else.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ __all__ = ["ARTISTS", "CLIQUES", "Listeners", "user_of"]
 CLIQUES, OF_A_CLIQUE = 8, 20
 ARTISTS = CLIQUES * OF_A_CLIQUE
 STEP = 0.1  # seconds
+OF_A_LISTENER = 6  # artists of their clique; one more is of the next
 OF_THEIR_CLIQUE = 0.9  # of clicks
 LIKES, TWICE, LATE = 0.05, 0.01, 0.005  # of clicks; twice: with one `event_id`
 LATE_SECONDS = 15.0  # after the first clicks on a song it is in the catalogue
@@ -43,7 +48,7 @@ class Listeners(Traffic):
         self._rate = rate
         self._random = np.random.default_rng(seed)
         self._decay = ForwardDecay(half_life=settings.half_life)
-        self._shares = np.cumsum(np.arange(1, OF_A_CLIQUE + 1) ** -0.8)
+        self._shares = np.cumsum(np.arange(1, OF_A_LISTENER + 1) ** -0.8)
         self._late: list[tuple[float, str, int]] = []
         self._song, self._song_since, self._songs = ("", 0), 0.0, 0
         self.weights = np.zeros((listeners, ARTISTS))
@@ -63,11 +68,10 @@ class Listeners(Traffic):
     def _click(self, number: int) -> None:
         random, now = self._random, time.time()
         users = random.integers(0, len(self.clicks), number)
-        clique = np.where(
-            random.random(number) < OF_THEIR_CLIQUE, users % CLIQUES, random.integers(0, CLIQUES, number)
-        )
-        drawn = random.random(number) * self._shares[-1]
-        artists = clique * OF_A_CLIQUE + np.searchsorted(self._shares, drawn)
+        own, first = random.random(number) < OF_THEIR_CLIQUE, users // CLIQUES
+        liked = np.searchsorted(self._shares, random.random(number) * self._shares[-1])
+        clique = np.where(own, users, users + 1) % CLIQUES
+        artists = clique * OF_A_CLIQUE + np.where(own, first + liked, first) % OF_A_CLIQUE
         times = np.round(now - random.uniform(0.0, 60.0, number), 3)
         likes, twice = random.random(number) < LIKES, random.random(number) < TWICE
         late = random.random(number) < LATE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 import psutil
@@ -12,7 +13,12 @@ __all__ = ["Memory"]
 
 MB = 1e6
 LOOKS = 10  # the mean of so many is what a process takes: a look by chance is in the middle of a batch
+STEP = 300.0  # seconds
 WARM = 300.0  # seconds from a process's first look; in a run that is shorter than six times that, less
+
+
+def _lived(looks: Sequence[tuple[float, float]]) -> float:
+    return looks[-1][0] - looks[0][0]
 
 
 class Memory:
@@ -54,6 +60,14 @@ class Memory:
                 grown = float(after[-LOOKS:].mean() / after[:LOOKS].mean()) - 1.0
                 found[kind] = max(found.get(kind, -1.0), grown)
         return found
+
+    def course(self, kind: str) -> list[int]:
+        """Return what the process of a kind that lived longest has taken, in MB, every `STEP` seconds."""
+        looks = max((looks for (each, _), looks in self._sizes.items() if each == kind), key=_lived)
+        times, sizes = np.array(looks).T
+        steps = np.arange(times[0], times[-1] + LOOKS, STEP)
+        places = np.searchsorted(times, steps).clip(max=len(sizes) - LOOKS)
+        return [round(sizes[at : at + LOOKS].mean()) for at in places]
 
     @staticmethod
     def is_judged(seconds: float) -> bool:

@@ -22,6 +22,9 @@ __all__ = ["PROCESSES", "Service"]
 
 PROCESSES = {"ingest": 2, "work": 2, "train": 1, "traits": 1}
 PATIENCE = 300.0  # seconds
+# Less than half of 100,000 listeners take: an ingester is full within a minute, and stays so when its
+# neighbour is killed and it gets all of them.
+RESIDENT_MB = 30.0
 OF_OLD = "import sys; sys.path.insert(0, {!r}); from consumers.cli import main; main()"
 
 
@@ -82,6 +85,7 @@ class Service:
             cohorts=8,
             dims=16,
             publish_every=20.0,
+            resident_mb=RESIDENT_MB,
             told_a_day=0,
             told_a_week=0,
             told_artist_hours=0.0,
