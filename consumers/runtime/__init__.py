@@ -15,5 +15,6 @@
     live_songs.py    the song model that serves, likewise
     supervisor.py    processes as children of one: started, restarted, ended in order
     web_address.py   where a browser finds the page
+    memory.py        memory that was needed for a moment, given back to the system
     session.py       a moment with Redis, for somebody who waits
 """

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 from consumers.runtime.lead import lead
+from consumers.runtime.memory import give_back
 from consumers.runtime.process import starts_over, together
 from consumers.runtime.reader_lag import ReaderLag
 from consumers.runtime.startup import begin
@@ -100,6 +101,7 @@ class Trainer:
                 schedule.drifted()
             if await self._due(schedule, learner):
                 await self._offer(schedule, learner, songs)
+                await asyncio.to_thread(give_back)
             self._show(
                 learner,
                 clicks=self._active.clicks - read,
