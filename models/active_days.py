@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -207,6 +208,24 @@ class ActivityColumns:
             column: npt.NDArray[Any] = np.zeros((capacity, width) if width else capacity, dtype=dtype)
             column[:before] = getattr(self, name)
             setattr(self, name, column)
+
+    def packed_nbytes(self, rows: Ints) -> int:
+        """What `nbytes` is after `pack`."""
+        columns = [getattr(self, name) for name in self._columns]
+        a_row: int = sum(column.itemsize * math.prod(column.shape[1:]) for column in columns)
+        return len(rows) * a_row + int(self._room[rows].sum()) * self.days.itemsize + self.names.nbytes
+
+    def pack(self, rows: Ints) -> None:
+        """Hold these rows alone, in their order, in no more memory than they need."""
+        room, held = self._room[rows], self.count[rows]
+        begin, ends = np.cumsum(room) - room, np.cumsum(held)
+        within = np.arange(int(held.sum())) - np.repeat(ends - held, held)
+        days = np.zeros(int(room.sum()), dtype=DAY)
+        days[within + np.repeat(begin, held)] = self.days[within + np.repeat(self.begin[rows], held)]
+        self.days, self._rooms = days, Rooms.beyond(FIRST_ROOM, len(days))
+        for name in self._columns:
+            setattr(self, name, getattr(self, name)[rows])
+        self.begin = begin
 
     def put(self, row: int, held: Activity) -> None:
         """Let a row, which holds nothing, hold what is on record of a listener."""

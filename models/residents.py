@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -146,13 +147,16 @@ class Residents:
     @property
     def nbytes(self) -> int:
         """Memory in bytes: all columns, and an estimate of the names' Python objects."""
-        arrays = [getattr(self, name) for name in self._columns]
-        arrays += [self.taste, self.short_term, self.artist, self.weight, self._model_columns]
+        arrays = [getattr(self, name) for name in (*self._columns, "taste", "short_term", "artist", "weight")]
+        activity = self.activity.nbytes if self.activity else 0
+        return sum(int(array.nbytes) for array in arrays) + self._shared_bytes + activity
+
+    @property
+    def _shared_bytes(self) -> int:
+        """Names and what there is once: nothing of it has room to spare."""
         # A dictionary entry takes some 100 bytes with its share of empty places, a list's place 8.
         text = self._text_bytes + 108 * len(self.index) + self.artists.nbytes
-        return (
-            sum(int(array.nbytes) for array in arrays) + text + (self.activity.nbytes if self.activity else 0)
-        )
+        return text + int(self._model_columns.nbytes)
 
     @property
     def spare(self) -> int:
@@ -393,6 +397,40 @@ class Residents:
         rows = np.fromiter(self.index.values(), np.int64, len(self.index))
         return [self.users[row] for row in rows[np.isin(self.source[rows], places)].tolist()]
 
+    @property
+    def packed_nbytes(self) -> int:
+        """What `nbytes` is after `pack`."""
+        rows = np.fromiter(self.index.values(), np.int64, len(self.index))
+        columns = [getattr(self, name) for name in (*self._columns, "taste", "short_term")]
+        pool = int(self._room[rows].sum()) * (self.artist.itemsize + self.weight.itemsize)
+        activity = self.activity.packed_nbytes(rows) if self.activity else 0
+        return len(rows) * sum(map(_row_bytes, columns)) + pool + self._shared_bytes + activity
+
+    def pack(self) -> None:
+        """Let columns and pools take no more than those need who are held. Their rows are others after it."""
+        rows = np.sort(np.fromiter(self.index.values(), np.int64, len(self.index)))
+        number = len(rows)
+        of_row = dict(zip(rows.tolist(), range(number), strict=True))
+        room, held = self._room[rows], self.count[rows]
+        begin = np.cumsum(room) - room
+        old, owner = self.places(rows, held)
+        new = old + (begin - self.begin[rows])[owner]
+        artist, weight = np.zeros(int(room.sum()), dtype=np.int32), np.zeros(int(room.sum()))
+        artist[new], weight[new] = self.artist[old], self.weight[old]
+        self.artist, self.weight = artist, weight
+        self._rooms = Rooms.beyond(FIRST_ROOM, len(artist))
+        for name in (*self._columns, "taste", "short_term"):
+            setattr(self, name, getattr(self, name)[rows])
+        self.begin = begin
+        if self.activity is not None:
+            self.activity.pack(rows)
+        self.users = [self.users[row] for row in rows.tolist()]
+        self.index = {user: row for row, user in enumerate(self.users)}
+        self.other_offsets = {of_row[row]: each for row, each in self.other_offsets.items()}
+        self.joined = {of_row[row]: each for row, each in self.joined.items()}
+        self.aliased = {of_row[row]: each for row, each in self.aliased.items()}
+        self._free = []
+
     def _reserve(self, number: int) -> None:
         if len(self._free) < number:
             self._grow(max(int(GROWTH * len(self.rev)), len(self.rev) + number))
@@ -425,3 +463,7 @@ class Residents:
 
     def _give_back(self, row: int) -> None:
         self._rooms.give_back(int(self.begin[row]), int(self._room[row]))
+
+
+def _row_bytes(column: npt.NDArray[Any]) -> int:
+    return column.itemsize * math.prod(column.shape[1:])

@@ -44,6 +44,13 @@ class Rooms:
         self.end += room
         return begin, room
 
+    @classmethod
+    def beyond(cls, first: int, end: int) -> Rooms:
+        """Rooms of a pool whose first `end` entries are taken."""
+        rooms = cls(first)
+        rooms.end = end
+        return rooms
+
     def give_back(self, begin: int, room: int) -> None:
         """Let a room be used again."""
         if room:

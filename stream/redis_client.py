@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from redis.asyncio import ConnectionPool, Redis
@@ -38,7 +39,23 @@ OF_SENTINELS = ("socket_", "ssl")
 """What the names of parameters begin with that hold for connections to the Sentinels as well."""
 
 
-class _Reconnects(AbstractConnection):  # type: ignore[misc]
+class _Cancelled(AbstractConnection):  # type: ignore[misc]
+    """Ends with whoever waits for it, when they are cancelled.
+
+    redis-py sends within `asyncio.wait_for`. Before Python 3.12 that passes over what comes at
+    the moment at which all is sent: a task that goes round and round would never end.
+    """
+
+    async def send_packed_command(self, *given: Any, **options: Any) -> None:
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
+        await super().send_packed_command(*given, **options)
+        if task and task.cancelling() > before:
+            await self.disconnect(nowait=True)  # nobody reads the answer
+            raise asyncio.CancelledError
+
+
+class _Reconnects(_Cancelled):
     """Is closed once it is given back where its server has become a replica: another may be the primary now.
 
     Else a name in DNS, or a proxy, that leads to the new primary would be asked only after a restart.
@@ -104,8 +121,27 @@ class _ClusterPipeline(ClusterPipeline):  # type: ignore[misc]
             return await super().execute(*given, **options)
 
 
+class _NodeConnection(_Cancelled, Connection):  # type: ignore[misc]
+    pass
+
+
+class _SSLNodeConnection(_Cancelled, SSLConnection):  # type: ignore[misc]
+    pass
+
+
+OF_NODES = {Connection: _NodeConnection, SSLConnection: _SSLNodeConnection}
+"""redis-py's kind of connection -> ours, to a node of a cluster."""
+
+
 class _Cluster(RedisCluster):  # type: ignore[misc]
     """A cluster's client whose round trips are timed."""
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        kind = OF_NODES[self.connection_kwargs["connection_class"]]
+        self.connection_kwargs["connection_class"] = kind  # of nodes that are found later
+        for node in self.nodes_manager.startup_nodes.values():
+            node.connection_class = kind
 
     async def execute_command(self, *given: Any, **options: Any) -> Any:
         with REDIS_SECONDS.time():

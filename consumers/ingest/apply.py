@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from itertools import islice
@@ -113,7 +114,7 @@ class Applier:
         parts = await asyncio.gather(
             *(self._apply(part, model, now, anew) for part in _parts(clicks, AT_ONCE))
         )
-        self._trim()
+        await self._trim()
         return [move for moves in parts for move in moves]
 
     async def take_over(
@@ -352,11 +353,22 @@ class Applier:
         """Hold no longer whose clicks come from sources that another process reads from now on."""
         self._drop(self.residents.of_sources(sources))
 
-    def _trim(self) -> None:
+    async def _trim(self) -> None:
         residents = self.residents
+        if residents.nbytes <= self._limit:
+            return
         # Columns keep their memory, so that it is rows without a listener that let them grow no further.
-        if residents.nbytes > self._limit and residents.spare < SPARE * len(residents):
+        if residents.spare < SPARE * len(residents):
             self._drop(residents.oldest(max(1, int(SPARE * len(residents)))))
+        if residents.nbytes <= (1 + SPARE) * self._limit:
+            return
+        # Listeners have met more artists than there was room for when they came.
+        async with self._turns.of_all():
+            if residents.nbytes > (1 + SPARE) * self._limit:
+                too_many = 1.0 - (1 - SPARE) * self._limit / residents.packed_nbytes
+                if too_many > 0:
+                    residents.drop(residents.oldest(math.ceil(too_many * len(residents))))
+                residents.pack()
 
     def _drop(self, users: Iterable[str]) -> None:
         self.residents.drop(user for user in users if not self._turns.holds(user))
@@ -366,16 +378,27 @@ class _Turns:
     """Lets one part at a time work on a listener."""
 
     def __init__(self) -> None:
-        self._held: list[tuple[Set[str], asyncio.Event]] = []
+        self._held: list[tuple[Set[str] | None, asyncio.Event]] = []  # None: all listeners
 
     def holds(self, user: str) -> bool:
         """Say whether somebody works on a listener, or is about to."""
-        return any(user in held for held, _ in self._held)
+        return any(held is None or user in held for held, _ in self._held)
 
     @asynccontextmanager
     async def of(self, users: Set[str]) -> AsyncIterator[None]:
         """Wait until nobody who came before works on one of these listeners, and hold them."""
-        before = [done for held, done in self._held if not held.isdisjoint(users)]
+        before = [done for held, done in self._held if held is None or not held.isdisjoint(users)]
+        async with self._after(before, users):
+            yield
+
+    @asynccontextmanager
+    async def of_all(self) -> AsyncIterator[None]:
+        """Wait until nobody who came before works on any listener, and hold all."""
+        async with self._after([done for _, done in self._held], None):
+            yield
+
+    @asynccontextmanager
+    async def _after(self, before: Sequence[asyncio.Event], users: Set[str] | None) -> AsyncIterator[None]:
         turn = (users, asyncio.Event())
         self._held.append(turn)
         try:

@@ -124,7 +124,7 @@ async def together(leader: Coroutine[Any, Any, None], *others: Coroutine[Any, An
 
 
 async def _end(tasks: Collection[asyncio.Future[Any]]) -> None:
-    """Cancel tasks until they end: in Python 3.11 `asyncio.wait_for`, hence Redis's client, may miss it."""
+    """Cancel tasks until they end: in Python 3.11 `asyncio.wait_for` may pass over it."""
     while left := {task for task in tasks if not task.done()}:
         for task in left:
             task.cancel()

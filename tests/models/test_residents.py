@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from models.affinity import ForwardDecay
 from models.listener import Click, Listener, OffsetSource, Rules
 from models.residents import Residents
@@ -56,3 +58,28 @@ def test_artists_stay_with_their_listener_when_room_grows() -> None:
         assert set(residents.listener(residents.index[user]).affinities) == {
             f"{user}{at}" for at in range(40)
         }
+
+
+def met(at: int) -> Listener:
+    affinities = {f"x{n}": n + 1.0 for n in range(at % 7)}
+    return Listener(f"u{at}", rev=1, affinities=affinities, offsets={"0": 5, "1": at})
+
+
+def test_who_is_held_is_the_same_in_no_more_memory_than_it_takes_after_packing() -> None:
+    residents = Residents(activity=True)
+    residents.add([met(at) for at in range(300)], None)
+    for day in range(30):
+        for user in ("u7", "u8", "u9"):
+            ts = 1_700_000_000.0 + 86_400 * day
+            one = Click(user, OffsetSource(0), 6 + day, ts, "s", (f"y{day}",), "play")
+            update(residents, [one], [], None, RULES, now=0.0)
+    residents.drop([f"u{at}" for at in range(10, 290)])
+    before = {user: residents.listener(row) for user, row in residents.index.items()}
+    wanted = residents.packed_nbytes
+    residents.pack()
+    assert repr({user: residents.listener(row) for user, row in residents.index.items()}) == repr(before)
+    assert residents.nbytes == pytest.approx(wanted, rel=0.01)
+    residents.add([Listener("new", affinities={"z": 1.0})], None)
+    click(residents, "new", 1)
+    assert set(residents.listener(residents.index["new"]).affinities) == {"z", "a"}
+    assert repr(residents.listener(residents.index["u7"])) == repr(before["u7"])

@@ -339,3 +339,24 @@ async def test_columns_of_many_dimensions_stay_within_the_memory_allowed(redis: 
         await one.apply(by_user(clicks), wide, NOW)
     assert one.residents.nbytes <= 1.15 * 3e6
     assert len(one.residents) > 2000
+
+
+@pytest.mark.parametrize(("activity", "few_mb"), [(False, 0.3), (True, 0.5)])
+async def test_memory_stays_as_allowed_while_listeners_meet_artist_after_artist(
+    redis: AnyRedis, settings: Settings, activity: bool, few_mb: float
+) -> None:
+    states = []
+    for resident_mb in (512.0, few_mb):
+        await redis.flushdb()
+        one = Applier(Listeners(redis), Rules(ForwardDecay()), resident_mb, activity=activity)
+        for at in range(40):
+            that_day = NOW - 86_400.0 * (40 - at)
+            clicks = [
+                click(f"u{user}", f"a{at}", 400 * at + user)._replace(ts=that_day) for user in range(400)
+            ]
+            both = by_user(clicks[:200]), by_user(clicks[200:])
+            await asyncio.gather(*(one.apply(half, MODEL, NOW) for half in both))
+            assert one.residents.nbytes <= 1.1 * resident_mb * 1e6
+        states.append(await state(settings))
+    assert 20 < len(one.residents) < 400
+    assert_same(*states)
