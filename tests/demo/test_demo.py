@@ -20,7 +20,7 @@ def _own(folder: Path) -> dict[str, Any]:
 
 def test_audiences_click_more_often_than_listeners_drawn_at_random(refrain: Refrain, tmp_path: Path) -> None:
     ran = refrain.run_program(
-        "demo", "--for", "30", "--json", timeout=240, control=0.05, **_own(tmp_path / "own")
+        "demo", "--for", "45", "--json", timeout=240, control=0.05, **_own(tmp_path / "own")
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     summary = json.loads(ran.stdout.splitlines()[-1])["summary"]
