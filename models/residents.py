@@ -425,7 +425,7 @@ class Residents:
         if self.activity is not None:
             self.activity.pack(rows)
         self.users = [self.users[row] for row in rows.tolist()]
-        self.index = {user: row for row, user in enumerate(self.users)}
+        self.index.update(zip(self.users, range(number), strict=True))  # the same one: others look there
         self.other_offsets = {of_row[row]: each for row, each in self.other_offsets.items()}
         self.joined = {of_row[row]: each for row, each in self.joined.items()}
         self.aliased = {of_row[row]: each for row, each in self.aliased.items()}
