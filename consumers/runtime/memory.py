@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 
-__all__ = ["give_back"]
+__all__ = ["GIVE_BACK_SECONDS", "give_back"]
+
+GIVE_BACK_SECONDS = 60.0
 
 
-def give_back() -> None:
-    """Give the system what is free of this process's memory.
+async def give_back() -> None:
+    """Give the system what is free of this process's memory; meant for every `GIVE_BACK_SECONDS`.
 
-    After something large, glibc keeps most of what that took, in pieces between what lives on:
-    a trainer of 50,000 listeners and 20,000 artists holds 270 MB after a model, 160 of which it needs. To
-    give it back takes some 20 ms. Does nothing where the C library has no ``malloc_trim``.
+    Of what large batches and models take for a moment, glibc keeps most, in pieces between what lives on: a
+    trainer of 50,000 listeners and 20,000 artists holds 270 MB after a model, 160 of which it needs. To give
+    it back takes some 20 ms. Does nothing where the C library has no ``malloc_trim``.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
-        trim(0)
+        await asyncio.to_thread(trim, 0)

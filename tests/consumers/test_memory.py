@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 GIVES_BACK = """
+import asyncio
 import psutil
 import numpy as np
 from consumers.runtime.memory import give_back
@@ -18,7 +19,7 @@ arrays = [np.ones(1250) for _ in range(20_000)]  # 200 MB in pieces of 10 KB
 lives_on = arrays[::1000]
 del arrays
 kept = taken()
-give_back()
+asyncio.run(give_back())
 print(kept - before, taken() - before)
 """
 
