@@ -217,12 +217,10 @@ class ActivityColumns:
 
     def pack(self, rows: Ints) -> None:
         """Hold these rows alone, in their order, in no more memory than they need."""
-        room, held = self._room[rows], self.count[rows]
-        begin, ends = np.cumsum(room) - room, np.cumsum(held)
-        within = np.arange(int(held.sum())) - np.repeat(ends - held, held)
-        days = np.zeros(int(room.sum()), dtype=DAY)
-        days[within + np.repeat(begin, held)] = self.days[within + np.repeat(self.begin[rows], held)]
-        self.days, self._rooms = days, Rooms.beyond(FIRST_ROOM, len(days))
+        begin, old, new = self._rooms.pack(self.begin[rows], self._room[rows], self.count[rows])
+        days = np.zeros(self._rooms.end, dtype=DAY)
+        days[new] = self.days[old]
+        self.days = days
         for name in self._columns:
             setattr(self, name, getattr(self, name)[rows])
         self.begin = begin

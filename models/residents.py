@@ -411,14 +411,10 @@ class Residents:
         rows = np.sort(np.fromiter(self.index.values(), np.int64, len(self.index)))
         number = len(rows)
         of_row = dict(zip(rows.tolist(), range(number), strict=True))
-        room, held = self._room[rows], self.count[rows]
-        begin = np.cumsum(room) - room
-        old, owner = self.places(rows, held)
-        new = old + (begin - self.begin[rows])[owner]
-        artist, weight = np.zeros(int(room.sum()), dtype=np.int32), np.zeros(int(room.sum()))
+        begin, old, new = self._rooms.pack(self.begin[rows], self._room[rows], self.count[rows])
+        artist, weight = np.zeros(self._rooms.end, dtype=np.int32), np.zeros(self._rooms.end)
         artist[new], weight[new] = self.artist[old], self.weight[old]
         self.artist, self.weight = artist, weight
-        self._rooms = Rooms.beyond(FIRST_ROOM, len(artist))
         for name in (*self._columns, "taste", "short_term"):
             setattr(self, name, getattr(self, name)[rows])
         self.begin = begin

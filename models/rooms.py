@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
 __all__ = ["Rooms"]
+
+Ints = npt.NDArray[np.int64]
 
 
 class Rooms:
@@ -44,12 +49,23 @@ class Rooms:
         self.end += room
         return begin, room
 
-    @classmethod
-    def beyond(cls, first: int, end: int) -> Rooms:
-        """Rooms of a pool whose first `end` entries are taken."""
-        rooms = cls(first)
-        rooms.end = end
-        return rooms
+    def pack(self, begin: Ints, room: Ints, count: Ints) -> tuple[Ints, Ints, Ints]:
+        """Let the rooms that are taken follow one another without a gap.
+
+        Parameters
+        ----------
+        begin, room, count
+            Shape (n,): where each begins, how many entries it has, and how many of them hold something.
+
+        Returns
+        -------
+        Where each begins now, shape (n,); and of all entries that hold something, where they were and where
+        they are to be.
+        """
+        packed, ends = np.cumsum(room) - room, np.cumsum(count)
+        within = np.arange(int(count.sum())) - np.repeat(ends - count, count)
+        self.end, self._free = int(room.sum()), {}
+        return packed, within + np.repeat(begin, count), within + np.repeat(packed, count)
 
     def give_back(self, begin: int, room: int) -> None:
         """Let a room be used again."""

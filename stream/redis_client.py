@@ -40,10 +40,10 @@ OF_SENTINELS = ("socket_", "ssl")
 
 
 class _Cancelled(AbstractConnection):  # type: ignore[misc]
-    """Ends with whoever waits for it, when they are cancelled.
+    """A command is cancelled with the task that waits for it, at whatever moment.
 
-    redis-py sends within `asyncio.wait_for`. Before Python 3.12 that passes over what comes at
-    the moment at which all is sent: a task that goes round and round would never end.
+    redis-py sends within `asyncio.wait_for`, which loses a cancellation before Python 3.12 if that comes just
+    when all has been sent: a task that goes round and round would never end.
     """
 
     async def send_packed_command(self, *given: Any, **options: Any) -> None:

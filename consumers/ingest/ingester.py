@@ -26,7 +26,6 @@ from consumers.ingest.merger import Merger
 from consumers.ingest.merges import MergeReader
 from consumers.ingest.sweep import Sweeper
 from consumers.runtime.live_model import LiveModel
-from consumers.runtime.memory import GIVE_BACK_SECONDS, give_back
 from consumers.runtime.moves import Moves
 from consumers.runtime.process import starts_over, together
 from consumers.runtime.reader_lag import Fetched, ReaderLag
@@ -459,5 +458,4 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             ),
             retry.every(LENGTHS_SECONDS, "reading songs of no length", stores.catalogue.refresh),
             retry.every(REFRESH_SECONDS, "reading aliases of artists", stores.aliases.refresh),
-            retry.every(GIVE_BACK_SECONDS, "giving memory back", give_back),
         )

@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import ctypes
 
-__all__ = ["GIVE_BACK_SECONDS", "give_back"]
+__all__ = ["give_back", "keep_giving_back"]
 
-GIVE_BACK_SECONDS = 60.0
+EVERY = 60.0  # seconds
+
+
+async def keep_giving_back() -> None:
+    """Give back what is free again and again, until cancelled."""
+    while True:
+        await asyncio.sleep(EVERY)
+        await give_back()
 
 
 async def give_back() -> None:
-    """Give the system what is free of this process's memory; meant for every `GIVE_BACK_SECONDS`.
+    """Give the system what is free of this process's memory.
 
     Of what large batches and models take for a moment, glibc keeps most, in pieces between what lives on: a
     trainer of 50,000 listeners and 20,000 artists holds 270 MB after a model, 160 of which it needs. To give

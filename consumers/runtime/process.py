@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from threadpoolctl import threadpool_limits
 
 from consumers.runtime.log import log_lines
+from consumers.runtime.memory import keep_giving_back
 from stream.settings import Settings
 from stream.wire.topic_watch import TopicChanged
 
@@ -61,7 +62,11 @@ def run_process(main: Callable[[Settings, asyncio.Event], Awaitable[None]], sett
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        await within(main(settings, stop), stop)
+        giving_back = asyncio.create_task(keep_giving_back())
+        try:
+            await within(main(settings, stop), stop)
+        finally:
+            giving_back.cancel()
 
     # One thread for the small matrices here: waiting for a second one takes longer than they do.
     with threadpool_limits(1):

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 from consumers.runtime.lead import lead
-from consumers.runtime.memory import GIVE_BACK_SECONDS, give_back
 from consumers.runtime.process import starts_over, together
 from consumers.runtime.reader_lag import ReaderLag
 from consumers.runtime.startup import begin
@@ -351,5 +350,4 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
         )
         leading = lead(settings, watch, trainer.run, [clicks.run], lease, heartbeat, stop, retry)
         following = retry.every(REFRESH_SECONDS, "reading aliases of artists", stores.aliases.refresh)
-        giving_back = retry.every(GIVE_BACK_SECONDS, "giving memory back", give_back)
-        await together(leading, following, giving_back, heartbeat.keep(), watch.run())
+        await together(leading, following, heartbeat.keep(), watch.run())

@@ -14,7 +14,6 @@ from redis.exceptions import NoPermissionError
 
 from consumers.runtime.lead import lead
 from consumers.runtime.live_model import LiveModel
-from consumers.runtime.memory import GIVE_BACK_SECONDS, give_back
 from consumers.runtime.process import starts_over, together
 from consumers.runtime.startup import begin, begin_producer
 from consumers.runtime.wiring import Stores, churn_span_of, limits_of
@@ -153,9 +152,7 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         beside = [score, expiry.run] if settings.forget_dormant_days else [score]
         leading = lead(settings, watch, clicked.read, beside, lease, heartbeat, stop, retry, begin="latest")
         following = retry.every(REFRESH_SECONDS, "reading aliases of artists", stores.aliases.refresh)
-        giving_back = retry.every(GIVE_BACK_SECONDS, "giving memory back", give_back)
-        beside_it = following, giving_back, heartbeat.keep(), watch.run()
-        await together(leading, live.follow(), reader.run(), *beside_it)
+        await together(leading, live.follow(), reader.run(), following, heartbeat.keep(), watch.run())
 
 
 async def _keep_at_the_end(next_week: NextWeekTrait) -> None:

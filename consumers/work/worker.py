@@ -15,7 +15,6 @@ from structlog.contextvars import bound_contextvars
 
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.live_songs import LiveSongs
-from consumers.runtime.memory import GIVE_BACK_SECONDS, give_back
 from consumers.runtime.process import starts_over, together
 from consumers.runtime.reader_lag import ReaderLag
 from consumers.runtime.startup import begin, begin_producer, epoch_of
@@ -248,5 +247,4 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             retry.every(REFRESH_SECONDS, "reading aliases of artists", stores.aliases.refresh),
             retry.every(SONGS_SECONDS, "reading song vectors", songs.refresh),
             retry.every(HABITS_SECONDS, "reading who clicks", read_habits),
-            retry.every(GIVE_BACK_SECONDS, "giving memory back", give_back),
         )

@@ -77,8 +77,9 @@ def run(service: Service, seconds: float, rate: int, listeners: int) -> bool:
     growth = service.memory.growth(seconds)
     for kind, size in service.memory.largest.items():
         grown = f"{growth[kind]:+.1%} once warm" if kind in growth else "none lived long enough to be warm"
+        say(f"memory of {kind}: {size:.0f} MB at most, {grown}")
         course = " ".join(map(str, service.memory.course(kind)))
-        say(f"memory of {kind}: {size:.0f} MB at most, {grown}; of the oldest, every 5 minutes: {course}")
+        say(f"    its oldest process, every 5 minutes and at the end: {course}")
     say(restart)
     found |= {"processes that ended by themselves": len(dead)}
     badly = [f"{process} ended with {code}" for process, code in service.ended if code]

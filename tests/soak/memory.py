@@ -62,12 +62,12 @@ class Memory:
         return found
 
     def course(self, kind: str) -> list[int]:
-        """Return what the process of a kind that lived longest has taken, in MB, every `STEP` seconds."""
+        """Return what the process of a kind that lived longest took, in MB, every `STEP` s and at the end."""
         looks = max((looks for (each, _), looks in self._sizes.items() if each == kind), key=_lived)
         times, sizes = np.array(looks).T
-        steps = np.arange(times[0], times[-1] + LOOKS, STEP)
-        places = np.searchsorted(times, steps).clip(max=len(sizes) - LOOKS)
-        return [round(sizes[at : at + LOOKS].mean()) for at in places]
+        moments = [*np.arange(times[0] + STEP, times[-1], STEP), times[-1]]
+        ends = np.searchsorted(times, moments, side="right").tolist()
+        return [round(sizes[max(end - LOOKS, 0) : end].mean()) for end in ends]
 
     @staticmethod
     def is_judged(seconds: float) -> bool:
