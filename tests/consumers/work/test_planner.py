@@ -58,6 +58,13 @@ CONTRACT = Path(__file__).parents[3] / "docs" / "contract.md"
 
 
 @pytest.fixture
+async def redis(settings: Settings) -> AsyncIterator[AnyRedis]:
+    client = await open_redis(settings)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
 async def planner(settings: Settings) -> AsyncIterator[Planner]:
     redis = await open_redis(settings)
     listeners = Listeners(redis)
@@ -296,10 +303,9 @@ async def test_who_is_held_out_is_told_of_no_release(settings: Settings, planner
 
 
 async def test_who_has_been_told_often_enough_is_left_out_and_counted(
-    settings: Settings, planner: Planner
+    settings: Settings, redis: AnyRedis, planner: Planner
 ) -> None:
     await crowd(settings)
-    redis = await open_redis(settings)
     caps = Caps(a_day=1)
     gate = Gate(Told(redis, caps), Groups(), caps)
     first = await plan(planner, gate=gate, now=NOW, max_audience=20)
@@ -311,15 +317,13 @@ async def test_who_has_been_told_often_enough_is_left_out_and_counted(
     assert second.left_out == {"told often enough today": 20}
     again = await plan(planner, gate=gate, now=NOW, max_audience=20)
     assert told(again) == told(first), "planned once more, a release keeps its places"
-    await redis.aclose()
 
 
 async def test_listeners_of_five_pages_are_asked_after_together_but_for_those_of_the_first(
-    settings: Settings, planner: Planner, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, redis: AnyRedis, planner: Planner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paging, "PAGE", 5)
     await crowd(settings)
-    redis = await open_redis(settings)
     caps = Caps(a_day=1)
     gate = Gate(Told(redis, caps), Groups("salt", control=0.2), caps)
     asked = list[int]()
@@ -333,15 +337,13 @@ async def test_listeners_of_five_pages_are_asked_after_together_but_for_those_of
     found = await plan(planner, gate=Counting(gate.told, gate.groups, caps), max_audience=40)
     assert [len(page.user_ids) for page in found.pages] == 8 * [5]
     assert asked == [5, 25, 10]
-    await redis.aclose()
 
 
 async def test_of_two_ids_who_turn_out_to_be_one_the_second_is_not_told_while_the_first_waits_for_its_page(
-    settings: Settings, planner: Planner, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, redis: AnyRedis, planner: Planner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paging, "PAGE", 5)
     await crowd(settings)
-    redis = await open_redis(settings)
     caps = Caps(a_day=1)
     gate = Gate(Told(redis, caps), Groups(), caps)
     ranked = told(await plan(planner, max_audience=1000))
@@ -357,15 +359,13 @@ async def test_of_two_ids_who_turn_out_to_be_one_the_second_is_not_told_while_th
     assert ranked[29] in sent
     assert ranked[40] not in sent
     assert audience.left_out[ANOTHER_ID] == 1
-    await redis.aclose()
 
 
 async def test_each_page_is_full_and_says_whom_those_up_to_it_leave_out(
-    settings: Settings, planner: Planner, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, redis: AnyRedis, planner: Planner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paging, "PAGE", 5)
     await crowd(settings)
-    redis = await open_redis(settings)
     caps = Caps(a_day=1)
     gate = Gate(Told(redis, caps), Groups("salt", control=0.2), caps)
     ranked = told(await plan(planner, max_audience=1000))
@@ -384,7 +384,6 @@ async def test_each_page_is_full_and_says_whom_those_up_to_it_leave_out(
         assert _kept_out(ranked[:last], capped) <= left_out["told often enough today"]
         assert left_out["told often enough today"] <= _kept_out(ranked[:next_page], capped)
         assert _drawn(ranked[:last], capped, gate) <= control <= _drawn(ranked[:next_page], capped, gate)
-    await redis.aclose()
 
 
 def _kept_out(users: Sequence[str], capped: Sequence[str]) -> int:
@@ -396,17 +395,15 @@ def _drawn(users: Sequence[str], capped: Sequence[str], gate: Gate) -> set[str]:
 
 
 async def test_who_is_kept_out_by_a_cap_is_not_in_the_control_group_either(
-    settings: Settings, planner: Planner
+    settings: Settings, redis: AnyRedis, planner: Planner
 ) -> None:
     await crowd(settings)
-    redis = await open_redis(settings)
     caps = Caps(a_day=1)
     gate = Gate(Told(redis, caps), Groups("salt", control=0.5), caps)
     first = await plan(planner, gate=gate, now=NOW, max_audience=1000)
     second = await plan(planner, gate=gate, now=NOW, max_audience=1000, release_id="r2")
     assert not set(second.control) & set(told(first))
     assert set(first.control) <= set(second.control) | set(told(second))
-    await redis.aclose()
 
 
 NIGHT = QuietHours.parse("0-6")
@@ -494,10 +491,9 @@ async def test_who_would_have_been_told_but_opted_out_is_counted(
 
 
 async def test_of_releases_of_one_moment_a_listener_hears_of_the_best_match(
-    settings: Settings, planner: Planner
+    settings: Settings, redis: AnyRedis, planner: Planner
 ) -> None:
     await crowd(settings)
-    redis = await open_redis(settings)
     caps = Caps(a_day=1)
     planner = replace(planner, gate=Gate(Told(redis, caps), Groups("salt", control=0.1), caps))
     events = [release(release_id=f"by {artist}", artist_ids=[artist], max_audience=60) for artist in ARTISTS]
@@ -518,7 +514,6 @@ async def test_of_releases_of_one_moment_a_listener_hears_of_the_best_match(
             heard |= dict.fromkeys(page.user_ids, event.release_id)
             control[event.release_id] |= apart.keys()
         control[event.release_id] |= audience.apart.keys()
-    await redis.aclose()
     drawn = planner.gate.groups.of
     best = {
         user: max(
