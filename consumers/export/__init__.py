@@ -6,6 +6,7 @@
     folder.py       where they are: a folder, an object store
     manifest.py     which files make up an export, written last
     versions.py     which version of each row was exported last
+    met.py          which rows this run has met
     writer.py       writes rows that have changed since
     of_listeners.py listeners, traits, stages, activity, from Redis
     of_cohorts.py   cohorts and their history, from Redis

@@ -31,20 +31,8 @@ async def rows_of_releases(redis: AnyRedis, stores: Stores, now: float) -> Async
                 name: float(about[name]) if name in about else None for name in ("expected_ctr", "random_ctr")
             },
         }
-        yield {
-            "releases": [row],
-            "impressions": [
-                {
-                    "release_id": release,
-                    "user_id": each.user_id,
-                    "cohort_id": each.cohort,
-                    "part": each.part,
-                    "control": each.control,
-                }
-                for each in await listeners.told(release)
-            ],
-            "feedback": [
-                {"release_id": release, "user_id": each.user_id, "kind": each.kind, "implied": each.implied}
-                for each in await listeners.did(release)
-            ],
-        }
+        yield {"releases": [row]}
+        async for told in listeners.told(release):
+            yield {"impressions": [{"release_id": release, **each._asdict()} for each in told]}
+        async for did in listeners.did(release):
+            yield {"feedback": [{"release_id": release, **each._asdict()} for each in did]}

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from consumers.export.folder import Folder
 from consumers.export.manifest import File, Manifest
+from consumers.export.met import Met
 from consumers.export.tables import Row, Table, hashed
 from consumers.export.versions import Versions
 
@@ -43,7 +44,7 @@ class Writer:
         self._began = datetime.fromtimestamp(began, UTC)
         self._files = manifest.of(table.name)
         self._versions = Versions(folder.table(each.file, list(Versions.COLUMNS)) for each in self._files)
-        self._met: set[int] = set()
+        self._met = Met()
         self._held: list[pa.Table] = []
 
     @property
@@ -53,20 +54,16 @@ class Writer:
 
     def add(self, rows: Sequence[Row]) -> None:
         """Take rows; one whose key came before in this run is passed over."""
-        new = []
-        for row in rows:
-            key = self._table.key_hash(row)
-            if key not in self._met:
-                self._met.add(key)
-                new.append((key, self._table.version(row), row))
-        keys = np.array([key for key, _, _ in new], dtype=np.int64)
-        versions = np.array([version for _, version, _ in new], dtype=np.int64)
-        changed = self._versions.changed(keys, versions)
+        keys = np.array([self._table.key_hash(row) for row in rows], dtype=np.int64)
+        first = self._met.add(keys).nonzero()[0].tolist()
+        versions = [self._table.version(rows[at]) for at in first]
+        changed = self._versions.changed(keys[first], np.array(versions, dtype=np.int64))
+        new = zip(keys[first].tolist(), versions, (rows[at] for at in first), strict=True)
         self._keep([each for each, is_new in zip(new, changed.tolist(), strict=True) if is_new])
 
     def missing(self) -> list[Row]:
         """Return the keys, column -> value, of rows of the last run that were not added in this one."""
-        lost = self._versions.alive_without(np.fromiter(self._met, dtype=np.int64, count=len(self._met)))
+        lost = self._versions.alive_without(self._met.all())
         found: dict[int, Row] = {}
         if len(lost):
             for each in self._files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from stream.connect import AnyRedis
@@ -24,7 +25,7 @@ class ToldOf(NamedTuple):
     """
 
     user_id: str
-    cohort: str
+    cohort_id: str
     part: str
     control: bool
 
@@ -49,25 +50,31 @@ class ReleaseListeners:
     def __init__(self, redis: AnyRedis) -> None:
         self._redis = redis
 
-    async def told(self, release_id: str) -> list[ToldOf]:
-        """Return who was told of a release, and who was not for comparison."""
-        parts = await self._hash(keys.release_parts(release_id))
-        told = await self._hash(keys.release_told(release_id))
-        control = await self._hash(keys.release_control(release_id))
-        return [
-            *(ToldOf(user, cohort, parts.get(user, ""), control=False) for user, cohort in told.items()),
-            *(ToldOf(user, cohort, "", control=True) for user, cohort in control.items()),
-        ]
+    async def told(self, release_id: str) -> AsyncIterator[list[ToldOf]]:
+        """Go through who was told of a release, and who was not for comparison; some may come twice."""
+        async for pairs in self._pieces(keys.release_told(release_id)):
+            users = [user for user, _ in pairs]
+            parts = await self._redis.hmget(keys.release_parts(release_id), users)
+            yield [
+                ToldOf(user, cohort, (part or b"").decode(), control=False)
+                for (user, cohort), part in zip(pairs, parts, strict=True)
+            ]
+        async for pairs in self._pieces(keys.release_control(release_id)):
+            yield [ToldOf(user, cohort, "", control=True) for user, cohort in pairs]
 
-    async def did(self, release_id: str) -> list[Did]:
-        """Return what listeners did when told, each kind once."""
-        found = []
-        for field, place in (await self._hash(keys.release_seen(release_id))).items():
-            user, _, kind = field.rpartition("}")
-            found.append(Did(user, kind, place.startswith("!")))
-        return found
+    async def did(self, release_id: str) -> AsyncIterator[list[Did]]:
+        """Go through what listeners did when told; some may come twice."""
+        async for pairs in self._pieces(keys.release_seen(release_id)):
+            yield [
+                Did(user, kind, place.startswith("!"))
+                for field, place in pairs
+                for user, _, kind in [field.rpartition("}")]
+            ]
 
-    async def _hash(self, key: str) -> dict[str, str]:
-        return {
-            field.decode(): value.decode() async for field, value in self._redis.hscan_iter(key, count=SCAN)
-        }
+    async def _pieces(self, key: str) -> AsyncIterator[list[tuple[str, str]]]:
+        """Go through a hash, some thousand fields at a time."""
+        cursor: int | None = None
+        while cursor != 0:
+            cursor, found = await self._redis.hscan(key, cursor or 0, count=SCAN)
+            if found:
+                yield [(field.decode(), value.decode()) for field, value in found.items()]
