@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from shlex import quote
+from typing import NamedTuple
 
 from consumers.runtime.wiring import Stores
 from stream.connect import REDIS_ERRORS, AnyRedis
@@ -57,36 +57,6 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
     """Erase all that Redis holds of a listener, except that they have opted out.
 
     Earlier versions kept ids in the Unicode form in which they came: what they wrote is erased with it.
-
-    Raises
-    ------
-    UnknownListener, NotErased
-        As `_forget`; the first where there are none in any form.
-    """
-    found, unknown = [], list[UnknownListener]()
-    for form in dict.fromkeys((nfc(user_id), user_id, unicodedata.normalize("NFD", user_id))):
-        try:
-            found.append(await _forget(redis, settings, form))
-        except UnknownListener as error:
-            unknown.append(error)
-    if not found:
-        raise unknown[0]
-    first, *others = found
-    return replace(
-        first,
-        ids=tuple(itertools.chain(first.ids, *((each.user_id, *each.ids) for each in others))),
-        clicks=sum(each.clicks for each in found),
-        artists=sum(each.artists for each in found),
-        cohorts=tuple(dict.fromkeys(cohort for each in found for cohort in each.cohorts)),
-        told_of_releases=sum(each.told_of_releases for each in found),
-        labels=sum(each.labels for each in found),
-        opt_out_kept=any(each.opt_out_kept for each in found),
-    )
-
-
-async def _forget(redis: AnyRedis, settings: Settings, user_id: str) -> Forgotten:
-    """Erase all that is kept under an id.
-
     No step needs what an earlier one erases, so that one that failed may be repeated; and none of them lets
     Redis grow, so that a Redis that is full takes them all.
 
@@ -98,27 +68,65 @@ async def _forget(redis: AnyRedis, settings: Settings, user_id: str) -> Forgotte
         Where Redis fails on the way; it says what is left.
     """
     stores = Stores.on(redis, settings)
-    listeners, releases = stores.listeners, stores.releases
-    if part_of := await stores.merges.roots([user_id]):
+    forms = dict.fromkeys((nfc(user_id), user_id, unicodedata.normalize("NFD", user_id)))
+    part_of = await stores.merges.roots(list(forms))
+    own = [form for form in forms if form not in part_of]
+    if not own:
+        whole = part_of[nfc(user_id)]
         raise UnknownListener(
-            f"{user_id!r} is part of {part_of[user_id]!r}, so there is nothing to erase of it alone",
-            hint=f"`refrain forget {quote(part_of[user_id])}` erases them under all their ids.",
+            f"{user_id!r} is part of {whole!r}, so there is nothing to erase of it alone",
+            hint=f"`refrain forget {quote(whole)}` erases them under all their ids.",
         )
-    ids = (await stores.merges.ids([user_id]))[user_id]
-    # First, and also of who is not there any more: they may be in exports.
+    ids = [part for parts in (await stores.merges.ids(own)).values() for part in parts]
     with _left(user_id, ", and of ".join(["all of it", *ids])):
-        await stores.erased.add([user_id, *ids], time.time())
-    with _left(user_id, ", and of ".join(["all of it", *ids])):
-        of_ids = [await _erase_part(stores, each) for each in ids]
-        await stores.merged_lately.forget({user_id, *ids})
-    _, artists = await listeners.strongest(user_id, 1)
-    clicks = int((await listeners.about(user_id)).get("clicks", 0))
+        # First, and also of who is not there any more: they may be in exports.
+        await stores.erased.add([*own, *ids], time.time())
+        told_of_ids = await _erase_parts(stores, ids)
+        await stores.merged_lately.forget({*own, *ids})
+    erased = [await _erase_listener(stores, each) for each in own]
+    with _left(user_id, "having been told of releases"):
+        for each in own:
+            await stores.told.forget(each)
+            await stores.churn.forget(each)
+        told = await stores.release_traces.forget(own)
+    opted_out = await stores.opted_out.among(own)
+    there = [form for form, each in zip(own, erased, strict=True) if each.there or told[form]]
+    if not there:
+        known = "; that they have opted out is remembered" if opted_out else ""
+        raise UnknownListener(f"there is no listener {user_id!r}, so there is nothing to erase{known}")
+    return Forgotten(
+        user_id=there[0],
+        ids=(*there[1:], *ids),
+        clicks=sum(each.clicks for each in erased),
+        artists=sum(each.artists for each in erased),
+        cohorts=tuple(dict.fromkeys(cohort for each in erased for cohort in each.cohorts if cohort)),
+        told_of_releases=told.total() + told_of_ids,
+        labels=sum(each.labels for each in erased),
+        opt_out_kept=bool(opted_out),
+        kafka_retention_days=settings.retention_days,
+    )
+
+
+class _Erased(NamedTuple):
+    """What there was of an id, releases aside."""
+
+    there: bool
+    clicks: int
+    artists: int
+    cohorts: list[str]
+    labels: int
+
+
+async def _erase_listener(stores: Stores, user_id: str) -> _Erased:
+    """Erase what is kept under a listener's own id, but of what they were told."""
+    _, artists = await stores.listeners.strongest(user_id, 1)
+    clicks = int((await stores.listeners.about(user_id)).get("clicks", 0))
     with _left(user_id, "all of it"):
         await stores.waiting.forget(user_id)
         await stores.recommended.forget(user_id)
     # The record first of what the listener is: from then on nobody takes them for a member.
     with _left(user_id, "the record, labels, traits, membership of a cohort, having been told of releases"):
-        there = await listeners.forget(user_id)
+        there = await stores.listeners.forget(user_id)
     # From here on nothing is known of them that a segment could be predicted from.
     with _left(
         user_id, "labels, traits, membership of segments and of a cohort, having been told of releases"
@@ -128,41 +136,24 @@ async def _forget(redis: AnyRedis, settings: Settings, user_id: str) -> Forgotte
         traits = await stores.traits.forget(user_id)
     with _left(user_id, "membership of a cohort, having been told of releases"):
         cohorts = await stores.cohorts.forget(user_id)
-    with _left(user_id, "having been told of releases"):
-        told = await releases.forget(user_id)
-        await stores.told.forget(user_id)
-        await stores.decisions.forget(user_id)
-        await stores.churn.forget(user_id)
-    opted_out = user_id in await stores.opted_out.among([user_id])
-    if not (there or traits or cohorts or told or labels):
-        known = "; that they have opted out is remembered" if opted_out else ""
-        raise UnknownListener(f"there is no listener {user_id!r}, so there is nothing to erase{known}")
-    return Forgotten(
-        user_id=user_id,
-        ids=tuple(ids),
-        clicks=clicks,
-        artists=artists,
-        cohorts=tuple(cohort for cohort in cohorts if cohort),
-        told_of_releases=told + sum(of_ids),
-        labels=labels,
-        opt_out_kept=opted_out,
-        kafka_retention_days=settings.retention_days,
-    )
+    return _Erased(bool(there or traits or cohorts or labels), clicks, artists, cohorts, labels)
 
 
-async def _erase_part(stores: Stores, user_id: str) -> int:
-    """Erase what is left of an id that is part of a listener, whose part it is last."""
-    await stores.waiting.forget(user_id)
-    await stores.segments.forget(user_id)
-    await stores.traits.forget(user_id)
-    await stores.cohorts.forget(user_id)
-    told = await stores.releases.forget(user_id)
-    await stores.told.forget(user_id)
-    await stores.decisions.forget(user_id)
-    await stores.churn.forget(user_id)
-    await stores.recommended.forget(user_id)
-    await stores.listeners.forget(user_id)
-    return told
+async def _erase_parts(stores: Stores, ids: Sequence[str]) -> int:
+    """Erase what is left of ids that are part of a listener; return of how many releases they were told."""
+    for each in ids:
+        await stores.waiting.forget(each)
+        await stores.segments.forget(each)
+        await stores.traits.forget(each)
+        await stores.cohorts.forget(each)
+        await stores.told.forget(each)
+        await stores.churn.forget(each)
+        await stores.recommended.forget(each)
+    told = await stores.release_traces.forget(ids)
+    # Whose part they are last: one that is broken off is found again by it.
+    for each in ids:
+        await stores.listeners.forget(each)
+    return told.total()
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from stream.stores.merged_lately import MergedLately
 from stream.stores.merges import Merges
 from stream.stores.opted_out import OptedOut
 from stream.stores.recommended import Recommended
+from stream.stores.release_traces import ReleaseTraces
 from stream.stores.released_songs import ReleasedSongs
 from stream.stores.releases import Releases
 from stream.stores.replication import Replication
@@ -60,6 +61,7 @@ class Stores:
     cohorts: Cohorts
     catalogue: Catalogue
     releases: Releases
+    release_traces: ReleaseTraces
     released_songs: ReleasedSongs
     opted_out: OptedOut
     told: Told
@@ -103,6 +105,7 @@ class Stores:
                 settings.played_within_seconds,
                 settings.learn_clicks_after_seconds,
             ),
+            ReleaseTraces(redis),
             ReleasedSongs(redis, settings.played_within_seconds),
             opted_out,
             told,

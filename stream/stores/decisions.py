@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgpack
@@ -13,7 +13,7 @@ from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.scripts import Call
 
-__all__ = ["Decisions", "Outcome", "learn", "packed"]
+__all__ = ["Decisions", "Outcome", "learn", "packed", "without"]
 
 Halves = npt.NDArray[np.float16]
 Singles = npt.NDArray[np.float32]
@@ -25,6 +25,15 @@ def packed(user_ids: Sequence[str], features: Singles) -> bytes:
     """Pack who is on a page, and what was known of them, shape (n, d) (`models.ctr.features`)."""
     record: bytes = msgpack.packb([list(user_ids), features.astype(np.float16).tobytes()])
     return record
+
+
+def without(record: bytes, user_ids: Collection[str]) -> bytes | None:
+    """Return a packed page without those listeners: their places are nobody's. None: none is on it."""
+    users, features = msgpack.unpackb(record)
+    if not set(user_ids).intersection(users):
+        return None
+    rest: bytes = msgpack.packb([["" if user in user_ids else user for user in users], features])
+    return rest
 
 
 def learn(release_id: str, at: float) -> Call:
@@ -115,15 +124,6 @@ class Decisions:
         """Forget a release's decisions: all is learned."""
         await self._redis.delete(keys.release_decisions(release_id))
         await self._redis.zrem(keys.RELEASES_TO_LEARN, release_id)
-
-    async def forget(self, user_id: str) -> None:
-        """Erase what was known of a listener from all decisions: their places are nobody's."""
-        async for key in self._redis.scan_iter(match=keys.release_decisions("*"), count=SCAN):
-            for page, record in (await self._redis.hgetall(key)).items():
-                users, features = msgpack.unpackb(record)
-                if user_id in users:
-                    users = ["" if user == user_id else user for user in users]
-                    await self._redis.hset(key, page, msgpack.packb([users, features]))
 
 
 KINDS = ("sent", "not_sent", "clicked")

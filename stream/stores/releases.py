@@ -34,7 +34,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import accumulate, chain
 from types import MappingProxyType
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import msgpack
 import numpy as np
@@ -47,7 +47,7 @@ from stream.stores import keys
 from stream.stores.decisions import learn, packed
 from stream.stores.released_songs import watch
 from stream.stores.scripts import Call, Script, call_all
-from stream.wire.events import Feedback, Page, Release, encode
+from stream.wire.events import Page, Release, encode
 
 __all__ = ["Asked", "Fixable", "Held", "OpenRelease", "Releases", "Response", "State"]
 
@@ -552,26 +552,6 @@ class Releases:
         ]
         events = [await self._redis.hget(keys.release(name), "event") for name in names]
         return [Release.model_validate_json(event) for event in events if event]
-
-    async def forget(self, user_id: str) -> int:
-        """Erase that a listener was told of releases, and what they did then; an opt-out stays.
-
-        Goes through all keys of the database: the audiences of releases are kept by release.
-
-        Returns
-        -------
-        Of how many releases they had been told.
-        """
-        told = 0
-        async for key in self._redis.scan_iter(match=keys.release_told("*"), count=1000):
-            told += await self._redis.hdel(key, user_id)
-        for of_release in (keys.release_parts, keys.release_control, keys.release_held):
-            async for key in self._redis.scan_iter(match=of_release("*"), count=1000):
-                await self._redis.hdel(key, user_id)
-        seen = [f"{user_id}}}{kind}" for kind in get_args(Feedback.model_fields["kind"].annotation)]
-        async for key in self._redis.scan_iter(match=keys.release_seen("*"), count=1000):
-            await self._redis.hdel(key, *seen)
-        return told
 
 
 def _asked(found: Mapping[bytes, bytes]) -> Asked:

@@ -22,6 +22,7 @@ from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.opted_out import OptedOut
 from stream.stores.releases import Asked, Fixable, Releases
+from stream.stores.release_traces import ReleaseTraces
 from stream.stores.replication import Replication
 from stream.stores.told import Told
 from stream.wire.events import Feedback, Page, Release, encode
@@ -237,7 +238,7 @@ async def test_of_all_versions_the_last_ten_are_kept(desk: Desk) -> None:
 
 async def test_a_listener_who_is_forgotten_is_in_no_decision(desk: Desk) -> None:
     await told(desk)
-    await desk.decisions.forget("u0")
+    await ReleaseTraces(desk.redis).forget(["u0"])
     outcome = await desk.decisions.outcome("r1")
     assert ("u0" in outcome.user_ids, len(outcome.user_ids)) == (False, 900)
     assert not outcome.clicked[0]

@@ -16,6 +16,7 @@ from stream.stores.cohorts import Cohorts
 from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
+from stream.stores.release_traces import ReleaseTraces
 from stream.stores.releases import Releases
 from stream.stores.told import Told
 from stream.wire.events import Feedback
@@ -61,14 +62,15 @@ async def test_one_whom_a_click_brings_back_is_a_member_again(
 
 
 async def test_what_they_were_told_is_erased_and_counts_stay(redis: AnyRedis, releases: Releases) -> None:
+    traces = ReleaseTraces(redis)
     for name in ("r1", "r2", "r3"):
         await redis.hset(keys.release_told(name), mapping={"u": "c1", "v": "c1"})
         await redis.hset(keys.release(name), "state", "done")
     counts = FeedbackCounts(redis, 3600, OptedOut(redis), Told(redis))
     feedback = [Feedback(release_id="r1", user_id=user, kind="clicked", ts=1.0) for user in ("u", "v")]
     await counts.count([Heard(entry, "0", place) for place, entry in enumerate(feedback)])
-    assert await releases.forget("u") == 3
-    assert await releases.forget("u") == 0
+    assert await traces.forget(["u", "nobody"]) == {"u": 3}
+    assert await traces.forget(["u"]) == {}
     assert b"u}clicked" not in await redis.hgetall(keys.release_seen("r1"))
     assert (await releases.about("r1"))["clicked"] == "2"
     again = Feedback(release_id="r1", user_id="u", kind="opened", ts=2.0)
@@ -89,7 +91,7 @@ async def full(redis: AnyRedis) -> AsyncIterator[None]:
 
 
 async def test_a_full_redis_erases_and_its_sizes_agree(
-    redis: AnyRedis, listeners: Listeners, cohorts: Cohorts, releases: Releases
+    redis: AnyRedis, listeners: Listeners, cohorts: Cohorts
 ) -> None:
     await settle(listeners, cohorts, "u", "v")
     await redis.hset(keys.release_told("r1"), mapping={"u": "c1", "v": "c1"})
@@ -97,7 +99,7 @@ async def test_a_full_redis_erases_and_its_sizes_agree(
     async with full(redis):
         assert await listeners.forget("u")
         assert await cohorts.forget("u") == ["c1"]
-        assert await releases.forget("u") == 1
+        assert await ReleaseTraces(redis).forget(["u"]) == {"u": 1}
     assert await cohorts.everyone(["c1"]) == {"c1": ["v"]}
     assert await cohorts.sizes() == {"c1": 1}
     assert (await cohorts.about("c1"))["size"] == "1"

@@ -1,0 +1,61 @@
+"""Erases from all releases who was told of them, and what they did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from typing import get_args
+
+from stream.connect import AnyRedis
+from stream.stores import keys
+from stream.stores.decisions import without
+from stream.wire.events import Feedback
+
+__all__ = ["ReleaseTraces"]
+
+LOOKED_AT = 1000  # keys a step
+KINDS: tuple[str, ...] = get_args(Feedback.model_fields["kind"].annotation)
+TOLD, SEEN, DECISIONS = (
+    of("").rpartition("}")[2] for of in (keys.release_told, keys.release_seen, keys.release_decisions)
+)
+BY_LISTENER = {
+    TOLD,
+    *(of("").rpartition("}")[2] for of in (keys.release_parts, keys.release_control, keys.release_held)),
+}
+"""What stands behind the release in the names of hashes that have listeners as their fields."""
+
+
+class ReleaseTraces:
+    """What is kept of listeners by release, of all releases."""
+
+    def __init__(self, redis: AnyRedis) -> None:
+        self._redis = redis
+
+    async def forget(self, user_ids: Collection[str]) -> Counter[str]:
+        """Erase that listeners were told of releases, and what they did then; an opt-out stays.
+
+        Goes once through all keys of the database: the audiences of releases are kept by release.
+
+        Returns
+        -------
+        Listener -> of how many releases they had been told.
+        """
+        told, users = Counter[str](), list(dict.fromkeys(user_ids))
+        if not users:
+            return told
+        seen = [f"{user}}}{kind}" for user in users for kind in KINDS]
+        async for name in self._redis.scan_iter(match=keys.release("*") + ":*", count=LOOKED_AT):
+            key = name.decode()
+            kind = key.rpartition("}")[2]
+            if kind == TOLD:
+                there = await self._redis.hmget(key, users)
+                told.update(user for user, cohort in zip(users, there, strict=True) if cohort is not None)
+            if kind in BY_LISTENER:
+                await self._redis.hdel(key, *users)
+            elif kind == SEEN:
+                await self._redis.hdel(key, *seen)
+            elif kind == DECISIONS:
+                async for page, record in self._redis.hscan_iter(key):
+                    if (rest := without(record, users)) is not None:
+                        await self._redis.hset(key, page, rest)
+        return told
