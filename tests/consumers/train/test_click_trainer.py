@@ -21,8 +21,8 @@ from stream.stores.decisions import Decisions
 from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.opted_out import OptedOut
-from stream.stores.releases import Asked, Fixable, Releases
 from stream.stores.release_traces import ReleaseTraces
+from stream.stores.releases import Asked, Fixable, Releases
 from stream.stores.replication import Replication
 from stream.stores.told import Told
 from stream.wire.events import Feedback, Page, Release, encode
