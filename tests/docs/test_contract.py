@@ -1,4 +1,4 @@
-"""docs/contract.md is held to the code."""
+"""docs/contract.md and docs/internals.md are held to the code."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
+import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
-from stream.stores import keys
-from stream.wire.events import EVENTS, Reason, json_schemas
+from models.traits.activity import DAY
+from stream.stores import activity_codec, keys
+from stream.stores.releases import State
+from stream.wire.events import EVENTS, CohortChange, DeadLetter, Reason, Record, Undecodable, json_schemas
 from stream.wire.topics import TOPICS
 
 PLACEHOLDERS = {
@@ -37,11 +42,14 @@ WORDS = {"cohorts", "models", "decay", "history", "processes", "segment", "segme
 DOCS = Path(__file__).parents[2] / "docs"
 ROOT = DOCS.parent
 CONTRACT = (DOCS / "contract.md").read_text(encoding="utf-8")
+INTERNALS = (DOCS / "internals.md").read_text(encoding="utf-8")
+Rows = list[list[str]]
 
 
 @pytest.mark.parametrize("name", [topic.name for topic in TOPICS])
 def test_every_topic_is_documented(name: str) -> None:
     assert re.search(rf"^\| `{name}`", CONTRACT, re.MULTILINE)
+    assert f"](#{name}) |" in CONTRACT, "the row leads to the fields"
 
 
 @pytest.mark.parametrize("reason", [reason.value for reason in Reason])
@@ -70,12 +78,34 @@ def test_no_key_is_spelled_outside_of_the_one_file() -> None:
 
 
 def _documented_keys() -> Iterator[tuple[str, str]]:
-    """Key and type of each row of the contract's tables of keys; a row may hold two keys and two types."""
-    section = CONTRACT.partition("## Redis keys")[2].partition("\n## ")[0]
-    for cells in re.findall(r"^\| (`.*?`) \| (.*?) \|", section, re.MULTILINE):
-        names, types = (cell.split(", ") for cell in cells)
-        for name, kind in zip(names, types if len(types) == len(names) else types * len(names), strict=True):
-            yield name.strip("`"), kind
+    """Key and type of each row of the tables of keys on both pages; a row may hold two keys and two types."""
+    for page in (CONTRACT, INTERNALS):
+        for row in _rows(page, "key", "type", "holds"):
+            names, types = (cell.split(", ") for cell in row[:2])
+            for name, kind in zip(
+                names, types if len(types) == len(names) else types * len(names), strict=True
+            ):
+                yield name.strip("`"), kind
+
+
+def _rows(text: str, *head: str) -> Rows:
+    """Return the rows of all tables with these heads."""
+    return [row for table in _tables(text, *head) for row in table]
+
+
+def _tables(text: str, *head: str) -> Iterator[Rows]:
+    """Return the rows of each table with this head."""
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        first, _, *rows = ([cell.strip() for cell in line[1:-1].split("|")] for line in table.splitlines())
+        if first == list(head):
+            yield rows
+
+
+def _section(heading: str) -> str:
+    """Return what stands under a heading of the contract, up to the next one."""
+    _, found, behind = CONTRACT.partition(f"\n{heading}\n")
+    assert found
+    return re.split(r"^##", behind, maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def _keys_of_the_code() -> Iterator[tuple[str, str]]:
@@ -98,12 +128,55 @@ def _type(docstring: str | None) -> str:
 
 
 @pytest.mark.parametrize("topic", EVENTS)
-def test_every_field_of_an_event_is_documented(topic: str) -> None:
-    (row,) = re.findall(rf"^\| `{topic}`.*$", CONTRACT, re.MULTILINE)
-    for kind in EVENTS[topic]:
-        for field in kind.__annotations__:
-            name = "from" if field == "origin" else field
-            assert f"`{name}`" in row or field == "model_config"
+def test_every_field_of_an_event_is_documented_and_whether_it_may_be_missing(topic: str) -> None:
+    tables = _tables(_section(f"### {topic}"), "field", "type", "meaning")
+    for kind, rows in zip(EVENTS[topic], tables, strict=True):
+        schema = TypeAdapter(kind).json_schema(by_alias=True)
+        assert {field.strip("`"): "optional" in kind_of for field, kind_of, _ in rows} == {
+            name: name not in schema["required"] and "const" not in about
+            for name, about in schema["properties"].items()
+        }
+
+
+def test_the_headers_of_a_dead_letter_are_documented() -> None:
+    letter = DeadLetter(Record("clicks", 0, 1, None, Undecodable(1, 2, "")), Reason.UNDECODABLE, "")
+    rows = _rows(_section("### dead-letters"), "header", "meaning")
+    assert [name.strip("`") for row in rows for name in row[0].split(", ")] == [
+        name for name, _ in letter.headers
+    ]
+
+
+def test_the_reasons_of_a_change_of_cohort_are_documented() -> None:
+    rows = _rows(_section("### cohort-changes"), "`reason`", "why")
+    assert [reason.strip("`") for reason, _ in rows] == list(
+        get_args(CohortChange.model_fields["reason"].annotation)
+    )
+
+
+def test_the_states_of_a_release_are_documented() -> None:
+    rows = _rows(_section("### Release"), "`state`", "meaning")
+    assert {state.strip("`") for state, _ in rows} == set(State)
+
+
+def test_the_layout_of_activity_is_documented() -> None:
+    head, day = _tables(_section("### Activity"), "field", "type", "meaning")
+    assert list(_fields(head)) == list(_layout(activity_codec.HEAD))
+    assert list(_fields(day)) == list(_layout(DAY))
+    assert f"head of {activity_codec.HEAD.itemsize} bytes" in _section("### Activity")
+    assert f"{DAY.itemsize} bytes for each day" in _section("### Activity")
+
+
+def _fields(rows: Rows) -> Iterator[tuple[str, str]]:
+    for names, kind, _ in rows:
+        for name in names.split(", "):
+            yield name.strip("`"), kind.removesuffix(" each")
+
+
+def _layout(packed: np.dtype[np.void]) -> Iterator[tuple[str, str]]:
+    for name in packed.names or ():
+        base, shape = packed[name].base, packed[name].shape
+        kind = f"{base.kind}{8 * base.itemsize}"
+        yield name, f"{shape[0]} x {kind}" if shape else kind
 
 
 def test_the_json_schemas_are_those_of_the_code() -> None:
