@@ -1,4 +1,4 @@
-"""Who is told most often, for some values of `REFRAIN_ACTIVITY`: the table of docs/operating.md.
+"""Who is told most often, for some values of `REFRAIN_ACTIVITY`: the table of docs/measured.md.
 
 The way of `refrain evaluate`, split at random: one training, then a model for each value, and 250 releases to
 5 % of the listeners each who do not play the artist already.

@@ -1,4 +1,4 @@
-"""Writes the table of docs/settings.md from the settings themselves. `python docs/settings_page.py`"""
+"""Writes the tables of docs/settings.md from the settings themselves. `python docs/settings_page.py`"""
 
 from __future__ import annotations
 
@@ -9,24 +9,49 @@ from typing import Any, Literal, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-from stream.settings import Settings
+from stream.settings import REMEMBERED_DAYS, Settings
 
 PAGE = Path(__file__).with_name("settings.md")
 
-RULE = "|---|---|---|---|\n"
+HEAD = "| setting | default | may be | meaning |\n|---|---|---|---|\n"
+HEADINGS = {
+    "kafka": "Kafka",
+    "schema_registry_url": "Schema Registry",
+    "redis": "Redis",
+    "data": "Starting",
+    "group": "Topics and consumer groups",
+    "half_life_days": "Clicks and listeners",
+    "new_days": "Stages and churn",
+    "cohorts": "Learning models",
+    "max_audience": "Audiences and caps",
+    "click_value": "CTR models and waves",
+    "control": "Control groups and A/B tests",
+    "recommended_minutes": "Memory",
+    "deliver_url": "Delivery",
+    "web_host": "Page and API",
+    "metrics_host": "Metrics and traces",
+}
+"""First setting of a group -> its heading; a group goes on to the next one."""
+LIMITS = {"forget_dormant_days": f"0, or from {REMEMBERED_DAYS}"}
+"""What may be, where a validator of its own says so."""
 SIGNS = {Ge: ("ge", "from"), Gt: ("gt", "more than"), Le: ("le", "to"), Lt: ("lt", "less than")}
 
 
 def page(text: str) -> str:
-    """Return the page with the rows of its table written anew."""
-    rows = "".join(_row(name, field) for name, field in Settings.model_fields.items())
-    head, tail = text.split(RULE, 1)
-    return head + RULE + rows + tail[tail.index("\n\n") + 1 :]
+    """Return the page with its groups of settings, which follow all other text, written anew."""
+    tables = "".join(
+        (f"\n## {HEADINGS[name]}\n\n{HEAD}" if name in HEADINGS else "") + _row(name, field)
+        for name, field in Settings.model_fields.items()
+    )
+    return text[: text.index("\n## ")] + tables
 
 
 def _row(name: str, field: FieldInfo) -> str:
     meaning = str(field.description)
-    return f"| `REFRAIN_{name.upper()}` | {_default(field)} | {_allowed(field)} | {meaning} |\n"
+    return (
+        f"| `REFRAIN_{name.upper()}` | {_default(field)} | {LIMITS.get(name) or _allowed(field)} "
+        f"| {meaning} |\n"
+    )
 
 
 def _default(field: FieldInfo) -> str:
@@ -34,10 +59,14 @@ def _default(field: FieldInfo) -> str:
         return "the platform's folder for users' data"
     if field.default is None or str(field.default) == "":
         return "empty"
+    if isinstance(field.default, bool):
+        return f"`{str(field.default).lower()}`"
     return _plain(field.default) if isinstance(field.default, int | float) else f"`{field.default}`"
 
 
 def _allowed(field: FieldInfo) -> str:
+    if field.annotation is bool:
+        return "`true`, `false`"
     choices = [choice for choice in get_args(field.annotation) if choice is not type(None)]
     if get_origin(field.annotation) is Literal:
         return ", ".join(f"`{value}`" for value in choices)

@@ -54,7 +54,7 @@ REPLICAS = "What comes waits in Kafka until REFRAIN_REDIS_REPLICAS of them have 
 MEMORY = "Give it memory (maxmemory) or disk; what comes waits in Kafka."
 PRIMARY = "REFRAIN_REDIS is to name the primary, not a replica."
 SENTINELS = "REFRAIN_REDIS is redis+sentinel://HOST:26379,HOST:26379/NAME/0, with their NAME for the primary."
-RIGHTS = "Its user lacks a right: docs/operating.md and scripts/redis-users.acl say which Refrain needs."
+RIGHTS = "Its user lacks a right: docs/redis.md and scripts/redis-users.acl say which Refrain needs."
 CREDENTIALS = "Put user and password into REFRAIN_REDIS, as redis://USER:PASSWORD@HOST:PORT/0."
 
 
@@ -133,7 +133,7 @@ TABLE = (
         ),
         Action.REPORT,
         "Kafka does not allow it",
-        "scripts/kafka-acls gives each process the rights (ACLs) that it needs (docs/operating.md).",
+        "scripts/kafka-acls gives each process the rights (ACLs) that it needs (docs/kafka.md).",
     ),
     Case(
         (

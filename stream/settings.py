@@ -113,309 +113,365 @@ class Settings(BaseSettings):
     )
 
     kafka: Annotated[str, AfterValidator(_kafka_servers)] = Field(
-        "", description="Kafka bootstrap servers, `host:port,host:port`; empty: start one"
+        "",
+        description="Kafka bootstrap servers, `host:port,host:port`; empty: `refrain up` and `refrain "
+        "demo` start one, other commands use the one that `refrain up` runs",
     )
     kafka_cluster: str = Field(
         "",
-        description="the id of Kafka's cluster, to be sure of it, or to go on with another than the one that "
-        "Redis remembers; empty: the one it remembers",
+        description="id that Kafka's cluster must have. Set it once after a move to another cluster; "
+        "empty: the id that Redis remembers",
     )
     kafka_security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
-        "plaintext", description="Kafka's security protocol: over TLS (`ssl`), with a password (`sasl`), both"
+        "plaintext",
+        description="Kafka's security protocol: TLS (`ssl`), authentication (`sasl_plaintext`), or both "
+        "(`sasl_ssl`)",
     )
     kafka_sasl_mechanism: Literal["plain", "scram-sha-256", "scram-sha-512", "oauthbearer", "gssapi"] = Field(
-        "scram-sha-512", description="how we say who we are: by password, token or Kerberos ticket (`gssapi`)"
+        "scram-sha-512",
+        description="how clients authenticate: by password, token (`oauthbearer`) or Kerberos ticket "
+        "(`gssapi`)",
     )
-    kafka_username: str = Field(
-        "", description="the user that Kafka knows, for `sasl_plaintext` and `sasl_ssl`"
-    )
+    kafka_username: str = Field("", description="Kafka's user, for `sasl_plaintext` and `sasl_ssl`")
     kafka_password: SecretStr = Field(
-        SecretStr(""), description="its password; no command, log or error shows it"
+        SecretStr(""), description="password of REFRAIN_KAFKA_USERNAME; no command, log or error shows it"
     )
     kafka_password_file: Path | None = Field(
-        None, description="a file with the password in its place, as secrets of containers are given"
+        None, description="file that has the password; set this or REFRAIN_KAFKA_PASSWORD"
     )
     kafka_token_file: Path | None = Field(
-        None, description="a file with the token for `oauthbearer`; it is read at each connection"
+        None, description="file that has the token for `oauthbearer`; it is read at each connection"
     )
     kafka_token_url: Annotated[str, AfterValidator(_http_url)] = Field(
         "",
-        description="where a client's credentials get the token for `oauthbearer`: its id is "
-        "`kafka_username`, its secret `kafka_password`",
+        description="URL that gives a token for `oauthbearer` by client credentials: the client's id is "
+        "REFRAIN_KAFKA_USERNAME, its secret REFRAIN_KAFKA_PASSWORD",
     )
-    kafka_token_scope: str = Field("", description="the scope asked for there; empty: none")
+    kafka_token_scope: str = Field("", description="scope that is asked for there; empty: none")
     kafka_kerberos_service: str = Field(
-        "kafka", min_length=1, description="the primary of the broker's Kerberos principal, for `gssapi`"
+        "kafka", min_length=1, description="service name in the broker's Kerberos principal, for `gssapi`"
     )
     kafka_ca_file: Path | None = Field(
-        None, description="certificates (PEM) that Kafka's is checked by; none: those of the system"
+        None,
+        description="certificates (PEM) that Kafka's certificate is checked against; empty: those of the "
+        "system",
     )
     kafka_cert_file: Path | None = Field(
-        None, description="our own certificate (PEM), where Kafka asks for one (mutual TLS)"
+        None, description="Refrain's own certificate (PEM), if Kafka asks for one (mutual TLS)"
     )
     kafka_key_file: Path | None = Field(
-        None, description="its key (PEM); none: it stands in the certificate's file"
+        None, description="key (PEM) of that certificate; empty: it is in the certificate's file"
     )
+
     schema_registry_url: Annotated[str, AfterValidator(_http_url)] = Field(
         "",
-        description="the Confluent Schema Registry whose schemas values name: Avro and Protobuf are read by "
-        "it (extra `schema-registry`); empty: of framed values JSON alone is read",
+        description="Confluent Schema Registry by which Avro and Protobuf are read (extra "
+        "`schema-registry`); empty: of framed values only JSON is read",
     )
-    schema_registry_username: str = Field("", description="the user that the registry knows; empty: none")
-    schema_registry_password: SecretStr = Field(SecretStr(""), description="its password")
+    schema_registry_username: str = Field("", description="user of the registry; empty: none")
+    schema_registry_password: SecretStr = Field(
+        SecretStr(""), description="password of REFRAIN_SCHEMA_REGISTRY_USERNAME"
+    )
     schema_registry_password_file: Path | None = Field(
-        None, description="a file with that password in its place"
+        None, description="file that has that password; set this or REFRAIN_SCHEMA_REGISTRY_PASSWORD"
     )
     schema_registry_ca_file: Path | None = Field(
-        None, description="certificates (PEM) that the registry's is checked by; none: those of the system"
+        None,
+        description="certificates (PEM) that the registry's certificate is checked against; empty: those "
+        "of the system",
     )
+
     redis: Annotated[str, AfterValidator(_redis_url)] = Field(
         "",
-        description="Redis, a redis://, rediss:// (TLS), unix:// or redis+sentinel:// URL; empty: start one",
+        description="URL of Redis: redis://, rediss:// (TLS), unix:// or redis+sentinel://; empty: "
+        "`refrain up` and `refrain demo` start one, other commands use the one that `refrain "
+        "up` runs",
     )
-    redis_file: Path | None = Field(
-        None, description="a file with that URL in its place, as secrets of containers are given"
-    )
+    redis_file: Path | None = Field(None, description="file that has that URL; set this or REFRAIN_REDIS")
     redis_replicas: int = Field(
         0,
         ge=0,
-        description="replicas of Redis that must have what an event changes before its offset is "
-        "committed, so that a failover loses nothing; 0: none are waited for",
+        description="replicas that must have all that was written before offsets are committed and pages "
+        "sent, so that a failover loses nothing; 0: they are not waited for",
     )
+
     data: Path = Field(
         default_factory=lambda: platformdirs.user_data_path("refrain"),
-        description="where `refrain up` keeps Kafka's and Redis's data between runs",
+        description="folder for the data of the Kafka and Redis that `refrain up` starts, for its logs, "
+        "and for notes of `refrain replay` and `refrain history load`",
     )
     broker: Literal["auto", "docker", "java"] = Field(
-        "auto", description="how `refrain up` gets a broker where none is given"
+        "auto",
+        description="how `refrain up` starts a broker; auto: by Docker if it answers, else by Java. A data "
+        "folder stays with the one that it began with",
     )
-    group: str = Field("refrain", min_length=1, description="prefix of the Kafka consumer groups")
-    partitions: int = Field(8, ge=1, le=10_000, description="partitions of a topic that Refrain creates")
-    replication: int = Field(1, ge=1, description="replicas of a topic that Refrain creates")
-    retention_days: float = Field(7.0, gt=0, description="how long the topics keep events, in days")
     connect_timeout: float = Field(
-        30.0, gt=0, description="seconds to wait for Kafka and Redis at the start before giving up"
+        30.0,
+        gt=0,
+        description="seconds that a process waits for Kafka and Redis when it starts; then it gives up",
+    )
+
+    group: str = Field("refrain", min_length=1, description="prefix of the Kafka consumer groups")
+    partitions: int = Field(8, ge=1, le=10_000, description="partitions of topics that Refrain creates")
+    replication: int = Field(1, ge=1, description="replicas of topics that Refrain creates")
+    retention_days: float = Field(
+        7.0,
+        gt=0,
+        description="days for which topics that Refrain creates keep events. It does not change topics "
+        "that exist: set it to what they have (`retention.ms`)",
     )
 
     half_life_days: float = Field(30.0, ge=7, description="days after which a click counts half")
-    max_artists: int = Field(1000, ge=8, le=10_000, description="artists kept for a listener, the strongest")
+    max_artists: int = Field(
+        1000, ge=8, le=10_000, description="most artists that are stored of a listener, the strongest"
+    )
     bot_clicks_per_hour: int = Field(
-        1000, ge=1, description="a listener with more clicks in one hour is a bot: in no cohort, no audience"
+        1000,
+        ge=1,
+        description="a listener with more clicks in one hour is a bot: in no cohort and no audience",
     )
     bot_plays_per_day: int = Field(
         2880,
         ge=1,
-        description="a listener with more plays in one day (2880: of 30 s each around the clock), or with"
-        " more than 24 hours of them, is a bot, too; asks for REFRAIN_RECORD_ACTIVITY",
+        description="a listener with more plays in one day (2880: one every 30 s, around the clock), or "
+        "with more than 24 hours of them, is a bot, too; needs REFRAIN_RECORD_ACTIVITY",
     )
     least_ms_played: int = Field(
-        0, ge=0, description="a play of fewer milliseconds adds to no affinity; one that says none does"
+        0,
+        ge=0,
+        description="a play of fewer milliseconds adds to no affinity; a play without `ms_played` does",
     )
     event_ids: int = Field(
         64,
         ge=0,
         le=1024,
-        description="how many `event_id` are remembered of a listener (8 bytes each, for a week): a click"
-        " with one of them counts no more; 0: they are not looked at",
+        description="how many `event_id` are remembered of a listener (8 bytes each, for a week after the "
+        "last): a click with one of them does not count again; 0: they are not looked at",
     )
     record_activity: bool = Field(
-        True, description="record what listeners do day by day, and which songs they heard lately"
+        True,
+        description="record what listeners do day by day, and which songs they heard last; traits are "
+        "computed from it",
     )
-    new_days: float = Field(
-        14.0, ge=1, description="days from the first click on for which a listener's stage is `new`"
-    )
-    regular_days: float = Field(
-        2.0,
-        gt=0,
-        le=7,
-        description="days with a click a week, over four weeks, from which a listener's stage is `regular`",
-    )
-    fading_share: float = Field(
-        0.5,
-        ge=0,
-        lt=1,
-        description="a regular listener's stage is `fading` whose days with a click, a week, over the last "
-        "two weeks are at most this share of those over the four weeks before",
-    )
-    stage_dormant_days: float = Field(
-        14.0,
-        ge=1,
-        description="days without a click after which a listener's stage is `dormant`; who is told, "
-        "`dormant_days` says",
-    )
-    stage_gone_days: float = Field(
-        60.0, ge=1, description="days without a click after which a listener's stage is `gone`"
-    )
-    returned_days: float = Field(
-        14.0,
-        ge=1,
-        description="days for which a listener's stage is `returned` who was dormant or gone before",
-    )
-    traits_round_minutes: float = Field(
-        60.0,
-        gt=0,
-        le=1440,
-        description="minutes after which all listeners' traits are computed anew, as far as a tenth of a "
-        "core does; those of listeners who click, within seconds",
-    )
-    churn_days: int = Field(
-        14, ge=1, le=30, description="a listener who does nothing for so many days has churned"
-    )
-    churn_history_days: int = Field(
-        30,
-        ge=7,
-        le=45,
-        description="days by which it is predicted who churns; who did nothing in them is gone already",
-    )
-    churn_sample: int = Field(
-        2000, ge=100, le=50_000, description="listeners frozen each day, to learn from them who churns"
-    )
-    resident_mb: float = Field(
-        1024.0,
-        gt=0,
-        description="memory for listeners that an ingester keeps at hand, in MB; one takes some 1 KB",
-    )
-    batch_clicks: int = Field(5000, ge=1, le=100_000, description="clicks read at once from a backlog")
-
     song_wait_hours: float = Field(
-        24.0, gt=0, description="hours that a click waits for its song to come into the catalogue"
-    )
-
-    cohorts: Annotated[int, Field(ge=2, le=4096)] | Literal["auto"] = Field(
-        48,
-        description="how many cohorts; auto: as many as help to foresee discoveries, changing slowly",
-    )
-    smallest_cohort: int = Field(
-        50, ge=2, description="listeners a cohort has on average, at least, where their number is auto"
-    )
-    dims: int = Field(64, ge=2, le=512, description="dimensions of a taste")
-    activity: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        description="how much more often active listeners are told: how far a listener's activity counts "
-        "beside what they like, 0 not at all",
-    )
-    margin: float = Field(
-        0.03,
-        ge=0,
-        lt=1,
-        description="how much nearer another cohort must be before a listener moves (cosine)",
-    )
-    vocabulary: int = Field(200_000, ge=100, description="artists the model knows, the most heard")
-    first_model_listeners: int = Field(
-        500, ge=2, description="listeners with a taste before the first model is published"
-    )
-    publish_every: float = Field(
-        30.0, gt=0, description="seconds until what was learned is compared with the model that serves"
-    )
-    publish_at_latest: float = Field(
-        900.0,
+        24.0,
         gt=0,
-        description="seconds between two models at most; one that ranks no better waits so long",
-    )
-
-    max_audience: int = Field(
-        10_000, ge=1, description="listeners told at most of a release that sets no max_audience"
-    )
-    told_a_day: int = Field(
-        3, ge=0, description="notifications that a listener gets in any 24 hours at most; 0: any number"
-    )
-    told_a_week: int = Field(
-        10, ge=0, description="notifications that a listener gets in any 7 days at most; 0: any number"
-    )
-    told_gap_minutes: float = Field(
-        0.0, ge=0, description="minutes between two notifications to a listener, at least"
-    )
-    told_artist_hours: float = Field(
-        24.0, ge=0, description="hours between two notifications to a listener of the same artist, at least"
-    )
-    quiet_hours: Annotated[str, AfterValidator(_quiet_hours)] = Field(
-        "",
-        description="hours of the listener's clock (`utc_offset_min` of their clicks) in which they are not "
-        "told, such as `22-8`: who would have been is told when they end; empty: none",
-    )
-    dormant_days: float = Field(
-        0.0, ge=0, description="days without a click after which a listener is not told; 0: everybody is"
-    )
-    learn_clicks_after_minutes: float = Field(
-        60.0,
-        gt=0,
-        description="minutes after a release until who has not clicked is learned as not clicking; clicks "
-        "that come later, up to `played_within_hours`, correct it",
-    )
-    first_wave: float = Field(
-        0.1,
-        gt=0,
-        le=1,
-        description="share of an audience that is told first, once it is learned who clicks: where it is "
-        "clicked, more are told; 1: all are told at once",
-    )
-    wave_minutes: float = Field(15.0, gt=0, description="minutes from one wave of a release to the next")
-    played_within_hours: float = Field(
-        24.0, gt=0, description="hours within which a play of the released song counts for its release"
-    )
-    click_value: float = Field(
-        1.0, gt=0, description="what a click is worth, in the unit of the next two; see `ignored_cost`"
-    )
-    ignored_cost: float = Field(
-        0.005,
-        ge=0,
-        description="what a notification costs that is not clicked: a release that sets no max_audience goes "
-        "to whom one more notification is expected to gain more than it costs, once it is learned who clicks",
-    )
-    opt_out_cost: float = Field(5.0, ge=0, description="what it costs when a listener opts out")
-    control: float = Field(
-        0.05,
-        ge=0,
-        lt=1,
-        description="share of each audience that is not told, drawn anew for each release: what telling "
-        "brings is seen beside them",
-    )
-    holdout: float = Field(
-        0.0, ge=0, lt=1, description="share of all listeners who are told of no release, always the same ones"
-    )
-    ab_policy: Annotated[str, AfterValidator(_ab_policy)] = Field(
-        "",
-        description="an A/B test: part of the listeners are told by another policy than the usual one, by "
-        "`taste` (what they play, alone) or `ctr:7` (version 7 of who clicks); empty: nobody is",
-    )
-    ab_share: float = Field(
-        0.5,
-        gt=0,
-        lt=1,
-        description="share of all listeners who are told by `ab_policy`, always the same ones",
-    )
-    salt: str = Field(
-        "refrain", description="another salt draws other listeners for `control`, `holdout` and `ab_policy`"
+        description="hours for which a click waits for its song to come into the catalogue; then it is a "
+        "dead letter",
     )
     merge_undo_days: float = Field(
         7.0,
         ge=0,
         le=365,
-        description="for so long after a merge (topic `merges`) it may be undone: what there was of the id "
-        "stays in Redis, about as large as a listener; 0: it cannot be",
+        description="days for which a merge (topic `merges`) can be undone; for so long the id's data "
+        "stays in Redis, about as much as of a listener; 0: it cannot be undone",
     )
+    resident_mb: float = Field(
+        1024.0,
+        gt=0,
+        description="memory for the listeners that an ingester holds, in MB; one takes about 1 KB",
+    )
+    batch_clicks: int = Field(
+        5000, ge=1, le=100_000, description="most clicks that are read at once from a backlog"
+    )
+
+    new_days: float = Field(
+        14.0, ge=1, description="days from the first click for which a listener's stage is `new`"
+    )
+    regular_days: float = Field(
+        2.0,
+        gt=0,
+        le=7,
+        description="a listener with at least so many active days a week, over four weeks, is `regular`",
+    )
+    fading_share: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        description="a regular listener is `fading` when their active days a week over the last two weeks "
+        "are at most this share of those over the four weeks before",
+    )
+    stage_dormant_days: float = Field(
+        14.0,
+        ge=1,
+        description="days without activity after which a listener's stage is `dormant`; this does not "
+        "affect who is notified: see REFRAIN_DORMANT_DAYS",
+    )
+    stage_gone_days: float = Field(
+        60.0, ge=1, description="days without activity after which a listener's stage is `gone`"
+    )
+    returned_days: float = Field(
+        14.0,
+        ge=1,
+        description="days for which the stage of a listener who was dormant or gone is `returned`",
+    )
+    traits_round_minutes: float = Field(
+        60.0,
+        gt=0,
+        le=1440,
+        description="minutes after which the traits of all listeners are computed again, as far as a "
+        "tenth of a core allows; those of a listener who clicks are computed within seconds",
+    )
+    churn_days: int = Field(
+        14, ge=1, le=30, description="a listener without activity for so many days has churned"
+    )
+    churn_history_days: int = Field(
+        30,
+        ge=7,
+        le=45,
+        description="days of activity that churn is predicted from; it is not predicted for listeners "
+        "without activity in them",
+    )
+    churn_sample: int = Field(
+        2000, ge=100, le=50_000, description="listeners that are drawn each day to learn from who churns"
+    )
+
+    cohorts: Annotated[int, Field(ge=2, le=4096)] | Literal["auto"] = Field(
+        48,
+        description="number of cohorts; auto: as many as help to predict discoveries, changing slowly",
+    )
+    smallest_cohort: int = Field(
+        50, ge=2, description="with REFRAIN_COHORTS=auto: least number of listeners a cohort, on average"
+    )
+    dims: int = Field(64, ge=2, le=512, description="dimensions of artist vectors and tastes")
+    activity: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="how much a listener's activity counts beside their taste: the higher, the more often "
+        "active listeners are notified; 0: not at all",
+    )
+    margin: float = Field(
+        0.03,
+        ge=0,
+        lt=1,
+        description="how much closer (cosine) another cohort must be to a listener's taste before they "
+        "move to it",
+    )
+    vocabulary: int = Field(
+        200_000, ge=100, description="most artists that the model knows, those with the most listeners"
+    )
+    first_model_listeners: int = Field(
+        500, ge=2, description="listeners with a taste that are needed before the first model is published"
+    )
+    publish_every: float = Field(
+        30.0,
+        gt=0,
+        description="seconds after which what was learned is compared with the model that serves; the "
+        "time doubles while it ranks no better, up to REFRAIN_PUBLISH_AT_LATEST",
+    )
+    publish_at_latest: float = Field(
+        900.0,
+        gt=0,
+        description="seconds after which a model is published even if it ranks no better; one that ranks "
+        "worse is not published, except after a change of REFRAIN_ACTIVITY",
+    )
+
+    max_audience: int = Field(
+        10_000, ge=1, description="most listeners who are notified of a release that sets no `max_audience`"
+    )
+    told_a_day: int = Field(
+        3, ge=0, description="most notifications that a listener gets in any 24 hours; 0: no limit"
+    )
+    told_a_week: int = Field(
+        10, ge=0, description="most notifications that a listener gets in any 7 days; 0: no limit"
+    )
+    told_gap_minutes: float = Field(
+        0.0, ge=0, description="least minutes between two notifications of a listener"
+    )
+    told_artist_hours: float = Field(
+        24.0, ge=0, description="least hours between two notifications of a listener about the same artist"
+    )
+    quiet_hours: Annotated[str, AfterValidator(_quiet_hours)] = Field(
+        "",
+        description="hours of the listener's own clock (`utc_offset_min` of their clicks) in which they "
+        "are not notified, such as `22-8`; those who would have been are notified when these "
+        "hours end; empty: none",
+    )
+    dormant_days: float = Field(
+        0.0, ge=0, description="days without a click after which a listener is not notified; 0: no limit"
+    )
+
+    click_value: float = Field(
+        1.0,
+        gt=0,
+        description="value of a click, in the same unit as REFRAIN_IGNORED_COST and REFRAIN_OPT_OUT_COST",
+    )
+    ignored_cost: float = Field(
+        0.005,
+        ge=0,
+        description="cost of a notification that is not clicked. Once a CTR model serves, a release that "
+        "sets no `max_audience` goes to listeners as long as one more notification is "
+        "expected to gain more than it costs",
+    )
+    opt_out_cost: float = Field(5.0, ge=0, description="cost of an opt-out that follows a notification")
+    learn_clicks_after_minutes: float = Field(
+        60.0,
+        gt=0,
+        description="minutes after a release from which on listeners who have not clicked are learned as "
+        "not clicking; later clicks, up to REFRAIN_PLAYED_WITHIN_HOURS, correct that",
+    )
+    played_within_hours: float = Field(
+        24.0, gt=0, description="hours after a release within which a play of its song counts for it"
+    )
+    first_wave: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        description="share of an audience that the first wave notifies, once a CTR model serves; there "
+        "are waves only if the first wave has at least 100 listeners; 1: no waves",
+    )
+    wave_minutes: float = Field(15.0, gt=0, description="minutes from one wave of a release to the next")
+
+    control: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description="share of each audience that is not notified, drawn anew for each release, for "
+        "comparison",
+    )
+    holdout: float = Field(
+        0.0, ge=0, lt=1, description="share of all listeners who are never notified, always the same ones"
+    )
+    ab_policy: Annotated[str, AfterValidator(_ab_policy)] = Field(
+        "",
+        description="A/B test: policy that ranks part of the listeners in place of the usual one: `taste` "
+        "(their taste alone) or `ctr:7` (version 7 of the CTR model); empty: no test",
+    )
+    ab_share: float = Field(
+        0.5,
+        gt=0,
+        lt=1,
+        description="share of all listeners who are ranked by REFRAIN_AB_POLICY, always the same ones",
+    )
+    salt: str = Field(
+        "refrain",
+        description="text by which listeners are drawn for REFRAIN_CONTROL, REFRAIN_HOLDOUT and "
+        "REFRAIN_AB_POLICY; another text draws others",
+    )
+
     recommended_minutes: float = Field(
         15.0,
         ge=0,
-        description="minutes for which songs recommended to a listener are recommended again, whatever they "
-        "play meanwhile; 0: each time anew",
-    )
-    forget_dormant_days: Annotated[float, AfterValidator(_forget_dormant_days)] = Field(
-        0.0,
-        ge=0,
-        description="days without a click after which a listener is erased from Redis; `refrain traits` does "
-        "it; 0: nobody is; from 91 on, as stages are remembered for 13 weeks",
+        description="minutes for which the songs recommended to a listener stay the same, whatever they "
+        "play meanwhile; 0: they are computed each time",
     )
     members_mb: float = Field(
         1000.0,
         gt=0,
-        description="memory of a worker for tastes, in MB (some 2.2 million listeners of 64 dimensions and "
-        "12 artists); of cohorts beyond it the best are read for each release",
+        description="memory for tastes in a worker, in MB (about 2.2 million listeners with 64 dimensions "
+        "and 12 artists); of cohorts beyond it the best members are read for each release",
+    )
+    forget_dormant_days: Annotated[float, AfterValidator(_forget_dormant_days)] = Field(
+        0.0,
+        ge=0,
+        description="days without a click after which `refrain traits` erases a listener from Redis; 0: "
+        "never. 91 is the least, as stages are counted over 13 weeks",
     )
     release_days: float = Field(
-        90.0, gt=0, description="days after which a release, or a cohort that died, is forgotten in Redis"
+        90.0,
+        gt=0,
+        description="days after which a release, or a cohort that no longer exists, is deleted from Redis",
     )
 
     deliver_url: Annotated[SecretStr, AfterValidator(_deliver_url)] = Field(
@@ -423,19 +479,25 @@ class Settings(BaseSettings):
         description="HTTPS endpoint that `refrain deliver` posts audiences to; no log shows more than its "
         "host; empty: none",
     )
-    deliver_url_file: Path | None = Field(None, description="a file with that URL in its place")
+    deliver_url_file: Path | None = Field(
+        None, description="file that has that URL; set this or REFRAIN_DELIVER_URL"
+    )
     deliver_secret: Annotated[SecretStr, AfterValidator(_deliver_secret)] = Field(
         SecretStr(""),
-        description="what posts are signed with: `whsec_` and 24 to 64 random bytes in base64; two with a "
-        "blank between while one is replaced by the other",
+        description="secret that posts are signed with: `whsec_` and 24 to 64 random bytes in base64; two "
+        "with a blank between them while one replaces the other",
     )
-    deliver_secret_file: Path | None = Field(None, description="a file with that secret in its place")
+    deliver_secret_file: Path | None = Field(
+        None, description="file that has that secret; set this or REFRAIN_DELIVER_SECRET"
+    )
     deliver_ca_file: Path | None = Field(
-        None, description="certificates (PEM) that the endpoint's is checked by; none: those of the system"
+        None,
+        description="certificates (PEM) that the endpoint's certificate is checked against; empty: those "
+        "of the system",
     )
     deliver_cohort_changes: bool = Field(False, description="post changes of cohort to the endpoint, too")
     deliver_timeout: float = Field(
-        15.0, gt=0, le=300, description="seconds for the endpoint to answer, after which it is asked again"
+        15.0, gt=0, le=300, description="seconds that the endpoint has to answer; then the post is repeated"
     )
     deliver_retry_hours: float = Field(
         24.0,
@@ -445,34 +507,35 @@ class Settings(BaseSettings):
     )
     deliver_folder: Path | None = Field(
         None,
-        description="folder that `refrain deliver` writes a CSV file for each release to; none: no files",
+        description="folder that `refrain deliver` writes a CSV file to for each release; empty: no files",
     )
 
     web_host: str = Field(
         "127.0.0.1",
         min_length=1,
-        description="address that `refrain serve` listens on; one that other machines reach asks for keys "
-        "(`refrain key add`)",
+        description="address that `refrain serve` listens on; if other machines can reach it, it needs "
+        "keys (`refrain key add`)",
     )
     web_port: int = Field(8787, ge=1, le=65_535, description="port that `refrain serve` listens on")
     web_requests_a_minute: int = Field(
-        1200, ge=1, description="requests that a key may make in a minute; without keys, an address"
+        1200, ge=1, description="most requests of a key in a minute; without keys, of an address"
     )
 
     metrics_host: str = Field(
-        "127.0.0.1", min_length=1, description="address that each process answers Prometheus on"
+        "127.0.0.1", min_length=1, description="address at which each process answers Prometheus"
     )
     metrics_port: int = Field(
         0,
         ge=0,
         le=65_000,
-        description="port that a process answers Prometheus on (`/metrics`); those that `refrain up` starts "
-        "have this one and the next ones; 0: none",
+        description="port at which a process answers Prometheus (`/metrics`); processes that `refrain up` "
+        "starts get this port and the next ones; 0: none",
     )
     otel_endpoint: Annotated[str, AfterValidator(_http_url)] = Field(
         "",
         description="OTLP endpoint that traces of releases are sent to, such as `http://collector:4318` "
-        "(extra `otel`); empty: OTEL_EXPORTER_OTLP_ENDPOINT, and where that is not set, none are made",
+        "(extra `otel`); empty: OTEL_EXPORTER_OTLP_ENDPOINT, and if that is not set, there "
+        "are no traces",
     )
 
     @classmethod

@@ -113,7 +113,7 @@ async def test_a_cluster_needs_two_more_and_says_so(cluster_user: tuple[str, Cal
     url, change = cluster_user
     with pytest.raises(Refused, match="cluster") as refused:
         await open_redis(Settings(redis=url))
-    assert "docs/operating.md" in refused.value.hint
+    assert "docs/redis.md" in refused.value.hint
     change("refrain +cluster|slots +command")
     redis = await open_redis(Settings(redis=url))
     await Catalogue(redis).put([Song(song_id=f"s{n}", artist_ids=["a"]) for n in range(20)])
