@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias, TypeVar
 
@@ -14,7 +15,6 @@ from tenacity import (
     RetryCallState,
     RetryError,
     retry_if_exception,
-    stop_after_delay,
     wait_fixed,
 )
 
@@ -44,6 +44,9 @@ PAUSE = wait_fixed(0.25)  # seconds
 async def _connect(server: str, where: str, patience: float, say: Say, step: Callable[[], Awaitable[T]]) -> T:
     """Await a step until the server answers, for `patience` seconds at most; say once that it is waited for.
 
+    While Redis reads its data from the disk, time does not count: it is there, and what it has may take it
+    longer than anybody waits for one that is not.
+
     Raises
     ------
     Unreachable
@@ -52,13 +55,25 @@ async def _connect(server: str, where: str, patience: float, say: Say, step: Cal
         Where the server answers, and refuses what only a person can change.
     """
 
+    last_sign = time.monotonic()
+    loading = False
+
+    def is_over(state: RetryCallState) -> bool:
+        nonlocal last_sign, loading
+        if state.outcome and isinstance(state.outcome.exception(), exceptions.BusyLoadingError):
+            last_sign = time.monotonic()
+            if not loading:
+                loading = True
+                say(f"waiting for {server} at {where}, which reads its data from the disk")
+        return time.monotonic() - last_sign > patience
+
     def tell(state: RetryCallState) -> None:
-        if state.attempt_number == 1:
+        if state.attempt_number == 1 and not loading:
             say(f"waiting for {server} at {where} (at most {patience:g} s)")
 
     try:
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception(retried), wait=PAUSE, stop=stop_after_delay(patience), before_sleep=tell
+            retry=retry_if_exception(retried), wait=PAUSE, stop=is_over, before_sleep=tell
         ):
             with attempt:
                 result = await step()

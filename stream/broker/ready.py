@@ -24,20 +24,29 @@ _PAUSE = 0.05
 _SAY_AFTER = 3.0
 
 
+class _Busy(str):
+    """A problem that ends by itself: time does not count against it."""
+
+    __slots__ = ()
+
+
 def _wait(
     what: str, answers: Callable[[], str | None], timeout: float, say: Callable[[str], None], way_out: str
 ) -> None:
     """Poll `answers`, which gives None when all is well, else what is wrong, for `timeout` seconds."""
-    started = time.monotonic()
+    started = last_sign = time.monotonic()
     said = False
     while (problem := answers()) is not None:
-        waited = time.monotonic() - started
-        if waited > timeout:
+        now = time.monotonic()
+        if isinstance(problem, _Busy):
+            last_sign = now
+        if now - last_sign > timeout:
             raise Unreachable(
                 f"{what} does not answer, for {timeout:g} seconds now ({problem})", hint=way_out
             )
-        if waited > _SAY_AFTER and not said:
-            say(f"waiting for {what}, {timeout:g} seconds at most ({problem})")
+        if now - started > _SAY_AFTER and not said:
+            at_most = "" if isinstance(problem, _Busy) else f", {timeout:g} seconds at most"
+            say(f"waiting for {what}{at_most} ({problem})")
             said = True
         time.sleep(_PAUSE)
 
@@ -109,7 +118,9 @@ def wait_for_redis(
 
     Parameters
     ----------
-    timeout, say, check
+    timeout
+        As in :func:`wait_for_kafka`; while Redis says that it reads its data, time does not count.
+    say, check
         As in :func:`wait_for_kafka`.
 
     Raises
@@ -131,6 +142,8 @@ def wait_for_redis(
         check()
         try:
             pool.submit(asyncio.run, ping()).result()
+        except redis.exceptions.BusyLoadingError as error:
+            return _Busy(error)
         except redis.exceptions.RedisError as error:
             report(error, f"connecting to Redis at {address}")
             return str(error)

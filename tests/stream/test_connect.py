@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+import redis
 import trustme
 
-from stream.connect import REDIS_ERRORS, open_redis
+from stream.broker import wait_for_redis
+from stream.connect import REDIS_ERRORS, ask_redis, open_redis
 from stream.errors import Refused, Unreachable
 from stream.settings import Settings
 from tests.consumers.own_redis import OwnRedis, OwnSentinel
@@ -19,6 +23,7 @@ from tests.waiting import wait_for, wait_for_it
 
 PASSWORD = "a/b#c?d@e%f:g&h=i é"  # noqa: S105 - of a server of the test's own
 PATIENCE = 0.5
+VALUE = os.urandom(2048)  # a Redis that reads its data answers after each kilobyte
 
 
 @pytest.fixture
@@ -82,6 +87,44 @@ async def test_after_a_failover_the_same_client_uses_the_new_primary(
     await redis.aclose()
     with replica.client() as client:
         assert client.get("a key") == "after"
+
+
+async def test_a_redis_that_reads_its_data_is_waited_for_as_long_as_it_does(primary: OwnRedis) -> None:
+    with primary.client() as client:
+        client.mset({f"key {number}": VALUE for number in range(100)})
+        client.bgrewriteaof()
+        wait_for(lambda: client.info("persistence")["aof_last_bgrewrite_status"] == "ok", "the file")
+        wait_for(lambda: not client.info("persistence")["aof_rewrite_in_progress"], "its end")
+    primary.kill()
+    # 20 ms a key: four times as long as processes wait for one that does not answer.
+    with ThreadPoolExecutor(1) as pool, primary.client() as client:
+        started = pool.submit(
+            primary.start, key_load_delay="20000", loading_process_events_interval_bytes="1024"
+        )
+        wait_for(lambda: is_loading(client), "a Redis that reads")
+        said: list[str] = []
+        wait_for_redis(primary.url, timeout=PATIENCE)
+        started.result()
+        primary.kill()
+        started = pool.submit(
+            primary.start, key_load_delay="20000", loading_process_events_interval_bytes="1024"
+        )
+        wait_for(lambda: is_loading(client), "a Redis that reads")
+        settings = Settings(redis=primary.url, connect_timeout=PATIENCE)
+        async with await open_redis(settings, said.append) as opened:
+            assert await ask_redis(settings, lambda: opened.get("key 99"), said.append) == VALUE
+        started.result()
+    assert "which reads its data from the disk" in said[0]
+
+
+def is_loading(client: redis.Redis) -> bool:
+    try:
+        client.ping()
+    except redis.BusyLoadingError:
+        return True
+    except redis.ConnectionError:  # not there yet
+        pass
+    return False
 
 
 async def test_a_sentinel_that_does_not_know_the_primary_is_said_to(sentinel: OwnSentinel) -> None:
