@@ -7,24 +7,21 @@ from collections.abc import Iterator, Mapping
 from consumers.doctor.check import Check
 from consumers.terminal.format import ago
 from stream.settings import Settings
+from stream.wire.groups import Group, groups_of
 
-__all__ = ["READ_BY_DELIVER", "check_deliveries", "deliver_reads"]
+__all__ = ["check_deliveries", "deliver_reads"]
 
-READ_BY_DELIVER = {"deliver": "deliver", "deliver-files": "deliver", "deliver-changes": "deliver"}
-"""Consumer group, without the prefix -> the process that it belongs to."""
 PATIENCE = 60.0  # seconds: an endpoint that is restarted is away for less
 
 
-def deliver_reads(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """Return what `refrain deliver` reads with these settings: consumer group -> topics."""
-    reads: dict[str, tuple[str, ...]] = {}
-    if settings.deliver_url:
-        reads["deliver"] = ("audiences",)
-    if settings.deliver_cohort_changes:
-        reads["deliver-changes"] = ("cohort-changes",)
-    if settings.deliver_folder:
-        reads["deliver-files"] = ("audiences",)
-    return reads
+def deliver_reads(settings: Settings) -> list[Group]:
+    """Return the consumer groups that `refrain deliver` joins with these settings."""
+    is_asked_for = {
+        "deliver": settings.deliver_url,
+        "deliver-changes": settings.deliver_cohort_changes,
+        "deliver-files": settings.deliver_folder,
+    }
+    return [group for group in groups_of("deliver") if is_asked_for[group.name]]
 
 
 def check_deliveries(

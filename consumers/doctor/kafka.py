@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from aiokafka.errors import KafkaError
 from kafka.admin import KafkaAdminClient
@@ -10,28 +10,16 @@ from kafka.errors import KafkaError as AdminError
 
 from consumers.doctor.check import Check
 from consumers.doctor.deleted import check_unread
-from consumers.doctor.deliveries import READ_BY_DELIVER, deliver_reads
+from consumers.doctor.deliveries import deliver_reads
 from stream.errors import Unreachable
 from stream.settings import Settings
+from stream.wire.groups import GROUPS, Group
 from stream.wire.lag import behind, deleted_unread, held, last_reasons
 from stream.wire.schema_registry import registry_of
 from stream.wire.topics import TOPICS, TopicState, describe_topics, open_admin
 
 __all__ = ["check_kafka", "check_topic"]
 
-READS: dict[str, tuple[str, ...]] = {
-    "ingest": ("clicks",),
-    "train": ("clicks",),
-    "work": ("releases", "feedback", "songs"),
-    "traits": ("clicks",),
-    "labels": ("labels",),
-    "merges": ("merges",),
-    "aliases": ("artist-aliases",),
-}
-"""Consumer group, without the prefix -> topics that it reads."""
-READ_BY = {"labels": "traits", "merges": "ingest", "aliases": "ingest", **READ_BY_DELIVER}
-"""Groups that are not named for the process that they belong to."""
-SKIP = "train", "traits"  # these pass over what they cannot keep up with
 MANY = 100_000  # events: a process that lives and is so far behind needs help
 LETTERS = 500
 
@@ -50,11 +38,8 @@ def check_kafka(settings: Settings, alive: Mapping[str, int] | None) -> list[Che
         yield _broker(settings, admin)
         yield from _registry(settings)
         yield from _topics(topics, alive)
-        present = {
-            kind: reads
-            for kind, reads in (READS | deliver_reads(settings)).items()
-            if all(topics.get(name) is not None for name in reads)
-        }
+        groups = [group for group in GROUPS.values() if group.process != "deliver"] + deliver_reads(settings)
+        present = [group for group in groups if all(topics.get(name) for name in group.topics)]
         yield from _events(settings, admin, present, alive, dead=topics["dead-letters"] is not None)
 
     return _answered(settings, look)
@@ -70,7 +55,11 @@ def check_topic(settings: Settings, topic: str, alive: Mapping[str, int] | None)
     alive
         Kind -> how many processes of that kind live; None where Redis does not say.
     """
-    readers = {kind: reads for kind, reads in READS.items() if topic in reads and kind not in SKIP}
+    readers = [
+        group
+        for group in GROUPS.values()
+        if topic in group.topics and group.every_event and group.process != "deliver"
+    ]
     return _answered(settings, lambda admin: _events(settings, admin, readers, alive))
 
 
@@ -134,31 +123,31 @@ def _topics(topics: Mapping[str, TopicState | None], alive: Mapping[str, int] | 
 def _events(
     settings: Settings,
     admin: KafkaAdminClient,
-    readers: Mapping[str, tuple[str, ...]],
+    readers: Sequence[Group],
     alive: Mapping[str, int] | None,
     *,
     dead: bool = True,
 ) -> Iterator[Check]:
-    lags = behind(settings, admin, {f"{settings.group}-{kind}": reads for kind, reads in readers.items()})
-    for kind, reads in readers.items():
-        yield _lag(kind, reads, lags[f"{settings.group}-{kind}"], alive)
-    reads_all = {f"{settings.group}-{kind}": reads for kind, reads in readers.items() if kind not in SKIP}
+    names = {group: group.full_name(settings) for group in readers}
+    lags = behind(settings, admin, {name: group.topics for group, name in names.items()})
+    for group, name in names.items():
+        yield _lag(group, lags[name], alive)
+    reads_all = {name: group.topics for group, name in names.items() if group.every_event}
     yield from check_unread(deleted_unread(admin, reads_all))
     if dead:
         yield _dead(settings, held(admin, "dead-letters"), last_reasons(settings, admin, LETTERS))
 
 
-def _lag(kind: str, reads: tuple[str, ...], lag: int, alive: Mapping[str, int] | None) -> Check:
-    name, topics = f"lag of {kind}", ", ".join(reads)
+def _lag(group: Group, lag: int, alive: Mapping[str, int] | None) -> Check:
+    name, topics = f"lag of {group.name}", ", ".join(group.topics)
     if not lag:
         return Check.fine(name, f"up to date with {topics}")
     found = f"{lag:,} events of {topics} behind"
-    process = READ_BY.get(kind, kind)
-    if alive is not None and not alive.get(process):
-        return Check.wrong(name, f"{found}, and none runs", f"start `refrain {process}`")
-    if lag > MANY and kind not in SKIP:
+    if alive is not None and not alive.get(group.process):
+        return Check.wrong(name, f"{found}, and none runs", f"start `refrain {group.process}`")
+    if lag > MANY and group.every_event:
         return Check.odd(
-            name, found, f"look again in a minute; where it grows, start another `refrain {process}`"
+            name, found, f"look again in a minute; where it grows, start another `refrain {group.process}`"
         )
     return Check.fine(name, found)
 

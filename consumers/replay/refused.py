@@ -16,19 +16,11 @@ from kafka.errors import KafkaError as AdminError
 
 from stream.settings import Settings
 from stream.wire.consumer import Consumer
+from stream.wire.groups import GROUPS
 from stream.wire.topics import describe_topics, open_admin
 
 __all__ = ["Refused", "Sent", "find_refused"]
 
-READERS: dict[str, str] = {
-    "clicks": "ingest",
-    "songs": "work",
-    "releases": "work",
-    "feedback": "work",
-    "labels": "labels",
-    "merges": "merges",
-    "artist-aliases": "aliases",
-}
 PATIENCE = 3.0  # seconds without another event read
 PAUSE = 0.2  # seconds
 CLOCK_SLACK = 60.0  # seconds by which our clock and the broker's may differ
@@ -84,7 +76,8 @@ def find_refused(settings: Settings, sent: Sent) -> Refused:
     Returns as soon as one of them could be used, all have been read, or for three seconds no further one is;
     at once where no process runs that reads them, or Kafka does not say it.
     """
-    group = f"{settings.group}-{READERS[sent.topic]}"
+    reader = next(group for group in GROUPS.values() if sent.topic in group.topics and group.every_event)
+    group = reader.full_name(settings)
     try:
         with open_admin(settings) as admin:
             if not admin.describe_groups([group])[group]["members"]:

@@ -23,6 +23,7 @@ from stream.wire.consumer import check_codecs
 from stream.wire.dead_members import remove_dead
 from stream.wire.deleted import deleted_unread_told, shorter_told
 from stream.wire.diagnosis import knock
+from stream.wire.groups import groups_of
 from stream.wire.sender import BATCH_BYTES, Sender
 from stream.wire.topic_watch import TopicShape, TopicWatch, topic_shapes
 from stream.wire.topics import cluster_id, create_missing, open_admin
@@ -33,23 +34,8 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-READ_TO_THE_LAST = {
-    "ingest": ("clicks", "merges", "artist-aliases"),
-    "work": ("releases", "feedback", "songs"),
-    "traits": ("labels",),
-    "deliver": ("audiences", "cohort-changes"),
-}
-"""Kind of process -> topics of which it means to read every event."""
-GROUPS = {
-    "ingest": ("ingest", "merges", "aliases"),
-    "train": ("train",),
-    "work": ("work",),
-    "traits": ("traits", "labels"),
-    "deliver": ("deliver", "deliver-changes", "deliver-files"),
-}
-"""Kind of process -> the consumer groups that it joins, without the prefix of the settings."""
-WATCHED = {"train": ("clicks",), "traits": ("clicks",), "work": ("audiences",)}
-"""Kind of process -> topics that it begins anew with beside those, where they change."""
+IN_NO_GROUP = {"work": ("audiences",)}
+"""Kind of process -> topics that it reads without a group, beside those of its groups."""
 
 
 class Beginning(NamedTuple):
@@ -72,10 +58,12 @@ async def begin(settings: Settings, kind: str, stack: AsyncExitStack) -> Beginni
     redis = await open_redis(settings, logger.info)
     stack.push_async_callback(redis.aclose)
     await ask_redis(settings, lambda: guard_decay(redis, decay_of(settings)), logger.info)
-    to_the_last = READ_TO_THE_LAST.get(kind, ())
-    topics = (*to_the_last, *WATCHED.get(kind, ()))
-    groups = [f"{settings.group}-{name}" for name in GROUPS.get(kind, ())]
-    watch = TopicWatch(settings, await _topics_of(settings, redis, topics, groups))
+    groups = groups_of(kind)
+    to_the_last = dict.fromkeys(topic for group in groups if group.every_event for topic in group.topics)
+    read = dict.fromkeys(topic for group in groups for topic in group.topics)
+    topics = (*read, *IN_NO_GROUP.get(kind, ()))
+    names = [group.full_name(settings) for group in groups]
+    watch = TopicWatch(settings, await _topics_of(settings, redis, topics, names))
     stack.enter_context(shorter_told(topics, watch.hold_back))
     heartbeat = Heartbeat(redis, kind)
     stack.enter_context(exporting(settings, heartbeat))

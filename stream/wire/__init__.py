@@ -6,6 +6,7 @@
     composed.py   ids and names in one Unicode form
     where.py      conditions on listeners' traits, as events and commands say them
     topics.py     every topic: how it is made, whether it is as it should be
+    groups.py     every consumer group: which process joins it, what it reads
     sender.py     the one sender
     consumer.py   the one consumer: committed records only, a broken batch as one record
     coordinator.py  membership of a group: offsets committed with their topic's id, partitions all known

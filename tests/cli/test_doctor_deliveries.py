@@ -27,7 +27,7 @@ def found(settings: Settings, *states: dict[str, Any]) -> list[tuple[State, str]
 
 def test_nothing_is_said_where_nothing_is_to_be_delivered() -> None:
     assert found(Settings(), {"kind": "work"}) == []
-    assert deliver_reads(Settings()) == {}
+    assert deliver_reads(Settings()) == []
 
 
 def test_it_is_wrong_that_none_runs_where_the_settings_name_a_folder() -> None:
