@@ -273,13 +273,17 @@ class Emitter:
     async def answer_for_good(self, asked: Asked) -> int:
         """Answer a release of which Kafka is not going to tell again; no failover of Redis forgets it then.
 
+        One that this worker has in hand already is waited for, until what goes out of it now is out, and is
+        then answered where that has failed: an attempt that has not reached Redis yet has left nothing there
+        from which anybody could go on.
+
         Raises
         ------
         NotReplicated
             Where one may have: it is to be answered again.
         """
         primaries = self._replication.primaries
-        while self._replication.replicas and (in_hand := self._in_hand.get(asked.release.release_id)):
+        while in_hand := self._in_hand.get(asked.release.release_id):
             await in_hand.wait()
         answered = await self.answer([asked])
         if not await self._replication.acknowledged(primaries):

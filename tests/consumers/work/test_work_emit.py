@@ -29,7 +29,7 @@ from models.ctr import CtrModel
 from models.model import Model
 from models.waves import Wave
 from stream.connect import AnyRedis, open_redis
-from stream.stores.releases import Asked, Fixable, Held, Releases
+from stream.stores.releases import Asked, Fixable, Held, Releases, State
 from stream.stores.replication import Replication
 from stream.stores.told import Caps, Told
 from stream.wire.events import Page, Release
@@ -544,3 +544,66 @@ async def test_the_first_page_is_sent_before_the_others_are_made(house: House) -
     with pytest.raises(Died):
         await worker.answer([ask("r1")])
     assert house.plans.made == 1
+
+
+class Away(Through):
+    """Releases of which none can be taken in hand the first time: Redis does not answer, for so long."""
+
+    def __init__(self, releases: Releases) -> None:
+        super().__init__(releases)
+        self.asked = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def claim(self, asked: Asked, holder: str, now: float, seconds: float) -> State | None:
+        if not self.asked.is_set():
+            self.asked.set()
+            await self.go_on.wait()
+            raise RedisConnectionError
+        return await self._releases.claim(asked, holder, now, seconds)
+
+
+async def test_a_release_whose_attempt_fails_while_an_agent_asks_is_answered_before_it_is_acknowledged(
+    house: House,
+) -> None:
+    worker = house.worker("w1")
+    worker._releases = away = Away(Releases(house.redis, 3600))
+    reading = asyncio.create_task(worker.answer([ask("r1")]))
+    await away.asked.wait()
+    acknowledged = asyncio.create_task(worker.answer_for_good(ask("r1")))
+    await asyncio.sleep(0)  # it asks while the attempt is under way
+    assert not acknowledged.done()
+    away.go_on.set()
+    with pytest.raises(RedisConnectionError):
+        await reading
+    assert await acknowledged == 1
+    house.told("r1")
+
+
+async def test_an_agent_that_is_broken_off_leaves_a_release_in_hand_to_who_has_it(house: House) -> None:
+    house.plans.slow = 1
+    worker = house.worker("w1")
+    reading = asyncio.create_task(worker.answer([ask("r1")]))
+    await house.plans.begun.wait()
+    agent = asyncio.create_task(worker.answer_for_good(ask("r1")))
+    await asyncio.sleep(0)
+    assert not agent.done()
+    agent.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await agent
+    house.plans.go_on.set()
+    assert await reading == 1
+    house.told("r1")
+
+
+async def test_an_agent_does_not_wait_for_the_next_wave(house: House) -> None:
+    house.plans.in_waves, house.plans.slow = True, 1
+    worker = house.worker("w1")
+    worker._wave_seconds = 3600
+    reading = asyncio.create_task(worker.answer([ask("r1")]))
+    await house.plans.begun.wait()
+    agent = asyncio.create_task(worker.answer_for_good(ask("r1")))
+    house.plans.go_on.set()
+    assert await agent == 0
+    assert await reading == 1
+    assert house.desk.db.hget("release:{r1}", "state") == "paused"
+    assert len(house.desk.answer("r1").pages) == 2
