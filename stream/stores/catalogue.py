@@ -21,6 +21,7 @@ from stream.wire.events import Song
 
 __all__ = ["Catalogue", "Described"]
 
+OPTIONAL = ("title", "label", "duration_ms", "released_at")  # fields of a song
 REMEMBERED = 200_000  # songs
 NEW = 5_000  # songs that may be recommended before anybody has played them
 GONE = 100_000  # songs taken off that are remembered
@@ -83,16 +84,20 @@ class Catalogue:
         ]
 
     async def put(self, songs: Iterable[Song]) -> None:
-        """Enter songs, or enter them anew; may be repeated."""
+        """Enter songs, or enter them anew: nothing that an earlier event said of one stays; may be repeated.
+
+        What it said of its artists does: other songs may say the same.
+        """
         pipeline = self._redis.pipeline(transaction=False)
         there, now = list(songs), time.time()
         entered = [song.song_id for song in there]
         for song in there:
             entry = {"artist_ids": json.dumps(song.artist_ids), "genres": json.dumps(song.genres)}
-            for field in ("title", "label", "duration_ms", "released_at"):
-                if (value := getattr(song, field)) is not None:
-                    entry[field] = value
+            optional = {field: getattr(song, field) for field in OPTIONAL}
+            entry |= {field: value for field, value in optional.items() if value is not None}
             pipeline.hset(keys.song(song.song_id), mapping=entry)
+            if withdrawn := [field for field, value in optional.items() if value is None]:
+                pipeline.hdel(keys.song(song.song_id), *withdrawn)  # what an earlier event said
             note = pipeline.sadd if song.duration_ms == 0 else pipeline.srem
             note(keys.SONGS_OF_NO_LENGTH, song.song_id)
             for artist, name in zip(song.artist_ids, song.artist_names, strict=False):
