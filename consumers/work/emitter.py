@@ -33,6 +33,7 @@ from stream.stores.releases import Asked, Fixable, Held, OpenRelease, Releases, 
 from stream.stores.replication import Primaries, Replication
 from stream.wire.consumer import Consumer
 from stream.wire.events import Page, Summary, encode
+from stream.wire.sender import delivered
 
 __all__ = ["TOGETHER", "Emitter"]
 
@@ -577,7 +578,7 @@ class Emitter:
             raise _Lost
 
     async def _send(self, answer: _Answer, events: Sequence[bytes]) -> None:
-        """Emit what is not out yet; comes back when the broker has it.
+        """Emit what is not out yet; comes back when the broker has it, and fails when none is on its way.
 
         Raises
         ------
@@ -589,11 +590,8 @@ class Emitter:
         if missing and not await self._replication.acknowledged(answer.primaries):
             raise NotReplicated(f"release {answer.name} was planned on another primary")
         headers = answer.trace.headers or None
-        await asyncio.gather(
-            *[
-                await self._producer.send("audiences", key=key, value=event, headers=headers)
-                for event in missing
-            ]
+        await delivered(
+            self._producer.send("audiences", key=key, value=event, headers=headers) for event in missing
         )
 
     async def _out(self, release_id: str, since: float) -> dict[bytes, float]:

@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import LeaderNotAvailableError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from consumers.work import emitter as emit
@@ -607,3 +608,52 @@ async def test_an_agent_does_not_wait_for_the_next_wave(house: House) -> None:
     assert await reading == 1
     assert house.desk.db.hget("release:{r1}", "state") == "paused"
     assert len(house.desk.answer("r1").pages) == 2
+
+
+class Leaderless:
+    """A producer whose broker loses one page, and keeps those behind it until somebody says `go_on`."""
+
+    def __init__(self, producer: AIOKafkaProducer, lost: int) -> None:
+        self._producer = producer
+        self._left = lost
+        self.lost = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def send(self, *given: Any, **named: Any) -> asyncio.Future[Any]:
+        self._left -= 1
+        if self._left == 0:
+            self.lost.set()
+            failed = asyncio.get_running_loop().create_future()
+            failed.set_exception(LeaderNotAvailableError())
+            return failed
+        if self._left == -1:
+            return asyncio.ensure_future(self._late(given, named))
+        sent: asyncio.Future[Any] = await self._producer.send(*given, **named)
+        return sent
+
+    async def partitions_for(self, topic: str) -> set[int]:
+        return set(await self._producer.partitions_for(topic))
+
+    async def _late(self, given: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        await self.go_on.wait()
+        return await self._producer.send_and_wait(*given, **named)
+
+
+async def test_pages_behind_one_that_the_broker_lost_are_not_sent_again_while_they_are_on_their_way(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emit, "AT_ONCE", 2)
+    worker = house.worker("w1")
+    worker._producer = producer = Leaderless(house.producer, lost=PAGES - 1)
+    answering = asyncio.create_task(worker.answer([ask("r1")]))
+    await producer.lost.wait()
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not answering.done(), "the last page is on its way"
+    producer.go_on.set()
+    with pytest.raises(LeaderNotAvailableError):
+        await answering
+    assert await worker.answer([ask("r1")])
+    answer = house.desk.answer("r1")
+    assert sorted(page["page"] for page in answer.pages) == list(range(PAGES)), "each once"
+    assert answer.summary["pages"] == PAGES
