@@ -134,6 +134,8 @@ async def _forget(redis: AnyRedis, settings: Settings, user_id: str) -> Forgotte
         await stores.decisions.forget(user_id)
         await stores.churn.forget(user_id)
     opted_out = user_id in await stores.opted_out.among([user_id])
+    if not opted_out:  # who was taken out of those who have is not named where it was announced either
+        await stores.opted_out.forget([user_id])
     if not (there or traits or cohorts or told or labels):
         known = "; that they have opted out is remembered" if opted_out else ""
         raise UnknownListener(f"there is no listener {user_id!r}, so there is nothing to erase{known}")
