@@ -227,7 +227,9 @@ class Learning(Policy):
             if not sent:
                 propensities = waves.explore(ctr, cohort, posterior, size, self.random)
             else:
-                propensities = waves.exploit(ctr, cohort, posterior, size)
+                updated = np.minimum(ctr * posterior.factor[cohort], 1.0)
+                propensities = np.zeros(len(ctr))
+                propensities[best_rows(updated, size)] = 1.0
             at_rows = waves.choose(propensities, self.random)
             if not len(at_rows):
                 break

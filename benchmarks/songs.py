@@ -28,6 +28,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import hetrec
 from benchmarks.quality import COHORTS, USUAL
+from benchmarks.ranking import ndcg, recall
 from benchmarks.shapes import (
     GENRES,
     SESSIONS,
@@ -53,7 +54,6 @@ from models.cohort_learner import CohortLearner
 from models.listener import Click, Rules
 from models.quality.baselines import binary_rows, weighted_rows
 from models.quality.evaluation import holdout, measure
-from models.quality.ranking import ndcg, recall
 from models.recommend import Suggestions
 from models.sample import Sampled
 from models.song_learner import Play, SongLearner

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from models.audience import best_rows
 
-__all__ = ["FIRST_SHARE", "Cohorts", "Wave", "choose", "exploit", "explore", "wave_size"]
+__all__ = ["FIRST_SHARE", "Cohorts", "Wave", "choose", "explore", "wave_size"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -211,26 +211,6 @@ def explore(
     found[rows] = counts / draws
     propensities: Floats = (1.0 - uniform) * found + uniform * places / n
     return propensities
-
-
-def exploit(ctr: Floats, cohort: Ints, posterior: Cohorts, places: int, min_ctr: float = 0.0) -> Floats:
-    """Return the propensity of each candidate, shape (n,), once it is known where the release is clicked.
-
-    1 for the `places` best by predicted CTR times the posterior mean of how often their cohort clicks, of
-    those at `min_ctr` or above; 0 for all others. All 0 ends the release.
-
-    Examples
-    --------
-    >>> ctr, cohort = np.array([0.2, 0.2, 0.1, 0.1]), np.array([0, 0, 1, 1])
-    >>> found = Cohorts.of(ctr, cohort, 2, sent=[100, 100], clicked=[2, 30], expected=[20.0, 10.0])
-    >>> exploit(ctr, cohort, found, places=3, min_ctr=0.1).tolist()
-    [0.0, 0.0, 1.0, 1.0]
-    """
-    updated = np.minimum(ctr * posterior.factor[cohort], 1.0)
-    best = best_rows(updated, places)
-    chosen = np.zeros(len(ctr))
-    chosen[best[updated[best] >= min_ctr]] = 1.0
-    return chosen
 
 
 def choose(propensities: Floats, random: np.random.Generator) -> Ints:

@@ -90,6 +90,8 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
             await stores.churn.forget(each)
         told = await stores.release_traces.forget(own)
     opted_out = await stores.opted_out.among(own)
+    # Who was taken out of those who have is not named where it was announced either.
+    await stores.opted_out.forget([each for each in own if each not in opted_out])
     there = [form for form, each in zip(own, erased, strict=True) if each.there or told[form]]
     if not there:
         known = "; that they have opted out is remembered" if opted_out else ""

@@ -53,8 +53,8 @@ async def list_releases(redis: AnyRedis, settings: Settings, top: int) -> tuple[
     found = []
     for name in await releases.latest(top, time.time()):
         about = await releases.about(name)
-        if not about:
-            continue  # its days are over
+        if "planned_at" not in about:
+            continue  # its days are over, or it is listed before its first page is fixed
         found.append(
             ReleaseSummary(
                 release_id=name,

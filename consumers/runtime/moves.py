@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
@@ -14,6 +13,7 @@ from models.model import Model
 from stream.metrics import COHORT_CHANGES
 from stream.retry import Retry
 from stream.stores.cohorts import Cohorts
+from stream.wire.sender import delivered
 
 __all__ = ["Moves"]
 
@@ -48,9 +48,7 @@ class Moves:
         """Emit moves, and wait until Kafka has them."""
         version = model.version if model else 0
         said = [(move.user_id.encode(), _event(move, version)) for move in moves if move.origin != move.to]
-        await asyncio.gather(
-            *[await self._producer.send("cohort-changes", key=key, value=value) for key, value in said]
-        )
+        await delivered(self._producer.send("cohort-changes", key=key, value=value) for key, value in said)
         for reason, number in Counter(move.reason for move in moves if move.origin != move.to).items():
             COHORT_CHANGES.labels(reason).inc(number)
 

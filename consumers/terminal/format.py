@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime
 
-__all__ = ["ago", "clock", "counted", "moment", "percent", "shortened", "size"]
+__all__ = ["ago", "clock", "counted", "moment", "percent", "size"]
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -54,17 +54,6 @@ def percent(share: float | str | None) -> str:
     ('12.3 %', '50.0 %', '')
     """
     return "" if share is None or share == "" else f"{100 * float(share):.1f} %"
-
-
-def shortened(text: str, width: int) -> str:
-    """Return a text that fits.
-
-    Examples
-    --------
-    >>> shortened("Honey Singh, Raftaar", 10)
-    'Honey Sin…'
-    """
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def size(number: float) -> str:

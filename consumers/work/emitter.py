@@ -33,6 +33,7 @@ from stream.stores.releases import Asked, Fixable, Held, OpenRelease, Releases, 
 from stream.stores.replication import Primaries, Replication
 from stream.wire.consumer import Consumer
 from stream.wire.events import Page, Summary, encode
+from stream.wire.sender import delivered
 
 __all__ = ["TOGETHER", "Emitter"]
 
@@ -273,13 +274,17 @@ class Emitter:
     async def answer_for_good(self, asked: Asked) -> int:
         """Answer a release of which Kafka is not going to tell again; no failover of Redis forgets it then.
 
+        One that this worker has in hand already is waited for, until what goes out of it now is out, and is
+        then answered where that has failed: an attempt that has not reached Redis yet has left nothing there
+        from which anybody could go on.
+
         Raises
         ------
         NotReplicated
             Where one may have: it is to be answered again.
         """
         primaries = self._replication.primaries
-        while self._replication.replicas and (in_hand := self._in_hand.get(asked.release.release_id)):
+        while in_hand := self._in_hand.get(asked.release.release_id):
             await in_hand.wait()
         answered = await self.answer([asked])
         if not await self._replication.acknowledged(primaries):
@@ -573,7 +578,7 @@ class Emitter:
             raise _Lost
 
     async def _send(self, answer: _Answer, events: Sequence[bytes]) -> None:
-        """Emit what is not out yet; comes back when the broker has it.
+        """Emit what is not out yet; comes back when the broker has it, and fails when none is on its way.
 
         Raises
         ------
@@ -585,11 +590,8 @@ class Emitter:
         if missing and not await self._replication.acknowledged(answer.primaries):
             raise NotReplicated(f"release {answer.name} was planned on another primary")
         headers = answer.trace.headers or None
-        await asyncio.gather(
-            *[
-                await self._producer.send("audiences", key=key, value=event, headers=headers)
-                for event in missing
-            ]
+        await delivered(
+            self._producer.send("audiences", key=key, value=event, headers=headers) for event in missing
         )
 
     async def _out(self, release_id: str, since: float) -> dict[bytes, float]:

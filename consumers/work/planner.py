@@ -74,15 +74,15 @@ class Lookup:
         Artists of the same record label.
     by_genre
         Genre -> artists who have songs of it.
-    opted_out
-        How many listeners have opted out.
+    unknown
+        How many have opted out whom the copy in memory may lack.
     artist_opted_out
         Who wants to hear of no release of its artists.
     """
 
     label: Sequence[str]
     by_genre: Mapping[str, Collection[str]]
-    opted_out: int
+    unknown: int
     artist_opted_out: Set[str] = frozenset()
 
 
@@ -222,6 +222,8 @@ class Planner:
     async def look_up(self, release: Release) -> Lookup:
         """Ask Redis, in one round trip, all that a plan needs of it."""
         release = self._with_aliases(release)
+        # Of before the count: of a later copy one might be missing in whose place it has one not counted yet.
+        held = len(self.opted_out.hashes)
         label, by_genre, opted_out, artist_opted_out, _ = await asyncio.gather(
             self.catalogue.artists_of_label(release.label),
             self.catalogue.artists_of_genres(release.genres),
@@ -230,7 +232,7 @@ class Planner:
             self.merged.refresh() if self.merged else asyncio.sleep(0),
         )
         by_genre = {genre: self._all_of(artists) for genre, artists in by_genre.items()}
-        return Lookup(self._all_of(label), by_genre, opted_out, artist_opted_out)
+        return Lookup(self._all_of(label), by_genre, abs(opted_out - held), artist_opted_out)
 
     def _with_aliases(self, release: Release) -> Release:
         return release if self.aliases is None else with_aliases(release, self.aliases)
@@ -386,11 +388,10 @@ class Planner:
             del some, log_odds  # 16 bytes a candidate, while these are sorted
         elif release.max_audience is None:
             least = mean_score(model, target)
-        unknown = abs(lookup.opted_out - len(self.opted_out.hashes))
         ranking = Ranking(
             candidates,
             self.opted_out,
-            unknown,
+            lookup.unknown,
             told | control,
             lookup.artist_opted_out,
             least,

@@ -38,6 +38,7 @@ from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.releases import Asked
 from stream.stores.replication import Replication
+from stream.wire.composed import nfc
 from stream.wire.consumer import Consumer
 from stream.wire.events import DeadLetter, Feedback, Record, Release, Song, parse
 from stream.wire.sender import Sender, dead_letter
@@ -117,7 +118,7 @@ class Worker:
         last: dict[str, Song | None] = {}
         for record in records:
             if record.value is None:
-                last[(record.key or b"").decode(errors="replace")] = None
+                last[nfc((record.key or b"").decode(errors="replace"))] = None  # as it was entered
             elif song := await self._read(Song, record):
                 last[song.song_id] = song
         there = [song for song in last.values() if song]

@@ -3,7 +3,6 @@
 ::
 
     evaluation.py   lift, precision, recall, AUC on pairs that were held out
-    ranking.py      NDCG and recall of a listener's songs
     paired.py       how far one ranking is ahead of another, over the same artists
     baselines.py    what audiences are compared with
     anytime.py      intervals that hold however often one looks

@@ -17,6 +17,8 @@ __all__ = ["Child"]
 
 _WATCHER = Path(__file__).with_name("watcher.py")
 
+GRACE = 10.0  # seconds between SIGTERM and SIGKILL
+
 
 class Child:
     """A process started now, stopped by :meth:`stop`, by the end of a ``with`` block, or by this one's death.
@@ -38,8 +40,6 @@ class Child:
         File that its standard output and standard error are appended to.
     env
         Its environment; ours where None.
-    grace
-        Seconds between SIGTERM and SIGKILL.
     keep_open
         File descriptors it inherits, with what they hold (a lock, say).
 
@@ -67,15 +67,13 @@ class Child:
         cwd: Path,
         log: Path,
         env: Mapping[str, str] | None = None,
-        grace: float = 10.0,
         keep_open: Iterable[int] = (),
     ) -> None:
         self.name = name
         self.log = log
-        self._grace = grace
         with log.open("ab") as output:
             self._watcher = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_WATCHER), str(grace), *command],
+                [sys.executable, "-I", "-S", str(_WATCHER), str(GRACE), *command],
                 cwd=cwd,
                 env=env,
                 stdin=subprocess.PIPE,
@@ -121,7 +119,7 @@ class Child:
         return code
 
     def stop(self) -> int:
-        """Ask it to end with SIGTERM, with SIGKILL after the grace, and return its exit code."""
+        """Ask it to end with SIGTERM, with SIGKILL `GRACE` seconds after, and return its exit code."""
         self._let_go()
         return self._watcher.wait()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from rapidfuzz import fuzz, process
@@ -21,10 +21,11 @@ from stream.wire.events import Song
 
 __all__ = ["Catalogue", "Described"]
 
+OPTIONAL = ("title", "label", "duration_ms", "released_at")  # fields of a song
 REMEMBERED = 200_000  # songs
 NEW = 5_000  # songs that may be recommended before anybody has played them
 GONE = 100_000  # songs taken off that are remembered
-AT_ONCE = 500  # names, or artists, that Redis is asked for
+AT_ONCE = 500  # names, artists or songs that Redis is asked for: what a loop can do besides
 REMEMBERED_SECONDS = 30.0  # for so long a song may count that was taken off, or changed its artists
 
 NEVER: tuple[float, tuple[str, ...]] = float("-inf"), ()
@@ -83,16 +84,20 @@ class Catalogue:
         ]
 
     async def put(self, songs: Iterable[Song]) -> None:
-        """Enter songs, or enter them anew; may be repeated."""
+        """Enter songs, or enter them anew: nothing that an earlier event said of one stays; may be repeated.
+
+        What it said of its artists does: other songs may say the same.
+        """
         pipeline = self._redis.pipeline(transaction=False)
         there, now = list(songs), time.time()
         entered = [song.song_id for song in there]
         for song in there:
             entry = {"artist_ids": json.dumps(song.artist_ids), "genres": json.dumps(song.genres)}
-            for field in ("title", "label", "duration_ms", "released_at"):
-                if (value := getattr(song, field)) is not None:
-                    entry[field] = value
+            optional = {field: getattr(song, field) for field in OPTIONAL}
+            entry |= {field: value for field, value in optional.items() if value is not None}
             pipeline.hset(keys.song(song.song_id), mapping=entry)
+            if withdrawn := [field for field, value in optional.items() if value is None]:
+                pipeline.hdel(keys.song(song.song_id), *withdrawn)  # what an earlier event said
             note = pipeline.sadd if song.duration_ms == 0 else pipeline.srem
             note(keys.SONGS_OF_NO_LENGTH, song.song_id)
             for artist, name in zip(song.artist_ids, song.artist_names, strict=False):
@@ -162,36 +167,36 @@ class Catalogue:
                 known[song_id] = artists
             else:
                 asked.append(song_id)
-        if not asked:
-            return known
-        pipeline = self._redis.pipeline(transaction=False)
-        for song_id in asked:
-            pipeline.hget(keys.song(song_id), "artist_ids")
-        for song_id, answer in zip(asked, await pipeline.execute(), strict=True):
-            self._artists.pop(song_id, None)
-            if answer:
-                known[song_id] = tuple(dict.fromkeys(json.loads(answer)))
-                self._artists[song_id] = now, known[song_id]
+        for some in _some_at_a_time(asked):
+            pipeline = self._redis.pipeline(transaction=False)
+            for song_id in some:
+                pipeline.hget(keys.song(song_id), "artist_ids")
+            for song_id, answer in zip(some, await pipeline.execute(), strict=True):
+                self._artists.pop(song_id, None)
+                if answer:
+                    known[song_id] = tuple(dict.fromkeys(json.loads(answer)))
+                    self._artists[song_id] = now, known[song_id]
         while len(self._artists) > REMEMBERED:
             self._artists.popitem(last=False)
         return known
 
     async def described(self, song_ids: Sequence[str]) -> dict[str, Described]:
         """Return what is known of songs, of those at least that the catalogue knows."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for song_id in song_ids:
-            pipeline.hmget(keys.song(song_id), ["artist_ids", "title", "duration_ms", "genres"])
-        answers = await pipeline.execute() if song_ids else []
-        return {
-            song_id: Described(
-                (title or b"").decode(),
-                tuple(dict.fromkeys(json.loads(artists))),
-                int(duration) if duration is not None else None,
-                tuple(json.loads(genres or "[]")),
-            )
-            for song_id, (artists, title, duration, genres) in zip(song_ids, answers, strict=True)
-            if artists
-        }
+        found: dict[str, Described] = {}
+        for some in _some_at_a_time(song_ids):
+            pipeline = self._redis.pipeline(transaction=False)
+            for song_id in some:
+                pipeline.hmget(keys.song(song_id), ["artist_ids", "title", "duration_ms", "genres"])
+            answers = await pipeline.execute()
+            for song_id, (artists, title, duration, genres) in zip(some, answers, strict=True):
+                if artists:
+                    found[song_id] = Described(
+                        (title or b"").decode(),
+                        tuple(dict.fromkeys(json.loads(artists))),
+                        int(duration) if duration is not None else None,
+                        tuple(json.loads(genres or "[]")),
+                    )
+        return found
 
     async def note(self, artist_ids: Iterable[str]) -> None:
         """Let artists that clicks name be found by their ids, also before a song or a model names them.
@@ -213,16 +218,14 @@ class Catalogue:
 
     async def names(self, artist_ids: Sequence[str]) -> dict[str, str]:
         """Return what artists are called: their name, or their id where none is known."""
-        if not artist_ids:
-            return {}
-        pipeline = self._redis.pipeline(transaction=False)
-        for artist in artist_ids:
-            pipeline.hget(keys.artist(artist), "name")
-        answers = await pipeline.execute()
-        return {
-            artist: name.decode() if name else artist
-            for artist, name in zip(artist_ids, answers, strict=True)
-        }
+        names: dict[str, str] = {}
+        for some in _some_at_a_time(artist_ids):
+            pipeline = self._redis.pipeline(transaction=False)
+            for artist in some:
+                pipeline.hget(keys.artist(artist), "name")
+            for artist, name in zip(some, await pipeline.execute(), strict=True):
+                names[artist] = name.decode() if name else artist
+        return names
 
     async def number_of_names(self) -> int:
         """Return how many names there are, those counted that differ in accents only."""
@@ -305,6 +308,10 @@ class Catalogue:
         artists = [artist for _, _, artist in found[:limit]]
         names = await self.names(artists)
         return list(dict.fromkeys(names[artist] for artist in artists))
+
+
+def _some_at_a_time(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[at : at + AT_ONCE] for at in range(0, len(ids), AT_ONCE))
 
 
 def _decoded(members: Iterable[bytes]) -> list[str]:

@@ -93,6 +93,9 @@ def recommended(user_id: str) -> str:
 OPTED_OUT = "opted-out"
 """Set: listeners who are in no audience any more."""
 
+OPTED_OUT_LATELY = "listeners:opted-out"
+"""Stream: listeners who opted out, each once they are in the set, the latest last; not the whole of them."""
+
 MERGED_LATELY = "merged:lately"
 """Stream: ids that became part of another listener, or are none any more, the latest last."""
 

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 import numpy as np
 
 from models.names import hashes
 from stream.connect import AnyRedis
 from stream.stores import keys
+from stream.stores.scan import members
 
 __all__ = ["OptedOut"]
 
 SCAN = 1000
+AT_ONCE = 1000  # entries of the stream
+KEPT = 10_000  # entries of the stream, at least: many times what comes between two looks
+LOOKS = 10  # in a row at which more are in the set than in the copy, before the set is read again
 
 
 class OptedOut:
     """The set of listeners who opted out, in Redis, and a copy of it in memory; others by artist.
 
-    Nobody leaves the set but by an operator's hand. So a copy of the same size is up to date, and of one that
-    is smaller by n at most n listeners are missing.
+    Whoever opts out is entered into the set, then announced in a stream that copies follow. So a copy holds
+    nobody who is not in the set, but for whom an operator's hand takes out of it: one of the same size is up
+    to date, and of one that is smaller by n at most n listeners are missing.
 
     Attributes
     ----------
@@ -32,13 +37,27 @@ class OptedOut:
 
     def __init__(self, redis: AnyRedis) -> None:
         self._redis = redis
-        self.held: frozenset[str] = frozenset()
+        self._place: str | None = None  # in the stream; None: nothing is read yet
+        self._looks = 0
+        self.held: set[str] = set()
         self.hashes = hashes(self.held)
 
     async def add(self, user_ids: Sequence[str]) -> None:
         """Remember that listeners opted out."""
-        if user_ids:
-            await self._redis.sadd(keys.OPTED_OUT, *user_ids)
+        if not user_ids:
+            return
+        await self._redis.sadd(keys.OPTED_OUT, *user_ids)
+        # Only now, and also of those who were there before: whoever entered them may have died here.
+        pipeline = self._redis.pipeline(transaction=False)
+        for user in user_ids:
+            pipeline.xadd(keys.OPTED_OUT_LATELY, {"id": user}, maxlen=KEPT, approximate=True)
+        await pipeline.execute()
+
+    async def forget(self, user_ids: Collection[str]) -> None:
+        """Erase that listeners were announced who are in the set no more."""
+        for place, fields in await self._redis.xrange(keys.OPTED_OUT_LATELY):
+            if fields[b"id"].decode() in user_ids:
+                await self._redis.xdel(keys.OPTED_OUT_LATELY, place)
 
     async def add_of_artists(self, artists_of: Mapping[str, Collection[str]]) -> None:
         """Remember that listeners want to hear of no release of some artists; listener -> artists."""
@@ -89,11 +108,55 @@ class OptedOut:
         return {user for user, flag in zip(user_ids, flags, strict=True) if flag}
 
     async def refresh(self) -> bool:
-        """Read the copy again where its size is another than the set's; say whether it was read."""
-        if await self.count() == len(self.held):
-            return False
-        self.held = frozenset(
-            [user.decode() async for user in self._redis.sscan_iter(keys.OPTED_OUT, count=SCAN)]
-        )
-        self.hashes = np.sort(hashes(self.held))
+        """Read who has opted out since the last time; say whether anything was read.
+
+        The whole set is read the first time, and where the sizes differ after that: at once where the copy
+        has more, as somebody was taken out of the set; else when others have had the time to announce whom
+        they have entered. Until then the sizes tell planners to ask Redis.
+        """
+        if self._place is None:
+            await self._read_all()
+            return bool(self.held)
+        came = await self._follow()
+        more = await self.count() - len(self.held)
+        self._looks = self._looks + 1 if more > 0 else 0
+        if more >= 0 and self._looks < LOOKS:
+            return came
+        await self._read_all()
         return True
+
+    async def _follow(self) -> bool:
+        """Enter into the copy whom the stream announces; say whether there was anybody new."""
+        announced: list[str] = []
+        async for entries in self._entries(self._place or ""):
+            self._place = entries[-1][0].decode()
+            announced += [fields[b"id"].decode() for _, fields in entries]
+        new = [user for user in dict.fromkeys(announced) if user not in self.held]
+        if new:
+            numbers = np.sort(hashes(new))
+            self.hashes = np.insert(self.hashes, np.searchsorted(self.hashes, numbers), numbers)
+            self.held.update(new)
+        return bool(new)
+
+    async def _read_all(self) -> None:
+        """Read the set; whoever comes meanwhile is announced behind the place from which to go on."""
+        place, held, numbers = "", set[str](), [hashes(())]
+        async for entries in self._entries(place):
+            place = entries[-1][0].decode()
+        async for users in members(self._redis, keys.OPTED_OUT, SCAN):
+            new = [user for user in dict.fromkeys(users) if user not in held]
+            held.update(new)
+            numbers.append(hashes(new))
+            await asyncio.sleep(0)  # releases go before
+        self.held, self.hashes = held, np.sort(np.concatenate(numbers))
+        self._place, self._looks = place, 0
+
+    async def _entries(self, after: str) -> AsyncIterator[list[tuple[bytes, dict[bytes, bytes]]]]:
+        """Go through the stream, some entries at a time, from behind a place on; "": from the first on."""
+        while found := await self._redis.xrange(
+            keys.OPTED_OUT_LATELY, f"({after}" if after else "-", count=AT_ONCE
+        ):
+            yield found
+            if len(found) < AT_ONCE:
+                return
+            after = found[-1][0].decode()

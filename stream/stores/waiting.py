@@ -22,6 +22,8 @@ from stream.stores.scripts import Script
 __all__ = ["PUT_BACK", "Waiting", "WaitingClick", "click_of", "pack", "place_of"]
 
 SCAN = 200
+AT_ONCE = 500  # listeners, or songs, that Redis is asked for
+SONGS = 5_000  # of the index, read at once
 PUT_BACK = ""
 """Stands in the index for the song of clicks put back by `Waiting.put_back`: they need not wait for it."""
 
@@ -136,9 +138,23 @@ class Waiting:
         return {name for name, there in zip(clicks, answers, strict=True) if there}
 
     async def songs(self) -> dict[str, float]:
-        """Return the songs that are waited for, and when a click last began to, in Unix seconds."""
-        found = await self._redis.zrange(keys.WAITING, 0, -1, withscores=True)
-        return {song.decode(): at for song, at in found}
+        """Return the songs that are waited for, and when a click last began to, in Unix seconds.
+
+        They are read some thousand at a time, in the order of that: a song that is waited for anew meanwhile
+        moves ahead, and is met there.
+        """
+        found: dict[str, float] = {}
+        since, number = float("-inf"), SONGS
+        while True:
+            some = await self._redis.zrangebyscore(
+                keys.WAITING, since, "+inf", start=0, num=number, withscores=True
+            )
+            found |= {song.decode(): at for song, at in some}
+            if len(some) < number:
+                return found
+            # Those of the last moment come once more; where they are all, more of them are asked for.
+            number = 2 * number if some[-1][1] == since else SONGS
+            since = some[-1][1]
 
     async def came(self) -> list[str]:
         """Return the songs that were waited for when they came into the catalogue."""
@@ -199,10 +215,12 @@ class Waiting:
 
     async def forget(self, user_id: str) -> None:
         """Take a listener out of the index; what waits of them goes with their record."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for song in await self.songs():
-            pipeline.srem(keys.waiting_song(song), user_id)
-        await pipeline.execute()
+        songs = list(await self.songs())
+        for at in range(0, len(songs), AT_ONCE):
+            pipeline = self._redis.pipeline(transaction=False)
+            for song in songs[at : at + AT_ONCE]:
+                pipeline.srem(keys.waiting_song(song), user_id)
+            await pipeline.execute()
 
     async def count(self, songs: Collection[str]) -> tuple[int, int]:
         """Return how many clicks wait for some songs, and for how many of them."""
@@ -210,10 +228,16 @@ class Waiting:
         for song in songs:
             async for some in self.listeners(song):
                 users.update(some)
-        held = await self.clicks(sorted(users))
-        waited_for = [each.click.song_id for own in held.values() for each in own]
-        counted = [song for song in waited_for if song in songs]
-        return len(counted), len(set(counted))
+        clicks, counted, asked = 0, set[str](), sorted(users)
+        for at in range(0, len(asked), AT_ONCE):
+            for held in (await self._fields(asked[at : at + AT_ONCE])).values():
+                waited_for = [
+                    _song_of(packed) for place, packed in held.items() if not place.startswith(EXPIRED)
+                ]
+                counted_here = [song for song in waited_for if song in songs]
+                clicks += len(counted_here)
+                counted.update(counted_here)
+        return clicks, len(counted)
 
     async def _fields(self, user_ids: Sequence[str]) -> Mapping[str, dict[str, bytes]]:
         pipeline = self._redis.pipeline(transaction=False)
@@ -225,6 +249,11 @@ class Waiting:
             for user, held in zip(user_ids, answers, strict=True)
             if held
         }
+
+
+def _song_of(packed: bytes) -> str:
+    song: str = msgpack.unpackb(packed)[1]
+    return song
 
 
 def _order(waiting: WaitingClick) -> tuple[str, int]:

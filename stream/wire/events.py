@@ -69,7 +69,6 @@ __all__ = [
     "lacks_song",
     "parse",
     "parse_clicks",
-    "read_click",
     "why",
 ]
 
@@ -652,17 +651,6 @@ def _size(header: tuple[str, bytes | None]) -> int:
 
 _CLICK = TypeAdapter(ClickEvent)
 _read_click = _CLICK.validator.validate_json
-
-
-def read_click(value: bytes) -> ClickEvent:
-    """Parse one click; for what a person typed, not for the stream.
-
-    Raises
-    ------
-    pydantic.ValidationError
-        Where it is no click.
-    """
-    return _CLICK.validate_json(value)
 
 
 def parse_clicks(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from stream.settings import Settings
 from stream.wire.connection import connection
 from stream.wire.events import MAX_DEAD_LETTER, DeadLetter, Headers
 
-__all__ = ["BATCH_BYTES", "Message", "Sender", "dead_letter", "open_sender"]
+__all__ = ["BATCH_BYTES", "Message", "Sender", "dead_letter", "delivered", "open_sender"]
 
 STOP_SECONDS = 5.0
 BATCH_BYTES = 16_384
@@ -33,6 +33,35 @@ class Message(NamedTuple):
 def dead_letter(letter: DeadLetter) -> Message:
     """Return the message that an event which cannot be used goes to ``dead-letters`` as."""
     return Message("dead-letters", letter.record.key, letter.value, letter.headers)
+
+
+async def delivered(sending: Iterable[Awaitable[Awaitable[object]]]) -> None:
+    """Send events one after the other, and wait until each is in Kafka or has failed.
+
+    Where the leader of a partition is away, the client gives up the first batch for it, and keeps those
+    behind. Whoever sends again what they do not find in Kafka must not do so while these are on their way.
+
+    Parameters
+    ----------
+    sending
+        Of each event the client's `send`, begun in its turn; none is after one that has failed.
+
+    Raises
+    ------
+    KafkaError
+        The first, once nothing is on its way any more.
+    """
+    under_way: list[Awaitable[object]] = []
+    failed: Exception | None = None
+    try:
+        for send in sending:
+            under_way.append(await send)
+    except Exception as error:  # noqa: BLE001 - it is raised once those before it have ended
+        failed = error
+    ended = await asyncio.gather(*under_way, return_exceptions=True)
+    for outcome in [*ended, failed]:
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 class Sender(AIOKafkaProducer):  # type: ignore[misc]
@@ -79,15 +108,14 @@ class Sender(AIOKafkaProducer):  # type: ignore[misc]
         Raises
         ------
         KafkaError
-            Where one of them cannot be delivered; others may be in Kafka all the same.
+            Where one of them cannot be delivered; others may be in Kafka all the same. None is on its way.
         """
-        under_way = [
-            await self.send(
+        await delivered(
+            self.send(
                 message.topic, key=message.key, value=message.value, headers=list(message.headers) or None
             )
             for message in messages
-        ]
-        await asyncio.gather(*under_way)
+        )
 
     async def stop(self) -> None:
         """Send what is under way, and end; a broker that is gone does not hold that up for ever."""

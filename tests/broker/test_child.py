@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from stream.broker import Child
+from stream.broker import child as child_module
 from stream.errors import CannotStart
 from tests.broker.processes import is_running
 from tests.waiting import wait_for
@@ -21,20 +22,21 @@ time.sleep(600)
 """
 
 
-def _child(tmp_path: Path, *command: str, grace: float = 10) -> Child:
-    return Child("it", command, cwd=tmp_path, log=tmp_path / "log", grace=grace)
+def _child(tmp_path: Path, *command: str) -> Child:
+    return Child("it", command, cwd=tmp_path, log=tmp_path / "log")
 
 
-def _python(tmp_path: Path, code: str, grace: float = 10) -> Child:
-    return _child(tmp_path, sys.executable, "-c", code, grace=grace)
+def _python(tmp_path: Path, code: str) -> Child:
+    return _child(tmp_path, sys.executable, "-c", code)
 
 
 def test_it_is_stopped_with_sigterm(tmp_path: Path) -> None:
     assert _child(tmp_path, "sleep", "600").stop() == -signal.SIGTERM
 
 
-def test_one_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
-    child = _python(tmp_path, STUBBORN, grace=0.2)
+def test_one_that_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child_module, "GRACE", 0.2)
+    child = _python(tmp_path, STUBBORN)
     wait_for(lambda: "up" in child.last_words(), "its first word")
     assert child.stop() == -signal.SIGKILL
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.waves import Cohorts, choose, exploit, explore, wave_size
+from models.audience import best_rows
+from models.waves import Cohorts, choose, explore, wave_size
 
 
 def candidates(n: int = 2000, k: int = 10, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -85,7 +86,7 @@ def test_two_cohorts_alike_share_the_wave_and_one_that_clicks_gets_more_of_the_n
     found = Cohorts.of(ctr, cohort, 500, sent=[50, 50], clicked=[12, 2], expected=[5.0, 5.0])
     after = explore(ctr, cohort, found, 500, random)
     assert after[cohort == 0].sum() > 450
-    assert exploit(ctr, cohort, found, 500)[cohort == 0].sum() == 500
+    assert (cohort[best_rows(ctr * found.factor[cohort], 500)] == 0).all()
 
 
 def test_the_posterior_comes_to_what_was_found_and_starts_with_what_was_predicted() -> None:
@@ -103,12 +104,14 @@ def test_what_is_found_of_others_says_something_of_a_cohort_nobody_was_told_of()
     assert found.factor[2] < 0.5
 
 
-def test_a_release_ends_where_it_is_clicked_less_than_it_must_be() -> None:
+def test_a_cohort_that_clicks_less_than_it_must_falls_below_that_and_one_that_clicks_more_does_not() -> None:
     ctr, cohort = np.full(200, 0.1), np.repeat([0, 1], 100)
     found = Cohorts.of(ctr, cohort, 50, sent=[400, 400], clicked=[4, 60], expected=[40.0, 40.0])
-    told = exploit(ctr, cohort, found, 150, min_ctr=0.05)
-    assert (told[cohort == 0].sum(), told[cohort == 1].sum()) == (0, 100)
-    assert not exploit(ctr, cohort, found, 150, min_ctr=0.5).any()
+    updated = ctr * found.factor[cohort]
+    told = best_rows(updated, 150)
+    assert (updated[told] >= 0.05).sum() == 100
+    assert (cohort[told[updated[told] >= 0.05]] == 1).all()
+    assert not (updated >= 0.5).any()
 
 
 @pytest.mark.parametrize("places", [1, 7, 1000])
@@ -127,4 +130,4 @@ def test_with_nobody_left_nobody_is_told() -> None:
         len(choose(explore(none, nobody, posterior, 10, np.random.default_rng(1)), np.random.default_rng(1)))
         == 0
     )
-    assert len(exploit(none, nobody, posterior, 10)) == 0
+    assert len(posterior.factor[nobody]) == 0

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from stream.errors import WrongUse
 from stream.files.columns import SCALES
@@ -17,9 +18,10 @@ from stream.files.options import Condition, FileOptions, Layout
 from stream.files.recipe import Event, LeftOut, Recipe
 from stream.files.songs import SongFile
 from stream.files.tables import Bad, Table
-from stream.wire.events import MAX_EVENT_BYTES, NO_SONG, Reason, read_click
+from stream.wire.events import MAX_EVENT_BYTES, NO_SONG, ClickEvent, Reason
 
 CLICK = {"user_id": "u1", "song_id": "s1", "ts": 1.7e9}
+CLICKS = TypeAdapter(ClickEvent)
 
 
 def lines(folder: Path, *rows: dict[str, Any], name: str = "f.jsonl") -> Table:
@@ -241,7 +243,7 @@ def test_whatever_becomes_an_event_is_one_by_the_rules_of_the_wire(
 ) -> None:
     (event,) = made(Recipe("clicks"), lines(tmp_path_factory.mktemp("any"), row))
     if isinstance(event, Event):
-        assert read_click(event.value)["user_id"].encode() == event.key
+        assert CLICKS.validate_json(event.value)["user_id"].encode() == event.key
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ from models.affinity import ForwardDecay
 from models.listener import Click, OffsetSource, Rules
 from stream.retry import Retry
 from stream.settings import Settings
+from stream.stores import catalogue as catalogue_module
+from stream.stores import waiting as waiting_module
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
@@ -179,6 +181,60 @@ async def test_a_click_waits_and_counts_once_its_song_has_come(redis_url: str) -
         await house.late.look()
         assert await counted(house.redis, "u") == (1, {"ana", "bo"})
         assert await left(house) == (0, 0)
+
+
+async def test_what_waits_is_counted_and_its_songs_are_read_some_at_a_time(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting_module, "AT_ONCE", 2)
+    monkeypatch.setattr(waiting_module, "SONGS", 2)
+    async with house_of(redis_url) as house:
+        began: dict[str, float] = {}
+        for at, number in enumerate((1, 5, 2, 1)):  # more at one moment than are read at once
+            songs = [f"s{at} {each}" for each in range(number)]
+            house.now += 1.5
+            began |= dict.fromkeys(songs, house.now)
+            waits = [Click(f"u{song}", OffsetSource(0), 0, NOW, song, (), "play") for song in songs]
+            await Waiting(house.redis).expect(waits, house.now)
+        assert await Waiting(house.redis).songs() == began
+        assert await house.deliver([record(f"u{n}", f"s{n % 4}", n) for n in range(7)]) == []
+        assert await left(house) == (7, 4)
+        assert await Waiting(house.redis).count({"s0", "s1"}) == (4, 2)
+        await Waiting(house.redis).forget("us1 4")
+        assert not await house.redis.exists("waiting:{s1 4}")
+
+
+async def test_no_more_than_some_songs_are_asked_for_in_one_go_by_the_ingester(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue_module, "AT_ONCE", 3)
+    async with house_of(redis_url) as house:
+        for number in range(8):
+            await house.deliver([record(f"u{number}", f"s{number}")])
+        for number in (0, 7):
+            await Catalogue(house.redis).put([Song(song_id=f"s{number}", artist_ids=["ana"])])
+        await house.redis.delete("waiting:came")  # nobody was told
+        asked: list[int] = []
+        made = house.redis.pipeline
+
+        def counted_pipeline(*args: Any, **options: Any) -> Any:
+            pipeline = made(*args, **options)
+            execute = pipeline.execute
+
+            async def counting(*a: Any, **o: Any) -> Any:
+                asked.append(len(pipeline.command_stack))
+                return await execute(*a, **o)
+
+            pipeline.execute = counting
+            return pipeline
+
+        monkeypatch.setattr(house.redis, "pipeline", counted_pipeline)
+        known = await Catalogue(house.redis).artists_of(await Waiting(house.redis).songs())
+        assert known == {"s0": ("ana",), "s7": ("ana",)}
+        assert asked == [3, 3, 2]
+        monkeypatch.undo()
+        await house.late.look()
+        assert [(await counted(house.redis, f"u{n}"))[0] for n in range(8)] == [1, 0, 0, 0, 0, 0, 0, 1]
 
 
 async def test_a_click_that_is_delivered_again_waits_once(redis_url: str) -> None:

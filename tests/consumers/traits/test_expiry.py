@@ -196,6 +196,7 @@ async def test_who_opted_out_stays_so(bureau: Bureau) -> None:
     await pass_days(bureau, QUIET)
     assert await mentions(bureau, "u}") | await mentions(bureau, "'u'") == {
         "opted-out",
+        "listeners:opted-out",
         "user:{u}:opted-out",
         "artist:{a0}:opted-out",
     }

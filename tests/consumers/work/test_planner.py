@@ -220,6 +220,24 @@ async def test_those_who_opted_out_leave_their_places_to_others(
     assert not {first, second} & set(told(audience))
 
 
+async def test_who_opted_out_and_is_not_announced_yet_is_not_told_though_another_is_meanwhile(
+    settings: Settings, redis: AnyRedis, planner: Planner
+) -> None:
+    await crowd(settings)
+    first, second, *_ = told(await plan(planner, max_audience=40))
+    await planner.opted_out.refresh()
+    await redis.sadd(keys.OPTED_OUT, first)
+    event = release(max_audience=40)
+    lookup = await planner.look_up(event)
+    await planner.opted_out.add([second])
+    await planner.opted_out.refresh()
+    assert len(planner.opted_out.hashes) == 1, "as many as there were a moment ago"
+    audience = await planner.plan(event, lookup, MODEL, 5.0, Before())
+    users = [user async for page, _, _ in audience.pages for user in page.user_ids]
+    assert len(users) == 40
+    assert not {first, second} & set(users)
+
+
 async def test_who_is_met_in_two_cohorts_on_their_way_is_told_once(
     settings: Settings, planner: Planner
 ) -> None:

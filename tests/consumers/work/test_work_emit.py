@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import LeaderNotAvailableError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from consumers.work import emitter as emit
@@ -29,7 +30,7 @@ from models.ctr import CtrModel
 from models.model import Model
 from models.waves import Wave
 from stream.connect import AnyRedis, open_redis
-from stream.stores.releases import Asked, Fixable, Held, Releases
+from stream.stores.releases import Asked, Fixable, Held, Releases, State
 from stream.stores.replication import Replication
 from stream.stores.told import Caps, Told
 from stream.wire.events import Page, Release
@@ -544,3 +545,115 @@ async def test_the_first_page_is_sent_before_the_others_are_made(house: House) -
     with pytest.raises(Died):
         await worker.answer([ask("r1")])
     assert house.plans.made == 1
+
+
+class Away(Through):
+    """Releases of which none can be taken in hand the first time: Redis does not answer, for so long."""
+
+    def __init__(self, releases: Releases) -> None:
+        super().__init__(releases)
+        self.asked = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def claim(self, asked: Asked, holder: str, now: float, seconds: float) -> State | None:
+        if not self.asked.is_set():
+            self.asked.set()
+            await self.go_on.wait()
+            raise RedisConnectionError
+        return await self._releases.claim(asked, holder, now, seconds)
+
+
+async def test_a_release_whose_attempt_fails_while_an_agent_asks_is_answered_before_it_is_acknowledged(
+    house: House,
+) -> None:
+    worker = house.worker("w1")
+    worker._releases = away = Away(Releases(house.redis, 3600))
+    reading = asyncio.create_task(worker.answer([ask("r1")]))
+    await away.asked.wait()
+    acknowledged = asyncio.create_task(worker.answer_for_good(ask("r1")))
+    await asyncio.sleep(0)  # it asks while the attempt is under way
+    assert not acknowledged.done()
+    away.go_on.set()
+    with pytest.raises(RedisConnectionError):
+        await reading
+    assert await acknowledged == 1
+    house.told("r1")
+
+
+async def test_an_agent_that_is_broken_off_leaves_a_release_in_hand_to_who_has_it(house: House) -> None:
+    house.plans.slow = 1
+    worker = house.worker("w1")
+    reading = asyncio.create_task(worker.answer([ask("r1")]))
+    await house.plans.begun.wait()
+    agent = asyncio.create_task(worker.answer_for_good(ask("r1")))
+    await asyncio.sleep(0)
+    assert not agent.done()
+    agent.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await agent
+    house.plans.go_on.set()
+    assert await reading == 1
+    house.told("r1")
+
+
+async def test_an_agent_does_not_wait_for_the_next_wave(house: House) -> None:
+    house.plans.in_waves, house.plans.slow = True, 1
+    worker = house.worker("w1")
+    worker._wave_seconds = 3600
+    reading = asyncio.create_task(worker.answer([ask("r1")]))
+    await house.plans.begun.wait()
+    agent = asyncio.create_task(worker.answer_for_good(ask("r1")))
+    house.plans.go_on.set()
+    assert await agent == 0
+    assert await reading == 1
+    assert house.desk.db.hget("release:{r1}", "state") == "paused"
+    assert len(house.desk.answer("r1").pages) == 2
+
+
+class Leaderless:
+    """A producer whose broker loses one page, and keeps those behind it until somebody says `go_on`."""
+
+    def __init__(self, producer: AIOKafkaProducer, lost: int) -> None:
+        self._producer = producer
+        self._left = lost
+        self.lost = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def send(self, *given: Any, **named: Any) -> asyncio.Future[Any]:
+        self._left -= 1
+        if self._left == 0:
+            self.lost.set()
+            failed = asyncio.get_running_loop().create_future()
+            failed.set_exception(LeaderNotAvailableError())
+            return failed
+        if self._left == -1:
+            return asyncio.ensure_future(self._late(given, named))
+        sent: asyncio.Future[Any] = await self._producer.send(*given, **named)
+        return sent
+
+    async def partitions_for(self, topic: str) -> set[int]:
+        return set(await self._producer.partitions_for(topic))
+
+    async def _late(self, given: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        await self.go_on.wait()
+        return await self._producer.send_and_wait(*given, **named)
+
+
+async def test_pages_behind_one_that_the_broker_lost_are_not_sent_again_while_they_are_on_their_way(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emit, "AT_ONCE", 2)
+    worker = house.worker("w1")
+    worker._producer = producer = Leaderless(house.producer, lost=PAGES - 1)
+    answering = asyncio.create_task(worker.answer([ask("r1")]))
+    await producer.lost.wait()
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not answering.done(), "the last page is on its way"
+    producer.go_on.set()
+    with pytest.raises(LeaderNotAvailableError):
+        await answering
+    assert await worker.answer([ask("r1")])
+    answer = house.desk.answer("r1")
+    assert sorted(page["page"] for page in answer.pages) == list(range(PAGES)), "each once"
+    assert answer.summary["pages"] == PAGES

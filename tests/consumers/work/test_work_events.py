@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from typing import Any
 
 import pytest
@@ -137,6 +138,16 @@ def test_a_song_without_a_value_is_taken_off_the_catalogue(office: Desk) -> None
     office.log.wait_until_caught_up("work", "songs")
     assert not office.db.exists("song:{gone}")
     assert office.log.count("dead-letters") == letters
+
+
+def test_a_song_whose_id_comes_with_its_accents_apart_is_taken_off(office: Desk) -> None:
+    apart = unicodedata.normalize("NFD", "Hoppípolla")
+    ((partition, _),) = office.log.send("songs", [{"song_id": apart, "artist_ids": ["ana"]}])
+    office.log.wait_until_caught_up("work", "songs")
+    assert office.db.exists("song:{Hoppípolla}")
+    send_nothing(office.settings, "songs", apart.encode(), partition)
+    office.log.wait_until_caught_up("work", "songs")
+    assert not office.db.exists("song:{Hoppípolla}")
 
 
 def test_a_song_taken_off_and_entered_again_is_there(office: Desk) -> None:

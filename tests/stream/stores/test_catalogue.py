@@ -33,6 +33,35 @@ async def test_a_song_may_be_entered_anew(redis: AnyRedis, catalogue: Catalogue)
     assert await redis.hget(keys.song("s1"), "title") == b"New"
 
 
+async def test_a_song_entered_anew_keeps_nothing_that_is_not_said_of_it_any_more(
+    redis: AnyRedis, catalogue: Catalogue
+) -> None:
+    await catalogue.put([song("s1", "a", title="T", label="l", genres=["pop"], duration_ms=0, released_at=5)])
+    await catalogue.put([song("s1", "a")])
+    found = {k.decode(): v.decode() for k, v in (await redis.hgetall(keys.song("s1"))).items()}
+    assert found == {"artist_ids": '["a"]', "genres": "[]"}
+    assert (await catalogue.described(["s1"]))["s1"].duration_ms is None
+    assert await catalogue.artists_of_label("l") == ["a"], "other songs may say the same"
+
+
+async def test_what_is_asked_of_many_is_asked_some_at_a_time_and_answered_for_all(
+    redis: AnyRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue_module, "AT_ONCE", 2)
+    catalogue = Catalogue(redis)
+    songs = [f"s{n}" for n in range(5)]
+    await catalogue.put(
+        [song(f"s{n}", f"a{n}", artist_names=[f"Artist {n}"], title=f"T{n}") for n in range(5)]
+    )
+    assert await catalogue.artists_of(["none", *songs]) == {f"s{n}": (f"a{n}",) for n in range(5)}
+    described = await catalogue.described(["none", *songs])
+    assert {name: each.title for name, each in described.items()} == {f"s{n}": f"T{n}" for n in range(5)}
+    assert await catalogue.names(["a9", *[f"a{n}" for n in range(5)]]) == {
+        "a9": "a9",
+        **{f"a{n}": f"Artist {n}" for n in range(5)},
+    }
+
+
 async def test_a_song_taken_off_is_unknown_as_soon_as_it_is_no_longer_remembered(redis: AnyRedis) -> None:
     now = 0.0
     catalogue = Catalogue(redis, lambda: now)

@@ -154,7 +154,7 @@ async def test_who_opted_out_is_held_in_memory_after_a_refresh(
 ) -> None:
     out = opted_out
     await counts.count(heard(("a", "opted_out", 0), ("b", "opted_out", 1)))
-    assert out.held == frozenset()
+    assert out.held == set()
     assert await out.refresh()
     assert out.held == {"a", "b"}
     assert not await out.refresh(), "nobody has opted out since"

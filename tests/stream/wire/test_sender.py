@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+
 import pytest
 
 from stream.errors import Unreachable
 from stream.settings import Settings
-from stream.wire.sender import Message, Sender, open_sender
+from stream.wire.sender import Message, Sender, delivered, open_sender
 from tests.consumers.kafka_log import KafkaLog
 
 NO_BROKER = "127.0.0.1:1"
@@ -28,6 +31,42 @@ async def test_a_broker_that_does_not_answer_is_named(settings: Settings) -> Non
     with pytest.raises(Unreachable, match=f"Kafka at {NO_BROKER} has not answered"):
         async with open_sender(nowhere):
             pass
+
+
+class Refused(Exception):
+    """Kafka does not take it."""
+
+
+async def sent(outcome: asyncio.Future[None]) -> asyncio.Future[None]:
+    return outcome
+
+
+async def refused() -> asyncio.Future[None]:
+    raise Refused
+
+
+@pytest.mark.parametrize("halfway", [False, True], ids=["a batch", "a send"])
+async def test_an_error_is_raised_once_nothing_is_on_its_way_any_more(*, halfway: bool) -> None:
+    first, second = (asyncio.get_running_loop().create_future() for _ in range(2))
+    begun = []
+
+    def sending() -> Iterator[object]:
+        for number, each in enumerate([sent(first), sent(second), *([refused()] if halfway else [])]):
+            begun.append(number)
+            yield each
+
+    delivering = asyncio.create_task(delivered(sending()))
+    if halfway:
+        first.set_result(None)
+    else:
+        first.set_exception(Refused())
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not delivering.done(), "the second is on its way"
+    second.set_result(None)
+    with pytest.raises(Refused):
+        await delivering
+    assert len(begun) == 2 + halfway
 
 
 async def test_what_kafka_refuses_is_not_taken_for_delivered(topics: Settings) -> None:
