@@ -468,6 +468,12 @@ class Settings(BaseSettings):
         description="days without a click after which `refrain traits` erases a listener from Redis; 0: "
         "never. 91 is the least, as stages are counted over 13 weeks",
     )
+    release_age_hours: float = Field(
+        24.0,
+        ge=0,
+        description="hours after its publication (the time of its message in Kafka) in which a release is "
+        "still announced; nobody is told of an older one that no worker has begun; 0: announced at any age",
+    )
     release_days: float = Field(
         90.0,
         gt=0,

@@ -46,6 +46,7 @@ AT_ONCE = 5  # pages on their way
 WAVE_SECONDS = 900.0
 TOGETHER = 16  # releases: so many plans are in memory at once
 STOPPED = "stopped"
+TOO_OLD = "published too long ago"
 IN_QUIET_HOURS = "stopped in their quiet hours"
 FOR_GOOD = {*CONTROL.values(), GONE}
 """Reasons to be left out for which nobody is asked after again."""
@@ -354,9 +355,17 @@ class Emitter:
     async def _begin(self, answer: _Answer, lookup: Lookup) -> _Part:
         now = time.time()
         release = answer.asked.release
+        if self._is_too_old(answer.asked, now):
+            logger.warning("release %s was published too long ago: nobody is told of it", answer.name)
+            about: dict[str, str | float] = {
+                "artist_ids": json.dumps(release.artist_ids),
+                "title": release.title or "",
+                "planned_at": now,
+            }
+            return _Part(answer, TOO_OLD, about)
         audience = await self._planner.plan(release, lookup, self._live.model, now)
         draft = audience.draft
-        about: dict[str, str | float] = {
+        about = {
             "artist_ids": json.dumps(release.artist_ids),
             "title": release.title or "",
             "planned_at": now,
@@ -368,6 +377,15 @@ class Emitter:
         if answer.trace.traceparent:
             about["traceparent"] = answer.trace.traceparent
         return _Part(answer, draft.reason, about, audience)
+
+    def _is_too_old(self, asked: Asked, now: float) -> bool:
+        """Say whether Kafka has had a release for so long that it is no news, or was told of already.
+
+        Redis alone knows of what has been answered: where it has lost its data, or a group reads the topic
+        anew, every release that Kafka still has would be announced once more.
+        """
+        most = 3600.0 * self._settings.release_age_hours
+        return bool(most and asked.published_at is not None and now - asked.published_at > most)
 
     async def _go_on(self, left: OpenRelease, primaries: Primaries, trace: ReleaseTrace) -> _Part:
         """Plan what is missing of a release, or is due."""

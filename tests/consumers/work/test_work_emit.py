@@ -30,6 +30,7 @@ from models.ctr import CtrModel
 from models.model import Model
 from models.waves import Wave
 from stream.connect import AnyRedis, open_redis
+from stream.stores import keys
 from stream.stores.releases import Asked, Fixable, Held, Releases, State
 from stream.stores.replication import Replication
 from stream.stores.told import Caps, Told
@@ -206,6 +207,29 @@ async def house(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ho
     async with AIOKafkaProducer(bootstrap_servers=desk.settings.kafka) as producer:
         yield House(desk, redis, producer)
     await redis.aclose()
+
+
+async def test_nobody_is_told_of_a_release_that_kafka_has_had_for_too_long_until_it_is_published_again(
+    house: House,
+) -> None:
+    too_long_ago = time.time() - 3600 * house.desk.settings.release_age_hours - 1
+    await house.worker("w").answer([ask("r")._replace(published_at=too_long_ago)])
+    answer = house.desk.wait_for("r")
+    assert (answer.pages, answer.summary["users"]) == ((), 0)
+    assert answer.summary["reason"] == "published too long ago"
+    await house.worker("w").answer([ask("r", offset=1)])
+    assert house.told("r")
+
+
+async def test_what_is_missing_of_a_release_goes_out_however_old_it_is(house: House) -> None:
+    asked = ask("r")
+    with pytest.raises(Died):
+        await house.worker("mortal", 6).answer([asked])
+    assert await house.redis.hget(keys.release("r"), "state") == b"started"
+    too_long_ago = time.time() - 3600 * house.desk.settings.release_age_hours - 1
+    await house.redis.hset(keys.release("r"), "published_at", too_long_ago)
+    await house.worker("the next").answer([asked._replace(published_at=too_long_ago)])
+    assert house.told("r")
 
 
 @pytest.mark.parametrize(("first_artist", "together"), [("ana", emit.AT_ONCE), (UNHEARD, 2)])
