@@ -29,9 +29,9 @@ async def guard_decay(redis: AnyRedis, decay: ForwardDecay) -> None:
         raise DecayChanged(
             f"Redis holds affinities with a half-life of {days:g} days, the settings ask for "
             f"{decay.half_life / 86400:g}",
-            hint=f"Set REFRAIN_HALF_LIFE_DAYS={days:g} to go on; or rebuild: give an empty "
-            "database (REFRAIN_REDIS) and another group (REFRAIN_GROUP), and every click that Kafka "
-            "still has is read anew.",
+            hint=f"Set REFRAIN_HALF_LIFE_DAYS={days:g} to go on. Or rebuild, with an empty database "
+            "(REFRAIN_REDIS) and another group (REFRAIN_GROUP), as docs/runbooks.md says step by step: else "
+            "releases are announced again.",
         )
 
 
@@ -72,7 +72,8 @@ async def guard_cluster(redis: AnyRedis, cluster_id: str, allowed: str = "") -> 
         f"Redis holds what came from Kafka's cluster {remembered.decode()}, and this is cluster {cluster_id}",
         hint="Set REFRAIN_KAFKA back to the former, or REFRAIN_REDIS to the database of this one. Or, where "
         f"you have moved, set REFRAIN_KAFKA_CLUSTER={cluster_id}: its topics are then read from the start, "
-        "on top of what Redis holds, so events that were copied from the former cluster count twice.",
+        "on top of what Redis holds, so clicks that were copied from the former cluster count twice, and "
+        "releases that were copied are announced again.",
     )
 
 
