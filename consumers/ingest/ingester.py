@@ -423,6 +423,9 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         merging, aliasing = MergeReader.consumer(settings, watch), AliasReader.consumer(settings, watch)
         stack.push_async_callback(merging.stop)
         stack.push_async_callback(aliasing.stop)
+        merger = Merger(applier, stores, moves, live, settings.merge_undo_seconds)
+        merges = MergeReader(merging, merger, stores.replication, producer, heartbeat, retry, stop)
+        aliases = AliasReader(aliasing, stores.aliases, stores.replication, producer, heartbeat, retry, stop)
         # Each waits until its group has said which partitions are its own.
         consumers = consumer, merging, aliasing
         await asyncio.gather(*(open_kafka(settings, each.start, logger.info) for each in consumers))
@@ -439,9 +442,6 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             stop=stop,
             retry=retry,
         )
-        merger = Merger(applier, stores, moves, live, settings.merge_undo_seconds)
-        merges = MergeReader(merging, merger, stores.replication, producer, heartbeat, retry, stop)
-        aliases = AliasReader(aliasing, stores.aliases, stores.replication, producer, heartbeat, retry, stop)
         await together(
             ingester.run(),
             merges.run(),

@@ -17,7 +17,7 @@ from consumers.runtime.memory import keep_giving_back
 from stream.settings import Settings
 from stream.wire.topic_watch import TopicChanged
 
-__all__ = ["NO_COORDINATOR", "Main", "Seldom", "run_process", "starts_over", "together", "within"]
+__all__ = ["NO_COORDINATOR", "Main", "Seldom", "end", "run_process", "starts_over", "together", "within"]
 
 Main: TypeAlias = "Callable[[Settings, asyncio.Event], Coroutine[Any, Any, None]]"
 """Runs a process from settings until it is asked to stop."""
@@ -109,7 +109,7 @@ async def within(main: Awaitable[None], stop: asyncio.Event) -> None:
         else:
             running.result()
     finally:
-        await _end({running, stopping})
+        await end({running, stopping})
 
 
 async def together(leader: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, None]) -> None:
@@ -122,13 +122,13 @@ async def together(leader: Coroutine[Any, Any, None], *others: Coroutine[Any, An
             if any(task.exception() for task in done):
                 break
     finally:
-        await _end(tasks)
+        await end(tasks)
     for task in tasks:
         if not task.cancelled() and (error := task.exception()):
             raise error
 
 
-async def _end(tasks: Collection[asyncio.Future[Any]]) -> None:
+async def end(tasks: Collection[asyncio.Future[Any]]) -> None:
     """Cancel tasks until they end: in Python 3.11 `asyncio.wait_for` may pass over it."""
     while left := {task for task in tasks if not task.done()}:
         for task in left:

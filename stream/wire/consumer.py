@@ -159,7 +159,15 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
 
     async def getmany(self, *partitions: TopicPartition, **options: Any) -> Fetched:
         """Return what is fetched, as aiokafka does; decoded where a Schema Registry is configured."""
+        return await self.decoded(await self.fetch(*partitions, **options))
+
+    async def fetch(self, *partitions: TopicPartition, **options: Any) -> Fetched:
+        """Return what is fetched, as it is on the broker: of partitions that are ours when this returns."""
         fetched: Fetched = await super().getmany(*partitions, **options)
+        return fetched
+
+    async def decoded(self, fetched: Fetched) -> Fetched:
+        """Return what was fetched decoded; while the Schema Registry is away this waits, over a rebalance."""
         return await self._registry.decoded(fetched) if self._registry else fetched
 
     async def behind(self) -> dict[TopicPartition, tuple[int, int]]:

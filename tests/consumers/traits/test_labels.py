@@ -38,7 +38,6 @@ async def read_labels(settings: Settings, stop: asyncio.Event) -> None:
         producer = await begin_producer(settings, stack)
         shapes = shapes_of(settings, ["labels"])
         consumer = LabelReader.consumer(settings, TopicWatch(settings, shapes))
-        await consumer.start()
         stack.push_async_callback(consumer.stop)
         traits = SegmentTraits(Listeners(client), Segments(client), lambda: None, 10)
         heartbeat = Heartbeat(client, "traits")
@@ -53,6 +52,7 @@ async def read_labels(settings: Settings, stop: asyncio.Event) -> None:
             stop,
             shapes["labels"].topic_id,
         )
+        await consumer.start()
         await together(reader.run(), heartbeat.keep())
 
 
