@@ -14,7 +14,7 @@ from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from structlog.contextvars import bound_contextvars
 
-from consumers.runtime.process import end
+from consumers.runtime.process import AGAIN, end
 from consumers.runtime.reader_lag import ReaderLag
 from stream.retry import Retry, Stopped
 from stream.settings import Settings
@@ -134,7 +134,7 @@ class TopicReader(ConsumerRebalanceListener, ABC):  # type: ignore[misc]
         if self._in_hand:
             _, left = await asyncio.wait(self._in_hand, timeout=GIVE_UP_SECONDS)
             if left:
-                await end(left)
+                await end(left, AGAIN)
                 logger.warning("what was in hand is given up: whoever has its partition now reads it again")
         self._lag.forget()
 
