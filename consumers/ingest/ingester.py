@@ -313,12 +313,20 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _keep(self, batch: Batch) -> None:
         """Wait until replicas have a batch; what a primary may have taken along is applied once more."""
-        acknowledged, waiting = self._replication.acknowledged, "waiting for replicas"
-        while not await self._retry(waiting, acknowledged, batch.primaries):
-            batch = Batch(batch.generation, records=batch.records)  # its dead letters are out
-            await self._parse(batch)
-            await self._under_one_model(batch, batch.clicks, anew=True)
-            await self._moves.follow(batch.moves, batch.model)
+        acknowledged, waiting, again = self._replication.acknowledged, "waiting for replicas", batch
+        while not await self._retry(waiting, acknowledged, again.primaries):
+            again = Batch(batch.generation, records=batch.records)
+            await self._parse(again)
+            await self._under_one_model(again, again.clicks, anew=True)
+            await self._moves.follow(again.moves, again.model)
+            # The others are out. A click that was to wait for its song may be one too many by now.
+            out = {(letter.record.partition, letter.record.offset) for letter in batch.dead}
+            refused = [
+                letter for letter in again.dead if (letter.record.partition, letter.record.offset) not in out
+            ]
+            letters = list(map(dead_letter, refused))
+            await self._retry("emitting dead letters", self._producer.deliver, letters)
+            batch.dead += refused
 
     async def _commit(self, batch: Batch) -> None:
         try:
