@@ -184,9 +184,11 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             await asyncio.gather(fetching, stopping, return_exceptions=True)
 
     async def _fetch(self) -> Batch:
-        fetched = await self._consumer.getmany(timeout_ms=WAIT_MS, max_records=self._batch_clicks)
+        fetched = await self._consumer.fetch(timeout_ms=WAIT_MS, max_records=self._batch_clicks)
         # Read only now: what a wait across a rebalance brings is of the partitions that are ours after it.
-        batch = Batch(self._generation, began=time.perf_counter(), fetched=fetched)
+        # And before it is decoded: while the Schema Registry is away the next rebalance may come.
+        batch = Batch(self._generation, began=time.perf_counter())
+        batch.fetched = fetched = await self._consumer.decoded(fetched)
         await self._lag.fetched(self._consumer, fetched)
         self._heartbeat.gauges["behind"] = self._lag.left
         for partition, messages in fetched.items():

@@ -61,12 +61,22 @@ class Consumer:
     committed: list[int] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
     open: asyncio.Event = field(default_factory=asyncio.Event)
+    registry: asyncio.Event = field(default_factory=asyncio.Event)
+    decoding: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.open.set()
+        self.registry.set()
 
-    async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Message]]:
+    async def fetch(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Message]]:
         return {PLACE: await self.batches.get()}
+
+    async def decoded(
+        self, fetched: dict[TopicPartition, list[Message]]
+    ) -> dict[TopicPartition, list[Message]]:
+        self.decoding.set()
+        await self.registry.wait()
+        return fetched
 
     def assignment(self) -> set[TopicPartition]:
         return {PLACE}
@@ -264,6 +274,20 @@ async def test_what_was_fetched_before_a_rebalance_is_the_next_owners(stage: Sta
     assert await stage.redis.exists("user:{v}", "user:{w}") == 1
 
 
+async def test_what_waited_for_the_schema_registry_over_a_rebalance_is_the_next_owners(
+    stage: Stage,
+) -> None:
+    stage.consumer.registry.clear()
+    stage.deliver(click("v", "artist 1"))
+    await stage.consumer.decoding.wait()
+    await stage.ingester.on_partitions_revoked({PLACE})
+    stage.consumer.registry.set()
+    stage.deliver(click("x", "artist 1"))
+    await stage.until_committed(2)
+    assert stage.consumer.committed == [2]
+    assert not await stage.redis.exists("user:{v}")
+
+
 def _empty(stage: Stage) -> Any:
     async def empty() -> bool:
         return stage.consumer.batches.empty()
@@ -272,7 +296,7 @@ def _empty(stage: Stage) -> Any:
 
 
 class FailsOver(Replication):
-    """Another primary takes over once, which has lost what was written last; something happens there first."""
+    """Another primary takes over once, which has lost what was written last; something happens there."""
 
     def __init__(self, redis: AnyRedis, happens: Callable[[], Awaitable[None]]) -> None:
         super().__init__(redis, 1)
