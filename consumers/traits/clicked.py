@@ -69,7 +69,7 @@ class Clicked:
         """Note who clicks, until asked to stop."""
         lag = ReaderLag(self._heartbeat, "clicks")
         while not self._stop.is_set():
-            await self._pass_over(consumer)
+            await consumer.pass_over(BEHIND, READ)
             found = await consumer.getmany(timeout_ms=500, max_records=READ)
             await lag.fetched(consumer, found)
             now = self._clock()
@@ -137,10 +137,3 @@ class Clicked:
             waits = not last >= ts and now - read_at < PATIENCE
             if waits and user not in self._clicked and len(self._clicked) < MOST:
                 self._clicked[user] = ts, read_at
-
-    async def _pass_over(self, consumer: Consumer) -> None:
-        behind = await consumer.behind()
-        if sum(number for _, number in behind.values()) <= BEHIND:
-            return
-        for partition, (end, _) in behind.items():
-            consumer.seek(partition, max(end - READ // len(behind), 0))

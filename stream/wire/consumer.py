@@ -174,6 +174,24 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         """Return what `behind_of` does."""
         return await behind_of(self)
 
+    async def pass_over(self, most: int, keep: int) -> int:
+        """Go on near the end where more than `most` records are left; return how many are passed over.
+
+        Parameters
+        ----------
+        keep
+            How many are still read, in equal parts of all partitions. One with fewer goes on where it is.
+        """
+        left = await self.behind()
+        if sum(behind for _, behind in left.values()) <= most:
+            return 0
+        passed_over = 0
+        for partition, (end, behind) in left.items():
+            if (more := behind - keep // len(left)) > 0:
+                self.seek(partition, end - keep // len(left))
+                passed_over += more
+        return passed_over
+
 
 async def behind_of(reader: AIOKafkaConsumer) -> dict[TopicPartition, tuple[int, int]]:
     """Return of each partition of a consumer where it ends, and how many records are left to there.
