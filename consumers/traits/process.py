@@ -137,7 +137,7 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         stack.push_async_callback(labels.stop)
         reader = LabelReader(
             labels,
-            segments,
+            stores.segments,
             stores.merges,
             stores.replication,
             producer,
