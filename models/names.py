@@ -65,5 +65,19 @@ class Names:
         if place is None:
             self.index[name] = place = len(self.names)
             self.names.append(name)
-            self.nbytes += text_bytes(name) + 136  # with its number, its dictionary entry, its list's place
+            self.nbytes += _bytes(name)
         return place
+
+    def bytes_of(self, places: Ints) -> int:
+        """Return how much of `nbytes` is of the names with these numbers."""
+        return sum(_bytes(self.names[place]) for place in places.tolist())
+
+    def keep(self, places: Ints) -> None:
+        """Hold no more than the names with these numbers, rising; each is numbered by its place there."""
+        self.names = [self.names[place] for place in places.tolist()]
+        self.index = dict(zip(self.names, range(len(self.names)), strict=True))
+        self.nbytes = sum(map(_bytes, self.names))
+
+
+def _bytes(name: str) -> int:
+    return text_bytes(name) + 136  # with its number, its dictionary entry, its list's place

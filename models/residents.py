@@ -30,6 +30,9 @@ FIRST_ROOM = 8
 GROWTH = 1.1
 """By how much columns grow when they are full: so much of the memory may be unused."""
 
+UNUSED = 0.25
+"""The share of artists whom nobody has any more from which on `Residents.pack` gives up their names."""
+
 UNKNOWN_OFFSET = -32768
 """In place of minutes from UTC, where these are not known."""
 
@@ -404,11 +407,20 @@ class Residents:
         columns = [getattr(self, name) for name in (*self._columns, "taste", "short_term")]
         pool = int(self._room[rows].sum()) * (self.artist.itemsize + self.weight.itemsize)
         activity = self.activity.packed_nbytes(rows) if self.activity else 0
-        return len(rows) * sum(map(_row_bytes, columns)) + pool + self._shared_bytes + activity
+        shared = self._shared_bytes
+        if (kept := self._artists_to_keep(rows)) is not None:
+            columns_left = int(np.count_nonzero(kept < len(self._model_columns)))
+            shared -= self.artists.nbytes - self.artists.bytes_of(kept)
+            shared -= (len(self._model_columns) - columns_left) * self._model_columns.itemsize
+        return len(rows) * sum(map(_row_bytes, columns)) + pool + shared + activity
 
     def pack(self) -> None:
-        """Let columns and pools take no more than those need who are held. Their rows are others after it."""
+        """Let columns, pools and names take no more than those need who are held.
+
+        Their rows are others after it, and so are the numbers of artists where many of these had nobody left.
+        """
         rows = np.sort(np.fromiter(self.index.values(), np.int64, len(self.index)))
+        self._keep_artists(rows)
         number = len(rows)
         of_row = dict(zip(rows.tolist(), range(number), strict=True))
         begin, old, new = self._rooms.pack(self.begin[rows], self._room[rows], self.count[rows])
@@ -426,6 +438,22 @@ class Residents:
         self.joined = {of_row[row]: each for row, each in self.joined.items()}
         self.aliased = {of_row[row]: each for row, each in self.aliased.items()}
         self._free = []
+
+    def _artists_to_keep(self, rows: Ints) -> Ints | None:
+        """Return whom these listeners have, rising; None where there are few others to be given up."""
+        used = np.zeros(len(self.artists), dtype=bool)
+        used[self.artist[self.places(rows, self.count[rows])[0]]] = True
+        kept = np.flatnonzero(used)
+        return kept if len(kept) < (1 - UNUSED) * len(used) else None
+
+    def _keep_artists(self, rows: Ints) -> None:
+        """Number the artists of these listeners anew where many others have nobody left."""
+        if (kept := self._artists_to_keep(rows)) is None:
+            return
+        places, _ = self.places(rows, self.count[rows])
+        self.artist[places] = np.searchsorted(kept, self.artist[places])
+        self._model_columns = self._model_columns[kept[kept < len(self._model_columns)]]
+        self.artists.keep(kept)
 
     def _reserve(self, number: int) -> None:
         if len(self._free) < number:

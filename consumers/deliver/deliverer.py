@@ -12,6 +12,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
 from structlog.contextvars import bind_contextvars
 
+from consumers.runtime.process import end
 from consumers.runtime.reader_lag import ReaderLag
 from stream.retry import Retry, Stopped
 from stream.stores.heartbeats import Heartbeat
@@ -100,8 +101,7 @@ class Deliverer(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             await asyncio.gather(*self._in_hand.values(), return_exceptions=True)
         finally:
-            for task in self._in_hand.values():
-                task.cancel()
+            await end(self._in_hand.values())
 
     async def _take(
         self, place: TopicPartition, messages: Sequence[ConsumerRecord], ending: asyncio.Event

@@ -13,7 +13,7 @@ from consumers.deliver.deliverer import Deliver, Deliverer
 from consumers.deliver.outgoing import Outgoing, audience_post, changes_post, parse_audience
 from consumers.deliver.release_files import ReleaseFiles
 from consumers.deliver.webhook import Webhook
-from consumers.runtime.process import starts_over, together
+from consumers.runtime.process import end, starts_over, together
 from consumers.runtime.startup import begin, begin_producer
 from stream.connect import open_kafka
 from stream.errors import CannotStart
@@ -102,8 +102,7 @@ async def _all(running: Iterable[Coroutine[Any, Any, None]]) -> None:
     try:
         await asyncio.gather(*tasks)
     finally:
-        for task in tasks:
-            task.cancel()
+        await end(tasks)  # what they work with is closed next
 
 
 def _posts(webhook: Webhook, made: Callable[[Sequence[Record]], Outgoing]) -> Deliver:

@@ -90,6 +90,8 @@ class ReleaseFiles:
             logger.info("%s is complete: what came again is passed over", path.name)
             return
         parts.mkdir(exist_ok=True)
+        for left in parts.glob("*.tmp"):  # by a process that was killed in the middle
+            left.unlink(missing_ok=True)
         if isinstance(event, Page):
             _write(parts / f"{event.page}.csv", _rows(event))
         else:
@@ -134,13 +136,17 @@ def _write(path: Path, *content: str | Path, by: Path | None = None) -> None:
         A folder of the same file system for what is not whole yet; None: that of the file.
     """
     number, name = tempfile.mkstemp(dir=by or path.parent, suffix=".tmp")
-    with os.fdopen(number, "wb") as file:
-        for each in content:
-            file.write(each.encode() if isinstance(each, str) else each.read_bytes())
-        file.flush()
-        os.fchmod(number, 0o644)
-        os.fsync(number)
-    Path(name).replace(path)
+    try:
+        with os.fdopen(number, "wb") as file:
+            for each in content:
+                file.write(each.encode() if isinstance(each, str) else each.read_bytes())
+            file.flush()
+            os.fchmod(number, 0o644)
+            os.fsync(number)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)  # on a full disk each further try would take more of it
+        raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -184,9 +184,11 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             await asyncio.gather(fetching, stopping, return_exceptions=True)
 
     async def _fetch(self) -> Batch:
-        fetched = await self._consumer.getmany(timeout_ms=WAIT_MS, max_records=self._batch_clicks)
+        fetched = await self._consumer.fetch(timeout_ms=WAIT_MS, max_records=self._batch_clicks)
         # Read only now: what a wait across a rebalance brings is of the partitions that are ours after it.
-        batch = Batch(self._generation, began=time.perf_counter(), fetched=fetched)
+        # And before it is decoded: while the Schema Registry is away the next rebalance may come.
+        batch = Batch(self._generation, began=time.perf_counter())
+        batch.fetched = fetched = await self._consumer.decoded(fetched)
         await self._lag.fetched(self._consumer, fetched)
         self._heartbeat.gauges["behind"] = self._lag.left
         for partition, messages in fetched.items():
@@ -313,12 +315,20 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _keep(self, batch: Batch) -> None:
         """Wait until replicas have a batch; what a primary may have taken along is applied once more."""
-        acknowledged, waiting = self._replication.acknowledged, "waiting for replicas"
-        while not await self._retry(waiting, acknowledged, batch.primaries):
-            batch = Batch(batch.generation, records=batch.records)  # its dead letters are out
-            await self._parse(batch)
-            await self._under_one_model(batch, batch.clicks, anew=True)
-            await self._moves.follow(batch.moves, batch.model)
+        acknowledged, waiting, again = self._replication.acknowledged, "waiting for replicas", batch
+        while not await self._retry(waiting, acknowledged, again.primaries):
+            again = Batch(batch.generation, records=batch.records)
+            await self._parse(again)
+            await self._under_one_model(again, again.clicks, anew=True)
+            await self._moves.follow(again.moves, again.model)
+            # The others are out. A click that was to wait for its song may be one too many by now.
+            out = {(letter.record.partition, letter.record.offset) for letter in batch.dead}
+            refused = [
+                letter for letter in again.dead if (letter.record.partition, letter.record.offset) not in out
+            ]
+            letters = list(map(dead_letter, refused))
+            await self._retry("emitting dead letters", self._producer.deliver, letters)
+            batch.dead += refused
 
     async def _commit(self, batch: Batch) -> None:
         try:
@@ -423,6 +433,9 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         merging, aliasing = MergeReader.consumer(settings, watch), AliasReader.consumer(settings, watch)
         stack.push_async_callback(merging.stop)
         stack.push_async_callback(aliasing.stop)
+        merger = Merger(applier, stores, moves, live, settings.merge_undo_seconds)
+        merges = MergeReader(merging, merger, stores.replication, producer, heartbeat, retry, stop)
+        aliases = AliasReader(aliasing, stores.aliases, stores.replication, producer, heartbeat, retry, stop)
         # Each waits until its group has said which partitions are its own.
         consumers = consumer, merging, aliasing
         await asyncio.gather(*(open_kafka(settings, each.start, logger.info) for each in consumers))
@@ -439,9 +452,6 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             stop=stop,
             retry=retry,
         )
-        merger = Merger(applier, stores, moves, live, settings.merge_undo_seconds)
-        merges = MergeReader(merging, merger, stores.replication, producer, heartbeat, retry, stop)
-        aliases = AliasReader(aliasing, stores.aliases, stores.replication, producer, heartbeat, retry, stop)
         await together(
             ingester.run(),
             merges.run(),

@@ -17,7 +17,17 @@ from consumers.runtime.memory import keep_giving_back
 from stream.settings import Settings
 from stream.wire.topic_watch import TopicChanged
 
-__all__ = ["NO_COORDINATOR", "Main", "Seldom", "run_process", "starts_over", "together", "within"]
+__all__ = [
+    "AGAIN",
+    "NO_COORDINATOR",
+    "Main",
+    "Seldom",
+    "end",
+    "run_process",
+    "starts_over",
+    "together",
+    "within",
+]
 
 Main: TypeAlias = "Callable[[Settings, asyncio.Event], Coroutine[Any, Any, None]]"
 """Runs a process from settings until it is asked to stop."""
@@ -25,7 +35,7 @@ Main: TypeAlias = "Callable[[Settings, asyncio.Event], Coroutine[Any, Any, None]
 logger = logging.getLogger(__name__)
 
 GRACE = 8.0  # seconds from being asked to end; who asks often kills after ten
-AGAIN = 1.0
+AGAIN = 1.0  # the same, where there is no more time for what is to be cleaned up
 NOISY = ("aiokafka", "kafka", "faust", "mode")
 SAY_EVERY = 10.0
 NO_COORDINATOR = "Group Coordinator Request failed: %s"
@@ -109,7 +119,7 @@ async def within(main: Awaitable[None], stop: asyncio.Event) -> None:
         else:
             running.result()
     finally:
-        await _end({running, stopping})
+        await end({running, stopping}, AGAIN)
 
 
 async def together(leader: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, None]) -> None:
@@ -122,15 +132,31 @@ async def together(leader: Coroutine[Any, Any, None], *others: Coroutine[Any, An
             if any(task.exception() for task in done):
                 break
     finally:
-        await _end(tasks)
+        await end(tasks)
     for task in tasks:
         if not task.cancelled() and (error := task.exception()):
             raise error
 
 
-async def _end(tasks: Collection[asyncio.Future[Any]]) -> None:
-    """Cancel tasks until they end: in Python 3.11 `asyncio.wait_for` may pass over it."""
+async def end(tasks: Collection[asyncio.Future[Any]], grace: float = GRACE) -> None:
+    """Cancel tasks, and wait until they have ended.
+
+    Whoever is cancelled while it waits here cancels them once more, and goes on waiting: none of them works
+    on when what it works with is closed.
+
+    Parameters
+    ----------
+    grace
+        For so long a task may clean up, before it is cancelled again: a consumer leaves its group, and then
+        closes its connections. Once is not enough: in Python 3.11 `asyncio.wait_for` may pass over it.
+    """
+    cancelled = None
     while left := {task for task in tasks if not task.done()}:
         for task in left:
             task.cancel()
-        await asyncio.wait(left, timeout=AGAIN)
+        try:
+            await asyncio.wait(left, timeout=grace)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled:
+        raise cancelled

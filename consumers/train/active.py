@@ -94,7 +94,10 @@ class ActiveListeners:
             # It would wait until Kafka has given up on a trainer that died; there is enough to learn from.
             await asyncio.sleep(UNASSIGNED_SECONDS)
             return {}, []
-        await self._pass_over(consumer)
+        # Where the trainer is far behind: it needs a sample, and the newest clicks.
+        passed_over = await consumer.pass_over(BEHIND, READ)
+        self.clicks += passed_over
+        self.passed_over += passed_over
         found = await consumer.getmany(timeout_ms=200, max_records=READ)
         await self._lag.fetched(consumer, found)
         records = [record for records in found.values() for record in records]
@@ -119,18 +122,6 @@ class ActiveListeners:
             self._remembered_at = applied
         if ended and applied > 0:  # with none applied, ingesters have not begun
             self._made_up_for, self._remembered_at = self.passed_over, -1
-
-    async def _pass_over(self, consumer: Consumer) -> None:
-        """Go on near the end where the trainer is far behind: it needs a sample, and the newest clicks."""
-        left = await consumer.behind()
-        if sum(behind for _, behind in left.values()) <= BEHIND:
-            return
-        for partition, (end, behind) in left.items():
-            passed_over = behind - READ // len(left)
-            if passed_over > 0:
-                consumer.seek(partition, end - READ // len(left))
-                self.clicks += passed_over
-                self.passed_over += passed_over
 
     def _sampled(self, records: list[ConsumerRecord]) -> list[Click]:
         if len(records) > 4 * SAMPLE:

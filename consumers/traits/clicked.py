@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from consumers.runtime.reader_lag import ReaderLag
@@ -16,6 +17,8 @@ from stream.wire.events import Record, parse_clicks
 
 __all__ = ["Clicked"]
 
+logger = logging.getLogger(__name__)
+
 CHUNK = 500  # listeners
 READ = 10_000  # clicks read at once
 SCORE_SECONDS = 1.0
@@ -23,6 +26,7 @@ PATIENCE = 60.0  # seconds that a click is waited for to be in its listener's re
 BEHIND = (
     100_000  # clicks not read yet of which all but the last `READ` are passed over: rounds meet everybody
 )
+MOST = 100_000  # listeners who wait to be scored; who clicks beyond is left to the rounds, too
 
 
 class Scores(Protocol):
@@ -37,6 +41,8 @@ class Clicked:
     A click may be read here before the ingester has applied it. A listener whose record does not know of it
     yet is scored again, until it does or `PATIENCE` is over. Of a click that comes after a later one, the
     record does not say whether it knows: such a listener is scored once more when `PATIENCE` is over.
+
+    While more click than can be scored, as when years are replayed, `MOST` are noted and no more.
 
     Parameters
     ----------
@@ -57,12 +63,13 @@ class Clicked:
         self._clock = clock
         self._clicked: dict[str, tuple[float, float]] = {}  # the click's time, and when it was read
         self._late: dict[str, float] = {}  # who has a click that came after a later one, and when it was read
+        self._full = False
 
     async def read(self, consumer: Consumer) -> None:
         """Note who clicks, until asked to stop."""
         lag = ReaderLag(self._heartbeat, "clicks")
         while not self._stop.is_set():
-            await self._pass_over(consumer)
+            await consumer.pass_over(BEHIND, READ)
             found = await consumer.getmany(timeout_ms=500, max_records=READ)
             await lag.fetched(consumer, found)
             now = self._clock()
@@ -83,10 +90,22 @@ class Clicked:
         """Note who is to be scored."""
         now = self._clock()
         for click in clicks:
+            if not self._has_room(self._clicked, click.user_id):
+                self._say_full()
+                continue
             ts, _ = self._clicked.get(click.user_id, (-math.inf, now))
-            if click.ts < ts:
+            if click.ts < ts and self._has_room(self._late, click.user_id):
                 self._late[click.user_id] = now
             self._clicked[click.user_id] = max(ts, click.ts), now
+
+    @staticmethod
+    def _has_room(held: Collection[str], user: str) -> bool:
+        return len(held) < MOST or user in held
+
+    def _say_full(self) -> None:
+        if not self._full:
+            logger.warning("more than %d listeners wait to be scored: rounds meet the others", MOST)
+        self._full = True
 
     async def score(self) -> None:
         """Score who has clicked, again and again, until asked to stop."""
@@ -99,6 +118,7 @@ class Clicked:
     async def score_noted(self) -> None:
         """Score those whose turn it is."""
         clicked, self._clicked = self._clicked, {}
+        self._full = self._full and len(clicked) >= MOST
         now = self._clock()
         for user in [user for user, read_at in self._late.items() if now - read_at >= PATIENCE]:
             clicked.setdefault(user, (-math.inf, self._late.pop(user)))
@@ -112,14 +132,8 @@ class Clicked:
         now = self._clock()
         for user, last in seen.items():
             ts, read_at = clicked[user]
-            if last > ts > -math.inf:
+            if last > ts > -math.inf and self._has_room(self._late, user):
                 self._late[user] = max(self._late.get(user, -math.inf), read_at)
-            if not last >= ts and now - read_at < PATIENCE and user not in self._clicked:
+            waits = not last >= ts and now - read_at < PATIENCE
+            if waits and user not in self._clicked and len(self._clicked) < MOST:
                 self._clicked[user] = ts, read_at
-
-    async def _pass_over(self, consumer: Consumer) -> None:
-        behind = await consumer.behind()
-        if sum(number for _, number in behind.values()) <= BEHIND:
-            return
-        for partition, (end, _) in behind.items():
-            consumer.seek(partition, max(end - READ // len(behind), 0))

@@ -7,12 +7,11 @@ import time
 from collections.abc import Sequence
 
 from consumers.runtime.topic_reader import TopicReader
-from consumers.traits.segments import SegmentTraits
 from stream.retry import Clock, Retry
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.merges import Merges
 from stream.stores.replication import Replication
-from stream.stores.segments import MOST_CLASSES, Came, topic_clock
+from stream.stores.segments import MOST_CLASSES, Came, Segments, topic_clock
 from stream.wire.consumer import Consumer
 from stream.wire.events import FUTURE_SECONDS, DeadLetter, Label, Reason, Record, parse
 from stream.wire.sender import Sender
@@ -36,7 +35,7 @@ class LabelReader(TopicReader):
     def __init__(
         self,
         consumer: Consumer,
-        segments: SegmentTraits,
+        segments: Segments,
         merges: Merges,
         replication: Replication,
         producer: Sender,
@@ -73,11 +72,11 @@ class LabelReader(TopicReader):
 
     async def _take_labels(self, labels: Sequence[tuple[Label, Came]]) -> None:
         """Take labels; one that names an id which is part of a listener is the listener's."""
-        await self._segments.take([label for label, _ in labels], [came for _, came in labels])
+        await self._segments.label([label for label, _ in labels], [came for _, came in labels])
         # Only now: whoever makes an id part of a listener meanwhile finds its label, or we the listener.
         roots = await self._merges.roots({label.user_id for label, _ in labels})
         named = [(label, came) for label, came in labels if label.user_id in roots]
-        await self._segments.take(
+        await self._segments.label(
             [label.model_copy(update={"user_id": roots[label.user_id]}) for label, _ in named],
             [came for _, came in named],
         )

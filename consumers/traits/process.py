@@ -135,10 +135,9 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
 
         labels = LabelReader.consumer(settings, watch)
         stack.push_async_callback(labels.stop)
-        await open_kafka(settings, labels.start, logger.info)
         reader = LabelReader(
             labels,
-            segments,
+            stores.segments,
             stores.merges,
             stores.replication,
             producer,
@@ -147,6 +146,7 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
             stop,
             watch.shapes["labels"].topic_id,
         )
+        await open_kafka(settings, labels.start, logger.info)
         lease = Lease(redis, heartbeat.name, key=keys.TRAITS_LEASE)
         logger.info("keeping traits current")
         beside = [score, expiry.run] if settings.forget_dormant_days else [score]

@@ -1,4 +1,4 @@
-"""Labelled segments on the stores: takes labels, learns from them, predicts for listeners."""
+"""Labelled segments on the stores: learns from labels, predicts for listeners."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from models.traits.where import SEGMENT
 from stream.errors import SnapshotDamaged
 from stream.retry import Clock
 from stream.stores.listeners import Listeners
-from stream.stores.segments import Came, Segments, Sides
-from stream.wire.events import Label
+from stream.stores.segments import Segments, Sides
 
 __all__ = ["SegmentTraits", "Shares"]
 
@@ -88,24 +87,6 @@ class SegmentTraits:
         self._models: dict[str, SegmentModel] = {}
         self.news = False
 
-    async def take(self, labels: Sequence[Label], came: Sequence[Came] | None = None) -> int:
-        """Take labels; return how many changed anything. May be repeated, in any order.
-
-        Parameters
-        ----------
-        came
-            When each came; one from before its segment was forgotten does not count. None: all count.
-        """
-        return await self._segments.label(labels, came)
-
-    async def forget(self, user_id: str) -> None:
-        """Erase the labels of an id that is no listener of its own."""
-        await self._segments.forget(user_id)
-
-    async def one_too_many(self, labels: Sequence[Label]) -> list[bool]:
-        """Say of each label whether it is of a further class of a segment that has very many."""
-        return await self._segments.one_too_many(labels)
-
     async def learn(self) -> list[str]:
         """Learn where labels have changed, another model of cohorts serves, or the last time is long ago.
 
@@ -168,24 +149,12 @@ class SegmentTraits:
         await self._segments.drop_unlabelled([name])
         logger.info("segment %s: version %d of %d labels", name, learned.version, learned.labelled)
 
-    async def of(self, users: Sequence[str]) -> dict[str, dict[str, float]]:
-        """Return how likely each listener is in each segment, and let the sets of the segments follow.
-
-        Of a listener of whom nothing is known it is the prior; such a one is in no set. While a segment is
-        not to be trusted (`SegmentModel.doubt`), nobody is in its set.
-
-        Returns
-        -------
-        Listener -> segment, or ``SEGMENT:CLASS`` -> probability; nothing while no model of cohorts serves.
-        """
-        found, _ = await self._predict(users)
-        return found
-
     async def fields(self, users: Sequence[str], now: float) -> list[Mapping[str, str | float]]:
-        """Return what is predicted of each listener, as it is written with their traits.
+        """Return what is predicted of each listener, as it is written with their traits; sets follow.
 
-        A field is empty of who is not known, and while a segment is not to be trusted: no audience goes by
-        it then.
+        A field is empty of who is not known, and while a segment is not to be trusted
+        (`SegmentModel.doubt`): no audience goes by it then, and none of them is in its set. There are no
+        fields while no model of cohorts serves.
 
         Parameters
         ----------
@@ -214,7 +183,7 @@ class SegmentTraits:
         return [SEGMENT + name for name in await self._segments.drop_unlabelled(names)]
 
     async def _predict(self, users: Sequence[str]) -> tuple[dict[str, dict[str, float]], list[bool]]:
-        """Return what `of` does, and of which listeners anything is known."""
+        """Return how likely each listener is in each segment, and of which of them anything is known."""
         model = self._serving()
         found: dict[str, dict[str, float]] = {user: {} for user in users}
         names = list(await self._segments.predicted())

@@ -39,6 +39,9 @@ USUAL = 10  # artists of a listener, before it is known
 NAME_BYTES = 80  # of memory for a listener's id and the reference to it
 MB = 1_000_000
 
+UNUSED = 0.25
+"""The share of names of artists whom no member plays from which on they are given up."""
+
 
 @dataclass(frozen=True, eq=False)
 class Members:
@@ -121,7 +124,7 @@ class MemberCache:
     Attributes
     ----------
     artists
-        The artists that members play, by number.
+        The artists that members play, by number: another object once they are numbered anew.
     held
         Cohort -> its members.
     traits
@@ -145,6 +148,7 @@ class MemberCache:
         self._trait_store = trait_store
         self.traits: tuple[str, ...] = ()
         self.artists = Names()
+        self._looked_at = 0  # so many artists
         self.held: dict[str, Members] = {}
 
     async def sizes(self, cohorts: Sequence[str]) -> Mapping[str, int]:
@@ -155,12 +159,15 @@ class MemberCache:
 
     async def members(self, cohorts: Sequence[str], model: Model) -> dict[str, Members]:
         """Return the members of cohorts of the live model, of which those that are not held are read."""
-        found = {cohort: self.held[cohort] for cohort in cohorts if self.holds(cohort, model)}
-        for cohort in cohorts:
-            if cohort not in found:
-                found[cohort] = await self._read(cohort, model)
-                self._hold(cohort, found[cohort])
-        return {cohort: found[cohort] for cohort in cohorts}
+        while True:
+            artists = self.artists
+            found = {cohort: self.held[cohort] for cohort in cohorts if self.holds(cohort, model)}
+            for cohort in cohorts:
+                if cohort not in found:
+                    found[cohort] = await self._read(cohort, model)
+                    self._hold(cohort, found[cohort])
+            if self.artists is artists:  # else those found first have other numbers by now
+                return {cohort: found[cohort] for cohort in cohorts}
 
     async def cohorts_of(self, users: Sequence[str]) -> dict[str, str]:
         """Return the cohort of each listener, as their record has it; "" where there is none."""
@@ -204,6 +211,7 @@ class MemberCache:
         for cohort in [*self.held]:
             if cohort not in sizes or not self.holds(cohort, model):
                 del self.held[cohort]
+        self._give_up_artists()
         if new := self.missing(model, sizes):
             self._hold(new[0], await self._read(new[0], model, self._idle))
         elif lacking := self.lacking_traits():
@@ -211,6 +219,21 @@ class MemberCache:
         elif stale := self._most_stale(sizes, changed_at, least_age):
             self._hold(stale, await self._read(stale, model, self._idle))
             await asyncio.sleep(sizes[stale] / a_second)
+
+    def _give_up_artists(self) -> None:
+        """Number artists anew where many of them are played by no member any more."""
+        if (1 - UNUSED) * len(self.artists) <= self._looked_at:
+            return
+        used = np.zeros(len(self.artists), dtype=bool)
+        for members in self.held.values():
+            used[members.artists] = True
+        kept = np.flatnonzero(used)
+        if len(kept) < (1 - UNUSED) * len(used):
+            number = np.cumsum(used, dtype=np.int32) - 1
+            self.artists = Names(self.artists.names[at] for at in kept.tolist())
+            for cohort, members in self.held.items():
+                self.held[cohort] = replace(members, artists=number[members.artists])
+        self._looked_at = len(self.artists)
 
     def lacking_traits(self) -> list[str]:
         """Return which cohorts are held without some of `traits`; none where there is no room for these."""
@@ -285,7 +308,7 @@ class MemberCache:
         dims = model.n_dims
         if idle is not None:
             await idle.wait()
-        began = time.monotonic()
+        began, names = time.monotonic(), self.artists
         everyone = (await self._cohorts.everyone([cohort]))[cohort]
         users: list[str] = []
         tastes = [np.zeros((0, dims), dtype=np.float32)]
@@ -302,7 +325,7 @@ class MemberCache:
             clocks.append((await self._listeners.clocks(some)).astype(np.float32))
             played = await self._listeners.artists(some, TOP, model.faded)
             counts += [len(theirs) for theirs in played]
-            artists.append(self.artists.places(list(chain.from_iterable(played))))
+            artists.append(names.places(list(chain.from_iterable(played))))
         told = [np.zeros((0, len(LATELY)), dtype=np.float32)]
         for first in range(0, len(users), TOLD_AT_ONCE):
             if idle is not None:
@@ -311,6 +334,8 @@ class MemberCache:
             told.append(lately.astype(np.float32))
         traits = await self._traits_of(users, idle)
         numbers, players = np.concatenate(artists), np.repeat(np.arange(len(users)), counts)
+        if names is not self.artists:  # they were numbered anew meanwhile
+            numbers = self.artists.places([names.names[number] for number in numbers.tolist()])
         last_seen, utc_offset_min = np.concatenate(clocks).T
         by_artist = np.argsort(numbers, kind="stable")
         return Members(

@@ -159,12 +159,38 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
 
     async def getmany(self, *partitions: TopicPartition, **options: Any) -> Fetched:
         """Return what is fetched, as aiokafka does; decoded where a Schema Registry is configured."""
+        return await self.decoded(await self.fetch(*partitions, **options))
+
+    async def fetch(self, *partitions: TopicPartition, **options: Any) -> Fetched:
+        """Return what is fetched, as it is on the broker: of partitions that are ours when this returns."""
         fetched: Fetched = await super().getmany(*partitions, **options)
+        return fetched
+
+    async def decoded(self, fetched: Fetched) -> Fetched:
+        """Return what was fetched decoded; while the Schema Registry is away this waits, over a rebalance."""
         return await self._registry.decoded(fetched) if self._registry else fetched
 
     async def behind(self) -> dict[TopicPartition, tuple[int, int]]:
         """Return what `behind_of` does."""
         return await behind_of(self)
+
+    async def pass_over(self, most: int, keep: int) -> int:
+        """Go on near the end where more than `most` records are left; return how many are passed over.
+
+        Parameters
+        ----------
+        keep
+            How many are still read, in equal parts of all partitions. One with fewer goes on where it is.
+        """
+        left = await self.behind()
+        if sum(behind for _, behind in left.values()) <= most:
+            return 0
+        passed_over = 0
+        for partition, (end, behind) in left.items():
+            if (more := behind - keep // len(left)) > 0:
+                self.seek(partition, end - keep // len(left))
+                passed_over += more
+        return passed_over
 
 
 async def behind_of(reader: AIOKafkaConsumer) -> dict[TopicPartition, tuple[int, int]]:

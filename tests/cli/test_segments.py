@@ -46,9 +46,9 @@ async def _learn(settings: Settings) -> None:
         Label(user_id=f"u{n}", segment="age", value=str(np.array(["old", "young"])[n % 2]), ts=1.0)
         for n in range(9)
     ]
-    await traits.take(labels)
+    await store.label(labels)
     await traits.learn()
-    await traits.of([f"u{n}" for n in range(N)])
+    await traits.fields([f"u{n}" for n in range(N)], now=0.0)
     await client.aclose()
 
 

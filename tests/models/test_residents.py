@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from models.affinity import ForwardDecay
 from models.listener import Click, Listener, OffsetSource, Rules
 from models.residents import Residents
 from models.update import update
+from tests.consumers.small_model import made_up_model
 
 RULES = Rules(ForwardDecay())
+MODEL = made_up_model(version=1, seed=1, artists=("a", "x3", "y950"), n_dims=2, cohorts=("c1",))
 
 
 def click(residents: Residents, user: str, offset: int) -> None:
@@ -63,6 +66,26 @@ def test_artists_stay_with_their_listener_when_room_grows() -> None:
 def met(at: int) -> Listener:
     affinities = {f"x{n}": n + 1.0 for n in range(at % 7)}
     return Listener(f"u{at}", rev=1, affinities=affinities, offsets={"0": 5, "1": at})
+
+
+def test_names_of_artists_whom_nobody_has_any_more_are_given_up_by_packing() -> None:
+    residents = Residents()
+    residents.add([met(at) for at in range(50)], None)
+    for at in range(1000):
+        one = Click("u7", OffsetSource(0), 6 + at, 1_700_000_000.0, "s", (f"y{at}",), "play")
+        update(residents, [one], [], MODEL, RULES, now=0.0)
+    before = {user: residents.listener(row) for user, row in residents.index.items()}
+    residents.model_columns(np.arange(len(residents.artists)))
+    wanted = residents.packed_nbytes
+    residents.pack()
+    assert residents.nbytes == wanted
+    assert set(residents.artists.names) == {name for each in before.values() for name in each.affinities}
+    assert repr({user: residents.listener(row) for user, row in residents.index.items()}) == repr(before)
+    places = np.arange(len(residents.artists))
+    known = [MODEL.index.get(name, -1) for name in residents.artists.names]
+    assert residents.model_columns(places).tolist() == known
+    click(residents, "u0", 10)
+    assert residents.listener(residents.index["u0"]).affinities.keys() == {"a"}
 
 
 def test_who_is_held_is_the_same_in_no_more_memory_than_it_takes_after_packing() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +69,35 @@ def test_pages_that_came_before_a_kill_are_in_the_file(
     assert second.stop() == 0
     assert users(folder / "r1.csv") == [u for number in range(3) for u in page("r1", number)["user_ids"]]
     assert list((folder / ".parts").iterdir()) == []
+
+
+@contextmanager
+def no_file_longer_than(number: int) -> Iterator[None]:
+    """A disk that is full, as far as a write can tell: some bytes are written, then there is no more room."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (number, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_there_is_no_room_for_leaves_nothing_behind(tmp_path: Path) -> None:
+    files = ReleaseFiles(tmp_path)
+    with no_file_longer_than(10), pytest.raises(NotWritten):
+        files.take(event(page("r1", 0)))
+    assert [each for each in tmp_path.rglob("*") if each.is_file()] == []
+    for given in audience("r1", 1):
+        files.take(event(given))
+    assert users(tmp_path / "r1.csv") == page("r1", 0)["user_ids"]
+
+
+def test_what_a_killed_process_has_left_of_a_release_is_removed_with_the_next_page(tmp_path: Path) -> None:
+    files = ReleaseFiles(tmp_path)
+    files.take(event(page("r1", 0)))
+    (tmp_path / ".parts" / "r1" / "half.tmp").write_text("u")
+    files.take(event(page("r1", 1)))
+    assert {each.name for each in (tmp_path / ".parts" / "r1").iterdir()} == {"0.csv", "1.csv"}
 
 
 def test_what_comes_again_changes_nothing(tmp_path: Path) -> None:

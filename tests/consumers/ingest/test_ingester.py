@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,24 +12,26 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaConnectionError
 
+from consumers.ingest import ingester as ingester_module
 from consumers.ingest.apply import Applier
 from consumers.ingest.ingester import Ingester
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.moves import Moves
 from models.affinity import ForwardDecay
-from models.listener import Click, Rules
+from models.listener import Click, OffsetSource, Rules
 from models.model import Model
 from stream.connect import AnyRedis, open_redis
 from stream.retry import Retry
 from stream.settings import Settings
+from stream.stores import keys
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
 from stream.stores.released_songs import ReleasedSongs
-from stream.stores.replication import Replication
+from stream.stores.replication import Primaries, Replication
 from stream.stores.snapshots import Snapshots
-from stream.stores.waiting import Waiting
+from stream.stores.waiting import Waiting, pack, place_of
 from tests.consumers.crowd import click
 from tests.consumers.ingest.test_sweep import House, model
 from tests.consumers.producer import Producer
@@ -37,6 +39,7 @@ from tests.consumers.redis_state import assert_agrees, read_state
 from tests.waiting import wait_for_it
 
 PLACE = TopicPartition("clicks", 0)
+NOW = 1_600_000_000.0
 
 
 @dataclass
@@ -58,12 +61,22 @@ class Consumer:
     committed: list[int] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
     open: asyncio.Event = field(default_factory=asyncio.Event)
+    registry: asyncio.Event = field(default_factory=asyncio.Event)
+    decoding: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.open.set()
+        self.registry.set()
 
-    async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Message]]:
+    async def fetch(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Message]]:
         return {PLACE: await self.batches.get()}
+
+    async def decoded(
+        self, fetched: dict[TopicPartition, list[Message]]
+    ) -> dict[TopicPartition, list[Message]]:
+        self.decoding.set()
+        await self.registry.wait()
+        return fetched
 
     def assignment(self) -> set[TopicPartition]:
         return {PLACE}
@@ -261,11 +274,58 @@ async def test_what_was_fetched_before_a_rebalance_is_the_next_owners(stage: Sta
     assert await stage.redis.exists("user:{v}", "user:{w}") == 1
 
 
+async def test_what_waited_for_the_schema_registry_over_a_rebalance_is_the_next_owners(
+    stage: Stage,
+) -> None:
+    stage.consumer.registry.clear()
+    stage.deliver(click("v", "artist 1"))
+    await stage.consumer.decoding.wait()
+    await stage.ingester.on_partitions_revoked({PLACE})
+    stage.consumer.registry.set()
+    stage.deliver(click("x", "artist 1"))
+    await stage.until_committed(2)
+    assert stage.consumer.committed == [2]
+    assert not await stage.redis.exists("user:{v}")
+
+
 def _empty(stage: Stage) -> Any:
     async def empty() -> bool:
         return stage.consumer.batches.empty()
 
     return empty
+
+
+class FailsOver(Replication):
+    """Another primary takes over once, which has lost what was written last; something happens there."""
+
+    def __init__(self, redis: AnyRedis, happens: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(redis, 1)
+        self._happens: Callable[[], Awaitable[None]] | None = happens
+
+    async def acknowledged(self, since: Primaries) -> bool:
+        if self._happens is None:
+            return True
+        happens, self._happens = self._happens, None
+        await happens()
+        return False
+
+
+async def test_a_click_that_may_not_wait_any_more_after_a_failover_is_a_dead_letter(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingester_module, "MOST_WAITING", 1)
+
+    async def another_came_first() -> None:
+        await stage.redis.flushdb()
+        other = Click("u", OffsetSource(3), 0, NOW, "another", (), "play")
+        await stage.redis.hset(keys.user_waiting("u"), place_of(other), pack(other, NOW))
+
+    stage.ingester._replication = FailsOver(stage.redis, another_came_first)
+    unusable, late = {"user_id": "u"}, {"user_id": "u", "song_id": "late", "ts": NOW}
+    stage.deliver(unusable, late)
+    await stage.until_committed(2)
+    letters = [json.loads(value) for topic, value in stage.producer.sent if topic == "dead-letters"]
+    assert letters == [unusable, late]
 
 
 async def test_the_batch_in_hand_is_finished_when_asked_to_end(stage: Stage) -> None:

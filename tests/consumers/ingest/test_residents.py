@@ -341,6 +341,15 @@ async def test_columns_of_many_dimensions_stay_within_the_memory_allowed(redis: 
     assert len(one.residents) > 2000
 
 
+async def test_names_of_artists_that_come_once_leave_room_for_those_who_fit(redis: AnyRedis) -> None:
+    few = Rules(ForwardDecay(), max_artists=5)
+    one = Applier(Listeners(redis), few, 1.0, activity=False)
+    for at in range(0, 20_000, 400):
+        clicks = [click(f"u{user}", f"a{at + user}", at + user) for user in range(400)]
+        await one.apply(by_user(clicks), MODEL, NOW)
+    assert len(one.residents) > 300
+
+
 @pytest.mark.parametrize(("activity", "few_mb"), [(False, 0.3), (True, 0.5)])
 async def test_memory_stays_as_allowed_while_listeners_meet_artist_after_artist(
     redis: AnyRedis, settings: Settings, activity: bool, few_mb: float

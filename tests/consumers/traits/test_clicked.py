@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
+from consumers.traits import clicked as clicked_module
 from consumers.traits.clicked import PATIENCE, Clicked
 from models.listener import Click
 
@@ -21,8 +24,8 @@ class Scored:
         return dict.fromkeys(users, self.last_seen)
 
 
-def click(ts: float) -> Click:
-    return Click("u1", "0", 0, ts, "s1", ("a",), "play")  # type: ignore[arg-type]
+def click(ts: float, user: str = "u1") -> Click:
+    return Click(user, "0", 0, ts, "s1", ("a",), "play")  # type: ignore[arg-type]
 
 
 def scored_after(seconds: Sequence[float], times: Sequence[float], last_seen: float) -> list[int]:
@@ -52,3 +55,20 @@ def test_who_clicks_out_of_order_is_scored_once_more_later() -> None:
 
 def test_a_click_earlier_than_the_last_one_on_record_is_scored_once_more_later() -> None:
     assert scored_after([0, 1, PATIENCE, 9 * PATIENCE], [5.0], last_seen=7.0) == [1, 1, 2, 2]
+
+
+def test_of_more_listeners_than_may_wait_as_many_are_scored_and_the_log_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(clicked_module, "MOST", 2)
+    record = Scored(last_seen=9.0)
+    clicked = Clicked(record, None, asyncio.Event(), lambda: 1000.0)  # type: ignore[arg-type]
+    for _ in range(2):
+        clicked.note([click(9.0, user) for user in ("u1", "u2", "u3", "u1", "u4")])
+        asyncio.run(clicked.score_noted())
+    assert record.users == ["u1", "u2", "u1", "u2"]
+    assert len(caplog.records) == 1
+    asyncio.run(clicked.score_noted())
+    clicked.note([click(9.0, "u3")])
+    asyncio.run(clicked.score_noted())
+    assert record.users[4:] == ["u3"]

@@ -13,13 +13,11 @@ from consumers.actions.forget_segment import forget_segment
 from consumers.runtime.process import together
 from consumers.runtime.startup import begin_producer
 from consumers.traits.labels import LabelReader, parse_labels
-from consumers.traits.segments import SegmentTraits
 from stream.connect import open_redis
 from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.heartbeats import Heartbeat
-from stream.stores.listeners import Listeners
 from stream.stores.merges import Merges
 from stream.stores.replication import Replication
 from stream.stores.segments import MOST_CLASSES, Segments
@@ -38,13 +36,11 @@ async def read_labels(settings: Settings, stop: asyncio.Event) -> None:
         producer = await begin_producer(settings, stack)
         shapes = shapes_of(settings, ["labels"])
         consumer = LabelReader.consumer(settings, TopicWatch(settings, shapes))
-        await consumer.start()
         stack.push_async_callback(consumer.stop)
-        traits = SegmentTraits(Listeners(client), Segments(client), lambda: None, 10)
         heartbeat = Heartbeat(client, "traits")
         reader = LabelReader(
             consumer,
-            traits,
+            Segments(client),
             Merges(client),
             Replication(client, 0),
             producer,
@@ -53,6 +49,7 @@ async def read_labels(settings: Settings, stop: asyncio.Event) -> None:
             stop,
             shapes["labels"].topic_id,
         )
+        await consumer.start()
         await together(reader.run(), heartbeat.keep())
 
 

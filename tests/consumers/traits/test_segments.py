@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 from consumers.traits.segments import SegmentTraits
 from models.listener import Listener
 from models.model import Model
+from models.traits.where import SEGMENT
 from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
 from stream.stores import keys
@@ -63,7 +64,7 @@ class Service:
 
     async def label(self, numbers: Iterable[int], ts: float = 10.0) -> None:
         """Take true labels."""
-        await self.traits.take(
+        await self.segments.label(
             [Label(user_id=f"u{n}", segment="a", value=int(is_in(n)), ts=ts + n / 1000) for n in numbers]
         )
 
@@ -77,18 +78,35 @@ def users(numbers: Iterable[int]) -> list[str]:
     return [f"u{number}" for number in numbers]
 
 
+async def said(traits: SegmentTraits, of: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What is written of each listener, by segment."""
+    fields = await traits.fields(of, now=0.0)
+    return {
+        user: {name.removeprefix(SEGMENT): value for name, value in own.items() if name.startswith(SEGMENT)}
+        for user, own in zip(of, fields, strict=True)
+    }
+
+
+async def learned_of(service: Service, *numbers: int) -> list[float]:
+    """What the model of the segment says of listeners, in doubt or not."""
+    model, known = world_model(), known_of(list(numbers), world_model())
+    found: list[float] = (await service.segments.model("a")).predict(known, model).tolist()
+    return found
+
+
 async def test_others_are_predicted_and_those_above_the_threshold_are_in_the_set(service: Service) -> None:
     await service.click(range(N))
     await service.label(range(300))
     assert await service.traits.learn() == ["a"]
     assert service.traits.news
-    found = await service.traits.of(users(range(300, N)))
+    found = await said(service.traits, users(range(300, N)))
     inside = [found[f"u{n}"]["a"] for n in range(300, N) if is_in(n)]
     outside = [found[f"u{n}"]["a"] for n in range(300, N) if not is_in(n)]
     assert min(inside) > max(outside)
     members, size = await service.segments.members("a", 0, N)
     threshold = (await service.segments.model("a")).threshold
-    assert {user for user, _ in members} == {user for user, own in found.items() if own["a"] >= threshold}
+    above = {user: own["a"] for user, own in found.items() if own["a"] >= round(threshold, 5)}
+    assert {user: round(probability, 5) for user, probability in members} == above
     assert size == len(members) > 0
 
 
@@ -104,17 +122,19 @@ async def test_labels_that_come_before_the_first_click_count_once_there_are_clic
 
 async def test_a_label_that_contradicts_an_earlier_one_replaces_it(service: Service) -> None:
     await service.click(range(N))
-    await service.traits.take(
+    await service.segments.label(
         [Label(user_id=f"u{n}", segment="a", value=int(not is_in(n)), ts=1.0) for n in range(300)]
     )
     await service.traits.learn()
     await service.label(range(300), ts=10.0)
     await service.traits.learn()
-    found = await service.traits.of(["u300", "u301"])
-    assert found["u300"]["a"] > 0.5 > found["u301"]["a"]
+    inside, outside = await learned_of(service, 300, 301)
+    assert inside > 0.5 > outside
 
 
-async def test_with_three_positives_the_prior_is_predicted_and_nobody_is_in_the_set(service: Service) -> None:
+async def test_with_three_positives_nothing_is_said_of_anybody_and_nobody_is_in_the_set(
+    service: Service,
+) -> None:
     await service.click(range(N))
     await service.label([0, 4, 8, *(n for n in range(60) if not is_in(n))])
     await service.traits.learn()
@@ -125,8 +145,9 @@ async def test_with_three_positives_the_prior_is_predicted_and_nobody_is_in_the_
     service.now += 4000.0
     assert await service.traits.learn() == ["a"]
     assert not service.traits.news  # or everybody would be predicted anew twice a minute, for nothing
-    found = await service.traits.of(users(range(300, 310)))
-    assert {own["a"] for own in found.values()} == {float(about["prior"])}
+    found = await said(service.traits, users(range(300, 310)))
+    assert {own["a"] for own in found.values()} == {""}
+    assert float(about["prior"]) == pytest.approx(3.5 / 49)
     assert "3 of 48" in about["doubt"]
     assert await service.segments.members("a", 0, 10) == ([], 0)
 
@@ -151,7 +172,7 @@ async def test_a_process_that_starts_predicts_the_same(service: Service) -> None
     await service.label(range(300))
     await service.traits.learn()
     asked = users(range(300, 320))
-    assert await service.anew().of(asked) == await service.traits.of(asked)
+    assert await said(service.anew(), asked) == await said(service.traits, asked)
 
 
 async def test_a_label_is_foreseen_once_however_often_it_is_learned(service: Service) -> None:
@@ -166,14 +187,13 @@ async def test_a_label_is_foreseen_once_however_often_it_is_learned(service: Ser
     assert (after[200:] >= 0).all()
 
 
-async def test_of_a_listener_without_clicks_it_is_the_prior_and_of_a_bot_too(service: Service) -> None:
+async def test_of_a_listener_without_clicks_nothing_is_said_and_of_a_bot_neither(service: Service) -> None:
     await service.click(range(300))
     await service.click([304], bot=True)
     await service.label(range(300))
     await service.traits.learn()
-    prior = (await service.segments.model("a")).prior
-    found = await service.traits.of(["nobody", "u304"])
-    assert found == {"nobody": {"a": prior}, "u304": {"a": prior}}
+    found = await said(service.traits, ["nobody", "u304"])
+    assert found == {"nobody": {"a": ""}, "u304": {"a": ""}}
     members, _ = await service.segments.members("a", 0, 10)
     assert not {"nobody", "u304"} & dict(members).keys()
 
@@ -184,9 +204,9 @@ async def test_several_segments_and_classes_are_kept_side_by_side(service: Servi
     classes = [
         Label(user_id=f"u{n}", segment="age", value=("young", "old")[is_in(n)], ts=1.0) for n in range(200)
     ]
-    await service.traits.take(classes)
+    await service.segments.label(classes)
     assert await service.traits.learn() == ["a", "age:old", "age:young"]
-    found = (await service.traits.of(["u300"]))["u300"]
+    found = (await said(service.traits, ["u300"]))["u300"]
     assert found["age:old"] > 0.5 > found["age:young"]
 
 
@@ -194,21 +214,21 @@ async def test_without_a_model_of_cohorts_nothing_is_learned_and_nothing_predict
     await service.label(range(30))
     service.model = None
     assert await service.traits.learn() == []
-    assert await service.traits.of(["u1"]) == {"u1": {}}
+    assert await said(service.traits, ["u1"]) == {"u1": {}}
 
 
-async def test_a_damaged_model_predicts_the_prior_until_it_is_learned_again(
+async def test_of_a_damaged_model_nothing_is_said_until_it_is_learned_again(
     service: Service, redis: AnyRedis
 ) -> None:
     await service.click(range(N))
     await service.label(range(200))
     await service.traits.learn()
     await redis.set(keys.segment_model("a"), b"damaged")
-    assert (await service.anew().of(["u300"]))["u300"]["a"] == 0.5
+    assert (await said(service.anew(), ["u300"]))["u300"]["a"] == ""
     await service.label([201])
     fresh = service.anew()
     await fresh.learn()
-    assert (await fresh.of(["u300"]))["u300"]["a"] > 0.5
+    assert (await said(fresh, ["u300"]))["u300"]["a"] > 0.5
 
 
 async def test_who_is_forgotten_while_they_are_predicted_is_in_no_set(
@@ -224,7 +244,7 @@ async def test_who_is_forgotten_while_they_are_predicted_is_in_no_set(
         await place(name, probabilities, threshold)
 
     monkeypatch.setattr(service.segments, "place", forgotten_meanwhile)
-    await service.traits.of(["u300", "u304"])
+    await said(service.traits, ["u300", "u304"])
     members, _ = await service.segments.members("a", 0, N)
     assert [user for user, _ in members] == ["u304"]
 
@@ -283,7 +303,7 @@ async def test_labels_drawn_by_chance_are_not_learned_every_half_minute(service:
     labels = [
         Label(user_id=f"u{n}", segment="a", value=int(chance.random() < 0.5), ts=10.0) for n in range(300)
     ]
-    await service.traits.take(labels)
+    await service.segments.label(labels)
     assert await service.traits.learn() == ["a"]
     assert "no better than chance" in (await service.segments.about("a"))["doubt"]
     service.now += 31.0
@@ -351,5 +371,5 @@ async def test_a_segment_that_is_labelled_again_is_learned_from_its_new_labels_a
     await service.label(range(200, 300))
     assert await service.traits.learn() == ["a"]
     assert (await service.segments.model("a")).labelled == 100
-    inside, outside = (await service.traits.of(["u300", "u301"])).values()
-    assert inside["a"] > 0.5 > outside["a"]
+    inside, outside = await learned_of(service, 300, 301)
+    assert inside > 0.5 > outside

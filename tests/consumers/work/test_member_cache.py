@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,6 +62,53 @@ async def test_members_come_with_tastes_of_unit_length(redis: Redis, member_cach
     found = await held(member_cache)
     assert (found.users, found.counted) == (("ana",), 2)
     assert found.tastes == pytest.approx(np.array([[0.6, 0.0, 0.8]]))
+
+
+async def likes(redis: Redis, user: str, *artists: str) -> None:
+    await redis.delete(keys.user_artists(user))
+    await redis.zadd(keys.user_artists(user), dict.fromkeys(artists, 1.0))
+
+
+async def test_names_of_artists_whom_no_member_plays_any_more_are_given_up(
+    redis: Redis, member_cache: MemberCache
+) -> None:
+    for cohort, user in (("c1", "ana"), ("c2", "bo")):
+        await join(redis, user, (1.0, 0.0, 0.0), cohort)
+    await likes(redis, "bo", "b1", "b2")
+    for at in range(10):
+        await likes(redis, "ana", "a", f"only at {at}")
+        member_cache.held.pop("c1", None)
+        await member_cache.members(["c1", "c2"], MODEL)
+    await member_cache.refresh(MODEL)
+    assert set(member_cache.artists.names) == {"a", "only at 9", "b1", "b2"}
+    for cohort, expected in (("c1", ["a", "only at 9"]), ("c2", ["b1", "b2"])):
+        found = member_cache.held[cohort]
+        assert [name for _, name in played(found, member_cache)] == expected
+        assert (np.diff(found.artists) >= 0).all()
+    assert (member_cache.numbers(["b2", "only at 3"]) >= 0).tolist() == [True, False]
+
+
+async def test_members_that_are_found_together_have_the_same_numbers_of_artists(
+    redis: Redis, member_cache: MemberCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for cohort, user in (("c1", "ana"), ("c2", "bo")):
+        await join(redis, user, (1.0, 0.0, 0.0), cohort)
+    await likes(redis, "bo", "b1", "b2")
+    member_cache.artists.places([f"before {at}" for at in range(10)])
+    await likes(redis, "ana", "a1", "a2")
+    await held(member_cache)
+    tastes = member_cache._listeners.tastes
+
+    async def given_up_meanwhile(*given: Any) -> Any:
+        found = await tastes(*given)
+        member_cache._give_up_artists()
+        return found
+
+    monkeypatch.setattr(member_cache._listeners, "tastes", given_up_meanwhile)
+    found = await member_cache.members(["c1", "c2"], MODEL)
+    assert set(member_cache.artists.names) == {"a1", "a2", "b1", "b2"}
+    assert played(found["c1"], member_cache) == [("ana", "a1"), ("ana", "a2")]
+    assert played(found["c2"], member_cache) == [("bo", "b1"), ("bo", "b2")]
 
 
 async def test_members_come_with_the_artists_they_like(redis: Redis, member_cache: MemberCache) -> None:

@@ -210,3 +210,25 @@ def test_how_far_behind_a_reader_is_leaves_out_partitions_that_are_taken_away_me
     assert before.keys() == {PLACE, other}
     assert {end for end, _ in before.values()} == {3}
     assert len(meanwhile) == 1, "the other is not ours any more"
+
+
+def test_where_a_backlog_is_passed_over_a_partition_that_is_up_to_date_is_not_read_again(
+    topics: Settings,
+) -> None:
+    other = TopicPartition("clicks", 1)
+    for place in (PLACE, other):
+        send_batch(topics, "clicks", place.partition, batch([b"a"] * 30))
+
+    async def passed_over() -> tuple[list[int], list[int]]:
+        consumer = Consumer(topics, auto_offset_reset="earliest")
+        await consumer.start()
+        try:
+            consumer.assign([PLACE, other])
+            while await consumer.position(PLACE) < 30 or consumer.highwater(other) is None:
+                await consumer.getmany(PLACE, timeout_ms=200)
+            numbers = [await consumer.pass_over(most, keep=10) for most in (30, 29)]
+            return numbers, [await consumer.position(place) for place in (PLACE, other)]
+        finally:
+            await consumer.stop()
+
+    assert asyncio.run(passed_over()) == ([0, 25], [30, 25])
