@@ -178,7 +178,7 @@ def _learned(crowd: _Crowd, listeners: int, cohorts: int) -> Model:
 
 
 def _ctr_model() -> CtrModel:
-    """Return a model of who clicks that goes by the play rate alone, at a level of some per cent."""
+    """Return a CTR model that goes by the play rate alone, at a level of some per cent."""
     model = CtrModel()
     coefficients = model.coefficients.copy()
     coefficients[0] = 1.0

@@ -1,7 +1,7 @@
 """What grows with listeners, cohorts, artists, clicks, releases and ingesters: one of them at a time.
 
 Redis is filled with made-up listeners (`benchmarks.filled`), and each process does there what it does all
-day: clicks are applied, a model is learned and everybody taken over to it, releases are answered, traits are
+day: clicks are applied, a model is learned and everybody migrated to it, releases are answered, traits are
 made.
 Processor time and memory are what other work on the machine touches least.
 
@@ -145,7 +145,7 @@ def applied(place: House, ingesters: Sequence[Child], listeners: int, artists: i
 
 
 def new_model(place: House, ingester: Child, listeners: int, artists: int) -> Row:
-    """Let a trainer learn from clicks until a new model serves, and everybody be taken over to it."""
+    """Let a trainer learn from clicks until a new model serves, and everybody be migrated to it."""
     before, trainer = place.redis.get(keys.MODEL_CURRENT), place.start("train")
     place.wait(lambda: bool(place.heartbeat(trainer)), "the trainer")
     send(place, CLICKS, listeners, artists, seed=2)

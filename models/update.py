@@ -110,7 +110,7 @@ def update(
         In the order of each partition. One at or below the offset applied is skipped. One without artists
         waits for its song: it only counts as applied.
     others
-        Listeners without a click who are to be taken over to the model.
+        Listeners without a click who are to be migrated to the model.
     model
         The live model; None before the first: affinities are kept, cohorts stay "".
     now

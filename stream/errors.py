@@ -18,7 +18,7 @@
     ├── NoModel                  nothing is learned yet
     ├── NoOverlap                a log tells too little about a policy
     ├── NoAbTest                 no release was told by two policies
-    ├── NotTakenOver             listeners are not taken over to a model
+    ├── NotMigrated              listeners are not migrated to a model
     ├── NotErased                a listener is erased in part only
     ├── NotMerged                no ingester has merged two listeners in time
     ├── NotAliased               no ingester has read an alias of an artist in time
@@ -49,8 +49,8 @@ __all__ = [
     "NotAliased",
     "NotErased",
     "NotMerged",
+    "NotMigrated",
     "NotReplicated",
-    "NotTakenOver",
     "NotWritten",
     "RefrainError",
     "Refused",
@@ -154,8 +154,8 @@ class NoAbTest(RefrainError):
     """None of the latest releases was told by two policies."""
 
 
-class NotTakenOver(RefrainError):
-    """Listeners are not taken over to the model that was asked for."""
+class NotMigrated(RefrainError):
+    """Listeners are not migrated to the model that was asked for."""
 
 
 class NotErased(RefrainError):

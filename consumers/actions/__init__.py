@@ -8,7 +8,7 @@ arguments and render.
     publish_release.py   a release into Kafka, and its audience read as it comes
     stop_release.py      a release stopped between its waves
     use_model.py         makes a snapshot serve, and follows the sweep that migrates listeners to it
-    use_ctr_model.py     makes a model of who clicks serve
+    use_ctr_model.py     makes a CTR model serve
     merge_listeners.py   makes an id part of a listener, or one of its own again
     alias_artist.py      an id of an artist stands for another one, or for itself again
     forget_listener.py   erases a listener

@@ -1,4 +1,4 @@
-"""Lets another model of who clicks rank audiences."""
+"""Lets another CTR model rank audiences."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from stream.connect import AnyRedis
-from stream.errors import NoModel, NotTakenOver
+from stream.errors import NoModel, NotMigrated
 from stream.settings import Settings
 from stream.stores.cohorts import APART, Cohorts
 from stream.stores.heartbeats import heartbeats
@@ -59,14 +59,14 @@ async def follow_sweep(redis: AnyRedis, version: int) -> AsyncIterator[Sweep]:
 
     Raises
     ------
-    NotTakenOver
+    NotMigrated
         Where no ingester runs, or another version has come to serve.
     """
     store, sweeps = Snapshots(redis), Sweeps(redis)
     while True:
         sweep, serves = await sweeps.now(), await store.current()
         if serves != version:
-            raise NotTakenOver(
+            raise NotMigrated(
                 f"model {serves} serves by now, not {version}: the trainer has published it, or somebody has "
                 "asked for it",
                 hint="--pin keeps a version.",
@@ -76,7 +76,7 @@ async def follow_sweep(redis: AnyRedis, version: int) -> AsyncIterator[Sweep]:
         if sweep and sweep.done == version:
             return
         if not any(state["kind"] == "ingest" for state in (await heartbeats(redis)).values()):
-            raise NotTakenOver(
+            raise NotMigrated(
                 f"model {version} serves, but no ingester runs that would migrate listeners to it",
                 hint="Start `refrain ingest`.",
             )

@@ -103,7 +103,7 @@ def _add_foresight(model: typer.Typer) -> None:
         ] = None,
         as_json: Json = False,
     ) -> None:
-        """List the models of who clicks on notifications, and how well they predict it."""
+        """List the CTR models, and how well they predict clicks on notifications."""
         from consumers.actions.use_ctr_model import use_ctr_model
         from consumers.commands.session import ask
         from consumers.queries.ctr_models import list_ctr_models

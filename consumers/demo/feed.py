@@ -20,7 +20,7 @@ HISTORY_RATE = 3000  # clicks a second as long as there is nobody to tell,
 RATE = 1000  # and from then on
 RELEASE_EVERY = 3.0  # seconds
 AUDIENCE = 200  # listeners told of a release, at most,
-BIG_AUDIENCE = 1000  # and of a big one: enough that it goes out in waves once it is learned who clicks
+BIG_AUDIENCE = 1000  # and of a big one: enough that it goes out in waves once a CTR model serves
 BIG_EVERY = 7  # releases: it tells a fifth of everybody, and whoever is chosen, most of them do not care
 BROKEN_EVERY = 2000  # clicks: apps make mistakes
 

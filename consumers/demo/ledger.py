@@ -19,7 +19,7 @@ USUAL, TASTE = "usual", "taste"  # as pages name the policies
 def policies_of(page: Page) -> list[str]:
     """Return by which policy each listener on a page is told.
 
-    As long as it is not learned who clicks, everybody is told by taste alone.
+    Until a CTR model serves, everybody is told by taste alone.
 
     Examples
     --------

@@ -186,7 +186,7 @@ def _releases(entries: Sequence[Entry], lines: int, wide: bool, wider: bool) -> 
 
 
 def _usual(told: Entry | Ledger) -> Tally:
-    """Return what the usual policy is about: taste is all it knows until it is learned who clicks."""
+    """Return what the usual policy is about: taste is all it knows until a CTR model serves."""
     return told.usual if told.usual.told else told.by_taste
 
 

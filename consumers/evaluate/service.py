@@ -26,7 +26,7 @@ __all__ = ["Flux", "Service"]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-AT_ONCE = 1000  # listeners taken over to a model
+AT_ONCE = 1000  # listeners migrated to a model
 SAMPLE = 512  # listeners learned from at once, as the trainer does
 
 

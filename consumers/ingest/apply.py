@@ -100,7 +100,7 @@ class Applier:
     async def apply(
         self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float, *, anew: bool = False
     ) -> list[Move]:
-        """Apply clicks, by listener; one without a click is only taken over to the model.
+        """Apply clicks, by listener; one without a click is only migrated to the model.
 
         Parameters
         ----------
@@ -117,7 +117,7 @@ class Applier:
         await self._trim()
         return [move for moves in parts for move in moves]
 
-    async def take_over(
+    async def migrate(
         self, users: Sequence[str], model: Model, now: float
     ) -> tuple[list[Move], list[Listener]]:
         """Take listeners over to a model.
@@ -248,7 +248,7 @@ class Applier:
             return clicks
         here: dict[str, Sequence[Click]] = {}
         for user, own in clicks.items():
-            if user in into:  # without a click, too: their listener is to be taken over to the model
+            if user in into:  # without a click, too: their listener is to be migrated to the model
                 away.setdefault(user, [])
             part = frozenset[str]() if user in into else self._joined(user, own)
             kept = []

@@ -114,7 +114,7 @@ class Merger:
         await self._live.refresh()
         if self._live.model is not model and self._live.model:
             users = list({move.user_id for move in moves})
-            more, _ = await self._applier.take_over(users, self._live.model, now)
+            more, _ = await self._applier.migrate(users, self._live.model, now)
             moves = [*moves, *more]
         await self._moves.follow(moves, self._live.model)
 

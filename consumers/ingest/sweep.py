@@ -55,7 +55,7 @@ class Sweeper:
         self._lease = Lease(redis, heartbeat.name, key=keys.SWEEP_LEASE)
 
     async def run(self) -> None:
-        """Sweep whenever a model serves that not every listener has been taken over to."""
+        """Sweep whenever a model serves that not every listener has been migrated to."""
         await self._retry.every(LOOK_SECONDS, "sweeping", self._once)
 
     async def _once(self) -> None:
@@ -86,7 +86,7 @@ class Sweeper:
                     # Also one that came after this sweep began.
                     newest = self._live.model or model
                     begun = time.monotonic()
-                    await self._take_over(cohort, users[at : at + CHUNK], newest)
+                    await self._migrate(cohort, users[at : at + CHUNK], newest)
                     await self._rest(time.monotonic() - begun)
                 await self._sweeps.add(len(users))
             await self._cohorts.resize([cohort])  # who died between a move and its sizes left one wrong
@@ -101,8 +101,8 @@ class Sweeper:
         applied = self._heartbeat.counters.get("clicks", 0)
         await asyncio.sleep(self._pace.rest(took, applied, time.monotonic()))
 
-    async def _take_over(self, cohort: str, users: list[str], model: Model) -> None:
-        moves, places = await self._applier.take_over(users, model, time.time())
+    async def _migrate(self, cohort: str, users: list[str], model: Model) -> None:
+        moves, places = await self._applier.migrate(users, model, time.time())
         said = {move.user_id for move in moves}
         # A click's move is said by whoever reads it, again after a crash; a model's, by the next sweep.
         moves += [

@@ -19,7 +19,7 @@
     lifecycle_tables.py    stages of listeners, how they change, what is expected
     model_tables.py        snapshots
       sweep_bar.py           listeners being migrated to one
-    ctr_model_tables.py    models of who clicks
+    ctr_model_tables.py    CTR models
     churn_model_tables.py  the model of who does not come back
     churn_tables.py        how well that is foreseen on history
     doctor_table.py        what the doctor found

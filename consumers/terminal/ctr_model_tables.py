@@ -1,4 +1,4 @@
-"""Models of who clicks, as tables for people."""
+"""CTR models, as tables for people."""
 
 from __future__ import annotations
 

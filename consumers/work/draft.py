@@ -375,7 +375,7 @@ class Draft:
     def cohort_ctrs(self, random: np.random.Generator) -> dict[str, float]:
         """Return how likely a sample of each cohort that was looked at is to click.
 
-        Empty before it is learned who clicks.
+        Empty before the first CTR model.
         """
         if self.known is None or not self.ctr.version:
             return {}

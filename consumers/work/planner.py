@@ -183,12 +183,12 @@ class Planner:
     habits
         Says who clicks.
     worth
-        What a notification gains and costs: where it is learned who clicks, a release that does not say how
+        What a notification gains and costs: where a CTR model serves, a release that does not say how
         many goes to whom it is expected to gain.
     traits
         What a release's conditions (`where`) are about.
     first_wave
-        Share of an audience that is told first, once it is learned who clicks; 1: all are told at once.
+        Share of an audience that is told first, once a CTR model serves; 1: all are told at once.
     dormant_days
         Days without a click after which a listener is not told; 0: everybody is.
     ab_test

@@ -25,7 +25,7 @@
     released_songs.py   songs whose plays count for a release
     feedback.py         what came of them, counted
     decisions.py        who was told and what was known of them, to learn who clicks
-    ctr_models.py       models of who clicks
+    ctr_models.py       CTR models
     churn.py            the model of churn, and listeners whose outcome it will learn
     song_models.py      song vectors
     history.py          how far Kafka was when history was loaded: clicks that files had, too

@@ -1,4 +1,4 @@
-"""Models of who clicks, in Redis: the last ten, which of them serves, and what the trainer goes on from."""
+"""CTR models, in Redis: the last ten, which of them serves, and what the trainer goes on from."""
 
 from __future__ import annotations
 

@@ -393,7 +393,7 @@ SONG_MODEL_CURRENT = "song-model:current"
 """String: the version of song vectors that serves."""
 
 CTR_MODELS = "ctr-models"
-"""Hash: version -> a model of who clicks, packed (`stream.stores.ctr_models`)."""
+"""Hash: version -> a CTR model, packed (`stream.stores.ctr_models`)."""
 
 CTR_MODEL_CURRENT = "ctr-models:current"
 """String: the version that serves."""

@@ -187,7 +187,7 @@ class Response:
     counts
         ``COHORT:KIND`` -> feedback events.
     play_rate, predicted_ctr
-        Cohort -> predicted play rate, predicted CTR; no CTR before it is learned who clicks.
+        Cohort -> predicted play rate, predicted CTR; no CTR before the first CTR model.
     control
         How many listeners are in its control group.
     by_part

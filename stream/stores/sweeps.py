@@ -17,7 +17,7 @@ class Sweep:
     Attributes
     ----------
     version
-        Of the model that listeners are taken over to.
+        Of the model that listeners are migrated to.
     met
         Listeners met so far.
     listeners
@@ -25,7 +25,7 @@ class Sweep:
     began_at
         Unix seconds.
     done
-        The version that everybody is taken over to: `version`, or 0 while it is under way.
+        The version that everybody is migrated to: `version`, or 0 while it is under way.
     """
 
     version: int
@@ -57,7 +57,7 @@ class Sweeps:
         )
 
     async def done(self) -> int:
-        """Return the version that everybody is taken over to, 0 while a sweep is due or under way."""
+        """Return the version that everybody is migrated to, 0 while a sweep is due or under way."""
         return int(await self._redis.hget(keys.MODEL_SWEEP, "done") or 0)
 
     async def due(self) -> None:
@@ -88,7 +88,7 @@ class Sweeps:
         return (await self._redis.hget(keys.MODEL_SWEEP, "passed") or b"").decode()
 
     async def end(self, version: int) -> None:
-        """Note that everybody is taken over to a version."""
+        """Note that everybody is migrated to a version."""
         sweep = await self.now()
         met = {"met": sweep.listeners} if sweep else {}
         await self._redis.hset(keys.MODEL_SWEEP, mapping={"done": version, **met})

@@ -362,7 +362,7 @@ def test_the_model_is_told_damaged_chosen_by_hand_or_not_there(
     assert (state, "no model yet" in said) == ("odd", True)
 
 
-def test_how_many_listeners_are_taken_over_to_the_model_is_told(
+def test_how_many_listeners_are_migrated_to_the_model_is_told(
     service: Settings, topics: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     state, said, mend = looked(refrain)[1]["listeners"]

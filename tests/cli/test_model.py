@@ -14,7 +14,7 @@ from models.quality.prequential import Prequential
 from models.traits.churn import ChurnModel
 from models.traits.churn_span import Span
 from stream.connect import AnyRedis
-from stream.errors import NotTakenOver
+from stream.errors import NotMigrated
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.churn import ChurnStore, LearnedChurn
@@ -139,7 +139,7 @@ def sweeping(met: int, done: int = 0) -> Callable[[AnyRedis], Awaitable[None]]:
     return note
 
 
-def test_how_many_listeners_are_taken_over_is_shown(
+def test_how_many_listeners_are_migrated_is_shown(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     assert asked(refrain, "list")["sweep"] is None
@@ -162,7 +162,7 @@ def test_a_version_that_another_has_replaced_is_waited_for_no_longer(
     service: Settings, with_redis: WithRedis
 ) -> None:
     with_redis(publish(5))
-    with pytest.raises(NotTakenOver, match="model 5 serves by now, not 4"):
+    with pytest.raises(NotMigrated, match="model 5 serves by now, not 4"):
         with_redis(lambda redis: anext(follow_sweep(redis, 4)))
 
 

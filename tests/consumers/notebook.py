@@ -39,7 +39,7 @@ class Notebook:
     def apply(self, batch: Sequence[Click]) -> None:
         self._update(batch, [])
 
-    def take_over(self, users: Sequence[str]) -> None:
+    def migrate(self, users: Sequence[str]) -> None:
         self._update([], users)
 
     def _update(self, clicks: Sequence[Click], others: Sequence[str]) -> None:

@@ -29,7 +29,7 @@ def test_who_clicked_longest_ago_goes_first() -> None:
     assert sorted(residents.oldest(2)) == ["b", "c"]
 
 
-def test_who_is_only_taken_over_to_a_model_has_not_clicked() -> None:
+def test_who_is_only_migrated_to_a_model_has_not_clicked() -> None:
     residents = Residents()
     residents.add([Listener(user, rev=1) for user in "ab"], None)
     for offset, user in enumerate("ab"):

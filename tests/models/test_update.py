@@ -250,13 +250,13 @@ def test_a_listener_who_only_hears_unknown_artists_waits() -> None:
     assert set(book.listeners["u"].affinities) == {"x0", "x1"}
 
 
-def test_a_listener_waits_while_there_is_no_model_and_is_taken_over_when_it_comes() -> None:
+def test_a_listener_waits_while_there_is_no_model_and_is_migrated_when_it_comes() -> None:
     log = [click("u", "a0", offset=i) for i in range(3)]
     book = read(log, model=False)
     assert (book.listeners["u"].cohort, book.moves) == ("", [Move("u", "", "", START)])
     book.model = small_model()
     book.moves.clear()
-    book.take_over(["u"])
+    book.migrate(["u"])
     assert book.moves == [Move("u", "", book.listeners["u"].cohort, NOW, "refresh")]
     assert kept(book)["u"]["cohort"] == read(log).listeners["u"].cohort
 
@@ -267,7 +267,7 @@ def test_a_new_model_takes_a_listener_over_with_or_without_a_click() -> None:
     expected.apply(log)
     book = read(log)
     book.model = small_model(version=4, seed=5)
-    book.take_over(["u"])
+    book.migrate(["u"])
     assert book.listeners["u"].cohort == expected.listeners["u"].cohort
     assert np.allclose(book.taste("u"), expected.taste("u"), rtol=2e-3)
     other = read(log[:2])
@@ -284,7 +284,7 @@ def test_back_under_an_earlier_model_everybody_is_where_they_were(logs: list[lis
     tastes = []
     for model in (models[1], models[0]) * 2:
         book.model = model
-        book.take_over([*book.listeners])
+        book.migrate([*book.listeners])
         tastes.append(dict(book.tastes))
     assert {user: listener.cohort for user, listener in book.listeners.items()} == cohorts
     assert tastes[1] == tastes[3]
@@ -295,9 +295,9 @@ def test_a_click_after_going_back_counts_from_where_the_listener_was() -> None:
     new = [click(user, "a4", at=60, offset=1) for user in "uvw"]
     for seed in range(30):
         book.model = small_model(version=4, seed=seed)
-        book.take_over([*"uvw"])
+        book.migrate([*"uvw"])
         book.model = small_model()
-        book.take_over([*"uvw"])
+        book.migrate([*"uvw"])
     for notebook in (book, again):
         notebook.apply(new)
     assert {u: book.listeners[u].cohort for u in "uvw"} == {u: again.listeners[u].cohort for u in "uvw"}

@@ -66,7 +66,7 @@ def run(service: Service, seconds: float, rate: int, listeners: int) -> bool:
         counted = wait_for_clicks(db, clicking)
         # Where the sweep is not through, sets wait for it to follow a move that somebody died over.
         service.stop("train")
-        wait(lambda: swept(db), "everybody to be taken over to the last model", service)
+        wait(lambda: swept(db), "everybody to be migrated to the last model", service)
         dead = service.dead()
         service.stop()
         found = verdict(db, service.store.primaries, clicking, notifier)

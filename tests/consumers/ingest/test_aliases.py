@@ -109,7 +109,7 @@ async def test_a_sweep_lets_those_follow_who_do_not_click(redis: AnyRedis) -> No
     process = Process(redis)
     await process.click(click("a2", 0))
     await process.say(a2="a1")
-    await process.applier.take_over(["u"], MODEL, NOW)
+    await process.applier.migrate(["u"], MODEL, NOW)
     assert alike(await process.of(), await of_all(redis, "a1"))
 
 

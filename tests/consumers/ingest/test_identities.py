@@ -489,7 +489,7 @@ async def test_a_merge_whose_listener_became_part_of_another_in_the_middle_of_it
     assert [(await process.of(user)).clicks for user in "abc"] == [6, 6, 6]
 
 
-async def test_a_listener_of_whom_a_late_click_came_under_an_old_model_is_taken_over(redis: AnyRedis) -> None:
+async def test_a_listener_of_whom_a_late_click_came_under_an_old_model_is_migrated(redis: AnyRedis) -> None:
     process = Process(redis)
     await process.click(*clicks_of("a", 0, 5), *clicks_of("b", 1, 5))
     await process.merge("a", "b")

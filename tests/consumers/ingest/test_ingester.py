@@ -174,7 +174,7 @@ async def stage(settings: Settings) -> AsyncIterator[Stage]:
         await redis.aclose()
 
 
-async def test_who_is_written_under_an_old_model_after_the_sweep_passed_is_taken_over(
+async def test_who_is_written_under_an_old_model_after_the_sweep_passed_is_migrated(
     stage: Stage, settings: Settings
 ) -> None:
     house = House(stage.redis, settings)

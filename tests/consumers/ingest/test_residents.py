@@ -105,7 +105,7 @@ async def test_a_refused_listener_is_read_again_and_nobody_else(redis: AnyRedis)
 async def test_a_click_goes_on_from_what_another_process_has_swept(redis: AnyRedis) -> None:
     one, sweeper = applier(redis), applier(redis)
     await apply(one, [click("u", "a0", 0)])
-    moves, (head,) = await sweeper.take_over(["u"], small_model(4, seed=1), NOW)
+    moves, (head,) = await sweeper.migrate(["u"], small_model(4, seed=1), NOW)
     swept = await held(redis)
     assert (swept.made_by, swept.cohort) == (4, head.cohort)
     await one.apply(by_user([click("u", "a1", 1)]), small_model(4, seed=1), NOW)
@@ -156,37 +156,35 @@ async def test_who_comes_from_a_source_that_was_released_is_read_again_and_nobod
     assert one.reads == 3
 
 
-async def test_a_new_model_takes_over_who_is_held_without_reading_them(
+async def test_a_new_model_migrates_who_is_held_without_reading_them(
     redis: AnyRedis, settings: Settings
 ) -> None:
     clicks, newer = history(), small_model(4, seed=1)
     one = applier(redis)
     await apply(one, clicks)
-    await one.take_over(USERS, newer, NOW)
+    await one.migrate(USERS, newer, NOW)
     assert one.reads == len(USERS)
     found = await state(settings)
     await redis.flushdb()
     other = applier(redis)
     await apply(other, clicks)
-    await applier(redis).take_over(USERS, newer, NOW)  # who holds nobody
+    await applier(redis).migrate(USERS, newer, NOW)  # who holds nobody
     assert_same(found, await state(settings))
     assert {tastes.version(taste) for taste in found.tastes.values()} == {4}
 
 
-async def test_a_model_of_other_dimensions_takes_over_who_is_held(
-    redis: AnyRedis, settings: Settings
-) -> None:
+async def test_a_model_of_other_dimensions_migrates_who_is_held(redis: AnyRedis, settings: Settings) -> None:
     clicks = history()
     wider = made_up_model(version=4, seed=1, artists=ARTISTS, n_dims=5, cohorts=("c1", "c2"))
     one = applier(redis)
     await apply(one, clicks[:15])
     await one.apply(by_user(clicks[15:]), wider, NOW)
-    await one.take_over(USERS, wider, NOW)
+    await one.migrate(USERS, wider, NOW)
     found = await state(settings)
     await redis.flushdb()
     for batch, model in ((clicks[:15], MODEL), (clicks[15:], wider)):
         await applier(redis).apply(by_user(batch), model, NOW)
-    await applier(redis).take_over(USERS, wider, NOW)
+    await applier(redis).migrate(USERS, wider, NOW)
     assert_same(found, await state(settings))
 
 
@@ -194,7 +192,7 @@ async def test_who_is_swept_without_having_clicked_here_is_not_held(redis: AnyRe
     await apply(applier(redis), history())
     one = applier(redis)
     await apply(one, [history()[0]])
-    await one.take_over(USERS, small_model(4, seed=1), NOW)
+    await one.migrate(USERS, small_model(4, seed=1), NOW)
     assert list(one.residents.index) == [history()[0].user_id]
 
 

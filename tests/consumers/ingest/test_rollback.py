@@ -74,7 +74,7 @@ def load(log: KafkaLog) -> Iterator[Load]:
         running.end()
 
 
-def taken_over(db: redis.Redis, version: int) -> bool:
+def migrated(db: redis.Redis, version: int) -> bool:
     return bool(db.hget("model:sweep", "done") == str(version))
 
 
@@ -97,10 +97,10 @@ def test_rolled_back_under_load_all_is_as_it_was_and_every_click_counts(
     with Running(ingest, settings), Running(work, settings):
         log.wait_until_caught_up("ingest", "clicks")
         publish(settings, crowd_model(2))
-        wait_for(lambda: taken_over(db, 2), "everybody to be taken over to model 2")
+        wait_for(lambda: migrated(db, 2), "everybody to be migrated to model 2")
         before, model = read_state(settings.redis), asked(settings, lambda store: store.load(2))
         publish(settings, crowd_model(3))
-        wait_for(lambda: taken_over(db, 3), "everybody to be taken over to model 3")
+        wait_for(lambda: migrated(db, 3), "everybody to be migrated to model 3")
         assert read_state(settings.redis).cohorts != before.cohorts
 
         release = itertools.count()
@@ -125,7 +125,7 @@ def test_rolled_back_under_load_all_is_as_it_was_and_every_click_counts(
         log.wait_until_caught_up("ingest", "clicks")
         assert answered()[0] == {2}
         wait_for(lambda: answered() == ({2}, 100), "100 listeners to be told once nobody moves")
-        wait_for(lambda: taken_over(db, 2), "everybody to be met")
+        wait_for(lambda: migrated(db, 2), "everybody to be met")
         after, again = read_state(settings.redis), asked(settings, lambda store: store.load(2))
 
     assert_agrees(after)

@@ -1,4 +1,4 @@
-"""In the background every listener is taken over to a new model, and what a crash left is mended."""
+"""In the background every listener is migrated to a new model, and what a crash left is mended."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
     await redis.aclose()
 
 
-async def test_everybody_is_taken_over_to_a_new_model(house: House) -> None:
+async def test_everybody_is_migrated_to_a_new_model(house: House) -> None:
     before = await house.state()
     await house.snapshots.publish(model(2))
     after = await house.sweep(2)
@@ -163,7 +163,7 @@ async def test_a_move_that_a_click_just_makes_is_left_to_the_ingester_to_say(hou
 async def test_a_move_that_a_sweep_died_over_is_said_by_the_next(house: House) -> None:
     before = await house.state()
     await house.snapshots.publish(model(2))
-    moves, _ = await house.applier.take_over(LISTENERS, model(2), now=6.0)
+    moves, _ = await house.applier.migrate(LISTENERS, model(2), now=6.0)
     assert moves
     assert_agrees(await house.sweep(2))
     said = {change["user_id"]: change for change in house.producer.said()}

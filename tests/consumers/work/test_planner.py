@@ -686,7 +686,7 @@ async def test_the_first_wave_of_an_ab_test_explores_by_the_usual_policy_alone(
 
 
 async def in_waves(planner: Planner, settings: Settings, **more: Any) -> Draft:
-    """The first wave of a release to 2,000 of 3,000 listeners, once it is learned who clicks."""
+    """The first wave of a release to 2,000 of 3,000 listeners, once a CTR model serves."""
     await crowd(settings, MANY)
     return await first_of_many(planner, **more)
 

@@ -31,7 +31,7 @@ HOUR, AT_ONCE = 60.0, 0.001  # minutes from wave to wave
 
 
 def shop(settings: Settings, log: KafkaLog, db: redis.Redis, wave_minutes: float) -> Desk:
-    """Listeners, a model of who clicks, and no worker yet."""
+    """Listeners, a CTR model, and no worker yet."""
     settings = settings.model_copy(update={"wave_minutes": wave_minutes})
     place(settings, MEMBERS)
 
