@@ -16,6 +16,7 @@ import pytest
 
 from consumers.queries.audience import Preview, Previews
 from consumers.runtime.live_model import LiveModel
+from consumers.runtime.live_songs import LiveSongs
 from consumers.web.desk import Desk
 from consumers.web.pages import desk as desk_page
 from consumers.work import pages
@@ -28,6 +29,7 @@ from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Snapshots
+from stream.stores.song_models import SongModels
 from stream.stores.told import Caps, Told, ToldLately
 from stream.stores.traits import Traits
 from stream.wire.events import Release, Song
@@ -219,7 +221,7 @@ def at_a_desk(service: Settings, work: Callable[[AnyRedis, Desk], Awaitable[None
 
     async def whole() -> None:
         redis = await open_redis(service)
-        desk = Desk(redis, service, LiveModel(Snapshots(redis)))
+        desk = Desk(redis, service, LiveModel(Snapshots(redis)), LiveSongs(SongModels(redis)))
         try:
             await work(redis, desk)
         finally:

@@ -47,7 +47,7 @@ async def delete_listener(at: At, caller: Administers, user_id: Id) -> Forgotten
 @router.get("/songs/{user_id:path}")
 async def get_songs(at: At, caller: Looks, user_id: Id, top: Top = 10) -> SongsForListener:
     """Recommend songs to a listener."""
-    return await recommend(at.redis, at.settings, user_id, top, time.time(), at.live)
+    return await recommend(at.redis, at.settings, user_id, top, time.time(), at.recommenders)
 
 
 @router.get("/told/{user_id:path}")

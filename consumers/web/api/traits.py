@@ -51,4 +51,4 @@ async def get_segment(
     limit: Limit = 20,
 ) -> Segment:
     """Show a segment: who is in it, the likeliest first; what speaks for it; how well it is foreseen."""
-    return await read_segment(at.redis, at.settings, segment, top, start, limit)
+    return await read_segment(at.redis, at.settings, segment, top, start, limit, at.live)

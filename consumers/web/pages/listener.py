@@ -68,7 +68,7 @@ async def get_songs(
     """Show songs for a listener: apart, as the first answer reads all that is known of songs."""
     songs, missing = None, None
     try:
-        songs = await recommend(at.redis, at.settings, user_id, SONGS, time.time(), at.live)
+        songs = await recommend(at.redis, at.settings, user_id, SONGS, time.time(), at.recommenders)
     except (NoModel, NoTaste, UnknownListener) as error:
         missing = error
     return HTMLResponse(part("listener_songs.html", songs=songs, missing=missing))
