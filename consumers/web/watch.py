@@ -65,6 +65,9 @@ class Watch:
                 now = await read_now(self._redis, self._settings, time.time(), self._now)
             except REDIS_ERRORS as error:
                 logger.warning("cannot look at what goes on: %s", error)
+            except Exception:
+                # Whoever follows would wait for ever for a look that nothing begins again.
+                logger.exception("cannot look at what goes on")
             else:
                 async with self._looked:
                     self._now = now
