@@ -14,6 +14,7 @@
       desk.py         what previews take from memory: listeners, names of artists
       shared.py       what takes long: worked out once for everybody who asks meanwhile
       lifecycles.py   the lifecycle of all listeners
+      examination.py  what the doctor says
     api/            routes for programs
     pages/          pages for people
 """
