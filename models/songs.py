@@ -110,6 +110,10 @@ class SongModel:
         """Shape (S, d), in single precision: made once, as half precision is slow to multiply."""
         return self.directions.astype(np.float32) * self.levels[:, None]
 
+    def prepare(self) -> None:
+        """Make what is made once of it and kept, so that nobody who asks later waits for that."""
+        _ = self.index, self.artist_index, self.vectors, self._by_song
+
     def artists_of(self, song: str) -> tuple[str, ...]:
         """Return who made a song, of the artists that are known; nobody where the song is not."""
         row = self.index.get(song)

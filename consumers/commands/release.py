@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from consumers.commands.frame import Html, Json, command
-from consumers.commands.options import ReleaseId
+from consumers.commands.options import ReleaseId, options_from_dataclasses
 from consumers.terminal.json_output import print_json, to_json
 from stream.errors import WrongUse
+from stream.files.options import Flag
 from stream.wire.composed import nfc
 
 if TYPE_CHECKING:
@@ -28,63 +30,89 @@ __all__ = ["add"]
 PANEL = "Feed and ask"
 WAIT = 30.0  # seconds
 
-Artists: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--artist",
-        metavar="ARTIST",
-        help="Artist of the release: an id or a name. May be repeated; left out, those of --song.",
-    ),
-]
-SongId: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--song",
-        metavar="SONG",
-        help="Id of the song: who has played it counts, as far as it is known.",
-        parser=nfc,
-    ),
-]
-Featuring: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--featuring",
-        metavar="ARTIST",
-        help="Artist featured: counts if few know the artists yet. May be repeated.",
-    ),
-]
-SimilarTo: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--similar-to", metavar="ARTIST", help="Artist like them: counts in the same way. May be repeated."
-    ),
-]
-Genres: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--genre", metavar="GENRE", help="Genre: its artists count in the same way. May be repeated."
-    ),
-]
-Label: TypeAlias = Annotated[
-    str | None,
-    typer.Option("--label", metavar="LABEL", help="Record label: its artists count in the same way."),
-]
-MaxAudience: TypeAlias = Annotated[
-    int | None, typer.Option("--max-audience", metavar="N", min=1, help="The most listeners to tell.")
-]
-MinCtr: TypeAlias = Annotated[
-    float | None,
-    typer.Option("--min-ctr", metavar="SHARE", min=0, max=1, help="Leave out who is less likely to click."),
-]
-Where: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--where",
-        metavar="CONDITIONS",
-        help="Only listeners whose traits meet them, such as 'churn>0.7 and stage=regular|fading'. "
-        "Repeated: all must hold.",
-    ),
-]
+
+@dataclass(frozen=True)
+class GoesBy:
+    """What the audience of a release goes by."""
+
+    artists: Annotated[
+        tuple[str, ...],
+        Flag(
+            "--artist",
+            "Artist of the release: an id or a name. May be repeated; left out, those of --song.",
+            "ARTIST",
+            parse=tuple,
+            repeated=True,
+        ),
+    ] = ()
+    song_id: Annotated[
+        str | None,
+        Flag("--song", "Id of the song: who has played it counts, as far as it is known.", "SONG", parse=nfc),
+    ] = None
+    featuring: Annotated[
+        tuple[str, ...],
+        Flag(
+            "--featuring",
+            "Artist featured: counts if few know the artists yet. May be repeated.",
+            "ARTIST",
+            parse=tuple,
+            repeated=True,
+        ),
+    ] = ()
+    similar_to: Annotated[
+        tuple[str, ...],
+        Flag(
+            "--similar-to",
+            "Artist like them: counts in the same way. May be repeated.",
+            "ARTIST",
+            parse=tuple,
+            repeated=True,
+        ),
+    ] = ()
+    genres: Annotated[
+        tuple[str, ...],
+        Flag(
+            "--genre",
+            "Genre: its artists count in the same way. May be repeated.",
+            "GENRE",
+            parse=tuple,
+            repeated=True,
+        ),
+    ] = ()
+    label: Annotated[
+        str | None, Flag("--label", "Record label: its artists count in the same way.", "LABEL")
+    ] = None
+    max_audience: Annotated[
+        int | None, Flag("--max-audience", "The most listeners to tell.", "N", least=1)
+    ] = None
+    min_ctr: Annotated[
+        float | None, Flag("--min-ctr", "Leave out who is less likely to click.", "SHARE", least=0, most=1)
+    ] = None
+    where: Annotated[
+        str | None,
+        Flag(
+            "--where",
+            "Only listeners whose traits meet them, such as 'churn>0.7 and stage=regular|fading'. "
+            "Repeated: all must hold.",
+            "CONDITIONS",
+            parse=" and ".join,
+            repeated=True,
+        ),
+    ] = None
+
+    def request(self, title: str | None = None) -> ReleaseRequest:
+        """Return the release that is asked for.
+
+        Raises
+        ------
+        WrongUse
+            Where it says neither who made it nor which song it is.
+        """
+        from consumers.queries.release_request import ReleaseRequest
+
+        if not self.artists and self.song_id is None:
+            raise WrongUse("nobody can say whom this is for: say --artist, or --song of one in the catalogue")
+        return ReleaseRequest(**vars(self), title=title)
 
 
 class _Releases(TyperGroup):
@@ -115,6 +143,7 @@ def add(app: typer.Typer) -> None:
         "refrain release publish r2 --artist newcomer --similar-to Raftaar --similar-to Badshah\n"
         "refrain release publish r3 --artist Raftaar --where 'stage=regular|fading and zero_week<0.5'",
     )
+    @options_from_dataclasses
     def publish(
         release_id: Annotated[
             str,
@@ -122,16 +151,8 @@ def add(app: typer.Typer) -> None:
                 metavar="ID", help="Id of the release: a listener is told of an id once.", parser=nfc
             ),
         ],
-        artist: Artists = None,
-        featuring: Featuring = None,
-        similar_to: SimilarTo = None,
-        genre: Genres = None,
-        label: Label = None,
+        goes_by: GoesBy,
         title: Annotated[str | None, typer.Option("--title", help="Title, for people.")] = None,
-        song: SongId = None,
-        max_audience: MaxAudience = None,
-        min_ctr: MinCtr = None,
-        where: Where = None,
         wait: Annotated[bool, typer.Option("--wait", help="Print the audience as it comes.")] = False,
         timeout: Annotated[
             float | None,
@@ -144,23 +165,11 @@ def add(app: typer.Typer) -> None:
         """Publish a release: its audience goes to the topic audiences. A listener is told of an id once."""
         from consumers.commands.session import ask
         from consumers.queries.release import read_release
-        from consumers.queries.release_request import ReleaseRequest, release_event
+        from consumers.queries.release_request import release_event
 
         if timeout is not None and not wait:
             raise WrongUse("--timeout says how long --wait waits: say both, or neither")
-        request = ReleaseRequest(
-            tuple(artist or ()),
-            tuple(featuring or ()),
-            tuple(similar_to or ()),
-            tuple(genre or ()),
-            label,
-            max_audience,
-            min_ctr,
-            " and ".join(where) if where else None,
-            title=title,
-            song_id=song,
-        )
-        _check_named(request)
+        request = goes_by.request(title)
         event, new = ask(lambda redis, _: release_event(redis, release_id, request, time.time()), kafka=True)
         _say_new(new)
         before = ask(lambda redis, settings: read_release(redis, settings, release_id))
@@ -176,16 +185,9 @@ def add(app: typer.Typer) -> None:
         "refrain audience --artist Raftaar --where 'churn>0.7 and stage=fading'\n"
         "refrain audience --song s1",
     )
+    @options_from_dataclasses
     def audience(
-        artist: Artists = None,
-        song: SongId = None,
-        featuring: Featuring = None,
-        similar_to: SimilarTo = None,
-        genre: Genres = None,
-        label: Label = None,
-        max_audience: MaxAudience = None,
-        min_ctr: MinCtr = None,
-        where: Where = None,
+        goes_by: GoesBy,
         first: Annotated[int, typer.Option("--first", min=0, help="How many listeners to show.")] = 10,
         why: Annotated[
             str | None,
@@ -196,21 +198,10 @@ def add(app: typer.Typer) -> None:
         """Show the audience that a release would have: size, cohorts, play rate. Tells nobody."""
         from consumers.commands.session import ask
         from consumers.queries.audience import ExplainedPreview, Preview, preview_audience
-        from consumers.queries.release_request import ReleaseRequest, release_event
+        from consumers.queries.release_request import release_event
         from consumers.terminal.audience_tables import show_audience, show_why_audience
 
-        request = ReleaseRequest(
-            tuple(artist or ()),
-            tuple(featuring or ()),
-            tuple(similar_to or ()),
-            tuple(genre or ()),
-            label,
-            max_audience,
-            min_ctr,
-            " and ".join(where) if where else None,
-            song_id=song,
-        )
-        _check_named(request)
+        request = goes_by.request()
 
         async def plan(redis: AnyRedis, settings: Settings) -> tuple[Preview, tuple[str, ...]]:
             event, new = await release_event(redis, "preview", request)
@@ -313,11 +304,6 @@ def _add_reports(releases: typer.Typer) -> None:
             print_json({"release_id": release_id, "audience": told})
         else:
             typer.echo(f"{release_id} is stopped: {counted(told, 'listener')} told, and no more will be")
-
-
-def _check_named(request: ReleaseRequest) -> None:
-    if not request.artists and request.song_id is None:
-        raise WrongUse("nobody can say whom this is for: say --artist, or --song of one in the catalogue")
 
 
 def _say_new(artists: Sequence[str]) -> None:

@@ -37,7 +37,7 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
     training.py          what the trainer says of itself
     ctr_fields.py        a click-through rate, with its interval
     hash_fields.py       fields of Redis's hashes, read as numbers
-    ctr_models.py        models of who clicks: which are kept, how well they foresee
+    ctr_models.py        CTR models: which are kept, how well they foresee
     churn.py             who does not come back: how well that is foreseen
     memory.py            what listeners take of Redis's memory, and when it will be full
     refrain.py           all of it for scripts and notebooks: plain calls, data frames

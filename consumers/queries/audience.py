@@ -88,7 +88,7 @@ class AudienceListener:
     Attributes
     ----------
     ctr
-        None before it is learned who clicks.
+        None before the first CTR model.
     """
 
     user_id: str
@@ -124,7 +124,7 @@ class Preview:
         Predicted share of the audience who play the artist: the mean of its listeners' own play rates; None
         where nobody would be told.
     ctr
-        Predicted share of the audience who click; None before it is learned who clicks.
+        Predicted share of the audience who click; None before the first CTR model.
     least_ctr
         Predicted CTR from which on a notification gains more than it costs; None as `ctr`.
     by_size
@@ -192,6 +192,8 @@ class Previews:
         The model that serves.
     idle
         Set while nobody waits: only then members are read in the background.
+    songs
+        The song model that serves, where others hold it too.
     """
 
     def __init__(
@@ -200,6 +202,7 @@ class Previews:
         settings: Settings,
         live: LiveModel | None = None,
         idle: asyncio.Event | None = None,
+        songs: LiveSongs | None = None,
     ) -> None:
         self._redis, self._settings = redis, settings
         self._stores = Stores.on(redis, settings)
@@ -215,7 +218,9 @@ class Previews:
         self._asked_traits: dict[str, float] = {}
         self._counted: dict[str, list[str]] = {}
         self._changed_at = self._looked_at = -np.inf
-        self._planner = _planner(self._stores, self._members, settings)
+        self._planner = _planner(
+            self._stores, self._members, settings, songs or LiveSongs(self._stores.song_models)
+        )
         self._habits = -1, 0.0
 
     async def keep_current(self) -> None:
@@ -360,7 +365,7 @@ def _by_size(ctrs: Floats, planner: Planner) -> tuple[AudienceSize, ...]:
     return tuple(AudienceSize(*row) for row in zip(curve.sizes.tolist(), *columns, strict=True))
 
 
-def _planner(stores: Stores, members: MemberCache, settings: Settings) -> Planner:
+def _planner(stores: Stores, members: MemberCache, settings: Settings, songs: LiveSongs) -> Planner:
     return Planner(
         members,
         stores.catalogue,
@@ -372,7 +377,7 @@ def _planner(stores: Stores, members: MemberCache, settings: Settings) -> Planne
         stores.traits,
         ab_test=ab_test_of(settings),
         dormant_days=settings.dormant_days,
-        songs=LiveSongs(stores.song_models),
+        songs=songs,
         aliases=stores.aliases,
     )
 

@@ -54,7 +54,7 @@ class WhyAudience:
         "opted out"; "opted out of the artist"; "bot"; "no cohort"; "not met": the model has not met them yet;
         "min_ctr": their cohort's play rate is below what was asked for; "cohort": their cohort's members were
         not scored;
-        "score": others scored higher. Once it is learned who clicks: "unlikely": so few clicks are expected
+        "score": others scored higher. Once a CTR model serves: "unlikely": so few clicks are expected
         of them that a notification is not worth it, or less than min_ctr; "ctr": others are likelier to
         click. Or the reason why nobody at all is told.
     score

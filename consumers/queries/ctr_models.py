@@ -1,4 +1,4 @@
-"""The models of who clicks that are kept, the newest first."""
+"""The CTR models that are kept, the newest first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["CtrModelSummary", "list_ctr_models"]
 
 @dataclass(frozen=True)
 class CtrModelSummary:
-    """A model of who clicks.
+    """A CTR model.
 
     Attributes
     ----------

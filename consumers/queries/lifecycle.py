@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -24,6 +24,7 @@ from stream.stores.heartbeats import heartbeats
 from stream.stores.next_week_model import NextWeekModel
 
 __all__ = [
+    "MOST_WEEKS",
     "ActivityGroup",
     "ChurnRisk",
     "ExpectedStage",
@@ -34,7 +35,11 @@ __all__ = [
     "StageSize",
     "Transition",
     "read_lifecycle",
+    "read_lifecycles",
 ]
+
+MOST_WEEKS = 12
+"""That one may look ahead."""
 
 GROUPS = 6
 SECONDS = 86_400
@@ -208,6 +213,29 @@ async def read_lifecycle(redis: AnyRedis, settings: Settings, weeks: int, now: f
     now
         Unix seconds.
     """
+    return (await _read(redis, settings, weeks, now))[1]
+
+
+async def read_lifecycles(redis: AnyRedis, settings: Settings, now: float) -> Mapping[int, Lifecycle]:
+    """Look at all listeners once; return weeks ahead -> what `read_lifecycle` says, up to `MOST_WEEKS`."""
+    return await asyncio.to_thread(_by_weeks, *await _read(redis, settings, MOST_WEEKS, now))
+
+
+def _by_weeks(sums: LifecycleSums, whole: Lifecycle) -> dict[int, Lifecycle]:
+    """Return what looking fewer weeks ahead says: only forecasts differ."""
+    return {
+        weeks: replace(
+            whole,
+            lost=tuple(each for each in whole.lost if each.weeks <= weeks),
+            expected=_expected(sums, weeks),
+        )
+        for weeks in range(1, MOST_WEEKS + 1)
+    }
+
+
+async def _read(
+    redis: AnyRedis, settings: Settings, weeks: int, now: float
+) -> tuple[LifecycleSums, Lifecycle]:
     stores = Stores.on(redis, settings)
     model = await NextWeekModel(redis).load()
     sums = LifecycleSums(day_of(now), weeks, limits_of(settings), model)
@@ -218,7 +246,11 @@ async def read_lifecycle(redis: AnyRedis, settings: Settings, weeks: int, now: f
         # In a thread: whoever else asks this process meanwhile does not wait for it.
         await asyncio.to_thread(sums.add, users, activities, remembered, churn)
     kinds = {state["kind"] for state in (await heartbeats(redis)).values()}
-    return _lifecycle(sums, model, weeks, now, settings.churn_days, kept_current="traits" in kinds)
+    # In a thread, too: groups and forecasts are drawn from many numbers.
+    whole = await asyncio.to_thread(
+        _lifecycle, sums, model, weeks, now, settings.churn_days, kept_current="traits" in kinds
+    )
+    return sums, whole
 
 
 async def _everybody(stores: Stores) -> AsyncIterator[list[str]]:
@@ -232,7 +264,6 @@ def _lifecycle(
     sums: LifecycleSums, model: NextWeek, weeks: int, now: float, churn_days: int, *, kept_current: bool
 ) -> Lifecycle:
     listeners = int(sums.sizes.sum())
-    whole = _forecast(sums, sums.sizes, weeks)
     return Lifecycle(
         at=now,
         listeners=listeners,
@@ -240,7 +271,7 @@ def _lifecycle(
         transitions=_transitions(sums.transitions[1]),
         weeks_counted=_counted(sums.transitions[1]),
         lost=_lost(sums, weeks),
-        expected=tuple(ExpectedStage(stage, *whole.among(stage)) for stage in STAGES) if whole else (),
+        expected=_expected(sums, weeks),
         next_week=_next_week(sums, model) if listeners else None,
         learned=model.version,
         retention=_retention(sums),
@@ -278,6 +309,11 @@ def _forecast(sums: LifecycleSums, now: npt.NDArray[np.int64], weeks: int) -> Fo
     if _counted(sums.transitions[weeks]):
         return sums.transitions[weeks].forecast(now)
     return sums.transitions[1].forecast(now, weeks) if _counted(sums.transitions[1]) else None
+
+
+def _expected(sums: LifecycleSums, weeks: int) -> tuple[ExpectedStage, ...]:
+    whole = _forecast(sums, sums.sizes, weeks)
+    return tuple(ExpectedStage(stage, *whole.among(stage)) for stage in STAGES) if whole else ()
 
 
 def _lost(sums: LifecycleSums, weeks: int) -> tuple[LostForecast, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import gather
+from asyncio import Lock, gather, to_thread
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -14,6 +14,7 @@ import numpy as np
 from consumers.queries.known_listener import KnownListener, read_known_listener
 from consumers.queries.no_model import no_model
 from consumers.runtime.live_model import LiveModel
+from consumers.runtime.live_songs import LiveSongs
 from models.model import Model
 from models.recommend import Suggestions
 from models.songs import SongModel
@@ -26,7 +27,7 @@ from stream.stores.recommended import Recommended
 from stream.stores.snapshots import Snapshots
 from stream.stores.song_models import SongModels
 
-__all__ = ["Because", "RecommendedSong", "Recommender", "SongsForListener", "recommend"]
+__all__ = ["Because", "RecommendedSong", "Recommender", "Recommenders", "SongsForListener", "recommend"]
 
 OTHERS = 2
 """Listeners in the sample from whom on an artist says something: with one, where it points is chance."""
@@ -99,14 +100,14 @@ async def recommend(
     user_id: str,
     top: int,
     now: float,
-    live: LiveModel | None = None,
+    recommenders: Recommenders | None = None,
 ) -> SongsForListener:
     """Return the `top` songs for a listener: those kept of the last answer, else anew (now: Unix seconds).
 
     Parameters
     ----------
-    live
-        The model that serves, where it is at hand.
+    recommenders
+        What serves, where it is at hand; else all of it is loaded.
 
     Raises
     ------
@@ -120,25 +121,68 @@ async def recommend(
     kept = Recommended(redis, settings.recommended_seconds)
     if (found := _read(await kept.get(user_id))) and found.asked >= top:
         return _first(found, top)
-    model = await _serving(redis, live)
+    recommender = await (recommenders.serving() if recommenders else _loaded(redis, settings))
+    return _first(await recommender.answer(user_id, max(top, KEPT), now), top)
+
+
+async def _loaded(redis: AnyRedis, settings: Settings) -> Recommender:
+    snapshots = Snapshots(redis)
+    version = await snapshots.current()
+    model = None if version is None else await snapshots.load(version)
     if model is None:
         raise await no_model(redis, settings)
     songs = await SongModels(redis).load()
     if songs is None or not songs.fits(model):
-        raise NoModel(
-            "no songs are learned yet: they come with the next model, once listeners have played songs",
-            hint="Start `refrain train` if it does not run; `refrain doctor` tells.",
-        )
-    return _first(await Recommender(redis, settings, model, songs).answer(user_id, max(top, KEPT), now), top)
+        raise _no_songs()
+    return Recommender(redis, settings, model, songs)
 
 
-async def _serving(redis: AnyRedis, live: LiveModel | None) -> Model | None:
-    if live is not None:
-        await live.refresh()
-        return live.model
-    snapshots = Snapshots(redis)
-    version = await snapshots.current()
-    return None if version is None else await snapshots.load(version)
+def _no_songs() -> NoModel:
+    return NoModel(
+        "no songs are learned yet: they come with the next model, once listeners have played songs",
+        hint="Start `refrain train` if it does not run; `refrain doctor` tells.",
+    )
+
+
+class Recommenders:
+    """Holds one `Recommender` for all who ask, made anew where another model or other songs serve.
+
+    Parameters
+    ----------
+    live, songs
+        The model and the song model that serve.
+    """
+
+    def __init__(self, redis: AnyRedis, settings: Settings, live: LiveModel, songs: LiveSongs) -> None:
+        self._redis, self._settings = redis, settings
+        self._live, self._songs = live, songs
+        self._making = Lock()
+        self._made: Recommender | None = None
+
+    async def serving(self) -> Recommender:
+        """Return the one of what serves now.
+
+        Raises
+        ------
+        NoModel
+            Where no model, or no song model that fits it, has been published yet.
+        """
+        await self._live.refresh()
+        await self._songs.refresh()
+        async with self._making:
+            model, songs = self._live.model, self._songs.model
+            if model is None:
+                raise await no_model(self._redis, self._settings)
+            if songs is None or not songs.fits(model):
+                raise _no_songs()
+            if self._made is None or not self._made.is_of(model, songs):
+                # In a thread: all songs are hashed and sorted, and whoever else asks does not wait for it.
+                self._made = await to_thread(self._make, model, songs)
+            return self._made
+
+    def _make(self, model: Model, songs: SongModel) -> Recommender:
+        songs.prepare()
+        return Recommender(self._redis, self._settings, model, songs)
 
 
 class Recommender:
@@ -161,6 +205,10 @@ class Recommender:
         numbers = song_numbers(songs.songs)
         self._by_number = np.argsort(numbers, kind="stable")
         self._numbers = numbers[self._by_number]
+
+    def is_of(self, model: Model, songs: SongModel) -> bool:
+        """Say whether it answers from just these."""
+        return self._model is model and self._songs is songs
 
     async def answer(self, user_id: str, top: int, now: float) -> SongsForListener:
         """Return the `top` songs for a listener, made anew; keep them. Errors are those of `recommend`."""

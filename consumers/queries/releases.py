@@ -27,7 +27,7 @@ class ReleaseSummary:
     ctr, ctr_low, ctr_high
         `consumers.queries.ctr_fields`.
     random_ctr
-        Predicted CTR of as many listeners drawn at random; None before it is learned who clicks.
+        Predicted CTR of as many listeners drawn at random; None before the first CTR model.
     first_page_ms
         From the release event to the broker's word that it has the first page.
     """

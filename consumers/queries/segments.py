@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rapidfuzz.process import extract
 
+from consumers.runtime.live_model import LiveModel
 from models.model import Model
 from models.traits.segment_reasons import Reasons, genre_odds, goes_by, reasons
 from stream.connect import AnyRedis
@@ -113,7 +114,13 @@ async def list_segments(redis: AnyRedis, _: Settings) -> tuple[SegmentSummary, .
 
 
 async def read_segment(
-    redis: AnyRedis, _: Settings, name: str, artists: int = 10, start: int = 0, count: int = 20
+    redis: AnyRedis,
+    _: Settings,
+    name: str,
+    artists: int = 10,
+    start: int = 0,
+    count: int = 20,
+    live: LiveModel | None = None,
 ) -> Segment:
     """Return a segment in full.
 
@@ -123,6 +130,8 @@ async def read_segment(
         How many that speak for it, and against it; half as many cohorts and genres.
     start, count
         Which members: so many from the one at this place.
+    live
+        The model that serves, where it is at hand; else it is loaded.
 
     Raises
     ------
@@ -135,7 +144,7 @@ async def read_segment(
     there = await store.predicted()
     check_segment(name, there)
     segment, members = await store.model(name), await store.members(name, start, count)
-    model = await _serving(Snapshots(redis))
+    model = await _serving(redis, live)
     found = reasons(segment, model) if model else Reasons({}, {})
     ordered = list(found.artists.items())
     catalogue = Catalogue(redis)
@@ -203,8 +212,12 @@ async def _summary(store: Segments, name: str) -> SegmentSummary:
     )
 
 
-async def _serving(snapshots: Snapshots) -> Model | None:
+async def _serving(redis: AnyRedis, live: LiveModel | None) -> Model | None:
     """Return the model that serves; None where there is none to be used: `refrain doctor` says why."""
+    if live is not None:
+        await live.refresh()
+        return live.model
+    snapshots = Snapshots(redis)
     version = await snapshots.current()
     if version is None:
         return None

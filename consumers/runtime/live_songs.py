@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from models.songs import SongModel
@@ -25,10 +26,15 @@ class LiveSongs:
     def __init__(self, store: SongModels) -> None:
         self._store = store
         self._refused: int | None = None
+        self._refreshing = asyncio.Lock()
         self.model: SongModel | None = None
 
     async def refresh(self) -> None:
         """Take up the song model that is to serve, where it is another."""
+        async with self._refreshing:  # many may ask at once: it is loaded for all of them together
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         version = await self._store.current()
         if version is None or version == self._refused or (self.model and self.model.version == version):
             return

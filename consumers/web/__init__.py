@@ -12,7 +12,9 @@
     service.py      what requests share
       watch.py        what goes on, looked at once for everybody
       desk.py         what previews take from memory: listeners, names of artists
-      lifecycles.py   what takes long to add up
+      shared.py       what takes long: worked out once for everybody who asks meanwhile
+      lifecycles.py   the lifecycle of all listeners
+      examination.py  what the doctor says
     api/            routes for programs
     pages/          pages for people
 """

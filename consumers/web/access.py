@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 
+from consumers.queries.now import Now
 from consumers.web.rates import Rates
 from consumers.web.service import At, Service
 from stream.stores.api_keys import ApiKeys, Role
@@ -21,6 +22,7 @@ __all__ = [
     "COOKIE",
     "Administers",
     "Caller",
+    "Follows",
     "Looks",
     "Publishes",
     "check_site",
@@ -149,3 +151,23 @@ def _may(role: Role) -> Callable[[Caller], Awaitable[Caller]]:
 Looks = Annotated[Caller, Depends(_may(Role.LOOK))]
 Publishes = Annotated[Caller, Depends(_may(Role.PUBLISH))]
 Administers = Annotated[Caller, Depends(_may(Role.ADMINISTER))]
+
+
+async def _following(
+    request: Request,
+    at: At,
+    caller: Looks,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    cookie: Annotated[str | None, Depends(_cookie)],
+) -> AsyncIterator[AsyncIterator[Now]]:
+    """Give what goes on, for as long as the key is known that it was asked for with."""
+
+    async def may() -> bool:
+        return await _known(request, at, bearer.credentials if bearer else None, cookie) is not None
+
+    with at.watch.stream_of(caller.by_key or (request.client.host if request.client else "")):
+        yield at.watch.follow(may)
+
+
+Follows = Annotated[AsyncIterator[Now], Depends(_following)]
+"""Gives a route what goes on, each second; a caller may follow a few streams at once."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 from importlib.metadata import version
-from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
@@ -96,13 +95,12 @@ class _Files(StaticFiles):
 
 def _answer(request: Request, what: Problem, headers: Mapping[str, str]) -> Response:
     """Answer a person with a page, a program with JSON."""
-    sign_in = f"/sign-in?next={quote(request.url.path)}"
     if "hx-request" in request.headers and what.status == HTTPStatus.UNAUTHORIZED:
-        return Response(status_code=what.status, headers={"HX-Redirect": sign_in})
+        return Response(status_code=what.status, headers={"HX-Redirect": sign_in.sign_in_url(request)})
     if request.url.path.startswith(API) or "text/html" not in request.headers.get("accept", ""):
         return as_json(what, headers)
     if what.status == HTTPStatus.UNAUTHORIZED:
-        return RedirectResponse(sign_in, HTTPStatus.SEE_OTHER)
+        return RedirectResponse(sign_in.sign_in_url(request), HTTPStatus.SEE_OTHER)
     heading = HTTPStatus(what.status).phrase
     answer = page(
         "problem.html", heading, "", None, what.status, heading=heading, detail=what.detail, hint=what.hint

@@ -9,6 +9,7 @@ import time
 from consumers.queries.artist_names import ArtistNames
 from consumers.queries.audience import Preview, Previews, Reading
 from consumers.runtime.live_model import LiveModel
+from consumers.runtime.live_songs import LiveSongs
 from stream.connect import REDIS_ERRORS, AnyRedis
 from stream.settings import Settings
 from stream.wire.events import Release
@@ -34,8 +35,8 @@ class Desk:
 
     Parameters
     ----------
-    live
-        The model that serves.
+    live, songs
+        The model and the song model that serve.
 
     Attributes
     ----------
@@ -43,11 +44,11 @@ class Desk:
         All names of artists.
     """
 
-    def __init__(self, redis: AnyRedis, settings: Settings, live: LiveModel) -> None:
+    def __init__(self, redis: AnyRedis, settings: Settings, live: LiveModel, songs: LiveSongs) -> None:
         self.names = ArtistNames(redis, live)
         self._idle = asyncio.Event()
         self._idle.set()
-        self._previews = Previews(redis, settings, live, self._idle)
+        self._previews = Previews(redis, settings, live, self._idle, songs)
         self._previews.keep_traits(())
         self._planning = 0
         self._used_at = 0.0

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from dataclasses import dataclass
 
-from consumers.queries.lifecycle import Lifecycle, read_lifecycle
+from consumers.queries.lifecycle import Lifecycle, read_lifecycles
+from consumers.web.shared import Shared
 from stream.connect import AnyRedis
 from stream.settings import Settings
 
@@ -15,22 +14,16 @@ __all__ = ["Lifecycles"]
 KEPT_SECONDS = 600.0
 
 
-@dataclass
-class _Answer:
-    task: asyncio.Task[Lifecycle]
-    began: float
-
-
 class Lifecycles:
-    """Adds up when asked, once for everybody who asks meanwhile."""
+    """Adds up when asked, once for everybody who asks meanwhile, however many weeks ahead each looks."""
 
     def __init__(self, redis: AnyRedis, settings: Settings) -> None:
-        self._redis, self._settings = redis, settings
-        self._answers: dict[int, _Answer] = {}
+        self._by_weeks = Shared(lambda: read_lifecycles(redis, settings, time.time()), KEPT_SECONDS)
 
     async def of(self, weeks: int) -> Lifecycle:
-        """Return the answer, at most `KEPT_SECONDS` old; see `consumers.queries.lifecycle.read_lifecycle`."""
-        return await asyncio.shield(self._begin(weeks))
+        """Return the answer, at most `KEPT_SECONDS` after it was added up; see
+        `consumers.queries.lifecycle.read_lifecycle`."""
+        return (await self._by_weeks.get())[weeks]
 
     def at_hand(self, weeks: int) -> Lifecycle | None:
         """Return the answer where there is one already; else begin to add it up.
@@ -40,29 +33,9 @@ class Lifecycles:
         Exception
             Whatever adding up has failed with; the next to ask begins anew.
         """
-        kept = self._answers.get(weeks)
-        if kept is not None and _failed(kept.task):
-            del self._answers[weeks]
-            return kept.task.result()
-        task = self._begin(weeks)
-        return task.result() if task.done() else None
+        found = self._by_weeks.at_hand()
+        return found[weeks] if found is not None else None
 
     async def close(self) -> None:
         """Add up nothing more."""
-        tasks = [answer.task for answer in self._answers.values()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-
-    def _begin(self, weeks: int) -> asyncio.Task[Lifecycle]:
-        kept = self._answers.get(weeks)
-        old = kept is None or time.monotonic() - kept.began > KEPT_SECONDS
-        if kept is None or old or _failed(kept.task):
-            reading = read_lifecycle(self._redis, self._settings, weeks, time.time())
-            kept = self._answers[weeks] = _Answer(asyncio.create_task(reading), time.monotonic())
-        return kept.task
-
-
-def _failed(task: asyncio.Task[Lifecycle]) -> bool:
-    return task.done() and (task.cancelled() or task.exception() is not None)
+        await self._by_weeks.close()

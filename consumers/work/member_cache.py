@@ -106,6 +106,14 @@ class Members:
         return sum(array.nbytes for array in arrays) + NAME_BYTES * len(self.users)
 
 
+@dataclass(eq=False)
+class _Read:
+    """A cohort that is being read, and how many wait for it."""
+
+    task: asyncio.Task[Members]
+    waiting: int = 0
+
+
 class MemberCache:
     """Holds the members of cohorts and reads them again in the background, one cohort after the other.
 
@@ -150,6 +158,7 @@ class MemberCache:
         self.artists = Names()
         self._looked_at = 0  # so many artists
         self.held: dict[str, Members] = {}
+        self._reads: dict[tuple[str, int], _Read] = {}
 
     async def sizes(self, cohorts: Sequence[str]) -> Mapping[str, int]:
         """Return how many members each cohort has; Redis is asked only where not all of them are held."""
@@ -164,8 +173,7 @@ class MemberCache:
             found = {cohort: self.held[cohort] for cohort in cohorts if self.holds(cohort, model)}
             for cohort in cohorts:
                 if cohort not in found:
-                    found[cohort] = await self._read(cohort, model)
-                    self._hold(cohort, found[cohort])
+                    found[cohort] = await self._read_for_all(cohort, model)
             if self.artists is artists:  # else those found first have other numbers by now
                 return {cohort: found[cohort] for cohort in cohorts}
 
@@ -177,7 +185,31 @@ class MemberCache:
         """Read the members of all cohorts that are not held, as far as there is room."""
         for cohort, size in (await self._cohorts.sizes()).items():
             if self.missing(model, {cohort: size}):
-                self._hold(cohort, await self._read(cohort, model))
+                await self._read_for_all(cohort, model)
+
+    async def _read_for_all(self, cohort: str, model: Model) -> Members:
+        """Read and hold a cohort, once for all who want it; it is read to the end as long as one waits.
+
+        Not together with what is read in the background: that waits until no release is being answered.
+        """
+        key = cohort, model.version
+        if key not in self._reads:
+            self._reads[key] = _Read(asyncio.create_task(self._read_and_hold(cohort, model)))
+        read = self._reads[key]
+        read.waiting += 1
+        try:
+            return await asyncio.shield(read.task)
+        finally:
+            read.waiting -= 1
+            if not read.waiting:
+                read.task.cancel()  # nothing, where it is done
+            if self._reads.get(key) is read and (read.task.done() or not read.waiting):
+                del self._reads[key]
+
+    async def _read_and_hold(self, cohort: str, model: Model) -> Members:
+        members = await self._read(cohort, model)
+        self._hold(cohort, members)  # in the same step: artists may be numbered anew in the next
+        return members
 
     def missing(self, model: Model, sizes: Mapping[str, int]) -> list[str]:
         """Return which cohorts (-> size) are not held, of those that there is room for."""

@@ -16,6 +16,7 @@ from stream.stores import keys
 from tests.cli.service import MEMBERS
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.own_redis import OwnRedis
+from tests.waiting import wait_for
 from tests.web.served import Served, serving
 
 
@@ -153,6 +154,19 @@ def test_a_model_that_comes_to_serve_is_told(served: Served) -> None:
         told = events(answer)
         next(told)
         with redis.Redis.from_url(served.settings.redis) as client:
+            client.set(keys.MODEL_CURRENT, 5)
+        assert next(data for name, data in told if name == "model") == {"version": 5}
+
+
+def test_what_cannot_be_read_once_does_not_end_what_is_told(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    with served.get("/api/v1/live", stream=True) as answer:
+        told = events(answer)
+        next(told)
+        with redis.Redis.from_url(served.settings.redis) as client:
+            client.set(keys.MODEL_CURRENT, "no number")
+            wait_for(lambda: "ValueError" in caplog.text, "a look that failed, in the log")
             client.set(keys.MODEL_CURRENT, 5)
         assert next(data for name, data in told if name == "model") == {"version": 5}
 

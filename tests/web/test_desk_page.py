@@ -16,6 +16,7 @@ import pytest
 
 from consumers.queries.audience import Preview, Previews
 from consumers.runtime.live_model import LiveModel
+from consumers.runtime.live_songs import LiveSongs
 from consumers.web.desk import Desk
 from consumers.web.pages import desk as desk_page
 from consumers.work import pages
@@ -28,6 +29,7 @@ from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Snapshots
+from stream.stores.song_models import SongModels
 from stream.stores.told import Caps, Told, ToldLately
 from stream.stores.traits import Traits
 from stream.wire.events import Release, Song
@@ -71,7 +73,7 @@ def test_a_preview_says_how_many_would_be_told_and_who_comes_first(served: Serve
     text = preview(served, artists="Radiohead")
     assert "listeners would be told" in text
     assert 'href="/listener?id=u1"' in text
-    assert "It is not learned yet who clicks" in text
+    assert "There is no CTR model yet" in text
 
 
 def test_an_artist_who_is_misspelt_is_offered_as_a_button(served: Served) -> None:
@@ -219,7 +221,7 @@ def at_a_desk(service: Settings, work: Callable[[AnyRedis, Desk], Awaitable[None
 
     async def whole() -> None:
         redis = await open_redis(service)
-        desk = Desk(redis, service, LiveModel(Snapshots(redis)))
+        desk = Desk(redis, service, LiveModel(Snapshots(redis)), LiveSongs(SongModels(redis)))
         try:
             await work(redis, desk)
         finally:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
+from consumers.doctor import Check, examine
+from consumers.web import examination
 from stream.connect import AnyRedis
+from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
+from tests.waiting import wait_for
 from tests.web.served import Served
 
 WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
@@ -52,3 +61,23 @@ def test_what_a_process_says_is_shown_as_it_is(served: Served, with_redis: WithR
     page = text(served)
     assert hostile not in page
     assert "&lt;script&gt;alert(1)" in page
+
+
+def test_all_who_ask_the_doctor_meanwhile_share_one_examination(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, goes_on = list[Settings](), threading.Event()
+
+    async def held_up(settings: Settings) -> list[Check]:
+        began.append(settings)
+        await asyncio.to_thread(goes_on.wait)
+        return await examine(settings)
+
+    monkeypatch.setattr(examination, "examine", held_up)
+    paths = ["/api/v1/doctor", "/health/checks"] * 3
+    with ThreadPoolExecutor(len(paths)) as pool:
+        asking = [pool.submit(served.get, path) for path in paths]
+        wait_for(lambda: began, "an examination")
+        goes_on.set()
+        assert {each.result().status_code for each in asking} == {200}
+    assert len(began) == 1

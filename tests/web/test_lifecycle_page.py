@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from benchmarks.year import simulate
+from consumers.queries.lifecycle import MOST_WEEKS, read_lifecycle, read_lifecycles
 from models.traits.activity import day_of
 from stream.connect import AnyRedis
 from stream.settings import Settings
@@ -82,6 +83,25 @@ def test_the_risk_of_churn_is_counted_in_tenths(served: Served, with_redis: With
     found = served.get("/api/v1/lifecycle").json()
     assert [each["listeners"] for each in found["churn_risk"]] == [1, 0, 0, 0, 0, 0, 0, 0, 0, 2]
     assert re.search(r'90 to 100 %</td><td data-value="2">', added_up(served))
+
+
+def test_it_is_added_up_once_however_many_weeks_ahead_one_looks(lived: Settings) -> None:
+    with serving(lived) as served:
+        found = [served.get("/api/v1/lifecycle", params={"weeks": weeks}).json() for weeks in (4, 12, 1)]
+    assert len({each["at"] for each in found}) == 1
+    assert [len(each["lost"]) for each in found] == [4, 12, 1]
+
+
+def test_of_each_number_of_weeks_it_says_what_is_read_for_that_alone(
+    lived: Settings, with_redis: WithRedis
+) -> None:
+    async def read(redis: AnyRedis) -> None:
+        now = time.time()
+        found = await read_lifecycles(redis, lived, now)
+        for weeks in (1, 4, MOST_WEEKS):
+            assert found[weeks] == await read_lifecycle(redis, lived, weeks, now)
+
+    with_redis(read)
 
 
 def test_without_a_prediction_of_churn_it_says_so(served: Served) -> None:

@@ -89,6 +89,15 @@ def test_what_goes_on_changes_by_itself(visit: Visit) -> None:
     expect(visit.page.locator("li.tile", has_text="clicks a second").locator("b")).to_have_text("0")
 
 
+def test_who_has_signed_in_is_at_the_page_that_was_asked_for(browser: Browser, service: Settings) -> None:
+    key = key_of(service, Role.LOOK)
+    with serving(service) as served, visiting(browser, served.address) as visit:
+        visit.open("/listener?id=u1")
+        visit.page.get_by_label("API key").fill(key)
+        visit.page.keyboard.press("Enter")
+        expect(visit.page.locator("h1")).to_have_text("u1")
+
+
 def test_who_has_no_key_signs_in_first(browser: Browser, service: Settings) -> None:
     key = key_of(service, Role.LOOK, name="label desk")
     with serving(service) as served, visiting(browser, served.address) as visit:

@@ -5,16 +5,26 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import Path, Query
+from fastapi import Form, Path, Query
+from pydantic import AfterValidator
 
 from consumers.web.problems import Problem
+from stream.wire.composed import nfc
 
-__all__ = ["PROBLEMS", "Id", "Limit", "Top"]
+__all__ = ["COMPOSED", "PROBLEMS", "After", "FormId", "Id", "Limit", "QueryId", "Top"]
 
 MOST_AT_ONCE = 1000
 
-Id = Annotated[str, Path(min_length=1, max_length=512)]
+COMPOSED = AfterValidator(nfc)
+"""Ids are kept composed, and a browser or a program of macOS may send letters and accents apart."""
+
+Id = Annotated[str, Path(min_length=1, max_length=512), COMPOSED]
 """An id as producers of events name it: slashes may be in it."""
+
+QueryId = Annotated[str, Query(alias="id", min_length=1, max_length=512, description="any id"), COMPOSED]
+FormId = Annotated[str, Form(alias="id", min_length=1, max_length=512), COMPOSED]
+After = Annotated[str, Query(), COMPOSED]
+"""The id that the page before ended with."""
 
 Limit = Annotated[int, Query(ge=1, le=MOST_AT_ONCE, description="how many on a page")]
 Top = Annotated[int, Query(ge=1, le=MOST_AT_ONCE, description="how many, the best first")]

@@ -12,7 +12,7 @@ from consumers.queries.cohort_stages import StageMix, read_stage_mix
 from consumers.queries.cohorts import CohortList, list_cohorts
 from consumers.queries.listeners import ListenerPage, list_listeners
 from consumers.web.access import Looks
-from consumers.web.api.answers import Id, Limit, Top
+from consumers.web.api.answers import After, Id, Limit, Top
 from consumers.web.service import At
 
 __all__ = ["router"]
@@ -36,7 +36,7 @@ async def get_cohort(at: At, caller: Looks, cohort_id: Id, top: Top = 10) -> Coh
 
 @router.get("/{cohort_id}/listeners")
 async def get_members(
-    at: At, caller: Looks, cohort_id: Id, limit: Limit = 100, after: Annotated[str, Query()] = ""
+    at: At, caller: Looks, cohort_id: Id, limit: Limit = 100, after: After = ""
 ) -> ListenerPage:
     """List the listeners of a cohort by id, a page at a time; cohort `none`: those who are in no cohort.
 

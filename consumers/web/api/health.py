@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from consumers.doctor import Check, examine
+from consumers.doctor import Check
 from consumers.queries.processes import RunningProcess, list_processes
 from consumers.web.access import Looks
 from consumers.web.service import At
@@ -16,8 +16,8 @@ router = APIRouter(tags=["health"])
 
 @router.get("/doctor")
 async def get_doctor(at: At, caller: Looks) -> list[Check]:
-    """Look at Kafka, Redis and Refrain, and say what to do about what is not fine."""
-    return await examine(at.settings)
+    """Look at Kafka, Redis and Refrain, and say what to do about what is not fine; as of some seconds ago."""
+    return await at.examination.get()
 
 
 @router.get("/processes")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from consumers.actions.forget_listener import Forgotten, forget_listener
 from consumers.queries.listener import ListenerView, read_listener
@@ -13,7 +12,7 @@ from consumers.queries.listeners import ListenerPage, list_listeners
 from consumers.queries.recommend import SongsForListener, recommend
 from consumers.queries.told_lately import ToldRelease, read_told_lately
 from consumers.web.access import Administers, Looks
-from consumers.web.api.answers import Id, Limit, Top
+from consumers.web.api.answers import After, Id, Limit, Top
 from consumers.web.service import At
 
 __all__ = ["router"]
@@ -22,9 +21,7 @@ router = APIRouter(tags=["listeners"])
 
 
 @router.get("/listeners")
-async def get_listeners(
-    at: At, caller: Looks, limit: Limit = 100, after: Annotated[str, Query()] = ""
-) -> ListenerPage:
+async def get_listeners(at: At, caller: Looks, limit: Limit = 100, after: After = "") -> ListenerPage:
     """List listeners by id, a page at a time.
 
     `after` of the answer, given as `after`, asks for the next page; null: this was the last.
@@ -47,7 +44,7 @@ async def delete_listener(at: At, caller: Administers, user_id: Id) -> Forgotten
 @router.get("/songs/{user_id:path}")
 async def get_songs(at: At, caller: Looks, user_id: Id, top: Top = 10) -> SongsForListener:
     """Recommend songs to a listener."""
-    return await recommend(at.redis, at.settings, user_id, top, time.time(), at.live)
+    return await recommend(at.redis, at.settings, user_id, top, time.time(), at.recommenders)
 
 
 @router.get("/told/{user_id:path}")

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from consumers.queries.now import Now
-from consumers.web.access import Looks
+from consumers.web.access import Follows, Looks
 from consumers.web.service import At
 
 __all__ = ["changes", "router"]
@@ -25,14 +25,14 @@ async def get_now(at: At, caller: Looks) -> Now:
 
 
 @router.get("/live", response_class=EventSourceResponse)
-async def get_live(at: At, caller: Looks) -> AsyncIterable[ServerSentEvent]:
+async def get_live(follows: Follows) -> AsyncIterable[ServerSentEvent]:
     """Follow what goes on, as server-sent events.
 
     `now`: once a second, as `/now` answers; `model`: another model serves; `release`: a release is new, or
-    something about it is (told, clicked, stopped).
+    something about it is (told, clicked, stopped). It ends within seconds once the key is revoked.
     """
     before: Now | None = None
-    async for now in at.watch.follow():
+    async for now in follows:
         yield ServerSentEvent(event="now", data=now)
         for kind, what in changes(before, now):
             yield ServerSentEvent(event=kind, data=what)

@@ -42,7 +42,7 @@ class Use(BaseModel):
 
 
 class UseCtr(BaseModel):
-    """Which model of who clicks is to rank audiences; 0: none, taste alone does."""
+    """Which CTR model is to rank audiences; 0: none, taste alone does."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -81,12 +81,12 @@ async def get_training(at: At, caller: Looks) -> Training | None:
 
 @router.get("/ctr-models")
 async def get_ctr_models(at: At, caller: Looks) -> tuple[CtrModelSummary, ...]:
-    """List the models of who clicks, and how well each predicts it."""
+    """List the CTR models, and how well each predicts it."""
     return await list_ctr_models(at.redis, at.settings)
 
 
 @router.put("/ctr-models/serving")
 async def put_ctr_serving(at: At, caller: Administers, use: UseCtr) -> tuple[CtrModelSummary, ...]:
-    """Let a model of who clicks rank audiences, until the trainer publishes the next."""
+    """Let a CTR model rank audiences, until the trainer publishes the next."""
     await use_ctr_model(at.redis, use.version)
     return await list_ctr_models(at.redis, at.settings)

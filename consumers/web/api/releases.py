@@ -19,7 +19,7 @@ from consumers.queries.release_request import ReleaseRequest, release_event
 from consumers.queries.releases import ReleaseSummary, list_releases
 from consumers.queries.unknown_release import unknown_release
 from consumers.web.access import Looks, Publishes
-from consumers.web.api.answers import Id, Top
+from consumers.web.api.answers import COMPOSED, Id, QueryId, Top
 from consumers.web.service import At, Service
 from stream.wire.topics import create_topics
 
@@ -28,8 +28,7 @@ __all__ = ["AskedRelease", "NewRelease", "Published", "by_id", "publish", "route
 router = APIRouter(prefix="/releases", tags=["releases"])
 by_id = APIRouter(prefix="/release", tags=["releases"])
 
-Name = Annotated[str, Field(min_length=1, max_length=512)]
-GivenId = Annotated[str, Query(alias="id", min_length=1, max_length=512, description="any id")]
+Name = Annotated[str, Field(min_length=1, max_length=512), COMPOSED]
 Names = Annotated[list[Name], Field(max_length=32)]
 
 
@@ -110,7 +109,9 @@ async def post_preview(
     caller: Looks,
     asked: AskedRelease,
     first: Annotated[int, Query(ge=0, le=1000, description="how many listeners to name")] = 10,
-    why: Annotated[str | None, Query(description="a listener: why they are in it, or are not")] = None,
+    why: Annotated[
+        Annotated[str, COMPOSED] | None, Query(description="a listener: why they are in it, or are not")
+    ] = None,
 ) -> ExplainedPreview | Preview:
     """Plan the audience that a release would have. Tells nobody."""
     at.desk.open()
@@ -133,19 +134,19 @@ async def publish(at: Service, asked: NewRelease) -> Published:
 
 
 @by_id.get("/report")
-async def get_report_by_id(at: At, caller: Looks, release_id: GivenId) -> ReleaseReport:
+async def get_report_by_id(at: At, caller: Looks, release_id: QueryId) -> ReleaseReport:
     """Say what came of a release whose id cannot stand in a path, such as `..`."""
     return await read_release_report(at.redis, at.settings, release_id)
 
 
 @by_id.post("/stop")
-async def post_stop_by_id(at: At, caller: Publishes, release_id: GivenId) -> Stopped:
+async def post_stop_by_id(at: At, caller: Publishes, release_id: QueryId) -> Stopped:
     """Stop a release whose id cannot stand in a path."""
     return Stopped(release_id=release_id, told=await stop_release(at.redis, at.settings, release_id))
 
 
 @by_id.get("")
-async def get_release_by_id(at: At, caller: Looks, release_id: GivenId) -> KnownRelease:
+async def get_release_by_id(at: At, caller: Looks, release_id: QueryId) -> KnownRelease:
     """Say how far a release is whose id cannot stand in a path: its hash in Redis."""
     return await _known(at, release_id)
 

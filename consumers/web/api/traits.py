@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from consumers.queries.churn import ChurnFigures, read_churn
-from consumers.queries.lifecycle import Lifecycle
+from consumers.queries.lifecycle import MOST_WEEKS, Lifecycle
 from consumers.queries.segments import Segment, SegmentSummary, list_segments, read_segment
 from consumers.web.access import Looks
 from consumers.web.api.answers import Id, Limit, Top
@@ -20,7 +20,7 @@ router = APIRouter(tags=["traits"])
 
 @router.get("/lifecycle")
 async def get_lifecycle(
-    at: At, caller: Looks, weeks: Annotated[int, Query(ge=1, le=12, description="weeks ahead")] = 4
+    at: At, caller: Looks, weeks: Annotated[int, Query(ge=1, le=MOST_WEEKS, description="weeks ahead")] = 4
 ) -> Lifecycle:
     """Say in which stage listeners are, how that changes, who will leave.
 
@@ -51,4 +51,4 @@ async def get_segment(
     limit: Limit = 20,
 ) -> Segment:
     """Show a segment: who is in it, the likeliest first; what speaks for it; how well it is foreseen."""
-    return await read_segment(at.redis, at.settings, segment, top, start, limit)
+    return await read_segment(at.redis, at.settings, segment, top, start, limit, at.live)

@@ -18,7 +18,7 @@ from consumers.queries.listeners import list_listeners
 from consumers.terminal.cohort_tables import happened
 from consumers.terminal.format import ago, percent
 from consumers.web.access import Looks
-from consumers.web.api.answers import Id
+from consumers.web.api.answers import COMPOSED, Id
 from consumers.web.pages.layout import page, part
 from consumers.web.service import At
 from models.click_rate import MIN_SENT
@@ -85,7 +85,7 @@ async def get_cohort(at: At, caller: Looks, cohort_id: Id) -> HTMLResponse:
 
 @router.get("/{cohort_id}/members", response_class=HTMLResponse)
 async def get_members(
-    at: At, caller: Looks, cohort_id: Id, after: Annotated[str, Query(max_length=512)] = ""
+    at: At, caller: Looks, cohort_id: Id, after: Annotated[str, Query(max_length=512), COMPOSED] = ""
 ) -> HTMLResponse:
     """Show a page of its members, which takes the place of the button that asked for it."""
     found = await list_listeners(at.redis, at.settings, cohort_id, MEMBERS, after)

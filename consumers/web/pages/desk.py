@@ -21,6 +21,7 @@ from consumers.web.service import At, Service
 from stream.errors import RefrainError, UnknownArtist, UnknownListener
 from stream.stores.api_keys import Role
 from stream.stores.catalogue import Catalogue
+from stream.wire.composed import nfc
 from stream.wire.events import why
 
 __all__ = ["router"]
@@ -77,7 +78,7 @@ async def post_publish(request: Request, at: At, caller: Publishes) -> Response:
     """Publish the release, and go to its page; or say why not."""
     given = await request.form()
     asked, wrong = DeskForm.of(given).asked()
-    release_id = str(given.get("release_id", "")).strip()
+    release_id = nfc(str(given.get("release_id", "")).strip())
     if asked is None:
         return HTMLResponse(part("desk_refused.html", refused="; ".join(wrong), hint=""))
     if not release_id:

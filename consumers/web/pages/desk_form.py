@@ -12,6 +12,7 @@ from starlette.datastructures import ImmutableMultiDict
 
 from consumers.web.api.releases import AskedRelease
 from stream.stores.names import folded_form
+from stream.wire.composed import nfc
 
 __all__ = ["LISTS", "NAMED", "DeskForm", "suggested_id"]
 
@@ -61,7 +62,7 @@ class DeskForm:
             values[name] = [each for each in said if each]
         for name in ONES:
             values[name] = str(given.get(name, "")).strip()
-        return cls(values, str(given.get("why", "")).strip())
+        return cls(values, nfc(str(given.get("why", "")).strip()))
 
     @property
     def empty(self) -> bool:

@@ -7,7 +7,7 @@ import time
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from consumers.doctor import KINDS, Check, State, examine
+from consumers.doctor import KINDS, Check, State
 from consumers.queries.processes import list_processes
 from consumers.web.access import Looks
 from consumers.web.pages.layout import page, part
@@ -39,7 +39,7 @@ async def get_health(at: At, caller: Looks) -> HTMLResponse:
 @router.get("/checks", response_class=HTMLResponse)
 async def get_checks(at: At, caller: Looks) -> HTMLResponse:
     """Show what the doctor says, the worst first."""
-    checks = await examine(at.settings)
+    checks = await at.examination.get()
     by_state: dict[State, list[Check]] = {state: [] for state in WORST_FIRST}
     for check in checks:
         by_state[check.state].append(check)

@@ -6,7 +6,7 @@ import time
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
 from consumers.actions.forget_listener import forget_listener
@@ -17,6 +17,7 @@ from consumers.terminal.activity_words import activity_in_words
 from consumers.terminal.placement_words import why_in_words
 from consumers.terminal.trait_words import traits_in_words
 from consumers.web.access import Administers, Looks
+from consumers.web.api.answers import COMPOSED, FormId, QueryId
 from consumers.web.pages.layout import page, part
 from consumers.web.service import At
 from stream.errors import NoModel, NoTaste, UnknownListener
@@ -33,7 +34,7 @@ TITLE, HERE = "Listeners", "/listener"
 
 @router.get("/listener", response_class=HTMLResponse)
 async def get_listener(
-    at: At, caller: Looks, user_id: Annotated[str, Query(alias="id", max_length=512)] = ""
+    at: At, caller: Looks, user_id: Annotated[str, Query(alias="id", max_length=512), COMPOSED] = ""
 ) -> HTMLResponse:
     """Show a listener, or where to say which."""
     user_id, now = user_id.strip(), time.time()
@@ -62,22 +63,18 @@ async def get_listener(
 
 
 @router.get("/listener/songs", response_class=HTMLResponse)
-async def get_songs(
-    at: At, caller: Looks, user_id: Annotated[str, Query(alias="id", min_length=1, max_length=512)]
-) -> HTMLResponse:
+async def get_songs(at: At, caller: Looks, user_id: QueryId) -> HTMLResponse:
     """Show songs for a listener: apart, as the first answer reads all that is known of songs."""
     songs, missing = None, None
     try:
-        songs = await recommend(at.redis, at.settings, user_id, SONGS, time.time(), at.live)
+        songs = await recommend(at.redis, at.settings, user_id, SONGS, time.time(), at.recommenders)
     except (NoModel, NoTaste, UnknownListener) as error:
         missing = error
     return HTMLResponse(part("listener_songs.html", songs=songs, missing=missing))
 
 
 @router.post("/listener/forget", response_class=HTMLResponse)
-async def post_forget(
-    at: At, caller: Administers, user_id: Annotated[str, Form(alias="id", min_length=1, max_length=512)]
-) -> HTMLResponse:
+async def post_forget(at: At, caller: Administers, user_id: FormId) -> HTMLResponse:
     """Forget a listener, and say what was erased."""
     erased = await forget_listener(at.redis, at.settings, user_id)
     return page("listener_forgotten.html", TITLE, HERE, caller, user_id="", erased=erased)

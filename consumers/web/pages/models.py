@@ -97,7 +97,7 @@ async def post_use(
 async def post_use_clicks(
     at: At, caller: Administers, version: Annotated[int, Form(ge=0, le=LARGEST)]
 ) -> RedirectResponse:
-    """Let a model of who clicks rank audiences; 0: taste alone."""
+    """Let a CTR model rank audiences; 0: taste alone."""
     await use_ctr_model(at.redis, version)
     return RedirectResponse(f"{HERE}#clicks", HTTPStatus.SEE_OTHER)
 

@@ -13,7 +13,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from consumers.doctor import KINDS
 from consumers.queries.now import Now, read_now
-from consumers.web.access import Looks
+from consumers.web.access import Follows, Looks
 from consumers.web.pages.layout import page, part
 from consumers.web.service import At
 
@@ -32,10 +32,10 @@ async def get_now(at: At, caller: Looks) -> HTMLResponse:
 
 
 @router.get("/now/live", response_class=EventSourceResponse)
-async def get_now_live(at: At, caller: Looks) -> AsyncIterable[ServerSentEvent]:
+async def get_now_live(follows: Follows) -> AsyncIterable[ServerSentEvent]:
     """Yield the same, rendered, each second."""
     rates = deque[float](maxlen=SECONDS)
-    async for now in at.watch.follow():
+    async for now in follows:
         if now.clicks_per_second is not None:
             rates.append(now.clicks_per_second)
         yield ServerSentEvent(event="now", raw_data=part("now_part.html", **_shown(now, rates)))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Form, Query
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from consumers.actions.stop_release import stop_release
@@ -14,7 +14,7 @@ from consumers.queries.release_report import ReleaseReport, read_release_report
 from consumers.queries.releases import list_releases
 from consumers.terminal.release_report import about, no_ctr, no_uplift
 from consumers.web.access import Caller, Looks, Publishes
-from consumers.web.api.answers import Id
+from consumers.web.api.answers import FormId, Id, QueryId
 from consumers.web.pages.layout import page, part, release_url
 from consumers.web.service import At, Service
 from stream.errors import UnknownRelease
@@ -32,8 +32,6 @@ CHARTED = 20  # cohorts
 SHOWN_APART = {"audience", "left out", "clicked", "predicted", "played", "telling brought", "A/B"}
 """Facts that the page has a place of their own for."""
 
-GivenId = Annotated[str, Query(alias="id", min_length=1, max_length=512)]
-
 
 @router.get("/releases", response_class=HTMLResponse)
 async def get_releases(at: At, caller: Looks) -> HTMLResponse:
@@ -43,7 +41,7 @@ async def get_releases(at: At, caller: Looks) -> HTMLResponse:
 
 
 @router.get("/release/part", response_class=HTMLResponse)
-async def get_part(at: At, caller: Looks, release_id: GivenId, seen: str = "") -> Response:
+async def get_part(at: At, caller: Looks, release_id: QueryId, seen: str = "") -> Response:
     """Show what has become of a release; nothing where that is what was seen."""
     shown = await _shown(at, caller, release_id, published=True)
     if shown["seen"] == seen:
@@ -52,16 +50,14 @@ async def get_part(at: At, caller: Looks, release_id: GivenId, seen: str = "") -
 
 
 @router.post("/release/stop")
-async def post_stop(
-    at: At, caller: Publishes, release_id: Annotated[str, Form(alias="id", min_length=1, max_length=512)]
-) -> RedirectResponse:
+async def post_stop(at: At, caller: Publishes, release_id: FormId) -> RedirectResponse:
     """Stop a release."""
     await stop_release(at.redis, at.settings, release_id)
     return RedirectResponse(release_url(release_id), HTTPStatus.SEE_OTHER)
 
 
 @router.get("/release", response_class=HTMLResponse)
-async def get_release(at: At, caller: Looks, release_id: GivenId, published: str = "") -> HTMLResponse:
+async def get_release(at: At, caller: Looks, release_id: QueryId, published: str = "") -> HTMLResponse:
     """Show what has become of a release; `published`: it may not have reached a worker yet."""
     shown = await _shown(at, caller, release_id, published=bool(published))
     report = shown["report"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Cookie, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -14,9 +16,30 @@ from consumers.web.rates import Rates
 from consumers.web.service import At
 from stream.stores.api_keys import SESSION_SECONDS, ApiKeys
 
-__all__ = ["router"]
+__all__ = ["router", "sign_in_url"]
 
 router = APIRouter(include_in_schema=False)
+
+LONGEST = 2000
+SITE = re.compile(r"^https?://[^/?#]*")
+HERE = re.compile(r"/(?![/\\])[^\x00-\x1f\x7f]*")
+"""An address of this site. Two slashes begin the name of another; browsers take a backslash for one, and
+leave out tabs and ends of lines before they look."""
+
+
+def sign_in_url(request: Request) -> str:
+    """Return the address of the page that takes a key, and goes on with what was asked for.
+
+    That is the page that one looks at: of a request that htmx makes, the one it is made from; of one that
+    sends something, none, as its address may not be one to be opened.
+    """
+    if "hx-request" in request.headers:
+        asked = SITE.sub("", request.headers.get("hx-current-url", "")).partition("#")[0]
+    elif request.method == "GET":
+        asked = f"{request.url.path}?{request.url.query}".removesuffix("?")
+    else:
+        asked = "/"
+    return f"/sign-in?next={quote(_here(asked))}"
 
 
 @router.get("/sign-in", response_class=HTMLResponse)
@@ -30,7 +53,7 @@ async def post_sign_in(
     request: Request,
     at: At,
     key: Annotated[str, Form(max_length=200)],
-    next: Annotated[str, Form(max_length=2000)] = "/",  # noqa: A002
+    next: Annotated[str, Form(max_length=LONGEST)] = "/",  # noqa: A002
 ) -> Response:
     """Begin a session."""
     check_site(request)
@@ -75,5 +98,5 @@ async def post_sign_out(
 
 
 def _here(address: str) -> str:
-    """Return an address of this page; the first page where another site's was given."""
-    return address if address.startswith("/") and not address.startswith(("//", "/\\")) else "/"
+    """Return an address of this site; the first page where another's was given."""
+    return address if len(address) <= LONGEST and HERE.fullmatch(address) else "/"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from consumers.work.member_cache import MemberCache, Members
 from models.model import Model
@@ -21,6 +23,7 @@ from stream.stores.told import Told
 from stream.stores.traits import Traits
 from stream.wire.where import parse_where
 from tests.consumers.small_model import made_up_model, small_model
+from tests.waiting import wait_for_it
 
 MODEL = small_model()
 
@@ -279,3 +282,95 @@ async def test_members_who_are_held_get_the_traits_that_are_named_later(redis: R
     for conditions, fails in (("churn>0.5", -1), ("stage=new", 0), ("churn>0.5", -1), ("churn<0.5", 0)):
         assert found.failing(parse_where(conditions))[at] == fails
     assert cache.lacking_traits() == []
+
+
+class HeldUp(Cohorts):
+    """Counts what it is asked for, and answers once it is let."""
+
+    def __init__(self, redis: Redis) -> None:
+        super().__init__(redis, Listeners(redis))
+        self.asked = list[str]()
+        self.let = asyncio.Event()
+
+    async def everyone(self, cohorts: Sequence[str]) -> dict[str, list[str]]:
+        self.asked += cohorts
+        await self.let.wait()
+        return await super().everyone(cohorts)
+
+
+@pytest.fixture
+def held_up(redis: Redis) -> HeldUp:
+    return HeldUp(redis)
+
+
+def cache_of(redis: Redis, cohorts: Cohorts, **more: float) -> MemberCache:
+    return MemberCache(Listeners(redis), cohorts, Told(redis), **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("limit_mb", [1.0, 0.0])
+async def test_a_cohort_is_read_once_for_all_who_want_it_meanwhile(
+    limit_mb: float, redis: Redis, held_up: HeldUp
+) -> None:
+    cache = cache_of(redis, held_up, limit_mb=limit_mb)
+    await join(redis, "ana", (1.0, 0.0, 0.0))
+    asking = [asyncio.create_task(held(cache)) for _ in range(20)]
+    await wait_for_it(lambda: waits_for(cache, 20), "all of them waiting")
+    held_up.let.set()
+    assert {found.users for found in await asyncio.gather(*asking)} == {("ana",)}
+    assert held_up.asked == ["c1"]
+
+
+async def test_many_who_fill_a_cold_cache_read_each_cohort_once(redis: Redis, held_up: HeldUp) -> None:
+    cache = cache_of(redis, held_up)
+    for cohort in ("c1", "c2", "c3"):
+        await join(redis, f"of {cohort}", (1.0, 0.0, 0.0), cohort)
+    filling = [asyncio.create_task(cache.fill(MODEL)) for _ in range(20)]
+    await wait_for_it(lambda: waits_for(cache, 20), "all of them waiting")
+    held_up.let.set()
+    await asyncio.gather(*filling)
+    assert sorted(held_up.asked) == sorted(cache.held) == ["c1", "c2", "c3"]
+
+
+async def test_who_goes_away_does_not_end_what_others_wait_for(redis: Redis, held_up: HeldUp) -> None:
+    cache = cache_of(redis, held_up)
+    await join(redis, "ana", (1.0, 0.0, 0.0))
+    first, second = (asyncio.create_task(held(cache)) for _ in range(2))
+    await wait_for_it(lambda: waits_for(cache, 2), "both waiting")
+    first.cancel()
+    await asyncio.wait([first])
+    held_up.let.set()
+    assert (await second).users == ("ana",)
+    assert (first.cancelled(), held_up.asked) == (True, ["c1"])
+
+
+async def test_what_nobody_waits_for_any_more_is_read_anew_for_the_next(
+    redis: Redis, held_up: HeldUp
+) -> None:
+    cache = cache_of(redis, held_up)
+    await join(redis, "ana", (1.0, 0.0, 0.0))
+    gone = asyncio.create_task(held(cache))
+    await wait_for_it(lambda: waits_for(cache, 1), "one waiting")
+    gone.cancel()
+    await asyncio.wait([gone])
+    held_up.let.set()
+    assert (await held(cache)).users == ("ana",)
+    assert held_up.asked == ["c1", "c1"]
+
+
+async def test_a_read_that_fails_fails_for_all_who_wait_and_for_nobody_later(
+    redis: Redis, held_up: HeldUp
+) -> None:
+    cache = cache_of(redis, held_up)
+    await redis.set(keys.cohort_users("c1"), "no set")
+    asking = [asyncio.create_task(held(cache)) for _ in range(2)]
+    await wait_for_it(lambda: waits_for(cache, 2), "both waiting")
+    held_up.let.set()
+    failed = await asyncio.gather(*asking, return_exceptions=True)
+    assert [type(each) for each in failed] == [ResponseError] * 2
+    await redis.delete(keys.cohort_users("c1"))
+    await join(redis, "ana", (1.0, 0.0, 0.0))
+    assert (await held(cache)).users == ("ana",)
+
+
+async def waits_for(cache: MemberCache, number: int) -> bool:
+    return sum(read.waiting for read in cache._reads.values()) == number

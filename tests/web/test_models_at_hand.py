@@ -1,0 +1,67 @@
+"""What is answered from models that the process holds."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+
+from consumers.queries import recommend
+from stream.connect import AnyRedis
+from stream.settings import Settings
+from stream.stores import keys
+from stream.stores.song_models import SongModels
+from tests.cli.test_recommend import song_model
+from tests.cli.test_segments import segments
+from tests.refrain_command import Refrain
+from tests.web.served import Served, serving
+
+__all__ = ["segments"]
+
+WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
+
+
+@pytest.fixture
+def with_songs(service: Settings, with_redis: WithRedis) -> Iterator[Served]:
+    with_redis(lambda redis: SongModels(redis).publish(song_model()))
+    with serving(service) as served:
+        yield served
+
+
+def test_songs_are_loaded_once_for_all_listeners(with_songs: Served, with_redis: WithRedis) -> None:
+    assert with_songs.get("/api/v1/songs/u1").status_code == 200
+    with_redis(lambda redis: redis.delete(keys.song_model(4)))
+    others = [with_songs.get(path) for path in ("/api/v1/songs/u2", "/listener/songs?id=u3")]
+    assert [answer.status_code for answer in others] == [200, 200]
+    assert others[0].json()["songs_version"] == 4
+    assert "no songs are learned yet" not in others[1].text
+
+
+def test_songs_are_sorted_once_for_all_listeners(with_songs: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+
+    class Counted(recommend.Recommender):
+        def __init__(self, *given: object) -> None:
+            made.append(self)
+            super().__init__(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(recommend, "Recommender", Counted)
+    assert [with_songs.get(f"/api/v1/songs/u{n}").status_code for n in (1, 2, 3)] == [200, 200, 200]
+    assert len(made) == 1
+
+
+def test_other_songs_that_come_to_serve_are_recommended(with_songs: Served, with_redis: WithRedis) -> None:
+    assert with_songs.get("/api/v1/songs/u1").json()["songs_version"] == 4
+    with_redis(lambda redis: SongModels(redis).publish(song_model(version=5)))
+    assert with_songs.get("/api/v1/songs/u2").json()["songs_version"] == 5
+
+
+def test_a_segment_is_explained_by_the_model_at_hand(
+    segments: Refrain, settings: Settings, with_redis: WithRedis
+) -> None:
+    with serving(settings) as served:
+        before = served.get("/api/v1/segments/scene-a").json()
+        with_redis(lambda redis: redis.delete(keys.model(1)))
+        after = served.get("/api/v1/segments/scene-a").json()
+    assert before["artists_for"]
+    assert after["artists_for"] == before["artists_for"]
