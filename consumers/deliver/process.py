@@ -21,6 +21,7 @@ from stream.retry import Retry
 from stream.settings import Settings
 from stream.wire.consumer import Consumer
 from stream.wire.events import DeadLetter, Reason, Record
+from stream.wire.groups import GROUPS
 
 __all__ = ["deliver"]
 
@@ -75,7 +76,7 @@ async def deliver(settings: Settings, stop: asyncio.Event) -> None:
                 settings,
                 watch=watch,
                 decode=False,  # Refrain wrote it
-                group_id=f"{settings.group}-{each.name}",
+                group_id=GROUPS[each.name].full_name(settings),
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
             )

@@ -32,6 +32,7 @@ from stream.retry import Retry
 from stream.settings import Settings
 from stream.wire.connection import connection
 from stream.wire.consumer import Consumer
+from stream.wire.groups import GROUPS
 from stream.wire.sender import Sender
 
 __all__ = ["demo"]
@@ -141,7 +142,7 @@ class _Stage:
                 for number in sorted(await sender.partitions_for(topic))
             ]
             feed = Feed(sender, self._world, self._ledger, run=f"{int(time.time()):x}")
-            watch = Watch(redis, ends, admin, f"{settings.group}-ingest", places, self._world)
+            watch = Watch(redis, ends, admin, GROUPS["ingest"].full_name(settings), places, self._world)
             await feed.send_catalogue()
             await together(
                 self._until(stop),

@@ -46,6 +46,7 @@ from stream.stores.replication import Primaries, Replication
 from stream.stores.waiting import Waiting
 from stream.wire.consumer import Consumer
 from stream.wire.events import DeadLetter, Feedback, Reason, Record, encode, parse_clicks
+from stream.wire.groups import GROUPS
 from stream.wire.sender import Message, Sender, dead_letter
 
 __all__ = ["Ingester", "ingest"]
@@ -405,7 +406,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         consumer = Consumer(
             settings,
             watch=watch,
-            group_id=f"{settings.group}-ingest",
+            group_id=GROUPS["ingest"].full_name(settings),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=WAIT_MS,

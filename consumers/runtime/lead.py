@@ -15,6 +15,7 @@ from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.lease import Lease
 from stream.wire.consumer import Consumer
+from stream.wire.groups import GROUPS
 from stream.wire.topic_watch import TopicWatch
 
 __all__ = ["LeaseLost", "lead"]
@@ -94,7 +95,7 @@ async def _read(settings: Settings, watch: TopicWatch, kind: str, begin: str, ru
     consumer = Consumer(
         settings,
         watch=watch,
-        group_id=f"{settings.group}-{kind}",
+        group_id=GROUPS[kind].full_name(settings),
         auto_offset_reset=begin,
         enable_auto_commit=True,
         fetch_max_wait_ms=200,

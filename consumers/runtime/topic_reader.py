@@ -21,6 +21,7 @@ from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
 from stream.wire.consumer import Consumer
 from stream.wire.events import DeadLetter, Record
+from stream.wire.groups import GROUPS
 from stream.wire.schema_registry import Fetched
 from stream.wire.sender import Sender, dead_letter
 from stream.wire.topic_watch import TopicWatch
@@ -81,7 +82,7 @@ class TopicReader(ConsumerRebalanceListener, ABC):  # type: ignore[misc]
         return Consumer(
             settings,
             watch=watch,
-            group_id=f"{settings.group}-{cls.name}",
+            group_id=GROUPS[cls.name].full_name(settings),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
         )

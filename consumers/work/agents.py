@@ -19,6 +19,7 @@ from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
 from stream.wire.dead_members import client_id
 from stream.wire.events import Record
+from stream.wire.groups import GROUPS
 from stream.wire.schema_registry import SchemaRegistry, registry_of
 from stream.wire.topic_watch import TopicWatch
 
@@ -104,7 +105,7 @@ class Agents:
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._joining: asyncio.Future[None] | None = None
         self._app = _App(
-            f"{settings.group}-work",
+            GROUPS["work"].full_name(settings),
             datadir=folder,
             broker=";".join(f"kafka://{server}" for server in settings.kafka.split(",")),
             broker_client_id=client_id(),
