@@ -46,8 +46,8 @@ Row = dict[str, float]
 
 
 def listeners(number: int) -> Row:
-    """Everything, with so many listeners."""
-    return everything(listeners=number)
+    """Everything, with so many listeners; their traits, too, which grow with nothing else."""
+    return everything(listeners=number, also_traits=True)
 
 
 def cohorts(number: int) -> Row:
@@ -107,7 +107,12 @@ def ingesters(number: int) -> Row:
 
 
 def everything(
-    listeners: int = LISTENERS, cohorts: int = COHORTS, artists: int = ARTISTS, **settings: object
+    listeners: int = LISTENERS,
+    cohorts: int = COHORTS,
+    artists: int = ARTISTS,
+    *,
+    also_traits: bool = False,
+    **settings: object,
 ) -> Row:
     """What each process takes."""
     with filled(listeners, cohorts, artists, **settings) as place:
@@ -120,7 +125,8 @@ def everything(
         row |= new_model(place, ingester, listeners, artists)
         row["ingester, MB"] = largest(ingester)
         ingester.stop()
-        return row | audiences(place) | traits(place, listeners)
+        row |= audiences(place)
+        return row | traits(place, listeners) if also_traits else row
 
 
 def applied(place: House, ingesters: Sequence[Child], listeners: int, artists: int, seed: int) -> Row:
