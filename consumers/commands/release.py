@@ -133,15 +133,16 @@ def add(app: typer.Typer) -> None:
         releases,
         name="release",
         rich_help_panel=PANEL,
-        epilog="Example:\n\n[bold]refrain release r1 --artist Raftaar[/bold] is short for `release publish`",
+        epilog="Example:\n\n"
+        "[bold]refrain release r1 --artist 'Jisu Parade'[/bold] is short for `release publish`",
     )
 
     @command(
         releases,
         panel=PANEL,
-        example='refrain release r1 --artist Raftaar --title "Naya Daur" --max-audience 500 --wait\n'
-        "refrain release publish r2 --artist newcomer --similar-to Raftaar --similar-to Badshah\n"
-        "refrain release publish r3 --artist Raftaar --where 'stage=regular|fading and zero_week<0.5'",
+        example="refrain release r1 --artist 'Jisu Parade' --title 'Naya Daur' --max-audience 500 --wait\n"
+        "refrain release publish r2 --artist Newcomer --similar-to 'Jisu Parade'\n"
+        "refrain release publish r3 --artist 'Jisu Parade' --where 'stage=regular|fading and zero_week<0.5'",
     )
     @options_from_dataclasses
     def publish(
@@ -180,10 +181,10 @@ def add(app: typer.Typer) -> None:
     @command(
         app,
         panel=PANEL,
-        example="refrain audience --artist Raftaar --max-audience 500\n"
-        "refrain audience --artist Raftaar --why u1\n"
-        "refrain audience --artist Raftaar --where 'churn>0.7 and stage=fading'\n"
-        "refrain audience --song s1",
+        example="refrain audience --artist 'Jisu Parade' --max-audience 500\n"
+        "refrain audience --artist 'Jisu Parade' --why listener-0001\n"
+        "refrain audience --artist 'Jisu Parade' --where 'churn>0.7 and stage=fading'\n"
+        "refrain audience --song jisu-parade-ac8f5eaf",
     )
     @options_from_dataclasses
     def audience(
