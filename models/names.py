@@ -7,9 +7,12 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Names", "hashes", "text_bytes"]
+__all__ = ["UNUSED", "Names", "hashes", "text_bytes", "to_keep"]
 
 Ints = npt.NDArray[np.int64]
+
+UNUSED = 0.25
+"""The share of names that nobody has any more from which on they are given up."""
 
 
 def text_bytes(name: str) -> int:
@@ -77,6 +80,18 @@ class Names:
         self.names = [self.names[place] for place in places.tolist()]
         self.index = dict(zip(self.names, range(len(self.names)), strict=True))
         self.nbytes = sum(map(_bytes, self.names))
+
+
+def to_keep(used: npt.NDArray[np.bool_]) -> Ints | None:
+    """Return the numbers of names that are used, rising; None where a share below `UNUSED` of all are not.
+
+    Examples
+    --------
+    >>> to_keep(np.array([True, False, False, True])).tolist(), to_keep(np.array([True, True]))
+    ([0, 3], None)
+    """
+    kept = np.flatnonzero(used)
+    return kept if len(kept) < (1 - UNUSED) * len(used) else None
 
 
 def _bytes(name: str) -> int:

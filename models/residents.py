@@ -13,7 +13,7 @@ import numpy.typing as npt
 from models.active_days import Activity, ActivityColumns
 from models.listener import REFRESHED, Aliased, Listener, Move, last_move
 from models.model import Model
-from models.names import Names, text_bytes
+from models.names import Names, text_bytes, to_keep
 from models.rooms import Rooms
 from models.taste import root, taste_sums
 
@@ -29,9 +29,6 @@ FIRST_ROOM = 8
 
 GROWTH = 1.1
 """By how much columns grow when they are full: so much of the memory may be unused."""
-
-UNUSED = 0.25
-"""The share of artists whom nobody has any more from which on `Residents.pack` gives up their names."""
 
 UNKNOWN_OFFSET = -32768
 """In place of minutes from UTC, where these are not known."""
@@ -408,7 +405,8 @@ class Residents:
         pool = int(self._room[rows].sum()) * (self.artist.itemsize + self.weight.itemsize)
         activity = self.activity.packed_nbytes(rows) if self.activity else 0
         shared = self._shared_bytes
-        if (kept := self._artists_to_keep(rows)) is not None:
+        places, _ = self.places(rows, self.count[rows])
+        if (kept := self._artists_to_keep(places)) is not None:
             columns_left = int(np.count_nonzero(kept < len(self._model_columns)))
             shared -= self.artists.nbytes - self.artists.bytes_of(kept)
             shared -= (len(self._model_columns) - columns_left) * self._model_columns.itemsize
@@ -420,10 +418,10 @@ class Residents:
         Their rows are others after it, and so are the numbers of artists where many of these had nobody left.
         """
         rows = np.sort(np.fromiter(self.index.values(), np.int64, len(self.index)))
-        self._keep_artists(rows)
         number = len(rows)
         of_row = dict(zip(rows.tolist(), range(number), strict=True))
         begin, old, new = self._rooms.pack(self.begin[rows], self._room[rows], self.count[rows])
+        self._keep_artists(old)
         artist, weight = np.zeros(self._rooms.end, dtype=np.int32), np.zeros(self._rooms.end)
         artist[new], weight[new] = self.artist[old], self.weight[old]
         self.artist, self.weight = artist, weight
@@ -439,18 +437,16 @@ class Residents:
         self.aliased = {of_row[row]: each for row, each in self.aliased.items()}
         self._free = []
 
-    def _artists_to_keep(self, rows: Ints) -> Ints | None:
-        """Return whom these listeners have, rising; None where there are few others to be given up."""
+    def _artists_to_keep(self, places: Ints) -> Ints | None:
+        """Return whom these places of the pool have, rising; None where there are few others to give up."""
         used = np.zeros(len(self.artists), dtype=bool)
-        used[self.artist[self.places(rows, self.count[rows])[0]]] = True
-        kept = np.flatnonzero(used)
-        return kept if len(kept) < (1 - UNUSED) * len(used) else None
+        used[self.artist[places]] = True
+        return to_keep(used)
 
-    def _keep_artists(self, rows: Ints) -> None:
-        """Number the artists of these listeners anew where many others have nobody left."""
-        if (kept := self._artists_to_keep(rows)) is None:
+    def _keep_artists(self, places: Ints) -> None:
+        """Number the artists of these places anew where many others have nobody left."""
+        if (kept := self._artists_to_keep(places)) is None:
             return
-        places, _ = self.places(rows, self.count[rows])
         self.artist[places] = np.searchsorted(kept, self.artist[places])
         self._model_columns = self._model_columns[kept[kept < len(self._model_columns)]]
         self.artists.keep(kept)

@@ -355,27 +355,21 @@ class Emitter:
     async def _begin(self, answer: _Answer, lookup: Lookup) -> _Part:
         now = time.time()
         release = answer.asked.release
-        if self._is_too_old(answer.asked, now):
-            logger.warning("release %s was published too long ago: nobody is told of it", answer.name)
-            about: dict[str, str | float] = {
-                "artist_ids": json.dumps(release.artist_ids),
-                "title": release.title or "",
-                "planned_at": now,
-            }
-            return _Part(answer, TOO_OLD, about)
-        audience = await self._planner.plan(release, lookup, self._live.model, now)
-        draft = audience.draft
-        about = {
+        about: dict[str, str | float] = {
             "artist_ids": json.dumps(release.artist_ids),
             "title": release.title or "",
             "planned_at": now,
-            "reason": draft.reason,
-            "relied_on": draft.target.relied_on,
         }
         if release.song_id:
             about["song_id"] = release.song_id
         if answer.trace.traceparent:
             about["traceparent"] = answer.trace.traceparent
+        if self._is_too_old(answer.asked, now):
+            logger.warning("release %s was published too long ago: nobody is told of it", answer.name)
+            return _Part(answer, TOO_OLD, about)
+        audience = await self._planner.plan(release, lookup, self._live.model, now)
+        draft = audience.draft
+        about |= {"reason": draft.reason, "relied_on": draft.target.relied_on}
         return _Part(answer, draft.reason, about, audience)
 
     def _is_too_old(self, asked: Asked, now: float) -> bool:

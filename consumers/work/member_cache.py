@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from models.audience import Target
 from models.model import Model
-from models.names import Names, hashes
+from models.names import UNUSED, Names, hashes, to_keep
 from models.taste import log_length, unit
 from models.traits.where import Where
 from stream.stores.cohorts import Cohorts
@@ -38,9 +38,6 @@ TOP = 200  # artists of a listener, the strongest
 USUAL = 10  # artists of a listener, before it is known
 NAME_BYTES = 80  # of memory for a listener's id and the reference to it
 MB = 1_000_000
-
-UNUSED = 0.25
-"""The share of names of artists whom no member plays from which on they are given up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,12 +256,11 @@ class MemberCache:
         used = np.zeros(len(self.artists), dtype=bool)
         for members in self.held.values():
             used[members.artists] = True
-        kept = np.flatnonzero(used)
-        if len(kept) < (1 - UNUSED) * len(used):
-            number = np.cumsum(used, dtype=np.int32) - 1
+        if (kept := to_keep(used)) is not None:
             self.artists = Names(self.artists.names[at] for at in kept.tolist())
             for cohort, members in self.held.items():
-                self.held[cohort] = replace(members, artists=number[members.artists])
+                numbers = np.searchsorted(kept, members.artists).astype(np.int32)
+                self.held[cohort] = replace(members, artists=numbers)
         self._looked_at = len(self.artists)
 
     def lacking_traits(self) -> list[str]:
