@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
@@ -19,7 +20,6 @@ from stream.wire.events import CohortChange, DeadLetter, Record, parse
 __all__ = ["Moves"]
 
 TOPIC = "cohort-changes"
-WAIT_MS = 500
 CHUNK = 5_000
 
 
@@ -81,12 +81,10 @@ class Moves:
             asked = self.begin.get(str(place.partition))
             self.lost += max(earliest[place] - asked, 0) if asked is not None else 0
             consumer.seek(place, max(asked or 0, earliest[place]))
-        while left := [place for place in places if await consumer.position(place) < ends[place]]:
-            fetched = await consumer.getmany(*left, timeout_ms=WAIT_MS, max_records=CHUNK)
+        async for fetched in consumer.read_to(ends, CHUNK):
             yield [
                 Record(m.topic, m.partition, m.offset, m.key, m.value, m.headers)
-                for some in fetched.values()
-                for m in some
+                for m in chain.from_iterable(fetched.values())
             ]
         self.offsets = {str(place.partition): await consumer.position(place) for place in places}
 

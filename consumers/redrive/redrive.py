@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
@@ -39,7 +40,6 @@ from stream.wire.sender import Message, Sender, open_sender
 __all__ = ["Redrive", "Summary"]
 
 CHUNK = 1000  # letters at once
-WAIT_MS = 500
 SEGMENT_DAYS = 14.0  # that Kafka may keep a letter longer than the topic's retention says, at the most
 KINDS: dict[str, type[BaseModel]] = {
     "songs": Song,
@@ -149,12 +149,10 @@ class Redrive:
             consumer.seek(place, position[place])
         total = sum(max(ends[place] - position[place], 0) for place in places)
         done = 0
-        while left := [place for place in places if await consumer.position(place) < ends[place]]:
-            fetched = await consumer.getmany(*left, timeout_ms=WAIT_MS, max_records=CHUNK)
-            messages = [message for some in fetched.values() for message in some]
-            letters = [letter_of(message) for message in messages]
+        async for fetched in consumer.read_to(ends, CHUNK):
+            letters = [letter_of(message) for message in chain.from_iterable(fetched.values())]
             await self._some([e for e in letters if self.reason in (None, e.reason)], sender)
-            done += len(messages)
+            done += len(letters)
             self.watch(min(done, total), total)
 
     async def _some(self, letters: Sequence[Letter], sender: Sender) -> None:

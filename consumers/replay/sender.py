@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
@@ -131,12 +132,11 @@ class Replay:
             there: dict[int, int] = {}
             for place in places:
                 consumer.seek(place, self.bookmark.offsets.get(place.partition, ends[place]))
-            while behind := [place for place in places if await consumer.position(place) < ends[place]]:
-                for messages in (await consumer.getmany(*behind, timeout_ms=500)).values():
-                    for message in messages:
-                        for name, value in message.headers:
-                            if name == HEADER and (number := self.bookmark.number(value)) is not None:
-                                there[message.partition] = number
+            async for fetched in consumer.read_to(ends):
+                for message in chain.from_iterable(fetched.values()):
+                    for name, value in message.headers:
+                        if name == HEADER and (number := self.bookmark.number(value)) is not None:
+                            there[message.partition] = number
             return there
         finally:
             await consumer.stop()

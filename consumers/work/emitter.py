@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -618,13 +619,13 @@ class Emitter:
             consumer.assign(partitions)
             ends = await consumer.end_offsets(partitions)
             starts = await consumer.offsets_for_times(dict.fromkeys(partitions, int(since * 1000)))
-            left = {partition for partition in partitions if starts[partition] is not None}
-            for partition in left:
+            filled = [partition for partition in partitions if starts[partition] is not None]
+            for partition in filled:
                 consumer.seek(partition, starts[partition].offset)
             out: dict[bytes, float] = {}
-            while left := {p for p in left if await consumer.position(p) < ends[p]}:
-                for records in (await consumer.getmany(*left, timeout_ms=500)).values():
-                    out |= {r.value: r.timestamp / 1000 for r in records if r.key == key}
+            async for fetched in consumer.read_to({partition: ends[partition] for partition in filled}):
+                records = chain.from_iterable(fetched.values())
+                out |= {each.value: each.timestamp / 1000 for each in records if each.key == key}
             return out
         finally:
             await consumer.stop()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition, codec
@@ -31,6 +31,7 @@ COMMITTED = "read_committed"
 """Kafka's name for: records of a transaction only when it is committed, and never those of an aborted one."""
 
 NO_TIMESTAMP = 0
+WAIT_MS = 500
 
 
 CODECS = {
@@ -169,6 +170,22 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
     async def decoded(self, fetched: Fetched) -> Fetched:
         """Return what was fetched decoded; while the Schema Registry is away this waits, over a rebalance."""
         return await self._registry.decoded(fetched) if self._registry else fetched
+
+    async def read_to(
+        self, ends: Mapping[TopicPartition, int], max_records: int | None = None
+    ) -> AsyncIterator[Fetched]:
+        """Go on from where it is, until everything before an offset of each partition is read.
+
+        Parameters
+        ----------
+        ends
+            Partitions that are assigned -> that offset. What is behind it may come too, where it was fetched
+            together.
+        max_records
+            At most so many records at once.
+        """
+        while left := [place for place, end in ends.items() if await self.position(place) < end]:
+            yield await self.getmany(*left, timeout_ms=WAIT_MS, max_records=max_records)
 
     async def behind(self) -> dict[TopicPartition, tuple[int, int]]:
         """Return what `behind_of` does."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
 from aiokafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
@@ -151,10 +152,9 @@ async def _reasons(settings: Settings, starts: Offsets) -> Counter[str]:
         end = await consumer.end_offsets(list(starts))
         for place, offset in starts.items():
             consumer.seek(place, offset)
-        while left := [place for place in starts if await consumer.position(place) < end[place]]:
-            for messages in (await consumer.getmany(*left, timeout_ms=WAIT_MS)).values():
-                for message in messages:
-                    reasons[dict(message.headers).get("reason", b"none given").decode()] += 1
+        async for fetched in consumer.read_to(end):
+            for message in chain.from_iterable(fetched.values()):
+                reasons[dict(message.headers).get("reason", b"none given").decode()] += 1
         return reasons
     finally:
         await consumer.stop()
