@@ -12,7 +12,8 @@ from stream.connect import AnyRedis
 from stream.errors import NotAliased, WrongUse
 from stream.settings import Settings
 from stream.stores.artist_aliases import ArtistAliases
-from stream.wire.events import ArtistAlias, encode, why
+from stream.wire.events import ArtistAlias, encode
+from stream.wire.parsing import why
 from stream.wire.sender import Message, open_sender
 from stream.wire.topics import create_topics
 

@@ -19,7 +19,8 @@ from stream.connect import AnyRedis
 from stream.errors import NotMerged, WrongUse
 from stream.settings import Settings
 from stream.stores.merges import Forward, Merges
-from stream.wire.events import Merge, encode, why
+from stream.wire.events import Merge, encode
+from stream.wire.parsing import why
 from stream.wire.sender import Message, open_sender
 from stream.wire.topics import create_topics
 

@@ -40,7 +40,7 @@ def add(app: typer.Typer) -> None:
         from consumers.redrive.redrive import Redrive
         from consumers.terminal.redrive_lines import redrive_bar, summary_lines
         from stream.files.times import seconds_of
-        from stream.wire.events import Reason
+        from stream.wire.dead_letter import Reason
 
         if reason is not None and reason not in {known.value for known in Reason}:
             raise WrongUse(f"there is no reason {reason!r}: it is one of {', '.join(Reason)}")

@@ -17,7 +17,8 @@ from consumers.runtime.reader_lag import ReaderLag
 from stream.retry import Retry, Stopped
 from stream.stores.heartbeats import Heartbeat
 from stream.wire.consumer import Consumer
-from stream.wire.events import DeadLetter, Record
+from stream.wire.dead_letter import DeadLetter
+from stream.wire.record import Record
 from stream.wire.sender import Sender, dead_letter
 
 __all__ = ["Deliver", "Deliverer"]

@@ -6,7 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stream.wire.events import CohortChange, DeadLetter, Page, Record, Summary, encode, parse
+from stream.wire.dead_letter import DeadLetter
+from stream.wire.events import CohortChange, Page, Summary, encode
+from stream.wire.parsing import parse
+from stream.wire.record import Record
 
 __all__ = ["Outgoing", "Post", "audience_post", "changes_post", "parse_audience"]
 

@@ -20,8 +20,9 @@ from stream.errors import CannotStart
 from stream.retry import Retry
 from stream.settings import Settings
 from stream.wire.consumer import Consumer
-from stream.wire.events import DeadLetter, Reason, Record
+from stream.wire.dead_letter import DeadLetter, Reason
 from stream.wire.groups import GROUPS
+from stream.wire.record import Record
 
 __all__ = ["deliver"]
 

@@ -9,7 +9,9 @@ from consumers.demo.feed import Feed
 from consumers.demo.ledger import Entry, Ledger, Tally, policies_of
 from consumers.demo.world import Play, World
 from stream.wire.consumer import Consumer
-from stream.wire.events import Feedback, Page, Record, Summary, encode, parse
+from stream.wire.events import Feedback, Page, Summary, encode
+from stream.wire.parsing import parse
+from stream.wire.record import Record
 from stream.wire.sender import Message, Sender
 
 __all__ = ["Notifier"]

@@ -15,7 +15,10 @@ from stream.errors import Unreachable
 from stream.settings import Settings
 from stream.stores.erased import erased_hash
 from stream.wire.consumer import Consumer
-from stream.wire.events import CohortChange, DeadLetter, Record, parse
+from stream.wire.dead_letter import DeadLetter
+from stream.wire.events import CohortChange
+from stream.wire.parsing import parse
+from stream.wire.record import Record
 
 __all__ = ["Moves"]
 

@@ -19,7 +19,8 @@ from consumers.history.plan import HistoryFile
 from models.active_days import KINDS
 from stream.files.distinct import same_click
 from stream.files.tally import Tally
-from stream.wire.events import FUTURE_SECONDS, Reason
+from stream.wire.dead_letter import Reason
+from stream.wire.parsing import FUTURE_SECONDS
 
 __all__ = ["FileReader", "Rows"]
 

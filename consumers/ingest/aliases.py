@@ -12,7 +12,10 @@ from stream.stores.heartbeats import Heartbeat
 from stream.stores.replication import Replication
 from stream.wire.composed import nfc
 from stream.wire.consumer import Consumer
-from stream.wire.events import ArtistAlias, DeadLetter, Reason, Record, parse
+from stream.wire.dead_letter import DeadLetter, Reason
+from stream.wire.events import ArtistAlias
+from stream.wire.parsing import parse
+from stream.wire.record import Record
 from stream.wire.sender import Sender
 
 __all__ = ["AliasReader"]

@@ -45,8 +45,11 @@ from stream.stores.released_songs import ReleasedSongs
 from stream.stores.replication import Primaries, Replication
 from stream.stores.waiting import Waiting
 from stream.wire.consumer import Consumer
-from stream.wire.events import DeadLetter, Feedback, Reason, Record, encode, parse_clicks
+from stream.wire.dead_letter import DeadLetter, Reason
+from stream.wire.events import Feedback, encode
 from stream.wire.groups import GROUPS
+from stream.wire.parsing import parse_clicks
+from stream.wire.record import Record
 from stream.wire.sender import Message, Sender, dead_letter
 
 __all__ = ["Ingester", "ingest"]

@@ -20,7 +20,8 @@ from stream.stores.heartbeats import Heartbeat
 from stream.stores.lease import Lease
 from stream.stores.listeners import Listeners
 from stream.stores.waiting import PUT_BACK, Waiting
-from stream.wire.events import DeadLetter, Reason, Record
+from stream.wire.dead_letter import DeadLetter, Reason
+from stream.wire.record import Record
 from stream.wire.sender import Sender, dead_letter
 
 __all__ = ["LateSongs"]

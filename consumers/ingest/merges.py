@@ -13,7 +13,10 @@ from stream.retry import Retry
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.replication import Replication
 from stream.wire.consumer import Consumer
-from stream.wire.events import DeadLetter, Merge, Reason, Record, parse
+from stream.wire.dead_letter import DeadLetter, Reason
+from stream.wire.events import Merge
+from stream.wire.parsing import parse
+from stream.wire.record import Record
 from stream.wire.sender import Sender
 
 __all__ = ["MergeReader"]

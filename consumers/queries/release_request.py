@@ -16,7 +16,8 @@ from stream.errors import UnknownSong, WrongUse
 from stream.stores.catalogue import Catalogue
 from stream.stores.segments import Segments
 from stream.stores.song_models import SongModels
-from stream.wire.events import Release, why
+from stream.wire.events import Release
+from stream.wire.parsing import why
 from stream.wire.where import parse_where
 
 __all__ = ["ReleaseRequest", "release_event"]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from aiokafka import ConsumerRecord
 
-from stream.wire.events import Reason, Record, headers_of_producer
+from stream.wire.dead_letter import Reason, headers_of_producer
+from stream.wire.record import Record
 
 __all__ = ["Letter", "letter_of"]
 

@@ -23,18 +23,9 @@ from stream.stores.merges import Merges
 from stream.stores.redriven import Redriven
 from stream.stores.waiting import Waiting
 from stream.wire.consumer import Consumer
-from stream.wire.events import (
-    ArtistAlias,
-    DeadLetter,
-    Feedback,
-    Label,
-    Merge,
-    Reason,
-    Release,
-    Song,
-    parse,
-    parse_clicks,
-)
+from stream.wire.dead_letter import DeadLetter, Reason
+from stream.wire.events import ArtistAlias, Feedback, Label, Merge, Release, Song
+from stream.wire.parsing import parse, parse_clicks
 from stream.wire.sender import Message, Sender, open_sender
 
 __all__ = ["Redrive", "Summary"]

@@ -7,7 +7,7 @@ import time
 from consumers.replay.plan import Plan
 from stream.files.fields import Remark
 from stream.files.tally import Tally
-from stream.wire.events import Reason
+from stream.wire.dead_letter import Reason
 
 __all__ = ["doubt_in", "doubtful_times"]
 

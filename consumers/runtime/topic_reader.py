@@ -20,8 +20,9 @@ from stream.retry import Retry, Stopped
 from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
 from stream.wire.consumer import Consumer
-from stream.wire.events import DeadLetter, Record
+from stream.wire.dead_letter import DeadLetter
 from stream.wire.groups import GROUPS
+from stream.wire.record import Record
 from stream.wire.schema_registry import Fetched
 from stream.wire.sender import Sender, dead_letter
 from stream.wire.topic_watch import TopicWatch

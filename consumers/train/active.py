@@ -22,7 +22,8 @@ from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import BEAT_SECONDS, heartbeats
 from stream.wire.consumer import Consumer
-from stream.wire.events import Record, parse_clicks
+from stream.wire.parsing import parse_clicks
+from stream.wire.record import Record
 
 __all__ = ["ActiveListeners", "RecentListeners"]
 

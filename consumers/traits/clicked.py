@@ -13,7 +13,8 @@ from consumers.runtime.reader_lag import ReaderLag
 from models.listener import Click
 from stream.stores.heartbeats import Heartbeat
 from stream.wire.consumer import Consumer
-from stream.wire.events import Record, parse_clicks
+from stream.wire.parsing import parse_clicks
+from stream.wire.record import Record
 
 __all__ = ["Clicked"]
 

@@ -13,7 +13,10 @@ from stream.stores.merges import Merges
 from stream.stores.replication import Replication
 from stream.stores.segments import MOST_CLASSES, Came, Segments, topic_clock
 from stream.wire.consumer import Consumer
-from stream.wire.events import FUTURE_SECONDS, DeadLetter, Label, Reason, Record, parse
+from stream.wire.dead_letter import DeadLetter, Reason
+from stream.wire.events import Label
+from stream.wire.parsing import FUTURE_SECONDS, parse
+from stream.wire.record import Record
 from stream.wire.sender import Sender
 
 __all__ = ["LabelReader", "parse_labels"]

@@ -18,8 +18,8 @@ from stream.retry import Stopped
 from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
 from stream.wire.dead_members import client_id
-from stream.wire.events import Record
 from stream.wire.groups import GROUPS
+from stream.wire.record import Record
 from stream.wire.schema_registry import SchemaRegistry, registry_of
 from stream.wire.topic_watch import TopicWatch
 

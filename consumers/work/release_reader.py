@@ -22,7 +22,9 @@ from models.listener import OffsetSource
 from stream.retry import Stopped
 from stream.stores.releases import Asked
 from stream.wire.consumer import Consumer
-from stream.wire.events import Record, Release, parse
+from stream.wire.events import Release
+from stream.wire.parsing import parse
+from stream.wire.record import Record
 
 __all__ = ["ReleaseReader"]
 

@@ -19,7 +19,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from stream.errors import CannotStart
 from stream.settings import Settings
 from stream.stores.releases import Asked
-from stream.wire.events import Headers
+from stream.wire.record import Headers
 
 __all__ = ["ReleaseTrace", "open_tracer", "traceparent_of"]
 

@@ -40,7 +40,10 @@ from stream.stores.releases import Asked
 from stream.stores.replication import Replication
 from stream.wire.composed import nfc
 from stream.wire.consumer import Consumer
-from stream.wire.events import DeadLetter, Feedback, Record, Release, Song, parse
+from stream.wire.dead_letter import DeadLetter
+from stream.wire.events import Feedback, Release, Song
+from stream.wire.parsing import parse
+from stream.wire.record import Record
 from stream.wire.sender import Sender, dead_letter
 
 __all__ = ["Worker", "work"]

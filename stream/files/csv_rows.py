@@ -12,7 +12,7 @@ from stream.files.json_path import at_path
 from stream.files.lines import Lines, Readable, lines_of
 from stream.files.options import Layout
 from stream.files.rows import Bad, Block, Column, Row
-from stream.wire.events import Reason
+from stream.wire.dead_letter import Reason
 
 __all__ = ["CsvRows"]
 

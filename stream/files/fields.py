@@ -27,7 +27,7 @@ from stream.files.options import RowOptions
 from stream.files.plain import ByColumn, plain_ids, plain_numbers, plain_times
 from stream.files.tables import Column, Table
 from stream.files.times import iso_times_reader, time_reader, zone, zoned_time_reader
-from stream.wire.events import FUTURE_SECONDS
+from stream.wire.parsing import FUTURE_SECONDS
 
 __all__ = ["Note", "Remark", "Source", "constant", "sources"]
 

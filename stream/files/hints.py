@@ -13,7 +13,7 @@ from stream.files.fields import Remark
 from stream.files.kinds import CHOICES, KINDS, LISTS, TIMES
 from stream.files.options import Kind
 from stream.files.times import MILLISECONDS_FROM, PATTERNS, time_reader
-from stream.wire.events import Reason
+from stream.wire.dead_letter import Reason
 
 __all__ = ["field_of", "hint_for"]
 

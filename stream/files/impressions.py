@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from stream.wire.events import Feedback, Id, Time
+from stream.wire.events import Feedback
+from stream.wire.fields import Id, Time
 
 __all__ = ["Impression"]
 

@@ -12,7 +12,7 @@ from stream.files.json_path import entry
 from stream.files.json_values import LARGEST, JsonValues
 from stream.files.lines import Lines, Readable, lines_of
 from stream.files.rows import Bad, Column, Row
-from stream.wire.events import Reason
+from stream.wire.dead_letter import Reason
 
 __all__ = ["KEY", "JsonLines", "JsonRecords", "is_lines"]
 

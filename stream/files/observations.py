@@ -13,7 +13,7 @@ from stream.files.columns import column, is_missing, plain, wanted
 from stream.files.options import RowOptions
 from stream.files.reading import Tally
 from stream.files.tables import Bad, Column, Row, Table
-from stream.wire.events import Reason
+from stream.wire.dead_letter import Reason
 
 __all__ = ["Needed", "Observations", "number", "probability", "propensity", "read_observations", "truth"]
 

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from stream.files.columns import MISSING, is_missing, whole_number
 from stream.wire.composed import nfc
-from stream.wire.events import BLANK, BLANKS, MAX_ID_BYTES
+from stream.wire.fields import BLANK, BLANKS, MAX_ID_BYTES
 
 __all__ = ["ByColumn", "Cells", "Texts", "cells", "plain_ids", "plain_numbers", "plain_times", "remembered"]
 

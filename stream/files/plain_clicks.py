@@ -14,7 +14,8 @@ from stream.files.fields import Note, Source
 from stream.files.kinds import ID_LISTS
 from stream.files.plain import ByColumn, cells, remembered
 from stream.files.rows import Block
-from stream.wire.events import FUTURE_SECONDS, ClickEvent
+from stream.wire.events import ClickEvent
+from stream.wire.parsing import FUTURE_SECONDS
 
 __all__ = ["Pairs", "PlainClicks", "plain_clicks"]
 

@@ -19,7 +19,7 @@ from stream.errors import BadFile
 from stream.files.json_values import JsonValues
 from stream.files.options import Layout
 from stream.files.tables import Bad, Row, Table
-from stream.wire.events import Reason
+from stream.wire.dead_letter import Reason
 
 __all__ = ["SEGMENT", "SPREADS", "ProfileTable", "clicks_of", "copies", "seconds_by_name"]
 

@@ -21,7 +21,7 @@ from stream.files.shown import ShownRow, shown
 from stream.files.songs import SongFile
 from stream.files.tables import Bad, Block, Row, Table
 from stream.files.tally import Finding, Tally
-from stream.wire.events import Reason
+from stream.wire.dead_letter import Reason
 
 __all__ = ["Reading", "Tally"]
 

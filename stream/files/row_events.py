@@ -19,15 +19,9 @@ from stream.files.plain_clicks import Pairs, PlainClicks
 from stream.files.songs import Join
 from stream.files.tables import Bad, Block, Column, Row
 from stream.files.times import utc_text
-from stream.wire.events import (
-    FUTURE_SECONDS,
-    MAX_EVENT_BYTES,
-    NO_SONG,
-    ClickEvent,
-    Reason,
-    lacks_song,
-    why,
-)
+from stream.wire.dead_letter import Reason
+from stream.wire.events import NO_SONG, ClickEvent, lacks_song
+from stream.wire.parsing import FUTURE_SECONDS, MAX_EVENT_BYTES, why
 
 __all__ = ["EARLY", "Event", "Finish", "LeftOut", "RowEvents", "Unreadable", "finisher"]
 

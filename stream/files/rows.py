@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from stream.files.lines import Readable
-from stream.wire.events import Reason
+from stream.wire.dead_letter import Reason
 
 __all__ = ["Bad", "Block", "Column", "Row", "Rows"]
 

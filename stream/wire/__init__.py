@@ -2,7 +2,12 @@
 
 ::
 
-    events.py     every event: its fields, and why one is refused
+    events.py     every event: what it must hold
+      fields.py     the types of its fields
+      record.py     an event with its place in Kafka
+      parsing.py    reads events; why one is refused
+      dead_letter.py  what becomes of one that is
+      json_schemas.py  docs/schemas/
     composed.py   ids and names in one Unicode form
     where.py      conditions on listeners' traits, as events and commands say them
     topics.py     every topic: how it is made, whether it is as it should be

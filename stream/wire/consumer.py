@@ -21,7 +21,7 @@ from stream.settings import Settings
 from stream.wire.connection import connection
 from stream.wire.coordinator import watch_commits
 from stream.wire.dead_members import client_id
-from stream.wire.events import Undecodable
+from stream.wire.record import Undecodable
 from stream.wire.schema_registry import Fetched, registry_of
 from stream.wire.topic_watch import TopicWatch
 

@@ -26,7 +26,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, Message
 
-from stream.wire.events import FRAME_BYTES
+from stream.wire.parsing import FRAME_BYTES
 
 __all__ = ["ProtobufValues"]
 

@@ -16,7 +16,8 @@ from pydantic_core import to_json
 
 from stream.errors import SettingsError
 from stream.settings import Settings
-from stream.wire.events import FRAME_BYTES, Framed, is_framed
+from stream.wire.parsing import FRAME_BYTES, is_framed
+from stream.wire.record import Framed
 
 if TYPE_CHECKING:
     from confluent_kafka.schema_registry import Schema

@@ -13,7 +13,8 @@ from aiokafka.errors import KafkaError
 from stream.errors import Unreachable
 from stream.settings import Settings
 from stream.wire.connection import connection
-from stream.wire.events import MAX_DEAD_LETTER, DeadLetter, Headers
+from stream.wire.dead_letter import MAX_DEAD_LETTER, DeadLetter
+from stream.wire.record import Headers
 
 __all__ = ["BATCH_BYTES", "Message", "Sender", "dead_letter", "delivered", "open_sender"]
 

@@ -13,8 +13,8 @@ from stream.errors import Unreachable
 from stream.retry import report
 from stream.settings import Settings
 from stream.wire.connection import blocking_connection
+from stream.wire.dead_letter import MAX_DEAD_LETTER
 from stream.wire.diagnosis import why_no_answer
-from stream.wire.events import MAX_DEAD_LETTER
 
 __all__ = [
     "TOPICS",

@@ -8,7 +8,8 @@ from consumers.demo.ledger import Entry, Ledger, Tally
 from consumers.demo.notifier import Notifier
 from consumers.demo.world import World
 from stream.wire.consumer import Consumer
-from stream.wire.events import Page, Record, Summary, encode
+from stream.wire.events import Page, Summary, encode
+from stream.wire.record import Record
 from stream.wire.sender import Message, Sender
 
 WORLD = World(5, began_at=0.0, n_listeners=1000)

@@ -15,7 +15,10 @@ from pydantic import TypeAdapter
 from models.traits.activity import DAY
 from stream.stores import activity_codec, keys
 from stream.stores.releases import State
-from stream.wire.events import EVENTS, CohortChange, DeadLetter, Reason, Record, Undecodable, json_schemas
+from stream.wire.dead_letter import DeadLetter, Reason
+from stream.wire.events import EVENTS, CohortChange
+from stream.wire.json_schemas import json_schemas
+from stream.wire.record import Record, Undecodable
 from stream.wire.topics import TOPICS
 
 PLACEHOLDERS = {

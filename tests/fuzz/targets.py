@@ -11,7 +11,10 @@ from stream.files.options import FileOptions, Kind, Layout
 from stream.files.reading import Reading
 from stream.files.recipe import Recipe
 from stream.files.tables import Table
-from stream.wire.events import EVENTS, DeadLetter, Record, parse, parse_clicks
+from stream.wire.dead_letter import DeadLetter
+from stream.wire.events import EVENTS
+from stream.wire.parsing import parse, parse_clicks
+from stream.wire.record import Record
 
 __all__ = ["TARGETS", "events", "files"]
 

@@ -13,7 +13,8 @@ from kafka import KafkaProducer
 from consumers.ingest.ingester import ingest
 from consumers.work.worker import work
 from stream.settings import Settings
-from stream.wire.events import DeadLetter, Reason, Record
+from stream.wire.dead_letter import DeadLetter, Reason
+from stream.wire.record import Record
 from tests.consumers.crowd import NOW, click
 from tests.consumers.kafka_log import KafkaLog, kafka_log
 from tests.consumers.running import Running

@@ -18,7 +18,9 @@ from stream.files.reading import Reading
 from stream.files.recipe import Recipe
 from stream.files.tables import Table
 from stream.files.text import is_text
-from stream.wire.events import EVENTS, Record, parse, parse_clicks
+from stream.wire.events import EVENTS
+from stream.wire.parsing import parse, parse_clicks
+from stream.wire.record import Record
 
 SAID = st.sampled_from(
     [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stream.errors import BadFile, WrongUse
 from stream.files.options import Layout
 from stream.files.tables import Bad, Row, Table
-from stream.wire.events import Reason
+from stream.wire.dead_letter import Reason
 
 SAMPLES = Path("/work/shared/data/real_files")
 MUSICBOX = ("user", "device", "song", "kind", "title", "singer", "played", "length", "paid")

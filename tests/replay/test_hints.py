@@ -9,7 +9,7 @@ import pytest
 from stream.files.fields import Remark
 from stream.files.hints import hint_for
 from stream.files.options import Kind
-from stream.wire.events import Reason
+from stream.wire.dead_letter import Reason
 
 
 @pytest.mark.parametrize(

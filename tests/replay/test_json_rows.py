@@ -15,7 +15,7 @@ from stream.errors import BadFile
 from stream.files.json_values import CHUNK, JsonValues
 from stream.files.options import Layout
 from stream.files.tables import Bad, Row, Table
-from stream.wire.events import Reason
+from stream.wire.dead_letter import Reason
 
 SAMPLES = Path("/work/shared/data/real_files")
 PLAYS = [{"u": "1", "s": {"id": "a"}}, {"u": "2", "s": {"id": "b"}}]

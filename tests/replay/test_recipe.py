@@ -18,7 +18,9 @@ from stream.files.options import Condition, FileOptions, Layout
 from stream.files.recipe import Event, LeftOut, Recipe
 from stream.files.songs import SongFile
 from stream.files.tables import Bad, Table
-from stream.wire.events import MAX_EVENT_BYTES, NO_SONG, ClickEvent, Reason
+from stream.wire.dead_letter import Reason
+from stream.wire.events import NO_SONG, ClickEvent
+from stream.wire.parsing import MAX_EVENT_BYTES
 
 CLICK = {"user_id": "u1", "song_id": "s1", "ts": 1.7e9}
 CLICKS = TypeAdapter(ClickEvent)

@@ -12,7 +12,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from stream.settings import Settings
-from stream.wire.events import DeadLetter, Reason, Record
+from stream.wire.dead_letter import DeadLetter, Reason
+from stream.wire.record import Record
 from stream.wire.sender import Sender, dead_letter
 from tests.consumers.kafka_log import KafkaLog
 from tests.refrain_command import Refrain

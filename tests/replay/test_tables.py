@@ -7,7 +7,7 @@ import pytest
 
 from stream.errors import BadFile, WrongUse
 from stream.files.tables import Bad, Layout, Row, Table
-from stream.wire.events import Reason
+from stream.wire.dead_letter import Reason
 
 
 def table(folder: Path, name: str, content: str | bytes, layout: Layout | None = None) -> Table:

@@ -23,7 +23,7 @@ from stream.files.options import (
 )
 from stream.files.recipe import Event, LeftOut, Recipe
 from stream.files.tables import Bad, Table
-from stream.wire.events import Reason
+from stream.wire.dead_letter import Reason
 
 CLICK = {"user_id": "u1", "song_id": "s1", "ts": 1.7e9}
 FEEDBACK = {"release_id": "r1", "user_id": "u1", "kind": "opened", "ts": 1.7e9}

@@ -22,7 +22,7 @@ from stream.errors import RefrainError, UnknownArtist, UnknownListener
 from stream.stores.api_keys import Role
 from stream.stores.catalogue import Catalogue
 from stream.wire.composed import nfc
-from stream.wire.events import why
+from stream.wire.parsing import why
 
 __all__ = ["router"]
 

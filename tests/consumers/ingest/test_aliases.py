@@ -21,7 +21,8 @@ from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
 from stream.stores.replication import Replication
-from stream.wire.events import ArtistAlias, Record, encode
+from stream.wire.events import ArtistAlias, encode
+from stream.wire.record import Record
 from tests.consumers.ingest.test_apply import NOW, RULES, Died, Mortal, by_user
 from tests.consumers.ingest.test_identities import MODEL
 from tests.consumers.ingest.test_identities import Process as Ingester

@@ -37,7 +37,9 @@ from stream.stores.released_songs import ReleasedSongs
 from stream.stores.replication import Replication
 from stream.stores.snapshots import Snapshots
 from stream.stores.waiting import Waiting
-from stream.wire.events import Record, Song, parse_clicks
+from stream.wire.events import Song
+from stream.wire.parsing import parse_clicks
+from stream.wire.record import Record
 from tests.consumers.crowd import NOW, click
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.producer import Producer

@@ -21,7 +21,7 @@ from stream.stores.heartbeats import Heartbeat
 from stream.stores.merges import Merges
 from stream.stores.replication import Replication
 from stream.stores.segments import MOST_CLASSES, Segments
-from stream.wire.events import Record
+from stream.wire.record import Record
 from stream.wire.topic_watch import TopicWatch
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.running import Running

@@ -17,7 +17,10 @@ from hypothesis import strategies as st
 from stream.errors import CannotStart
 from stream.settings import Settings
 from stream.wire.consumer import CODECS, Consumer, check_codecs
-from stream.wire.events import DeadLetter, Reason, Record, Release, Undecodable, parse, parse_clicks
+from stream.wire.dead_letter import DeadLetter, Reason
+from stream.wire.events import Release
+from stream.wire.parsing import parse, parse_clicks
+from stream.wire.record import Record, Undecodable
 from tests.foreign_producer import batch, broken_lz4, compressed, send_batch, send_compressed, transaction
 
 PLACE = TopicPartition("clicks", 0)

@@ -11,27 +11,22 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from models.affinity import ACTION_WEIGHTS
+from stream.wire.dead_letter import MAX_DEAD_LETTER, DeadLetter, Reason
 from stream.wire.events import (
-    FUTURE_SECONDS,
-    ID_PATTERN,
-    MAX_DEAD_LETTER,
-    MAX_EVENT_BYTES,
     NO_SONG,
     ArtistAlias,
     CohortChange,
-    DeadLetter,
     Feedback,
     Merge,
     Page,
-    Reason,
-    Record,
     Release,
     Song,
     Summary,
     encode,
-    parse,
-    parse_clicks,
 )
+from stream.wire.fields import ID_PATTERN
+from stream.wire.parsing import FUTURE_SECONDS, MAX_EVENT_BYTES, parse, parse_clicks
+from stream.wire.record import Record
 
 NOW = 1_700_000_000.0
 CLICK: dict[str, Any] = {"user_id": "u1", "song_id": "s1", "ts": NOW - 5}

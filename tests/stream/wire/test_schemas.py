@@ -11,7 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from stream.wire.events import EVENTS, DeadLetter, Record, encode, json_schemas, parse, parse_clicks
+from stream.wire.dead_letter import DeadLetter
+from stream.wire.events import EVENTS, encode
+from stream.wire.json_schemas import json_schemas
+from stream.wire.parsing import parse, parse_clicks
+from stream.wire.record import Record
 from stream.wire.topics import TOPICS
 from tests.stream.wire.test_events import EVENTS as STRATEGIES
 from tests.stream.wire.test_events import ids
@@ -27,7 +31,7 @@ def validator(name: str) -> Draft202012Validator:
 
 def test_the_schemas_in_the_docs_are_those_of_the_code() -> None:
     files = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.iterdir()}
-    assert files == json_schemas(), "run: python -m stream.wire.events docs/schemas"
+    assert files == json_schemas(), "run: python -m stream.wire.json_schemas docs/schemas"
 
 
 def test_every_topic_but_the_dead_letters_has_its_events() -> None:

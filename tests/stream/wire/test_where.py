@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.traits.lifecycle import STAGES
-from stream.wire.events import DeadLetter, Reason, Record, Release, encode, parse
+from stream.wire.dead_letter import DeadLetter, Reason
+from stream.wire.events import Release, encode
+from stream.wire.parsing import parse
+from stream.wire.record import Record
 from stream.wire.where import parse_where, read_where, where_json
 
 NUMBERS = st.sampled_from(
