@@ -17,6 +17,8 @@
     pages.py            pages of those who are
     tally.py            what they come to
     emitter.py          the pages, fixed in Redis and sent, each once
+      answer.py           how far the answer to a release is, what of it goes out now
+      audience_topic.py   the topic they go to, and what of them is there
     one_at_a_time.py    steps in the background while the next is prepared
     tracing.py          spans from a release to its last page
     member_cache.py     tastes of cohorts' members, kept for the next release

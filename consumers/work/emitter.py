@@ -8,16 +8,17 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
-from itertools import chain
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from opentelemetry.trace import NoOpTracer, Tracer
 from structlog.contextvars import bound_contextvars
 
 from consumers.runtime.live_model import LiveModel
+from consumers.work.answer import Answer, Part, places
+from consumers.work.audience_topic import AudienceTopic
 from consumers.work.best_match import reserve_best_first
 from consumers.work.gate import CONTROL
 from consumers.work.one_at_a_time import OneAtATime
@@ -32,9 +33,7 @@ from stream.metrics import LEFT_OUT, NOTIFICATIONS, PAGES, RELEASE_TO_FIRST_PAGE
 from stream.settings import Settings
 from stream.stores.releases import Asked, Fixable, Held, OpenRelease, Releases, State
 from stream.stores.replication import Primaries, Replication
-from stream.wire.consumer import Consumer
-from stream.wire.events import Page, Summary, encode
-from stream.wire.sender import delivered
+from stream.wire.events import Page, encode
 
 __all__ = ["TOGETHER", "Emitter"]
 
@@ -53,122 +52,6 @@ FOR_GOOD = {*CONTROL.values(), GONE}
 """Reasons to be left out for which nobody is asked after again."""
 
 
-@dataclass
-class _Answer:
-    """How far the answer to a release is.
-
-    Attributes
-    ----------
-    primaries
-        Redis's, before anything was written of it.
-    trace
-        Its spans.
-    out
-        Pages and summary that are in the topic already, as bytes -> when they were sent, in Unix seconds.
-    told
-        What the pages come to that are fixed.
-    left_out
-        Why others who would be on them are not, and how many.
-    latency_ms
-        From the publishing of the release to the broker's word that it has the first page.
-    held
-        How many listeners are told when their quiet hours end.
-    stopped
-        Whether somebody has stopped the release meanwhile.
-    """
-
-    asked: Asked
-    primaries: Primaries
-    trace: ReleaseTrace
-    out: Mapping[bytes, float] = field(default_factory=dict)
-    told: Tally = field(default_factory=Tally)
-    left_out: Counter[str] = field(default_factory=Counter)
-    latency_ms: float | None = None
-    held: int = 0
-    stopped: bool = False
-
-    @property
-    def name(self) -> str:
-        return self.asked.release.release_id
-
-    def first_page_out(self, at: float) -> None:
-        if self.asked.published_at is not None:
-            self.latency_ms = 1000 * (at - self.asked.published_at)
-
-    @property
-    def about(self) -> dict[str, str]:
-        """What lines of the log are about."""
-        trace_id = self.trace.trace_id
-        return {"release_id": self.name, **({"trace_id": trace_id} if trace_id else {})}
-
-    def end_trace(self, reason: str) -> None:
-        """End the span of this part, where it has not ended."""
-        self.trace.end(reason=reason, pages=self.told.pages, told=self.told.users)
-
-    def summary(self, reason: str) -> Summary:
-        return Summary(
-            release_id=self.name,
-            pages=self.told.pages,
-            users=self.told.users,
-            cohorts=len(self.told.cohorts),
-            reason=reason,
-            left_out=dict(self.left_out) or None,
-            waves=self.told.waves,
-        )
-
-    def totals(self) -> dict[str, str | float]:
-        """Return how far it is, as it is to be known of the release."""
-        summary = self.summary("")
-        known: dict[str, str | float] = {
-            "audience": summary.users,
-            "pages": summary.pages,
-            "cohorts": summary.cohorts,
-            "left_out": json.dumps(self.left_out),
-            "held": self.held,
-        }
-        if self.told.mean_ctr is not None:
-            known["expected_ctr"] = round(self.told.mean_ctr, 6)
-        if self.latency_ms is not None:
-            known["latency_ms"] = round(self.latency_ms, 1)
-        if summary.waves:
-            by_wave = [self.told.by_wave[wave] for wave in range(1, summary.waves + 1)]
-            known["told_by_wave"] = json.dumps(by_wave)
-        if self.told.by_policy:
-            known["told_by_policy"] = json.dumps(self.told.by_policy)
-        return known
-
-
-@dataclass
-class _Part:
-    """What of a release goes out now.
-
-    Attributes
-    ----------
-    answer
-        How far it is.
-    reason
-        "done", or why there is nobody to tell.
-    about
-        What is to be known of the release from now on.
-    audience
-        Whom to tell now; None: all is out, but for the summary.
-    held
-        Who was to be told when their quiet hours end.
-    due
-        Those of them whose quiet hours have ended: this part is about them.
-    next_wave_at
-        When the next wave is due, in Unix seconds; 0: none is, but what follows from this part.
-    """
-
-    answer: _Answer
-    reason: str
-    about: dict[str, str | float]
-    audience: Audience | None = None
-    held: Mapping[str, Held] = field(default_factory=dict)
-    due: Set[str] = frozenset()
-    next_wave_at: float = 0.0
-
-
 class _Made(NamedTuple):
     """A page that was made, and why others who would be on those up to it are not, and how many."""
 
@@ -178,11 +61,6 @@ class _Made(NamedTuple):
 
 class _Lost(Exception):
     """Another worker has the release in hand by now."""
-
-
-def _places(held: Mapping[str, Held]) -> int:
-    """Return how many places in the audience those take who are held."""
-    return sum(not each.drawn for each in held.values())
 
 
 @contextlib.contextmanager
@@ -212,8 +90,6 @@ class Emitter:
 
     Parameters
     ----------
-    kafka
-        Bootstrap servers.
     name
         Of this worker; no other has it, nor has had it.
     idle
@@ -242,7 +118,7 @@ class Emitter:
         self._replication = replication
         self._planner = planner
         self._live = live
-        self._producer = producer
+        self._topic = AudienceTopic(settings, producer, replication)
         self._name = name
         self._idle = asyncio.Event() if idle is None else idle
         self._idle.set()
@@ -302,7 +178,7 @@ class Emitter:
     async def _answer(self, several: Sequence[Asked]) -> int:
         keeping: dict[str, asyncio.Task[None]] = {}
         answered = 0
-        parts: list[_Part] = []
+        parts: list[Part] = []
         try:
             for asked in several:
                 with bound_contextvars(release_id=asked.release.release_id), _unless_lost(asked):
@@ -322,7 +198,7 @@ class Emitter:
                 await _let_go(task)
         return answered
 
-    async def _plan(self, asked: Asked, keeping: dict[str, asyncio.Task[None]]) -> _Part | None:
+    async def _plan(self, asked: Asked, keeping: dict[str, asyncio.Task[None]]) -> Part | None:
         """Take a release in hand, and plan what of it goes out now; None: there is nothing to do."""
         name, primaries = asked.release.release_id, self._replication.primaries
         state, lookup = await asyncio.gather(
@@ -339,7 +215,7 @@ class Emitter:
         try:
             if left:
                 return await self._go_on(left, primaries, trace)
-            return await self._begin(_Answer(asked, primaries, trace), lookup)
+            return await self._begin(Answer(asked, primaries, trace), lookup)
         except BaseException:
             trace.end(reason="not planned")
             raise
@@ -353,7 +229,7 @@ class Emitter:
     async def _renew(self, release_id: str) -> bool:
         return await self._releases.renew(release_id, self._name, time.time() + IN_HAND)
 
-    async def _begin(self, answer: _Answer, lookup: Lookup) -> _Part:
+    async def _begin(self, answer: Answer, lookup: Lookup) -> Part:
         now = time.time()
         release = answer.asked.release
         about: dict[str, str | float] = {
@@ -367,11 +243,11 @@ class Emitter:
             about["traceparent"] = answer.trace.traceparent
         if self._is_too_old(answer.asked, now):
             logger.warning("release %s was published too long ago: nobody is told of it", answer.name)
-            return _Part(answer, TOO_OLD, about)
+            return Part(answer, TOO_OLD, about)
         audience = await self._planner.plan(release, lookup, self._live.model, now)
         draft = audience.draft
         about |= {"reason": draft.reason, "relied_on": draft.target.relied_on}
-        return _Part(answer, draft.reason, about, audience)
+        return Part(answer, draft.reason, about, audience)
 
     def _is_too_old(self, asked: Asked, now: float) -> bool:
         """Say whether Kafka has had a release for so long that it is no news, or was told of already.
@@ -382,15 +258,15 @@ class Emitter:
         most = 3600.0 * self._settings.release_age_hours
         return bool(most and asked.published_at is not None and now - asked.published_at > most)
 
-    async def _go_on(self, left: OpenRelease, primaries: Primaries, trace: ReleaseTrace) -> _Part:
+    async def _go_on(self, left: OpenRelease, primaries: Primaries, trace: ReleaseTrace) -> Part:
         """Plan what is missing of a release, or is due."""
         release, now = left.asked.release, time.time()
         pages = [Page.model_validate_json(page) for page in left.pages]
-        answer = _Answer(left.asked, primaries, trace, {}, Tally.of(pages), Counter(left.left_out))
+        answer = Answer(left.asked, primaries, trace, {}, Tally.of(pages), Counter(left.left_out))
         if left.state != State.PAUSED:
             await self._send_again(answer, left, pages)
         if left.state == State.PLANNED:
-            return _Part(answer, left.reason, {})
+            return Part(answer, left.reason, {})
         before = Before(pages, left.control, wave=left.wave)
         settled = before.told | left.control
         # An id that became part of a listener meanwhile gave them its place, where they have none.
@@ -406,8 +282,8 @@ class Emitter:
             await self._mine(self._releases.hold(answer.name, self._name, theirs, renamed))
         before = replace(before, held=held, others=others)
         if left.stopped:
-            answer.left_out += Counter({IN_QUIET_HOURS: _places(held)})
-            return _Part(answer, STOPPED, {"reason": STOPPED})
+            answer.left_out += Counter({IN_QUIET_HOURS: places(held)})
+            return Part(answer, STOPPED, {"reason": STOPPED})
         about: dict[str, str | float] = {} if pages else {"planned_at": left.planned_at}
         if release.song_id and not pages:
             about["song_id"] = release.song_id
@@ -415,10 +291,10 @@ class Emitter:
         lookup = await self._planner.look_up(release)
         if due and left.state == State.PAUSED:
             audience = await self._planner.plan_held(release, lookup, self._live.model, now, before)
-            return _Part(answer, left.reason, about, audience, held, due, left.next_wave_at)
+            return Part(answer, left.reason, about, audience, held, due, left.next_wave_at)
         if left.state == State.PAUSED and not 0 < left.next_wave_at <= now:
             # Nothing is due: those whose time it was were forgotten.
-            return _Part(answer, left.reason, about, None, held, next_wave_at=left.next_wave_at)
+            return Part(answer, left.reason, about, None, held, next_wave_at=left.next_wave_at)
         for reason in answer.left_out.keys() - FOR_GOOD:
             del answer.left_out[reason]  # whoever was left out by their caps is asked after once more
         before, more = await self._response(before, left)
@@ -427,7 +303,7 @@ class Emitter:
         if draft.wave and draft.factor_of:
             more["factors"] = json.dumps({**left.factors, str(draft.wave.number): draft.factor_of})
         reason = draft.reason if draft.reason == TOO_SELDOM else left.reason
-        return _Part(answer, reason, about | more, audience, held)
+        return Part(answer, reason, about | more, audience, held)
 
     async def _response(self, before: Before, left: OpenRelease) -> tuple[Before, dict[str, str | float]]:
         """Add to what the rest of a release is planned by how it was responded to, and which wave is next.
@@ -447,20 +323,20 @@ class Emitter:
         wave = left.wave.next(self._planner.first_wave) if due else left.wave
         return replace(before, wave=wave, response=found), about
 
-    async def _send_again(self, answer: _Answer, left: OpenRelease, pages: Sequence[Page]) -> None:
+    async def _send_again(self, answer: Answer, left: OpenRelease, pages: Sequence[Page]) -> None:
         """Emit the pages that are fixed and not in the topic."""
-        answer.out = await self._out(answer.name, left.planned_at - SLACK)
+        answer.out = await self._topic.sent(answer.name, left.planned_at - SLACK)
         logger.info("going on with release %s, of which %d events are out", answer.name, len(answer.out))
         for page in pages:
             await self._mine(self._releases.tell(page, self._name))
         for at in range(0, len(left.pages), AT_ONCE):
             group = left.pages[at : at + AT_ONCE]
             await self._mine(self._renew(answer.name))
-            await self._send(answer, group)
+            await self._topic.send(answer, group)
             if group[0] == left.pages[0]:
                 answer.first_page_out(answer.out.get(group[0], time.time()))
 
-    async def _go_out(self, part: _Part) -> None:
+    async def _go_out(self, part: Part) -> None:
         """Emit what is planned; then let go of the release until more is due, or end it."""
         answer, audience, about, reason = part.answer, part.audience, part.about, part.reason
         if audience is None:
@@ -487,7 +363,7 @@ class Emitter:
         held = {**{user: each for user, each in part.held.items() if user not in part.due}, **audience.held}
         next_wave_at = part.next_wave_at
         if answer.stopped:
-            answer.left_out += Counter({IN_QUIET_HOURS: _places(held)})
+            answer.left_out += Counter({IN_QUIET_HOURS: places(held)})
             reason, held, next_wave_at = STOPPED, {}, 0.0
         elif not answer.told.pages and not held and answer.left_out:
             reason, next_wave_at = "nobody may be told now", 0.0
@@ -496,7 +372,7 @@ class Emitter:
         await self._pause_or_end(part, held, next_wave_at, reason)
 
     async def _pause_or_end(
-        self, part: _Part, held: Mapping[str, Held], next_wave_at: float, reason: str
+        self, part: Part, held: Mapping[str, Held], next_wave_at: float, reason: str
     ) -> None:
         """Let go of a release until more of it is due; end it where nothing more is."""
         answer, about = part.answer, part.about | {"reason": reason}
@@ -504,7 +380,7 @@ class Emitter:
         if not more_at:
             await self._end(answer, reason, about)
             return
-        answer.held = _places(held)
+        answer.held = places(held)
         about |= {
             "held_until": min((each.until for each in held.values()), default=0.0),
             "next_wave_at": next_wave_at,
@@ -513,7 +389,7 @@ class Emitter:
         await self._mine(self._releases.pause(answer.name, self._name, min(more_at), about))
         logger.info("release %s: %d told, %d held", answer.name, answer.totals()["audience"], answer.held)
 
-    async def _emit(self, part: _Part, audience: Audience) -> None:
+    async def _emit(self, part: Part, audience: Audience) -> None:
         """Fix and emit pages: the first alone, as the notifier waits for it, then some at a time.
 
         While these are fixed, those before are sent, and those behind are made. An error waits for what is
@@ -550,7 +426,7 @@ class Emitter:
         for reason, number in audience.left_out.items():
             LEFT_OUT.labels(reason).inc(number)
 
-    def _note_first_page(self, part: _Part, page: Page) -> None:
+    def _note_first_page(self, part: Part, page: Page) -> None:
         """Note that the first page of a part is out."""
         answer = part.answer
         if page.page or answer.stopped:
@@ -561,7 +437,7 @@ class Emitter:
             if answer.latency_ms is not None:
                 RELEASE_TO_FIRST_PAGE.observe(answer.latency_ms / 1000)
 
-    async def _fix_and_send(self, answer: _Answer, pages: Sequence[_Made], sending: OneAtATime) -> None:
+    async def _fix_and_send(self, answer: Answer, pages: Sequence[_Made], sending: OneAtATime) -> None:
         """Fix pages, then begin to send those that are fixed, once those before are sent."""
         fixed = await self._releases.fix_pages([each.fixable for each in pages], self._name)
         if fixed is None:
@@ -575,57 +451,17 @@ class Emitter:
         if sending.under_way:
             await sending.ended()
             await self._mine(self._renew(answer.name))  # who has it by now has sent these
-        sending.begin(self._send(answer, [each.fixable.encoded for each in pages[:fixed]]))
+        sending.begin(self._topic.send(answer, [each.fixable.encoded for each in pages[:fixed]]))
 
-    async def _end(self, answer: _Answer, reason: str, about: Mapping[str, str | float]) -> None:
+    async def _end(self, answer: Answer, reason: str, about: Mapping[str, str | float]) -> None:
         """Emit the summary: nothing follows it."""
         summary = answer.summary(reason)
         await self._mine(self._releases.end_plan(answer.name, self._name, {**about, **answer.totals()}))
         answer.trace.begin("summary")
-        await self._send(answer, [encode(summary)])
+        await self._topic.send(answer, [encode(summary)])
         await self._releases.finish(answer.name, answer.latency_ms)
         logger.info("release %s: %d pages", answer.name, summary.pages)
 
     async def _mine(self, step: Awaitable[bool]) -> None:
         if not await step:
             raise _Lost
-
-    async def _send(self, answer: _Answer, events: Sequence[bytes]) -> None:
-        """Emit what is not out yet; comes back when the broker has it, and fails when none is on its way.
-
-        Raises
-        ------
-        NotReplicated
-            Where a failover of Redis could lose, or has lost, whom these events tell.
-        """
-        key = answer.name.encode()
-        missing = [event for event in events if event not in answer.out]
-        if missing and not await self._replication.acknowledged(answer.primaries):
-            raise NotReplicated(f"release {answer.name} was planned on another primary")
-        headers = answer.trace.headers or None
-        await delivered(
-            self._producer.send("audiences", key=key, value=event, headers=headers) for event in missing
-        )
-
-    async def _out(self, release_id: str, since: float) -> dict[bytes, float]:
-        """Return the pages and the summary that are in the topic -> when they were sent, in Unix seconds."""
-        key = release_id.encode()
-        consumer = Consumer(self._settings, enable_auto_commit=False)
-        await consumer.start()
-        try:
-            # All: with fewer partitions, the topic had the key in another.
-            numbers = sorted(await self._producer.partitions_for("audiences"))
-            partitions = [TopicPartition("audiences", number) for number in numbers]
-            consumer.assign(partitions)
-            ends = await consumer.end_offsets(partitions)
-            starts = await consumer.offsets_for_times(dict.fromkeys(partitions, int(since * 1000)))
-            filled = [partition for partition in partitions if starts[partition] is not None]
-            for partition in filled:
-                consumer.seek(partition, starts[partition].offset)
-            out: dict[bytes, float] = {}
-            async for fetched in consumer.read_to({partition: ends[partition] for partition in filled}):
-                records = chain.from_iterable(fetched.values())
-                out |= {each.value: each.timestamp / 1000 for each in records if each.key == key}
-            return out
-        finally:
-            await consumer.stop()
