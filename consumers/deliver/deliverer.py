@@ -13,7 +13,7 @@ from aiokafka.structs import OffsetAndMetadata
 from structlog.contextvars import bind_contextvars
 
 from consumers.runtime.process import end
-from consumers.runtime.reader_lag import ReaderLag
+from consumers.runtime.reader_lag import ReaderLag, in_hand
 from stream.retry import Retry, Stopped
 from stream.stores.heartbeats import Heartbeat
 from stream.wire.consumer import Consumer
@@ -131,7 +131,7 @@ class Deliverer(ConsumerRebalanceListener):  # type: ignore[misc]
                 letter.record.partition,
                 letter.detail,
             )
-        self._lag.done({place: messages})
+        self._lag.done(in_hand({place: messages}))
 
     async def _commit(self, place: TopicPartition, offset: int) -> None:
         try:

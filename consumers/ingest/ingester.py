@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from array import array
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from operator import attrgetter
 from typing import TypeAlias
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
@@ -28,7 +28,7 @@ from consumers.ingest.sweep import Sweeper
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.moves import Moves
 from consumers.runtime.process import starts_over, together
-from consumers.runtime.reader_lag import Fetched, ReaderLag
+from consumers.runtime.reader_lag import InHand, ReaderLag, in_hand
 from consumers.runtime.startup import begin, begin_producer, epoch_of
 from consumers.runtime.wiring import Stores, rules_of
 from models.listener import Click, Move, OffsetSource
@@ -74,10 +74,12 @@ class Batch:
 
     Attributes
     ----------
-    fetched, records
-        What was fetched, as it came and as it is parsed.
     began
-        When it was, in seconds of `time.perf_counter`.
+        When it was fetched, in seconds of `time.perf_counter`.
+    records
+        What was fetched, without what Kafka says beside: it is held by the thousand.
+    published
+        Partition -> the offsets of the records, and when Kafka had each, in Unix milliseconds.
     primaries
         Redis's, before the first write.
     played
@@ -87,7 +89,8 @@ class Batch:
     generation: int
     primaries: Primaries = frozenset()
     began: float = 0.0
-    fetched: Fetched = field(default_factory=dict)
+    in_hand: InHand = field(default_factory=dict)
+    published: dict[int, tuple[array[int], array[int]]] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
     clicks: dict[str, list[Click]] = field(default_factory=dict)
     dead: list[DeadLetter] = field(default_factory=list)
@@ -100,8 +103,14 @@ class Batch:
     @property
     def place(self) -> str:
         """Its partitions and offsets, for the log: ``3:120-180``."""
-        places = sorted((each.partition, records) for each, records in self.fetched.items() if records)
-        return " ".join(f"{number}:{these[0].offset}-{these[-1].offset}" for number, these in places)
+        places = sorted(self.published.items())
+        return " ".join(f"{number}:{offsets[0]}-{offsets[-1]}" for number, (offsets, _) in places)
+
+    def end(self) -> None:
+        """Say that it is finished, and hold no longer what nobody asks for then."""
+        self.clicks, self.records, self.dead, self.played, self.moves = {}, [], [], [], []
+        self.published.clear()
+        self.finished.set()
 
 
 class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -178,9 +187,9 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
                 if stopping.done():
                     break
                 batch = fetching.result()
-                fetching = asyncio.create_task(self._fetch())
                 if batch.records:
                     await self._take_up(batch)
+                fetching = asyncio.create_task(self._fetch())
             await self._in_hand.join()
         finally:
             for task in (fetching, stopping):
@@ -192,11 +201,16 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         # Read only now: what a wait across a rebalance brings is of the partitions that are ours after it.
         # And before it is decoded: while the Schema Registry is away the next rebalance may come.
         batch = Batch(self._generation, began=time.perf_counter())
-        batch.fetched = fetched = await self._consumer.decoded(fetched)
+        fetched = await self._consumer.decoded(fetched)
         await self._lag.fetched(self._consumer, fetched)
+        batch.in_hand = in_hand(fetched)
         self._heartbeat.gauges["behind"] = self._lag.left
         for partition, messages in fetched.items():
             batch.offsets[partition] = messages[-1].offset + 1
+            batch.published[partition.partition] = (
+                array("q", [m.offset for m in messages]),
+                array("q", [m.timestamp for m in messages]),
+            )
             batch.records += [
                 Record(m.topic, m.partition, m.offset, m.key, m.value, m.headers) for m in messages
             ]
@@ -295,7 +309,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             await applying
             with bound_contextvars(clicks=batch.place):
                 await self._finish(batch)
-            batch.finished.set()
+            batch.end()
             self._room.release()
             self._in_hand.task_done()
 
@@ -313,7 +327,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         for letter in batch.dead:
             self._heartbeat.add(f"dead:{letter.reason.value}")
-        self._lag.done(batch.fetched)
+        self._lag.done(batch.in_hand)
         BATCH_CLICKS.observe(len(batch.records))
         BATCH_SECONDS.observe(time.perf_counter() - batch.began)
 
@@ -363,15 +377,13 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
 def _time_moves(batch: Batch) -> None:
     """Observe how long ago clicks were sent that have moved their listeners, for some of the moves."""
     now = time.time()
-    of_number = {place.partition: records for place, records in batch.fetched.items()}
     moves = batch.moves[:: len(batch.moves) // TIMED + 1]
     for move in moves:
         if move.reason != "click" or not (clicks := batch.clicks.get(move.user_id)):
             continue
         last = clicks[-1]
-        records = of_number[last.partition.number]
-        at = bisect_left(records, last.offset, key=attrgetter("offset"))
-        CLICK_TO_COHORT.observe(now - records[at].timestamp / 1000)
+        offsets, timestamps = batch.published[last.partition.number]
+        CLICK_TO_COHORT.observe(now - timestamps[bisect_left(offsets, last.offset)] / 1000)
 
 
 @starts_over

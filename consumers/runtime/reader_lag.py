@@ -12,9 +12,12 @@ from stream.metrics import LAG, WAITING_SINCE
 from stream.stores.heartbeats import Heartbeat
 from stream.wire.consumer import behind_of
 
-__all__ = ["ReaderLag"]
+__all__ = ["InHand", "ReaderLag", "in_hand"]
 
 Fetched = Mapping[TopicPartition, Sequence[ConsumerRecord[bytes | None, bytes | None]]]
+
+InHand = Mapping[TopicPartition, tuple[int, float]]
+"""Partition -> how many events, and when Kafka had the last of them, in Unix seconds (0: not known)."""
 
 
 @dataclass
@@ -74,14 +77,14 @@ class ReaderLag:
                 place.since = now
         self._show()
 
-    def done(self, found: Fetched) -> None:
+    def done(self, events: InHand) -> None:
         """Note that what was fetched is done with."""
         now = self._clock()
-        for at, records in found.items():
-            if records and (place := self._places.get(at)):
-                place.in_hand = max(place.in_hand - len(records), 0)
+        for at, (number, published) in events.items():
+            if place := self._places.get(at):
+                place.in_hand = max(place.in_hand - number, 0)
                 waits = place.left or place.in_hand
-                place.since = max(place.since, _published(records[-1], 0.0)) if waits else now
+                place.since = max(place.since, published) if waits else now
         self._show()
 
     def forget(self) -> None:
@@ -93,6 +96,11 @@ class ReaderLag:
         waiting = [place for place in self._places.values() if place.left or place.in_hand]
         self._gauges[LAG + self._topic] = sum(place.left + place.in_hand for place in waiting)
         self._gauges[WAITING_SINCE + self._topic] = min((place.since for place in waiting), default=0.0)
+
+
+def in_hand(found: Fetched) -> InHand:
+    """Return of what was fetched all that is needed once it is done with."""
+    return {at: (len(records), _published(records[-1], 0.0)) for at, records in found.items() if records}
 
 
 def _published(record: ConsumerRecord[bytes | None, bytes | None], otherwise: float) -> float:

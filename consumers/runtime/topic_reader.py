@@ -15,7 +15,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 from structlog.contextvars import bound_contextvars
 
 from consumers.runtime.process import AGAIN, end
-from consumers.runtime.reader_lag import ReaderLag
+from consumers.runtime.reader_lag import ReaderLag, in_hand
 from stream.retry import Retry, Stopped
 from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
@@ -111,7 +111,7 @@ class TopicReader(ConsumerRebalanceListener, ABC):  # type: ignore[misc]
                 [Record(m.topic, m.partition, m.offset, m.key, m.value, m.headers)
                  for m in itertools.chain.from_iterable(fetched.values())]
             )  # fmt: skip
-            self._lag.done(fetched)
+            self._lag.done(in_hand(fetched))
 
     @abstractmethod
     async def _apply(self, records: Sequence[Record]) -> list[DeadLetter]:

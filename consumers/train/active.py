@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from aiokafka import ConsumerRecord
 
-from consumers.runtime.reader_lag import ReaderLag
+from consumers.runtime.reader_lag import ReaderLag, in_hand
 from models.affinity import ACTION_WEIGHTS, ForwardDecay
 from models.listener import Click
 from models.song_learner import Play
@@ -106,7 +106,7 @@ class ActiveListeners:
         clicks = self._sampled(records)
         self._recent.add(click.user_id for click in clicks)
         added = await self._added(clicks)
-        self._lag.done(found)
+        self._lag.done(in_hand(found))
         return added
 
     async def _again(self) -> list[str]:

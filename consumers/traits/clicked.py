@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
-from consumers.runtime.reader_lag import ReaderLag
+from consumers.runtime.reader_lag import ReaderLag, in_hand
 from models.listener import Click
 from stream.stores.heartbeats import Heartbeat
 from stream.wire.consumer import Consumer
@@ -84,7 +84,7 @@ class Clicked:
                 now,
             )
             self.note(clicks)
-            lag.done(found)
+            lag.done(in_hand(found))
             self._heartbeat.add("clicks", len(clicks))
 
     def note(self, clicks: Sequence[Click]) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from consumers.runtime.reader_lag import ReaderLag
+from consumers.runtime.reader_lag import ReaderLag, in_hand
 from consumers.work.emitter import TOGETHER
 from consumers.work.tracing import traceparent_of
 from models.listener import OffsetSource
@@ -82,7 +82,7 @@ class ReleaseReader:
                 await self._lag.fetched(self._consumer, fetched)
                 if found := list(self._releases(itertools.chain.from_iterable(fetched.values()))):
                     await self._answer(found)
-                self._lag.done(fetched)
+                self._lag.done(in_hand(fetched))
 
     def _releases(self, messages: Iterable[ConsumerRecord[bytes | None, bytes | None]]) -> Iterator[Asked]:
         for message in messages:

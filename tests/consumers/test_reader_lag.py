@@ -9,7 +9,7 @@ import pytest
 from aiokafka import TopicPartition
 from redis.asyncio import Redis
 
-from consumers.runtime.reader_lag import ReaderLag
+from consumers.runtime.reader_lag import ReaderLag, in_hand
 from stream.stores.heartbeats import Heartbeat
 
 PLACE, OTHER = TopicPartition("clicks", 0), TopicPartition("clicks", 1)
@@ -48,7 +48,7 @@ class Watched:
         self.reader.ends[place], self.reader.positions[place] = end, position
         found = {place: [Message(int(at * 1000)) for at in sent_at]}
         await self.lag.fetched(self.reader, found)  # type: ignore[arg-type]
-        return found
+        return in_hand(found)
 
     @property
     def said(self) -> tuple[Any, Any]:
