@@ -187,9 +187,9 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
                 if stopping.done():
                     break
                 batch = fetching.result()
+                fetching = asyncio.create_task(self._fetch())
                 if batch.records:
                     await self._take_up(batch)
-                fetching = asyncio.create_task(self._fetch())
             await self._in_hand.join()
         finally:
             for task in (fetching, stopping):
