@@ -1,4 +1,4 @@
-"""`refrain cohorts`, `cohort`, `users`, `user`: who is in which cohort, and what it is made of."""
+"""`refrain cohorts`, `cohort`, `users`, `user`, `opt-outs`: who is where, and why."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import typer
 
 from consumers.commands.frame import Json, command
 from consumers.commands.options import UserId
-from consumers.terminal.json_output import print_json
+from consumers.terminal.json_output import print_json, to_json
+from stream.errors import WrongUse
 from stream.wire.composed import nfc
 
 __all__ = ["add"]
@@ -86,6 +87,31 @@ def add(app: typer.Typer) -> None:
 
         found = ask(lambda redis, settings: list_listeners(redis, settings, cohort_id, limit, after))
         print_json(found) if as_json else show_listeners(found, cohort_id)
+
+    @command(
+        app, panel=PANEL, example="refrain opt-outs\nrefrain opt-outs --csv > opt-outs.csv", name="opt-outs"
+    )
+    def opt_outs(
+        as_csv: Annotated[
+            bool, typer.Option("--csv", help="Print all as CSV, which `refrain replay feedback` reads.")
+        ] = False,
+        as_json: Json = False,
+    ) -> None:
+        """List who wants to hear of no release, or of none of an artist."""
+        from consumers.commands.session import ask
+        from consumers.queries.opt_outs import OptOut, list_opt_outs
+        from consumers.terminal.csv_output import print_csv
+        from consumers.terminal.listener_tables import show_opt_outs
+
+        if as_csv and as_json:
+            raise WrongUse("--csv and --json are two formats: say one of them")
+        found = ask(list_opt_outs)
+        if as_json:
+            print_json([to_json(each) for each in found])
+        elif as_csv:
+            print_csv(found, OptOut)
+        else:
+            show_opt_outs(found)
 
     @command(app, panel=PANEL, example="refrain user u1")
     def user(

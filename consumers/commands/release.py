@@ -29,6 +29,7 @@ __all__ = ["add"]
 
 PANEL = "Feed and ask"
 WAIT = 30.0  # seconds
+LISTED = 10  # releases
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,7 @@ def add(app: typer.Typer) -> None:
         before = ask(lambda redis, settings: read_release(redis, settings, release_id))
         _publish(event, before, (timeout or WAIT) if wait else None, as_json=as_json)
 
+    _add_list(releases)
     _add_reports(releases)
 
     @command(
@@ -218,20 +220,42 @@ def add(app: typer.Typer) -> None:
             show_audience(found)
 
 
-def _add_reports(releases: typer.Typer) -> None:
-    @command(releases, panel=PANEL, example="refrain release list --top 20", name="list")
+def _add_list(releases: typer.Typer) -> None:
+    @command(
+        releases,
+        panel=PANEL,
+        example="refrain release list --top 20\nrefrain release list --unfinished",
+        name="list",
+    )
     def list_releases(
-        top: Annotated[int, typer.Option("--top", min=1, help="How many to show.")] = 10,
+        top: Annotated[
+            int | None, typer.Option("--top", min=1, help="How many to show; 10 if not said.")
+        ] = None,
+        unfinished: Annotated[
+            bool,
+            typer.Option(
+                "--unfinished", help="All that are not finished: more goes out, or a worker is at it."
+            ),
+        ] = False,
         as_json: Json = False,
     ) -> None:
         """List the latest releases that somebody was told of, and their click-through rates."""
         from consumers.commands.session import ask
         from consumers.queries.releases import list_releases
-        from consumers.terminal.release_report import show_releases
+        from consumers.queries.unfinished import list_unfinished
+        from consumers.terminal.release_report import show_releases, show_unfinished
 
-        found = ask(lambda redis, settings: list_releases(redis, settings, top))
+        if unfinished:
+            if top is not None:
+                raise WrongUse("--unfinished lists all of them: leave out --top")
+            open_ones = ask(list_unfinished)
+            print_json([to_json(each) for each in open_ones]) if as_json else show_unfinished(open_ones)
+            return
+        found = ask(lambda redis, settings: list_releases(redis, settings, top or LISTED))
         print_json([to_json(each) for each in found]) if as_json else show_releases(found)
 
+
+def _add_reports(releases: typer.Typer) -> None:
     @command(
         releases,
         panel=PANEL,

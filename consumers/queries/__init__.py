@@ -18,10 +18,12 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
       listener_traits.py   what is predicted of them
       told_lately.py       what they were told
       known_listener.py    the record that both explanations start from
+    opt_outs.py          who wants to hear of no release, or of none of an artist
     audience.py          the audience that a release would have
       audience_why.py      why a listener is in it, or is not
     release.py           what is known of a release that was published
     releases.py          the releases that somebody was told of
+    unfinished.py        the releases of which more goes out
       release_report.py    what came of it
       ab_test.py           what came of an A/B test over many
       unknown_release.py   what to say where there is none

@@ -5,21 +5,24 @@ from __future__ import annotations
 import math
 import shlex
 import time
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.text import Text
 
 from consumers.queries.listener import ListenerView
 from consumers.queries.listeners import ListedListener, ListenerPage
+from consumers.queries.opt_outs import OptOut
 from consumers.terminal.activity_words import activity_in_words
 from consumers.terminal.format import ago, clock, counted, moment
 from consumers.terminal.placement_words import why_in_words
 from consumers.terminal.tables import Column, facts, listing
 from consumers.terminal.trait_words import traits_in_words
 
-__all__ = ["show_listener", "show_listeners"]
+__all__ = ["show_listener", "show_listeners", "show_opt_outs"]
 
 BAR = 16
+SHOWN = 20  # opt-outs
 DECIMALS = 8  # of a weight; one that is smaller is written with an exponent
 
 
@@ -82,6 +85,24 @@ def show_listeners(page: ListenerPage, cohort: str | None) -> None:
     options = ["--cohort", cohort] if cohort else []
     following = shlex.join(["refrain", "users", *options, "--after", page.after])
     console.print(f"{of}; the next: {following}", style="dim", markup=False)
+
+
+def show_opt_outs(found: Sequence[OptOut]) -> None:
+    """Print the first of those who have opted out, and how many there are."""
+    console = Console(highlight=False)
+    if not found:
+        console.print("nobody has opted out")
+        return
+    table = listing(Column("listener"), Column("wants to hear of no release", wide=True))
+    for each in found[:SHOWN]:
+        table.add_row(Text(each.user_id), Text(f"of {', '.join(each.artist_ids)}" if each.artist_ids else ""))
+    console.print(table)
+    everything = sum(not each.artist_ids for each in found)
+    console.print(
+        f"{counted(everything, 'listener')} of no release at all, {len(found) - everything:,} of some artists"
+        "; `refrain opt-outs --csv` prints all",
+        style="dim",
+    )
 
 
 def _remarks(listener: ListedListener) -> str:

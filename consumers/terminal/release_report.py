@@ -10,6 +10,7 @@ from rich.text import Text
 from consumers.queries.ab_test import AbReport
 from consumers.queries.release_report import Difference, PolicyReport, ReleaseReport, WaveReport
 from consumers.queries.releases import ReleaseSummary
+from consumers.queries.unfinished import UnfinishedRelease
 from consumers.terminal.format import clock, counted, moment, percent
 from consumers.terminal.tables import Column, facts, listing, rows_that_fit
 from models.click_rate import MIN_SENT
@@ -100,6 +101,21 @@ def show_releases(found: Sequence[ReleaseSummary]) -> None:
             between(each.ctr_low, each.ctr_high),
         )
     console.print(table)
+
+
+def show_unfinished(found: Sequence[UnfinishedRelease]) -> None:
+    """Print the releases that are not finished."""
+    console = Console(highlight=False)
+    if not found:
+        console.print("all releases are finished")
+        return
+    numbers = (Column(name, right=True) for name in ("told", "held"))
+    table = listing(Column("release"), Column("title", wide=True), *numbers, Column("goes on"))
+    for each in found:
+        goes_on = clock(each.due_at) if each.state == "paused" else "now"
+        table.add_row(each.release_id, Text(each.title), f"{each.audience:,}", f"{each.held:,}", goes_on)
+    console.print(table)
+    console.print("`refrain release stop ID` ends one: nobody else is told of it", style="dim")
 
 
 def show_ab_report(report: AbReport) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from models.names import hashes
 from stream.connect import AnyRedis
 from stream.stores import keys
-from stream.stores.scan import members
+from stream.stores.scan import members, with_key
 
 __all__ = ["OptedOut"]
 
@@ -96,6 +96,14 @@ class OptedOut:
         )
         return frozenset(user.decode() for users in sets for user in users)
 
+    def everybody(self) -> AsyncIterator[list[str]]:
+        """Go through the listeners who want to hear of no release; who opts out meanwhile may be missed."""
+        return members(self._redis, keys.OPTED_OUT, SCAN)
+
+    def of_some(self) -> AsyncIterator[list[str]]:
+        """Go through the listeners who want to hear of no release of some artist; one may be met twice."""
+        return with_key(self._redis, keys.user_opted_out)
+
     async def count(self) -> int:
         """Return how many opted out."""
         return int(await self._redis.scard(keys.OPTED_OUT))
@@ -143,7 +151,7 @@ class OptedOut:
         place, held, numbers = "", set[str](), [hashes(())]
         async for entries in self._entries(place):
             place = entries[-1][0].decode()
-        async for users in members(self._redis, keys.OPTED_OUT, SCAN):
+        async for users in self.everybody():
             new = [user for user in dict.fromkeys(users) if user not in held]
             held.update(new)
             numbers.append(hashes(new))

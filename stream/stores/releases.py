@@ -539,6 +539,11 @@ class Releases:
         await pipeline.execute()
         await self._redis.zrem(keys.RELEASES_OPEN, release_id)
 
+    async def unfinished(self) -> list[tuple[str, float]]:
+        """Return the releases that are not done, and when more of each is due, in Unix seconds; rising."""
+        found = await self._redis.zrange(keys.RELEASES_OPEN, 0, -1, withscores=True)
+        return [(name.decode(), due) for name, due in found]
+
     async def abandoned(self, now: float) -> list[Asked]:
         """Return the releases that are not done and in nobody's hand at a time."""
         names = [name.decode() for name in await self._redis.zrangebyscore(keys.RELEASES_OPEN, "-inf", now)]

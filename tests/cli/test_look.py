@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from stream.stores import keys
 from stream.stores.cohorts import Cohorts
 from stream.stores.ctr_models import CtrModels
 from stream.stores.listeners import Listeners
+from stream.stores.opted_out import OptedOut
 from tests.cli.service import NOW, model_of
 from tests.refrain_command import Refrain
 
@@ -355,3 +357,36 @@ def test_once_it_is_learned_who_clicks_an_audience_says_so_by_size_and_for_each_
     with_redis(lambda redis: CtrModels(redis).publish(nobody))
     found = asked(refrain, "audience", "--artist", "Radiohead", "--why", "u1")
     assert (found["listeners"], found["reason"]) == (0, "nobody is likely enough to click")
+
+
+def test_who_opted_out_is_listed_and_of_which_artists(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    assert "nobody has opted out" in refrain.run("opt-outs").stdout
+    with_redis(lambda redis: OptedOut(redis).add(["u2"]))
+    with_redis(lambda redis: OptedOut(redis).add_of_artists({"u1": ["a3", "a1"]}))
+    assert asked(refrain, "opt-outs") == [
+        {"user_id": "u1", "artist_ids": ["a1", "a3"]},
+        {"user_id": "u2", "artist_ids": []},
+    ]
+    assert "1 listener of no release at all, 1 of some artists" in refrain.run("opt-outs").stdout
+
+
+def test_opt_outs_written_as_csv_are_the_same_when_they_are_replayed(
+    service: Settings, refrain: Refrain, with_redis: WithRedis, tmp_path: Path
+) -> None:
+    with_redis(lambda redis: OptedOut(redis).add(["u2", "u,3"]))
+    with_redis(lambda redis: OptedOut(redis).add_of_artists({"u1": ["a1", "a3"]}))
+    (tmp_path / "opt-outs.csv").write_text(refrain.run("opt-outs", "--csv").stdout)
+    same = {"kind": "opted_out", "release_id": "rebuild", "ts": "2026-11-28T09:00:00Z"}
+    given = [part for name, value in same.items() for part in ("--set", f"{name}={value}")]
+    file = str(tmp_path / "opt-outs.csv")
+    found = asked(refrain, "replay", "feedback", file, "--separator", "|", *given, "--dry-run")
+    events = [
+        {name: event["value"].get(name) for name in ("user_id", "artist_ids")} for event in found["events"]
+    ]
+    assert events == [
+        {"user_id": "u,3", "artist_ids": None},
+        {"user_id": "u1", "artist_ids": ["a1", "a3"]},
+        {"user_id": "u2", "artist_ids": None},
+    ]

@@ -141,6 +141,34 @@ def test_releases_are_listed_the_latest_first(
     assert "10.0 %" in refrain.run("release", "list").stdout
 
 
+def test_releases_of_which_more_goes_out_are_listed_until_they_are_finished(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    assert "all releases are finished" in refrain.run("release", "list", "--unfinished").stdout
+
+    async def wait(redis: AnyRedis) -> None:
+        releases = Releases(redis, 86_400)
+        asked = Asked(Release(release_id="r2", artist_ids=["a1"], title="Two"), "0", 0, NOW)
+        await releases.claim(asked, "w1", NOW, 10)
+        await releases.pause("r2", "w1", NOW + 3600, {"title": "Two", "audience": 5, "held": 2})
+
+    with_redis(wait)
+    assert shown(refrain, "list", "--unfinished") == [
+        {
+            "release_id": "r2",
+            "title": "Two",
+            "state": "paused",
+            "audience": 5,
+            "held": 2,
+            "due_at": NOW + 3600,
+        }
+    ]
+    assert "Two" in refrain.run("release", "list", "--unfinished").stdout
+    refrain.run("release", "stop", "r2")
+    released(with_redis, {}, name="finished")
+    assert "finished" not in [each["release_id"] for each in shown(refrain, "list", "--unfinished")]
+
+
 def test_a_release_that_nobody_knows_is_an_error_that_says_so(service: Settings, refrain: Refrain) -> None:
     done = refrain.run("release", "show", "unheard of")
     assert (done.returncode, "there is no release 'unheard of'" in done.stderr) == (1, True)

@@ -76,6 +76,7 @@ def test_the_command_line_is_the_one_that_was_promised() -> None:
             "cohort",
             "users",
             "user",
+            "opt-outs",
             "merge",
             "alias",
             "forget",
