@@ -6,6 +6,7 @@
     errors.py         every error that a user can meet
     error_policy.py   which errors of Kafka and Redis are retried, reported or fatal
     retry.py          retrying while Kafka or Redis is away
+    patience.py       how long a server is waited for
     metrics.py        every metric
     redis_url.py      the address of Redis, checked, and shown without its password
     sentinel_url.py   that of a Redis that Sentinels watch, taken apart

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias, TypeVar
 
@@ -20,6 +19,7 @@ from tenacity import (
 
 from stream.error_policy import case_of
 from stream.errors import Refused, Unreachable
+from stream.patience import Patience
 from stream.redis_client import client_of, cluster_of
 from stream.redis_url import shown
 from stream.retry import report, retried
@@ -41,11 +41,10 @@ SENTINEL = (
 PAUSE = wait_fixed(0.25)  # seconds
 
 
-async def _connect(server: str, where: str, patience: float, say: Say, step: Callable[[], Awaitable[T]]) -> T:
-    """Await a step until the server answers, for `patience` seconds at most; say once that it is waited for.
+async def _connect(server: str, where: str, seconds: float, say: Say, step: Callable[[], Awaitable[T]]) -> T:
+    """Await a step until the server answers, for some seconds at most; say once that it is waited for.
 
-    While Redis reads its data from the disk, time does not count: it is there, and what it has may take it
-    longer than anybody waits for one that is not.
+    While Redis reads its data from the disk, time does not count (`Patience`).
 
     Raises
     ------
@@ -55,21 +54,21 @@ async def _connect(server: str, where: str, patience: float, say: Say, step: Cal
         Where the server answers, and refuses what only a person can change.
     """
 
-    last_sign = time.monotonic()
+    patience = Patience(seconds)
     loading = False
 
     def is_over(state: RetryCallState) -> bool:
-        nonlocal last_sign, loading
+        nonlocal loading
         if state.outcome and isinstance(state.outcome.exception(), exceptions.BusyLoadingError):
-            last_sign = time.monotonic()
+            patience.begin_anew()
             if not loading:
                 loading = True
                 say(f"waiting for {server} at {where}, which reads its data from the disk")
-        return time.monotonic() - last_sign > patience
+        return patience.is_over
 
     def tell(state: RetryCallState) -> None:
         if state.attempt_number == 1 and not loading:
-            say(f"waiting for {server} at {where} (at most {patience:g} s)")
+            say(f"waiting for {server} at {where} (at most {seconds:g} s)")
 
     try:
         async for attempt in AsyncRetrying(
@@ -79,21 +78,21 @@ async def _connect(server: str, where: str, patience: float, say: Say, step: Cal
                 result = await step()
     except RetryError as ended:
         error = ended.last_attempt.exception()
-        raise _given_up(server, where, patience, error) from error
+        raise _given_up(server, where, seconds, error) from error
     except Exception as error:
         report(error, f"connecting to {server} at {where}")
         raise
     return result
 
 
-def _given_up(server: str, where: str, patience: float, error: BaseException | None) -> Unreachable:
+def _given_up(server: str, where: str, seconds: float, error: BaseException | None) -> Unreachable:
     cause = error.__cause__ if isinstance(error, Unreachable) else error
     hint = f"Is it running? REFRAIN_{server.upper()} says where; `refrain up` starts one where none is given."
     if isinstance(error, Unreachable) and error.hint:
         hint = error.hint  # it has looked why
     if error and case_of(error).hint:
         hint = f"{case_of(error).fact}. {case_of(error).hint}"
-    return Unreachable(f"{server} does not answer at {where} after {patience:g} s ({cause})", hint=hint)
+    return Unreachable(f"{server} does not answer at {where} after {seconds:g} s ({cause})", hint=hint)
 
 
 async def _mode(redis: Redis) -> str:

@@ -13,6 +13,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from stream.errors import Unreachable
+from stream.patience import Patience
 from stream.redis_client import client_of
 from stream.redis_url import shown
 from stream.retry import report
@@ -25,7 +26,7 @@ _SAY_AFTER = 3.0
 
 
 class _Busy(str):
-    """A problem that ends by itself: time does not count against it."""
+    """What a server says that is only not ready yet."""
 
     __slots__ = ()
 
@@ -34,17 +35,16 @@ def _wait(
     what: str, answers: Callable[[], str | None], timeout: float, say: Callable[[str], None], way_out: str
 ) -> None:
     """Poll `answers`, which gives None when all is well, else what is wrong, for `timeout` seconds."""
-    started = last_sign = time.monotonic()
+    started, patience = time.monotonic(), Patience(timeout)
     said = False
     while (problem := answers()) is not None:
-        now = time.monotonic()
         if isinstance(problem, _Busy):
-            last_sign = now
-        if now - last_sign > timeout:
+            patience.begin_anew()
+        if patience.is_over:
             raise Unreachable(
                 f"{what} does not answer, for {timeout:g} seconds now ({problem})", hint=way_out
             )
-        if now - started > _SAY_AFTER and not said:
+        if time.monotonic() - started > _SAY_AFTER and not said:
             at_most = "" if isinstance(problem, _Busy) else f", {timeout:g} seconds at most"
             say(f"waiting for {what}{at_most} ({problem})")
             said = True
