@@ -61,7 +61,7 @@ class OneRedis:
     settings: Mapping[str, Any] = {}
 
     def __init__(self, folder: Path) -> None:
-        self._redis = OwnRedis(folder, appendfsync="everysec")
+        self._redis = OwnRedis(folder, appendfsync="everysec", auto_aof_rewrite_percentage="50")
         self._stack = ExitStack()
         self.url = self._redis.url
 
