@@ -213,7 +213,12 @@ def test_data_outlive_the_container(name: str) -> None:
 def test_redis_is_as_durable_as_the_one_that_refrain_up_starts() -> None:
     command = SERVICES["redis"]["command"]
     options = dict(zip(command[1::2], command[2::2], strict=True))
-    assert options == {"--appendonly": "yes", "--appendfsync": "everysec", "--save": ""}
+    assert options == {
+        "--appendonly": "yes",
+        "--appendfsync": "everysec",
+        "--save": "",
+        "--auto-aof-rewrite-percentage": "50",
+    }
 
 
 def test_the_image_has_a_python_that_the_project_supports_and_no_root() -> None:
