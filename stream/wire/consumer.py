@@ -31,6 +31,13 @@ COMMITTED = "read_committed"
 """Kafka's name for: records of a transaction only when it is committed, and never those of an aborted one."""
 
 NO_TIMESTAMP = 0
+
+FETCH_BYTES = 256 * 1024
+"""Of a partition at once, but for a batch that is larger: what waits in Kafka need not wait here as well.
+
+That is some 2,000 clicks. By aiokafka's own 1 MB a reader that is behind holds 8 MB of eight partitions.
+"""
+
 WAIT_MS = 500
 
 
@@ -152,8 +159,12 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         decode: bool = True,
         **options: Any,
     ) -> None:
-        names = {"client_id": client_id(), "isolation_level": COMMITTED}
-        super().__init__(*topics, **names, **connection(settings), **options)
+        ours = {
+            "client_id": client_id(),
+            "isolation_level": COMMITTED,
+            "max_partition_fetch_bytes": FETCH_BYTES,
+        }
+        super().__init__(*topics, **{**ours, **connection(settings), **options})
         self._registry = registry_of(settings) if decode else None
         if watch:
             watch_commits(self, watch)
