@@ -55,3 +55,31 @@ def test_memory_that_is_free_between_what_lives_on_is_given_back_to_the_system(g
     kept, after = map(float, done.stdout.split()[-2:])
     assert kept > 150
     assert after < 20
+
+
+CYCLES = """
+import asyncio, gc, weakref
+from consumers.runtime import memory
+from consumers.runtime.process import run_process
+from stream.settings import Settings
+
+gc.set_threshold(100_000, 20, 100)  # as the command line has it
+
+class Node:
+    pass
+
+async def main(settings, stop):
+    node = Node()
+    node.itself = node
+    gone = weakref.ref(node)
+    del node
+    while gone() is not None:
+        await asyncio.sleep(0.05)
+
+memory.EVERY = 0.1
+run_process(main, Settings())
+"""
+
+
+def test_what_is_only_in_a_cycle_is_freed_in_a_process() -> None:
+    subprocess.run([sys.executable, "-c", CYCLES], check=True, timeout=60)
