@@ -164,10 +164,10 @@ class House:
     producer: AIOKafkaProducer
     plans: Plans = field(default_factory=Plans)
 
-    def worker(self, name: str, steps: float = float("inf")) -> Emitter:
+    def worker(self, name: str, steps: float = float("inf"), producer: Any = None) -> Emitter:
         count = itertools.count()
         releases = Mortal(Releases(self.redis, 3600), count, steps)
-        producer = Mortal(self.producer, count, steps)
+        producer = producer or Mortal(self.producer, count, steps)
         return Emitter(
             self.desk.settings,
             releases,
@@ -550,8 +550,8 @@ async def test_a_worker_that_has_lost_its_release_does_not_send_pages_that_waite
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(emit, "AT_ONCE", 2)
-    silent = house.worker("w1")
-    silent._producer = producer = Unacknowledged(house.producer)
+    producer = Unacknowledged(house.producer)
+    silent = house.worker("w1", producer=producer)
     answering = asyncio.create_task(silent.answer([ask("r1")]))
     await wait_for_it(lambda: _fixed(house, 5), "pages that wait until those before are out")
     assert await house.worker("w2").answer([ask("r1")])
@@ -667,8 +667,8 @@ async def test_pages_behind_one_that_the_broker_lost_are_not_sent_again_while_th
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(emit, "AT_ONCE", 2)
-    worker = house.worker("w1")
-    worker._producer = producer = Leaderless(house.producer, lost=PAGES - 1)
+    producer = Leaderless(house.producer, lost=PAGES - 1)
+    worker = house.worker("w1", producer=producer)
     answering = asyncio.create_task(worker.answer([ask("r1")]))
     await producer.lost.wait()
     for _ in range(100):
