@@ -154,8 +154,11 @@ def test_of_one_notification_every_cohort_is_shown_and_its_scene_clicks_most(his
     found = history.json(*CTR, "--release", "9553")
     assert {row["cohort_id"] for row in found["rows"]} == set(history.cohort_of.values())
     assert sum(row["clicked"] for row in found["rows"]) == len(history.world.clicked["9553"])
-    assert history.scene_of(found["rows"][0]["cohort_id"]) == history.world.scene_of["9553"]
-    assert found["release"]["cohort_id"] in {row["cohort_id"] for row in found["rows"][:3]}
+    scenes = [history.scene_of(row["cohort_id"]) for row in found["rows"]]
+    own = history.world.scene_of["9553"]
+    cohorts = scenes.count(own)  # of its scene there may be one or several, which click alike
+    assert set(scenes[:cohorts]) == {own}
+    assert found["release"]["cohort_id"] in {row["cohort_id"] for row in found["rows"][:cohorts]}
 
 
 def test_what_does_not_count_is_said(history: History) -> None:
