@@ -13,7 +13,7 @@ from stream.files.options import Layout
 from stream.files.tables import Bad, Row, Table
 from stream.wire.dead_letter import Reason
 
-SAMPLES = Path("/work/shared/data/real_files")
+SAMPLES = Path(__file__).parents[3] / "shared" / "data" / "real_files"
 MUSICBOX = ("user", "device", "song", "kind", "title", "singer", "played", "length", "paid")
 
 

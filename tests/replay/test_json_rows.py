@@ -17,7 +17,7 @@ from stream.files.options import Layout
 from stream.files.tables import Bad, Row, Table
 from stream.wire.dead_letter import Reason
 
-SAMPLES = Path("/work/shared/data/real_files")
+SAMPLES = Path(__file__).parents[3] / "shared" / "data" / "real_files"
 PLAYS = [{"u": "1", "s": {"id": "a"}}, {"u": "2", "s": {"id": "b"}}]
 
 

@@ -22,7 +22,7 @@ from stream.files.tables import Row, Table
 ROWS = b"user_id,song_id,artist_ids,ts\nu,s,a,1577836800\n"
 MORE = b"u,s2,a,1577836801\n"
 MANY = b"u\n" + b"".join(b"%d\n" % (number * 7919 % 100_003) for number in range(300_000))
-SAMPLES = Path("/work/shared/data/real_files")
+SAMPLES = Path(__file__).parents[3] / "shared" / "data" / "real_files"
 PACKERS = {
     "gzip": gzip.compress,
     "bz2": bz2.compress,
