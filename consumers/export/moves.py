@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
@@ -84,11 +83,8 @@ class Moves:
             asked = self.begin.get(str(place.partition))
             self.lost += max(earliest[place] - asked, 0) if asked is not None else 0
             consumer.seek(place, max(asked or 0, earliest[place]))
-        async for fetched in consumer.read_to(ends, CHUNK):
-            yield [
-                Record(m.topic, m.partition, m.offset, m.key, m.value, m.headers)
-                for m in chain.from_iterable(fetched.values())
-            ]
+        async for messages in consumer.read_to(ends, CHUNK):
+            yield [Record(m.topic, m.partition, m.offset, m.key, m.value, m.headers) for m in messages]
         self.offsets = {str(place.partition): await consumer.position(place) for place in places}
 
     def _rows(self, records: Sequence[Record]) -> list[Row]:

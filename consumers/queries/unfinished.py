@@ -24,7 +24,7 @@ class UnfinishedRelease:
     held
         How many are told when their quiet hours end.
     due_at
-        Unix seconds.
+        Unix seconds; of one that a worker is at, when it was asked for.
     """
 
     release_id: str
@@ -38,19 +38,17 @@ class UnfinishedRelease:
 async def list_unfinished(redis: AnyRedis, settings: Settings) -> tuple[UnfinishedRelease, ...]:
     """Return all releases that are not finished, those that are due first coming first."""
     releases = Releases(redis, settings.release_seconds)
-    found = []
-    for name, due_at in await releases.unfinished():
-        about = await releases.about(name)
-        if about.get("state", "done") == "done":
-            continue  # it was finished just now
-        found.append(
-            UnfinishedRelease(
-                release_id=name,
-                title=about.get("title", ""),
-                state=about["state"],
-                audience=int(about.get("audience", 0)),
-                held=int(about.get("held", 0)),
-                due_at=due_at,
-            )
+    found = await releases.unfinished()
+    abouts = await releases.about_each([name for name, _ in found], ("title", "state", "audience", "held"))
+    return tuple(
+        UnfinishedRelease(
+            release_id=name,
+            title=about["title"],
+            state=about["state"],
+            audience=int(about["audience"] or 0),
+            held=int(about["held"] or 0),
+            due_at=due_at,
         )
-    return tuple(found)
+        for (name, due_at), about in zip(found, abouts, strict=True)
+        if about["state"] not in ("", "done")  # it was finished just now
+    )

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from itertools import chain
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
@@ -140,8 +139,8 @@ class Redrive:
             consumer.seek(place, position[place])
         total = sum(max(ends[place] - position[place], 0) for place in places)
         done = 0
-        async for fetched in consumer.read_to(ends, CHUNK):
-            letters = [letter_of(message) for message in chain.from_iterable(fetched.values())]
+        async for messages in consumer.read_to(ends, CHUNK):
+            letters = [letter_of(message) for message in messages]
             await self._some([e for e in letters if self.reason in (None, e.reason)], sender)
             done += len(letters)
             self.watch(min(done, total), total)

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import chain
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
@@ -150,8 +149,8 @@ async def _dead_letters(settings: Settings, admin: KafkaAdminClient, sent: Sent)
 async def _more(consumer: Consumer, sent: Sent) -> list[Letter]:
     """Return the letters that have come to the topic, of the kind that was sent."""
     letters: list[Letter] = []
-    async for fetched in consumer.read_to(await consumer.end_offsets(list(consumer.assignment()))):
-        for message in chain.from_iterable(fetched.values()):
+    async for messages in consumer.read_to(await consumer.end_offsets(list(consumer.assignment()))):
+        for message in messages:
             about = {name: value.decode() for name, value in message.headers}
             if about.get("topic") == sent.topic:
                 letters.append((int(about["partition"]), int(about["offset"]), about["reason"]))

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
@@ -132,8 +131,8 @@ class Replay:
             there: dict[int, int] = {}
             for place in places:
                 consumer.seek(place, self.bookmark.offsets.get(place.partition, ends[place]))
-            async for fetched in consumer.read_to(ends):
-                for message in chain.from_iterable(fetched.values()):
+            async for messages in consumer.read_to(ends):
+                for message in messages:
                     for name, value in message.headers:
                         if name == HEADER and (number := self.bookmark.number(value)) is not None:
                             there[message.partition] = number

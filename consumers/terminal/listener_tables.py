@@ -95,7 +95,9 @@ def show_opt_outs(found: Sequence[OptOut]) -> None:
         return
     table = listing(Column("listener"), Column("wants to hear of no release", wide=True))
     for each in found[:SHOWN]:
-        table.add_row(Text(each.user_id), Text(f"of {', '.join(each.artist_ids)}" if each.artist_ids else ""))
+        table.add_row(
+            Text(each.user_id), Text(f"of {', '.join(each.artist_ids)}" if each.artist_ids else "at all")
+        )
     console.print(table)
     everything = sum(not each.artist_ids for each in found)
     console.print(

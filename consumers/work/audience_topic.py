@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
@@ -58,9 +57,8 @@ class AudienceTopic:
             for partition in filled:
                 consumer.seek(partition, starts[partition].offset)
             out: dict[bytes, float] = {}
-            async for fetched in consumer.read_to({partition: ends[partition] for partition in filled}):
-                records = chain.from_iterable(fetched.values())
-                out |= {each.value: each.timestamp / 1000 for each in records if each.key == key}
+            async for messages in consumer.read_to({partition: ends[partition] for partition in filled}):
+                out |= {each.value: each.timestamp / 1000 for each in messages if each.key == key}
             return out
         finally:
             await consumer.stop()

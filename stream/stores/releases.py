@@ -539,23 +539,24 @@ class Releases:
         await pipeline.execute()
         await self._redis.zrem(keys.RELEASES_OPEN, release_id)
 
-    async def unfinished(self) -> list[tuple[str, float]]:
-        """Return the releases that are not done, and when more of each is due, in Unix seconds; rising."""
-        found = await self._redis.zrange(keys.RELEASES_OPEN, 0, -1, withscores=True)
+    async def unfinished(self, until: float = float("inf")) -> list[tuple[str, float]]:
+        """Return the releases, not done, of which more is due until a time, and when; rising.
+
+        Of one that is in the middle that is when it was asked for. All are Unix seconds.
+        """
+        found = await self._redis.zrangebyscore(keys.RELEASES_OPEN, "-inf", until, withscores=True)
         return [(name.decode(), due) for name, due in found]
 
     async def abandoned(self, now: float) -> list[Asked]:
         """Return the releases that are not done and in nobody's hand at a time."""
-        names = [name.decode() for name in await self._redis.zrangebyscore(keys.RELEASES_OPEN, "-inf", now)]
-        found = [await self._redis.hgetall(keys.release(name)) for name in names]
+        found = [await self._redis.hgetall(keys.release(name)) for name, _ in await self.unfinished(now)]
         return [_asked(about) for about in found if b"event" in about and float(about[b"till"]) <= now]
 
     async def left_open(self, before: float) -> list[Release]:
         """Return the releases, not done, that were asked for, or of which more was due, before a time."""
-        names = [
-            name.decode() for name in await self._redis.zrangebyscore(keys.RELEASES_OPEN, "-inf", before)
+        events = [
+            await self._redis.hget(keys.release(name), "event") for name, _ in await self.unfinished(before)
         ]
-        events = [await self._redis.hget(keys.release(name), "event") for name in names]
         return [Release.model_validate_json(event) for event in events if event]
 
 

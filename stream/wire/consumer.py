@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition, codec
@@ -159,12 +160,9 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         decode: bool = True,
         **options: Any,
     ) -> None:
-        ours = {
-            "client_id": client_id(),
-            "isolation_level": COMMITTED,
-            "max_partition_fetch_bytes": FETCH_BYTES,
-        }
-        super().__init__(*topics, **{**ours, **connection(settings), **options})
+        names = {"client_id": client_id(), "isolation_level": COMMITTED}
+        options = {"max_partition_fetch_bytes": FETCH_BYTES, **options}
+        super().__init__(*topics, **names, **connection(settings), **options)
         self._registry = registry_of(settings) if decode else None
         if watch:
             watch_commits(self, watch)
@@ -184,7 +182,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
 
     async def read_to(
         self, ends: Mapping[TopicPartition, int], max_records: int | None = None
-    ) -> AsyncIterator[Fetched]:
+    ) -> AsyncIterator[list[ConsumerRecord]]:
         """Go on from where it is, until everything before an offset of each partition is read.
 
         Parameters
@@ -196,7 +194,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
             At most so many records at once.
         """
         while left := [place for place, end in ends.items() if await self.position(place) < end]:
-            yield await self.getmany(*left, timeout_ms=WAIT_MS, max_records=max_records)
+            fetched = await self.getmany(*left, timeout_ms=WAIT_MS, max_records=max_records)
+            yield list(chain.from_iterable(fetched.values()))
 
     async def behind(self) -> dict[TopicPartition, tuple[int, int]]:
         """Return what `behind_of` does."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
 
 from aiokafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
@@ -152,8 +151,8 @@ async def _reasons(settings: Settings, starts: Offsets) -> Counter[str]:
         end = await consumer.end_offsets(list(starts))
         for place, offset in starts.items():
             consumer.seek(place, offset)
-        async for fetched in consumer.read_to(end):
-            for message in chain.from_iterable(fetched.values()):
+        async for messages in consumer.read_to(end):
+            for message in messages:
                 reasons[dict(message.headers).get("reason", b"none given").decode()] += 1
         return reasons
     finally:

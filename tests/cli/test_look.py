@@ -369,7 +369,10 @@ def test_who_opted_out_is_listed_and_of_which_artists(
         {"user_id": "u1", "artist_ids": ["a1", "a3"]},
         {"user_id": "u2", "artist_ids": []},
     ]
-    assert "1 listener of no release at all, 1 of some artists" in refrain.run("opt-outs").stdout
+    shown = refrain.run("opt-outs").stdout
+    assert "1 listener of no release at all, 1 of some artists" in shown
+    assert "of a1, a3" in shown
+    assert refrain.run("opt-outs", "--csv", "--json").returncode == 2
 
 
 def test_opt_outs_written_as_csv_are_the_same_when_they_are_replayed(

@@ -164,9 +164,14 @@ def test_releases_of_which_more_goes_out_are_listed_until_they_are_finished(
         }
     ]
     assert "Two" in refrain.run("release", "list", "--unfinished").stdout
-    refrain.run("release", "stop", "r2")
-    released(with_redis, {}, name="finished")
-    assert "finished" not in [each["release_id"] for each in shown(refrain, "list", "--unfinished")]
+    with_redis(lambda redis: Releases(redis, 86_400).finish("r2", None))
+    assert shown(refrain, "list", "--unfinished") == []
+
+
+def test_all_that_are_unfinished_are_listed_so_a_number_is_refused(
+    service: Settings, refrain: Refrain
+) -> None:
+    assert refrain.run("release", "list", "--unfinished", "--top", "3").returncode == 2
 
 
 def test_a_release_that_nobody_knows_is_an_error_that_says_so(service: Settings, refrain: Refrain) -> None:
