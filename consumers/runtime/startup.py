@@ -64,6 +64,7 @@ async def begin(settings: Settings, kind: str, stack: AsyncExitStack) -> Beginni
     topics = (*read, *IN_NO_GROUP.get(kind, ()))
     names = [group.full_name(settings) for group in groups]
     watch = TopicWatch(settings, await _topics_of(settings, redis, topics, names))
+    stack.push_async_callback(asyncio.to_thread, watch.close)
     stack.enter_context(shorter_told(topics, watch.hold_back))
     heartbeat = Heartbeat(redis, kind)
     stack.enter_context(exporting(settings, heartbeat))

@@ -13,6 +13,8 @@ import logging
 import math
 import time
 from collections.abc import Collection, Mapping
+from contextlib import ExitStack
+from threading import Lock
 from typing import NamedTuple
 
 from aiokafka.consumer.subscription_state import TopicPartitionState
@@ -54,7 +56,7 @@ def topic_shapes(admin: KafkaAdminClient, topics: Collection[str]) -> dict[str, 
 
 
 class TopicWatch:
-    """Watches the topics that a process reads or writes.
+    """Watches the topics that a process reads or writes, by a connection that stays until `close`.
 
     Methods may be called from any thread; `run` belongs to the process's event loop.
 
@@ -71,6 +73,9 @@ class TopicWatch:
         """What has changed; empty while nothing has."""
         self._missing: set[str] = set()
         self._held_back: list[TopicPartitionState] = []
+        self._connected = ExitStack()
+        self._admin: KafkaAdminClient | None = None
+        self._asking = Lock()
 
     def look(self) -> None:
         """Compare the topics with what they were; see `changed`.
@@ -80,11 +85,29 @@ class TopicWatch:
         KafkaError, Unreachable
             Where no broker answers.
         """
-        with open_admin(self._settings, PATIENCE) as admin:
-            now = topic_shapes(admin, self.shapes)
+        now = self._ask()
         self._tell_missing(self.shapes.keys() - now.keys())
         changes = [_change(name, self.shapes[name], shape) for name, shape in now.items()]
         self.changed = "; ".join(filter(None, changes)) or self.changed
+
+    def _ask(self) -> dict[str, TopicShape]:
+        with self._asking:
+            if self._admin is None:
+                self._admin = self._connected.enter_context(open_admin(self._settings, PATIENCE))
+            try:
+                return topic_shapes(self._admin, self.shapes)
+            except Exception:
+                self._disconnect()
+                raise
+
+    def _disconnect(self) -> None:
+        self._admin = None
+        self._connected.close()
+
+    def close(self) -> None:
+        """Close the connection; waits for an answer that is under way."""
+        with self._asking:
+            self._disconnect()
 
     def _tell_missing(self, missing: set[str]) -> None:
         for name in sorted(missing - self._missing):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 
 import pytest
 
@@ -48,8 +48,10 @@ async def redis(settings: Settings) -> AsyncIterator[AnyRedis]:
 @asynccontextmanager
 async def reading(settings: Settings, redis: AnyRedis, replicas: int) -> AsyncIterator[Counted]:
     """A reader of aliases that waits for so many replicas, of which there is none."""
-    stop, watch = asyncio.Event(), TopicWatch(settings, shapes_of(settings, ["artist-aliases"]))
+    stop = asyncio.Event()
     async with AsyncExitStack() as stack:
+        shapes = shapes_of(settings, ["artist-aliases"])
+        watch = stack.enter_context(closing(TopicWatch(settings, shapes)))
         producer = await begin_producer(settings, stack)
         consumer = AliasReader.consumer(settings, watch)
         stack.push_async_callback(consumer.stop)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 
 import redis
 
@@ -35,7 +35,8 @@ async def read_labels(settings: Settings, stop: asyncio.Event) -> None:
         stack.push_async_callback(client.aclose)
         producer = await begin_producer(settings, stack)
         shapes = shapes_of(settings, ["labels"])
-        consumer = LabelReader.consumer(settings, TopicWatch(settings, shapes))
+        watch = stack.enter_context(closing(TopicWatch(settings, shapes)))
+        consumer = LabelReader.consumer(settings, watch)
         stack.push_async_callback(consumer.stop)
         heartbeat = Heartbeat(client, "traits")
         reader = LabelReader(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import closing
 from uuid import uuid4
 
 import pytest
@@ -47,29 +49,33 @@ def shapes(topics: Settings) -> dict[str, TopicShape]:
     return shapes_of(topics, ["clicks"])
 
 
-def test_an_offset_of_the_same_topic_is_used(topics: Settings, shapes: dict[str, TopicShape]) -> None:
-    group, watch = f"g-{uuid4().hex}", TopicWatch(topics, shapes)
+@pytest.fixture
+def watch(topics: Settings, shapes: dict[str, TopicShape]) -> Iterator[TopicWatch]:
+    with closing(TopicWatch(topics, shapes)) as watch:
+        yield watch
+
+
+def test_an_offset_of_the_same_topic_is_used(topics: Settings, watch: TopicWatch) -> None:
+    group = f"g-{uuid4().hex}"
     asyncio.run(commit(topics, group, watch, 7))
     assert asyncio.run(committed(topics, group, watch)) == 7
     admin = KafkaAdminClient(bootstrap_servers=topics.kafka)
     (at,) = admin.list_group_offsets({group: None})[group].values()
     admin.close()
-    assert (at.offset, at.metadata) == (7, shapes["clicks"].topic_id)
+    assert (at.offset, at.metadata) == (7, watch.shapes["clicks"].topic_id)
 
 
 def test_an_offset_that_was_committed_late_for_a_topic_that_is_gone_is_not_and_it_is_said(
-    topics: Settings, shapes: dict[str, TopicShape], caplog: pytest.LogCaptureFixture
+    topics: Settings, watch: TopicWatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
     group = f"g-{uuid4().hex}"
     asyncio.run(commit(topics, group, Unaware(topics, {"clicks": TopicShape("the old one", 4)}), 7))
-    assert asyncio.run(committed(topics, group, TopicWatch(topics, shapes))) is None
+    assert asyncio.run(committed(topics, group, watch)) is None
     assert f"{group} has committed offset 7 of an earlier topic clicks, partition 0" in caplog.text
 
 
-def test_an_offset_that_was_committed_without_an_id_is_used(
-    topics: Settings, shapes: dict[str, TopicShape]
-) -> None:
+def test_an_offset_that_was_committed_without_an_id_is_used(topics: Settings, watch: TopicWatch) -> None:
     group = f"g-{uuid4().hex}"
     asyncio.run(commit(topics, group, Unaware(topics, {"clicks": TopicShape("", 4)}), 7))
-    assert asyncio.run(committed(topics, group, TopicWatch(topics, shapes))) == 7
+    assert asyncio.run(committed(topics, group, watch)) == 7

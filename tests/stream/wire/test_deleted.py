@@ -112,6 +112,7 @@ def test_a_partition_that_is_shorter_than_it_was_read_waits_until_its_topic_is_l
             watching = asyncio.create_task(watch.run())
             first = await consumer.getone()
         watching.cancel()
+        watch.close()
         await consumer.stop()
         return before, first.offset
 
