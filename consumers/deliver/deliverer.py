@@ -118,7 +118,7 @@ class Deliverer(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _take_some(
         self, place: TopicPartition, messages: Sequence[ConsumerRecord], ending: asyncio.Event
     ) -> None:
-        records = [Record(m.topic, m.partition, m.offset, m.key, m.value, m.headers) for m in messages]
+        records = list(map(Record.of, messages))
         dead = await self._deliver(records, ending)
         await self._retry("emitting dead letters", self._producer.deliver, list(map(dead_letter, dead)))
         await self._retry("committing offsets", self._commit, place, messages[-1].offset + 1)

@@ -52,7 +52,7 @@ class Notifier:
         """Tell listeners for ever."""
         async for message in self._consumer:
             received = clock()
-            record = Record(message.topic, message.partition, message.offset, message.key, message.value)
+            record = Record.of(message)
             page = parse(Page, record)
             if isinstance(page, Page):
                 await self._tell(page, received)

@@ -84,7 +84,7 @@ class Moves:
             self.lost += max(earliest[place] - asked, 0) if asked is not None else 0
             consumer.seek(place, max(asked or 0, earliest[place]))
         async for messages in consumer.read_to(ends, CHUNK):
-            yield [Record(m.topic, m.partition, m.offset, m.key, m.value, m.headers) for m in messages]
+            yield list(map(Record.of, messages))
         self.offsets = {str(place.partition): await consumer.position(place) for place in places}
 
     def _rows(self, records: Sequence[Record]) -> list[Row]:

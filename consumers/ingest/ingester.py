@@ -211,9 +211,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
                 array("q", [m.offset for m in messages]),
                 array("q", [m.timestamp for m in messages]),
             )
-            batch.records += [
-                Record(m.topic, m.partition, m.offset, m.key, m.value, m.headers) for m in messages
-            ]
+            batch.records += map(Record.of, messages)
         if batch.records:
             self._heartbeat.add("read", len(batch.records))
             await self._parse(batch)

@@ -48,8 +48,7 @@ def letter_of(message: ConsumerRecord) -> Letter:
         reason, topic = headers["reason"].decode(), headers["topic"].decode()
         partition, offset = int(headers["partition"]), int(headers["offset"])
     except (KeyError, ValueError, AttributeError):
-        record = Record(message.topic, message.partition, message.offset, message.key, message.value)
-        return Letter(NO_HEADERS, record, "")
+        return Letter(NO_HEADERS, Record.of(message), "")
     value = message.value or b""
     event = Record(topic, partition, offset, message.key, value, headers_of_producer(message.headers))
     name = f"{topic}:{partition}:{offset}:{zlib.crc32(value):08x}"

@@ -107,10 +107,7 @@ class TopicReader(ConsumerRebalanceListener, ABC):  # type: ignore[misc]
         await self._lag.fetched(self._consumer, fetched)
         if fetched:
             fetched = await self._consumer.decoded(fetched)
-            await self._take(
-                [Record(m.topic, m.partition, m.offset, m.key, m.value, m.headers)
-                 for m in itertools.chain.from_iterable(fetched.values())]
-            )  # fmt: skip
+            await self._take([Record.of(each) for each in itertools.chain.from_iterable(fetched.values())])
             self._lag.done(in_hand(fetched))
 
     @abstractmethod

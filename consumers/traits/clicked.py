@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import math
 import time
@@ -75,14 +76,7 @@ class Clicked:
             await lag.fetched(consumer, found)
             now = self._clock()
             # What is no click, the ingester sends to the dead letters.
-            clicks, _ = parse_clicks(
-                (
-                    Record(each.topic, each.partition, each.offset, each.key, each.value)
-                    for records in found.values()
-                    for each in records
-                ),
-                now,
-            )
+            clicks, _ = parse_clicks(map(Record.of, itertools.chain.from_iterable(found.values())), now)
             self.note(clicks)
             lag.done(in_hand(found))
             self._heartbeat.add("clicks", len(clicks))

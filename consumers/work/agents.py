@@ -125,17 +125,17 @@ class Agents:
         @self._app.agent(self._topic("releases"), name="releases")
         async def releases(stream: Any) -> None:
             async for event in stream.events():
-                await self._do([event], handler.release, _record(event), event.message.timestamp)
+                await self._do([event], handler.release, Record.of(event.message), event.message.timestamp)
 
         @self._app.agent(self._topic("feedback"), name="feedback")
         async def feedback(stream: Any) -> None:
             async for events in stream.take_events(TOGETHER, within=WITHIN):
-                await self._do(events, handler.feedback, [_record(event) for event in events])
+                await self._do(events, handler.feedback, [Record.of(event.message) for event in events])
 
         @self._app.agent(self._topic("songs"), name="songs")
         async def songs(stream: Any) -> None:
             async for events in stream.take_events(TOGETHER, within=WITHIN):
-                await self._do(events, handler.songs, [_record(event) for event in events])
+                await self._do(events, handler.songs, [Record.of(event.message) for event in events])
 
     def _topic(self, name: str) -> Any:
         return self._app.topic(
@@ -222,10 +222,3 @@ async def _at_most(seconds: float, doing: Coroutine[Any, Any, object], otherwise
         await asyncio.wait_for(doing, seconds)
     except TimeoutError:
         logger.warning("%s after %g s: whoever comes next does the rest", otherwise, seconds)
-
-
-def _record(event: Any) -> Record:
-    message = event.message
-    return Record(
-        message.topic, message.partition, message.offset, message.key, message.value, message.headers or ()
-    )

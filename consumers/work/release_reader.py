@@ -86,14 +86,7 @@ class ReleaseReader:
 
     def _releases(self, messages: Iterable[ConsumerRecord[bytes | None, bytes | None]]) -> Iterator[Asked]:
         for message in messages:
-            record = Record(
-                message.topic,
-                message.partition,
-                message.offset,
-                message.key,
-                message.value,
-                message.headers,
-            )
+            record = Record.of(message)
             release = parse(Release, record)
             if isinstance(release, Release):  # else an agent writes it to the dead letters
                 yield asked(release, record, self._epoch, message.timestamp / 1000)

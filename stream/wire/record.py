@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = ["Framed", "Headers", "Record", "Undecodable"]
 
@@ -19,6 +19,18 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+
+    @classmethod
+    def of(cls, message: Any) -> Record:
+        """Take what counts of a message of aiokafka or Faust: a record is held by the thousand.
+
+        Parameters
+        ----------
+        message
+            `aiokafka.ConsumerRecord`, or `faust.types.Message`, which has None for no headers.
+        """
+        headers = message.headers or ()
+        return cls(message.topic, message.partition, message.offset, message.key, message.value, headers)
 
 
 class Framed(bytes):

@@ -41,7 +41,7 @@ def ingester(settings: Settings, refuses: Callable[[Record], bool]) -> Iterator[
         while not stop.is_set():
             found = await consumer.getmany(timeout_ms=100)
             messages = [message for messages in found.values() for message in messages]
-            records = [Record(m.topic, m.partition, m.offset, m.key, m.value) for m in messages]
+            records = list(map(Record.of, messages))
             bad = [DeadLetter(record, Reason.UNKNOWN_SONG, "") for record in records if refuses(record)]
             await sender.deliver(dead_letter(letter) for letter in bad)
             # A commit speaks for every partition that was read: it waits for the letters of all of them.
