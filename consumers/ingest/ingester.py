@@ -70,7 +70,7 @@ Artists: TypeAlias = "dict[str, tuple[str, ...]]"
 
 @dataclass
 class Batch:
-    """Clicks ready to be applied, by listener; what that moved; and the offsets to commit afterwards.
+    """Clicks ready to be applied, by listener, what that moved, and where they are in Kafka.
 
     Attributes
     ----------
@@ -95,7 +95,6 @@ class Batch:
     clicks: dict[str, list[Click]] = field(default_factory=dict)
     dead: list[DeadLetter] = field(default_factory=list)
     played: list[Feedback] = field(default_factory=list)
-    offsets: dict[TopicPartition, int] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
     model: Model | None = None
     finished: asyncio.Event = field(default_factory=asyncio.Event)
@@ -206,7 +205,6 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         batch.in_hand = in_hand(fetched)
         self._heartbeat.gauges["behind"] = self._lag.left
         for partition, messages in fetched.items():
-            batch.offsets[partition] = messages[-1].offset + 1
             batch.published[partition.partition] = (
                 array("q", [m.offset for m in messages]),
                 array("q", [m.timestamp for m in messages]),
@@ -347,10 +345,12 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             batch.dead += refused
 
     async def _commit(self, batch: Batch) -> None:
+        read = {
+            TopicPartition("clicks", number): OffsetAndMetadata(offsets[-1] + 1, "")
+            for number, (offsets, _) in batch.published.items()
+        }
         try:
-            await self._consumer.commit(
-                {partition: OffsetAndMetadata(offset, "") for partition, offset in batch.offsets.items()}
-            )
+            await self._consumer.commit(read)
         except (CommitFailedError, IllegalStateError):
             # It reads these clicks again and skips what is applied.
             logger.info("offsets are not ours to commit any more: the partitions have another owner")
