@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import time
 
@@ -37,6 +38,19 @@ def test_a_process_logs_json_where_asked_and_ends_well(
     assert any(word in entry["message"] for entry in entries)
     assert not [entry for entry in entries if "_App" in entry["message"]]  # Faust's own announcements
     assert {"at", "level", "logger", "message"} <= set(entries[0])
+
+
+def test_what_learns_gives_way_to_what_applies_clicks_and_answers_releases(
+    topics: Settings, refrain: Refrain
+) -> None:
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    for kind, begun in (("ingest", "reading"), ("work", "answering releases")):
+        process = refrain.start(kind)
+        wait_for(lambda process=process, begun=begun: begun in process.log.read_text(), f"{kind} to begin")
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == ours
+    for kind in ("train", "traits"):
+        pid = refrain.start(kind).pid
+        wait_for(lambda pid=pid: os.getpriority(os.PRIO_PROCESS, pid) == ours + 5, f"{kind} to give way")
 
 
 def test_that_a_new_broker_has_no_coordinator_yet_is_said_only_where_it_lasts() -> None:

@@ -28,7 +28,7 @@ from tests.consumers.kafka_log import kafka_log
 from tests.soak.listeners import Listeners
 from tests.soak.notifier import Notifier
 from tests.soak.old_version import old_version
-from tests.soak.restart import restarted
+from tests.soak.restart import WATCHED, restarted
 from tests.soak.service import Service
 from tests.soak.stores import ClusterStore, OneRedis, Store
 from tests.soak.verdict import clicks_counted, verdict
@@ -37,7 +37,6 @@ FIRST = 20.0  # seconds without a fault
 EVERY, FAULTS = 60.0, 10  # seconds between faults; a short run has so many at least
 PATIENCE = 1800.0  # seconds, for what is left to be done at the end
 LOOK = 1.0
-WATCHED = 1000  # listeners, for a first click after a restart
 SEED = 7
 UPGRADED = 0.25  # of the run: from then on a process is replaced after each fault
 MOST_GROWTH = 0.05  # of a process's memory
@@ -154,8 +153,6 @@ def restarted_under_load(service: Service, db: Any, clicking: Listeners, rate: i
     """Start all processes, Redis and Kafka anew; say how long each step took to a first click applied."""
     if not isinstance(service.store, OneRedis):
         return "restart: measured with one Redis"
-    # They click some fifty times a second. To ask for all would take a core from those who
-    # start meanwhile.
     some = min(len(clicking.clicks), WATCHED)
     before = int(clicks_counted(db, some).sum())
 

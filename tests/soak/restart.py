@@ -1,7 +1,7 @@
 """What passes from the start of everything until a first click is applied, step by step.
 
-``python -m tests.soak.restart [TIMES]``: after a stop in order, and after all was killed at once, as by a
-power cut.
+``python -m tests.soak.restart [TIMES [LISTENERS RATE SECONDS]]``: after a stop in order, and after all was
+killed at once, as by a power cut; before each, so many listeners click so often a second, for so long.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from tests.soak.service import Service
 from tests.soak.stores import OneRedis
 from tests.waiting import wait_for
 
-__all__ = ["APPLIED", "restarted"]
+__all__ = ["APPLIED", "WATCHED", "restarted"]
 
-LISTENERS, RATE, SEED = 5000, 500, 7
-WARM = 15.0  # seconds of clicks before each end
+LISTENERS, RATE, SECONDS = 5000, 500, 15
+SEED = 7
+WATCHED = 1000  # listeners: to ask for all takes processor time from those who start
 PATIENCE = 300.0  # seconds
 APPLIED = "first click applied"
 ASSIGNED = re.compile(r"^(\S+) .*reading [1-9]\d* partitions of clicks")
@@ -79,7 +80,7 @@ def _time(found: Sequence[str]) -> float:
     return datetime.fromisoformat(found[0]).timestamp() if found else float("inf")
 
 
-def main(times: int) -> None:
+def main(times: int = 1, listeners: int = LISTENERS, rate: int = RATE, seconds: int = SECONDS) -> None:
     """Measure both ends by turns, and print."""
     with (
         tempfile.TemporaryDirectory(prefix="refrain-restart-") as folder,
@@ -90,13 +91,13 @@ def main(times: int) -> None:
 
         def clicks() -> int:
             pipeline = db.pipeline(transaction=False)
-            for number in range(LISTENERS):
+            for number in range(min(listeners, WATCHED)):
                 pipeline.hget(keys.user(user_of(number)), "clicks")
             return sum(int(count or 0) for count in pipeline.execute())
 
         for number in range(2 * times):
-            with Listeners(service.direct, LISTENERS, RATE, SEED + number):
-                time.sleep(WARM)
+            with Listeners(service.direct, listeners, rate, SEED + number):
+                time.sleep(seconds)
                 wait_for(lambda: clicks() > 0, "clicks")
                 in_order = number % 2 == 0
                 if in_order:
@@ -117,4 +118,4 @@ def _more(clicks: Callable[[], int], before: int) -> bool:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
+    main(*map(int, sys.argv[1:]))
