@@ -129,9 +129,7 @@ class ActiveListeners:
             self.passed_over += len(records) - 4 * SAMPLE
             records = self._random.sample(records, 4 * SAMPLE)
         # What is no click, the ingester sends to the dead letters.
-        clicks, _ = parse_clicks(
-            (Record(r.topic, r.partition, r.offset, r.key, r.value) for r in records), time.time()
-        )
+        clicks, _ = parse_clicks(map(Record.of, records), time.time())
         return clicks
 
     async def _added(self, clicks: list[Click]) -> tuple[Added, list[Play]]:
