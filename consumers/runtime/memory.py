@@ -1,4 +1,4 @@
-"""Memory that was needed for a moment, given back to the system."""
+"""Memory that was needed for a moment: it comes from where it can be given back, and is given back."""
 
 from __future__ import annotations
 
@@ -6,9 +6,30 @@ import asyncio
 import ctypes
 import gc
 
-__all__ = ["give_back", "keep_giving_back"]
+__all__ = ["give_back", "keep_giving_back", "take_in_one_place"]
 
 EVERY = 60.0  # seconds
+
+# Options of glibc's mallopt, by its numbers for them (malloc.h).
+MALLOPT = {
+    -8: 1,  # M_ARENA_MAX: threads that work for a moment leave no heap of their own behind
+    -3: 256 * 1024,  # M_MMAP_THRESHOLD, bytes: what is larger is the system's again once it is freed
+    -1: 1024 * 1024,  # M_TRIM_THRESHOLD, bytes free at the end of the heap
+}
+
+
+def take_in_one_place() -> None:
+    """Let the C library take little more from the system than what is in use.
+
+    Left alone, glibc gives each thread a heap of its own, and takes blocks up to the largest that was ever
+    freed (32 MB at most) from heaps, where what lives on lies between them. A worker of the soak held 15 MB
+    of free pieces after eight minutes, and more with every minute; so 5, at the same processor time. Without
+    effect where the C library is another.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for option, value in MALLOPT.items():
+            mallopt(option, value)
 
 
 async def keep_giving_back() -> None:

@@ -83,3 +83,33 @@ run_process(main, Settings())
 
 def test_what_is_only_in_a_cycle_is_freed_in_a_process() -> None:
     subprocess.run([sys.executable, "-c", CYCLES], check=True, timeout=60)
+
+
+LARGE = """
+import numpy as np
+import psutil
+from consumers.runtime.process import run_process
+from stream.settings import Settings
+
+def taken():
+    return psutil.Process().memory_info().rss / 1e6
+
+async def main(settings, stop):
+    np.ones(4_000_000)  # from then on glibc alone would take what is smaller from its heap
+    before = taken()
+    large, small = zip(*[(np.ones(1_000_000), np.ones(1000)) for _ in range(20)])
+    kept = taken()
+    del large
+    print(kept - before, taken() - before)
+
+run_process(main, Settings())
+"""
+
+
+def test_a_large_block_is_the_systems_again_as_soon_as_a_process_has_freed_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE], capture_output=True, text=True, check=True, timeout=60
+    )
+    kept, after = map(float, done.stdout.split()[-2:])
+    assert kept > 150
+    assert after < 20
