@@ -2,7 +2,7 @@
 
 ::
 
-    cli.py       the command `refrain`: which commands there are
+    cli.py       the program `refrain`
     commands/    parse arguments, ask, render; nothing else
     queries/     what can be asked of a running service; changes nothing
     actions/     what a person may do to it: publish a release, use a model, merge or forget listeners

@@ -14,7 +14,7 @@ from types import TracebackType
 from typer import Typer
 from typer.testing import CliRunner
 
-from consumers.cli import build
+from consumers.commands.application import build
 from stream.broker import Child
 from stream.settings import Settings
 

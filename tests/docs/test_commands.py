@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from consumers.cli import build
+from consumers.commands.application import build
 from stream.settings import Settings
 
 ROOT = Path(__file__).parents[2]
