@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
@@ -16,6 +18,7 @@ __all__ = ["add"]
 
 PANEL = "Start"
 GIVEN_WAY = 5  # of Unix's niceness: about a third of the processor time of one at 0 that wants as much
+AUTOGROUP = Path("/proc/self/autogroup")
 
 ForSeconds: TypeAlias = Annotated[
     float | None, typer.Option("--for", metavar="SECONDS", min=0.0, help="Stop after so many seconds.")
@@ -44,8 +47,23 @@ def _log(as_json: bool) -> None:
 
 
 def _give_way() -> None:
-    """Let what applies clicks and answers releases go first where processor time is short: learning waits."""
+    """Let what applies clicks and answers releases go first where processor time is short: learning waits.
+
+    Linux may share that among sessions before it asks for the niceness of processes (``man 7 sched``, on
+    autogroups). A session without a terminal is this process's own, and gives way as a whole.
+    """
     os.nice(GIVEN_WAY)
+    if not _has_terminal():
+        with suppress(OSError):  # no Linux, or not allowed: then the niceness has to do
+            AUTOGROUP.write_text(str(GIVEN_WAY))
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def add(app: typer.Typer) -> None:

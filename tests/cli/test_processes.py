@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +52,9 @@ def test_what_learns_gives_way_to_what_applies_clicks_and_answers_releases(
     for kind in ("train", "traits"):
         pid = refrain.start(kind).pid
         wait_for(lambda pid=pid: os.getpriority(os.PRIO_PROCESS, pid) == ours + 5, f"{kind} to give way")
+        session = Path(f"/proc/{pid}/autogroup")
+        if session.exists():
+            wait_for(lambda at=session: at.read_text().endswith(" nice 5\n"), f"the session of {kind} to")
 
 
 def test_that_a_new_broker_has_no_coordinator_yet_is_said_only_where_it_lasts() -> None:
