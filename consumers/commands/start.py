@@ -47,7 +47,7 @@ def _log(as_json: bool) -> None:
 
 
 def _give_way() -> None:
-    """Let what applies clicks and answers releases go first where processor time is short: learning waits.
+    """Let what applies clicks, learns cohorts and answers releases go first where processor time is short.
 
     Linux may share that among sessions before it asks for the niceness of processes (``man 7 sched``, on
     autogroups). A session without a terminal is this process's own, and gives way as a whole.
@@ -101,7 +101,6 @@ def add(app: typer.Typer) -> None:
     @command(app, panel=PANEL, example="REFRAIN_KAFKA=broker:9092 REFRAIN_REDIS=redis://db refrain train")
     def train(as_json: JsonLog = False) -> None:
         """Run one trainer: learns artists and cohorts from clicks. Of several one learns, others stand by."""
-        _give_way()
         from consumers.runtime.process import run_process
         from consumers.train.trainer import train
 

@@ -41,20 +41,15 @@ def test_a_process_logs_json_where_asked_and_ends_well(
     assert {"at", "level", "logger", "message"} <= set(entries[0])
 
 
-def test_what_learns_gives_way_to_what_applies_clicks_and_answers_releases(
-    topics: Settings, refrain: Refrain
-) -> None:
+def test_traits_give_way_to_what_applies_clicks(topics: Settings, refrain: Refrain) -> None:
     ours = os.getpriority(os.PRIO_PROCESS, 0)
-    for kind, begun in (("ingest", "reading"), ("work", "answering releases")):
-        process = refrain.start(kind)
-        wait_for(lambda process=process, begun=begun: begun in process.log.read_text(), f"{kind} to begin")
-        assert os.getpriority(os.PRIO_PROCESS, process.pid) == ours
-    for kind in ("train", "traits"):
-        pid = refrain.start(kind).pid
-        wait_for(lambda pid=pid: os.getpriority(os.PRIO_PROCESS, pid) == ours + 5, f"{kind} to give way")
-        session = Path(f"/proc/{pid}/autogroup")
-        if session.exists():
-            wait_for(lambda at=session: at.read_text().endswith(" nice 5\n"), f"the session of {kind} to")
+    ingester, traits = refrain.start("ingest"), refrain.start("traits")
+    wait_for(lambda: os.getpriority(os.PRIO_PROCESS, traits.pid) == ours + 5, "traits to give way")
+    session = Path(f"/proc/{traits.pid}/autogroup")
+    if session.exists():
+        wait_for(lambda: session.read_text().endswith(" nice 5\n"), "their session to give way")
+    wait_for(lambda: "reading" in ingester.log.read_text(), "the ingester to begin")
+    assert os.getpriority(os.PRIO_PROCESS, ingester.pid) == ours
 
 
 def test_that_a_new_broker_has_no_coordinator_yet_is_said_only_where_it_lasts() -> None:
