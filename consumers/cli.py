@@ -11,7 +11,7 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line."""
     # Batches make objects by the ten thousand, hardly any in a cycle, and what is imported stays: looking for
-    # cycles took a third of an ingester's time, and a fifth of a start.
+    # cycles took a third of an ingester's time, and a seventh of a start.
     gc.set_threshold(100_000, 20, 100)
     from consumers.commands.application import build  # noqa: PLC0415 - only behind that
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
-from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
@@ -17,8 +14,6 @@ from stream.settings import load_settings
 __all__ = ["add"]
 
 PANEL = "Start"
-GIVEN_WAY = 5  # of Unix's niceness: about a third of the processor time of one at 0 that wants as much
-AUTOGROUP = Path("/proc/self/autogroup")
 
 ForSeconds: TypeAlias = Annotated[
     float | None, typer.Option("--for", metavar="SECONDS", min=0.0, help="Stop after so many seconds.")
@@ -44,26 +39,6 @@ def _log(as_json: bool) -> None:
         from consumers.runtime.log import log_json
 
         log_json()
-
-
-def _give_way() -> None:
-    """Let what applies clicks, learns cohorts and answers releases go first where processor time is short.
-
-    Linux may share that among sessions before it asks for the niceness of processes (``man 7 sched``, on
-    autogroups). A session without a terminal is this process's own, and gives way as a whole.
-    """
-    os.nice(GIVEN_WAY)
-    if not _has_terminal():
-        with suppress(OSError):  # no Linux, or not allowed: then the niceness has to do
-            AUTOGROUP.write_text(str(GIVEN_WAY))
-
-
-def _has_terminal() -> bool:
-    try:
-        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True
 
 
 def add(app: typer.Typer) -> None:
@@ -119,7 +94,9 @@ def add(app: typer.Typer) -> None:
     @command(app, panel=PANEL, example="REFRAIN_KAFKA=broker:9092 REFRAIN_REDIS=redis://db refrain traits")
     def traits(as_json: JsonLog = False) -> None:
         """Run one process that keeps traits current (stage, churn, next week, segments). Others stand by."""
-        _give_way()
+        from consumers.runtime.priority import give_way
+
+        give_way()  # before the imports, too, which take more than a second of processor time
         from consumers.runtime.process import run_process
         from consumers.traits.process import traits
 

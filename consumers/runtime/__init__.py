@@ -16,5 +16,6 @@
     supervisor.py    processes as children of one: started, restarted, ended in order
     web_address.py   where a browser finds the page
     memory.py        memory that was needed for a moment, given back to the system
+    priority.py      a process that lets others go first
     session.py       a moment with Redis, for somebody who waits
 """

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from threadpoolctl import threadpool_limits
 
 from consumers.runtime.log import log_lines
-from consumers.runtime.memory import keep_giving_back, take_in_one_place
+from consumers.runtime.memory import keep_giving_back, set_up_malloc
 from stream.settings import Settings
 from stream.wire.topic_watch import TopicChanged
 
@@ -61,7 +61,7 @@ class Seldom(logging.Filter):
 
 def run_process(main: Callable[[Settings, asyncio.Event], Awaitable[None]], settings: Settings) -> None:
     """Run one process until SIGTERM or SIGINT, which let it finish what it has in hand."""
-    take_in_one_place()
+    set_up_malloc()
     log_lines()
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -21,14 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import redis
 
 from stream.stores import keys
 from tests.consumers.kafka_log import kafka_log
 from tests.soak.listeners import Listeners
 from tests.soak.notifier import Notifier
 from tests.soak.old_version import old_version
-from tests.soak.restart import WATCHED, restarted
+from tests.soak.restart import first_click, restarted
 from tests.soak.service import Service
 from tests.soak.stores import ClusterStore, OneRedis, Store
 from tests.soak.verdict import clicks_counted, verdict
@@ -153,16 +152,9 @@ def restarted_under_load(service: Service, db: Any, clicking: Listeners, rate: i
     """Start all processes, Redis and Kafka anew; say how long each step took to a first click applied."""
     if not isinstance(service.store, OneRedis):
         return "restart: measured with one Redis"
-    some = min(len(clicking.clicks), WATCHED)
-    before = int(clicks_counted(db, some).sum())
-
-    def applied() -> bool:
-        try:
-            return int(clicks_counted(db, some).sum()) > before
-        except redis.RedisError:  # it does not answer yet
-            return False
-
-    with Listeners(service.direct, len(clicking.clicks), rate, SEED + 1):
+    listeners = len(clicking.clicks)
+    applied = first_click(db, listeners)
+    with Listeners(service.direct, listeners, rate, SEED + 1):
         steps = restarted(service, service.store, applied)
     return "all restarted: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in steps.items())
 

@@ -14,17 +14,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import redis
 
 from stream.broker import Child
-from stream.stores import keys
-from tests.soak.listeners import Listeners, user_of
+from tests.soak.listeners import Listeners
 from tests.soak.service import Service
 from tests.soak.stores import OneRedis
+from tests.soak.verdict import clicks_counted
 from tests.waiting import wait_for
 
-__all__ = ["APPLIED", "WATCHED", "restarted"]
+__all__ = ["first_click", "restarted"]
 
 LISTENERS, RATE, SECONDS = 5000, 500, 15
 SEED = 7
@@ -66,6 +67,20 @@ def restarted(service: Service, store: OneRedis, applied: Callable[[], bool]) ->
     return dict(sorted(steps.items(), key=lambda each: each[1]))
 
 
+def first_click(db: Any, listeners: int) -> Callable[[], bool]:
+    """Return what says whether a click of some of so many listeners has been applied since now."""
+    some = min(listeners, WATCHED)
+    before = clicks_counted(db, some).sum()
+
+    def applied() -> bool:
+        try:
+            return bool(clicks_counted(db, some).sum() > before)
+        except redis.RedisError:  # it does not answer yet
+            return False
+
+    return applied
+
+
 def _first_line(process: Child) -> float:
     """When it logged its first line: by then all is imported."""
     return _time(process.log.read_text().split(maxsplit=1)[:1])
@@ -89,32 +104,18 @@ def main(times: int = 1, listeners: int = LISTENERS, rate: int = RATE, seconds: 
     ):
         service.start()
 
-        def clicks() -> int:
-            pipeline = db.pipeline(transaction=False)
-            for number in range(min(listeners, WATCHED)):
-                pipeline.hget(keys.user(user_of(number)), "clicks")
-            return sum(int(count or 0) for count in pipeline.execute())
-
         for number in range(2 * times):
             with Listeners(service.direct, listeners, rate, SEED + number):
                 time.sleep(seconds)
-                wait_for(lambda: clicks() > 0, "clicks")
+                wait_for(lambda: clicks_counted(db, min(listeners, WATCHED)).any(), "clicks")
                 in_order = number % 2 == 0
                 if in_order:
                     service.stop()
                 else:
                     service.kill_all()
-                before = clicks()
-                steps = restarted(service, store, lambda before=before: _more(clicks, before))  # type: ignore[misc]
+                steps = restarted(service, store, first_click(db, listeners))
             shown = ", ".join(f"{name} {seconds:.1f}" for name, seconds in steps.items())
             print(f"{'stopped in order' if in_order else 'all killed'}: {shown}", flush=True)  # noqa: T201
-
-
-def _more(clicks: Callable[[], int], before: int) -> bool:
-    try:
-        return clicks() > before
-    except redis.RedisError:  # it does not answer yet
-        return False
 
 
 if __name__ == "__main__":
