@@ -57,6 +57,7 @@ __all__ = ["Ingester", "ingest"]
 logger = logging.getLogger(__name__)
 
 WAIT_MS = 500  # for a first click; a click that comes ends the wait
+FIRST_CLICKS = 500  # of a first batch; each next may have twice as many: where many wait, some count soon
 IN_HAND = 2  # batches at a time: while the last of one is written, the next is read
 MOST_WAITING = 1000  # clicks of one listener
 LOOK_SECONDS = 1.0  # for songs released lately
@@ -154,6 +155,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         self._live = live
         self._heartbeat = heartbeat
         self._batch_clicks = batch_clicks
+        self._most = min(FIRST_CLICKS, batch_clicks)
         self._epoch = epoch
         self._stop = stop
         self._retry = retry
@@ -196,7 +198,8 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             await asyncio.gather(fetching, stopping, return_exceptions=True)
 
     async def _fetch(self) -> Batch:
-        fetched = await self._consumer.fetch(timeout_ms=WAIT_MS, max_records=self._batch_clicks)
+        fetched = await self._consumer.fetch(timeout_ms=WAIT_MS, max_records=self._most)
+        self._most = min(2 * self._most, self._batch_clicks)
         # Read only now: what a wait across a rebalance brings is of the partitions that are ours after it.
         # And before it is decoded: while the Schema Registry is away the next rebalance may come.
         batch = Batch(self._generation, began=time.perf_counter())

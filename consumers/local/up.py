@@ -11,18 +11,29 @@ from pathlib import Path
 from threading import Event
 from types import FrameType
 
-from consumers.runtime.supervisor import KINDS, Supervisor, programs
+from consumers.runtime.forked import import_ahead
+from consumers.runtime.supervisor import KINDS, Supervisor, commands
 from consumers.runtime.web_address import web_address
 from stream.broker import Servers, servers
 from stream.broker.ports import free_port
 from stream.errors import WrongUse
 from stream.redis_url import shown
 from stream.settings import Settings
-from stream.wire.topics import create_topics
 
 __all__ = ["all_processes", "up"]
 
 LOOK_SECONDS = 0.2
+
+IMPORTED = {
+    "ingest": "consumers.ingest.ingester",
+    "train": "consumers.train.trainer",
+    "work": "consumers.work.worker",
+    "traits": "consumers.traits.process",
+    "serve": "consumers.web.process",
+    "deliver": "consumers.deliver.process",
+}
+"""Kind of process -> what it imports, while the servers start."""
+IMPORTED_BY_ALL = "consumers.cli", "consumers.commands.application", "consumers.runtime.process"
 
 TRY = """\
 Try, in another terminal:
@@ -117,13 +128,17 @@ def all_processes(
     CannotStart, Unreachable
         As in `up`.
     """
+    import_ahead([*IMPORTED_BY_ALL, *map(IMPORTED.__getitem__, kinds)])
     with servers(settings, say=say) as running:
         addresses = {"kafka": running.kafka, "redis": running.redis, "web_port": free_port(settings.web_port)}
         addressed = settings.model_copy(update=addresses)
         prepare(addressed)
         try:
-            with Supervisor(addressed, settings.data / "logs", say, programs(kinds)) as supervisor:
+            with Supervisor(addressed, settings.data / "logs", say, commands(kinds)) as supervisor:
                 supervisor.tend(time.monotonic())
+                # The client of Kafka is imported while our own servers start.
+                from stream.wire.topics import create_topics
+
                 try:
                     # In a thread: an interrupt in the middle of kafka-python's own loop can leave it waiting.
                     with ThreadPoolExecutor(1) as pool:

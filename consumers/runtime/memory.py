@@ -45,7 +45,7 @@ async def give_back() -> None:
     """Give the system what is free of this process's memory.
 
     Objects that are in a cycle, such as a client of Kafka's that is closed, are found first: a process makes
-    so many others, and frees them at once, that Python itself hardly ever looks (`consumers.cli.main`).
+    so many others, and frees them at once, that Python itself hardly ever looks (`run_process`).
 
     Of what large batches and models take for a moment, glibc keeps most, in pieces between what lives on: a
     trainer of 50,000 listeners and 20,000 artists holds 270 MB after a model, 160 of which it needs. To give

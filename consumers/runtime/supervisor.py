@@ -6,14 +6,16 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 
-from stream.broker import Child
+from consumers.runtime.forked import Forked
 from stream.errors import CannotStart
 from stream.settings import Settings
 
-__all__ = ["KINDS", "Supervisor", "programs"]
+__all__ = ["KINDS", "Supervisor", "commands"]
 
 KINDS = ("ingest", "train", "work", "traits", "serve")
 
@@ -22,10 +24,14 @@ PAUSES = (0.5, 1.0, 2.0)  # seconds before the next start, by how many quick dea
 LAST_LINES = 12
 
 
-def programs(kinds: Sequence[str] = KINDS) -> dict[str, list[str]]:
-    """Return the command line of each process: that of `refrain ingest` and so on, by this very Python."""
-    # -P: a folder named "models" or "stream" where somebody happens to stand is not ours.
-    return {kind: [sys.executable, "-P", "-m", "consumers.cli", kind] for kind in kinds}
+def commands(kinds: Sequence[str] = KINDS) -> dict[str, Callable[[], object]]:
+    """Return what each process does: the command `refrain ingest` and so on."""
+    return {kind: partial(_command, kind) for kind in kinds}
+
+
+def _command(kind: str) -> None:
+    sys.argv = ["refrain", kind]
+    import_module("consumers.cli").main()
 
 
 def environment(settings: Settings, number: int = 0) -> dict[str, str]:
@@ -45,10 +51,10 @@ def environment(settings: Settings, number: int = 0) -> dict[str, str]:
 @dataclass
 class _Member:
     kind: str
-    program: Sequence[str]
+    target: Callable[[], object]
     log: Path
     environment: Mapping[str, str]
-    child: Child | None = None
+    child: Forked | None = None
     started: float = 0.0
     due: float = 0.0
     quick_deaths: int = 0
@@ -65,8 +71,8 @@ class Supervisor:
         Where their logs go, a file each.
     say
         Is told of deaths, one line at a time.
-    programs
-        Command line of each, by kind.
+    targets
+        What each calls, by kind.
 
     Raises
     ------
@@ -79,13 +85,13 @@ class Supervisor:
         settings: Settings,
         folder: Path,
         say: Callable[[str], None],
-        programs: Mapping[str, Sequence[str]],
+        targets: Mapping[str, Callable[[], object]],
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._say = say
         self._members = [
-            _Member(kind, program, folder / f"{kind}.log", environment(settings, number))
-            for number, (kind, program) in enumerate(programs.items())
+            _Member(kind, target, folder / f"{kind}.log", environment(settings, number))
+            for number, (kind, target) in enumerate(targets.items())
         ]
 
     @property
@@ -115,12 +121,11 @@ class Supervisor:
             if member.child is not None and not member.child.alive:
                 self._mourn(member, member.child, now)
             if member.child is None and now >= member.due:
-                member.child = Child(
-                    member.kind, member.program, cwd=Path.cwd(), log=member.log, env=member.environment
-                )
+                name = f"refrain {member.kind}"
+                member.child = Forked(name, member.target, log=member.log, env=member.environment)
                 member.started = now
 
-    def _mourn(self, member: _Member, child: Child, now: float) -> None:
+    def _mourn(self, member: _Member, child: Forked, now: float) -> None:
         code = child.stop()
         how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
         member.child = None

@@ -30,7 +30,6 @@ from __future__ import annotations
 from stream.broker.child import Child
 from stream.broker.folder import State, find_running
 from stream.broker.java import fetch_jars
-from stream.broker.ready import wait_for_kafka, wait_for_redis
 from stream.broker.servers import Servers, servers
 
 __all__ = [
@@ -40,6 +39,4 @@ __all__ = [
     "fetch_jars",
     "find_running",
     "servers",
-    "wait_for_kafka",
-    "wait_for_redis",
 ]

@@ -11,10 +11,8 @@ from stream.broker import kafka, redis
 from stream.broker.child import Child
 from stream.broker.folder import State, hold
 from stream.broker.own import OwnServer
-from stream.broker.ready import wait_for_kafka, wait_for_redis
 from stream.errors import Unreachable
 from stream.settings import Settings
-from stream.wire.connection import security
 
 __all__ = ["Servers", "servers"]
 
@@ -95,6 +93,10 @@ def servers(settings: Settings, *, say: Callable[[str], None] = lambda _: None) 
 
 
 def _wait(running: Servers, settings: Settings, say: Callable[[str], None]) -> None:
+    # Clients of both are imported while our own servers start.
+    from stream.broker.ready import wait_for_kafka, wait_for_redis  # noqa: PLC0415
+    from stream.wire.connection import security  # noqa: PLC0415
+
     timeout = settings.connect_timeout
     wait_for_redis(running.redis, timeout=timeout, say=say, check=running.check)
     wait_for_kafka(

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import redis
 
-from stream.broker import Servers, wait_for_kafka, wait_for_redis
+from stream.broker import Servers
 from stream.broker.ports import free_port
+from stream.broker.ready import wait_for_kafka, wait_for_redis
 from stream.errors import Unreachable
 
 

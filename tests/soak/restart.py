@@ -1,34 +1,26 @@
-"""What passes from the start of everything until a first click is applied, step by step.
+"""What passes from the start of everything, each a program of its own, until a first click is applied.
 
-``python -m tests.soak.restart [TIMES [LISTENERS RATE SECONDS]]``: after a stop in order, and after all was
-killed at once, as by a power cut; before each, so many listeners click so often a second, for so long.
+`tests.soak.up` measures the same of `refrain up`.
 """
 
 from __future__ import annotations
 
 import re
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import redis
 
-from stream.broker import Child
-from tests.soak.listeners import Listeners
 from tests.soak.service import Service
 from tests.soak.stores import OneRedis
 from tests.soak.verdict import clicks_counted
 from tests.waiting import wait_for
 
-__all__ = ["first_click", "restarted"]
+__all__ = ["APPLIED", "PATIENCE", "assigned", "first_click", "restarted"]
 
-LISTENERS, RATE, SECONDS = 5000, 500, 15
-SEED = 7
 WATCHED = 1000  # listeners: to ask for all takes processor time from those who start
 PATIENCE = 300.0  # seconds
 APPLIED = "first click applied"
@@ -61,9 +53,10 @@ def restarted(service: Service, store: OneRedis, applied: Callable[[], bool]) ->
         steps[APPLIED] = time.time() - began
         for server in servers:
             server.result()
-    ingesters = service.running["ingest"]
-    steps["an ingester's first line"] = min(map(_first_line, ingesters)) - began
-    steps["an ingester has partitions"] = min(map(_assigned, ingesters)) - began
+    logs = [ingester.log.read_text() for ingester in service.running["ingest"]]
+    # By its first line it has imported all it needs.
+    steps["an ingester's first line"] = min(_seconds(log.split(maxsplit=1)[0]) for log in logs if log) - began
+    steps["an ingester has partitions"] = min(at for log in logs for at in assigned(log)) - began
     return dict(sorted(steps.items(), key=lambda each: each[1]))
 
 
@@ -81,42 +74,10 @@ def first_click(db: Any, listeners: int) -> Callable[[], bool]:
     return applied
 
 
-def _first_line(process: Child) -> float:
-    """When it logged its first line: by then all is imported."""
-    return _time(process.log.read_text().split(maxsplit=1)[:1])
+def assigned(log: str) -> list[float]:
+    """Return when an ingester of this log got partitions, in Unix seconds."""
+    return [_seconds(match[1]) for line in log.splitlines() if (match := ASSIGNED.match(line))]
 
 
-def _assigned(process: Child) -> float:
-    found = [match[1] for line in process.log.read_text().splitlines() if (match := ASSIGNED.match(line))]
-    return _time(found)
-
-
-def _time(found: Sequence[str]) -> float:
-    return datetime.fromisoformat(found[0]).timestamp() if found else float("inf")
-
-
-def main(times: int = 1, listeners: int = LISTENERS, rate: int = RATE, seconds: int = SECONDS) -> None:
-    """Measure both ends by turns, and print."""
-    with (
-        tempfile.TemporaryDirectory(prefix="refrain-restart-") as folder,
-        Service(Path(folder), SEED, store := OneRedis(Path(folder) / "redis")) as service,
-        store.client() as db,
-    ):
-        service.start()
-
-        for number in range(2 * times):
-            with Listeners(service.direct, listeners, rate, SEED + number):
-                time.sleep(seconds)
-                wait_for(lambda: clicks_counted(db, min(listeners, WATCHED)).any(), "clicks")
-                in_order = number % 2 == 0
-                if in_order:
-                    service.stop()
-                else:
-                    service.kill_all()
-                steps = restarted(service, store, first_click(db, listeners))
-            shown = ", ".join(f"{name} {seconds:.1f}" for name, seconds in steps.items())
-            print(f"{'stopped in order' if in_order else 'all killed'}: {shown}", flush=True)  # noqa: T201
-
-
-if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+def _seconds(shown: str) -> float:
+    return datetime.fromisoformat(shown).timestamp()

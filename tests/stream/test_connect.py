@@ -14,7 +14,7 @@ import pytest
 import redis
 import trustme
 
-from stream.broker import wait_for_redis
+from stream.broker.ready import wait_for_redis
 from stream.connect import REDIS_ERRORS, ask_redis, open_redis
 from stream.errors import Refused, Unreachable
 from stream.settings import Settings

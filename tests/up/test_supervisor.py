@@ -5,18 +5,23 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from consumers.runtime.forked import import_ahead
 from consumers.runtime.supervisor import PAUSES, QUICK, Supervisor
 from stream.errors import CannotStart
 from stream.settings import Settings
 from tests.broker.processes import is_running
+from tests.up import targets
 from tests.waiting import wait_for
 
-SLEEPER = [sys.executable, "-c", "import signal; signal.pause()"]
-FAILS = [sys.executable, "-c", "import sys; print('the reason why'); sys.exit(3)"]
+
+@pytest.fixture(autouse=True, scope="module")
+def _imported_once() -> None:
+    import_ahead(["tests.up.targets"])
 
 
 def _silent(_: str) -> None:
@@ -24,9 +29,12 @@ def _silent(_: str) -> None:
 
 
 def _supervisor(
-    folder: Path, programs: dict[str, list[str]], say: Callable[[str], None] = _silent, **settings: object
+    folder: Path,
+    targets: dict[str, Callable[[], None]],
+    say: Callable[[str], None] = _silent,
+    **settings: object,
 ) -> Supervisor:
-    return Supervisor(Settings.model_validate(settings), folder, say, programs)
+    return Supervisor(Settings.model_validate(settings), folder, say, targets)
 
 
 def _dies(supervisor: Supervisor, kind: str, now: float) -> None:
@@ -44,7 +52,7 @@ def _gone(supervisor: Supervisor, kind: str, now: float) -> bool:
 
 def test_a_process_that_dies_is_started_again_with_a_word(tmp_path: Path) -> None:
     said: list[str] = []
-    with _supervisor(tmp_path, {"one": SLEEPER}, said.append) as supervisor:
+    with _supervisor(tmp_path, {"one": targets.sleeps}, said.append) as supervisor:
         _dies(supervisor, "one", now=0.0)
         assert re.search(rf"one has ended by signal 9.* in 0\.5 s.*{tmp_path}/one\.log", said[0])
         supervisor.tend(PAUSES[0])
@@ -52,7 +60,7 @@ def test_a_process_that_dies_is_started_again_with_a_word(tmp_path: Path) -> Non
 
 
 def test_the_others_go_on_when_one_dies(tmp_path: Path) -> None:
-    with _supervisor(tmp_path, {"one": SLEEPER, "two": SLEEPER}) as supervisor:
+    with _supervisor(tmp_path, {"one": targets.sleeps, "two": targets.sleeps}) as supervisor:
         supervisor.tend(0.0)
         two = supervisor.pids["two"]
         _dies(supervisor, "one", now=0.0)
@@ -62,7 +70,7 @@ def test_the_others_go_on_when_one_dies(tmp_path: Path) -> None:
 
 def test_pauses_grow_while_it_dies_quickly(tmp_path: Path) -> None:
     said: list[str] = []
-    with _supervisor(tmp_path, {"one": SLEEPER}, said.append) as supervisor:
+    with _supervisor(tmp_path, {"one": targets.sleeps}, said.append) as supervisor:
         now = 0.0
         for pause in PAUSES:
             _dies(supervisor, "one", now)
@@ -73,13 +81,14 @@ def test_pauses_grow_while_it_dies_quickly(tmp_path: Path) -> None:
 def test_one_that_dies_again_and_again_ends_it_all_with_the_last_lines_of_its_log(tmp_path: Path) -> None:
     def tend() -> bool:
         nonlocal now
-        now += PAUSES[-1]
+        if "one" not in supervisor.pids:
+            now += PAUSES[-1]
         supervisor.tend(now)
         return False
 
     now = 0.0
     with (
-        _supervisor(tmp_path, {"one": FAILS}) as supervisor,
+        _supervisor(tmp_path, {"one": targets.fails}) as supervisor,
         pytest.raises(
             CannotStart, match=r"`refrain one` has ended with exit code 3, 4 times.*the reason why"
         ),
@@ -92,27 +101,17 @@ def test_one_that_dies_again_and_again_ends_it_all_with_the_last_lines_of_its_lo
 
 
 def test_one_that_lived_long_may_die_any_number_of_times(tmp_path: Path) -> None:
-    with _supervisor(tmp_path, {"one": SLEEPER}) as supervisor:
+    with _supervisor(tmp_path, {"one": targets.sleeps}) as supervisor:
         for death in range(2 * len(PAUSES)):
             supervisor.tend(2 * death * (QUICK + 1))  # starts it
             _dies(supervisor, "one", now=(2 * death + 1) * (QUICK + 1))
 
 
 def test_the_last_started_is_the_first_ended(tmp_path: Path) -> None:
-    script = (
-        "import pathlib, signal, sys\n"
-        "def end(*_):\n"
-        "    with pathlib.Path(sys.argv[2]).open('a') as file:\n"
-        "        file.write(sys.argv[1] + ' ')\n"
-        "    sys.exit()\n"
-        "signal.signal(signal.SIGTERM, end)\n"
-        "print('ready', flush=True)\n"
-        "signal.pause()\n"
-    )
     order = tmp_path / "order"
     kinds = ("one", "two", "three")
     with _supervisor(
-        tmp_path, {kind: [sys.executable, "-c", script, kind, str(order)] for kind in kinds}
+        tmp_path, {kind: partial(targets.writes_its_end, kind, order) for kind in kinds}
     ) as supervisor:
         supervisor.tend(0.0)
         pids = list(supervisor.pids.values())
@@ -125,8 +124,8 @@ def test_the_last_started_is_the_first_ended(tmp_path: Path) -> None:
 
 def test_processes_have_the_settings_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REFRAIN_COHORTS", "99")
-    show = [sys.executable, "-c", "from stream.settings import load_settings; print(load_settings())"]
-    with _supervisor(tmp_path, {"one": show}, cohorts=12, kafka="k:1", redis="redis://r:1/0") as supervisor:
+    settings = {"cohorts": 12, "kafka": "k:1", "redis": "redis://r:1/0"}
+    with _supervisor(tmp_path, {"one": targets.shows_settings}, **settings) as supervisor:
         supervisor.tend(0.0)
         wait_for(lambda: "cohorts" in supervisor.logs["one"].read_text(), "the settings")
         text = supervisor.logs["one"].read_text()
@@ -139,10 +138,13 @@ def test_no_process_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
     code = f"""
 import signal
 from pathlib import Path
+from consumers.runtime.forked import import_ahead
+from consumers.runtime.forked import import_ahead
 from consumers.runtime.supervisor import Supervisor
 from stream.settings import Settings
-programs = {{"one": {SLEEPER!r}, "two": {SLEEPER!r}}}
-with Supervisor(Settings(), Path({str(tmp_path)!r}), print, programs) as supervisor:
+from tests.up.targets import sleeps
+import_ahead(["tests.up.targets"])
+with Supervisor(Settings(), Path({str(tmp_path)!r}), print, {{"one": sleeps, "two": sleeps}}) as supervisor:
     supervisor.tend(0.0)
     print(*supervisor.pids.values(), flush=True)
     signal.pause()
