@@ -14,12 +14,12 @@ gc.set_threshold(500_000, 20, 100)
 
 def main() -> None:
     """Run the command line."""
-    from consumers.commands.application import build  # noqa: PLC0415 - only behind that
+    from consumers.commands.line import LINE  # noqa: PLC0415 - only behind that
 
     # What goes wrong is said once, in a sentence of ours; a process that runs on sets up its own log.
     for library in ("aiokafka", "kafka"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
-    build()()
+    LINE()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 ::
 
     application.py    which commands there are
+    line.py           all of them, put together
     frame.py          what all have in common: help with an example, --json, errors, exit codes
     session.py        a command's way to Redis
     start.py          up, demo, ingest, train, work, traits

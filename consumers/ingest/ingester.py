@@ -57,7 +57,7 @@ __all__ = ["Ingester", "ingest"]
 logger = logging.getLogger(__name__)
 
 WAIT_MS = 500  # for a first click; a click that comes ends the wait
-FIRST_CLICKS = 500  # of a first batch; each next may have twice as many: where many wait, some count soon
+FIRST_CLICKS = 500  # of the first batches, and twice as many after each: where many wait, some count soon
 IN_HAND = 2  # batches at a time: while the last of one is written, the next is read
 MOST_WAITING = 1000  # clicks of one listener
 LOOK_SECONDS = 1.0  # for songs released lately
@@ -199,7 +199,6 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _fetch(self) -> Batch:
         fetched = await self._consumer.fetch(timeout_ms=WAIT_MS, max_records=self._most)
-        self._most = min(2 * self._most, self._batch_clicks)
         # Read only now: what a wait across a rebalance brings is of the partitions that are ours after it.
         # And before it is decoded: while the Schema Registry is away the next rebalance may come.
         batch = Batch(self._generation, began=time.perf_counter())
@@ -327,6 +326,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         for letter in batch.dead:
             self._heartbeat.add(f"dead:{letter.reason.value}")
         self._lag.done(batch.in_hand)
+        self._most = min(2 * self._most, self._batch_clicks)
         BATCH_CLICKS.observe(len(batch.records))
         BATCH_SECONDS.observe(time.perf_counter() - batch.began)
 

@@ -1,4 +1,7 @@
-"""How fast the sweep goes: as fast as it can while nobody clicks, a tenth of the time while clicks come."""
+"""How fast the sweep goes: as fast as it can while nobody clicks, a tenth of the time while clicks come.
+
+While a process starts, clicks may wait that it has yet to see.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ __all__ = ["Pace"]
 
 SHARE = 0.1  # of an ingester's time
 BUSY_SECONDS = 1.0  # since a batch of clicks was applied: more will follow
+STARTING_SECONDS = 5.0
 REMEMBERED = 20  # chunks
 LONGEST_REST = 1.0  # seconds: the sweep's lease is to be renewed in time
 
@@ -18,6 +22,11 @@ class Pace:
 
     A chunk's own time is the shortest of the last ones: the others also waited while clicks were applied.
 
+    Parameters
+    ----------
+    began
+        When the process did, on the clock of `now`.
+
     Examples
     --------
     >>> pace = Pace()
@@ -25,10 +34,10 @@ class Pace:
     (0.0, 0.09)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, began: float = -math.inf) -> None:
         self._took: deque[float] = deque(maxlen=REMEMBERED)
         self._clicks: int | None = None
-        self._busy_at = -math.inf
+        self._busy_until = began + STARTING_SECONDS
 
     def rest(self, took: float, clicks: int, now: float) -> float:
         """Return the seconds to rest.
@@ -44,8 +53,8 @@ class Pace:
         """
         self._took.append(took)
         if self._clicks is not None and clicks != self._clicks:
-            self._busy_at = now
+            self._busy_until = max(self._busy_until, now + BUSY_SECONDS)
         self._clicks = clicks
-        if now - self._busy_at > BUSY_SECONDS:
+        if now > self._busy_until:
             return 0.0
         return min(min(self._took) * (1 / SHARE - 1), LONGEST_REST)

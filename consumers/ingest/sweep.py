@@ -51,7 +51,7 @@ class Sweeper:
         self._heartbeat = heartbeat
         self._stop = stop
         self._retry = retry
-        self._pace = Pace()
+        self._pace = Pace(time.monotonic())
         self._lease = Lease(redis, heartbeat.name, key=keys.SWEEP_LEASE)
 
     async def run(self) -> None:

@@ -33,7 +33,7 @@ IMPORTED = {
     "deliver": "consumers.deliver.process",
 }
 """Kind of process -> what it imports, while the servers start."""
-IMPORTED_BY_ALL = "consumers.cli", "consumers.commands.application", "consumers.runtime.process"
+IMPORTED_BY_ALL = "consumers.cli", "consumers.commands.line", "consumers.runtime.process"
 
 TRY = """\
 Try, in another terminal:

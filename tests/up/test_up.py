@@ -61,12 +61,13 @@ def test_asked_to_end_it_ends_cleanly_and_leaves_no_process(
     refrain: Refrain, settings: Settings, number: int
 ) -> None:
     up = refrain.start("up")
-    _started(settings.redis)
+    running = _started(settings.redis).values()
     pids = _descendants(up.pid)
     assert len(pids) >= len(KINDS)
     up.signal(number)
     assert up.wait(timeout=60) == 0
-    assert not any(is_running(pid) for pid in pids)
+    assert not any(is_running(pid) for pid in running)
+    wait_for(lambda: not any(is_running(pid) for pid in pids), "the end of what they were copied from")
     assert _processes(settings.redis) == {}
     assert "Traceback" not in up.log.read_text()
 
@@ -76,19 +77,21 @@ def test_with_servers_of_its_own_it_ends_by_itself_and_leaves_nothing(
 ) -> None:
     folder = tmp_path / "own"
     up = refrain.start(
-        "up", "--for", "8", kafka="", redis="", broker="java", data=folder, connect_timeout=120
+        "up", "--for", "12", kafka="", redis="", broker="java", data=folder, connect_timeout=120
     )
     state = wait_for(lambda: find_running(folder), "servers of its own")
     assert state is not None
-    wait_for(lambda: len(_descendants(up.pid)) >= 2 * len(OWN), "five programs, each with its watcher")
+    running = _started(state.redis).values()
     pids = _descendants(up.pid)
+    assert len(pids) >= len(OWN)
     assert up.wait(timeout=120) == 0
     said = up.log.read_text()
     assert f"export REFRAIN_KAFKA={state.kafka} REFRAIN_REDIS={state.redis}" in said
     assert "refrain doctor" in said
     assert find_running(folder) is None
     assert {log.stem for log in (folder / "logs").iterdir()} == KINDS
-    assert not any(is_running(pid) for pid in pids)
+    assert not any(is_running(pid) for pid in running)
+    wait_for(lambda: not any(is_running(pid) for pid in pids), "the end of what they were copied from")
 
 
 def test_killed_outright_it_leaves_no_process(refrain: Refrain, settings: Settings) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumers.ingest.pace import BUSY_SECONDS, LONGEST_REST, SHARE, Pace
+from consumers.ingest.pace import BUSY_SECONDS, LONGEST_REST, SHARE, STARTING_SECONDS, Pace
 
 
 def test_while_nobody_clicks_the_sweep_does_not_rest() -> None:
@@ -38,3 +38,10 @@ def test_no_rest_is_so_long_that_the_lease_ends() -> None:
     pace = Pace()
     pace.rest(took=5.0, clicks=0, now=0.0)
     assert pace.rest(took=5.0, clicks=9, now=5.0) == LONGEST_REST
+
+
+def test_while_the_process_starts_the_sweep_leaves_time_to_clicks_that_wait() -> None:
+    pace = Pace(began=10.0)
+    assert pace.rest(took=0.01, clicks=0, now=10.1) == pytest.approx(0.09)
+    assert pace.rest(took=0.01, clicks=0, now=10.0 + STARTING_SECONDS) == pytest.approx(0.09)
+    assert pace.rest(took=0.01, clicks=0, now=10.1 + STARTING_SECONDS) == 0.0
