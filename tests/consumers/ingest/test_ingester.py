@@ -58,6 +58,7 @@ class Consumer:
     """Hands over the batches that the test puts into it; remembers what is committed."""
 
     batches: asyncio.Queue[list[Message]] = field(default_factory=asyncio.Queue)
+    asked: list[int] = field(default_factory=list)
     committed: list[int] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
     open: asyncio.Event = field(default_factory=asyncio.Event)
@@ -69,6 +70,7 @@ class Consumer:
         self.registry.set()
 
     async def fetch(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Message]]:
+        self.asked.append(max_records)
         return {PLACE: await self.batches.get()}
 
     async def decoded(
@@ -172,6 +174,24 @@ async def stage(settings: Settings) -> AsyncIterator[Stage]:
     finally:
         running.cancel()
         await redis.aclose()
+
+
+@pytest.fixture
+def _small_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingester_module, "FIRST_CLICKS", 30)
+
+
+@pytest.mark.usefixtures("_small_beginning")
+async def test_the_first_batch_is_small_and_each_that_is_done_lets_the_next_be_twice_as_large(
+    stage: Stage,
+) -> None:
+    for number in range(1, 6):
+        stage.deliver(click("u", "artist 1"))
+        await stage.until_committed(number)
+    asked = stage.consumer.asked
+    assert asked[:2] == [30, 30]  # one is fetched while the other is applied
+    assert set(asked) == {30, 60, 100}
+    assert asked == sorted(asked)
 
 
 async def test_who_is_written_under_an_old_model_after_the_sweep_passed_is_migrated(
