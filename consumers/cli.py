@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import logging
+import sys
 
 __all__ = ["main"]
 
+INTERRUPTED = 130  # the exit code, as shells have it, of what Ctrl-C has ended
 
 # What is imported, some 200,000 objects, stays: to look for cycles among them took a seventh of a start.
 gc.set_threshold(500_000, 20, 100)
@@ -14,7 +16,10 @@ gc.set_threshold(500_000, 20, 100)
 
 def main() -> None:
     """Run the command line."""
-    from consumers.commands.line import LINE  # noqa: PLC0415 - only behind that
+    try:
+        from consumers.commands.line import LINE  # noqa: PLC0415 - only behind that
+    except KeyboardInterrupt:  # before there is anybody to say so
+        sys.exit(INTERRUPTED)
 
     # What goes wrong is said once, in a sentence of ours; a process that runs on sets up its own log.
     for library in ("aiokafka", "kafka"):

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
@@ -26,6 +26,7 @@ CONTEXT: ForkServerContext | SpawnContext = (
     multiprocessing.get_context("forkserver") if LINUX else multiprocessing.get_context("spawn")
 )
 
+ORIGINAL = "consumers.runtime.original"
 OURS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}  # what asks us to end asks nobody else: we do that
 PR_SET_PDEATHSIG = 1
 
@@ -38,10 +39,9 @@ def import_ahead(modules: Sequence[str]) -> None:
     """
     if not LINUX:
         return
-    CONTEXT.set_forkserver_preload(list(modules))
-    # Several processes share the machine; each with threads for every core would only wait for the others.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, OURS)  # it inherits that
+    CONTEXT.set_forkserver_preload([ORIGINAL, *modules])
+    resource_tracker.ensure_running()  # it unblocks signals when it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, OURS)  # what imports inherits that
     try:
         forkserver.ensure_running()
     finally:

@@ -28,7 +28,7 @@ PATIENCE = 60.0  # seconds that a click is waited for to be in its listener's re
 BEHIND = (
     100_000  # clicks not read yet of which all but the last `READ` are passed over: rounds meet everybody
 )
-MOST = 50_000  # listeners who wait to be scored; who clicks beyond is left to the rounds, too
+MOST = 25_000  # listeners who wait to be scored; who clicks beyond is left to the rounds, too
 
 
 class Scores(Protocol):

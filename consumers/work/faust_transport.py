@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 Client = TypeVar("Client")
 
+MUNDANE_LEVEL = "debug"  # of "Starting..." and the like: the worker says itself when it answers releases
+
 
 def _patient(client: Client, transport: Any) -> Client:
     client.start = partial(open_kafka, transport.settings, client.start, logger.info)  # type: ignore[attr-defined]
@@ -34,6 +36,8 @@ def _patient(client: Client, transport: Any) -> Client:
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
+    mundane_level = MUNDANE_LEVEL
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         # Faust has no setting for it, and asks for it only where it writes in transactions itself. That its
         # consumer passes over what cannot be decoded comes with importing `stream.wire.consumer`.
@@ -51,11 +55,15 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
 
 class _Consumer(driver.Consumer):
+    mundane_level = MUNDANE_LEVEL
+
     def _new_consumer_thread(self) -> _Thread:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
 
 
 class _Producer(driver.Producer):
+    mundane_level = MUNDANE_LEVEL
+
     def _new_producer(self, transactional_id: str | None = None) -> Any:
         return _patient(super()._new_producer(transactional_id), self.transport)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 from collections.abc import Callable
@@ -60,6 +61,6 @@ def test_it_says_how_it_ended(tmp_path: Path) -> None:
 
 def test_what_is_to_be_imported_ahead_is_there() -> None:
     # A module that is not there would be left out without a word.
-    for module in (*IMPORTED_BY_ALL, *IMPORTED.values()):
-        __import__(module)
+    for module in (forked.ORIGINAL, *IMPORTED_BY_ALL, *IMPORTED.values()):
+        assert importlib.util.find_spec(module), module
     assert set(KINDS) <= IMPORTED.keys()

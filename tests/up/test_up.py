@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,29 @@ def test_asked_to_end_it_ends_cleanly_and_leaves_no_process(
     assert not any(is_running(pid) for pid in running)
     wait_for(lambda: not any(is_running(pid) for pid in pids), "the end of what they were copied from")
     assert _processes(settings.redis) == {}
-    assert "Traceback" not in up.log.read_text()
+    said = up.log.read_text()
+    assert "work   | " in said
+    assert not {"Traceback", "Starting..."} & {*said.split()}
+
+
+def test_ctrl_c_while_it_still_imports_leaves_no_process_and_no_traceback(
+    settings: Settings, tmp_path: Path
+) -> None:
+    environment = {**os.environ, **settings.as_environment(), "REFRAIN_DATA": str(tmp_path / "data")}
+    up = subprocess.Popen(
+        [str(Path(sys.executable).with_name("refrain")), "up"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    pids = wait_for(lambda: _descendants(up.pid), "what imports")
+    os.killpg(up.pid, signal.SIGINT)  # as a terminal does: all of a session
+    said, _ = up.communicate(timeout=60)
+    assert up.returncode in (0, 130)
+    assert "Traceback" not in said
+    wait_for(lambda: not any(is_running(pid) for pid in pids), "its end")
 
 
 def test_with_servers_of_its_own_it_ends_by_itself_and_leaves_nothing(
