@@ -27,6 +27,7 @@ CONTEXT: ForkServerContext | SpawnContext = (
 )
 
 ORIGINAL = "consumers.runtime.original"
+SAFE_PATH = "PYTHONSAFEPATH"
 OURS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}  # what asks us to end asks nobody else: we do that
 PR_SET_PDEATHSIG = 1
 
@@ -37,15 +38,25 @@ def import_ahead(modules: Sequence[str]) -> None:
     Returns at once; a process that is started before it is done waits. A module that is not there is left
     out. Elsewhere than on Linux it does nothing.
     """
-    if not LINUX:
-        return
-    CONTEXT.set_forkserver_preload([ORIGINAL, *modules])
+    if LINUX:
+        CONTEXT.set_forkserver_preload([ORIGINAL, *modules])
+        _start_original()
+
+
+def _start_original() -> None:
+    """Start the Python that is copied, where it does not run."""
     resource_tracker.ensure_running()  # it unblocks signals when it starts
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, OURS)  # what imports inherits that
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, OURS)
+    safe = os.environ.get(SAFE_PATH)
+    # A folder named "models" or "stream" where somebody happens to stand is not ours.
+    os.environ[SAFE_PATH] = "1"
     try:
-        forkserver.ensure_running()
+        forkserver.ensure_running()  # it inherits both
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        del os.environ[SAFE_PATH]
+        if safe is not None:
+            os.environ[SAFE_PATH] = safe
 
 
 class Forked:
@@ -68,6 +79,8 @@ class Forked:
     def __init__(self, name: str, target: Callable[[], object], *, log: Path, env: Mapping[str, str]) -> None:
         self.log = log
         log.touch()
+        if LINUX:
+            _start_original()
         self._process = CONTEXT.Process(
             target=_run, name=name, args=(name, target, log, dict(env)), daemon=True
         )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
 from consumers.runtime.forked import import_ahead
@@ -66,6 +68,25 @@ def test_the_others_go_on_when_one_dies(tmp_path: Path) -> None:
         _dies(supervisor, "one", now=0.0)
         assert supervisor.pids == {"two": two}
         assert is_running(two)
+
+
+def test_all_are_started_again_where_what_they_are_copied_from_is_killed(tmp_path: Path) -> None:
+    def both_again() -> bool:
+        nonlocal now
+        now += PAUSES[0]
+        supervisor.tend(now)
+        return before.keys() == supervisor.pids.keys() and not {*before.values()} & {
+            *supervisor.pids.values()
+        }
+
+    now = 0.0
+    with _supervisor(tmp_path, {"one": targets.sleeps, "two": targets.sleeps}) as supervisor:
+        supervisor.tend(now)
+        before = dict(supervisor.pids)
+        os.kill(psutil.Process(before["one"]).ppid(), signal.SIGKILL)
+        wait_for(both_again, "both, started again")
+        assert all(map(is_running, supervisor.pids.values()))
+    assert not any(map(is_running, before.values()))
 
 
 def test_pauses_grow_while_it_dies_quickly(tmp_path: Path) -> None:

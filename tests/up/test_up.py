@@ -75,24 +75,43 @@ def test_asked_to_end_it_ends_cleanly_and_leaves_no_process(
     assert not {"Traceback", "Starting..."} & {*said.split()}
 
 
-def test_ctrl_c_while_it_still_imports_leaves_no_process_and_no_traceback(
-    settings: Settings, tmp_path: Path
-) -> None:
-    environment = {**os.environ, **settings.as_environment(), "REFRAIN_DATA": str(tmp_path / "data")}
-    up = subprocess.Popen(
-        [str(Path(sys.executable).with_name("refrain")), "up"],
-        env=environment,
+def _alone(settings: Settings, folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """`refrain up` as a shell starts it, in a folder."""
+    return subprocess.Popen(
+        [str(Path(sys.executable).with_name("refrain")), "up", *arguments],
+        env={**os.environ, **settings.as_environment(), "REFRAIN_DATA": str(folder / "data")},
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     )
-    pids = wait_for(lambda: _descendants(up.pid), "what imports")
-    os.killpg(up.pid, signal.SIGINT)  # as a terminal does: all of a session
-    said, _ = up.communicate(timeout=60)
+
+
+def test_ctrl_c_while_it_still_imports_leaves_no_process_and_no_traceback(
+    settings: Settings, tmp_path: Path
+) -> None:
+    with _alone(settings, tmp_path) as up:
+        pids = wait_for(lambda: _descendants(up.pid), "what imports")
+        os.killpg(up.pid, signal.SIGINT)  # as a terminal does: all of a session
+        said, _ = up.communicate(timeout=60)
     assert up.returncode in (0, 130)
     assert "Traceback" not in said
     wait_for(lambda: not any(is_running(pid) for pid in pids), "its end")
+
+
+def test_folders_named_as_ours_where_somebody_stands_are_not_imported(
+    settings: Settings, tmp_path: Path
+) -> None:
+    for name in ("consumers", "models", "stream", "numpy"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('not ours')\n")
+    with _alone(settings, tmp_path, *_only("work")) as up:
+        _started(settings.redis, {"work"})
+        up.terminate()
+        said, _ = up.communicate(timeout=60)
+    assert up.returncode == 0
+    assert "not ours" not in said
 
 
 def test_with_servers_of_its_own_it_ends_by_itself_and_leaves_nothing(
