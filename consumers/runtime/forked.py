@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 
 from stream.broker.child import GRACE
+from stream.errors import CannotStart
 
 __all__ = ["Forked", "import_ahead"]
 
@@ -37,6 +39,11 @@ def import_ahead(modules: Sequence[str]) -> None:
 
     Returns at once; a process that is started before it is done waits. A module that is not there is left
     out. Elsewhere than on Linux it does nothing.
+
+    Raises
+    ------
+    CannotStart
+        As in `Forked`.
     """
     if LINUX:
         CONTEXT.set_forkserver_preload([ORIGINAL, *modules])
@@ -52,6 +59,11 @@ def _start_original() -> None:
     os.environ[SAFE_PATH] = "1"
     try:
         forkserver.ensure_running()  # it inherits both
+    except OSError as error:
+        raise CannotStart(
+            f"no process can be started, as there can be no socket in {tempfile.gettempdir()}: {error}",
+            hint="Name another folder for temporary files with TMPDIR; its path may have 70 characters.",
+        ) from error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         del os.environ[SAFE_PATH]
@@ -74,6 +86,11 @@ class Forked:
         File that its standard output and standard error are appended to.
     env
         Its environment.
+
+    Raises
+    ------
+    CannotStart
+        Where the folder for temporary files has no room for the socket by which processes are asked for.
     """
 
     def __init__(self, name: str, target: Callable[[], object], *, log: Path, env: Mapping[str, str]) -> None:

@@ -100,6 +100,18 @@ def test_ctrl_c_while_it_still_imports_leaves_no_process_and_no_traceback(
     wait_for(lambda: not any(is_running(pid) for pid in pids), "its end")
 
 
+def test_a_path_for_temporary_files_that_is_too_long_is_said_with_the_way_out(
+    refrain: Refrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("long" * 25)
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    done = refrain.run_program("up")
+    assert done.returncode == 1
+    assert "TMPDIR" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_folders_named_as_ours_where_somebody_stands_are_not_imported(
     settings: Settings, tmp_path: Path
 ) -> None:
