@@ -17,6 +17,7 @@ from stream.metrics import LAG, WAITING_SINCE
 from stream.retry import Stopped
 from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
+from stream.wire.consumer import FETCH_BYTES
 from stream.wire.dead_members import client_id
 from stream.wire.groups import GROUPS
 from stream.wire.record import Record
@@ -118,6 +119,7 @@ class Agents:
             broker_commit_interval=0.5,
             broker_session_timeout=SESSION_SECONDS,
             broker_heartbeat_interval=SESSION_SECONDS / 4,
+            consumer_max_fetch_size=FETCH_BYTES,
             stream_wait_empty=True,
         )
         self._app.settings, self._app.watch, self._app.registry = settings, watch, registry_of(settings)

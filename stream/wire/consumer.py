@@ -26,7 +26,7 @@ from stream.wire.record import Undecodable
 from stream.wire.schema_registry import Fetched, registry_of
 from stream.wire.topic_watch import TopicWatch
 
-__all__ = ["COMMITTED", "Consumer", "behind_of", "check_codecs"]
+__all__ = ["COMMITTED", "FETCH_BYTES", "Consumer", "behind_of", "check_codecs"]
 
 COMMITTED = "read_committed"
 """Kafka's name for: records of a transaction only when it is committed, and never those of an aborted one."""
