@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -65,6 +64,8 @@ class _Commands(TyperGroup):
 
 def _say_version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version
+
         typer.echo(f"refrain {version('refrain-cohorts')}")
         raise typer.Exit
 
