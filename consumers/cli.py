@@ -10,12 +10,11 @@ __all__ = ["main"]
 
 INTERRUPTED = 130  # the exit code, as shells have it, of what Ctrl-C has ended
 
-# What is imported, some 200,000 objects, stays: to look for cycles among them took a seventh of a start.
-gc.set_threshold(500_000, 20, 100)
-
 
 def main() -> None:
     """Run the command line."""
+    # What is imported, some 200,000 objects, stays: to look for cycles among them took a seventh of a start.
+    gc.set_threshold(500_000, 20, 100)
     try:
         from consumers.commands.line import LINE  # noqa: PLC0415 - only behind that
     except KeyboardInterrupt:  # before there is anybody to say so

@@ -57,7 +57,7 @@ __all__ = ["Ingester", "ingest"]
 logger = logging.getLogger(__name__)
 
 WAIT_MS = 500  # for a first click; a click that comes ends the wait
-FIRST_CLICKS = 500  # of the first batches, and twice as many after each: where many wait, some count soon
+FIRST_CLICKS = 500  # at most, in the first batch; each that is applied doubles it, up to `batch_clicks`
 IN_HAND = 2  # batches at a time: while the last of one is written, the next is read
 MOST_WAITING = 1000  # clicks of one listener
 LOOK_SECONDS = 1.0  # for songs released lately

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
+import atexit
+import gc
 import multiprocessing
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, SpawnContext
@@ -20,9 +20,9 @@ from pathlib import Path
 from stream.broker.child import GRACE
 from stream.errors import CannotStart
 
-__all__ = ["Forked", "import_ahead"]
+__all__ = ["Forked", "import_ahead", "signals_held"]
 
-# Elsewhere a copy of a process may not use what the system's own libraries have begun: each one imports.
+# On macOS the system's libraries do not survive a fork: there each process is started anew, and imports.
 LINUX = sys.platform == "linux"
 CONTEXT: ForkServerContext | SpawnContext = (
     multiprocessing.get_context("forkserver") if LINUX else multiprocessing.get_context("spawn")
@@ -31,7 +31,7 @@ CONTEXT: ForkServerContext | SpawnContext = (
 ORIGINAL = "consumers.runtime.original"
 SAFE_PATH = "PYTHONSAFEPATH"
 OURS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}  # what asks us to end asks nobody else: we do that
-PR_SET_PDEATHSIG = 1
+UNKNOWN = 255  # the exit code where what it was copied from is gone
 
 
 def import_ahead(modules: Sequence[str]) -> None:
@@ -43,38 +43,59 @@ def import_ahead(modules: Sequence[str]) -> None:
     Raises
     ------
     CannotStart
-        As in `Forked`.
+        Where that Python cannot be started.
     """
     if LINUX:
         CONTEXT.set_forkserver_preload([ORIGINAL, *modules])
-        _start_original()
+        with _said_why():
+            _start_original()
 
 
 def _start_original() -> None:
     """Start the Python that is copied, where it does not run."""
-    resource_tracker.ensure_running()  # it unblocks signals when it starts
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, OURS)
+    resource_tracker.ensure_running()  # before signals are held: it lets them through again when it starts
     safe = os.environ.get(SAFE_PATH)
     # A folder named "models" or "stream" where somebody happens to stand is not ours.
     os.environ[SAFE_PATH] = "1"
     try:
-        forkserver.ensure_running()  # it inherits both
-    except OSError as error:
-        raise CannotStart(
-            f"no process can be started, as there can be no socket in {tempfile.gettempdir()}: {error}",
-            hint="Name another folder for temporary files with TMPDIR; its path may have 70 characters.",
-        ) from error
+        with signals_held():  # for it, too: it inherits that
+            forkserver.ensure_running()
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         del os.environ[SAFE_PATH]
         if safe is not None:
             os.environ[SAFE_PATH] = safe
 
 
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Let signals that ask us to end wait for the end of the block."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, OURS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _said_why() -> Iterator[None]:
+    try:
+        yield
+    except EOFError as error:
+        raise CannotStart(
+            "the Python that imports for all processes has ended: it was killed, or a package is broken",
+            hint="Start `refrain ingest` alone: it says which package.",
+        ) from error
+    except OSError as error:
+        short = "Name a folder for temporary files with a shorter path in TMPDIR."
+        hint = short if "AF_UNIX" in str(error) else ""
+        raise CannotStart(f"no process can be started: {error}", hint=hint) from error
+
+
 class Forked:
     """A process started now that calls a function; it ends with :meth:`stop`, or with us, however that is.
 
-    It is in a session of its own, so Ctrl-C in a terminal reaches only us.
+    It is in a session of its own, so Ctrl-C in a terminal reaches only us. Start it with signals held
+    (`signals_held`): an interrupt in the middle would leave a process that nobody knows.
 
     Parameters
     ----------
@@ -90,18 +111,19 @@ class Forked:
     Raises
     ------
     CannotStart
-        Where the folder for temporary files has no room for the socket by which processes are asked for.
+        Where no process can be started.
     """
 
     def __init__(self, name: str, target: Callable[[], object], *, log: Path, env: Mapping[str, str]) -> None:
         self.log = log
         log.touch()
-        if LINUX:
-            _start_original()
         self._process = CONTEXT.Process(
             target=_run, name=name, args=(name, target, log, dict(env)), daemon=True
         )
-        self._process.start()
+        with _said_why():
+            if LINUX:
+                _start_original()
+            self._process.start()
         assert self._process.pid is not None  # noqa: S101 - for mypy: it has started
         self.pid = self._process.pid
 
@@ -112,7 +134,7 @@ class Forked:
     def stop(self) -> int:
         """Ask it to end with SIGTERM, with SIGKILL `GRACE` seconds after, and return its exit code.
 
-        Minus the signal's number where a signal ended it.
+        Minus the signal's number where a signal ended it; `UNKNOWN` where nobody can say.
         """
         self._process.terminate()
         self._process.join(GRACE)
@@ -120,11 +142,26 @@ class Forked:
             self._process.kill()
             self._process.join()
         assert self._process.exitcode is not None  # noqa: S101 - for mypy: it has ended
+        if self._process.exitcode == UNKNOWN:
+            with suppress(ProcessLookupError):  # it may still run
+                os.kill(self.pid, signal.SIGKILL)
         return self._process.exitcode
 
     def last_words(self, lines: int = 5) -> str:
         """The last lines of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+@atexit.register
+def _end_all() -> None:
+    """End who is left where a `stop` was interrupted: multiprocessing would wait for them for ever."""
+    left = multiprocessing.active_children()
+    for process in left:
+        process.terminate()
+    until = time.monotonic() + GRACE
+    for process in left:
+        process.join(max(until - time.monotonic(), 0.0))
+        process.kill()
 
 
 def _run(name: str, target: Callable[[], object], log: Path, env: Mapping[str, str]) -> None:
@@ -135,14 +172,13 @@ def _run(name: str, target: Callable[[], object], log: Path, env: Mapping[str, s
         os.dup2(output.fileno(), 2)
     os.environ.clear()
     os.environ.update(env)
+    gc.freeze()
+    gc.enable()
     for number in OURS:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, OURS)
-    if LINUX:
-        # Should what we are a copy of be killed, nobody could say any more how we ended.
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        with suppress(OSError):  # no /proc: then it is called "python"
-            Path("/proc/self/comm").write_text(name)
+    with suppress(OSError):  # no Linux, or no /proc: then it is called "python"
+        Path("/proc/self/comm").write_text(name)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     target()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 
@@ -12,3 +13,4 @@ PR_SET_PDEATHSIG = 1
 ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 # Several processes share the machine; each with threads for every core would only wait for the others.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+gc.disable()  # what it imports stays; a process that begins enables it again

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 
-from consumers.runtime.forked import Forked
+from consumers.runtime.forked import Forked, signals_held
 from stream.errors import CannotStart
 from stream.settings import Settings
 
@@ -122,7 +122,8 @@ class Supervisor:
                 self._mourn(member, member.child, now)
             if member.child is None and now >= member.due:
                 name = f"refrain {member.kind}"
-                member.child = Forked(name, member.target, log=member.log, env=member.environment)
+                with signals_held():
+                    member.child = Forked(name, member.target, log=member.log, env=member.environment)
                 member.started = now
 
     def _mourn(self, member: _Member, child: Forked, now: float) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -22,6 +24,14 @@ def fails() -> None:
 
 def shows_settings() -> None:
     sys.stdout.write(f"{load_settings()}\n")
+
+
+def shows_environment() -> None:
+    sys.stdout.write(f"{sorted(os.environ)}\n")
+
+
+def shows_what_was_not_imported(modules: Sequence[str]) -> None:
+    sys.stdout.write(f"not imported: {[module for module in modules if module not in sys.modules]}\n")
 
 
 def writes_its_end(name: str, file: Path) -> None:
@@ -42,6 +52,14 @@ def hears_nothing() -> None:
     os.write(1, b"ready\n")
     while True:
         signal.pause()
+
+
+def takes_its_time() -> None:
+    """End some time after it is asked to."""
+    signal.signal(signal.SIGTERM, lambda number, frame: None)
+    os.write(1, b"ready\n")
+    signal.pause()
+    time.sleep(60)
 
 
 def shows_itself() -> None:

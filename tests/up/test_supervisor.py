@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from consumers.runtime import forked
 from consumers.runtime.forked import import_ahead
 from consumers.runtime.supervisor import PAUSES, QUICK, Supervisor
 from stream.errors import CannotStart
@@ -70,6 +71,7 @@ def test_the_others_go_on_when_one_dies(tmp_path: Path) -> None:
         assert is_running(two)
 
 
+@pytest.mark.skipif(not forked.LINUX, reason="processes are copied on Linux alone")
 def test_all_are_started_again_where_what_they_are_copied_from_is_killed(tmp_path: Path) -> None:
     def both_again() -> bool:
         nonlocal now
@@ -80,13 +82,16 @@ def test_all_are_started_again_where_what_they_are_copied_from_is_killed(tmp_pat
         }
 
     now = 0.0
-    with _supervisor(tmp_path, {"one": targets.sleeps, "two": targets.sleeps}) as supervisor:
+    with _supervisor(tmp_path, {"one": targets.takes_its_time, "two": targets.takes_its_time}) as supervisor:
         supervisor.tend(now)
+        wait_for(lambda: all("ready" in log.read_text() for log in supervisor.logs.values()), "both")
         before = dict(supervisor.pids)
         os.kill(psutil.Process(before["one"]).ppid(), signal.SIGKILL)
         wait_for(both_again, "both, started again")
+        assert not any(map(is_running, before.values()))
         assert all(map(is_running, supervisor.pids.values()))
-    assert not any(map(is_running, before.values()))
+        for pid in supervisor.pids.values():
+            os.kill(pid, signal.SIGKILL)  # they would take their time
 
 
 def test_pauses_grow_while_it_dies_quickly(tmp_path: Path) -> None:

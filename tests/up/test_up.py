@@ -65,14 +65,13 @@ def test_asked_to_end_it_ends_cleanly_and_leaves_no_process(
     running = _started(settings.redis).values()
     pids = _descendants(up.pid)
     assert len(pids) >= len(KINDS)
+    wait_for(lambda: "work   | " in up.log.read_text(), "what the worker says")
     up.signal(number)
     assert up.wait(timeout=60) == 0
     assert not any(is_running(pid) for pid in running)
     wait_for(lambda: not any(is_running(pid) for pid in pids), "the end of what they were copied from")
     assert _processes(settings.redis) == {}
-    said = up.log.read_text()
-    assert "work   | " in said
-    assert not {"Traceback", "Starting..."} & {*said.split()}
+    assert not {"Traceback", "Starting..."} & {*up.log.read_text().split()}
 
 
 def _alone(settings: Settings, folder: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -92,24 +91,13 @@ def test_ctrl_c_while_it_still_imports_leaves_no_process_and_no_traceback(
     settings: Settings, tmp_path: Path
 ) -> None:
     with _alone(settings, tmp_path) as up:
-        pids = wait_for(lambda: _descendants(up.pid), "what imports")
+        wait_for(lambda: len(_descendants(up.pid)) > 1, "what keeps track of resources, and what imports")
+        pids = _descendants(up.pid)
         os.killpg(up.pid, signal.SIGINT)  # as a terminal does: all of a session
         said, _ = up.communicate(timeout=60)
-    assert up.returncode in (0, 130)
+    assert up.returncode == 0
     assert "Traceback" not in said
     wait_for(lambda: not any(is_running(pid) for pid in pids), "its end")
-
-
-def test_a_path_for_temporary_files_that_is_too_long_is_said_with_the_way_out(
-    refrain: Refrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / ("long" * 25)
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    done = refrain.run_program("up")
-    assert done.returncode == 1
-    assert "TMPDIR" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def test_folders_named_as_ours_where_somebody_stands_are_not_imported(
@@ -131,20 +119,19 @@ def test_with_servers_of_its_own_it_ends_by_itself_and_leaves_nothing(
 ) -> None:
     folder = tmp_path / "own"
     up = refrain.start(
-        "up", "--for", "12", kafka="", redis="", broker="java", data=folder, connect_timeout=120
+        "up", "--for", "8", kafka="", redis="", broker="java", data=folder, connect_timeout=120
     )
     state = wait_for(lambda: find_running(folder), "servers of its own")
     assert state is not None
-    running = _started(state.redis).values()
+    # Servers with their watchers, what processes are copied from, and what keeps track of resources.
+    wait_for(lambda: len(_descendants(up.pid)) >= len(OWN) + 4, "all of them")
     pids = _descendants(up.pid)
-    assert len(pids) >= len(OWN)
     assert up.wait(timeout=120) == 0
     said = up.log.read_text()
     assert f"export REFRAIN_KAFKA={state.kafka} REFRAIN_REDIS={state.redis}" in said
     assert "refrain doctor" in said
     assert find_running(folder) is None
     assert {log.stem for log in (folder / "logs").iterdir()} == KINDS
-    assert not any(is_running(pid) for pid in running)
     wait_for(lambda: not any(is_running(pid) for pid in pids), "the end of what they were copied from")
 
 

@@ -1,0 +1,3 @@
+"""As a package that was built for another numpy."""
+
+raise ValueError("numpy.dtype size changed")
