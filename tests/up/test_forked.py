@@ -32,7 +32,7 @@ def _started(target: Callable[[], None], folder: Path) -> Forked:
 
 
 def _program(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run Python code in which `one(target)` starts a process, to its end."""
+    """Run Python code in which `one(target)` starts a process, to its end; modules may be in the folder."""
     begin = f"""
 import os, subprocess, time
 from functools import partial
@@ -44,7 +44,12 @@ def one(target):
     return Forked("refrain one", target, log=Path({str(folder)!r}) / "one.log", env=os.environ)
 """
     return subprocess.run(
-        [sys.executable, "-c", begin + code], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", begin + code],
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
@@ -99,9 +104,10 @@ print(it.last_words())
 
 @copied
 def test_an_interrupt_while_it_starts_comes_when_somebody_knows_it(tmp_path: Path) -> None:
+    (tmp_path / "slow_import.py").write_text("import time\ntime.sleep(1.0)\n")
     done = _program(
         """
-import_ahead(["tests.up.slow_import", "tests.up.targets"])
+import_ahead(["slow_import", "tests.up.targets"])
 subprocess.Popen(["sh", "-c", f"sleep 0.2; kill -INT {os.getpid()}"])
 it = None
 try:
@@ -133,10 +139,11 @@ raise KeyboardInterrupt
 
 @copied
 def test_a_package_that_cannot_be_imported_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "broken_import.py").write_text("raise ValueError('numpy.dtype size changed')\n")
     done = _program(
         """
 from stream.errors import CannotStart
-import_ahead(["tests.up.broken_import"])
+import_ahead(["broken_import"])
 try:
     one(targets.sleeps)
 except CannotStart as error:

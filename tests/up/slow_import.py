@@ -1,5 +1,0 @@
-"""Takes a while to import."""
-
-import time
-
-time.sleep(1.0)
