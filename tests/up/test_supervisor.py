@@ -165,7 +165,6 @@ def test_no_process_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
 import signal
 from pathlib import Path
 from consumers.runtime.forked import import_ahead
-from consumers.runtime.forked import import_ahead
 from consumers.runtime.supervisor import Supervisor
 from stream.settings import Settings
 from tests.up.targets import sleeps
