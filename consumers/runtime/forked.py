@@ -17,7 +17,7 @@ from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 
-from stream.broker.child import GRACE
+from stream.broker.child import GRACE, last_lines
 from stream.errors import CannotStart
 
 __all__ = ["Forked", "import_ahead", "signals_held"]
@@ -149,7 +149,7 @@ class Forked:
 
     def last_words(self, lines: int = 5) -> str:
         """The last lines of its log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return last_lines(self.log, lines)
 
 
 @atexit.register

@@ -64,7 +64,8 @@ def run_process(main: Callable[[Settings, asyncio.Event], Awaitable[None]], sett
     """Run one process until SIGTERM or SIGINT, which let it finish what it has in hand."""
     set_up_malloc()
     # Batches make objects by the ten thousand, hardly any in a cycle: looking for cycles took a third of an
-    # ingester's time. What is imported stays: to look at it takes a start half a second.
+    # ingester's time. What is imported stays: to look at it takes a start half a
+    # second, and each time that memory is given back 90 ms in place of 2.
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
     log_lines()

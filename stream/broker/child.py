@@ -13,7 +13,7 @@ from types import TracebackType
 
 from stream.errors import CannotStart
 
-__all__ = ["Child"]
+__all__ = ["GRACE", "Child", "last_lines"]
 
 _WATCHER = Path(__file__).with_name("watcher.py")
 
@@ -125,7 +125,7 @@ class Child:
 
     def last_words(self, lines: int = 5) -> str:
         """The last lines of its log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return last_lines(self.log, lines)
 
     def _let_go(self) -> None:
         assert self._watcher.stdin is not None  # noqa: S101 - for mypy: it was asked for
@@ -138,3 +138,8 @@ class Child:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def last_lines(log: Path, lines: int) -> str:
+    """The last lines of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

@@ -18,13 +18,22 @@ from tests.soak.memory import Memory
 from tests.soak.stores import Store
 from tests.waiting import wait_for
 
-__all__ = ["PROCESSES", "Service"]
+__all__ = ["PROCESSES", "SETTINGS", "Service"]
 
 PROCESSES = {"ingest": 2, "work": 2, "train": 1, "traits": 1}
 PATIENCE = 300.0  # seconds
 # Less than half of 100,000 listeners take: an ingester is full within a minute, and stays so when its
 # neighbour is killed and it gets all of them.
 RESIDENT_MB = 30.0
+SETTINGS: dict[str, Any] = {
+    "connect_timeout": 300,
+    "first_model_listeners": 1000,
+    "cohorts": 8,
+    "dims": 16,
+    "publish_every": 20.0,
+    "resident_mb": RESIDENT_MB,
+}
+"""What processes run with, whoever starts them."""
 OF_OLD = "import sys; sys.path.insert(0, {!r}); from consumers.cli import main; main()"
 
 
@@ -80,15 +89,10 @@ class Service:
         return Settings(
             kafka=kafka,
             redis=redis,
-            connect_timeout=300,
-            first_model_listeners=1000,
-            cohorts=8,
-            dims=16,
-            publish_every=20.0,
-            resident_mb=RESIDENT_MB,
             told_a_day=0,
             told_a_week=0,
             told_artist_hours=0.0,
+            **SETTINGS,
             **self.store.settings,
         )
 
@@ -174,13 +178,6 @@ class Service:
         killed = children.pop(self._random.randrange(len(children) > 1, len(children)))
         killed.kill()
         self._start(kind, old=killed.pid in self._of_old)
-
-    def kill_all(self) -> None:
-        """Kill every process, as a power cut would."""
-        for children in self.running.values():
-            for child in children:
-                child.kill()
-            children.clear()
 
     def restart_kafka(self) -> None:
         """Kill the broker and start it on what it has on its disk."""

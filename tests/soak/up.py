@@ -22,17 +22,9 @@ from stream.settings import Settings
 from tests.refrain_command import Refrain
 from tests.soak.listeners import Listeners
 from tests.soak.restart import APPLIED, PATIENCE, assigned, first_click
+from tests.soak.service import SETTINGS
 from tests.waiting import wait_for
 
-SETTINGS = {
-    "broker": "java",
-    "connect_timeout": 300,
-    "first_model_listeners": 1000,
-    "cohorts": 8,
-    "dims": 16,
-    "publish_every": 20.0,
-    "resident_mb": 30.0,
-}
 LISTENERS, RATE, SECONDS = 5000, 500, 15
 SEED = 7
 ANSWER = "export REFRAIN_KAFKA="
@@ -96,7 +88,7 @@ def _answers(db: redis.Redis) -> bool:
 def main(times: int = 1, listeners: int = LISTENERS, rate: int = RATE, seconds: int = SECONDS) -> None:
     """Measure both ends by turns, and print."""
     with tempfile.TemporaryDirectory(prefix="refrain-up-") as folder:
-        settings = Settings(data=Path(folder) / "data", kafka="", redis="", **SETTINGS)
+        settings = Settings(data=Path(folder) / "data", broker="java", kafka="", redis="", **SETTINGS)
         (logs := Path(folder) / "logs").mkdir()
         with Refrain(settings, logs) as refrain:
             machine = Machine(settings.data, refrain)
