@@ -65,3 +65,47 @@ def test_a_connection_that_aiokafka_leaves_open_is_closed_with_its_loop(settings
     asyncio.run(leave_open())
     left.clear()
     gc.collect()  # else found here, and said
+
+
+def test_a_connection_that_kafka_closed_in_the_last_moment_is_closed_with_its_loop(
+    settings: Settings,
+) -> None:
+    address = urlsplit(f"kafka://{settings.kafka}")
+
+    async def leave_open() -> None:
+        connection = await create_conn(address.hostname, address.port)
+        connection._read_task.cancel()
+        await asyncio.sleep(0)
+        connection._reader.feed_eof()
+        left.append(connection)
+
+    left: list[object] = []
+    asyncio.run(leave_open())
+    left.clear()
+    gc.collect()  # else found here, and said
+
+
+def test_a_socket_of_which_no_connection_is_left_is_closed_with_its_loop(settings: Settings) -> None:
+    address = urlsplit(f"kafka://{settings.kafka}")
+
+    async def leave_open() -> None:
+        loop = asyncio.get_running_loop()
+        left.append(await loop.create_connection(asyncio.Protocol, address.hostname, address.port))
+
+    left: list[object] = []
+    asyncio.run(leave_open())
+    left.clear()
+    gc.collect()  # else found here, and said
+
+
+def test_a_client_of_redis_that_is_left_open_says_so(redis_url: str) -> None:
+    async def leave_open() -> None:
+        client = redis.asyncio.Redis.from_url(redis_url)
+        await client.ping()
+        left.append(client)
+
+    left: list[object] = []
+    asyncio.run(leave_open())
+    with pytest.warns(ResourceWarning, match="unclosed Connection"):
+        left.clear()
+        gc.collect()
