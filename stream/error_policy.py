@@ -10,7 +10,7 @@ from kafka import errors as kafka_python
 from redis import exceptions as redis
 from redis.asyncio.sentinel import MasterNotFoundError
 
-from stream.errors import NotReplicated, NotWritten, Refused, Unreachable
+from stream.errors import NotDurable, NotWritten, Refused, Unreachable
 
 __all__ = ["Action", "Case", "case_of"]
 
@@ -51,6 +51,7 @@ KAFKA = (aiokafka.KafkaError, kafka_python.KafkaError)
 
 FULL = "Redis takes no more writes"
 REPLICAS = "What comes waits in Kafka until REFRAIN_REDIS_REPLICAS of them have what was written."
+DISK = "What comes waits in Kafka until its append-only file has what was written."
 MEMORY = "Give it memory (maxmemory) or disk; what comes waits in Kafka."
 PRIMARY = "REFRAIN_REDIS is to name the primary, not a replica."
 SENTINELS = "REFRAIN_REDIS is redis+sentinel://HOST:26379,HOST:26379/NAME/0, with their NAME for the primary."
@@ -66,8 +67,9 @@ def _refused(sign: str, hint: str) -> Case:
 # The first row that covers an error is the one that counts.
 TABLE = (
     Case((Refused,), Action.FAIL, "a server refuses"),  # what the rows below have made of a client's error
-    Case((NotReplicated,), Action.RETRY, "Redis has failed over", sign="another primary"),
-    Case((NotReplicated,), Action.RETRY, "Redis's replicas are behind or away", REPLICAS),
+    Case((NotDurable,), Action.RETRY, "Redis has failed over or was started anew", sign="another"),
+    Case((NotDurable,), Action.RETRY, "Redis's replicas are behind or away", REPLICAS, sign="replicas"),
+    Case((NotDurable,), Action.RETRY, "Redis's disk is behind", DISK),
     Case((NotWritten,), Action.RETRY, "a file cannot be written"),
     # Redis: who we are. Two of them are ConnectionErrors to redis-py.
     Case(

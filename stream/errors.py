@@ -8,7 +8,7 @@
     ├── BadFile                  a file of history cannot be read
     ├── Unreachable              Kafka or Redis does not answer
     │   ├── Refused              it answers, and does not allow what is asked
-    │   └── NotReplicated        Redis's replicas do not have what was written
+    │   └── NotDurable           Redis's file or its replicas do not have what was written
     ├── DecayChanged             Redis holds affinities of another half-life
     ├── ClusterChanged           Redis holds what came from another Kafka
     ├── SnapshotUnusable         a snapshot cannot be loaded
@@ -47,10 +47,10 @@ __all__ = [
     "NoOverlap",
     "NoTaste",
     "NotAliased",
+    "NotDurable",
     "NotErased",
     "NotMerged",
     "NotMigrated",
-    "NotReplicated",
     "NotWritten",
     "RefrainError",
     "Refused",
@@ -114,8 +114,8 @@ class Refused(Unreachable):
     """Kafka or Redis answers, and does not allow what is asked: that does not pass by waiting."""
 
 
-class NotReplicated(Unreachable):
-    """Too few of Redis's replicas have what was written."""
+class NotDurable(Unreachable):
+    """What was written may be lost with the Redis that answered: its file or its replicas lack it."""
 
 
 class DecayChanged(RefrainError):

@@ -90,7 +90,7 @@ class Writer:
             Where Redis does not answer.
         """
         stores = Stores.on(await open_redis(settings), settings)
-        await stores.replication.begin()
+        await stores.durability.begin()
         await stores.catalogue.refresh()
         await stores.aliases.refresh()
         return cls(settings, stores)
@@ -114,7 +114,7 @@ class Writer:
             most_event_ids=self._settings.event_ids,
         )
         await self._stores.catalogue.note(made.residents.artists.names)
-        there = await self._patiently(partial(self._stores.replication.kept, partial(self._write, made)))
+        there = await self._patiently(partial(self._stores.durability.kept, partial(self._write, made)))
         return await self._counted(loaded, made, there, refused)
 
     async def _patiently(self, write: Callable[[], Awaitable[T]]) -> T:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from consumers.runtime.topic_reader import TopicReader
 from stream.retry import Retry
 from stream.stores.artist_aliases import ArtistAliases
+from stream.stores.durability import Durability
 from stream.stores.heartbeats import Heartbeat
-from stream.stores.replication import Replication
 from stream.wire.composed import nfc
 from stream.wire.consumer import Consumer
 from stream.wire.dead_letter import DeadLetter, Reason
@@ -30,7 +30,7 @@ class AliasReader(TopicReader):
         self,
         consumer: Consumer,
         aliases: ArtistAliases,
-        replication: Replication,
+        durability: Durability,
         producer: Sender,
         heartbeat: Heartbeat,
         retry: Retry,
@@ -38,7 +38,7 @@ class AliasReader(TopicReader):
     ) -> None:
         super().__init__(consumer, producer, heartbeat, retry, stop)
         self._aliases = aliases
-        self._replication = replication
+        self._durability = durability
 
     async def _apply(self, records: Sequence[Record]) -> list[DeadLetter]:
         await self._retry("reading aliases of artists", self._aliases.refresh)
@@ -54,7 +54,7 @@ class AliasReader(TopicReader):
         async def put() -> None:
             await self._aliases.put(said)
 
-        await self._retry("writing aliases of artists", self._replication.kept, put)
+        await self._retry("writing aliases of artists", self._durability.kept, put)
         await self._retry("reading aliases of artists", self._aliases.refresh)
         return dead
 

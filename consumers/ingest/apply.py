@@ -98,22 +98,15 @@ class Applier:
         self.met = self.reads = 0
 
     async def apply(
-        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float, *, anew: bool = False
+        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
     ) -> list[Move]:
         """Apply clicks, by listener; one without a click is only migrated to the model.
-
-        Parameters
-        ----------
-        anew
-            Whether Redis may have lost what memory says was applied: the listeners are read again.
 
         Returns
         -------
         The moves between cohorts, births among them, on record; member sets and sizes are to `follow`.
         """
-        parts = await asyncio.gather(
-            *(self._apply(part, model, now, anew) for part in _parts(clicks, AT_ONCE))
-        )
+        parts = await asyncio.gather(*(self._apply(part, model, now) for part in _parts(clicks, AT_ONCE)))
         await self._trim()
         return [move for moves in parts for move in moves]
 
@@ -197,13 +190,11 @@ class Applier:
         return moves
 
     async def _apply(
-        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float, anew: bool
+        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
     ) -> list[Move]:
         moves: list[Move] = []
         while clicks:
             async with self._turns.of(clicks.keys()):
-                if anew:
-                    self.residents.drop(clicks)
                 said, away = await self._apply_in_turn(clicks, model, now)
             moves += said
             counted: dict[str, list[Click]] = {}
@@ -329,7 +320,8 @@ class Applier:
     async def _hold(self, users: Set[str], model: Model | None) -> set[str]:
         """Hold listeners; return those who are part of another, who are not held."""
         if self._changes != self._aliases.changes:
-            self._changes, self._of_before = self._aliases.changes, set(self.residents.index)
+            self._changes = self._aliases.changes
+            self.forget()
         if self._of_before:
             self.residents.drop(self._of_before.intersection(users))
             self._of_before.difference_update(users)
@@ -348,6 +340,10 @@ class Applier:
             if self._aliases.concern(listener) and self._aliases.settled(listener) is not listener
         )
         return {listener.user_id for listener in read if listener.into}
+
+    def forget(self) -> None:
+        """Read all who are held again when they are met next: what made them so, Redis may have lost."""
+        self._of_before = set(self.residents.index)
 
     def release(self, sources: Iterable[str]) -> None:
         """Hold no longer whose clicks come from sources that another process reads from now on."""

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TypeAlias
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
@@ -39,10 +38,10 @@ from stream.retry import Retry, Stopped
 from stream.settings import Settings
 from stream.stores.artist_aliases import REFRESH_SECONDS
 from stream.stores.catalogue import Catalogue
+from stream.stores.durability import Durability, Primaries
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.history import History
 from stream.stores.released_songs import ReleasedSongs
-from stream.stores.replication import Primaries, Replication
 from stream.stores.waiting import Waiting
 from stream.wire.consumer import Consumer
 from stream.wire.dead_letter import DeadLetter, Reason
@@ -120,10 +119,10 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
     their order, and a listener moves again only after the member sets have followed the last move, which is
     all that their record tells those who read the clicks again after a crash.
 
-    Offsets are committed only when all that a batch changes is in Redis, and on its replicas where they are
-    waited for, and what it emits is in Kafka. What a crash makes Kafka deliver again is known by its offset
-    and changes nothing. Where Redis has failed over, the batches in hand are applied once more: what the lost
-    primary had of them nobody knows.
+    Offsets are committed only when all that a batch changes is in Redis's file, and on replicas where they
+    are waited for, and what it emits is in Kafka. What a crash makes Kafka deliver again is known by its
+    offset and changes nothing. Where Redis has failed over or was started anew, the batches in hand are
+    applied once more: what was lost of them nobody knows.
     """
 
     def __init__(
@@ -135,7 +134,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         catalogue: Catalogue,
         waiting: Waiting,
         released_songs: ReleasedSongs,
-        replication: Replication,
+        durability: Durability,
         live: LiveModel,
         heartbeat: Heartbeat,
         *,
@@ -151,7 +150,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         self._catalogue = catalogue
         self._waiting = waiting
         self._released_songs = released_songs
-        self._replication = replication
+        self._durability = durability
         self._live = live
         self._heartbeat = heartbeat
         self._batch_clicks = batch_clicks
@@ -219,7 +218,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _parse(self, batch: Batch) -> None:
         """Make clicks of the records of a batch, each with its artists as far as they are known."""
-        batch.primaries = self._replication.primaries
+        batch.primaries = self._durability.primaries
         parsed, batch.dead = parse_clicks(batch.records, time.time(), self._epoch)
         batch.played = self._released_songs.plays(parsed)
         clicks = await self._with_artists(self._catalogue.without_length(parsed), batch)
@@ -287,12 +286,9 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         if both:
             await self._under_one_model(batch, {user: batch.clicks[user] for user in both})
 
-    async def _under_one_model(
-        self, batch: Batch, clicks: Mapping[str, Sequence[Click]], *, anew: bool = False
-    ) -> None:
+    async def _under_one_model(self, batch: Batch, clicks: Mapping[str, Sequence[Click]]) -> None:
         while True:
-            model = self._live.model
-            apply = partial(self._applier.apply, anew=anew)
+            model, apply = self._live.model, self._applier.apply
             batch.moves += await self._retry("applying clicks", apply, clicks, model, time.time())
             await self._retry("asking which model serves", self._live.refresh)
             if self._live.model is model:
@@ -331,12 +327,12 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         BATCH_SECONDS.observe(time.perf_counter() - batch.began)
 
     async def _keep(self, batch: Batch) -> None:
-        """Wait until replicas have a batch; what a primary may have taken along is applied once more."""
-        acknowledged, waiting, again = self._replication.acknowledged, "waiting for replicas", batch
+        """Wait until a batch is durable; what a Redis may have taken along is applied once more."""
+        acknowledged, waiting, again = self._durability.acknowledged, "waiting until Redis keeps it", batch
         while not await self._retry(waiting, acknowledged, again.primaries):
             again = Batch(batch.generation, records=batch.records)
             await self._parse(again)
-            await self._under_one_model(again, again.clicks, anew=True)
+            await self._under_one_model(again, again.clicks)
             await self._moves.follow(again.moves, again.model)
             # The others are out. A click that was to wait for its song may be one too many by now.
             out = {(letter.record.partition, letter.record.offset) for letter in batch.dead}
@@ -411,9 +407,10 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             aliases=stores.aliases,
             loaded=loaded,
         )
+        stores.durability.when_lost(applier.forget)
         live = LiveModel(stores.snapshots, heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
-        await ask_redis(settings, stores.replication.begin, logger.info)
+        await ask_redis(settings, stores.durability.begin, logger.info)
         await ask_redis(settings, lambda: stores.released_songs.refresh(time.time()), logger.info)
         await ask_redis(settings, stores.catalogue.refresh, logger.info)
         await ask_redis(settings, stores.aliases.refresh, logger.info)
@@ -437,7 +434,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             stores.catalogue,
             stores.waiting,
             stores.released_songs,
-            stores.replication,
+            stores.durability,
             live,
             heartbeat,
             batch_clicks=settings.batch_clicks,
@@ -451,17 +448,20 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         stack.push_async_callback(merging.stop)
         stack.push_async_callback(aliasing.stop)
         merger = Merger(applier, stores, moves, live, settings.merge_undo_seconds)
-        merges = MergeReader(merging, merger, stores.replication, producer, heartbeat, retry, stop)
-        aliases = AliasReader(aliasing, stores.aliases, stores.replication, producer, heartbeat, retry, stop)
+        merges = MergeReader(merging, merger, stores.durability, producer, heartbeat, retry, stop)
+        aliases = AliasReader(aliasing, stores.aliases, stores.durability, producer, heartbeat, retry, stop)
         # Each waits until its group has said which partitions are its own.
         consumers = consumer, merging, aliasing
         await asyncio.gather(*(open_kafka(settings, each.start, logger.info) for each in consumers))
-        sweeper = Sweeper(redis, applier, stores.cohorts, moves, live, heartbeat, stop, retry)
+        sweeper = Sweeper(
+            redis, applier, stores.cohorts, moves, stores.durability, live, heartbeat, stop, retry
+        )
         late_songs = LateSongs(
             redis,
             applier,
             stores.listeners,
             moves,
+            stores.durability,
             live,
             producer,
             heartbeat,

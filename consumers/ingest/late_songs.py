@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from consumers.ingest.apply import Applier
 from consumers.runtime.live_model import LiveModel
@@ -16,6 +17,7 @@ from stream.connect import AnyRedis
 from stream.retry import Clock, Retry
 from stream.stores import keys
 from stream.stores.catalogue import Catalogue
+from stream.stores.durability import Durability
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.lease import Lease
 from stream.stores.listeners import Listeners
@@ -54,6 +56,7 @@ class LateSongs:
         applier: Applier,
         listeners: Listeners,
         moves: Moves,
+        durability: Durability,
         live: LiveModel,
         producer: Sender,
         heartbeat: Heartbeat,
@@ -68,6 +71,7 @@ class LateSongs:
         self._applier = applier
         self._listeners = listeners
         self._moves = moves
+        self._durability = durability
         self._live = live
         self._producer = producer
         self._heartbeat = heartbeat
@@ -94,7 +98,7 @@ class LateSongs:
             return
         await self._catalogue.refresh()
         for song in came:
-            if not await self._settle(song, again=False):
+            if not await self._durability.kept(partial(self._settle, song, again=False)):
                 return
             await self._waiting.done(song)
         if now >= self._next_check:
@@ -111,7 +115,8 @@ class LateSongs:
             quiet = now - songs[song] > QUIET_SECONDS
             if settled == songs[song] and not quiet:
                 continue
-            if not await self._settle(song, again=settled is not None):
+            settle = partial(self._settle, song, again=settled is not None)
+            if not await self._durability.kept(settle):
                 return
             if now - songs[song] > SURE_SECONDS:
                 self._settled[song] = songs[song]

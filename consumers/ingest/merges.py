@@ -10,8 +10,8 @@ from functools import partial
 from consumers.ingest.merger import Merger, RefusedMerge
 from consumers.runtime.topic_reader import TopicReader
 from stream.retry import Retry
+from stream.stores.durability import Durability
 from stream.stores.heartbeats import Heartbeat
-from stream.stores.replication import Replication
 from stream.wire.consumer import Consumer
 from stream.wire.dead_letter import DeadLetter, Reason
 from stream.wire.events import Merge
@@ -31,7 +31,7 @@ class MergeReader(TopicReader):
         self,
         consumer: Consumer,
         merger: Merger,
-        replication: Replication,
+        durability: Durability,
         producer: Sender,
         heartbeat: Heartbeat,
         retry: Retry,
@@ -39,7 +39,7 @@ class MergeReader(TopicReader):
     ) -> None:
         super().__init__(consumer, producer, heartbeat, retry, stop)
         self._merger = merger
-        self._replication = replication
+        self._durability = durability
 
     async def _apply(self, records: Sequence[Record]) -> list[DeadLetter]:
         dead: list[DeadLetter] = []
@@ -50,7 +50,7 @@ class MergeReader(TopicReader):
                 continue
             try:
                 take = partial(self._merger.take, event, time.time())
-                await self._retry("merging listeners", self._replication.kept, take)
+                await self._retry("merging listeners", self._durability.kept, take)
             except RefusedMerge as refused:
                 dead.append(DeadLetter(record, Reason.BAD_VALUE, str(refused)))
         return dead

@@ -6,6 +6,8 @@ import asyncio
 import bisect
 import logging
 import time
+from collections.abc import Sequence
+from functools import partial
 
 from consumers.ingest.apply import Applier
 from consumers.ingest.pace import Pace
@@ -17,6 +19,7 @@ from stream.connect import AnyRedis
 from stream.retry import Retry
 from stream.stores import keys
 from stream.stores.cohorts import Cohorts
+from stream.stores.durability import Durability
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.lease import Lease
 from stream.stores.sweeps import Sweeps
@@ -38,6 +41,7 @@ class Sweeper:
         applier: Applier,
         cohorts: Cohorts,
         moves: Moves,
+        durability: Durability,
         live: LiveModel,
         heartbeat: Heartbeat,
         stop: asyncio.Event,
@@ -47,6 +51,7 @@ class Sweeper:
         self._applier = applier
         self._cohorts = cohorts
         self._moves = moves
+        self._durability = durability
         self._live = live
         self._heartbeat = heartbeat
         self._stop = stop
@@ -79,16 +84,11 @@ class Sweeper:
         cohorts = sorted({*await self._cohorts.all(), *model.cohort_ids})
         first = bisect.bisect(cohorts, await self._sweeps.last())
         for cohort in cohorts[first:] + cohorts[:first]:
-            async for users in self._cohorts.members(cohort):
-                for at in range(0, len(users), CHUNK):
-                    if self._stop.is_set() or not await self._lease.hold():
-                        return
-                    # Also one that came after this sweep began.
-                    newest = self._live.model or model
-                    begun = time.monotonic()
-                    await self._migrate(cohort, users[at : at + CHUNK], newest)
-                    await self._rest(time.monotonic() - begun)
-                await self._sweeps.add(len(users))
+            # A Redis that was started anew goes through the members in another order: from the first, then.
+            met = await self._durability.kept(partial(self._meet, cohort, model))
+            if met is None:
+                return
+            newest = met
             await self._cohorts.resize([cohort])  # who died between a move and its sizes left one wrong
             await self._sweeps.passed(cohort)
             if not self._live.model is model is newest:
@@ -97,11 +97,24 @@ class Sweeper:
             await self._sweeps.end(model.version)
         await self._cohorts.bury({*model.cohort_ids, *newest.cohort_ids})
 
+    async def _meet(self, cohort: str, model: Model) -> Model | None:
+        """Migrate all members; return the model that the last was migrated to, None where it is to end."""
+        async for users in self._cohorts.members(cohort):
+            for at in range(0, len(users), CHUNK):
+                if self._stop.is_set() or not await self._lease.hold():
+                    return None
+                model = self._live.model or model  # also one that came after this sweep began
+                begun = time.monotonic()
+                await self._migrate(cohort, users[at : at + CHUNK], model)
+                await self._rest(time.monotonic() - begun)
+            await self._sweeps.add(len(users))
+        return model
+
     async def _rest(self, took: float) -> None:
         applied = self._heartbeat.counters.get("clicks", 0)
         await asyncio.sleep(self._pace.rest(took, applied, time.monotonic()))
 
-    async def _migrate(self, cohort: str, users: list[str], model: Model) -> None:
+    async def _migrate(self, cohort: str, users: Sequence[str], model: Model) -> None:
         moves, places = await self._applier.migrate(users, model, time.time())
         said = {move.user_id for move in moves}
         # A click's move is said by whoever reads it, again after a crash; a model's, by the next sweep.

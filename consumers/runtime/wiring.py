@@ -20,6 +20,7 @@ from stream.stores.churn import ChurnStore
 from stream.stores.cohorts import Cohorts
 from stream.stores.ctr_models import CtrModels
 from stream.stores.decisions import Decisions
+from stream.stores.durability import Durability
 from stream.stores.erased import Erased
 from stream.stores.expired import Expired
 from stream.stores.feedback import FeedbackCounts
@@ -31,7 +32,6 @@ from stream.stores.recommended import Recommended
 from stream.stores.release_traces import ReleaseTraces
 from stream.stores.released_songs import ReleasedSongs
 from stream.stores.releases import Releases
-from stream.stores.replication import Replication
 from stream.stores.segments import Segments
 from stream.stores.snapshots import Snapshots
 from stream.stores.song_models import SongModels
@@ -80,7 +80,7 @@ class Stores:
     merged_lately: MergedLately
     expired: Expired
     erased: Erased
-    replication: Replication
+    durability: Durability
 
     @classmethod
     def on(cls, redis: AnyRedis, settings: Settings, clock: Clock = time.monotonic) -> Stores:
@@ -124,7 +124,7 @@ class Stores:
             MergedLately(redis),
             Expired(redis),
             Erased(redis),
-            Replication(redis, settings.redis_replicas),
+            Durability(redis, settings.redis_replicas),
         )
 
 

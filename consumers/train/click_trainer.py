@@ -18,8 +18,8 @@ from stream.errors import SnapshotUnusable
 from stream.retry import Clock, Retry
 from stream.stores.ctr_models import CtrModels, Learned, LearnedRelease
 from stream.stores.decisions import Decisions, Outcome
+from stream.stores.durability import Durability
 from stream.stores.heartbeats import Heartbeat
-from stream.stores.replication import Replication
 
 __all__ = ["ClickTrainer"]
 
@@ -49,7 +49,7 @@ class ClickTrainer:
         self,
         decisions: Decisions,
         models: CtrModels,
-        replication: Replication,
+        durability: Durability,
         heartbeat: Heartbeat,
         retry: Retry,
         late_after: float,
@@ -57,7 +57,7 @@ class ClickTrainer:
     ) -> None:
         self._decisions = decisions
         self._models = models
-        self._replication = replication
+        self._durability = durability
         self._heartbeat = heartbeat
         self._retry = retry
         self._late_after = late_after
@@ -136,7 +136,7 @@ class ClickTrainer:
         """Write what was learned, let it serve, and say when the release is to be learned from again."""
         model = self._learner.model(self._version, self._clock())
         # Before it serves, and before what it was learned from is dropped.
-        await self._replication.kept(partial(self._models.keep, Learned(model, self._releases)))
+        await self._durability.kept(partial(self._models.keep, Learned(model, self._releases)))
         await self._publish(model)
         if self._releases[name].times == 1:
             await self._decisions.learn_again(name, self._clock() + self._late_after)
@@ -160,4 +160,4 @@ class ClickTrainer:
                 "who clicks is predicted worse than by CTR model %d, which goes on", served.version
             )
         else:
-            await self._replication.kept(partial(self._models.publish, model))
+            await self._durability.kept(partial(self._models.publish, model))

@@ -14,9 +14,9 @@ from models.songs import SongModel
 from stream.retry import Retry
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import APART, Cohorts
+from stream.stores.durability import Durability
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.lease import Lease
-from stream.stores.replication import Replication
 from stream.stores.snapshots import Snapshots
 from stream.stores.song_models import SongModels
 
@@ -40,7 +40,7 @@ class Publisher:
         catalogue: Catalogue,
         snapshots: Snapshots,
         song_models: SongModels,
-        replication: Replication,
+        durability: Durability,
         lease: Lease,
         heartbeat: Heartbeat,
         retry: Retry,
@@ -50,7 +50,7 @@ class Publisher:
         self._catalogue = catalogue
         self._snapshots = snapshots
         self._song_models = song_models
-        self._replication = replication
+        self._durability = durability
         self._lease = lease
         self._heartbeat = heartbeat
         self._retry = retry
@@ -116,7 +116,7 @@ class Publisher:
     async def _store_songs(self, model: SongModel) -> None:
         if not await self._lease.hold():
             raise LeaseLost
-        await self._replication.kept(partial(self._song_models.publish, model))
+        await self._durability.kept(partial(self._song_models.publish, model))
 
     async def _store(self, named: Model, tops: list[dict[str, float]]) -> None:
         # Whoever was held up for longer than the lease lasts notices here at the latest.
@@ -128,8 +128,8 @@ class Publisher:
             await self._cohorts.describe(named, tops, self._keep)
         # A failover that lost the snapshot, but not what ingesters made of it, would let another have its
         # version and its cohorts' numbers: so replicas have it before it serves.
-        await self._replication.kept(partial(self._snapshots.write, named))
-        await self._replication.kept(partial(self._snapshots.serve, named.version))
+        await self._durability.kept(partial(self._snapshots.write, named))
+        await self._durability.kept(partial(self._snapshots.serve, named.version))
         await self._count(named)
 
     async def _named(self, model: Model, tops: list[dict[str, float]]) -> Model:

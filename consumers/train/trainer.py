@@ -306,7 +306,7 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
         retry = Retry(stop)
         redis, heartbeat, watch = await begin(settings, "train", stack)
         stores = Stores.on(redis, settings)
-        await ask_redis(settings, stores.replication.begin, logger.info)
+        await ask_redis(settings, stores.durability.begin, logger.info)
         await ask_redis(settings, stores.aliases.refresh, logger.info)
         lease = Lease(redis, heartbeat.name)
         recent = RecentListeners(redis, stores.cohorts, time.monotonic)
@@ -330,7 +330,7 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
                 stores.catalogue,
                 stores.snapshots,
                 stores.song_models,
-                stores.replication,
+                stores.durability,
                 lease,
                 heartbeat,
                 retry,
@@ -343,7 +343,7 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
         clicks = ClickTrainer(
             stores.decisions,
             stores.ctr_models,
-            stores.replication,
+            stores.durability,
             heartbeat,
             retry,
             settings.played_within_seconds,

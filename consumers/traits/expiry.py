@@ -171,9 +171,9 @@ class Expiry:
 
     async def _follow(self, users: Sequence[str]) -> int:
         """Let all that depends on records follow those that are erased; return how many these are."""
-        stores, replication = self._stores, self._stores.replication
+        stores, durability = self._stores, self._stores.durability
         while True:
-            primaries = replication.primaries
+            primaries = durability.primaries
             cohorts = await self._retry("asking who is a member", stores.cohorts.holding, users)
             there = await self._there(users)
             gone = [user for user in users if user not in there]
@@ -184,7 +184,7 @@ class Expiry:
             until = await self._expire_told(gone, self._clock())
             await self._retry("noting whose caps hold on", stores.expired.add_told, until)
             await self._put_back(users)
-            if await self._retry("waiting for replicas", replication.acknowledged, primaries):
+            if await self._retry("waiting until Redis keeps it", durability.acknowledged, primaries):
                 break
         await self._retry("noting that all has followed", stores.expired.done, users)
         self._heartbeat.add("expired", len(gone))

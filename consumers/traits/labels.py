@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from consumers.runtime.topic_reader import TopicReader
 from stream.retry import Clock, Retry
+from stream.stores.durability import Durability
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.merges import Merges
-from stream.stores.replication import Replication
 from stream.stores.segments import MOST_CLASSES, Came, Segments, topic_clock
 from stream.wire.consumer import Consumer
 from stream.wire.dead_letter import DeadLetter, Reason
@@ -40,7 +40,7 @@ class LabelReader(TopicReader):
         consumer: Consumer,
         segments: Segments,
         merges: Merges,
-        replication: Replication,
+        durability: Durability,
         producer: Sender,
         heartbeat: Heartbeat,
         retry: Retry,
@@ -52,7 +52,7 @@ class LabelReader(TopicReader):
         self._topic_id = topic_id
         self._segments = segments
         self._merges = merges
-        self._replication = replication
+        self._durability = durability
         self._clock = clock
 
     async def _apply(self, records: Sequence[Record]) -> list[DeadLetter]:
@@ -70,7 +70,7 @@ class LabelReader(TopicReader):
             for record, label, over in zip(used, labels, too_many, strict=True)
             if not over
         ]
-        await self._retry("taking labels", self._replication.kept, lambda: self._take_labels(kept))
+        await self._retry("taking labels", self._durability.kept, lambda: self._take_labels(kept))
         return dead
 
     async def _take_labels(self, labels: Sequence[tuple[Label, Came]]) -> None:

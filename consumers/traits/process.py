@@ -69,7 +69,7 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         )
         live = LiveModel(stores.snapshots, heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
-        await ask_redis(settings, stores.replication.begin, logger.info)
+        await ask_redis(settings, stores.durability.begin, logger.info)
         await ask_redis(settings, stores.aliases.refresh, logger.info)
         shares = ActivityShares(stores.listeners, stores.catalogue)
         segments = SegmentTraits(
@@ -139,7 +139,7 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
             labels,
             stores.segments,
             stores.merges,
-            stores.replication,
+            stores.durability,
             producer,
             heartbeat,
             retry,

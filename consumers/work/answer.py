@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from consumers.work.planner import Audience
 from consumers.work.tally import Tally
 from consumers.work.tracing import ReleaseTrace
+from stream.stores.durability import Primaries
 from stream.stores.releases import Asked, Held
-from stream.stores.replication import Primaries
 from stream.wire.events import Summary
 
 __all__ = ["Answer", "Part", "places"]

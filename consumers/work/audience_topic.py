@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from consumers.work.answer import Answer
-from stream.errors import NotReplicated
+from stream.errors import NotDurable
 from stream.settings import Settings
-from stream.stores.replication import Replication
+from stream.stores.durability import Durability
 from stream.wire.consumer import Consumer
 from stream.wire.sender import delivered
 
@@ -19,23 +19,23 @@ __all__ = ["AudienceTopic"]
 class AudienceTopic:
     """Where pages and summaries go, keyed by release."""
 
-    def __init__(self, settings: Settings, producer: AIOKafkaProducer, replication: Replication) -> None:
+    def __init__(self, settings: Settings, producer: AIOKafkaProducer, durability: Durability) -> None:
         self._settings = settings
         self._producer = producer
-        self._replication = replication
+        self._durability = durability
 
     async def send(self, answer: Answer, events: Sequence[bytes]) -> None:
         """Emit what is not out yet; comes back when the broker has it, and fails when none is on its way.
 
         Raises
         ------
-        NotReplicated
-            Where a failover of Redis could lose, or has lost, whom these events tell.
+        NotDurable
+            Where a Redis that dies could lose, or has lost, whom these events tell.
         """
         key = answer.name.encode()
         missing = [event for event in events if event not in answer.out]
-        if missing and not await self._replication.acknowledged(answer.primaries):
-            raise NotReplicated(f"release {answer.name} was planned on another primary")
+        if missing and not await self._durability.acknowledged(answer.primaries):
+            raise NotDurable(f"release {answer.name} was planned on another Redis, or one since started anew")
         headers = answer.trace.headers or None
         await delivered(
             self._producer.send("audiences", key=key, value=event, headers=headers) for event in missing

@@ -28,11 +28,11 @@ from consumers.work.tracing import ReleaseTrace
 from consumers.work.wave_plan import TOO_SELDOM
 from consumers.work.wave_response import WaveResponse
 from stream.connect import REDIS_ERRORS
-from stream.errors import NotReplicated
+from stream.errors import NotDurable
 from stream.metrics import LEFT_OUT, NOTIFICATIONS, PAGES, RELEASE_TO_FIRST_PAGE
 from stream.settings import Settings
+from stream.stores.durability import Durability, Primaries
 from stream.stores.releases import Asked, Fixable, Held, OpenRelease, Releases, State
-from stream.stores.replication import Primaries, Replication
 from stream.wire.events import Page, encode
 
 __all__ = ["TOGETHER", "Emitter"]
@@ -104,7 +104,7 @@ class Emitter:
         self,
         settings: Settings,
         releases: Releases,
-        replication: Replication,
+        durability: Durability,
         planner: Planner,
         live: LiveModel,
         producer: AIOKafkaProducer,
@@ -115,10 +115,10 @@ class Emitter:
     ) -> None:
         self._settings = settings
         self._releases = releases
-        self._replication = replication
+        self._durability = durability
         self._planner = planner
         self._live = live
-        self._topic = AudienceTopic(settings, producer, replication)
+        self._topic = AudienceTopic(settings, producer, durability)
         self._name = name
         self._idle = asyncio.Event() if idle is None else idle
         self._idle.set()
@@ -150,7 +150,7 @@ class Emitter:
                 self._idle.set()
 
     async def answer_for_good(self, asked: Asked) -> int:
-        """Answer a release of which Kafka is not going to tell again; no failover of Redis forgets it then.
+        """Answer a release of which Kafka is not going to tell again; no Redis that dies forgets it then.
 
         One that this worker has in hand already is waited for, until what goes out of it now is out, and is
         then answered where that has failed: an attempt that has not reached Redis yet has left nothing there
@@ -158,15 +158,17 @@ class Emitter:
 
         Raises
         ------
-        NotReplicated
+        NotDurable
             Where one may have: it is to be answered again.
         """
-        primaries = self._replication.primaries
+        primaries = self._durability.primaries
         while in_hand := self._in_hand.get(asked.release.release_id):
             await in_hand.wait()
         answered = await self.answer([asked])
-        if not await self._replication.acknowledged(primaries):
-            raise NotReplicated(f"release {asked.release.release_id} was answered on another primary")
+        if not await self._durability.acknowledged(primaries):
+            raise NotDurable(
+                f"release {asked.release.release_id} was answered by another Redis, or one since started anew"
+            )
         return answered
 
     async def finish_abandoned(self) -> None:
@@ -200,7 +202,7 @@ class Emitter:
 
     async def _plan(self, asked: Asked, keeping: dict[str, asyncio.Task[None]]) -> Part | None:
         """Take a release in hand, and plan what of it goes out now; None: there is nothing to do."""
-        name, primaries = asked.release.release_id, self._replication.primaries
+        name, primaries = asked.release.release_id, self._durability.primaries
         state, lookup = await asyncio.gather(
             self._releases.claim(asked, self._name, time.time(), IN_HAND),
             self._planner.look_up(asked.release),

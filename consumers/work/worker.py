@@ -34,10 +34,10 @@ from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores.artist_aliases import REFRESH_SECONDS
 from stream.stores.catalogue import Catalogue
+from stream.stores.durability import Durability
 from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.releases import Asked
-from stream.stores.replication import Replication
 from stream.wire.composed import nfc
 from stream.wire.consumer import Consumer
 from stream.wire.dead_letter import DeadLetter
@@ -73,7 +73,7 @@ class Worker:
         emitter: Emitter,
         feedback_counts: FeedbackCounts,
         catalogue: Catalogue,
-        replication: Replication,
+        durability: Durability,
         producer: Sender,
         heartbeat: Heartbeat,
         epochs: Mapping[str, int],
@@ -82,7 +82,7 @@ class Worker:
         self._emitter = emitter
         self._feedback_counts = feedback_counts
         self._catalogue = catalogue
-        self._replication = replication
+        self._durability = durability
         self._producer = producer
         self._heartbeat = heartbeat
         self._epochs = epochs
@@ -111,7 +111,7 @@ class Worker:
                 source = OffsetSource(record.partition, self._epochs["feedback"])
                 heard.append(Heard(feedback, source, record.offset))
         counted = await self._retry(
-            "counting feedback", self._replication.kept, lambda: self._feedback_counts.count(heard)
+            "counting feedback", self._durability.kept, lambda: self._feedback_counts.count(heard)
         )
         self._heartbeat.add("feedback", len(heard))
         self._heartbeat.add("feedback counted", counted)
@@ -131,7 +131,7 @@ class Worker:
             await self._catalogue.put(there)
             await self._catalogue.remove(gone)
 
-        await self._retry("filling the catalogue", self._replication.kept, put)
+        await self._retry("filling the catalogue", self._durability.kept, put)
         self._heartbeat.add("songs", len(last))
 
     async def _read(self, kind: Any, record: Record) -> Any:
@@ -159,7 +159,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         stores = Stores.on(redis, settings)
         live = LiveModel(stores.snapshots, heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
-        await ask_redis(settings, stores.replication.begin, logger.info)
+        await ask_redis(settings, stores.durability.begin, logger.info)
         await ask_redis(settings, stores.aliases.refresh, logger.info)
         producer = await begin_producer(settings, stack, batch_bytes=PAGES_BYTES)
         idle = asyncio.Event()
@@ -190,7 +190,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         emitter = Emitter(
             settings,
             stores.releases,
-            stores.replication,
+            stores.durability,
             planner,
             live,
             producer,
@@ -203,7 +203,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             emitter,
             stores.feedback_counts,
             stores.catalogue,
-            stores.replication,
+            stores.durability,
             producer,
             heartbeat,
             epochs,

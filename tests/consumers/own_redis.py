@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -61,6 +62,20 @@ class OwnRedis:
         if self._child is not None:
             self._child.kill()
             self._child = None
+
+    def appended(self) -> int:
+        """Bytes in the file that every write is appended to."""
+        return self._file.stat().st_size
+
+    def lose(self, end: int) -> None:
+        """Be killed, lose what was appended behind `end`, and be started anew."""
+        self.kill()
+        os.truncate(self._file, end)
+        self.start()
+
+    @property
+    def _file(self) -> Path:
+        return max((self.folder / "appendonlydir").glob("*.incr.aof"))
 
     def pause(self) -> None:
         """It takes connections, and answers nothing."""

@@ -16,8 +16,8 @@ from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.artist_aliases import ArtistAliases
+from stream.stores.durability import Durability
 from stream.stores.heartbeats import Heartbeat
-from stream.stores.replication import Replication
 from stream.wire.topic_watch import TopicWatch
 from tests.consumers.kafka_log import KafkaLog
 from tests.fresh_topics import shapes_of
@@ -56,7 +56,7 @@ async def reading(settings: Settings, redis: AnyRedis, replicas: int) -> AsyncIt
         consumer = AliasReader.consumer(settings, watch)
         stack.push_async_callback(consumer.stop)
         aliases, heartbeat = Counted(redis), Heartbeat(redis, "ingest")
-        waits = Replication(redis, replicas)
+        waits = Durability(redis, replicas)
         reader = AliasReader(consumer, aliases, waits, producer, heartbeat, Retry(stop), stop)
         await consumer.start()
         run = asyncio.create_task(reader.run())

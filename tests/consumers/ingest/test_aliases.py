@@ -18,9 +18,9 @@ from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.artist_aliases import ArtistAliases
+from stream.stores.durability import Durability
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
-from stream.stores.replication import Replication
 from stream.wire.events import ArtistAlias, encode
 from stream.wire.record import Record
 from tests.consumers.ingest.test_apply import NOW, RULES, Died, Mortal, by_user
@@ -243,7 +243,7 @@ async def desk(settings: Settings) -> AsyncIterator[Any]:
     reader = AliasReader(
         Topic(),  # type: ignore[arg-type]
         aliases,
-        Replication(redis, 0),
+        Durability(redis, 0),
         producer,  # type: ignore[arg-type]
         Heartbeat(redis, "ingest"),
         Retry(stop),

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,14 +29,16 @@ from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
+from stream.stores.durability import Durability, Primaries
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
 from stream.stores.released_songs import ReleasedSongs
-from stream.stores.replication import Primaries, Replication
 from stream.stores.snapshots import Snapshots
 from stream.stores.waiting import Waiting, pack, place_of
 from tests.consumers.crowd import click
 from tests.consumers.ingest.test_sweep import House, model
+from tests.consumers.losing_redis import LosingRedis
+from tests.consumers.own_redis import OwnRedis
 from tests.consumers.producer import Producer
 from tests.consumers.redis_state import assert_agrees, read_state
 from tests.waiting import wait_for_it
@@ -142,12 +147,20 @@ class Stage:
 
 @pytest.fixture
 async def stage(settings: Settings) -> AsyncIterator[Stage]:
+    async with staged(settings) as stage:
+        yield stage
+
+
+@asynccontextmanager
+async def staged(settings: Settings) -> AsyncIterator[Stage]:
     redis = await open_redis(settings)
     listeners = Listeners(redis)
     applier = Slow(listeners, Rules(ForwardDecay(), max_artists=50))
     consumer, producer, stop = Consumer(), Producer(), asyncio.Event()
     live = LiveModel(Snapshots(redis))
     await live.refresh()
+    durability = Durability(redis, 0)
+    await durability.begin()
     ingester = Ingester(
         consumer,
         producer,
@@ -156,7 +169,7 @@ async def stage(settings: Settings) -> AsyncIterator[Stage]:
         Catalogue(redis),
         Waiting(redis),
         ReleasedSongs(redis, 86_400.0),
-        Replication(redis, 0),
+        durability,
         live,
         Heartbeat(redis, "ingest"),
         batch_clicks=100,
@@ -315,7 +328,7 @@ def _empty(stage: Stage) -> Any:
     return empty
 
 
-class FailsOver(Replication):
+class FailsOver(Durability):
     """Another primary takes over once, which has lost what was written last; something happens there."""
 
     def __init__(self, redis: AnyRedis, happens: Callable[[], Awaitable[None]]) -> None:
@@ -337,15 +350,39 @@ async def test_a_click_that_may_not_wait_any_more_after_a_failover_is_a_dead_let
 
     async def another_came_first() -> None:
         await stage.redis.flushdb()
+        stage.applier.forget()
         other = Click("u", OffsetSource(3), 0, NOW, "another", (), "play")
         await stage.redis.hset(keys.user_waiting("u"), place_of(other), pack(other, NOW))
 
-    stage.ingester._replication = FailsOver(stage.redis, another_came_first)
+    stage.ingester._durability = FailsOver(stage.redis, another_came_first)
     unusable, late = {"user_id": "u"}, {"user_id": "u", "song_id": "late", "ts": NOW}
     stage.deliver(unusable, late)
     await stage.until_committed(2)
     letters = [json.loads(value) for topic, value in stage.producer.sent if topic == "dead-letters"]
     assert letters == [unusable, late]
+
+
+async def test_what_a_redis_lost_when_it_was_killed_is_applied_once_more(
+    settings: Settings, tmp_path: Path
+) -> None:
+    own = OwnRedis(tmp_path / "own")
+    own.start()
+    try:
+        async with staged(settings.model_copy(update={"redis": own.url})) as stage:
+            stage.deliver(click("u", "artist 1"))
+            await stage.until_committed(1)
+            losing = stage.ingester._durability = LosingRedis(stage.redis, partial(own.lose, own.appended()))
+            losing.when_lost(stage.applier.forget)
+            await losing.begin()
+            stage.deliver(click("u", "artist 2"), click("v", "artist 1"))
+            await stage.until_committed(3)
+            stage.deliver(click("u", "artist 2"), click("v", "artist 1"))
+            await stage.until_committed(5)
+        state = read_state(own.url)
+        assert state.clicks == 5
+        assert_agrees(state)
+    finally:
+        own.kill()
 
 
 async def test_the_batch_in_hand_is_finished_when_asked_to_end(stage: Stage) -> None:

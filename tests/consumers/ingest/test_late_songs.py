@@ -31,10 +31,10 @@ from stream.stores import catalogue as catalogue_module
 from stream.stores import waiting as waiting_module
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
+from stream.stores.durability import Durability
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
 from stream.stores.released_songs import ReleasedSongs
-from stream.stores.replication import Replication
 from stream.stores.snapshots import Snapshots
 from stream.stores.waiting import Waiting
 from stream.wire.events import Song
@@ -103,7 +103,7 @@ class House:
             Catalogue(redis),
             Waiting(redis),
             ReleasedSongs(redis, 86_400.0),
-            Replication(redis, 0),
+            Durability(redis, 0),
             live,
             heartbeat,
             batch_clicks=100,
@@ -116,6 +116,7 @@ class House:
             applier,
             listeners,
             moves,
+            Durability(redis, 0),
             live,
             self.producer,
             heartbeat,

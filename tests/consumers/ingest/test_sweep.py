@@ -7,8 +7,11 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 import pytest
+from redis.exceptions import RedisError
 
 from consumers.ingest.apply import Applier
 from consumers.ingest.sweep import Sweeper
@@ -23,6 +26,7 @@ from stream.settings import Settings
 from stream.stores import keys
 from stream.stores import taste_codec as tastes
 from stream.stores.cohorts import Cohorts
+from stream.stores.durability import Durability
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.lease import Lease
 from stream.stores.listeners import Listeners
@@ -30,6 +34,8 @@ from stream.stores.snapshots import Snapshots
 from stream.stores.sweeps import Sweeps
 from tests.consumers.crowd import ARTISTS, COHORTS, LISTENERS
 from tests.consumers.ingest.test_apply import by_user
+from tests.consumers.losing_redis import LosingRedis
+from tests.consumers.own_redis import OwnRedis
 from tests.consumers.producer import Producer
 from tests.consumers.redis_state import State, assert_agrees, read_state
 from tests.consumers.small_model import made_up_model
@@ -54,6 +60,7 @@ class House:
     redis: AnyRedis
     settings: Settings
     producer: Producer = field(default_factory=Producer)
+    durability: Durability | None = None
 
     def __post_init__(self) -> None:
         listeners = Listeners(self.redis)
@@ -72,7 +79,12 @@ class House:
         retry = Retry(stop)
         await live.refresh()
         heartbeat, moves = Heartbeat(self.redis, name), Moves(self.cohorts, self.producer, retry)
-        sweeper = Sweeper(self.redis, self.applier, self.cohorts, moves, live, heartbeat, stop, retry)
+        durability = self.durability or Durability(self.redis, 0)
+        durability.when_lost(self.applier.forget)
+        await durability.begin()
+        sweeper = Sweeper(
+            self.redis, self.applier, self.cohorts, moves, durability, live, heartbeat, stop, retry
+        )
         running = asyncio.create_task(sweeper.run())
         yield live
         stop.set()
@@ -85,7 +97,10 @@ class House:
         return await self.state()
 
     async def swept(self, version: int) -> bool:
-        return await self.sweeps.done() == version
+        try:
+            return await self.sweeps.done() == version
+        except RedisError:  # of one that is just being started anew
+            return False
 
     async def state(self) -> State:
         return await asyncio.to_thread(read_state, self.settings.redis)
@@ -93,6 +108,12 @@ class House:
 
 @pytest.fixture
 async def house(settings: Settings) -> AsyncIterator[House]:
+    async with housed(settings) as house:
+        yield house
+
+
+@asynccontextmanager
+async def housed(settings: Settings) -> AsyncIterator[House]:
     """A crowd who clicked under model 1."""
     redis = await open_redis(settings)
     house = House(redis, settings)
@@ -104,12 +125,33 @@ async def house(settings: Settings) -> AsyncIterator[House]:
     await redis.aclose()
 
 
+def versions(state: State) -> set[int]:
+    """The models that tastes are of."""
+    return {int.from_bytes(taste[4:8], "little") for taste in state.tastes.values()}
+
+
+async def test_whom_a_redis_lost_in_the_midst_of_a_sweep_are_met_again(
+    settings: Settings, tmp_path: Path
+) -> None:
+    own = OwnRedis(tmp_path / "own")
+    own.start()
+    try:
+        async with housed(settings.model_copy(update={"redis": own.url})) as house:
+            await house.snapshots.publish(model(2))
+            house.durability = LosingRedis(house.redis, partial(own.lose, own.appended()))
+            after = await house.sweep(2)
+        assert_agrees(after)
+        assert versions(after) == {2}
+    finally:
+        own.kill()
+
+
 async def test_everybody_is_migrated_to_a_new_model(house: House) -> None:
     before = await house.state()
     await house.snapshots.publish(model(2))
     after = await house.sweep(2)
     assert_agrees(after)
-    assert {int.from_bytes(taste[4:8], "little") for taste in after.tastes.values()} == {2}
+    assert versions(after) == {2}
     moved = {
         u: (before.cohorts[u], after.cohorts[u]) for u in LISTENERS if before.cohorts[u] != after.cohorts[u]
     }

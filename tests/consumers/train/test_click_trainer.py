@@ -18,12 +18,12 @@ from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.ctr_models import CtrModels, Learned
 from stream.stores.decisions import Decisions
+from stream.stores.durability import Durability
 from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.opted_out import OptedOut
 from stream.stores.release_traces import ReleaseTraces
 from stream.stores.releases import Asked, Fixable, Releases
-from stream.stores.replication import Replication
 from stream.stores.told import Told
 from stream.wire.events import Feedback, Page, Release, encode
 
@@ -48,8 +48,8 @@ class Desk:
 
     def another(self) -> ClickTrainer:
         heartbeat, retry = Heartbeat(self.redis, "train"), Retry(asyncio.Event())
-        replication = Replication(self.redis, 0)
-        return ClickTrainer(self.decisions, self.models, replication, heartbeat, retry, DAY, lambda: self.now)
+        durability = Durability(self.redis, 0)
+        return ClickTrainer(self.decisions, self.models, durability, heartbeat, retry, DAY, lambda: self.now)
 
     async def tell(self, name: str, page: int = 0, users: slice = slice(None), **more: Any) -> None:
         """Tell everybody, or some, of whom a third are known to like notifications."""

@@ -13,7 +13,7 @@ from consumers.runtime.wiring import Stores
 from consumers.train.publish import Publisher
 from consumers.train.schedule import Reason
 from stream.connect import open_redis
-from stream.errors import NotReplicated
+from stream.errors import NotDurable
 from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
@@ -42,13 +42,13 @@ async def press(tmp_path: Path) -> AsyncIterator[Press]:
     settings = Settings(redis=primary.url, redis_replicas=1)
     redis = await open_redis(settings)
     stores = Stores.on(redis, settings)
-    await stores.replication.begin()
+    await stores.durability.begin()
     publisher = Publisher(
         stores.cohorts,
         stores.catalogue,
         stores.snapshots,
         stores.song_models,
-        stores.replication,
+        stores.durability,
         Lease(redis, "train"),
         Heartbeat(redis, "train"),
         Retry(asyncio.Event()),
@@ -72,8 +72,8 @@ async def test_a_model_does_not_serve_before_replicas_have_it(press: Press) -> N
         replica.replicaof("127.0.0.1", 1)  # a port that nobody listens on
         publishing = asyncio.ensure_future(press.publisher.publish(crowd_model(2), Reason.TIME))
         await wait_for_it(newer, "the snapshot to be written")
-        with pytest.raises(NotReplicated):
-            await press.stores.replication.acknowledged(press.stores.replication.primaries)
+        with pytest.raises(NotDurable):
+            await press.stores.durability.acknowledged(press.stores.durability.primaries)
         assert await snapshots.current() == 1
         press.replica.follow(press.primary)
         await publishing

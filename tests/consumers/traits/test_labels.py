@@ -17,9 +17,9 @@ from stream.connect import open_redis
 from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
+from stream.stores.durability import Durability
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.merges import Merges
-from stream.stores.replication import Replication
 from stream.stores.segments import MOST_CLASSES, Segments
 from stream.wire.record import Record
 from stream.wire.topic_watch import TopicWatch
@@ -43,7 +43,7 @@ async def read_labels(settings: Settings, stop: asyncio.Event) -> None:
             consumer,
             Segments(client),
             Merges(client),
-            Replication(client, 0),
+            Durability(client, 0),
             producer,
             heartbeat,
             Retry(stop),

@@ -31,8 +31,8 @@ from models.model import Model
 from models.waves import Wave
 from stream.connect import AnyRedis, open_redis
 from stream.stores import keys
+from stream.stores.durability import Durability
 from stream.stores.releases import Asked, Fixable, Held, Releases, State
-from stream.stores.replication import Replication
 from stream.stores.told import Caps, Told
 from stream.wire.events import Page, Release
 from tests.consumers.desk import Desk
@@ -171,7 +171,7 @@ class House:
         return Emitter(
             self.desk.settings,
             releases,
-            Replication(self.redis, 0),
+            Durability(self.redis, 0),
             self.plans,
             NoModel(),
             producer,

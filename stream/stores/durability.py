@@ -1,0 +1,190 @@
+"""Whether what was written is durable, so that a Redis that is killed loses nothing that Kafka could replay.
+
+Redis answers a write before its replicas have it, and with ``appendfsync everysec`` also before its own file
+has it, where an fsync is under way. A primary that dies takes such writes along; whoever answers afterwards,
+a replica or the same server started anew, stands at an earlier moment. So offsets are committed only after
+all of it is in the append-only file, and `WAIT` has said that replicas have it, both from the server that was
+written to. Each server has an id (``master_replid``), new with each promotion and start.
+
+A write that is in the file survives the end of Redis. The end of the machine takes along what was not synced
+to the disk: one second of writes, unless replicas have them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import count
+from typing import Any, NamedTuple, TypeVar
+
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.exceptions import NoPermissionError
+
+from stream.connect import AnyRedis
+from stream.errors import NotDurable
+from stream.stores import keys
+
+__all__ = ["Durability", "Primaries"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Primaries = frozenset[str]
+"""The ids of the primaries: of one, or of all in a cluster."""
+
+WAIT_MS = 1000  # for replicas, at a time; below a client's timeout of 5 s
+MARKER_MS = 60_000
+APPENDED_SECONDS = 5.0  # for the file, at a time; Redis holds it back for 2 s at most, then waits itself
+LOOK_SECONDS = 0.005
+
+
+class Durability:
+    """Waits until what was written is in Redis's append-only file, if it has one, and on replicas.
+
+    Parameters
+    ----------
+    replicas
+        How many must have it, of each primary; 0: none is waited for.
+
+    Attributes
+    ----------
+    replicas
+        How many are waited for.
+    primaries
+        As they were when it was last waited.
+    """
+
+    def __init__(self, redis: AnyRedis, replicas: int) -> None:
+        self._redis = redis
+        self.replicas = replicas
+        self.primaries: Primaries = frozenset()
+        self._may_ask = True
+        self._forgets: list[Callable[[], None]] = []
+
+    def when_lost(self, forget: Callable[[], None]) -> None:
+        """Call `forget` where writes may be lost: what memory has from them may be ahead of Redis."""
+        self._forgets.append(forget)
+
+    async def begin(self) -> None:
+        """See which the primaries are, before the first write."""
+        try:
+            self.primaries = frozenset([await self._look(*each) for each in self._each()])
+        except NoPermissionError:
+            if self.replicas:
+                raise
+            self._may_ask = False
+            logger.warning(
+                "Redis's user may not ask INFO: what Redis answered last and lost when it was killed is not "
+                "written again (docs/redis.md)"
+            )
+
+    async def kept(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Write until it is durable; what is written must bear being written twice.
+
+        Raises
+        ------
+        NotDurable
+            Where it is not in time.
+        """
+        while True:
+            since = self.primaries
+            result = await write()
+            if await self.acknowledged(since):
+                return result
+
+    async def acknowledged(self, since: Primaries) -> bool:
+        """Wait until all that was written is durable, and say whether it is certain that it is.
+
+        Parameters
+        ----------
+        since
+            The primaries before the first of these writes. Where others answer by now, False is returned:
+            what was written to those before may be lost, and is to be written again.
+
+        Raises
+        ------
+        NotDurable
+            Where too few replicas have it in time, or the file has not.
+        """
+        if not self._may_ask:
+            return True
+        primaries = frozenset([await self._wait(*each) for each in self._each()])
+        if primaries != self.primaries:
+            logger.warning(
+                "Redis has failed over or was started anew, and may lack what was written last: writing it "
+                "again"
+            )
+            await self._reconnect()
+            for forget in self._forgets:
+                forget()
+        self.primaries = primaries
+        return primaries == since
+
+    async def _reconnect(self) -> None:
+        """Leave the server that was the primary: for a while it may take writes that nobody will have."""
+        if not isinstance(self._redis, RedisCluster):
+            pool = self._redis.connection_pool
+            await pool.update_active_connections_for_reconnect()
+            await pool.disconnect(inuse_connections=False)
+
+    def _each(self) -> Iterator[tuple[str, dict[str, ClusterNode]]]:
+        """Yield a key of each primary, and how a pipeline is told to go there."""
+        if not isinstance(self._redis, RedisCluster):
+            yield keys.replicated(0), {}
+            return
+        missing = {nodes[0].name for nodes in self._redis.nodes_manager.slots_cache.values()}
+        for key in map(keys.replicated, count()):
+            if not missing:
+                return
+            node = self._redis.get_node_from_key(key)
+            if node.name in missing:
+                missing.remove(node.name)
+                yield key, {"target_nodes": node}
+
+    async def _wait(self, key: str, node: dict[str, ClusterNode]) -> str:
+        """Wait until one primary has made all durable, and return its id."""
+        # All on one connection: WAIT is about what was written on its own, and that comes after all else.
+        pipeline = self._redis.pipeline(transaction=False)
+        if self.replicas:
+            pipeline.execute_command("SET", key, "", "PX", MARKER_MS, **node)
+            pipeline.execute_command("WAIT", self.replicas, WAIT_MS, **node)
+        *waited, seen = await _seen(pipeline, node)
+        if waited and waited[1] < self.replicas:
+            raise NotDurable(
+                f"{waited[1]} of {self.replicas} replicas had all of it within {WAIT_MS / 1000:g} s"
+            )
+        end, until = seen.size + seen.held, time.monotonic() + APPENDED_SECONDS
+        while seen.size < end and seen.held:
+            if time.monotonic() > until:
+                raise NotDurable(
+                    f"{end - seen.size:,} bytes were not appended to its file within {APPENDED_SECONDS:g} s"
+                )
+            await asyncio.sleep(LOOK_SECONDS)
+            before = seen
+            [seen] = await _seen(self._redis.pipeline(transaction=False), node)
+            if seen.size < before.size:  # a file that was rewritten, or another server's
+                end = seen.size + seen.held
+        return str(seen.id)
+
+    async def _look(self, _key: str, node: dict[str, ClusterNode]) -> str:
+        [seen] = await _seen(self._redis.pipeline(transaction=False), node)
+        return str(seen.id)
+
+
+class _Seen(NamedTuple):
+    """A primary, the length of its append-only file, and what it has yet to append to it, in bytes."""
+
+    id: str
+    size: int
+    held: int
+
+
+async def _seen(pipeline: Any, node: dict[str, ClusterNode]) -> list[Any]:
+    """Return the results of a pipeline, and what is seen of its server after it."""
+    pipeline.execute_command("INFO", "replication", **node)
+    pipeline.execute_command("INFO", "persistence", **node)
+    *results, replication, file = await pipeline.execute()
+    size, held = file.get("aof_current_size", 0), file.get("aof_buffer_length", 0)
+    return [*results, _Seen(str(replication["master_replid"]), size, held)]
