@@ -13,8 +13,9 @@ from typing import NamedTuple
 from consumers.runtime.wiring import Stores
 from stream.connect import REDIS_ERRORS, AnyRedis
 from stream.error_policy import Action, case_of
-from stream.errors import NotErased, UnknownListener
+from stream.errors import NotDurable, NotErased, UnknownListener
 from stream.settings import Settings
+from stream.stores.durability import Durability, Primaries
 from stream.wire.composed import nfc
 
 __all__ = ["Forgotten", "forget_listener"]
@@ -65,9 +66,11 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
     UnknownListener
         Where there is nothing to erase; or the id is part of another listener, who is to be erased.
     NotErased
-        Where Redis fails on the way; it says what is left.
+        Where Redis fails on the way; it says what is left. Or where what was erased is back if Redis dies.
     """
     stores = Stores.on(redis, settings)
+    await stores.durability.begin()
+    since = stores.durability.primaries
     forms = dict.fromkeys((nfc(user_id), user_id, unicodedata.normalize("NFD", user_id)))
     part_of = await stores.merges.roots(list(forms))
     own = [form for form in forms if form not in part_of]
@@ -92,6 +95,7 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
     opted_out = await stores.opted_out.among(own)
     # Who was taken out of those who have is not named where it was announced either.
     await stores.opted_out.forget([each for each in own if each not in opted_out])
+    await _keep_erased(stores.durability, since, user_id)
     there = [form for form, each in zip(own, erased, strict=True) if each.there or told[form]]
     if not there:
         known = "; that they have opted out is remembered" if opted_out else ""
@@ -158,13 +162,32 @@ async def _erase_parts(stores: Stores, ids: Sequence[str]) -> int:
     return told.total()
 
 
+async def _keep_erased(durability: Durability, since: Primaries, user_id: str) -> None:
+    """Wait until no end of Redis brings a listener back."""
+    try:
+        kept = await durability.acknowledged(since)
+    except (NotDurable, *REDIS_ERRORS) as error:
+        raise NotErased(
+            f"{user_id!r} is erased, and may be back if Redis dies now: {error}", hint=_again(user_id)
+        ) from error
+    if not kept:
+        raise NotErased(
+            f"{user_id!r} may not be erased wholly: Redis has failed over or was started anew meanwhile",
+            hint=_again(user_id),
+        )
+
+
+def _again(user_id: str) -> str:
+    return f"Run `refrain forget {quote(user_id)}` again: it erases what is left."
+
+
 @contextmanager
 def _left(user_id: str, what: str) -> Iterator[None]:
     """Say what may be left of a listener where Redis fails in the block."""
     try:
         yield
     except REDIS_ERRORS as error:
-        case, again = case_of(error), f"Run `refrain forget {quote(user_id)}` again: it erases what is left."
+        case, again = case_of(error), _again(user_id)
         raise NotErased(
             f"{user_id!r} is not erased wholly: {what} may be left, as Redis failed ({error})",
             hint=f"{case.hint} {again}" if case.action is Action.REPORT else again,

@@ -187,4 +187,4 @@ async def _seen(pipeline: Any, node: dict[str, ClusterNode]) -> list[Any]:
     pipeline.execute_command("INFO", "persistence", **node)
     *results, replication, file = await pipeline.execute()
     size, held = file.get("aof_current_size", 0), file.get("aof_buffer_length", 0)
-    return [*results, _Seen(str(replication["master_replid"]), size, held)]
+    return [*results, _Seen(replication.get("master_replid", ""), size, held)]
