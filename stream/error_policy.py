@@ -51,7 +51,7 @@ KAFKA = (aiokafka.KafkaError, kafka_python.KafkaError)
 
 FULL = "Redis takes no more writes"
 REPLICAS = "What comes waits in Kafka until REFRAIN_REDIS_REPLICAS of them have what was written."
-DISK = "What comes waits in Kafka until its append-only file has what was written."
+DISK = "What comes waits in Kafka until its append-only file has what was written. Is its disk full?"
 MEMORY = "Give it memory (maxmemory) or disk; what comes waits in Kafka."
 PRIMARY = "REFRAIN_REDIS is to name the primary, not a replica."
 SENTINELS = "REFRAIN_REDIS is redis+sentinel://HOST:26379,HOST:26379/NAME/0, with their NAME for the primary."

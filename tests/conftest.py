@@ -26,6 +26,7 @@ import redis
 from typer.main import get_command
 
 from stream import broker
+from stream.broker import ports
 from stream.settings import Settings
 from tests.everybody import EVERYBODY
 from tests.fresh_topics import make_topics_anew
@@ -55,6 +56,10 @@ LONGEST = (
     *("consumers/traits/test_traits.py", "broker/test_servers.py", "consumers/train/test_judge.py"),
     *("consumers/test_simulated_world.py", "web/test_by_clicking.py", "cli/test_churn.py"),
 )
+
+# Between two looks for a free port and its use lies a start of Kafka: each process of the tests has its own.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
+ports.PORTS = range(20_000 + 1_500 * _WORKER, 20_000 + 1_500 * (_WORKER + 1))
 
 # No test here asserts a duration: not hypothesis either.
 hypothesis.settings.register_profile("refrain", deadline=None)

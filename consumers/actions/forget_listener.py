@@ -166,13 +166,17 @@ async def _keep_erased(durability: Durability, since: Primaries, user_id: str) -
     """Wait until no end of Redis brings a listener back."""
     try:
         kept = await durability.acknowledged(since)
-    except (NotDurable, *REDIS_ERRORS) as error:
+    except NotDurable as error:
         raise NotErased(
             f"{user_id!r} is erased, and may be back if Redis dies now: {error}", hint=_again(user_id)
         ) from error
+    except REDIS_ERRORS as error:
+        raise NotErased(
+            f"{user_id!r} may not be erased: Redis failed before it was sure ({error})", hint=_again(user_id)
+        ) from error
     if not kept:
         raise NotErased(
-            f"{user_id!r} may not be erased wholly: Redis has failed over or was started anew meanwhile",
+            f"{user_id!r} may not be erased: Redis has failed over or was started anew meanwhile",
             hint=_again(user_id),
         )
 

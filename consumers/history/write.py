@@ -90,6 +90,7 @@ class Writer:
             Where Redis does not answer.
         """
         stores = Stores.on(await open_redis(settings), settings)
+        stores.durability.when_lost(stores.catalogue.forget_noted)
         await stores.durability.begin()
         await stores.catalogue.refresh()
         await stores.aliases.refresh()
@@ -113,7 +114,6 @@ class Writer:
             activity=self._settings.record_activity,
             most_event_ids=self._settings.event_ids,
         )
-        await self._stores.catalogue.note(made.residents.artists.names)
         there = await self._patiently(partial(self._stores.durability.kept, partial(self._write, made)))
         return await self._counted(loaded, made, there, refused)
 
@@ -148,6 +148,7 @@ class Writer:
     async def _write(self, made: Made) -> set[str]:
         """Write, and return who was there."""
         residents, changes = made.residents, made.changes
+        await self._stores.catalogue.note(residents.artists.names)
         residents.rev[changes.rows] = 0  # where the primary that had them is lost, they are written anew
         there = set(await self._stores.listeners.write(residents, changes, 0))
         moves = [move for move in changes.moves if move.user_id not in there]

@@ -408,6 +408,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             loaded=loaded,
         )
         stores.durability.when_lost(applier.forget)
+        stores.durability.when_lost(stores.catalogue.forget_noted)
         live = LiveModel(stores.snapshots, heartbeat)
         await ask_redis(settings, live.refresh, logger.info)
         await ask_redis(settings, stores.durability.begin, logger.info)

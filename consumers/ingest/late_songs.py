@@ -98,7 +98,7 @@ class LateSongs:
             return
         await self._catalogue.refresh()
         for song in came:
-            if not await self._durability.kept(partial(self._settle, song, again=False)):
+            if not await self._settle_for_good(song, again=False):
                 return
             await self._waiting.done(song)
         if now >= self._next_check:
@@ -115,8 +115,7 @@ class LateSongs:
             quiet = now - songs[song] > QUIET_SECONDS
             if settled == songs[song] and not quiet:
                 continue
-            settle = partial(self._settle, song, again=settled is not None)
-            if not await self._durability.kept(settle):
+            if not await self._settle_for_good(song, again=settled is not None):
                 return
             if now - songs[song] > SURE_SECONDS:
                 self._settled[song] = songs[song]
@@ -127,6 +126,14 @@ class LateSongs:
             self._next_expiry = now + max(self._wait_seconds / CHECKS_A_WAIT, CHECK_SECONDS)
             for song in songs.keys() - known:
                 await self._give_up(song, songs[song], now)
+
+    async def _settle_for_good(self, song: str, *, again: bool) -> bool:
+        since = self._durability.primaries
+        met = await self._settle(song, again=again)
+        if await self._durability.acknowledged(since):
+            return met
+        # What was said of their moves may be lost.
+        return await self._durability.kept(partial(self._settle, song, again=False))
 
     async def _settle(self, song: str, *, again: bool) -> bool:
         """Apply the clicks of all who wait for a song; say whether all were met.

@@ -122,15 +122,18 @@ class Publisher:
         # Whoever was held up for longer than the lease lasts notices here at the latest.
         if not await self._lease.hold():
             raise LeaseLost
+        # A Redis that lost the snapshot, but not what ingesters made of it, would let another have its
+        # version and its cohorts' numbers: so it is durable before it serves.
+        await self._durability.kept(partial(self._write, named, tops))
+        await self._durability.kept(partial(self._snapshots.serve, named.version))
+        await self._count(named)
+
+    async def _write(self, named: Model, tops: list[dict[str, float]]) -> None:
         # Described first: whoever finds a listener in a cohort finds the cohort's label too. Beside one
         # that is pinned it does not serve, and cohorts are called what those that serve are called.
         if await self._snapshots.pinned() is None:
             await self._cohorts.describe(named, tops, self._keep)
-        # A failover that lost the snapshot, but not what ingesters made of it, would let another have its
-        # version and its cohorts' numbers: so replicas have it before it serves.
-        await self._durability.kept(partial(self._snapshots.write, named))
-        await self._durability.kept(partial(self._snapshots.serve, named.version))
-        await self._count(named)
+        await self._snapshots.write(named)
 
     async def _named(self, model: Model, tops: list[dict[str, float]]) -> Model:
         artists = list(dict.fromkeys(artist for top in tops for artist in top))

@@ -13,7 +13,7 @@ LOCALHOST = "127.0.0.1"
 
 # Below what any system hands out to outgoing connections, so none of those takes the port before its server
 # does.
-_RANGE = range(20_000, 32_000)
+PORTS = range(20_000, 32_000)
 
 
 def free_port(preferred: int | None = None) -> int:
@@ -24,7 +24,7 @@ def free_port(preferred: int | None = None) -> int:
     >>> 20_000 <= free_port() < 32_000
     True
     """
-    candidates = random.sample(_RANGE, 200)
+    candidates = random.sample(PORTS, 200)
     for port in candidates if preferred is None else [preferred, *candidates]:
         with socket.socket() as attempt:
             # Servers bind with this too: a connection of an earlier run that still winds down is no obstacle.
@@ -34,4 +34,4 @@ def free_port(preferred: int | None = None) -> int:
             except OSError:
                 continue
             return port
-    raise CannotStart(f"no free port on {LOCALHOST} between {_RANGE.start} and {_RANGE.stop}")
+    raise CannotStart(f"no free port on {LOCALHOST} between {PORTS.start} and {PORTS.stop}")

@@ -216,6 +216,10 @@ class Catalogue:
             self._noted.clear()
         self._noted.update(new)
 
+    def forget_noted(self) -> None:
+        """Note again whoever comes: Redis may have lost who was noted last."""
+        self._noted.clear()
+
     async def names(self, artist_ids: Sequence[str]) -> dict[str, str]:
         """Return what artists are called: their name, or their id where none is known."""
         names: dict[str, str] = {}

@@ -4,7 +4,8 @@ Redis answers a write before its replicas have it, and with ``appendfsync everys
 has it, where an fsync is under way. A primary that dies takes such writes along; whoever answers afterwards,
 a replica or the same server started anew, stands at an earlier moment. So offsets are committed only after
 all of it is in the append-only file, and `WAIT` has said that replicas have it, both from the server that was
-written to. Each server has an id (``master_replid``), new with each promotion and start.
+written to. Each server has an id (``master_replid``), new with each promotion and start. It is new also when
+a first replica comes, or an hour after the last has left: something is then written again without need.
 
 A write that is in the file survives the end of Redis. The end of the machine takes along what was not synced
 to the disk: one second of writes, unless replicas have them.
@@ -15,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
@@ -31,6 +32,7 @@ __all__ = ["Durability", "Primaries"]
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Node = Mapping[str, ClusterNode]
 Primaries = frozenset[str]
 """The ids of the primaries: of one, or of all in a cluster."""
 
@@ -69,16 +71,7 @@ class Durability:
 
     async def begin(self) -> None:
         """See which the primaries are, before the first write."""
-        try:
-            self.primaries = frozenset([await self._look(*each) for each in self._each()])
-        except NoPermissionError:
-            if self.replicas:
-                raise
-            self._may_ask = False
-            logger.warning(
-                "Redis's user may not ask INFO: what Redis answered last and lost when it was killed is not "
-                "written again (docs/redis.md)"
-            )
+        self.primaries = await self._of_each(self._look) or frozenset()
 
     async def kept(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write until it is durable; what is written must bear being written twice.
@@ -108,9 +101,9 @@ class Durability:
         NotDurable
             Where too few replicas have it in time, or the file has not.
         """
-        if not self._may_ask:
+        primaries = await self._of_each(self._wait)
+        if primaries is None:
             return True
-        primaries = frozenset([await self._wait(*each) for each in self._each()])
         if primaries != self.primaries:
             logger.warning(
                 "Redis has failed over or was started anew, and may lack what was written last: writing it "
@@ -129,8 +122,27 @@ class Durability:
             await pool.update_active_connections_for_reconnect()
             await pool.disconnect(inuse_connections=False)
 
-    def _each(self) -> Iterator[tuple[str, dict[str, ClusterNode]]]:
-        """Yield a key of each primary, and how a pipeline is told to go there."""
+    async def _of_each(self, ask: Callable[[str, Node], Awaitable[str]]) -> Primaries | None:
+        """Ask all primaries at once for their ids; None where the user may not ask."""
+        if not self._may_ask:
+            return None
+        try:
+            return frozenset(await asyncio.gather(*(ask(*each) for each in self._each())))
+        except NoPermissionError:
+            if self.replicas:
+                raise
+            self._may_ask = False
+            logger.warning(
+                "Redis's user may not ask INFO: what Redis answered last and lost when it was killed is not "
+                "written again (docs/redis.md)"
+            )
+            return None
+
+    def _each(self) -> Iterator[tuple[str, Node]]:
+        """Yield a key of each primary, and how a pipeline is told to go there.
+
+        To be gone through at once: the nodes are those of one moment.
+        """
         if not isinstance(self._redis, RedisCluster):
             yield keys.replicated(0), {}
             return
@@ -143,7 +155,7 @@ class Durability:
                 missing.remove(node.name)
                 yield key, {"target_nodes": node}
 
-    async def _wait(self, key: str, node: dict[str, ClusterNode]) -> str:
+    async def _wait(self, key: str, node: Node) -> str:
         """Wait until one primary has made all durable, and return its id."""
         # All on one connection: WAIT is about what was written on its own, and that comes after all else.
         pipeline = self._redis.pipeline(transaction=False)
@@ -168,7 +180,7 @@ class Durability:
                 end = seen.size + seen.held
         return str(seen.id)
 
-    async def _look(self, _key: str, node: dict[str, ClusterNode]) -> str:
+    async def _look(self, _key: str, node: Node) -> str:
         [seen] = await _seen(self._redis.pipeline(transaction=False), node)
         return str(seen.id)
 
@@ -181,7 +193,7 @@ class _Seen(NamedTuple):
     held: int
 
 
-async def _seen(pipeline: Any, node: dict[str, ClusterNode]) -> list[Any]:
+async def _seen(pipeline: Any, node: Node) -> list[Any]:
     """Return the results of a pipeline, and what is seen of its server after it."""
     pipeline.execute_command("INFO", "replication", **node)
     pipeline.execute_command("INFO", "persistence", **node)

@@ -31,7 +31,7 @@ async def test_an_erasure_that_redis_lost_when_it_was_killed_is_said_to_have_fai
         lose = partial(own.lose, own.appended())
         with monkeypatch.context() as patch:
             patch.setattr(wiring, "Durability", lambda redis, replicas: LosingRedis(redis, lose))
-            with pytest.raises(NotErased, match="'u' is erased, and may be back if Redis dies now") as failed:
+            with pytest.raises(NotErased, match="'u' may not be erased: Redis failed before") as failed:
                 await forget_listener(redis, there, "u")
         assert failed.value.hint == "Run `refrain forget u` again: it erases what is left."
         assert await redis.exists(keys.user("u"))

@@ -57,6 +57,7 @@ async def reading(settings: Settings, redis: AnyRedis, replicas: int) -> AsyncIt
         stack.push_async_callback(consumer.stop)
         aliases, heartbeat = Counted(redis), Heartbeat(redis, "ingest")
         waits = Durability(redis, replicas)
+        await waits.begin()
         reader = AliasReader(consumer, aliases, waits, producer, heartbeat, Retry(stop), stop)
         await consumer.start()
         run = asyncio.create_task(reader.run())

@@ -18,11 +18,11 @@ from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.artist_aliases import ArtistAliases
-from stream.stores.durability import Durability
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
 from stream.wire.events import ArtistAlias, encode
 from stream.wire.record import Record
+from tests.consumers.durable import durable
 from tests.consumers.ingest.test_apply import NOW, RULES, Died, Mortal, by_user
 from tests.consumers.ingest.test_identities import MODEL
 from tests.consumers.ingest.test_identities import Process as Ingester
@@ -243,7 +243,7 @@ async def desk(settings: Settings) -> AsyncIterator[Any]:
     reader = AliasReader(
         Topic(),  # type: ignore[arg-type]
         aliases,
-        Durability(redis, 0),
+        await durable(redis),
         producer,  # type: ignore[arg-type]
         Heartbeat(redis, "ingest"),
         Retry(stop),

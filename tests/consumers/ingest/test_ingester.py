@@ -36,6 +36,7 @@ from stream.stores.released_songs import ReleasedSongs
 from stream.stores.snapshots import Snapshots
 from stream.stores.waiting import Waiting, pack, place_of
 from tests.consumers.crowd import click
+from tests.consumers.durable import durable
 from tests.consumers.ingest.test_sweep import House, model
 from tests.consumers.losing_redis import LosingRedis
 from tests.consumers.own_redis import OwnRedis
@@ -159,8 +160,7 @@ async def staged(settings: Settings) -> AsyncIterator[Stage]:
     consumer, producer, stop = Consumer(), Producer(), asyncio.Event()
     live = LiveModel(Snapshots(redis))
     await live.refresh()
-    durability = Durability(redis, 0)
-    await durability.begin()
+    durability = await durable(redis)
     ingester = Ingester(
         consumer,
         producer,

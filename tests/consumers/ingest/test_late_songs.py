@@ -41,6 +41,7 @@ from stream.wire.events import Song
 from stream.wire.parsing import parse_clicks
 from stream.wire.record import Record
 from tests.consumers.crowd import NOW, click
+from tests.consumers.durable import durable
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.producer import Producer
 from tests.consumers.redis_state import assert_agrees, read_state
@@ -83,8 +84,9 @@ class Mortal(Redis):
 class House:
     """One process after the other before the same Redis: each dies where it is told to, or not."""
 
-    def __init__(self, redis: Mortal, now: float = NOW) -> None:
+    def __init__(self, redis: Mortal, durability: Durability, now: float = NOW) -> None:
         self.redis = redis
+        self.durability = durability
         self.now = now
         self.producer = Producer()
         self.begin()
@@ -103,7 +105,7 @@ class House:
             Catalogue(redis),
             Waiting(redis),
             ReleasedSongs(redis, 86_400.0),
-            Durability(redis, 0),
+            self.durability,
             live,
             heartbeat,
             batch_clicks=100,
@@ -116,7 +118,7 @@ class House:
             applier,
             listeners,
             moves,
-            Durability(redis, 0),
+            self.durability,
             live,
             self.producer,
             heartbeat,
@@ -151,7 +153,7 @@ async def house_of(url: str) -> AsyncIterator[House]:
     redis = Mortal.from_url(url)
     await redis.flushall()
     try:
-        yield House(redis)
+        yield House(redis, await durable(redis))
     finally:
         await redis.aclose()
 

@@ -24,7 +24,6 @@ from stream.settings import Settings
 from stream.stores import taste_codec as tastes
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
-from stream.stores.durability import Durability
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.lease import Lease
 from stream.stores.listeners import Listeners
@@ -32,6 +31,7 @@ from stream.stores.snapshots import Snapshots
 from stream.stores.song_models import SongModels
 from tests.consumers.crowd import COHORTS, LISTENERS, click, clicks, crowd_model, publish, put_songs
 from tests.consumers.desk import Desk
+from tests.consumers.durable import durable
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.kept import asked
 from tests.consumers.redis_state import State, assert_agrees, read_state
@@ -155,7 +155,7 @@ async def test_beside_a_pinned_model_cohorts_keep_the_names_that_it_gave_them(
     cohorts, heartbeat = Cohorts(client, listeners), Heartbeat(client, "train")
     lease, catalogue = Lease(client, heartbeat.name), Catalogue(client)
     songs, retry = SongModels(client), Retry(asyncio.Event())
-    durability = Durability(client, 0)
+    durability = await durable(client)
     publisher = Publisher(cohorts, catalogue, snapshots, songs, durability, lease, heartbeat, retry, 3600)
     for version, names in ((1, "1"), (2, "2"), (3, "2"), (4, "4")):
         await publisher.publish(crowd_model(version), Reason.TIME)

@@ -26,6 +26,7 @@ from stream.stores.release_traces import ReleaseTraces
 from stream.stores.releases import Asked, Fixable, Releases
 from stream.stores.told import Told
 from stream.wire.events import Feedback, Page, Release, encode
+from tests.consumers.durable import durable
 
 NOW, HOUR, DAY = 1_700_000_000.0, 3600.0, 86_400.0
 USERS = [f"u{n}" for n in range(900)]
@@ -37,6 +38,7 @@ class Desk:
     """Releases are told, feedback counts, and a trainer learns, all by a clock that the test sets."""
 
     redis: AnyRedis
+    durability: Durability
     now: float = NOW
 
     def __post_init__(self) -> None:
@@ -48,8 +50,9 @@ class Desk:
 
     def another(self) -> ClickTrainer:
         heartbeat, retry = Heartbeat(self.redis, "train"), Retry(asyncio.Event())
-        durability = Durability(self.redis, 0)
-        return ClickTrainer(self.decisions, self.models, durability, heartbeat, retry, DAY, lambda: self.now)
+        return ClickTrainer(
+            self.decisions, self.models, self.durability, heartbeat, retry, DAY, lambda: self.now
+        )
 
     async def tell(self, name: str, page: int = 0, users: slice = slice(None), **more: Any) -> None:
         """Tell everybody, or some, of whom a third are known to like notifications."""
@@ -88,7 +91,7 @@ class Desk:
 @pytest.fixture
 async def desk(settings: Settings) -> AsyncIterator[Desk]:
     redis = await open_redis(settings)
-    yield Desk(redis)
+    yield Desk(redis, await durable(redis))
     await redis.aclose()
 
 

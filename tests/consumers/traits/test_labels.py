@@ -17,12 +17,12 @@ from stream.connect import open_redis
 from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
-from stream.stores.durability import Durability
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.merges import Merges
 from stream.stores.segments import MOST_CLASSES, Segments
 from stream.wire.record import Record
 from stream.wire.topic_watch import TopicWatch
+from tests.consumers.durable import durable
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.running import Running
 from tests.fresh_topics import make_topics_anew, shapes_of
@@ -43,7 +43,7 @@ async def read_labels(settings: Settings, stop: asyncio.Event) -> None:
             consumer,
             Segments(client),
             Merges(client),
-            Durability(client, 0),
+            await durable(client),
             producer,
             heartbeat,
             Retry(stop),

@@ -36,6 +36,7 @@ from stream.stores.releases import Asked, Fixable, Held, Releases, State
 from stream.stores.told import Caps, Told
 from stream.wire.events import Page, Release
 from tests.consumers.desk import Desk
+from tests.consumers.durable import durable
 from tests.waiting import wait_for_it
 
 PAGES = emit.AT_ONCE + 2
@@ -162,6 +163,7 @@ class House:
     desk: Desk
     redis: AnyRedis
     producer: AIOKafkaProducer
+    durability: Durability
     plans: Plans = field(default_factory=Plans)
 
     def worker(self, name: str, steps: float = float("inf"), producer: Any = None) -> Emitter:
@@ -171,7 +173,7 @@ class House:
         return Emitter(
             self.desk.settings,
             releases,
-            Durability(self.redis, 0),
+            self.durability,
             self.plans,
             NoModel(),
             producer,
@@ -205,7 +207,7 @@ async def house(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ho
     monkeypatch.setattr(emit, "IN_HAND", 0.0)
     redis = await open_redis(desk.settings)
     async with AIOKafkaProducer(bootstrap_servers=desk.settings.kafka) as producer:
-        yield House(desk, redis, producer)
+        yield House(desk, redis, producer, await durable(redis))
     await redis.aclose()
 
 

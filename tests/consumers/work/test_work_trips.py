@@ -23,13 +23,13 @@ from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.ctr_models import CtrModels
-from stream.stores.durability import Durability
 from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
 from stream.stores.releases import Asked, Releases
 from stream.stores.told import Caps, Told
 from stream.stores.traits import Traits
 from stream.wire.events import Release, Song
+from tests.consumers.durable import durable
 from tests.consumers.placed import names, place
 from tests.consumers.small_model import small_model
 
@@ -131,7 +131,7 @@ async def answer(
     )
     async with AIOKafkaProducer(bootstrap_servers=topics.kafka) as producer:
         page = FirstPage(producer, trips)
-        emitter = Emitter(topics, releases, Durability(client, 0), planner, Model(), page, "w1")  # type: ignore[arg-type]
+        emitter = Emitter(topics, releases, await durable(client), planner, Model(), page, "w1")  # type: ignore[arg-type]
 
         async def answered(release: Release) -> int:
             release = release.model_copy(update={"max_audience": 2500})
