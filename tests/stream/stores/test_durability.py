@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisError
 
 from stream.connect import AnyRedis, open_redis
 from stream.errors import NotDurable
 from stream.settings import Settings
 from stream.stores import durability as durability_module
-from stream.stores.durability import Durability
+from stream.stores.durability import Durability, Node
 from tests.consumers.own_redis import OwnRedis
 from tests.waiting import wait_for_it
 
@@ -45,6 +46,20 @@ async def test_what_a_redis_that_goes_on_answers_is_written_once(redis: AnyRedis
     await durability.begin()
     assert len(durability.primaries) in {1, 3}
     assert await durability.acknowledged(durability.primaries)
+
+
+async def test_of_a_cluster_that_changes_meanwhile_all_are_asked_who_were_there(redis: AnyRedis) -> None:
+    durability = Durability(redis, 0)
+    look = durability._look
+
+    async def another_is_away(key: str, node: Node) -> str:
+        if isinstance(redis, RedisCluster):
+            redis.nodes_manager.slots_cache.clear()
+        return await look(key, node)
+
+    durability._look = another_is_away  # type: ignore[method-assign]
+    await asyncio.wait_for(durability.begin(), 60)
+    assert len(durability.primaries) in {1, 3}
 
 
 async def test_what_a_redis_started_anew_may_lack_is_written_again(alone: OwnRedis) -> None:
