@@ -57,10 +57,14 @@ class Publisher:
         self._keep = keep_seconds
         self._counted: dict[str, int] = {}
         self._genres: dict[str, str] = {}
+        durability.when_lost(self._forget_counted)
+
+    def _forget_counted(self) -> None:
+        self._counted = {}
 
     def go_on_from(self, model: Model | None) -> None:
         """Begin to lead: names go on from this model's; what another wrote meanwhile is written anew."""
-        self._counted = {}
+        self._forget_counted()
         self._genres = dict(zip(model.cohort_ids, model.genres, strict=True)) if model else {}
 
     async def publish(self, model: Model, reason: Reason) -> None:

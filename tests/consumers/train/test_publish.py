@@ -16,6 +16,7 @@ from stream.connect import open_redis
 from stream.errors import NotDurable
 from stream.retry import Retry
 from stream.settings import Settings
+from stream.stores import keys
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.lease import Lease
 from tests.consumers.crowd import crowd_model
@@ -88,3 +89,20 @@ async def test_after_a_failover_no_model_has_the_version_of_one_that_was_publish
         primary.delete("model:counter")  # as if it had been lost
     await press.publisher.publish(crowd_model(version), Reason.TIME)
     assert await snapshots.next_version() == version + 1
+
+
+async def test_how_many_listeners_artists_have_is_written_again_where_a_redis_was_started_anew(
+    press: Press,
+) -> None:
+    model = crowd_model(1)
+    counted = keys.artist(model.artists[0])
+    await press.publisher.publish(model, Reason.TIME)
+    with press.primary.client() as primary:
+        assert primary.hdel(counted, "listeners") == 1  # as if it had been lost
+    await press.publisher.publish(crowd_model(2), Reason.TIME)
+    press.primary.kill()
+    press.primary.start()
+    with press.primary.client() as primary:
+        assert not primary.hexists(counted, "listeners")
+        await press.publisher.publish(crowd_model(3), Reason.TIME)
+        assert primary.hexists(counted, "listeners")
