@@ -30,7 +30,7 @@ from stream.broker import ports
 from stream.settings import Settings
 from tests.everybody import EVERYBODY
 from tests.fresh_topics import make_topics_anew
-from tests.kafka_connections import close_with_their_loop
+from tests.open_connections import close_with_their_loop
 from tests.redis_cluster import RedisCluster
 from tests.refrain_command import Refrain
 
@@ -57,7 +57,8 @@ LONGEST = (
     *("consumers/test_simulated_world.py", "web/test_by_clicking.py", "cli/test_churn.py"),
 )
 
-# Between two looks for a free port and its use lies a start of Kafka: each process of the tests has its own.
+# Kafka takes seconds from the look for a free port until it listens there: each process of the tests looks
+# among ports of its own.
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
 ports.PORTS = range(20_000 + 1_500 * _WORKER, 20_000 + 1_500 * (_WORKER + 1))
 

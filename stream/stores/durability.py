@@ -162,7 +162,7 @@ class Durability:
         if self.replicas:
             pipeline.execute_command("SET", key, "", "PX", MARKER_MS, **node)
             pipeline.execute_command("WAIT", self.replicas, WAIT_MS, **node)
-        *waited, seen = await _seen(pipeline, node)
+        waited, seen = await _seen(pipeline, node)
         if waited and waited[1] < self.replicas:
             raise NotDurable(
                 f"{waited[1]} of {self.replicas} replicas had all of it within {WAIT_MS / 1000:g} s"
@@ -175,14 +175,14 @@ class Durability:
                 )
             await asyncio.sleep(LOOK_SECONDS)
             before = seen
-            [seen] = await _seen(self._redis.pipeline(transaction=False), node)
+            _, seen = await _seen(self._redis.pipeline(transaction=False), node)
             if seen.size < before.size:  # a file that was rewritten, or another server's
                 end = seen.size + seen.held
-        return str(seen.id)
+        return seen.id
 
     async def _look(self, _key: str, node: Node) -> str:
-        [seen] = await _seen(self._redis.pipeline(transaction=False), node)
-        return str(seen.id)
+        _, seen = await _seen(self._redis.pipeline(transaction=False), node)
+        return seen.id
 
 
 class _Seen(NamedTuple):
@@ -193,10 +193,10 @@ class _Seen(NamedTuple):
     held: int
 
 
-async def _seen(pipeline: Any, node: Node) -> list[Any]:
+async def _seen(pipeline: Any, node: Node) -> tuple[list[Any], _Seen]:
     """Return the results of a pipeline, and what is seen of its server after it."""
     pipeline.execute_command("INFO", "replication", **node)
     pipeline.execute_command("INFO", "persistence", **node)
     *results, replication, file = await pipeline.execute()
     size, held = file.get("aof_current_size", 0), file.get("aof_buffer_length", 0)
-    return [*results, _Seen(replication.get("master_replid", ""), size, held)]
+    return results, _Seen(replication.get("master_replid", ""), size, held)

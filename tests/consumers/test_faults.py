@@ -38,13 +38,6 @@ from tests.waiting import wait_for
 PROCESSES = pytest.mark.parametrize("main", [ingest, train, work])
 
 
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
-    server = OwnRedis(tmp_path / "own redis")
-    yield server
-    server.kill()
-
-
 def said(child: Child, *words: str) -> bool:
     """Whether its log has all of these words; lines are wrapped anywhere."""
     log = " ".join(child.log.read_text(errors="replace").split())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -20,24 +19,20 @@ from tests.consumers.placed import place
 
 
 async def test_an_erasure_that_redis_lost_when_it_was_killed_is_said_to_have_failed_and_may_be_repeated(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, own_redis: OwnRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = OwnRedis(tmp_path / "own")
-    own.start()
-    try:
-        there = settings.model_copy(update={"redis": own.url})
-        await asyncio.to_thread(place, there, {"c1": ["u", "v"]})
-        redis = await open_redis(there)
-        lose = partial(own.lose, own.appended())
-        with monkeypatch.context() as patch:
-            patch.setattr(wiring, "Durability", lambda redis, replicas: LosingRedis(redis, lose))
-            with pytest.raises(NotErased, match="'u' may not be erased: Redis failed before") as failed:
-                await forget_listener(redis, there, "u")
-        assert failed.value.hint == "Run `refrain forget u` again: it erases what is left."
-        assert await redis.exists(keys.user("u"))
-        assert (await forget_listener(redis, there, "u")).cohorts == ("c1",)
-        assert not await redis.exists(keys.user("u"))
-        assert await redis.exists(keys.user("v"))
-        await redis.aclose()
-    finally:
-        own.kill()
+    own_redis.start()
+    there = settings.model_copy(update={"redis": own_redis.url})
+    await asyncio.to_thread(place, there, {"c1": ["u", "v"]})
+    redis = await open_redis(there)
+    lose = partial(own_redis.lose, own_redis.appended())
+    with monkeypatch.context() as patch:
+        patch.setattr(wiring, "Durability", lambda redis, replicas: LosingRedis(redis, lose))
+        with pytest.raises(NotErased, match="'u' may not be erased: Redis failed before") as failed:
+            await forget_listener(redis, there, "u")
+    assert failed.value.hint == "Run `refrain forget u` again: it erases what is left."
+    assert await redis.exists(keys.user("u"))
+    assert (await forget_listener(redis, there, "u")).cohorts == ("c1",)
+    assert not await redis.exists(keys.user("u"))
+    assert await redis.exists(keys.user("v"))
+    await redis.aclose()

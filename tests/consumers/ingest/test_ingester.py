@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -363,26 +362,24 @@ async def test_a_click_that_may_not_wait_any_more_after_a_failover_is_a_dead_let
 
 
 async def test_what_a_redis_lost_when_it_was_killed_is_applied_once_more(
-    settings: Settings, tmp_path: Path
+    settings: Settings, own_redis: OwnRedis
 ) -> None:
-    own = OwnRedis(tmp_path / "own")
-    own.start()
-    try:
-        async with staged(settings.model_copy(update={"redis": own.url})) as stage:
-            stage.deliver(click("u", "artist 1"))
-            await stage.until_committed(1)
-            losing = stage.ingester._durability = LosingRedis(stage.redis, partial(own.lose, own.appended()))
-            losing.when_lost(stage.applier.forget)
-            await losing.begin()
-            stage.deliver(click("u", "artist 2"), click("v", "artist 1"))
-            await stage.until_committed(3)
-            stage.deliver(click("u", "artist 2"), click("v", "artist 1"))
-            await stage.until_committed(5)
-        state = read_state(own.url)
-        assert state.clicks == 5
-        assert_agrees(state)
-    finally:
-        own.kill()
+    own_redis.start()
+    async with staged(settings.model_copy(update={"redis": own_redis.url})) as stage:
+        stage.deliver(click("u", "artist 1"))
+        await stage.until_committed(1)
+        losing = stage.ingester._durability = LosingRedis(
+            stage.redis, partial(own_redis.lose, own_redis.appended())
+        )
+        losing.when_lost(stage.applier.forget)
+        await losing.begin()
+        stage.deliver(click("u", "artist 2"), click("v", "artist 1"))
+        await stage.until_committed(3)
+        stage.deliver(click("u", "artist 2"), click("v", "artist 1"))
+        await stage.until_committed(5)
+    state = read_state(own_redis.url)
+    assert state.clicks == 5
+    assert_agrees(state)
 
 
 async def test_the_batch_in_hand_is_finished_when_asked_to_end(stage: Stage) -> None:

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import pytest
 from redis.exceptions import RedisError
@@ -131,19 +130,15 @@ def versions(state: State) -> set[int]:
 
 
 async def test_whom_a_redis_lost_in_the_midst_of_a_sweep_are_met_again(
-    settings: Settings, tmp_path: Path
+    settings: Settings, own_redis: OwnRedis
 ) -> None:
-    own = OwnRedis(tmp_path / "own")
-    own.start()
-    try:
-        async with housed(settings.model_copy(update={"redis": own.url})) as house:
-            await house.snapshots.publish(model(2))
-            house.durability = LosingRedis(house.redis, partial(own.lose, own.appended()))
-            after = await house.sweep(2)
-        assert_agrees(after)
-        assert versions(after) == {2}
-    finally:
-        own.kill()
+    own_redis.start()
+    async with housed(settings.model_copy(update={"redis": own_redis.url})) as house:
+        await house.snapshots.publish(model(2))
+        house.durability = LosingRedis(house.redis, partial(own_redis.lose, own_redis.appended()))
+        after = await house.sweep(2)
+    assert_agrees(after)
+    assert versions(after) == {2}
 
 
 async def test_everybody_is_migrated_to_a_new_model(house: House) -> None:

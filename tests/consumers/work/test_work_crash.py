@@ -31,15 +31,13 @@ EVERYBODY = [user for users in SMALL.values() for user in users]
 
 
 @pytest.fixture
-def own_desk(desk: Desk, tmp_path: Path) -> Iterator[tuple[Desk, OwnRedis]]:
+def own_desk(desk: Desk, own_redis: OwnRedis) -> Iterator[tuple[Desk, OwnRedis]]:
     """A desk whose workers have a Redis that may be killed; sixty listeners are in it."""
-    server = OwnRedis(tmp_path / "own redis")
-    server.start()
-    settings = desk.settings.model_copy(update={"redis": server.url})
+    own_redis.start()
+    settings = desk.settings.model_copy(update={"redis": own_redis.url})
     place(settings, SMALL)
-    with server.client() as db:
-        yield Desk(settings, desk.log, db), server
-    server.kill()
+    with own_redis.client() as db:
+        yield Desk(settings, desk.log, db), own_redis
 
 
 class SeventhPage:

@@ -120,8 +120,8 @@ class Seen:
     def __init__(self, *said: tuple[str, int, int]) -> None:
         self.left = list(said)
 
-    async def __call__(self, pipeline: object, node: object) -> list[durability_module._Seen]:
-        return [durability_module._Seen(*self.left.pop(0))]
+    async def __call__(self, pipeline: object, node: object) -> tuple[list[object], durability_module._Seen]:
+        return [], durability_module._Seen(*self.left.pop(0))
 
 
 @pytest.fixture
