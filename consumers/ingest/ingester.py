@@ -67,6 +67,9 @@ SESSION_MS = 10_000  # without a sign of life for so long, partitions go to othe
 Artists: TypeAlias = "dict[str, tuple[str, ...]]"
 """Song -> its artists."""
 
+Places: TypeAlias = "set[tuple[int, int]]"
+"""Partitions and offsets of clicks."""
+
 
 @dataclass
 class Batch:
@@ -76,8 +79,10 @@ class Batch:
     ----------
     began
         When it was fetched, in seconds of `time.perf_counter`.
-    records
-        What was fetched, without what Kafka says beside: it is held by the thousand.
+    size
+        Records that were fetched. They are not held: where several batches wait, that is most of what grows.
+    late
+        Those of the records, all the same, whose song is not known: one may be a click too many yet.
     published
         Partition -> the offsets of the records, and when Kafka had each, in Unix milliseconds.
     primaries
@@ -91,7 +96,8 @@ class Batch:
     began: float = 0.0
     in_hand: InHand = field(default_factory=dict)
     published: dict[int, tuple[array[int], array[int]]] = field(default_factory=dict)
-    records: list[Record] = field(default_factory=list)
+    size: int = 0
+    late: list[Record] = field(default_factory=list)
     clicks: dict[str, list[Click]] = field(default_factory=dict)
     dead: list[DeadLetter] = field(default_factory=list)
     played: list[Feedback] = field(default_factory=list)
@@ -107,7 +113,7 @@ class Batch:
 
     def end(self) -> None:
         """Say that it is finished, and hold no longer what nobody asks for then."""
-        self.clicks, self.records, self.dead, self.played, self.moves = {}, [], [], [], []
+        self.clicks, self.late, self.dead, self.played, self.moves = {}, [], [], [], []
         self.published.clear()
         self.finished.set()
 
@@ -186,10 +192,9 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
                 await asyncio.wait({fetching, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if stopping.done():
                     break
-                batch = fetching.result()
-                fetching = asyncio.create_task(self._fetch())
-                if batch.records:
+                if (batch := fetching.result()).size:
                     await self._take_up(batch)
+                fetching = asyncio.create_task(self._fetch())
             await self._in_hand.join()
         finally:
             for task in (fetching, stopping):
@@ -205,23 +210,25 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._lag.fetched(self._consumer, fetched)
         batch.in_hand = in_hand(fetched)
         self._heartbeat.gauges["behind"] = self._lag.left
+        records: list[Record] = []
         for partition, messages in fetched.items():
             batch.published[partition.partition] = (
                 array("q", [m.offset for m in messages]),
                 array("q", [m.timestamp for m in messages]),
             )
-            batch.records += map(Record.of, messages)
-        if batch.records:
-            self._heartbeat.add("read", len(batch.records))
-            await self._parse(batch)
+            records += map(Record.of, messages)
+        if records:
+            batch.size = len(records)
+            self._heartbeat.add("read", batch.size)
+            parsed, batch.dead = parse_clicks(records, time.time(), self._epoch)
+            batch.played = self._released_songs.plays(parsed)
+            await self._prepare(batch, self._catalogue.without_length(parsed), records)
         return batch
 
-    async def _parse(self, batch: Batch) -> None:
-        """Make clicks of the records of a batch, each with its artists as far as they are known."""
+    async def _prepare(self, batch: Batch, clicks: Sequence[Click], records: Sequence[Record]) -> None:
+        """Let a batch have clicks, each with its artists as far as they are known; records: theirs."""
         batch.primaries = self._durability.primaries
-        parsed, batch.dead = parse_clicks(batch.records, time.time(), self._epoch)
-        batch.played = self._released_songs.plays(parsed)
-        clicks = await self._with_artists(self._catalogue.without_length(parsed), batch)
+        clicks = await self._with_artists(batch, clicks, records)
         named = {artist for click in clicks for artist in click.artist_ids}
         await self._retry("noting artists", self._catalogue.note, named)
         by_listener: dict[str, list[Click]] = defaultdict(list)
@@ -229,31 +236,31 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             by_listener[click.user_id].append(click)
         batch.clicks = by_listener
 
-    async def _with_artists(self, clicks: Sequence[Click], batch: Batch) -> Sequence[Click]:
+    async def _with_artists(
+        self, batch: Batch, clicks: Sequence[Click], records: Sequence[Record]
+    ) -> Sequence[Click]:
         """Name the artists of clicks as far as they are known; a click that has none waits for its song."""
         asked = {click.song_id for click in clicks if not click.artist_ids and click.song_id}
         if not asked:
             return clicks
         known = await self._retry("asking the catalogue for songs", self._catalogue.artists_of, asked)
         if len(known) < len(asked):
-            known, refused = await self._let_wait(clicks, known)
+            known, late, beyond = await self._let_wait(clicks, known)
+            batch.late = [record for record in records if (record.partition, record.offset) in late]
+            detail = f"{MOST_WAITING:,} clicks of this listener wait already"
             batch.dead += [
-                DeadLetter(
-                    record, Reason.UNKNOWN_SONG, f"{MOST_WAITING:,} clicks of this listener wait already"
-                )
-                for record in batch.records
-                if (record.partition, record.offset) in refused
+                DeadLetter(record, Reason.UNKNOWN_SONG, detail)
+                for record in batch.late
+                if (record.partition, record.offset) in beyond
             ]
-            clicks = [click for click in clicks if (click.partition.number, click.offset) not in refused]
+            clicks = [click for click in clicks if _place(click) not in beyond]
         return [
             click if click.artist_ids else click._replace(artist_ids=known.get(click.song_id, ()))
             for click in clicks
         ]
 
-    async def _let_wait(
-        self, clicks: Sequence[Click], known: Artists
-    ) -> tuple[Artists, set[tuple[int, int]]]:
-        """Prepare that clicks wait; return the artists known by then, and the places of clicks too many."""
+    async def _let_wait(self, clicks: Sequence[Click], known: Artists) -> tuple[Artists, Places, Places]:
+        """Prepare that clicks wait; return the artists known by then, who waits, and who is one too many."""
         late = [
             click for click in clicks if not click.artist_ids and click.song_id and click.song_id not in known
         ]
@@ -265,7 +272,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         late = [click for click in late if click.song_id not in came]
         beyond = await self._retry("counting what waits", self._waiting.beyond, late, MOST_WAITING)
         self._heartbeat.add("late", len(late) - len(beyond))
-        return known | came, {(click.partition.number, click.offset) for click in beyond}
+        return known | came, set(map(_place, late)), set(map(_place, beyond))
 
     async def _take_up(self, batch: Batch) -> None:
         await self._room.acquire()
@@ -315,7 +322,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._retry("emitting plays of released songs", self._producer.deliver, played)
         await self._keep(batch)
         await self._retry("committing offsets", self._commit, batch)
-        self._heartbeat.add("clicks", len(batch.records) - len(batch.dead))
+        self._heartbeat.add("clicks", batch.size - len(batch.dead))
         self._heartbeat.gauges.update(
             repeated=self._applier.repeated, met=self._applier.met, fetched=self._applier.reads
         )
@@ -323,25 +330,23 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             self._heartbeat.add(f"dead:{letter.reason.value}")
         self._lag.done(batch.in_hand)
         self._most = min(2 * self._most, self._batch_clicks)
-        BATCH_CLICKS.observe(len(batch.records))
+        BATCH_CLICKS.observe(batch.size)
         BATCH_SECONDS.observe(time.perf_counter() - batch.began)
 
     async def _keep(self, batch: Batch) -> None:
         """Wait until a batch is durable; what a Redis may have taken along is applied once more."""
         acknowledged, waiting, again = self._durability.acknowledged, "waiting until Redis keeps it", batch
         while not await self._retry(waiting, acknowledged, again.primaries):
-            again = Batch(batch.generation, records=batch.records)
-            await self._parse(again)
+            again = Batch(batch.generation)
+            clicks = [click for of_listener in batch.clicks.values() for click in of_listener]
+            await self._prepare(again, clicks, batch.late)
             await self._under_one_model(again, again.clicks)
             await self._moves.follow(again.moves, again.model)
-            # The others are out. A click that was to wait for its song may be one too many by now.
-            out = {(letter.record.partition, letter.record.offset) for letter in batch.dead}
-            refused = [
-                letter for letter in again.dead if (letter.record.partition, letter.record.offset) not in out
-            ]
-            letters = list(map(dead_letter, refused))
+            # A click that was to wait for its song may be one too many by now.
+            letters = list(map(dead_letter, again.dead))
             await self._retry("emitting dead letters", self._producer.deliver, letters)
-            batch.dead += refused
+            batch.clicks, batch.late = again.clicks, again.late
+            batch.dead += again.dead
 
     async def _commit(self, batch: Batch) -> None:
         read = {
@@ -369,6 +374,10 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         """Say what is ours now."""
         logger.info("reading %d partitions of clicks", len(assigned))
         self._heartbeat.gauges["partitions"] = len(assigned)
+
+
+def _place(click: Click) -> tuple[int, int]:
+    return click.partition.number, click.offset
 
 
 def _time_moves(batch: Batch) -> None:

@@ -131,9 +131,9 @@ class House:
     async def deliver(self, records: list[Record]) -> list[str]:
         """Apply clicks as an ingester does; return the reasons of those that are none."""
         clicks, dead = parse_clicks(records, self.now)
-        batch = Batch(0, records=records, dead=dead)
+        batch = Batch(0, dead=dead)
         by_listener: dict[str, list[Any]] = {}
-        for each in await self.ingester._with_artists(clicks, batch):
+        for each in await self.ingester._with_artists(batch, clicks, records):
             by_listener.setdefault(each.user_id, []).append(each)
         await self.ingester._under_one_model(batch, by_listener)
         return [letter.reason.value for letter in batch.dead]
