@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +19,6 @@ from stream.retry import retried
 from stream.settings import Settings
 
 __all__ = ["Writer", "Written"]
-
-T = TypeVar("T")
 
 PAUSE = wait_fixed(0.5)  # seconds
 MOST_WAITING = 1000  # clicks of one listener, as in an ingester
@@ -101,9 +97,22 @@ class Writer:
         await self._stores.listeners.redis.aclose()
 
     async def write(self, clicks: pa.Table) -> Written:
-        """Write the listeners of clicks (`columns.CLICKS`), all of whose clicks these are."""
+        """Write the listeners of clicks (`columns.CLICKS`), all of whose clicks these are.
+
+        All of it once more where Redis is away for a while, or may have lost it: who is there stays as they
+        are, and songs that are waited for are entered anew.
+        """
+        load = partial(self._stores.durability.kept, partial(self._load, Loaded.of(clicks)))
+        stop = stop_after_delay(self._settings.connect_timeout)
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(retried), wait=PAUSE, stop=stop, reraise=True
+        ):
+            with attempt:
+                written = await load()
+        return written
+
+    async def _load(self, loaded: Loaded) -> Written:
         now = time.time()
-        loaded = Loaded.of(clicks)
         loaded, artists, refused = await self._with_songs(loaded, now)
         songs = Songs(artists, self._stores.catalogue.no_length, self._stores.aliases.of)
         made = made_of(
@@ -114,18 +123,8 @@ class Writer:
             activity=self._settings.record_activity,
             most_event_ids=self._settings.event_ids,
         )
-        there = await self._patiently(partial(self._stores.durability.kept, partial(self._write, made)))
+        there = await self._write(made)
         return await self._counted(loaded, made, there, refused)
-
-    async def _patiently(self, write: Callable[[], Awaitable[T]]) -> T:
-        """Write, and again where Redis is away for a while: what is written bears being written twice."""
-        stop = stop_after_delay(self._settings.connect_timeout)
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception(retried), wait=PAUSE, stop=stop, reraise=True
-        ):
-            with attempt:
-                result = await write()
-        return result
 
     async def _with_songs(self, loaded: Loaded, now: float) -> tuple[Loaded, dict[str, tuple[str, ...]], int]:
         """Return the clicks that may count, or wait for their song, and the artists of songs.
@@ -149,7 +148,6 @@ class Writer:
         """Write, and return who was there."""
         residents, changes = made.residents, made.changes
         await self._stores.catalogue.note(residents.artists.names)
-        residents.rev[changes.rows] = 0  # where the primary that had them is lost, they are written anew
         there = set(await self._stores.listeners.write(residents, changes, 0))
         moves = [move for move in changes.moves if move.user_id not in there]
         # Whoever wrote them may have died before the sets followed.

@@ -15,6 +15,7 @@ from consumers.history import session
 from consumers.history.guard import before_load
 from consumers.history.plan import history_files
 from consumers.ingest.ingester import ingest
+from consumers.runtime import wiring
 from consumers.train.trainer import train
 from stream.errors import BadFile, CannotStart, WrongUse
 from stream.files.options import FileOptions
@@ -25,6 +26,8 @@ from tests.consumers.history.held import held
 from tests.consumers.history.here import load_here
 from tests.consumers.history.years import UNTIL, history, write_jsonl
 from tests.consumers.kafka_log import KafkaLog
+from tests.consumers.losing_redis import LosingRedis
+from tests.consumers.own_redis import OwnRedis
 from tests.consumers.running import Running
 from tests.redis_cluster import cluster_client
 from tests.replay.s3 import BUCKET, s3
@@ -66,6 +69,31 @@ def test_a_load_that_was_killed_goes_on_to_what_it_would_have_been(
     _, rest = load_here(settings, files)
     assert rest.loaded_before == part.listeners > 0 < rest.listeners
     assert held(settings.redis) == whole
+
+
+def test_what_a_redis_lost_when_it_was_killed_is_loaded_once_more(
+    settings: Settings, own_redis: OwnRedis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_redis.start()
+    settings = settings.model_copy(update={"redis": own_redis.url})
+    files = write_jsonl(tmp_path / "clicks", history(800))
+    load_here(settings, files)
+    whole = held(own_redis.url)
+    assert whole["waiting"]
+    with own_redis.client() as client:
+        client.flushall()
+    end = own_redis.appended()
+    lost: list[int] = []
+
+    def lose_once() -> None:
+        if not lost:
+            lost.append(own_redis.appended() - end)
+            own_redis.lose(end)
+
+    monkeypatch.setattr(wiring, "Durability", lambda redis, _: LosingRedis(redis, lose_once))
+    load_here(settings, files)
+    assert lost[0] > 0
+    assert held(own_redis.url) == whole
 
 
 def test_who_was_known_before_stays_as_they_are(
