@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,7 +28,6 @@ from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
-from stream.stores.durability import Durability, Primaries
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
 from stream.stores.released_songs import ReleasedSongs
@@ -327,36 +326,26 @@ def _empty(stage: Stage) -> Any:
     return empty
 
 
-class FailsOver(Durability):
-    """Another primary takes over once, which has lost what was written last; something happens there."""
-
-    def __init__(self, redis: AnyRedis, happens: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(redis, 1)
-        self._happens: Callable[[], Awaitable[None]] | None = happens
-
-    async def acknowledged(self, since: Primaries) -> bool:
-        if self._happens is None:
-            return True
-        happens, self._happens = self._happens, None
-        await happens()
-        return False
-
-
-async def test_a_click_that_may_not_wait_any_more_after_a_failover_is_a_dead_letter(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+async def test_a_click_that_may_not_wait_any_more_once_redis_lost_it_is_a_dead_letter(
+    settings: Settings, own_redis: OwnRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ingester_module, "MOST_WAITING", 1)
+    own_redis.start()
+    end = own_redis.appended()
 
-    async def another_came_first() -> None:
-        await stage.redis.flushdb()
-        stage.applier.forget()
+    def another_comes_first() -> None:
+        own_redis.lose(end)
         other = Click("u", OffsetSource(3), 0, NOW, "another", (), "play")
-        await stage.redis.hset(keys.user_waiting("u"), place_of(other), pack(other, NOW))
+        with own_redis.client() as client:
+            client.hset(keys.user_waiting("u"), place_of(other), pack(other, NOW))
 
-    stage.ingester._durability = FailsOver(stage.redis, another_came_first)
     unusable, late = {"user_id": "u"}, {"user_id": "u", "song_id": "late", "ts": NOW}
-    stage.deliver(unusable, late)
-    await stage.until_committed(2)
+    async with staged(settings.model_copy(update={"redis": own_redis.url})) as stage:
+        losing = stage.ingester._durability = LosingRedis(stage.redis, another_comes_first)
+        losing.when_lost(stage.applier.forget)
+        await losing.begin()
+        stage.deliver(unusable, late)
+        await stage.until_committed(2)
     letters = [json.loads(value) for topic, value in stage.producer.sent if topic == "dead-letters"]
     assert letters == [unusable, late]
 
