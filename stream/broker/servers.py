@@ -83,6 +83,7 @@ def servers(settings: Settings, *, say: Callable[[str], None] = lambda _: None) 
         if not settings.redis:
             own.append(redis.start(folder))
             stack.enter_context(own[-1].child)
+            stack.callback(redis.write_snapshot, own[-1].address)
             running = replace(running, redis=own[-1].address)
         running = replace(running, children=tuple(server.child for server in own))
         _wait(running, settings, say)

@@ -14,6 +14,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
 from stream.broker import Servers, find_running, servers
+from stream.broker.redis import WORTH_BYTES
 from stream.errors import CannotStart, Unreachable
 from stream.settings import Settings
 from tests.broker.processes import is_running
@@ -181,3 +182,13 @@ def test_every_write_is_on_disk_within_a_second(tmp_path: Path, kafka: str) -> N
     with servers(_own_redis(tmp_path, kafka)) as running, redis.Redis.from_url(running.redis) as client:
         kept = client.config_get("append*")
     assert (kept["appendonly"], kept["appendfsync"]) == ("yes", "everysec")
+
+
+def test_a_redis_that_is_stopped_leaves_little_behind_its_snapshot(tmp_path: Path, kafka: str) -> None:
+    with servers(_own_redis(tmp_path, kafka)) as running, redis.Redis.from_url(running.redis) as client:
+        for _ in range(WORTH_BYTES // 1_000_000 + 1):
+            client.set("key", b"x" * 1_000_000)
+    (appended,) = (tmp_path / "redis" / "appendonlydir").glob("*.incr.aof")
+    assert appended.stat().st_size < 1_000_000
+    with servers(_own_redis(tmp_path, kafka)) as running, redis.Redis.from_url(running.redis) as client:
+        assert client.strlen("key") == 1_000_000
