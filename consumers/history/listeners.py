@@ -138,9 +138,7 @@ def made_of(
     event_ids = _once(columns, loaded, most_event_ids) if named and most_event_ids else {}
     changes = update_columns(residents, columns, np.zeros(0, dtype=np.int64), None, rules, now)
     changes.event_ids = {int(rows[user]): held for user, held in event_ids.items()}
-    last = residents.last_seen[changes.rows]
-    # A listener of whom all waits was seen at no time yet.
-    until = np.where(np.isfinite(last), last, _last_ts(loaded, len(rows))[changes.rows])
+    until = _last_ts(loaded, len(rows))[changes.rows]  # `last_seen` knows nothing of clicks that wait
     residents.offset[changes.rows] = np.rint(until * MICROSECONDS).astype(np.int64)
     return Made(residents, changes, [click for own in changes.waiting.values() for click in own])
 

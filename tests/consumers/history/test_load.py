@@ -127,6 +127,19 @@ def test_clicks_that_files_had_count_once_and_later_ones_count(
     assert counted(db) == Counter(click["user_id"] for click in [*clicks, late])
 
 
+def test_a_click_of_files_that_waits_for_its_song_and_comes_from_kafka_too_waits_once(
+    settings: Settings, log: KafkaLog, db: redis.Redis, tmp_path: Path
+) -> None:
+    heard = {"user_id": "u1", "song_id": "s", "artist_ids": ["ana"], "ts": UNTIL - 20}
+    waits = {"user_id": "u1", "song_id": "unknown", "ts": UNTIL - 10}
+    log.send("clicks", [waits])
+    _, written = load_here(settings, write_jsonl(tmp_path / "clicks", [heard, waits]))
+    assert written.waiting == 1
+    with Running(ingest, settings):
+        log.wait_until_caught_up("ingest", "clicks")
+    assert db.hlen("user:{u1}:waiting") == 1
+
+
 def test_what_a_restarted_ingester_reads_again_counts_once(
     settings: Settings, log: KafkaLog, db: redis.Redis, tmp_path: Path
 ) -> None:
