@@ -24,8 +24,13 @@ class AudienceTopic:
         self._producer = producer
         self._durability = durability
 
-    async def send(self, answer: Answer, events: Sequence[bytes]) -> None:
+    async def send(self, answer: Answer, events: Sequence[bytes], durable: bool = False) -> None:
         """Emit what is not out yet; comes back when the broker has it, and fails when none is on its way.
+
+        Parameters
+        ----------
+        durable
+            It is known that Redis cannot lose any more whom these events tell; else this waits for that.
 
         Raises
         ------
@@ -34,12 +39,7 @@ class AudienceTopic:
         """
         key = answer.name.encode()
         missing = [event for event in events if event not in answer.out]
-        # Without replicas a page does not wait for Redis's file: it would come later, by an fsync at worst.
-        if (
-            missing
-            and self._durability.replicas
-            and not await self._durability.acknowledged(answer.primaries)
-        ):
+        if missing and not durable and not await self._durability.acknowledged(answer.primaries):
             raise NotDurable(f"release {answer.name} was planned on another Redis, or one since started anew")
         headers = answer.trace.headers or None
         await delivered(

@@ -441,9 +441,12 @@ class Emitter:
 
     async def _fix_and_send(self, answer: Answer, pages: Sequence[_Made], sending: OneAtATime) -> None:
         """Fix pages, then begin to send those that are fixed, once those before are sent."""
-        fixed = await self._releases.fix_pages([each.fixable for each in pages], self._name)
-        if fixed is None:
+        found = await self._releases.fix_pages(
+            [each.fixable for each in pages], self._name, self._durability.look()
+        )
+        if found is None:
             raise _Lost
+        fixed, durable = found.pages, self._durability.shown(found.seen, answer.primaries)
         for each in pages[:fixed]:
             answer.told.add(each.fixable.page)
             answer.left_out = each.left_out
@@ -453,7 +456,7 @@ class Emitter:
         if sending.under_way:
             await sending.ended()
             await self._mine(self._renew(answer.name))  # who has it by now has sent these
-        sending.begin(self._topic.send(answer, [each.fixable.encoded for each in pages[:fixed]]))
+        sending.begin(self._topic.send(answer, [each.fixable.encoded for each in pages[:fixed]], durable))
 
     async def _end(self, answer: Answer, reason: str, about: Mapping[str, str | float]) -> None:
         """Emit the summary: nothing follows it."""

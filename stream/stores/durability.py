@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
@@ -26,6 +26,7 @@ from redis.exceptions import NoPermissionError
 from stream.connect import AnyRedis
 from stream.errors import NotDurable
 from stream.stores import keys
+from stream.stores.scripts import Call
 
 __all__ = ["Durability", "Primaries"]
 
@@ -40,6 +41,7 @@ WAIT_MS = 1000  # for replicas, at a time; below a client's timeout of 5 s
 MARKER_MS = 60_000
 APPENDED_SECONDS = 5.0  # for the file, at a time; Redis holds it back for 2 s at most, then waits itself
 LOOK_SECONDS = 0.005
+LOOK = Call("INFO", [], ["replication"]), Call("INFO", [], ["persistence"])
 
 
 class Durability:
@@ -86,6 +88,29 @@ class Durability:
             result = await write()
             if await self.acknowledged(since):
                 return result
+
+    def look(self) -> Sequence[Call]:
+        """Return commands to be sent with writes, after them: their answers may show that all is durable.
+
+        There are none for a cluster, nor where replicas are waited for.
+        """
+        return () if self.replicas or not self._may_ask or isinstance(self._redis, RedisCluster) else LOOK
+
+    @staticmethod
+    def shown(answers: Sequence[Any], since: Primaries) -> bool:
+        """Say whether answers to `look` show that all is durable; if not, `acknowledged` waits until it is.
+
+        Parameters
+        ----------
+        since
+            As in `acknowledged`.
+        """
+        if not answers:
+            return False
+        seen = _seen_in(*answers)
+        # Redis holds back what it is to append while it syncs, and only then. What it does not hold back it
+        # appends when it has run all that has come, and answers after that.
+        return not seen.syncs and since == {seen.id}
 
     async def acknowledged(self, since: Primaries) -> bool:
         """Wait until all that was written is durable, and say whether it is certain that it is.
@@ -186,17 +211,33 @@ class Durability:
 
 
 class _Seen(NamedTuple):
-    """A primary, the length of its append-only file, and what it has yet to append to it, in bytes."""
+    """A primary.
+
+    Attributes
+    ----------
+    size
+        Of its append-only file, in bytes.
+    held
+        Bytes that it has yet to append to that.
+    syncs
+        Whether it is syncing the file.
+    """
 
     id: str
     size: int
     held: int
+    syncs: bool = False
 
 
 async def _seen(pipeline: Any, node: Node) -> tuple[list[Any], _Seen]:
     """Return the results of a pipeline, and what is seen of its server after it."""
-    pipeline.execute_command("INFO", "replication", **node)
-    pipeline.execute_command("INFO", "persistence", **node)
+    for call in LOOK:
+        pipeline.execute_command(*call.command, **node)
     *results, replication, file = await pipeline.execute()
+    return results, _seen_in(replication, file)
+
+
+def _seen_in(replication: Mapping[str, Any], file: Mapping[str, Any]) -> _Seen:
+    """Return what answers to `LOOK` say."""
     size, held = file.get("aof_current_size", 0), file.get("aof_buffer_length", 0)
-    return results, _Seen(replication.get("master_replid", ""), size, held)
+    return _Seen(replication.get("master_replid", ""), size, held, bool(file.get("aof_pending_bio_fsync")))

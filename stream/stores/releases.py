@@ -34,7 +34,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import accumulate, chain
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgpack
 import numpy as np
@@ -49,7 +49,7 @@ from stream.stores.released_songs import watch
 from stream.stores.scripts import Call, Script, call_all
 from stream.wire.events import Page, Release, encode
 
-__all__ = ["Asked", "Fixable", "Held", "OpenRelease", "Releases", "Response", "State"]
+__all__ = ["Asked", "Fixable", "Fixed", "Held", "OpenRelease", "Releases", "Response", "State"]
 
 Singles = npt.NDArray[np.float32]
 
@@ -70,6 +70,21 @@ class State(StrEnum):
     PAUSED = "paused"
     PLANNED = "planned"
     DONE = "done"
+
+
+class Fixed(NamedTuple):
+    """What came of pages that were to be fixed.
+
+    Attributes
+    ----------
+    pages
+        How many of them, from the first on, are fixed: fewer than all where somebody has stopped the release.
+    seen
+        What was answered to the look after them.
+    """
+
+    pages: int
+    seen: Sequence[Any]
 
 
 class Held(NamedTuple):
@@ -275,22 +290,28 @@ class Releases:
         """Keep a release in hand until a time; False: another has it by now."""
         return bool(await self._renew(self._redis, [keys.release(release_id)], holder, until))
 
-    async def fix_pages(self, pages: Sequence[Fixable], holder: str) -> int | None:
+    async def fix_pages(
+        self, pages: Sequence[Fixable], holder: str, look: Sequence[Call] = ()
+    ) -> Fixed | None:
         """Fix the next pages, and who is told by them, in one round trip; may be repeated.
+
+        Parameters
+        ----------
+        look
+            Is called after all, in the same round trip (`stream.stores.durability.Durability.look`).
 
         Returns
         -------
-        How many of them, from the first on, are fixed: fewer than all where somebody has stopped the release.
         None: the release is no longer in the holder's hand.
         """
         # Noted before anything is fixed: it may be repeated, and who dies now has forgotten none.
         noted = [call for each in pages for call in self._noted(each)]
         fixed = [[self._fix(each, holder), *self._told(each.page, holder)] for each in pages]
-        answers = (await call_all(self._redis, [*noted, *chain.from_iterable(fixed)]))[len(noted) :]
-        if not all(answers):
+        answers = (await call_all(self._redis, [*noted, *chain.from_iterable(fixed), *look]))[len(noted) :]
+        *of_fix, end = [0, *accumulate(map(len, fixed))]
+        if not all(answers[:end]):
             return None
-        of_fix = [0, *accumulate(map(len, fixed))][:-1]
-        return [*(answers[at] for at in of_fix), STOPPED].index(STOPPED)
+        return Fixed([*(answers[at] for at in of_fix), STOPPED].index(STOPPED), answers[end:])
 
     def _noted(self, each: Fixable) -> list[Call]:
         """Return the calls that note, beside its release, that a page is about to be fixed."""

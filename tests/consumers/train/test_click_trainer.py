@@ -23,7 +23,7 @@ from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.opted_out import OptedOut
 from stream.stores.release_traces import ReleaseTraces
-from stream.stores.releases import Asked, Fixable, Releases
+from stream.stores.releases import Asked, Fixable, Fixed, Releases
 from stream.stores.told import Told
 from stream.wire.events import Feedback, Page, Release, encode
 from tests.consumers.durable import durable
@@ -71,7 +71,7 @@ class Desk:
         asked = Asked(Release(release_id=name, artist_ids=["a"]), "0", 0, None)
         await self._releases.claim(asked, "w", self.now, 60.0)
         made = Fixable(page, encode(page), about, {}, known)
-        assert await self._releases.fix_pages([made], "w") == 1
+        assert await self._releases.fix_pages([made], "w") == Fixed(1, [])
 
     async def report(self, name: str, kind: str, users: list[str]) -> None:
         heard = [

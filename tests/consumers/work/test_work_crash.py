@@ -61,8 +61,9 @@ class SeventhPage:
 
 @pytest.mark.parametrize("partitions", [None, 7], ids=["", "audiences get partitions meanwhile"])
 def test_a_worker_that_is_killed_in_the_middle_of_an_audience_is_followed_by_one_that_ends_it(
-    desk: Desk, refrain: Refrain, partitions: int | None
+    own_desk: tuple[Desk, OwnRedis], refrain: Refrain, partitions: int | None
 ) -> None:
+    desk, _ = own_desk
     place(desk.settings, LARGE)
     everybody = {user for users in LARGE.values() for user in users}
     large = {"max_audience": len(everybody)}
@@ -188,8 +189,9 @@ def test_two_workers_answer_each_release_once_and_count_each_event_once(desk: De
 
 
 def test_caps_hold_and_nobody_of_a_control_group_is_told_with_two_workers_of_whom_one_is_killed(
-    desk: Desk, refrain: Refrain
+    own_desk: tuple[Desk, OwnRedis], refrain: Refrain
 ) -> None:
+    desk, _ = own_desk
     place(desk.settings, LARGE)
     everybody = {user for users in LARGE.values() for user in users}
     peace = {"told_a_day": 2, "control": 0.2, "max_audience": len(everybody)}
@@ -199,8 +201,8 @@ def test_caps_hold_and_nobody_of_a_control_group_is_told_with_two_workers_of_who
         wait_for(proxy.held.is_set, "the middle of the audience")
         wait_for(lambda: len(desk.answer("r0").pages) == 6, "the pages that are fixed to be out")
         victim.kill()
-    refrain.start("work", **peace)
-    refrain.start("work", **peace)
+    refrain.start("work", redis=desk.settings.redis, **peace)
+    refrain.start("work", redis=desk.settings.redis, **peace)
     releases = [f"r{n}" for n in range(6)]
     desk.publish_all(releases[1:], "a1")
     wait_for(lambda: len(_answered(desk)) == len(releases), "all audiences")

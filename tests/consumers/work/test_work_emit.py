@@ -30,13 +30,17 @@ from models.ctr import CtrModel
 from models.model import Model
 from models.waves import Wave
 from stream.connect import AnyRedis, open_redis
+from stream.retry import Retry
 from stream.stores import keys
 from stream.stores.durability import Durability
-from stream.stores.releases import Asked, Fixable, Held, Releases, State
+from stream.stores.releases import Asked, Fixable, Fixed, Held, Releases, State
+from stream.stores.scripts import Call
 from stream.stores.told import Caps, Told
 from stream.wire.events import Page, Release
 from tests.consumers.desk import Desk
 from tests.consumers.durable import durable
+from tests.consumers.losing_redis import LosingRedis
+from tests.consumers.own_redis import OwnRedis
 from tests.waiting import wait_for_it
 
 PAGES = emit.AT_ONCE + 2
@@ -458,10 +462,10 @@ class Slow(Through):
         super().__init__(releases)
         self.go_on = asyncio.Event()
 
-    async def fix_pages(self, pages: Sequence[Fixable], holder: str) -> int | None:
+    async def fix_pages(self, pages: Sequence[Fixable], *given: Any) -> Fixed | None:
         if pages[0].page.page:
             await self.go_on.wait()
-        return await self._releases.fix_pages(pages, holder)
+        return await self._releases.fix_pages(pages, *given)
 
 
 async def test_pages_are_made_while_those_before_are_fixed_but_no_more_than_as_many(
@@ -509,11 +513,11 @@ class Unreachable(Through):
         super().__init__(releases)
         self._answers = False
 
-    async def fix_pages(self, pages: Sequence[Fixable], holder: str) -> int | None:
+    async def fix_pages(self, pages: Sequence[Fixable], *given: Any) -> Fixed | None:
         if pages[0].page.page == 3 and not self._answers:
             self._answers = True
             raise RedisConnectionError
-        return await self._releases.fix_pages(pages, holder)
+        return await self._releases.fix_pages(pages, *given)
 
 
 async def test_pages_on_their_way_when_redis_fails_are_not_sent_again(
@@ -528,6 +532,32 @@ async def test_pages_on_their_way_when_redis_fails_are_not_sent_again(
             await worker.answer([ask("r1")])
         assert await worker.answer([ask("r1")])
     house.told("r1")
+
+
+async def test_pages_that_redis_lost_before_they_were_out_are_planned_anew(
+    house: House, own_redis: OwnRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emit, "AT_ONCE", 2)
+    own_redis.start()
+    redis = await open_redis(house.desk.settings.model_copy(update={"redis": own_redis.url}))
+    releases = Releases(redis, 3600)
+    fix, end = releases.fix_pages, 0
+
+    async def syncs(pages: Sequence[Fixable], holder: str, look: Sequence[Call] = ()) -> Fixed | None:
+        """Fix pages; from the second time on nothing shows that Redis keeps them."""
+        nonlocal end
+        found, before = await fix(pages, holder, look if not pages[0].page.page else ()), end
+        end = before or own_redis.appended()
+        return found
+
+    monkeypatch.setattr(releases, "fix_pages", syncs)
+    losing = LosingRedis(redis, lambda: own_redis.lose(end))
+    await losing.begin()
+    worker = House(house.desk, redis, house.producer, losing, house.plans).worker("w1")
+    worker._releases = releases
+    await Retry(asyncio.Event())("answering", worker.answer, [ask("r1")])
+    assert plan_of(house.told("r1")) == [1, *[2] * (PAGES - 1)], "of the first plan one page had gone out"
+    await redis.aclose()
 
 
 class Unacknowledged:

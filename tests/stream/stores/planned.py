@@ -40,7 +40,8 @@ async def claim(
 
 
 async def fix(releases: Releases, *pages: Page, holder: str = "w1") -> int | None:
-    return await releases.fix_pages([Fixable(page, encode(page), ABOUT) for page in pages], holder)
+    found = await releases.fix_pages([Fixable(page, encode(page), ABOUT) for page in pages], holder)
+    return found and found.pages
 
 
 async def end_plan(releases: Releases, pages: Sequence[Page], holder: str = "w1") -> bool:

@@ -76,7 +76,8 @@ async def test_what_a_redis_started_anew_may_lack_is_written_again(alone: OwnRed
     await redis.aclose()
 
 
-async def test_what_is_kept_survives_that_redis_is_killed_under_load(alone: OwnRedis) -> None:
+@pytest.mark.parametrize("looks", [False, True], ids=["waited for", "shown in the same round trip"])
+async def test_what_is_kept_survives_that_redis_is_killed_under_load(alone: OwnRedis, looks: bool) -> None:
     redis = await open_redis(Settings(redis=alone.url))
     durability, value = Durability(redis, 0), os.urandom(4000)
     await durability.begin()
@@ -92,8 +93,13 @@ async def test_what_is_kept_survives_that_redis_is_killed_under_load(alone: OwnR
     async def count() -> None:
         nonlocal kept
         for number in itertools.count(1):
-            await redis.set("number", number)
-            assert await durability.acknowledged(durability.primaries)
+            pipeline = redis.pipeline(transaction=False)
+            pipeline.set("number", number)
+            for call in durability.look() if looks else ():
+                pipeline.execute_command(*call.command)
+            _, *answers = await pipeline.execute()
+            if not durability.shown(answers, durability.primaries):
+                assert await durability.acknowledged(durability.primaries)
             kept = number
 
     writing = [asyncio.create_task(fill()), asyncio.create_task(count())]
@@ -108,6 +114,17 @@ async def test_what_is_kept_survives_that_redis_is_killed_under_load(alone: OwnR
     alone.start()
     with alone.client() as client:
         assert int(client.get("number")) >= kept
+
+
+def test_nothing_is_shown_of_a_redis_that_syncs_or_is_another_or_was_not_looked_at() -> None:
+    ours, another = {"master_replid": "ours"}, {"master_replid": "another"}
+    idle, syncs = {"aof_pending_bio_fsync": 0, "aof_buffer_length": 90}, {"aof_pending_bio_fsync": 1}
+    since = frozenset({"ours"})
+    assert Durability.shown([ours, idle], since)
+    assert Durability.shown([ours, {}], since), "it has no file"
+    assert not Durability.shown([ours, syncs], since)
+    assert not Durability.shown([another, idle], since)
+    assert not Durability.shown([], since)
 
 
 async def done(so: bool) -> bool:

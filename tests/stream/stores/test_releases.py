@@ -9,7 +9,7 @@ from stream.stores import keys
 from stream.stores.decisions import Decisions
 from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.opted_out import OptedOut
-from stream.stores.releases import Fixable, OpenRelease, Releases, State
+from stream.stores.releases import Fixable, Fixed, OpenRelease, Releases, State
 from stream.stores.told import Told
 from stream.wire.events import Feedback, Release, encode
 from tests.stream.stores.planned import (
@@ -135,7 +135,7 @@ async def test_what_was_known_of_who_is_on_a_page_is_noted_with_it(
     await claim(releases, "w1")
     known = np.array([[1, 2], [3, 4]], dtype=np.float32)
     made = Fixable(PAGES[0], encode(PAGES[0]), ABOUT, {"d": "c1"}, known)
-    assert await releases.fix_pages([made], "w1") == 1
+    assert await releases.fix_pages([made], "w1") == Fixed(1, [])
     assert (await releases.response("r1")).control == 1
     outcome = await Decisions(redis).outcome("r1")
     assert outcome.user_ids == ("a", "b")
@@ -175,7 +175,7 @@ async def test_pages_are_fixed_together_in_their_order(redis: AnyRedis, releases
     first = Fixable(PAGES[0], encode(PAGES[0]), ABOUT, {"d": "c1"}, known)
     second = Fixable(PAGES[1], encode(PAGES[1]), {"left_out": "{}"}, {"e": "c2"}, known[:1])
     for _ in range(2):  # they may be repeated
-        assert await releases.fix_pages([first, second], "w1") == 2
+        assert await releases.fix_pages([first, second], "w1") == Fixed(2, [])
     assert await fixed(releases) == [encode(page) for page in PAGES]
     assert await about(redis, keys.release_told("r1")) == {"a": "c1", "b": "c1", "c": "c2"}
     assert await about(redis, keys.release_control("r1")) == {"d": "c1", "e": "c2"}
@@ -280,7 +280,7 @@ async def test_everything_of_a_release_fades_after_its_days(redis: AnyRedis, rel
     await claim(releases, "w1")
     known = np.ones((2, 3), dtype=np.float32)
     made = Fixable(PAGES[0], encode(PAGES[0]), ABOUT, {"apart": "c1"}, known)
-    assert await releases.fix_pages([made], "w1") == 1
+    assert await releases.fix_pages([made], "w1") == Fixed(1, [])
     await releases.predict("r1", CTR)
     await end_plan(releases, PAGES[:1])
     opted_out, told = OptedOut(redis), Told(redis)
