@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -83,7 +82,7 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
     ids = [part for parts in (await stores.merges.ids(own)).values() for part in parts]
     with _left(user_id, ", and of ".join(["all of it", *ids])):
         # First, and also of who is not there any more: they may be in exports.
-        await stores.erased.add([*own, *ids], time.time())
+        await stores.erased.add([*own, *ids], await stores.erased.now())
         told_of_ids = await _erase_parts(stores, ids)
         await stores.merged_lately.forget({*own, *ids})
     erased = [await _erase_listener(stores, each) for each in own]
@@ -95,6 +94,8 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
     opted_out = await stores.opted_out.among(own)
     # Who was taken out of those who have is not named where it was announced either.
     await stores.opted_out.forget([each for each in own if each not in opted_out])
+    # Once more: an export that has begun meanwhile may have read what was still there.
+    await stores.erased.add([*own, *ids], await stores.erased.now())
     await _keep_erased(stores.durability, since, user_id)
     there = [form for form, each in zip(own, erased, strict=True) if each.there or told[form]]
     if not there:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from consumers.export.of_listeners import moment
@@ -36,7 +36,8 @@ class Moves:
     begin
         Partition -> where to begin, at the earliest that is there where it says nothing.
     erased
-        `erased_hash` -> when, Unix seconds: changes before that are passed over.
+        `erased_hash` -> when, Unix seconds: changes that Kafka has had since before that are passed over. The
+        time of a move does not tell: it is a click's, which may be ahead, or long past.
     offsets
         Partition -> how far it was read.
     lost
@@ -63,8 +64,8 @@ class Moves:
         )
         try:
             await consumer.start()
-            async for records in self._records(consumer):
-                yield self._rows(records)
+            async for messages in self._messages(consumer):
+                yield self._rows(messages)
         except KafkaError as error:
             raise Unreachable(
                 f"Kafka at {self.settings.kafka} failed: {error}",
@@ -73,7 +74,7 @@ class Moves:
         finally:
             await consumer.stop()
 
-    async def _records(self, consumer: Consumer) -> AsyncIterator[list[Record]]:
+    async def _messages(self, consumer: Consumer) -> AsyncIterator[list[ConsumerRecord]]:
         places = [TopicPartition(TOPIC, number) for number in range(self.partitions)]
         if not places:
             return
@@ -84,12 +85,11 @@ class Moves:
             self.lost += max(earliest[place] - asked, 0) if asked is not None else 0
             consumer.seek(place, max(asked or 0, earliest[place]))
         async for messages in consumer.read_to(ends, CHUNK):
-            yield list(map(Record.of, messages))
+            yield messages
         self.offsets = {str(place.partition): await consumer.position(place) for place in places}
 
-    def _rows(self, records: Sequence[Record]) -> list[Row]:
-        parsed = [parse(CohortChange, record) for record in records]
-        changes = [each for each in parsed if not isinstance(each, DeadLetter)]
+    def _rows(self, messages: Sequence[ConsumerRecord]) -> list[Row]:
+        changes = [(parse(CohortChange, Record.of(each)), each.timestamp / 1000) for each in messages]
         return [
             {
                 "user_id": each.user_id,
@@ -99,6 +99,6 @@ class Moves:
                 "reason": each.reason,
                 "model_version": each.model_version,
             }
-            for each in changes
-            if each.ts > self.erased.get(erased_hash(each.user_id), 0.0)
+            for each, at in changes
+            if not isinstance(each, DeadLetter) and at > self.erased.get(erased_hash(each.user_id), 0.0)
         ]

@@ -35,7 +35,7 @@ __all__ = ["Exported", "export"]
 LEASE_SECONDS = 60.0
 RENEW_SECONDS = 10.0
 CLOCKS_APART = 300.0
-"""Seconds by which the clock of who erases may be behind ours: so much is looked at once more."""
+"""Seconds by which a Redis's clock may be behind that of the one before: so much is looked at once more."""
 CHUNK = 500  # listeners who are looked at once more
 
 
@@ -97,18 +97,26 @@ async def export(
         Where Kafka does not answer.
     """
     async with _alone(redis) as lease:
-        run = _Run(redis, settings, Folder(name), lease, delta)
+        began = await Stores.on(redis, settings).erased.now()
+        run = _Run(redis, settings, Folder(name), lease, delta, began)
         manifest, done = await run.whole()
         return await run.compacted(manifest, done) if compact else done
 
 
 class _Run:
     def __init__(
-        self, redis: AnyRedis, settings: Settings, folder: Folder, lease: Lease, delta: bool
+        self,
+        redis: AnyRedis,
+        settings: Settings,
+        folder: Folder,
+        lease: Lease,
+        delta: bool,
+        began: float,
     ) -> None:
         self._redis, self._settings, self._folder, self._lease = redis, settings, folder, lease
         self._stores = Stores.on(redis, settings)
-        self._began = time.time()
+        self._began = began
+        self._since = time.monotonic()
         self._delta = delta
 
     async def whole(self) -> tuple[Manifest, Exported]:
@@ -136,7 +144,9 @@ class _Run:
         )
         await self._replace(before, manifest)
         rows = {name: writer.rows for name, writer in writers.items()}
-        return manifest, Exported(run, rows, erasure.rows, moves[0].lost, seconds=time.time() - self._began)
+        return manifest, Exported(
+            run, rows, erasure.rows, moves[0].lost, seconds=time.monotonic() - self._since
+        )
 
     async def compacted(self, before: Manifest, done: Exported) -> Exported:
         """Join small files."""
@@ -144,7 +154,7 @@ class _Run:
         joined = set(before.files) - set(manifest.files)
         if joined:
             await self._replace(before, manifest, data_change=False)
-        return replace(done, joined=len(joined), seconds=time.time() - self._began)
+        return replace(done, joined=len(joined), seconds=time.monotonic() - self._since)
 
     async def _replace(self, before: Manifest, manifest: Manifest, *, data_change: bool = True) -> None:
         """Let the export consist of other files."""

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 import msgpack
+from redis.asyncio.cluster import RedisCluster
 
 from stream.connect import AnyRedis
 from stream.stores import keys
@@ -35,13 +36,21 @@ class Erased:
         self._redis = redis
         self._write = Script("note_expired")
 
+    async def now(self) -> float:
+        """Return Redis's time in Unix seconds: who erases and who exports may be on two machines."""
+        node = {}
+        if isinstance(self._redis, RedisCluster):
+            node = {"target_nodes": self._redis.get_node_from_key(keys.ERASED)}
+        seconds, micros = await self._redis.time(**node)
+        return float(seconds + micros / 1e6)
+
     async def add(self, user_ids: Sequence[str], now: float) -> None:
-        """Note that listeners are erased (`now`: Unix seconds), also where Redis is full."""
+        """Note that listeners are erased (`now` as it returns it), also where Redis is full."""
         await self._redis.zremrangebyscore(keys.ERASED, "-inf", now - KEPT_SECONDS)
         noted = [part for user in user_ids for part in (erased_hash(user), now)]
         await self._write(self._redis, [keys.ERASED], msgpack.packb(noted, use_bin_type=False))
 
     async def since(self, when: float) -> dict[str, float]:
-        """Return who was erased since a time: `erased_hash` -> when, Unix seconds."""
+        """Return who was erased since a time: `erased_hash` -> when, Unix seconds by Redis's clock."""
         found = await self._redis.zrangebyscore(keys.ERASED, when, "+inf", withscores=True)
         return {name.decode(): at for name, at in found}
