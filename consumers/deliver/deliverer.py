@@ -39,7 +39,8 @@ class Deliverer(ConsumerRebalanceListener):  # type: ignore[misc]
 
     All of a release is in one partition, so its pages are delivered in their order. A partition of which
     events are in hand is paused: however long its endpoint is away, this process stays in the group. Before a
-    partition goes to another process, what is being posted is waited for, and no more is begun.
+    partition goes to another process, what is being posted is waited for, and no more is begun; the group is
+    to allow for as long as that takes.
 
     Parameters
     ----------

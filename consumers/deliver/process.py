@@ -27,6 +27,7 @@ from stream.wire.record import Record
 __all__ = ["deliver"]
 
 CHANGES = 500  # changes of cohort in a post, at most
+REBALANCE_SECONDS = 10.0  # beside the time that one post may take
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ async def deliver(settings: Settings, stop: asyncio.Event) -> None:
                 readers.append(_Reader("cohort-changes", "deliver-changes", posts, CHANGES))
         if settings.deliver_folder:
             logger.info("writing to %s", settings.deliver_folder)
-            written = _files(ReleaseFiles(settings.deliver_folder), retry)
+            written = _files(ReleaseFiles(settings.deliver_folder))
             readers.append(_Reader("audiences", "deliver-files", written))
         running = []
         for each in readers:
@@ -80,6 +81,8 @@ async def deliver(settings: Settings, stop: asyncio.Event) -> None:
                 group_id=GROUPS[each.name].full_name(settings),
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
+                # For so long a rebalance waits for what is being posted (`Deliverer.on_partitions_revoked`).
+                rebalance_timeout_ms=round(1000 * (settings.deliver_timeout + REBALANCE_SECONDS)),
             )
             stack.push_async_callback(consumer.stop)
             await open_kafka(settings, consumer.start, logger.info)
@@ -118,13 +121,13 @@ def _posts(webhook: Webhook, made: Callable[[Sequence[Record]], Outgoing]) -> De
     return post
 
 
-def _files(files: ReleaseFiles, retry: Retry) -> Deliver:
-    async def write(records: Sequence[Record], _: asyncio.Event) -> Sequence[DeadLetter]:
+def _files(files: ReleaseFiles) -> Deliver:
+    async def write(records: Sequence[Record], ending: asyncio.Event) -> Sequence[DeadLetter]:
         (record,) = records
         event = parse_audience(record)
         if isinstance(event, DeadLetter):
             return [event]
-        await retry("writing files of releases", asyncio.to_thread, files.take, event)
+        await Retry(ending)("writing files of releases", asyncio.to_thread, files.take, event)
         return []
 
     return write

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import ssl
 import time
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import TracebackType
@@ -192,12 +193,16 @@ def retry_after(said: str, now: float) -> float:
     --------
     >>> retry_after("120", 0.0), retry_after("Thu, 01 Jan 1970 00:01:30 GMT", 60.0), retry_after("soon", 0.0)
     (120.0, 30.0, 0.0)
+    >>> retry_after("Thu, 01 Jan 1970 00:01:30 -0000", 60.0), retry_after("1 Jan 99999999999 00:00 GMT", 0.0)
+    (30.0, 0.0)
     """
     if said.strip().isdecimal():
         return float(said)
     try:
-        return max(parsedate_to_datetime(said).timestamp() - now, 0.0)
-    except ValueError:
+        date = parsedate_to_datetime(said)
+        # A zone of -0000 stands for UTC of an unknown place.
+        return max((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now, 0.0)
+    except (ValueError, OverflowError):
         return 0.0
 
 

@@ -29,7 +29,8 @@ def running(states: Mapping[str, Mapping[str, str]]) -> Counter[str]:
 async def check_here(redis: AnyRedis, kind: str) -> Check:
     """Look whether a process of a kind runs on this machine, or in this container."""
     host = socket.gethostname()
-    ours = [name for name in await heartbeats(redis) if name.startswith(f"{kind}-{host}-")]
+    # Behind them stand two numbers; another host's name may begin with that of ours.
+    ours = [name for name in await heartbeats(redis) if name.rsplit("-", 2)[0] == f"{kind}-{host}"]
     if not ours:
         return Check.wrong(
             kind, f"no sign of life on {host}, for ten seconds at least", f"start `refrain {kind}`"

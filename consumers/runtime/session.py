@@ -42,7 +42,7 @@ async def redis_session(
             yield redis
         finally:
             await redis.aclose()
-    except exceptions.RedisError as error:
+    except (exceptions.RedisError, exceptions.RedisClusterException) as error:
         report(error, f"asking Redis at {shown(settings.redis)}")
         raise Unreachable(
             f"Redis at {shown(settings.redis)} failed: {error}", hint="`refrain doctor` looks why."

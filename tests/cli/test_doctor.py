@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -434,7 +435,7 @@ def test_a_health_check_asks_only_for_a_process_of_this_machine(
     assert (code, found["train"][2]) == (1, "start `refrain train`")
 
     async def elsewhere(redis: AnyRedis) -> None:
-        name = "train-another-host-1"
+        name = f"train-{socket.gethostname()}-2-1-1"
         await redis.hset(f"process:{{{name}}}", mapping={"kind": "train", "at": time.time()})
         await redis.zadd("processes", {name: time.time()})
 

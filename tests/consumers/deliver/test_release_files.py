@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
+import json
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +13,13 @@ from typing import Any
 
 import pytest
 
-from consumers.deliver.process import deliver
+from consumers.deliver.process import _files, deliver
 from consumers.deliver.release_files import ReleaseFiles, file_name
 from stream.errors import CannotStart, NotWritten
+from stream.retry import Stopped
 from stream.settings import Settings
 from stream.wire.events import Page, Summary
+from stream.wire.record import Record
 from tests.consumers.deliver.audiences import audience, page, summary
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.running import Running
@@ -143,6 +147,18 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CannotStart, match="REFRAIN_DELIVER_FOLDER="):
         ReleaseFiles(tmp_path / "file")
+
+
+async def test_a_file_that_cannot_be_written_does_not_hold_up_a_rebalance(tmp_path: Path) -> None:
+    write = _files(ReleaseFiles(tmp_path / "audiences"))
+    (tmp_path / "audiences").rename(tmp_path / "elsewhere")
+    record = Record("audiences", 0, 0, b"r1", json.dumps(page("r1", 0)).encode())
+    ending = asyncio.Event()
+    writing = asyncio.create_task(write([record], ending))
+    await asyncio.sleep(0)
+    ending.set()
+    with pytest.raises(Stopped):
+        await asyncio.wait_for(writing, 60)
 
 
 def test_a_folder_that_is_gone_is_named_and_taken_when_it_is_back(tmp_path: Path) -> None:
