@@ -86,7 +86,7 @@ class Refrain:
     Parameters
     ----------
     settings
-        Where Redis is, and how the service is set; None: as commands find them, from the environment and
+        Where Redis is, and how the service is set; None: from the environment (``REFRAIN_REDIS``) and
         ``refrain.toml``.
 
     Raises

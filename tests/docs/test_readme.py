@@ -73,6 +73,8 @@ def test_every_example_of_the_readme_shows_listeners(
     told = run(publish, topics)
     assert "tell ['listener-" in told
     assert int(re.findall(r"(\d+) listeners in \d+ pages: done", told)[0]) > LISTENERS / 20
+    audience = service.hget("release:{r1}", "audience")
+    wait_for(lambda: service.hget("release:{r1}", "sent") == audience, "what the example reports")
     shown = run(query, topics)
     cohorts = re.findall(r"^(c\d+) (\d+) ", shown, re.MULTILINE)
     assert len(cohorts) == 5
