@@ -36,12 +36,20 @@ def literals(kustomization: Path) -> dict[str, str]:
     return dict(literal.split("=", 1) for literal in generator["literals"])
 
 
-MANIFESTS = [
-    each
-    for folder in (BASE, DELIVER)
-    for name in read(folder / "kustomization.yaml")[0]["resources"]
-    for each in read(folder / name)
-]
+def resources(folder: Path) -> list[Manifest]:
+    """What a folder brings, with the labels that its own kustomization gives to it and to nothing else."""
+    [kustomization] = read(folder / "kustomization.yaml")
+    found = [each for name in kustomization["resources"] for each in read(folder / name)]
+    for pairs in [each["pairs"] for each in kustomization.get("labels", ())]:
+        for each in found:
+            each["metadata"].setdefault("labels", {}).update(pairs)
+            if each["kind"] == "Deployment":
+                each["spec"]["selector"]["matchLabels"].update(pairs)
+                each["spec"]["template"]["metadata"]["labels"].update(pairs)
+    return found
+
+
+MANIFESTS = [each for folder in (BASE, DELIVER) for each in resources(folder)]
 DEPLOYMENTS = {each["metadata"]["name"]: each for each in MANIFESTS if each["kind"] == "Deployment"}
 BUDGETS = [each for each in MANIFESTS if each["kind"] == "PodDisruptionBudget"]
 SCALED = {each["metadata"]["name"]: each for each in read(SCALE / "scaled-objects.yaml")}
@@ -171,13 +179,22 @@ def test_its_selector_finds_its_pods(name: str) -> None:
     ids=lambda each: each["metadata"]["name"],
 )
 def test_a_network_policy_is_of_our_pods_and_of_no_other(policy: Manifest) -> None:
-    [shared] = [each["pairs"] for each in read(BASE / "kustomization.yaml")[0]["labels"]]
     wanted = policy["spec"]["podSelector"]["matchLabels"].items()
     assert wanted  # without any, it is of all pods of the namespace
     assert any(
-        wanted <= (each["spec"]["template"]["metadata"]["labels"] | shared).items()
-        for each in DEPLOYMENTS.values()
+        wanted <= each["spec"]["template"]["metadata"]["labels"].items() for each in DEPLOYMENTS.values()
     )
+
+
+@of_each
+def test_the_policy_of_all_pods_is_of_its_pods_too(name: str) -> None:
+    [policy] = [
+        each
+        for each in MANIFESTS
+        if each["kind"] == "NetworkPolicy" and each["metadata"]["name"] == "refrain"
+    ]
+    wanted = policy["spec"]["podSelector"]["matchLabels"].items()
+    assert wanted <= DEPLOYMENTS[name]["spec"]["template"]["metadata"]["labels"].items()
 
 
 def test_each_process_that_runs_twice_has_a_disruption_budget_and_no_other() -> None:
@@ -207,10 +224,21 @@ def test_lag_is_that_of_a_topic_and_group_of_this_process(name: str) -> None:
     assert SCALED[name]["spec"]["maxReplicaCount"] <= settings.partitions
 
 
+def built(folder: Path) -> list[Manifest]:
+    """What kustomize makes of a folder."""
+    if program := shutil.which("kustomize"):
+        command = [program, "build"]
+    elif program := shutil.which("kubectl"):
+        command = [program, "kustomize"]
+    else:
+        pytest.skip("neither `kustomize` nor `kubectl` here: each file is looked at alone")
+    answer = subprocess.run([*command, folder], capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    return list(YAML(typ="safe").load_all(answer.stdout))
+
+
 def test_the_example_is_built_by_kustomize() -> None:
-    program = shutil.which("kustomize") or pytest.skip("no `kustomize` here: each file is looked at alone")
-    built = subprocess.run([program, "build", EXAMPLE], capture_output=True, text=True, check=True).stdout
-    manifests = list(YAML(typ="safe").load_all(built))
+    manifests = built(EXAMPLE)
     assert {each["metadata"]["namespace"] for each in manifests} == {"refrain"}
     for manifest in manifests:
         if manifest["kind"] != "ScaledObject":
@@ -219,3 +247,43 @@ def test_the_example_is_built_by_kustomize() -> None:
             assert manifest["spec"]["scaleTargetRef"]["name"] in DEPLOYMENTS
     scaled_ones = [each for each in manifests if each["metadata"]["name"] in SCALED and "spec" in each]
     assert all("replicas" not in each["spec"] for each in scaled_ones if each["kind"] == "Deployment")
+
+
+REDIS = """
+apiVersion: v1
+kind: Pod
+metadata: {name: redis, labels: {app: redis}}
+spec: {containers: [{name: redis, image: redis}]}
+"""
+
+
+@pytest.fixture(scope="module")
+def with_deliver(tmp_path_factory: pytest.TempPathFactory) -> list[Manifest]:
+    """The example with deliveries, and with a Redis beside it that is none of ours."""
+    folder = tmp_path_factory.mktemp("with-deliver") / "kubernetes"
+    shutil.copytree(FOLDER, folder)
+    file = folder / "example" / "kustomization.yaml"
+    [kustomization] = read(file)
+    kustomization["components"].append("../deliver")
+    kustomization["resources"].append("redis.yaml")
+    YAML().dump(kustomization, file)
+    (folder / "example" / "redis.yaml").write_text(REDIS)
+    return built(folder / "example")
+
+
+def test_deliver_is_built_by_kustomize_and_has_the_labels_of_all(with_deliver: list[Manifest]) -> None:
+    [labels] = [each["pairs"] for each in read(BASE / "kustomization.yaml")[0]["labels"]]
+    deployments = [each for each in with_deliver if each["kind"] == "Deployment"]
+    assert {each["metadata"]["name"] for each in deployments} == DEPLOYMENTS.keys()
+    for each in deployments:
+        kubernetes_validate.validate(each, kubernetes_validate.latest_version(), strict=True)
+        assert labels.items() <= each["metadata"]["labels"].items()
+        assert labels.items() <= each["spec"]["selector"]["matchLabels"].items()
+        assert labels.items() <= each["spec"]["template"]["metadata"]["labels"].items()
+    policies = [each for each in with_deliver if each["kind"] == "NetworkPolicy"]
+    assert all(labels.items() <= each["spec"]["podSelector"]["matchLabels"].items() for each in policies)
+
+
+def test_what_else_an_overlay_has_gets_none_of_our_labels(with_deliver: list[Manifest]) -> None:
+    [redis] = [each for each in with_deliver if each["metadata"]["name"] == "redis"]
+    assert redis["metadata"]["labels"] == {"app": "redis"}
