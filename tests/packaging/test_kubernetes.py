@@ -161,6 +161,14 @@ def test_its_probes_ask_where_it_answers(name: str) -> None:
     assert ports(name)["metrics"] == int(SETTINGS["REFRAIN_METRICS_PORT"])
 
 
+@of_each
+def test_it_may_wait_for_redis_to_read_a_large_file_before_it_is_killed(name: str) -> None:
+    probe = container(name)["startupProbe"]
+    seconds = probe["periodSeconds"] * probe["failureThreshold"]
+    assert seconds >= 100_000 / 90 + 50_000 / 17  # 100 GB, and half as much appended, in MB/s: docs/redis.md
+    assert seconds > Settings().connect_timeout
+
+
 def test_the_page_is_at_its_port() -> None:
     [service] = [each for each in MANIFESTS if each["kind"] == "Service"]
     [port] = service["spec"]["ports"]
