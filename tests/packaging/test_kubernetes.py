@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from stream.settings import Settings
+from stream.wire.groups import GROUPS
 from stream.wire.topics import TOPICS
 from tests.refrain_command import application
 
@@ -221,15 +222,29 @@ def test_what_is_scaled_is_a_process(name: str) -> None:
 
 
 @scaled
-def test_lag_is_that_of_a_topic_and_group_of_this_process(name: str) -> None:
+def test_lag_is_that_of_topics_and_the_group_of_this_process(name: str) -> None:
     settings = Settings()
-    [trigger] = SCALED[name]["spec"]["triggers"]
     process = container(SCALED[name]["spec"]["scaleTargetRef"]["name"])["args"][0]
-    asked = trigger["metadata"]
-    assert asked["consumerGroup"] == f"{settings.group}-{process}"
-    assert asked["topic"] in {topic.name for topic in TOPICS}
-    assert asked["bootstrapServersFromEnv"] in SETTINGS
+    group = GROUPS[process]
+    for trigger in SCALED[name]["spec"]["triggers"]:
+        asked = trigger["metadata"]
+        assert asked["consumerGroup"] == f"{settings.group}-{process}" == group.full_name(settings)
+        assert asked["topic"] in {topic.name for topic in TOPICS}
+        assert asked["topic"] in group.topics
+        assert asked["bootstrapServersFromEnv"] in SETTINGS
     assert SCALED[name]["spec"]["maxReplicaCount"] <= settings.partitions
+
+
+def test_workers_are_started_for_releases_and_for_feedback() -> None:
+    triggers = SCALED["refrain-work"]["spec"]["triggers"]
+    assert {trigger["metadata"]["topic"] for trigger in triggers} == {"releases", "feedback"}
+
+
+@scaled
+def test_it_says_nothing_that_has_no_effect(name: str) -> None:
+    spec = SCALED[name]["spec"]
+    assert spec["minReplicaCount"] >= 1
+    assert "cooldownPeriod" not in spec  # KEDA waits so long before it takes the last one away
 
 
 def built(folder: Path) -> list[Manifest]:
