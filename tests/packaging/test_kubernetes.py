@@ -14,6 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
+from consumers.runtime.process import AGAIN, GRACE
 from stream.settings import Settings
 from stream.wire.groups import GROUPS
 from stream.wire.topics import TOPICS
@@ -174,6 +175,25 @@ def test_the_page_is_at_its_port() -> None:
     [service] = [each for each in MANIFESTS if each["kind"] == "Service"]
     [port] = service["spec"]["ports"]
     assert ports("refrain-serve")[port["targetPort"]] == Settings.model_fields["web_port"].default
+
+
+def test_what_a_service_leads_to_goes_on_answering_until_none_leads_there() -> None:
+    for service in (each for each in MANIFESTS if each["kind"] == "Service"):
+        wanted = service["spec"]["selector"].items()
+        found = [
+            name
+            for name, each in DEPLOYMENTS.items()
+            if wanted <= each["spec"]["template"]["metadata"]["labels"].items()
+        ]
+        assert found
+        for name in found:
+            assert container(name)["lifecycle"]["preStop"]["sleep"]["seconds"] >= 5
+
+
+@of_each
+def test_it_has_the_time_it_needs_to_end(name: str) -> None:
+    before = container(name).get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+    assert pod(name)["terminationGracePeriodSeconds"] - before > GRACE + AGAIN
 
 
 @of_each
