@@ -107,30 +107,64 @@ def test_its_arguments_are_a_command_with_its_options(name: str) -> None:
     assert all(option in answer.output for option in options if option.startswith("--"))
 
 
-@pytest.mark.parametrize("kustomization", [BASE, DELIVER, EXAMPLE])
-def test_its_settings_exist_and_are_allowed(kustomization: Path, tmp_path: Path) -> None:
-    secrets = {
+def check_allowed(said: dict[str, str], folder: Path) -> None:
+    """Take settings as a process would that has all secrets; they are put into a folder."""
+    in_files = {
         "REFRAIN_REDIS_FILE": "redis://redis:6379/0",
         "REFRAIN_DELIVER_URL_FILE": "https://notifier.example/refrain",
         "REFRAIN_DELIVER_SECRET_FILE": f"whsec_{base64.b64encode(bytes(32)).decode()}",
     }
-    said = literals(kustomization / "kustomization.yaml")
     assert all(name.startswith("REFRAIN_") for name in said)
-    for name in secrets.keys() & said.keys():
-        assert Path(said[name]).parent == Path("/run/secrets/refrain")
-        file = tmp_path / Path(said[name]).name
-        file.write_text(secrets[name])
+    said = dict(said)
+    for name in in_files.keys() & said.keys():
+        assert Path(said[name]).parent in (Path("/run/secrets/refrain"), Path("/run/secrets/refrain-deliver"))
+        file = folder / Path(said[name]).name
+        file.write_text(in_files[name])
         said[name] = str(file)
     Settings(**{name.removeprefix("REFRAIN_").lower(): value for name, value in said.items()})
 
 
+@pytest.mark.parametrize("kustomization", [BASE, EXAMPLE])
+def test_its_settings_exist_and_are_allowed(kustomization: Path, tmp_path: Path) -> None:
+    check_allowed(literals(kustomization / "kustomization.yaml"), tmp_path)
+
+
+@of_each
+def test_what_a_process_is_told_is_allowed(name: str, tmp_path: Path) -> None:
+    check_allowed(settings_of(name) | literals(EXAMPLE / "kustomization.yaml"), tmp_path)
+
+
+def secrets(name: str) -> dict[Path, str]:
+    """Folder -> the Secret that a process has there."""
+    mounts = {each["name"]: each for each in container(name)["volumeMounts"]}
+    volumes = {
+        each["name"]: each["secret"]["secretName"] for each in pod(name)["volumes"] if "secret" in each
+    }
+    assert all(mounts[volume]["readOnly"] for volume in volumes)
+    return {Path(mounts[volume]["mountPath"]): secret for volume, secret in volumes.items()}
+
+
+def settings_of(name: str) -> dict[str, str]:
+    """What a process is told: by the ConfigMap of all, and alone."""
+    told = {each["name"]: each["value"] for each in container(name).get("env", ())}
+    assert container(name)["envFrom"][0] == {"configMapRef": {"name": "refrain"}}
+    return SETTINGS | told
+
+
 @of_each
 def test_it_has_the_secrets_where_its_settings_look_for_them(name: str) -> None:
-    mounts = {each["name"]: each for each in container(name)["volumeMounts"]}
-    assert Path(SETTINGS["REFRAIN_REDIS_FILE"]).parent == Path(mounts["secrets"]["mountPath"])
-    assert mounts["secrets"]["readOnly"]
-    [volume] = [each for each in pod(name)["volumes"] if each["name"] == "secrets"]
-    assert volume["secret"]["secretName"] == "refrain"
+    assert secrets(name)[Path(SETTINGS["REFRAIN_REDIS_FILE"]).parent] == "refrain"
+    asked = {Path(value).parent for key, value in settings_of(name).items() if key.endswith("_FILE")}
+    assert asked == secrets(name).keys()
+
+
+@of_each
+def test_only_deliver_has_what_posts_are_signed_with(name: str) -> None:
+    delivers = name == "refrain-deliver"
+    assert ("refrain-deliver" in secrets(name).values()) == delivers
+    assert ("REFRAIN_DELIVER_SECRET_FILE" in settings_of(name)) == delivers
+    # What all have holds no key of the endpoint, nor could a process without its URL use one.
+    assert not any(key.startswith("REFRAIN_DELIVER") for key in SETTINGS)
 
 
 @of_each
@@ -309,6 +343,9 @@ def with_deliver(tmp_path_factory: pytest.TempPathFactory) -> list[Manifest]:
     [kustomization] = read(file)
     kustomization["components"].append("../deliver")
     kustomization["resources"].append("redis.yaml")
+    kustomization["configMapGenerator"].append(
+        {"name": "refrain-deliver", "literals": ["REFRAIN_DELIVER_COHORT_CHANGES=true"]}
+    )
     YAML().dump(kustomization, file)
     (folder / "example" / "redis.yaml").write_text(REDIS)
     return built(folder / "example")
@@ -330,3 +367,16 @@ def test_deliver_is_built_by_kustomize_and_has_the_labels_of_all(with_deliver: l
 def test_what_else_an_overlay_has_gets_none_of_our_labels(with_deliver: list[Manifest]) -> None:
     [redis] = [each for each in with_deliver if each["metadata"]["name"] == "redis"]
     assert redis["metadata"]["labels"] == {"app": "redis"}
+
+
+def test_an_overlay_tells_deliver_alone_of_deliveries(with_deliver: list[Manifest]) -> None:
+    [told] = [
+        each["metadata"]["name"]
+        for each in with_deliver
+        if each["kind"] == "ConfigMap" and "REFRAIN_DELIVER_COHORT_CHANGES" in each["data"]
+    ]
+    for each in with_deliver:
+        if each["kind"] == "Deployment":
+            [only] = each["spec"]["template"]["spec"]["containers"]
+            asked = {source["configMapRef"]["name"] for source in only["envFrom"]}
+            assert (told in asked) == (each["metadata"]["name"] == "refrain-deliver")
