@@ -187,6 +187,26 @@ def test_its_memory_is_limited_and_its_processor_asked_for_alone(name: str) -> N
     assert set(resources["requests"]) == {"cpu", "memory"}
 
 
+def megabytes(quantity: str) -> float:
+    """Read a quantity of memory of Kubernetes."""
+    number, unit = re.fullmatch(r"(\d+)(Mi|Gi)", quantity).groups()  # type: ignore[union-attr]
+    return int(number) * {"Mi": 2**20, "Gi": 2**30}[unit] / 1e6
+
+
+OF_CODE_MB = 300.0  # and of what is in hand: docs/kubernetes.md
+HOLDS_MB = {"refrain-ingest": "resident_mb", "refrain-work": "members_mb", "refrain-serve": "members_mb"}
+"""Process -> the setting by which it holds memory."""
+
+
+@pytest.mark.parametrize("name", HOLDS_MB)
+def test_its_memory_suffices_for_what_it_may_hold(name: str) -> None:
+    holds = getattr(Settings(), HOLDS_MB[name]) + OF_CODE_MB
+    resources = container(name)["resources"]
+    assert megabytes(resources["limits"]["memory"]) > holds
+    if name != "refrain-serve":  # which holds tastes only while a release desk is open
+        assert megabytes(resources["requests"]["memory"]) > holds
+
+
 @of_each
 def test_its_probes_ask_where_it_answers(name: str) -> None:
     only = container(name)
