@@ -20,6 +20,7 @@ from stream.wire.topic_watch import TopicChanged
 
 __all__ = [
     "AGAIN",
+    "GRACE",
     "NO_COORDINATOR",
     "Main",
     "Seldom",

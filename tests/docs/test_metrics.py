@@ -15,6 +15,7 @@ import promql_parser
 import pytest
 from ruamel.yaml import YAML
 
+from consumers.runtime.supervisor import KINDS
 from stream.metrics import declared
 
 ROOT = Path(__file__).parents[2]
@@ -115,6 +116,24 @@ def test_an_alert_says_how_bad_it_is_and_leads_to_what_to_do(rule: dict[str, Any
 
 def test_the_page_has_no_alert_that_there_is_not() -> None:
     assert re.findall(r"^### (Refrain\w+)$", OPERATING, re.MULTILINE) == [rule["alert"] for rule in RULES]
+
+
+def test_the_example_asks_every_process_of_refrain_up_at_its_port_and_needs_no_key() -> None:
+    order_of_up = [*KINDS, "deliver"]
+    [block] = re.findall(r"```yaml\n(scrape_configs:.*?)```", OPERATING, re.DOTALL)
+    [job] = YAML(typ="safe").load(block)["scrape_configs"]
+    [static] = job["static_configs"]
+    assert static["targets"] == [f"127.0.0.1:{9400 + number}" for number in range(len(order_of_up))]
+    assert "authorization" not in job
+    [order] = re.findall(r"in the order ([\w, ]+) \(9400 to 9405\)", OPERATING)
+    assert order.split(", ") == order_of_up
+
+
+def test_a_counter_with_labels_counts_in_an_alert_from_its_first_value_on() -> None:
+    for rule in RULES:
+        for counter, window in re.findall(r"increase\((\w+)\[(\w+)\]\)", rule["expr"]):
+            if SERIES[counter].labels:
+                assert f"({counter} unless {counter} offset {window})" in rule["expr"]
 
 
 def test_no_two_panels_lie_upon_each_other() -> None:

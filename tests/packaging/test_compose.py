@@ -85,15 +85,31 @@ def test_its_settings_exist_and_are_allowed(name: str) -> None:
     Settings(**{variable.removeprefix("REFRAIN_").lower(): value for variable, value in environment.items()})
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_settings_of_a_file_reach_it_where_there_is_one(name: str) -> None:
+    assert OURS[name]["env_file"] == [{"path": "refrain.env", "required": False}]
+
+
 def test_deliver_has_its_endpoint_from_outside() -> None:
     given = {"REFRAIN_DELIVER_URL": "${REFRAIN_DELIVER_URL:-}"}
     given |= {"REFRAIN_DELIVER_SECRET": "${REFRAIN_DELIVER_SECRET:-}"}
+    assert given.items() <= OURS["deliver"]["environment"].items()
+    # The others refuse it, as they have no endpoint: it cannot stand in the file of all.
+    given = {"REFRAIN_DELIVER_COHORT_CHANGES": "${REFRAIN_DELIVER_COHORT_CHANGES:-false}"}
     assert given.items() <= OURS["deliver"]["environment"].items()
 
 
 @pytest.mark.parametrize("name", ["serve", "deliver"])
 def test_what_needs_a_key_or_an_endpoint_starts_only_when_asked_for(name: str) -> None:
     assert OURS[name]["profiles"]
+
+
+def test_the_page_says_what_starts_only_when_asked_for() -> None:
+    text = (ROOT / "docs" / "operating.md").read_text()
+    for name, service in OURS.items():
+        for profile in service.get("profiles", ()):
+            assert f"docker compose --profile {profile} up" in text, name
+    assert "refrain.env" in text
 
 
 @pytest.mark.parametrize("name", SERVICES)
