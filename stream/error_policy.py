@@ -145,7 +145,7 @@ TABLE = (
         ),
         Action.REPORT,
         "this Kafka is too old",
-        "Refrain needs Kafka 2.1 or newer.",
+        "Refrain needs Kafka 2.8 or newer.",
     ),
     Case(
         (

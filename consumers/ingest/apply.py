@@ -23,7 +23,8 @@ from stream.stores.waiting import Waiting, place_of
 
 __all__ = ["Applier"]
 
-AT_ONCE = 1000  # listeners: while Redis works on some, the next are updated
+AT_ONCE = 1000  # listeners
+PARTS = 2  # at a time: while Redis works on one, the next is updated; more would only take memory
 SPARE = 0.1  # of all rows are made free where memory is full
 MB = 1e6
 
@@ -78,6 +79,7 @@ class Applier:
         self._limit = resident_mb * MB
         self._loaded = loaded or {}
         self._turns = _Turns()
+        self._parts = asyncio.Semaphore(PARTS)
         self._activity = activity
         self.residents = Residents(activity=activity)
         self._aliases = ArtistAliases(listeners.redis) if aliases is None else aliases
@@ -106,7 +108,9 @@ class Applier:
         -------
         The moves between cohorts, births among them, on record; member sets and sizes are to `follow`.
         """
-        parts = await asyncio.gather(*(self._apply(part, model, now) for part in _parts(clicks, AT_ONCE)))
+        parts = await asyncio.gather(
+            *(self._apply_part(part, model, now) for part in _parts(clicks, AT_ONCE))
+        )
         await self._trim()
         return [move for moves in parts for move in moves]
 
@@ -188,6 +192,12 @@ class Applier:
             if move and self.residents.head(self.residents.index[user]).moved != was.moved:
                 moves.append(move)
         return moves
+
+    async def _apply_part(
+        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
+    ) -> list[Move]:
+        async with self._parts:
+            return await self._apply(clicks, model, now)
 
     async def _apply(
         self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float

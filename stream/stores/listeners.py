@@ -120,23 +120,14 @@ class Listeners:
         users = [residents.users[row] for row in changes.rows.tolist()]
         groups = self.groups(users)
         values = _values(residents, changes, version)
-        calls = []
-        for group in groups:
-            first, last = group[0], group[-1]
-            # But for a cluster a group is one stretch.
-            theirs = (
-                values[EACH * first : EACH * (last + 1)]
-                if last - first + 1 == len(group)
-                else [value for at in group for value in values[EACH * at : EACH * (at + 1)]]
-            )
-            packed = msgpack.packb(theirs, use_bin_type=False)
-            calls.append((keys.user(users[first]), KEPT_SECONDS, packed))
+        answers: list[Any] = []
         # Of a large pipeline not all would be sent before a connection's time is up.
-        answers = [
-            answer
-            for at in range(0, len(calls), SCRIPTS_AT_ONCE)
-            for answer in await self._write.each(self.redis, calls[at : at + SCRIPTS_AT_ONCE])
-        ]
+        for at in range(0, len(groups), SCRIPTS_AT_ONCE):
+            calls = [
+                (keys.user(users[group[0]]), KEPT_SECONDS, _packed(values, group))
+                for group in groups[at : at + SCRIPTS_AT_ONCE]
+            ]
+            answers += await self._write.each(self.redis, calls)
         refused = zip(groups, answers, strict=True)
         return [users[group[position - 1]] for group, positions in refused for position in positions]
 
@@ -324,6 +315,19 @@ def _listener(
 def _aliased(held: bytes) -> Aliased:
     weight, _, artist = held.decode().partition(" ")
     return Aliased(artist, float(weight))
+
+
+def _packed(values: Sequence[Any], group: Sequence[int]) -> bytes:
+    """Pack what is to be written of a group of rows."""
+    first, last = group[0], group[-1]
+    # But for a cluster a group is one stretch.
+    theirs = (
+        values[EACH * first : EACH * (last + 1)]
+        if last - first + 1 == len(group)
+        else [value for at in group for value in values[EACH * at : EACH * (at + 1)]]
+    )
+    packed: bytes = msgpack.packb(theirs, use_bin_type=False)
+    return packed
 
 
 def _values(residents: Residents, changes: Changes, version: int) -> list[Any]:
