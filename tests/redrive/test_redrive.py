@@ -91,6 +91,55 @@ def test_a_letter_of_an_id_that_is_part_of_a_listener_counts_once_for_the_listen
     assert not db.exists("user:{visitor}", "user:{visitor}:waiting")
 
 
+def test_what_is_about_a_listener_who_was_erased_since_is_left(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
+) -> None:
+    with Running(ingest, settings):
+        log.send("clicks", [click("u", "ana")])
+        wait_for(lambda: db.hget("user:{u}", "clicks") == "1", "the click to count")
+        bury(settings, "clicks", click("u", "bo"), click("v", "bo"))
+        bury(settings, "labels", {"user_id": "u", "segment": "s", "value": 1, "ts": NOW})
+        bury(settings, "feedback", {"release_id": "r", "user_id": "u", "kind": "sent", "ts": NOW})
+        bury(settings, "merges", {"user_id": "u", "into": "v", "ts": NOW})
+        bury(settings, "merges", {"user_id": "v", "into": "u", "ts": NOW})
+        assert refrain.run("forget", "u").returncode == 0
+        planned = redrive(refrain, "--dry-run")
+        done = redrive(refrain)
+        assert planned["left"] == done["left"] == {"erased": 5}
+        assert planned["put_back"] == done["put_back"] == {"unknown-song": 1}
+        wait_for(lambda: db.hget("user:{v}", "clicks") == "1", "the click of the other")
+        assert not db.keys("user:{u}*")
+        assert (log.count("labels"), log.count("feedback"), log.count("merges")) == (0, 0, 0)
+        bury(settings, "clicks", click("u", "cleo"))
+        assert redrive(refrain)["put_back"] == {"unknown-song": 1}
+        wait_for(lambda: db.hget("user:{u}", "clicks") == "1", "a click of who has come back")
+    assert db.zrange("user:{u}:artists", 0, -1) == ["cleo"]
+
+
+def test_an_id_that_was_part_of_a_listener_who_was_erased_is_not_brought_back(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
+) -> None:
+    with Running(ingest, settings):
+        log.send("clicks", [click("visitor", "ana")])
+        log.wait_until_caught_up("ingest", "clicks")
+        log.send("merges", [{"user_id": "visitor", "into": "u", "ts": NOW}])
+        log.wait_until_caught_up("merges", "merges")
+        bury(settings, "clicks", click("visitor", "bo"))
+        assert refrain.run("forget", "u").returncode == 0
+        assert redrive(refrain)["left"] == {"erased": 1}
+    assert not db.keys("user:*")
+
+
+def test_an_opt_out_is_put_back_also_of_who_was_erased_as_those_that_were_read_are_kept(
+    settings: Settings, log: KafkaLog, refrain: Refrain
+) -> None:
+    event = {"release_id": "r", "user_id": "u", "kind": "opted_out", "ts": 5.0}
+    bury(settings, "feedback", event, reason=Reason.BAD_VALUE)
+    refrain.run("forget", "u")
+    assert redrive(refrain)["put_back"] == {"bad-value": 1}
+    assert log.events("feedback") == [event]
+
+
 def test_only_letters_with_the_reason_and_since_the_time_are_put_back(
     settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
 ) -> None:
