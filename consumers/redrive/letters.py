@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord
 from stream.wire.dead_letter import Reason, headers_of_producer
 from stream.wire.record import Record
 
-__all__ = ["Letter", "letter_of"]
+__all__ = ["Letter", "letter_of", "name_of"]
 
 NO_HEADERS = "no-headers"
 """Stands for the reason of what is in the topic and is no letter of Refrain's."""
@@ -55,5 +55,9 @@ def letter_of(message: ConsumerRecord) -> Letter:
         return Letter(NO_HEADERS, Record.of(message), at, "")
     value = message.value or b""
     event = Record(topic, partition, offset, message.key, value, headers_of_producer(message.headers))
-    name = f"{topic}:{partition}:{offset}:{zlib.crc32(value):08x}"
-    return Letter(reason, event, at, name)
+    return Letter(reason, event, at, name_of(topic, partition, offset, value))
+
+
+def name_of(topic: str, partition: int, offset: int, value: bytes | None) -> str:
+    """Return the `Letter.name` of an event that becomes a dead letter there."""
+    return f"{topic}:{partition}:{offset}:{zlib.crc32(value or b''):08x}"

@@ -13,7 +13,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import BaseModel
 
-from consumers.redrive.letters import Letter, letter_of
+from consumers.redrive.letters import Letter, letter_of, name_of
 from models.listener import Click, under
 from stream.connect import AnyRedis
 from stream.errors import Unreachable
@@ -76,8 +76,8 @@ class Redrive:
     """One run.
 
     A click is put among those that wait for their song, in one step with a note that it was: so it counts
-    once, however often this runs and wherever it is broken off. Other events go to their topic again; what
-    reads it knows them by their ids.
+    once, however often this runs and wherever it is broken off. Other events go to their topic again, where
+    whoever reads them knows them by their ids; one that is refused there is put back no more.
 
     Parameters
     ----------
@@ -198,12 +198,14 @@ class Redrive:
         by_name = {letter.name: letter for letter in letters}
         new = by_name.keys() - await self._redriven.among(list(by_name))
         if not self.dry_run:
-            events = [by_name[name].event for name in new]
-            await sender.deliver(
+            events = [letter.event for name, letter in by_name.items() if name in new]
+            places = await sender.deliver(
                 [Message(event.topic, event.key, event.value, event.headers) for event in events]
             )
+            # One that is refused again is a letter by another name.
+            again = {name_of(e.topic, *at, e.value) for e, at in zip(events, places, strict=True)}
             # Only now: what is sent and not noted is sent again, and known by its ids.
-            await self._redriven.add(new, time.time())
+            await self._redriven.add(new | again, time.time())
         self._count({letter.name: letter.reason for letter in letters}, new)
 
     def _count(self, reasons: dict[str, str], new: set[str]) -> None:

@@ -162,6 +162,29 @@ def test_songs_and_feedback_go_to_their_topics_again_once(
     assert (log.count("songs"), log.count("feedback")) == (1, 1)
 
 
+def test_events_of_one_key_go_to_their_topic_again_in_their_order(
+    settings: Settings, log: KafkaLog, refrain: Refrain
+) -> None:
+    songs = [{"song_id": "s", "artist_ids": ["ana"], "title": f"{number}"} for number in range(30)]
+    bury(settings, "songs", *songs, reason=Reason.BAD_ID)
+    assert redrive(refrain)["put_back"] == {"bad-id": 30}
+    assert log.events("songs") == songs
+
+
+def test_an_event_that_is_refused_again_is_put_back_no_more(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
+) -> None:
+    with Running(ingest, settings):
+        log.send("merges", [{"user_id": "visitor", "into": into, "ts": NOW} for into in ("u", "v")])
+        wait_for(lambda: log.count("dead-letters") == 1, "the second merge to be refused")
+        assert redrive(refrain)["put_back"] == {"bad-value": 1}
+        wait_for(lambda: log.count("dead-letters") == 2, "it to be refused again")
+        for _ in range(2):
+            again = redrive(refrain)
+            assert (again["put_back"], again["put_back_before"]) == ({}, {"bad-value": 2})
+    assert log.count("merges") == 3
+
+
 def test_an_event_that_is_put_back_has_the_headers_of_its_producer_alone(
     settings: Settings, log: KafkaLog, refrain: Refrain
 ) -> None:
