@@ -18,6 +18,7 @@ from models.listener import Click, under
 from stream.connect import AnyRedis
 from stream.errors import Unreachable
 from stream.settings import Settings
+from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.catalogue import Catalogue
 from stream.stores.erased import Erased
 from stream.stores.merges import Merges
@@ -42,7 +43,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "artist-aliases": ArtistAlias,
 }
 SUPERSEDED = "superseded"
-"""Why a song is left that the catalogue knows by now: what it knows may be newer."""
+"""Why a song is left that the catalogue knows by now, or an alias: what is known may be newer."""
 
 ERASED = "erased"
 """Why an event is left whose listener was erased after it had become a letter: it would bring them back."""
@@ -61,8 +62,8 @@ class Summary:
     put_back_before
         By an earlier run, by the reason that they had.
     left
-        What cannot be used today either, by the reason that it has now; a song that came otherwise is
-        "superseded", what is about a listener who was erased since "erased".
+        What cannot be used today either, by the reason that it has now; a song or an alias that
+        came otherwise is "superseded", what is about a listener who was erased since "erased".
     """
 
     letters: int = 0
@@ -101,7 +102,7 @@ class Redrive:
 
     def __post_init__(self) -> None:
         self._catalogue, self._waiting = Catalogue(self.redis), Waiting(self.redis)
-        self._erased = Erased(self.redis)
+        self._erased, self._aliases = Erased(self.redis), ArtistAliases(self.redis)
         keep = (2 * self.settings.retention_days + SEGMENT_DAYS) * 86400.0
         self._redriven, self._merges = Redriven(self.redis, keep), Merges(self.redis)
         self._keep = keep
@@ -164,12 +165,17 @@ class Redrive:
                 self.summary.left[ERASED] += 1
             elif isinstance(event, Click):
                 clicks.append((letter, event))
-            elif isinstance(event, Song) and await self._catalogue.artists_of([event.song_id]):
+            elif await self._is_superseded(event):
                 self.summary.left[SUPERSEDED] += 1
             else:
                 others.append(letter)
         await self._clicks(clicks)
         await self._others(others, sender)
+
+    async def _is_superseded(self, event: BaseModel) -> bool:
+        if isinstance(event, ArtistAlias):
+            return bool(await self._aliases.said(event.alias))
+        return isinstance(event, Song) and bool(await self._catalogue.artists_of([event.song_id]))
 
     async def _clicks(self, found: Sequence[tuple[Letter, Click]]) -> None:
         asked = {click.song_id for _, click in found if not click.artist_ids and click.song_id}

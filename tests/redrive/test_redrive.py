@@ -162,6 +162,22 @@ def test_songs_and_feedback_go_to_their_topics_again_once(
     assert (log.count("songs"), log.count("feedback")) == (1, 1)
 
 
+def test_an_alias_that_another_word_has_followed_is_left(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
+) -> None:
+    with Running(ingest, settings):
+        log.send("artist-aliases", [{"alias": "x", "artist_id": "a"}])
+        log.send("artist-aliases", [{"alias": "a", "artist_id": "y"}])
+        log.wait_until_caught_up("aliases", "artist-aliases")
+        bury(settings, "artist-aliases", {"alias": "a", "artist_id": "x"}, reason=Reason.BAD_VALUE)
+        bury(settings, "artist-aliases", {"alias": "b", "artist_id": "x"}, reason=Reason.BAD_VALUE)
+        found = redrive(refrain)
+        assert (found["put_back"], found["left"]) == ({"bad-value": 1}, {"superseded": 1})
+        log.wait_until_caught_up("aliases", "artist-aliases")
+        assert db.hget("aliases:artists", "b") == "x"
+    assert db.hget("aliases:artists", "a") == "y"
+
+
 def test_events_of_one_key_go_to_their_topic_again_in_their_order(
     settings: Settings, log: KafkaLog, refrain: Refrain
 ) -> None:
