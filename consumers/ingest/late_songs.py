@@ -212,10 +212,19 @@ class LateSongs:
 
     def _letter(self, click: Click) -> DeadLetter:
         # Its bytes are not kept while it waits; this is what Refrain uses of them.
-        event = {"user_id": click.user_id, "song_id": click.song_id, "ts": click.ts, "action": click.action}
-        if click.event_id:
-            event["event_id"] = click.event_id
+        event = {
+            "user_id": click.user_id,
+            "song_id": click.song_id,
+            "ts": click.ts,
+            "action": click.action,
+            "ms_played": click.ms_played,
+            "utc_offset_min": click.utc_offset_min,
+            "city": click.city,
+            "device": click.device,
+            "event_id": click.event_id,
+        }
+        said = {name: value for name, value in event.items() if value not in (None, "")}
         place = ("clicks", click.partition.number, click.offset)
-        record = Record(*place, click.user_id.encode(), json.dumps(event, ensure_ascii=False).encode())
+        record = Record(*place, click.user_id.encode(), json.dumps(said, ensure_ascii=False).encode())
         hours = self._wait_seconds / 3600
         return DeadLetter(record, Reason.UNKNOWN_SONG, f"its song has not come within {hours:g} hours")

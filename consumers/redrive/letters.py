@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord
 from stream.wire.dead_letter import Reason, headers_of_producer
 from stream.wire.record import Record
 
-__all__ = ["Letter", "letter_of"]
+__all__ = ["Letter", "letter_of", "name_of"]
 
 NO_HEADERS = "no-headers"
 """Stands for the reason of what is in the topic and is no letter of Refrain's."""
@@ -26,6 +26,8 @@ class Letter:
         Why the event could not be used.
     event
         The event, at the place that it had, with the headers that its producer gave it.
+    at
+        When it came into the topic, Unix seconds.
     name
         Identifies it: the same event in two letters has one name, and an event of a topic that was deleted
         since and created anew another than the one that has its offset now.
@@ -33,6 +35,7 @@ class Letter:
 
     reason: str
     event: Record
+    at: float
     name: str
 
     @property
@@ -44,12 +47,17 @@ class Letter:
 def letter_of(message: ConsumerRecord) -> Letter:
     """Read a dead letter."""
     headers = dict(message.headers)  # of one name in two the last, which is ours
+    at = message.timestamp / 1000
     try:
         reason, topic = headers["reason"].decode(), headers["topic"].decode()
         partition, offset = int(headers["partition"]), int(headers["offset"])
     except (KeyError, ValueError, AttributeError):
-        return Letter(NO_HEADERS, Record.of(message), "")
+        return Letter(NO_HEADERS, Record.of(message), at, "")
     value = message.value or b""
     event = Record(topic, partition, offset, message.key, value, headers_of_producer(message.headers))
-    name = f"{topic}:{partition}:{offset}:{zlib.crc32(value):08x}"
-    return Letter(reason, event, name)
+    return Letter(reason, event, at, name_of(topic, partition, offset, value))
+
+
+def name_of(topic: str, partition: int, offset: int, value: bytes | None) -> str:
+    """Return the `Letter.name` of an event that becomes a dead letter there."""
+    return f"{topic}:{partition}:{offset}:{zlib.crc32(value or b''):08x}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,12 +13,14 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import BaseModel
 
-from consumers.redrive.letters import Letter, letter_of
+from consumers.redrive.letters import Letter, letter_of, name_of
 from models.listener import Click, under
 from stream.connect import AnyRedis
 from stream.errors import Unreachable
 from stream.settings import Settings
+from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.catalogue import Catalogue
+from stream.stores.erased import Erased
 from stream.stores.merges import Merges
 from stream.stores.redriven import Redriven
 from stream.stores.waiting import Waiting
@@ -40,7 +43,10 @@ KINDS: dict[str, type[BaseModel]] = {
     "artist-aliases": ArtistAlias,
 }
 SUPERSEDED = "superseded"
-"""Why a song is left that the catalogue knows by now: what it knows may be newer."""
+"""Why a song is left that the catalogue knows by now, or an alias: what is known may be newer."""
+
+ERASED = "erased"
+"""Why an event is left whose listener was erased after it had become a letter: it would bring them back."""
 
 
 @dataclass
@@ -56,8 +62,8 @@ class Summary:
     put_back_before
         By an earlier run, by the reason that they had.
     left
-        What cannot be used today either, by the reason that it has now; a song that came otherwise is
-        "superseded".
+        What cannot be used today either, by the reason that it has now; a song or an alias that
+        came otherwise is "superseded", what is about a listener who was erased since "erased".
     """
 
     letters: int = 0
@@ -71,8 +77,8 @@ class Redrive:
     """One run.
 
     A click is put among those that wait for their song, in one step with a note that it was: so it counts
-    once, however often this runs and wherever it is broken off. Other events go to their topic again; what
-    reads it knows them by their ids.
+    once, however often this runs and wherever it is broken off. Other events go to their topic again, where
+    whoever reads them knows them by their ids; one that is refused there is put back no more.
 
     Parameters
     ----------
@@ -96,6 +102,7 @@ class Redrive:
 
     def __post_init__(self) -> None:
         self._catalogue, self._waiting = Catalogue(self.redis), Waiting(self.redis)
+        self._erased, self._aliases = Erased(self.redis), ArtistAliases(self.redis)
         keep = (2 * self.settings.retention_days + SEGMENT_DAYS) * 86400.0
         self._redriven, self._merges = Redriven(self.redis, keep), Merges(self.redis)
         self._keep = keep
@@ -147,30 +154,28 @@ class Redrive:
 
     async def _some(self, letters: Sequence[Letter], sender: Sender) -> None:
         self.summary.letters += len(letters)
+        read = [(letter, _event_of(letter)) for letter in letters]
+        erased = await self._erased.times({user for _, event in read for user in _about(event)})
         clicks: list[tuple[Letter, Click]] = []
         others: list[Letter] = []
-        for letter in letters:
-            if letter.is_lost:
-                self.summary.left[letter.reason] += 1
-            elif letter.event.topic == "clicks":
-                parsed, dead = parse_clicks([letter.event], time.time())
-                clicks += [(letter, click) for click in parsed]
-                self._leave(dead)
-            elif (kind := KINDS.get(letter.event.topic)) is not None:
-                event = parse(kind, letter.event)
-                if isinstance(event, DeadLetter):
-                    self._leave([event])
-                elif isinstance(event, Song) and await self._catalogue.artists_of([event.song_id]):
-                    self.summary.left[SUPERSEDED] += 1
-                else:
-                    others.append(letter)
+        for letter, event in read:
+            if isinstance(event, str):
+                self.summary.left[event] += 1
+            elif any(erased.get(user, -math.inf) >= letter.at for user in _about(event)):
+                self.summary.left[ERASED] += 1
+            elif isinstance(event, Click):
+                clicks.append((letter, event))
+            elif await self._is_superseded(event):
+                self.summary.left[SUPERSEDED] += 1
             else:
-                self.summary.left[letter.reason] += 1  # Refrain's own: others have read it
+                others.append(letter)
         await self._clicks(clicks)
         await self._others(others, sender)
 
-    def _leave(self, dead: Sequence[DeadLetter]) -> None:
-        self.summary.left.update(letter.reason.value for letter in dead)
+    async def _is_superseded(self, event: BaseModel) -> bool:
+        if isinstance(event, ArtistAlias):
+            return bool(await self._aliases.said(event.alias))
+        return isinstance(event, Song) and bool(await self._catalogue.artists_of([event.song_id]))
 
     async def _clicks(self, found: Sequence[tuple[Letter, Click]]) -> None:
         asked = {click.song_id for _, click in found if not click.artist_ids and click.song_id}
@@ -199,15 +204,40 @@ class Redrive:
         by_name = {letter.name: letter for letter in letters}
         new = by_name.keys() - await self._redriven.among(list(by_name))
         if not self.dry_run:
-            events = [by_name[name].event for name in new]
-            await sender.deliver(
+            events = [letter.event for name, letter in by_name.items() if name in new]
+            places = await sender.deliver(
                 [Message(event.topic, event.key, event.value, event.headers) for event in events]
             )
+            # One that is refused again is a letter by another name.
+            again = {name_of(e.topic, *at, e.value) for e, at in zip(events, places, strict=True)}
             # Only now: what is sent and not noted is sent again, and known by its ids.
-            await self._redriven.add(new, time.time())
+            await self._redriven.add(new | again, time.time())
         self._count({letter.name: letter.reason for letter in letters}, new)
 
     def _count(self, reasons: dict[str, str], new: set[str]) -> None:
         for name, reason in reasons.items():
             into = self.summary.put_back if name in new else self.summary.put_back_before
             into[reason] += 1
+
+
+def _event_of(letter: Letter) -> Click | BaseModel | str:
+    """Return the event of a letter, or the reason for which it cannot be used today either."""
+    if letter.is_lost:
+        return letter.reason
+    if letter.event.topic == "clicks":
+        clicks, dead = parse_clicks([letter.event], time.time())
+        return clicks[0] if clicks else dead[0].reason.value
+    kind = KINDS.get(letter.event.topic)
+    if kind is None:
+        return letter.reason  # Refrain's own: others have read it
+    event = parse(kind, letter.event)
+    return event.reason.value if isinstance(event, DeadLetter) else event
+
+
+def _about(event: Click | BaseModel | str) -> tuple[str, ...]:
+    """Return the listeners of whom an event would leave something that an erasure takes."""
+    if isinstance(event, Feedback) and event.kind == "opted_out":
+        return ()  # an opt-out is kept of who is erased
+    if isinstance(event, Merge):
+        return (event.user_id, event.into or event.user_id)
+    return (event.user_id,) if isinstance(event, Click | Feedback | Label) else ()

@@ -1,9 +1,9 @@
-"""Which listeners were erased, and when: so that copies elsewhere, such as exports, follow."""
+"""Which listeners were erased, and when: so that exports and dead letters follow."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgpack
 from redis.asyncio.cluster import RedisCluster
@@ -49,6 +49,13 @@ class Erased:
         await self._redis.zremrangebyscore(keys.ERASED, "-inf", now - KEPT_SECONDS)
         noted = [part for user in user_ids for part in (erased_hash(user), now)]
         await self._write(self._redis, [keys.ERASED], msgpack.packb(noted, use_bin_type=False))
+
+    async def times(self, user_ids: Collection[str]) -> dict[str, float]:
+        """Return of those of some listeners who were erased when that was, in Unix seconds."""
+        if not user_ids:
+            return {}
+        found = await self._redis.zmscore(keys.ERASED, list(map(erased_hash, user_ids)))
+        return {user: at for user, at in zip(user_ids, found, strict=True) if at is not None}
 
     async def since(self, when: float) -> dict[str, float]:
         """Return who was erased since a time: `erased_hash` -> when, Unix seconds by Redis's clock."""

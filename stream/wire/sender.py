@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -20,6 +20,8 @@ __all__ = ["BATCH_BYTES", "Message", "Sender", "dead_letter", "delivered", "open
 
 STOP_SECONDS = 5.0
 BATCH_BYTES = 16_384
+
+T = TypeVar("T")
 
 
 class Message(NamedTuple):
@@ -36,7 +38,7 @@ def dead_letter(letter: DeadLetter) -> Message:
     return Message("dead-letters", letter.record.key, letter.value, letter.headers)
 
 
-async def delivered(sending: Iterable[Awaitable[Awaitable[object]]]) -> None:
+async def delivered(sending: Iterable[Awaitable[Awaitable[T]]]) -> list[T]:
     """Send events one after the other, and wait until each is in Kafka or has failed.
 
     Where the leader of a partition is away, the client gives up the first batch for it, and keeps those
@@ -47,12 +49,16 @@ async def delivered(sending: Iterable[Awaitable[Awaitable[object]]]) -> None:
     sending
         Of each event the client's `send`, begun in its turn; none is after one that has failed.
 
+    Returns
+    -------
+    What Kafka says of each.
+
     Raises
     ------
     KafkaError
         The first, once nothing is on its way any more.
     """
-    under_way: list[Awaitable[object]] = []
+    under_way: list[Awaitable[T]] = []
     failed: Exception | None = None
     try:
         for send in sending:
@@ -63,6 +69,7 @@ async def delivered(sending: Iterable[Awaitable[Awaitable[object]]]) -> None:
     for outcome in [*ended, failed]:
         if isinstance(outcome, BaseException):
             raise outcome
+    return [outcome for outcome in ended if not isinstance(outcome, BaseException)]
 
 
 class Sender(AIOKafkaProducer):  # type: ignore[misc]
@@ -101,22 +108,27 @@ class Sender(AIOKafkaProducer):  # type: ignore[misc]
             request_timeout_ms=int(patience * 1000),
         )
 
-    async def deliver(self, messages: Iterable[Message]) -> None:
+    async def deliver(self, messages: Iterable[Message]) -> list[tuple[int, int]]:
         """Send messages, and wait until Kafka has them all.
 
         Where the client's buffer is full it waits for room; memory holds as much as is under way.
+
+        Returns
+        -------
+        The partition and the offset of each.
 
         Raises
         ------
         KafkaError
             Where one of them cannot be delivered; others may be in Kafka all the same. None is on its way.
         """
-        await delivered(
+        sent = await delivered(
             self.send(
                 message.topic, key=message.key, value=message.value, headers=list(message.headers) or None
             )
             for message in messages
         )
+        return [(each.partition, each.offset) for each in sent]
 
     async def stop(self) -> None:
         """Send what is under way, and end; a broker that is gone does not hold that up for ever."""

@@ -91,6 +91,55 @@ def test_a_letter_of_an_id_that_is_part_of_a_listener_counts_once_for_the_listen
     assert not db.exists("user:{visitor}", "user:{visitor}:waiting")
 
 
+def test_what_is_about_a_listener_who_was_erased_since_is_left(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
+) -> None:
+    with Running(ingest, settings):
+        log.send("clicks", [click("u", "ana")])
+        wait_for(lambda: db.hget("user:{u}", "clicks") == "1", "the click to count")
+        bury(settings, "clicks", click("u", "bo"), click("v", "bo"))
+        bury(settings, "labels", {"user_id": "u", "segment": "s", "value": 1, "ts": NOW})
+        bury(settings, "feedback", {"release_id": "r", "user_id": "u", "kind": "sent", "ts": NOW})
+        bury(settings, "merges", {"user_id": "u", "into": "v", "ts": NOW})
+        bury(settings, "merges", {"user_id": "v", "into": "u", "ts": NOW})
+        assert refrain.run("forget", "u").returncode == 0
+        planned = redrive(refrain, "--dry-run")
+        done = redrive(refrain)
+        assert planned["left"] == done["left"] == {"erased": 5}
+        assert planned["put_back"] == done["put_back"] == {"unknown-song": 1}
+        wait_for(lambda: db.hget("user:{v}", "clicks") == "1", "the click of the other")
+        assert not db.keys("user:{u}*")
+        assert (log.count("labels"), log.count("feedback"), log.count("merges")) == (0, 0, 0)
+        bury(settings, "clicks", click("u", "cleo"))
+        assert redrive(refrain)["put_back"] == {"unknown-song": 1}
+        wait_for(lambda: db.hget("user:{u}", "clicks") == "1", "a click of who has come back")
+    assert db.zrange("user:{u}:artists", 0, -1) == ["cleo"]
+
+
+def test_an_id_that_was_part_of_a_listener_who_was_erased_is_not_brought_back(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
+) -> None:
+    with Running(ingest, settings):
+        log.send("clicks", [click("visitor", "ana")])
+        log.wait_until_caught_up("ingest", "clicks")
+        log.send("merges", [{"user_id": "visitor", "into": "u", "ts": NOW}])
+        log.wait_until_caught_up("merges", "merges")
+        bury(settings, "clicks", click("visitor", "bo"))
+        assert refrain.run("forget", "u").returncode == 0
+        assert redrive(refrain)["left"] == {"erased": 1}
+    assert not db.keys("user:*")
+
+
+def test_an_opt_out_is_put_back_also_of_who_was_erased_as_those_that_were_read_are_kept(
+    settings: Settings, log: KafkaLog, refrain: Refrain
+) -> None:
+    event = {"release_id": "r", "user_id": "u", "kind": "opted_out", "ts": 5.0}
+    bury(settings, "feedback", event, reason=Reason.BAD_VALUE)
+    refrain.run("forget", "u")
+    assert redrive(refrain)["put_back"] == {"bad-value": 1}
+    assert log.events("feedback") == [event]
+
+
 def test_only_letters_with_the_reason_and_since_the_time_are_put_back(
     settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
 ) -> None:
@@ -111,6 +160,45 @@ def test_songs_and_feedback_go_to_their_topics_again_once(
     assert redrive(refrain)["put_back"] == {"bad-id": 1, "bad-value": 1}
     assert redrive(refrain)["put_back"] == {}
     assert (log.count("songs"), log.count("feedback")) == (1, 1)
+
+
+def test_an_alias_that_another_word_has_followed_is_left(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
+) -> None:
+    with Running(ingest, settings):
+        log.send("artist-aliases", [{"alias": "x", "artist_id": "a"}])
+        log.send("artist-aliases", [{"alias": "a", "artist_id": "y"}])
+        log.wait_until_caught_up("aliases", "artist-aliases")
+        bury(settings, "artist-aliases", {"alias": "a", "artist_id": "x"}, reason=Reason.BAD_VALUE)
+        bury(settings, "artist-aliases", {"alias": "b", "artist_id": "x"}, reason=Reason.BAD_VALUE)
+        found = redrive(refrain)
+        assert (found["put_back"], found["left"]) == ({"bad-value": 1}, {"superseded": 1})
+        log.wait_until_caught_up("aliases", "artist-aliases")
+        assert db.hget("aliases:artists", "b") == "x"
+    assert db.hget("aliases:artists", "a") == "y"
+
+
+def test_events_of_one_key_go_to_their_topic_again_in_their_order(
+    settings: Settings, log: KafkaLog, refrain: Refrain
+) -> None:
+    songs = [{"song_id": "s", "artist_ids": ["ana"], "title": f"{number}"} for number in range(30)]
+    bury(settings, "songs", *songs, reason=Reason.BAD_ID)
+    assert redrive(refrain)["put_back"] == {"bad-id": 30}
+    assert log.events("songs") == songs
+
+
+def test_an_event_that_is_refused_again_is_put_back_no_more(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
+) -> None:
+    with Running(ingest, settings):
+        log.send("merges", [{"user_id": "visitor", "into": into, "ts": NOW} for into in ("u", "v")])
+        wait_for(lambda: log.count("dead-letters") == 1, "the second merge to be refused")
+        assert redrive(refrain)["put_back"] == {"bad-value": 1}
+        wait_for(lambda: log.count("dead-letters") == 2, "it to be refused again")
+        for _ in range(2):
+            again = redrive(refrain)
+            assert (again["put_back"], again["put_back_before"]) == ({}, {"bad-value": 2})
+    assert log.count("merges") == 3
 
 
 def test_an_event_that_is_put_back_has_the_headers_of_its_producer_alone(

@@ -305,6 +305,20 @@ async def test_a_click_that_has_waited_for_too_long_is_a_dead_letter_once_and_co
         assert await counted(house.redis, "u") == (0, set())
 
 
+async def test_the_dead_letter_of_a_click_that_has_waited_says_all_that_is_used_of_it(
+    redis_url: str,
+) -> None:
+    said = {
+        **{"user_id": "u", "song_id": "never", "ts": NOW, "action": "skip", "event_id": "e1"},
+        **{"ms_played": 0, "utc_offset_min": 0, "city": "Pune", "device": "phone"},
+    }
+    async with house_of(redis_url) as house:
+        await house.deliver([Record("clicks", 0, 0, b"u", json.dumps(said).encode())])
+        await house.later(25 * HOUR)
+        ((_, value),) = house.producer.sent
+        assert json.loads(value) == said
+
+
 async def test_nothing_is_left_of_a_song_for_which_nobody_waits_any_more(redis_url: str) -> None:
     async with house_of(redis_url) as house:
         await house.deliver([record("u", "came"), record("u", "never", offset=1)])

@@ -13,6 +13,7 @@ from models.listener import Move
 from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.cohorts import Cohorts
+from stream.stores.erased import Erased
 from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
@@ -59,6 +60,14 @@ async def test_one_whom_a_click_brings_back_is_a_member_again(
     await cohorts.forget("u")
     assert await cohorts.everyone(["c1"]) == {"c1": ["u"]}
     assert await cohorts.sizes() == {"c1": 1}
+
+
+async def test_who_was_erased_is_known_by_the_id_and_when(redis: AnyRedis) -> None:
+    erased = Erased(redis)
+    await erased.add(["u", "v"], 1e9)
+    await erased.add(["v"], 1e9 + 0.5)
+    assert await erased.times({"u", "v", "w"}) == {"u": 1e9, "v": 1e9 + 0.5}
+    assert await erased.times([]) == {}
 
 
 async def test_what_they_were_told_is_erased_and_counts_stay(redis: AnyRedis, releases: Releases) -> None:

@@ -26,6 +26,16 @@ async def test_what_is_delivered_is_in_kafka_in_order_when_it_says_so(topics: Se
     assert {(record.key, *record.headers) for record in found} == {(b"u1", ("reason", b"not-json"))}
 
 
+async def test_it_is_said_where_what_is_delivered_is(topics: Settings) -> None:
+    messages = [Message("dead-letters", b"u%d" % number, b"%d" % number) for number in range(50)]
+    async with open_sender(topics) as sender:
+        places = await sender.deliver(messages)
+    log = KafkaLog(topics)
+    found = {(record.partition, record.offset): record.value for record in log.records("dead-letters")}
+    log.close()
+    assert [found[place] for place in places] == [message.value for message in messages]
+
+
 async def test_a_broker_that_does_not_answer_is_named(settings: Settings) -> None:
     nowhere = settings.model_copy(update={"kafka": NO_BROKER, "connect_timeout": 0.2})
     with pytest.raises(Unreachable, match=f"Kafka at {NO_BROKER} has not answered"):
