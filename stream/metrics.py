@@ -152,7 +152,7 @@ OF_HEARTBEAT: tuple[OfHeartbeat, ...] = (
     _of("rows", "counter", "refrain_listeners_learned_total", ("train",), "Listeners learned from"),
     _of("snapshots", "counter", "refrain_models_published_total", ("train",), "Models that were published"),
     _of("refused", "counter", "refrain_models_refused_total", ("train",),
-        "Candidates that foresaw worse than the model that serves"),
+        "Candidates that predicted worse than the model that serves"),
     _of("drifts", "counter", "refrain_drifts_total", ("train",),
         "How often listening began to drift away from the model"),
     _of("lift_cohort", "gauge", "refrain_model_cohort_lift", ("train",),

@@ -35,7 +35,6 @@ CONFIG = {
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.adaptive.enabled": "false",  # each bucket is one partition
     "spark.sql.execution.arrow.maxRecordsPerBatch": "16",  # a row is some 1,000 clicks, packed
-    "spark.task.maxFailures": "4",
 }
 LOG = {
     "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.xml')}"

@@ -17,11 +17,11 @@ from models.listener import HISTORY, Click, last_move
 from stream.connect import open_redis
 from stream.retry import retried
 from stream.settings import Settings
+from stream.stores.waiting import MOST_WAITING
 
 __all__ = ["Writer", "Written"]
 
 PAUSE = wait_fixed(0.5)  # seconds
-MOST_WAITING = 1000  # clicks of one listener, as in an ingester
 TOGETHER = 2_000  # listeners
 
 

@@ -42,7 +42,7 @@ from stream.stores.durability import Durability, Primaries
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.history import History
 from stream.stores.released_songs import ReleasedSongs
-from stream.stores.waiting import Waiting
+from stream.stores.waiting import MOST_WAITING, Waiting
 from stream.wire.consumer import Consumer
 from stream.wire.dead_letter import DeadLetter, Reason
 from stream.wire.events import Feedback, encode
@@ -58,7 +58,6 @@ logger = logging.getLogger(__name__)
 WAIT_MS = 500  # for a first click; a click that comes ends the wait
 FIRST_CLICKS = 500  # at most, in the first batch; each that is applied doubles it, up to `batch_clicks`
 IN_HAND = 2  # batches at a time: while the last of one is written, the next is read
-MOST_WAITING = 1000  # clicks of one listener
 LOOK_SECONDS = 1.0  # for songs released lately
 LENGTHS_SECONDS = 10.0
 TIMED = 100  # moves of a batch: more of them say no more of how long it took

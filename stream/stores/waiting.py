@@ -19,8 +19,9 @@ from stream.stores import keys
 from stream.stores.scan import members
 from stream.stores.scripts import Script
 
-__all__ = ["PUT_BACK", "Waiting", "WaitingClick", "click_of", "pack", "place_of"]
+__all__ = ["MOST_WAITING", "PUT_BACK", "Waiting", "WaitingClick", "click_of", "pack", "place_of"]
 
+MOST_WAITING = 1000  # clicks of one listener
 SCAN = 200
 AT_ONCE = 500  # listeners, or songs, that Redis is asked for
 SONGS = 5_000  # of the index, read at once
