@@ -98,7 +98,8 @@ def write_snapshot(url: str) -> None:
         file = client.info("persistence")
         if file["aof_current_size"] - file["aof_base_size"] < WORTH_BYTES:
             return
-        client.bgrewriteaof()
+        if not file["aof_rewrite_in_progress"]:
+            client.bgrewriteaof()
         end = time.monotonic() + SNAPSHOT_SECONDS
         while client.info("persistence")["aof_rewrite_in_progress"] and time.monotonic() < end:
             time.sleep(LOOK_SECONDS)
