@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -36,8 +37,8 @@ class Moves:
     begin
         Partition -> where to begin, at the earliest that is there where it says nothing.
     erased
-        `erased_hash` -> when, Unix seconds: changes that Kafka has had since before that are passed over. The
-        time of a move does not tell: it is a click's, which may be ahead, or long past.
+        `erased_hash` -> when, Unix seconds: changes are passed over that Kafka has had since before that (the
+        click's time may be ahead), or whose click was before it (it may have come to Kafka only later).
     offsets
         Partition -> how far it was read.
     lost
@@ -100,5 +101,6 @@ class Moves:
                 "model_version": each.model_version,
             }
             for each, at in changes
-            if not isinstance(each, DeadLetter) and at > self.erased.get(erased_hash(each.user_id), 0.0)
+            if not isinstance(each, DeadLetter)
+            and min(at, each.ts) > self.erased.get(erased_hash(each.user_id), -math.inf)
         ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +22,8 @@ from stream.settings import Settings
 from stream.stores.waiting import MOST_WAITING
 
 __all__ = ["Writer", "Written"]
+
+T = TypeVar("T")
 
 PAUSE = wait_fixed(0.5)  # seconds
 TOGETHER = 2_000  # listeners
@@ -99,21 +103,29 @@ class Writer:
     async def write(self, clicks: pa.Table) -> Written:
         """Write the listeners of clicks (`columns.CLICKS`), all of whose clicks these are.
 
-        All of it once more where Redis is away for a while, or may have lost it: who is there stays as they
-        are, and songs that are waited for are entered anew.
+        All of it once more where Redis may have lost it: who is there stays as they are, and songs that are
+        waited for are entered anew.
         """
-        load = partial(self._stores.durability.kept, partial(self._load, Loaded.of(clicks)))
+        loaded, durability = Loaded.of(clicks), self._stores.durability
+        while True:
+            since = durability.primaries
+            written = await self._load(loaded)
+            if await self._patiently(partial(durability.acknowledged, since)):
+                return written
+
+    async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Do a step, and again where Redis is away for a while: each bears being done twice."""
         stop = stop_after_delay(self._settings.connect_timeout)
         async for attempt in AsyncRetrying(
             retry=retry_if_exception(retried), wait=PAUSE, stop=stop, reraise=True
         ):
             with attempt:
-                written = await load()
-        return written
+                result = await step()
+        return result
 
     async def _load(self, loaded: Loaded) -> Written:
         now = time.time()
-        loaded, artists, refused = await self._with_songs(loaded, now)
+        loaded, artists, refused = await self._patiently(partial(self._with_songs, loaded, now))
         songs = Songs(artists, self._stores.catalogue.no_length, self._stores.aliases.of)
         made = made_of(
             loaded,
@@ -123,8 +135,8 @@ class Writer:
             activity=self._settings.record_activity,
             most_event_ids=self._settings.event_ids,
         )
-        there = await self._write(made)
-        return await self._counted(loaded, made, there, refused)
+        there = await self._patiently(partial(self._write, made))
+        return await self._patiently(partial(self._counted, loaded, made, there, refused))
 
     async def _with_songs(self, loaded: Loaded, now: float) -> tuple[Loaded, dict[str, tuple[str, ...]], int]:
         """Return the clicks that may count, or wait for their song, and the artists of songs.
@@ -148,6 +160,7 @@ class Writer:
         """Write, and return who was there."""
         residents, changes = made.residents, made.changes
         await self._stores.catalogue.note(residents.artists.names)
+        residents.rev[changes.rows] = 0  # they are new, also where this is done again
         there = set(await self._stores.listeners.write(residents, changes, 0))
         moves = [move for move in changes.moves if move.user_id not in there]
         # Whoever wrote them may have died before the sets followed.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -156,21 +156,22 @@ class Redrive:
         self.summary.letters += len(letters)
         read = [(letter, _event_of(letter)) for letter in letters]
         erased = await self._erased.times({user for _, event in read for user in _about(event)})
+        before = await self._redriven.among([e.name for e, event in read if isinstance(event, BaseModel)])
         clicks: list[tuple[Letter, Click]] = []
         others: list[Letter] = []
         for letter, event in read:
             if isinstance(event, str):
                 self.summary.left[event] += 1
-            elif any(erased.get(user, -math.inf) >= letter.at for user in _about(event)):
+            elif any(erased.get(user, -math.inf) >= _when(letter, event) for user in _about(event)):
                 self.summary.left[ERASED] += 1
             elif isinstance(event, Click):
                 clicks.append((letter, event))
-            elif await self._is_superseded(event):
+            elif letter.name not in before and await self._is_superseded(event):
                 self.summary.left[SUPERSEDED] += 1
             else:
                 others.append(letter)
         await self._clicks(clicks)
-        await self._others(others, sender)
+        await self._others(others, before, sender)
 
     async def _is_superseded(self, event: BaseModel) -> bool:
         if isinstance(event, ArtistAlias):
@@ -200,9 +201,9 @@ class Redrive:
         )
         self._count(reasons, new)
 
-    async def _others(self, letters: Sequence[Letter], sender: Sender) -> None:
+    async def _others(self, letters: Sequence[Letter], before: Set[str], sender: Sender) -> None:
         by_name = {letter.name: letter for letter in letters}
-        new = by_name.keys() - await self._redriven.among(list(by_name))
+        new = by_name.keys() - before
         if not self.dry_run:
             events = [letter.event for name, letter in by_name.items() if name in new]
             places = await sender.deliver(
@@ -232,6 +233,12 @@ def _event_of(letter: Letter) -> Click | BaseModel | str:
         return letter.reason  # Refrain's own: others have read it
     event = parse(kind, letter.event)
     return event.reason.value if isinstance(event, DeadLetter) else event
+
+
+def _when(letter: Letter, event: Click | BaseModel | str) -> float:
+    """Return when an event came, at the earliest: its letter may have been written only after an erasure."""
+    said: float = getattr(event, "ts", letter.at)
+    return min(said, letter.at)
 
 
 def _about(event: Click | BaseModel | str) -> tuple[str, ...]:

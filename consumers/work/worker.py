@@ -230,6 +230,10 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             if model := live.model:
                 await habits.refresh(model.cohort_ids)
 
+        async def same_redis() -> None:
+            # Else the first release after a restart of Redis would be answered twice.
+            await stores.durability.acknowledged(stores.durability.primaries)
+
         async def count_overdue() -> None:
             overdue = await stores.releases.left_open(time.time() - OVERDUE_SECONDS)
             heartbeat.gauges["overdue"] = len(overdue)
@@ -246,6 +250,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             retry.every(LOOK_SECONDS, "finishing releases left in the middle", emitter.finish_abandoned),
             retry.every(OVERDUE_LOOK_SECONDS, "counting releases that wait", count_overdue),
             retry.every(LAG_SECONDS, "looking how far the agents are", agents.show_lag),
+            retry.every(LOOK_SECONDS, "looking whether Redis is the same", same_redis),
             retry.every(REST_SECONDS, "reading who opted out", opted_out.refresh),
             retry.every(REST_SECONDS, "reading tastes", read_tastes),
             retry.every(REFRESH_SECONDS, "reading aliases of artists", stores.aliases.refresh),

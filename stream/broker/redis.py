@@ -94,7 +94,7 @@ def write_snapshot(url: str) -> None:
     """
     import redis  # noqa: PLC0415 - imported by now, and not while the servers start
 
-    with redis.Redis.from_url(url) as client, suppress(redis.RedisError):
+    with redis.Redis.from_url(url, socket_timeout=SNAPSHOT_SECONDS) as client, suppress(redis.RedisError):
         file = client.info("persistence")
         if file["aof_current_size"] - file["aof_base_size"] < WORTH_BYTES:
             return

@@ -41,7 +41,7 @@ WAIT_MS = 1000  # for replicas, at a time; below a client's timeout of 5 s
 MARKER_MS = 60_000
 APPENDED_SECONDS = 5.0  # for the file, at a time; Redis holds it back for 2 s at most, then waits itself
 LOOK_SECONDS = 0.005
-LOOK = Call("INFO", [], ["replication"]), Call("INFO", [], ["persistence"])
+LOOK = tuple(Call("INFO", [], [section]) for section in ("replication", "persistence", "server"))
 
 
 class Durability:
@@ -108,9 +108,9 @@ class Durability:
         if not answers:
             return False
         seen = _seen_in(*answers)
-        # Redis holds back what it is to append while it syncs, and only then. What it does not hold back it
-        # appends when it has run all that has come, and answers after that.
-        return not seen.syncs and since == {seen.id}
+        # Redis holds back what it is to append while it syncs. Else it appends that when it has run all that
+        # has come, and answers after it; but a thread of Redis 8 and Valkey 8 may answer before.
+        return not seen.may_answer_first and since == {seen.id}
 
     async def acknowledged(self, since: Primaries) -> bool:
         """Wait until all that was written is durable, and say whether it is certain that it is.
@@ -219,25 +219,34 @@ class _Seen(NamedTuple):
         Of its append-only file, in bytes.
     held
         Bytes that it has yet to append to that.
-    syncs
-        Whether it is syncing the file.
+    may_answer_first
+        Whether it may answer a write before that is in the file.
     """
 
     id: str
     size: int
     held: int
-    syncs: bool = False
+    may_answer_first: bool = False
 
 
 async def _seen(pipeline: Any, node: Node) -> tuple[list[Any], _Seen]:
     """Return the results of a pipeline, and what is seen of its server after it."""
     for call in LOOK:
         pipeline.execute_command(*call.command, **node)
-    *results, replication, file = await pipeline.execute()
-    return results, _seen_in(replication, file)
+    answers = await pipeline.execute()
+    return answers[: -len(LOOK)], _seen_in(*answers[-len(LOOK) :])
 
 
-def _seen_in(replication: Mapping[str, Any], file: Mapping[str, Any]) -> _Seen:
+def _seen_in(replication: Mapping[str, Any], file: Mapping[str, Any], server: Mapping[str, Any]) -> _Seen:
     """Return what answers to `LOOK` say."""
-    size, held = file.get("aof_current_size", 0), file.get("aof_buffer_length", 0)
-    return _Seen(replication.get("master_replid", ""), size, held, bool(file.get("aof_pending_bio_fsync")))
+    doubts = (
+        file.get("aof_pending_bio_fsync", 0),
+        server.get("io_threads_active", 0),
+        file.get("aof_last_write_status", "ok") != "ok",
+    )
+    return _Seen(
+        replication.get("master_replid", ""),
+        file.get("aof_current_size", 0),
+        file.get("aof_buffer_length", 0),
+        any(doubts),
+    )

@@ -102,9 +102,12 @@ def test_without_rights_that_only_look_all_goes_on_and_doctor_says_what_it_canno
             assert {name: check["state"] for name, check in odd.items()} == dict.fromkeys(rights, "odd")
             assert [name for name, right in rights.items() if right not in odd[name]["hint"]] == []
             user = next(iter(admin.smembers("cohort:{}:users")))
-            failed = json.loads(refrain.run("forget", user, "--json").stdout)
-    assert failed["kind"] == "NotErased"
-    assert "scripts/redis-users.acl" in failed["hint"]
+            failed = [json.loads(refrain.run("forget", user, "--json").stdout)]
+            for right, other in (("+scan", "-time"), ("+time", "-scan")):
+                admin.execute_command("ACL", "SETUSER", "refrain", right, other)
+                failed.append(json.loads(refrain.run("forget", user, "--json").stdout))
+    assert {each["kind"] for each in failed} == {"NotErased"}
+    assert all("scripts/redis-users.acl" in each["hint"] for each in failed)
 
 
 def serve(log: KafkaLog, desk: Desk, started: list[Child]) -> None:

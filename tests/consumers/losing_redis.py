@@ -12,14 +12,13 @@ __all__ = ["LosingRedis"]
 
 
 class LosingRedis(Durability):
-    """Waits as any other, but for its first wait: before that, something happens."""
+    """Waits as any other, but for its first waits: before each of these, something happens."""
 
-    def __init__(self, redis: AnyRedis, happens: Callable[[], None]) -> None:
+    def __init__(self, redis: AnyRedis, *happens: Callable[[], None]) -> None:
         super().__init__(redis, 0)
-        self._happens: Callable[[], None] | None = happens
+        self._happens = list(happens)
 
     async def acknowledged(self, since: Primaries) -> bool:
         if self._happens:
-            happens, self._happens = self._happens, None
-            await asyncio.to_thread(happens)
+            await asyncio.to_thread(self._happens.pop(0))
         return await super().acknowledged(since)

@@ -87,7 +87,8 @@ def test_its_settings_exist_and_are_allowed(name: str) -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_settings_of_a_file_reach_it_where_there_is_one(name: str) -> None:
-    assert OURS[name]["env_file"] == [{"path": "refrain.env", "required": False}]
+    files = ["refrain.env", "deliver.env"] if name == "deliver" else ["refrain.env"]
+    assert OURS[name]["env_file"] == [{"path": file, "required": False} for file in files]
 
 
 def test_deliver_has_its_endpoint_from_outside() -> None:
@@ -110,6 +111,7 @@ def test_the_page_says_what_starts_only_when_asked_for() -> None:
         for profile in service.get("profiles", ()):
             assert f"docker compose --profile {profile} up" in text, name
     assert "refrain.env" in text
+    assert "deliver.env" in text
 
 
 @pytest.mark.parametrize("name", SERVICES)

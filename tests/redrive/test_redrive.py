@@ -110,7 +110,9 @@ def test_what_is_about_a_listener_who_was_erased_since_is_left(
         wait_for(lambda: db.hget("user:{v}", "clicks") == "1", "the click of the other")
         assert not db.keys("user:{u}*")
         assert (log.count("labels"), log.count("feedback"), log.count("merges")) == (0, 0, 0)
-        bury(settings, "clicks", click("u", "cleo"))
+        bury(settings, "clicks", click("u", "held up on its way") | {"song_id": "another"})
+        assert redrive(refrain)["left"] == {"erased": 6}
+        bury(settings, "clicks", click("u", "cleo") | {"ts": time.time()})
         assert redrive(refrain)["put_back"] == {"unknown-song": 1}
         wait_for(lambda: db.hget("user:{u}", "clicks") == "1", "a click of who has come back")
     assert db.zrange("user:{u}:artists", 0, -1) == ["cleo"]
@@ -175,6 +177,8 @@ def test_an_alias_that_another_word_has_followed_is_left(
         assert (found["put_back"], found["left"]) == ({"bad-value": 1}, {"superseded": 1})
         log.wait_until_caught_up("aliases", "artist-aliases")
         assert db.hget("aliases:artists", "b") == "x"
+        again = redrive(refrain)
+        assert (again["put_back_before"], again["left"]) == ({"bad-value": 1}, {"superseded": 1})
     assert db.hget("aliases:artists", "a") == "y"
 
 

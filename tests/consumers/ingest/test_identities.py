@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from consumers.ingest import apply as apply_module
 from consumers.ingest.apply import Applier
 from consumers.ingest.merger import Merger, RefusedMerge
 from consumers.runtime.live_model import LiveModel
@@ -461,6 +462,21 @@ async def test_a_click_whose_merge_is_undone_just_before_it_is_written_is_the_id
     monkeypatch.setattr(one.applier.identities, "root", then_undone)
     await one.click(*a, *b)
     assert [(await one.of(user)).clicks for user in "ab"] == [6, 6]
+
+
+async def test_clicks_of_many_and_of_parts_of_them_are_applied_while_all_are_migrated(
+    redis: AnyRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply_module, "AT_ONCE", 1)
+    process = Process(redis)
+    users = [f"u{number}" for number in range(8)]
+    for user in users[1:4]:
+        await process.click(*clicks_of(user, 0, 1))
+        await process.merge(user, "u0")
+    clicks = [click for user in users for click in clicks_of(user, 0, 3, first=1)]
+    both = asyncio.gather(process.click(*clicks), process.applier.migrate(users, MODEL, NOW))
+    await asyncio.wait_for(both, 60)
+    assert [(await process.of(user)).clicks for user in ("u0", *users[4:])] == [15, 3, 3, 3, 3]
 
 
 async def test_who_was_read_as_nobody_before_they_became_part_of_another_is_not_born(redis: AnyRedis) -> None:

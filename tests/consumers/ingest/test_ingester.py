@@ -326,8 +326,9 @@ def _empty(stage: Stage) -> Any:
     return empty
 
 
+@pytest.mark.parametrize("losses", [1, 2])
 async def test_a_click_that_may_not_wait_any_more_once_redis_lost_it_is_a_dead_letter(
-    settings: Settings, own_redis: OwnRedis, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, own_redis: OwnRedis, monkeypatch: pytest.MonkeyPatch, losses: int
 ) -> None:
     monkeypatch.setattr(ingester_module, "MOST_WAITING", 1)
     own_redis.start()
@@ -341,7 +342,7 @@ async def test_a_click_that_may_not_wait_any_more_once_redis_lost_it_is_a_dead_l
 
     unusable, late = {"user_id": "u"}, {"user_id": "u", "song_id": "late", "ts": NOW}
     async with staged(settings.model_copy(update={"redis": own_redis.url})) as stage:
-        losing = stage.ingester._durability = LosingRedis(stage.redis, another_comes_first)
+        losing = stage.ingester._durability = LosingRedis(stage.redis, *[another_comes_first] * losses)
         losing.when_lost(stage.applier.forget)
         await losing.begin()
         stage.deliver(unusable, late)

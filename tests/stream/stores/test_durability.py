@@ -116,14 +116,17 @@ async def test_what_is_kept_survives_that_redis_is_killed_under_load(alone: OwnR
         assert int(client.get("number")) >= kept
 
 
-def test_nothing_is_shown_of_a_redis_that_syncs_or_is_another_or_was_not_looked_at() -> None:
+def test_nothing_is_shown_of_a_redis_that_may_answer_first_or_is_another_or_was_not_looked_at() -> None:
     ours, another = {"master_replid": "ours"}, {"master_replid": "another"}
-    idle, syncs = {"aof_pending_bio_fsync": 0, "aof_buffer_length": 90}, {"aof_pending_bio_fsync": 1}
+    idle = {"aof_pending_bio_fsync": 0, "aof_buffer_length": 90, "aof_last_write_status": "ok"}
+    alone, threads = {"io_threads_active": 0}, {"io_threads_active": 1}
     since = frozenset({"ours"})
-    assert Durability.shown([ours, idle], since)
-    assert Durability.shown([ours, {}], since), "it has no file"
-    assert not Durability.shown([ours, syncs], since)
-    assert not Durability.shown([another, idle], since)
+    assert Durability.shown([ours, idle, alone], since)
+    assert Durability.shown([ours, {}, {}], since), "it has no file"
+    assert not Durability.shown([ours, idle | {"aof_pending_bio_fsync": 1}, alone], since)
+    assert not Durability.shown([ours, idle | {"aof_last_write_status": "err"}, alone], since)
+    assert not Durability.shown([ours, idle, threads], since)
+    assert not Durability.shown([another, idle, alone], since)
     assert not Durability.shown([], since)
 
 
