@@ -23,8 +23,7 @@ from stream.stores.waiting import Waiting, place_of
 
 __all__ = ["Applier"]
 
-AT_ONCE = 1000  # listeners
-PARTS = 2  # at a time: while Redis works on one, the next is updated; more would only take memory
+AT_ONCE = 1000  # listeners: while Redis works on some, the next are updated
 SPARE = 0.1  # of all rows are made free where memory is full
 MB = 1e6
 
@@ -79,7 +78,6 @@ class Applier:
         self._limit = resident_mb * MB
         self._loaded = loaded or {}
         self._turns = _Turns()
-        self._parts = asyncio.Semaphore(PARTS)
         self._activity = activity
         self.residents = Residents(activity=activity)
         self._aliases = ArtistAliases(listeners.redis) if aliases is None else aliases
@@ -100,19 +98,32 @@ class Applier:
         self.met = self.reads = 0
 
     async def apply(
-        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
+        self,
+        clicks: Mapping[str, Sequence[Click]],
+        model: Model | None,
+        now: float,
+        moves: list[Move] | None = None,
     ) -> list[Move]:
         """Apply clicks, by listener; one without a click is only migrated to the model.
+
+        Parameters
+        ----------
+        moves
+            Is added to. Where this fails on the way, it has those that are on record by then: when it is done
+            again, whom a model has moved is not said once more.
 
         Returns
         -------
         The moves between cohorts, births among them, on record; member sets and sizes are to `follow`.
         """
-        parts = await asyncio.gather(
-            *(self._apply_part(part, model, now) for part in _parts(clicks, AT_ONCE))
-        )
+        said: list[Move] = [] if moves is None else moves
+        parts = [self._apply(part, model, now, said) for part in _parts(clicks, AT_ONCE)]
+        # All end before one that failed is told of: none is to go on beside what is then done again.
+        for failed in await asyncio.gather(*parts, return_exceptions=True):
+            if failed is not None:
+                raise failed
         await self._trim()
-        return [move for moves in parts for move in moves]
+        return said
 
     async def migrate(
         self, users: Sequence[str], model: Model, now: float
@@ -193,16 +204,9 @@ class Applier:
                 moves.append(move)
         return moves
 
-    async def _apply_part(
-        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
-    ) -> list[Move]:
-        async with self._parts:
-            return await self._apply(clicks, model, now)
-
     async def _apply(
-        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
-    ) -> list[Move]:
-        moves: list[Move] = []
+        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float, moves: list[Move]
+    ) -> None:
         while clicks:
             async with self._turns.of(clicks.keys()):
                 said, away = await self._apply_in_turn(clicks, model, now)
@@ -216,7 +220,6 @@ class Applier:
             late = [c for own in counted.values() for c in own if c.song_id and not c.artist_ids]
             await self._waiting.expect(late, now)
             clicks = counted
-        return moves
 
     async def _apply_in_turn(
         self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float

@@ -295,7 +295,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _under_one_model(self, batch: Batch, clicks: Mapping[str, Sequence[Click]]) -> None:
         while True:
             model, apply = self._live.model, self._applier.apply
-            batch.moves += await self._retry("applying clicks", apply, clicks, model, time.time())
+            await self._retry("applying clicks", apply, clicks, model, time.time(), batch.moves)
             await self._retry("asking which model serves", self._live.refresh)
             if self._live.model is model:
                 batch.model = model

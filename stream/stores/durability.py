@@ -201,7 +201,8 @@ class Durability:
             await asyncio.sleep(LOOK_SECONDS)
             before = seen
             _, seen = await _seen(self._redis.pipeline(transaction=False), node)
-            if seen.size < before.size:  # a file that was rewritten, or another server's
+            # It was rewritten, or is another server's.
+            if seen.size < before.size or seen.base != before.base:
                 end = seen.size + seen.held
         return seen.id
 
@@ -219,6 +220,8 @@ class _Seen(NamedTuple):
         Of its append-only file, in bytes.
     held
         Bytes that it has yet to append to that.
+    base
+        Of the file when it was last rewritten, in bytes.
     may_answer_first
         Whether it may answer a write before that is in the file.
     """
@@ -226,6 +229,7 @@ class _Seen(NamedTuple):
     id: str
     size: int
     held: int
+    base: int = 0
     may_answer_first: bool = False
 
 
@@ -248,5 +252,6 @@ def _seen_in(replication: Mapping[str, Any], file: Mapping[str, Any], server: Ma
         replication.get("master_replid", ""),
         file.get("aof_current_size", 0),
         file.get("aof_buffer_length", 0),
+        file.get("aof_base_size", 0),
         any(doubts),
     )

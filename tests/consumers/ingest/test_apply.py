@@ -8,12 +8,16 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 import stream.stores.listeners
+from consumers.ingest import apply as apply_module
 from consumers.ingest.apply import Applier
 from models.affinity import ForwardDecay
 from models.listener import Click, Move, OffsetSource, Rules
 from models.model import Model
+from models.residents import Residents
+from models.update import Changes
 from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
 from stream.stores import keys
@@ -239,3 +243,25 @@ async def age(redis: AnyRedis, user: str) -> None:
     assert found.short_term is not None
     head, taste = struct.pack("<HHIi", 2, 3, small_model().version, 0), bytes(12)
     await redis.set(keys.user_taste(user), head + taste + found.short_term.astype("<f4").tobytes())
+
+
+async def test_where_a_part_fails_the_moves_of_the_others_are_not_lost(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply_module, "AT_ONCE", 1)
+    redis = await open_redis(settings)
+    listeners = Listeners(redis)
+    applier, write = Applier(listeners, RULES), listeners.write
+
+    async def fails_for_b(residents: Residents, changes: Changes, version: int) -> list[str]:
+        if [residents.users[row] for row in changes.rows] == ["b"]:
+            raise RedisConnectionError
+        return await write(residents, changes, version)
+
+    monkeypatch.setattr(listeners, "write", fails_for_b)
+    clicks = by_user([Click(user, OffsetSource(0), 1, NOW, "s", ("a1",), "play") for user in "abc"])
+    moves: list[Move] = []
+    with pytest.raises(RedisConnectionError):
+        await applier.apply(clicks, small_model(), NOW, moves)
+    assert sorted(move.user_id for move in moves) == ["a", "c"]
+    await redis.aclose()

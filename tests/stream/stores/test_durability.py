@@ -7,6 +7,7 @@ import itertools
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio.cluster import RedisCluster
@@ -137,7 +138,7 @@ async def done(so: bool) -> bool:
 class Seen:
     """What a primary says of itself, one after the other."""
 
-    def __init__(self, *said: tuple[str, int, int]) -> None:
+    def __init__(self, *said: tuple[Any, ...]) -> None:
         self.left = list(said)
 
     async def __call__(self, pipeline: object, node: object) -> tuple[list[object], durability_module._Seen]:
@@ -158,11 +159,14 @@ async def begun(redis: AnyRedis) -> Durability:
         pytest.param([("one", 100, 10), ("one", 100, 30), ("one", 110, 20)], id="appended"),
         pytest.param([("one", 100, 10), ("one", 50, 5), ("one", 55, 1)], id="rewritten meanwhile"),
         pytest.param([("one", 100, 10), ("one", 70, 0)], id="rewritten, and nothing held back"),
+        pytest.param(
+            [("one", 100, 10, 60), ("one", 130, 12, 120), ("one", 142, 1, 120)], id="rewritten, and larger"
+        ),
         pytest.param([("one", 0, 0)], id="no file"),
     ],
 )
 async def test_what_redis_holds_back_from_its_file_is_waited_for(
-    begun: Durability, monkeypatch: pytest.MonkeyPatch, said: list[tuple[str, int, int]]
+    begun: Durability, monkeypatch: pytest.MonkeyPatch, said: list[tuple[Any, ...]]
 ) -> None:
     seen = Seen(*said)
     monkeypatch.setattr(durability_module, "_seen", seen)
