@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -48,7 +49,13 @@ def soak(seconds: float, rate: int, listeners: int, *, cluster: bool, revision: 
         old = old_version(revision, folder / "old") if revision else None
         store: Store = ClusterStore(folder / "redis", SEED) if cluster else OneRedis(folder / "redis")
         with Service(folder, SEED, store, old) as service:
-            return run(service, seconds, rate, listeners)
+            well = run(service, seconds, rate, listeners)
+        if not well:
+            kept = shutil.copytree(
+                folder / "logs", tempfile.mkdtemp(prefix="refrain-soak-logs-"), dirs_exist_ok=True
+            )
+            say(f"logs: {kept}")
+        return well
 
 
 def run(service: Service, seconds: float, rate: int, listeners: int) -> bool:

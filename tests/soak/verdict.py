@@ -17,6 +17,7 @@ __all__ = ["clicks_counted", "verdict"]
 
 AT_ONCE = 2000
 NEAR = 1e-9
+SHOWN = 10  # listeners
 
 
 def clicks_counted(db: Any, number: int) -> np.ndarray:
@@ -38,9 +39,8 @@ def verdict(db: Any, primaries: Sequence[str], listeners: Listeners, notifier: N
         "clicks lost": int(-off[off < 0].sum()),
         "clicks doubled": int(off[off > 0].sum()),
         "affinities that differ": _affinities(db, listeners),
-        "member sets and sizes that differ from records": _sets(primaries),
     }
-    return found | _audiences(notifier) | _feedback(db, notifier)
+    return found | _sets(primaries) | _audiences(notifier) | _feedback(db, notifier)
 
 
 def _affinities(db: Any, listeners: Listeners) -> int:
@@ -57,18 +57,24 @@ def _affinities(db: Any, listeners: Listeners) -> int:
     return differ
 
 
-def _sets(primaries: Sequence[str]) -> int:
+def _sets(primaries: Sequence[str]) -> dict[str, int]:
     """How many listeners are not in the one set that their record names, and cohorts of a wrong size."""
     state = read_state(*primaries)
     held: dict[str, list[str]] = defaultdict(list)
     for cohort, users in state.members.items():
         for user in users:
             held[user].append(cohort)
-    wrong = sum(held[user] != [cohort] for user, cohort in state.cohorts.items())
-    wrong += len(held.keys() - state.cohorts.keys())
+    wrong = [user for user, cohort in state.cohorts.items() if held[user] not in ([], [cohort])]
     sizes = {cohort: len(users) for cohort, users in state.members.items() if cohort}
     living = {cohort: size for cohort, size in state.sizes.items() if size}
-    return wrong + len(sizes.items() ^ living.items())
+    for user in wrong[:SHOWN]:
+        print(f"{user} is in {held[user]}: {state.users[user]}")  # noqa: T201 - to find out why
+    return {
+        "listeners in no member set": sum(not held[user] for user in state.cohorts),
+        "listeners in another set than their record's": len(wrong),
+        "members without a record": len(held.keys() - state.cohorts.keys()),
+        "sizes of cohorts that differ": len(sizes.items() ^ living.items()),
+    }
 
 
 def _audiences(notifier: Notifier) -> dict[str, int]:
