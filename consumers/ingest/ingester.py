@@ -340,7 +340,9 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             clicks = [click for of_listener in batch.clicks.values() for click in of_listener]
             await self._prepare(again, clicks, batch.late)
             await self._under_one_model(again, again.clicks)
-            await self._moves.follow(again.moves, again.model)
+            # Also those of before: whom a model has moved, whoever repeats their clicks does not say.
+            batch.moves += again.moves
+            await self._moves.follow(batch.moves, again.model)
             # A click that was to wait for its song may be one too many by now.
             letters = list(map(dead_letter, again.dead))
             await self._retry("emitting dead letters", self._producer.deliver, letters)

@@ -20,7 +20,7 @@ from consumers.ingest.ingester import Ingester
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.moves import Moves
 from models.affinity import ForwardDecay
-from models.listener import Click, OffsetSource, Rules
+from models.listener import Click, Move, OffsetSource, Rules
 from models.model import Model
 from stream.connect import AnyRedis, open_redis
 from stream.retry import Retry
@@ -369,6 +369,37 @@ async def test_what_a_redis_lost_when_it_was_killed_is_applied_once_more(
         await stage.until_committed(5)
     state = read_state(own_redis.url)
     assert state.clicks == 5
+    assert_agrees(state)
+
+
+async def test_who_was_moved_by_a_model_is_moved_in_the_sets_too_where_redis_lost_only_these(
+    settings: Settings, own_redis: OwnRedis
+) -> None:
+    own_redis.start()
+    users = ["u", *(f"u{number}" for number in range(59))]
+    events = [click(user, f"artist {number % 20}") for number, user in enumerate(users)]
+    async with staged(settings.model_copy(update={"redis": own_redis.url})) as stage:
+        live, moves = stage.ingester._live, stage.ingester._moves
+        snapshots, follow, end = Snapshots(stage.redis), moves.follow, 0
+
+        async def note_end(said: Sequence[Move], under: Model | None) -> None:
+            nonlocal end
+            end = end or own_redis.appended()
+            await follow(said, under)
+
+        await snapshots.publish(model(1))
+        await live.refresh()
+        stage.deliver(*events)
+        await stage.until_committed(60)
+        stage.applier.meanwhile = partial(snapshots.publish, model(2))
+        moves.follow = note_end  # type: ignore[method-assign]
+        losing = stage.ingester._durability = LosingRedis(stage.redis, lambda: own_redis.lose(end))
+        losing.when_lost(stage.applier.forget)
+        await losing.begin()
+        stage.deliver(*events)
+        await stage.until_committed(120)
+    state = read_state(own_redis.url)
+    assert sum(fields["moved"] == "model:2" for fields in state.users.values()) > 5
     assert_agrees(state)
 
 
