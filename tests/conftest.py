@@ -5,6 +5,7 @@ What a test asks for is what it gets fresh:
     settings            an empty Redis, a consumer group of its own, a data folder of its own
     topics              the same, and empty topics
     redis_url           an empty Redis
+    own_redis           a Redis that the test starts, and may kill
     redis_cluster_url   an empty Redis Cluster of three nodes
     refrain             runs the command with `settings`: in this process, as a program to its end, or beside
                         the test; what it started is ended with the test
@@ -28,6 +29,7 @@ from typer.main import get_command
 from stream import broker
 from stream.broker import ports
 from stream.settings import Settings
+from tests.consumers.own_redis import OwnRedis
 from tests.everybody import EVERYBODY
 from tests.fresh_topics import make_topics_anew
 from tests.open_connections import close_with_their_loop
@@ -113,6 +115,14 @@ def servers(
 def kafka(servers: broker.Servers) -> str:
     """Bootstrap servers."""
     return servers.kafka
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
+    """A Redis of the test's own, which the test starts, and may kill."""
+    server = OwnRedis(tmp_path / "own redis")
+    yield server
+    server.kill()
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ SUPERSEDED = "superseded"
 """Why a song is left that the catalogue knows by now, or an alias: what is known may be newer."""
 
 ERASED = "erased"
-"""Why an event is left whose listener was erased after it had become a letter: it would bring them back."""
+"""Why an event is left whose listener was erased after it had happened: it would bring them back."""
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -14,7 +13,6 @@ from stream.broker import Servers
 from stream.settings import Settings
 from tests.consumers.desk import Desk
 from tests.consumers.kafka_log import KafkaLog, kafka_log
-from tests.consumers.own_redis import OwnRedis
 from tests.consumers.placed import MEMBERS, place
 from tests.consumers.running import Running
 from tests.everybody import EVERYBODY
@@ -33,14 +31,6 @@ def db(settings: Settings) -> Iterator[redis.Redis]:
     """The empty Redis, text in and out."""
     with redis.Redis.from_url(settings.redis, decode_responses=True) as client:
         yield client
-
-
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
-    """A Redis of the test's own, which the test starts, and may kill."""
-    server = OwnRedis(tmp_path / "own redis")
-    yield server
-    server.kill()
 
 
 @pytest.fixture
