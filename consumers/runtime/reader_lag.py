@@ -66,13 +66,17 @@ class ReaderLag:
 
     async def fetched(self, consumer: AIOKafkaConsumer, found: Fetched) -> None:
         """Note what was fetched just now, and what is left behind it."""
-        now, left = self._clock(), await behind_of(consumer)
+        now = self._clock()
+        # Before anything is waited for: what is delivered in the background may be done with by then.
+        for at, records in found.items():
+            if records:
+                place = self._places.setdefault(at, _Place(_published(records[0], now)))
+                place.in_hand += len(records)
+        left = await behind_of(consumer)
         self._places = {at: place for at, place in self._places.items() if at in left}
         for at, (_, number) in left.items():
-            records = found.get(at, ())
-            place = self._places.setdefault(at, _Place(_published(records[0], now) if records else now))
+            place = self._places.setdefault(at, _Place(now))
             place.left = number
-            place.in_hand += len(records)
             if not (place.left or place.in_hand):
                 place.since = now
         self._show()
@@ -88,7 +92,7 @@ class ReaderLag:
         self._show()
 
     def forget(self) -> None:
-        """Begin anew: others may read these partitions from now on."""
+        """Begin again: others may read these partitions from now on."""
         self._places.clear()
         self._show()
 

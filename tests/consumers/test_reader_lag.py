@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,7 @@ class Reader:
 
     ends: dict[TopicPartition, int] = field(default_factory=dict)
     positions: dict[TopicPartition, int] = field(default_factory=dict)
+    meanwhile: Callable[[], None] = lambda: None
 
     def assignment(self) -> set[TopicPartition]:
         return set(self.ends)
@@ -34,6 +36,7 @@ class Reader:
         return self.ends.get(place)
 
     async def position(self, place: TopicPartition) -> int:
+        self.meanwhile()
         return self.positions[place]
 
 
@@ -75,6 +78,12 @@ async def test_events_wait_until_they_are_done_with_not_until_they_are_fetched(w
 
 async def test_where_nothing_is_left_behind_what_is_done_nothing_waits(watched: Watched) -> None:
     watched.lag.done(await watched.fetch(PLACE, 3, 3, 900, 901, 902))
+    assert watched.said == (0, 0.0)
+
+
+async def test_what_is_done_with_before_the_end_of_the_topic_is_known_waits_no_more(watched: Watched) -> None:
+    watched.reader.meanwhile = lambda: watched.lag.done({PLACE: (2, 901.0)})
+    await watched.fetch(PLACE, 2, 2, 900, 901)
     assert watched.said == (0, 0.0)
 
 
