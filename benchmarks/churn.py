@@ -9,7 +9,7 @@ others of their plays; ten parts in turn. `logs`: two logs of what people did, t
 evaluate`: plays of Sparkify, a month of 96 made-up listeners, cut off at the end of each day on which there
 is enough to learn from; and months in which Last.fm listeners tagged artists (HetRec), over six years, where
 a month counts as a day. `year`: a simulated year (`benchmarks.year`), 500 listeners frozen each day and
-predicted before their outcome is known; LightGBM learns anew every few days from all that is known by then.
+predicted before their outcome is known; LightGBM learns again every few days from all that is known by then.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ Ints = npt.NDArray[np.int64]
 
 
 def table(seed: int) -> None:
-    """Print how well each learner foresees, ten parts in turn."""
+    """Print how well each learner predicts, ten parts in turn."""
     if absent(TABLE):
         return
     asked = ChurnOptions(features=True, label="Churn", drop=("uid",), seed=seed)
@@ -64,7 +64,7 @@ def table(seed: int) -> None:
 
 
 def logs(seed: int) -> None:
-    """Print how well each learner foresees on logs, split in time."""
+    """Print how well each learner predicts on logs, split in time."""
     if not absent(SPARKIFY):
         for span in SPARKIFY_SPANS:
             show(f"Sparkify, {span.history} days before, {span.outcome} after", list(sparkify(span, seed)))
@@ -167,7 +167,7 @@ def one_pass(days: Ints, rows: Floats, outcomes: Floats) -> Floats:
 
 
 def retrained(days: Ints, rows: Floats, outcomes: Floats, every: int) -> Floats:
-    """Predict with LightGBM, which learns anew every few days from all days whose outcome is known."""
+    """Predict with LightGBM, which learns again every few days from all days whose outcome is known."""
     held: list[LGBMClassifier] = []
 
     def learn(until: int) -> None:
@@ -186,7 +186,7 @@ def retrained(days: Ints, rows: Floats, outcomes: Floats, every: int) -> Floats:
 
 
 def simulated_year(seeds: int, every: int, listeners: int) -> None:
-    """Print how well the two foresee, over some years."""
+    """Print how well the two predict, over some years."""
     ratios, found = [], []
     for seed in range(seeds):
         days, rows, outcomes = frozen(seed, listeners)
@@ -205,7 +205,7 @@ def simulated_year(seeds: int, every: int, listeners: int) -> None:
             flush=True,
         )
     means, errors = np.mean(found, axis=0), np.std(found, axis=0, ddof=1) / seeds**0.5
-    for name, at in (("Refrain, one pass", 0), (f"LightGBM, anew every {every} days", 3)):
+    for name, at in (("Refrain, one pass", 0), (f"LightGBM, again every {every} days", 3)):
         said = ", ".join(
             f"{what} {means[at + k]:.4f} ±{errors[at + k]:.4f}"
             for k, what in enumerate(("AUC", "Brier", "calibration error"))

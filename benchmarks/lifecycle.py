@@ -1,11 +1,11 @@
-"""How well the next week and the stages are foreseen, on simulated years whose truth is known.
+"""How well the next week and the stages are predicted, on simulated years whose truth is known.
 
     python -m benchmarks.lifecycle              # ten years of 3,000 listeners
     python -m benchmarks.lifecycle --seeds 2 --listeners 1000
 
 Zero next week: Refrain's model learns week by week as it does while it serves, from what is kept of each
 listener, and predicts before it learns. The reference is a logistic regression over the last five weekly
-counts (scikit-learn), fitted anew each week on all weeks before, once on the counts and once on their
+counts (scikit-learn), fitted again each week on all weeks before, once on the counts and once on their
 logarithms. `truth` knows each listener's chances on the day of the prediction, not who is about to leave.
 """
 

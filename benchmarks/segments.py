@@ -1,4 +1,4 @@
-"""Who is in a segment, foreseen from plays: Refrain's segments beside logistic regression and LightGBM.
+"""Who is in a segment, predicted from plays: Refrain's segments beside logistic regression and LightGBM.
 
 Clicks go through all of Refrain but Kafka and Redis; ten splits of the labels (five folds, drawn twice). The
 data sets, and what the labels are:
@@ -6,7 +6,7 @@ data sets, and what the labels are:
 - HetRec: Last.fm listening of 1,892 people, ceil(log2(1 + plays)) clicks each. Who has used a tag for any
   artist; every eighth of the tags that at least 30 have used, from the most to the least used.
 - Deezer: genres that 5,000 people like. Who likes a genre; every eighth, of which nobody's click is told, so
-  that it is foreseen from the other genres alone.
+  that it is predicted from the other genres alone.
 - nowplaying: 10,000 sessions of seven tracks. In which a track was played; every eighth of those that 30 or
   more have, of which no click is told.
 - Sparkify: a month of 96 made-up listeners. Who paid at the end of it, and who is a woman.

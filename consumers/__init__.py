@@ -26,5 +26,5 @@
     export/      tables for a warehouse, in Parquet
     report/      where releases of the past should have gone, and who clicked there
     evaluate/    how well audiences find the listeners, on clicks in files
-    churn/       how well it is foreseen who does not come back, on history in files
+    churn/       how well it is predicted who does not come back, on history in files
 """

@@ -23,7 +23,7 @@ def table() -> str:
 
 
 def page(text: str) -> str:
-    """Return the page with the table written anew."""
+    """Return the page with the table rewritten."""
     head, tail = text.split(HEAD, 1)
     return head + table() + tail[tail.index("\n\n") + 1 :]
 

@@ -13,7 +13,7 @@ START = "## The presets\n"
 
 
 def page(text: str) -> str:
-    """Return the page with the presets written anew."""
+    """Return the page with the presets rewritten."""
     return text[: text.index(START)] + START + "".join(map(_section, presets()))
 
 

@@ -38,7 +38,7 @@ SIGNS = {Ge: ("ge", "from"), Gt: ("gt", "more than"), Le: ("le", "to"), Lt: ("lt
 
 
 def page(text: str) -> str:
-    """Return the page with its groups of settings, which follow all other text, written anew."""
+    """Return the page with its groups of settings, which follow all other text, rewritten."""
     tables = "".join(
         (f"\n## {HEADINGS[name]}\n\n{HEAD}" if name in HEADINGS else "") + _row(name, field)
         for name, field in Settings.model_fields.items()

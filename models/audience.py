@@ -220,7 +220,7 @@ def rank_cohorts(model: Model, target: Target) -> Floats:
 
 
 def play_rates(model: Model, target: Target, scores: npt.NDArray[np.floating]) -> Floats:
-    """Return the play rates of listeners, 0 to 1: how likely each is to play the artist, as far as foreseen.
+    """Return the play rates of listeners, 0 to 1: how likely each is to play the artist, as far as predicted.
 
     The share of all listeners who play the artists relied on, times how much likelier a listener of such a
     score is to take an artist up than others, as those were who discovered artists lately.

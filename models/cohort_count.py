@@ -1,4 +1,4 @@
-"""How many cohorts there are to be, where nobody says: as many as still foresee better."""
+"""How many cohorts there are to be, where nobody says: as many as still predict better."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGEST_REST = 160
 class CohortCount:
     """Chooses a number of cohorts, changing it slowly.
 
-    A step up is tried now and then, and followed by another as long as the finer cohorts foresee better
+    A step up is tried now and then, and followed by another as long as the finer cohorts predict better
     what listeners discover next; one that does not is taken back. No cohort is to be smaller, on average,
     than is useful. Where too little is discovered to judge by, nothing is tried.
 

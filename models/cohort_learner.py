@@ -58,7 +58,7 @@ class CohortLearner:
     Parameters
     ----------
     n_cohorts
-        Cohorts wanted; fewer at first, so that each has members. May be set anew at any time: the next
+        Cohorts wanted; fewer at first, so that each has members. May be changed at any time: the next
         snapshot splits where distortion is largest, or joins those whose joining costs least.
     n_dims
         Dimensions of the artist vectors.
@@ -148,7 +148,7 @@ class CohortLearner:
         seed: int = 0,
         activity: float = ACTIVITY,
     ) -> Self:
-        """Go on from a published model: its vectors, centres, ids and counts; the sample fills up anew."""
+        """Go on from a published model: its vectors, centres, ids and counts; the sample fills up again."""
         learner = cls(
             n_cohorts,
             model.n_dims,

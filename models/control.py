@@ -22,7 +22,7 @@ class Groups:
     salt
         Another salt draws other listeners.
     control
-        Share of a release's audience that is not told of it, 0 to 1; drawn anew for each release.
+        Share of a release's audience that is not told of it, 0 to 1; drawn separately for each release.
     holdout
         Share of all listeners who are told of no release, 0 to 1.
 

@@ -52,7 +52,7 @@ def tag_of(user_id: str) -> str:
 class OffsetSource(str):
     """What offsets count within: a partition of a topic, from when the topic was created until it is deleted.
 
-    It is the text that Redis remembers offsets under: "3", and after the topic was created anew "3.1". Clicks
+    It is the text that Redis remembers offsets under: "3", and after the topic was recreated "3.1". Clicks
     of an id that is part of another listener by now have offsets of their own: of two ids in one partition
     neither says how far the other is.
 

@@ -97,7 +97,7 @@ class Model:
         Shape (2, 21): how many times likelier than the average listener to take an artist up those are whose
         score, or whose cohort's score, is so many times the mean (`models.play_rate.LEVELS`).
     validation
-        How well the models before it foresaw what listeners discovered
+        How well the models before it predicted what listeners discovered
         (`models.quality.validation.Validation.figures`); empty where nobody has discovered anything yet.
 
     Examples

@@ -25,7 +25,7 @@ STEPS = 3  # of Newton's method, and from what is assumed to what was found
 STEEPEST = 2.0  # power of the score by which a curve differs at most from what was assumed
 CERTAINTIES = 10  # bins of the calibration error
 ENOUGH = 200  # discoveries, to say how well it is calibrated
-AGAIN = 0.02  # of all discoveries: after so many new ones what is foreseen goes by a curve fitted anew
+AGAIN = 0.02  # of all discoveries: after so many new ones what is predicted goes by a curve fitted again
 
 
 def times_likelier(curve: Floats, relative: npt.ArrayLike) -> Floats:
@@ -51,7 +51,7 @@ def times_likelier(curve: Floats, relative: npt.ArrayLike) -> Floats:
 
 @dataclass
 class PlayRateLearner:
-    """Learns the curve from scores to play rates, discovery by discovery; each is foreseen before it counts.
+    """Learns the curve from scores to play rates, discovery by discovery; each is predicted before it counts.
 
     Of those who could have discovered an artist each is as likely as the curve says to be the one who did: a
     conditional logit. A level's value is how many discovered at it over how many were to be expected there,
@@ -63,7 +63,7 @@ class PlayRateLearner:
     is what was assumed, times the power of the score that fits best. No level is below a lower one. Old
     discoveries fade.
 
-    To fit a curve takes twice as long as to foresee a discovery: what is foreseen goes by one that may lack
+    To fit a curve takes twice as long as to predict a discovery: what is predicted goes by one that may lack
     the last fiftieth of them.
 
     Attributes
@@ -109,7 +109,7 @@ class PlayRateLearner:
         self._curve = self.assumed
 
     def see(self, own: float, crowd: Floats) -> None:
-        """Foresee a discovery, then learn from it.
+        """Predict a discovery, then learn from it.
 
         Parameters
         ----------
@@ -123,7 +123,7 @@ class PlayRateLearner:
         if self.discoveries - self._fitted > AGAIN * self._fitted:
             self._fit()
         rates = times_likelier(self._curve, np.concatenate([[own], crowd]))
-        self._foresee(rates)
+        self._predict(rates)
         self._found = KEPT * self._found + _at_levels(np.array([own]), np.ones(1))
         self._crowd = KEPT * self._crowd + _at_levels(crowd, np.full(len(crowd), 1 / len(crowd)))
         expected = _at_levels(crowd, rates[1:] / rates[1:].sum())
@@ -150,7 +150,7 @@ class PlayRateLearner:
         right, said, weight = self._certainty
         return float(np.abs(right - said).sum() / weight.sum())
 
-    def _foresee(self, rates: Floats) -> None:
+    def _predict(self, rates: Floats) -> None:
         first = rates[0] / (rates[0] + rates[1:])
         sure = np.maximum(first, 1.0 - first)
         right = (1.0 + np.sign(first - 0.5)) / 2.0

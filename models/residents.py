@@ -444,7 +444,7 @@ class Residents:
         return to_keep(used)
 
     def _keep_artists(self, places: Ints) -> None:
-        """Number the artists of these places anew where many others have nobody left."""
+        """Renumber the artists of these places where many others have nobody left."""
         if (kept := self._artists_to_keep(places)) is None:
             return
         self.artist[places] = np.searchsorted(kept, self.artist[places])

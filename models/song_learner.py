@@ -41,7 +41,7 @@ class SongLearner:
     """Learns song vectors from who has played which songs.
 
     Holds the latest songs of a sample of listeners, those who clicked last. A model is made of them and of
-    what the same listeners play and like, as the learner of cohorts has it: in closed form, anew each time.
+    what the same listeners play and like, as the learner of cohorts has it: in closed form, each time.
 
     Parameters
     ----------

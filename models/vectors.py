@@ -145,7 +145,7 @@ class ArtistVectors:
         self._size = n_artists
 
     def keep(self, artists: npt.NDArray[np.int64]) -> None:
-        """Forget all artists but these, which are numbered anew in the order given."""
+        """Forget all artists but these, which are renumbered in the order given."""
         self._m = self._m[artists]
         self._counts = self._counts[artists]
         self._size = len(artists)

@@ -67,7 +67,7 @@ def _refused(sign: str, hint: str) -> Case:
 # The first row that covers an error is the one that counts.
 TABLE = (
     Case((Refused,), Action.FAIL, "a server refuses"),  # what the rows below have made of a client's error
-    Case((NotDurable,), Action.RETRY, "Redis has failed over or was started anew", sign="another"),
+    Case((NotDurable,), Action.RETRY, "Redis has failed over or was restarted", sign="another"),
     Case((NotDurable,), Action.RETRY, "Redis's replicas are behind or away", REPLICAS, sign="replicas"),
     Case((NotDurable,), Action.RETRY, "Redis's disk is behind", DISK),
     Case((NotWritten,), Action.RETRY, "a file cannot be written"),

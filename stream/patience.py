@@ -8,7 +8,7 @@ __all__ = ["Patience"]
 
 
 class Patience:
-    """Seconds that begin anew whenever a server says that it is only not ready yet.
+    """Seconds that begin again whenever a server says that it is only not ready yet.
 
     Redis says so while it reads its data from the disk: it is there, and what it has may take it longer than
     anybody waits for one that is not.

@@ -427,7 +427,7 @@ class Settings(BaseSettings):
         0.05,
         ge=0,
         lt=1,
-        description="share of each audience that is not notified, drawn anew for each release, for "
+        description="share of each audience that is not notified, drawn separately for each release, for "
         "comparison",
     )
     holdout: float = Field(

@@ -36,7 +36,7 @@ from tests.open_connections import close_with_their_loop
 from tests.redis_cluster import RedisCluster
 from tests.refrain_command import Refrain
 
-# The tests start many programs. Each would compile all of Refrain anew where nothing may be kept of it,
+# The tests start many programs. Each would compile all of Refrain again where nothing may be kept of it,
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 # and each Kafka would compile for hours to come what it runs for a minute: with both, twice the work.

@@ -177,7 +177,7 @@ async def _keep_erased(durability: Durability, since: Primaries, user_id: str) -
         ) from error
     if not kept:
         raise NotErased(
-            f"{user_id!r} may not be erased: Redis has failed over or was started anew meanwhile",
+            f"{user_id!r} may not be erased: Redis has failed over or was restarted meanwhile",
             hint=_again(user_id),
         )
 

@@ -83,7 +83,7 @@ async def size_of_segment(redis: AnyRedis, settings: Settings, segment: str) -> 
 async def forget_segment(redis: AnyRedis, settings: Settings, segment: str) -> ForgottenSegment:
     """Erase a segment: its labels, what was learned of it, who is in it, and what traits say of it.
 
-    Labels that are in Kafka by now count no more, also where they are read again; later ones make it anew.
+    Labels that are in Kafka by now count no more, also where they are read again; later ones make it again.
 
     Raises
     ------

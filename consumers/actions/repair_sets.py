@@ -1,4 +1,4 @@
-"""Member sets, sizes and indexes made anew where they are not what listeners' own records say."""
+"""Member sets, sizes and indexes made again where they are not what listeners' own records say."""
 
 from __future__ import annotations
 

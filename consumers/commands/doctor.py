@@ -52,7 +52,7 @@ def add(app: typer.Typer) -> None:
     ) -> None:
         """Check Kafka, Redis and Refrain, and say what to do about what is not fine.
 
-        The exit code is 1 if something is wrong (✗), else 0, also if something is odd (!).
+        The exit code is 1 if something is wrong (✗), else 0, also with warnings (!).
         """
         from consumers.commands.session import working
         from consumers.doctor import State, examine, examine_here

@@ -102,7 +102,7 @@ def add(app: typer.Typer) -> None:
     ) -> None:
         """Erase a segment: its labels, what is learned of it, its members, and it in listeners' traits.
 
-        Labels that are in Kafka by now do not bring it back; labels that are sent later make it anew.
+        Labels that are in Kafka by now do not bring it back; labels that are sent later make it again.
         """
         from consumers.actions.forget_segment import forget_segment, size_of_segment
         from consumers.commands.session import ask

@@ -53,7 +53,7 @@ def demo(
 ) -> None:
     """Run the demo, until asked to stop.
 
-    It begins anew each time, in a folder of its own within the data folder; servers that are given are used
+    It begins again each time, in a folder of its own within the data folder; servers that are given are used
     where they hold no data, or a demo's.
 
     Parameters
@@ -192,7 +192,7 @@ class _Stage:
             words = [
                 f"The first audience came {came_after:.1f} s after the start. "
                 f"{last.vitals.dead_letters:,} clicks were broken on purpose, and are dead letters now.",
-                f"What it wrote to {self.settings.data} stays until the next demo begins anew.",
+                f"What it wrote to {self.settings.data} stays until the next demo begins again.",
             ]
         self.screen.end(last, words)
 

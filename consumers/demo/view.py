@@ -109,11 +109,11 @@ class Picture:
         vitals = self.vitals
         if vitals.model is None:
             return [("model", "none yet"), ("heard so far", f"{vitals.waiting:,} listeners")]
-        foreseen = [] if vitals.foreseen is None else [("foresees", f"{vitals.foreseen:.1f}x")]
+        predicted = [] if vitals.predicted is None else [("predicts", f"{vitals.predicted:.1f}x")]
         return [
             ("model", f"{vitals.model}, {vitals.model_age:.0f} s old"),
             ("cohorts", f"{vitals.n_cohorts}"),
-            *foreseen,
+            *predicted,
             ("members", f"{vitals.members:,}"),
             ("in none", f"{vitals.waiting:,}"),
             ("bots", f"{vitals.bots}"),

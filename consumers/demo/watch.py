@@ -50,7 +50,7 @@ class Vitals:
     members: int = 0
     waiting: int = 0
     bots: int = 0
-    foreseen: float | None = None
+    predicted: float | None = None
     """The lift at 5 % of listeners' scores for what they discovered last."""
     catalogued: bool = False
     working: bool = False
@@ -121,7 +121,7 @@ class Watch:
             members=sum(size for _, size in living),
             waiting=await self.redis.scard(keys.cohort_users("")),
             bots=sum(bot == b"1" for bot in bots),
-            foreseen=float(trainer["lift_listener"]) if trainer else None,
+            predicted=float(trainer["lift_listener"]) if trainer else None,
             catalogued=bool(await self.redis.exists(keys.song(self.world.music.songs[-1].song_id))),
             working=any(process["kind"] == "work" for process in processes),
         )

@@ -8,9 +8,9 @@
     memory.py       what a listener takes of it, and when it will be full
     merges.py       merges that are begun and not finished
     processes.py    whether each kind of process runs
-    cluster.py      the cluster of Kafka that Redis remembers, topics made anew
+    cluster.py      the cluster of Kafka that Redis remembers, topics recreated
     affinities.py   the half-life they were stored with
-    model.py        the model that serves, who has loaded it, who is migrated to it, how well it foresees
+    model.py        the model that serves, who has loaded it, who is migrated to it, how well it predicts
     deliveries.py   whether audiences are delivered, and the endpoint takes them
     deleted.py      events that Kafka deleted before they were read
     releases.py     releases that wait

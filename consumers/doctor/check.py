@@ -12,11 +12,11 @@ __all__ = ["Check", "State"]
 class State(StrEnum):
     """How a thing is.
 
-    ``wrong`` is what loses, doubles or delays something now, or soon will; ``odd`` is worth knowing.
+    ``wrong`` is what loses, doubles or delays something now, or soon will; ``warning`` is worth knowing.
     """
 
     FINE = "fine"
-    ODD = "odd"
+    WARNING = "warning"
     WRONG = "wrong"
 
 
@@ -48,9 +48,9 @@ class Check:
         return cls(name, State.FINE, found, "", figures or {})
 
     @classmethod
-    def odd(cls, name: str, found: str, hint: str, figures: Mapping[str, object] | None = None) -> Check:
+    def warning(cls, name: str, found: str, hint: str, figures: Mapping[str, object] | None = None) -> Check:
         """Return that a thing is worth knowing."""
-        return cls(name, State.ODD, found, hint, figures or {})
+        return cls(name, State.WARNING, found, hint, figures or {})
 
     @classmethod
     def wrong(cls, name: str, found: str, hint: str, figures: Mapping[str, object] | None = None) -> Check:

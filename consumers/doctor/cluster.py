@@ -1,4 +1,4 @@
-"""What the doctor says of the cluster of Kafka that Redis belongs to, and of topics that were made anew."""
+"""What the doctor says of the cluster of Kafka that Redis belongs to, and of topics that were recreated."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def check_cluster(redis: AnyRedis, settings: Settings) -> list[Check]:
 
 
 async def check_made_anew(redis: AnyRedis, settings: Settings) -> list[Check]:
-    """Say which topics were deleted and made anew, and whether processes have noticed."""
+    """Say which topics were deleted and recreated, and whether processes have noticed."""
     try:
         shapes = await asyncio.to_thread(_shapes, settings)
     except (KafkaError, Unreachable):
@@ -49,15 +49,15 @@ async def check_made_anew(redis: AnyRedis, settings: Settings) -> list[Check]:
     for topic, shape in shapes.items():
         epochs = {name.decode() for name in await redis.hkeys(keys.topic(topic))}
         if epochs and shape.topic_id not in epochs:
-            found = f"{topic} was made anew, and no process has begun with it yet"
-            hint = "processes that run begin anew within seconds: look again, and at their logs"
-            checks.append(Check.odd("topic made anew", found, hint))
+            found = f"{topic} was recreated, and no process has begun with it yet"
+            hint = "processes that run begin again within seconds: look again, and at their logs"
+            checks.append(Check.warning("topic recreated", found, hint))
         if len(epochs) > 1:
             times[topic] = len(epochs) - 1
     if times:
         said = ", ".join(f"{topic} {counted(number, 'time')}" for topic, number in times.items())
         found = f"{said}: read from the start each time; what was unread in the old one is gone with it"
-        checks.append(Check.fine("topics made anew", found))
+        checks.append(Check.fine("topics recreated", found))
     return checks
 
 

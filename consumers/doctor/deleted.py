@@ -33,14 +33,14 @@ def check_deleted(states: Mapping[str, Mapping[str, str]]) -> Iterator[Check]:
                 lost[name.removeprefix(DELETED)] += int(number)
     if lost:
         said = f"{_listed(lost)}, since the processes that run now were started"
-        yield Check.odd("deleted unread", said, HINT)
+        yield Check.warning("deleted unread", said, HINT)
 
 
 def check_unread(lost: Mapping[TopicPartition, int]) -> Iterator[Check]:
     """Say what was deleted that no reader can get any more; once readers have gone on, they say it."""
     if lost:
         by_place = {f"{place.topic}:{place.partition}": number for place, number in lost.items()}
-        yield Check.odd("deleted before it is read", _listed(by_place), HINT)
+        yield Check.warning("deleted before it is read", _listed(by_place), HINT)
 
 
 def _listed(lost: Mapping[str, int]) -> str:

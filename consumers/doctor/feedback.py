@@ -15,7 +15,7 @@ __all__ = ["check_clicks", "check_feedback"]
 LOOKED_AT = 20  # releases
 SETTLED = 600.0  # seconds after which the notifier should have begun to report
 MOST_IMPLIED = 0.5  # of the sent
-BY_CHANCE = 0.52  # AUC, below which clicks are hardly foreseen
+BY_CHANCE = 0.52  # AUC, below which clicks are hardly predicted
 
 
 async def check_feedback(redis: AnyRedis, settings: Settings, now: float) -> Check:
@@ -25,14 +25,14 @@ async def check_feedback(redis: AnyRedis, settings: Settings, now: float) -> Che
     settled = [about for about in abouts if float(about.get("planned_at", now)) < now - SETTLED]
     sent, clicked = _sum(abouts, "sent"), _sum(abouts, "clicked")
     if settled and not _sum(settled, "sent"):
-        return Check.odd(
+        return Check.warning(
             "feedback",
             f"nothing is reported of the last {counted(len(settled), 'release')}",
             "let the notifier send `sent`, `opened`, `clicked`, ... to the topic feedback: docs/contract.md",
         )
     implied = _sum(abouts, "sent_implied")
     if sent >= MIN_SENT and implied > MOST_IMPLIED * sent:
-        return Check.odd(
+        return Check.warning(
             "feedback",
             f"the notifier reports clicks, but not what it sends ({percent(implied / sent)} of {sent:,} are "
             "known by what followed only): CTRs are too high",
@@ -46,7 +46,7 @@ async def check_feedback(redis: AnyRedis, settings: Settings, now: float) -> Che
 
 
 async def check_clicks(redis: AnyRedis) -> Check | None:
-    """Look at how well clicks are foreseen; nothing before that is known."""
+    """Look at how well clicks are predicted; nothing before that is known."""
     trainer = next((state for state in (await heartbeats(redis)).values() if "ctr auc" in state), None)
     if trainer is None:
         return None
@@ -58,7 +58,7 @@ async def check_clicks(redis: AnyRedis) -> Check | None:
     if refused := int(trainer.get("ctr refused", 0)):
         found += f"; {refused:,} models were worse and not published"
     if auc < BY_CHANCE:
-        return Check.odd("clicks", found, "`refrain model clicks --use 0` ranks by taste alone")
+        return Check.warning("clicks", found, "`refrain model clicks --use 0` ranks by taste alone")
     return Check.fine("clicks", found)
 
 

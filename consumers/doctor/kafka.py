@@ -107,7 +107,7 @@ def _topics(topics: Mapping[str, TopicState | None], alive: Mapping[str, int] | 
         for name, differences in different.items():
             alike.setdefault(", ".join(differences), []).append(name)
         listed = "; ".join(f"{', '.join(names)}: {differences}" for differences, names in alike.items())
-        yield Check.odd(
+        yield Check.warning(
             "topics",
             f"not as the settings say: {listed}",
             "Refrain alters no topic that is there: set REFRAIN_PARTITIONS and REFRAIN_RETENTION_DAYS to "
@@ -146,7 +146,7 @@ def _lag(group: Group, lag: int, alive: Mapping[str, int] | None) -> Check:
     if alive is not None and not alive.get(group.process):
         return Check.wrong(name, f"{found}, and none runs", f"start `refrain {group.process}`")
     if lag > MANY and group.every_event:
-        return Check.odd(
+        return Check.warning(
             name, found, f"look again in a minute; where it grows, start another `refrain {group.process}`"
         )
     return Check.fine(name, found)
@@ -158,7 +158,7 @@ def _dead(settings: Settings, number: int, reasons: Mapping[str, int]) -> Check:
     most = sorted(reasons.items(), key=lambda entry: -entry[1])
     listed = ", ".join(f"{count:,} {reason}" for reason, count in most)
     looked_at = sum(reasons.values())
-    return Check.odd(
+    return Check.warning(
         "dead letters",
         f"{number:,} within {settings.retention_days:g} days; of the last {looked_at:,}: {listed}",
         "put the producers right; docs/contract.md says what each reason means",

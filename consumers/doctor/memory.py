@@ -23,7 +23,7 @@ async def check_listeners_memory(redis: AnyRedis, settings: Settings) -> Check:
     if not found.listeners:
         return Check.fine(NAME, "there is no listener yet: what one takes is not known", figures)
     if found.listener is None:
-        return Check.odd(
+        return Check.warning(
             NAME,
             "Redis's user may not ask MEMORY USAGE: what a listener takes is not known",
             "give it the right `+memory|usage`, as in scripts/redis-users.acl",
@@ -37,7 +37,7 @@ async def check_listeners_memory(redis: AnyRedis, settings: Settings) -> Check:
         hint = "give Redis more memory, or lower REFRAIN_FORGET_DORMANT_DAYS"
     if found.days_left < VERY_SOON:
         return Check.wrong(NAME, said, f"{hint}. When it is full, clicks wait in Kafka", figures)
-    return Check.odd(NAME, said, hint, figures)
+    return Check.warning(NAME, said, hint, figures)
 
 
 def _totals(found: MemoryForecast) -> str:

@@ -1,4 +1,4 @@
-"""What the doctor looks at in the model: which one serves, who has loaded it, how well it foresees."""
+"""What the doctor looks at in the model: which one serves, who has loaded it, how well it predicts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["check_model", "check_serving"]
 OLD = 10  # times as long as a new model should take
 JUDGED = 1000  # discoveries: fewer say nothing
 FEW = 20  # discoveries: with fewer a lift is noise
-BY_CHANCE = 1.5  # lift, below which a model hardly foresees anything
+BY_CHANCE = 1.5  # lift, below which a model hardly predicts anything
 RECENT = 600.0  # seconds since a drift was seen
 MOMENT = 3.0  # seconds that a process may take to load a model and to say so
 LOOK_SECONDS = 0.25
@@ -62,7 +62,7 @@ async def check_serving(redis: AnyRedis, settings: Settings, alive: Mapping[str,
     version, pinned = await store.current(), await store.pinned()
     if version is None:
         waits_for = str(await no_model(redis, settings))
-        return Check.odd("model", waits_for, "wait, or lower REFRAIN_FIRST_MODEL_LISTENERS")
+        return Check.warning("model", waits_for, "wait, or lower REFRAIN_FIRST_MODEL_LISTENERS")
     try:
         model = await store.load(version)
     except SnapshotUnusable as error:
@@ -70,7 +70,7 @@ async def check_serving(redis: AnyRedis, settings: Settings, alive: Mapping[str,
     age = now - model.created_at
     found = f"version {version}, {ago(age)} old, {len(model.cohort_ids)} cohorts"
     if pinned is not None:
-        return Check.odd(
+        return Check.warning(
             "model", f"{found}, pinned", "`refrain model use newest` lets the newest serve again"
         )
     if age > OLD * settings.publish_every and not alive.get("train"):
@@ -90,7 +90,7 @@ async def _loaded(redis: AnyRedis) -> Check | None:
         if not behind:
             return Check.fine("model loaded", f"version {serves}, by every process")
         if time.monotonic() >= give_up:
-            return Check.odd(
+            return Check.warning(
                 "model loaded",
                 f"{', '.join(behind)}, not {serves}",
                 "look at its log and restart it; `refrain model use VERSION` lets another serve",
@@ -107,7 +107,7 @@ async def _sweep(redis: AnyRedis, alive: Mapping[str, int]) -> Check | None:
     met = f"{sweep.met:,} of {sweep.listeners:,}" if sweep and sweep.version == serves else "none yet"
     found = f"migrated to model {serves}: {met}"
     if not alive.get("ingest"):
-        return Check.odd("listeners", f"{found}, and no ingester runs", "start `refrain ingest`")
+        return Check.warning("listeners", f"{found}, and no ingester runs", "start `refrain ingest`")
     return Check.fine("listeners", found)
 
 
@@ -129,9 +129,11 @@ async def _foresight(redis: AnyRedis, now: float) -> Check | None:
     if refused := int(trainer.get("refused", 0)):
         found += f"; {refused:,} candidates were worse and not published"
     if discoveries >= JUDGED and lift < BY_CHANCE:
-        return Check.odd("foresight", found, "`refrain evaluate` shows what can be foreseen from your clicks")
+        return Check.warning(
+            "foresight", found, "`refrain evaluate` shows what can be predicted from your clicks"
+        )
     if now - float(trainer.get("drifted", "-inf")) < RECENT:
-        return Check.odd(
+        return Check.warning(
             "foresight", f"{found}; listening drifts", "nothing: the trainer learns faster for a while"
         )
     return Check.fine("foresight", found)

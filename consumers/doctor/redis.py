@@ -51,7 +51,7 @@ async def _by_info(redis: AnyRedis, settings: Settings, of: str, node: dict[str,
         info = await redis.info(**node)
     except NoPermissionError:
         found = "its user may not ask INFO: replicas, persistence, eviction and memory are not looked at"
-        return [Check.odd(f"Redis{of}", f"{where}{of}; {found}", f"give it the right `+info`, {RIGHTS}")]
+        return [Check.warning(f"Redis{of}", f"{where}{of}; {found}", f"give it the right `+info`, {RIGHTS}")]
     replicas = _replicas(info, of, settings.redis_replicas)
     return [
         _server(info, of, where),
@@ -68,7 +68,7 @@ async def _by_time(redis: AnyRedis, of: str, node: dict[str, Any]) -> Check:
         seconds, micros = await redis.time(**node)
     except NoPermissionError:
         found = "Redis's user may not ask TIME: it is not looked at"
-        return Check.odd(f"clock{of}", found, f"give it the right `+time`, {RIGHTS}")
+        return Check.warning(f"clock{of}", found, f"give it the right `+time`, {RIGHTS}")
     return _clock(seconds + micros / 1e6 - (before + time.time()) / 2, of)
 
 
@@ -85,7 +85,7 @@ def _replicas(info: Mapping[str, Any], of: str, asked: int) -> Check | None:
             name, f"{there} connected, {asked} have what was written before offsets are committed"
         )
     if there:
-        return Check.odd(
+        return Check.warning(
             name,
             f"{there} connected and not waited for: a failover loses what Redis acknowledged last",
             "set REFRAIN_REDIS_REPLICAS=1 for all processes: then it is read again from Kafka",
@@ -144,7 +144,7 @@ def _memory(info: Mapping[str, Any], of: str) -> Check:
     if share > FULL:
         return Check.wrong(name, found, f"{hint}. When it is full, clicks wait in Kafka")
     if share > TIGHT:
-        return Check.odd(name, found, hint)
+        return Check.warning(name, found, hint)
     return Check.fine(name, found)
 
 
@@ -155,5 +155,5 @@ def _clock(offset: float, of: str) -> Check:
     if abs(offset) > FAR_APART:
         return Check.wrong(name, found, f"{hint}: clicks more than five minutes ahead go to the dead letters")
     if abs(offset) > APART:
-        return Check.odd(name, found, hint)
+        return Check.warning(name, found, hint)
     return Check.fine(name, "the same as here")

@@ -32,7 +32,7 @@ async def examine_sent(settings: Settings, topic: str) -> list[Check]:
 async def _in_redis(settings: Settings, topic: str) -> tuple[Mapping[str, int] | None, list[Check]]:
     if not settings.redis:
         found = "not looked at: it is not known where it is"
-        return None, [Check.odd("Redis", found, "set REFRAIN_REDIS to where it is")]
+        return None, [Check.warning("Redis", found, "set REFRAIN_REDIS to where it is")]
     alive, checks = None, []
     try:
         async with asyncio.timeout(PATIENCE), redis_session(settings) as redis:
@@ -45,5 +45,5 @@ async def _in_redis(settings: Settings, topic: str) -> tuple[Mapping[str, int] |
         checks.append(no_redis(settings, error))
     except TimeoutError:
         found = f"not all was looked at within {PATIENCE:g} s"
-        checks.append(Check.odd("Redis", found, "`refrain doctor` takes its time"))
+        checks.append(Check.warning("Redis", found, "`refrain doctor` takes its time"))
     return alive, checks

@@ -23,7 +23,7 @@ In place of audiences, whose options are in offline_options.py::
     uplift.py           whom it moved
     uplift_learners.py  the usual ways to learn that
 
-Whether labelled segments are foreseen (`refrain segment evaluate`)::
+Whether labelled segments are predicted (`refrain segment evaluate`)::
 
     segment_options.py  the command's options
     segments.py         from files to a result

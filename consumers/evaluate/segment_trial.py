@@ -111,7 +111,7 @@ def try_segment(
     seed: int,
     watch: Callable[[], object] = lambda: None,
 ) -> SegmentTried:
-    """Cross-validate: `FOLDS` folds with the same share of positives in each, drawn anew `repeats` times.
+    """Cross-validate: `FOLDS` folds with the same share of positives in each, drawn again `repeats` times.
 
     Parameters
     ----------

@@ -65,7 +65,7 @@ class Service:
     strengths
         Shape (n,), log2 of how long they were before.
     live
-        The model that serves, and how well it foresaw what listeners discovered.
+        The model that serves, and how well it predicted what listeners discovered.
     flux
         Who changed cohort, model by model.
     """

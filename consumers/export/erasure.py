@@ -36,7 +36,7 @@ class Erasure:
 
 
 def erase(folder: Folder, manifest: Manifest, erased: Mapping[str, float], run: int) -> Erasure:
-    """Write files anew without who was erased. The old ones stay, until the manifest names them no more.
+    """Rewrite files without who was erased. The old ones stay, until the manifest names them no more.
 
     Rows that were exported after the erasure stay: they are of who came back.
 

@@ -104,7 +104,7 @@ class Writer:
         """Write the listeners of clicks (`columns.CLICKS`), all of whose clicks these are.
 
         All of it once more where Redis may have lost it: who is there stays as they are, and songs that are
-        waited for are entered anew.
+        waited for are entered again.
         """
         loaded, durability = Loaded.of(clicks), self._stores.durability
         while True:

@@ -126,7 +126,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
 
     Offsets are committed only when all that a batch changes is in Redis's file, and on replicas where they
     are waited for, and what it emits is in Kafka. What a crash makes Kafka deliver again is known by its
-    offset and changes nothing. Where Redis has failed over or was started anew, the batches in hand are
+    offset and changes nothing. Where Redis has failed over or was restarted, the batches in hand are
     applied once more: what was lost of them nobody knows.
     """
 

@@ -84,7 +84,7 @@ class Sweeper:
         cohorts = sorted({*await self._cohorts.all(), *model.cohort_ids})
         first = bisect.bisect(cohorts, await self._sweeps.last())
         for cohort in cohorts[first:] + cohorts[:first]:
-            # A Redis that was started anew goes through the members in another order: from the first, then.
+            # A Redis that was restarted goes through the members in another order: from the first, then.
             met = await self._durability.kept(partial(self._meet, cohort, model))
             if met is None:
                 return

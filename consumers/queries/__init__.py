@@ -34,13 +34,13 @@ Tables, `--json` and a web page take the same answers. A query takes Redis and t
     recommend.py         songs for a listener
     lifecycle.py         stages of listeners, how they change, what is expected
       lifecycle_sums.py    what is added up for that over all listeners
-    segments.py          labelled segments: how well foreseen, who is in one, why
+    segments.py          labelled segments: how well predicted, who is in one, why
     models.py            snapshots: which are kept, what one holds
     training.py          what the trainer says of itself
     ctr_fields.py        a click-through rate, with its interval
     hash_fields.py       fields of Redis's hashes, read as numbers
-    ctr_models.py        CTR models: which are kept, how well they foresee
-    churn.py             who does not come back: how well that is foreseen
+    ctr_models.py        CTR models: which are kept, how well they predict
+    churn.py             who does not come back: how well that is predicted
     memory.py            what listeners take of Redis's memory, and when it will be full
     refrain.py           all of it for scripts and notebooks: plain calls, data frames
     no_model.py          what to say before the first model

@@ -83,7 +83,7 @@ class AudienceCohort:
 
 @dataclass(frozen=True)
 class AudienceListener:
-    """A listener in an audience, and how likely they are to play the artist and to click, as foreseen.
+    """A listener in an audience, and how likely they are to play the artist and to click, as predicted.
 
     Attributes
     ----------
@@ -224,7 +224,7 @@ class Previews:
         self._habits = -1, 0.0
 
     async def keep_current(self) -> None:
-        """Read members anew: of one cohort, one that is not held yet or else the one that needs it most.
+        """Read members again: of one cohort, one that is not held yet or else the one that needs it most.
 
         While no process has changed listeners since they were read, none are.
         """

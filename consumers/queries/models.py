@@ -33,7 +33,7 @@ class Snapshot:
     serves
         Whether it is the one that serves.
     foresight
-        How well the models before it foresaw what listeners discovered (docs/contract.md); empty where
+        How well the models before it predicted what listeners discovered (docs/contract.md); empty where
         nothing was discovered yet.
     """
 
@@ -55,7 +55,7 @@ class ModelList:
     sweep
         How far listeners are migrated to the model that serves; None before the first.
     churn
-        What is learned of who does not come back, and how well it is foreseen; None before that.
+        What is learned of who does not come back, and how well it is predicted; None before that.
     """
 
     models: tuple[Snapshot, ...]

@@ -102,7 +102,7 @@ async def recommend(
     now: float,
     recommenders: Recommenders | None = None,
 ) -> SongsForListener:
-    """Return the `top` songs for a listener: those kept of the last answer, else anew (now: Unix seconds).
+    """Return the `top` songs for a listener: those of the last answer if it is kept (now: Unix seconds).
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def _no_songs() -> NoModel:
 
 
 class Recommenders:
-    """Holds one `Recommender` for all who ask, made anew where another model or other songs serve.
+    """Holds one `Recommender` for all who ask, made again where another model or other songs serve.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ class Recommender:
         return self._model is model and self._songs is songs
 
     async def answer(self, user_id: str, top: int, now: float) -> SongsForListener:
-        """Return the `top` songs for a listener, made anew; keep them. Errors are those of `recommend`."""
+        """Return the `top` songs for a listener, made again; keep them. Errors are those of `recommend`."""
         known, lately = await gather(
             read_known_listener(self._redis, self._settings, user_id), self._heard.of(user_id)
         )

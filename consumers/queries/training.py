@@ -1,4 +1,4 @@
-"""What the trainer that leads says of itself: how far it is, how well it foresees, whether drifts came."""
+"""What the trainer that leads says of itself: how far it is, how well it predicts, whether drifts came."""
 
 from __future__ import annotations
 

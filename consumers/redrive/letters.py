@@ -30,7 +30,7 @@ class Letter:
         When it came into the topic, Unix seconds.
     name
         Identifies it: the same event in two letters has one name, and an event of a topic that was deleted
-        since and created anew another than the one that has its offset now.
+        since and created again another than the one that has its offset now.
     """
 
     reason: str

@@ -23,6 +23,7 @@ from stream.stores.catalogue import Catalogue
 from stream.stores.erased import Erased
 from stream.stores.merges import Merges
 from stream.stores.redriven import Redriven
+from stream.stores.segments import Segments
 from stream.stores.waiting import Waiting
 from stream.wire.consumer import Consumer
 from stream.wire.dead_letter import DeadLetter, Reason
@@ -46,7 +47,7 @@ SUPERSEDED = "superseded"
 """Why a song is left that the catalogue knows by now, or an alias: what is known may be newer."""
 
 ERASED = "erased"
-"""Why an event is left whose listener was erased after it had happened: it would bring them back."""
+"""Why an event is left whose listener, or segment, was erased since: it would bring them back."""
 
 
 @dataclass
@@ -63,7 +64,7 @@ class Summary:
         By an earlier run, by the reason that they had.
     left
         What cannot be used today either, by the reason that it has now; a song or an alias that
-        came otherwise is "superseded", what is about a listener who was erased since "erased".
+        came otherwise is "superseded", what is about a listener or a segment that was erased since "erased".
     """
 
     letters: int = 0
@@ -105,6 +106,7 @@ class Redrive:
         self._erased, self._aliases = Erased(self.redis), ArtistAliases(self.redis)
         keep = (2 * self.settings.retention_days + SEGMENT_DAYS) * 86400.0
         self._redriven, self._merges = Redriven(self.redis, keep), Merges(self.redis)
+        self._segments = Segments(self.redis)
         self._keep = keep
 
     async def run(self) -> Summary:
@@ -155,14 +157,14 @@ class Redrive:
     async def _some(self, letters: Sequence[Letter], sender: Sender) -> None:
         self.summary.letters += len(letters)
         read = [(letter, _event_of(letter)) for letter in letters]
-        erased = await self._erased.times({user for _, event in read for user in _about(event)})
+        gone = await self._gone(read)
         before = await self._redriven.among([e.name for e, event in read if isinstance(event, BaseModel)])
         clicks: list[tuple[Letter, Click]] = []
         others: list[Letter] = []
         for letter, event in read:
             if isinstance(event, str):
                 self.summary.left[event] += 1
-            elif any(erased.get(user, -math.inf) >= _when(letter, event) for user in _about(event)):
+            elif letter.name in gone:
                 self.summary.left[ERASED] += 1
             elif isinstance(event, Click):
                 clicks.append((letter, event))
@@ -172,6 +174,19 @@ class Redrive:
                 others.append(letter)
         await self._clicks(clicks)
         await self._others(others, before, sender)
+
+    async def _gone(self, read: Sequence[tuple[Letter, Click | BaseModel | str]]) -> set[str]:
+        """Return the letters, by name, that are about a listener or a segment that was erased since."""
+        erased = await self._erased.times({user for _, event in read for user in _about(event)})
+        labelled = {event.segment for _, event in read if isinstance(event, Label)}
+        forgotten = await self._segments.forgotten_at(labelled)
+        gone = set()
+        for letter, event in read:
+            of_listeners = any(erased.get(user, -math.inf) >= _when(letter, event) for user in _about(event))
+            of_segment = isinstance(event, Label) and forgotten.get(event.segment, -math.inf) >= letter.at
+            if of_listeners or of_segment:
+                gone.add(letter.name)
+        return gone
 
     async def _is_superseded(self, event: BaseModel) -> bool:
         if isinstance(event, ArtistAlias):

@@ -22,7 +22,7 @@ from stream.errors import CannotStart
 
 __all__ = ["Forked", "import_ahead", "signals_held"]
 
-# On macOS the system's libraries do not survive a fork: there each process is started anew, and imports.
+# On macOS the system's libraries do not survive a fork: there each process starts on its own, and imports.
 LINUX = sys.platform == "linux"
 CONTEXT: ForkServerContext | SpawnContext = (
     multiprocessing.get_context("forkserver") if LINUX else multiprocessing.get_context("spawn")

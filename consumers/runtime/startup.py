@@ -113,6 +113,6 @@ async def begin_producer(settings: Settings, stack: AsyncExitStack, batch_bytes:
 
 
 async def epoch_of(settings: Settings, begun: Beginning, topic: str) -> int:
-    """Say how often a topic has been made anew, with patience; see `stream.stores.guards.topic_epoch`."""
+    """Say how often a topic has been recreated, with patience; see `stream.stores.guards.topic_epoch`."""
     topic_id = begun.watch.shapes[topic].topic_id
     return await ask_redis(settings, lambda: topic_epoch(begun.redis, topic, topic_id), logger.info)

@@ -21,11 +21,11 @@
       sweep_bar.py           listeners being migrated to one
     ctr_model_tables.py    CTR models
     churn_model_tables.py  the model of who does not come back
-    churn_tables.py        how well that is foreseen on history
+    churn_tables.py        how well that is predicted on history
     doctor_table.py        what the doctor found
     evaluation_tables.py   an evaluation          (evaluation_bar.py: its progress)
     policy_tables.py       a policy that was judged by a log
-    segment_tables.py      labelled segments, and how well they are foreseen
+    segment_tables.py      labelled segments, and how well they are predicted
     uplift_tables.py       whom an experiment moved
     report_tables.py       where releases of the past should have gone, and who clicked there
     preset_lines.py        exports that are read by a name

@@ -14,7 +14,7 @@ from consumers.doctor.waiting import WAITING
 
 __all__ = ["show_checks", "show_checks_afterwards"]
 
-SIGNS = {State.FINE: ("✓", "green"), State.ODD: ("!", "yellow"), State.WRONG: ("✗", "bold red")}
+SIGNS = {State.FINE: ("✓", "green"), State.WARNING: ("!", "yellow"), State.WRONG: ("✗", "bold red")}
 
 
 def show_checks(checks: Sequence[Check]) -> None:

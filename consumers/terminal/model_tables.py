@@ -88,7 +88,7 @@ def show_model(found: ModelContent) -> None:
                 "holds": f"{found.artists:,} artists in {found.dims} dimensions, "
                 f"{counted(len(found.cohorts), 'cohort')}",
                 "learned": _settings(found.settings),
-                "foresaw": _foresaw(found.foresight),
+                "predicted": _predicted(found.foresight),
                 "play rate": _play_rate(found),
                 "checksum": "right",
             }
@@ -125,7 +125,7 @@ def _play_rate(found: ModelContent) -> str:
     return f"times likelier than the average listener, by score over the mean score:\n{likelier}{said}"
 
 
-def _foresaw(foresight: Mapping[str, float]) -> str:
+def _predicted(foresight: Mapping[str, float]) -> str:
     if not foresight:
         return "nothing yet: nobody has discovered an artist since the first model"
     by_cohort, one_by_one = _lifts(foresight)

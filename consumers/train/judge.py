@@ -1,4 +1,4 @@
-"""The trainer's judge: what the live model foresaw, whether a new one is worse, whether listening drifts."""
+"""The trainer's judge: what the live model predicted, if a new one is worse, whether listening drifts."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Judge:
 
         Returns
         -------
-        Whether the model has begun to foresee worse.
+        Whether the model has begun to predict worse.
         """
         found: list[Discovery] = []
         before: list[Row] = []

@@ -63,7 +63,7 @@ class Publisher:
         self._counted = {}
 
     def go_on_from(self, model: Model | None) -> None:
-        """Begin to lead: names go on from this model's; what another wrote meanwhile is written anew."""
+        """Begin to lead: names go on from this model's; what another wrote meanwhile is rewritten."""
         self._forget_counted()
         self._genres = dict(zip(model.cohort_ids, model.genres, strict=True)) if model else {}
 

@@ -72,7 +72,7 @@ class Candidate:
         Whether some of its cohorts do not serve, or some that serve are gone.
     asked_for
         Whether it weighs activity as the settings say, and the model that serves does not: it is published
-        though it may foresee worse.
+        though it may predict worse.
     more_plays
         Whether twice the plays of songs are known that song vectors were last learned from: these are only
         published with a model.

@@ -135,7 +135,7 @@ class Trainer:
         rows: Sequence[tuple[list[str], list[float]]],
         added: Added,
     ) -> bool:
-        # Judge first, then learn: what is foreseen is said before it is known.
+        # Judge first, then learn: what is predicted is said before it is known.
         drifts = self._judge.see(users, rows, added)
         taught = [at for at, user in enumerate(users) if not self._judge.holds_out(user, learner.listeners)]
         if taught:

@@ -1,4 +1,4 @@
-"""Who has just clicked: their traits are computed anew within seconds."""
+"""Who has just clicked: their traits are computed again within seconds."""
 
 from __future__ import annotations
 

@@ -130,20 +130,20 @@ class SegmentTraits:
         users = [labelled[at].user_id for at in there.tolist()]
         before = await self._model(name)
         positive = np.array([labelled[at].positive for at in there.tolist()], dtype=bool)
-        learned, foreseen = await asyncio.to_thread(
+        learned, predicted = await asyncio.to_thread(
             learn_segment,
             known.some(there),
             positive,
-            await self._segments.foreseen(name, users),
+            await self._segments.predictions(name, users),
             model,
             counts=await self._segments.counts(segment, side),
             before=before,
             now=self._clock(),
         )
-        # While it is not to be trusted nothing is said of listeners: nobody need be predicted anew.
+        # While it is not to be trusted nothing is said of listeners: nobody need be predicted again.
         self.news |= not (before.doubt and learned.doubt)
-        foretold = dict(zip(users, foreseen.tolist(), strict=True))
-        await self._segments.publish(name, learned, foretold, revision)
+        by_user = dict(zip(users, predicted.tolist(), strict=True))
+        await self._segments.publish(name, learned, by_user, revision)
         await self._segments.forget_unlabelled(segment, name, users)
         # Only now: whoever forgets the segment meanwhile finds what is learned, or we that it is forgotten.
         await self._segments.drop_unlabelled([name])

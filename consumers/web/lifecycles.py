@@ -31,7 +31,7 @@ class Lifecycles:
         Raises
         ------
         Exception
-            Whatever adding up has failed with; the next to ask begins anew.
+            Whatever adding up has failed with; the next to ask begins again.
         """
         found = self._by_weeks.at_hand()
         return found[weeks] if found is not None else None

@@ -39,7 +39,7 @@ class Shared(Generic[T]):
         Raises
         ------
         Exception
-            Whatever that has failed with; the next to ask begins anew.
+            Whatever that has failed with; the next to ask begins again.
         """
         if self._task is not None and _failed(self._task):
             failed, self._task = self._task, None

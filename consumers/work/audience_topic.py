@@ -40,7 +40,7 @@ class AudienceTopic:
         key = answer.name.encode()
         missing = [event for event in events if event not in answer.out]
         if missing and not durable and not await self._durability.acknowledged(answer.primaries):
-            raise NotDurable(f"release {answer.name} was planned on another Redis, or one since started anew")
+            raise NotDurable(f"release {answer.name} was planned on another Redis, or one since restarted")
         headers = answer.trace.headers or None
         await delivered(
             self._producer.send("audiences", key=key, value=event, headers=headers) for event in missing

@@ -251,7 +251,7 @@ class Candidates:
 
     @property
     def users(self) -> npt.NDArray[np.object_]:
-        """All listeners, row by row, shape (n,); made anew each time, for whoever asks for many of them."""
+        """All listeners, row by row, shape (n,); made each time, for whoever asks for many of them."""
         everybody = chain.from_iterable(each.users for each in self.members)
         return np.fromiter(everybody, dtype=object, count=len(self.scores))
 

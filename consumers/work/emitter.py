@@ -167,7 +167,7 @@ class Emitter:
         answered = await self.answer([asked])
         if not await self._durability.acknowledged(primaries):
             raise NotDurable(
-                f"release {asked.release.release_id} was answered by another Redis, or one since started anew"
+                f"release {asked.release.release_id} was answered by another Redis, or one since restarted"
             )
         return answered
 
@@ -255,7 +255,7 @@ class Emitter:
         """Say whether Kafka has had a release for so long that it is no news, or was told of already.
 
         Redis alone knows of what has been answered: where it has lost its data, or a group reads the topic
-        anew, every release that Kafka still has would be announced once more.
+        again, every release that Kafka still has would be announced once more.
         """
         most = 3600.0 * self._settings.release_age_hours
         return bool(most and asked.published_at is not None and now - asked.published_at > most)

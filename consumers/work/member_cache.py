@@ -129,7 +129,7 @@ class MemberCache:
     Attributes
     ----------
     artists
-        The artists that members play, by number: another object once they are numbered anew.
+        The artists that members play, by number: another object once they are renumbered.
     held
         Cohort -> its members.
     traits
@@ -205,7 +205,7 @@ class MemberCache:
 
     async def _read_and_hold(self, cohort: str, model: Model) -> Members:
         members = await self._read(cohort, model)
-        self._hold(cohort, members)  # in the same step: artists may be numbered anew in the next
+        self._hold(cohort, members)  # in the same step: artists may be renumbered in the next
         return members
 
     def missing(self, model: Model, sizes: Mapping[str, int]) -> list[str]:
@@ -250,7 +250,7 @@ class MemberCache:
             await asyncio.sleep(sizes[stale] / a_second)
 
     def _give_up_artists(self) -> None:
-        """Number artists anew where many of them are played by no member any more."""
+        """Renumber artists where many of them are played by no member any more."""
         if (1 - UNUSED) * len(self.artists) <= self._looked_at:
             return
         used = np.zeros(len(self.artists), dtype=bool)
@@ -362,7 +362,7 @@ class MemberCache:
             told.append(lately.astype(np.float32))
         traits = await self._traits_of(users, idle)
         numbers, players = np.concatenate(artists), np.repeat(np.arange(len(users)), counts)
-        if names is not self.artists:  # they were numbered anew meanwhile
+        if names is not self.artists:  # they were renumbered meanwhile
             numbers = self.artists.places([names.names[number] for number in numbers.tolist()])
         last_seen, utc_offset_min = np.concatenate(clocks).T
         by_artist = np.argsort(numbers, kind="stable")

@@ -40,7 +40,7 @@ class ReleaseReader:
     consumer
         One of no group, started, subscribed to nothing.
     epoch
-        How often the topic has been made anew.
+        How often the topic has been recreated.
     lag
         Is told how far it is.
     answer

@@ -65,7 +65,7 @@ class Worker:
     Parameters
     ----------
     epochs
-        How often the topics `releases` and `feedback` have been made anew.
+        How often the topics `releases` and `feedback` have been recreated.
     """
 
     def __init__(

@@ -11,11 +11,11 @@
     off_policy.py   what a policy would have earned, out of the log of another one
     weighted_rate.py  intervals where few rows carry most of the weight
     reward_model.py what a decision earns, predicted by rows of others
-    binary.py       how well probabilities foresaw whether it happened
+    binary.py       how well probabilities predicted whether it happened
     prequential.py  the same, running: judged as outcomes become known
     qini.py         how well a ranking finds those whom a treatment moves
     live.py         the model that serves, watched
-    validation.py   what it foresaw
+    validation.py   what it predicted
     change.py       how far a model is from another
     drift.py        whether people have begun to listen to other things
 """

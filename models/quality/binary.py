@@ -1,4 +1,4 @@
-"""How well probabilities of something foresaw whether it happened."""
+"""How well probabilities of something predicted whether it happened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model that serves, watched while it does: what listeners discover, and how well that was foreseen."""
+"""The model that serves, watched while it does: what listeners discover, and how well that was predicted."""
 
 from __future__ import annotations
 

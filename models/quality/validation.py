@@ -1,4 +1,4 @@
-"""How well a model foresees: who clicks an artist for the first time had been ranked for it before."""
+"""How well a model predicts: who clicks an artist for the first time had been ranked for it before."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class Foresight:
     crowd: Sequence[Row]
 
     def sights(self, found: Sequence[Discovery]) -> Iterator[Sight]:
-        """Look at discoveries by the model; what it could not foresee is left out.
+        """Look at discoveries by the model; what it could not predict is left out.
 
         That is where it did not know the artist, or nothing of what the listener played.
         """

@@ -22,7 +22,7 @@ MEMORY = 1_000_000.0
 """Examples after which an example counts 1/e: habits change."""
 BATCH = 1000  # examples that are learned in one step
 FIRST = 2000
-"""Examples by which scales are fixed. Until there are so many, all are learned anew each time."""
+"""Examples by which scales are fixed. Until there are so many, all are learned again each time."""
 SPREAD = 0.3
 """Standard deviation that coefficients of columns of unit spread are assumed to have, about 0."""
 SPREAD_OF_UNITS = 0.15

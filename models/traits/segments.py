@@ -189,7 +189,7 @@ class SegmentModel:
 def learn_segment(
     known: Known,
     positive: Bools,
-    foreseen: Floats,
+    predicted: Floats,
     model: Model,
     *,
     counts: tuple[int, int],
@@ -208,7 +208,7 @@ def learn_segment(
         n labelled listeners of whom something is known, in the order of their labels' times.
     positive
         Shape (n,), the labels.
-    foreseen
+    predicted
         Shape (n,), what was predicted of each before it was learned from, `LEARNED_FIRST` where there was
         nothing to predict with; NaN: it is new.
     model
@@ -225,7 +225,7 @@ def learn_segment(
 
     Returns
     -------
-    What serves from now on, and `foreseen` without NaN.
+    What serves from now on, and `predicted` without NaN.
 
     References
     ----------
@@ -233,20 +233,20 @@ def learn_segment(
     [^2]: King, G. and Zeng, L., 2001. Logistic regression in rare events data. Political Analysis.
     """
     rows = segment_rows(known, model, clusters=clusters)
-    foreseen = foreseen.copy()
-    new = np.flatnonzero(np.isnan(foreseen))
+    predicted = predicted.copy()
+    new = np.flatnonzero(np.isnan(predicted))
     if before.learned:
-        foreseen[new] = before.predict(known.some(new), model)
+        predicted[new] = before.predict(known.some(new), model)
     else:
-        _foresee_in_blocks(rows, positive, foreseen, new)
+        _predict_in_blocks(rows, positive, predicted, new)
     labelled, positives = counts
     version, prior = before.version + 1, (positives + 0.5) / (labelled + 1.0)
     unlearned = SegmentModel(version, now, labelled, positives, prior, model.version, model.cohort_ids)
     if not _enough(positive):
-        return unlearned, foreseen
+        return unlearned, predicted
     found = fit(rows, positive)
     shift = scipy.special.logit(prior) - scipy.special.logit(positive.mean())
-    judged = foreseen != LEARNED_FIRST
+    judged = predicted != LEARNED_FIRST
     enough = min((positive & judged).sum(), (~positive & judged).sum()) >= TRUSTED
     return SegmentModel(
         version=version,
@@ -262,23 +262,23 @@ def learn_segment(
         clusters=clusters,
         penalty=found.penalty,
         threshold=_threshold(found, positive, float(shift)),
-        auc=auc(foreseen[judged], positive[judged]) if enough else None,
+        auc=auc(predicted[judged], positive[judged]) if enough else None,
         judged=int(judged.sum()),
-    ), foreseen
+    ), predicted
 
 
-def _foresee_in_blocks(
-    rows: csr_matrix, positive: Bools, foreseen: Floats, new: npt.NDArray[np.int64]
+def _predict_in_blocks(
+    rows: csr_matrix, positive: Bools, predicted: Floats, new: npt.NDArray[np.int64]
 ) -> None:
-    taught = list(np.flatnonzero(~np.isnan(foreseen)))
+    taught = list(np.flatnonzero(~np.isnan(predicted)))
     start = 0
     while start < len(new):
         block = new[start : start + max(FIRST_BLOCK, len(taught))]
         if _enough(positive[taught]):
             found = fit(rows[taught], positive[taught])
-            foreseen[block] = scipy.special.expit(rows[block] @ found.coefficients + found.intercept)
+            predicted[block] = scipy.special.expit(rows[block] @ found.coefficients + found.intercept)
         else:
-            foreseen[block] = LEARNED_FIRST
+            predicted[block] = LEARNED_FIRST
         taught += block.tolist()
         start += len(block)
 

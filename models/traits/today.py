@@ -78,7 +78,7 @@ def on_record(active: ActiveDays) -> npt.NDArray[np.bool_]:
 
 
 def of_some(active: ActiveDays, rows: Ints) -> ActiveDays:
-    """Return the days of some listeners, numbered anew in their order, which rises."""
+    """Return the days of some listeners, renumbered in their order, which rises."""
     at = np.full(active.number, -1, dtype=np.int64)
     at[rows] = np.arange(len(rows))
     theirs = at[active.owner] >= 0

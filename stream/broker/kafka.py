@@ -43,7 +43,7 @@ def choose(wanted: str, last: str) -> str:
     if wanted != "auto" and last not in ("", wanted):
         raise CannotStart(
             f"this data folder's Kafka runs with {last} (REFRAIN_BROKER={last}), not with {wanted}",
-            hint="Name another folder with REFRAIN_DATA to begin anew.",
+            hint="Name another folder with REFRAIN_DATA to begin again.",
         )
     kind = last or wanted
     if kind != "java" and docker_answers():

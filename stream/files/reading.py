@@ -105,7 +105,7 @@ class Reading:
         return self.tally
 
     def events(self, watch: Callable[[], object] = lambda: None) -> Iterator[Event]:
-        """Go through the events; bad rows go to a side file of their own, written anew.
+        """Go through the events; bad rows go to a side file of their own, which is overwritten.
 
         Of songs and releases several rows may make one event: then all are read before the first event.
 

@@ -43,7 +43,7 @@
     heartbeats.py       what each process has done, while it lives
     memory.py           how much is used, and what listeners take of it
     durability.py       waiting until Redis's file, and its replicas, have what was written
-    guards.py           what must not change under the data: half-life, topics made anew
+    guards.py           what must not change under the data: half-life, topics recreated
     scan.py             listeners some hundred at a time: who has a key, who is in a set
     scripts.py          runs the Lua scripts of lua/
 """

@@ -84,7 +84,7 @@ class Catalogue:
         ]
 
     async def put(self, songs: Iterable[Song]) -> None:
-        """Enter songs, or enter them anew: nothing that an earlier event said of one stays; may be repeated.
+        """Enter songs, or enter them again: nothing that an earlier event said of one stays; may be repeated.
 
         What it said of its artists does: other songs may say the same.
         """

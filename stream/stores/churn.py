@@ -135,7 +135,7 @@ class ChurnStore:
         except (ValueError, KeyError, TypeError, msgpack.UnpackException) as error:
             raise SnapshotDamaged(
                 f"what was learned of churn cannot be read ({error})",
-                hint="`refrain traits` learns it anew from what listeners did in the last 60 days.",
+                hint="`refrain traits` learns it again from what listeners did in the last 60 days.",
             ) from error
 
     async def version(self) -> int:

@@ -2,7 +2,7 @@
 
 Redis answers a write before its replicas have it, and with ``appendfsync everysec`` also before its own file
 has it, where an fsync is under way. A primary that dies takes such writes along; whoever answers afterwards,
-a replica or the same server started anew, stands at an earlier moment. So offsets are committed only after
+a replica or the same server restarted, stands at an earlier moment. So offsets are committed only after
 all of it is in the append-only file, and `WAIT` has said that replicas have it, both from the server that was
 written to. Each server has an id (``master_replid``), new with each promotion and start. It is new also when
 a first replica comes, or an hour after the last has left: something is then written again without need.
@@ -131,8 +131,7 @@ class Durability:
             return True
         if primaries != self.primaries:
             logger.warning(
-                "Redis has failed over or was started anew, and may lack what was written last: writing it "
-                "again"
+                "Redis has failed over or was restarted, and may lack what was written last: writing it again"
             )
             await self._reconnect()
             for forget in self._forgets:

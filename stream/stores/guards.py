@@ -78,7 +78,7 @@ async def guard_cluster(redis: AnyRedis, cluster_id: str, allowed: str = "") -> 
 
 
 async def topic_epoch(redis: AnyRedis, topic: str, topic_id: str) -> int:
-    """Say how often a topic has been made anew.
+    """Say how often a topic has been recreated.
 
     Offsets applied are remembered in Redis; a topic that was deleted and made again counts from 0, and all
     that is in it would seem to be applied already.

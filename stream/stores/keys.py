@@ -154,7 +154,7 @@ def segment_values(segment: str) -> str:
     return f"segment:{{{segment}}}:values"
 
 
-def segment_foreseen(segment: str) -> str:
+def segment_predicted(segment: str) -> str:
     """Hash: labelled listener -> what was predicted of them before they were learned from."""
     return f"segment:{{{segment}}}:foreseen"
 
@@ -375,7 +375,7 @@ MODELS = "models"
 """Sorted set: version that is kept -> when it was made, Unix seconds."""
 
 MODELS_FORESIGHT = "models:foresight"
-"""Hash: version -> JSON of how well it foresaw discoveries."""
+"""Hash: version -> JSON of how well it predicted discoveries."""
 
 MODEL_CURRENT = "model:current"
 """String: the version that serves."""
@@ -402,7 +402,7 @@ CTR_LEARNED = "ctr-models:learned"
 """String: what the trainer has learned of clicks, and from which releases, packed."""
 
 CHURN_MODEL = "churn:model"
-"""Hash: what is learned of who does not come back, and how well it is foreseen (`stream.stores.churn`)."""
+"""Hash: what is learned of who does not come back, and how well it is predicted (`stream.stores.churn`)."""
 
 CHURN_FROZEN = "churn:frozen"
 """Hash: day -> listeners as they were when it began, packed, until it is known who came back."""

@@ -39,7 +39,7 @@ class NextWeekModel:
         except (ValueError, KeyError, TypeError, AttributeError, msgpack.UnpackException) as error:
             raise SnapshotDamaged(
                 f"what was learned of listeners' next week cannot be read ({error})",
-                hint="`refrain traits` learns it anew when it starts.",
+                hint="`refrain traits` learns it again when it starts.",
             ) from error
 
     async def keep(self, model: NextWeek) -> None:

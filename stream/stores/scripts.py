@@ -56,7 +56,7 @@ class Script:
 
 @cache
 def _read(name: str) -> tuple[str, str]:
-    """Return a script's text and digest, read once: some queries make all stores anew."""
+    """Return a script's text and digest, read once: some queries create all stores again."""
     text = files("stream.stores").joinpath(f"lua/{name}.lua").read_text(encoding="utf-8")
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 

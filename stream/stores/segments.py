@@ -53,7 +53,7 @@ class Came(NamedTuple):
 
 
 def topic_clock(topic_id: str, partition: int) -> str:
-    """Return the clock that the offsets of a partition are; another one where the topic is made anew."""
+    """Return the clock that the offsets of a partition are; another one where the topic is recreated."""
     return f"{topic_id}:{partition}"
 
 
@@ -186,21 +186,21 @@ class Segments:
             found += sorted(of_kind, key=attrgetter("ts"))[-(most // 2) :]
         return sorted(found, key=attrgetter("ts", "user_id"))
 
-    async def foreseen(self, name: str, user_ids: Sequence[str]) -> Floats:
+    async def predictions(self, name: str, user_ids: Sequence[str]) -> Floats:
         """Return what was predicted of listeners before they were learned from; NaN: they are new."""
-        found = await self._redis.hmget(keys.segment_foreseen(name), list(user_ids)) if user_ids else []
+        found = await self._redis.hmget(keys.segment_predicted(name), list(user_ids)) if user_ids else []
         return np.array([math.nan if value is None else float(value) for value in found], dtype=np.float64)
 
     async def learned_from(self, name: str) -> int:
         """Return how many labelled listeners it was learned from: those who have clicked."""
-        return int(await self._redis.hlen(keys.segment_foreseen(name)))
+        return int(await self._redis.hlen(keys.segment_predicted(name)))
 
     async def revision(self, segment: str) -> int:
         """Return a number that grows with every label that changes anything."""
         return sum(map(int, await self._redis.hvals(keys.segment_values(segment))))
 
     async def publish(
-        self, name: str, model: SegmentModel, foreseen: Mapping[str, float], revision: int
+        self, name: str, model: SegmentModel, predicted: Mapping[str, float], revision: int
     ) -> None:
         """Let a model serve; who is below its threshold is in the set no more.
 
@@ -208,18 +208,18 @@ class Segments:
 
         Parameters
         ----------
-        foreseen
+        predicted
             Listener that it was learned from -> what was predicted of them before.
         revision
             That of the labels it was learned from.
         """
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.set(keys.segment_model(name), pack_arrays(*model.to_arrays()))
-        pipeline.delete(keys.segment(name), keys.segment_foreseen(name))
+        pipeline.delete(keys.segment(name), keys.segment_predicted(name))
         pipeline.hset(keys.segment(name), mapping={**_about(model), "revision": revision})
-        if foreseen:
+        if predicted:
             pipeline.hset(
-                keys.segment_foreseen(name), mapping={user: repr(p) for user, p in foreseen.items()}
+                keys.segment_predicted(name), mapping={user: repr(p) for user, p in predicted.items()}
             )
         await pipeline.execute()
         below = "+inf" if model.doubt else f"({model.threshold!r}"
@@ -270,10 +270,10 @@ class Segments:
         return [(user.decode(), p) for user, p in found], int(await self._redis.zcard(key))
 
     async def forget_unlabelled(self, segment: str, name: str, user_ids: Sequence[str]) -> None:
-        """Erase what was foreseen of those who have no label any more: they were forgotten meanwhile."""
+        """Erase what was predicted of those who have no label any more: they were forgotten meanwhile."""
         held = await self._redis.hmget(keys.segment_labels(segment), list(user_ids)) if user_ids else []
         if gone := [user for user, value in zip(user_ids, held, strict=True) if value is None]:
-            await self._redis.hdel(keys.segment_foreseen(name), *gone)
+            await self._redis.hdel(keys.segment_predicted(name), *gone)
 
     async def labels_of(self, user_id: str) -> list[Label]:
         """Return a listener's labels."""
@@ -294,10 +294,10 @@ class Segments:
                 await self._redis.zrem(keys.segment_labelled(segment, value.decode()), user_id)
                 labels += int(await self._redis.hdel(keys.segment_labels(segment), user_id))
         for name in await self.predicted():
-            if await self._redis.hexists(keys.segment_foreseen(name), user_id):
-                # What was learned of them is learned anew without them.
+            if await self._redis.hexists(keys.segment_predicted(name), user_id):
+                # What was learned of them is learned again without them.
                 await self._redis.hdel(keys.segment(name), "revision")
-                await self._redis.hdel(keys.segment_foreseen(name), user_id)
+                await self._redis.hdel(keys.segment_predicted(name), user_id)
             await self._redis.zrem(keys.segment_users(name), user_id)
         return labels
 
@@ -338,6 +338,12 @@ class Segments:
         await self.drop_unlabelled(names)
         return names
 
+    async def forgotten_at(self, segments: Collection[str]) -> dict[str, float]:
+        """Return when segments were forgotten last, in Unix seconds; nothing of those that never were."""
+        calls: list[Call] = [Call("HGET", [keys.segment_forgotten(each)], [OUR_CLOCK]) for each in segments]
+        answers = await call_all(self._redis, calls) if calls else []
+        return {each: float(at) for each, at in zip(segments, answers, strict=True) if at is not None}
+
     async def half_forgotten(self, segment: str) -> list[str]:
         """Return the values of labels that a segment had whose forgetting has not come to its end."""
         return list(json.loads(await self._redis.hget(keys.segment_forgotten(segment), HALF) or "[]"))
@@ -355,7 +361,7 @@ class Segments:
                 keys.segment(name),
                 keys.segment_users(name),
                 keys.segment_model(name),
-                keys.segment_foreseen(name),
+                keys.segment_predicted(name),
             )
         return gone
 
@@ -369,7 +375,7 @@ class Segments:
             for name in await self.names()
         ]
         for name in await self.predicted():
-            calls.append(Call("HDEL", [keys.segment_foreseen(name)], user_ids))
+            calls.append(Call("HDEL", [keys.segment_predicted(name)], user_ids))
             calls.append(Call("ZREM", [keys.segment_users(name)], user_ids))
         if calls:
             await call_all(self._redis, calls)

@@ -141,7 +141,7 @@ class Waiting:
     async def songs(self) -> dict[str, float]:
         """Return the songs that are waited for, and when a click last began to, in Unix seconds.
 
-        They are read some thousand at a time, in the order of that: a song that is waited for anew meanwhile
+        They are read some thousand at a time, in the order of that: a song that is waited for again meanwhile
         moves ahead, and is met there.
         """
         found: dict[str, float] = {}

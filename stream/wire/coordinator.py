@@ -1,7 +1,7 @@
 """What aiokafka's member of a consumer group does otherwise here.
 
 Offsets are committed with the id of the topic that they are of, and used for no other: Kafka knows committed
-offsets by the topic's name. A process that has not noticed yet that the topic was made anew would commit how
+offsets by the topic's name. A process that has not noticed yet that the topic was recreated would commit how
 far it was in the old one, and whoever reads next would pass over so much of the new one.
 
 Nobody joins the group who does not know the topics' partitions: who leads the group assigns those that it

@@ -1,7 +1,7 @@
 """Members of consumer groups that died on this machine: taken out of their group at once.
 
 Kafka keeps the place of a process that was killed until its session ends, six to ten seconds, and lets nobody
-who joins begin before that; after a power cut the sessions even begin anew with the broker. So a client is
+who joins begin before that; after a power cut the sessions even begin again with the broker. So a client is
 named by the process that it is of, and a process that starts takes out those of its own machine that are no
 more. Of others it knows nothing.
 """

@@ -1,7 +1,7 @@
 """Places in a topic that are there no more: nobody is to lose an event without being told.
 
 A reader whose place is before the first event that is left goes on from there; aiokafka says no word of it.
-Nor does it where the place is behind the last: then the topic was made anew, or a broker lost its end.
+Nor does it where the place is behind the last: then the topic was recreated, or a broker lost its end.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def deleted_unread_told(topics: Collection[str], told: Told) -> Iterator[None]:
 
 @contextmanager
 def shorter_told(topics: Collection[str], told: Shorter) -> Iterator[None]:
-    """Tell of every partition of some topics that is found shorter than it was read, before it is read anew.
+    """Tell of every partition of some topics that is found shorter than it was read, before it is read again.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class _State(TopicPartitionState):  # type: ignore[misc]
 def _tell(place: TopicPartition, before: int, position: int) -> None:
     if position < before:
         logger.warning(
-            "%s, partition %d, ends before offset %d, where reading was: the topic was made anew, or a "
+            "%s, partition %d, ends before offset %d, where reading was: the topic was recreated, or a "
             "broker lost the end of it; reading goes on from offset %d",
             place.topic,
             place.partition,

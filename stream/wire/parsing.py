@@ -46,7 +46,7 @@ def parse_clicks(
     now
         The clock, in Unix seconds: a click more than `FUTURE_SECONDS` ahead of it is not used.
     epoch
-        How often the topic has been made anew: its offsets have begun again from 0 as often.
+        How often the topic has been recreated: its offsets have begun again from 0 as often.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""Topics as they were when a process began: one that is made anew or gets partitions is noticed.
+"""Topics as they were when a process began: one that is recreated or gets partitions is noticed.
 
-Offsets of a topic that was deleted and made anew begin at 0 again, under the same name. Whoever goes on as
+Offsets of a topic that was deleted and recreated begin at 0 again, under the same name. Whoever goes on as
 before takes events of the new topic for events of the old one. So a process that notices begins again: it
 asks for the topics' ids and epochs (`stream.stores.guards.topic_epoch`), and reads new partitions, too.
 """
@@ -125,10 +125,10 @@ class TopicWatch:
         Raises
         ------
         TopicChanged
-            When a topic was made anew or has got partitions.
+            When a topic was recreated or has got partitions.
         """
         next_look, give_up = time.monotonic() + LOOK_SECONDS, math.inf
-        # Who makes several topics anew is let finish: a process that begins creates those that are missing.
+        # Who recreates several topics is let finish: a process that begins creates those that are missing.
         while not self.changed or (self._missing and time.monotonic() < give_up):
             await asyncio.sleep(CHECK_SECONDS)
             if self.changed and give_up == math.inf:
@@ -151,7 +151,7 @@ class TopicWatch:
 
 def _change(name: str, before: TopicShape, now: TopicShape) -> str:
     if now.topic_id != before.topic_id:
-        return f"the topic {name} was made anew"
+        return f"the topic {name} was recreated"
     if now.partitions != before.partitions:
         return f"the topic {name} has {now.partitions} partitions, {before.partitions} before"
     return ""

@@ -67,7 +67,7 @@ def refused(refrain: Refrain, *arguments: object) -> str:
     return done.stderr.replace("\n", " ")
 
 
-def test_who_leaves_is_foreseen_from_clicks(refrain: Refrain, tmp_path: Path) -> None:
+def test_who_leaves_is_predicted_from_clicks(refrain: Refrain, tmp_path: Path) -> None:
     result = found(refrain, write_clicks(tmp_path / "clicks.csv"), *SPANS)
     ours, *others = result["learners"]
     assert ours["name"] == OURS
@@ -159,7 +159,7 @@ def test_no_outcome_that_is_learned_from_reaches_into_a_day_it_is_tried_on(
 
 
 @with_table
-def test_music_box_is_foreseen_as_it_was(refrain: Refrain) -> None:
+def test_music_box_is_predicted_as_it_was(refrain: Refrain) -> None:
     arguments = ("--features", "--label", "Churn", "--drop", "uid", "--splits", 3, "--no-baselines")
     (ours,) = found(refrain, DATA / TABLE, *arguments)["learners"]
     assert ours["auc"]["value"] > 0.90

@@ -107,7 +107,7 @@ def test_no_redis_is_wrong_and_the_rest_is_looked_at_all_the_same(
 
 def test_topics_that_are_not_there_or_otherwise_are_told(healthy: Settings, refrain: Refrain) -> None:
     code, found = looked(refrain, partitions=5, retention_days=3)
-    assert (code, found["topics"][0]) == (0, "odd")
+    assert (code, found["topics"][0]) == (0, "warning")
     assert "4 partitions, not 5" in found["topics"][1]
     assert "retention.ms" in found["topics"][1]
     admin = KafkaAdminClient(bootstrap_servers=healthy.kafka)
@@ -151,7 +151,7 @@ def test_what_was_deleted_unread_is_told_by_partition_over_all_processes(
 
     with_redis(lose)
     code, found = looked(refrain)
-    assert (code, found["deleted unread"][0]) == (0, "odd")
+    assert (code, found["deleted unread"][0]) == (0, "warning")
     assert "4,602 of clicks:1" in found["deleted unread"][1]
 
 
@@ -169,7 +169,7 @@ def test_what_is_deleted_while_nobody_reads_is_told_by_partition(
     admin.delete_records({place: 9})
     admin.close()
     state, said, _ = looked(refrain)[1]["deleted before it is read"]
-    assert (state, said) == ("odd", "7 of clicks:1 (topic:partition)")
+    assert (state, said) == ("warning", "7 of clicks:1 (topic:partition)")
 
 
 def test_lag_is_wrong_where_nobody_works_it_off(
@@ -198,7 +198,7 @@ def test_dead_letters_are_told_with_their_reasons(healthy: Settings, refrain: Re
     producer.close()
     code, found = looked(refrain)
     state, said, _ = found["dead letters"]
-    assert (code, state) == (0, "odd")
+    assert (code, state) == (0, "warning")
     assert "3 within 7 days; of the last 3: 2 bad-time, 1 not-json" in said
 
 
@@ -215,7 +215,7 @@ def test_a_redis_that_forgets_is_wrong(healthy: Settings, refrain: Refrain, serv
 def test_memory_that_runs_out_is_told(healthy: Settings, refrain: Refrain, server: redis_py.Redis) -> None:
     used = server.info("memory")["used_memory"]
     server.config_set("maxmemory", int(used / 0.8))
-    assert looked(refrain)[1]["memory"][0] == "odd"
+    assert looked(refrain)[1]["memory"][0] == "warning"
     server.config_set("maxmemory", int(used / 0.95))
     code, found = looked(refrain)
     assert (code, found["memory"][0]) == (1, "wrong")
@@ -232,7 +232,7 @@ def measured(*used: float) -> Callable[[AnyRedis], Awaitable[None]]:
     return remember
 
 
-@pytest.mark.parametrize(("days", "state"), [(40, "fine"), (20, "odd"), (5, "wrong")])
+@pytest.mark.parametrize(("days", "state"), [(40, "fine"), (20, "warning"), (5, "wrong")])
 def test_in_how_many_days_memory_is_full_is_told(
     healthy: Settings,
     refrain: Refrain,
@@ -335,10 +335,10 @@ def test_topics_made_anew_are_told_and_whether_processes_have_noticed(
     with_redis(lambda redis: redis.hset(keys.topic("clicks"), mapping={"an old id": 0, clicks: 1}))
     with_redis(lambda redis: redis.hset(keys.topic("releases"), "an old id", 0))
     _, found = looked(refrain)
-    state, said, _ = found["topics made anew"]
+    state, said, _ = found["topics recreated"]
     assert (state, said.startswith("clicks 1 time: read from the start")) == ("fine", True)
-    state, said, mend = found["topic made anew"]
-    assert (state, said) == ("odd", "releases was made anew, and no process has begun with it yet")
+    state, said, mend = found["topic recreated"]
+    assert (state, said) == ("warning", "releases was recreated, and no process has begun with it yet")
     assert "look again" in mend
 
 
@@ -353,21 +353,21 @@ def test_the_model_is_told_damaged_chosen_by_hand_or_not_there(
 ) -> None:
     with_redis(lambda redis: Snapshots(redis).publish(model_of(5, NOW)))
     assert refrain.run("model", "use", "4", "--pin").returncode == 0
-    assert looked(refrain)[1]["model"][0] == "odd"
+    assert looked(refrain)[1]["model"][0] == "warning"
     with_redis(lambda redis: redis.setrange(keys.model(4), 200, b"?!"))
     code, found = looked(refrain)
     assert (code, found["model"][0]) == (1, "wrong")
     assert "refrain model use" in found["model"][2]
     with_redis(lambda redis: redis.delete("model:current", "model:pinned", "models"))
     state, said, _ = looked(refrain)[1]["model"]
-    assert (state, "no model yet" in said) == ("odd", True)
+    assert (state, "no model yet" in said) == ("warning", True)
 
 
 def test_how_many_listeners_are_migrated_to_the_model_is_told(
     service: Settings, topics: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     state, said, mend = looked(refrain)[1]["listeners"]
-    assert (state, said) == ("odd", "migrated to model 4: none yet, and no ingester runs")
+    assert (state, said) == ("warning", "migrated to model 4: none yet, and no ingester runs")
     assert "refrain ingest" in mend
 
     async def sweep(redis: AnyRedis) -> None:
@@ -388,7 +388,7 @@ def test_a_process_that_has_not_loaded_the_model_that_serves_is_named(
     assert looked(refrain)[1]["model loaded"][:2] == ("fine", "version 4, by every process")
     with_redis(alive("work", model=3))
     state, said, mend = looked(refrain)[1]["model loaded"]
-    assert (state, said.startswith("work-"), said.endswith("has 3, not 4")) == ("odd", True, True)
+    assert (state, said.startswith("work-"), said.endswith("has 3, not 4")) == ("warning", True, True)
     assert "log" in mend
 
 
@@ -479,7 +479,7 @@ def test_replicas_are_counted_against_how_many_are_waited_for(
     assert (missing[0], "0 connected" in missing[1]) == ("wrong", True)
     replica.follow(primary)
     unused = looked(refrain, redis=primary.url)[1]["replicas"]
-    assert (unused[0], "REFRAIN_REDIS_REPLICAS=1" in unused[2]) == ("odd", True)
+    assert (unused[0], "REFRAIN_REDIS_REPLICAS=1" in unused[2]) == ("warning", True)
     assert looked(refrain, redis=primary.url, redis_replicas=1)[1]["replicas"][0] == "fine"
     for each in (primary, replica):
         each.kill()

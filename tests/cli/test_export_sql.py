@@ -155,14 +155,14 @@ def test_sizes_of_cohorts_are_those_noted_last_by_the_end_of_each_day(warehouse:
 def test_who_will_do_nothing_next_week_are_the_likeliest_first(
     warehouse: Warehouse, with_redis: WithRedis
 ) -> None:
-    async def foreseen(redis: AnyRedis) -> dict[str, float]:
+    async def predicted(redis: AnyRedis) -> dict[str, float]:
         found = {}
         async for key in redis.scan_iter(match=keys.user_traits("*")):
             if zero := await redis.hget(key, "zero_week"):
                 found[key.decode()[6:-8]] = float(zero)
         return found
 
-    expected = with_redis(foreseen)
+    expected = with_redis(predicted)
     assert isinstance(expected, dict)
     rows = warehouse.rows("SELECT user_id, zero_week, likely FROM no_order_next_week")
     assert {user: zero for user, zero, _ in rows} == expected

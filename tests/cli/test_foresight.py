@@ -1,4 +1,4 @@
-"""How well the model foresees: where people look for it."""
+"""How well the model predicts: where people look for it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_list_of_models_says_what_each_was_published_with(
     assert "6.3 x" in said
 
 
-def test_a_model_shows_how_well_those_before_it_foresaw(
+def test_a_model_shows_how_well_those_before_it_predicted(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     assert "nothing yet" in refrain.run("model", "show").stdout
@@ -67,15 +67,15 @@ def test_a_model_shows_how_well_those_before_it_foresaw(
     ("gauges", "state", "said"),
     [
         ({}, "fine", "lift at 5 % 4.2 x by cohort, 6.3 x one by one, over the last 1,500 discoveries"),
-        ({"lift_listener": 1.1}, "odd", "1.1 x one by one"),
+        ({"lift_listener": 1.1}, "warning", "1.1 x one by one"),
         ({"lift_listener": 1.1, "discoveries": 20}, "fine", "the last 20"),
         ({"lift_listener": 0.0, "discoveries": 3}, "fine", "too few discoveries of an artist to say yet (3)"),
         ({"refused": 2}, "fine", "2 candidates were worse and not published"),
-        ({"drifted": 0.0}, "odd", "listening drifts"),
+        ({"drifted": 0.0}, "warning", "listening drifts"),
     ],
     ids=["good", "by chance", "too few for a finding", "too few to say", "refused", "drift"],
 )
-def test_the_doctor_says_how_well_the_model_foresees(
+def test_the_doctor_says_how_well_the_model_predicts(
     service: Settings,
     topics: Settings,
     refrain: Refrain,

@@ -74,7 +74,7 @@ def test_what_is_not_known_of_so_many_weeks_goes_by_single_ones_and_says_so(
     assert "~ goes by single weeks" in " ".join(refrain.run("lifecycle", "--weeks", "12").stdout.split())
 
 
-def test_the_next_week_is_foreseen_better_than_by_one_rate_for_all(year: Year, refrain: Refrain) -> None:
+def test_the_next_week_is_predicted_better_than_by_one_rate_for_all(year: Year, refrain: Refrain) -> None:
     found = read(refrain)["next_week"]
     assert found["low"] <= found["inactive"] <= found["high"]
     assert found["brier"] < 0.75 * found["brier_of_rate"]

@@ -236,7 +236,7 @@ def learn_churn(judged: int) -> Callable[[AnyRedis], Awaitable[object]]:
     return lambda redis: ChurnStore(redis).keep(learned, instead_of=0)
 
 
-def test_how_well_churn_is_foreseen_is_shown(
+def test_how_well_churn_is_predicted_is_shown(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     assert "nothing is learned of churn yet" in refrain.run("model", "churn").stdout

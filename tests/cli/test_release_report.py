@@ -194,7 +194,7 @@ def test_the_doctor_names_a_notifier_that_reports_nothing(
 ) -> None:
     released(with_redis, {})
     found = feedback_check(refrain)
-    assert (found["state"], "nothing is reported" in found["found"]) == ("odd", True)
+    assert (found["state"], "nothing is reported" in found["found"]) == ("warning", True)
 
 
 def test_the_doctor_names_a_notifier_that_reports_clicks_and_not_what_it_sends(
@@ -202,7 +202,7 @@ def test_the_doctor_names_a_notifier_that_reports_clicks_and_not_what_it_sends(
 ) -> None:
     released(with_redis, {"clicked": FANS})
     found = feedback_check(refrain)
-    assert (found["state"], "not what it sends" in found["found"]) == ("odd", True)
+    assert (found["state"], "not what it sends" in found["found"]) == ("warning", True)
 
 
 def test_the_doctor_gives_the_ctr_where_feedback_is_whole(

@@ -37,7 +37,7 @@ def run(refrain: Refrain, *arguments: str) -> dict[str, Any]:
     return found
 
 
-def test_a_true_segment_is_foreseen_and_one_by_chance_is_not(
+def test_a_true_segment_is_predicted_and_one_by_chance_is_not(
     refrain: Refrain, files: tuple[str, str]
 ) -> None:
     clicks, labels = files
@@ -47,7 +47,7 @@ def test_a_true_segment_is_foreseen_and_one_by_chance_is_not(
     names = {"Refrain", "logistic regression", "LightGBM"}
     assert ways == {(name, clusters) for name in names for clusters in (True, False)}
     assert min(each["auc"] for each in by_name["a"]["contenders"] if each["name"] == "Refrain") > 0.95
-    # Were labels of the held out learned from, chance would be foreseen, too.
+    # Were labels of the held out learned from, chance would be predicted, too.
     assert all(0.3 < each["auc"] < 0.7 for each in by_name["chance"]["contenders"])
     assert by_name["few"]["contenders"] == []
     assert found["labelled_without_clicks"] == 1
@@ -63,7 +63,7 @@ def test_it_is_shown_as_tables(refrain: Refrain, files: tuple[str, str]) -> None
     assert "too few of either kind" in done.stdout
 
 
-def test_profiles_are_foreseen_by_what_they_say_beside_titles(refrain: Refrain, tmp_path: Path) -> None:
+def test_profiles_are_predicted_by_what_they_say_beside_titles(refrain: Refrain, tmp_path: Path) -> None:
     random = np.random.default_rng(2)
     profiles = {
         f"p{n}": {

@@ -158,7 +158,7 @@ class KafkaLog:
     def add_partitions(self, topic: str, number: int) -> None:
         """Let a topic have so many partitions, and wait until clients see them."""
         self._admin.create_partitions({topic: number})
-        # What these clients remember of the topic is asked anew only after minutes.
+        # What these clients remember of the topic is asked again only after minutes.
         self._consumer.close()
         self._producer.close()
         self._consumer, self._producer = self._clients()

@@ -68,7 +68,7 @@ class OwnRedis:
         return self._file.stat().st_size
 
     def lose(self, end: int) -> None:
-        """Be killed, lose what was appended behind `end`, and be started anew."""
+        """Be killed, lose what was appended behind `end`, and be restarted."""
         self.kill()
         os.truncate(self._file, end)
         self.start()

@@ -1,4 +1,4 @@
-"""Sets and indexes that were lost are made anew from listeners' own records."""
+"""Sets and indexes that were lost are recreated from listeners' own records."""
 
 from __future__ import annotations
 

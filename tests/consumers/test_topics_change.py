@@ -1,4 +1,4 @@
-"""Topics that are made anew, or get partitions, under processes: nothing is passed over or counted twice."""
+"""Topics that are recreated, or get partitions, under processes: nothing is passed over or counted twice."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_clicks_in_a_topic_made_anew_under_an_ingester_all_count(
         wait_for(lambda: clicks_of(db, "u") == 20 + number, "clicks in the new topic")
         wait_for(lambda: clicks_of(db, "another") == number, "those of somebody who is new")
         log.wait_until_caught_up("ingest", "clicks")
-    assert "the topic clicks was made anew: starting over with it" in caplog.messages
+    assert "the topic clicks was recreated: starting over with it" in caplog.messages
     with Running(ingest, settings):
         log.send("clicks", [click("u", "ana")], partition=0)
         wait_for(lambda: clicks_of(db, "u") == 21 + number, "what came later")
@@ -82,7 +82,7 @@ def test_a_trainer_and_who_keeps_traits_begin_again_with_clicks_made_anew(
     settings: Settings, log: KafkaLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    said = "the topic clicks was made anew: starting over with it"
+    said = "the topic clicks was recreated: starting over with it"
     with Running(train, settings) as trainer, Running(traits, settings) as keeper:
         for process in ("train", "traits"):
             wait_for(lambda process=process: log.settled(process), f"{process} to read")

@@ -80,7 +80,7 @@ def test_it_shows_what_it_is_all_about(width: int, height: int) -> None:
         "dead letters 17",
         "model 7, 8 s old",
         "01:01",
-        "foresees 4.2x",
+        "predicts 4.2x",
         "bots 6",
     ):
         assert figure in text

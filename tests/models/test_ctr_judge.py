@@ -10,7 +10,7 @@ WRONG = CtrModel(coefficients=-2 * np.eye(SIZE)[1])  # who plays more clicks les
 
 
 def judged(listeners: int, releases: int, seed: int = 1) -> CtrJudge:
-    """A judge of listeners who click as the first model foresees, but for habits of their own."""
+    """A judge of listeners who click as the first model predicts, but for habits of their own."""
     rng = np.random.default_rng(seed)
     judge, users = CtrJudge(), [f"u{n}" for n in range(listeners)]
     rates = rng.uniform(0.02, 0.4, listeners)

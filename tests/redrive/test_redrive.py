@@ -11,6 +11,7 @@ import redis
 from kafka import KafkaProducer
 
 from consumers.ingest.ingester import ingest
+from consumers.traits.process import traits
 from consumers.work.worker import work
 from stream.settings import Settings
 from stream.wire.dead_letter import DeadLetter, Reason
@@ -116,6 +117,23 @@ def test_what_is_about_a_listener_who_was_erased_since_is_left(
         assert redrive(refrain)["put_back"] == {"unknown-song": 1}
         wait_for(lambda: db.hget("user:{u}", "clicks") == "1", "a click of who has come back")
     assert db.zrange("user:{u}:artists", 0, -1) == ["cleo"]
+
+
+def test_a_label_of_a_segment_that_was_forgotten_since_is_left(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
+) -> None:
+    label = {"user_id": "u", "segment": "s", "value": 1, "ts": NOW}
+    with Running(traits, settings):
+        log.send("labels", [label])
+        wait_for(lambda: db.exists("segment:{s}:labels"), "the label")
+    bury(settings, "labels", label | {"user_id": "v"}, label | {"user_id": "v", "segment": "t"})
+    assert refrain.run("segment", "forget", "s", "--yes").returncode == 0
+    planned, done = redrive(refrain, "--dry-run"), redrive(refrain)
+    assert planned["left"] == done["left"] == {"erased": 1}
+    assert planned["put_back"] == done["put_back"] == {"unknown-song": 1}
+    assert sorted(event["segment"] for event in log.events("labels")) == ["s", "t"]
+    bury(settings, "labels", label | {"user_id": "w"})
+    assert redrive(refrain)["put_back"] == {"unknown-song": 1}
 
 
 def test_an_id_that_was_part_of_a_listener_who_was_erased_is_not_brought_back(

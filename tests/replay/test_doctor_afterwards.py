@@ -91,14 +91,14 @@ def test_a_redis_that_does_not_answer_is_told_and_the_replay_has_done_its_work(
 
 
 def test_a_redis_that_keeps_silent_is_told(refrain: Refrain, clicks: str, silent: str) -> None:
-    assert found(refrain, "clicks", clicks, redis=silent)["Redis"][0] in ("odd", "wrong")
+    assert found(refrain, "clicks", clicks, redis=silent)["Redis"][0] in ("warning", "wrong")
 
 
 def test_without_an_address_of_redis_it_says_that_it_does_not_look_there(
     refrain: Refrain, clicks: str
 ) -> None:
     assert found(refrain, "clicks", clicks, redis="")["Redis"] == (
-        "odd",
+        "warning",
         "not looked at: it is not known where it is",
     )
 

@@ -4,7 +4,7 @@
 ``--from REVISION``: all processes begin with the code of an older commit, and are replaced one after another.
 
 Listeners click, releases go out and are reported of. Every minute something is killed, restarted, cut or
-slowed, drawn from a deck that is shuffled anew when it is used up. At the end all that was sent is held
+slowed, drawn from a deck that is shuffled again when it is used up. At the end all that was sent is held
 against what is in Redis and Kafka. Ends with 1 where anything was lost, doubled or miscounted.
 """
 
@@ -156,7 +156,7 @@ def wait_for_clicks(db: Any, clicking: Listeners) -> np.ndarray:
 
 
 def restarted_under_load(service: Service, db: Any, clicking: Listeners, rate: int) -> str:
-    """Start all processes, Redis and Kafka anew; say how long each step took to a first click applied."""
+    """Start all processes, Redis and Kafka again; say how long each step took to a first click applied."""
     if not isinstance(service.store, OneRedis):
         return "restart: measured with one Redis"
     listeners = len(clicking.clicks)

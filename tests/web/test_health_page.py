@@ -34,8 +34,8 @@ def test_the_page_asks_for_what_takes_long(served: Served) -> None:
 
 def test_what_the_doctor_says_comes_with_the_worst_first(served: Served) -> None:
     page = text(served, "/health/checks")
-    states = re.findall(r">\S (wrong|odd|fine)</td>", page)
-    assert states == sorted(states, key=["wrong", "odd", "fine"].index)
+    states = re.findall(r">\S (wrong|warning|fine)</td>", page)
+    assert states == sorted(states, key=["wrong", "warning", "fine"].index)
     said = served.get("/api/v1/doctor").json()
     assert sorted(re.findall(r'</td><td class="text">(.*?)</td>', page)) == sorted(
         each["name"] for each in said

@@ -51,7 +51,7 @@ class UseCtr(BaseModel):
 
 @router.get("/models")
 async def get_models(at: At, caller: Looks) -> ModelList:
-    """List the snapshots that are kept, the newest first, and how well each foresaw."""
+    """List the snapshots that are kept, the newest first, and how well each predicted."""
     return await list_models(at.redis, at.settings)
 
 

@@ -31,7 +31,7 @@ async def get_lifecycle(
 
 @router.get("/churn")
 async def get_churn(at: At, caller: Looks) -> ChurnFigures | None:
-    """Say how well it is foreseen who does not come back; null: nothing is learned yet."""
+    """Say how well it is predicted who does not come back; null: nothing is learned yet."""
     return await read_churn(at.redis, at.settings)
 
 
@@ -50,5 +50,5 @@ async def get_segment(
     start: Annotated[int, Query(ge=0, description="the first member to name, from 0")] = 0,
     limit: Limit = 20,
 ) -> Segment:
-    """Show a segment: who is in it, the likeliest first; what speaks for it; how well it is foreseen."""
+    """Show a segment: who is in it, the likeliest first; what speaks for it; how well it is predicted."""
     return await read_segment(at.redis, at.settings, segment, top, start, limit, at.live)

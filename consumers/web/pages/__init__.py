@@ -9,7 +9,7 @@
       desk_form.py    what was typed there, and what of it cannot be
     release.py      releases: the latest, and what becomes of one
     listener.py     listeners: what one likes, why where they are, what they were told; forgetting
-    models.py       models, how well they foresee, going back to an earlier one
+    models.py       models, how well they predict, going back to an earlier one
     lifecycle.py    stages of listeners, and what is expected of them
     health.py       what the doctor says, which processes run
     sign_in.py      a key for a session, and back

@@ -17,7 +17,7 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/health", include_in_schema=False)
 
-WORST_FIRST = (State.WRONG, State.ODD, State.FINE)
+WORST_FIRST = (State.WRONG, State.WARNING, State.FINE)
 
 
 @router.get("", response_class=HTMLResponse)

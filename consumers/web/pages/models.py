@@ -1,4 +1,4 @@
-"""Models: how well each foresees, which serves, and going back to an earlier one."""
+"""Models: how well each predicts, which serves, and going back to an earlier one."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 --
 -- KEYS   1: release:{R}   2: release:{R}:held
 -- ARGV   1: who asks   2: now, Unix seconds   3: until when it is theirs   4: the event
---        5: the event's partition (with how often the topic was made anew)   6: its offset   7: its time, or ''
+--        5: the event's partition (with how often the topic was recreated)   6: its offset   7: its time, or ''
 -- result 'new' (nothing is fixed), 'started' (some pages are fixed), 'paused' (and more is due), 'planned' (all
 --        pages are fixed), 'done', or 'taken' (another has it in hand, or nothing more is due yet)
 --

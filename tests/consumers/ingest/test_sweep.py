@@ -98,7 +98,7 @@ class House:
     async def swept(self, version: int) -> bool:
         try:
             return await self.sweeps.done() == version
-        except RedisError:  # of one that is just being started anew
+        except RedisError:  # of one that is just being restarted
             return False
 
     async def state(self) -> State:

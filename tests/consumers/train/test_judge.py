@@ -59,7 +59,7 @@ def test_distances_along_vectors_of_another_kind_are_no_drift() -> None:
 
 
 def spoiled(model: Model) -> Model:
-    """The same with artists mixed up: it foresees nothing."""
+    """The same with artists mixed up: it predicts nothing."""
     order = np.random.default_rng(1).permutation(len(model.artists))
     return dataclasses.replace(model, vectors=model.vectors[order])
 
@@ -96,12 +96,12 @@ def judge(_who_has_seen: Judge, monkeypatch: pytest.MonkeyPatch) -> Judge:
     return copy.deepcopy(_who_has_seen)
 
 
-def test_what_the_live_model_foresaw_is_measured(judge: Judge) -> None:
+def test_what_the_live_model_predicted_is_measured(judge: Judge) -> None:
     assert judge.figures()["auc_cohort"] > 0.8
     assert judge.figures()["lift_listener"] > 3
 
 
-def test_a_candidate_that_foresees_nothing_is_worse(judge: Judge) -> None:
+def test_a_candidate_that_predicts_nothing_is_worse(judge: Judge) -> None:
     assert judge.compare(spoiled(learned())).worse
 
 

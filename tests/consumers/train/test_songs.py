@@ -141,7 +141,7 @@ def test_asked_again_within_the_time_the_same_answer_comes(learned: Settings, db
     user = LISTENERS[1]
     first = songs_for(learned, user, top=5)
     assert 0 < db.pttl(f"recommended:{{{user}}}") <= 60_000 * learned.recommended_minutes
-    db.delete("model:current")  # nothing could be made anew
+    db.delete("model:current")  # nothing could be recreated
     assert songs_for(learned, user, top=5) == first
     assert songs_for(learned, user, top=3).songs == first.songs[:3]
 

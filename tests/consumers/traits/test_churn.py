@@ -82,7 +82,7 @@ async def test_nothing_is_said_before_anything_is_known(world: World) -> None:
     assert churn.score(np.zeros((1, len(FEATURES)))) is None
 
 
-async def test_who_leaves_is_foreseen_once_outcomes_are_known(world: World) -> None:
+async def test_who_leaves_is_predicted_once_outcomes_are_known(world: World) -> None:
     churn = world.churn()
     for day in range(BEGIN + 15, BEGIN + 60, 4):
         await world.day(churn, day)

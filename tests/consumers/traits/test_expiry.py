@@ -105,7 +105,7 @@ async def live(bureau: Bureau) -> None:
         [Label(user_id=user, segment="rap", value="1", ts=1.0) for user in ("sleeper", "active")]
     )
     await redis.zadd(keys.segment_users("rap"), {"sleeper": 0.9, "active": 0.8})
-    await redis.hset(keys.segment_foreseen("rap"), "sleeper", 0.5)
+    await redis.hset(keys.segment_predicted("rap"), "sleeper", 0.5)
     await redis.set(keys.recommended("sleeper"), "songs")
     await redis.sadd(keys.user_redriven("sleeper"), "clicks:0:8")
     await redis.set(keys.user_heard("sleeper"), b"\0" * 4)

@@ -144,7 +144,7 @@ async def test_with_three_positives_nothing_is_said_of_anybody_and_nobody_is_in_
     assert await service.traits.learn() == []
     service.now += 4000.0
     assert await service.traits.learn() == ["a"]
-    assert not service.traits.news  # or everybody would be predicted anew twice a minute, for nothing
+    assert not service.traits.news  # or everybody would be predicted again twice a minute, for nothing
     found = await said(service.traits, users(range(300, 310)))
     assert {own["a"] for own in found.values()} == {""}
     assert float(about["prior"]) == pytest.approx(3.5 / 49)
@@ -175,14 +175,14 @@ async def test_a_process_that_starts_predicts_the_same(service: Service) -> None
     assert await said(service.anew(), asked) == await said(service.traits, asked)
 
 
-async def test_a_label_is_foreseen_once_however_often_it_is_learned(service: Service) -> None:
+async def test_a_label_is_predicted_once_however_often_it_is_learned(service: Service) -> None:
     await service.click(range(N))
     await service.label(range(200))
     await service.traits.learn()
-    before = await service.segments.foreseen("a", users(range(200)))
+    before = await service.segments.predictions("a", users(range(200)))
     await service.label(range(200, 220))
     await service.traits.learn()
-    after = await service.segments.foreseen("a", users(range(220)))
+    after = await service.segments.predictions("a", users(range(220)))
     np.testing.assert_array_equal(after[:200], before)
     assert (after[200:] >= 0).all()
 
@@ -262,7 +262,7 @@ async def test_who_is_forgotten_while_a_segment_is_learned_leaves_nothing(
 
     monkeypatch.setattr(service.segments, "publish", forgotten_meanwhile)
     await service.traits.learn()
-    assert np.isnan(await service.segments.foreseen("a", ["u4", "u8"])).tolist() == [True, False]
+    assert np.isnan(await service.segments.predictions("a", ["u4", "u8"])).tolist() == [True, False]
 
 
 async def test_a_forgotten_listener_is_learned_from_no_more(service: Service) -> None:

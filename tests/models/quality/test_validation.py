@@ -54,7 +54,7 @@ def test_an_artist_is_found_also_where_the_row_does_not_have_it_yet() -> None:
     assert discoveries(["a"], [3.0], {"b": 1.0}) == [Discovery(("a",), (3.0,), "b")]
 
 
-def test_a_listener_without_a_past_finds_nothing_that_could_be_foreseen() -> None:
+def test_a_listener_without_a_past_finds_nothing_that_could_be_predicted() -> None:
     assert discoveries(["a"], [1.0], {"a": 1.0}) == []
 
 

@@ -69,7 +69,7 @@ def chance_world(seed: int, number: int = 3000) -> tuple[npt.NDArray[np.bool_], 
     return back, active(number, deeds)
 
 
-def foreseen(until: int) -> float:
+def predicted(until: int) -> float:
     """AUC of a model that learns what is known at a day, and whose outcome begins at UNTIL."""
     back, there = chance_world(seed=1)
     rows, _ = known(there, until, Span())
@@ -80,9 +80,9 @@ def foreseen(until: int) -> float:
     return auc(model.predict(rows[2000:]), outcome[2000:])
 
 
-def test_what_is_decided_by_a_coin_is_not_foreseen_as_no_feature_sees_the_outcome() -> None:
-    assert LEAST_AUC < foreseen(UNTIL) < MOST_AUC
+def test_what_is_decided_by_a_coin_is_not_predicted_as_no_feature_sees_the_outcome() -> None:
+    assert LEAST_AUC < predicted(UNTIL) < MOST_AUC
 
 
 def test_one_day_of_the_outcome_would_give_it_all_away() -> None:
-    assert foreseen(UNTIL + 1) > 0.999
+    assert predicted(UNTIL + 1) > 0.999

@@ -34,10 +34,10 @@ def test_listeners_without_a_label_are_told_apart() -> None:
 
 
 def test_what_was_predicted_before_is_judged_and_trusted() -> None:
-    model, foreseen = learn(list(range(300)))
+    model, predicted = learn(list(range(300)))
     assert model.auc is not None
     assert model.auc.low > 0.9
-    assert model.judged == (foreseen != LEARNED_FIRST).sum() > 2 * TRUSTED
+    assert model.judged == (predicted != LEARNED_FIRST).sum() > 2 * TRUSTED
     assert model.doubt == ""
 
 
@@ -51,13 +51,13 @@ def test_labels_by_chance_are_not_trusted() -> None:
 
 
 def test_the_auc_is_of_predictions_made_before_not_after() -> None:
-    # Learned by heart, labels by chance would be foreseen well.
+    # Learned by heart, labels by chance would be predicted well.
     chance = np.random.default_rng(2).random(200) < 0.5
-    model, foreseen = learn(list(range(200)), chance.tolist())
+    model, predicted = learn(list(range(200)), chance.tolist())
     after = model.predict(known_of(list(range(200)), MODEL), MODEL)
     assert np.corrcoef(after, chance)[0, 1] > 0.1
-    judged = foreseen != LEARNED_FIRST
-    assert abs(np.corrcoef(foreseen[judged], chance[judged])[0, 1]) < 0.2
+    judged = predicted != LEARNED_FIRST
+    assert abs(np.corrcoef(predicted[judged], chance[judged])[0, 1]) < 0.2
 
 
 def test_with_three_positives_the_prior_is_predicted_and_it_is_said_why() -> None:
@@ -70,9 +70,9 @@ def test_with_three_positives_the_prior_is_predicted_and_it_is_said_why() -> Non
 
 
 def test_without_labels_nothing_is_learned_and_half_is_predicted() -> None:
-    model, foreseen = learn([])
+    model, predicted = learn([])
     assert not model.learned
-    assert len(foreseen) == 0
+    assert len(predicted) == 0
     assert model.predict(known_of([1], MODEL), MODEL).tolist() == [0.5]
 
 
@@ -121,12 +121,12 @@ def test_a_packed_one_of_another_format_is_refused() -> None:
         SegmentModel.from_arrays(header | {"format": 99}, arrays)
 
 
-def test_who_was_foreseen_once_is_not_foreseen_anew() -> None:
-    first, foreseen = learn(list(range(200)))
+def test_who_was_predicted_once_is_not_predicted_again() -> None:
+    first, predicted = learn(list(range(200)))
     known = known_of(list(range(200)), MODEL)
     truth = np.array([not is_in(number) for number in range(200)])
-    _, again = learn_segment(known, truth, foreseen, MODEL, counts=(200, 150), before=first, now=9.0)
-    assert again.tolist() == foreseen.tolist()
+    _, again = learn_segment(known, truth, predicted, MODEL, counts=(200, 150), before=first, now=9.0)
+    assert again.tolist() == predicted.tolist()
 
 
 def test_shares_of_activity_are_learned_from() -> None:

@@ -96,10 +96,10 @@ async def test_what_is_learned_is_read_as_it_was_published(segments: Segments) -
     model = await segments.model("rap")
     assert (model.version, model.auc, model.threshold) == (2, LEARNED.auc, 0.6)
     assert model.coefficients.tolist() == [0.0, 0.5]
-    foreseen = await segments.foreseen("rap", ["u", "new", "v"])
-    assert foreseen[0] == 0.25
-    assert math.isnan(foreseen[1])
-    assert foreseen[2] == -1.0
+    predicted = await segments.predictions("rap", ["u", "new", "v"])
+    assert predicted[0] == 0.25
+    assert math.isnan(predicted[1])
+    assert predicted[2] == -1.0
     about = await segments.about("rap")
     assert (about["labelled"], about["positives"], about["revision"], about["doubt"]) == ("90", "40", "7", "")
 
@@ -153,9 +153,9 @@ async def test_nothing_is_left_of_a_listener_who_is_forgotten(segments: Segments
     assert await segments.forget("u") == 2
     assert await segments.labelled("rap", RAP, 10) == [Labelled("v", False, 1.0)]
     assert await redis.hgetall(keys.segment_labels("kind")) == {}
-    assert np.isnan(await segments.foreseen("rap", ["u", "v"])).tolist() == [True, False]
+    assert np.isnan(await segments.predictions("rap", ["u", "v"])).tolist() == [True, False]
     assert await segments.members("rap", 0, 10) == ([("v", 0.9)], 1)
-    assert "revision" not in await segments.about("rap")  # learned anew without them
+    assert "revision" not in await segments.about("rap")  # learned again without them
     assert await segments.forget("u") == 0
 
 

@@ -21,7 +21,7 @@ PLACE = TopicPartition("clicks", 0)
 
 
 class Unaware(TopicWatch):
-    """What a process knows that has not noticed yet that its topic was made anew."""
+    """What a process knows that has not noticed yet that its topic was recreated."""
 
     def look(self) -> None:
         """See nothing."""
