@@ -36,8 +36,13 @@ CONFIG = {
     "spark.sql.adaptive.enabled": "false",  # each bucket is one partition
     "spark.sql.execution.arrow.maxRecordsPerBatch": "16",  # a row is some 1,000 clicks, packed
 }
-LOG = {
-    "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.xml')}"
+STACK = "-Xss16m"
+"""Of each thread: ALS sends tasks with all that came before, nested some thousand calls deep."""
+
+JAVA = {
+    "spark.driver.extraJavaOptions": f"{STACK} "
+    f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.xml')}",
+    "spark.executor.extraJavaOptions": STACK,
 }
 HERE = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 """For workers on this machine: its name need not lead anywhere."""
@@ -79,7 +84,7 @@ def session(master: str) -> Iterator[SparkSession]:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         os.environ.setdefault("SPARK_LOCAL_HOSTNAME", "localhost")
         builder = SparkSession.builder.appName("refrain history").master(master)
-        for name, value in {**CONFIG, **LOG, **(HERE if master.startswith("local") else {})}.items():
+        for name, value in {**CONFIG, **JAVA, **(HERE if master.startswith("local") else {})}.items():
             builder = builder.config(name, value)
         if master.startswith("local"):  # elsewhere Refrain is installed where workers look for it
             builder = builder.config("spark.executorEnv.PYTHONPATH", str(ROOT))

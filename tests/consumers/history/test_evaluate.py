@@ -63,7 +63,8 @@ def runs(command: Refrain, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     page = folder / "page.html"
     with pytest.MonkeyPatch.context() as patch:
         # Java 17 ends in the vector instructions of MLlib where it has its first compiler only.
-        patch.setenv("JDK_JAVA_OPTIONS", "-XX:+UseSerialGC")
+        # And half of its own stack is too little for ALS: what a thread has may not be left to Java.
+        patch.setenv("JDK_JAVA_OPTIONS", "-XX:+UseSerialGC -Xss512k")
         spark = command.run_program(
             *("history", "evaluate", *files, *asked, "--master", "local[2]", "--html", str(page)), timeout=500
         )
