@@ -27,7 +27,7 @@ from consumers.ingest.sweep import Sweeper
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.moves import Moves
 from consumers.runtime.process import starts_over, together
-from consumers.runtime.reader_lag import InHand, ReaderLag, in_hand
+from consumers.runtime.reader_lag import ReaderLag, in_hand
 from consumers.runtime.startup import begin, begin_producer, epoch_of
 from consumers.runtime.wiring import Stores, rules_of
 from models.listener import Click, Move, OffsetSource
@@ -49,6 +49,7 @@ from stream.wire.events import Feedback, encode
 from stream.wire.groups import GROUPS
 from stream.wire.parsing import parse_clicks
 from stream.wire.record import Record
+from stream.wire.schema_registry import Fetched
 from stream.wire.sender import Message, Sender, dead_letter
 
 __all__ = ["Ingester", "ingest"]
@@ -57,6 +58,7 @@ logger = logging.getLogger(__name__)
 
 WAIT_MS = 500  # for a first click; a click that comes ends the wait
 FIRST_CLICKS = 500  # at most, in the first batch; each that is applied doubles it, up to `batch_clicks`
+AT_ONCE = 1000  # records: all those of a large batch beside its clicks would be most of what memory grows by
 IN_HAND = 2  # batches at a time: while the last of one is written, the next is read
 LOOK_SECONDS = 1.0  # for songs released lately
 LENGTHS_SECONDS = 10.0
@@ -93,7 +95,7 @@ class Batch:
     generation: int
     primaries: Primaries = frozenset()
     began: float = 0.0
-    in_hand: InHand = field(default_factory=dict)
+    in_hand: dict[TopicPartition, tuple[int, float]] = field(default_factory=dict)
     published: dict[int, tuple[array[int], array[int]]] = field(default_factory=dict)
     size: int = 0
     late: list[Record] = field(default_factory=list)
@@ -109,6 +111,16 @@ class Batch:
         """Its partitions and offsets, for the log: ``3:120-180``."""
         places = sorted(self.published.items())
         return " ".join(f"{number}:{offsets[0]}-{offsets[-1]}" for number, (offsets, _) in places)
+
+    def note(self, fetched: Fetched) -> None:
+        """Note where records are that were fetched for it."""
+        for partition, (number, published) in in_hand(fetched).items():
+            before, _ = self.in_hand.get(partition, (0, 0.0))
+            self.in_hand[partition] = before + number, published
+            offsets, timestamps = self.published.setdefault(partition.partition, (array("q"), array("q")))
+            offsets.extend(message.offset for message in fetched[partition])
+            timestamps.extend(message.timestamp for message in fetched[partition])
+            self.size += number
 
     def end(self) -> None:
         """Say that it is finished, and hold no longer what nobody asks for then."""
@@ -201,28 +213,38 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             await asyncio.gather(fetching, stopping, return_exceptions=True)
 
     async def _fetch(self) -> Batch:
-        fetched = await self._consumer.fetch(timeout_ms=WAIT_MS, max_records=self._most)
-        # Read only now: what a wait across a rebalance brings is of the partitions that are ours after it.
-        # And before it is decoded: while the Schema Registry is away the next rebalance may come.
-        batch = Batch(self._generation, began=time.perf_counter())
-        fetched = await self._consumer.decoded(fetched)
-        await self._lag.fetched(self._consumer, fetched)
-        batch.in_hand = in_hand(fetched)
+        batch, clicks, records = Batch(self._generation), list[Click](), list[Record]()
+        more = True
+        while more and batch.size < self._most:
+            asked = min(AT_ONCE, self._most - batch.size)
+            fetched = await self._consumer.fetch(timeout_ms=0 if batch.size else WAIT_MS, max_records=asked)
+            # Read only now: what a wait across a rebalance brings is of partitions that are ours after it.
+            # And before it is decoded: while the Schema Registry is away the next rebalance may come.
+            if batch.generation != self._generation:
+                self._lag.forget()  # what was fetched before is the next owner's
+                batch, clicks, records = Batch(self._generation), [], []
+            batch.began = batch.began or time.perf_counter()
+            fetched = await self._consumer.decoded(fetched)
+            await self._lag.fetched(self._consumer, fetched)
+            batch.note(fetched)
+            parsed, without_artists = self._parse(batch, fetched)
+            clicks += parsed
+            records += without_artists
+            more = sum(map(len, fetched.values())) == asked
         self._heartbeat.gauges["behind"] = self._lag.left
-        records: list[Record] = []
-        for partition, messages in fetched.items():
-            batch.published[partition.partition] = (
-                array("q", [m.offset for m in messages]),
-                array("q", [m.timestamp for m in messages]),
-            )
-            records += map(Record.of, messages)
-        if records:
-            batch.size = len(records)
+        if batch.size:
             self._heartbeat.add("read", batch.size)
-            parsed, batch.dead = parse_clicks(records, time.time(), self._epoch)
-            batch.played = self._released_songs.plays(parsed)
-            await self._prepare(batch, self._catalogue.without_length(parsed), records)
+            batch.played = self._released_songs.plays(clicks)
+            await self._prepare(batch, self._catalogue.without_length(clicks), records)
         return batch
+
+    def _parse(self, batch: Batch, fetched: Fetched) -> tuple[list[Click], list[Record]]:
+        """Return the clicks, and the records of those whose song may not be known."""
+        records = [Record.of(message) for messages in fetched.values() for message in messages]
+        clicks, dead = parse_clicks(records, time.time(), self._epoch)
+        batch.dead += dead
+        asked = {_place(click) for click in clicks if not click.artist_ids and click.song_id}
+        return clicks, [record for record in records if (record.partition, record.offset) in asked]
 
     async def _prepare(self, batch: Batch, clicks: Sequence[Click], records: Sequence[Record]) -> None:
         """Let a batch have clicks, each with its artists as far as they are known; records: theirs."""

@@ -75,6 +75,8 @@ class Consumer:
 
     async def fetch(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Message]]:
         self.asked.append(max_records)
+        if not timeout_ms and self.batches.empty():
+            return {}
         return {PLACE: await self.batches.get()}
 
     async def decoded(
@@ -317,6 +319,36 @@ async def test_what_waited_for_the_schema_registry_over_a_rebalance_is_the_next_
     await stage.until_committed(2)
     assert stage.consumer.committed == [2]
     assert not await stage.redis.exists("user:{v}")
+
+
+@pytest.fixture
+def _one_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingester_module, "AT_ONCE", 1)
+
+
+@pytest.mark.usefixtures("_one_at_once")
+async def test_a_large_batch_is_read_in_parts_and_applied_and_committed_as_one(stage: Stage) -> None:
+    for user in "uvu":
+        stage.deliver(click(user, "artist 1"))
+    await stage.until_committed(3)
+    assert stage.consumer.committed == [3]
+    assert await stage.redis.hget("user:{u}", "clicks") == b"2"
+    assert stage.ingester._last.size == 3
+    assert stage.ingester._lag.left == 7
+
+
+@pytest.mark.usefixtures("_one_at_once")
+async def test_parts_of_a_batch_that_were_read_before_a_rebalance_are_the_next_owners(stage: Stage) -> None:
+    stage.consumer.registry.clear()
+    stage.deliver(click("v", "artist 1"))
+    await stage.consumer.decoding.wait()
+    await stage.ingester.on_partitions_revoked({PLACE})
+    stage.deliver(click("x", "artist 1"))
+    stage.consumer.registry.set()
+    await stage.until_committed(2)
+    assert stage.consumer.committed == [2]
+    assert not await stage.redis.exists("user:{v}")
+    assert await stage.redis.hget("user:{x}", "clicks") == b"1"
 
 
 def _empty(stage: Stage) -> Any:
