@@ -166,7 +166,7 @@ class Settings(BaseSettings):
     schema_registry_url: Annotated[str, AfterValidator(_http_url)] = Field(
         "",
         description="Confluent Schema Registry by which Avro and Protobuf are read (extra "
-        "`schema-registry`); empty: of framed values only JSON is read",
+        "`schema-registry`); empty: framed values must be JSON",
     )
     schema_registry_username: str = Field("", description="user of the registry; empty: none")
     schema_registry_password: SecretStr = Field(
@@ -203,7 +203,7 @@ class Settings(BaseSettings):
     broker: Literal["auto", "docker", "java"] = Field(
         "auto",
         description="how `refrain up` starts a broker; auto: by Docker if it answers, else by Java. A data "
-        "folder stays with the one that it began with",
+        "folder keeps the choice that it began with",
     )
     connect_timeout: float = Field(
         30.0,
@@ -323,7 +323,7 @@ class Settings(BaseSettings):
         "without activity in them",
     )
     churn_sample: int = Field(
-        2000, ge=100, le=50_000, description="listeners that are drawn each day to learn from who churns"
+        2000, ge=100, le=50_000, description="listeners that are drawn each day to learn churn from"
     )
 
     cohorts: Annotated[int, Field(ge=2, le=4096)] | Literal["auto"] = Field(
@@ -408,7 +408,7 @@ class Settings(BaseSettings):
     learn_clicks_after_minutes: float = Field(
         60.0,
         gt=0,
-        description="minutes after a release from which on listeners who have not clicked are learned as "
+        description="minutes after a release until listeners who have not clicked are learned as "
         "not clicking; later clicks, up to REFRAIN_PLAYED_WITHIN_HOURS, correct that",
     )
     played_within_hours: float = Field(
@@ -446,8 +446,8 @@ class Settings(BaseSettings):
     )
     salt: str = Field(
         "refrain",
-        description="text by which listeners are drawn for REFRAIN_CONTROL, REFRAIN_HOLDOUT and "
-        "REFRAIN_AB_POLICY; another text draws others",
+        description="salt of the hash that draws listeners for REFRAIN_CONTROL, REFRAIN_HOLDOUT and "
+        "REFRAIN_AB_POLICY; another salt draws others",
     )
 
     recommended_minutes: float = Field(
@@ -460,7 +460,7 @@ class Settings(BaseSettings):
         1000.0,
         gt=0,
         description="memory for tastes in a worker, in MB (about 2.2 million listeners with 64 dimensions "
-        "and 12 artists); of cohorts beyond it the best members are read for each release",
+        "and 12 artists); of cohorts that do not fit, the best are read for each release",
     )
     forget_dormant_days: Annotated[float, AfterValidator(_forget_dormant_days)] = Field(
         0.0,
@@ -491,7 +491,7 @@ class Settings(BaseSettings):
     deliver_secret: Annotated[SecretStr, AfterValidator(_deliver_secret)] = Field(
         SecretStr(""),
         description="secret that posts are signed with: `whsec_` and 24 to 64 random bytes in base64; two "
-        "with a blank between them while one replaces the other",
+        "with a space between them while one replaces the other",
     )
     deliver_secret_file: Path | None = Field(
         None, description="file that has that secret; set this or REFRAIN_DELIVER_SECRET"

@@ -20,7 +20,7 @@ WIDE = 96  # columns from which the world and cohorts are shown in full,
 WIDER = 112  # and from which releases have their scene
 KEY = "dim"
 IN_WORDS = {"control group": "in the control group", "holdout": "in the holdout"}
-"""Why listeners are left in peace, where the reason that a summary gives is no description of them."""
+"""Why listeners are left out, where the reason that a summary gives is no description of them."""
 IN_FEW = {
     "told a moment ago": "just told",
     "told of this artist lately": "same artist",
@@ -244,10 +244,10 @@ def _left_in_peace(ledger: Ledger, room: int | None = None) -> str:
     if not ledger.left_out:
         return ""
     found = ledger.left_out.most_common()
-    line = "left in peace: " + ", ".join(f"{number:,} {IN_WORDS.get(why, why)}" for why, number in found)
+    line = "left out: " + ", ".join(f"{number:,} {IN_WORDS.get(why, why)}" for why, number in found)
     if room is None or len(line) <= room:
         return line
-    return "left in peace: " + ", ".join(f"{number:,} {IN_FEW.get(why, why)}" for why, number in found)
+    return "left out: " + ", ".join(f"{number:,} {IN_FEW.get(why, why)}" for why, number in found)
 
 
 def in_words(ledger: Ledger) -> str:

@@ -17,7 +17,7 @@ PACE = {
     "learn_clicks_after_minutes": 0.1,
     "told_a_day": 0,  # a release comes every three seconds
     "told_a_week": 0,
-    "told_gap_minutes": 0.1,  # two releases: some of whom the next one suits are left in peace
+    "told_gap_minutes": 0.1,  # two releases: some of whom the next one suits are left out
     "told_artist_hours": 0.03,  # a day of the world's clock
     "wave_minutes": 0.06,  # all three waves of a release within some ten seconds
     "ab_policy": "taste",  # what learning who clicks brings is seen beside it

@@ -86,7 +86,7 @@ def test_it_shows_what_it_is_all_about(width: int, height: int) -> None:
         assert figure in text
     assert "CTR 14.0 % (last 20 releases), 11.0 % by taste alone, 2.0 % at random: 7.0 x" in text
     assert "releases: 20,000 told of 40, 26 in waves, median 25 ms, CTR of all 13.4 %" in text
-    assert "left in peace: 2,060 told a moment ago, 420 in the control group, 20 opted out" in text
+    assert "left out: 2,060 told a moment ago, 420 in the control group, 20 opted out" in text
     assert "83 % outlaw country" in text
     assert "Sonora Guacharacas" in text
 
@@ -109,7 +109,7 @@ def test_all_reasons_fit_80_columns() -> None:
     for entry in picture.ledger.entries.values():
         entry.left_out |= {"told of this artist lately": 20}
     text = "\n".join(_rendered(picture, 80, 24))
-    assert "left in peace: 2,060 just told, 420 as control, 400 same artist, 20 opted out" in text
+    assert "left out: 2,060 just told, 420 as control, 400 same artist, 20 opted out" in text
 
 
 def test_before_it_is_learned_who_clicks_taste_is_all_there_is() -> None:
@@ -154,7 +154,7 @@ def test_without_a_terminal_a_line_comes_now_and_then() -> None:
     assert lines[2] == "that was it"
     assert lines[3] == (
         "CTR 14.0 % (last 20 releases), 11.0 % by taste alone, 2.0 % at random: 7.0 x; "
-        "left in peace: 2,060 told a moment ago, 420 in the control group, 20 opted out; "
+        "left out: 2,060 told a moment ago, 420 in the control group, 20 opted out; "
         "releases: 20,000 told of 40, 26 in waves, median 25 ms, CTR of all 13.4 %"
     )
     assert len(lines) == 4
