@@ -138,7 +138,8 @@ class Applier:
         index = self.residents.index
         strangers = [user for user in users if user not in index]
         async with self._turns.of(set(users)):
-            moves, _ = await self._apply_in_turn(dict.fromkeys(users, ()), model, now)
+            moves: list[Move] = []
+            await self._apply_in_turn(dict.fromkeys(users, ()), model, now, moves)
             heads = [self.residents.head(index[user]) if user in index else Listener(user) for user in users]
             # They are not the ones whose clicks come here.
             self.residents.drop(strangers)
@@ -191,9 +192,10 @@ class Applier:
                 return changes.moves[0]
             self.residents.drop([user])
 
-    async def _settle_aliases(self, users: Iterable[str], model: Model | None, now: float) -> list[Move]:
-        """Let affinities of listeners who are held be of artists, none of an alias; return who has moved."""
-        moves = []
+    async def _settle_aliases(
+        self, users: Iterable[str], model: Model | None, now: float, moves: list[Move]
+    ) -> None:
+        """Let affinities of listeners who are held be of artists, none of an alias; add to moves."""
         for user in self._unsettled.intersection(users):
             was = self.residents.head(self.residents.index[user])
             try:
@@ -202,15 +204,13 @@ class Applier:
                 continue
             if move and self.residents.head(self.residents.index[user]).moved != was.moved:
                 moves.append(move)
-        return moves
 
     async def _apply(
         self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float, moves: list[Move]
     ) -> None:
         while clicks:
             async with self._turns.of(clicks.keys()):
-                said, away = await self._apply_in_turn(clicks, model, now)
-            moves += said
+                away = await self._apply_in_turn(clicks, model, now, moves)
             counted: dict[str, list[Click]] = {}
             for user, own in away.items():
                 root, said = await self.identities.root(user, model, now)
@@ -222,15 +222,17 @@ class Applier:
             clicks = counted
 
     async def _apply_in_turn(
-        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float
-    ) -> tuple[list[Move], dict[str, list[Click]]]:
-        """Apply clicks, but those that are to count for another listener, which are returned by their id."""
-        moves: list[Move] = []
+        self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float, moves: list[Move]
+    ) -> dict[str, list[Click]]:
+        """Apply clicks, but those that are to count for another listener, which are returned by their id.
+
+        Moves are added as soon as they are on record: a step after that may fail.
+        """
         away: dict[str, list[Click]] = {}
         while clicks:
             clicks = self._here(clicks, await self._hold(clicks.keys(), model), away)
             if self._unsettled:
-                moves += await self._settle_aliases(clicks, model, now)
+                await self._settle_aliases(clicks, model, now, moves)
                 if not self.residents.index.keys() >= clicks.keys():
                     continue  # one has become part of another meanwhile
             try:
@@ -242,7 +244,7 @@ class Applier:
             self.residents.drop(refused)
             moves += said
             clicks = await self._still_waiting({user: clicks[user] for user in refused})
-        return moves, away
+        return away
 
     def _here(
         self, clicks: Mapping[str, Sequence[Click]], into: Set[str], away: dict[str, list[Click]]

@@ -213,29 +213,31 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             await asyncio.gather(fetching, stopping, return_exceptions=True)
 
     async def _fetch(self) -> Batch:
-        batch, clicks, records = Batch(self._generation), list[Click](), list[Record]()
+        batch, clicks, without_artists = Batch(self._generation), list[Click](), list[Record]()
         more = True
         while more and batch.size < self._most:
             asked = min(AT_ONCE, self._most - batch.size)
             fetched = await self._consumer.fetch(timeout_ms=0 if batch.size else WAIT_MS, max_records=asked)
-            # Read only now: what a wait across a rebalance brings is of partitions that are ours after it.
-            # And before it is decoded: while the Schema Registry is away the next rebalance may come.
+            # Before anything is waited for: what this brings is of the partitions that are ours now, what was
+            # fetched before a rebalance is the next owner's.
             if batch.generation != self._generation:
-                self._lag.forget()  # what was fetched before is the next owner's
-                batch, clicks, records = Batch(self._generation), [], []
+                self._lag.forget()
+                batch, clicks, without_artists = Batch(self._generation), [], []
             batch.began = batch.began or time.perf_counter()
-            fetched = await self._consumer.decoded(fetched)
             await self._lag.fetched(self._consumer, fetched)
+            # While the Schema Registry is away this waits, and the next rebalance may come.
+            fetched = await self._consumer.decoded(fetched)
             batch.note(fetched)
-            parsed, without_artists = self._parse(batch, fetched)
-            clicks += parsed
-            records += without_artists
+            some = self._parse(batch, fetched)
+            clicks += some[0]
+            without_artists += some[1]
             more = sum(map(len, fetched.values())) == asked
+            await asyncio.sleep(0)  # others take turns, such as those who apply the batch before
         self._heartbeat.gauges["behind"] = self._lag.left
         if batch.size:
             self._heartbeat.add("read", batch.size)
             batch.played = self._released_songs.plays(clicks)
-            await self._prepare(batch, self._catalogue.without_length(clicks), records)
+            await self._prepare(batch, self._catalogue.without_length(clicks), without_artists)
         return batch
 
     def _parse(self, batch: Batch, fetched: Fetched) -> tuple[list[Click], list[Record]]:
@@ -247,7 +249,13 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         return clicks, [record for record in records if (record.partition, record.offset) in asked]
 
     async def _prepare(self, batch: Batch, clicks: Sequence[Click], records: Sequence[Record]) -> None:
-        """Let a batch have clicks, each with its artists as far as they are known; records: theirs."""
+        """Let a batch have clicks, each with its artists as far as they are known.
+
+        Parameters
+        ----------
+        records
+            Of the clicks that name no artists, at least.
+        """
         batch.primaries = self._durability.primaries
         clicks = await self._with_artists(batch, clicks, records)
         named = {artist for click in clicks for artist in click.artist_ids}

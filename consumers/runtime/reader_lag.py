@@ -65,7 +65,10 @@ class ReaderLag:
         return sum(place.left for place in self._places.values())
 
     async def fetched(self, consumer: AIOKafkaConsumer, found: Fetched) -> None:
-        """Note what was fetched just now, and what is left behind it."""
+        """Note what was fetched just now, and what is left behind it.
+
+        Before it is decoded: what waits for a Schema Registry that is away waits.
+        """
         now = self._clock()
         # Before anything is waited for: what is delivered in the background may be done with by then.
         for at, records in found.items():

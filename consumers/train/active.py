@@ -99,8 +99,9 @@ class ActiveListeners:
         passed_over = await consumer.pass_over(BEHIND, READ)
         self.clicks += passed_over
         self.passed_over += passed_over
-        found = await consumer.getmany(timeout_ms=200, max_records=READ)
+        found = await consumer.fetch(timeout_ms=200, max_records=READ)
         await self._lag.fetched(consumer, found)
+        found = await consumer.decoded(found)
         records = [record for records in found.values() for record in records]
         self.clicks += len(records)
         clicks = self._sampled(records)

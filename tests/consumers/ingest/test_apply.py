@@ -265,3 +265,27 @@ async def test_where_a_part_fails_the_moves_of_the_others_are_not_lost(
         await applier.apply(clicks, small_model(), NOW, moves)
     assert sorted(move.user_id for move in moves) == ["a", "c"]
     await redis.aclose()
+
+
+async def test_where_listeners_read_once_more_cannot_be_written_the_moves_of_the_others_are_not_lost(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redis = await open_redis(settings)
+    listeners = Listeners(redis)
+    applier, write, times = Applier(listeners, RULES), listeners.write, 0
+
+    async def refuses_b_and_fails(residents: Residents, changes: Changes, version: int) -> list[str]:
+        nonlocal times
+        times += 1
+        if times > 1:
+            raise RedisConnectionError
+        await write(residents, changes, version)
+        return ["b"]  # as if somebody else had written them meanwhile
+
+    monkeypatch.setattr(listeners, "write", refuses_b_and_fails)
+    clicks = by_user([Click(user, OffsetSource(0), 1, NOW, "s", ("a1",), "play") for user in "ab"])
+    moves: list[Move] = []
+    with pytest.raises(RedisConnectionError):
+        await applier.apply(clicks, small_model(), NOW, moves)
+    assert [move.user_id for move in moves] == ["a"]
+    await redis.aclose()

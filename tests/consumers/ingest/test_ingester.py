@@ -321,6 +321,15 @@ async def test_what_waited_for_the_schema_registry_over_a_rebalance_is_the_next_
     assert not await stage.redis.exists("user:{v}")
 
 
+async def test_what_waits_for_the_schema_registry_is_in_the_lag(stage: Stage) -> None:
+    stage.consumer.registry.clear()
+    stage.deliver(click("v", "artist 1"))
+    await stage.consumer.decoding.wait()
+    assert stage.ingester._heartbeat.gauges["lag:clicks"] == 8  # and 7 in Kafka
+    stage.consumer.registry.set()
+    await stage.until_committed(1)
+
+
 @pytest.fixture
 def _one_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingester_module, "AT_ONCE", 1)

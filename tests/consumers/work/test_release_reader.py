@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
-from aiokafka import AIOKafkaConsumer
 from redis.asyncio import Redis
 
 from consumers.runtime.reader_lag import ReaderLag
@@ -14,6 +13,7 @@ from consumers.work import release_reader
 from consumers.work.release_reader import ReleaseReader
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.releases import Asked
+from stream.wire.consumer import Consumer
 from tests.consumers.desk import Desk
 from tests.waiting import wait_for_it
 
@@ -23,7 +23,7 @@ NAMES = [f"r{number}" for number in range(6)]
 class Reading:
     """A reader, and the release events that it has given on."""
 
-    def __init__(self, desk: Desk, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, desk: Desk, consumer: Consumer) -> None:
         self._desk = desk
         self.stop = asyncio.Event()
         self.seen: list[Asked] = []
@@ -45,7 +45,7 @@ class Reading:
 
 @pytest.fixture
 async def reading(desk: Desk) -> AsyncIterator[Reading]:
-    async with AIOKafkaConsumer(bootstrap_servers=desk.settings.kafka, enable_auto_commit=False) as consumer:
+    async with Consumer(desk.settings, enable_auto_commit=False) as consumer:
         yield Reading(desk, consumer)
 
 
