@@ -64,6 +64,7 @@ class Consumer:
     batches: asyncio.Queue[list[Message]] = field(default_factory=asyncio.Queue)
     asked: list[int] = field(default_factory=list)
     committed: list[int] = field(default_factory=list)
+    commits: list[dict[TopicPartition, int]] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
     open: asyncio.Event = field(default_factory=asyncio.Event)
     registry: asyncio.Event = field(default_factory=asyncio.Event)
@@ -77,7 +78,8 @@ class Consumer:
         self.asked.append(max_records)
         if not timeout_ms and self.batches.empty():
             return {}
-        return {PLACE: await self.batches.get()}
+        messages = await self.batches.get()
+        return {TopicPartition("clicks", messages[0].partition): messages}
 
     async def decoded(
         self, fetched: dict[TopicPartition, list[Message]]
@@ -99,6 +101,7 @@ class Consumer:
         await self.open.wait()
         if self.errors:
             raise self.errors.pop(0)
+        self.commits.append({place: each.offset for place, each in offsets.items()})
         self.committed.append(offsets[PLACE].offset)
 
 
@@ -344,6 +347,30 @@ async def test_a_large_batch_is_read_in_parts_and_applied_and_committed_as_one(s
     assert await stage.redis.hget("user:{u}", "clicks") == b"2"
     assert stage.ingester._last.size == 3
     assert stage.ingester._lag.left == 7
+
+
+@pytest.mark.usefixtures("_one_at_once")
+async def test_in_a_later_part_of_a_batch_a_click_waits_for_its_song_and_what_is_no_click_is_dead(
+    stage: Stage,
+) -> None:
+    late = {"user_id": "w", "song_id": "late", "ts": NOW}
+    for event in (click("u", "artist 1"), late, {"user_id": "u"}):
+        stage.deliver(event)
+    await stage.until_committed(3)
+    (waits,) = (await Waiting(stage.redis).clicks(["w"]))["w"]
+    assert (waits.click.offset, waits.click.song_id) == (1, "late")
+    letters = [json.loads(value) for topic, value in stage.producer.sent if topic == "dead-letters"]
+    assert letters == [{"user_id": "u"}]
+
+
+@pytest.mark.usefixtures("_one_at_once")
+async def test_the_parts_of_a_batch_may_be_of_several_partitions(stage: Stage) -> None:
+    other = TopicPartition("clicks", 1)
+    stage.deliver(click("u", "artist 1"))
+    stage.consumer.batches.put_nowait([Message(json.dumps(click("v", "artist 1")).encode(), 7, partition=1)])
+    stage.deliver(click("u", "artist 1"))
+    await stage.until_committed(2)
+    assert stage.consumer.commits == [{PLACE: 2, other: 8}]
 
 
 @pytest.mark.usefixtures("_one_at_once")
