@@ -80,6 +80,8 @@ class Batch:
     ----------
     began
         When it was fetched, in seconds of `time.perf_counter`.
+    events
+        How many records are of each partition, and when Kafka had the last of them (`ReaderLag.done`).
     size
         Records that were fetched. They are not held: where several batches wait, that is most of what grows.
     late
@@ -95,7 +97,7 @@ class Batch:
     generation: int
     primaries: Primaries = frozenset()
     began: float = 0.0
-    in_hand: dict[TopicPartition, tuple[int, float]] = field(default_factory=dict)
+    events: dict[TopicPartition, tuple[int, float]] = field(default_factory=dict)
     published: dict[int, tuple[array[int], array[int]]] = field(default_factory=dict)
     size: int = 0
     late: list[Record] = field(default_factory=list)
@@ -115,8 +117,8 @@ class Batch:
     def note(self, fetched: Fetched) -> None:
         """Note where records are that were fetched for it."""
         for partition, (number, published) in in_hand(fetched).items():
-            before, _ = self.in_hand.get(partition, (0, 0.0))
-            self.in_hand[partition] = before + number, published
+            before, _ = self.events.get(partition, (0, 0.0))
+            self.events[partition] = before + number, published
             offsets, timestamps = self.published.setdefault(partition.partition, (array("q"), array("q")))
             offsets.extend(message.offset for message in fetched[partition])
             timestamps.extend(message.timestamp for message in fetched[partition])
@@ -180,7 +182,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         self._busy = asyncio.Lock()
         self._ended = asyncio.Event()
         self._room = asyncio.Semaphore(IN_HAND)
-        self._in_hand: asyncio.Queue[tuple[Batch, asyncio.Task[None]]] = asyncio.Queue()
+        self._batches: asyncio.Queue[tuple[Batch, asyncio.Task[None]]] = asyncio.Queue()
         self._last = Batch(0)
         self._last.finished.set()
 
@@ -191,8 +193,8 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         except Stopped as stopped:
             logger.warning("ending while %s: whoever comes next does it", stopped)
         finally:
-            while not self._in_hand.empty():
-                self._in_hand.get_nowait()[1].cancel()
+            while not self._batches.empty():
+                self._batches.get_nowait()[1].cancel()
             self._ended.set()
 
     async def _apply_all(self) -> None:
@@ -206,7 +208,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
                 if (batch := fetching.result()).size:
                     await self._take_up(batch)
                 fetching = asyncio.create_task(self._fetch())
-            await self._in_hand.join()
+            await self._batches.join()
         finally:
             for task in (fetching, stopping):
                 task.cancel()
@@ -311,7 +313,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._room.release()
                 return
             before, self._last = self._last, batch
-            self._in_hand.put_nowait((batch, asyncio.create_task(self._apply(batch, before))))
+            self._batches.put_nowait((batch, asyncio.create_task(self._apply(batch, before))))
 
     async def _apply(self, batch: Batch, before: Batch) -> None:
         bind_contextvars(clicks=batch.place)  # of this task alone
@@ -335,13 +337,13 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _finish_all(self) -> None:
         while True:
-            batch, applying = await self._in_hand.get()
+            batch, applying = await self._batches.get()
             await applying
             with bound_contextvars(clicks=batch.place):
                 await self._finish(batch)
             batch.end()
             self._room.release()
-            self._in_hand.task_done()
+            self._batches.task_done()
 
     async def _finish(self, batch: Batch) -> None:
         await self._moves.follow(batch.moves, batch.model)
@@ -357,15 +359,15 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         for letter in batch.dead:
             self._heartbeat.add(f"dead:{letter.reason.value}")
-        self._lag.done(batch.in_hand)
+        self._lag.done(batch.events)
         self._most = min(2 * self._most, self._batch_clicks)
         BATCH_CLICKS.observe(batch.size)
         BATCH_SECONDS.observe(time.perf_counter() - batch.began)
 
     async def _keep(self, batch: Batch) -> None:
         """Wait until a batch is durable; what a Redis may have taken along is applied once more."""
-        acknowledged, waiting, again = self._durability.acknowledged, "waiting until Redis keeps it", batch
-        while not await self._retry(waiting, acknowledged, again.primaries):
+        acknowledged, primaries = self._durability.acknowledged, batch.primaries
+        while not await self._retry("waiting until Redis keeps it", acknowledged, primaries):
             again = Batch(batch.generation)
             clicks = [click for of_listener in batch.clicks.values() for click in of_listener]
             await self._prepare(again, clicks, batch.late)
@@ -378,6 +380,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._retry("emitting dead letters", self._producer.deliver, letters)
             batch.clicks, batch.late = again.clicks, again.late
             batch.dead += again.dead
+            primaries = again.primaries
 
     async def _commit(self, batch: Batch) -> None:
         read = {
@@ -393,7 +396,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Let the batches in hand be finished and committed; what is fetched beyond is the next owner's."""
         async with self._busy:
-            waits = [asyncio.ensure_future(self._in_hand.join()), asyncio.ensure_future(self._ended.wait())]
+            waits = [asyncio.ensure_future(self._batches.join()), asyncio.ensure_future(self._ended.wait())]
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             for wait in waits:
                 wait.cancel()
