@@ -116,17 +116,23 @@ def everything(
 ) -> Row:
     """What each process takes."""
     with filled(listeners, cohorts, artists, **settings) as place:
-        row = {"Redis, bytes a listener": redis_bytes(place) / listeners}
+        row = told({"Redis, bytes a listener": redis_bytes(place) / listeners})
         ingester = place.start("ingest")
         place.wait(lambda: reads(place, ingester), "the ingester")
         for whose, seed in (("of those met first", 0), ("again", 1)):
             took = applied(place, [ingester], listeners, artists, seed)
-            row |= {f"{kind}, {whose}": figure for kind, figure in took.items()}
-        row |= new_model(place, ingester, listeners, artists)
-        row["ingester, MB"] = largest(ingester)
+            row |= told({f"{kind}, {whose}": figure for kind, figure in took.items()})
+        row |= told(new_model(place, ingester, listeners, artists))
+        row |= told({"ingester, MB": largest(ingester)})
         ingester.stop()
-        row |= audiences(place)
-        return row | traits(place, listeners) if also_traits else row
+        row |= told(audiences(place))
+        return row | told(traits(place, listeners)) if also_traits else row
+
+
+def told(row: Row) -> Row:
+    """Print figures as soon as they are there: all of them may take an hour."""
+    print(json.dumps({kind: round(figure, 1) for kind, figure in row.items()}), file=sys.stderr, flush=True)
+    return row
 
 
 def applied(place: House, ingesters: Sequence[Child], listeners: int, artists: int, seed: int) -> Row:
