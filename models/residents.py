@@ -66,6 +66,8 @@ class Residents:
         The click, or the model (`BY_A_MODEL`), that moved the listener last.
     made_by
         The version of the model that the taste was summed by; 0 for none.
+    doubted
+        Whether the store may have another record by now (`doubt`).
     taste
         Shape (capacity, d), single precision. The taste is ``taste * 2 ** exponent``: the stored scale of
         affinities doubles with every half-life and would leave single precision within years.
@@ -116,6 +118,7 @@ class Residents:
             "moved_source": np.int32,
             "moved_offset": np.int64,
             "made_by": np.int64,
+            "doubted": np.bool_,
             "exponent": np.int32,
             "begin": np.int64,
             "count": np.int64,
@@ -126,7 +129,7 @@ class Residents:
         self.offset = self.moved_offset = self.made_by = np.zeros(0, dtype=np.int64)
         self.begin = self.count = self._room = self._used = np.zeros(0, dtype=np.int64)
         self.cohort_since = self.first_seen = self.last_seen = np.zeros(0)
-        self.bot = np.zeros(0, dtype=bool)
+        self.bot = self.doubted = np.zeros(0, dtype=bool)
         self.utc_offset_min = np.zeros(0, dtype=np.int16)
         self.cohort = self.cohort_from = self.source = np.zeros(0, dtype=np.int32)
         self.moved_source = self.exponent = np.zeros(0, dtype=np.int32)
@@ -208,7 +211,7 @@ class Residents:
         self.hour[row], self.hour_clicks[row] = listener.hour, listener.hour_clicks
         self.cohort_since[row] = listener.cohort_since
         self.first_seen[row], self.last_seen[row] = listener.first_seen, listener.last_seen
-        self.bot[row], self.made_by[row] = listener.bot, listener.made_by
+        self.bot[row], self.made_by[row], self.doubted[row] = listener.bot, listener.made_by, False
         minutes = listener.utc_offset_min
         self.utc_offset_min[row] = UNKNOWN_OFFSET if minutes is None else minutes
         self.cohort[row] = self.cohorts.place(listener.cohort)
@@ -379,9 +382,21 @@ class Residents:
                 self.aliased.pop(row, None)
                 self._give_back(row)
                 self.count[row] = self._room[row] = 0
+                self.doubted[row] = False
                 if self.activity is not None:
                     self.activity.drop(row)
                 self._free.append(row)
+
+    def doubt(self) -> None:
+        """Let all who are held be `doubted`."""
+        self.doubted[np.fromiter(self.index.values(), np.int64, len(self.index))] = True
+
+    def doubtful(self, users: Iterable[str]) -> list[str]:
+        """Return who of these is held and doubted."""
+        if not self.doubted.any():
+            return []
+        found = [(user, self.index[user]) for user in users if user in self.index]
+        return [user for user, row in found if self.doubted[row]]
 
     def oldest(self, number: int) -> list[str]:
         """Return the listeners who clicked longest ago."""

@@ -106,3 +106,15 @@ def test_who_is_held_is_the_same_in_no_more_memory_than_it_takes_after_packing()
     click(residents, "new", 1)
     assert set(residents.listener(residents.index["new"]).affinities) == {"z", "a"}
     assert repr(residents.listener(residents.index["u7"])) == repr(before["u7"])
+
+
+def test_who_is_doubted_is_said_until_they_are_held_again() -> None:
+    residents = Residents()
+    residents.add([Listener(user) for user in "abc"], None)
+    residents.doubt()
+    residents.drop("c")
+    residents.add([Listener(user) for user in "cd"], None)
+    assert residents.doubtful("abcdx") == ["a", "b"]
+    residents.drop("ab")
+    residents.add([Listener("a")], None)
+    assert not residents.doubted.any()  # nobody need be looked for any more

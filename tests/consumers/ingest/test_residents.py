@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from consumers.ingest import apply as apply_module
 from consumers.ingest.apply import Applier
 from models.affinity import ForwardDecay
 from models.listener import Click, Listener, OffsetSource, Rules
@@ -367,3 +368,15 @@ async def test_memory_stays_as_allowed_while_listeners_meet_artist_after_artist(
         states.append(await state(settings))
     assert 20 < len(one.residents) < 400
     assert_same(*states)
+
+
+async def test_many_listeners_are_read_in_parts_and_all_held(
+    settings: Settings, redis: AnyRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply_module, "READ_AT_ONCE", 2)
+    clicks = [click(user, ARTISTS[0], 1) for user in USERS]
+    await apply(applier(redis), clicks)
+    another = applier(redis)
+    await apply(another, [click(user, ARTISTS[1], 2) for user in USERS])
+    assert (another.reads, len(another.residents)) == (len(USERS), len(USERS))
+    assert [(await held(redis, user)).clicks for user in USERS] == [2] * len(USERS)
