@@ -116,20 +116,20 @@ def everything(
 ) -> Row:
     """What each process takes."""
     with filled(listeners, cohorts, artists, **settings) as place:
-        row = told({"Redis, bytes a listener": redis_bytes(place) / listeners})
+        row = printed({"Redis, bytes a listener": redis_bytes(place) / listeners})
         ingester = place.start("ingest")
         place.wait(lambda: reads(place, ingester), "the ingester")
         for whose, seed in (("of those met first", 0), ("again", 1)):
             took = applied(place, [ingester], listeners, artists, seed)
-            row |= told({f"{kind}, {whose}": figure for kind, figure in took.items()})
-        row |= told(new_model(place, ingester, listeners, artists))
-        row |= told({"ingester, MB": largest(ingester)})
+            row |= printed({f"{kind}, {whose}": figure for kind, figure in took.items()})
+        row |= printed(new_model(place, ingester, listeners, artists))
+        row |= printed({"ingester, MB": largest(ingester)})
         ingester.stop()
-        row |= told(audiences(place))
-        return row | told(traits(place, listeners)) if also_traits else row
+        row |= printed(audiences(place))
+        return row | printed(traits(place, listeners)) if also_traits else row
 
 
-def told(row: Row) -> Row:
+def printed(row: Row) -> Row:
     """Print figures as soon as they are there: all of them may take an hour."""
     print(json.dumps({kind: round(figure, 1) for kind, figure in row.items()}), file=sys.stderr, flush=True)
     return row

@@ -10,11 +10,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from stream.metrics import LAG, WAITING_SINCE
 from stream.stores.heartbeats import Heartbeat
-from stream.wire.consumer import behind_of
+from stream.wire.consumer import Consumer, behind_of
+from stream.wire.schema_registry import Fetched
 
 __all__ = ["InHand", "ReaderLag", "in_hand"]
-
-Fetched = Mapping[TopicPartition, Sequence[ConsumerRecord[bytes | None, bytes | None]]]
 
 InHand = Mapping[TopicPartition, tuple[int, float]]
 """Partition -> how many events, and when Kafka had the last of them, in Unix seconds (0: not known)."""
@@ -84,6 +83,12 @@ class ReaderLag:
                 place.since = now
         self._show()
 
+    async def read(self, consumer: Consumer, *, timeout_ms: int, max_records: int) -> Fetched:
+        """Fetch, note what was fetched, and return it decoded."""
+        found = await consumer.fetch(timeout_ms=timeout_ms, max_records=max_records)
+        await self.fetched(consumer, found)
+        return await consumer.decoded(found)
+
     def done(self, events: InHand) -> None:
         """Note that what was fetched is done with."""
         now = self._clock()
@@ -105,7 +110,7 @@ class ReaderLag:
         self._gauges[WAITING_SINCE + self._topic] = min((place.since for place in waiting), default=0.0)
 
 
-def in_hand(found: Fetched) -> InHand:
+def in_hand(found: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> InHand:
     """Return of what was fetched all that is needed once it is done with."""
     return {at: (len(records), _published(records[-1], 0.0)) for at, records in found.items() if records}
 

@@ -99,9 +99,7 @@ class ActiveListeners:
         passed_over = await consumer.pass_over(BEHIND, READ)
         self.clicks += passed_over
         self.passed_over += passed_over
-        found = await consumer.fetch(timeout_ms=200, max_records=READ)
-        await self._lag.fetched(consumer, found)
-        found = await consumer.decoded(found)
+        found = await self._lag.read(consumer, timeout_ms=200, max_records=READ)
         records = [record for records in found.values() for record in records]
         self.clicks += len(records)
         clicks = self._sampled(records)

@@ -72,9 +72,7 @@ class Clicked:
         lag = ReaderLag(self._heartbeat, "clicks")
         while not self._stop.is_set():
             await consumer.pass_over(BEHIND, READ)
-            found = await consumer.fetch(timeout_ms=500, max_records=READ)
-            await lag.fetched(consumer, found)
-            found = await consumer.decoded(found)
+            found = await lag.read(consumer, timeout_ms=500, max_records=READ)
             now = self._clock()
             # What is no click, the ingester sends to the dead letters.
             clicks, _ = parse_clicks(map(Record.of, itertools.chain.from_iterable(found.values())), now)

@@ -78,9 +78,7 @@ class ReleaseReader:
         """Answer releases until the process is to end; the next worker reads the last hour again."""
         with contextlib.suppress(Stopped):
             while not self._stop.is_set():
-                fetched = await self._consumer.fetch(timeout_ms=WAIT_MS, max_records=TOGETHER)
-                await self._lag.fetched(self._consumer, fetched)
-                fetched = await self._consumer.decoded(fetched)
+                fetched = await self._lag.read(self._consumer, timeout_ms=WAIT_MS, max_records=TOGETHER)
                 if found := list(self._releases(itertools.chain.from_iterable(fetched.values()))):
                     await self._answer(found)
                 self._lag.done(in_hand(fetched))
