@@ -213,8 +213,7 @@ class Applier:
                 away = await self._apply_in_turn(clicks, model, now, moves)
             counted: dict[str, list[Click]] = {}
             for user, own in away.items():
-                root, said = await self.identities.root(user, model, now)
-                moves += said
+                root = await self.identities.root(user, model, now, moves)
                 counted.setdefault(root, []).extend(under(click, root) for click in own)
             # They are expected under the id that they name.
             late = [c for own in counted.values() for c in own if c.song_id and not c.artist_ids]

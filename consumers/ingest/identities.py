@@ -99,15 +99,20 @@ class Identities:
         self._rules = rules
         self._most_event_ids = most_event_ids
 
-    async def root(self, user_id: str, model: Model | None, now: float) -> tuple[str, list[Move]]:
-        """Return whose part an id is by now, to whom all is joined, or itself; and moves to follow."""
-        moves: list[Move] = []
+    async def root(self, user_id: str, model: Model | None, now: float, moves: list[Move]) -> str:
+        """Return whose part an id is by now, to whom all is joined, or itself.
+
+        Parameters
+        ----------
+        moves
+            Is added to, as soon as a move is on record: a step after that may fail.
+        """
         while True:
             chain = await self.merges.chain(user_id)
             undoing = next((forward for forward in chain if forward.undoing), None)
             try:
                 if undoing:
-                    moves += await self.part(undoing, model, now)
+                    await self._part(undoing, model, now, moves)
                     continue
                 for forward in reversed(chain):
                     if move := await self._join(forward, chain[-1].into, model, now):
@@ -118,7 +123,7 @@ class Identities:
                 if undoing:  # taken out of their listener now, that one could not be taken out of its own
                     await self.merges.withdraw_undoing(undoing)
                 continue
-            return (chain[-1].into if chain else user_id), moves
+            return chain[-1].into if chain else user_id
 
     async def _join(self, forward: Forward, root: str, model: Model | None, now: float) -> Move | None:
         """Add what there was of an id to its listener, unless that is done; return their last move."""
@@ -151,10 +156,12 @@ class Identities:
 
         return await self._rewriter.rewrite(root, change, model, now)
 
-    async def part(self, forward: Forward, model: Model | None, now: float) -> list[Move]:
-        """Make an id a listener of its own again; return moves to follow. May be repeated."""
-        moves = [await self.take_out(forward, model, now), await self.restore(forward.user_id, model, now)]
-        return [move for move in moves if move]
+    async def _part(self, forward: Forward, model: Model | None, now: float, moves: list[Move]) -> None:
+        """Make an id a listener of its own again; add to moves. May be repeated."""
+        if move := await self.take_out(forward, model, now):
+            moves.append(move)
+        if move := await self.restore(forward.user_id, model, now):
+            moves.append(move)
 
     async def take_out(self, forward: Forward, model: Model | None, now: float) -> Move | None:
         """Take what an id had when it was joined out of its listener, unless that is done."""

@@ -104,7 +104,8 @@ class Merger:
         await self._merges.finish(forward, self._undo_seconds)
 
     async def _joined(self, user_id: str, now: float) -> str:
-        root, moves = await self._identities.root(user_id, self._live.model, now)
+        moves: list[Move] = []
+        root = await self._identities.root(user_id, self._live.model, now, moves)
         await self._settled(moves, now)
         return root
 

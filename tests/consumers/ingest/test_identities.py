@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from consumers.ingest import apply as apply_module
 from consumers.ingest.apply import Applier
@@ -16,12 +17,13 @@ from consumers.runtime.live_model import LiveModel
 from consumers.runtime.moves import Moves
 from consumers.runtime.wiring import Stores
 from models.affinity import ForwardDecay
-from models.listener import Click, Listener, OffsetSource, Rules
+from models.listener import Click, Listener, Move, OffsetSource, Rules
 from stream.connect import AnyRedis, open_redis
 from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.heard import Heard, song_numbers
+from stream.stores.merges import Forward
 from stream.stores.segments import OUR_CLOCK, Came
 from stream.wire.events import Label, Merge
 from tests.consumers.ingest.test_apply import Died, Mortal, by_user
@@ -462,6 +464,32 @@ async def test_a_click_whose_merge_is_undone_just_before_it_is_written_is_the_id
     monkeypatch.setattr(one.applier.identities, "root", then_undone)
     await one.click(*a, *b)
     assert [(await one.of(user)).clicks for user in "ab"] == [6, 6]
+
+
+async def test_where_a_step_fails_after_an_id_is_taken_out_its_move_and_its_listeners_are_not_lost(
+    redis: AnyRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = Process(redis), Process(redis)
+    await one.click(*clicks_of("a", 0, 3), *clicks_of("b", 1, 3))
+    await one.merge("a", "b")
+    merges = other.applier.identities.merges
+    forward = await merges.forward("a")
+    assert forward
+    assert await merges.note_undoing(forward, {})  # and who does it dies
+    chain, times = merges.chain, 0
+
+    async def fails_the_second_time(user: str) -> list[Forward]:
+        nonlocal times
+        times += 1
+        if times > 1:
+            raise RedisConnectionError
+        return await chain(user)
+
+    monkeypatch.setattr(merges, "chain", fails_the_second_time)
+    moves: list[Move] = []
+    with pytest.raises(RedisConnectionError):
+        await other.applier.apply({"a": ()}, MODEL, NOW, moves)
+    assert {move.user_id for move in moves} == {"a", "b"}
 
 
 async def test_clicks_of_many_and_of_parts_of_them_are_applied_while_all_are_migrated(
