@@ -110,8 +110,8 @@ def _topics(topics: Mapping[str, TopicState | None], alive: Mapping[str, int] | 
         yield Check.warning(
             "topics",
             f"not as the settings say: {listed}",
-            "Refrain alters no topic that is there: set REFRAIN_PARTITIONS and REFRAIN_RETENTION_DAYS to "
-            "what it has, or alter it with Kafka's own tools",
+            "Refrain alters no topic that is there: set REFRAIN_PARTITIONS, REFRAIN_REPLICATION and "
+            "REFRAIN_RETENTION_DAYS to what it has, or alter it with Kafka's own tools",
         )
     if not missing and not different:
         partitions = sorted({state.partitions for state in topics.values() if state})

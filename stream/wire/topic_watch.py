@@ -8,7 +8,6 @@ asks for the topics' ids and epochs (`stream.stores.guards.topic_epoch`), and re
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 import time
@@ -22,6 +21,7 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from stream.errors import Unreachable
+from stream.metrics import STEPS_RETRIED
 from stream.settings import Settings
 from stream.wire.topics import open_admin
 
@@ -134,9 +134,13 @@ class TopicWatch:
             if self.changed and give_up == math.inf:
                 give_up = time.monotonic() + MISSING_SECONDS
             if self._held_back or time.monotonic() >= next_look:
-                with contextlib.suppress(KafkaError, Unreachable):  # others say that Kafka is away
-                    held_back = list(self._held_back)
+                held_back = list(self._held_back)
+                try:
                     await asyncio.to_thread(self.look)
+                except (KafkaError, Unreachable):
+                    # The one step of an idle process that fails where Kafka is away: its consumers only wait.
+                    STEPS_RETRIED.labels("looking at its topics").inc()
+                else:
                     if not self.changed:
                         self._go_on(held_back)
                 next_look = time.monotonic() + LOOK_SECONDS

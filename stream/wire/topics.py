@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
@@ -14,7 +15,7 @@ from stream.retry import report
 from stream.settings import Settings
 from stream.wire.connection import blocking_connection
 from stream.wire.dead_letter import MAX_DEAD_LETTER
-from stream.wire.diagnosis import why_no_answer
+from stream.wire.diagnosis import knock, why_no_answer
 
 __all__ = [
     "TOPICS",
@@ -75,6 +76,18 @@ class TopicState:
     differences: tuple[str, ...]
 
 
+class _AdminClient(KafkaAdminClient):  # type: ignore[misc]
+    """Leaves nothing behind where no broker answers; kafka-python 3.0 leaves a thread and its sockets."""
+
+    def __init__(self, **configs: Any) -> None:
+        try:
+            super().__init__(**configs)
+        except KafkaError:
+            self._closed = False  # else it takes itself for closed
+            self.close()
+            raise
+
+
 @contextmanager
 def open_admin(settings: Settings, patience: float = 30.0) -> Iterator[KafkaAdminClient]:
     """Connect kafka-python's admin client, for as long as the block lasts.
@@ -89,8 +102,9 @@ def open_admin(settings: Settings, patience: float = 30.0) -> Iterator[KafkaAdmi
     Unreachable
         Where no broker answers within two seconds; `stream.connect.open_kafka` has more patience.
     """
+    knock(settings)
     try:
-        admin = KafkaAdminClient(
+        admin = _AdminClient(
             **blocking_connection(settings),
             client_id="refrain-admin",
             bootstrap_timeout_ms=2000,
@@ -175,15 +189,19 @@ def _configs(admin: KafkaAdminClient, names: list[str]) -> dict[str, dict[str, s
 
 
 def _state(
-    topic: Topic, described: dict[str, object], config: dict[str, str], settings: Settings
+    topic: Topic, described: Mapping[str, Any], config: dict[str, str], settings: Settings
 ) -> TopicState:
     partitions = described["partitions"]
-    count = len(partitions) if isinstance(partitions, list) else 0
+    count = len(partitions)
     differences = [
         f"{key} is {config.get(key)}, not {wanted}"
         for key, wanted in topic.config(settings).items()
         if config.get(key) != wanted
     ]
+    # More than asked for is nothing to mend.
+    replicas = min((len(partition["replica_nodes"]) for partition in partitions), default=0)
+    if replicas < settings.replication:
+        differences.insert(0, f"replication factor {replicas}, not {settings.replication}")
     if count != settings.partitions:
         differences.insert(0, f"{count} partitions, not {settings.partitions}")
     return TopicState(topic, count, str(described.get("topic_id", "")), tuple(differences))
