@@ -14,7 +14,9 @@ WORKDIR /opt/refrain
 
 COPY constraints.txt ./
 COPY --from=build /wheel /wheel
-RUN pip install --constraint constraints.txt /wheel/*.whl && rm -r /wheel
+# docker build --build-arg EXTRAS=schema-registry,otel
+ARG EXTRAS=
+RUN pip install --constraint constraints.txt "$(echo /wheel/*.whl)${EXTRAS:+[$EXTRAS]}" && rm -r /wheel
 
 RUN useradd --create-home --uid 10001 refrain
 USER refrain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -253,7 +254,26 @@ def test_the_image_has_the_wheel_and_none_of_its_source() -> None:
     *_, last = (ROOT / "Dockerfile").read_text().split("\nFROM ")
     copied = re.findall(r"^COPY (.*)$", last, re.MULTILINE)
     assert copied == ["constraints.txt ./", "--from=build /wheel /wheel"]
-    assert "pip install --constraint constraints.txt /wheel/*.whl" in last
+
+
+@pytest.mark.parametrize("extras", ["", "[otel,schema-registry]"], ids=["no extras", "extras"])
+def test_the_image_installs_its_wheel_with_the_extras_that_are_named(extras: str, tmp_path: Path) -> None:
+    wheel, programs = tmp_path / "wheel" / "refrain_cohorts-1.0.0-py3-none-any.whl", tmp_path / "bin"
+    wheel.parent.mkdir()
+    wheel.touch()
+    programs.mkdir()
+    (programs / "pip").write_text('#!/bin/sh\necho "$@"\n')
+    (programs / "pip").chmod(0o755)
+    *_, command = re.findall(r"^RUN (pip install .*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    said = subprocess.run(
+        ["sh", "-c", command.replace("/wheel", str(wheel.parent))],
+        env={"PATH": f"{programs}:{os.environ['PATH']}", "EXTRAS": extras.strip("[]")},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert said.split() == ["install", "--constraint", "constraints.txt", f"{wheel}{extras}"]
+    assert not wheel.exists()
 
 
 def test_what_the_image_copies_exists_and_is_not_ignored() -> None:
