@@ -20,7 +20,7 @@ from consumers.export.of_cohorts import rows_of_cohorts
 from consumers.export.of_listeners import Rows, rows_of_everybody, rows_of_listeners
 from consumers.export.of_releases import rows_of_releases
 from consumers.export.tables import TABLES
-from consumers.export.writer import Writer
+from consumers.export.writer import Writer, is_new_file
 from consumers.runtime.wiring import Stores, limits_of
 from stream.connect import AnyRedis
 from stream.errors import CannotStart, WrongUse
@@ -182,7 +182,7 @@ class _Run:
         ours = {each.file for each in manifest.files}
         for name in TABLES:
             for file in self._folder.files(name):
-                if file not in ours:
+                if file not in ours and is_new_file(file):  # others' files may lie there, too
                     self._folder.remove(file)
 
     async def _still_alone(self, before: Manifest) -> None:

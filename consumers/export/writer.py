@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,15 +17,27 @@ from consumers.export.met import Met
 from consumers.export.tables import Row, Table, hashed
 from consumers.export.versions import Versions
 
-__all__ = ["Writer", "new_file"]
+__all__ = ["Writer", "is_new_file", "new_file"]
 
 FILE_ROWS = 500_000  # of one file, at most
 GONE = hashed(["gone"])
+NEW_FILE = re.compile(r"[^/]+/\d{6,}-[0-9a-f]{12}\.parquet(\.tmp)?")
 
 
 def new_file(table: str, run: int) -> str:
     """Return a name that no file has had: what a run that broke off has left is never taken for it."""
     return f"{table}/{run:06d}-{secrets.token_hex(6)}.parquet"
+
+
+def is_new_file(file: str) -> bool:
+    """Say whether this is a name that `new_file` makes, or what is written under it before it is whole.
+
+    Examples
+    --------
+    >>> is_new_file(new_file("feedback", 7)), is_new_file("feedback/2025.parquet")
+    (True, False)
+    """
+    return bool(NEW_FILE.fullmatch(file))
 
 
 class Writer:

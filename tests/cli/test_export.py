@@ -322,12 +322,23 @@ def test_what_a_run_that_was_killed_has_left_is_neither_read_nor_kept(
 ) -> None:
     run(refrain, tmp_path / "w")
     (whole,) = (tmp_path / "w" / "listeners").iterdir()
-    for name in ("000002-left.parquet", "000002-half.parquet.tmp"):
+    for name in ("000002-0123456789ab.parquet", "000002-ba9876543210.parquet.tmp"):
         (whole.parent / name).write_bytes(whole.read_bytes())
     with Warehouse(tmp_path / "w") as found:
         assert found.column("SELECT count(*) FROM listener_versions") == [len(EVERYBODY)]
     run(refrain, tmp_path / "w")
     assert list(whole.parent.iterdir()) == [whole]
+
+
+def test_files_of_others_stay_where_they_are(told: Settings, refrain: Refrain, tmp_path: Path) -> None:
+    theirs = [tmp_path / "w" / table / "mine.csv" for table in sorted(TABLES)]
+    theirs += [tmp_path / "w" / "feedback" / name for name in ("000001-mine.parquet", "2025.parquet.tmp")]
+    for path in theirs:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.name)
+    for _ in range(2):
+        run(refrain, tmp_path / "w")
+        assert [path.read_text() for path in theirs if path.exists()] == [path.name for path in theirs]
 
 
 def with_small_files(refrain: Refrain, with_redis: WithRedis, folder: Path) -> None:
