@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
@@ -151,7 +151,9 @@ async def _more(consumer: Consumer, sent: Sent) -> list[Letter]:
     letters: list[Letter] = []
     async for messages in consumer.read_to(await consumer.end_offsets(list(consumer.assignment()))):
         for message in messages:
-            about = {name: value.decode() for name, value in message.headers}
-            if about.get("topic") == sent.topic:
-                letters.append((int(about["partition"]), int(about["offset"]), about["reason"]))
+            headers = dict(message.headers)  # of one name in two the last, which is ours
+            if headers.get("topic") == sent.topic.encode():
+                with suppress(KeyError, ValueError, TypeError, AttributeError):  # no letter of Refrain's
+                    reason = headers["reason"].decode()
+                    letters.append((int(headers["partition"]), int(headers["offset"]), reason))
     return letters

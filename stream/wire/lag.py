@@ -153,7 +153,8 @@ async def _reasons(settings: Settings, starts: Offsets) -> Counter[str]:
             consumer.seek(place, offset)
         async for messages in consumer.read_to(end):
             for message in messages:
-                reasons[dict(message.headers).get("reason", b"none given").decode()] += 1
+                reason = dict(message.headers).get("reason") or b"none given"
+                reasons[reason.decode(errors="replace")] += 1
         return reasons
     finally:
         await consumer.stop()
