@@ -88,7 +88,7 @@ def members(path: Path) -> list[Member]:
         _refuse(head, str(path))
         raw.seek(0)
         if head.startswith(ZIP):
-            with zipfile.ZipFile(raw) as archive:
+            with _known_method(str(path)), zipfile.ZipFile(raw) as archive:
                 return _in_zip(archive, path)
         with _plain(raw, head) as plain:
             if not _is_tar(plain.read(HEAD)):
@@ -152,7 +152,7 @@ def unpacked(
         elif member.tar is None:
             with zipfile.ZipFile(raw) as archive:
                 entry = archive.infolist()[member.place]
-                with archive.open(entry) as first:
+                with _known_method(member.name), archive.open(entry) as first:
                     start = first.read(HEAD)
                 with archive.open(entry) as packed, _inner(packed, start, member, told) as plain:
                     yield plain
@@ -207,6 +207,16 @@ def _as_os_errors() -> Iterator[None]:
         yield
     except DAMAGED as error:
         raise OSError(f"it is damaged, or not whole ({error})") from error
+
+
+@contextmanager
+def _known_method(name: str) -> Iterator[None]:
+    try:
+        yield
+    except NotImplementedError as error:
+        raise BadFile(
+            f"{name} is packed by a method that is not read here", hint="Unpack it first."
+        ) from error
 
 
 class Tar:

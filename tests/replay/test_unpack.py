@@ -165,6 +165,15 @@ def test_what_cannot_be_read_is_named_for_what_it_is(tmp_path: Path, content: by
         Table.all_of(made(tmp_path / "f", content), Layout())
 
 
+def test_a_zip_of_a_method_that_python_does_not_have_is_told(tmp_path: Path) -> None:
+    content = bytearray(zipped({"x.csv": ROWS}))
+    for header, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        content[content.index(header) + place] = 9  # Deflate64
+    with pytest.raises(BadFile, match=r"x\.csv is packed by a method") as told:
+        Table.all_of(made(tmp_path / "f.zip", bytes(content)), Layout())
+    assert told.value.hint == "Unpack it first."
+
+
 @pytest.mark.skipif(not SAMPLES.exists(), reason="the folder of real files is not there")
 @pytest.mark.parametrize("name", ["lastfm_r_export.zip", "lastfm_r_export.csv.bz2"])
 def test_a_real_export_is_read_as_it_was_packed(name: str) -> None:
