@@ -266,7 +266,8 @@ def carry_out(
         finished = asyncio.run(_until_told(replay, events))
         seconds = time.monotonic() - began
     before = replay.bookmark.events - replay.sent
-    summary = Summary(replay.sent, before, finished, seconds, reading.tally)
+    unknown = sending.resume and not old
+    summary = Summary(replay.sent, before, finished, seconds, reading.tally, unknown=unknown)
     if not (finished and replay.sent):
         return summary
     sent = Sent(plan.topic, replay.starts, replay.bookmark.offsets, began_at)

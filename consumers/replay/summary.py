@@ -88,6 +88,8 @@ class Summary:
         What is known of those of them that became dead letters.
     tally
         What became of the rows.
+    unknown
+        Whether it was to go on, and no earlier run of it is noted.
     """
 
     sent: int
@@ -96,6 +98,7 @@ class Summary:
     seconds: float
     tally: Tally
     refused: Refused = field(default_factory=Refused)
+    unknown: bool = False
 
     @property
     def failed(self) -> bool:

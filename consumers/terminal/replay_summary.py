@@ -62,6 +62,10 @@ def show_summary(kind: Kind, summary: Summary) -> None:
     typer.echo(f"{summary.sent:,} {kind} sent{speed}{_no_rows(tally) if not summary.before else ''}")
     if summary.before:
         typer.echo(f"{summary.before:,} had been sent before")
+    if summary.unknown:
+        typer.echo(
+            "--resume found no earlier replay of the same files with the same options: this one began anew"
+        )
     for line in _counts(kind, tally):
         typer.echo(line)
     if tally.left_out:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from stream.errors import BadFile
 from stream.files.json_values import JsonValues
 from stream.files.options import Layout
+from stream.files.sources import SIDE
 from stream.files.tables import Bad, Row, Table
 from stream.wire.dead_letter import Reason
 
@@ -90,7 +91,7 @@ class ProfileTable(Table):
         super().__init__(path, replace(layout, format="jsonl"))
         self._kind = kind
         self._now = now
-        self.bad_rows = f"{path.name}.{kind}.bad.jsonl"  # the same file is read twice
+        self.bad_rows = f"{path.name}.{kind}{SIDE}"  # the same file is read twice
 
     def parts(self) -> Iterator[Row | Bad]:
         """Go through the clicks or labels; an entry that cannot be used is a bad row, by its number.

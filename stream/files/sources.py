@@ -15,9 +15,12 @@ from typing import cast
 
 from stream.errors import BadFile, WrongUse
 
-__all__ = ["files_of", "is_remote", "readable", "source"]
+__all__ = ["SIDE", "files_of", "is_remote", "readable", "source"]
 
 DASH = "-"
+SIDE = ".bad.jsonl"
+"""How the names of files of bad rows end, which stand beside their files and are none of them."""
+
 URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 STORES = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "abfss": "az"}
 """How an address begins -> the extra that reads it."""
@@ -104,11 +107,12 @@ def _meant(name: str, path: Path) -> Iterator[Path]:
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:
-    """Go through the files of a folder and those below, without what systems put beside: ``_SUCCESS``."""
+    """Go through the files of a folder and those below, but what is put beside: ``_SUCCESS``, bad rows."""
     none = True
     for path in folder.rglob("*"):
         below = PurePath(str(path)[len(str(folder)) :].lstrip("/\\")).parts
-        if not any(part.startswith((".", "_")) for part in below) and path.is_file():
+        hidden = any(part.startswith((".", "_")) for part in below)
+        if not hidden and not path.name.endswith(SIDE) and path.is_file():
             yield path
             none = False
     if none:
@@ -118,7 +122,9 @@ def _in_folder(folder: Path) -> Iterator[Path]:
 def _fitting(pattern: str) -> Iterator[Path]:
     before = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
     folder = before[: before.rfind("/") + 1]
-    yield from (path for path in source(folder or ".").glob(pattern[len(folder) :]) if path.is_file())
+    for path in source(folder or ".").glob(pattern[len(folder) :]):
+        if path.is_file() and (pattern.endswith(SIDE) or not path.name.endswith(SIDE)):
+            yield path
 
 
 @contextmanager
@@ -128,7 +134,8 @@ def readable(
     """Give the files that names stand for, which can be read again and again.
 
     A name is that of a file, a pattern (``2026-*.csv``), a folder of files, or an address in an object
-    store, such as ``s3://bucket/clicks/``. ``-`` is standard input, read to its end into a temporary file.
+    store, such as ``s3://bucket/clicks/``. Files of bad rows are meant only where the name ends as theirs
+    do. ``-`` is standard input, read to its end into a temporary file.
 
     Parameters
     ----------

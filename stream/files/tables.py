@@ -17,6 +17,7 @@ from stream.files.lines import Text, lines_of
 from stream.files.options import Format, Layout
 from stream.files.parquet_rows import ParquetRows
 from stream.files.rows import Bad, Block, Column, Row, Rows
+from stream.files.sources import SIDE
 from stream.files.text import AUTO, encoding_of, is_text, is_utf8
 from stream.files.unpack import PACKED, PARQUET, Member, members, unpacked
 
@@ -79,12 +80,12 @@ class Table:
         if layout.format == "profiles":
             raise WrongUse("profiles are clicks and labels: only commands that read those read profiles")
         self.path = path
-        self.bad_rows = f"{path.name}.bad.jsonl"
+        self.bad_rows = f"{path.name}{SIDE}"
         self._mend = layout.mend
         self._name = str(path)  # as errors say it
         if member:
             self._name += f" ({member.name})"
-            self.bad_rows = f"{path.name}.{member.name.replace('/', '.')}.bad.jsonl"
+            self.bad_rows = f"{path.name}.{member.name.replace('/', '.')}{SIDE}"
         try:
             self._member = member or self._only(path, layout)
             self.size = self._member.size if self._member else path.stat().st_size

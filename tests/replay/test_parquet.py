@@ -18,7 +18,7 @@ from consumers.replay.plan import Plan, preview
 from stream.errors import BadFile, WrongUse
 from stream.files.bookmark import Bookmark
 from stream.files.options import Layout
-from stream.files.sources import readable
+from stream.files.sources import files_of, readable
 from stream.files.tables import Row, Table
 from tests.replay.s3 import BUCKET, s3
 
@@ -119,6 +119,20 @@ def test_a_pattern_is_the_files_that_fit(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(CSV)
     with readable([f"{tmp_path}/*-?.csv"]) as paths:
         assert [path.name for path in paths] == ["a-1.csv", "b-2.csv"]
+
+
+def test_bad_rows_that_stand_beside_their_file_are_read_only_where_they_are_meant(tmp_path: Path) -> None:
+    folder = tmp_path / "clicks"
+    folder.mkdir()
+    (folder / "f.jsonl").write_text('{"user_id": "u", "song_id": "s", "ts": 1}\n{}\n')
+    names = [str(folder), f"{folder}/*", f"{tmp_path}/*/*.jsonl"]
+    before = [files_of([name]) for name in names]
+    reading = Plan("clicks", before[0]).reading(0.0, tmp_path)
+    list(reading.events())
+    (side,) = reading.tally.bad_files
+    assert side == folder / "f.jsonl.bad.jsonl"
+    assert [files_of([name]) for name in names] == before
+    assert [files_of([name]) for name in (str(side), f"{folder}/*.bad.jsonl")] == [(side,)] * 2
 
 
 def test_a_file_whose_name_looks_like_a_pattern_is_itself(tmp_path: Path) -> None:

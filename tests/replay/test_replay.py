@@ -138,6 +138,21 @@ def test_one_that_is_done_sends_nothing_more_when_resumed(
     assert count(topics) == 20
 
 
+def test_a_folder_with_bad_rows_is_sent_once_however_often_it_is_resumed(
+    topics: Settings, refrain: Refrain, tmp_path: Path
+) -> None:
+    folder = tmp_path / "history"
+    folder.mkdir()
+    path = clicks(folder, 10)
+    path.write_text(path.read_text() + ",s,1\n")
+    first, again = (refrain.run("replay", "clicks", str(folder), "--resume") for _ in range(2))
+    assert (first.returncode, again.returncode) == (0, 0)
+    assert (folder / "clicks.csv.bad.jsonl").exists()
+    assert count(topics) == 10
+    said = "--resume found no earlier replay of the same files with the same options"
+    assert (said in first.stdout, said in again.stdout) == (True, False)
+
+
 def test_another_file_of_the_same_name_does_not_go_on(
     topics: Settings, refrain: Refrain, tmp_path: Path
 ) -> None:
