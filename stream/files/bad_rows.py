@@ -21,7 +21,8 @@ class BadRows(contextlib.AbstractContextManager["BadRows"]):
     path, name
         The file of rows, and what the file beside it is called.
     spare
-        The folder for it where nothing can be written beside the file; None: nothing is written at all.
+        The folder for it where nothing can be written beside the file, below which it stands as its file
+        does below the root; None: nothing is written at all.
 
     Attributes
     ----------
@@ -31,12 +32,12 @@ class BadRows(contextlib.AbstractContextManager["BadRows"]):
 
     def __init__(self, path: Path, name: str, spare: Path | None) -> None:
         beside = [] if is_remote(path) else [path.with_name(name)]  # a store is read, not written
-        self._places = [*beside, spare / name] if spare else []
+        self._places = [*beside, _elsewhere(path, name, spare)] if spare else []
         self._file: IO[str] | None = None
         self.path: Path | None = None
-        with contextlib.suppress(OSError):
-            if self._places:
-                self._places[0].unlink(missing_ok=True)
+        for place in self._places:
+            with contextlib.suppress(OSError):
+                place.unlink(missing_ok=True)
 
     def write(self, bad: Bad) -> None:
         """Write a bad row down."""
@@ -59,3 +60,11 @@ class BadRows(contextlib.AbstractContextManager["BadRows"]):
     def __exit__(self, *_: object) -> None:
         if self._file:
             self._file.close()
+
+
+def _elsewhere(path: Path, name: str, spare: Path) -> Path:
+    """Return a place in the spare folder that no file of another folder has."""
+    whole = str(path).replace("://", "/", 1) if is_remote(path) else str(path.resolve()).lstrip("/")
+    # In a store, unlike here, parts may be empty, or points.
+    folders = (part if part.strip(".") else f"_{part}" for part in whole.split("/")[:-1])
+    return spare.joinpath(*folders, name)

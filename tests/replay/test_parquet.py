@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import gzip
 import io
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -207,8 +208,24 @@ def test_bad_rows_of_an_object_store_are_written_down_here(store: Any, tmp_path:
     with readable([f"s3://{BUCKET}/f.csv"]) as paths:
         reading = Plan("clicks", paths).reading(0.0, tmp_path)
         assert len(list(reading.events())) == 1
-    assert reading.tally.bad_files == [tmp_path / "f.csv.bad.jsonl"]
+    assert reading.tally.bad_files == [tmp_path / "s3" / BUCKET / "f.csv.bad.jsonl"]
     assert [entry["Key"] for entry in store.list_objects(Bucket=BUCKET, Prefix="f")["Contents"]] == ["f.csv"]
+
+
+def test_bad_rows_of_objects_of_one_name_in_several_folders_are_all_written_down(
+    store: Any, tmp_path: Path
+) -> None:
+    keys = ["clicks/day=1/f.csv", "clicks/day=2/f.csv", "clicks/../f.csv", "clicks//f.csv", "f.csv"]
+    for key in keys:
+        store.put_object(Bucket=BUCKET, Key=key, Body=CSV + b"x\n" * 3)
+    spare = tmp_path / "data" / "replays"
+    with readable([f"s3://{BUCKET}/{key}" for key in keys]) as paths:
+        reading = Plan("clicks", paths).reading(0.0, spare)
+        assert len(list(reading.events())) == len(keys)
+    rows = [json.loads(line) for path in reading.tally.bad_files for line in path.read_text().splitlines()]
+    assert len(rows) == 3 * len(keys)
+    assert reading.tally.bad_files[0] == spare / "s3" / BUCKET / "clicks" / "day=1" / "f.csv.bad.jsonl"
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(reading.tally.bad_files)
 
 
 def test_a_bucket_that_is_not_there_is_told(store: Any) -> None:
