@@ -58,11 +58,11 @@ async def deliver(settings: Settings, stop: asyncio.Event) -> None:
         )
     async with AsyncExitStack() as stack:
         retry = Retry(stop)
-        _, heartbeat, watch = await begin(settings, "deliver", stack)
+        redis, heartbeat, watch = await begin(settings, "deliver", stack)
         producer = await begin_producer(settings, stack)
         readers = []
         if settings.deliver_url:
-            webhook = await stack.enter_async_context(Webhook(settings, heartbeat))
+            webhook = await stack.enter_async_context(Webhook(settings, redis, heartbeat))
             logger.info("posting to %s", webhook.host)
             readers.append(_Reader("audiences", "deliver", _posts(webhook, audience_post)))
             if settings.deliver_cohort_changes:

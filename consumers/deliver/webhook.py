@@ -11,7 +11,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -20,16 +20,18 @@ from tenacity import (
     RetryCallState,
     RetryError,
     retry_if_exception_type,
-    stop_after_delay,
     wait_random_exponential,
 )
 
 from consumers.deliver.outgoing import Post
 from consumers.deliver.signature import signed_headers
+from stream.connect import REDIS_ERRORS, AnyRedis
+from stream.error_policy import case_of
 from stream.errors import CannotStart
 from stream.retry import Stopped
 from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
+from stream.stores.undelivered import Undelivered
 from stream.webhook_secret import webhook_keys
 
 __all__ = ["FAILING_SINCE", "FAILING_WHY", "Webhook", "retry_after"]
@@ -43,9 +45,17 @@ WARN_SECONDS = 10.0  # between two warnings
 ASKS_AGAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 
 FAILING_SINCE = "failing since"
-"""Gauge of the heartbeat: since when the endpoint takes nothing, in Unix seconds; 0: it does."""
+"""Gauge of the heartbeat: of the posts in hand that the endpoint does not take, since when it does not take
+the oldest, in Unix seconds; 0: it takes all."""
 FAILING_WHY = "failing why"
-"""Likewise: what it said last."""
+"""Likewise: what it said of that one last."""
+
+
+class _Failing(NamedTuple):
+    """Since when a post is not taken, in Unix seconds, and why not."""
+
+    since: float
+    why: str
 
 
 class _NotTaken(Exception):
@@ -56,8 +66,9 @@ class Webhook:
     """The endpoint of the settings, open as long as the ``async with`` block.
 
     A post is taken where the answer is 2xx. Where there is none, or it is 5xx, 408, 425 or 429, it is posted
-    again, not before the time that `Retry-After` says, for `deliver_retry_hours`. Any other answer is final:
-    redirects are not followed, as no other host is to learn who listens to what.
+    again, not before the time that `Retry-After` says, for `deliver_retry_hours` from the first time on,
+    whichever process that was. Any other answer is final: redirects are not followed, as no other host is to
+    learn who listens to what.
 
     Raises
     ------
@@ -65,16 +76,18 @@ class Webhook:
         Where the certificates that the endpoint's is to be checked by cannot be read.
     """
 
-    def __init__(self, settings: Settings, heartbeat: Heartbeat) -> None:
+    def __init__(self, settings: Settings, redis: AnyRedis, heartbeat: Heartbeat) -> None:
         self._url = settings.deliver_url.get_secret_value()
         self._keys = webhook_keys(settings.deliver_secret.get_secret_value())
         self._seconds = settings.deliver_retry_seconds
         self._timeout = settings.deliver_timeout
         self._tls = _tls(settings)
+        self._undelivered = Undelivered(redis, self._seconds)
         self._heartbeat = heartbeat
+        self._failing: dict[str, _Failing] = {}
         self._not_before = 0.0
         self._warn_at = 0.0
-        heartbeat.gauges.update({FAILING_SINCE: 0.0, FAILING_WHY: ""})
+        self._show()
 
     @property
     def host(self) -> str:
@@ -123,16 +136,23 @@ class Webhook:
         policy = AsyncRetrying(
             retry=retry_if_exception_type(_NotTaken),
             wait=self._pause,
-            stop=stop_after_delay(self._seconds),
+            stop=lambda _: time.time() - self._failing[post.name].since >= self._seconds,
             sleep=pause,
             before_sleep=self._warn,
         )
         while (left := self._not_before - time.monotonic()) > 0:
             await pause(left)  # another post was told to wait
         try:
-            refused: str = await policy(self._attempt, post)
-        except RetryError as ended:
-            return f"{ended.last_attempt.exception()}, for {self._seconds / 3600:g} h"
+            try:
+                refused: str = await policy(self._attempt, post)
+            except RetryError as ended:
+                refused = f"{ended.last_attempt.exception()}, for {self._seconds / 3600:g} h"
+            if post.name in self._failing:
+                with contextlib.suppress(*REDIS_ERRORS):  # it expires, too
+                    await self._undelivered.forget(post.name)
+        finally:  # whoever takes over shows it from then on
+            self._failing.pop(post.name, None)
+            self._show()
         return refused
 
     async def _attempt(self, post: Post) -> str:
@@ -154,20 +174,34 @@ class Webhook:
                 status, after = answer.status, answer.headers.get("retry-after", "")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             # Their messages may have the URL in them.
-            raise self._not_taken(f"no answer from {self.host}: {_kind_of(error)}") from None
+            raise await self._not_taken(post, f"no answer from {self.host}: {_kind_of(error)}") from None
         said = f"{self.host} answered {status}"
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in ASKS_AGAIN:
             wait = min(retry_after(after, time.time()), LONGEST_PAUSE)
             self._not_before = max(self._not_before, time.monotonic() + wait)
-            raise self._not_taken(said)
-        self._heartbeat.gauges.update({FAILING_SINCE: 0.0, FAILING_WHY: ""})
+            raise await self._not_taken(post, said)
         return "" if HTTPStatus(200) <= status < HTTPStatus.MULTIPLE_CHOICES else said
 
-    def _not_taken(self, why: str) -> _NotTaken:
-        gauges = self._heartbeat.gauges
-        gauges.update({FAILING_SINCE: gauges[FAILING_SINCE] or time.time(), FAILING_WHY: why})
+    async def _not_taken(self, post: Post, why: str) -> _NotTaken:
         self._heartbeat.add("posted again")
+        known = self._failing.get(post.name)
+        since = known.since if known else time.time()
+        self._failing[post.name] = _Failing(since, why)
+        try:
+            self._failing[post.name] = _Failing(await self._undelivered.since(post.name, since), why)
+        except REDIS_ERRORS as error:
+            if not known:
+                logger.warning(
+                    "%s (%s): a restart begins anew to count REFRAIN_DELIVER_RETRY_HOURS",
+                    case_of(error).fact,
+                    error,
+                )
+        self._show()
         return _NotTaken(why)
+
+    def _show(self) -> None:
+        oldest = min(self._failing.values(), default=_Failing(0.0, ""))
+        self._heartbeat.gauges.update({FAILING_SINCE: oldest.since, FAILING_WHY: oldest.why})
 
     def _pause(self, state: RetryCallState) -> float:
         return max(PAUSES(state), self._not_before - time.monotonic())

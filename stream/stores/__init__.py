@@ -42,6 +42,7 @@
     sweeps.py           how far listeners are migrated to the model that serves
     heartbeats.py       what each process has done, while it lives
     memory.py           how much is used, and what listeners take of it
+    undelivered.py      since when the endpoint of `refrain deliver` does not take a post
     durability.py       waiting until Redis's file, and its replicas, have what was written
     guards.py           what must not change under the data: half-life, topics recreated
     scan.py             listeners some hundred at a time: who has a key, who is in a set

@@ -443,6 +443,12 @@ def replicated(number: int) -> str:
     return f"replicated:{number}"
 
 
+def undelivered(name: str) -> str:
+    """String: since when `refrain deliver`'s endpoint does not take the post of this `webhook-id`, Unix
+    seconds; expires."""
+    return f"undelivered:{name}"
+
+
 def topic(name: str) -> str:
     """Hash: id that Kafka gave a topic -> how many ids it had before (`stream.stores.guards.topic_epoch`)."""
     return f"topic:{name}"

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import ssl
 import threading
+import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import redis
 import trustme
 
+from consumers.deliver.outgoing import Post
 from consumers.deliver.process import deliver
+from consumers.deliver.webhook import FAILING_SINCE, FAILING_WHY, Webhook
+from stream.connect import open_redis
 from stream.errors import CannotStart
+from stream.retry import Stopped
 from stream.settings import Settings
+from stream.stores.heartbeats import Heartbeat
 from tests.consumers.deliver.audiences import audience, page, summary
 from tests.consumers.deliver.endpoint import SECRET, Endpoint, Posted, answer, break_off, hold
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.running import Running
 from tests.refrain_command import Refrain
-from tests.waiting import wait_for
+from tests.waiting import wait_for, wait_for_it
 
 RELEASES = ("r1", "r2", "r3", "ü.é 4")
 PAGES = 5
@@ -176,6 +185,22 @@ def test_what_is_not_taken_for_long_is_a_dead_letter(
     assert dict(letter.headers)["detail"].startswith(b"127.0.0.1 answered 500, for ")
 
 
+def test_the_hours_of_a_page_count_from_its_first_failure_whatever_is_restarted(
+    to_endpoint: Settings, endpoint: Endpoint, log: KafkaLog
+) -> None:
+    endpoint.behave = lambda body: answer(500 if b'"page":0' in body else 204)
+    log.send("audiences", audience("r1", 1))
+    with Running(deliver, to_endpoint):
+        wait_for(lambda: endpoint.posts, "the page")
+    before, since = len(endpoint.posts), time.time()
+    wait_for(lambda: time.time() > since + 1, "a second to pass")
+    with Running(deliver, changed(to_endpoint, deliver_retry_hours=1 / 3600)):
+        log.wait_until_caught_up("deliver", "audiences")
+    assert pages_of(endpoint.posts[before:]) == {"r1": [0, -1]}
+    (letter,) = log.records("dead-letters")
+    assert dict(letter.headers)["detail"].startswith(b"127.0.0.1 answered 500, for ")
+
+
 def test_what_is_no_event_of_ours_is_a_dead_letter(
     to_endpoint: Settings, endpoint: Endpoint, log: KafkaLog
 ) -> None:
@@ -318,3 +343,90 @@ def test_changes_of_cohort_are_posted_together_in_the_order_of_each_listener(
     assert len(posted) == len(changes)
     for user in ("u1", "u2", "u3"):
         assert [each["to"] for each in posted if each["user_id"] == user] == cohorts[1:]
+
+
+@dataclass
+class Posting:
+    """A `Webhook` and what its process says of it."""
+
+    webhook: Webhook
+    gauges: dict[str, str | float]
+
+
+@asynccontextmanager
+async def posting(settings: Settings) -> AsyncIterator[Posting]:
+    redis = await open_redis(settings)
+    heartbeat = Heartbeat(redis, "deliver")
+    async with Webhook(settings, redis, heartbeat) as webhook:
+        yield Posting(webhook, heartbeat.gauges)
+    await redis.aclose()
+
+
+R1, R2, R3 = (Post(f"msg_{name}", b'{"data": "%b"}' % name.encode()) for name in ("r1", "r2", "r3"))
+
+
+async def test_a_post_that_is_not_taken_is_shown_although_others_are(
+    to_endpoint: Settings, endpoint: Endpoint
+) -> None:
+    endpoint.behave = lambda body: answer({R1.body: 500, R2.body: 204}.get(body, 400))
+    async with posting(to_endpoint) as here:
+        ending = asyncio.Event()
+        failing = asyncio.create_task(here.webhook.deliver(R1, ending))
+        await until(lambda: here.gauges[FAILING_SINCE])
+        began = here.gauges[FAILING_SINCE]
+        assert await here.webhook.deliver(R2, ending) == ""
+        assert await here.webhook.deliver(R3, ending) == "127.0.0.1 answered 400"
+        assert here.gauges[FAILING_SINCE] == began
+        assert here.gauges[FAILING_WHY] == "127.0.0.1 answered 500"
+        ending.set()
+        with pytest.raises(Stopped):
+            await failing
+
+
+async def test_a_post_that_is_left_to_another_process_is_not_shown(
+    to_endpoint: Settings, endpoint: Endpoint
+) -> None:
+    endpoint.behave = lambda body: answer(500)
+    async with posting(to_endpoint) as first, posting(to_endpoint) as second:
+        ending = asyncio.Event()
+        failing = asyncio.create_task(first.webhook.deliver(R1, ending))
+        await until(lambda: first.gauges[FAILING_SINCE])
+        ending.set()
+        with pytest.raises(Stopped):
+            await failing
+        endpoint.behave = lambda body: answer(204)
+        assert await second.webhook.deliver(R1, asyncio.Event()) == ""
+        assert (first.gauges[FAILING_SINCE], first.gauges[FAILING_WHY]) == (0.0, "")
+
+
+async def test_a_post_that_is_taken_over_is_shown_since_it_first_failed(
+    to_endpoint: Settings, endpoint: Endpoint
+) -> None:
+    endpoint.behave = lambda body: answer(500)
+    shown = []
+    for _ in range(2):
+        async with posting(to_endpoint) as here:
+            ending = asyncio.Event()
+            failing = asyncio.create_task(here.webhook.deliver(R1, ending))
+            await until(lambda gauges=here.gauges: gauges[FAILING_SINCE])  # type: ignore[misc]
+            shown.append(here.gauges[FAILING_SINCE])
+            ending.set()
+            with pytest.raises(Stopped):
+                await failing
+    assert shown[0] == shown[1]
+
+
+async def test_what_was_a_dead_letter_is_posted_for_as_long_again_when_it_comes_again(
+    to_endpoint: Settings, endpoint: Endpoint, db: redis.Redis
+) -> None:
+    endpoint.behave = lambda body: answer(500)
+    async with posting(changed(to_endpoint, deliver_retry_hours=0.1 / 3600)) as here:
+        assert "answered 500, for " in await here.webhook.deliver(R1, asyncio.Event())
+    assert db.keys("undelivered:*") == []
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async def look() -> object:
+        return condition()
+
+    await wait_for_it(look, "the gauge")
