@@ -12,7 +12,7 @@ from redis.asyncio.sentinel import MasterNotFoundError
 
 from stream.errors import NotDurable, NotWritten, Refused, Unreachable
 
-__all__ = ["Action", "Case", "case_of"]
+__all__ = ["Action", "Case", "case_of", "takes_no_writes"]
 
 
 class Action(Enum):
@@ -211,3 +211,16 @@ def case_of(error: BaseException) -> Case:
             return case
     # What the clients themselves call retriable, is.
     return RETRIABLE if isinstance(error, KAFKA) and error.retriable else FATAL
+
+
+def takes_no_writes(error: BaseException) -> bool:
+    """Say whether Redis answers, and refuses a write for now.
+
+    Examples
+    --------
+    >>> takes_no_writes(redis.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."))
+    True
+    >>> takes_no_writes(redis.ConnectionError("refused"))
+    False
+    """
+    return case_of(error).fact == FULL

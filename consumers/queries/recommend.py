@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from asyncio import Lock, gather, to_thread
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +19,8 @@ from consumers.runtime.live_songs import LiveSongs
 from models.model import Model
 from models.recommend import Suggestions
 from models.songs import SongModel
-from stream.connect import AnyRedis
+from stream.connect import REDIS_ERRORS, AnyRedis
+from stream.error_policy import takes_no_writes
 from stream.errors import NoModel, NoTaste
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue, Described
@@ -28,6 +30,8 @@ from stream.stores.snapshots import Snapshots
 from stream.stores.song_models import SongModels
 
 __all__ = ["Because", "RecommendedSong", "Recommender", "Recommenders", "SongsForListener", "recommend"]
+
+logger = logging.getLogger(__name__)
 
 OTHERS = 2
 """Listeners in the sample from whom on an artist says something: with one, where it points is chance."""
@@ -211,7 +215,10 @@ class Recommender:
         return self._model is model and self._songs is songs
 
     async def answer(self, user_id: str, top: int, now: float) -> SongsForListener:
-        """Return the `top` songs for a listener, made again; keep them. Errors are those of `recommend`."""
+        """Return the `top` songs for a listener, made again; keep them, where Redis takes writes.
+
+        Errors are those of `recommend`.
+        """
         known, lately = await gather(
             read_known_listener(self._redis, self._settings, user_id), self._heard.of(user_id)
         )
@@ -227,7 +234,12 @@ class Recommender:
         left_out = np.concatenate([np.zeros(0, dtype=np.int64), *spans])
         songs = await self._named(known, top, left_out)
         found = SongsForListener(user_id, now, self._songs.version, top, songs, "" if songs else NONE_SUITS)
-        await self._kept.put(user_id, dumps(asdict(found), ensure_ascii=False).encode())
+        try:
+            await self._kept.put(user_id, dumps(asdict(found), ensure_ascii=False).encode())
+        except REDIS_ERRORS as error:
+            if not takes_no_writes(error):
+                raise
+            logger.debug("songs for a listener are not kept: %s", error)
         return found
 
     async def _lonely(self, artists: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from stream import errors
 from stream.connect import REDIS_ERRORS
+from stream.error_policy import case_of
 from stream.errors import RefrainError
 
 __all__ = ["Answer", "Problem", "answer_problems", "as_json", "problem", "problem_of"]
@@ -93,9 +94,9 @@ def answer_problems(app: FastAPI, answer: Answer) -> None:
 
     async def away(request: Request, error: Exception) -> Response:
         logger.error("%s %s: Redis failed: %s", request.method, request.url.path, error)
-        what = problem(
-            HTTPStatus.SERVICE_UNAVAILABLE, "Redis does not answer", hint="`refrain doctor` looks why."
-        )
+        case = case_of(error)
+        hint = case.hint or "`refrain doctor` looks why."
+        what = problem(HTTPStatus.SERVICE_UNAVAILABLE, case.fact, hint=hint)
         return answer(request, what, {})
 
     for kind in REDIS_ERRORS:

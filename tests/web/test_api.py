@@ -110,6 +110,12 @@ def test_a_published_release_is_in_kafka(log: KafkaLog, served: Served) -> None:
     assert (event["release_id"], event["artist_ids"]) == ("r1", ["a1"])
 
 
+def test_a_place_that_no_member_of_a_segment_can_have_is_refused(served: Served) -> None:
+    answer = served.get("/api/v1/segments/rap", params={"start": 10**20})
+    assert (answer.status_code, answer.json()["title"]) == (422, "WrongUse")
+    assert "start" in answer.json()["detail"]
+
+
 def test_a_field_that_there_is_not_is_named(served: Served) -> None:
     answer = served.post("/api/v1/releases/preview", json={"artist": ["Radiohead"]})
     assert answer.status_code == 422

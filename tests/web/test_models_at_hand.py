@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from consumers.queries import recommend
-from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.song_models import SongModels
 from tests.cli.test_recommend import song_model
 from tests.cli.test_segments import segments
 from tests.refrain_command import Refrain
-from tests.web.served import Served, serving
+from tests.web.served import Served, WithRedis, full, serving
 
 __all__ = ["segments"]
-
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 
 
 @pytest.fixture
@@ -35,6 +32,16 @@ def test_songs_are_loaded_once_for_all_listeners(with_songs: Served, with_redis:
     assert [answer.status_code for answer in others] == [200, 200]
     assert others[0].json()["songs_version"] == 4
     assert "no songs are learned yet" not in others[1].text
+
+
+@pytest.mark.parametrize("path", ["/api/v1/songs/u1", "/listener/songs?id=u1"])
+def test_songs_are_recommended_while_redis_takes_no_writes(
+    with_songs: Served, with_redis: WithRedis, path: str
+) -> None:
+    with full(with_redis):
+        answer = with_songs.get(path)
+    assert answer.status_code == 200
+    assert "b-side" in answer.text
 
 
 def test_songs_are_sorted_once_for_all_listeners(with_songs: Served, monkeypatch: pytest.MonkeyPatch) -> None:

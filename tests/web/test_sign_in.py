@@ -9,7 +9,7 @@ import pytest
 
 from stream.settings import Settings
 from stream.stores.api_keys import Role
-from tests.web.served import Served, key_of, serving
+from tests.web.served import Served, WithRedis, full, key_of, serving
 
 HTML = {"Accept": "text/html"}
 
@@ -91,3 +91,11 @@ def test_it_is_never_another_site(asked: str, locked: Served, key: str) -> None:
     sent = locked.post("/sign-in", data={"key": key, "next": asked[:2000]})
     led_to = urljoin(locked.address, sent.headers["Location"])
     assert urlsplit(led_to).netloc == urlsplit(locked.address).netloc
+
+
+def test_of_a_redis_that_takes_no_writes_it_is_said(locked: Served, key: str, with_redis: WithRedis) -> None:
+    with full(with_redis):
+        answer = locked.post("/sign-in", data={"key": key})
+    assert answer.status_code == 503
+    assert "Redis takes no more writes" in answer.text
+    assert "Give it memory (maxmemory)" in answer.text

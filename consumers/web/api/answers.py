@@ -41,6 +41,6 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large"),
         (HTTPStatus.UNPROCESSABLE_ENTITY, "something asked for cannot be"),
         (HTTPStatus.TOO_MANY_REQUESTS, "too many requests"),
-        (HTTPStatus.SERVICE_UNAVAILABLE, "Kafka or Redis does not answer"),
+        (HTTPStatus.SERVICE_UNAVAILABLE, "Kafka or Redis does not answer, or refuses"),
     )
 }

@@ -15,6 +15,8 @@ from consumers.web.service import At
 
 __all__ = ["router"]
 
+MOST_MEMBERS = 2**32  # in a sorted set of Redis
+
 router = APIRouter(tags=["traits"])
 
 
@@ -47,7 +49,7 @@ async def get_segment(
     caller: Looks,
     segment: Id,
     top: Top = 10,
-    start: Annotated[int, Query(ge=0, description="the first member to name, from 0")] = 0,
+    start: Annotated[int, Query(ge=0, lt=MOST_MEMBERS, description="the first member to name, from 0")] = 0,
     limit: Limit = 20,
 ) -> Segment:
     """Show a segment: who is in it, the likeliest first; what speaks for it; how well it is predicted."""
