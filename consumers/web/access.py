@@ -109,7 +109,11 @@ async def _known(request: Request, at: Service, text: str | None, cookie: str | 
     store = ApiKeys(at.redis)
     if text is not None or cookie is not None:
         key = await store.check(text) if text is not None else await store.signed_in(cookie or "")
-        return Caller(key.name, key.role, key.key_id) if key else None
+        if key:
+            return Caller(key.name, key.role, key.key_id)
+        if text is not None:
+            return None
+    # A browser keeps its cookie also where the keys are gone, or another service listens there by now.
     if await store.any() or not is_loopback(at.settings.web_host):
         return None
     # A page of another site could let its own name lead to this address, and read the answers.

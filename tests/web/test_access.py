@@ -9,6 +9,7 @@ import redis
 import requests
 
 from consumers.web import rates
+from consumers.web.access import COOKIE
 from consumers.web.process import serve
 from stream.broker.ports import free_port
 from stream.errors import CannotStart
@@ -109,6 +110,15 @@ def test_without_keys_this_machine_may_do_everything(served: Served) -> None:
 def test_a_wrong_key_is_refused_where_none_is_needed_too(key: str, served: Served) -> None:
     answer = served.get("/api/v1/cohorts", headers={"Authorization": f"Bearer {key}"})
     assert answer.status_code == (401 if key else 200)
+
+
+def test_a_browser_whose_session_is_over_is_refused_only_where_a_key_is_needed(served: Served) -> None:
+    def asked() -> int:
+        return served.get("/api/v1/cohorts", cookies={COOKIE: "of nobody"}).status_code
+
+    assert asked() == 200
+    key_of(served.settings, Role.LOOK)
+    assert asked() == 401
 
 
 def test_a_right_id_with_a_wrong_secret_is_refused(served: Served) -> None:
