@@ -55,7 +55,8 @@ class Training:
 async def read_training(redis: AnyRedis, _: Settings) -> Training | None:
     """Return what the trainer that leads says; None where none runs, or it has just begun to."""
     for state in (await heartbeats(redis)).values():
-        if state["kind"] == "train" and "sample" in state:  # one in reserve has none
+        # One that has just begun to lead has no sample yet; one that leads no more has that of then.
+        if state["kind"] == "train" and state.get("leads") == "1" and "sample" in state:
             return Training(
                 listeners=int(float(state["sample"])),
                 up_to_date=state.get("up_to_date") == "1",

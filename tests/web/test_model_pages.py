@@ -50,7 +50,8 @@ def publish(version: int) -> Callable[[AnyRedis], Awaitable[None]]:
 
 def trainer(**gauges: float) -> Callable[[AnyRedis], Awaitable[None]]:
     async def beat(redis: AnyRedis) -> None:
-        heartbeat = Heartbeat(redis, "train", {"drifts": 1}, {"sample": 300.0, "up_to_date": 1, **gauges})
+        leads = {"leads": 1, "sample": 300.0, "up_to_date": 1}
+        heartbeat = Heartbeat(redis, "train", {"drifts": 1}, {**leads, **gauges})
         await heartbeat.beat(time.time())
         await redis.persist(keys.process(heartbeat.name))
 
@@ -142,6 +143,18 @@ def test_a_drift_that_the_trainer_saw_lately_is_said(served: Served, with_redis:
     assert "Listening drifts away" in text(served)
     found = served.get("/api/v1/training").json()
     assert (found["listeners"], found["drifts"], found["foresight"]) == (300, 1, {})
+
+
+def test_the_trainer_is_the_one_that_leads_not_one_that_did(served: Served, with_redis: WithRedis) -> None:
+    async def led(redis: AnyRedis) -> None:
+        said = {"kind": "train", "at": NOW, "leads": 0, "sample": 9.0, "up_to_date": 1}
+        await redis.hset(keys.process("train-1"), mapping=said)
+        await redis.zadd(keys.PROCESSES, {"train-1": time.time() - 1})
+
+    with_redis(led)
+    assert served.get("/api/v1/training").json() is None
+    with_redis(trainer())
+    assert served.get("/api/v1/training").json()["listeners"] == 300
 
 
 def test_the_sweep_is_followed_until_it_is_done(served: Served, with_redis: WithRedis) -> None:
