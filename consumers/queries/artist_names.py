@@ -121,6 +121,8 @@ class ArtistNames:
     def forget(self) -> None:
         """Keep no names in memory."""
         self._names = self._as_of = None
+        if self._reading is not None and self._reading.done():
+            self._reading = None  # it has the names as its result
 
     async def close(self) -> None:
         """Read no more."""

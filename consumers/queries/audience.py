@@ -279,7 +279,7 @@ class Previews:
 
     def forget(self) -> None:
         """Keep no members in memory."""
-        self._members.held.clear()
+        self._members.forget()
 
     async def of(self, release: Release, first: int, why: str | None = None) -> Preview:
         """Plan the audience of a release by the model that serves. Members that are not held are read.

@@ -249,6 +249,11 @@ class MemberCache:
             self._hold(stale, await self._read(stale, model, self._idle))
             await asyncio.sleep(sizes[stale] / a_second)
 
+    def forget(self) -> None:
+        """Hold no members, and no artists that they play."""
+        self.held.clear()
+        self.artists, self._looked_at = Names(), 0
+
     def _give_up_artists(self) -> None:
         """Renumber artists where many of them are played by no member any more."""
         if (1 - UNUSED) * len(self.artists) <= self._looked_at:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from http.client import HTTPConnection
@@ -261,6 +263,27 @@ def test_listeners_are_let_go_once_nobody_uses_the_desk(
         await wait_for_it(holds, "listeners in memory")
         monkeypatch.setattr("consumers.web.desk.KEPT_SECONDS", 0.0)
         await wait_for_it(holds_none, "memory to be let go")
+
+    at_a_desk(service, left)
+
+
+def test_names_of_artists_are_let_go_with_the_listeners(
+    service: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def left(_redis: AnyRedis, desk: Desk) -> None:
+        members = desk._previews._members
+
+        async def read() -> bool:
+            return bool(members.artists.names) and desk.reading is None and desk.names._names is not None
+
+        desk.open()
+        await wait_for_it(read, "names to be read")
+        held = [weakref.ref(each) for each in (members.artists, desk.names._names)]
+        monkeypatch.setattr("consumers.web.desk.KEPT_SECONDS", 0.0)
+        assert desk._keeping is not None
+        await asyncio.wait([desk._keeping])
+        gc.collect()
+        assert [each() for each in held] == [None, None]
 
     at_a_desk(service, left)
 
