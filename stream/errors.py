@@ -13,6 +13,7 @@
     ├── ClusterChanged           Redis holds what came from another Kafka
     ├── SnapshotUnusable         a snapshot cannot be loaded
     │   ├── SnapshotDamaged      its bytes are not what was written
+    │   │   └── SnapshotPartial  some of them are not there
     │   ├── SnapshotTooNew       it was written by a newer Refrain
     │   └── UnknownSnapshot      there is none of this version, or none any more
     ├── NoModel                  nothing is learned yet
@@ -56,6 +57,7 @@ __all__ = [
     "Refused",
     "SettingsError",
     "SnapshotDamaged",
+    "SnapshotPartial",
     "SnapshotTooNew",
     "SnapshotUnusable",
     "UnknownArtist",
@@ -132,6 +134,10 @@ class SnapshotUnusable(RefrainError):
 
 class SnapshotDamaged(SnapshotUnusable):
     """A snapshot's bytes are not those that were written."""
+
+
+class SnapshotPartial(SnapshotDamaged):
+    """A snapshot is there in part only: it may just be written."""
 
 
 class UnknownSnapshot(SnapshotUnusable):

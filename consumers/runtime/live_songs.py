@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from models.songs import SongModel
-from stream.errors import SnapshotUnusable
+from stream.errors import SnapshotPartial, SnapshotUnusable
 from stream.stores.song_models import SongModels
 
 __all__ = ["LiveSongs"]
@@ -26,6 +26,7 @@ class LiveSongs:
     def __init__(self, store: SongModels) -> None:
         self._store = store
         self._refused: int | None = None
+        self._told: int | None = None
         self._refreshing = asyncio.Lock()
         self.model: SongModel | None = None
 
@@ -41,5 +42,8 @@ class LiveSongs:
         try:
             self.model = await self._store.load()
         except SnapshotUnusable as error:
-            self._refused = version
-            logger.error("%s. %s", error, error.hint)
+            if not isinstance(error, SnapshotPartial):  # that may be whole the next time
+                self._refused = version
+            if version != self._told:
+                self._told = version
+                logger.error("%s. %s", error, error.hint)

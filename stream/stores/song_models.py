@@ -7,7 +7,7 @@ import hashlib
 
 from models.songs import SongModel
 from stream.connect import AnyRedis
-from stream.errors import SnapshotDamaged
+from stream.errors import SnapshotDamaged, SnapshotPartial
 from stream.stores import keys
 from stream.stores.arrays_codec import pack_arrays, unpack_arrays
 
@@ -17,6 +17,7 @@ PIECE = 1_000_000  # bytes
 TRIES = 3  # at reading one that is replaced meanwhile
 READ_SECONDS = 60  # for so long one that is replaced may still be read
 SUM = "sha256"
+BEFORE = "before"
 HINT = "The trainer's next one replaces it."
 
 
@@ -47,7 +48,7 @@ class SongModels:
         Raises
         ------
         SnapshotDamaged
-            Where its bytes are not those that were written.
+            Where its bytes are not those that were written; `SnapshotPartial`: where some are not there.
         """
         for _ in range(TRIES):
             if (version := await self.current()) is None:
@@ -62,22 +63,34 @@ class SongModels:
             if all(pieces):
                 # In a thread: it takes long enough for a release to notice.
                 return await asyncio.to_thread(_unpacked, b"".join(pieces), about[1], version)
-        raise SnapshotDamaged(f"song model {version} is there in part only", hint=HINT)
+        raise SnapshotPartial(f"song model {version} is there in part only", hint=HINT)
 
     async def publish(self, model: SongModel) -> None:
-        """Write a song model and let it serve in place of the one before it."""
+        """Write a song model and let it serve in place of the one before it.
+
+        It may serve already: whoever reads it while it is written again reads the same.
+        """
         packed = await asyncio.to_thread(lambda: pack_arrays(*model.to_arrays()))
-        key, before = keys.song_model(model.version), await self.current()
-        await self._redis.delete(key)
+        key, serves = keys.song_model(model.version), await self.current()
+        await self._let_go_before(serves)  # whoever published that may have died before it did
+        if serves != model.version:
+            await self._redis.delete(key)
         pieces = [packed[at : at + PIECE] for at in range(0, len(packed), PIECE)]
         for number, piece in enumerate(pieces):
             await self._redis.hset(key, str(number), piece)
         digest = hashlib.sha256(packed).hexdigest()
         about = {"pieces": len(pieces), SUM: digest, "plays": model.plays}
+        if serves not in (None, model.version):
+            about[BEFORE] = serves
         await self._redis.hset(key, mapping=about)
         await self._redis.set(keys.SONG_MODEL_CURRENT, model.version)
-        if before not in (None, model.version):
-            await self._redis.expire(keys.song_model(before), READ_SECONDS)
+        await self._let_go_before(model.version)
+
+    async def _let_go_before(self, serves: int | None) -> None:
+        """Let the song model expire that the one which serves has replaced."""
+        before = serves is not None and await self._redis.hget(keys.song_model(serves), BEFORE)
+        if before:
+            await self._redis.expire(keys.song_model(int(before)), READ_SECONDS)
 
 
 def _unpacked(packed: bytes, digest: bytes, version: int) -> SongModel:

@@ -43,3 +43,18 @@ async def test_one_that_is_damaged_leaves_the_last_good_one(
     assert live.model is not None
     assert live.model.version == 1
     assert len([record for record in caplog.records if "song model 2" in record.message]) == 1
+
+
+async def test_one_that_was_there_in_part_only_is_taken_up_once_it_is_whole(
+    redis: AnyRedis, caplog: pytest.LogCaptureFixture
+) -> None:
+    live = LiveSongs(SongModels(redis))
+    await SongModels(redis).publish(model(1))
+    await redis.hdel(keys.song_model(1), "0")
+    await live.refresh()
+    await live.refresh()
+    assert live.model is None
+    await SongModels(redis).publish(model(1))
+    await live.refresh()
+    assert live.model is not None
+    assert len([record for record in caplog.records if "in part only" in record.message]) == 1

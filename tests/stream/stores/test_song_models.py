@@ -81,6 +81,41 @@ async def test_a_version_published_again_stays(store: SongModels, redis: AnyRedi
     assert await store.plays() == 9
 
 
+@pytest.mark.parametrize("version", [2, 3], ids=["the same again", "the next"])
+async def test_one_that_a_failure_left_behind_goes_soon_after_the_next_is_published(
+    store: SongModels, redis: AnyRedis, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    async def fails(*_: object) -> None:
+        raise ConnectionError("away")
+
+    await store.publish(model(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(redis, "expire", fails)
+        with pytest.raises(ConnectionError):
+            await store.publish(model(2))
+    await store.publish(model(version))
+    assert await store.current() == version
+    assert 0 < await redis.ttl(keys.song_model(1)) <= song_models.READ_SECONDS
+
+
+async def test_one_that_serves_can_be_read_while_it_is_published_again(
+    store: SongModels, redis: AnyRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_usual, seen = redis.hset, list[int]()
+
+    async def read_before(*given: Any, **named: Any) -> None:
+        seen.append((await loaded(store)).version)
+        await as_usual(*given, **named)
+
+    monkeypatch.setattr(song_models, "PIECE", 1000)
+    await store.publish(model(1))
+    await store.publish(model(2))
+    monkeypatch.setattr(redis, "hset", read_before)
+    await store.publish(model(2))
+    assert len(seen) > 2
+    assert set(seen) == {2}
+
+
 async def test_a_damaged_one_is_named(store: SongModels, redis: AnyRedis) -> None:
     await store.publish(model(4))
     piece = await redis.hget(keys.song_model(4), "0")
