@@ -364,13 +364,13 @@ class Emitter:
             )
         held = {**{user: each for user, each in part.held.items() if user not in part.due}, **audience.held}
         next_wave_at = part.next_wave_at
+        if is_wave and not draft.ends:
+            next_wave_at = time.time() + self._wave_seconds
         if answer.stopped:
             answer.left_out += Counter({IN_QUIET_HOURS: places(held)})
             reason, held, next_wave_at = STOPPED, {}, 0.0
-        elif not answer.told.pages and not held and answer.left_out:
-            reason, next_wave_at = "nobody may be told now", 0.0
-        elif is_wave and not draft.ends:
-            next_wave_at = time.time() + self._wave_seconds
+        elif not (answer.told.pages or held or next_wave_at) and answer.left_out:
+            reason = "nobody may be told now"
         await self._pause_or_end(part, held, next_wave_at, reason)
 
     async def _pause_or_end(

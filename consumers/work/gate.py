@@ -17,7 +17,7 @@ from stream.settings import Settings
 from stream.stores.told import Caps, Told
 from stream.wire.events import Release
 
-__all__ = ["CONTROL", "Admitted", "Gate", "gate_of"]
+__all__ = ["CONTROL", "NOBODY", "Admitted", "Gate", "gate_of"]
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
@@ -97,19 +97,22 @@ class Gate:
         now
             Unix seconds.
         asked
-            Listeners drawn for comparison of whom it is known already: "", or why they would not be told.
+            Listeners of whom it is known already: why they are not told; of those drawn for comparison also
+            "", where they would be.
         reserve
             False: it is only asked who would be told.
         """
-        reasons = [""] * len(users)
+        reasons = [asked.get(user, "") for user in users]
         if any(self.caps):
-            only_ask = [group != "" or not reserve for group in drawn]
-            reasons = await self.told.reserve(release.release_id, release.artist_ids, users, only_ask, now)
+            new = [at for at, user in enumerate(users) if user not in asked]
+            only_ask = [drawn[at] != "" or not reserve for at in new]
+            found = await self.told.reserve(
+                release.release_id, release.artist_ids, [users[at] for at in new], only_ask, now
+            )
+            for at, reason in zip(new, found, strict=True):
+                reasons[at] = reason
         if not any(drawn):
             return Admitted(reasons, [False] * len(users))
-        for at, user in enumerate(users):
-            if drawn[at] and user in asked:
-                reasons[at] = asked[user]
         control = [group != "" and not reason for group, reason in zip(drawn, reasons, strict=True)]
         return Admitted(
             [reason or CONTROL.get(group, "") for group, reason in zip(drawn, reasons, strict=True)], control

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consumers.work.draft import MANY, NO_ROWS, Candidates, Draft
-from consumers.work.gate import Admitted, Gate
+from consumers.work.gate import NOBODY, Admitted, Gate
 from consumers.work.persons import ANOTHER_ID, Persons
 from stream.stores.releases import Held
 from stream.wire.events import Page, Release
@@ -22,7 +22,8 @@ Ints = npt.NDArray[np.int64]
 Singles = npt.NDArray[np.float32]
 
 PAGE = 1000  # listeners
-ASKED = 3  # times for a page: one that lacks few listeners goes out without them
+ASKED = 3  # times for a page: one that lacks some listeners by then goes out without them
+FEW = 0.5  # share of those asked after who have places: where it is less, the gate is asked further ahead
 PAGES_AT_ONCE = 5  # whose listeners are asked after together: 64 scripts of a third of a millisecond
 OPTED_OUT, DORMANT = "opted out", "dormant"
 READ_AHEAD = 20_000  # listeners of whom it is read at once what is known: 1 MB
@@ -124,17 +125,23 @@ async def admitted_pages(
     known = _Known(draft.known) if draft.known else None
     free, number = draft.places, first
     control: dict[str, str] = {}
+    at_once, share, more = PAGE, 1.0, True  # the first page waits for nobody else
     while free > 0:
-        at_once = PAGE if number == first else PAGES_AT_ONCE * PAGE  # the first page waits for nobody else
-        held_before = len(held)
         for _ in range(ASKED):
             if waiting.let_in >= min(PAGE, free):
                 break
-            rows, users, drawn = await queue.take(
-                min(at_once, free) - waiting.let_in, release.release_id, gate
-            )
-            if not len(rows):
+            wanted = min(at_once, free) - waiting.let_in
+            ahead = max(wanted, min(int(wanted / share), at_once)) if share < FEW else wanted
+            rows, users, drawn = await queue.take(ahead, release.release_id, gate)
+            more = len(rows) > 0
+            if not more:
                 break
+            refused = NOBODY
+            if ahead > wanted:
+                end, refused = await _look_ahead(release, draft, gate, wanted, rows, users, drawn, asked, now)
+                queue.put_back(len(rows) - end)
+                rows, users, drawn = rows[:end], users[:end], drawn[:end]
+            taken, before = drawn.count(""), free - waiting.let_in
             if persons and any(double := await persons.doubles(users)):
                 left_out[ANOTHER_ID] += sum(double)
                 drawn = [group for group, out in zip(drawn, double, strict=True) if not out]
@@ -144,9 +151,12 @@ async def admitted_pages(
                 until = gate.quiet_until(draft.candidates.gather("utc_offset_min", rows), now)
                 rows, users, drawn, places = _hold(draft, rows, users, drawn, until, held)
                 free -= places
-            let_in = waiting.add(rows, users, await gate.admit(release, users, drawn, now, asked))
+            known_of = {**asked, **refused} if refused else asked
+            let_in = waiting.add(rows, users, await gate.admit(release, users, drawn, now, known_of))
             if persons:  # now: others are asked after before all of these are on a page
                 persons.tell(let_in)
+            # A half more than were counted: that none of a few had a place says little of all others.
+            share = (before - (free - waiting.let_in) + 0.5) / (taken + 0.5)
         told, names, reasons, apart_rows = waiting.take(min(PAGE, free))
         left_out.update(reasons)
         if len(apart_rows):
@@ -157,10 +167,37 @@ async def admitted_pages(
             control = {}
             free -= len(told)
             number += 1
-        elif len(held) == held_before:
+        elif not more:
             break
+        at_once = PAGES_AT_ONCE * PAGE
     apart |= control
     left_out.update({reason: number for reason, number in queue.passed_over(free).items() if number})
+
+
+async def _look_ahead(
+    release: Release,
+    draft: Draft,
+    gate: Gate,
+    wanted: int,
+    rows: Ints,
+    users: list[str],
+    drawn: list[str],
+    asked: Mapping[str, str],
+    now: float,
+) -> tuple[int, dict[str, str]]:
+    """Say how many of some listeners have to be taken so that `wanted` of them have a place; reserve none.
+
+    Returns
+    -------
+    Also who of them has none, and why: whoever gets one meanwhile might be one too many.
+    """
+    reasons = (await gate.admit(release, users, drawn, now, asked, reserve=False)).reasons
+    until = gate.quiet_until(draft.candidates.gather("utc_offset_min", rows), now)
+    asleep = (until > 0) & np.array([group == "" for group in drawn])
+    places = np.flatnonzero(asleep | np.array([not reason for reason in reasons]))
+    end = int(places[wanted - 1]) + 1 if len(places) >= wanted else len(rows)
+    each = zip(users[:end], reasons[:end], drawn[:end], strict=True)
+    return end, {user: reason for user, reason, group in each if reason and not group}
 
 
 class _Waiting:
@@ -265,6 +302,10 @@ class _Queue:
         self._at += end
         return rows[:end], users[:end], drawn[:end]
 
+    def put_back(self, number: int) -> None:
+        """Let the last so many rows that were taken be the next again."""
+        self._at -= number
+
     def _users_at(self, rows: Ints) -> list[str]:
         if self._users is None:
             return self._draft.candidates.users_at(rows)
@@ -285,7 +326,10 @@ class _Queue:
         if len(self._rows) - self._at < number and self._draft.ranking is not None:
             # Of equal scores others may be the first now: nobody is taken twice.
             before = self._rows[: self._at]
-            rest = self._draft.candidates.but(await self._draft.ranking.first(self._at + number), before)
+            # The further down, the more at once: each time all candidates are looked at.
+            beyond = max(self._at - len(self._draft.told), 0)
+            best = await self._draft.ranking.first(self._at + number + beyond)
+            rest = self._draft.candidates.but(best, before)
             self._rows = np.concatenate([before, rest])
         return self._rows[self._at : self._at + number]
 

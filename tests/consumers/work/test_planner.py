@@ -337,6 +337,61 @@ async def test_who_has_been_told_often_enough_is_left_out_and_counted(
     assert told(again) == told(first), "planned once more, a release keeps its places"
 
 
+async def test_however_many_of_the_best_have_been_told_often_enough_others_take_their_places(
+    settings: Settings, redis: AnyRedis, planner: Planner
+) -> None:
+    await crowd(settings)
+    caps = Caps(a_day=1)
+    gate = Gate(Told(redis, caps), Groups(), caps)
+    ranked = told(await plan(planner, max_audience=1000))
+    await plan(planner, gate=gate, now=NOW, max_audience=45)
+    found = await plan(planner, gate=gate, now=NOW, max_audience=10, release_id="r2")
+    assert len(ranked) == 60
+    assert told(found) == ranked[45:55]
+    assert found.left_out == {"told often enough today": 45}
+    free = await gate.told.reserve("r3", ["a1"], ranked, [True] * 60, NOW)
+    assert free == ["told often enough today"] * 55 + [""] * 5, "no more places are reserved than there are"
+
+
+async def test_who_sleeps_further_down_keeps_a_place_where_the_best_have_been_told_often_enough(
+    settings: Settings, redis: AnyRedis, planner: Planner
+) -> None:
+    await crowd(settings, clocks=ASLEEP)
+    caps = Caps(a_day=1)
+    gate = Gate(Told(redis, caps), Groups("salt", control=0.2), caps, NIGHT)
+    ranked = told(await plan(planner, max_audience=1000))
+    capped = [user for user in ranked[:40] if user not in ASLEEP]
+    assert not any(await gate.told.reserve("another", ["a2"], capped, [False] * len(capped), MIDNIGHT))
+    best = [user for user in ranked if user not in capped and not gate.groups.of("r1", user)][:20]
+    found = await plan(planner, gate=gate, now=MIDNIGHT, max_audience=20)
+    assert told(found) == [user for user in best if user not in ASLEEP] != []
+    assert [user for user in ranked if user in found.held and not found.held[user].drawn] == [
+        user for user in best if user in ASLEEP
+    ]
+
+
+@pytest.mark.parametrize("max_audience", [1, 10, 1000])
+async def test_where_a_large_crowd_has_been_told_often_enough_few_questions_show_it(
+    settings: Settings, redis: AnyRedis, planner: Planner, max_audience: int
+) -> None:
+    await crowd(settings, MANY)
+    caps, asked = Caps(a_day=1), list[int]()
+
+    class Counting(Told):
+        async def reserve(self, release_id: str, artists: Any, users: Any, *given: Any) -> Any:
+            asked.extend([len(users)] if users else [])
+            return await super().reserve(release_id, artists, users, *given)
+
+    gate = Gate(Counting(redis, caps), Groups(), caps)
+    assert len(told(await plan(planner, gate=gate, now=NOW, max_audience=3000))) == 3000
+    asked.clear()
+    found = await plan(planner, gate=gate, now=NOW, max_audience=max_audience, release_id="r2")
+    assert told(found) == []
+    assert found.left_out == {"told often enough today": 3000}
+    assert (sum(asked), max(asked) <= 5000) == (3000, True), "nobody is asked after twice"
+    assert len(asked) <= 12
+
+
 async def test_listeners_of_five_pages_are_asked_after_together_but_for_those_of_the_first(
     settings: Settings, redis: AnyRedis, planner: Planner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

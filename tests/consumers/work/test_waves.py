@@ -8,13 +8,15 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import redis
 
 from consumers.work.worker import work
-from models.ctr import CtrModel
+from models.ctr import FEATURES, CtrModel
 from stream.connect import open_redis
 from stream.settings import Settings
 from stream.stores.ctr_models import CtrModels
@@ -30,14 +32,19 @@ COHORTS = {user: cohort for cohort, users in MEMBERS.items() for user in users}
 HOUR, AT_ONCE = 60.0, 0.001  # minutes from wave to wave
 
 
-def shop(settings: Settings, log: KafkaLog, db: redis.Redis, wave_minutes: float) -> Desk:
+LEARNED = CtrModel(version=1, examples=1000, clicks=100)
+
+
+def shop(
+    settings: Settings, log: KafkaLog, db: redis.Redis, wave_minutes: float, model: CtrModel = LEARNED
+) -> Desk:
     """Listeners, a CTR model, and no worker yet."""
     settings = settings.model_copy(update={"wave_minutes": wave_minutes})
     place(settings, MEMBERS)
 
     async def publish() -> None:
         client = await open_redis(settings)
-        await CtrModels(client).publish(CtrModel(version=1, examples=1000, clicks=100))
+        await CtrModels(client).publish(model)
         await client.aclose()
 
     asyncio.run(publish())
@@ -174,6 +181,23 @@ def test_the_control_group_of_one_wave_is_told_by_none_and_counted_once(
     assert len(answer.told) == 2000
     assert not answer.told & set(apart)
     assert answer.summary["left_out"] == {"control group": len(apart)}
+
+
+def test_where_nobody_of_the_first_wave_may_be_told_the_waves_that_follow_go_out(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    coefficients = np.zeros(1 + len(FEATURES))
+    coefficients[1 + FEATURES.index("closeness")] = 5.0  # else anybody may be the best
+    model = replace(LEARNED, coefficients=coefficients)
+    hasty = shop(settings.model_copy(update={"told_a_day": 1, "control": 0}), log, db, AT_ONCE, model)
+    with working(hasty):
+        before = hasty.ask("r1", "a1", max_audience=2000)
+        report(hasty, "r1", [user for page in before.pages for user in page["user_ids"]], set())
+        answer = hasty.ask("r2", "a1", max_audience=1000)
+    assert {page["wave"] for page in answer.pages} == {2, 3}
+    assert (answer.summary["reason"], answer.summary["waves"]) == ("done", 3)
+    everybody = [user for each in hasty.answers().values() for user in each.told]
+    assert len(everybody) == len(set(everybody)) == len(COHORTS)
 
 
 def test_feedback_is_counted_by_wave_and_shown(patient: Desk, refrain: Refrain) -> None:
