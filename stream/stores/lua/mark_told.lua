@@ -5,7 +5,19 @@
 --        the counts that fade
 -- result how many listeners' records were changed
 
-local SENT, CLICKED = 1, 2
+local SENT, CLICKED, KEPT = 1, 2, 64
+
+-- Adds a notification where its time belongs: one of long ago may be heard of today.
+local function add(told, new)
+  local place = #told + 1
+  while place > 1 and told[place - 1][2] > new[2] do
+    place = place - 1
+  end
+  table.insert(told, place, new)
+  while #told > KEPT do
+    table.remove(told, 1)
+  end
+end
 
 local changed = 0
 for _, event in ipairs(cmsgpack.unpack(ARGV[1])) do
@@ -35,7 +47,8 @@ for _, event in ipairs(cmsgpack.unpack(ARGV[1])) do
     end
   else
     local flags = before
-    if not was_sent and (kinds.sent or kinds.clicked) then
+    -- Of a click alone on what is not kept any more, the sent has been counted (count_release.lua).
+    if not was_sent and (kinds.sent or kinds.clicked and place) then
       sent, flags = sent + weight, flags + SENT
     end
     if kinds.clicked and not was_clicked then
@@ -44,8 +57,8 @@ for _, event in ipairs(cmsgpack.unpack(ARGV[1])) do
     if flags ~= before then
       if place then
         told[place][3] = flags
-      else
-        told[#told + 1] = {release, at, flags}
+      elseif kinds.sent then
+        add(told, {release, at, flags})
       end
       redis.call('HSET', KEYS[1], user, cmsgpack.pack({sent, clicked, told, joined}))
       changed = changed + 1

@@ -134,9 +134,37 @@ async def test_of_a_listener_in_redis_no_more_than_the_last_notifications_are_ke
     assert list(lately.releases) == [f"r{n}" for n in range(15, 80)]
 
 
+async def test_without_caps_no_more_than_the_last_notifications_are_kept_either(redis: AnyRedis) -> None:
+    told = Told(redis)
+    for n in range(1000):
+        await sent(told, f"r{n}", NOW + n, "u")
+    ((lately),) = await told.of(["u"])
+    assert (lately.sent, list(lately.releases)) == (1000.0, [f"r{n}" for n in range(936, 1000)])
+
+
+async def test_what_was_told_long_ago_and_is_heard_of_now_leaves_caps_as_they_are(redis: AnyRedis) -> None:
+    told = Told(redis, Caps(a_day=1))
+    await reserve(told, "r1", NOW, ["u"])
+    await sent(told, "r1", NOW, "u")
+    for n in range(64):
+        await sent(told, f"old {n}", NOW - 30 * DAY, "u")
+    assert await reserve(told, "r2", NOW + 1, ["u"]) == ["told often enough today"]
+
+
+async def test_a_click_on_what_was_told_long_ago_uses_up_no_place(redis: AnyRedis) -> None:
+    told = Told(redis, Caps(a_day=1))
+    await reserve(told, "r1", NOW - 8 * DAY, ["u"])
+    await sent(told, "r1", NOW - 8 * DAY, "u")
+    await reserve(told, "r2", NOW - DAY, ["u"])
+    await told.mark([Heed("u", "r1", NOW, 1.0, ["clicked"])])
+    ((lately),) = await told.of(["u"])
+    assert (lately.sent, lately.clicked, set(lately.releases)) == (1.0, 1.0, {"r2"})
+    assert await reserve(told, "r3", NOW + 1, ["u"]) == [""]
+
+
 async def test_what_another_id_was_told_is_added_once_for_each_merge(redis: AnyRedis) -> None:
     told = Told(redis)
-    await told.mark([Heed("a", "r1", NOW, 1.0, ["clicked"]), Heed("b", "r2", NOW, 1.0, ["sent"])])
+    await told.mark([Heed("a", "r1", NOW, 1.0, ["sent", "clicked"]), Heed("b", "r2", NOW, 1.0, ["sent"])])
     key = keys.told(f"{crc32(b'a') % 64:02}")
     record = await redis.hget(key, "a")
     await told.join("a", "b", "a merge")
