@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 Flags = npt.NDArray[np.bool_]
 
 LOOK_SECONDS = 1.0
-REMEMBERED = 1000  # releases of which it is known that they were learned from
+REMEMBERED = 1000  # releases that were learned from for good: some may be due once more after a crash
 
 
 class ClickTrainer:
@@ -100,11 +100,15 @@ class ClickTrainer:
         if outcome.sent.any():
             await self._learn_new(outcome, known)
             clicked, known = np.flatnonzero(outcome.clicked).tolist(), len(outcome.user_ids)
+        self._releases.pop(name, None)  # so that it is the last
         self._releases[name] = LearnedRelease(times + 1, clicked if times == 0 else [], known)
         self._version += 1
         self._unsettled = name
-        while len(self._releases) > REMEMBERED:
-            del self._releases[next(iter(self._releases))]
+        # Those that are learned from once more within `late_after` are kept, however many: else they would
+        # be learned as new.
+        for_good = [each for each, learned in self._releases.items() if learned.times > 1]
+        for old in for_good[:-REMEMBERED]:
+            del self._releases[old]
 
     async def _correct(self, outcome: Outcome, clicked: Sequence[int], known: int) -> None:
         """Learn that some clicked who had been learned as not clicking."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from consumers.train import click_trainer
 from consumers.train.click_trainer import ClickTrainer
 from models.ctr import CtrModel, features
 from stream.connect import AnyRedis, open_redis
@@ -140,6 +141,23 @@ async def test_a_trainer_that_comes_after_a_crash_goes_on_and_learns_nothing_twi
     desk.trainer.go_on(kept)
     model = await desk.learn(HOUR)
     assert (model.examples, model.clicks) == (2 * first.examples, 2 * first.clicks)
+
+
+async def test_of_more_releases_in_a_day_than_are_remembered_each_is_learned_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(click_trainer, "REMEMBERED", 1)
+    for name in ("r1", "r2", "r3"):
+        await told(desk, name)
+        await desk.learn(HOUR)
+    await desk.decisions.learn_again("r1", desk.now + DAY + HOUR)  # it is corrected after the others
+    for after in (DAY, HOUR, DAY):
+        model = await desk.learn(after)
+    assert (model.examples, model.clicks) == (3 * 900, 3 * 150)
+    for name in ("r1", "r2", "r3"):
+        assert not await desk.redis.exists(keys.release_decisions(name))
+    assert await desk.decisions.due(desk.now + 10 * DAY) == []
+    assert list((await desk.models.learned()).releases) == ["r1"], "of those learned for good, the last"
 
 
 async def test_late_clicks_correct_what_was_learned(desk: Desk) -> None:
