@@ -6,21 +6,19 @@ While a process starts, clicks may wait that it has yet to see.
 from __future__ import annotations
 
 import math
-from collections import deque
+
+from consumers.runtime.rests import Rests
 
 __all__ = ["Pace"]
 
 SHARE = 0.1  # of an ingester's time
 BUSY_SECONDS = 1.0  # since a batch of clicks was applied: more will follow
 STARTING_SECONDS = 5.0
-REMEMBERED = 20  # chunks
 LONGEST_REST = 1.0  # seconds: the sweep's lease is to be renewed in time
 
 
 class Pace:
     """Says how long to rest after a chunk.
-
-    A chunk's own time is the shortest of the last ones: the others also waited while clicks were applied.
 
     Parameters
     ----------
@@ -35,11 +33,11 @@ class Pace:
     """
 
     def __init__(self, began: float = -math.inf) -> None:
-        self._took: deque[float] = deque(maxlen=REMEMBERED)
+        self._rests = Rests(SHARE, LONGEST_REST)
         self._clicks: int | None = None
         self._busy_until = began + STARTING_SECONDS
 
-    def rest(self, took: float, clicks: int, now: float) -> float:
+    def rest(self, took: float, clicks: int, now: float, listeners: int = 1) -> float:
         """Return the seconds to rest.
 
         Parameters
@@ -50,11 +48,11 @@ class Pace:
             Applied so far by this ingester.
         now
             In seconds, of a clock that only goes forward.
+        listeners
+            Of the chunk.
         """
-        self._took.append(took)
+        rest = self._rests.after(took, listeners)
         if self._clicks is not None and clicks != self._clicks:
             self._busy_until = max(self._busy_until, now + BUSY_SECONDS)
         self._clicks = clicks
-        if now > self._busy_until:
-            return 0.0
-        return min(min(self._took) * (1 / SHARE - 1), LONGEST_REST)
+        return 0.0 if now > self._busy_until else rest

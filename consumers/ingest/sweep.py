@@ -104,15 +104,15 @@ class Sweeper:
                 if self._stop.is_set() or not await self._lease.hold():
                     return None
                 model = self._live.model or model  # also one that came after this sweep began
-                begun = time.monotonic()
-                await self._migrate(cohort, users[at : at + CHUNK], model)
-                await self._rest(time.monotonic() - begun)
+                chunk, begun = users[at : at + CHUNK], time.monotonic()
+                await self._migrate(cohort, chunk, model)
+                await self._rest(time.monotonic() - begun, len(chunk))
             await self._sweeps.add(len(users))
         return model
 
-    async def _rest(self, took: float) -> None:
+    async def _rest(self, took: float, listeners: int) -> None:
         applied = self._heartbeat.counters.get("clicks", 0)
-        await asyncio.sleep(self._pace.rest(took, applied, time.monotonic()))
+        await asyncio.sleep(self._pace.rest(took, applied, time.monotonic(), listeners))
 
     async def _migrate(self, cohort: str, users: Sequence[str], model: Model) -> None:
         moves, places = await self._applier.migrate(users, model, time.time())

@@ -18,5 +18,6 @@
     web_address.py   where a browser finds the page
     memory.py        memory that was needed for a moment, given back to the system
     priority.py      a process that lets others go first
+    rests.py         how long to rest after a piece of work, so that all of it takes a share of a core
     session.py       a moment with Redis, for somebody who waits
 """

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from consumers.runtime.reader_lag import ReaderLag, in_hand
+from consumers.runtime.rests import Rests
 from models.listener import Click
 from stream.stores.heartbeats import Heartbeat
 from stream.wire.consumer import Consumer
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 CHUNK = 500  # listeners
 READ = 10_000  # clicks read at once
 SCORE_SECONDS = 1.0
+SHARE = 0.5  # of a core, at most: who clicks during a rest is scored once for all their clicks
 PATIENCE = 60.0  # seconds that a click is waited for to be in its listener's record
 BEHIND = (
     100_000  # clicks not read yet of which all but the last `READ` are passed over: rounds meet everybody
@@ -66,6 +68,7 @@ class Clicked:
         self._clicked: dict[str, tuple[float, float]] = {}  # the click's time, and when it was read
         self._late: dict[str, float] = {}  # who has a click that came after a later one, and when it was read
         self._full = False
+        self._rests = Rests(SHARE)
 
     async def read(self, consumer: Consumer) -> None:
         """Note who clicks, until asked to stop."""
@@ -105,12 +108,11 @@ class Clicked:
         """Score who has clicked, again and again, until asked to stop."""
         while not self._stop.is_set():
             began = time.monotonic()
-            await self.score_noted()
-            # Half of the time at most; who clicks meanwhile is scored once for all their clicks.
-            await asyncio.sleep(max(SCORE_SECONDS, time.monotonic() - began))
+            scored = await self.score_noted()
+            await asyncio.sleep(max(SCORE_SECONDS, self._rests.after(time.monotonic() - began, scored)))
 
-    async def score_noted(self) -> None:
-        """Score those whose turn it is."""
+    async def score_noted(self) -> int:
+        """Score those whose turn it is; return how many they are."""
         clicked, self._clicked = self._clicked, {}
         self._full = self._full and len(clicked) >= MOST
         now = self._clock()
@@ -120,6 +122,7 @@ class Clicked:
         for at in range(0, len(users), CHUNK):
             seen = await self._scorer.score(users[at : at + CHUNK])
             self._wait_for(clicked, seen)
+        return len(users)
 
     def _wait_for(self, clicked: dict[str, tuple[float, float]], seen: dict[str, float]) -> None:
         """Take those once more whose record does not know of their click yet."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from consumers.runtime.moves import Moves
+from consumers.runtime.rests import Rests
 from consumers.runtime.wiring import Stores
 from models.affinity import DAY
 from models.listener import Move, last_move
@@ -78,6 +79,7 @@ class Expiry:
         self._quiet_seconds = min(quiet_seconds, dormant_seconds)
         self._seconds = 60.0 * minutes
         self._clock = clock
+        self._rests = Rests(SHARE, remembered=1)  # to erase takes far longer than to look
         self._random = random.Random()  # noqa: S311 - where to begin, not a secret
 
     async def run(self) -> None:
@@ -107,9 +109,9 @@ class Expiry:
                 for at in range(0, len(users), CHUNK):
                     if self._stop.is_set():
                         return erased
-                    began = time.monotonic()
-                    erased += await self.look(users[at : at + CHUNK])
-                    await self._rest((time.monotonic() - began) * (1 / SHARE - 1))
+                    chunk, began = users[at : at + CHUNK], time.monotonic()
+                    erased += await self.look(chunk)
+                    await self._rest(self._rests.after(time.monotonic() - began, len(chunk)))
         return erased
 
     async def _is_current(self) -> bool:

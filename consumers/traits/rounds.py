@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
+from consumers.runtime.rests import Rests
 from consumers.traits.scorer import Scorer
 from stream.retry import Retry
 from stream.stores.cohorts import Cohorts
@@ -46,6 +47,7 @@ class Rounds:
         self._retry = retry
         self._seconds = 60.0 * minutes
         self._keep = keep
+        self._rests = Rests(SHARE)
         self._again = asyncio.Event()
         self._random = random.Random()  # noqa: S311 - where to begin, not a secret
 
@@ -76,7 +78,7 @@ class Rounds:
                 for at in range(0, len(users), CHUNK):
                     if self._stop.is_set():
                         return
-                    began = time.monotonic()
-                    await self._scorer.score(users[at : at + CHUNK])
-                    await asyncio.sleep((time.monotonic() - began) * (1 / SHARE - 1))
+                    chunk, began = users[at : at + CHUNK], time.monotonic()
+                    await self._scorer.score(chunk)
+                    await asyncio.sleep(self._rests.after(time.monotonic() - began, len(chunk)))
                 await self._retry("writing what is learned of the next week", self._keep)
