@@ -7,7 +7,7 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from consumers.runtime.reader_lag import ReaderLag, in_hand
@@ -32,6 +32,9 @@ BEHIND = (
 )
 MOST = 25_000  # listeners who wait to be scored; who clicks beyond is left to the rounds, too
 
+Roots = Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
+"""Returns for each id that is part of a listener who that is (`stream.stores.merges.Merges.roots`)."""
+
 
 class Scores(Protocol):
     """What scores listeners (`consumers.traits.scorer.Scorer`)."""
@@ -46,6 +49,8 @@ class Clicked:
     yet is scored again, until it does or `PATIENCE` is over. Of a click that comes after a later one, the
     record does not say whether it knows: such a listener is scored once more when `PATIENCE` is over.
 
+    A click under an id that is part of a listener is the listener's.
+
     While more click than can be scored, as when years are replayed, `MOST` are noted and no more.
 
     Parameters
@@ -57,11 +62,13 @@ class Clicked:
     def __init__(
         self,
         scorer: Scores,
+        roots: Roots,
         heartbeat: Heartbeat,
         stop: asyncio.Event,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._scorer = scorer
+        self._roots = roots
         self._heartbeat = heartbeat
         self._stop = stop
         self._clock = clock
@@ -118,11 +125,28 @@ class Clicked:
         now = self._clock()
         for user in [user for user, read_at in self._late.items() if now - read_at >= PATIENCE]:
             clicked.setdefault(user, (-math.inf, self._late.pop(user)))
+        clicked = await self._whose(clicked)
         users = list(clicked)
         for at in range(0, len(users), CHUNK):
             seen = await self._scorer.score(users[at : at + CHUNK])
             self._wait_for(clicked, seen)
         return len(users)
+
+    async def _whose(self, clicked: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        """Let clicks of all ids of a listener be the listener's."""
+        roots = await self._roots(clicked)
+        found: dict[str, tuple[float, float]] = {}
+        for user, (ts, read_at) in clicked.items():
+            root = roots.get(user, user)
+            if root not in found:
+                found[root] = ts, read_at
+                continue
+            last, last_read_at = found[root]
+            found[root] = max(ts, last), max(read_at, last_read_at)
+            # The record that knows of the later click may not know of the other.
+            if ts != last and self._has_room(self._late, root):
+                self._late[root] = found[root][1]
+        return found
 
     def _wait_for(self, clicked: dict[str, tuple[float, float]], seen: dict[str, float]) -> None:
         """Take those once more whose record does not know of their click yet."""

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import math
 import time
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -86,7 +87,11 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
             heartbeat,
             retry,
         )
-        clicked = Clicked(scorer, heartbeat, stop)
+
+        async def roots(users: Collection[str]) -> dict[str, str]:
+            return await retry("asking whose ids these are", stores.merges.roots, users)
+
+        clicked = Clicked(scorer, roots, heartbeat, stop)
         rounds = Rounds(
             scorer, stores.cohorts, heartbeat, stop, retry, settings.traits_round_minutes, next_week.keep
         )

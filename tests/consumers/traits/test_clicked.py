@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pytest
 
@@ -28,10 +28,17 @@ def click(ts: float, user: str = "u1") -> Click:
     return Click(user, "0", 0, ts, "s1", ("a",), "play")  # type: ignore[arg-type]
 
 
+def clicked_by(record: Scored, now: Sequence[float], **roots: str) -> Clicked:
+    async def whose(users: Collection[str]) -> dict[str, str]:
+        return {user: roots[user] for user in users if user in roots}
+
+    return Clicked(record, whose, None, asyncio.Event(), lambda: now[0])  # type: ignore[arg-type]
+
+
 def scored_after(seconds: Sequence[float], times: Sequence[float], last_seen: float) -> list[int]:
     """Return how often u1 had been scored so many seconds after clicks of these times were read at once."""
     now, record = [1000.0], Scored(last_seen)
-    clicked = Clicked(record, None, asyncio.Event(), lambda: now[0])  # type: ignore[arg-type]
+    clicked = clicked_by(record, now)
     clicked.note([click(ts) for ts in times])
     found = []
     for later in seconds:
@@ -57,12 +64,32 @@ def test_a_click_earlier_than_the_last_one_on_record_is_scored_once_more_later()
     assert scored_after([0, 1, PATIENCE, 9 * PATIENCE], [5.0], last_seen=7.0) == [1, 1, 2, 2]
 
 
+def test_clicks_of_two_ids_of_a_listener_are_scored_once_as_theirs() -> None:
+    record = Scored(last_seen=9.0)
+    clicked = clicked_by(record, [1000.0], visitor="ana")
+    clicked.note([click(9.0, "visitor"), click(9.0, "ana"), click(9.0, "u1")])
+    for _ in range(2):
+        asyncio.run(clicked.score_noted())
+    assert record.users == ["ana", "u1"]
+
+
+@pytest.mark.parametrize("first", ["ana", "visitor"])
+def test_of_clicks_of_two_ids_that_differ_in_time_the_listener_is_scored_once_more_later(first: str) -> None:
+    now, record = [1000.0], Scored(last_seen=9.0)
+    second = {"ana": "visitor", "visitor": "ana"}[first]
+    clicked = clicked_by(record, now, visitor="ana")
+    clicked.note([click(9.0, first), click(5.0, second)])
+    for now[0] in (1000.0, 1001.0, 1000.0 + PATIENCE, 1000.0 + 9 * PATIENCE):
+        asyncio.run(clicked.score_noted())
+    assert record.users == ["ana", "ana"]
+
+
 def test_of_more_listeners_than_may_wait_as_many_are_scored_and_the_log_says_so_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(clicked_module, "MOST", 2)
     record = Scored(last_seen=9.0)
-    clicked = Clicked(record, None, asyncio.Event(), lambda: 1000.0)  # type: ignore[arg-type]
+    clicked = clicked_by(record, [1000.0])
     for _ in range(2):
         clicked.note([click(9.0, user) for user in ("u1", "u2", "u3", "u1", "u4")])
         asyncio.run(clicked.score_noted())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -60,7 +60,10 @@ def outage(monkeypatch: pytest.MonkeyPatch) -> Outage:
 
 
 async def test_who_clicks_is_scored_again_soon_after_an_outage(outage: Outage) -> None:
-    reader: Any = clicked.Clicked(outage, None, outage.stop, lambda: 1.0)  # type: ignore[arg-type]
+    async def themselves(_: Collection[str]) -> dict[str, str]:
+        return {}
+
+    reader: Any = clicked.Clicked(outage, themselves, None, outage.stop, lambda: 1.0)  # type: ignore[arg-type]
     reader.note([Click(user, "0", 0, 9.0, "s", ("a",), "play") for user in USERS])  # type: ignore[arg-type]
     await reader.score()
     assert outage.rested == [LONGEST_REST]

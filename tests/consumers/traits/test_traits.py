@@ -69,6 +69,20 @@ def test_a_click_is_in_the_stage_within_moments_and_announced(
     assert [to for user, to in said if user == "u"][-1] == "returned"
 
 
+def test_a_click_under_an_id_that_is_part_of_a_listener_is_in_the_listeners_stage(
+    topics: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    log.send("clicks", [click("ana", 40), click("ana", 30), click("visitor", 30)])
+    with Running(ingest, topics), Running(traits, topics):
+        log.wait_until_caught_up("ingest", "clicks")
+        log.send("merges", [{"user_id": "visitor", "into": "ana", "ts": time.time()}])
+        log.wait_until_caught_up("merges", "merges")
+        wait_until_clicks_are_read(db, log)
+        wait_for(lambda: stage(db, "ana") == "dormant", "the listener to be dormant")
+        log.send("clicks", [click("visitor", 0)])
+        wait_for(lambda: stage(db, "ana") == "returned", "the click to count")
+
+
 def test_who_does_not_click_is_met_in_a_round(topics: Settings, log: KafkaLog, db: redis.Redis) -> None:
     users = [f"u{at}" for at in range(50)]
     log.send("clicks", [click(user, ago) for user in users for ago in (90, 20)])
