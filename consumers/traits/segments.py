@@ -161,12 +161,11 @@ class SegmentTraits:
         now
             Unix seconds, which predictions are marked with.
         """
-        found, heard = await self._predict(users)
-        names = list(next(iter(found.values()), {}))
-        if not names:
+        found, heard, models = await self._predict(users)
+        if not models:
             return [{} for _ in users]
-        trusted = {name for name in names if not self._models[name].doubt}
-        versions = json.dumps({name: self._models[name].version for name in names})
+        trusted = {name for name, model in models.items() if not model.doubt}
+        versions = json.dumps({name: model.version for name, model in models.items()})
         about: dict[str, str | float] = {"segments:version": versions, "segments:at": round(now, 3)}
         return [
             {
@@ -182,17 +181,21 @@ class SegmentTraits:
         names = [field.removeprefix(SEGMENT) for field in fields if field.startswith(SEGMENT)]
         return [SEGMENT + name for name in await self._segments.drop_unlabelled(names)]
 
-    async def _predict(self, users: Sequence[str]) -> tuple[dict[str, dict[str, float]], list[bool]]:
-        """Return how likely each listener is in each segment, and of which of them anything is known."""
+    async def _predict(
+        self, users: Sequence[str]
+    ) -> tuple[dict[str, dict[str, float]], list[bool], dict[str, SegmentModel]]:
+        """Return how likely each listener is in each segment, of whom anything is known, and the models."""
         model = self._serving()
         found: dict[str, dict[str, float]] = {user: {} for user in users}
         names = list(await self._segments.predicted())
         if model is None or not users or not names:
-            return found, [False] * len(users)
+            return found, [False] * len(users), {}
         known = await self._known(users, model)
         heard = [bool(artists) for artists, _ in known.affinities]
+        models = {}
         for name in names:
-            segment = await self._model(name)
+            # Kept: a segment may be forgotten, or another model serve, before this is at its end.
+            segment = models[name] = await self._model(name)
             predicted = segment.predict(known, model).tolist()
             for user, probability in zip(users, predicted, strict=True):
                 found[user][name] = probability
@@ -203,7 +206,7 @@ class SegmentTraits:
                 math.inf if segment.doubt else segment.threshold,
             )
         await self._drop_forgotten([user for user, there in zip(users, heard, strict=True) if there], names)
-        return found, heard
+        return found, heard, models
 
     async def _drop_forgotten(self, users: Sequence[str], names: Sequence[str]) -> None:
         """Take those out of the sets again who were forgotten after they had been read."""

@@ -360,6 +360,25 @@ async def test_what_is_predicted_while_a_segment_is_forgotten_is_in_no_set_and_t
     assert await service.segments.members("a", 0, 9) == ([], 0)
 
 
+async def test_a_segment_that_is_forgotten_while_listeners_are_predicted_is_told_to_be_erased(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.click(range(N))
+    await service.label(range(300))
+    await service.traits.learn()
+    place = service.segments.place
+
+    async def forgotten_meanwhile(*given: Any) -> None:
+        await service.segments.forget_segment("a", [])
+        await service.traits.learn()
+        await place(*given)
+
+    monkeypatch.setattr(service.segments, "place", forgotten_meanwhile)
+    (fields,) = await service.traits.fields(["u300"], 5.0)
+    assert await service.traits.forgotten(fields) == ["segment:a"]
+    assert await service.segments.members("a", 0, 9) == ([], 0)
+
+
 async def test_a_segment_that_is_labelled_again_is_learned_from_its_new_labels_alone(
     service: Service,
 ) -> None:
