@@ -138,7 +138,7 @@ async def _erase_listener(stores: Stores, user_id: str) -> _Erased:
     with _left(
         user_id, "labels, traits, membership of segments and of a cohort, having been told of releases"
     ):
-        labels = await stores.segments.forget(user_id)
+        labels = await stores.segments.forget([user_id])
     with _left(user_id, "traits, membership of a cohort, having been told of releases"):
         traits = await stores.traits.forget(user_id)
     with _left(user_id, "membership of a cohort, having been told of releases"):
@@ -148,9 +148,9 @@ async def _erase_listener(stores: Stores, user_id: str) -> _Erased:
 
 async def _erase_parts(stores: Stores, ids: Sequence[str]) -> int:
     """Erase what is left of ids that are part of a listener; return of how many releases they were told."""
+    await stores.segments.forget(ids)
     for each in ids:
         await stores.waiting.forget(each)
-        await stores.segments.forget(each)
         await stores.traits.forget(each)
         await stores.cohorts.forget(each)
         await stores.told.forget(each)

@@ -83,8 +83,7 @@ class LabelReader(TopicReader):
             [label.model_copy(update={"user_id": roots[label.user_id]}) for label, _ in named],
             [came for _, came in named],
         )
-        for user in roots:
-            await self._segments.forget(user)
+        await self._segments.forget(list(roots))
 
 
 def parse_labels(records: Sequence[Record], now: float) -> tuple[list[Label], list[DeadLetter]]:

@@ -285,20 +285,19 @@ class Segments:
                 found.append(Label(user_id=user_id, segment=segment, value=value.decode(), ts=float(ts or 0)))
         return found
 
-    async def forget(self, user_id: str) -> int:
-        """Erase a listener's labels and predictions; return how many segments they had a label in."""
-        labels = 0
-        for segment in await self.names():
-            value = await self._redis.hget(keys.segment_labels(segment), user_id)
-            if value is not None:
-                await self._redis.zrem(keys.segment_labelled(segment, value.decode()), user_id)
-                labels += int(await self._redis.hdel(keys.segment_labels(segment), user_id))
-        for name in await self.predicted():
-            if await self._redis.hexists(keys.segment_predicted(name), user_id):
+    async def forget(self, user_ids: Sequence[str]) -> int:
+        """Erase labels and predictions of listeners; return how many labels they had, one for a segment."""
+        labels = await self._forget_labels(user_ids)
+        names = list(await self.predicted()) if user_ids else []
+        asked: list[Call] = [Call("HMGET", [keys.segment_predicted(name)], user_ids) for name in names]
+        calls: list[Call] = []
+        for name, held in zip(names, await call_all(self._redis, asked) if asked else (), strict=True):
+            if any(value is not None for value in held):
                 # What was learned of them is learned again without them.
-                await self._redis.hdel(keys.segment(name), "revision")
-                await self._redis.hdel(keys.segment_predicted(name), user_id)
-            await self._redis.zrem(keys.segment_users(name), user_id)
+                calls.append(Call("HDEL", [keys.segment(name)], ["revision"]))
+            calls += self._out(name, user_ids)
+        if calls:
+            await call_all(self._redis, calls)
         return labels
 
     async def forget_segment(self, segment: str, bounds: Collection[Came]) -> list[str]:
@@ -367,18 +366,29 @@ class Segments:
 
     async def expire(self, user_ids: Sequence[str]) -> None:
         """Erase labels and predictions of listeners who are no more; what was learned of them stays."""
-        if not user_ids:
-            return
-        packed = msgpack.packb(list(user_ids), use_bin_type=False)
-        calls = [
-            Call(self._drop_labels, [keys.segment_labels(name)], [keys.segment_labelled(name, ""), packed])
-            for name in await self.names()
-        ]
-        for name in await self.predicted():
-            calls.append(Call("HDEL", [keys.segment_predicted(name)], user_ids))
-            calls.append(Call("ZREM", [keys.segment_users(name)], user_ids))
-        if calls:
+        await self._forget_labels(user_ids)
+        names = await self.predicted() if user_ids else ()
+        if calls := [call for name in names for call in self._out(name, user_ids)]:
             await call_all(self._redis, calls)
+
+    async def _forget_labels(self, user_ids: Sequence[str]) -> int:
+        """Erase labels, each with what it is of in one step: a later one may come; return how many."""
+        parts = [user_ids[at : at + IN_A_SCRIPT] for at in range(0, len(user_ids), IN_A_SCRIPT)]
+        packed = [msgpack.packb(list(part), use_bin_type=False) for part in parts]
+        calls = [
+            Call(self._drop_labels, [keys.segment_labels(name)], [keys.segment_labelled(name, ""), part])
+            for name in (await self.names() if user_ids else ())
+            for part in packed
+        ]
+        return sum(await call_all(self._redis, calls)) if calls else 0
+
+    @staticmethod
+    def _out(name: str, user_ids: Sequence[str]) -> list[Call]:
+        """What takes listeners out of those that were learned from, and of those who are in the set."""
+        return [
+            Call("HDEL", [keys.segment_predicted(name)], user_ids),
+            Call("ZREM", [keys.segment_users(name)], user_ids),
+        ]
 
 
 def _about(model: SegmentModel) -> dict[str, str | int | float]:

@@ -257,7 +257,7 @@ async def test_who_is_forgotten_while_a_segment_is_learned_leaves_nothing(
     publish = service.segments.publish
 
     async def forgotten_meanwhile(*given: Any) -> None:
-        await service.segments.forget("u4")
+        await service.segments.forget(["u4"])
         await publish(*given)
 
     monkeypatch.setattr(service.segments, "publish", forgotten_meanwhile)
@@ -269,7 +269,7 @@ async def test_a_forgotten_listener_is_learned_from_no_more(service: Service) ->
     await service.click(range(N))
     await service.label(range(200))
     await service.traits.learn()
-    await service.segments.forget("u4")
+    await service.segments.forget(["u4"])
     assert await service.traits.learn() == ["a"]
     assert (await service.segments.model("a")).labelled == 199
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
+from redis.asyncio.cluster import RedisCluster
 
 from models.quality.evaluation import Estimate
 from models.traits.segments import SegmentModel
@@ -150,13 +153,55 @@ async def test_nothing_is_left_of_a_listener_who_is_forgotten(segments: Segments
     await segments.label([label("u", 1, 1.0), label("v", 0, 1.0), label("u", "x", 1.0, "kind")])
     await segments.publish("rap", LEARNED, {"u": 0.5, "v": 0.5}, revision=2)
     await segments.place("rap", {"u": 0.9, "v": 0.9}, 0.6)
-    assert await segments.forget("u") == 2
+    assert await segments.forget(["u"]) == 2
     assert await segments.labelled("rap", RAP, 10) == [Labelled("v", False, 1.0)]
     assert await redis.hgetall(keys.segment_labels("kind")) == {}
     assert np.isnan(await segments.predictions("rap", ["u", "v"])).tolist() == [True, False]
     assert await segments.members("rap", 0, 10) == ([("v", 0.9)], 1)
     assert "revision" not in await segments.about("rap")  # learned again without them
-    assert await segments.forget("u") == 0
+    assert await segments.forget(["u"]) == 0
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_label_that_comes_while_a_listener_is_forgotten_stays_whole_or_goes_whole(
+    segments: Segments, redis: AnyRedis, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    await segments.label([label("u", 1, 1.0), label("v", 0, 1.0)])
+    step, left = redis.execute_command, iter(range(steps, -1, -1))
+
+    async def a_label_comes_after(*command: Any, **options: Any) -> Any:
+        answer = await step(*command, **options)
+        if next(left) == 0:
+            monkeypatch.setattr(redis, "execute_command", step)
+            await segments.label([label("u", 0, 2.0)])
+        return answer
+
+    monkeypatch.setattr(redis, "execute_command", a_label_comes_after)
+    await segments.forget(["u"])
+    monkeypatch.setattr(redis, "execute_command", step)
+    held = await redis.hget(keys.segment_labels("rap"), "u")
+    of_value = [each for each in ("0", "1") if await redis.zscore(keys.segment_labelled("rap", each), "u")]
+    assert of_value == ([held.decode()] if held else [])
+
+
+async def test_many_listeners_are_forgotten_in_a_few_round_trips(
+    segments: Segments, redis: AnyRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if isinstance(redis, RedisCluster):
+        pytest.skip("a cluster's pipelines take no scripts")
+    users = [f"u{n}" for n in range(450)]
+    await segments.label([label(user, f"class {n % 50}", 1.0) for n, user in enumerate(users)])
+    commands = Counter[str]()
+    step = redis.execute_command
+
+    async def counted(command: str, *rest: Any, **options: Any) -> Any:
+        commands[command] += 1
+        return await step(command, *rest, **options)
+
+    monkeypatch.setattr(redis, "execute_command", counted)
+    assert await segments.forget(users) == 450
+    assert commands.total() < 10
+    assert await redis.exists(keys.segment_labels("rap")) == 0
 
 
 async def test_nothing_is_left_of_a_forgotten_segment_but_since_when_it_is(segments: Segments) -> None:
