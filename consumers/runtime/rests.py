@@ -13,8 +13,8 @@ LONGEST_REST = 10.0  # seconds
 class Rests:
     """Says how long to rest.
 
-    What a listener takes is the shortest of the last pieces: the others also waited, for clicks that were
-    applied, or for a Redis or Kafka that was away.
+    What one listener or segment takes is the shortest of the last pieces: the others also waited, for clicks
+    that were applied, or for a Redis or Kafka that was away.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Rests:
     Examples
     --------
     >>> rests = Rests(0.1)
-    >>> round(rests.after(0.01, listeners=200), 3), round(rests.after(3600.0, listeners=200), 3)
+    >>> round(rests.after(0.01, 200), 3), round(rests.after(3600.0, 200), 3)
     (0.09, 0.09)
     """
 
@@ -37,9 +37,9 @@ class Rests:
         self._longest = longest
         self._took: deque[float] = deque(maxlen=remembered)
 
-    def after(self, took: float, listeners: int) -> float:
-        """Return the seconds to rest after so many listeners took so many seconds."""
-        if not listeners:
+    def after(self, took: float, number: int) -> float:
+        """Return the seconds to rest after so many listeners or segments took so many seconds."""
+        if not number:
             return 0.0
-        self._took.append(took / listeners)
-        return min(min(self._took) * listeners * (1 / self._share - 1), self._longest)
+        self._took.append(took / number)
+        return min(min(self._took) * number * (1 / self._share - 1), self._longest)

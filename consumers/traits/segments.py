@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from consumers.runtime.rests import Rests
 from models.model import Model
 from models.traits.segment_rows import Known
 from models.traits.segments import FEWEST, SegmentModel, learn_segment
@@ -35,6 +36,9 @@ AGAIN_SECONDS = 3600.0
 
 DOUBTFUL_SECONDS = 30.0
 """The same while it is in doubt though enough are labelled, as long as most of them have not clicked yet."""
+
+SHARE = 0.1
+"""Of a core, for what is learned again as labels come."""
 
 READ_AT_ONCE = 1_000  # listeners
 
@@ -85,10 +89,14 @@ class SegmentTraits:
         self._shares = shares
         self._clock = clock
         self._models: dict[str, SegmentModel] = {}
+        self._rests = Rests(SHARE, AGAIN_SECONDS, remembered=1)
+        self._rests_until = -math.inf
         self.news = False
 
     async def learn(self) -> list[str]:
         """Learn where labels have changed, another model of cohorts serves, or the last time is long ago.
+
+        For further labels alone it is learned again no sooner than `SHARE` allows.
 
         Returns
         -------
@@ -98,7 +106,7 @@ class SegmentTraits:
         model = self._serving()
         if model is None:
             return []
-        learned = []
+        learned, began = [], self._clock()
         predicted = await self._segments.predicted()
         for forgotten in self._models.keys() - predicted.keys():
             del self._models[forgotten]
@@ -108,12 +116,17 @@ class SegmentTraits:
             if await self._due(name, about, revision, model):
                 await self._learn(name, segment, side, revision, model)
                 learned.append(name)
+        now = self._clock()
+        self._rests_until = max(self._rests_until, now + self._rests.after(now - began, len(learned)))
         return learned
 
     async def _due(self, name: str, about: Mapping[str, str], revision: int, model: Model) -> bool:
-        if about.get("revision") != str(revision) or int(about["model_version"]) != model.version:
+        if not about or int(about["model_version"]) != model.version:
             return True
-        age = self._clock() - float(about["created_at"])
+        now = self._clock()
+        if about.get("revision") != str(revision) and now >= self._rests_until:
+            return True
+        age = now - float(about["created_at"])
         if age <= DOUBTFUL_SECONDS or not about["doubt"]:
             return age > AGAIN_SECONDS
         labelled, positives = int(about["labelled"]), int(about["positives"])

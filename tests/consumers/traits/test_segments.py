@@ -167,6 +167,48 @@ async def test_what_is_learned_is_learned_again_only_where_something_has_changed
     assert await service.traits.learn() == ["a"]
 
 
+@pytest.fixture
+def slow(service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """To learn takes two seconds."""
+    publish = service.segments.publish
+
+    async def slowly(*given: Any) -> None:
+        service.now += 2.0
+        await publish(*given)
+
+    monkeypatch.setattr(service.segments, "publish", slowly)
+    return service
+
+
+async def test_labels_that_trickle_in_are_learned_at_a_tenth_of_the_time(slow: Service) -> None:
+    await slow.click(range(N))
+    await slow.label(range(100))
+    assert await slow.traits.learn() == ["a"]
+    await slow.label([101])
+    assert await slow.traits.learn() == []
+    slow.now += 17.0
+    assert await slow.traits.learn() == []
+    slow.now += 1.0
+    assert await slow.traits.learn() == ["a"]
+
+
+async def test_the_first_labels_of_a_segment_are_learned_at_once(slow: Service) -> None:
+    await slow.click(range(N))
+    await slow.label(range(100))
+    assert await slow.traits.learn() == ["a"]
+    await slow.label([101])
+    await slow.segments.label([Label(user_id=f"u{n}", segment="b", value=n % 2, ts=1.0) for n in range(50)])
+    assert await slow.traits.learn() == ["b"]
+
+
+async def test_a_new_model_of_cohorts_is_learned_under_at_once(slow: Service) -> None:
+    await slow.click(range(N))
+    await slow.label(range(100))
+    assert await slow.traits.learn() == ["a"]
+    slow.model = world_model(version=2)
+    assert await slow.traits.learn() == ["a"]
+
+
 async def test_a_process_that_starts_predicts_the_same(service: Service) -> None:
     await service.click(range(N))
     await service.label(range(300))
