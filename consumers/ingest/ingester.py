@@ -491,7 +491,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         merging, aliasing = MergeReader.consumer(settings, watch), AliasReader.consumer(settings, watch)
         stack.push_async_callback(merging.stop)
         stack.push_async_callback(aliasing.stop)
-        merger = Merger(applier, stores, moves, live, settings.merge_undo_seconds)
+        merger = Merger(applier, stores, moves, live, producer, settings.merge_undo_seconds)
         merges = MergeReader(merging, merger, stores.durability, producer, heartbeat, retry, stop)
         aliases = AliasReader(aliasing, stores.aliases, stores.durability, producer, heartbeat, retry, stop)
         # Each waits until its group has said which partitions are its own.

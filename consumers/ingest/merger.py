@@ -13,7 +13,8 @@ from consumers.runtime.wiring import Stores
 from models.listener import Move
 from stream.stores.merges import Forward
 from stream.stores.segments import OUR_CLOCK, Came
-from stream.wire.events import Merge
+from stream.wire.events import Merge, StageChange, encode
+from stream.wire.sender import Message, Sender
 
 __all__ = ["Merger", "RefusedMerge"]
 
@@ -32,7 +33,13 @@ class Merger:
     """
 
     def __init__(
-        self, applier: Applier, stores: Stores, moves: Moves, live: LiveModel, undo_seconds: float
+        self,
+        applier: Applier,
+        stores: Stores,
+        moves: Moves,
+        live: LiveModel,
+        producer: Sender,
+        undo_seconds: float,
     ) -> None:
         self._applier = applier
         self._identities = applier.identities
@@ -40,6 +47,7 @@ class Merger:
         self._stores = stores
         self._moves = moves
         self._live = live
+        self._producer = producer
         self._undo_seconds = undo_seconds
 
     async def take(self, event: Merge, now: float) -> None:
@@ -95,6 +103,7 @@ class Merger:
         await self._stores.told.join(user_id, root, forward.token)
         await self._join_labels(forward, root)
         await self._stores.cohorts.forget(user_id)
+        await self._say_stage(user_id, now)
         await self._stores.traits.forget(user_id)
         await self._stores.recommended.forget(user_id)
         await self._stores.recommended.forget(root)
@@ -102,6 +111,14 @@ class Merger:
             gone = Move(user_id, parts.listener.cohort, "", now, "merge")
             await self._moves.say([gone], self._live.model)
         await self._merges.finish(forward, self._undo_seconds)
+
+    async def _say_stage(self, user_id: str, now: float) -> None:
+        """Say that an id is in no stage any more, before the sets forget which it was."""
+        held = await self._stores.traits.holding([user_id])
+        changes = [StageChange(user_id=user_id, origin=stage, to="", ts=now) for stage in held[user_id]]
+        await self._producer.deliver(
+            Message("stage-changes", user_id.encode(), encode(change)) for change in changes
+        )
 
     async def _joined(self, user_id: str, now: float) -> str:
         moves: list[Move] = []

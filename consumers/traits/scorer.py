@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from consumers.traits.churn import Churn
@@ -138,10 +138,17 @@ class Scorer:
         await self._retry("moving members of stages", self._traits.place, stage_of)
         if not changes:
             return
-        messages = [Message("stage-changes", user.encode(), encode(each)) for user, each in changes.items()]
-        await self._retry("announcing stages", self._producer.deliver, messages)
+        await self._say(changes.values())
         announced = {user: {"announced": change.to} for user, change in changes.items()}
         gone = await self._retry("noting what is announced", self._traits.write, announced)
         if gone:
             await self._retry("moving members of stages", self._traits.place, dict.fromkeys(gone, ""))
+            # Whoever let them be part of another listener meanwhile may have said so before us.
+            now = self._clock()
+            left = [StageChange(user_id=user, origin=changes[user].to, to="", ts=now) for user in gone]
+            await self._say([change for change in left if change.origin])
         self._heartbeat.add("stage changes", len(changes))
+
+    async def _say(self, changes: Iterable[StageChange]) -> None:
+        messages = [Message("stage-changes", each.user_id.encode(), encode(each)) for each in changes]
+        await self._retry("announcing stages", self._producer.deliver, messages)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from consumers.ingest.ingester import ingest
+from consumers.traits.process import traits
 from consumers.work.worker import work
 from tests.consumers.desk import Desk
 from tests.consumers.placed import names, place
@@ -98,6 +99,17 @@ def test_a_change_of_cohort_says_that_the_visitor_is_in_none_any_more(app: Desk)
     changes = [event for event in app.log.events("cohort-changes") if event["user_id"] == "visitor"]
     assert (changes[-1]["to"], changes[-1]["reason"]) == ("", "merge")
     assert not any(app.db.sismember(key, "visitor") for key in app.db.scan_iter("cohort:*:users"))
+
+
+def test_a_change_of_stage_says_that_the_visitor_is_in_none_any_more(app: Desk) -> None:
+    def said_of_visitor() -> list[str]:
+        return [each["to"] for each in app.log.events("stage-changes") if each["user_id"] == "visitor"]
+
+    with Running(traits, app.settings):
+        wait_for(said_of_visitor, "the visitor to be in a stage")
+        merge(app, into="ana")
+        wait_for(lambda: said_of_visitor()[-1] == "", "the visitor to be in none")
+    assert not any(app.db.sismember(key, "visitor") for key in app.db.scan_iter("stage:*:users"))
 
 
 def test_a_merge_that_cannot_be_made_is_a_dead_letter_that_says_why(app: Desk) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -76,7 +77,14 @@ class Process:
         self.moves = Moves(self.stores.cohorts, self.producer, Retry(asyncio.Event()))
         self.live = LiveModel(self.stores.snapshots)
         self.live.model = MODEL
-        self.merger = Merger(self.applier, self.stores, self.moves, self.live, undo_days * 86400)
+        self.merger = Merger(
+            self.applier,
+            self.stores,
+            self.moves,
+            self.live,
+            self.producer,  # type: ignore[arg-type]
+            undo_days * 86400,
+        )
 
     async def click(self, *clicks: Click) -> None:
         await self.moves.follow(await self.applier.apply(by_user(clicks), MODEL, NOW), MODEL)
@@ -94,6 +102,10 @@ class Process:
     async def heard(self, user: str) -> list[int]:
         numbers: list[int] = (await Heard(self.stores.listeners.redis).of(user)).tolist()
         return numbers
+
+    def said_of_stages(self) -> list[tuple[str, str, str]]:
+        events = [json.loads(value) for topic, value in self.producer.sent if topic == "stage-changes"]
+        return [(event["user_id"], event["from"], event["to"]) for event in events]
 
 
 def clicks_of(user: str, partition: int, number: int, first: int = 0) -> list[Click]:
@@ -211,6 +223,17 @@ async def test_member_sets_and_sizes_have_the_listener_once(one_redis: AnyRedis,
     assert set().union(*state.members.values()) == {"b", "c"}
 
 
+async def test_that_an_id_is_in_no_stage_any_more_is_said_and_of_the_listener_nothing(
+    redis: AnyRedis,
+) -> None:
+    process = Process(redis)
+    await process.click(*clicks_of("a", 0, 3), *clicks_of("b", 1, 3))
+    await process.stores.traits.place({"a": "regular", "b": "new"})
+    await process.merge("a", "b")
+    assert process.said_of_stages() == [("a", "regular", "")]
+    assert await process.stores.traits.holding(["a", "b"]) == {"a": set(), "b": {"new"}}
+
+
 async def test_a_death_before_any_round_trip_of_a_merge_is_mended(
     one_redis: AnyRedis, settings: Settings
 ) -> None:
@@ -220,8 +243,10 @@ async def test_a_death_before_any_round_trip_of_a_merge_is_mended(
     for trips in itertools.count():
         await one_redis.flushdb()
         await Process(one_redis).click(*a[:8], *b[:8])
+        dying = Process(Frail(one_redis, trips))
+        await Process(one_redis).stores.traits.place({"a": "regular"})
         try:
-            await Process(Frail(one_redis, trips)).merge("a", "b")
+            await dying.merge("a", "b")
             break
         except Died:
             deaths += 1
@@ -234,6 +259,7 @@ async def test_a_death_before_any_round_trip_of_a_merge_is_mended(
         assert_agrees(state)
         assert list(state.users) == ["b"]
         assert_alike(await process.of("b"), expected)
+        assert {*dying.said_of_stages(), *process.said_of_stages()} == {("a", "regular", "")}
     assert deaths > 30
 
 

@@ -97,6 +97,19 @@ async def test_nothing_is_left_of_who_is_forgotten_while_they_are_scored(bureau:
     assert (await bureau.stores.traits.about("u"), await bureau.members()) == ({}, {})
 
 
+async def test_what_is_said_last_of_an_id_that_becomes_part_of_a_listener_meanwhile_is_no_stage(
+    bureau: Bureau,
+) -> None:
+    await bureau.click("u", 1)
+
+    async def merge() -> None:
+        await bureau.stores.merges.fence("u", "ana", "", bureau.now)
+
+    bureau.producer.before = merge
+    await bureau.scorer.score(["u"])
+    assert bureau.said() == [("u", "", "new"), ("u", "new", "")]
+
+
 async def test_a_bot_is_in_no_stage(bureau: Bureau) -> None:
     await bureau.click("u", 1)
     await bureau.scorer.score(["u"])
