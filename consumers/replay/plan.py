@@ -110,7 +110,7 @@ class Plan:
         Parameters
         ----------
         now
-            Unix seconds, what `since` and `spread` count from.
+            Unix seconds, what `since` and `spread` count from, and what times in the future are ahead of.
         spare
             The folder for side files of bad rows that cannot stand beside their file; None: no side files.
         show, most
@@ -122,7 +122,8 @@ class Plan:
         since = seconds_of(options.since, now, zone(options.timezone)) if options.since else None
         files = self.files if only is None else [only]
         tables = [table for path in files for table in self._tables(path, now)]
-        return Reading(tables, self._recipe(since), self._songs, spare, show, most, self._splitter)
+        recipe = replace(self._recipe(since), now=now)
+        return Reading(tables, recipe, self._songs, spare, show, most, self._splitter)
 
     @cached_property
     def _songs(self) -> SongFile | None:

@@ -42,7 +42,7 @@ class Rows:
         since = seconds_of(options.since, now, zone(options.timezone)) if options.since else None
         named = {*options.mapping, *options.constants, *(["ts"] if options.time_in_name else [])}
         timed = since is not None or "ts" in named
-        recipe = Recipe(self.kind, options, spread=not timed and self.kind == "feedback", since=since)
+        recipe = Recipe(self.kind, options, not timed and self.kind == "feedback", since, now)
         tables = [table for path in self.files for table in Table.all_of(path, options.layout)]
         reading = Reading(tables, recipe, None)
         found = 0

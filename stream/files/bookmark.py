@@ -31,7 +31,8 @@ class Bookmark:
     run
         A name no other replay has.
     started
-        Unix seconds; what ``--spread`` and ``--since`` take for now, also when the replay goes on later.
+        Unix seconds; what is now to ``--spread``, to ``--since`` and to times in the future, also when the
+        replay goes on later.
     events
         All events before this number are in Kafka.
     offsets

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,7 +26,6 @@ from stream.files.options import RowOptions
 from stream.files.plain import ByColumn, plain_ids, plain_numbers, plain_times
 from stream.files.tables import Column, Table
 from stream.files.times import iso_times_reader, time_reader, zone, zoned_time_reader
-from stream.wire.parsing import FUTURE_SECONDS
 
 __all__ = ["Note", "Remark", "Source", "constant", "sources"]
 
@@ -91,7 +89,13 @@ class Source:
 
 
 def sources(
-    fields: frozenset[str], table: Table, options: RowOptions, *, spread: bool, earliest: float
+    fields: frozenset[str],
+    table: Table,
+    options: RowOptions,
+    *,
+    spread: bool,
+    earliest: float,
+    latest: float,
 ) -> dict[str, Source]:
     """Return where the fields of an event come from in a table; constants apart.
 
@@ -101,19 +105,19 @@ def sources(
         Those an event may have. One that the options do not name comes from the column of its own name.
     spread
         Whether an event gets its ``ts`` elsewhere.
-    earliest
-        Unix seconds: rows with earlier times are not read by column.
+    earliest, latest
+        Unix seconds: rows with other times are not read by column.
 
     Raises
     ------
     WrongUse
         Where a column that is named is not there.
     """
-    return dict(_found(fields, table, options, spread=spread, earliest=earliest))
+    return dict(_found(fields, table, options, earliest, latest, spread=spread))
 
 
 def _found(
-    fields: frozenset[str], table: Table, options: RowOptions, *, spread: bool, earliest: float
+    fields: frozenset[str], table: Table, options: RowOptions, earliest: float, latest: float, *, spread: bool
 ) -> Iterator[tuple[str, Source]]:
     for name in (*options.mapping, *sorted(fields - {*options.mapping, *options.constants})):
         named = name in options.mapping
@@ -124,12 +128,15 @@ def _found(
             label = options.mapping.get(name, name)
             get = column(table, label)
             taken = _taken(name, get, options)
-            read, by_column = _reader(name, taken, table, options), _by_column(name, options, earliest)
+            read, by_column = (
+                _reader(name, taken, table, options),
+                _by_column(name, options, earliest, latest),
+            )
             alone = not (name in TIMES and (options.timezone_column or by_column is None))
             yield name, Source(label, get, read, table.place(label) if alone else None, by_column)
 
 
-def _by_column(name: str, options: RowOptions, earliest: float) -> ByColumn | None:
+def _by_column(name: str, options: RowOptions, earliest: float, latest: float) -> ByColumn | None:
     if _meaning(name, options) or name in options.extracts or name in options.factors:
         return None
     if name in TIMES:
@@ -137,7 +144,7 @@ def _by_column(name: str, options: RowOptions, earliest: float) -> ByColumn | No
         return plain_times(
             time_reader(pattern, otherwise),
             earliest,
-            time.time() + FUTURE_SECONDS,
+            latest,
             are_seconds=pattern in ("auto", "seconds"),
             read_all=iso_times_reader(otherwise) if pattern in ("auto", "iso") else None,
         )

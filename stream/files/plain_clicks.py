@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
@@ -15,7 +14,6 @@ from stream.files.kinds import ID_LISTS
 from stream.files.plain import ByColumn, cells, remembered
 from stream.files.rows import Block
 from stream.wire.events import ClickEvent
-from stream.wire.parsing import FUTURE_SECONDS
 
 __all__ = ["Pairs", "PlainClicks", "plain_clicks"]
 
@@ -32,7 +30,12 @@ CHECK: Callable[[Any], Any] = TypeAdapter(ClickEvent).validate_python
 
 
 def plain_clicks(
-    sources: Mapping[str, Source], constants: Mapping[str, Any], earliest: float, *, strip: bool
+    sources: Mapping[str, Source],
+    constants: Mapping[str, Any],
+    earliest: float,
+    latest: float,
+    *,
+    strip: bool,
 ) -> PlainClicks | None:
     """Return what makes clicks of whole columns; None where a field is not from the cells of one of them.
 
@@ -40,8 +43,8 @@ def plain_clicks(
     ----------
     sources, constants, strip
         As of `PlainClicks`, but any.
-    earliest
-        Unix seconds: a time that is the same for all and before it has to be looked at.
+    earliest, latest
+        Unix seconds: another time that is the same for all has to be looked at.
     """
     of_file = {name: each.same for name, each in sources.items() if each.same is not None}
     sources = {name: each for name, each in sources.items() if name not in of_file}
@@ -52,7 +55,7 @@ def plain_clicks(
         of_all = CHECK({"user_id": "u", "ts": earliest, **constants})
     except ValueError:
         return None
-    if not earliest <= of_all["ts"] <= time.time() + FUTURE_SECONDS:
+    if not earliest <= of_all["ts"] <= latest:
         return None
     return PlainClicks(sources, {name: of_all[name] for name in constants}, strip=strip)
 

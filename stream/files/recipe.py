@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -11,7 +12,7 @@ from typing import Any, get_args
 from stream.errors import WrongUse
 from stream.files.columns import SCALES, column, wanted
 from stream.files.credits import Credits
-from stream.files.fields import constant, sources
+from stream.files.fields import Source, constant, sources
 from stream.files.gathered import Part, together
 from stream.files.kinds import CHOICES, ID_LISTS, KINDS, TIMES
 from stream.files.options import FileOptions, Kind, RowOptions
@@ -20,6 +21,7 @@ from stream.files.presets import NONE
 from stream.files.row_events import EARLY, Event, LeftOut, RowEvents, Unreadable, finisher
 from stream.files.songs import SongFile
 from stream.files.tables import Bad, Table
+from stream.wire.parsing import FUTURE_SECONDS
 
 __all__ = ["Event", "LeftOut", "Recipe"]
 
@@ -41,6 +43,8 @@ class Recipe:
         Whether events get their ``ts`` later.
     since
         Events before it (Unix seconds) are left out.
+    now
+        Unix seconds: which times are in the future. The same rows become the same events at the same `now`.
 
     Raises
     ------
@@ -52,6 +56,7 @@ class Recipe:
     options: RowOptions = field(default_factory=RowOptions)
     spread: bool = False
     since: float | None = None
+    now: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
         if self.options.preset not in ("", NONE):
@@ -124,14 +129,14 @@ class Recipe:
             return Event(parts[0].key, parts[0].value)
         raw = together(part.value for part in parts)
         try:
-            return Event(parts[0].key, finisher(KINDS[self.kind], spread=self.spread)(raw, []))
+            return Event(parts[0].key, finisher(KINDS[self.kind], self.now, spread=self.spread)(raw, []))
         except Unreadable as bad:
             detail = f"{bad.detail} (with the other rows of {parts[0].key.decode()})"
             return [Bad(part.line, bad.reason, detail, json.loads(part.value)) for part in parts]
 
     def credited(self, table: Table) -> Iterator[str]:
         """Go through the artists that the rows of a table name, as they name them."""
-        found = sources(KINDS[self.kind].fields, table, self.options, spread=self.spread, earliest=EARLY)
+        found = self._sources(table, EARLY)
         read = [source.read for name, source in found.items() if name in ID_LISTS]
         for row in table.rows():
             if isinstance(row, Bad):
@@ -153,7 +158,7 @@ class Recipe:
         options, shape = self.options, KINDS[self.kind]
         rules = options.actions if isinstance(options, FileOptions) else ()
         earliest = max(EARLY, self.since or EARLY)
-        found = sources(shape.fields, table, options, spread=self.spread, earliest=earliest)
+        found = self._sources(table, earliest)
         constants = self._constants()
         alone = self.kind == "clicks" and not (rules or songs or splitter or options.repeat or self.spread)
         return RowEvents(
@@ -167,11 +172,19 @@ class Recipe:
             join=songs.ready(table) if songs else None,
             splitter=splitter,
             since=self.since,
-            finish=finisher(shape, spread=self.spread),
-            plain=plain_clicks(found, constants, earliest, strip=table.format != "parquet")
+            finish=finisher(shape, self.now, spread=self.spread),
+            plain=plain_clicks(found, constants, earliest, self._latest, strip=table.format != "parquet")
             if alone
             else None,
         )
+
+    @property
+    def _latest(self) -> float:
+        return self.now + FUTURE_SECONDS
+
+    def _sources(self, table: Table, earliest: float) -> dict[str, Source]:
+        fields, spread = KINDS[self.kind].fields, self.spread
+        return sources(fields, table, self.options, spread=spread, earliest=earliest, latest=self._latest)
 
     def _constants(self) -> dict[str, Any]:
         options = self.options

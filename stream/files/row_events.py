@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -201,8 +200,8 @@ def _reason(field: str) -> Reason:
     return Reason.BAD_ID if is_id(field) else Reason.BAD_VALUE
 
 
-def finisher(shape: Shape, *, spread: bool) -> Finish:
-    """Return what checks events of a kind; with `spread` those that get their ``ts`` later."""
+def finisher(shape: Shape, now: float, *, spread: bool) -> Finish:
+    """Return what checks events of a kind at `now`; with `spread` those that get their ``ts`` later."""
     validate = _checker(shape)
     without = {"ts"} if spread else None
     is_click = shape.model is ClickEvent
@@ -224,7 +223,7 @@ def finisher(shape: Shape, *, spread: bool) -> Finish:
         if len(value) > MAX_EVENT_BYTES:
             raise Unreadable(Reason.TOO_LARGE, f"{len(value)} bytes; an event has at most {MAX_EVENT_BYTES}")
         if not spread:
-            _check_time(event["ts"] if is_click else getattr(event, "ts", None), notes, refuse=is_click)
+            _check_time(event["ts"] if is_click else getattr(event, "ts", None), now, notes, refuse=is_click)
         return value
 
     return finish
@@ -262,8 +261,8 @@ def _fault(parse: Callable[[Any], Any], kept: dict[str, Any], name: str, value: 
     return name
 
 
-def _check_time(ts: float | None, notes: list[Note], *, refuse: bool) -> None:
-    if ts is None or EARLY <= ts <= (now := time.time()) + FUTURE_SECONDS:
+def _check_time(ts: float | None, now: float, notes: list[Note], *, refuse: bool) -> None:
+    if ts is None or EARLY <= ts <= now + FUTURE_SECONDS:
         return
     if ts < EARLY:
         notes.append(Note(Remark.EARLY, "ts", f"ts: {ts:.0f} is {utc_text(ts)}"))

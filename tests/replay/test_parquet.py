@@ -206,7 +206,7 @@ def test_an_object_store_is_read_like_a_disk(store: Any, tmp_path: Path) -> None
 def test_bad_rows_of_an_object_store_are_written_down_here(store: Any, tmp_path: Path) -> None:
     store.put_object(Bucket=BUCKET, Key="f.csv", Body=CSV + b"x\n")
     with readable([f"s3://{BUCKET}/f.csv"]) as paths:
-        reading = Plan("clicks", paths).reading(0.0, tmp_path)
+        reading = Plan("clicks", paths).reading(1.8e9, tmp_path)
         assert len(list(reading.events())) == 1
     assert reading.tally.bad_files == [tmp_path / "s3" / BUCKET / "f.csv.bad.jsonl"]
     assert [entry["Key"] for entry in store.list_objects(Bucket=BUCKET, Prefix="f")["Contents"]] == ["f.csv"]

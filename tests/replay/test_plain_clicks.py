@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumers.replay.plan import Plan
 from stream.errors import BadFile
 from stream.files import plain
 from stream.files.options import Condition, FileOptions, Layout
@@ -142,6 +143,19 @@ def test_columns_of_parquet_become_what_a_look_at_each_row_makes_of_it(
 def ready(path: Path, options: FileOptions) -> tuple[Table, RowEvents]:
     table = Table(path, Layout())
     return table, Recipe("clicks", options).ready(table)
+
+
+@pytest.mark.parametrize("show", [0, 1])
+@pytest.mark.parametrize("constants", [{}, {"ts": "1577837100"}, {"ts": "1577837101"}])
+def test_what_is_in_the_future_goes_by_the_time_that_a_reading_has_for_now(
+    tmp_path: Path, constants: dict[str, str], show: int
+) -> None:
+    times = ["1577837100", "1577837101", "1577837100.5"]
+    path = tmp_path / "clicks.csv"
+    path.write_text("user_id,song_id,ts\n" + "".join(f"u,s,{ts}\n" for ts in times))
+    reading = Plan("clicks", (path,), FileOptions(constants=constants)).reading(1577836800.0, None, show=show)
+    said = [constants.get("ts", ts) for ts in times]
+    assert len(list(reading.events())) == said.count("1577837100")
 
 
 def test_clicks_that_are_as_they_should_be_are_made_of_whole_columns(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -15,12 +16,17 @@ from consumers.replay.sender import partition_of
 from stream.broker import Child, servers
 from stream.files.bookmark import HEADER
 from stream.settings import Settings
+from stream.wire.parsing import FUTURE_SECONDS
 from tests.consumers.kafka_log import kafka_log
 from tests.refrain_command import NO_BROKER, Refrain
 from tests.waiting import wait_for
 
 ROWS = 30_000
 LISTENERS = 500
+AN_HOUR_AGO = (
+    "import time; clock = time.time; time.time = lambda: clock() - 3600; "
+    "from consumers import cli; cli.main()"
+)
 
 
 def held(settings: Settings, topic: str = "clicks") -> list[tuple[int, bytes, bytes, bytes]]:
@@ -106,6 +112,24 @@ def test_one_that_is_killed_goes_on_and_sends_nothing_twice(
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["sent_before"] == before
     assert songs(topics) == ONCE
+
+
+def test_rows_that_are_in_the_future_no_more_shift_nothing_when_it_goes_on(
+    topics: Settings, refrain: Refrain, tmp_path: Path
+) -> None:
+    path, early, late = clicks(tmp_path), 1.7e9, time.time() + FUTURE_SECONDS - 600
+    head, *rows = path.read_text().splitlines()
+    rows[:100] = [f"u{row % LISTENERS},s{row},{(early, late)[row % 2]}" for row in range(100)]
+    path.write_text("\n".join([head, *rows, ""]))
+    arguments = ("replay", "clicks", str(path))
+    killed = refrain.start_python(AN_HOUR_AGO, *arguments, "--rate", "9000")
+    wait_for(lambda: 0 < noted(topics) < count(topics), "events that are not noted")
+    killed.kill()
+    assert 0 < noted(topics) < count(topics) < ROWS
+    done = refrain.run(*arguments, "--resume", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["bad"] == {"too-far-in-the-future": 50}
+    assert songs(topics) == ONCE - Counter(f"s{row}" for row in range(1, 100, 2))
 
 
 def test_one_that_is_interrupted_says_how_to_go_on(

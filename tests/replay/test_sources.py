@@ -37,7 +37,7 @@ def test_what_is_piped_in_is_read_like_a_file_and_as_often() -> None:
 @pytest.mark.usefixtures("piped")
 def test_a_file_of_bad_rows_outlives_the_copy_that_it_stands_beside(tmp_path: Path) -> None:
     with readable(["-"], tmp_path / "replays") as paths:
-        reading = Plan("clicks", paths).reading(0.0, tmp_path)
+        reading = Plan("clicks", paths).reading(1.8e9, tmp_path)
         assert list(reading.events()) == []  # no column is user_id
     (bad,) = reading.tally.bad_files
     assert len(bad.read_text().splitlines()) == 2
