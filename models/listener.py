@@ -102,7 +102,8 @@ class OffsetSource(str):
 
 
 HISTORY = OffsetSource(-1)
-"""In place of a partition: files. The offset is when the last click in them was, in Unix microseconds."""
+"""In place of a partition: files. The offset is when the last click in them was, in Unix microseconds.
+The epoch says how many loads of files there were before: this is the first."""
 
 
 class Click(NamedTuple):

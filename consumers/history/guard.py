@@ -25,8 +25,12 @@ IN_THE_WAY = "ingest", "train"
 """Processes that hold in memory who there is."""
 
 
-async def before_load(settings: Settings) -> None:
+async def before_load(settings: Settings) -> int:
     """See that nobody is in the way, and note how far `clicks` is: clicks before that may be in files, too.
+
+    Returns
+    -------
+    The number of the load.
 
     Raises
     ------
@@ -49,7 +53,7 @@ async def before_load(settings: Settings) -> None:
         cluster, topic_id, behind = await asyncio.to_thread(_clicks_topic, settings)
         await guard_cluster(redis, cluster, settings.kafka_cluster)
         epoch = await topic_epoch(redis, "clicks", topic_id)
-        await History(redis).begin({OffsetSource(place, epoch): end for place, end in behind.items()})
+        return await History(redis).begin({OffsetSource(place, epoch): end for place, end in behind.items()})
 
 
 def _clicks_topic(settings: Settings) -> tuple[str, str, Mapping[int, int]]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from models.active_days import KINDS, song_number
 from models.click_columns import NO_MS, ClickColumns, name_places
-from models.listener import HISTORY, Click, Listener, Rules
+from models.listener import Click, Listener, OffsetSource, Rules
 from models.residents import UNKNOWN_OFFSET, Residents
 from models.update import Changes, update_columns
 from stream.stores.event_ids import once
@@ -122,18 +122,27 @@ class Made:
 
 
 def made_of(
-    loaded: Loaded, songs: Songs, rules: Rules, now: float, *, activity: bool, most_event_ids: int
+    loaded: Loaded,
+    songs: Songs,
+    rules: Rules,
+    now: float,
+    source: OffsetSource,
+    *,
+    activity: bool,
+    most_event_ids: int,
 ) -> Made:
     """Say what clicks make of listeners who are not there yet.
 
     Parameters
     ----------
+    source
+        That of the load (`stream.stores.history.load_source`).
     activity, most_event_ids
         As of `consumers.ingest.apply.Applier`.
     """
     residents = Residents(activity=activity)
     rows = residents.add([Listener(user) for user in loaded.users], None)
-    columns = _columns(residents, rows, loaded, songs)
+    columns = _columns(residents, rows, loaded, songs, source)
     named = loaded.table["event_id"].null_count < len(loaded.table)
     event_ids = _once(columns, loaded, most_event_ids) if named and most_event_ids else {}
     changes = update_columns(residents, columns, np.zeros(0, dtype=np.int64), None, rules, now)
@@ -149,7 +158,9 @@ def _last_ts(loaded: Loaded, users: int) -> Floats:
     return last
 
 
-def _columns(residents: Residents, rows: Ints, loaded: Loaded, songs: Songs) -> ClickColumns:
+def _columns(
+    residents: Residents, rows: Ints, loaded: Loaded, songs: Songs, source: OffsetSource
+) -> ClickColumns:
     table, number = loaded.table, len(loaded.table)
     column = {name: table[name].combine_chunks() for name in table.column_names}
     named = column["song_id"].dictionary_encode()
@@ -164,7 +175,7 @@ def _columns(residents: Residents, rows: Ints, loaded: Loaded, songs: Songs) -> 
     rank = np.arange(number) - np.repeat(starts, np.diff(starts, append=number))
     return ClickColumns(
         row=rows[loaded.user],
-        source=np.full(number, residents.sources.place(HISTORY), dtype=np.int64),
+        source=np.full(number, residents.sources.place(source), dtype=np.int64),
         offset=rank,
         ts=column["ts"].to_numpy(),
         kind=column["kind"].to_numpy().astype(np.int64),
@@ -177,7 +188,7 @@ def _columns(residents: Residents, rows: Ints, loaded: Loaded, songs: Songs) -> 
         device=_places(residents, column["device"]),
         waited=np.zeros(number, dtype=bool),
         repeated=np.zeros(number, dtype=bool),
-        clicks=_Clicks(table, rank),
+        clicks=_Clicks(table, rank, source),
     )
 
 
@@ -247,8 +258,8 @@ def _as_once_reads(columns: ClickColumns, at: int) -> Click:
 class _Clicks(Sequence[Click]):
     """Clicks of a table, made when they are asked for."""
 
-    def __init__(self, table: pa.Table, offset: Ints) -> None:
-        self._table, self._offset = table, offset
+    def __init__(self, table: pa.Table, offset: Ints, source: OffsetSource) -> None:
+        self._table, self._offset, self._source = table, offset, source
 
     def __len__(self) -> int:
         return len(self._table)
@@ -258,7 +269,7 @@ class _Clicks(Sequence[Click]):
         minutes, ms = held["utc_offset_min"], held["ms_played"]
         return Click(
             held["user_id"],
-            HISTORY,
+            self._source,
             int(self._offset[at]),
             held["ts"],
             held["song_id"],

@@ -44,11 +44,11 @@ def load(files: Sequence[HistoryFile], settings: Settings, loading: Loading) -> 
         Where a file, Kafka or Redis cannot be used.
     """
     with session(loading.master) as spark:
-        asyncio.run(before_load(settings))
+        number = asyncio.run(before_load(settings))
         begun = time.monotonic()
         said = (
             packets(spark, files, settings, loading)
-            .mapInArrow(told(partial(_write, settings)), SAID)
+            .mapInArrow(told(partial(_write, settings, number)), SAID)
             .collect()
         )
         summary = LoadSummary(seconds=time.monotonic() - begun)
@@ -58,7 +58,7 @@ def load(files: Sequence[HistoryFile], settings: Settings, loading: Loading) -> 
     return summary
 
 
-def _write(settings: Settings, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _write(settings: Settings, load: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Write the listeners of a bucket: on a worker."""
     gc.set_threshold(*SELDOM)
     packed = []
@@ -70,11 +70,11 @@ def _write(settings: Settings, batches: Iterator[pa.RecordBatch]) -> Iterator[pa
                 packed.append(rows)
     if packed:
         with threadpool_limits(1):
-            yield _counted({"written": vars(asyncio.run(_write_all(settings, unpack(packed))))})
+            yield _counted({"written": vars(asyncio.run(_write_all(settings, load, unpack(packed))))})
 
 
-async def _write_all(settings: Settings, clicks: pa.Table) -> Written:
-    async with aclosing(await Writer.open(settings)) as writer:
+async def _write_all(settings: Settings, load: int, clicks: pa.Table) -> Written:
+    async with aclosing(await Writer.open(settings, load)) as writer:
         return await writer.write(clicks)
 
 

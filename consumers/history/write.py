@@ -19,6 +19,7 @@ from models.listener import HISTORY, Click, last_move
 from stream.connect import open_redis
 from stream.retry import retried
 from stream.settings import Settings
+from stream.stores.history import load_source
 from stream.stores.waiting import MOST_WAITING
 
 __all__ = ["Writer", "Written"]
@@ -74,14 +75,15 @@ class Written:
 
 
 class Writer:
-    """Writes listeners with the settings' Redis."""
+    """Writes the listeners of a load, which has a number, with the settings' Redis."""
 
-    def __init__(self, settings: Settings, stores: Stores) -> None:
+    def __init__(self, settings: Settings, stores: Stores, load: int) -> None:
         self._settings = settings
         self._stores = stores
+        self._number = load
 
     @classmethod
-    async def open(cls, settings: Settings) -> Writer:
+    async def open(cls, settings: Settings, load: int) -> Writer:
         """Connect.
 
         Raises
@@ -94,7 +96,7 @@ class Writer:
         await stores.durability.begin()
         await stores.catalogue.refresh()
         await stores.aliases.refresh()
-        return cls(settings, stores)
+        return cls(settings, stores, load)
 
     async def aclose(self) -> None:
         """Disconnect."""
@@ -132,6 +134,7 @@ class Writer:
             songs,
             rules_of(self._settings),
             now,
+            load_source(self._number),
             activity=self._settings.record_activity,
             most_event_ids=self._settings.event_ids,
         )
@@ -171,9 +174,9 @@ class Writer:
         return there
 
     async def _counted(self, loaded: Loaded, made: Made, there: set[str], refused: int) -> Written:
-        field = f"o:{HISTORY}"
-        found = await self._stores.listeners.fields(sorted(there), [field])
-        before = sum(bool(offset) for (offset,) in found)
+        of_loads = [f"o:{load_source(load)}" for load in range(self._number + 1)]
+        found = await self._stores.listeners.fields(sorted(there), of_loads)
+        before = sum(any(offsets) for offsets in found)
         new = np.fromiter((user not in there for user in loaded.users), np.bool_, len(loaded.users))
         of_new = new[loaded.user]
         ts = loaded.table["ts"].to_numpy()[of_new]

@@ -16,7 +16,7 @@ from models.residents import Residents
 from models.update import update
 from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.event_ids import EventIds, once
-from stream.stores.history import once_with_files
+from stream.stores.history import Ends, once_with_files
 from stream.stores.listeners import Listeners
 from stream.stores.merges import Merges
 from stream.stores.waiting import Waiting, place_of
@@ -71,13 +71,14 @@ class Applier:
         activity: bool = True,
         most_event_ids: int = 64,
         aliases: ArtistAliases | None = None,
-        loaded: Mapping[str, int] | None = None,
+        loaded: Ends | None = None,
     ) -> None:
         self._listeners = listeners
         self._waiting = Waiting(listeners.redis)
         self._rules = rules
         self._limit = resident_mb * MB
         self._loaded = loaded or {}
+        self._last_ends = {source: max(ends.values()) for source, ends in self._loaded.items()}
         self._turns = _Turns()
         self._activity = activity
         self.residents = Residents(activity=activity)
@@ -308,10 +309,10 @@ class Applier:
     def _once_with_files(self, clicks: Mapping[str, Sequence[Click]]) -> Mapping[str, Sequence[Click]]:
         if not self._loaded:
             return clicks
-        said, residents, loaded = dict(clicks), self.residents, self._loaded
+        said, residents, until = dict(clicks), self.residents, self._last_ends
         for user, own in clicks.items():
-            if any(click.offset < loaded.get(click.partition.partition("~")[0], 0) for click in own):
-                said[user] = once_with_files(own, residents.offsets(residents.index[user]), loaded)
+            if any(click.offset < until.get(click.partition.partition("~")[0], 0) for click in own):
+                said[user] = once_with_files(own, residents.offsets(residents.index[user]), self._loaded)
         return said
 
     async def _once(

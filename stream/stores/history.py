@@ -2,48 +2,74 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
-from models.listener import HISTORY, Click
+from models.listener import HISTORY, Click, OffsetSource
 from stream.connect import AnyRedis
 from stream.stores import keys
 
-__all__ = ["MICROSECONDS", "History", "once_with_files"]
+__all__ = ["MICROSECONDS", "Ends", "History", "load_source", "once_with_files"]
 
 MICROSECONDS = 1e6
 """Of a second: the offset of a listener in `HISTORY` counts them."""
+
+Ends: TypeAlias = Mapping[str, Mapping[str, int]]
+"""Partition of `clicks` -> source of a load -> the offset that the next click had when it began."""
+
+
+def load_source(load: int) -> OffsetSource:
+    """Return what stands in place of a partition for the listeners of a load, by its number.
+
+    Examples
+    --------
+    >>> load_source(0), load_source(2)
+    ('-1', '-1.2')
+    """
+    return OffsetSource(HISTORY.number, load)
 
 
 class History:
     """The store of that.
 
     A click of Kafka that came before the load, and is not later than the last click that files had of its
-    listener (the offset of `models.listener.HISTORY` in their record), was in the files.
+    listener (the offset of `load_source` in their record), was in the files.
+
+    Each load has ends of its own, the repeat of an interrupted one too, and a listener goes by those of the
+    load that wrote them: with the ends of a later one, what came in between would be taken for clicks that
+    their files had, and would never count.
     """
 
     def __init__(self, redis: AnyRedis) -> None:
         self._redis = redis
 
-    async def begin(self, ends: Mapping[str, int]) -> None:
-        """Note that a load begins.
+    async def begin(self, ends: Mapping[str, int]) -> int:
+        """Note that a load begins, and return its number: how many there were before.
 
         Parameters
         ----------
         ends
             Source (`models.listener.OffsetSource`) -> the offset that the next click in it gets.
         """
+        loads = {load for of_loads in (await self.ends()).values() for load in of_loads}
+        number = len(loads)
         if ends:
-            await self._redis.hset(keys.HISTORY, mapping=dict(ends))
+            before = f"{load_source(number)}:" if number else ""
+            noted = {f"{before}{source}": end for source, end in ends.items()}
+            await self._redis.hset(keys.HISTORY, mapping=noted)
+        return number
 
-    async def ends(self) -> dict[str, int]:
-        """Return for each source the offset before which a click may have been in files."""
-        found = await self._redis.hgetall(keys.HISTORY)
-        return {source.decode(): int(end) for source, end in found.items()}
+    async def ends(self) -> Ends:
+        """Return the offsets before which a click may have been in files."""
+        ends: dict[str, dict[str, int]] = {}
+        for field, end in (await self._redis.hgetall(keys.HISTORY)).items():
+            load, _, source = field.decode().rpartition(":")
+            ends.setdefault(source, {})[load or HISTORY] = int(end)
+        return ends
 
 
-def once_with_files(
-    clicks: Sequence[Click], applied: Mapping[str, int], ends: Mapping[str, int]
-) -> Sequence[Click]:
+def once_with_files(clicks: Sequence[Click], applied: Mapping[str, int], ends: Ends) -> Sequence[Click]:
     """Say of the clicks of a listener which were counted before, as files had them.
 
     Parameters
@@ -58,7 +84,7 @@ def once_with_files(
     >>> from models.listener import OffsetSource
     >>> click = Click("u", OffsetSource(0), 7, 20.0, "s", ("a",), "play")
     >>> clicks = [click, click._replace(ts=20.5), click._replace(offset=9)]
-    >>> [each.repeated for each in once_with_files(clicks, {"-1": 20_000_000}, {"0": 9})]
+    >>> [each.repeated for each in once_with_files(clicks, {"-1": 20_000_000}, {"0": {"-1": 9}})]
     [True, False, False]
     """
     return [
@@ -66,9 +92,12 @@ def once_with_files(
     ]
 
 
-def _was_in_files(click: Click, applied: Mapping[str, int], ends: Mapping[str, int]) -> bool:
+def _was_in_files(click: Click, applied: Mapping[str, int], ends: Ends) -> bool:
     source, mark, tag = click.partition.partition("~")
-    if click.waited or click.offset >= ends.get(source, 0):
+    if click.waited:
         return False
-    until = applied.get(f"{HISTORY}{mark}{tag}")
-    return until is not None and round(click.ts * MICROSECONDS) <= until
+    at = round(click.ts * MICROSECONDS)
+    return any(
+        click.offset < end and at <= applied.get(f"{load}{mark}{tag}", -math.inf)
+        for load, end in ends.get(source, {}).items()
+    )

@@ -109,7 +109,8 @@ EXPIRED_TOLD = "listeners:expired-told"
 """Sorted set: listener who was erased as dormant -> until when what they were told counts, Unix seconds."""
 
 HISTORY = "history"
-"""Hash: partition of `clicks` -> the offset that it was at when history was loaded from files."""
+"""Hash: partition of `clicks` -> the offset that it was at when history was loaded from files; of each load
+but the first ``LOAD:`` stands before it (`stream.stores.history.load_source`)."""
 
 ERASED = "listeners:erased"
 """Sorted set: hash of the id of a listener who was erased -> when, Unix seconds (`stream.stores.erased`)."""

@@ -45,18 +45,18 @@ def load_here(
         counted = Rows()
         parts += reader.packed(file, counted)
         rows.add(counted)
-    asyncio.run(before_load(settings))
+    load = asyncio.run(before_load(settings))
     written = Written()
     for bucket in buckets:
         packed = [part for number, part in parts if number == bucket]
         if packed:
-            written.add(asyncio.run(_write(settings, packed)))
+            written.add(asyncio.run(_write(settings, load, packed)))
     asyncio.run(after_load(settings))
     return rows, written
 
 
-async def _write(settings: Settings, packed: Sequence[bytes]) -> Written:
-    writer = await Writer.open(settings)
+async def _write(settings: Settings, load: int, packed: Sequence[bytes]) -> Written:
+    writer = await Writer.open(settings, load)
     try:
         return await writer.write(unpack(packed))
     finally:

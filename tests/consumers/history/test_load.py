@@ -127,6 +127,25 @@ def test_clicks_that_files_had_count_once_and_later_ones_count(
     assert counted(db) == Counter(click["user_id"] for click in [*clicks, late])
 
 
+def test_clicks_that_come_between_two_loads_count_for_those_of_the_first_however_old(
+    settings: Settings, log: KafkaLog, db: redis.Redis, tmp_path: Path
+) -> None:
+    clicks = plain(history(1_000))
+    files = write_jsonl(tmp_path / "clicks", clicks)
+    load_here(settings, files, buckets=[0])
+    first = counted(db)
+    again = {}  # the last click of each listener: files have it, and Kafka too
+    for click in clicks:
+        again[click["user_id"]] = {name: value for name, value in click.items() if name != "event_id"}
+    log.send("clicks", list(again.values()))
+    _, rest = load_here(settings, files)
+    assert rest.loaded_before == len(first) > 0 < rest.listeners
+    with Running(ingest, settings):
+        log.wait_until_caught_up("ingest", "clicks")
+    of_files = Counter(click["user_id"] for click in clicks)
+    assert counted(db) == of_files + Counter(dict.fromkeys(first, 1))
+
+
 def test_a_click_of_files_that_waits_for_its_song_and_comes_from_kafka_too_waits_once(
     settings: Settings, log: KafkaLog, db: redis.Redis, tmp_path: Path
 ) -> None:
