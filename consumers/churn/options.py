@@ -13,6 +13,8 @@ __all__ = ["ChurnOptions"]
 HISTORY = "Of clicks"
 TABLE = "Of a table of features, a row for each listener"
 MEASURE = "The measure"
+TEST_DAYS = 4
+LISTENERS = 50_000
 SPLITS = 10
 
 
@@ -47,10 +49,10 @@ class ChurnOptions:
     test_days: Annotated[
         int,
         Flag("--test-days", "Days on which it is predicted, a week apart.", "N", HISTORY, least=1, most=52),
-    ] = 4
+    ] = TEST_DAYS
     listeners: Annotated[
         int, Flag("--listeners", "Listeners at most, drawn by chance.", "N", HISTORY, least=20)
-    ] = 50_000
+    ] = LISTENERS
     features: Annotated[bool, Flag("--features", "Each row is a listener, with features.", panel=TABLE)] = (
         False
     )
@@ -70,5 +72,9 @@ class ChurnOptions:
     def __post_init__(self) -> None:
         if not self.features and (self.label != "churn" or self.drop or self.splits != SPLITS):
             raise WrongUse("--label, --drop and --splits are of a table of features: add --features")
-        if self.features and (self.days or self.history_days):
-            raise WrongUse("--days and --history-days are of clicks; the features of a table are ready made")
+        of_clicks = self.days or self.history_days
+        if self.features and (of_clicks or self.test_days != TEST_DAYS or self.listeners != LISTENERS):
+            raise WrongUse(
+                "--days, --history-days, --test-days and --listeners are of clicks; the features of a table "
+                "are ready made"
+            )

@@ -127,7 +127,10 @@ def test_a_table_may_have_text_and_gaps(refrain: Refrain, tmp_path: Path) -> Non
         (("--features",), "no column 'churn'; it has uid, a, gone"),
         (("--features", "--label", "gone", "--drop", "id"), "no column 'id'"),
         (("--features", "--label", "uid"), "neither 1 nor 0"),
-        (("--features", "--label", "gone", "--days", "7"), "of clicks"),
+        *(
+            (("--features", "--label", "gone", option, "30"), "--test-days and --listeners are of clicks")
+            for option in ("--days", "--history-days", "--test-days", "--listeners")
+        ),
         (("--features", "--label", "gone", "--map", "a=b"), "does not go with --map"),
         (("--label", "gone"), "add --features"),
         (("--features", "--label", "gone", "--drop", "a,uid"), "no column tells listeners apart"),
