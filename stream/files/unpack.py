@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
@@ -34,6 +35,9 @@ CHUNK = 1 << 12  # of zstd: a few bytes of it may be very many
 
 DAMAGED = (zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, zstandard.ZstdError)
 """What decompressors raise of bytes that they did not write, beside OSError and EOFError."""
+
+LISTED = 4096
+"""Files of which is remembered what is in them: to list a tar.gz is to unpack it."""
 
 PARQUET = b"PAR1"
 
@@ -60,12 +64,13 @@ NO_ROWS = {
 class Member(NamedTuple):
     """A file in an archive: its name, and its bytes when it is unpacked.
 
-    `place` is its number in a zip, or where its bytes begin in a tar, which is `tar`.
+    It is an `entry` of a zip, or begins at a `place` of a `tar`.
     """
 
     name: str
     size: int
-    place: int
+    entry: zipfile.ZipInfo | None = None
+    place: int = 0
     tar: Tar | None = None
 
 
@@ -81,6 +86,15 @@ def members(path: Path) -> list[Member]:
     OSError, EOFError
         Where it cannot be read, or ends in the middle.
     """
+    now = path.stat()
+    found = _listed(path, now.st_size, now.st_mtime)
+    tar = Tar(path)  # of these members alone: it is read at one place at a time
+    return [member if member.entry else member._replace(tar=tar) for member in found]
+
+
+@lru_cache(maxsize=LISTED)
+def _listed(path: Path, size: int, changed: float) -> list[Member]:
+    """Return what is in a file; one of another size, or changed at another time, is another file."""
     with path.open("rb") as raw, _as_os_errors():
         head = raw.read(HEAD)
         if head.startswith(PARQUET):
@@ -94,10 +108,9 @@ def members(path: Path) -> list[Member]:
             if not _is_tar(plain.read(HEAD)):
                 return []
         raw.seek(0)
-        whole = Tar(path)
         with _plain(raw, head) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
             found = [
-                Member(entry.name, entry.size, entry.offset_data, whole) for entry in tar if entry.isreg()
+                Member(entry.name, entry.size, place=entry.offset_data) for entry in tar if entry.isreg()
             ]
     return _wanted(found, path, "tar")
 
@@ -108,7 +121,7 @@ def _in_zip(archive: zipfile.ZipFile, path: Path) -> list[Member]:
         raise BadFile(f"{path} is an Excel file", hint="Save the sheet as CSV.")
     if any(entry.flag_bits & 1 for entry in entries):
         raise BadFile(f"{path} is a zip with a password", hint="Unpack it first.")
-    found = [Member(entry.filename, entry.file_size, at) for at, entry in enumerate(entries)]
+    found = [Member(entry.filename, entry.file_size, entry) for entry in entries]
     return _wanted([member for member in found if not member.name.endswith("/")], path, "zip")
 
 
@@ -149,14 +162,13 @@ def unpacked(
         if member is None:
             with _plain(_Told(raw, told), head) as plain:
                 yield plain
-        elif member.tar is None:
-            with zipfile.ZipFile(raw) as archive:
-                entry = archive.infolist()[member.place]
-                with _known_method(member.name), archive.open(entry) as first:
+        elif member.entry:
+            with _Listed(raw) as archive:
+                with _known_method(member.name), archive.open(member.entry) as first:
                     start = first.read(HEAD)
-                with archive.open(entry) as packed, _inner(packed, start, member, told) as plain:
+                with archive.open(member.entry) as packed, _inner(packed, start, member, told) as plain:
                     yield plain
-        else:
+        elif member.tar:
             packed_file = io.BufferedReader(_Told(member.tar.opened(member), told), 1 << 16)
             with _inner(packed_file, packed_file.peek(HEAD)[:HEAD], member, lambda _: None) as plain:
                 yield plain
@@ -217,6 +229,13 @@ def _known_method(name: str) -> Iterator[None]:
         raise BadFile(
             f"{name} is packed by a method that is not read here", hint="Unpack it first."
         ) from error
+
+
+class _Listed(zipfile.ZipFile):
+    """A zip whose directory is not read: whoever opens it has the entry."""
+
+    def _RealGetContents(self) -> None:  # noqa: N802  -- where Python calls it otherwise, it is read again
+        pass
 
 
 class Tar:

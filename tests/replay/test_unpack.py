@@ -6,9 +6,11 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import tarfile
 import zipfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ import zstandard
 from consumers.replay.plan import Plan
 from stream.errors import BadFile
 from stream.files.options import FileOptions, Layout
+from stream.files.recognise import settle
 from stream.files.tables import Row, Table
 
 ROWS = b"user_id,song_id,artist_ids,ts\nu,s,a,1577836800\n"
@@ -115,11 +118,62 @@ def test_a_packed_archive_is_unpacked_once_to_read_all_of_its_files(
     assert read["all"] < 4 * sum(map(len, files.values()))  # to name them, to know each, to read each
 
 
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_an_archive_is_looked_through_once_however_often_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    rows = ROWS + bytes("u,s,a,1577836800\n" * 300_000, "ascii")
+    if kind == "tar":
+        path = made(tmp_path / "f.tar.gz", gzip.compress(tarred({"x.csv": rows})))
+    else:
+        path = made(tmp_path / "f.zip", zipped({f"{number}.csv": ROWS for number in range(20)}))
+    looked = Counter[str]()
+    read, listed = gzip.GzipFile.read1, zipfile.ZipFile._RealGetContents  # type: ignore[attr-defined]
+    monkeypatch.setattr(
+        gzip.GzipFile,
+        "read1",
+        lambda self, size=-1: (looked.update(tar=len(got := read(self, size))), got)[1],
+    )
+    monkeypatch.setattr(
+        zipfile.ZipFile, "_RealGetContents", lambda self: (looked.update(zip=1), listed(self))[1]
+    )
+    options = settle("clicks", FileOptions(), [path]).options
+    events = list(Plan("clicks", (path,), options).reading(0.0, None).events())
+    assert len(events) == (300_001 if kind == "tar" else 20)
+    assert looked["zip"] <= 1
+    assert looked["tar"] < 4 * len(rows)
+
+
 def test_an_archive_that_breaks_off_is_told(tmp_path: Path) -> None:
     whole = tarred({"a.csv": ROWS, "b.csv": MANY})
     with pytest.raises(BadFile, match=r"cannot be read|breaks off"):
         for table in Table.all_of(made(tmp_path / "f.tar", whole[: len(whole) // 2]), Layout()):
             list(table.rows())
+
+
+def test_an_archive_that_has_changed_is_looked_through_again(tmp_path: Path) -> None:
+    for made_of in (zipped, tarred):
+        path = made(tmp_path / "f", made_of({"a.csv": ROWS, "b.csv": ROWS + MORE}))
+        assert [songs(table) for table in Table.all_of(path, Layout())] == [["s"], ["s", "s2"]]
+        made(path, made_of({"b.csv": ROWS + MORE, "a.csv": ROWS}))
+        os.utime(path, (1.7e9, 1.7e9))
+        assert [songs(table) for table in Table.all_of(path, Layout())] == [["s", "s2"], ["s"]]
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_archives_that_are_read_at_the_same_time_do_not_disturb_each_other(
+    tmp_path: Path, pack: Callable[[dict[str, bytes]], bytes]
+) -> None:
+    rows = [
+        ROWS + bytes("".join(f"u,{number} {at},a,1\n" for at in range(9_000)), "ascii") for number in "12"
+    ]
+    paths = [made(tmp_path / f"{at}", pack({"x.csv": each})) for at, each in enumerate(rows)]
+    tables = [Table(path, Layout()) for path in (*paths, paths[0])]
+    together = list(zip(*(table.rows() for table in tables), strict=True))
+    assert len(together) == 9_001
+    assert [row.values for row in together[-1] if isinstance(row, Row)] == [
+        ["u", f"{number} 8999", "a", "1"] for number in "121"
+    ]
 
 
 def test_only_the_files_that_are_meant_are_read_of_an_archive(tmp_path: Path) -> None:
