@@ -7,13 +7,14 @@ import gzip
 import io
 import lzma
 import tarfile
+import weakref
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, ClassVar, NamedTuple
 
 import zstandard
 
@@ -239,39 +240,50 @@ class _Listed(zipfile.ZipFile):
 
 
 class Tar:
-    """A tar, packed or not, which is unpacked once while its files are read one after the other."""
+    """A tar, packed or not, which is unpacked once while its files are read one after the other.
+
+    Of all there are, the last one stays open: a folder may have more than a process may open.
+    """
+
+    _last: ClassVar[weakref.ref[Tar] | None] = None
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._opened: _OpenTar | None = None
+
+    def opened(self, member: Member) -> _Part:
+        """Return the bytes of a file in it. Of several that are open, only the last can be read."""
+        if self._opened is None or self._opened.at > member.place:
+            if last := Tar._last and Tar._last():
+                last._opened = None  # a file in it that is being read keeps it
+            self._opened, Tar._last = _OpenTar(self._path), weakref.ref(self)
+        tar = self._opened
+        while tar.at < member.place:
+            if not tar.read(min(member.place - tar.at, SKIPPED)):
+                raise EOFError("the archive ends in the middle")
+        return _Part(tar, member.size)
+
+
+class _OpenTar:
+    def __init__(self, path: Path) -> None:
         self._stack = ExitStack()
-        self._plain: IO[bytes] | None = None
-        self._at = 0
+        raw = self._stack.enter_context(path.open("rb"))
+        head = raw.read(HEAD)
+        raw.seek(0)
+        self._plain, self.at = self._stack.enter_context(_plain(raw, head)), 0
 
     def __del__(self) -> None:
         self._stack.close()
 
-    def opened(self, member: Member) -> _Part:
-        """Return the bytes of a file in it. Of several that are open, only the last can be read."""
-        if self._plain is None or self._at > member.place:
-            self._stack.close()
-            raw = self._stack.enter_context(self._path.open("rb"))
-            head = raw.read(HEAD)
-            raw.seek(0)
-            self._plain, self._at = self._stack.enter_context(_plain(raw, head)), 0
-        while self._at < member.place:
-            if not self.read(min(member.place - self._at, SKIPPED)):
-                raise EOFError("the archive ends in the middle")
-        return _Part(self, member.size)
-
     def read(self, count: int) -> bytes:
         """Read on."""
-        got = self._plain.read(count) if self._plain else b""
-        self._at += len(got)
+        got = self._plain.read(count)
+        self.at += len(got)
         return got
 
 
 class _Part:
-    def __init__(self, tar: Tar, size: int) -> None:
+    def __init__(self, tar: _OpenTar, size: int) -> None:
         self._tar, self._left = tar, size
 
     def read(self, count: int) -> bytes:

@@ -161,6 +161,18 @@ def test_an_archive_that_has_changed_is_looked_through_again(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("pack", [zipped, tarred])
+def test_of_many_archives_one_is_open_at_most(
+    tmp_path: Path, pack: Callable[[dict[str, bytes]], bytes]
+) -> None:
+    paths = [made(tmp_path / f"{at}", pack({"x.csv": ROWS})) for at in range(30)]
+    before = len([*Path("/dev/fd").iterdir()])
+    tables = [Table(path, Layout()) for path in paths]
+    assert len([*Path("/dev/fd").iterdir()]) - before <= 1
+    assert [songs(table) for table in tables] == [["s"]] * len(paths)
+    assert len([*Path("/dev/fd").iterdir()]) - before <= 1
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred])
 def test_archives_that_are_read_at_the_same_time_do_not_disturb_each_other(
     tmp_path: Path, pack: Callable[[dict[str, bytes]], bytes]
 ) -> None:
