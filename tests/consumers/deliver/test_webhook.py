@@ -29,6 +29,7 @@ from stream.stores.heartbeats import Heartbeat
 from tests.consumers.deliver.audiences import audience, page, summary
 from tests.consumers.deliver.endpoint import SECRET, Endpoint, Posted, answer, break_off, hold
 from tests.consumers.kafka_log import KafkaLog
+from tests.consumers.own_redis import OwnRedis
 from tests.consumers.running import Running
 from tests.refrain_command import Refrain
 from tests.waiting import wait_for, wait_for_it
@@ -423,6 +424,17 @@ async def test_what_was_a_dead_letter_is_posted_for_as_long_again_when_it_comes_
     async with posting(changed(to_endpoint, deliver_retry_hours=0.1 / 3600)) as here:
         assert "answered 500, for " in await here.webhook.deliver(R1, asyncio.Event())
     assert db.keys("undelivered:*") == []
+
+
+async def test_without_redis_the_hours_of_a_post_are_counted_all_the_same(
+    to_endpoint: Settings, endpoint: Endpoint, own_redis: OwnRedis
+) -> None:
+    own_redis.start()
+    endpoint.behave = lambda body: answer(500)
+    given = {"redis": own_redis.url, "deliver_retry_hours": 0.1 / 3600}
+    async with posting(changed(to_endpoint, **given)) as here:
+        own_redis.kill()
+        assert "answered 500, for " in await here.webhook.deliver(R1, asyncio.Event())
 
 
 async def until(condition: Callable[[], object]) -> None:
