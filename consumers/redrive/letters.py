@@ -51,7 +51,7 @@ def letter_of(message: ConsumerRecord) -> Letter:
     try:
         reason, topic = headers["reason"].decode(), headers["topic"].decode()
         partition, offset = int(headers["partition"]), int(headers["offset"])
-    except (KeyError, ValueError, AttributeError):
+    except (KeyError, ValueError, TypeError, AttributeError):  # a header may have no value
         return Letter(NO_HEADERS, Record.of(message), at, "")
     value = message.value or b""
     event = Record(topic, partition, offset, message.key, value, headers_of_producer(message.headers))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -15,7 +16,8 @@ from consumers.traits.process import traits
 from consumers.work.worker import work
 from stream.settings import Settings
 from stream.wire.dead_letter import DeadLetter, Reason
-from stream.wire.record import Record
+from stream.wire.record import Headers, Record
+from stream.wire.sender import Message, open_sender
 from tests.consumers.crowd import NOW, click
 from tests.consumers.kafka_log import KafkaLog, kafka_log
 from tests.consumers.running import Running
@@ -235,6 +237,21 @@ def test_an_event_that_is_put_back_has_the_headers_of_its_producer_alone(
     assert redrive(refrain)["put_back"] == {"bad-id": 1}
     (put_back,) = log.records("songs")
     assert list(put_back.headers) == [("trace", b"\xff\x01"), ("trace", b"2")]
+
+
+def test_what_somebody_else_has_written_among_dead_letters_is_left(
+    settings: Settings, log: KafkaLog, refrain: Refrain
+) -> None:
+    headers = [("reason", b"theirs"), ("topic", b"songs"), ("partition", None), ("offset", b"1")]
+
+    async def send() -> None:
+        async with open_sender(settings) as sender:
+            theirs: list[Headers] = [headers, [("reason", None)], []]
+            await sender.deliver(Message("dead-letters", b"s", b"{}", each) for each in theirs)
+
+    asyncio.run(send())
+    found = redrive(refrain)
+    assert (found["put_back"], found["left"]) == ({}, {"no-headers": 3})
 
 
 def test_what_is_left_is_said_by_reason_and_an_unknown_reason_is_wrong_use(

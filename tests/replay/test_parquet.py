@@ -220,7 +220,7 @@ def test_bad_rows_of_objects_of_one_name_in_several_folders_are_all_written_down
         store.put_object(Bucket=BUCKET, Key=key, Body=CSV + b"x\n" * 3)
     spare = tmp_path / "data" / "replays"
     with readable([f"s3://{BUCKET}/{key}" for key in keys]) as paths:
-        reading = Plan("clicks", paths).reading(0.0, spare)
+        reading = Plan("clicks", paths).reading(1.8e9, spare)
         assert len(list(reading.events())) == len(keys)
     rows = [json.loads(line) for path in reading.tally.bad_files for line in path.read_text().splitlines()]
     assert len(rows) == 3 * len(keys)
