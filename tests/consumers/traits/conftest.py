@@ -23,5 +23,8 @@ async def bureau(request: pytest.FixtureRequest, settings: Settings) -> AsyncIte
     """On a Redis and on a Redis Cluster."""
     url = request.getfixturevalue(request.param)
     redis = await open_redis(settings.model_copy(update={"redis": url}))
-    yield Bureau(redis, settings)
+    bureau = Bureau(redis, settings)
+    # As each process does: else the first that waits takes Redis for another, and reconnects under all.
+    await bureau.stores.durability.begin()
+    yield bureau
     await redis.aclose()
