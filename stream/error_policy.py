@@ -50,6 +50,7 @@ REDIS = (redis.RedisError, redis.RedisClusterException)
 KAFKA = (aiokafka.KafkaError, kafka_python.KafkaError)
 
 FULL = "Redis takes no more writes"
+SCRIPT = "Another program's script runs there for long; `redis-cli script kill` ends it."
 REPLICAS = "What comes waits in Kafka until REFRAIN_REDIS_REPLICAS of them have what was written."
 DISK = "What comes waits in Kafka until its append-only file has what was written. Is its disk full?"
 MEMORY = "Give it memory (maxmemory) or disk; what comes waits in Kafka."
@@ -96,6 +97,7 @@ TABLE = (
     _refused("CLUSTERDOWN", "Its cluster is incomplete."),
     _refused("LOADING", "It is still reading its data."),
     # Redis: it is away.
+    Case(REDIS, Action.RETRY, "Redis does not answer", SCRIPT, sign="BUSY Redis"),
     Case((MasterNotFoundError,), Action.RETRY, "no Sentinel names a primary", SENTINELS),
     Case(
         (

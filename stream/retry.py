@@ -18,7 +18,7 @@ from stream.error_policy import Action, case_of
 from stream.errors import Refused
 from stream.metrics import STEPS_RETRIED
 
-__all__ = ["Clock", "Retry", "Stopped", "report", "retried"]
+__all__ = ["Clock", "Retry", "Stopped", "Warnings", "report", "retried"]
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class Retry:
             if not retried(error):
                 report(error, doing)
                 raise
-            warnings = _Warnings(doing, self._clock)
+            warnings = Warnings(doing, self._clock)
             warnings.warn(error)
         try:
             async for attempt in self._policy(warnings):
@@ -135,7 +135,7 @@ class Retry:
         except Stopped:
             logger.info("%s is left to the next process", doing)
 
-    def _policy(self, warnings: _Warnings) -> AsyncRetrying:
+    def _policy(self, warnings: Warnings) -> AsyncRetrying:
         return AsyncRetrying(
             retry=retry_if_exception(retried),
             wait=PAUSES,
@@ -150,10 +150,16 @@ class Retry:
                 await self._stop.wait()
 
 
-class _Warnings:
-    """Warns about a step that fails, not more often than every `WARN_SECONDS`."""
+class Warnings:
+    """Counts and warns about a step that fails; warns not more often than every `WARN_SECONDS`.
 
-    def __init__(self, doing: str, clock: Clock) -> None:
+    Parameters
+    ----------
+    doing, clock
+        As in `Retry`.
+    """
+
+    def __init__(self, doing: str, clock: Clock = time.monotonic) -> None:
         self._doing = doing
         self._clock = clock
         self._next = float("-inf")

@@ -32,7 +32,7 @@ FILE = "refrain.toml"
 REMEMBERED_DAYS = 91  # for so long stages are remembered (`models.traits.weeks.KEPT`)
 
 # One server: a name, an IPv4 address or an IPv6 one in brackets, and a port.
-KAFKA_SERVER = re.compile(r"([\w.-]+|\[[\da-fA-F:.%]+\])(:\d{1,5})?")
+KAFKA_SERVER = re.compile(r"([\w.-]+|\[[\da-fA-F:.%]+\]):\d{1,5}")
 
 
 def _kafka_servers(servers: str) -> str:

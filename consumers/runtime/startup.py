@@ -22,7 +22,6 @@ from stream.stores.heartbeats import Heartbeat
 from stream.wire.consumer import check_codecs
 from stream.wire.dead_members import remove_dead
 from stream.wire.deleted import deleted_unread_told, shorter_told
-from stream.wire.diagnosis import knock
 from stream.wire.groups import groups_of
 from stream.wire.sender import BATCH_BYTES, Sender
 from stream.wire.topic_watch import TopicShape, TopicWatch, topic_shapes
@@ -88,7 +87,6 @@ async def _topics_of(
         return await open_kafka(settings, lambda: asyncio.to_thread(question, *given), logger.info)
 
     with ExitStack() as connected:
-        await ask(knock, settings)
         admin = await ask(lambda: connected.enter_context(open_admin(settings)))
         cluster = await ask(cluster_id, admin)
         await ask_redis(settings, lambda: guard_cluster(redis, cluster, settings.kafka_cluster), logger.info)

@@ -27,6 +27,7 @@ from consumers.work.tally import Tally
 from consumers.work.tracing import ReleaseTrace
 from consumers.work.wave_plan import TOO_SELDOM
 from consumers.work.wave_response import WaveResponse
+from models.waves import Wave
 from stream.connect import REDIS_ERRORS
 from stream.errors import NotDurable
 from stream.metrics import LEFT_OUT, NOTIFICATIONS, PAGES, RELEASE_TO_FIRST_PAGE
@@ -409,7 +410,7 @@ class Emitter:
                 if page.page == first:
                     await self._fix_and_send(answer, group, sending)
                     await sending.ended()
-                    self._note_first_page(part, page)
+                    self._note_first_page(part, page, audience.draft.wave)
                 elif len(group) == AT_ONCE:
                     await fixing.ended()
                     if not answer.stopped:
@@ -428,13 +429,14 @@ class Emitter:
         for reason, number in audience.left_out.items():
             LEFT_OUT.labels(reason).inc(number)
 
-    def _note_first_page(self, part: Part, page: Page) -> None:
+    def _note_first_page(self, part: Part, page: Page, wave: Wave | None) -> None:
         """Note that the first page of a part is out."""
         answer = part.answer
         if page.page or answer.stopped:
             return
         answer.trace.begin("pages")
-        if not part.due:  # those who slept have waited for something else
+        # Who slept has waited for something else, and so has a later wave: nobody had a place in the first.
+        if not part.due and (wave is None or wave.number == 1):
             answer.first_page_out(time.time())
             if answer.latency_ms is not None:
                 RELEASE_TO_FIRST_PAGE.observe(answer.latency_ms / 1000)

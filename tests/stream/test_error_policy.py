@@ -20,6 +20,7 @@ RETRIED = [
     redis.RedisClusterException("Redis Cluster cannot be connected."),
     redis.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."),
     redis.ResponseError("OOM command not allowed script: 5f, on @user_script:1."),
+    redis.ResponseError("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN."),
     redis.ReadOnlyError("You can't write against a read only replica."),
     aiokafka.KafkaConnectionError("away"),
     aiokafka.KafkaTimeoutError(),

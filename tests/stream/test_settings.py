@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from models.directions import ACTIVITY
 from stream.errors import SettingsError
@@ -89,9 +89,15 @@ def test_settings_are_printed_without_the_password(caplog: pytest.LogCaptureFixt
     assert "SECRET" not in caplog.text
 
 
-@pytest.mark.parametrize("servers", ["", "broker", "broker:9092,10.0.0.1:9092", "[::1]:9092"])
+@pytest.mark.parametrize("servers", ["", "broker:9092,10.0.0.1:9092", "[::1]:9092"])
 def test_kafka_is_one_server_or_several(servers: str) -> None:
     assert Settings(kafka=servers).kafka == servers
+
+
+@pytest.mark.parametrize("servers", ["broker", "[::1]", "broker:9092,other"])
+def test_a_kafka_server_without_a_port_is_refused(servers: str) -> None:
+    with pytest.raises(ValidationError, match="host:port"):
+        Settings(kafka=servers)
 
 
 def test_activity_weighs_what_models_without_a_setting_took_it_for() -> None:

@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from stream.broker import find_running
+from stream.broker.ports import free_port
 from stream.settings import Settings
 from tests.broker.processes import is_running
 from tests.refrain_command import Refrain
@@ -87,7 +88,12 @@ def _alone(settings: Settings, folder: Path, *arguments: str) -> subprocess.Pope
     """`refrain up` as a shell starts it, in a folder."""
     return subprocess.Popen(
         [str(Path(sys.executable).with_name("refrain")), "up", *arguments],
-        env={**os.environ, **settings.as_environment(), "REFRAIN_DATA": str(folder / "data")},
+        env={
+            **os.environ,
+            **settings.as_environment(),
+            "REFRAIN_DATA": str(folder / "data"),
+            "REFRAIN_WEB_PORT": str(free_port()),
+        },
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -196,6 +196,8 @@ def test_where_nobody_of_the_first_wave_may_be_told_the_waves_that_follow_go_out
         answer = hasty.ask("r2", "a1", max_audience=1000)
     assert {page["wave"] for page in answer.pages} == {2, 3}
     assert (answer.summary["reason"], answer.summary["waves"]) == ("done", 3)
+    assert db.hget("release:{r1}", "latency_ms")
+    assert not db.hexists("release:{r2}", "latency_ms")  # the first page waited for its wave
     everybody = [user for each in hasty.answers().values() for user in each.told]
     assert len(everybody) == len(set(everybody)) == len(COHORTS)
 
