@@ -161,7 +161,7 @@ async def read_segment(
         artists_against=tuple(SpeakingArtist(a, names[a], round(o, 3)) for a, o in least if o < 1),
         cohorts={f"{c} {labels[c]}": round(odds, 3) for c, odds in list(found.cohorts.items())[:half]},
         genres={genre: round(odds, 3) for genre, odds in list(genres.items())[:half]},
-        goes_by={n: round(s, 4) for n, s in goes_by(segment, model.n_dims).items()} if model else {},
+        goes_by={name: round(share, 4) for name, share in goes_by(segment).items()},
     )
 
 

@@ -73,12 +73,12 @@ def genre_odds(artists: Mapping[str, float], genres_of: Mapping[str, Collection[
     }
 
 
-def goes_by(segment: SegmentModel, n_dims: int) -> dict[str, float]:
+def goes_by(segment: SegmentModel) -> dict[str, float]:
     """Return group of columns -> its share of the squared length of the coefficients, the largest first."""
     if not segment.learned:
         return {}
     squares = {
-        name: float((segment.coefficients[part] ** 2).sum()) for name, part in segment.groups(n_dims).items()
+        name: float((segment.coefficients[part] ** 2).sum()) for name, part in segment.groups().items()
     }
     whole = max(sum(squares.values()), 1e-12)
     return {name: squares[name] / whole for name in sorted(squares, key=lambda name: -squares[name])}

@@ -144,16 +144,18 @@ class SegmentModel:
         row_of = {cohort: row for row, cohort in enumerate(model.cohort_ids)}
         kept = [(at, row_of[cohort]) for at, cohort in enumerate(self.cohort_ids) if cohort in row_of]
         before, now = np.array(kept, dtype=np.int64).reshape(-1, 2).T
-        for name, part in self.groups(model.n_dims).items():
+        for name, part in self.groups().items():
             if name in ("cohort", "distances"):
                 aligned[there[name].start + now] = self.coefficients[part.start + before]
             elif name in there and there[name].stop - there[name].start == part.stop - part.start:
                 aligned[there[name]] = self.coefficients[part]
         return aligned
 
-    def groups(self, n_dims: int) -> dict[str, slice]:
-        """Return which coefficients are of what."""
-        return groups(n_dims, len(self.cohort_ids), self.shares, clusters=self.clusters)
+    def groups(self) -> dict[str, slice]:
+        """Return which coefficients are of what: `taste` has the dimensions that it was learned with."""
+        k = len(self.cohort_ids)
+        others = max(part.stop for part in groups(0, k, self.shares, clusters=self.clusters).values())
+        return groups(len(self.coefficients) - others, k, self.shares, clusters=self.clusters)
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """Return a header that JSON can hold, and arrays: all there is to it."""

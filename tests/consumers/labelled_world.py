@@ -31,9 +31,9 @@ def affinities_of(number: int) -> dict[str, float]:
 
 
 @cache
-def world_model(version: int = 1) -> Model:
+def world_model(version: int = 1, n_dims: int = 4) -> Model:
     """What is learned of all of them."""
-    learner = CohortLearner(n_cohorts=4, n_dims=4, seed=version)
+    learner = CohortLearner(n_cohorts=4, n_dims=n_dims, seed=version)
     rows = [affinities_of(number) for number in range(N)]
     learner.learn_many([(list(own), list(own.values())) for own in rows], [f"u{n}" for n in range(N)])
     return learner.snapshot(version=version, now=0.0)

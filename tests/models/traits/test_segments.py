@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import logit
 
+from models.model import Model
 from models.traits.segment_rows import HASHED, Known, groups, segment_rows
 from models.traits.segments import LEARNED_FIRST, TRUSTED, SegmentModel, learn_segment
 from tests.consumers.labelled_world import N, is_in, known_of, world_model
@@ -142,6 +145,35 @@ def test_shares_of_activity_are_learned_from() -> None:
     assert model.auc is not None
     assert model.auc.low > 0.9
     assert np.isfinite(model.predict(plain, MODEL)).all()  # where nothing is known of hours
+
+
+@pytest.mark.parametrize("n_dims", [2, 8])
+@pytest.mark.parametrize("clusters", [True, False])
+def test_what_hours_say_stays_when_tastes_get_other_dimensions(n_dims: int, clusters: bool) -> None:
+    numbers = list(range(300))
+    truth = np.random.default_rng(3).random(300) < 0.4
+    hours = np.where(truth[:, None], np.eye(24)[9], np.eye(24)[21])
+    plain = known_of(numbers, MODEL)
+    known = Known(plain.affinities, plain.tastes, plain.cohorts, {"hour": hours})
+    nothing, counts = np.full(300, np.nan), (300, int(truth.sum()))
+    segment, _ = learn_segment(
+        known, truth, nothing, MODEL, counts=counts, before=SegmentModel(), now=0.0, clusters=clusters
+    )
+
+    def by_hours(model: Model) -> list[float]:
+        nobody = np.zeros((2, model.n_dims)), np.array([-1, -1]), {"hour": np.eye(24)[[9, 21]]}
+        return segment.predict(Known([([], [])] * 2, *nobody), model).tolist()
+
+    assert by_hours(world_model(n_dims=n_dims)) == pytest.approx(by_hours(MODEL))
+
+
+def test_tastes_of_other_dimensions_say_nothing() -> None:
+    segment, _ = learn(list(range(300)))
+    other = world_model(n_dims=8)
+    known = known_of([301], other)
+    turned = Known(known.affinities, -known.tastes, known.cohorts)
+    segment = replace(segment, clusters=False, coefficients=segment.coefficients[: HASHED + 5])
+    assert segment.predict(turned, other) == pytest.approx(segment.predict(known, other))
 
 
 @given(st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=12))
