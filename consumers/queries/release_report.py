@@ -240,7 +240,9 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
 
     policies = policy_reports(about, response)
     paused = about.get("state") == State.PAUSED
-    plays = uplift(count("played"), count("audience"), count("control_played"), response.control)
+    # Earlier versions erased listeners of a control group, but not that they had played.
+    control_played = min(count("control_played"), response.control)
+    plays = uplift(count("played"), count("audience"), control_played, response.control)
     return ReleaseReport(
         release_id=release_id,
         title=about.get("title", ""),
@@ -266,7 +268,7 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
         song_id=about.get("song_id", ""),
         played=count("played"),
         control=response.control,
-        control_played=count("control_played"),
+        control_played=control_played,
         uplift=plays if about.get("song_id") and response.control and count("audience") else None,
         next_wave_at=(number_of(about, "next_wave_at") or None) if paused else None,
         aimed=int(about["aimed"]) if "aimed" in about else None,

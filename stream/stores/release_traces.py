@@ -9,20 +9,26 @@ from typing import get_args
 from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.decisions import without
+from stream.stores.scripts import Script
 from stream.wire.events import Feedback
 
 __all__ = ["ReleaseTraces"]
 
 LOOKED_AT = 1000  # keys a step
 KINDS: tuple[str, ...] = get_args(Feedback.model_fields["kind"].annotation)
-TOLD, SEEN, DECISIONS = (
-    of("").rpartition("}")[2] for of in (keys.release_told, keys.release_seen, keys.release_decisions)
+TOLD, SEEN, DECISIONS, CONTROL, COUNTS, PARTS, HELD = (
+    of("").rpartition("}")[2]
+    for of in (
+        keys.release_told,
+        keys.release_seen,
+        keys.release_decisions,
+        keys.release_control,
+        keys.release_counts,
+        keys.release_parts,
+        keys.release_held,
+    )
 )
-BY_LISTENER = {
-    TOLD,
-    *(of("").rpartition("}")[2] for of in (keys.release_parts, keys.release_control, keys.release_held)),
-}
-"""What stands behind the release in the names of hashes that have listeners as their fields."""
+"""What stands behind the release in the names of its keys."""
 
 
 class ReleaseTraces:
@@ -30,9 +36,12 @@ class ReleaseTraces:
 
     def __init__(self, redis: AnyRedis) -> None:
         self._redis = redis
+        self._drop_control = Script("drop_control")
 
     async def forget(self, user_ids: Collection[str]) -> Counter[str]:
         """Erase that listeners were told of releases, and what they did then; an opt-out stays.
+
+        Counts stay, too, but for plays of the control group, whose size is how many are left in it.
 
         Goes once through all keys of the database: the audiences of releases are kept by release.
 
@@ -50,7 +59,11 @@ class ReleaseTraces:
             if kind == TOLD:
                 there = await self._redis.hmget(key, users)
                 told.update(user for user, cohort in zip(users, there, strict=True) if cohort is not None)
-            if kind in BY_LISTENER:
+            if kind in (CONTROL, SEEN):  # whichever comes first: one says who played of the other
+                release = key.removesuffix(kind)
+                parts = [release, *(release + part for part in (CONTROL, SEEN, COUNTS))]
+                await self._drop_control(self._redis, parts, *users)
+            if kind in (TOLD, PARTS, HELD):
                 await self._redis.hdel(key, *users)
             elif kind == SEEN:
                 await self._redis.hdel(key, *seen)

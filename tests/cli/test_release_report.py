@@ -13,8 +13,10 @@ import pytest
 
 from stream.connect import AnyRedis
 from stream.settings import Settings
+from stream.stores import keys
 from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.opted_out import OptedOut
+from stream.stores.release_traces import ReleaseTraces
 from stream.stores.releases import Asked, Fixable, Releases
 from stream.stores.told import Told
 from stream.wire.events import Feedback, Page, Release, encode
@@ -111,6 +113,25 @@ def test_what_telling_brought_is_shown_beside_the_control_group(
     text = refrain.run("release", "show", "r1").stdout
     assert "60 of the 70 told (85.7 %), 2 of the 40 in the control group (5.0 %)" in " ".join(text.split())
     assert "40 control group" in text
+
+
+def test_a_control_group_of_which_one_is_erased_is_compared_without_them(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    released(with_redis, {"played": ["apart 0", "apart 1"]}, song="s-a1", control=2)
+    with_redis(lambda redis: ReleaseTraces(redis).forget(["apart 0"]))
+    found = shown(refrain, "show", "r1")
+    assert (found["control"], found["control_played"], found["uplift"]["control"]) == (1, 1, 1.0)
+
+
+def test_a_control_group_has_no_more_plays_than_listeners(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    released(with_redis, {"played": ["apart 0", "apart 1"]}, song="s-a1", control=2)
+    # As earlier versions erased a listener.
+    with_redis(lambda redis: redis.hdel(keys.release_control("r1"), "apart 0"))
+    found = shown(refrain, "show", "r1")
+    assert (found["control"], found["control_played"], found["uplift"]["control"]) == (1, 1, 1.0)
 
 
 def test_without_a_song_nothing_is_said_of_plays(

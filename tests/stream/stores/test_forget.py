@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -114,6 +115,31 @@ async def test_a_full_redis_erases_and_its_sizes_agree(
     assert (await cohorts.about("c1"))["size"] == "1"
     assert await redis.hgetall(keys.release_told("r1")) == {b"v": b"c1"}
     assert not await redis.exists(keys.release_seen("r1"))
+
+
+@pytest.mark.parametrize(
+    "order", list(itertools.permutations([keys.release_control("r1"), keys.release_seen("r1")])), ids=str
+)
+async def test_a_control_group_loses_who_is_erased_with_their_plays(
+    redis: AnyRedis, releases: Releases, order: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await redis.hset(keys.release_control("r1"), mapping={"u": "c1", "v": "c1", "w": "c1"})
+    counts = FeedbackCounts(redis, 3600, OptedOut(redis), Told(redis))
+    plays = [Feedback(release_id="r1", user_id=user, kind="played", ts=1.0) for user in ("u", "v")]
+    await counts.count([Heard(entry, "0", place) for place, entry in enumerate(plays)])
+
+    async def in_order(**_: object) -> AsyncIterator[bytes]:
+        for key in order:
+            yield key.encode()
+
+    monkeypatch.setattr(redis, "scan_iter", in_order)  # that of Redis is by chance
+    async with full(redis):
+        await ReleaseTraces(redis).forget(["u", "w"])
+        await ReleaseTraces(redis).forget(["u", "w"])
+    response = await releases.response("r1")
+    assert (response.control, response.counts) == (1, {"c1:control_played": 1})
+    assert (await releases.about("r1"))["control_played"] == "1"
+    assert await redis.hgetall(keys.release_seen("r1")) == {b"v}played": b"0:1"}
 
 
 async def test_one_who_waits_for_a_cohort_is_erased_from_a_full_redis(
