@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import typer
 
 from consumers.commands.frame import Json, command
+from stream.errors import WrongUse
 
 __all__ = ["add"]
 
@@ -21,9 +22,14 @@ refrain sample | refrain replay clicks -
 refrain sample songs | refrain replay songs -"""
 
 Kind = Annotated[Literal["clicks", "songs"], typer.Argument(help="Clicks, or the songs that they are of.")]
-Listeners = Annotated[int, typer.Option("--listeners", metavar="N", min=1, help="Who clicks.")]
+Listeners = Annotated[
+    int | None, typer.Option("--listeners", metavar="N", min=1, help="Who clicks; 2,000 by default.")
+]
 Clicks = Annotated[
-    int, typer.Option("--clicks", metavar="N", min=1, help="How often, over the thirty days up to now.")
+    int | None,
+    typer.Option(
+        "--clicks", metavar="N", min=1, help="How often, over the thirty days up to now; 60,000 by default."
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Another seed, another world.")]
 
@@ -34,8 +40,8 @@ def add(app: typer.Typer) -> None:
     @command(app, panel=PANEL, example=EXAMPLE)
     def sample(
         kind: Kind = "clicks",
-        listeners: Listeners = 2000,
-        clicks: Clicks = 60_000,
+        listeners: Listeners = None,
+        clicks: Clicks = None,
         seed: Seed = 1,
         as_json: Json = False,
     ) -> None:
@@ -45,7 +51,12 @@ def add(app: typer.Typer) -> None:
         """
         from consumers.demo.sample import sample_clicks, sample_songs
 
-        rows = sample_songs(seed) if kind == "songs" else sample_clicks(seed, listeners, clicks, time.time())
+        if kind == "songs":
+            if listeners is not None or clicks is not None:
+                raise WrongUse("--listeners and --clicks are of clicks: songs go by --seed alone")
+            rows = sample_songs(seed)
+        else:
+            rows = sample_clicks(seed, listeners or 2000, clicks or 60_000, time.time())
         try:
             if as_json:
                 for row in rows:

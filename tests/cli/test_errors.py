@@ -92,6 +92,13 @@ def test_wrong_use_has_exit_code_2(service: Settings, refrain: Refrain, argument
     assert "Traceback" not in failed.stderr
 
 
+@pytest.mark.parametrize("option", ["--listeners", "--clicks"])
+def test_how_many_click_cannot_be_said_of_songs(refrain: Refrain, option: str) -> None:
+    failed = refrain.run("sample", "songs", option, "10")
+    assert (failed.returncode, failed.stdout) == (2, "")
+    assert "--listeners and --clicks are of clicks: songs go by --seed alone" in failed.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
