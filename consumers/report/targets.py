@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from consumers.queries.no_model import no_model
+from consumers.runtime.live_songs import LiveSongs
 from consumers.runtime.wiring import Stores
 from consumers.work.planner import target_of, with_aliases
 from models.audience import choose_cohorts, rank_cohorts
 from models.model import Model
+from models.songs import SongModel
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.artist_aliases import ArtistAliases
@@ -71,13 +73,16 @@ async def find_targets(redis: AnyRedis, settings: Settings, releases: Iterable[R
     if version is None:
         raise await no_model(redis, settings)
     model, sizes = await stores.snapshots.load(version), await stores.cohorts.sizes()
+    songs = LiveSongs(stores.song_models)
+    await songs.refresh()
     await stores.aliases.refresh()
-    found = _targets(model, sizes, stores.catalogue, stores.aliases, releases)
+    found = _targets(model, songs.model, sizes, stores.catalogue, stores.aliases, releases)
     return TargetList(version, tuple([target async for target in found]))
 
 
 async def _targets(
     model: Model,
+    songs: SongModel | None,
     sizes: Mapping[str, int],
     catalogue: Catalogue,
     aliases: ArtistAliases,
@@ -89,7 +94,7 @@ async def _targets(
         label = aliases.all_of(await catalogue.artists_of_label(release.label))
         genres = await catalogue.artists_of_genres(release.genres)
         by_genre = {genre: aliases.all_of(artists) for genre, artists in genres.items()}
-        target = target_of(with_aliases(release, aliases), model, label, by_genre)
+        target = target_of(with_aliases(release, aliases), model, label, by_genre, songs)
         rates = rank_cohorts(model, target)
         best = choose_cohorts(rates, members, nothing_unread, 1, release.min_ctr or 0.0)
         names = await catalogue.names(release.artist_ids)

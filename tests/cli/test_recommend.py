@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -264,6 +265,20 @@ def test_the_audience_of_a_song_known_from_clicks_alone_goes_by_what_was_learned
     with_redis(lambda redis: SongModels(redis).publish(turned))
     by_song = asked(refrain, "audience", "--song", "no catalogue", "--max-audience", "2")
     assert {each["cohort_id"] for each in by_song["first"]} == {"c2"}
+
+
+def test_the_cohort_that_a_release_should_go_to_is_that_of_its_song(
+    songs: Settings, refrain: Refrain, with_redis: WithRedis, tmp_path: Path
+) -> None:
+    turned = song_model(
+        directions=np.array([[1, 0], [0, 1], [1, 0], [0, 1], [1, 0]], dtype=np.float16),
+        listeners=np.full(5, 1000, dtype=np.int32),
+        version=5,
+    )
+    with_redis(lambda redis: SongModels(redis).publish(turned))
+    (tmp_path / "releases.csv").write_text("release_id,artist_ids,song_id\nr1,a1,no catalogue\nr2,a1,\n")
+    found = asked(refrain, "report", "targets", str(tmp_path / "releases.csv"))["releases"]
+    assert {each["release_id"]: each["cohort_id"] for each in found} == {"r1": "c2", "r2": "c1"}
 
 
 def test_a_song_taken_off_the_catalogue_has_no_audience(
