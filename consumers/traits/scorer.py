@@ -132,12 +132,12 @@ class Scorer:
 
     async def _follow(self, changes: Mapping[str, StageChange], gone: set[str]) -> None:
         """Let member sets and the topic follow; nothing of who was forgotten meanwhile is left in a set."""
-        stage_of = {user: change.to for user, change in changes.items()} | dict.fromkeys(gone, "")
-        if not stage_of:
-            return
-        await self._retry("moving members of stages", self._traits.place, stage_of)
+        if gone:
+            await self._leave(gone)
         if not changes:
             return
+        stage_of = {user: change.to for user, change in changes.items()}
+        await self._retry("moving members of stages", self._traits.place, stage_of)
         await self._say(changes.values())
         announced = {user: {"announced": change.to} for user, change in changes.items()}
         gone = await self._retry("noting what is announced", self._traits.write, announced)
@@ -148,6 +148,17 @@ class Scorer:
             left = [StageChange(user_id=user, origin=changes[user].to, to="", ts=now) for user in gone]
             await self._say([change for change in left if change.origin])
         self._heartbeat.add("stage changes", len(changes))
+
+    async def _leave(self, users: set[str]) -> None:
+        """Say that listeners are in no stage any more, before the sets forget which it was."""
+        now = self._clock()
+        # Their traits may have been erased before they were read.
+        held = await self._retry("asking for stages", self._traits.holding, list(users))
+        left = [
+            StageChange(user_id=user, origin=stage, to="", ts=now) for user in users for stage in held[user]
+        ]
+        await self._say(left)
+        await self._retry("moving members of stages", self._traits.place, dict.fromkeys(users, ""))
 
     async def _say(self, changes: Iterable[StageChange]) -> None:
         messages = [Message("stage-changes", each.user_id.encode(), encode(each)) for each in changes]

@@ -110,6 +110,25 @@ async def test_what_is_said_last_of_an_id_that_becomes_part_of_a_listener_meanwh
     assert bureau.said() == [("u", "", "new"), ("u", "new", "")]
 
 
+@pytest.mark.parametrize("step", ["read", "write"])
+async def test_an_id_that_becomes_part_of_a_listener_while_it_is_scored_is_said_to_be_in_no_stage(
+    bureau: Bureau, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    await bureau.click("u", 1)
+    await bureau.scorer.score(["u"])
+    proper = getattr(bureau.stores.traits, step)
+
+    async def merged_meanwhile(*given: Any) -> Any:
+        monkeypatch.undo()
+        await bureau.stores.merges.fence("u", "ana", "", bureau.now)
+        return await proper(*given)
+
+    monkeypatch.setattr(bureau.stores.traits, step, merged_meanwhile)
+    await bureau.scorer.score(["u"])
+    assert bureau.said() == [("u", "", "new"), ("u", "new", "")]
+    assert await bureau.members() == {}
+
+
 async def test_a_bot_is_in_no_stage(bureau: Bureau) -> None:
     await bureau.click("u", 1)
     await bureau.scorer.score(["u"])
