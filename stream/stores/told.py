@@ -150,7 +150,10 @@ class Told:
         return answers
 
     async def mark(self, heard: Sequence[Heed]) -> None:
-        """Note what was heard of notifications, each kind once; may be repeated within seven days."""
+        """Note what was heard of notifications, each kind once; may be repeated within seven days.
+
+        A click on what was told longer ago may be repeated until the listener's next place is reserved.
+        """
         users = [each.user_id for each in heard]
         await self._ask(self._mark, users, lambda places: [_packed([heard[at] for at in places])])
 
@@ -272,7 +275,8 @@ def _packed(heard: Sequence[Heed]) -> bytes:
 
 def _unpacked(record: bytes) -> ToldLately:
     sent, clicked, releases, *_ = msgpack.unpackb(record)
-    told = releases or ()  # an empty table of Lua's is packed as a map
+    # An empty table of Lua's is packed as a map; a late click alone is at no time (mark_told.lua).
+    told = [each for each in releases or () if each[1]]
     return ToldLately(
         sent,
         clicked,

@@ -18,7 +18,7 @@ end
 local other_sent, other_clicked, other_told = unpack(cmsgpack.unpack(ARGV[2]))
 local there = {}
 for _, each in ipairs(told) do
-  there[each[1]] = true
+  there[each[1]] = each[2] > 0  -- not a late click alone
 end
 for _, each in ipairs(other_told) do
   if not there[each[1]] then

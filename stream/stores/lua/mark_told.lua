@@ -59,6 +59,8 @@ for _, event in ipairs(cmsgpack.unpack(ARGV[1])) do
         told[place][3] = flags
       elseif kinds.sent then
         add(told, {release, at, flags})
+      else  -- noted at no time: it counts once, for no cap, and is the first to go
+        add(told, {release, 0, SENT + CLICKED})
       end
       redis.call('HSET', KEYS[1], user, cmsgpack.pack({sent, clicked, told, joined}))
       changed = changed + 1

@@ -1,8 +1,9 @@
 -- Reserves places among the notifications of some listeners, as far as their caps allow.
 --
 -- KEYS   1: told:{NN}: listener -> msgpack [sent, clicked, [[release, at, flags, artist, ...], ...]], oldest
---        first; sent and clicked fade; flags: 1 sent, 2 clicked; artists as numbers; behind them, where other ids
---        are part of the listener, [token of a merge, ...] (join_told.lua)
+--        first; sent and clicked fade; flags: 1 sent, 2 clicked; at: 0 of a click on what was told so long ago that
+--        it was not kept any more; artists as numbers; behind them, where other ids are part of the listener,
+--        [token of a merge, ...] (join_told.lua)
 -- ARGV   1: release   2: now   3: msgpack [a day, a week, gap, artist gap, unreported]: notifications a listener
 --        at most, 0 for any number; seconds between two, and between two of the same artist; seconds after which
 --        one counts no more of which nothing was heard   4: msgpack [listener, reserve, ...]; reserve: 0 only asks

@@ -162,6 +162,37 @@ async def test_a_click_on_what_was_told_long_ago_uses_up_no_place(redis: AnyRedi
     assert await reserve(told, "r3", NOW + 1, ["u"]) == [""]
 
 
+async def test_a_click_on_what_was_told_long_ago_counts_once_however_often_it_is_marked(
+    redis: AnyRedis,
+) -> None:
+    told = Told(redis, Caps(a_day=1))
+    for n in range(3):
+        await sent(told, f"r{n}", NOW - (8 - n) * DAY, "u")
+    await reserve(told, "r3", NOW - DAY, ["u"])
+    for _ in range(2):
+        await told.mark([Heed("u", "r0", NOW, 1.0, ["clicked"]), Heed("u", "r2", NOW, 1.0, ["clicked"])])
+    ((lately),) = await told.of(["u"])
+    assert (lately.sent, lately.clicked, list(lately.releases)) == (3.0, 2.0, ["r1", "r2", "r3"])
+    assert (await told.lately(["u"], NOW)).tolist() == [[3.0, 2.0, 0.0, 2.0, NOW - DAY]]
+    assert await reserve(told, "r4", NOW + 1, ["u"]) == [""]
+
+
+async def test_a_late_click_pushes_out_nothing_that_was_sent(redis: AnyRedis) -> None:
+    told = Told(redis)
+    for n in range(64):
+        await sent(told, f"r{n}", NOW + n, "u")
+    await told.mark([Heed("u", "old", NOW, 1.0, ["clicked"])])
+    ((lately),) = await told.of(["u"])
+    assert (lately.clicked, list(lately.releases)) == (1.0, [f"r{n}" for n in range(64)])
+
+
+async def test_caps_hold_of_what_another_id_was_told_after_a_late_click_on_the_same(redis: AnyRedis) -> None:
+    told = Told(redis, Caps(a_day=1))
+    await told.mark([Heed("b", "r1", NOW, 1.0, ["clicked"]), Heed("a", "r1", NOW, 1.0, ["sent"])])
+    await told.join("a", "b", "a merge")
+    assert await reserve(told, "r2", NOW + 1, ["b"]) == ["told often enough today"]
+
+
 async def test_what_another_id_was_told_is_added_once_for_each_merge(redis: AnyRedis) -> None:
     told = Told(redis)
     await told.mark([Heed("a", "r1", NOW, 1.0, ["sent", "clicked"]), Heed("b", "r2", NOW, 1.0, ["sent"])])
