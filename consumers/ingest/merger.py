@@ -143,7 +143,7 @@ class Merger:
             await self._merges.note_labels(forward, labels)
         theirs = [each.model_copy(update={"user_id": root}) for each in labels]
         await self._stores.segments.label(theirs, [read] * len(theirs))
-        await self._stores.segments.forget([forward.user_id])
+        await self._stores.segments.expire([forward.user_id])
 
     async def _undo(self, user_id: str, now: float) -> None:
         forward = await self._merges.forward(user_id)

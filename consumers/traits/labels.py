@@ -83,7 +83,7 @@ class LabelReader(TopicReader):
             [label.model_copy(update={"user_id": roots[label.user_id]}) for label, _ in named],
             [came for _, came in named],
         )
-        await self._segments.forget(list(roots))
+        await self._segments.expire(list(roots))
 
 
 def parse_labels(records: Sequence[Record], now: float) -> tuple[list[Label], list[DeadLetter]]:

@@ -96,7 +96,8 @@ class SegmentTraits:
     async def learn(self) -> list[str]:
         """Learn where labels have changed, another model of cohorts serves, or the last time is long ago.
 
-        For further labels alone it is learned again no sooner than `SHARE` allows.
+        Without a listener who was forgotten it is learned at once; for further labels alone no sooner than
+        `SHARE` allows.
 
         Returns
         -------
@@ -121,10 +122,10 @@ class SegmentTraits:
         return learned
 
     async def _due(self, name: str, about: Mapping[str, str], revision: int, model: Model) -> bool:
-        if not about or int(about["model_version"]) != model.version:
+        if "revision" not in about or int(about["model_version"]) != model.version:
             return True
         now = self._clock()
-        if about.get("revision") != str(revision) and now >= self._rests_until:
+        if about["revision"] != str(revision) and now >= self._rests_until:
             return True
         age = now - float(about["created_at"])
         if age <= DOUBTFUL_SECONDS or not about["doubt"]:

@@ -286,14 +286,16 @@ class Segments:
         return found
 
     async def forget(self, user_ids: Sequence[str]) -> int:
-        """Erase labels and predictions of listeners; return how many labels they had, one for a segment."""
+        """Erase labels and predictions of listeners; return how many labels they had, one for a segment.
+
+        What was learned of them is learned again at once.
+        """
         labels = await self._forget_labels(user_ids)
         names = list(await self.predicted()) if user_ids else []
         asked: list[Call] = [Call("HMGET", [keys.segment_predicted(name)], user_ids) for name in names]
         calls: list[Call] = []
         for name, held in zip(names, await call_all(self._redis, asked) if asked else (), strict=True):
             if any(value is not None for value in held):
-                # What was learned of them is learned again without them.
                 calls.append(Call("HDEL", [keys.segment(name)], ["revision"]))
             calls += self._out(name, user_ids)
         if calls:
@@ -365,7 +367,7 @@ class Segments:
         return gone
 
     async def expire(self, user_ids: Sequence[str]) -> None:
-        """Erase labels and predictions of listeners who are no more; what was learned of them stays."""
+        """Erase labels and predictions of ids that are nobody's any more; what was learned of them stays."""
         await self._forget_labels(user_ids)
         names = await self.predicted() if user_ids else ()
         if calls := [call for name in names for call in self._out(name, user_ids)]:

@@ -19,6 +19,7 @@ from consumers.runtime.moves import Moves
 from consumers.runtime.wiring import Stores
 from models.affinity import ForwardDecay
 from models.listener import Click, Listener, Move, OffsetSource, Rules
+from models.traits.segments import SegmentModel
 from stream.connect import AnyRedis, open_redis
 from stream.retry import Retry
 from stream.settings import Settings
@@ -349,6 +350,16 @@ async def test_labels_of_an_id_are_the_listeners_where_they_are_later(redis: Any
     await process.merge("a", "b")
     assert await process.stores.segments.labels_of("b") == [label.model_copy(update={"user_id": "b"})]
     assert await process.stores.segments.labels_of("a") == []
+
+
+async def test_for_a_merge_a_segment_is_not_learned_at_once(redis: AnyRedis) -> None:
+    process = Process(redis)
+    segments = process.stores.segments
+    await segments.label([Label(user_id="a", segment="rap", value=1, ts=9.0)])
+    await segments.publish("rap", SegmentModel(version=3, labelled=1, positives=1), {"a": 0.5}, revision=1)
+    await process.merge("a", "b")
+    assert (await segments.about("rap"))["revision"] == "1"
+    assert await segments.learned_from("rap") == 0
 
 
 async def test_an_undone_merge_gives_back_labels_but_of_segments_that_were_forgotten(redis: AnyRedis) -> None:

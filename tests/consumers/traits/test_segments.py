@@ -316,6 +316,25 @@ async def test_a_forgotten_listener_is_learned_from_no_more(service: Service) ->
     assert (await service.segments.model("a")).labelled == 199
 
 
+async def test_without_a_forgotten_listener_it_is_learned_at_once_though_for_labels_it_would_rest(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.click(range(N))
+    await service.label(range(200))
+    publish = service.segments.publish
+
+    async def published_late(*given: Any) -> None:
+        service.now += 10.0
+        await publish(*given)
+
+    monkeypatch.setattr(service.segments, "publish", published_late)
+    await service.traits.learn()
+    await service.label([200])
+    assert await service.traits.learn() == []
+    await service.segments.forget(["u4"])
+    assert await service.traits.learn() == ["a"]
+
+
 async def test_it_is_learned_again_soon_while_those_who_are_labelled_have_not_clicked(
     service: Service,
 ) -> None:
