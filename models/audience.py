@@ -183,6 +183,7 @@ def _neighbours(model: Model, sources: Sequence[_Source], whole: float) -> tuple
 def _alike(model: Model, name: str, rows: Ints, weights: Floats) -> _Source:
     if not len(rows):
         return _Source(name, rows, weights, 0.0)
+    weights = weights / weights.max()  # the square of a weight that has faded for long would be 0
     number = weights.sum() ** 2 / (weights**2).sum()  # as many artists of equal weight would count the same
     agreement = float((_mean(model, rows, weights) ** 2).sum())
     return _Source(name, rows, weights, ALIKE * agreement * float(number / (number + 1)))

@@ -219,7 +219,7 @@ class Model:
         """Return the rows of those artists that the model has heard of."""
         found = [self.index[artist] for artist in dict.fromkeys(artists) if artist in self.index]
         rows = np.array(found, dtype=np.int64)
-        return rows[self.counts[rows] > 0]
+        return rows[self.trust(rows) > 0]
 
     def trust(self, rows: Ints) -> Floats:
         """Return how far a vector can be trusted, 0 to 1, by how many listeners it was learned from."""

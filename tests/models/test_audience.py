@@ -104,6 +104,31 @@ def test_the_order_of_what_is_given_makes_no_difference(world: World, model: Mod
     np.testing.assert_allclose(rank_cohorts(model, one), rank_cohorts(model, other), atol=1e-12)
 
 
+def test_whom_nobody_has_played_for_long_does_not_take_the_others_their_say() -> None:
+    model = Model(
+        version=1,
+        created_at=0.0,
+        clicks=9,
+        listeners=3,
+        artists=("ana", "bo"),
+        vectors=np.eye(2, dtype="f4"),
+        spread=np.eye(2) / 2,
+        counts=np.array([2.0, 1e-170]),
+        n_rows=3.0,
+        centers=np.eye(2),
+        cohort_ids=("c1", "c2"),
+        next_cohort=3,
+        sizes=np.array([2, 1]),
+        holders=csr_matrix(np.diag([2.0, 1.0])),
+        labels=("Ana", "Bo"),
+        born=np.zeros(2),
+    )
+    target = aim(model, ["ana"], similar_to=["bo"])
+    assert "artists" in target.relied_on
+    for counts in (np.array([2.0, 5e-324]), np.array([5e-324, 2.0])):
+        assert np.isfinite(aim(replace(model, counts=counts), ["ana"], similar_to=["bo"]).adds).all()
+
+
 def test_of_what_nothing_is_known_nobody_is_told(model: Model) -> None:
     target = aim(model, ["new"], genres=["unheard"], by_genre={})
     assert target.relied_on == "nothing"
