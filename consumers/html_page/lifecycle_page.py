@@ -150,7 +150,7 @@ def _ways(found: Lifecycle) -> Section:
 def _retention(found: Lifecycle) -> Section:
     title = "Retention by the week they came"
     if not found.retention:
-        return Section("retention", title, "Nobody has come in the last eight whole weeks.")
+        return Section("retention", title, "Nobody has come in the last seven whole weeks.")
     weeks = max(len(each.active) for each in found.retention)
     shares = {each.monday: [number / each.came for number in each.active] for each in found.retention}
     cells = [

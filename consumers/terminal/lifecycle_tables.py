@@ -14,8 +14,6 @@ from models.traits.next_week import ENOUGH
 
 __all__ = ["about_next_week", "by_pair", "notes", "show_lifecycle"]
 
-WEEKS_SHOWN = 8
-
 
 def show_lifecycle(found: Lifecycle) -> None:
     """Print where listeners are, where they go, and what is expected of them."""
@@ -129,7 +127,7 @@ def _lost(found: Lifecycle) -> Table:
 
 
 def _retention(found: Lifecycle) -> Table:
-    weeks = min(max((len(each.active) for each in found.retention), default=0), WEEKS_SHOWN)
+    weeks = max((len(each.active) for each in found.retention), default=0)
     table = listing(
         Column("week of"), Column("came", right=True), *(Column(f"+{at}", right=True) for at in range(weeks))
     )

@@ -15,8 +15,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 WEEK = 7
-MOST_WEEKS = DAYS // WEEK
-"""Weeks of acquisition whose listeners' days are all kept."""
+MOST_WEEKS = (DAYS - WEEK + 1) // WEEK
+"""Whole weeks before this one that are all kept of a listener who was active on its last day."""
 
 
 @dataclass(frozen=True, eq=False)

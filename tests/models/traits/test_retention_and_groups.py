@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from models.traits.activity import DAY, ActiveDays
+from models.traits.activity import DAY, DAYS, ActiveDays
 from models.traits.groups import Groups
 from models.traits.retention import Retention
 
@@ -31,8 +31,19 @@ def test_all_who_came_are_active_in_the_week_they_came(lives: list[list[int]]) -
 
 @given(LIVES)
 def test_everybody_who_came_in_these_weeks_is_in_one_row(lives: list[list[int]]) -> None:
-    came = [max(life) for life in lives if life and 0 < max(life) <= 56]
+    came = [max(life) for life in lives if life and 0 < max(life) <= 49]
     assert Retention.of(active(lives), UNTIL).came.sum() == len(came)
+
+
+@given(st.lists(st.lists(st.integers(-6, 120), min_size=1, unique=True), max_size=10))
+@example([[56, -6]])
+@example([[49, -6]])
+def test_the_days_that_are_kept_say_what_all_days_would(lives: list[list[int]]) -> None:
+    kept = [[ago for ago in life if ago < min(life) + DAYS] for life in lives]
+    first = np.array([UNTIL - max(life) for life in lives], dtype=np.int64)
+    found, whole = (Retention.of(active(days), UNTIL, first_day=first) for days in (kept, lives))
+    assert found.came.tolist() == whole.came.tolist()
+    assert found.active.tolist() == whole.active.tolist()
 
 
 @given(LIVES)
