@@ -258,18 +258,19 @@ class KMeans(cluster.KMeans):
         """
         sizes = np.bincount(self._nearest_many(self._rows(X))[0], minlength=len(self.ids)).astype(np.float64)
         gone: dict[int, int] = {}
+        if len(self.ids) <= self.n_clusters:
+            return gone
+        cost = np.array([self._joining(row, sizes) for row in range(len(self.ids))])
         while len(self.ids) > self.n_clusters:
-            apart = ((self.matrix[:, None, :] - self.matrix) ** 2).sum(axis=2)
-            both = sizes[:, None] + sizes
-            cost = sizes[:, None] * sizes / np.maximum(both, 1.0) * apart
-            np.fill_diagonal(cost, np.inf)
             pair = np.unravel_index(cost.argmin(), cost.shape)
             kept, lost = sorted((int(row) for row in pair), key=lambda row: -sizes[row])
-            share = sizes[lost] / max(both[kept, lost], 1.0)
+            share = sizes[lost] / max(sizes[kept] + sizes[lost], 1.0)
             self.matrix[kept] += share * (self.matrix[lost] - self.matrix[kept])
             gone = {old: self.ids[kept] if new == self.ids[lost] else new for old, new in gone.items()}
             gone[self.ids[lost]] = self.ids[kept]
             sizes[kept] += sizes[lost]
+            cost[kept] = cost[:, kept] = self._joining(kept, sizes)
+            cost = np.delete(np.delete(cost, lost, axis=0), lost, axis=1)
             sizes, self.matrix = np.delete(sizes, lost), np.delete(self.matrix, lost, axis=0)
             del self.ids[lost]
         return gone
@@ -278,6 +279,13 @@ class KMeans(cluster.KMeans):
     def _unit_test_params(cls) -> Iterator[dict[str, Any]]:
         yield {"n_clusters": 5}
         yield {"n_clusters": 5, "first": 0}
+
+    def _joining(self, row: int, sizes: Floats) -> Floats:
+        """Return by how much joining a cluster with each other one adds to the distortion, shape (k,)."""
+        apart = ((self.matrix - self.matrix[row]) ** 2).sum(axis=1)
+        cost: Floats = sizes[row] * sizes / np.maximum(sizes[row] + sizes, 1.0) * apart
+        cost[row] = np.inf
+        return cost
 
     def _install(self, matrix: Floats) -> None:
         self.matrix = matrix

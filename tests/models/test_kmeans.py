@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import tracemalloc
 from collections import defaultdict
 from collections.abc import Callable
 
@@ -168,6 +169,54 @@ def test_two_become_one_where_there_are_to_be_fewer() -> None:
     assert model.ids == [0, 2, 3]
     np.testing.assert_allclose(model.matrix[1:], centers[2:])
     np.testing.assert_allclose(model.matrix[0], (sizes[0] * centers[0] + sizes[1] * centers[1]) / 60)
+
+
+def merged_anew(model: KMeans, sizes: np.ndarray) -> tuple[dict[int, int], list[int], np.ndarray]:
+    """Ward's rule with all distances anew for each pair."""
+    matrix, ids = model.matrix.copy(), list(model.ids)
+    gone: dict[int, int] = {}
+    while len(ids) > model.n_clusters:
+        apart = ((matrix[:, None, :] - matrix) ** 2).sum(axis=2)
+        both = sizes[:, None] + sizes
+        cost = sizes[:, None] * sizes / np.maximum(both, 1.0) * apart
+        np.fill_diagonal(cost, np.inf)
+        pair = np.unravel_index(cost.argmin(), cost.shape)
+        kept, lost = sorted((int(row) for row in pair), key=lambda row: -sizes[row])
+        share = sizes[lost] / max(both[kept, lost], 1.0)
+        matrix[kept] += share * (matrix[lost] - matrix[kept])
+        gone = {old: ids[kept] if new == ids[lost] else new for old, new in gone.items()}
+        gone[ids[lost]] = ids[kept]
+        sizes[kept] += sizes[lost]
+        sizes, matrix = np.delete(sizes, lost), np.delete(matrix, lost, axis=0)
+        del ids[lost]
+    return gone, ids, matrix
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_pairs_are_joined_that_all_distances_anew_would_join(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    centers, rows = (random.integers(-3, 4, (n, 2)) / 10 for n in (40, 100))  # with ties, and without rows
+    model = KMeans(n_clusters=5)
+    model.resume(centers, list(range(40)), next_id=40)
+    sizes = np.bincount(model.predict_many(rows), minlength=40).astype(np.float64)
+    gone, ids, matrix = merged_anew(model, sizes)
+    assert model.merge(rows) == gone
+    assert model.ids == ids
+    np.testing.assert_array_equal(model.matrix, matrix)
+
+
+def test_joining_takes_memory_for_pairs_of_centres_and_not_for_their_dimensions_too() -> None:
+    centers = np.random.default_rng(0).normal(size=(600, 64))
+    model = KMeans(n_clusters=597)
+    model.resume(centers, list(range(600)), next_id=600)
+    tracemalloc.start()
+    try:
+        model.merge(centers)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(model.ids) == 597
+    assert peak < 20e6
 
 
 def test_what_is_joined_again_is_named_by_where_it_ended() -> None:
