@@ -80,8 +80,9 @@ class Reservoir:
         for listener, begin, end, length in zip(listeners, ends[:-1], ends[1:], lengths, strict=True):
             place = self._place(listener)
             self._log_lengths[place] = length
-            self._columns[place] = columns[begin:end].copy()
-            self._values[place] = values[begin:end].copy()
+            played = values[begin:end] > 0
+            self._columns[place] = columns[begin:end][played]
+            self._values[place] = values[begin:end][played]
 
     def rows(self, n_artists: int) -> csr_matrix:
         """Return all rows as affinities that sum to 1 (n, A)."""

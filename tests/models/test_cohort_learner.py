@@ -366,3 +366,12 @@ def test_who_likes_nothing_makes_no_model() -> None:
     taught.learn_many([(["ana"], [1.0]), (["bo"], [-1.0])], ["v", "w"])
     assert taught.ready(1)
     assert taught.snapshot(1, 0.0).listeners == 1
+
+
+def test_who_only_skipped_an_artist_does_not_play_them() -> None:
+    taught = learner()
+    rows = [(["ana", "x"], [1.0, -0.5])] * 49 + [(["ana", "x"], [1.0, 1.0])]
+    taught.learn_many(rows, [f"u{number}" for number in range(50)])
+    model = taught.snapshot(1, 0.0)
+    assert model.heard_by(model.known(["ana", "x"])).tolist() == [50, 1]
+    assert model.listeners == 50
