@@ -167,7 +167,10 @@ async def _following(
     """Give what goes on, for as long as the key is known that it was asked for with."""
 
     async def may() -> bool:
-        return await _known(request, at, bearer.credentials if bearer else None, cookie) is not None
+        try:
+            return await _known(request, at, bearer.credentials if bearer else None, cookie) is not None
+        except HTTPException:
+            return False  # the last key is gone, and this name is not answered without keys
 
     with at.watch.stream_of(caller.by_key or (request.client.host if request.client else "")):
         yield at.watch.follow(may)

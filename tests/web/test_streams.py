@@ -9,10 +9,12 @@ import pytest
 import requests
 
 from consumers.web import watch
+from consumers.web.access import COOKIE
 from stream.connect import AnyRedis
+from stream.settings import Settings
 from stream.stores.api_keys import ApiKeys, Role
 from tests.waiting import wait_for
-from tests.web.served import Served, key_of
+from tests.web.served import Served, key_of, serving
 
 WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 STREAMS = ["/api/v1/live", "/now/live"]
@@ -61,6 +63,20 @@ def test_a_stream_ends_when_the_browser_signs_out(served: Served) -> None:
         stream = Stream.of(served, "/now/live", cookies=browser.cookies)
         browser.post(f"{served.address}/sign-out", timeout=30)
     stream.ends()
+
+
+def test_a_stream_under_another_name_ends_without_an_error_when_the_last_key_is_revoked(
+    service: Settings, with_redis: WithRedis, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(service) as served:
+        key = key_of(served.settings, Role.LOOK)
+        with requests.Session() as browser:
+            browser.post(f"{served.address}/sign-in", data={"key": key}, timeout=30)
+            headers = {"Host": "refrain.example", "Cookie": f"{COOKIE}={browser.cookies[COOKIE]}"}
+        stream = Stream.of(served, "/now/live", headers=headers)
+        with_redis(lambda redis: ApiKeys(redis).revoke(key.split("_")[1]))
+        stream.ends()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_a_stream_without_a_key_ends_when_keys_are_needed(served: Served) -> None:
