@@ -25,13 +25,23 @@ class Post:
         where a page comes twice, which is byte for byte the same then.
     body
         JSON.
+    first
+        The first of the records that it is made of.
     trace
         The header `traceparent` of the event, "" for none.
     """
 
     name: str
     body: bytes
+    first: Record
     trace: str = ""
+
+    @property
+    def begins(self) -> str:
+        """What it is remembered by while it is not taken: where it is made again, more may come behind."""
+        place = f"{self.first.topic}:{self.first.partition}:{self.first.offset}:"
+        # Its bytes, too: a topic that was made anew counts its offsets from 0.
+        return hashlib.sha256(place.encode() + (self.first.value or b"")).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,7 @@ def audience_post(records: Sequence[Record]) -> Outgoing:
     kind = b"page" if isinstance(event, Page) else b"summary"
     trace = dict(record.headers).get("traceparent") or b""
     body = b'{"type":"audience.%b","data":%b}' % (kind, encode(event))
-    return Outgoing(Post(_name(records), body, trace.decode(errors="replace")))
+    return Outgoing(Post(_name(records), body, record, trace.decode(errors="replace")))
 
 
 def changes_post(records: Sequence[Record]) -> Outgoing:
@@ -69,7 +79,7 @@ def changes_post(records: Sequence[Record]) -> Outgoing:
     if not changes:
         return Outgoing(None, dead)
     body = b'{"type":"cohort.changes","data":{"changes":[%b]}}' % b",".join(changes)
-    return Outgoing(Post(_name(records), body), dead)
+    return Outgoing(Post(_name(records), body, records[0]), dead)
 
 
 def parse_audience(record: Record) -> Page | Summary | DeadLetter:

@@ -136,7 +136,7 @@ class Webhook:
         policy = AsyncRetrying(
             retry=retry_if_exception_type(_NotTaken),
             wait=self._pause,
-            stop=lambda _: time.time() - self._failing[post.name].since >= self._seconds,
+            stop=lambda _: time.time() - self._failing[post.begins].since >= self._seconds,
             sleep=pause,
             before_sleep=self._warn,
         )
@@ -147,11 +147,11 @@ class Webhook:
                 refused: str = await policy(self._attempt, post)
             except RetryError as ended:
                 refused = f"{ended.last_attempt.exception()}, for {self._seconds / 3600:g} h"
-            if post.name in self._failing:
+            if post.begins in self._failing:
                 with contextlib.suppress(*REDIS_ERRORS):  # it expires, too
-                    await self._undelivered.forget(post.name)
+                    await self._undelivered.forget(post.begins)
         finally:  # whoever takes over shows it from then on
-            self._failing.pop(post.name, None)
+            self._failing.pop(post.begins, None)
             self._show()
         return refused
 
@@ -184,11 +184,11 @@ class Webhook:
 
     async def _not_taken(self, post: Post, why: str) -> _NotTaken:
         self._heartbeat.add("posted again")
-        known = self._failing.get(post.name)
+        known = self._failing.get(post.begins)
         since = known.since if known else time.time()
-        self._failing[post.name] = _Failing(since, why)
+        self._failing[post.begins] = _Failing(since, why)
         try:
-            self._failing[post.name] = _Failing(await self._undelivered.since(post.name, since), why)
+            self._failing[post.begins] = _Failing(await self._undelivered.since(post.begins, since), why)
         except REDIS_ERRORS as error:
             if not known:
                 logger.warning(

@@ -444,10 +444,10 @@ def replicated(number: int) -> str:
     return f"replicated:{number}"
 
 
-def undelivered(name: str) -> str:
-    """String: since when `refrain deliver`'s endpoint does not take the post of this `webhook-id`, Unix
-    seconds; expires."""
-    return f"undelivered:{name}"
+def undelivered(begins: str) -> str:
+    """String: since when `refrain deliver`'s endpoint does not take the post that begins with this event,
+    Unix seconds; expires."""
+    return f"undelivered:{begins}"
 
 
 def topic(name: str) -> str:

@@ -11,7 +11,7 @@ SPARE_SECONDS = 3600  # beyond the time for which a post is repeated: whoever ta
 
 
 class Undelivered:
-    """The store of that: an entry a post, by its `webhook-id`.
+    """The store of that: an entry a post, by what it begins with (`Post.begins`).
 
     Parameters
     ----------
@@ -23,16 +23,16 @@ class Undelivered:
         self._redis = redis
         self._milliseconds = round(1000 * (seconds + SPARE_SECONDS))
 
-    async def since(self, name: str, now: float) -> float:
+    async def since(self, begins: str, now: float) -> float:
         """Return since when a post is not taken; `now`, which is kept then, where that was not known.
 
         In Unix seconds.
         """
-        key = keys.undelivered(name)
+        key = keys.undelivered(begins)
         await self._redis.set(key, now, px=self._milliseconds, nx=True)
         found = await self._redis.get(key)
         return now if found is None else float(found)
 
-    async def forget(self, name: str) -> None:
+    async def forget(self, begins: str) -> None:
         """Forget a post: it was taken, or is a dead letter."""
-        await self._redis.delete(keys.undelivered(name))
+        await self._redis.delete(keys.undelivered(begins))

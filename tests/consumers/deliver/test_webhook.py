@@ -26,6 +26,7 @@ from stream.errors import CannotStart
 from stream.retry import Stopped
 from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
+from stream.wire.record import Record
 from tests.consumers.deliver.audiences import audience, page, summary
 from tests.consumers.deliver.endpoint import SECRET, Endpoint, Posted, answer, break_off, hold
 from tests.consumers.kafka_log import KafkaLog
@@ -202,6 +203,28 @@ def test_the_hours_of_a_page_count_from_its_first_failure_whatever_is_restarted(
     assert dict(letter.headers)["detail"].startswith(b"127.0.0.1 answered 500, for ")
 
 
+def test_the_hours_of_changes_count_from_their_first_failure_whatever_came_behind_them_since(
+    to_endpoint: Settings, endpoint: Endpoint, log: KafkaLog, db: redis.Redis
+) -> None:
+    cohorts = [f"c{number}" for number in range(10)]
+    changes = [
+        {"user_id": "u1", "from": before, "to": after, "reason": "click", "model_version": 1, "ts": 1.7e9}
+        for before, after in itertools.pairwise(cohorts)
+    ]
+    endpoint.behave = lambda body: answer(500)
+    log.send("cohort-changes", changes[:3])
+    given = changed(to_endpoint, deliver_cohort_changes=True, deliver_retry_hours=1.0)
+    with Running(deliver, given):
+        (key,) = wait_for(lambda: db.keys("undelivered:*"), "the first changes to fail")
+    db.set(key, time.time() - 3600, keepttl=True)
+    log.send("cohort-changes", changes[3:])
+    before = len(endpoint.posts)
+    with Running(deliver, given):
+        log.wait_until_caught_up("deliver-changes", "cohort-changes")
+    assert [len(post.data["changes"]) for post in endpoint.posts[before:]] == [len(changes)]
+    assert len(log.records("dead-letters")) == len(changes)
+
+
 def test_what_is_no_event_of_ours_is_a_dead_letter(
     to_endpoint: Settings, endpoint: Endpoint, log: KafkaLog
 ) -> None:
@@ -363,7 +386,10 @@ async def posting(settings: Settings) -> AsyncIterator[Posting]:
     await redis.aclose()
 
 
-R1, R2, R3 = (Post(f"msg_{name}", b'{"data": "%b"}' % name.encode()) for name in ("r1", "r2", "r3"))
+R1, R2, R3 = (
+    Post(f"msg_r{at}", body, Record("audiences", 0, at, None, body))
+    for at, body in enumerate((b'{"data": "r1"}', b'{"data": "r2"}', b'{"data": "r3"}'), 1)
+)
 
 
 async def test_a_post_that_is_not_taken_is_shown_although_others_are(
