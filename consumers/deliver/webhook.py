@@ -85,6 +85,7 @@ class Webhook:
         self._undelivered = Undelivered(redis, self._seconds)
         self._heartbeat = heartbeat
         self._failing: dict[str, _Failing] = {}
+        self._ours: dict[tuple[str, int], asyncio.Event] = {}
         self._not_before = 0.0
         self._warn_at = 0.0
         self._show()
@@ -113,7 +114,8 @@ class Webhook:
         Parameters
         ----------
         ending
-            No further attempt is made once it is set; one that is under way is waited for.
+            No further attempt is made once it is set; one that is under way is waited for. Each time that
+            partitions are assigned it is another one.
 
         Returns
         -------
@@ -133,6 +135,9 @@ class Webhook:
             if ending.is_set():
                 raise Stopped("posting")
 
+        partition = post.first.topic, post.first.partition
+        taken_over = self._ours.get(partition) is not ending
+        self._ours[partition] = ending
         policy = AsyncRetrying(
             retry=retry_if_exception_type(_NotTaken),
             wait=self._pause,
@@ -147,7 +152,8 @@ class Webhook:
                 refused: str = await policy(self._attempt, post)
             except RetryError as ended:
                 refused = f"{ended.last_attempt.exception()}, for {self._seconds / 3600:g} h"
-            if post.begins in self._failing:
+            # The first post of a partition may have failed in the process that had it before.
+            if taken_over or post.begins in self._failing:
                 with contextlib.suppress(*REDIS_ERRORS):  # it expires, too
                     await self._undelivered.forget(post.begins)
         finally:  # whoever takes over shows it from then on

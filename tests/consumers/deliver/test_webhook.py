@@ -452,6 +452,26 @@ async def test_what_was_a_dead_letter_is_posted_for_as_long_again_when_it_comes_
     assert db.keys("undelivered:*") == []
 
 
+@pytest.mark.parametrize("was_here_before", [False, True])
+async def test_a_post_that_another_process_failed_to_post_is_forgotten_once_it_is_taken(
+    to_endpoint: Settings, endpoint: Endpoint, db: redis.Redis, was_here_before: bool
+) -> None:
+    async with posting(to_endpoint) as first, posting(to_endpoint) as second:
+        if was_here_before:
+            assert await second.webhook.deliver(R2, asyncio.Event()) == ""
+        endpoint.behave = lambda body: answer(500)
+        ending = asyncio.Event()
+        failing = asyncio.create_task(first.webhook.deliver(R1, ending))
+        await until(lambda: first.gauges[FAILING_SINCE])
+        ending.set()
+        with pytest.raises(Stopped):
+            await failing
+        assert len(db.keys("undelivered:*")) == 1
+        endpoint.behave = lambda body: answer(204)
+        assert await second.webhook.deliver(R1, asyncio.Event()) == ""
+    assert db.keys("undelivered:*") == []
+
+
 async def test_without_redis_the_hours_of_a_post_are_counted_all_the_same(
     to_endpoint: Settings, endpoint: Endpoint, own_redis: OwnRedis
 ) -> None:
