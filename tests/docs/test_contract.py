@@ -37,6 +37,7 @@ PLACEHOLDERS = {
     "number": "NUMBER",
     "segment": "S",
     "value": "V",
+    "begins": "EVENT",
 }
 """What the contract writes for an argument of a key."""
 WORDS = {"cohorts", "models", "decay", "history", "processes", "segment", "segments"}
