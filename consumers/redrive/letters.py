@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aiokafka import ConsumerRecord
 
-from stream.wire.dead_letter import Reason, headers_of_producer
+from stream.wire.dead_letter import Reason, headers_of_producer, said_in
 from stream.wire.record import Record
 
 __all__ = ["Letter", "letter_of", "name_of"]
@@ -46,13 +46,10 @@ class Letter:
 
 def letter_of(message: ConsumerRecord) -> Letter:
     """Read a dead letter."""
-    headers = dict(message.headers)  # of one name in two the last, which is ours
     at = message.timestamp / 1000
-    try:
-        reason, topic = headers["reason"].decode(), headers["topic"].decode()
-        partition, offset = int(headers["partition"]), int(headers["offset"])
-    except (KeyError, ValueError, TypeError, AttributeError):  # a header may have no value
+    if (said := said_in(message.headers)) is None:
         return Letter(NO_HEADERS, Record.of(message), at, "")
+    reason, topic, partition, offset = said
     value = message.value or b""
     event = Record(topic, partition, offset, message.key, value, headers_of_producer(message.headers))
     return Letter(reason, event, at, name_of(topic, partition, offset, value))

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
@@ -16,6 +16,7 @@ from kafka.errors import KafkaError as AdminError
 
 from stream.settings import Settings
 from stream.wire.consumer import Consumer
+from stream.wire.dead_letter import said_in
 from stream.wire.groups import GROUPS
 from stream.wire.topics import describe_topics, open_admin
 
@@ -151,9 +152,7 @@ async def _more(consumer: Consumer, sent: Sent) -> list[Letter]:
     letters: list[Letter] = []
     async for messages in consumer.read_to(await consumer.end_offsets(list(consumer.assignment()))):
         for message in messages:
-            headers = dict(message.headers)  # of one name in two the last, which is ours
-            if headers.get("topic") == sent.topic.encode():
-                with suppress(KeyError, ValueError, TypeError, AttributeError):  # no letter of Refrain's
-                    reason = headers["reason"].decode()
-                    letters.append((int(headers["partition"]), int(headers["offset"]), reason))
+            said = said_in(message.headers)
+            if said and said.topic == sent.topic:
+                letters.append((said.partition, said.offset, said.reason))
     return letters

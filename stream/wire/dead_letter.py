@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from stream.wire.record import Headers, Record, Undecodable
 
-__all__ = ["MAX_DEAD_LETTER", "DeadLetter", "Reason", "headers_of_producer"]
+__all__ = ["MAX_DEAD_LETTER", "DeadLetter", "Reason", "Said", "headers_of_producer", "said_in"]
 
 MAX_DEAD_LETTER = 2 * 1024 * 1024
 """Bytes: what was too large for its reader still fits into ``dead-letters``, with headers that say why."""
@@ -76,6 +77,34 @@ class DeadLetter:
                 own.append(header)
                 room -= size
         return own
+
+
+class Said(NamedTuple):
+    """What the headers of a dead letter say: why the event could not be used, and its place."""
+
+    reason: str
+    topic: str
+    partition: int
+    offset: int
+
+
+def said_in(headers: Headers) -> Said | None:
+    """Read the headers of a dead letter; None: it is none of Refrain's.
+
+    Examples
+    --------
+    >>> said_in([("topic", b"clicks"), ("reason", b"bad-id"), ("partition", b"3"), ("offset", b"7")])
+    Said(reason='bad-id', topic='clicks', partition=3, offset=7)
+    >>> said_in([("reason", None)])
+    """
+    found = dict(headers)  # of one name in two the last, which is ours
+    reason, topic, partition, offset = (found.get(name) for name in Said._fields)
+    if reason is None or topic is None or partition is None or offset is None:
+        return None
+    try:
+        return Said(reason.decode(), topic.decode(), int(partition), int(offset))
+    except ValueError:
+        return None
 
 
 def headers_of_producer(headers: Headers) -> list[tuple[str, bytes | None]]:
