@@ -415,12 +415,7 @@ async def test_a_post_that_is_left_to_another_process_is_not_shown(
 ) -> None:
     endpoint.behave = lambda body: answer(500)
     async with posting(to_endpoint) as first, posting(to_endpoint) as second:
-        ending = asyncio.Event()
-        failing = asyncio.create_task(first.webhook.deliver(R1, ending))
-        await until(lambda: first.gauges[FAILING_SINCE])
-        ending.set()
-        with pytest.raises(Stopped):
-            await failing
+        await fail_and_leave(first, R1)
         endpoint.behave = lambda body: answer(204)
         assert await second.webhook.deliver(R1, asyncio.Event()) == ""
         assert (first.gauges[FAILING_SINCE], first.gauges[FAILING_WHY]) == (0.0, "")
@@ -460,12 +455,7 @@ async def test_a_post_that_another_process_failed_to_post_is_forgotten_once_it_i
         if was_here_before:
             assert await second.webhook.deliver(R2, asyncio.Event()) == ""
         endpoint.behave = lambda body: answer(500)
-        ending = asyncio.Event()
-        failing = asyncio.create_task(first.webhook.deliver(R1, ending))
-        await until(lambda: first.gauges[FAILING_SINCE])
-        ending.set()
-        with pytest.raises(Stopped):
-            await failing
+        await fail_and_leave(first, R1)
         assert len(db.keys("undelivered:*")) == 1
         endpoint.behave = lambda body: answer(204)
         assert await second.webhook.deliver(R1, asyncio.Event()) == ""
@@ -481,6 +471,16 @@ async def test_without_redis_the_hours_of_a_post_are_counted_all_the_same(
     async with posting(changed(to_endpoint, **given)) as here:
         own_redis.kill()
         assert "answered 500, for " in await here.webhook.deliver(R1, asyncio.Event())
+
+
+async def fail_and_leave(process: Posting, post: Post) -> None:
+    """Let a process post what is not taken, until it is to give its partition up."""
+    ending = asyncio.Event()
+    failing = asyncio.create_task(process.webhook.deliver(post, ending))
+    await until(lambda: process.gauges[FAILING_SINCE])
+    ending.set()
+    with pytest.raises(Stopped):
+        await failing
 
 
 async def until(condition: Callable[[], object]) -> None:
