@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import redis.exceptions
-from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from stream.errors import Unreachable
@@ -17,6 +16,7 @@ from stream.patience import Patience
 from stream.redis_client import client_of
 from stream.redis_url import shown
 from stream.retry import report
+from stream.wire.admin_client import AdminClient
 from stream.wire.diagnosis import first_reachable
 
 __all__ = ["wait_for_kafka", "wait_for_redis"]
@@ -84,7 +84,7 @@ def wait_for_kafka(
         if reachable is None:
             return problem
         try:
-            admin = KafkaAdminClient(
+            admin = AdminClient(
                 bootstrap_servers=reachable,
                 bootstrap_timeout_ms=2_000,
                 request_timeout_ms=5_000,

@@ -16,6 +16,7 @@
     consumer.py   the one consumer: committed records only, a broken batch as one record
     coordinator.py  membership of a group: offsets committed with their topic's id, partitions all known
     dead_members.py  who died on this machine leaves its group at once
+    admin_client.py  the admin client, without what it leaves behind where no broker answers
     topic_watch.py a topic recreated, or of more partitions, is noticed
     connection.py how clients connect: where, over TLS or not, as whom
     schema_registry.py  Avro and Protobuf as JSON, by the schema that each value names

@@ -13,6 +13,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from stream.errors import Unreachable
 from stream.retry import report
 from stream.settings import Settings
+from stream.wire.admin_client import AdminClient
 from stream.wire.connection import blocking_connection
 from stream.wire.dead_letter import MAX_DEAD_LETTER
 from stream.wire.diagnosis import knock, why_no_answer
@@ -76,18 +77,6 @@ class TopicState:
     differences: tuple[str, ...]
 
 
-class _AdminClient(KafkaAdminClient):  # type: ignore[misc]
-    """Leaves nothing behind where no broker answers; kafka-python 3.0 leaves a thread and its sockets."""
-
-    def __init__(self, **configs: Any) -> None:
-        try:
-            super().__init__(**configs)
-        except KafkaError:
-            self._closed = False  # else it takes itself for closed
-            self.close()
-            raise
-
-
 @contextmanager
 def open_admin(settings: Settings, patience: float = 30.0) -> Iterator[KafkaAdminClient]:
     """Connect kafka-python's admin client, for as long as the block lasts.
@@ -104,7 +93,7 @@ def open_admin(settings: Settings, patience: float = 30.0) -> Iterator[KafkaAdmi
     """
     knock(settings)
     try:
-        admin = _AdminClient(
+        admin = AdminClient(
             **blocking_connection(settings),
             client_id="refrain-admin",
             bootstrap_timeout_ms=2000,

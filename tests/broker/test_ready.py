@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import socket
+import threading
+
 import pytest
 import redis
 
@@ -23,6 +26,16 @@ def test_something_else_on_the_port_is_no_kafka(servers: Servers) -> None:
     address = servers.redis.removeprefix("redis://").removesuffix("/0")
     with pytest.raises(Unreachable, match=f"Kafka at {address}"):
         wait_for_kafka(address, timeout=0.1)
+
+
+def test_what_takes_connections_and_does_not_answer_leaves_no_thread_behind() -> None:
+    before = {each.ident for each in threading.enumerate()}
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        with pytest.raises(Unreachable, match=f"Kafka at {address}"):
+            wait_for_kafka(address, timeout=0.1)
+    left = [each.name for each in threading.enumerate() if each.ident not in before]
+    assert not [name for name in left if name.startswith("kafka-io")]
 
 
 def test_an_address_without_a_port_is_named() -> None:

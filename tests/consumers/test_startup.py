@@ -29,7 +29,7 @@ async def test_a_process_makes_topics_and_looks_at_them_over_one_connection(
             super().close()
             closed.append(self)
 
-    monkeypatch.setattr(topics_module, "_AdminClient", Counted)
+    monkeypatch.setattr(topics_module, "AdminClient", Counted)
     async with AsyncExitStack() as stack:
         begun = await begin(settings, "ingest", stack)
         assert set(begun.watch.shapes) == {"clicks", "merges", "artist-aliases"}
