@@ -10,7 +10,8 @@ from contextlib import closing, contextmanager
 from uuid import uuid4
 
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer
+from confluent_kafka import Consumer
+from kafka import KafkaAdminClient
 
 from stream.settings import Settings
 from stream.wire.dead_members import client_id, remove_dead
@@ -29,9 +30,11 @@ def dead_process() -> str:
 def member(settings: Settings, client: str) -> Iterator[str]:
     """A member of a group of its own; gives the group."""
     group = f"g-{uuid4().hex}"
-    consumer = KafkaConsumer("clicks", bootstrap_servers=settings.kafka, group_id=group, client_id=client)
+    # kafka-python's, polled in short steps, was once given no partition for 90 s.
+    consumer = Consumer({"bootstrap.servers": settings.kafka, "group.id": group, "client.id": client})
     with closing(consumer):
-        wait_for(lambda: consumer.poll(100) or consumer.assignment(), "partitions")
+        consumer.subscribe(["clicks"])
+        wait_for(lambda: consumer.poll(0.1) or consumer.assignment(), "partitions")
         yield group
 
 
