@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.names import Names
+from models.names import Names, marked, to_keep
 from models.rooms import Rooms
 from models.traits.activity import DAY, DAYS
 
@@ -213,10 +213,15 @@ class ActivityColumns:
         """What `nbytes` is after `pack`."""
         columns = [getattr(self, name) for name in self._columns]
         a_row: int = sum(column.itemsize * math.prod(column.shape[1:]) for column in columns)
-        return len(rows) * a_row + int(self._room[rows].sum()) * self.days.itemsize + self.names.nbytes
+        names = self.names.bytes_after(self._names_to_keep(rows))
+        return len(rows) * a_row + int(self._room[rows].sum()) * self.days.itemsize + names
 
     def pack(self, rows: Ints) -> None:
-        """Hold these rows alone, in their order, in no more memory than they need."""
+        """Hold these rows alone, in their order, in no more memory than they need.
+
+        The numbers of `names` are others after it where many of these had nobody left.
+        """
+        kept = self._names_to_keep(rows)
         begin, old, new = self._rooms.pack(self.begin[rows], self._room[rows], self.count[rows])
         days = np.zeros(self._rooms.end, dtype=DAY)
         days[new] = self.days[old]
@@ -224,6 +229,16 @@ class ActivityColumns:
         for name in self._columns:
             setattr(self, name, getattr(self, name)[rows])
         self.begin = begin
+        if kept is not None:
+            for places, clicks in ((self.city, self.city_clicks), (self.device, self.device_clicks)):
+                places[:] = np.where(clicks > 0, np.searchsorted(kept, places), 0)
+            self.names.keep(kept)
+
+    def _names_to_keep(self, rows: Ints) -> Ints | None:
+        """Return the numbers of the names that these rows have; None: there are few others to give up."""
+        said = ((self.city, self.city_clicks), (self.device, self.device_clicks))
+        here = [places[rows][clicks[rows] > 0] for places, clicks in said]
+        return to_keep(marked(len(self.names), *here))
 
     def put(self, row: int, held: Activity) -> None:
         """Let a row, which holds nothing, hold what is on record of a listener."""

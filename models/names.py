@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["UNUSED", "Names", "hashes", "text_bytes", "to_keep"]
+__all__ = ["UNUSED", "Names", "hashes", "marked", "text_bytes", "to_keep"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -75,11 +76,29 @@ class Names:
         """Return how much of `nbytes` is of the names with these numbers."""
         return sum(_bytes(self.names[place]) for place in places.tolist())
 
+    def bytes_after(self, kept: Ints | None) -> int:
+        """Return what `nbytes` is when no more than the names with these numbers are kept; None: all."""
+        return self.nbytes if kept is None else self.bytes_of(kept)
+
     def keep(self, places: Ints) -> None:
         """Hold no more than the names with these numbers, rising; each is numbered by its place there."""
         self.names = [self.names[place] for place in places.tolist()]
         self.index = dict(zip(self.names, range(len(self.names)), strict=True))
         self.nbytes = sum(map(_bytes, self.names))
+
+
+def marked(number: int, *places: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Return which of so many names any of these places has, shape (number,); negative ones are of none.
+
+    Examples
+    --------
+    >>> marked(4, np.array([2, -1]), np.array([0])).tolist()
+    [True, False, True, False]
+    """
+    used = np.zeros(number, dtype=bool)
+    for each in places:
+        used[each[each >= 0]] = True
+    return used
 
 
 def to_keep(used: npt.NDArray[np.bool_]) -> Ints | None:

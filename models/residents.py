@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from models.active_days import Activity, ActivityColumns
 from models.listener import REFRESHED, Aliased, Listener, Move, last_move
 from models.model import Model
-from models.names import Names, text_bytes, to_keep
+from models.names import Names, marked, text_bytes, to_keep
 from models.rooms import Rooms
 from models.taste import root, taste_sums
 
@@ -158,7 +159,7 @@ class Residents:
     def _shared_bytes(self) -> int:
         """Names and what there is once: nothing of it has room to spare."""
         # A dictionary entry takes some 100 bytes with its share of empty places, a list's place 8.
-        text = self._text_bytes + 108 * len(self.index) + self.artists.nbytes
+        text = self._text_bytes + 108 * len(self.index) + self.artists.nbytes + self.sources.nbytes
         return text + int(self._model_columns.nbytes)
 
     @property
@@ -420,6 +421,7 @@ class Residents:
         pool = int(self._room[rows].sum()) * (self.artist.itemsize + self.weight.itemsize)
         activity = self.activity.packed_nbytes(rows) if self.activity else 0
         shared = self._shared_bytes
+        shared -= self.sources.nbytes - self.sources.bytes_after(self._sources_to_keep(rows))
         places, _ = self.places(rows, self.count[rows])
         if (kept := self._artists_to_keep(places)) is not None:
             columns_left = int(np.count_nonzero(kept < len(self._model_columns)))
@@ -430,9 +432,11 @@ class Residents:
     def pack(self) -> None:
         """Let columns, pools and names take no more than those need who are held.
 
-        Their rows are others after it, and so are the numbers of artists where many of these had nobody left.
+        Their rows are others after it, and so are the numbers of artists, sources, cities and devices where
+        many of these had nobody left.
         """
         rows = np.sort(np.fromiter(self.index.values(), np.int64, len(self.index)))
+        sources = self._sources_to_keep(rows)
         number = len(rows)
         of_row = dict(zip(rows.tolist(), range(number), strict=True))
         begin, old, new = self._rooms.pack(self.begin[rows], self._room[rows], self.count[rows])
@@ -451,12 +455,30 @@ class Residents:
         self.joined = {of_row[row]: each for row, each in self.joined.items()}
         self.aliased = {of_row[row]: each for row, each in self.aliased.items()}
         self._free = []
+        if sources is not None:
+            self._keep_sources(sources)
+
+    def _sources_to_keep(self, rows: Ints) -> Ints | None:
+        """Return the sources that these rows name, rising; None where there are few others to give up."""
+        others = np.fromiter(chain.from_iterable(self.other_offsets.values()), np.int64)
+        named = self.source[rows], self.moved_source[rows], others
+        return to_keep(marked(len(self.sources), *named))
+
+    def _keep_sources(self, kept: Ints) -> None:
+        """Number the sources anew; all who are held name one of those kept."""
+        for places in (self.source, self.moved_source):
+            known = places >= 0
+            places[known] = np.searchsorted(kept, places[known])
+        place = dict(zip(kept.tolist(), range(len(kept)), strict=True))
+        self.other_offsets = {
+            row: {place[source]: last for source, last in held.items()}
+            for row, held in self.other_offsets.items()
+        }
+        self.sources.keep(kept)
 
     def _artists_to_keep(self, places: Ints) -> Ints | None:
         """Return whom these places of the pool have, rising; None where there are few others to give up."""
-        used = np.zeros(len(self.artists), dtype=bool)
-        used[self.artist[places]] = True
-        return to_keep(used)
+        return to_keep(marked(len(self.artists), self.artist[places]))
 
     def _keep_artists(self, places: Ints) -> None:
         """Renumber the artists of these places where many others have nobody left."""

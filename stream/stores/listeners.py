@@ -338,7 +338,8 @@ def _values(residents: Residents, changes: Changes, version: int) -> list[Any]:
     after = np.where(before > 0, before + 1, secrets.randbelow(1 << 31)) % (1 << 32)
     after[after == 0] = 1
     residents.rev[rows] = after
-    users, offset_fields = residents.users, [f"o:{source}" for source in residents.sources.names]
+    users, sources, names = residents.users, residents.source[rows].tolist(), residents.sources.names
+    offset_fields = {source: f"o:{names[source]}" for source in set(sources)}
     # Column by column, each at its place in the flat array. Numbers go as text: Redis takes five times as
     # long to write them out as Python does.
     values: list[Any] = [0] * (EACH * len(rows))
@@ -348,7 +349,7 @@ def _values(residents: Residents, changes: Changes, version: int) -> list[Any]:
     values[3::EACH] = _states(residents, rows)
     values[4::EACH] = map(str, residents.clicks[rows].tolist())
     values[5::EACH] = map(repr, residents.last_seen[rows].tolist())
-    values[6::EACH] = [offset_fields[source] for source in residents.source[rows].tolist()]
+    values[6::EACH] = [offset_fields[source] for source in sources]
     values[7::EACH] = map(str, residents.offset[rows].tolist())
     weights = list(map(repr, changes.weight.tolist()))
     artists = [residents.artists.names[artist] for artist in changes.artist.tolist()]

@@ -88,6 +88,30 @@ def test_names_of_artists_whom_nobody_has_any_more_are_given_up_by_packing() -> 
     assert residents.listener(residents.index["u0"]).affinities.keys() == {"a"}
 
 
+def test_names_of_sources_and_of_cities_that_nobody_has_any_more_are_given_up_by_packing() -> None:
+    residents = Residents(activity=True)
+    for at in range(100):
+        quiet = Listener(f"q{at}", rev=1, cohort="c1", moved=f"4~was{at}:7")
+        residents.add([Listener(f"u{at}", rev=1, offsets={"2": 1}), quiet], None)
+        merged = OffsetSource(3, of=f"id{at}")
+        place = {"city": f"town{at}", "device": f"d{at}"}
+        one = Click(f"u{at}", merged, at, 1_700_000_000.0, "s", ("a",), "play", **place)
+        update(residents, [one], [], None, RULES, now=0.0)
+    residents.drop(f"{kind}{at}" for kind in "uq" for at in range(100) if at % 10)
+    before = {user: residents.listener(row) for user, row in residents.index.items()}
+    wanted = residents.packed_nbytes
+    residents.pack()
+    assert residents.nbytes == wanted
+    tens = range(0, 100, 10)
+    merged_ids = {OffsetSource(3, of=f"id{at}") for at in tens}
+    assert set(residents.sources.names) == {"2", *merged_ids, *(f"4~was{at}" for at in tens)}
+    assert residents.activity is not None
+    assert set(residents.activity.names.names) == {name for at in tens for name in (f"town{at}", f"d{at}")}
+    assert repr({user: residents.listener(row) for user, row in residents.index.items()}) == repr(before)
+    click(residents, "u0", 10)
+    assert residents.offsets(residents.index["u0"]) == {"2": 1, OffsetSource(3, of="id0"): 0, "0": 10}
+
+
 def test_who_is_held_is_the_same_in_no_more_memory_than_it_takes_after_packing() -> None:
     residents = Residents(activity=True)
     residents.add([met(at) for at in range(300)], None)
