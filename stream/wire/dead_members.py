@@ -8,11 +8,11 @@ more. Of others it knows nothing.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import socket
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
 from kafka import errors
@@ -26,18 +26,33 @@ PASSING = "CoordinatorLoadInProgress", "CoordinatorNotAvailable", "NotCoordinato
 logger = logging.getLogger(__name__)
 
 NAMESPACE = Path("/proc/self/ns/pid")
-"""Names, on Linux, the world that process ids are of: each container has its own."""
+"""Names, on Linux, the world that process ids are of: each container has its own.
+
+That of processes in no container has the same name on every machine.
+"""
+
+MACHINE = Path("/etc/machine-id")
+"""Names, on Linux, the machine, also after it has started anew; a container may have none."""
 
 
 def client_id() -> str:
-    """Return the name of this process's clients in Kafka: ``refrain@HOST/NAMESPACE/PID``."""
+    """Return the name of this process's clients in Kafka: ``refrain@HOST/MACHINE/NAMESPACE/PID``."""
     return f"{_here()}{os.getpid()}"
 
 
-@cache
 def _here() -> str:
     namespace = NAMESPACE.readlink().name if NAMESPACE.is_symlink() else ""
-    return f"refrain@{socket.gethostname()}/{namespace}/"
+    return f"refrain@{socket.gethostname()}/{_machine()}/{namespace}/"
+
+
+def _machine() -> str:
+    """Return what tells this machine from others of its host name; "" where nothing does."""
+    try:
+        name = MACHINE.read_bytes().strip()
+    except OSError:
+        return ""
+    # It is to be kept from the network, says systemd: what is made of it tells machines apart as well.
+    return hashlib.sha256(b"refrain" + name).hexdigest()[:12] if name else ""
 
 
 def remove_dead(admin: KafkaAdminClient, groups: Sequence[str]) -> int:

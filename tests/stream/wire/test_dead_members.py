@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from confluent_kafka import Consumer
 from kafka import KafkaAdminClient
 
 from stream.settings import Settings
+from stream.wire import dead_members
 from stream.wire.dead_members import client_id, remove_dead
 from tests.waiting import wait_for
 
@@ -63,6 +65,36 @@ def test_a_process_that_lives_stays(topics: Settings) -> None:
 def test_who_is_of_another_machine_or_no_process_of_ours_stays(topics: Settings, other: str) -> None:
     with member(topics, f"{other}{dead_process()}") as group:
         assert removed(topics, group) == 0
+
+
+@pytest.mark.parametrize("name", ["3d1219c7c4c5404a", ""])
+def test_who_is_of_another_machine_of_the_same_host_name_stays(
+    topics: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.write_text("6f0d8a53ab9e4b5f\n")
+    there.write_text(name)
+    monkeypatch.setattr(dead_members, "MACHINE", there, raising=False)
+    client = of(dead_process())
+    monkeypatch.setattr(dead_members, "MACHINE", here, raising=False)
+    with member(topics, client) as group:
+        assert removed(topics, group) == 0
+
+
+def test_the_name_of_a_client_does_not_tell_the_machines_id(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "id").write_text("6f0d8a53ab9e4b5f\n")
+    monkeypatch.setattr(dead_members, "MACHINE", tmp_path / "id")
+    assert "6f0d" not in client_id()
+
+
+def test_a_machine_without_an_id_takes_out_its_own(
+    topics: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(dead_members, "MACHINE", tmp_path / "none")
+    with member(topics, of(dead_process())) as group:
+        assert removed(topics, group) == 1
 
 
 def test_a_group_that_is_not_there_has_nobody_to_take_out(topics: Settings) -> None:
