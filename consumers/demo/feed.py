@@ -71,7 +71,11 @@ class Feed:
         await self._sender.deliver(_song(song) for song in self._world.music.songs)
 
     async def click_on(self) -> None:
-        """Send clicks for ever. A broker that falls behind slows it down."""
+        """Send clicks for ever, none before it happens. A broker that falls behind slows it down.
+
+        Once the world's clock has come up to ours, a day of its clicks takes a day. Any faster, their times
+        would be in the future, which Refrain refuses; or they would be so dense that all were bots.
+        """
         before, owed = time.monotonic(), 0.0
         while True:
             await asyncio.sleep(TICK)
@@ -79,7 +83,7 @@ class Feed:
             rate = RATE if self.audience_ready.is_set() else HISTORY_RATE
             owed = min(owed + (now - before) * rate, rate)  # after a pause no flood
             before = now
-            plays, owed = self._world.plays(int(owed)), owed % 1
+            plays, owed = self._world.plays(int(owed), until=time.time()), owed % 1
             await self._sender.deliver(self.clicks_of(plays))
 
     def clicks_of(self, plays: Sequence[Play], *, new: bool = False) -> Iterator[Message]:

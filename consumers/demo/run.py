@@ -41,7 +41,7 @@ SEED = 24
 LOOK_EVERY = 0.5  # seconds
 HINT = "Ctrl-C ends it"
 SAID_SECONDS = 15.0  # that a word of the processes stands in the view
-HISTORY_DAYS = 180.0  # so far behind ours the world's clock begins, that it can run ahead for hours
+HISTORY_DAYS = 180.0  # so far behind ours the world's clock begins: for five hours it can run faster
 
 
 def demo(

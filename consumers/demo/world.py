@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,8 +69,15 @@ class World:
         self.now = began_at
         self._rng = np.random.default_rng([seed, 0])
 
-    def plays(self, count: int) -> list[Play]:
-        """Return the next clicks, in the order in which they happen."""
+    def plays(self, count: int, until: float = math.inf) -> list[Play]:
+        """Return the next clicks, in the order in which they happen: so many, or those that happen by then.
+
+        Parameters
+        ----------
+        until
+            Unix seconds on the world's clock.
+        """
+        count = int(min(count, max((until - self.now) * self._clicks_a_day / DAY, 0)))
         times = self.now + np.arange(1, count + 1) * (DAY / self._clicks_a_day)
         self.now += count * (DAY / self._clicks_a_day)
         self.people.drift(count / self._clicks_a_day)

@@ -34,6 +34,13 @@ def test_clicks_drive_the_clock() -> None:
     assert world.now == times[-1]
 
 
+def test_the_clock_goes_no_further_than_it_is_let() -> None:
+    world = World(5, began_at=1000.0, n_listeners=300, clicks_a_day=DAY)
+    assert [play.ts for play in world.plays(9, until=1003.5)] == [1001.0, 1002.0, 1003.0]
+    assert world.plays(9, until=1003.5) == world.plays(9, until=900.0) == []
+    assert [play.ts for play in world.plays(1, until=1005.0)] == [1004.0]
+
+
 def test_listeners_play_their_main_scene_most() -> None:
     world = World(5, began_at=0.0, n_listeners=300)
     at_home = [
