@@ -210,15 +210,16 @@ class Applier:
         self, clicks: Mapping[str, Sequence[Click]], model: Model | None, now: float, moves: list[Move]
     ) -> None:
         while clicks:
+            # Also where whoever gave them has done so: that may be long ago, and was forgotten where the song
+            # has come since. Those that count for another are expected under the id that they name.
+            late = [c for own in clicks.values() for c in own if c.song_id and not c.artist_ids]
+            await self._waiting.expect(late, now)
             async with self._turns.of(clicks.keys()):
                 away = await self._apply_in_turn(clicks, model, now, moves)
             counted: dict[str, list[Click]] = {}
             for user, own in away.items():
                 root = await self.identities.root(user, model, now, moves)
                 counted.setdefault(root, []).extend(under(click, root) for click in own)
-            # They are expected under the id that they name.
-            late = [c for own in counted.values() for c in own if c.song_id and not c.artist_ids]
-            await self._waiting.expect(late, now)
             clicks = counted
 
     async def _apply_in_turn(

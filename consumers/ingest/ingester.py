@@ -295,7 +295,7 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
         late = [
             click for click in clicks if not click.artist_ids and click.song_id and click.song_id not in known
         ]
-        await self._retry("expecting songs", self._waiting.expect, late, time.time())
+        await self._retry("expecting songs", lambda: self._waiting.expect(late, time.time()))
         # Either the catalogue sees, when a song comes, that it is expected, or we see here that it has come.
         came = await self._retry(
             "asking the catalogue once more", self._catalogue.artists_of, {click.song_id for click in late}
@@ -326,14 +326,18 @@ class Ingester(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _under_one_model(self, batch: Batch, clicks: Mapping[str, Sequence[Click]]) -> None:
         while True:
-            model, apply = self._live.model, self._applier.apply
-            await self._retry("applying clicks", apply, clicks, model, time.time(), batch.moves)
+            model = self._live.model
+            await self._retry("applying clicks", self._write, batch, clicks, model)
             await self._retry("asking which model serves", self._live.refresh)
             if self._live.model is model:
                 batch.model = model
                 return
             # A model came meanwhile: its sweep may have met these listeners before this batch was written.
             clicks = dict.fromkeys(clicks, ())
+
+    async def _write(self, batch: Batch, clicks: Mapping[str, Sequence[Click]], model: Model | None) -> None:
+        """Try it once, at the time of this attempt: the first may be long ago."""
+        await self._applier.apply(clicks, model, time.time(), batch.moves)
 
     async def _finish_all(self) -> None:
         while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaConnectionError
+from redis.exceptions import OutOfMemoryError
 
 from consumers.ingest import ingester as ingester_module
 from consumers.ingest.apply import Applier
@@ -392,6 +394,24 @@ def _empty(stage: Stage) -> Any:
         return stage.consumer.batches.empty()
 
     return empty
+
+
+async def test_a_click_is_expected_again_when_its_write_failed_until_its_song_was_forgotten(
+    stage: Stage,
+) -> None:
+    waiting = Waiting(stage.redis)
+    failed_at = []
+
+    async def another_forgets_it() -> None:
+        await waiting.forget_song("late")
+        failed_at.append(time.time())
+        raise OutOfMemoryError("OOM command not allowed")
+
+    stage.applier.meanwhile = another_forgets_it
+    stage.deliver({"user_id": "u", "song_id": "late", "ts": NOW})
+    await stage.until_committed(1)
+    assert [user async for users in waiting.listeners("late") for user in users] == ["u"]
+    assert (await waiting.songs())["late"] > failed_at[0]
 
 
 @pytest.mark.parametrize("losses", [1, 2])
