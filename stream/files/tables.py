@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from itertools import chain, count
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
@@ -132,7 +133,16 @@ class Table:
             found = _members(path, layout)
         except (OSError, EOFError) as error:
             raise BadFile(f"{path} cannot be read: {_why(error)}") from error
-        return [cls(path, layout, member) for member in found] if len(found) > 1 else [cls(path, layout)]
+        if len(found) <= 1:
+            return [cls(path, layout)]
+        tables = [cls(path, layout, member) for member in found]
+        taken: set[str] = set()
+        for table in tables:  # a/b.csv and a.b.csv would have one file of bad rows
+            name = table.bad_rows.removesuffix(SIDE)
+            numbered = (f"{name}.{number}{SIDE}" for number in count(2))
+            table.bad_rows = next(each for each in chain([table.bad_rows], numbered) if each not in taken)
+            taken.add(table.bad_rows)
+        return tables
 
     @staticmethod
     def _only(path: Path, layout: Layout) -> Member | None:

@@ -220,6 +220,14 @@ def test_the_bad_rows_of_the_only_file_in_an_archive_are_called_after_the_archiv
     assert table.bad_rows == "f.zip.bad.jsonl"
 
 
+def test_each_file_of_an_archive_has_bad_rows_of_its_own(tmp_path: Path) -> None:
+    names = "x.csv", "a/b.csv", "a.b.csv", "a.b.csv.2"
+    tables = Table.all_of(made(tmp_path / "f.zip", zipped(dict.fromkeys(names, ROWS))), Layout())
+    first, second, *others = (table.bad_rows for table in tables)
+    assert (first, second) == ("f.zip.x.csv.bad.jsonl", "f.zip.a.b.csv.bad.jsonl")
+    assert others == ["f.zip.a.b.csv.2.bad.jsonl", "f.zip.a.b.csv.2.2.bad.jsonl"]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
