@@ -28,6 +28,8 @@ __all__ = ["add"]
 
 PANEL = "Look"
 SHOW = "show"
+MOST = 1000  # at once: Redis does nothing else while it reads them
+LAST = 2**32 - 1  # of the members that a sorted set of Redis can have
 EXAMPLE = """\
 refrain segment evaluate plays.csv --map user_id=user,artist_ids=artist --labels panel.csv
 refrain segment evaluate --profiles listeners.json"""
@@ -77,10 +79,14 @@ def add(app: typer.Typer) -> None:
         top: Annotated[
             int, typer.Option("--top", metavar="N", min=1, help="How many artists for it, and against it.")
         ] = 10,
-        limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many members.")] = 20,
+        limit: Annotated[
+            int, typer.Option("--limit", metavar="N", min=1, max=MOST, help="How many members.")
+        ] = 20,
         start: Annotated[
             int,
-            typer.Option("--from", metavar="N", min=0, help="Leave out so many of the likeliest members."),
+            typer.Option(
+                "--from", metavar="N", min=0, max=LAST, help="Leave out so many of the likeliest members."
+            ),
         ] = 0,
         as_json: Json = False,
     ) -> None:

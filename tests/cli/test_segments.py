@@ -86,6 +86,20 @@ def test_one_segment_is_shown_with_what_speaks_for_it_and_its_members_page_by_pa
     assert "--from 3" in shown.stdout
 
 
+@pytest.mark.parametrize(("option", "number"), [("--limit", 1001), ("--from", 2**32), ("--from", 2**64)])
+def test_a_page_of_members_that_no_segment_has_or_that_is_too_large_is_refused(
+    segments: Refrain, option: str, number: int
+) -> None:
+    refused = segments.run("segment", "scene-a", option, str(number))
+    assert refused.returncode == 2
+    assert option in refused.stderr
+
+
+def test_the_last_members_that_a_segment_may_have_can_be_asked_for(segments: Refrain) -> None:
+    found = segments.run("segment", "scene-a", "--json", "--limit", "1000", "--from", str(2**32 - 1))
+    assert json.loads(found.stdout)["top"] == []
+
+
 def test_a_segment_that_is_not_to_be_trusted_says_so(segments: Refrain) -> None:
     shown = segments.run("segment", "rare")
     assert shown.returncode == 0
