@@ -7,7 +7,7 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from consumers.runtime.reader_lag import ReaderLag, in_hand
@@ -49,7 +49,8 @@ class Clicked:
     yet is scored again, until it does or `PATIENCE` is over. Of a click that comes after a later one, the
     record does not say whether it knows: such a listener is scored once more when `PATIENCE` is over.
 
-    A click under an id that is part of a listener is the listener's.
+    A click under an id that is part of a listener is the listener's. Who has just got a part, or was one,
+    is scored when `PATIENCE` is over, without a click.
 
     While more click than can be scored, as when years are replayed, `MOST` are noted and no more.
 
@@ -73,7 +74,8 @@ class Clicked:
         self._stop = stop
         self._clock = clock
         self._clicked: dict[str, tuple[float, float]] = {}  # the click's time, and when it was read
-        self._late: dict[str, float] = {}  # who has a click that came after a later one, and when it was read
+        # Who has a click that came after a later one, and when it was read; whose record is changing.
+        self._late: dict[str, float] = {}
         self._full = False
         self._rests = Rests(SHARE)
 
@@ -101,6 +103,13 @@ class Clicked:
             if click.ts < ts and self._has_room(self._late, click.user_id):
                 self._late[click.user_id] = now
             self._clicked[click.user_id] = max(ts, click.ts), now
+
+    def look_again(self, users: Iterable[str]) -> None:
+        """Note who is to be scored when `PATIENCE` is over, without a click: their record is changing."""
+        now = self._clock()
+        for user in users:
+            if self._has_room(self._late, user):
+                self._late[user] = now
 
     @staticmethod
     def _has_room(held: Collection[str], user: str) -> bool:

@@ -119,6 +119,7 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
                     rounds.run(),
                     retry.every(LOOK_SECONDS, "learning who churns", learn_churn),
                     retry.every(LOOK_SECONDS, "learning segments", learn_segments),
+                    retry.every(LOOK_SECONDS, "looking for merges", look_for_merges),
                     retry.every(KEEP_SECONDS, "writing what is learned of the next week", next_week.keep),
                     retry.every(MEASURE_SECONDS, "measuring Redis's memory", measure),
                 )
@@ -137,6 +138,9 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
             if segments.news:
                 segments.news = False
                 rounds.again()
+
+        async def look_for_merges() -> None:
+            clicked.look_again(await stores.merged_lately.refresh())
 
         labels = LabelReader.consumer(settings, watch)
         stack.push_async_callback(labels.stop)

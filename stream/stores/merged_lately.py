@@ -42,9 +42,15 @@ class MergedLately:
         before = int(1000 * (self._clock() - 2 * KEPT_SECONDS))
         await self._redis.xadd(keys.MERGED_LATELY, {"id": user_id, "into": into}, minid=before)
 
-    async def refresh(self) -> None:
-        """Read what has come since the last time; in one round trip where that is not much."""
+    async def refresh(self) -> set[str]:
+        """Read what has come since the last time; in one round trip where that is not much.
+
+        Returns
+        -------
+        Whom that is about: the ids, whose part they are, and whose they were, if that is in memory.
+        """
         now = self._clock()
+        about: set[str] = set()
         while True:
             first = f"({self._last}" if self._last else str(int(1000 * (now - KEPT_SECONDS)))
             found = await self._redis.xrange(keys.MERGED_LATELY, first, count=AT_ONCE)
@@ -52,13 +58,14 @@ class MergedLately:
                 self._last = place.decode()
                 user, into = fields[b"id"].decode(), fields[b"into"].decode()
                 self._since.pop(user, None)
-                self.into.pop(user, None)
+                about |= {user, into, self.into.pop(user, "")}
                 if into:
                     self.into[user], self._since[user] = into, now
             if len(found) < AT_ONCE:
                 break
         for user in [user for user, since in self._since.items() if since < now - KEPT_SECONDS]:
             del self.into[user], self._since[user]
+        return about - {""}
 
     async def announced(self, before: float) -> list[str]:
         """Return the ids that were announced before a time (Unix seconds), each once, the earliest first."""

@@ -84,6 +84,17 @@ def test_of_clicks_of_two_ids_that_differ_in_time_the_listener_is_scored_once_mo
     assert record.users == ["ana", "ana"]
 
 
+def test_whose_record_changes_without_a_click_is_scored_once_when_that_is_surely_done() -> None:
+    now, record = [1000.0], Scored(last_seen=9.0)
+    clicked = clicked_by(record, now, visitor="ana")
+    clicked.look_again(["visitor", "ana"])
+    found = []
+    for now[0] in (1000.0, 1000.0 + PATIENCE, 1000.0 + 9 * PATIENCE):
+        asyncio.run(clicked.score_noted())
+        found.append(list(record.users))
+    assert found == [[], ["ana"], ["ana"]]
+
+
 def test_of_more_listeners_than_may_wait_as_many_are_scored_and_the_log_says_so_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import redis
 
 from consumers.ingest.ingester import ingest
-from consumers.traits import rounds
+from consumers.traits import churn, clicked, rounds
 from consumers.traits.process import traits
 from stream.connect import open_redis
 from stream.settings import Settings
@@ -81,6 +82,22 @@ def test_a_click_under_an_id_that_is_part_of_a_listener_is_in_the_listeners_stag
         wait_for(lambda: stage(db, "ana") == "dormant", "the listener to be dormant")
         log.send("clicks", [click("visitor", 0)])
         wait_for(lambda: stage(db, "ana") == "returned", "the click to count")
+
+
+def test_a_listener_is_in_another_stage_for_what_an_id_did_that_becomes_part_of_them(
+    topics: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clicked, "PATIENCE", 0.5)
+    monkeypatch.setattr(churn, "LOOK_SECONDS", math.inf)  # what it learns begins another round
+    log.send("clicks", [click("ana", 40), click("ana", 30)])
+    with Running(ingest, topics), Running(traits, topics):
+        log.wait_until_caught_up("ingest", "clicks")
+        wait_until_clicks_are_read(db, log)
+        log.send("clicks", [click("visitor", 0), click("ana", 20)])
+        wait_for(lambda: (stage(db, "visitor"), stage(db, "ana")) == ("new", "dormant"), "all to be scored")
+        log.send("merges", [{"user_id": "visitor", "into": "ana", "ts": time.time()}])
+        wait_for(lambda: stage(db, "ana") == "returned", "what the other id did to count")
+        assert stage(db, "visitor") is None
 
 
 def test_who_does_not_click_is_met_in_a_round(topics: Settings, log: KafkaLog, db: redis.Redis) -> None:
