@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 
 from consumers.commands.application import build
 from stream.broker import Child
-from stream.broker.ports import free_port
 from stream.settings import Settings
 
 __all__ = ["NO_BROKER", "Refrain", "application"]
@@ -93,11 +92,8 @@ class Refrain:
         ours = {
             name: given[name] for name in map(_variable, self._settings.model_fields_set) if name in given
         }
-        # Tests beside each other, which start `up` at the same moment, would both find the usual port free.
-        page = {"REFRAIN_WEB_PORT": str(free_port())}
         return {
             **os.environ,
-            **page,
             **ours,
             **{_variable(name): str(value) for name, value in overrides.items()},
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -24,6 +25,7 @@ def add(app: typer.Typer) -> None:
 
     @command(app, panel="Start", example="refrain serve\nrefrain serve --host 0.0.0.0 --port 80")
     def serve(
+        context: typer.Context,
         host: Annotated[
             str | None,
             typer.Option("--host", metavar="HOST", help="Address to listen on; REFRAIN_WEB_HOST by default."),
@@ -46,7 +48,8 @@ def add(app: typer.Typer) -> None:
         if as_json:
             log_json()
         said = {name: value for name, value in (("web_host", host), ("web_port", port)) if value is not None}
-        run_process(serve, connected_settings().model_copy(update=said))
+        # `refrain up` hands over the socket that it holds.
+        run_process(partial(serve, listener=context.obj), connected_settings().model_copy(update=said))
 
     keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke keys of the API.")
     app.add_typer(

@@ -6,16 +6,16 @@ import signal
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from types import FrameType
 
 from consumers.runtime.forked import import_ahead
+from consumers.runtime.listening import listen
 from consumers.runtime.supervisor import KINDS, Supervisor, commands
 from consumers.runtime.web_address import web_address
 from stream.broker import Servers, servers
-from stream.broker.ports import free_port
 from stream.errors import WrongUse
 from stream.redis_url import shown
 from stream.settings import Settings
@@ -112,7 +112,8 @@ def all_processes(
 ) -> Iterator[tuple[Servers, Supervisor, Settings]]:
     """Run servers and processes as long as the block; give the settings with all addresses, too.
 
-    Where the port of the page is taken, another one is chosen.
+    The page has another port where its own cannot be had. We listen there ourselves: `serve` may end and be
+    started again, and nobody takes the port meanwhile.
 
     Parameters
     ----------
@@ -130,11 +131,16 @@ def all_processes(
     """
     import_ahead([*IMPORTED_BY_ALL, *map(IMPORTED.__getitem__, kinds)])
     with servers(settings, say=say) as running:
-        addresses = {"kafka": running.kafka, "redis": running.redis, "web_port": free_port(settings.web_port)}
-        addressed = settings.model_copy(update=addresses)
+        addressed = settings.model_copy(update={"kafka": running.kafka, "redis": running.redis})
         prepare(addressed)
         try:
-            with Supervisor(addressed, settings.data / "logs", say, commands(kinds)) as supervisor:
+            with ExitStack() as stack:
+                handed = {}
+                if "serve" in kinds:
+                    listener = handed["serve"] = stack.enter_context(listen(addressed, say))
+                    addressed = addressed.model_copy(update={"web_port": listener.getsockname()[1]})
+                targets = commands(kinds, handed)
+                supervisor = stack.enter_context(Supervisor(addressed, settings.data / "logs", say, targets))
                 supervisor.tend(time.monotonic())
                 # The client of Kafka is imported while our own servers start.
                 from stream.wire.topics import create_topics

@@ -24,14 +24,22 @@ PAUSES = (0.5, 1.0, 2.0)  # seconds before the next start, by how many quick dea
 LAST_LINES = 12
 
 
-def commands(kinds: Sequence[str] = KINDS) -> dict[str, Callable[[], object]]:
-    """Return what each process does: the command `refrain ingest` and so on."""
-    return {kind: partial(_command, kind) for kind in kinds}
+def commands(
+    kinds: Sequence[str] = KINDS, handed: Mapping[str, object] | None = None
+) -> dict[str, Callable[[], object]]:
+    """Return what each process does: the command `refrain ingest` and so on.
+
+    Parameters
+    ----------
+    handed
+        What a process is given beside its settings, by kind: the socket that `serve` listens on.
+    """
+    return {kind: partial(_command, kind, (handed or {}).get(kind)) for kind in kinds}
 
 
-def _command(kind: str) -> None:
+def _command(kind: str, handed: object) -> None:
     sys.argv = ["refrain", kind]
-    import_module("consumers.cli").main()
+    import_module("consumers.cli").main(handed)
 
 
 def environment(settings: Settings, number: int = 0) -> dict[str, str]:

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from structlog.contextvars import bound_contextvars
 
 from consumers.runtime.exporter import exporting, registry_of
+from consumers.runtime.listening import listen
 from consumers.runtime.web_address import web_address
 from consumers.web.access import is_loopback
 from consumers.web.app import answer_by, make_app
@@ -29,7 +30,6 @@ logger = logging.getLogger(__name__)
 logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # that it starts is said below
 
 LAST_ANSWERS_SECONDS = 3
-BACKLOG = 2048
 
 
 class _Server(uvicorn.Server):
@@ -40,13 +40,20 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(settings: Settings, stop: asyncio.Event, app: FastAPI | None = None) -> None:
+async def serve(
+    settings: Settings,
+    stop: asyncio.Event,
+    app: FastAPI | None = None,
+    listener: socket.socket | None = None,
+) -> None:
     """Answer requests until asked to stop.
 
     Parameters
     ----------
     app
         What answers (`make_app`), where it is there already and serves nobody else; None: it is made.
+    listener
+        What it listens on, where somebody holds that for it; None: it listens where the settings say.
 
     Raises
     ------
@@ -62,7 +69,7 @@ async def serve(settings: Settings, stop: asyncio.Event, app: FastAPI | None = N
         with (
             bound_contextvars(process=heartbeat.name),
             exporting(settings, heartbeat),
-            _listening(settings) as listener,
+            listener or listen(settings) as listening,
         ):
             service = Service(settings, redis, stop, registry_of(heartbeat))
             app = app or make_app()
@@ -79,7 +86,7 @@ async def serve(settings: Settings, stop: asyncio.Event, app: FastAPI | None = N
             ending = asyncio.create_task(_end(server, stop))
             logger.info("serving at %s", web_address(settings))
             try:
-                await server.serve(sockets=[listener])
+                await server.serve(sockets=[listening])
             finally:
                 for task in (beating, ending):
                     task.cancel()
@@ -95,25 +102,6 @@ async def _guard(settings: Settings, keys: ApiKeys) -> None:
             f"REFRAIN_WEB_HOST={settings.web_host} lets other machines ask, and there are no keys yet",
             hint="`refrain key add NAME --role administer` makes the first one; or listen on 127.0.0.1.",
         )
-
-
-@contextlib.contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
-    host, port = settings.web_host, settings.web_port
-    try:
-        listener = socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG
-        )
-    except OSError as error:
-        raise CannotStart(
-            f"nothing can listen at {host}:{port}: {error.strerror}",
-            hint="REFRAIN_WEB_PORT and REFRAIN_WEB_HOST say where to listen.",
-        ) from error
-    # Connections have it from the listener. asyncio sets it only on sockets that name TCP as their protocol,
-    # which these do not: head and body of an answer, sent apart, would lie 40 ms apart.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    with listener:
-        yield listener
 
 
 async def _end(server: uvicorn.Server, stop: asyncio.Event) -> None:

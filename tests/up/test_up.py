@@ -11,35 +11,13 @@ import pytest
 import redis
 
 from stream.broker import find_running
-from stream.broker.ports import free_port
 from stream.settings import Settings
 from tests.broker.processes import is_running
 from tests.refrain_command import Refrain
+from tests.up.running import KINDS, only, processes, started
 from tests.waiting import wait_for
 
-KINDS = {"ingest", "train", "work", "traits", "serve"}
 OWN = KINDS | {"Kafka", "Redis"}
-
-
-def _processes(url: str) -> dict[str, int]:
-    """The processes that give a sign of life: kind -> process id."""
-    with redis.Redis.from_url(url) as client:
-        names = [name.decode() for name in client.zrange("processes", 0, -1)]
-        alive = [name for name in names if client.exists(f"process:{{{name}}}")]
-    return {name.partition("-")[0]: int(name.rpartition("-")[2]) for name in alive}
-
-
-def _started(url: str, kinds: set[str] = KINDS) -> dict[str, int]:
-    def all_of_them() -> dict[str, int]:
-        processes = _processes(url)
-        return processes if processes.keys() == kinds else {}
-
-    return wait_for(all_of_them, "all processes")
-
-
-def _only(*kinds: str) -> list[str]:
-    """Options by which the others do not run: each takes seconds to start."""
-    return [part for kind in sorted(KINDS - set(kinds)) for part in ("--without", kind)]
 
 
 def _descendants(pid: int) -> set[int]:
@@ -70,7 +48,7 @@ def test_asked_to_end_it_ends_cleanly_and_leaves_no_process(
     refrain: Refrain, settings: Settings, number: int
 ) -> None:
     up = refrain.start("up")
-    _started(settings.redis)
+    started(settings.redis)
     pids, helpers = _descendants(up.pid), _helpers(up.pid)
     assert len(pids - helpers) >= len(KINDS)
     wait_for(lambda: "work   | " in up.log.read_text(), "what the worker says")
@@ -78,7 +56,7 @@ def test_asked_to_end_it_ends_cleanly_and_leaves_no_process(
     assert up.wait(timeout=60) == 0
     assert not any(is_running(pid) for pid in pids - helpers)
     wait_for(lambda: not any(is_running(pid) for pid in helpers), "the end of what they were copied from")
-    assert _processes(settings.redis) == {}
+    assert processes(settings.redis) == {}
     said = up.log.read_text()
     assert "Traceback" not in said
     assert "Starting..." not in said
@@ -92,7 +70,6 @@ def _alone(settings: Settings, folder: Path, *arguments: str) -> subprocess.Pope
             **os.environ,
             **settings.as_environment(),
             "REFRAIN_DATA": str(folder / "data"),
-            "REFRAIN_WEB_PORT": str(free_port()),
         },
         cwd=folder,
         stdout=subprocess.PIPE,
@@ -121,8 +98,8 @@ def test_folders_named_as_ours_where_somebody_stands_are_not_imported(
     for name in ("consumers", "models", "stream", "numpy"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise SystemExit('not ours')\n")
-    with _alone(settings, tmp_path, *_only("work")) as up:
-        _started(settings.redis, {"work"})
+    with _alone(settings, tmp_path, *only("work")) as up:
+        started(settings.redis, {"work"})
         up.terminate()
         said, _ = up.communicate(timeout=60)
     assert up.returncode == 0
@@ -152,8 +129,8 @@ def test_with_servers_of_its_own_it_ends_by_itself_and_leaves_nothing(
 
 
 def test_killed_outright_it_leaves_no_process(refrain: Refrain, settings: Settings) -> None:
-    up = refrain.start("up", *_only("ingest", "work"))
-    _started(settings.redis, {"ingest", "work"})
+    up = refrain.start("up", *only("ingest", "work"))
+    started(settings.redis, {"ingest", "work"})
     pids = _descendants(up.pid)
     assert len(pids) >= 2
     up.kill()
@@ -161,10 +138,10 @@ def test_killed_outright_it_leaves_no_process(refrain: Refrain, settings: Settin
 
 
 def test_a_process_that_is_killed_is_started_again_and_said(refrain: Refrain, settings: Settings) -> None:
-    up = refrain.start("up", *_only("ingest", "work"))
-    first = _started(settings.redis, {"ingest", "work"})["ingest"]
+    up = refrain.start("up", *only("ingest", "work"))
+    first = started(settings.redis, {"ingest", "work"})["ingest"]
     os.kill(first, signal.SIGKILL)
-    wait_for(lambda: _processes(settings.redis).get("ingest", first) != first, "another ingester")
+    wait_for(lambda: processes(settings.redis).get("ingest", first) != first, "another ingester")
     assert "ingest has ended by signal 9; it is started again" in up.log.read_text()
     up.kill()  # asked kindly, the new ingester would first wait for Kafka to give up the dead one
 
@@ -174,7 +151,7 @@ def test_what_keeps_a_process_from_starting_is_said_with_exit_code_1(
 ) -> None:
     with redis.Redis.from_url(settings.redis) as client:
         client.hset("decay", mapping={"half_life": repr(7 * 86400.0), "landmark": repr(1577836800.0)})
-    up = refrain.start("up", *_only("ingest"))
+    up = refrain.start("up", *only("ingest"))
     assert up.wait(timeout=120) == 1
     said = up.log.read_text()
     assert "4 times in a row" in said
@@ -182,8 +159,8 @@ def test_what_keeps_a_process_from_starting_is_said_with_exit_code_1(
 
 
 def test_it_leaves_out_what_it_is_told_to(refrain: Refrain, settings: Settings) -> None:
-    refrain.start("up", *_only("work", "traits"))
-    _started(settings.redis, {"work", "traits"})
+    refrain.start("up", *only("work", "traits"))
+    started(settings.redis, {"work", "traits"})
     done = refrain.run("up", "--without", "cook")
     assert (done.returncode, "no process 'cook'" in done.stderr) == (2, True)
 
@@ -191,8 +168,8 @@ def test_it_leaves_out_what_it_is_told_to(refrain: Refrain, settings: Settings) 
 def test_it_delivers_where_the_settings_name_a_folder(
     refrain: Refrain, settings: Settings, tmp_path: Path
 ) -> None:
-    up = refrain.start("up", *_only("serve"), deliver_folder=tmp_path / "audiences")
-    _started(settings.redis, {"serve", "deliver"})
+    up = refrain.start("up", *only("serve"), deliver_folder=tmp_path / "audiences")
+    started(settings.redis, {"serve", "deliver"})
     up.signal(signal.SIGTERM)
     assert up.wait(timeout=60) == 0
     assert "stopping deliver, serve" in up.log.read_text()
