@@ -40,6 +40,7 @@ __all__ = ["demo"]
 SEED = 24
 LOOK_EVERY = 0.5  # seconds
 HINT = "Ctrl-C ends it"
+FIRST_KEY = "The demo begins without keys each time: let it listen on 127.0.0.1. `refrain up` keeps its keys."
 SAID_SECONDS = 15.0  # that a word of the processes stands in the view
 HISTORY_DAYS = 180.0  # so far behind ours the world's clock begins: for five hours it can run faster
 
@@ -112,7 +113,10 @@ class _Stage:
         """Start everything, play, and stop everything."""
         clear_folder(self.settings, self.say)
         with all_processes(
-            self.settings, self.say, prepare=lambda addressed: clear_servers(given, addressed)
+            self.settings,
+            self.say,
+            prepare=lambda addressed: clear_servers(given, addressed),
+            first_key=FIRST_KEY,
         ) as (running, supervisor, addressed):
             # Nothing that a client library has to say may run into the view.
             logging.basicConfig(filename=self.settings.data / "logs" / "demo.log", level=logging.WARNING)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from threading import Event
 from types import FrameType
 
 from consumers.runtime.forked import import_ahead
 from consumers.runtime.listening import listen
+from consumers.runtime.reach import ADD_KEY, require_key
 from consumers.runtime.supervisor import KINDS, Supervisor, commands
 from consumers.runtime.web_address import web_address
 from stream.broker import Servers, servers
@@ -34,6 +37,12 @@ IMPORTED = {
 }
 """Kind of process -> what it imports, while the servers start."""
 IMPORTED_BY_ALL = "consumers.cli", "consumers.commands.line", "consumers.runtime.process"
+
+FIRST_KEY = (
+    "Start `refrain up --without serve`, and in another terminal `refrain key add NAME --role administer`; "
+    "then end the first, and start `refrain up` once more. Or listen on 127.0.0.1."
+)
+"""How a first key is made where Redis runs only as long as we do."""
 
 TRY = """\
 Try, in another terminal:
@@ -80,7 +89,7 @@ def up(
     with (
         suppress(KeyboardInterrupt),
         asked as to_end,
-        all_processes(settings, say, kinds=kinds) as everything,
+        all_processes(settings, say, kinds=kinds, first_key=FIRST_KEY) as everything,
     ):
         running, supervisor, addressed = everything
         end = time.monotonic() + for_seconds if for_seconds is not None else float("inf")
@@ -109,6 +118,8 @@ def all_processes(
     say: Callable[[str], None],
     prepare: Callable[[Settings], None] = lambda _: None,
     kinds: Sequence[str] = KINDS,
+    *,
+    first_key: str,
 ) -> Iterator[tuple[Servers, Supervisor, Settings]]:
     """Run servers and processes as long as the block; give the settings with all addresses, too.
 
@@ -123,6 +134,8 @@ def all_processes(
         Is called with settings that have all addresses, when the servers answer and before any process runs.
     kinds
         Of the processes that run.
+    first_key
+        How a first key is made, where other machines could ask and a Redis of our own has none.
 
     Raises
     ------
@@ -137,6 +150,8 @@ def all_processes(
             with ExitStack() as stack:
                 handed = {}
                 if "serve" in kinds:
+                    hint = ADD_KEY if settings.redis else first_key
+                    asyncio.run(require_key(addressed.web_host, partial(_any_key, addressed), hint))
                     listener = handed["serve"] = stack.enter_context(listen(addressed, say))
                     addressed = addressed.model_copy(update={"web_port": listener.getsockname()[1]})
                 targets = commands(kinds, handed)
@@ -155,6 +170,15 @@ def all_processes(
         finally:
             if running.children:
                 say(f"stopping {' and '.join(child.name for child in running.children)}")
+
+
+async def _any_key(settings: Settings) -> bool:
+    # The client of Redis is imported while our own servers start.
+    from consumers.runtime.session import redis_session
+    from stream.stores.api_keys import ApiKeys
+
+    async with redis_session(settings) as redis:
+        return await ApiKeys(redis).any()
 
 
 @contextmanager

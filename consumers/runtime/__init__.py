@@ -16,6 +16,7 @@
     supervisor.py    processes as children of one: started, restarted, ended in order
     forked.py        a process that is a copy of a Python which has imported all it needs (original.py)
     listening.py     the socket that `refrain serve` listens on
+    reach.py         who can reach an address; where others can, there has to be a key
     web_address.py   where a browser finds the page
     memory.py        memory that was needed for a moment, given back to the system
     priority.py      a process that lets others go first

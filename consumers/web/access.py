@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from ipaddress import ip_address
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -13,6 +12,7 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 from starlette.exceptions import HTTPException
 
 from consumers.queries.now import Now
+from consumers.runtime.reach import is_loopback
 from consumers.web.rates import Rates
 from consumers.web.service import At, Service
 from stream.stores.api_keys import ApiKeys, Role
@@ -26,7 +26,6 @@ __all__ = [
     "Looks",
     "Publishes",
     "check_site",
-    "is_loopback",
 ]
 
 COOKIE = "refrain_session"
@@ -56,22 +55,6 @@ class Caller:
 
 
 ANYBODY_HERE = Caller("this machine", Role.ADMINISTER)
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether an address, or a host's name, is this very machine.
-
-    Examples
-    --------
-    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
-    (True, True, False)
-    """
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 async def _caller(

@@ -14,12 +14,11 @@ from structlog.contextvars import bound_contextvars
 
 from consumers.runtime.exporter import exporting, registry_of
 from consumers.runtime.listening import listen
+from consumers.runtime.reach import require_key
 from consumers.runtime.web_address import web_address
-from consumers.web.access import is_loopback
 from consumers.web.app import answer_by, make_app
 from consumers.web.service import Service
 from stream.connect import open_redis
-from stream.errors import CannotStart
 from stream.settings import Settings
 from stream.stores.api_keys import ApiKeys
 from stream.stores.heartbeats import Heartbeat
@@ -64,7 +63,7 @@ async def serve(
     """
     redis = await open_redis(settings, logger.info)
     try:
-        await _guard(settings, ApiKeys(redis))
+        await require_key(settings.web_host, ApiKeys(redis).any)
         heartbeat = Heartbeat(redis, "serve")
         with (
             bound_contextvars(process=heartbeat.name),
@@ -94,14 +93,6 @@ async def serve(
                 await heartbeat.stop()
     finally:
         await redis.aclose()
-
-
-async def _guard(settings: Settings, keys: ApiKeys) -> None:
-    if not is_loopback(settings.web_host) and not await keys.any():
-        raise CannotStart(
-            f"REFRAIN_WEB_HOST={settings.web_host} lets other machines ask, and there are no keys yet",
-            hint="`refrain key add NAME --role administer` makes the first one; or listen on 127.0.0.1.",
-        )
 
 
 async def _end(server: uvicorn.Server, stop: asyncio.Event) -> None:
