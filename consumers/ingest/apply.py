@@ -25,6 +25,7 @@ __all__ = ["Applier"]
 
 AT_ONCE = 1000  # listeners: while Redis works on some, the next are updated
 READ_AT_ONCE = 250  # listeners: as records they take ten times what they take in columns
+READS = 2  # at a time, of all parts: while Redis reads for one, the records of another become columns
 SPARE = 0.1  # of all rows are made free where memory is full
 MB = 1e6
 
@@ -80,6 +81,7 @@ class Applier:
         self._loaded = loaded or {}
         self._last_ends = {source: max(ends.values()) for source, ends in self._loaded.items()}
         self._turns = _Turns()
+        self._reading = asyncio.Semaphore(READS)
         self._activity = activity
         self.residents = Residents(activity=activity)
         self._aliases = ArtistAliases(listeners.redis) if aliases is None else aliases
@@ -344,17 +346,22 @@ class Applier:
         self.reads += len(missing)
         into: set[str] = set()
         for first in range(0, len(missing), READ_AT_ONCE):
-            read = await self._listeners.read(missing[first : first + READ_AT_ONCE], activity=self._activity)
-            here = [listener for listener in read if not listener.into]
-            self.residents.add(here, model)
-            into.update(listener.user_id for listener in read if listener.into)
-            self._unsettled.difference_update(listener.user_id for listener in read)
-            self._unsettled.update(
-                listener.user_id
-                for listener in here
-                if self._aliases.concern(listener) and self._aliases.settled(listener) is not listener
-            )
+            async with self._reading:
+                into |= await self._read(missing[first : first + READ_AT_ONCE], model)
         return into
+
+    async def _read(self, users: Sequence[str], model: Model | None) -> set[str]:
+        """Read listeners and hold them; return those who are part of another, who are not held."""
+        read = await self._listeners.read(users, activity=self._activity)
+        here = [listener for listener in read if not listener.into]
+        self.residents.add(here, model)
+        self._unsettled.difference_update(users)
+        self._unsettled.update(
+            listener.user_id
+            for listener in here
+            if self._aliases.concern(listener) and self._aliases.settled(listener) is not listener
+        )
+        return {listener.user_id for listener in read if listener.into}
 
     def forget(self) -> None:
         """Read all who are held again when they are met next: what made them so, Redis may have lost."""
