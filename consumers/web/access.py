@@ -32,6 +32,9 @@ COOKIE = "refrain_session"
 """Cookie of a browser that has signed in: it holds no key, so that no page could tell one."""
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+PASSED_ON = ("x-forwarded-", "x-real-ip", "forwarded", "via")
+"""How the names of headers begin that a proxy adds."""
+FIRST_KEY = "`refrain key add NAME --role administer` makes the first key"
 
 _bearer = HTTPBearer(auto_error=False, description="An API key, as `refrain key add` prints it.")
 _cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="What a browser has that has signed in.")
@@ -71,7 +74,7 @@ async def _caller(
         Where that cannot be said, or another site's page asks in their name.
     """
     rates: Rates = request.app.state.rates
-    address = request.client.host if request.client else ""
+    address = _address(request)
     if bearer is None:
         check_site(request)
     caller = await _known(request, at, bearer.credentials if bearer else None, cookie)
@@ -99,12 +102,23 @@ async def _known(request: Request, at: Service, text: str | None, cookie: str | 
     # A browser keeps its cookie also where the keys are gone, or another service listens there by now.
     if await store.any() or not is_loopback(at.settings.web_host):
         return None
+    # A proxy on this machine asks from this machine, whoever asked the proxy.
+    if not is_loopback(_address(request)) or any(name.startswith(PASSED_ON) for name in request.headers):
+        raise HTTPException(
+            HTTPStatus.FORBIDDEN,
+            f"without keys it answers this machine alone, and nothing that a proxy passed on; {FIRST_KEY}",
+        )
     # A page of another site could let its own name lead to this address, and read the answers.
     if not is_loopback(request.url.hostname or ""):
         raise HTTPException(
-            HTTPStatus.FORBIDDEN, f"without keys it answers to 127.0.0.1, not to {request.url.hostname!r}"
+            HTTPStatus.FORBIDDEN,
+            f"without keys it answers to 127.0.0.1, not to {request.url.hostname!r}; {FIRST_KEY}",
         )
     return ANYBODY_HERE
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def check_site(request: Request) -> None:
@@ -153,9 +167,9 @@ async def _following(
         try:
             return await _known(request, at, bearer.credentials if bearer else None, cookie) is not None
         except HTTPException:
-            return False  # the last key is gone, and this name is not answered without keys
+            return False  # the last key is gone, and whoever asks like this is not answered without keys
 
-    with at.watch.stream_of(caller.by_key or (request.client.host if request.client else "")):
+    with at.watch.stream_of(caller.by_key or _address(request)):
         yield at.watch.follow(may)
 
 

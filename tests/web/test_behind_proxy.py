@@ -1,0 +1,64 @@
+"""A proxy in front of `refrain serve`: what it passes on is answered only where there are keys."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+import requests
+
+from stream.settings import Settings
+from stream.stores.api_keys import Role
+from tests.web.served import PATIENCE, Served, key_of, serving
+
+MAKE_KEY = "`refrain key add NAME --role administer`"
+
+
+def address_in_a_network() -> str:
+    """An address of this machine that others reach."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect(("192.0.2.1", 9))  # nothing is sent
+        except OSError:
+            pytest.skip("this machine is in no network")
+        return str(asking.getsockname()[0])
+
+
+@pytest.mark.parametrize(
+    "header", ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via"]
+)
+def test_without_keys_nothing_is_answered_that_a_proxy_passed_on(header: str, served: Served) -> None:
+    answer = served.get("/api/v1/cohorts", headers={header: "127.0.0.1"})
+    assert answer.status_code == 403
+    assert MAKE_KEY in answer.json()["detail"]
+
+
+def test_without_keys_a_person_behind_a_proxy_is_told_that_one_is_needed(served: Served) -> None:
+    answer = served.get("/", headers={"Accept": "text/html", "X-Forwarded-For": "203.0.113.7"})
+    assert answer.status_code == 403
+    assert MAKE_KEY in answer.text
+
+
+def test_without_keys_another_machine_is_not_answered_that_reaches_it_all_the_same(
+    service: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def everywhere(settings: Settings) -> socket.socket:
+        return socket.create_server(("0.0.0.0", settings.web_port))  # noqa: S104
+
+    monkeypatch.setattr("consumers.web.process.listen", everywhere)
+    with serving(service) as served, requests.Session() as asking:
+        asking.trust_env = False  # a proxy that is set for this machine's own requests
+        answer = asking.get(
+            f"http://{address_in_a_network()}:{served.settings.web_port}/api/v1/cohorts",
+            headers={"Host": f"127.0.0.1:{served.settings.web_port}"},
+            timeout=PATIENCE,
+        )
+    assert answer.status_code == 403
+    assert MAKE_KEY in answer.json()["detail"]
+
+
+def test_whoever_has_a_key_is_answered_through_a_proxy(service: Settings) -> None:
+    key = key_of(service, Role.LOOK)
+    with serving(service) as served:
+        passed_on = {"Authorization": f"Bearer {key}", "X-Forwarded-For": "203.0.113.7"}
+        assert served.get("/api/v1/cohorts", headers=passed_on).status_code == 200
