@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -52,6 +53,20 @@ def test_a_page_fits_a_phone(address: str, browser: Browser, served: Served) -> 
         visit.open(address)
         settle(visit)
         assert not visit.too_wide()
+
+
+@pytest.fixture
+def in_kolkata(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Kolkata")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def test_every_page_says_whose_times_it_shows(served: Served, in_kolkata: None) -> None:
+    silent = [address for address in ADDRESSES if "times are IST" not in served.get(address).text]
+    assert silent == []
 
 
 def test_a_preview_of_long_ids_fits_a_phone(browser: Browser, served: Served) -> None:

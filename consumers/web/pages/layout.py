@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -115,7 +116,10 @@ def page(
     values
         What else the template shows.
     """
-    text = TEMPLATES.get_template(template).render(title=title, here=here, caller=caller, **values)
+    # The zone by now: a process may live on into summer time.
+    text = TEMPLATES.get_template(template).render(
+        title=title, here=here, caller=caller, zone=time.strftime("%Z"), **values
+    )
     return HTMLResponse(text, status)
 
 
