@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
+from rich.markup import escape
 
 from consumers.queries.ctr_models import CtrModelSummary
 from consumers.terminal.format import clock, percent
 from consumers.terminal.tables import Column, listing
 
-__all__ = ["EXPLAINED", "NO_CLICKS", "goes_by", "show_ctr_models"]
+__all__ = ["EXPLAINED", "NO_CLICKS", "UNREAD", "goes_by", "show_ctr_models"]
 
 STRONGEST = 6
 NO_CLICKS = (
@@ -21,6 +22,10 @@ EXPLAINED = (
     "How well the last notifications were predicted before they were learned. AUC: how often one "
     "that was clicked stood above one that was not. Off by: predicted less found CTR, in points. Log "
     "loss: and what it would be if all had the same CTR."
+)
+UNREAD = (
+    ": workers go on with the one that they have, and rank by taste alone once they are started again, until "
+    "the trainer publishes the next or another is chosen"
 )
 NOT_WORTH_A_WORD = 0.02
 
@@ -44,17 +49,26 @@ def show_ctr_models(found: Sequence[CtrModelSummary]) -> None:
     for model in found:
         table.add_row(
             str(model.version),
-            clock(model.created_at),
-            f"{model.examples:,}",
+            clock(model.created_at) if model.created_at is not None else "-",
+            "-" if model.unusable else f"{model.examples:,}",
             percent(model.clicks / model.examples if model.examples else None),
             *_foresight(model.foresight),
-            "[green]serves[/]" if model.serves else "",
+            _state(model),
         )
     console.print(table)
     console.print(f"[dim]{EXPLAINED}[/]")
     for model in found:
+        if model.unusable:
+            console.print(f"\n{escape(model.unusable)}{UNREAD if model.serves else ''}")
+    for model in found:
         if model.serves and (said := goes_by(model.coefficients)):
             console.print(f"\nbeside the play rate, version {model.version} goes by {said}")
+
+
+def _state(model: CtrModelSummary) -> str:
+    if model.unusable:
+        return "[red]chosen, unusable[/]" if model.serves else "[red]unusable[/]"
+    return "[green]serves[/]" if model.serves else ""
 
 
 def _foresight(foresight: Mapping[str, float]) -> tuple[str, str, str]:

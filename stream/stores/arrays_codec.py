@@ -47,5 +47,6 @@ def unpack_arrays(packed: bytes) -> tuple[dict[str, Any], Arrays]:
         with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
             arrays: Arrays = {name: archive[name] for name in archive.files}
         return json.loads(arrays.pop(HEADER).tobytes()), arrays
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, OSError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+        # A RuntimeError where a damaged entry seems to be encrypted, or packed in a way that is not known.
         raise ValueError(str(error) or type(error).__name__) from error

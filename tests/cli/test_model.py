@@ -226,6 +226,29 @@ def test_an_earlier_model_of_who_clicks_serves_when_asked_for(
     assert (failed.returncode, "there is no CTR model 7" in failed.stderr) == (1, True)
 
 
+def test_a_model_of_who_clicks_that_cannot_be_read_is_listed_as_such_beside_the_others(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    async def publish_all(redis: AnyRedis) -> None:
+        for version in (1, 2):
+            await CtrModels(redis).publish(ctr_model(version))
+        await redis.hset(keys.CTR_MODELS, "2", b"?!")
+
+    with_redis(publish_all)
+    found = asked(refrain, "clicks", "--use", "0")
+    assert [(each["version"], each["examples"], each["created_at"]) for each in found] == [
+        (2, 0, None),
+        (1, 1000, NOW + 1),
+    ]
+    assert "CTR model 2 cannot be read" in found[0]["unusable"]
+    assert found[1]["unusable"] is None
+    shown = refrain.run("model", "clicks").stdout
+    assert "unusable" in shown
+    assert "CTR model 2 cannot be read" in shown
+    failed = refrain.run("model", "clicks", "--use", "2")
+    assert (failed.returncode, "CTR model 2 cannot be read" in failed.stderr) == (1, True)
+
+
 def learn_churn(judged: int) -> Callable[[AnyRedis], Awaitable[object]]:
     random = np.random.default_rng(0)
     plays, gone = random.poisson(3.0, (800, 1)).astype(float), random.random(800) < 0.25

@@ -186,6 +186,23 @@ def test_another_model_of_who_clicks_ranks_when_asked_for(served: Served, with_r
     assert "audiences are ranked by taste alone" in text(served)
 
 
+@pytest.mark.parametrize("damaged", [1, 2])
+def test_a_model_of_who_clicks_that_cannot_be_read_leaves_the_page_and_the_way_out(
+    damaged: int, served: Served, with_redis: WithRedis
+) -> None:
+    with_redis(publish_of_clicks)
+    with_redis(lambda redis: redis.hset(keys.CTR_MODELS, str(damaged), b"?!"))
+    page = text(served)
+    assert f"CTR model {damaged} cannot be read" in page
+    assert f'data-dialog="clicks-{damaged}"' not in page
+    assert f'id="clicks-{damaged}"' not in page
+    assert 'data-dialog="clicks-0"' in page
+    answer = served.ask("PUT", "/api/v1/ctr-models/serving", json={"version": 0})
+    assert answer.status_code == 200
+    assert [each["version"] for each in answer.json() if each["unusable"]] == [damaged]
+    assert [each["serves"] for each in answer.json()] == [False, False]
+
+
 def test_how_well_churn_is_predicted_is_said(served: Served, with_redis: WithRedis) -> None:
     assert "Nothing is learned of churn yet" in text(served)
     figures = {

@@ -66,6 +66,7 @@ async def get_models(at: At, caller: Looks) -> HTMLResponse:
         clicks_judged=[model for model in clicks if model.foresight][::-1],
         clicks_serve=serving,
         clicks_go_by=ctr_model_tables.goes_by(serving.coefficients) if serving else "",
+        unread=ctr_model_tables.UNREAD,
         no_clicks=ctr_model_tables.NO_CLICKS,
         clicks_explained=ctr_model_tables.EXPLAINED,
         churn=churn_model_tables.about_churn(churn) if churn else None,

@@ -27,3 +27,11 @@ def test_an_archive_without_a_header_is_a_value_error() -> None:
     packed = WHOLE.replace(b"header", b"headed")
     with pytest.raises(ValueError, match="header"):
         unpack_arrays(packed)
+
+
+@pytest.mark.parametrize("field", [8, 10])  # whether an entry is encrypted; how it is packed
+def test_an_entry_that_seems_to_be_written_otherwise_is_a_value_error(field: int) -> None:
+    damaged = bytearray(WHOLE)
+    damaged[WHOLE.index(b"PK\x01\x02") + field] |= 0b11
+    with pytest.raises(ValueError, match=r"\w"):
+        unpack_arrays(bytes(damaged))
