@@ -31,13 +31,17 @@
     ├── UnknownRelease           no such release
     ├── UnknownSegment           no such segment
     ├── UnknownArtist            no such artist; carries the nearest names
+    ├── AmbiguousArtist          a name that several artists have; carries who they are
     ├── UnknownSong              no such song in the catalogue
     └── CannotStart              what is needed is not on this machine
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 __all__ = [
+    "AmbiguousArtist",
     "BadFile",
     "CannotStart",
     "ClusterChanged",
@@ -218,6 +222,24 @@ class UnknownArtist(RefrainError):
     def __init__(self, message: str, *, hint: str = "", typed: str = "", near: tuple[str, ...] = ()) -> None:
         super().__init__(message, hint=hint)
         self.typed, self.near = typed, near
+
+
+class AmbiguousArtist(RefrainError):
+    """Several artists have a name: only an id says which of them is meant.
+
+    Attributes
+    ----------
+    typed
+        The name.
+    called
+        Id of each artist -> name, who has the most listeners first.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", typed: str = "", called: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.typed, self.called = typed, dict(called or {})
 
 
 class UnknownSong(RefrainError):

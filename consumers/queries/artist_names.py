@@ -69,6 +69,8 @@ class _Names:
         Row -> which pairs of letters it has, of 64 that stand for all there are (as `_pairs` has them).
     row_of
         Id of an artist, and form -> row.
+    rows_of
+        Form that several artists have -> all its rows.
     """
 
     forms: list[str]
@@ -77,6 +79,7 @@ class _Names:
     starts: npt.NDArray[np.int64]
     pairs: npt.NDArray[np.uint64]
     row_of: dict[str, int]
+    rows_of: dict[str, list[int]]
 
 
 class ArtistNames:
@@ -179,7 +182,7 @@ class ArtistNames:
         return self._names
 
 
-NOBODY = _Names([], [], "", np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint64), {})
+NOBODY = _Names([], [], "", np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint64), {}, {})
 
 
 def _ordered(pairs: list[tuple[str, str]], about: dict[str, CompletedArtist]) -> _Names:
@@ -193,10 +196,15 @@ def _ordered(pairs: list[tuple[str, str]], about: dict[str, CompletedArtist]) ->
     forms = [form for form, _ in pairs]
     lengths = np.array([len(form) + 1 for form in forms], dtype=np.int64)
     row_of = {form: row for row, form in reversed(list(enumerate(forms)))}
+    rows_of: dict[str, list[int]] = {}
+    for row, form in enumerate(forms):
+        if row_of[form] != row:
+            rows_of.setdefault(form, [row_of[form]]).append(row)
     row_of |= {artist: row for row, (_, artist) in reversed(list(enumerate(pairs)))}
     text = NO_LETTER.sub(" ", "\n" + "\n".join(forms) + "\n")
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]) if forms else lengths
-    return _Names(forms, [about[artist] for _, artist in pairs], text, starts, _pairs(text, starts), row_of)
+    artists = [about[artist] for _, artist in pairs]
+    return _Names(forms, artists, text, starts, _pairs(text, starts), row_of, rows_of)
 
 
 def _pairs(text: str, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
@@ -211,6 +219,7 @@ def _pairs(text: str, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
 def _by_beginning(names: _Names, typed: str, limit: int) -> list[int]:
     form = folded_form(typed)
     exact = [names.row_of[each] for each in (typed, form) if each in names.row_of]
+    exact += names.rows_of.get(form, ())
     sought = NO_LETTER.sub(" ", form).strip("\n")
     if not sought.strip():
         return exact

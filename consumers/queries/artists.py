@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from consumers.queries.artist_names import ArtistNames
 from consumers.runtime.live_model import LiveModel
 from stream.connect import AnyRedis
-from stream.errors import UnknownArtist
+from stream.errors import AmbiguousArtist, UnknownArtist
 from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.catalogue import Catalogue
 from stream.stores.names import exact_form, folded_form
@@ -16,6 +16,8 @@ from stream.stores.snapshots import Snapshots
 from stream.wire.composed import nfc
 
 __all__ = ["FoundArtists", "find_artists", "vocabulary"]
+
+NAMED = 8  # of those who have a name in common
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ async def find_artists(
     ------
     UnknownArtist
         Where one is not known; it names the nearest.
+    AmbiguousArtist
+        Where several artists have a name.
     """
     if not typed:
         return FoundArtists((), ())
@@ -64,7 +68,10 @@ async def find_artists(
     await aliases.refresh()
     ids, new = [], []
     for name in map(nfc, typed):
-        artist = await catalogue.find(name)
+        found = list(dict.fromkeys(map(aliases.of, await catalogue.find(name))))
+        if len(found) > 1:
+            raise await _ambiguous(catalogue, name, found)
+        artist = found[0] if found else None
         if artist is None and names is not None:
             artist = await names.called(name)
         elif artist is None:
@@ -78,6 +85,24 @@ async def find_artists(
             new.append(name)
         ids.append(aliases.of(artist or name))
     return FoundArtists(tuple(ids), tuple(new))
+
+
+async def _ambiguous(catalogue: Catalogue, name: str, artists: Sequence[str]) -> AmbiguousArtist:
+    """Return what to say of a name that several artists have."""
+    about = await catalogue.about_artists(artists)
+    most = sorted(artists, key=lambda artist: (-about[artist][1], artist))
+    said = [f"{artist} ({about[artist][0]}, {_listeners(about[artist][1])})" for artist in most[:NAMED]]
+    more = f" and {len(most) - NAMED:,} more" if len(most) > NAMED else ""
+    return AmbiguousArtist(
+        f"{len(most):,} artists are called {name!r}: {', '.join(said)}{more}",
+        hint="Give the id of the one who is meant; `refrain alias` joins ids that are one artist.",
+        typed=name,
+        called={artist: about[artist][0] for artist in most[:NAMED]},
+    )
+
+
+def _listeners(number: int) -> str:
+    return "1 listener" if number == 1 else f"{number:,} listeners"
 
 
 def _spelt_alike(name: str, ids: Sequence[str]) -> str | None:

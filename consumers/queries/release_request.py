@@ -81,6 +81,8 @@ async def release_event(
         Where what was learned of songs is needed, and cannot be read.
     UnknownArtist
         Where an artist is not known, and the release has nothing else to go by.
+    AmbiguousArtist
+        Where several artists have a name.
     UnknownSegment
         Where a condition is on a segment that there are no labels of: nobody would meet it.
     WrongUse

@@ -30,6 +30,7 @@ STATUS: Mapping[type[RefrainError], HTTPStatus] = {
     errors.UnknownSegment: HTTPStatus.NOT_FOUND,
     errors.UnknownSnapshot: HTTPStatus.NOT_FOUND,
     errors.UnknownSong: HTTPStatus.NOT_FOUND,
+    errors.AmbiguousArtist: HTTPStatus.CONFLICT,
     errors.WrongUse: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NoModel: HTTPStatus.CONFLICT,
     errors.NoTaste: HTTPStatus.CONFLICT,

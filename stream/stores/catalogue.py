@@ -28,6 +28,10 @@ GONE = 100_000  # songs taken off that are remembered
 AT_ONCE = 500  # names, artists or songs that Redis is asked for: what a loop can do besides
 REMEMBERED_SECONDS = 30.0  # for so long a song may count that was taken off, or changed its artists
 
+BEHIND = chr(ord("\n") + 1)  # what sorts next to a line break
+OTHERWISE = True, False, False
+"""What `_unlike` is at least of an artist who is called otherwise by now."""
+
 NEVER: tuple[float, tuple[str, ...]] = float("-inf"), ()
 
 
@@ -102,9 +106,6 @@ class Catalogue:
             note(keys.SONGS_OF_NO_LENGTH, song.song_id)
             for artist, name in zip(song.artist_ids, song.artist_names, strict=False):
                 pipeline.hset(keys.artist(artist), "name", name)
-                pipeline.hset(keys.ARTIST_NAMES, exact_form(name), artist)
-                # Not over another artist, whose name may be written so.
-                pipeline.hsetnx(keys.ARTIST_NAMES, folded_form(name), artist)
             for genre in song.genres:
                 pipeline.sadd(keys.genre_artists(genre), *song.artist_ids)
             if song.label:
@@ -117,9 +118,41 @@ class Catalogue:
             pipeline.zremrangebyrank(keys.SONGS_NEW, 0, -NEW - 1)
             pipeline.zrem(keys.SONGS_GONE, *entered)
         await pipeline.execute()
+        await self._put_names(there)
         if entered:
             # Only now: whoever begins to wait for a song asks for it once more, and finds it.
             await self._tell_who_waits(entered)
+
+    async def _put_names(self, songs: Sequence[Song]) -> None:
+        """Let artists be found by their names; those who have one in common are noted, each of them.
+
+        Whoever comes to a name as the first has it. All who come later see that somebody has, and note both
+        before they take it: so none is lost, however many processes enter songs at once.
+        """
+        exact = {
+            (exact_form(name), artist): folded_form(name)
+            for song in songs
+            for artist, name in zip(song.artist_ids, song.artist_names, strict=False)
+        }
+        named = list(dict.fromkeys([*exact, *((folded, artist) for (_, artist), folded in exact.items())]))
+        pipeline = self._redis.pipeline(transaction=False)
+        for form, artist in named:
+            pipeline.hsetnx(keys.ARTIST_NAMES, form, artist)
+            pipeline.hget(keys.ARTIST_NAMES, form)
+        holders = (await pipeline.execute())[1::2] if named else []
+        shared = {
+            (form, artist): holder.decode()
+            for (form, artist), holder in zip(named, holders, strict=True)
+            if holder.decode() != artist
+        }
+        if shared:
+            noted = {
+                _namesake(form, each): 0 for (form, mine), other in shared.items() for each in (mine, other)
+            }
+            await self._redis.zadd(keys.ARTIST_NAMESAKES, noted)
+        # A name with these very accents goes before one that has others.
+        if taken := {form: artist for form, artist in shared if (form, artist) in exact}:
+            await self._redis.hset(keys.ARTIST_NAMES, mapping=taken)
 
     async def _tell_who_waits(self, songs: Sequence[str]) -> None:
         since = await self._redis.zmscore(keys.WAITING, songs)
@@ -222,25 +255,40 @@ class Catalogue:
 
     async def names(self, artist_ids: Sequence[str]) -> dict[str, str]:
         """Return what artists are called: their name, or their id where none is known."""
+        return {artist: name or artist for artist, name in (await self._entered_names(artist_ids)).items()}
+
+    async def _entered_names(self, artist_ids: Sequence[str]) -> dict[str, str]:
+        """Return the names of artists; "" where none is known."""
         names: dict[str, str] = {}
         for some in _some_at_a_time(artist_ids):
             pipeline = self._redis.pipeline(transaction=False)
             for artist in some:
                 pipeline.hget(keys.artist(artist), "name")
             for artist, name in zip(some, await pipeline.execute(), strict=True):
-                names[artist] = name.decode() if name else artist
+                names[artist] = (name or b"").decode()
         return names
 
     async def number_of_names(self) -> int:
-        """Return how many names there are, those counted that differ in accents only."""
-        return int(await self._redis.hlen(keys.ARTIST_NAMES))
+        """Return how many names there are, those counted that differ in accents only, or in the artist."""
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.hlen(keys.ARTIST_NAMES)
+        pipeline.zcard(keys.ARTIST_NAMESAKES)
+        return int(sum(await pipeline.execute()))
 
     async def called(self) -> set[tuple[str, str]]:
         """Return all names, and ids that clicks name, without case and accents, each with its artist."""
-        return {
+        found = {
             (folded_form(name.decode()), artist.decode())
             async for name, artist in self._redis.hscan_iter(keys.ARTIST_NAMES, count=AT_ONCE)
         }
+        after = "-"
+        while some := await self._redis.zrange(
+            keys.ARTIST_NAMESAKES, after, "+", bylex=True, offset=0, num=AT_ONCE
+        ):
+            named = [member.decode() for member in some]
+            found |= {(folded_form(form), artist) for form, artist in map(_form_and_artist, named)}
+            after = f"({named[-1]}"
+        return found
 
     async def about_artists(self, artist_ids: Sequence[str]) -> dict[str, tuple[str, int]]:
         """Return what artists are called, as `names` does, and how many listeners they have."""
@@ -286,17 +334,31 @@ class Catalogue:
         """Return the artists who have songs on a label; none where there is no label."""
         return _decoded(await self._redis.smembers(keys.label_artists(label))) if label else []
 
-    async def find(self, name: str) -> str | None:
-        """Return the id of the artist of that id or name; None where there is none.
+    async def find(self, name: str) -> tuple[str, ...]:
+        """Return the ids of the artists of that id or name: none, one, or all who have the name in common.
 
         An id goes before a name, and a name with these very accents before one that has others.
         """
         if await self._redis.exists(keys.artist(nfc(name))):
-            return nfc(name)
+            return (nfc(name),)
+        exact, folded = exact_form(name), folded_form(name)
+        pipeline = self._redis.pipeline(transaction=False)
         # As it stands: so it was entered by earlier versions.
-        forms = name.casefold(), exact_form(name), folded_form(name)
-        found = [artist for artist in await self._redis.hmget(keys.ARTIST_NAMES, forms) if artist]
-        return found[0].decode() if found else None
+        pipeline.hmget(keys.ARTIST_NAMES, [name.casefold(), exact, folded])
+        for form in dict.fromkeys((exact, folded)):
+            pipeline.zrange(keys.ARTIST_NAMESAKES, f"[{form}\n", f"({form}{BEHIND}", bylex=True)
+        holders, *namesakes = await pipeline.execute()
+        shared = [_form_and_artist(member.decode())[1] for members in namesakes for member in members]
+        found = tuple(dict.fromkeys([*(holder.decode() for holder in holders if holder), *shared]))
+        if not found[1:]:
+            return found
+        # Some may have the name only but for accents, or had it before they were renamed.
+        entered = await self._entered_names(found)
+        unlike = {artist: _unlike(exact, folded, artist, entered[artist]) for artist in found}
+        nearest = min(unlike.values())
+        if nearest >= OTHERWISE:
+            return found[:1]
+        return tuple(artist for artist in found if unlike[artist] == nearest)
 
     async def nearest(self, name: str, others: Iterable[str] = (), limit: int = 3) -> list[str]:
         """Return the names of artists, of the catalogue and of `others` (ids), that look most like a name."""
@@ -312,6 +374,21 @@ class Catalogue:
         artists = [artist for _, _, artist in found[:limit]]
         names = await self.names(artists)
         return list(dict.fromkeys(names[artist] for artist in artists))
+
+
+def _namesake(form: str, artist: str) -> str:
+    return f"{form}\n{artist}"  # a form has single spaces, and no line breaks
+
+
+def _form_and_artist(namesake: str) -> tuple[str, str]:
+    form, _, artist = namesake.partition("\n")
+    return form, artist
+
+
+def _unlike(exact: str, folded: str, artist: str, name: str) -> tuple[bool, bool, bool]:
+    """Return how little an artist is called by a name that was typed; an id counts where there is no name."""
+    called = name or artist
+    return folded_form(called) != folded, exact_form(called) != exact, not name
 
 
 def _some_at_a_time(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -274,6 +274,9 @@ ARTIST_ALIASES = "aliases:artists"
 ARTIST_NAMES = "artist-names"
 """Hash: name, or an id that clicks name, in small letters, as it is and without accents -> artist."""
 
+ARTIST_NAMESAKES = "artist-namesakes"
+"""Sorted set: name of `ARTIST_NAMES` that several artists have, a line break, one of them; all of score 0."""
+
 
 REDRIVEN = "redriven"
 """Sorted set: dead letter, of no click, that `refrain redrive` has put back -> when, Unix seconds."""

@@ -12,8 +12,10 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores import keys
+from stream.stores.artist_aliases import ArtistAliases
+from stream.stores.catalogue import Catalogue
 from stream.stores.told import Caps, Told
-from stream.wire.events import Page, Release, Summary, encode
+from stream.wire.events import Page, Release, Song, Summary, encode
 from tests.refrain_command import NO_BROKER, Refrain
 
 WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
@@ -195,6 +197,35 @@ def test_an_unknown_artist_is_told_the_nearest_names(
     ends = consumer.end_offsets([TopicPartition("releases", n) for n in range(topics.partitions)])
     consumer.close()
     assert set(ends.values()) == {0}
+
+
+@pytest.mark.parametrize("command", [("release", "r1"), ("audience",)], ids=" ".join)
+def test_a_name_that_several_artists_have_is_refused_and_their_ids_are_said(
+    service: Settings, topics: Settings, refrain: Refrain, with_redis: WithRedis, command: tuple[str, ...]
+) -> None:
+    async def another(redis: AnyRedis) -> None:
+        await Catalogue(redis).put([Song(song_id="s", artist_ids=["b1"], artist_names=["radiohead"])])
+        await Catalogue(redis).count({"a1": 1234, "b1": 1})
+
+    with_redis(another)
+    failed = refrain.run(*command, "--artist", "Radiohead")
+    assert failed.returncode == 1
+    said = "2 artists are called 'Radiohead': a1 (Radiohead, 1,234 listeners), b1 (radiohead, 1 listener)"
+    assert said in failed.stderr
+    consumer = KafkaConsumer(bootstrap_servers=topics.kafka)
+    ends = consumer.end_offsets([TopicPartition("releases", n) for n in range(topics.partitions)])
+    consumer.close()
+    assert set(ends.values()) == {0}
+
+
+def test_a_name_is_refused_no_more_once_its_artists_are_joined(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    songs = [Song(song_id=f"of {a}", artist_ids=[a], artist_names=["Radiohead"]) for a in ("b1", "b2")]
+    with_redis(lambda redis: Catalogue(redis).put(songs))
+    with_redis(lambda redis: ArtistAliases(redis).put({"b1": "a1", "b2": "b1"}))
+    found = refrain.run("audience", "--artist", "Radiohead", "--json")
+    assert json.loads(found.stdout)["artist_ids"] == ["a1"], found.stderr
 
 
 @pytest.mark.parametrize("typed", ["sigur ros", "SIGUR RÓS", "Sigur Ro\N{COMBINING ACUTE ACCENT}s", "A2"])

@@ -118,4 +118,7 @@ async def test_a_cluster_needs_two_more_and_says_so(cluster_user: tuple[str, Cal
     redis = await open_redis(Settings(redis=url))
     await Catalogue(redis).put([Song(song_id=f"s{n}", artist_ids=["a"]) for n in range(20)])
     assert len(await Catalogue(redis).artists_of({f"s{n}" for n in range(20)})) == 20
+    songs = [Song(song_id=f"of {n}", artist_ids=[f"a{n}"], artist_names=["Nirvana"]) for n in range(3)]
+    await Catalogue(redis).put(songs)
+    assert len(await Catalogue(redis).find("Nirvana")) == await Catalogue(redis).number_of_names() - 1 == 3
     await redis.aclose()

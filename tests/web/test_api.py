@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,18 @@ import pytest
 import redis
 import requests
 
+from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores import keys
+from stream.stores.catalogue import Catalogue
+from stream.wire.events import Song
 from tests.cli.service import MEMBERS
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.own_redis import OwnRedis
 from tests.waiting import wait_for
 from tests.web.served import Served, serving
+
+Run = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 
 
 def events(answer: requests.Response) -> Iterator[tuple[str, Any]]:
@@ -77,6 +82,14 @@ def test_a_listener_has_artists_and_a_reason(served: Served) -> None:
 def test_what_is_not_there_is_a_problem_with_a_kind(path: str, kind: str, served: Served) -> None:
     answer = served.get("/api/v1" + path)
     assert (answer.status_code, answer.json()["title"]) == (404, kind)
+
+
+def test_a_name_that_several_artists_have_is_a_conflict(served: Served, with_redis: Run) -> None:
+    song = Song(song_id="of b1", artist_ids=["b1"], artist_names=["Radiohead"])
+    with_redis(lambda redis: Catalogue(redis).put([song]))
+    answer = served.post("/api/v1/releases/preview", json={"artists": ["radiohead"]})
+    assert (answer.status_code, answer.json()["title"]) == (409, "AmbiguousArtist")
+    assert "a1 (Radiohead, " in answer.json()["detail"]
 
 
 def test_a_listener_is_forgotten(served: Served) -> None:

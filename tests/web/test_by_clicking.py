@@ -20,8 +20,10 @@ from models.ctr import FEATURES, CtrModel
 from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
 from stream.stores import keys
+from stream.stores.catalogue import Catalogue
 from stream.stores.ctr_models import CtrModels
 from stream.stores.snapshots import Snapshots
+from stream.wire.events import Song
 from tests.apart import apart
 from tests.cli.service import NOW, model_of
 from tests.cli.test_release_report import FANS, OTHERS, released
@@ -70,6 +72,18 @@ def test_an_audience_is_seen_by_keyboard_alone(visit: Visit) -> None:
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(page.get_by_role("list", name="The audience")).to_contain_text("listeners would be told")
+
+
+def test_the_artist_who_is_meant_is_chosen_of_those_who_have_a_name_in_common(
+    visit: Visit, with_redis: Run
+) -> None:
+    song = Song(song_id="of b1", artist_ids=["b1"], artist_names=["Radiohead"])
+    with_redis(lambda redis: Catalogue(redis).put([song]))
+    page = visit.page
+    visit.open("/desk?artists=radiohead")
+    page.get_by_role("button", name="Radiohead (a1)", exact=True).click()
+    expect(page.get_by_role("list", name="The audience")).to_contain_text("listeners would be told")
+    expect(page.get_by_role("list", name="Artists: chosen")).to_contain_text("Radiohead (a1)")
 
 
 def test_a_click_on_a_bubble_opens_its_cohort(visit: Visit) -> None:

@@ -85,6 +85,33 @@ def test_an_artist_who_is_misspelt_is_offered_as_a_button(served: Served) -> Non
     )
 
 
+def test_artists_of_one_name_are_offered_as_buttons_with_their_ids(served: Served, with_redis: Run) -> None:
+    put_another(with_redis, "b1", "Radiohead")
+    text = preview(served, artists="radiohead")
+    assert "2 artists are called" in text
+    for artist in ("a1", "b1"):
+        name = f"Radiohead ({artist})"
+        button = f'data-instead-of="radiohead" data-value="{artist}" data-name="{name}">{name}</button>'
+        assert button in text
+    assert "listeners would be told" in preview(served, artists="a1")
+
+
+def test_artists_of_one_name_are_completed_with_their_ids(served: Served, with_redis: Run) -> None:
+    put_another(with_redis, "b1", "Radiohead")
+    text = served.get("/desk/artists", params={"name": "radioh", "field": "artists"}).text
+    assert sorted(re.findall(r'data-name="([^"]*)"', text)) == ["Radiohead (a1)", "Radiohead (b1)"]
+    text = served.get("/desk/artists", params={"name": "sigur", "field": "artists"}).text
+    assert 'data-name="Sigur Rós"' in text
+    text = served.get("/desk", params={"artists": ["a1", "b1"]}).text
+    assert "<span>Radiohead (b1)</span>" in text
+
+
+def put_another(with_redis: Run, artist: str, name: str) -> None:
+    """Let another artist have a name."""
+    song = Song(song_id=f"of {artist}", artist_ids=[artist], artist_names=[name])
+    with_redis(lambda redis: Catalogue(redis).put([song]))
+
+
 def test_a_listener_who_is_typed_in_is_explained(served: Served) -> None:
     text = preview(served, artists="a1", why="u1")
     assert "Why u1?" in text

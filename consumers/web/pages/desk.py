@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -18,9 +19,10 @@ from consumers.web.api.releases import AskedRelease, NewRelease, publish
 from consumers.web.pages.desk_form import NAMED, DeskForm, suggested_id
 from consumers.web.pages.layout import page, part, release_url
 from consumers.web.service import At, Service
-from stream.errors import RefrainError, UnknownArtist, UnknownListener
+from stream.errors import AmbiguousArtist, RefrainError, UnknownArtist, UnknownListener
 from stream.stores.api_keys import Role
 from stream.stores.catalogue import Catalogue
+from stream.stores.names import exact_form
 from stream.wire.composed import nfc
 from stream.wire.parsing import why
 
@@ -48,6 +50,7 @@ async def get_desk(request: Request, at: At, caller: Looks) -> HTMLResponse:
     at.desk.open()
     form = DeskForm.of(request.query_params)
     called = await Catalogue(at.redis).names([each for name in NAMED for each in form.values[name]])
+    called = _told_apart(called)
     return page("desk.html", "Release desk", "/desk", caller, form=form, called=called, named=NAMED)
 
 
@@ -61,7 +64,10 @@ async def get_artists(
     """Complete an artist's name."""
     at.desk.open()
     found = await at.desk.names.complete(name, COMPLETED) if name.strip() else ()
-    return HTMLResponse(part("desk_artists.html", found=found, typed=name.strip(), field=field))
+    called = _told_apart({each.artist_id: each.name for each in found})
+    return HTMLResponse(
+        part("desk_artists.html", found=found, called=called, typed=name.strip(), field=field)
+    )
 
 
 @router.post("/desk/preview", response_class=HTMLResponse)
@@ -121,6 +127,7 @@ async def _previewed(
         "wrong": [],
         "error": None,
         "near": (),
+        "several": {},
         "typed": "",
         "reasons": SAID,
         "left_out_words": left_out_words,
@@ -143,15 +150,31 @@ async def _previewed(
         except UnknownListener as error:
             shown["no_why"] = error
             found = await at.desk.plan(event, FIRST)
-    except UnknownArtist as error:
-        return shown | {"error": error, "near": error.near, "typed": error.typed}
     except RefrainError as error:
-        return shown | {"error": error}
+        return shown | {"error": error} | _others(error)
     return shown | {
         "found": found,
         "new": new,
         "why": found.why if isinstance(found, ExplainedPreview) else None,
         "release_id": await _free_id(at, asked, found),
+    }
+
+
+def _others(error: RefrainError) -> dict[str, Any]:
+    """Return which artists are offered in place of one that was typed."""
+    if isinstance(error, UnknownArtist):
+        return {"near": error.near, "typed": error.typed}
+    if isinstance(error, AmbiguousArtist):
+        return {"several": _told_apart(error.called), "typed": error.typed}
+    return {}
+
+
+def _told_apart(called: Mapping[str, str]) -> dict[str, str]:
+    """Return what artists are called, by their ids: with the id where others of them are called the same."""
+    number = Counter(map(exact_form, called.values()))
+    return {
+        artist: f"{name} ({artist})" if number[exact_form(name)] > 1 else name
+        for artist, name in called.items()
     }
 
 

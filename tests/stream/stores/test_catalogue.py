@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -101,22 +102,111 @@ async def test_an_artist_is_found_by_id_or_name_without_case_accents_and_unicode
     catalogue: Catalogue, asked: str
 ) -> None:
     await catalogue.put([song("s1", "a1", "a2", artist_names=["Ana", "Sigur Rós"])])
-    assert await catalogue.find(asked) == "a2"
+    assert await catalogue.find(asked) == ("a2",)
 
 
 async def test_a_name_with_the_accents_that_were_typed_goes_before_one_without(catalogue: Catalogue) -> None:
     await catalogue.put([song("s1", "a1", "a2", "a3", artist_names=["Mø", "Mo", "Mó"])])
-    assert [await catalogue.find(name) for name in ("mø", "MO", "mó")] == ["a1", "a2", "a3"]
+    assert [await catalogue.find(name) for name in ("mø", "MO", "mó")] == [
+        ("a1",),
+        ("a2",),
+        ("a3",),
+    ]
+
+
+async def named(redis: AnyRedis, **names: str) -> None:
+    """Let a song of its own name each artist."""
+    await Catalogue(redis).put([song(f"of {a}", a, artist_names=[name]) for a, name in names.items()])
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_all_artists_of_one_name_are_found_by_it(
+    at_once: bool, redis: AnyRedis, catalogue: Catalogue
+) -> None:
+    if at_once:
+        await named(redis, a1="Nirvana", a2="Muse", a3="nirvana", a4="NIRVANA")
+    else:
+        for artist, name in (("a1", "Nirvana"), ("a2", "Muse"), ("a3", "nirvana"), ("a4", "NIRVANA")):
+            await named(redis, **{artist: name})
+    assert sorted(await catalogue.find(" Nirvana")) == ["a1", "a3", "a4"]
+    assert await catalogue.find("Muse") == ("a2",)
+    assert await catalogue.called() == {
+        ("nirvana", "a1"),
+        ("nirvana", "a3"),
+        ("nirvana", "a4"),
+        ("muse", "a2"),
+    }
+
+
+async def test_all_artists_of_one_name_are_found_without_its_accents(
+    redis: AnyRedis, catalogue: Catalogue
+) -> None:
+    await named(redis, a1="Beyoncé", a2="Beyoncé")
+    assert sorted(await catalogue.find("beyonce")) == ["a1", "a2"]
+    await named(redis, a3="Beyonce")
+    assert await catalogue.find("beyonce") == ("a3",)
+    assert sorted(await catalogue.find("beyoncé")) == ["a1", "a2"]
+
+
+async def test_artists_whose_names_differ_in_accents_alone_are_all_found_without_any(
+    redis: AnyRedis, catalogue: Catalogue
+) -> None:
+    await named(redis, a1="Mø", a2="Mó")
+    assert sorted(await catalogue.find("mo")) == ["a1", "a2"]
+
+
+async def test_no_artist_of_a_name_is_lost_where_many_enter_it_at_once(
+    redis: AnyRedis, catalogue: Catalogue
+) -> None:
+    ids = [f"a{n}" for n in range(20)]
+    await asyncio.gather(*(named(redis, **{artist: "Nirvana"}) for artist in ids))
+    assert sorted(await catalogue.find("nirvana")) == sorted(ids)
+
+
+async def test_an_artist_who_is_renamed_has_the_old_name_in_common_with_nobody(
+    redis: AnyRedis, catalogue: Catalogue
+) -> None:
+    await named(redis, a1="Nirvana", a2="Nirvana")
+    await named(redis, a1="Nirvana UK")
+    assert await catalogue.find("nirvana") == ("a2",)
+    await named(redis, a2="Fecal Matter")
+    assert len(await catalogue.find("nirvana")) == 1, "whoever had it last, while nobody has it"
+
+
+async def test_an_artist_entered_again_has_a_name_in_common_with_nobody(
+    redis: AnyRedis, catalogue: Catalogue
+) -> None:
+    for _ in range(2):
+        await named(redis, a1="Beyoncé", a2="Muse")
+    assert await redis.exists(keys.ARTIST_NAMESAKES) == 0
+    assert await catalogue.find("beyonce") == ("a1",)
+
+
+async def test_an_artist_that_an_earlier_version_entered_is_found_beside_one_who_comes(
+    redis: AnyRedis, catalogue: Catalogue
+) -> None:
+    await redis.hset(keys.ARTIST_NAMES, "nirvana", "a1")
+    await redis.hset(keys.artist("a1"), "name", "Nirvana")
+    await named(redis, a2="Nirvana")
+    assert sorted(await catalogue.find("nirvana")) == ["a1", "a2"]
+
+
+async def test_more_namesakes_than_are_asked_for_at_once_are_all_called(
+    redis: AnyRedis, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue_module, "AT_ONCE", 2)
+    await named(redis, **{f"a{n}": "Nirvana" for n in range(7)})
+    assert len(await catalogue.called()) == 7
 
 
 async def test_a_name_that_an_earlier_version_entered_is_found(redis: AnyRedis, catalogue: Catalogue) -> None:
     decomposed = "Beyonce\N{COMBINING ACUTE ACCENT}"
     await redis.hset(keys.ARTIST_NAMES, mapping={"sigur rós": "a1", decomposed.casefold(): "a2"})
-    assert [await catalogue.find(name) for name in ("Sigur Rós", decomposed)] == ["a1", "a2"]
+    assert [await catalogue.find(name) for name in ("Sigur Rós", decomposed)] == [("a1",), ("a2",)]
 
 
 async def test_nobody_is_found_by_a_name_that_is_not_there(catalogue: Catalogue) -> None:
-    assert await catalogue.find("Nobody") is None
+    assert await catalogue.find("Nobody") == ()
 
 
 async def test_the_nearest_names_come_first(catalogue: Catalogue) -> None:
@@ -175,15 +265,23 @@ async def test_thousands_of_songs_are_entered_at_once(catalogue: Catalogue) -> N
 async def test_an_artist_that_a_click_names_is_found_in_any_case_before_the_catalogue_knows_it(
     redis: AnyRedis, catalogue: Catalogue
 ) -> None:
-    assert await catalogue.find("raftaar") is None
+    assert await catalogue.find("raftaar") == ()
     await catalogue.note(["Raftaar"])
-    assert await Catalogue(redis).find("raftaar") == "Raftaar"
+    assert await Catalogue(redis).find("raftaar") == ("Raftaar",)
 
 
 async def test_an_id_that_clicks_name_takes_no_name_from_another_artist(catalogue: Catalogue) -> None:
     await catalogue.put([song("s1", "a7", artist_names=["Raftaar"])])
     await catalogue.note(["RAFTAAR"])
-    assert await catalogue.find("raftaar") == "a7"
+    assert await catalogue.find("raftaar") == ("a7",)
+
+
+async def test_an_id_that_clicks_named_first_takes_no_name_from_another_artist(
+    catalogue: Catalogue,
+) -> None:
+    await catalogue.note(["Raftaar"])
+    await catalogue.put([song("s1", "a7", artist_names=["Raftaar"])])
+    assert await catalogue.find("raftaar") == ("a7",)
 
 
 async def test_the_nearest_names_are_names_and_no_ids_that_clicks_name(catalogue: Catalogue) -> None:

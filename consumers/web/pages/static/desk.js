@@ -105,9 +105,10 @@ document.addEventListener("click", (event) => {
     changed();
   }
   if (button.dataset.insteadOf) {
+    const { insteadOf, value, name = value } = button.dataset;
     for (const input of desk.querySelectorAll(".chips input")) {
-      if (input.value !== button.dataset.insteadOf) continue;
-      input.closest("li").replaceWith(chip(input.name, button.dataset.value, button.dataset.value));
+      if (input.value !== insteadOf) continue;
+      input.closest("li").replaceWith(chip(input.name, value, name));
     }
     changed();
   }
