@@ -16,7 +16,7 @@ from models.cohorts import settle, standing_out
 from models.directions import ACTIVITY
 from models.neighbours import FADED
 from models.play_rate import PROPORTIONAL
-from models.taste import idf, unit
+from models.taste import grown, idf, unit
 
 __all__ = ["FORMAT", "HEIRS", "Model"]
 
@@ -167,6 +167,39 @@ class Model:
     def faded(self) -> float:
         """Stored weight up to which an artist that a listener plays is nobody's neighbour any more."""
         return FADED * self.play_now
+
+    def as_of(self, play_now: float) -> Self:
+        """Return the model as it serves later: its listener in the middle has gone on as before.
+
+        Stored weights grow for ever, and with them all raw tastes of who goes on listening. A model that
+        serves for months would find all of them more active from month to month, and nothing faded. What is
+        relative to the middle, as `means` are, stays.
+
+        Parameters
+        ----------
+        play_now
+            The stored weight of one play at the time of the newest click; where that is no later than the
+            newest that was learned from, or either is not known (0), the model stays as it is.
+
+        Examples
+        --------
+        >>> model = Model(
+        ...     version=1, created_at=0.0, clicks=9, listeners=3, artists=("ana", "bo"),
+        ...     vectors=np.eye(2, dtype="f4"), spread=np.eye(2) / 2, counts=np.array([2.0, 1.0]), n_rows=3.0,
+        ...     centers=np.eye(2), cohort_ids=("c1", "c2"), next_cohort=3, sizes=np.array([2, 1]),
+        ...     holders=csr_matrix(np.diag([2.0, 1.0])), labels=("Ana", "Bo"), born=np.zeros(2),
+        ...     strength=3.0, play_now=8.0,
+        ... )
+        >>> later = model.as_of(32.0)
+        >>> later.strength, later.faded
+        (4.0, 4.0)
+        """
+        if not 0 < self.play_now < play_now:
+            return self
+        later = object.__new__(type(self))
+        changed = {"strength": self.strength + grown(self.play_now, play_now), "play_now": play_now}
+        vars(later).update(vars(self) | changed)  # with what was made of the model once and is kept
+        return later
 
     @cached_property
     def index(self) -> dict[str, int]:

@@ -56,7 +56,7 @@ class Suggestions:
     def __init__(self, affinities: Mapping[str, float], model: Model, songs: SongModel) -> None:
         self._songs = songs
         self._artists, parts, strength = taste_parts(affinities, model)
-        self._parts = parts * songs.active(strength)
+        self._parts = parts * songs.active(strength, model.play_now)
         still = np.array([affinities[artist] > model.faded for artist in self._artists], dtype=bool)
         self._rows = np.where(still, songs.rows_of(self._artists), -1)
         self._scores = songs.scores(self._parts.sum(axis=0), self._rows[self._rows >= 0])

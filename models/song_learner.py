@@ -152,6 +152,7 @@ class SongLearner:
             to_audience=to_audience(tastes),
             strength=model.strength,
             activity=model.activity,
+            play_now=model.play_now,
         )
 
     def _number(self, song: str, artists: Sequence[str]) -> int:

@@ -14,7 +14,7 @@ from scipy.sparse import csc_matrix, csr_matrix
 from models.directions import activity
 from models.model import Model
 from models.song_vectors import FANS
-from models.taste import unit
+from models.taste import grown, unit
 
 __all__ = ["FORMAT", "SongModel"]
 
@@ -58,7 +58,7 @@ class SongModel:
         Shape (A, S), what playing an artist adds to a song's score (`models.song_vectors.artists_beside`).
     to_audience
         Shape (d, d), turns a song's vector to where its listeners are (`models.song_vectors.to_audience`).
-    strength, activity
+    strength, activity, play_now
         The model's, which scores are relative to.
 
     Examples
@@ -89,6 +89,7 @@ class SongModel:
     to_audience: Floats
     strength: float
     activity: float
+    play_now: float = 0.0
 
     @property
     def n_dims(self) -> int:
@@ -140,9 +141,16 @@ class SongModel:
         found: Floats = np.add(self.vectors @ taste.astype(np.float32), added, dtype=np.float64)
         return found
 
-    def active(self, strength: float) -> float:
-        """Return what a unit taste is multiplied by: `models.directions.activity` of its log2 length."""
-        return float(activity(np.array([strength]), self.strength, self.activity)[0])
+    def active(self, strength: float, play_now: float = 0.0) -> float:
+        """Return what a unit taste is multiplied by: `models.directions.activity` of its log2 length.
+
+        Parameters
+        ----------
+        play_now
+            Of the model that serves beside it (`Model.as_of`).
+        """
+        middle = self.strength + grown(self.play_now, play_now)
+        return float(activity(np.array([strength]), middle, self.activity)[0])
 
     def added(self, song: int, rows: Ints) -> Floats:
         """Return what each of some artists, rows of `beside` or -1, adds to a song's score as in `scores`."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-__all__ = ["idf", "log_length", "root", "root_rows", "taste", "taste_sums", "unit", "unit_rows"]
+__all__ = ["grown", "idf", "log_length", "root", "root_rows", "taste", "taste_sums", "unit", "unit_rows"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -93,6 +94,25 @@ def log_length(x: npt.ArrayLike) -> Floats:
     with np.errstate(divide="ignore"):
         found: Floats = np.log2(largest) + np.log2(length)
     return found
+
+
+def grown(since: float, now: float) -> float:
+    """Return by how much `log_length` of a taste grows while its listener goes on as before.
+
+    Stored affinities of such a listener double with every half-life, as one play's does; tastes are sums of
+    their roots.
+
+    Parameters
+    ----------
+    since, now
+        The stored weight of one play at both times; 0 where one of these is not known.
+
+    Examples
+    --------
+    >>> grown(2.0**70, 2.0**78), grown(0.0, 2.0**78)
+    (4.0, 0.0)
+    """
+    return (math.log2(now) - math.log2(since)) / 2 if since > 0 and now > 0 else 0.0
 
 
 def unit_rows(rows: csr_matrix) -> csr_matrix:

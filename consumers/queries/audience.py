@@ -15,6 +15,7 @@ from consumers.queries.known_listener import read_known_listener
 from consumers.queries.no_model import no_model
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.live_songs import LiveSongs
+from consumers.runtime.newest_click import NewestClick
 from consumers.runtime.wiring import Stores, worth_of
 from consumers.work.ab_test import ab_test_of
 from consumers.work.click_habits import ClickHabits
@@ -206,7 +207,7 @@ class Previews:
     ) -> None:
         self._redis, self._settings = redis, settings
         self._stores = Stores.on(redis, settings)
-        self._live = live or LiveModel(self._stores.snapshots)
+        self._live = live or LiveModel(self._stores.snapshots, newest=NewestClick.on(redis, settings))
         self._members = MemberCache(
             self._stores.listeners,
             self._stores.cohorts,

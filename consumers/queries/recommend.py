@@ -16,6 +16,7 @@ from consumers.queries.known_listener import KnownListener, read_known_listener
 from consumers.queries.no_model import no_model
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.live_songs import LiveSongs
+from consumers.runtime.newest_click import NewestClick
 from models.model import Model
 from models.recommend import Suggestions
 from models.songs import SongModel
@@ -135,6 +136,7 @@ async def _loaded(redis: AnyRedis, settings: Settings) -> Recommender:
     model = None if version is None else await snapshots.load(version)
     if model is None:
         raise await no_model(redis, settings)
+    model = model.as_of(await NewestClick.on(redis, settings).play_now())
     songs = await SongModels(redis).load()
     if songs is None or not songs.fits(model):
         raise _no_songs()

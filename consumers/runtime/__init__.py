@@ -12,6 +12,7 @@
     topic_reader.py  a topic of few events, read in a group: taken, dead letters out, committed
     moves.py         what follows a move: member sets, sizes, `cohort-changes`
     live_model.py    the model that serves, followed within a second
+      newest_click.py  as of when it serves: how far stored weights have grown
     live_songs.py    the song model that serves, likewise
     supervisor.py    processes as children of one: started, restarted, ended in order
     forked.py        a process that is a copy of a Python which has imported all it needs (original.py)

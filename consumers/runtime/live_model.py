@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 
+from consumers.runtime.newest_click import NewestClick
 from models.model import Model
 from stream.connect import REDIS_ERRORS
 from stream.errors import SnapshotUnusable
@@ -28,10 +29,19 @@ class LiveModel:
         The store.
     heartbeat
         The process's sign of life, which is to say which version is loaded.
+    newest
+        When listeners clicked last: the model is as of then (`Model.as_of`). None: as it was learned, which
+        does where listeners are placed and not scored.
     """
 
-    def __init__(self, snapshots: Snapshots, heartbeat: Heartbeat | None = None) -> None:
+    def __init__(
+        self,
+        snapshots: Snapshots,
+        heartbeat: Heartbeat | None = None,
+        newest: NewestClick | None = None,
+    ) -> None:
         self._snapshots = snapshots
+        self._newest = newest
         self._refused: int | None = None
         self._refreshing = asyncio.Lock()
         self._heartbeat = heartbeat
@@ -41,6 +51,8 @@ class LiveModel:
         """Take up the version that is to serve, where it is another."""
         async with self._refreshing:
             await self._refresh()
+            if self.model is not None:
+                self.model = await self._as_of_now(self.model)
             if self._heartbeat is not None and self.model is not None:
                 self._heartbeat.gauges["model"] = self.model.version
                 self._heartbeat.gauges["model_created"] = self.model.created_at
@@ -52,7 +64,7 @@ class LiveModel:
         if self.model is not None and self.model.version == version:
             return
         try:
-            self.model = await self._snapshots.load(version)
+            self.model = await self._load(version)
             self._refused = None
             logger.info("model %d serves: %d cohorts", version, len(self.model.cohort_ids))
         except SnapshotUnusable as error:
@@ -67,11 +79,17 @@ class LiveModel:
             if version == damaged:
                 continue
             try:
-                self.model = await self._snapshots.load(version)
+                self.model = await self._load(version)
             except SnapshotUnusable as error:
                 logger.error("%s. %s", error, error.hint)
             else:
                 return
+
+    async def _load(self, version: int) -> Model:
+        return await self._as_of_now(await self._snapshots.load(version))
+
+    async def _as_of_now(self, model: Model) -> Model:
+        return model.as_of(await self._newest.play_now()) if self._newest else model
 
     async def follow(self) -> None:
         """Refresh for ever. While Redis is away the model at hand serves; whoever needs Redis says so."""

@@ -15,6 +15,7 @@ from redis.exceptions import NoPermissionError
 
 from consumers.runtime.lead import lead
 from consumers.runtime.live_model import LiveModel
+from consumers.runtime.newest_click import NewestClick
 from consumers.runtime.process import starts_over, together
 from consumers.runtime.startup import begin, begin_producer
 from consumers.runtime.wiring import Stores, churn_span_of, limits_of
@@ -68,7 +69,7 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
             churn_span_of(settings),
             settings.churn_sample,
         )
-        live = LiveModel(stores.snapshots, heartbeat)
+        live = LiveModel(stores.snapshots, heartbeat, NewestClick.on(redis, settings))
         await ask_redis(settings, live.refresh, logger.info)
         await ask_redis(settings, stores.durability.begin, logger.info)
         await ask_redis(settings, stores.aliases.refresh, logger.info)

@@ -13,6 +13,7 @@ from consumers.doctor import Check
 from consumers.queries.recommend import Recommenders
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.live_songs import LiveSongs
+from consumers.runtime.newest_click import NewestClick
 from consumers.web.desk import Desk
 from consumers.web.examination import examination
 from consumers.web.lifecycles import Lifecycles
@@ -64,7 +65,7 @@ class Service:
     examination: Shared[list[Check]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.live = LiveModel(Snapshots(self.redis))
+        self.live = LiveModel(Snapshots(self.redis), newest=NewestClick.on(self.redis, self.settings))
         songs = LiveSongs(SongModels(self.redis))
         self.recommenders = Recommenders(self.redis, self.settings, self.live, songs)
         self.desk = Desk(self.redis, self.settings, self.live, songs)

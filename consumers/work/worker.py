@@ -15,6 +15,7 @@ from structlog.contextvars import bound_contextvars
 
 from consumers.runtime.live_model import LiveModel
 from consumers.runtime.live_songs import LiveSongs
+from consumers.runtime.newest_click import NewestClick
 from consumers.runtime.process import starts_over, together
 from consumers.runtime.reader_lag import ReaderLag
 from consumers.runtime.startup import begin, begin_producer, epoch_of
@@ -157,7 +158,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         redis, heartbeat, watch = begun = await begin(settings, "work", stack)
         epochs = {topic: await epoch_of(settings, begun, topic) for topic in ("releases", "feedback")}
         stores = Stores.on(redis, settings)
-        live = LiveModel(stores.snapshots, heartbeat)
+        live = LiveModel(stores.snapshots, heartbeat, NewestClick.on(redis, settings))
         await ask_redis(settings, live.refresh, logger.info)
         await ask_redis(settings, stores.durability.begin, logger.info)
         await ask_redis(settings, stores.aliases.refresh, logger.info)

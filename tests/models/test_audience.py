@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from models.audience import Target, aim, best_rows, choose_cohorts, mean_score, rank_cohorts, score_members
+from models.audience import (
+    Target,
+    aim,
+    best_rows,
+    choose_cohorts,
+    mean_score,
+    play_rates,
+    rank_cohorts,
+    score_members,
+)
 from models.directions import ACTIVITY
 from models.model import Model
 from models.taste import log_length, taste, unit
@@ -224,6 +233,44 @@ def test_the_mean_score_is_that_of_the_sample(world: World, model: Model) -> Non
     target = aim(model, ["s4a2"])
     scores = scores_of(world, model, target)
     assert mean_score(model, target) == pytest.approx(scores.mean(), rel=0.1)
+
+
+def test_scores_of_who_goes_on_as_before_stay_while_a_model_serves_for_months(
+    world: World, model: Model
+) -> None:
+    learned = replace(model, play_now=1.0)
+    later = learned.as_of(2.0**8)
+    assert later.neighbours is learned.neighbours
+    target = aim(learned, ["s4a2"])
+    assert len(target.beside)
+    grown = replace(world, plays=world.plays * 2.0**8)
+    scores, then = scores_of(world, learned, target), scores_of(grown, later, target)
+    assert then == pytest.approx(scores, rel=1e-9)
+    assert play_rates(later, target, then) == pytest.approx(play_rates(learned, target, scores), rel=1e-9)
+    assert ((then >= mean_score(later, target)) == (scores >= mean_score(learned, target))).all()
+    heard = rows_of(world, model).data
+    assert ((heard * 2.0**8 > later.faded) == (heard > learned.faded)).all()
+
+
+def test_who_has_stopped_listening_scores_lower_as_others_go_on(world: World, model: Model) -> None:
+    learned = replace(model, play_now=1.0)
+    sums = taste(rows_of(world, model), model.factors)
+    target = aim(model, ["s4a2"])
+    now, then = (
+        score_members(each, unit(sums), log_length(sums), target) for each in (learned, learned.as_of(2.0**8))
+    )
+    assert then == pytest.approx(now / 2 ** (8 / 2 * ACTIVITY))
+
+
+def test_a_model_without_the_time_of_its_newest_click_stays_as_it_is(model: Model) -> None:
+    old = replace(model, play_now=0.0)
+    assert old.as_of(2.0**8) is old
+
+
+def test_a_model_is_never_taken_back_to_before_its_newest_click(model: Model) -> None:
+    learned = replace(model, play_now=8.0)
+    assert learned.as_of(4.0) is learned
+    assert learned.as_of(0.0) is learned
 
 
 def test_a_cohorts_play_rate_is_in_proportion_to_its_members_mean_score(world: World, model: Model) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,6 +52,16 @@ def test_songs_of_a_scene_are_for_its_listeners() -> None:
         affinities = {f"a{scene}-0": 2.0, f"a{scene}-1": 1.0}
         first = [songs.songs[row] for row, _ in Suggestions(affinities, MODEL, songs).ranked(NONE)]
         assert all(song.startswith(f"a{scene}-") for song in first[:10])
+
+
+def test_songs_are_ranked_alike_while_a_model_serves_for_months() -> None:
+    model = replace(MODEL, play_now=1.0)
+    songs = replace(learned(), play_now=1.0)
+    now, later = (
+        dict(Suggestions({"a0-0": by * 2.0, "a0-1": by}, model.as_of(by), songs).ranked(NONE))
+        for by in (1.0, 2.0**8)
+    )
+    assert later == pytest.approx(now)
 
 
 def test_a_play_that_comes_twice_changes_nothing() -> None:
