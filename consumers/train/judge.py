@@ -127,9 +127,9 @@ class Judge:
         """Judge this model from now on."""
         self._live.serves(model)
 
-    def renew(self) -> None:
-        """Rank among those who clicked lately from now on."""
-        self._live.renew()
+    def renew(self, play_now: float) -> None:
+        """Rank among those who clicked lately from now on, by the model as it serves now (`Model.as_of`)."""
+        self._live.renew(play_now)
 
     @property
     def play_rate(self) -> Floats:

@@ -191,6 +191,7 @@ class Trainer:
         if candidate.verdict.worse and not candidate.asked_for:
             schedule.refused(self._clock(), seen)
             self._refuse(version, candidate)
+            self._judge.renew(self._active.play_now)
         elif reason := schedule.worth(self._clock(), seen, candidate):
             await self._publish(model, reason)
             await self._publish_songs(learner, songs, model)
@@ -198,7 +199,7 @@ class Trainer:
         else:
             schedule.held(self._clock(), seen)
             self._heartbeat.add("held")
-            self._judge.renew()
+            self._judge.renew(self._active.play_now)
 
     async def _choose_number(self, learner: CohortLearner, model: Model, candidate: Candidate) -> None:
         if self._number is None or self._judge.judged != self._newest:
@@ -227,7 +228,7 @@ class Trainer:
         if await self._retry("asking what serves", self._snapshots.current) == model.version:
             self._judge.serves(model)
         else:
-            self._judge.renew()
+            self._judge.renew(self._active.play_now)
 
     async def _publish_songs(self, learner: CohortLearner, songs: SongLearner, model: Model) -> None:
         if learner.sampled is None or not songs.ready:
@@ -243,7 +244,8 @@ class Trainer:
         if version is None or version == self._judge.judged:
             return
         try:
-            self._judge.serves(await self._snapshots.load(version))
+            model = await self._snapshots.load(version)
+            self._judge.serves(model.as_of(self._active.play_now))
         except SnapshotUnusable as error:
             logger.error("%s. %s", error, error.hint)
 

@@ -44,9 +44,18 @@ class LiveModel:
         self.model, self.foresight = model, None
         self.renew()
 
-    def renew(self) -> None:
-        """Rank among those who clicked lately from now on."""
-        if self.model is not None and len(self._crowd) >= ENOUGH_CROWD:
+    def renew(self, play_now: float = 0.0) -> None:
+        """Rank among those who clicked lately from now on.
+
+        Parameters
+        ----------
+        play_now
+            The model is judged as it serves then (`Model.as_of`); 0: as before.
+        """
+        if self.model is None:
+            return
+        self.model = self.model.as_of(play_now)
+        if len(self._crowd) >= ENOUGH_CROWD:
             self.foresight = Foresight(self.model, list(self._crowd))
 
     def see(self, rows: Sequence[Row], found: Sequence[Discovery]) -> Floats:

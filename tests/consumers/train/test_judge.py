@@ -64,7 +64,14 @@ def spoiled(model: Model) -> Model:
     return dataclasses.replace(model, vectors=model.vectors[order])
 
 
-def discover(judge: Judge, rows: Sequence[Row], seed: int, *, elsewhere: bool = False) -> bool:
+def heavier(rows: Sequence[Row], weight: float) -> list[Row]:
+    """The same listeners at a time when one play is stored as so much."""
+    return [(artists, [weight] * len(stored)) for artists, stored in rows]
+
+
+def discover(
+    judge: Judge, rows: Sequence[Row], seed: int, *, elsewhere: bool = False, weight: float = 1.0
+) -> bool:
     """Each listener discovers the last of their artists, or one of any scene; whether that is drift."""
     rng = random.Random(seed)  # noqa: S311 - made up, no secret
     drifts = False
@@ -72,7 +79,7 @@ def discover(judge: Judge, rows: Sequence[Row], seed: int, *, elsewhere: bool = 
         part = [([*a[:-1], rng.choice(EVERYTHING) if elsewhere else a[-1]], w) for a, w in rows[at : at + 25]]
         users = [f"u{seed} {at + i}" for i in range(len(part))]
         added: Mapping[str, Mapping[str, float]] = {
-            user: {artists[-1]: 1.0} for user, (artists, _) in zip(users, part, strict=True)
+            user: {artists[-1]: weight} for user, (artists, _) in zip(users, part, strict=True)
         }
         drifts = judge.see(users, part, added) or drifts
     return drifts
@@ -99,6 +106,21 @@ def judge(_who_has_seen: Judge, monkeypatch: pytest.MonkeyPatch) -> Judge:
 def test_what_the_live_model_predicted_is_measured(judge: Judge) -> None:
     assert judge.figures()["auc_cohort"] > 0.8
     assert judge.figures()["lift_listener"] > 3
+
+
+def test_what_was_learned_of_play_rates_stays_while_a_model_serves_for_months(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(judging, "HOLDOUT", 2)
+    model = dataclasses.replace(learned(), play_now=1.0)
+    later, steady = Judge(), Judge()
+    for judge, weight in ((steady, 1.0), (later, 2.0**8)):
+        judge.serves(model)
+        judge.renew(weight)
+        for seed in range(2, 6):
+            discover(judge, heavier(played(seed), weight), seed, weight=weight)
+    np.testing.assert_allclose(later.play_rate, steady.play_rate, rtol=1e-6)
+    assert later.figures() == steady.figures()
 
 
 def test_a_candidate_that_predicts_nothing_is_worse(judge: Judge) -> None:
