@@ -10,6 +10,7 @@ import numpy.typing as npt
 import scipy
 
 from models.model import Model
+from models.taste import unit
 from models.traits.segment_rows import Known
 from models.traits.segments import SegmentModel
 
@@ -34,6 +35,8 @@ class Reasons(NamedTuple):
 def reasons(segment: SegmentModel, model: Model) -> Reasons:
     """Return what speaks for a segment and what against it, the most for it first.
 
+    All are taken to be as active as the usual listener.
+
     Parameters
     ----------
     model
@@ -45,9 +48,9 @@ def reasons(segment: SegmentModel, model: Model) -> Reasons:
     heard = heard[model.counts[heard] >= FEWEST_LISTENERS]
     tastes = model.factors[heard].astype(np.float64)
     names = [model.artists[row] for row in heard.tolist()]
-    fans = Known([([name], [1.0]) for name in names], tastes, model.assign(tastes))
+    fans = Known([([name], [1.0]) for name in names], _usual(tastes, model), model.assign(tastes))
     middles = np.arange(len(model.cohort_ids))
-    typical = Known([([], [])] * len(middles), model.centers, middles)
+    typical = Known([([], [])] * len(middles), _usual(model.centers, model), middles)
     return Reasons(
         _ordered(names, _odds(segment, fans, model)),
         _ordered(model.cohort_ids, _odds(segment, typical, model)),
@@ -82,6 +85,11 @@ def goes_by(segment: SegmentModel) -> dict[str, float]:
     }
     whole = max(sum(squares.values()), 1e-12)
     return {name: squares[name] / whole for name in sorted(squares, key=lambda name: -squares[name])}
+
+
+def _usual(tastes: Floats, model: Model) -> Floats:
+    """Return tastes as long as that of the usual listener: stored ones grow with the date, these do not."""
+    return tastes if np.isnan(model.strength) else unit(tastes) * np.exp2(model.strength)
 
 
 def _odds(segment: SegmentModel, known: Known, model: Model) -> Floats:
