@@ -72,7 +72,7 @@ class Member:
 
 @dataclass(frozen=True)
 class SpeakingArtist:
-    """An artist, and the odds of somebody who plays nothing else over those of everybody."""
+    """An artist, and the odds of somebody who plays nothing else over those of labelled ones who clicked."""
 
     artist_id: str
     name: str

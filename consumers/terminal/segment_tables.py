@@ -95,7 +95,8 @@ def show_segment(found: Segment, start: int) -> None:
     if found.artists_for or found.artists_against:
         console.print(
             "[dim]x 2: the odds of somebody who plays that artist alone, or is at that cohort's centre, are "
-            "twice the prior's. Of a genre: the geometric mean of its artists' odds.[/]"
+            "twice those of all labelled who have clicked. Of a genre: the geometric mean of its artists' "
+            "odds.[/]"
         )
 
 

@@ -138,6 +138,8 @@ class SegmentTraits:
         return age > AGAIN_SECONDS
 
     async def _learn(self, name: str, segment: str, side: Sides, revision: int, model: Model) -> None:
+        # Counted first: where all labels of a kind are read, those that come meanwhile are not missed.
+        counts = await self._segments.counts(segment, side)
         labelled = await self._segments.labelled(segment, side, MOST)
         known = await self._known([each.user_id for each in labelled], model)
         there = np.flatnonzero([bool(artists) for artists, _ in known.affinities])
@@ -150,7 +152,8 @@ class SegmentTraits:
             positive,
             await self._segments.predictions(name, users),
             model,
-            counts=await self._segments.counts(segment, side),
+            counts=counts,
+            read=(len(labelled), sum(each.positive for each in labelled)),
             before=before,
             now=self._clock(),
         )

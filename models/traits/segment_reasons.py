@@ -26,7 +26,10 @@ FEWEST_ARTISTS = 3  # of a genre
 
 
 class Reasons(NamedTuple):
-    """Artist, and cohort -> odds of who plays nothing else, or is in its middle, over those of the prior."""
+    """Artist, and cohort -> odds of who plays nothing else, or is in its middle, over the usual odds.
+
+    These are the odds of the labelled of whom something is known (`SegmentModel.base_rate`).
+    """
 
     artists: Mapping[str, float]
     cohorts: Mapping[str, float]
@@ -93,7 +96,8 @@ def _usual(tastes: Floats, model: Model) -> Floats:
 
 
 def _odds(segment: SegmentModel, known: Known, model: Model) -> Floats:
-    found: Floats = np.exp(segment.log_odds(known, model) - scipy.special.logit(segment.prior))
+    usual = segment.prior if segment.base_rate is None else segment.base_rate
+    found: Floats = np.exp(segment.log_odds(known, model) - scipy.special.logit(usual))
     return found
 
 

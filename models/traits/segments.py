@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
@@ -54,6 +55,9 @@ class SegmentModel:
     coefficients, intercept
         Shape (D,), columns as `segment_rows` has them, empty while too few are labelled; log-odds are their
         product with a row, and the intercept.
+    base_rate
+        Share in the segment of the labelled of whom something is known, which the intercept follows; None
+        while nothing is learned.
     shares
         Distributions among the columns -> how many columns.
     clusters
@@ -83,6 +87,7 @@ class SegmentModel:
     cohort_ids: tuple[str, ...] = ()
     coefficients: Floats = field(default_factory=lambda: np.zeros(0))
     intercept: float = 0.0
+    base_rate: float | None = None
     shares: Mapping[str, int] = field(default_factory=dict)
     clusters: bool = True
     penalty: float = 0.0
@@ -195,6 +200,7 @@ def learn_segment(
     model: Model,
     *,
     counts: tuple[int, int],
+    read: tuple[int, int] | None = None,
     before: SegmentModel,
     now: float,
     clusters: bool = True,
@@ -216,8 +222,11 @@ def learn_segment(
     model
         The model of cohorts.
     counts
-        How many are labelled in all, and how many of those are in the segment. Of very many labels only some
-        are learned from: the intercept then follows these counts (King and Zeng's prior correction).
+        How many are labelled in all, and how many of those are in the segment.
+    read
+        The same of the labels that were read, whether or not anything is known of their listeners; None: of
+        all something is. Of very many labels only some are read, and a greater part of those that are rare:
+        the intercept is corrected for that (King and Zeng's prior correction).
     before
         What served until now.
     now
@@ -247,7 +256,7 @@ def learn_segment(
     if not _enough(positive):
         return unlearned, predicted
     found = fit(rows, positive)
-    shift = scipy.special.logit(prior) - scipy.special.logit(positive.mean())
+    shift = _shift(counts, read or (len(positive), int(positive.sum())))
     judged = predicted != LEARNED_FIRST
     enough = min((positive & judged).sum(), (~positive & judged).sum()) >= TRUSTED
     return SegmentModel(
@@ -259,11 +268,12 @@ def learn_segment(
         model_version=model.version,
         cohort_ids=model.cohort_ids,
         coefficients=found.coefficients,
-        intercept=found.intercept + float(shift),
+        intercept=found.intercept + shift,
+        base_rate=float(scipy.special.expit(scipy.special.logit(positive.mean()) + shift)),
         shares={name: each.shape[1] for name, each in known.shares.items()},
         clusters=clusters,
         penalty=found.penalty,
-        threshold=_threshold(found, positive, float(shift)),
+        threshold=_threshold(found, positive, shift),
         auc=auc(predicted[judged], positive[judged]) if enough else None,
         judged=int(judged.sum()),
     ), predicted
@@ -287,6 +297,17 @@ def _predict_in_blocks(
 
 def _enough(positive: Bools) -> bool:
     return int(min(positive.sum(), (~positive).sum())) >= FEWEST if len(positive) else False
+
+
+def _shift(counts: tuple[int, int], read: tuple[int, int]) -> float:
+    """Return by how much the log-odds of the segment are higher in all labels than in those that were read.
+
+    It is the same among listeners of whom something is known: which labels are read does not depend on that.
+    """
+    (all_, all_in), (some, some_in) = counts, read
+    # Never less than 1: labels may be erased while they are read.
+    of_one_in, of_one_out = max(all_in / some_in, 1.0), max((all_ - all_in) / (some - some_in), 1.0)
+    return math.log(of_one_in / of_one_out)
 
 
 def _threshold(found: Fit, positive: Bools, shift: float) -> float:

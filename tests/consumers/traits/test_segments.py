@@ -120,6 +120,20 @@ async def test_labels_that_come_before_the_first_click_count_once_there_are_clic
     assert (await service.segments.about("a"))["doubt"] == ""
 
 
+async def test_labels_of_people_who_never_clicked_do_not_change_what_is_said_of_those_who_did(
+    service: Service,
+) -> None:
+    chance = np.random.default_rng(1).permutation(100).tolist()
+    inside = set(chance[:50])
+    await service.click(range(100))
+    await service.segments.label(
+        [Label(user_id=f"u{n}", segment="a", value=int(n in inside), ts=10.0) for n in range(1000)]
+    )
+    await service.traits.learn()
+    assert np.mean(await learned_of(service, *range(100))) == pytest.approx(0.5, abs=0.02)
+    assert (await service.segments.model("a")).prior == pytest.approx(0.05, abs=0.001)
+
+
 async def test_a_label_that_contradicts_an_earlier_one_replaces_it(service: Service) -> None:
     await service.click(range(N))
     await service.segments.label(
@@ -356,6 +370,21 @@ async def test_a_segment_of_too_few_labels_is_not_learned_every_half_minute(serv
     assert await service.traits.learn() == []
     await service.label(range(8, 300))
     assert await service.traits.learn() == ["a"]
+
+
+async def test_where_labels_are_read_in_part_the_share_in_all_who_clicked_is_predicted(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumers.traits.segments.MOST", 200)
+    chance = np.random.default_rng(1).permutation(400).tolist()
+    inside = set(chance[:40])
+    # All who are in it have clicked, and half of the others.
+    await service.click(chance[:220])
+    await service.segments.label(
+        [Label(user_id=f"u{n}", segment="a", value=int(n in inside), ts=10.0) for n in range(400)]
+    )
+    await service.traits.learn()
+    assert np.mean(await learned_of(service, *chance[:220])) == pytest.approx(40 / 220, abs=0.05)
 
 
 async def test_labels_drawn_by_chance_are_not_learned_every_half_minute(service: Service) -> None:

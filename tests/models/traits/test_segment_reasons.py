@@ -57,6 +57,17 @@ def test_activity_speaks_neither_for_an_artist_nor_against_it(segment: SegmentMo
     assert found.cohorts == pytest.approx(expected.cohorts)
 
 
+def test_labels_of_unknown_listeners_do_not_change_what_speaks_for_a_segment(segment: SegmentModel) -> None:
+    among = replace(segment, labelled=3000, prior=0.025)
+    assert reasons(among, MODEL).artists == reasons(segment, MODEL).artists
+
+
+def test_what_an_earlier_program_learned_is_compared_with_the_prior(segment: SegmentModel) -> None:
+    assert segment.base_rate is not None
+    earlier = replace(segment, base_rate=None, prior=segment.base_rate)
+    assert reasons(earlier, MODEL).artists == reasons(segment, MODEL).artists
+
+
 def test_where_the_usual_activity_is_not_known_there_are_reasons_all_the_same(segment: SegmentModel) -> None:
     unknown = replace(MODEL, strength=math.nan)
     assert reasons(segment, unknown).artists == pytest.approx(reasons(segment, MODEL).artists)

@@ -100,7 +100,32 @@ def test_of_very_many_labels_the_share_in_all_of_them_is_predicted() -> None:
         known, truth, nothing, MODEL, counts=(100_000, 100), before=SegmentModel(), now=0.0
     )
     shift = logit(rare.predict(known, MODEL)) - logit(usual.predict(known, MODEL))
-    np.testing.assert_allclose(shift, logit(rare.prior) - logit(usual.prior), rtol=1e-6)
+    np.testing.assert_allclose(shift, logit(100 / 100_000) - logit(75 / 300), rtol=1e-6)
+
+
+def test_where_all_labels_are_read_those_of_unknown_listeners_change_only_what_is_said_of_these() -> None:
+    numbers = list(range(300))
+    truth = np.array([is_in(number) for number in numbers])
+    known, nothing = known_of(numbers, MODEL), np.full(300, np.nan)
+    alone, _ = learn(numbers)
+    among, _ = learn_segment(
+        known, truth, nothing, MODEL, counts=(3000, 75), read=(3000, 75), before=SegmentModel(), now=5.0
+    )
+    assert among.predict(known, MODEL) == pytest.approx(alone.predict(known, MODEL))
+    assert among.threshold == alone.threshold
+    nobody = Known([([], [])], np.zeros((1, MODEL.n_dims)), np.array([-1]))
+    assert among.predict(nobody, MODEL) == pytest.approx(0.025, abs=0.001)
+
+
+def test_of_labels_that_were_read_in_part_the_share_among_known_listeners_is_estimated() -> None:
+    numbers = list(range(300))
+    truth = np.array([is_in(number) for number in numbers])
+    known, nothing = known_of(numbers, MODEL), np.full(300, np.nan)
+    # All 300 that are in it were read, 75 of whom are known; of 40,000 others 450, half of whom are.
+    model, _ = learn_segment(
+        known, truth, nothing, MODEL, counts=(40_300, 300), read=(750, 300), before=SegmentModel(), now=5.0
+    )
+    assert model.base_rate == pytest.approx(75 / (75 + 20_000))
 
 
 def test_it_goes_on_under_a_model_with_other_cohorts() -> None:
