@@ -103,6 +103,20 @@ def test_of_very_many_labels_the_share_in_all_of_them_is_predicted() -> None:
     np.testing.assert_allclose(shift, logit(100 / 100_000) - logit(75 / 300), rtol=1e-6)
 
 
+def test_of_a_rare_segment_that_is_hard_to_tell_few_who_are_not_in_it_become_members() -> None:
+    scene, others = [n for n in range(2000) if is_in(n)], [n for n in range(2000) if not is_in(n)]
+    # Of those in it 60 % play the first scene, of the others 30 %.
+    numbers = [*scene[:180], *others[:120], *scene[180:270], *others[120:330]]
+    order = np.random.default_rng(1).permutation(600)
+    known = known_of([numbers[at] for at in order], MODEL)
+    model, _ = learn_segment(
+        known, order < 300, np.full(600, np.nan), MODEL, counts=(60_000, 300), before=SegmentModel(), now=0.0
+    )
+    not_in_it = known_of([*scene[300:360], *others[400:540]], MODEL)
+    members = model.predict(not_in_it, MODEL) >= model.threshold
+    assert members.mean() < 0.1
+
+
 def test_where_all_labels_are_read_those_of_unknown_listeners_change_only_what_is_said_of_these() -> None:
     numbers = list(range(300))
     truth = np.array([is_in(number) for number in numbers])
