@@ -57,7 +57,7 @@ class SegmentModel:
         product with a row, and the intercept.
     base_rate
         Share in the segment of the labelled of whom something is known, which the intercept follows; None
-        while nothing is learned.
+        while nothing is learned, or where a program learned that did not note it yet.
     shares
         Distributions among the columns -> how many columns.
     clusters
@@ -217,8 +217,9 @@ def learn_segment(
     positive
         Shape (n,), the labels.
     predicted
-        Shape (n,), what was predicted of each before it was learned from, `LEARNED_FIRST` where there was
-        nothing to predict with; NaN: it is new.
+        Shape (n,), what was predicted of each before it was learned from, as if half were in the segment;
+        `LEARNED_FIRST` where there was nothing to predict with; NaN: it is new. Not looked at where `before`
+        has no base rate: all are predicted again, in blocks.
     model
         The model of cohorts.
     counts
@@ -244,12 +245,12 @@ def learn_segment(
     [^2]: King, G. and Zeng, L., 2001. Logistic regression in rare events data. Political Analysis.
     """
     rows = segment_rows(known, model, clusters=clusters)
-    predicted = predicted.copy()
-    new = np.flatnonzero(np.isnan(predicted))
-    if before.learned:
-        predicted[new] = before.predict(known.some(new), model)
+    if before.base_rate is None:
+        predicted = _predict_in_blocks(rows, positive)
     else:
-        _predict_in_blocks(rows, positive, predicted, new)
+        predicted = predicted.copy()
+        new = np.flatnonzero(np.isnan(predicted))
+        predicted[new] = _even(before.log_odds(known.some(new), model), before.base_rate)
     labelled, positives = counts
     version, prior = before.version + 1, (positives + 0.5) / (labelled + 1.0)
     unlearned = SegmentModel(version, now, labelled, positives, prior, model.version, model.cohort_ids)
@@ -279,20 +280,26 @@ def learn_segment(
     ), predicted
 
 
-def _predict_in_blocks(
-    rows: csr_matrix, positive: Bools, predicted: Floats, new: npt.NDArray[np.int64]
-) -> None:
-    taught = list(np.flatnonzero(~np.isnan(predicted)))
+def _predict_in_blocks(rows: csr_matrix, positive: Bools) -> Floats:
+    predicted = np.full(len(positive), LEARNED_FIRST)
     start = 0
-    while start < len(new):
-        block = new[start : start + max(FIRST_BLOCK, len(taught))]
-        if _enough(positive[taught]):
-            found = fit(rows[taught], positive[taught])
-            predicted[block] = scipy.special.expit(rows[block] @ found.coefficients + found.intercept)
-        else:
-            predicted[block] = LEARNED_FIRST
-        taught += block.tolist()
-        start += len(block)
+    while start < len(positive):
+        block, taught = slice(start, start + max(FIRST_BLOCK, start)), positive[:start]
+        if _enough(taught):
+            found = fit(rows[:start], taught)
+            log_odds = rows[block] @ found.coefficients + found.intercept
+            predicted[block] = _even(log_odds, float(taught.mean()))
+        start = block.stop
+    return predicted
+
+
+def _even(log_odds: Floats, base_rate: float) -> Floats:
+    """Return how likely listeners are in a segment, had half of those who were learned from been in it.
+
+    So what is predicted at one time can be compared with what is predicted at another: as labels come, the
+    share of one kind rises and falls, and predictions with it, whoever the listener is.
+    """
+    return np.asarray(scipy.special.expit(log_odds - scipy.special.logit(base_rate)), dtype=np.float64)
 
 
 def _enough(positive: Bools) -> bool:

@@ -53,6 +53,65 @@ def test_labels_by_chance_are_not_trusted() -> None:
     assert "no better than chance" in model.doubt
 
 
+def test_labels_by_chance_that_come_after_many_were_read_in_part_are_not_trusted() -> None:
+    order = np.random.default_rng(1).permutation(600)
+    positive, first_numbers = order < 300, order.tolist()
+    later_numbers = [number if number < 300 else number + 300 for number in first_numbers]
+    counts, nothing = (60_000, 300), np.full(600, np.nan)
+    first, predicted = learn_segment(
+        known_of(first_numbers, MODEL),
+        positive,
+        nothing,
+        MODEL,
+        counts=counts,
+        before=SegmentModel(),
+        now=0.0,
+    )
+    # All in it keep what was predicted of them in blocks; the first model predicts the others, who are new.
+    predicted[~positive] = np.nan
+    second, _ = learn_segment(
+        known_of(later_numbers, MODEL), positive, predicted, MODEL, counts=counts, before=first, now=0.0
+    )
+    assert first.auc is not None
+    assert second.auc is not None
+    assert first.auc.low < 0.5
+    assert second.auc.low < 0.5
+
+
+def test_labels_by_chance_are_not_trusted_where_the_share_in_them_falls() -> None:
+    chance = np.random.default_rng(1).random(600) < np.linspace(0.9, 0.1, 600)
+    model, _ = learn(list(range(600)), chance.tolist())
+    assert model.auc is not None
+    assert model.auc.low < 0.5
+
+
+def test_labels_by_chance_are_not_trusted_where_the_share_falls_from_one_model_to_the_next() -> None:
+    chance = np.random.default_rng(1).random(1200) < np.repeat([0.8, 0.2], 600)
+    before, predicted = learn(list(range(600)), chance[:600].tolist())
+    for end in (800, 1000, 1200):
+        known = known_of(list(range(end)), MODEL)
+        predicted = np.append(predicted, np.full(end - len(predicted), np.nan))
+        counts = end, int(chance[:end].sum())
+        before, predicted = learn_segment(
+            known, chance[:end], predicted, MODEL, counts=counts, before=before, now=0.0
+        )
+    assert before.auc is not None
+    assert before.auc.low < 0.5
+
+
+def test_what_an_earlier_program_predicted_is_predicted_again() -> None:
+    first, predicted = learn(list(range(200)))
+    header, arrays = first.to_arrays()
+    del header["base_rate"]
+    earlier = SegmentModel.from_arrays(header, arrays)
+    truth = np.array([is_in(number) for number in range(200)])
+    nonsense = np.linspace(0.1, 0.9, 200)
+    _, again = learn_segment(
+        known_of(list(range(200)), MODEL), truth, nonsense, MODEL, counts=(200, 50), before=earlier, now=9.0
+    )
+    assert again.tolist() == predicted.tolist()
+
+
 def test_the_auc_is_of_predictions_made_before_not_after() -> None:
     # Learned by heart, labels by chance would be predicted well.
     chance = np.random.default_rng(2).random(200) < 0.5
