@@ -99,7 +99,7 @@ def add(app: typer.Typer) -> None:
     ) -> None:
         """List who wants to hear of no release, or of none of an artist."""
         from consumers.commands.session import ask
-        from consumers.queries.opt_outs import OptOut, list_opt_outs
+        from consumers.queries.opt_outs import OptOutRow, list_opt_outs, rows_to_replay
         from consumers.terminal.csv_output import print_csv
         from consumers.terminal.listener_tables import show_opt_outs
 
@@ -109,7 +109,7 @@ def add(app: typer.Typer) -> None:
         if as_json:
             print_json([to_json(each) for each in found])
         elif as_csv:
-            print_csv(found, OptOut)
+            print_csv(list(rows_to_replay(found)), OptOutRow)
         else:
             show_opt_outs(found)
 

@@ -21,6 +21,7 @@ from stream.stores.cohorts import Cohorts
 from stream.stores.ctr_models import CtrModels
 from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
+from stream.wire.fields import MAX_ARTISTS
 from tests.cli.service import NOW, model_of
 from tests.refrain_command import Refrain
 
@@ -378,8 +379,10 @@ def test_who_opted_out_is_listed_and_of_which_artists(
 def test_opt_outs_written_as_csv_are_the_same_when_they_are_replayed(
     service: Settings, refrain: Refrain, with_redis: WithRedis, tmp_path: Path
 ) -> None:
-    with_redis(lambda redis: OptedOut(redis).add(["u2", "u,3"]))
-    with_redis(lambda redis: OptedOut(redis).add_of_artists({"u1": ["a1", "a3"]}))
+    many = [f"a{number:02}" for number in range(MAX_ARTISTS + 1)]
+    of_artists = {"u1": ["a1", 'the "C"', "Ünal, D"], "u4": many, "u5": ["A|B"]}
+    with_redis(lambda redis: OptedOut(redis).add(["u,3"]))
+    with_redis(lambda redis: OptedOut(redis).add_of_artists(of_artists))
     (tmp_path / "opt-outs.csv").write_text(refrain.run("opt-outs", "--csv").stdout)
     same = {"kind": "opted_out", "release_id": "rebuild", "ts": "2026-11-28T09:00:00Z"}
     given = [part for name, value in same.items() for part in ("--set", f"{name}={value}")]
@@ -390,6 +393,9 @@ def test_opt_outs_written_as_csv_are_the_same_when_they_are_replayed(
     ]
     assert events == [
         {"user_id": "u,3", "artist_ids": None},
-        {"user_id": "u1", "artist_ids": ["a1", "a3"]},
-        {"user_id": "u2", "artist_ids": None},
+        {"user_id": "u1", "artist_ids": ["a1", 'the "C"', "Ünal, D"]},
+        {"user_id": "u4", "artist_ids": many[:MAX_ARTISTS]},
+        {"user_id": "u4", "artist_ids": many[MAX_ARTISTS:]},
+        {"user_id": "u5", "artist_ids": ["A|B"]},
     ]
+    assert (found["rows"], found["refused"]) == (5, [])
