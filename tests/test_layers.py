@@ -122,6 +122,17 @@ def test_what_is_shown_comes_from_queries_not_from_stores(path: Path) -> None:
     assert [name for _, name in _imports(path) if name.startswith("stream.stores")] == []
 
 
+def test_only_a_terminal_that_reads_no_markup_prints_for_people() -> None:
+    terminal = ROOT / "consumers" / "terminal" / "console.py"
+    consoles = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "consumers").rglob("*.py")
+        if path != terminal and any(name == "rich.console" for _, name in _imports(path))
+    ]
+    # The demo draws its own picture.
+    assert sorted(consoles) == ["consumers/demo/screen.py", "consumers/demo/view.py"]
+
+
 @pytest.mark.parametrize("folder", _folders(), ids=lambda folder: str(folder.relative_to(ROOT)))
 def test_a_folders_docstring_is_the_map_of_its_files(folder: Path) -> None:
     text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""

@@ -60,11 +60,12 @@ def _fail(error: RefrainError, *, as_json: bool) -> NoReturn:
     if as_json:
         print_json({"error": str(error), "hint": error.hint, "kind": type(error).__name__})
     else:
-        from rich.console import Console
         from rich.text import Text
 
+        from consumers.terminal.console import Terminal
+
         said = Text.assemble((f"{type(error).__name__}: ", "bold red"), str(error))
-        console = Console(stderr=True, highlight=False)
+        console = Terminal(stderr=True)
         console.print(said, soft_wrap=not console.is_terminal)
         if error.hint:
             console.print(Text(error.hint), soft_wrap=not console.is_terminal)

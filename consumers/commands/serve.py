@@ -107,13 +107,13 @@ def _add_keys(keys: typer.Typer) -> None:
 
 
 def _show(keys: Sequence[ApiKey]) -> None:
-    from rich.console import Console
     from rich.text import Text
 
+    from consumers.terminal.console import Terminal
     from consumers.terminal.format import moment
     from consumers.terminal.tables import Column, listing
 
-    console = Console(highlight=False)
+    console = Terminal()
     if not keys:
         console.print(
             "there are no keys: on this machine everybody may do everything, others may ask nothing"

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import typer
-from rich.console import Console
 
 from consumers.local.servers import connected_settings
 from consumers.runtime.session import redis_session
+from consumers.terminal.console import Terminal
 from stream.connect import AnyRedis
 from stream.settings import Settings
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 @contextmanager
 def working(what: str) -> Iterator[None]:
     """Show that something goes on, on standard error where that is a terminal."""
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     if not console.is_terminal:
         yield
         return

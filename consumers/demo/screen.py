@@ -32,7 +32,7 @@ class Screen(Protocol):
 
 def open_screen(*, as_json: bool = False) -> Screen:
     """Return the screen that suits standard output."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     if as_json:
         return JsonScreen(console)
     return LiveScreen(console) if console.is_terminal else PlainScreen(console)

@@ -61,11 +61,11 @@ class Picture:
         above, below = rows - rows // 2, rows // 2
         yield Group(
             self._head(wide),
-            Rule("[bold]clicks", align="left", style=KEY),
+            Rule(Text("clicks", "bold"), align="left", style=KEY),
             _figures(self._flow(), wide),
             _figures(self._model(), wide),
             Rule(
-                "[bold]cohorts[/bold]: who listens alike, and what they truly like best",
+                Text.assemble(("cohorts", "bold"), ": who listens alike, and what they truly like best"),
                 align="left",
                 style=KEY,
             ),
@@ -149,7 +149,7 @@ def _cohorts(rows: Sequence[CohortRow], lines: int, wide: bool) -> RenderableTyp
     table.add_column("they truly like", width=22 if wide else 20, no_wrap=True)
     for row in rows:
         share = Text.assemble((f"{row.share:4.0%} ".replace("%", " %"), _shade(row.share)), row.scene)
-        table.add_row(Text(row.cohort_id, KEY), f"{row.size:,}", row.label, share)
+        table.add_row(Text(row.cohort_id, KEY), f"{row.size:,}", Text(row.label), share)
     _fill(table, lines - len(rows))
     return table
 
@@ -171,7 +171,7 @@ def _releases(entries: Sequence[Entry], lines: int, wide: bool, wider: bool) -> 
             artist.append(" new", style="magenta")
         latency = f"{entry.latency_ms:.0f}" if entry.latency_ms is not None else "-"
         table.add_row(
-            entry.release.title or "",
+            Text(entry.release.title or ""),
             artist,
             *(entry.release.genres if wider else ()),
             *([latency] if wide else ()),

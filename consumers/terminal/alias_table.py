@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.text import Text
 
 from consumers.queries.aliases import AllAliases
+from consumers.terminal.console import Terminal
 from consumers.terminal.format import counted
 from consumers.terminal.tables import Column, listing
 
@@ -14,7 +14,7 @@ __all__ = ["show_aliases"]
 
 def show_aliases(found: AllAliases) -> None:
     """Print all aliases."""
-    console = Console(highlight=False)
+    console = Terminal()
     if not found.aliases:
         console.print("no id stands for another artist; `refrain alias ALIAS ARTIST` lets one")
         return

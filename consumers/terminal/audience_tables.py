@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.text import Text
 
 from consumers.queries.audience import Preview
 from consumers.queries.audience_why import WhyAudience
+from consumers.terminal.console import Terminal
 from consumers.terminal.format import counted, percent
 from consumers.terminal.placement_words import artists_that_pull
 from consumers.terminal.tables import Column, facts, listing, rows_that_fit
@@ -46,7 +46,7 @@ NO_TRAITS = {
 
 def show_audience(found: Preview) -> None:
     """Print the audience that a release would have."""
-    console = Console(highlight=False)
+    console = Terminal()
     if not found.listeners:
         console.print(f"nobody to tell: {found.reason}")
         if found.left_out:
@@ -89,7 +89,7 @@ def _left_out(found: Preview) -> str:
     return "\n".join(f"{number:,} {left_out_words(reason)}" for reason, number in found.left_out.items())
 
 
-def _show_cohorts(console: Console, found: Preview) -> None:
+def _show_cohorts(console: Terminal, found: Preview) -> None:
     numbers = (Column(name, right=True) for name in ("told", "of", "play rate"))
     table = listing(Column("cohort"), Column("what sets it apart", wide=True), *numbers)
     fit = rows_that_fit(AROUND + len(found.first) + len(found.by_size))
@@ -108,7 +108,7 @@ def _show_cohorts(console: Console, found: Preview) -> None:
         console.print(f"and {told} of {counted(len(others), 'cohort')} more", style="dim")
 
 
-def _show_sizes(console: Console, found: Preview) -> None:
+def _show_sizes(console: Terminal, found: Preview) -> None:
     if not found.by_size:
         return
     numbers = (Column(name, right=True) for name in ("clicks", "CTR", "gain"))
@@ -120,7 +120,7 @@ def _show_sizes(console: Console, found: Preview) -> None:
     console.print(f"one more gains from a CTR of {percent(found.least_ctr)} on", style="dim")
 
 
-def _show_first(console: Console, found: Preview) -> None:
+def _show_first(console: Terminal, found: Preview) -> None:
     if not found.first:
         return
     learned = found.ctr is not None
@@ -135,7 +135,7 @@ def _show_first(console: Console, found: Preview) -> None:
 
 def show_why_audience(found: WhyAudience) -> None:
     """Print why a listener is in an audience, or is not."""
-    console = Console(highlight=False)
+    console = Terminal()
     verdict = (" is told: ", "green") if found.told else (" is not told: ", "yellow")
     reason = REASONS.get(found.reason, found.reason)
     console.print(Text.assemble((found.user_id, "bold"), verdict, reason))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from rich.console import Console
-
 from consumers.queries.churn import ChurnFigures
+from consumers.terminal.console import Terminal
 from consumers.terminal.format import moment, percent
 from consumers.terminal.tables import facts
 
@@ -26,14 +25,14 @@ EXPLAINED = (
 
 def show_churn_model(found: ChurnFigures | None) -> None:
     """Print how well the model that serves predicts churn."""
-    console = Console(highlight=False)
+    console = Terminal()
     if found is None:
         console.print(NO_CHURN)
         return
-    console.print(f"[bold]churn, version {found.version}[/]")
+    console.print(f"churn, version {found.version}", style="bold")
     console.print(facts(about_churn(found)))
     if found.foresight:
-        console.print(f"[dim]{EXPLAINED}[/]")
+        console.print(EXPLAINED, style="dim")
 
 
 def about_churn(found: ChurnFigures) -> dict[str, str]:

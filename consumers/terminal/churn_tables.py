@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from consumers.churn.result import ChurnResult, Mean, Rated
+from consumers.terminal.console import Terminal
 from consumers.terminal.format import percent
 from consumers.terminal.policy_tables import unusable_in_words
 from consumers.terminal.tables import Column, facts, listing
@@ -23,17 +23,17 @@ EXPLAINED = (
 
 def show_churn(result: ChurnResult) -> None:
     """Print how well churn was predicted on history."""
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(facts(about_churn(result)))
     console.print()
     console.print(_learners(result))
     ours = result.learners[0]
-    console.print(f"\n[bold]{ours.name}[/]")
+    console.print(f"\n{ours.name}", style="bold")
     console.print(_confusion(ours))
     strongest = [each for each in ours.importances if each.auc_lost > 0][:MOST_FEATURES]
     said = ", ".join(f"{each.feature} {each.auc_lost:.3f}" for each in strongest)
     console.print(Text(f"\nAUC lost where a feature is shuffled: {said or 'none'}"))
-    console.print(f"[dim]{EXPLAINED} ± is a standard error over the parts.[/]")
+    console.print(f"{EXPLAINED} ± is a standard error over the parts.", style="dim")
     for note in result.notes:
         console.print(Text(note, style="yellow"), soft_wrap=True)
 

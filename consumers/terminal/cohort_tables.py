@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from rich.console import Console
 from rich.text import Text
 
 from consumers.queries.cohort import Cohort, DistinctiveArtist, HistoryEntry
 from consumers.queries.cohorts import CohortList
+from consumers.terminal.console import Terminal
 from consumers.terminal.format import clock, counted, moment, percent
 from consumers.terminal.release_report import between
 from consumers.terminal.tables import Column, facts, listing
@@ -45,7 +45,7 @@ def show_cohorts(found: CohortList) -> None:
             percent(cohort.ctr),
             between(cohort.ctr_low, cohort.ctr_high),
         )
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(table)
     said = f"{counted(found.total, 'cohort')}, {counted(found.listeners, 'listener')} in them"
     if found.in_no_cohort:
@@ -57,7 +57,7 @@ def show_cohorts(found: CohortList) -> None:
 
 def show_cohort(cohort: Cohort) -> None:
     """Print one cohort."""
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(Text(f"{cohort.cohort_id}  {cohort.label}", "bold"))
     console.print(
         facts(
@@ -98,7 +98,7 @@ def _spark(sizes: Sequence[int]) -> str:
     return "".join("▁▂▃▄▅▆▇█"[round(7 * size / top)] for size in latest) + f"  up to {top:,}"
 
 
-def _show_history(console: Console, history: Sequence[HistoryEntry]) -> None:
+def _show_history(console: Terminal, history: Sequence[HistoryEntry]) -> None:
     """Print the latest entries; the first one says the same as the birth."""
     steps = list(pairwise(history))[-LINES:]
     if not steps:
@@ -121,7 +121,7 @@ def happened(before: HistoryEntry, entry: HistoryEntry) -> str:
     return "grew" if entry.size > before.size else "shrank" if entry.size < before.size else ""
 
 
-def _show_artists(console: Console, artists: Sequence[DistinctiveArtist]) -> None:
+def _show_artists(console: Terminal, artists: Sequence[DistinctiveArtist]) -> None:
     if not artists:
         return
     table = listing(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from consumers.queries.ctr_models import CtrModelSummary
+from consumers.terminal.console import Terminal
 from consumers.terminal.format import clock, percent
 from consumers.terminal.tables import Column, listing
 
@@ -32,7 +32,7 @@ NOT_WORTH_A_WORD = 0.02
 
 def show_ctr_models(found: Sequence[CtrModelSummary]) -> None:
     """Print the models that are kept, and what the one that serves goes by."""
-    console = Console(highlight=False)
+    console = Terminal()
     if not found:
         console.print(NO_CLICKS)
         return
@@ -56,19 +56,19 @@ def show_ctr_models(found: Sequence[CtrModelSummary]) -> None:
             _state(model),
         )
     console.print(table)
-    console.print(f"[dim]{EXPLAINED}[/]")
+    console.print(EXPLAINED, style="dim")
     for model in found:
         if model.unusable:
-            console.print(f"\n{escape(model.unusable)}{UNREAD if model.serves else ''}")
+            console.print(f"\n{model.unusable}{UNREAD if model.serves else ''}")
     for model in found:
         if model.serves and (said := goes_by(model.coefficients)):
             console.print(f"\nbeside the play rate, version {model.version} goes by {said}")
 
 
-def _state(model: CtrModelSummary) -> str:
+def _state(model: CtrModelSummary) -> Text:
     if model.unusable:
-        return "[red]chosen, unusable[/]" if model.serves else "[red]unusable[/]"
-    return "[green]serves[/]" if model.serves else ""
+        return Text("chosen, unusable" if model.serves else "unusable", "red")
+    return Text("serves" if model.serves else "", "green")
 
 
 def _foresight(foresight: Mapping[str, float]) -> tuple[str, str, str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from consumers.doctor.check import Check, State
 from consumers.doctor.waiting import WAITING
+from consumers.terminal.console import Terminal
 
 __all__ = ["show_checks", "show_checks_afterwards"]
 
@@ -28,7 +28,7 @@ def show_checks(checks: Sequence[Check]) -> None:
         if check.hint:
             found.append(f"\n→ {check.hint}", "bold")
         table.add_row(Text(*SIGNS[check.state]), check.name, found)
-    Console(highlight=False).print(table)
+    Terminal().print(table)
 
 
 def show_checks_afterwards(checks: Sequence[Check]) -> None:

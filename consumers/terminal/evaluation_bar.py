@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from consumers.terminal.console import Terminal
 
 __all__ = ["Bar"]
 
@@ -21,7 +22,7 @@ class Bar(AbstractContextManager["Bar"]):
     """
 
     def __init__(self, *, shown: bool) -> None:
-        console = Console(stderr=True)
+        console = Terminal(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -12,6 +11,7 @@ from consumers.evaluate.experiment import SHARES, Contender
 from consumers.evaluate.holdout import LEAST
 from consumers.evaluate.installed import EXTRA
 from consumers.evaluate.result import AT, Result
+from consumers.terminal.console import Terminal
 from consumers.terminal.format import clock, percent
 from consumers.terminal.tables import facts
 from models.quality.evaluation import Estimate
@@ -19,7 +19,7 @@ from models.quality.evaluation import Estimate
 __all__ = ["about", "comparison_in_words", "decimals", "missing_in_words", "show", "split_in_words"]
 
 ONE_PERCENT = 0.01
-MARKS = {1: "[green]▼[/]", 0: "[dim]≈[/]", -1: "[yellow]▲[/]"}
+MARKS = {1: ("▼", "green"), 0: ("≈", "dim"), -1: ("▲", "yellow")}
 MARKS_IN_WORDS = (
     '▼ below "Refrain, audience" over the same artists, ▲ above it, ≈ neither: the paired 95 % interval of '
     "the difference holds 0."
@@ -28,23 +28,23 @@ MARKS_IN_WORDS = (
 
 def show(result: Result) -> None:
     """Print it."""
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(facts(about(result)))
     console.print()
     console.print(_contenders(result))
     console.print(
-        "[dim]lift: how many times more often than at random one who is told is one to be found; precision: "
+        "lift: how many times more often than at random one who is told is one to be found; precision: "
         "how many of those told are; recall: how many of those to be found are told. ± half of a 95 % "
-        "interval over artists. Who plays the artist already is left out.[/]"
+        "interval over artists. Who plays the artist already is left out.",
+        style="dim",
     )
     if not result.few:
-        console.print(f"[dim]{MARKS_IN_WORDS}[/]")
+        console.print(MARKS_IN_WORDS, style="dim")
     if compared := comparison_in_words(result):
-        console.print(f"[bold]{compared}[/]")
+        console.print(compared, style="bold")
     if result.caution:
-        console.print(f"[yellow]{result.caution}[/]")
+        console.print(result.caution, style="yellow")
     for name, install in missing_in_words(result).items():
-        # Text, not markup: what installs it has brackets of its own.
         console.print(Text.assemble((f"not compared with {name}: ", "yellow"), install), soft_wrap=True)
     if len(result.served) > 1:
         console.print()
@@ -116,22 +116,22 @@ def _contenders(result: Result) -> Table:
         table.add_column(f"{100 * share:g} %", justify="right", no_wrap=True)
     table.add_column("AUC", justify="right", no_wrap=True, min_width=5)
     for measure in ("lift", "precision", "recall"):
-        table.add_row(f"[dim]{measure}[/]")
+        table.add_row(Text(measure, "dim"))
         for entry in entries:
             figures = [getattr(reach, measure) for reach in entry.quality.reach]
-            cells = _lifts(result, entry) if measure == "lift" else [_percent(f) for f in figures]
+            cells = _lifts(result, entry) if measure == "lift" else [Text(_percent(f)) for f in figures]
             auc = f"{entry.quality.auc.value:.3f}" if measure == "lift" else ""
             table.add_row(f"  {entry.name}", *cells, auc, style="bold" if entry.ours else "")
     return table
 
 
-def _lifts(result: Result, entry: Contender) -> list[str]:
+def _lifts(result: Result, entry: Contender) -> list[Text]:
     """Lifts, each with how it compares to the audience's; with too few artists, none is marked."""
     lifts = [_lift(reach.lift) for reach in entry.quality.reach]
     if result.few or entry.name not in result.ahead:
-        return lifts
+        return [Text(lift) for lift in lifts]
     return [
-        f"{MARKS[advantage.sign]} {lift}"
+        Text.assemble(MARKS[advantage.sign], f" {lift}")
         for advantage, lift in zip(result.ahead[entry.name], lifts, strict=True)
     ]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from consumers.queries.lifecycle import Lifecycle, NextWeekForecast
+from consumers.terminal.console import Terminal
 from consumers.terminal.format import counted, percent
 from consumers.terminal.tables import Column, facts, listing
 from models.traits.lifecycle import STAGES
@@ -17,7 +17,7 @@ __all__ = ["about_next_week", "by_pair", "notes", "show_lifecycle"]
 
 def show_lifecycle(found: Lifecycle) -> None:
     """Print where listeners are, where they go, and what is expected of them."""
-    console = Console(highlight=False)
+    console = Terminal()
     if not found.listeners:
         console.print(
             "no listener has clicked yet, so nobody is in a stage: `refrain replay clicks FILE` sends a "

@@ -7,13 +7,13 @@ import shlex
 import time
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.text import Text
 
 from consumers.queries.listener import ListenerView
 from consumers.queries.listeners import ListedListener, ListenerPage
 from consumers.queries.opt_outs import OptOut
 from consumers.terminal.activity_words import activity_in_words
+from consumers.terminal.console import Terminal
 from consumers.terminal.format import ago, clock, counted, moment
 from consumers.terminal.placement_words import why_in_words
 from consumers.terminal.tables import Column, facts, listing
@@ -28,7 +28,7 @@ DECIMALS = 8  # of a weight; one that is smaller is written with an exponent
 
 def show_listener(listener: ListenerView) -> None:
     """Print one listener."""
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(Text(listener.user_id, "bold"))
     if listener.bot:
         cohort = "none: clicks like a bot"
@@ -62,7 +62,7 @@ def show_listeners(page: ListenerPage, cohort: str | None) -> None:
     cohort
         The cohort that was asked for, if one was.
     """
-    console = Console(highlight=False)
+    console = Terminal()
     plays = Column("plays most", wide=True)
     table = listing(
         Column("listener"), Column("cohort"), Column("clicks", right=True), Column("last", right=True), plays
@@ -84,12 +84,12 @@ def show_listeners(page: ListenerPage, cohort: str | None) -> None:
         return
     options = ["--cohort", cohort] if cohort else []
     following = shlex.join(["refrain", "users", *options, "--after", page.after])
-    console.print(f"{of}; the next: {following}", style="dim", markup=False)
+    console.print(f"{of}; the next: {following}", style="dim")
 
 
 def show_opt_outs(found: Sequence[OptOut]) -> None:
     """Print the first of those who have opted out, and how many there are."""
-    console = Console(highlight=False)
+    console = Terminal()
     if not found:
         console.print("nobody has opted out")
         return
@@ -115,7 +115,7 @@ def _remarks(listener: ListedListener) -> str:
     return f"(opted out) {artists}" if listener.opted_out else artists
 
 
-def _show_artists(console: Console, listener: ListenerView) -> None:
+def _show_artists(console: Terminal, listener: ListenerView) -> None:
     if not listener.artists:
         return
     strongest = max(artist.weight for artist in listener.artists)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from rich.console import Console
 from rich.text import Text
 
 from consumers.queries.models import ModelContent, ModelList, Sweep
 from consumers.terminal.churn_model_tables import churn_line
+from consumers.terminal.console import Terminal
 from consumers.terminal.format import ago, clock, counted, moment, percent
 from consumers.terminal.tables import Column, facts, listing, rows_that_fit
 
@@ -40,17 +40,17 @@ def show_models(found: ModelList) -> None:
             clock(model.created_at),
             f"{model.bytes / 1e6:,.1f} MB",
             *_lifts(model.foresight),
-            f"[green]serves[/]{pinned}" if model.serves else "",
+            Text.assemble(("serves", "green"), pinned) if model.serves else "",
         )
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(table)
-    console.print(f"[dim]{LIFT}[/]")
+    console.print(LIFT, style="dim")
     if found.sweep:
         console.print(f"\n{migrated(found.sweep)}")
     if found.churn:
         console.print(f"\n{churn_line(found.churn)}", soft_wrap=True)
     if found.pinned is not None:
-        console.print("[dim]`refrain model use newest` goes back to the newest[/]")
+        console.print("`refrain model use newest` goes back to the newest", style="dim")
 
 
 def _lifts(foresight: Mapping[str, float]) -> tuple[str, str]:
@@ -78,8 +78,9 @@ def migrated(sweep: Sweep) -> str:
 
 def show_model(found: ModelContent) -> None:
     """Print one snapshot."""
-    console = Console(highlight=False)
-    console.print(f"[bold]model {found.version}[/]" + ("  [green]serves[/]" if found.serves else ""))
+    console = Terminal()
+    serves = "  serves" if found.serves else ""
+    console.print(Text.assemble((f"model {found.version}", "bold"), (serves, "green")))
     console.print(
         facts(
             {

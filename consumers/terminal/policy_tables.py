@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.text import Text
 
 from consumers.evaluate.policy import PolicyResult
+from consumers.terminal.console import Terminal
 from consumers.terminal.format import counted
 from consumers.terminal.tables import Column, facts, listing
 from models.quality.off_policy import PolicyValue
@@ -15,7 +15,7 @@ __all__ = ["show_policy", "unusable_in_words"]
 
 def show_policy(result: PolicyResult) -> None:
     """Print it."""
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(facts(_about(result)))
     console.print()
     table = listing(Column("mean reward"), Column("", right=True), Column("95 % interval", right=True))
@@ -27,8 +27,9 @@ def show_policy(result: PolicyResult) -> None:
     console.print(table)
     over = "over listeners" if result.users is not None else "over rows"
     console.print(
-        "[dim]IPS: by inverse propensities; SNIPS: self-normalised; DR: doubly robust, with a model of "
-        f"rewards. Intervals {over}.[/]"
+        "IPS: by inverse propensities; SNIPS: self-normalised; DR: doubly robust, with a model of rewards. "
+        f"Intervals {over}.",
+        style="dim",
     )
     for note in result.notes:
         console.print(Text(note, style="yellow"))

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from consumers.redrive.redrive import Summary
+from consumers.terminal.console import Terminal
 
 __all__ = ["redrive_bar", "summary_lines"]
 
@@ -25,7 +25,7 @@ class Watch(Protocol):
 @contextmanager
 def redrive_bar(*, shown: bool) -> Iterator[Watch]:
     """Show how far it is, on standard error where that is a terminal."""
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

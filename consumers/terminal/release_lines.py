@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from rich.console import Console
 from rich.text import Text
 
 from consumers.queries.release import KnownRelease
+from consumers.terminal.console import Terminal
 from consumers.terminal.format import clock, counted
 from consumers.terminal.json_output import print_json
 from stream.wire.events import Page, Release, Summary, encode
@@ -19,7 +19,7 @@ class ReleaseLines:
     """Prints lines for people."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False)
+        self._console = Terminal()
 
     def published(self, release: Release, before: KnownRelease | None) -> None:
         """Print that it is published, and what became of it where it was published before."""
@@ -38,14 +38,18 @@ class ReleaseLines:
         told = counted(len(page.user_ids), "listener")
         cohorts = counted(len(set(page.cohort_ids)), "cohort")
         self._console.print(
-            f"{_after(seconds)}  page {page.page:<3} {told:>15} of {cohorts + ',':<12}"
-            f"scores {page.scores[0]:.2f} to {page.scores[-1]:.2f}"
+            Text.assemble(
+                _after(seconds),
+                f"  page {page.page:<3} {told:>15} of {cohorts + ',':<12}"
+                f"scores {page.scores[0]:.2f} to {page.scores[-1]:.2f}",
+            )
         )
 
     def paused(self, known: KnownRelease, release_id: str) -> None:
         """Print what of it is out, and what follows."""
         if known.wave:
-            self._console.print(f"[bold]wave {known.wave} is out[/]; more are told where it is clicked")
+            wave = f"wave {known.wave} is out", "bold"
+            self._console.print(Text.assemble(wave, "; more are told where it is clicked"))
         if known.held:
             who = counted(known.held, "listener")
             self._console.print(f"{who} told when their quiet hours end, from {clock(known.held_until)} on")
@@ -56,13 +60,17 @@ class ReleaseLines:
     def summary(self, summary: Summary, relied_on: str, seconds: float) -> None:
         """Print the summary, and what the audience goes by."""
         if not summary.users:
-            self._console.print(f"{_after(seconds)}  nobody to tell: {summary.reason}")
+            self._console.print(Text.assemble(_after(seconds), f"  nobody to tell: {summary.reason}"))
             self._left_out(summary)
             return
         by = f", going by {relied_on.replace('_', ' ')}" if relied_on else ""
         self._console.print(
-            f"{_after(seconds)}  [bold]{counted(summary.users, 'listener')}[/] in "
-            f"{counted(summary.pages, 'page')}, of {counted(summary.cohorts, 'cohort')}{by}"
+            Text.assemble(
+                _after(seconds),
+                "  ",
+                (counted(summary.users, "listener"), "bold"),
+                f" in {counted(summary.pages, 'page')}, of {counted(summary.cohorts, 'cohort')}{by}",
+            )
         )
         self._left_out(summary)
 
@@ -94,8 +102,8 @@ class ReleaseJson:
         print_json(json.loads(encode(summary)) | more)
 
 
-def _after(seconds: float) -> str:
-    return f"[dim]{1000 * seconds:7,.0f} ms[/]"
+def _after(seconds: float) -> tuple[str, str]:
+    return f"{1000 * seconds:7,.0f} ms", "dim"
 
 
 def _milliseconds(seconds: float) -> float:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.text import Text
 
 from consumers.queries.ab_test import AbReport
 from consumers.queries.release_report import Difference, PolicyReport, ReleaseReport, WaveReport
 from consumers.queries.releases import ReleaseSummary
 from consumers.queries.unfinished import UnfinishedRelease
+from consumers.terminal.console import Terminal
 from consumers.terminal.format import clock, counted, moment, percent
 from consumers.terminal.tables import Column, facts, listing, rows_that_fit
 from models.click_rate import MIN_SENT
@@ -41,7 +41,7 @@ ENDED = {"stopped": "was stopped", "clicked too seldom": "ended early, as it was
 
 def show_release_report(report: ReleaseReport) -> None:
     """Print what came of a release."""
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(Text(f"{report.release_id}  {report.title}".rstrip(), "bold"))
     console.print(facts(about(report)))
     _show_parts(console, "wave", [(str(each.wave), each) for each in report.waves])
@@ -83,7 +83,7 @@ def no_uplift(report: ReleaseReport) -> str:
 
 def show_releases(found: Sequence[ReleaseSummary]) -> None:
     """Print the latest releases."""
-    console = Console(highlight=False)
+    console = Terminal()
     if not found:
         console.print("nobody was told of a release yet: `refrain release ID --artist ARTIST` publishes one")
         return
@@ -105,7 +105,7 @@ def show_releases(found: Sequence[ReleaseSummary]) -> None:
 
 def show_unfinished(found: Sequence[UnfinishedRelease]) -> None:
     """Print the releases that are not finished."""
-    console = Console(highlight=False)
+    console = Terminal()
     if not found:
         console.print("all releases are finished")
         return
@@ -120,7 +120,7 @@ def show_unfinished(found: Sequence[UnfinishedRelease]) -> None:
 
 def show_ab_report(report: AbReport) -> None:
     """Print what came of an A/B test."""
-    console = Console(highlight=False)
+    console = Terminal()
     of = f"{counted(report.releases, 'release')} told by two policies"
     console.print(Text(of, "bold"))
     if report.difference:
@@ -244,7 +244,7 @@ def _played(report: ReleaseReport) -> str:
     return f"{said} ({percent(report.uplift.control)})" if report.uplift else said
 
 
-def _show_parts(console: Console, what: str, parts: Sequence[tuple[str, WaveReport | PolicyReport]]) -> None:
+def _show_parts(console: Terminal, what: str, parts: Sequence[tuple[str, WaveReport | PolicyReport]]) -> None:
     if not parts:
         return
     names = (what, "told", "sent", "clicked", "CTR", "95 %")
@@ -262,7 +262,7 @@ def _show_parts(console: Console, what: str, parts: Sequence[tuple[str, WaveRepo
     console.print(table)
 
 
-def _show_cohorts(console: Console, report: ReleaseReport) -> None:
+def _show_cohorts(console: Terminal, report: ReleaseReport) -> None:
     if not report.cohorts:
         return
     numbers = (Column(name, right=True) for name in ("play rate", "sent", "clicked", "CTR", "95 %"))

@@ -6,10 +6,10 @@ import time
 from contextlib import AbstractContextManager
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from consumers.replay import plan as replay_plan
+from consumers.terminal.console import Terminal
 
 __all__ = ["Bar"]
 
@@ -26,7 +26,7 @@ class Bar(AbstractContextManager["Bar"]):
     """
 
     def __init__(self, what: str, *, shown: bool) -> None:
-        console = Console(stderr=True)
+        console = Terminal(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from consumers.report.ctr import CohortCtr, CtrReport, ReleaseCtr
 from consumers.report.targets import TargetList
+from consumers.terminal.console import Terminal
 from consumers.terminal.format import counted, percent
 from consumers.terminal.release_report import between
 from consumers.terminal.tables import Column, facts, listing, rows_that_fit
@@ -27,7 +27,7 @@ IF_NARROW = 3  # rates
 
 def show_targets(found: TargetList) -> None:
     """Print the cohort that each release should go to."""
-    console = Console(highlight=False)
+    console = Terminal()
     table = listing(
         Column("release"),
         Column("artists", wide=True),
@@ -54,7 +54,7 @@ def show_targets(found: TargetList) -> None:
 
 def show_ctr(found: CtrReport) -> None:
     """Print how often cohorts clicked on the releases that should go to them."""
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(
         facts(
             {
@@ -135,6 +135,6 @@ def _ctr(found: CtrReport) -> str:
     return beside if found.lift is None else f"{beside}: {found.lift:.1f} times as many"
 
 
-def _say_more(console: Console, number: int, fit: int | None, what: str) -> None:
+def _say_more(console: Terminal, number: int, fit: int | None, what: str) -> None:
     if fit is not None and (more := number - fit) > 0:
         console.print(f"{counted(more, what)} more: --csv has all", style="dim")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
 from rich.text import Text
 
 from consumers.evaluate.segments import SegmentsResult
 from consumers.queries.segments import Segment, SegmentSummary, SpeakingArtist
+from consumers.terminal.console import Terminal
 from consumers.terminal.format import counted, moment, percent
 from consumers.terminal.tables import Column, facts, listing
 
@@ -32,7 +32,7 @@ TENS = 10.0  # odds from which on no decimals are shown
 
 def show_segments(found: Sequence[SegmentSummary]) -> None:
     """Print the list of segments."""
-    console = Console(highlight=False)
+    console = Terminal()
     if not found:
         console.print("there are no labels yet: `refrain replay labels FILE` sends them, or your app does")
         return
@@ -52,15 +52,16 @@ def show_segments(found: Sequence[SegmentSummary]) -> None:
         if each.doubt:
             console.print(Text(f"{each.segment} is not to be trusted yet: {each.doubt}", style="yellow"))
     console.print(
-        "[dim]In it: labelled listeners who are in the segment. AUC: how often one who is in it was "
+        "In it: labelled listeners who are in the segment. AUC: how often one who is in it was "
         "predicted above one who is not, before their labels were learned; 0.5 is chance. Members: listeners "
-        "predicted at the threshold or above.[/]"
+        "predicted at the threshold or above.",
+        style="dim",
     )
 
 
 def show_segment(found: Segment, start: int) -> None:
     """Print one segment."""
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(Text(found.segment, "bold"))
     console.print(
         facts(
@@ -89,20 +90,19 @@ def show_segment(found: Segment, start: int) -> None:
         console.print(table)
         if (left := found.members - start - len(found.top)) > 0:
             following = shlex.join(["refrain", "segment", found.segment])
-            console.print(
-                f"{left:,} more: {following} --from {start + len(found.top)}", style="dim", markup=False
-            )
+            console.print(f"{left:,} more: {following} --from {start + len(found.top)}", style="dim")
     if found.artists_for or found.artists_against:
         console.print(
-            "[dim]x 2: the odds of somebody who plays that artist alone, or is at that cohort's centre, are "
+            "x 2: the odds of somebody who plays that artist alone, or is at that cohort's centre, are "
             "twice those of all labelled who have clicked. Of a genre: the geometric mean of its artists' "
-            "odds.[/]"
+            "odds.",
+            style="dim",
         )
 
 
 def show_trial(result: SegmentsResult) -> None:
     """Print how well segments are predicted."""
-    console = Console(highlight=False)
+    console = Terminal()
     labels = result.labels
     unusable = f", {labels.bad.total():,} unusable" if labels.bad.total() else ""
     without = f"; {counted(result.unknown, 'labelled listener')} without clicks" if result.unknown else ""
@@ -133,8 +133,9 @@ def show_trial(result: SegmentsResult) -> None:
             table.add_row(each.name, clusters, f"{each.auc:.4f}", f"{each.error:.4f}")
         console.print(table)
     console.print(
-        "\n[dim]AUC: means over the splits, ± their standard error. Clusters: the cohort and distances to "
-        "the centres of all cohorts, among the features.[/]"
+        "\nAUC: means over the splits, ± their standard error. Clusters: the cohort and distances to "
+        "the centres of all cohorts, among the features.",
+        style="dim",
     )
     for note in result.notes:
         console.print(Text(note, style="yellow"), soft_wrap=True)

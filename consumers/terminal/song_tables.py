@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from rich.console import Console
 from rich.text import Text
 
 from consumers.queries.recommend import SongsForListener
+from consumers.terminal.console import Terminal
 from consumers.terminal.format import ago, counted
 from consumers.terminal.tables import Column, listing
 
@@ -16,7 +16,7 @@ __all__ = ["show_songs"]
 
 def show_songs(found: SongsForListener) -> None:
     """Print the songs for a listener."""
-    console = Console(highlight=False)
+    console = Terminal()
     if not found.songs:
         console.print(Text(f"no song to recommend: {found.reason}"))
         return

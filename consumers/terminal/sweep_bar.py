@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from consumers.queries.models import Sweep
+from consumers.terminal.console import Terminal
 
 __all__ = ["SweepBar"]
 
@@ -17,7 +17,7 @@ class SweepBar(AbstractContextManager["SweepBar"]):
     """Shows how far the sweep to a version is, on standard error where that is a terminal."""
 
     def __init__(self, version: int) -> None:
-        console = Console(stderr=True)
+        console = Terminal(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

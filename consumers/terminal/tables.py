@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from consumers.terminal.console import Terminal
 
 __all__ = ["Column", "facts", "listing", "rows_that_fit"]
 
@@ -62,5 +63,5 @@ def rows_that_fit(others: int) -> int | None:
     others
         Lines that are shown beside the rows; the prompt's is one of its own.
     """
-    console = Console()
+    console = Terminal()
     return max(console.height - others - 1, 3) if console.is_terminal else None

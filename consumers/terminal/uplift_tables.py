@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.text import Text
 
 from consumers.evaluate.uplift import GAIN_AT, Ranked, UpliftResult
+from consumers.terminal.console import Terminal
 from consumers.terminal.format import percent
 from consumers.terminal.policy_tables import unusable_in_words
 from consumers.terminal.tables import Column, facts, listing
@@ -16,7 +16,7 @@ __all__ = ["show_uplift"]
 
 def show_uplift(result: UpliftResult) -> None:
     """Print it."""
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(facts(_about(result)))
     console.print()
     table = listing(Column("learner"), Column("Qini", right=True), Column("Refrain ahead", right=True))
@@ -27,8 +27,9 @@ def show_uplift(result: UpliftResult) -> None:
     console.print()
     console.print(_gains(result.learners[0]))
     console.print(
-        "[dim]Qini coefficient: 0 is chance, 1 knows each outcome. Means over the splits, ± half of a 95 % "
-        "interval.[/]"
+        "Qini coefficient: 0 is chance, 1 knows each outcome. Means over the splits, ± half of a 95 % "
+        "interval.",
+        style="dim",
     )
     for note in result.notes:
         console.print(Text(note, style="yellow"), soft_wrap=True)
