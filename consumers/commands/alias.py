@@ -8,6 +8,7 @@ import typer
 
 from consumers.commands.frame import Json, command
 from consumers.terminal.json_output import print_json
+from consumers.terminal.visible import say
 from stream.errors import WrongUse
 from stream.wire.composed import nfc
 
@@ -60,10 +61,10 @@ def add(app: typer.Typer) -> None:
         if as_json:
             print_json(done)
         elif done.alias == done.artist_id:
-            typer.echo(f"{done.alias} is an artist of its own again")
+            say(f"{done.alias} is an artist of its own again")
         else:
-            typer.echo(f"{done.alias} stands for {done.artist_id}")
-            typer.echo(f"`refrain alias --undo {done.alias}` undoes it")
+            say(f"{done.alias} stands for {done.artist_id}")
+            say(f"`refrain alias --undo {done.alias}` undoes it")
 
 
 def _list(*, as_json: bool) -> None:

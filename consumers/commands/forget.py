@@ -9,6 +9,7 @@ import typer
 from consumers.commands.frame import Json, command
 from consumers.terminal.format import counted
 from consumers.terminal.json_output import print_json
+from consumers.terminal.visible import say
 
 if TYPE_CHECKING:
     from consumers.actions.forget_listener import Forgotten
@@ -37,7 +38,7 @@ def add(app: typer.Typer) -> None:
 
 def _say(found: Forgotten) -> None:
 
-    typer.echo(
+    say(
         f"erased {found.user_id}: the weights of {counted(found.artists, 'artist')} from "
         f"{counted(found.clicks, 'click')}, the taste, membership of "
         f"{', '.join(found.cohorts) or 'no cohort'}, "
@@ -45,10 +46,10 @@ def _say(found: Forgotten) -> None:
         f"labels in {counted(found.labels, 'segment')}"
     )
     if found.ids:
-        typer.echo(f"and of {counted(len(found.ids), 'id')} of theirs: {', '.join(found.ids)}")
+        say(f"and of {counted(len(found.ids), 'id')} of theirs: {', '.join(found.ids)}")
     if found.opt_out_kept:
-        typer.echo("kept: the id, among those who have opted out, so that they are told of no release")
-    typer.echo(
+        say("kept: the id, among those who have opted out, so that they are told of no release")
+    say(
         "their clicks stay in Kafka until its retention ends "
         f"({found.kafka_retention_days:g} days in topics that Refrain made)"
     )

@@ -66,7 +66,8 @@ def _fail(error: RefrainError, *, as_json: bool) -> NoReturn:
 
         said = Text.assemble((f"{type(error).__name__}: ", "bold red"), str(error))
         console = Terminal(stderr=True)
-        console.print(said, soft_wrap=not console.is_terminal)
         if error.hint:
-            console.print(Text(error.hint), soft_wrap=not console.is_terminal)
+            said.append(f"\n{error.hint}")
+        for line in said.split("\n", allow_blank=True):
+            console.print(line, soft_wrap=not console.is_terminal)
     raise typer.Exit(WRONG_USE if isinstance(error, SettingsError | WrongUse) else FAILED)

@@ -9,6 +9,7 @@ import typer
 from consumers.commands.frame import Json, command
 from consumers.terminal.format import counted
 from consumers.terminal.json_output import print_json
+from consumers.terminal.visible import say
 from stream.errors import WrongUse
 from stream.wire.composed import nfc
 
@@ -61,18 +62,18 @@ def add(app: typer.Typer) -> None:
 
 def _say(merged: Merged) -> None:
     cohort = f"in cohort {merged.cohort}" if merged.cohort else "in no cohort"
-    typer.echo(
+    say(
         f"{merged.user_id} is part of {merged.into}, who has {counted(merged.clicks, 'click')} "
         f"and is {cohort}"
     )
     if merged.undo_days:
-        typer.echo(f"`refrain merge --undo {merged.user_id}` undoes it within {merged.undo_days:g} days")
+        say(f"`refrain merge --undo {merged.user_id}` undoes it within {merged.undo_days:g} days")
 
 
 def _say_undone(undone: Undone) -> None:
-    typer.echo(
+    say(
         f"{undone.user_id} is a listener of its own again, with {counted(undone.clicks, 'click')}; "
         f"{undone.into} keeps {counted(undone.into_clicks, 'click')}, with what came under either id "
         "since the merge"
     )
-    typer.echo("kept for both: opt-outs, and what either was told of lately")
+    say("kept for both: opt-outs, and what either was told of lately")

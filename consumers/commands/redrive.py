@@ -10,6 +10,7 @@ import typer
 
 from consumers.commands.frame import Json, command
 from consumers.terminal.json_output import print_json
+from consumers.terminal.visible import say
 from stream.errors import WrongUse
 
 __all__ = ["add"]
@@ -55,4 +56,4 @@ def add(app: typer.Typer) -> None:
             print_json({**vars(summary), "dry_run": dry_run})
             return
         for line in summary_lines(summary, dry_run=dry_run):
-            typer.echo(line)
+            say(line)

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from consumers.commands.frame import Html, Json, command
 from consumers.commands.options import ReleaseId, options_from_dataclasses
 from consumers.terminal.json_output import print_json, to_json
+from consumers.terminal.visible import say
 from stream.errors import WrongUse
 from stream.files.options import Flag
 from stream.wire.composed import nfc
@@ -328,12 +329,12 @@ def _add_reports(releases: typer.Typer) -> None:
         if as_json:
             print_json({"release_id": release_id, "audience": told})
         else:
-            typer.echo(f"{release_id} is stopped: {counted(told, 'listener')} told, and no more will be")
+            say(f"{release_id} is stopped: {counted(told, 'listener')} told, and no more will be")
 
 
 def _say_new(artists: Sequence[str]) -> None:
     for artist in artists:
-        typer.echo(f"{artist} is new here: the audience goes by what else was said", err=True)
+        say(f"{artist} is new here: the audience goes by what else was said", err=True)
 
 
 def _publish(event: Release, before: KnownRelease | None, wait_for: float | None, *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from consumers.commands.options import Files, options_from_dataclasses
 from consumers.commands.presets import settled
 from consumers.report.options import Comparison, ReleaseFile
 from consumers.terminal.json_output import print_json
+from consumers.terminal.visible import say
 from stream.files.options import RowOptions
 from stream.files.sources import readable
 
@@ -105,6 +106,4 @@ def _say_unusable(rows: Rows) -> None:
     if bad := rows.tally.bad:
         reasons = ", ".join(f"{number:,} {reason}" for reason, number in bad.most_common())
         names = ", ".join(str(file) for file in rows.files)
-        typer.echo(
-            f"{bad.total():,} of {rows.tally.rows:,} rows of {names} cannot be used ({reasons})", err=True
-        )
+        say(f"{bad.total():,} of {rows.tally.rows:,} rows of {names} cannot be used ({reasons})", err=True)

@@ -16,6 +16,7 @@ from consumers.commands.presets import settled
 from consumers.evaluate.segment_options import LabelFile, Trial
 from consumers.terminal.format import counted
 from consumers.terminal.json_output import print_json
+from consumers.terminal.visible import say, visible
 from stream.errors import WrongUse
 from stream.files.options import FileOptions
 from stream.files.sources import readable
@@ -123,7 +124,7 @@ def add(app: typer.Typer) -> None:
         if as_json:
             print_json(done)
         else:
-            typer.echo(f"erased {_size(done)}, and it in the traits of {counted(done.listeners, 'listener')}")
+            say(f"erased {_size(done)}, and it in the traits of {counted(done.listeners, 'listener')}")
 
     @command(group, panel=PANEL, example=EXAMPLE)
     @options_from_dataclasses
@@ -170,7 +171,7 @@ def _confirm(found: SegmentSize, *, as_json: bool) -> None:
         raise WrongUse(
             f"nobody can be asked whether to erase {_size(found)}", hint="--yes erases it without asking."
         )
-    typer.confirm(f"Erase {_size(found)}?", abort=True, err=True)
+    typer.confirm(visible(f"Erase {_size(found)}?"), abort=True, err=True)
 
 
 def _evaluate(

@@ -9,6 +9,7 @@ import typer
 from consumers.commands.frame import command
 from consumers.local.servers import connected_settings
 from consumers.terminal.json_output import print_json
+from consumers.terminal.visible import visible
 from stream.settings import load_settings
 
 __all__ = ["add"]
@@ -53,7 +54,7 @@ def add(app: typer.Typer) -> None:
             if as_json:
                 print_json({"said": line})
             else:
-                typer.echo(line)
+                typer.echo(visible(line, lines=True))
 
         up(load_settings(), for_seconds, say, without or ())
 

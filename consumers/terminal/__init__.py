@@ -3,7 +3,8 @@
 ::
 
     format.py              times, durations, shares, counts
-    console.py             where they are printed, each text as it came
+    visible.py             text from outside, so that it drives no terminal
+    console.py             where all of it is printed, each text as it came
     tables.py              the two shapes of a table: facts, and columns under a header
     json_output.py         JSON of a dataclass
     csv_output.py          CSV of dataclasses

@@ -28,11 +28,13 @@ def show_churn(result: ChurnResult) -> None:
     console.print()
     console.print(_learners(result))
     ours = result.learners[0]
-    console.print(f"\n{ours.name}", style="bold")
+    console.print()
+    console.print(ours.name, style="bold")
     console.print(_confusion(ours))
     strongest = [each for each in ours.importances if each.auc_lost > 0][:MOST_FEATURES]
     said = ", ".join(f"{each.feature} {each.auc_lost:.3f}" for each in strongest)
-    console.print(Text(f"\nAUC lost where a feature is shuffled: {said or 'none'}"))
+    console.print()
+    console.print(f"AUC lost where a feature is shuffled: {said or 'none'}")
     console.print(f"{EXPLAINED} ± is a standard error over the parts.", style="dim")
     for note in result.notes:
         console.print(Text(note, style="yellow"), soft_wrap=True)

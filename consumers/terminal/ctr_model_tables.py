@@ -62,7 +62,8 @@ def show_ctr_models(found: Sequence[CtrModelSummary]) -> None:
             console.print(f"\n{model.unusable}{UNREAD if model.serves else ''}")
     for model in found:
         if model.serves and (said := goes_by(model.coefficients)):
-            console.print(f"\nbeside the play rate, version {model.version} goes by {said}")
+            console.print()
+            console.print(f"beside the play rate, version {model.version} goes by {said}")
 
 
 def _state(model: CtrModelSummary) -> Text:

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from consumers.doctor.check import Check, State
 from consumers.doctor.waiting import WAITING
-from consumers.terminal.console import Terminal
+from consumers.terminal.console import Terminal, shown
+from consumers.terminal.visible import visible
 
 __all__ = ["show_checks", "show_checks_afterwards"]
 
@@ -24,9 +25,9 @@ def show_checks(checks: Sequence[Check]) -> None:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for check in checks:
-        found = Text(check.found)
+        found = shown(check.found, lines=True)
         if check.hint:
-            found.append(f"\n→ {check.hint}", "bold")
+            found.append(visible(f"\n→ {check.hint}", lines=True), "bold")
         table.add_row(Text(*SIGNS[check.state]), check.name, found)
     Terminal().print(table)
 

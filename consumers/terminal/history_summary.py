@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import typer
-
 from consumers.history.summary import LoadSummary
+from consumers.terminal.visible import say
 from stream.files.times import utc_text
 
 __all__ = ["show_load"]
@@ -15,7 +14,7 @@ __all__ = ["show_load"]
 def show_load(summary: LoadSummary) -> None:
     """Print what came of it."""
     for line in _lines(summary):
-        typer.echo(line)
+        say(line)
 
 
 def _lines(summary: LoadSummary) -> Iterator[str]:

@@ -46,9 +46,11 @@ def show_models(found: ModelList) -> None:
     console.print(table)
     console.print(LIFT, style="dim")
     if found.sweep:
-        console.print(f"\n{migrated(found.sweep)}")
+        console.print()
+        console.print(migrated(found.sweep))
     if found.churn:
-        console.print(f"\n{churn_line(found.churn)}", soft_wrap=True)
+        console.print()
+        console.print(churn_line(found.churn), soft_wrap=True)
     if found.pinned is not None:
         console.print("`refrain model use newest` goes back to the newest", style="dim")
 

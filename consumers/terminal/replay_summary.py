@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import typer
 
 from consumers.replay.summary import DryRun, Summary
+from consumers.terminal.visible import say
 from stream.files.fields import Remark
 from stream.files.kinds import TIMES
 from stream.files.options import Kind
@@ -33,22 +34,24 @@ def show_dry_run(found: DryRun) -> None:
     for key, value in found.events:
         typer.echo(f"{key.decode()}\t{value.decode()}")
     for row in found.rows:
-        typer.echo("\n".join(_fields(row)), err=True)
+        for line in _fields(row):
+            say(line, err=True)
     for refused in found.refused:
-        typer.echo("\n".join(_refused(refused)), err=True)
+        for line in _refused(refused):
+            say(line, err=True)
     tally = found.tally
     part = "" if found.whole else "the first "
-    typer.echo(
+    say(
         f"{part}{tally.rows:,} rows read, {tally.left_out:,} of them left out, {tally.bad.total():,} unusable"
         f"{_reasons(tally)}; nothing was sent",
         err=True,
     )
     for line in (*_counts(found.kind, tally), *_findings(tally)):
-        typer.echo(line, err=True)
+        say(line, err=True)
     if found.doubt:
-        typer.echo(f"Mind: {found.doubt}. Without --yes a replay asks before it sends these", err=True)
+        say(f"Mind: {found.doubt}. Without --yes a replay asks before it sends these", err=True)
     if not found.events:
-        typer.echo(f"nothing here can be sent as {found.kind}{_no_rows(tally)}", err=True)
+        say(f"nothing here can be sent as {found.kind}{_no_rows(tally)}", err=True)
 
 
 def show_summary(kind: Kind, summary: Summary) -> None:
@@ -59,28 +62,24 @@ def show_summary(kind: Kind, summary: Summary) -> None:
         if summary.sent
         else ""
     )
-    typer.echo(f"{summary.sent:,} {kind} sent{speed}{_no_rows(tally) if not summary.before else ''}")
+    say(f"{summary.sent:,} {kind} sent{speed}{_no_rows(tally) if not summary.before else ''}")
     if summary.before:
-        typer.echo(f"{summary.before:,} had been sent before")
+        say(f"{summary.before:,} had been sent before")
     if summary.unknown:
-        typer.echo(
-            "--resume found no earlier replay of the same files with the same options: this one began anew"
-        )
+        say("--resume found no earlier replay of the same files with the same options: this one began anew")
     for line in _counts(kind, tally):
-        typer.echo(line)
+        say(line)
     if tally.left_out:
-        typer.echo(f"{tally.left_out:,} of {tally.rows:,} rows left out, as asked")
+        say(f"{tally.left_out:,} of {tally.rows:,} rows left out, as asked")
     if tally.bad:
         places = ", ".join(str(path) for path in tally.bad_files)
-        typer.echo(
-            f"{tally.bad.total():,} of {tally.rows:,} rows cannot be used{_reasons(tally)}; see {places}"
-        )
+        say(f"{tally.bad.total():,} of {tally.rows:,} rows cannot be used{_reasons(tally)}; see {places}")
     for line in _findings(tally):
-        typer.echo(line)
+        say(line)
     if summary.refused.reasons:
-        typer.echo(_dead_letters(kind, summary), err=True)
+        say(_dead_letters(kind, summary), err=True)
     if not summary.finished:
-        typer.echo("stopped before the end; the same command with --resume goes on", err=True)
+        say("stopped before the end; the same command with --resume goes on", err=True)
 
 
 def _fields(row: ShownRow) -> Iterator[str]:

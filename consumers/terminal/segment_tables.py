@@ -132,8 +132,9 @@ def show_trial(result: SegmentsResult) -> None:
             clusters = "with" if each.clusters else "without"
             table.add_row(each.name, clusters, f"{each.auc:.4f}", f"{each.error:.4f}")
         console.print(table)
+    console.print()
     console.print(
-        "\nAUC: means over the splits, ± their standard error. Clusters: the cohort and distances to "
+        "AUC: means over the splits, ± their standard error. Clusters: the cohort and distances to "
         "the centres of all cohorts, among the features.",
         style="dim",
     )

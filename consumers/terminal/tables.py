@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from consumers.terminal.console import Terminal
+from consumers.terminal.console import Terminal, shown
 
 __all__ = ["Column", "facts", "listing", "rows_that_fit"]
 
@@ -30,6 +31,16 @@ class Column:
     wide: bool = False
 
 
+class Listing(Table):
+    """Columns under a header; a row is one line, whatever is in its texts."""
+
+    def add_row(self, *renderables: Any, **options: Any) -> None:
+        """Add a row."""
+        super().add_row(
+            *(shown(each) if isinstance(each, str | Text) else each for each in renderables), **options
+        )
+
+
 def facts(pairs: Mapping[str, str]) -> Table:
     """Return a table of facts, a line each; those that are empty are left out."""
     table = Table.grid(padding=(0, 2))
@@ -37,13 +48,14 @@ def facts(pairs: Mapping[str, str]) -> Table:
     table.add_column(overflow="fold")
     for name, value in pairs.items():
         if value:
-            table.add_row(name, Text(value))
+            table.add_row(name, shown(value, lines=True))
     return table
 
 
-def listing(*columns: Column) -> Table:
+def listing(*columns: Column) -> Listing:
     """Return an empty table with these columns; it is as wide as the terminal where one of them is wide."""
-    table = Table(box=None, header_style="dim", pad_edge=False, expand=any(column.wide for column in columns))
+    wide = any(column.wide for column in columns)
+    table = Listing(box=None, header_style="dim", pad_edge=False, expand=wide)
     for column in columns:
         table.add_column(
             column.name,
