@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -64,7 +65,7 @@ def add(app: typer.Typer) -> None:
             say(f"{done.alias} is an artist of its own again")
         else:
             say(f"{done.alias} stands for {done.artist_id}")
-            say(f"`refrain alias --undo {done.alias}` undoes it")
+            say(f"`refrain alias --undo {quote(done.alias)}` undoes it")
 
 
 def _list(*, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -67,7 +68,8 @@ def _say(merged: Merged) -> None:
         f"and is {cohort}"
     )
     if merged.undo_days:
-        say(f"`refrain merge --undo {merged.user_id}` undoes it within {merged.undo_days:g} days")
+        undo = f"refrain merge --undo {quote(merged.user_id)}"
+        say(f"`{undo}` undoes it within {merged.undo_days:g} days")
 
 
 def _say_undone(undone: Undone) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from json import dumps, loads
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -305,7 +306,8 @@ def _no_taste(known: KnownListener) -> NoTaste:
         )
     return NoTaste(
         f"nothing is known yet of what {user_id!r} likes: they like none of the artists that the model knows",
-        hint=f"They need to play an artist that others play too; `refrain user {user_id}` shows theirs.",
+        hint="They need to play an artist that others play too; "
+        f"`refrain user {quote(user_id)}` shows theirs.",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from shlex import quote
 
 from rich.text import Text
 
@@ -53,9 +54,8 @@ class ReleaseLines:
         if known.held:
             who = counted(known.held, "listener")
             self._console.print(f"{who} told when their quiet hours end, from {clock(known.held_until)} on")
-        self._console.print(
-            f"`refrain release show {release_id}` shows it, `refrain release stop {release_id}` ends it"
-        )
+        name = quote(release_id)
+        self._console.print(f"`refrain release show {name}` shows it, `refrain release stop {name}` ends it")
 
     def summary(self, summary: Summary, relied_on: str, seconds: float) -> None:
         """Print the summary, and what the audience goes by."""

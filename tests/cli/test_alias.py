@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 
 import pytest
 
@@ -40,6 +42,13 @@ def test_an_alias_is_made_asked_by_either_id_and_undone(refrain: Refrain, with_r
     assert said(refrain.run("alias", "--undo", second, "--json")) == {"alias": second, "artist_id": second}
     after = said(refrain.run("user", "u1", "--json"))["artists"]
     assert [each["artist_id"] for each in after] == [each["artist_id"] for each in before]
+
+
+@pytest.mark.usefixtures("ingester")
+def test_how_an_alias_is_undone_is_said_as_a_shell_takes_it(refrain: Refrain) -> None:
+    shown = refrain.run("alias", "it's a2", "a2").stdout
+    (hint,) = re.findall(r"`refrain (.+)` undoes it", shown)
+    assert refrain.run(*shlex.split(hint)).stdout == "it's a2 is an artist of its own again\n"
 
 
 def test_aliases_come_from_a_file(ingester: Settings, refrain: Refrain) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -45,6 +47,13 @@ def test_a_merge_says_what_the_listener_has_then_and_undone_what_each_has(
     undone = said(refrain.run("merge", "--undo", "u2", "--json"))
     assert (undone["clicks"], undone["into_clicks"]) == (10, 10)
     assert said(refrain.run("user", "u2", "--json"))["clicks"] == 10
+
+
+def test_how_a_merge_is_undone_is_said_as_a_shell_takes_it(ingester: Settings, refrain: Refrain) -> None:
+    shown = refrain.run("merge", "it's u2", "u1").stdout
+    (hint,) = re.findall(r"`refrain (.+)` undoes it", shown)
+    undone = refrain.run(*shlex.split(hint))
+    assert undone.stdout.startswith("it's u2 is a listener of its own again"), undone.stderr
 
 
 def test_what_cannot_be_merged_is_refused_before_anything_is_published(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -129,6 +130,15 @@ def test_of_a_listener_without_a_taste_it_says_what_they_need(
     said = failed(refrain, "w1")
     assert said["kind"] == "NoTaste"
     assert "`refrain user w1`" in said["hint"]
+
+
+def test_how_a_listener_without_a_taste_is_shown_is_said_as_a_shell_takes_it(
+    songs: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: redis.rename(keys.user("w1"), keys.user("it's w1")))
+    said = failed(refrain, "it's w1")
+    (hint,) = re.findall(r"`refrain (.+)` shows theirs", said["hint"])
+    assert shlex.split(hint) == ["user", "it's w1"]
 
 
 def test_who_only_skips_has_no_taste(songs: Settings, refrain: Refrain, with_redis: WithRedis) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import unicodedata
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -72,14 +74,15 @@ def test_an_id_is_listed_among_unfinished_releases_as_it_is(
     assert text in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("text", READ_BY_RICH)
-def test_an_id_is_in_the_commands_that_follow_a_wave_as_it_is(
+@pytest.mark.parametrize("text", [*READ_BY_RICH, "it's x"])
+def test_the_commands_that_follow_a_wave_are_said_as_a_shell_takes_them(
     text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ReleaseLines().paused(KnownRelease({"wave": "1"}), text)
     shown = " ".join(capsys.readouterr().out.split())
     assert "wave 1 is out; more are told where it is clicked" in shown
-    assert text in shown
+    commands = [shlex.split(each) for each in re.findall("`refrain (.+?)`", shown)]
+    assert commands == [["release", "show", text], ["release", "stop", text]]
 
 
 @pytest.mark.parametrize("text", READ_BY_RICH)
