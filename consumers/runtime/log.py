@@ -36,7 +36,7 @@ class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
         level = f"{record.levelname:<7}"
-        message = record.getMessage().replace("\n", "\\n")
+        message = record.getMessage()
         if self._coloured:
             at, level = f"{DIM}{at}{PLAIN}", f"{COLOURS.get(record.levelno, '')}{level}{PLAIN}"
         about = contextvars.get_contextvars()
@@ -45,8 +45,23 @@ class _Text(logging.Formatter):
             for name, value in about.items()
             if name != PROCESS and str(value) not in message
         )
-        line = f"{at} {level} {message}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        line = f"{at} {level} {_printable(message)}"
+        if not record.exc_info:
+            return line
+        return "\n".join([line, *map(_printable, self.formatException(record.exc_info).split("\n"))])
+
+
+def _printable(text: str) -> str:
+    r"""Return a text with what a terminal would obey, in place of showing it, as Python writes it.
+
+    Examples
+    --------
+    >>> print(_printable("Olá\n\x1b[2J"))
+    Olá\n\x1b[2J
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def _json() -> logging.Formatter:

@@ -39,6 +39,29 @@ def test_an_event_is_one_line_however_long_with_an_iso_time_and_its_zone() -> No
     assert "+05:30 " in first
 
 
+DRIVES = """
+import logging
+from structlog.contextvars import bound_contextvars
+from consumers.runtime.log import log_lines
+log_lines()
+with bound_contextvars(path="/a\\x1b[2J"):
+    try:
+        raise ValueError("b\\x9b2J")
+    except ValueError:
+        logging.exception("c\\u202ed")
+"""
+
+
+def test_what_is_logged_does_not_drive_the_terminal() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", DRIVES], capture_output=True, text=True, check=True, env=environment()
+    )
+    first, *_, last = ran.stderr.splitlines()
+    assert first.endswith(r"c\u202ed path=/a\x1b[2J")
+    assert last == r"ValueError: b\x9b2J"
+    assert ran.stderr.replace("\n", "").isprintable()
+
+
 def on_a_terminal(**more: str) -> str:
     ours, theirs = pty.openpty()
     try:
