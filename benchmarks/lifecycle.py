@@ -65,7 +65,7 @@ def next_week(year: Year) -> dict[str, float]:
             said["expected"].append(outlook.expected[here])
             said["mean_of_five"].append(counts.mean(axis=1))
             said["last_week"].append(counts[:, 0])
-        # As the service does: a week later, of what is kept by then.
+        # As the service does, but for the day that it waits for clocks behind UTC: of what is kept by then.
         model.learn(_of(later, here), until, first[here])
         rows.append(counts)
         zeros.append(zero)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from models.traits.activity import DAY, ActiveDays, Activities, weekly
 from models.traits.lifecycle import STAGES, Limits, stages
-from models.traits.next_week import NextWeek, what_came
+from models.traits.next_week import NextWeek, last_week, what_came
 from models.traits.retention import Retention
 from models.traits.today import align, day_numbers
 from models.traits.transitions import Transitions
@@ -22,7 +22,6 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 SAMPLE = 20_000  # listeners that groups are made of
-WEEK = 7
 CHURN_BINS = 10  # of equal width, from 0 to 1
 
 
@@ -94,19 +93,18 @@ class LifecycleSums:
         self.zero += float(outlook.zero[seen].sum())
         self.zero_variance += float((outlook.zero * (1 - outlook.zero))[seen].sum())
         self.expected += float(outlook.expected[seen].sum())
-        self._add_sample(
-            users, weekly(active, self._today - WEEK), what_came(active, self._today - WEEK), first
-        )
+        until = last_week(self._today)
+        self._add_sample(users, weekly(active, until), what_came(active, until), first)
 
     def sample(self) -> tuple[Floats, Flags]:
         """Return a sample of listeners: actions in each of five weeks (n, 5), the latest first, and who did
-        nothing in the week after those, which ends with yesterday."""
+        nothing in the week after those, the last that is over on all clocks."""
         return self._weekly, self._came == 0
 
     def _add_sample(
         self, users: Sequence[str], counts: Floats, came: Floats, first: npt.NDArray[np.int64]
     ) -> None:
-        there = (first >= 0) & (first < self._today - WEEK)
+        there = (first >= 0) & (first < last_week(self._today))
         chance = np.array([crc32(user.encode()) for user in users], dtype=np.int64)[there]
         self._chance = np.concatenate([self._chance, chance])
         self._weekly = np.concatenate([self._weekly, counts[there]])

@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 
 from models.traits.activity import Activities
-from models.traits.next_week import ENOUGH, NextWeek
+from models.traits.next_week import ENOUGH, NextWeek, last_week
 from models.traits.today import Aligned, day_numbers, is_current, of_some, on_record
 from stream.errors import SnapshotDamaged
 from stream.stores.next_week_model import NextWeekModel
@@ -26,9 +26,9 @@ NOTHING: Mapping[str, str | float] = {"zero_week": "", "expected_week": ""}
 class NextWeekTrait:
     """Learns what listeners do within a week from what their days say, and predicts the next.
 
-    A listener's last seven days are learned once a week, on a weekday that their id chooses, so that no day
-    is learned twice; before `ENOUGH` is learned, on any. No samples need to be kept: 60 days of a listener
-    also say what was known of them a week ago.
+    A listener's last seven days that are over on all clocks are learned once a week, on a weekday that their
+    id chooses, so that no day is learned twice; before `ENOUGH` is learned, on any. No samples need to be
+    kept: 60 days of a listener also say what was known of them a week ago.
     """
 
     def __init__(self, store: NextWeekModel) -> None:
@@ -69,7 +69,7 @@ class NextWeekTrait:
     def learn(
         self, users: Sequence[str], activities: Activities, today: int, learned: Sequence[str]
     ) -> list[str]:
-        """Learn the last seven days of those listeners whose turn it is.
+        """Learn the last week of those listeners whose turn it is.
 
         Parameters
         ----------
@@ -81,10 +81,10 @@ class NextWeekTrait:
         For each the same, now.
         """
         first, there = day_numbers(activities.first_seen), on_record(activities.active)
-        any_day = self.model.version < ENOUGH
+        until, any_day = last_week(today), self.model.version < ENOUGH
         due = [
             known
-            and 0 <= born < today - WEEK
+            and 0 <= born < until
             and day != str(today)
             and (any_day or (crc32(user.encode()) + today) % WEEK == 0)
             for user, known, born, day in zip(users, there.tolist(), first.tolist(), learned, strict=True)
@@ -92,7 +92,7 @@ class NextWeekTrait:
         rows = np.flatnonzero(due)
         if not len(rows) or not is_current(activities.active, today):
             return list(learned)
-        self.model.learn(of_some(activities.active, rows), today - WEEK, first[rows])
+        self.model.learn(of_some(activities.active, rows), until, first[rows])
         if not self.model.finite:
             logger.error("what was learned of the next week has diverged: learning it from the beginning")
             self.model = NextWeek()

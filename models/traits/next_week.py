@@ -19,6 +19,7 @@ __all__ = [
     "Foresight",
     "NextWeek",
     "Outlook",
+    "last_week",
     "next_week_features",
     "what_came",
 ]
@@ -27,13 +28,15 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 WEEK = 7
+LATE = 1  # days after which a day is over also on clocks behind UTC
 MEMORY = 500_000.0
 """Examples after which an example counts 1/e: seasons change what weeks are like."""
 ENOUGH = 200
 """Examples that are learned before anything is predicted."""
 LONGEST_IDLE = 60.0  # days
 SPANS = 7, 14, 28, 49
-"""Days over which active days are counted: none is longer than what is kept of a listener a week later."""
+"""Days over which active days are counted: none is longer than what is kept of a listener when the week after
+them is over on all clocks."""
 PRIOR = 1.0  # precision of coefficients of features that spread by about 1
 BATCH = 2000  # examples that are learned in one step
 
@@ -134,6 +137,22 @@ def next_week_features(active: ActiveDays, until: int, first_day: Ints | None = 
         (logs[:, 0] + logs[:, 1] - logs[:, 2] - logs[:, 3]) / 2.0,
     ]
     return np.column_stack([np.asarray(column, dtype=np.float64) for column in columns])
+
+
+def last_week(today: int) -> int:
+    """Return the first of the last seven days that are over on all clocks.
+
+    Parameters
+    ----------
+    today
+        Day (UTC). The day before it goes on where clocks are behind UTC.
+
+    Examples
+    --------
+    >>> last_week(100)
+    92
+    """
+    return today - LATE - WEEK
 
 
 def what_came(active: ActiveDays, until: int) -> Floats:

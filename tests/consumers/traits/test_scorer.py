@@ -9,7 +9,9 @@ import pytest
 
 from consumers.actions.forget_listener import forget_listener
 from consumers.ingest.apply import Applier
+from consumers.traits.next_week import NextWeekTrait
 from models.affinity import DAY
+from models.traits.activity import day_of
 from models.traits.lifecycle import STAGES
 from models.traits.next_week import ENOUGH, NextWeek
 from stream.errors import SnapshotDamaged
@@ -217,6 +219,36 @@ async def test_nothing_is_learned_of_the_next_week_while_history_is_on_its_way(b
     await bureau.click("u0", 1)
     await bureau.scorer.score(users)
     assert bureau.next_week.model.version == 20
+
+
+async def test_a_play_yesterday_which_goes_on_behind_utc_is_not_missed_in_what_is_learned(
+    bureau: Bureau,
+) -> None:
+    users = ["west", "here"]
+    await bureau.click("west", *range(2, 50, 3))
+    await bureau.click("here", *range(50))
+    before, after = NextWeekTrait(NextWeekModel(bureau.redis)), NextWeekTrait(NextWeekModel(bureau.redis))
+
+    async def learn(trait: NextWeekTrait) -> None:
+        activities = await bureau.stores.listeners.activities(users)
+        trait.learn(users, activities, day_of(bureau.now), ["", ""])
+
+    await learn(before)
+    await bureau.click("west", 1)
+    await learn(after)
+    assert (before.model.version, after.model.version) == (2, 2)
+    assert (before.model.zero.mean == after.model.zero.mean).all()
+    assert (before.model.count.mean == after.model.count.mean).all()
+
+
+async def test_nothing_is_learned_of_who_came_within_the_week_or_the_day_before(bureau: Bureau) -> None:
+    for days in (8, 9):
+        await bureau.click(f"since {days}", days, 0)
+    learned = []
+    for days in (8, 9):
+        await bureau.scorer.score([f"since {days}"])
+        learned.append(bureau.next_week.model.version)
+    assert learned == [0, 1]
 
 
 async def test_what_was_learned_of_the_next_week_and_is_damaged_is_learned_anew(bureau: Bureau) -> None:

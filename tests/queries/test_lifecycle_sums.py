@@ -1,0 +1,30 @@
+"""What is added up over listeners for `refrain lifecycle`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from consumers.queries.lifecycle_sums import LifecycleSums
+from models.traits.activity import DAY, ActiveDays, Activities
+from models.traits.lifecycle import Limits
+from models.traits.next_week import NextWeek
+
+TODAY = 20_000
+SECONDS = 86_400.0
+
+
+def sums_of(*ago: int) -> LifecycleSums:
+    """Return the sums of one listener who did something so many days ago."""
+    days = np.zeros(len(ago), dtype=DAY)
+    days["day"], days["play"] = [TODAY - each for each in sorted(ago, reverse=True)], 1
+    first, last = (np.array([(TODAY - each) * SECONDS]) for each in (max(ago), min(ago)))
+    active = ActiveDays(1, np.zeros(len(ago), dtype=np.int64), days)
+    sums = LifecycleSums(TODAY, 1, Limits(), NextWeek())
+    sums.add(["u"], Activities(active, first, last, np.zeros((1, 24)), [{}], [{}]), [""], [])
+    return sums
+
+
+def test_yesterday_which_goes_on_behind_utc_says_nothing_yet_of_a_groups_week() -> None:
+    (before, away), (after, away_too) = sums_of(20, 12).sample(), sums_of(20, 12, 1).sample()
+    assert before.tolist() == after.tolist() == [[1.0, 1.0, 0.0, 0.0, 0.0]]
+    assert (away.tolist(), away_too.tolist()) == ([True], [True])
