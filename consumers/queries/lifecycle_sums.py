@@ -8,7 +8,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from models.traits.activity import DAY, ActiveDays, Activities, weekly
+from models.traits.activity import DAY, ActiveDays, Activities, first_days, weekly
 from models.traits.lifecycle import STAGES, Limits, stages
 from models.traits.next_week import NextWeek, last_week, what_came
 from models.traits.retention import Retention
@@ -94,17 +94,15 @@ class LifecycleSums:
         self.zero_variance += float((outlook.zero * (1 - outlook.zero))[seen].sum())
         self.expected += float(outlook.expected[seen].sum())
         until = last_week(self._today)
-        self._add_sample(users, weekly(active, until), what_came(active, until), first)
+        there = (first >= 0) & (first_days(active, until, first) < until)
+        self._add_sample(users, weekly(active, until), what_came(active, until), there)
 
     def sample(self) -> tuple[Floats, Flags]:
         """Return a sample of listeners: actions in each of five weeks (n, 5), the latest first, and who did
         nothing in the week after those, the last that is over on all clocks."""
         return self._weekly, self._came == 0
 
-    def _add_sample(
-        self, users: Sequence[str], counts: Floats, came: Floats, first: npt.NDArray[np.int64]
-    ) -> None:
-        there = (first >= 0) & (first < last_week(self._today))
+    def _add_sample(self, users: Sequence[str], counts: Floats, came: Floats, there: Flags) -> None:
         chance = np.array([crc32(user.encode()) for user in users], dtype=np.int64)[there]
         self._chance = np.concatenate([self._chance, chance])
         self._weekly = np.concatenate([self._weekly, counts[there]])

@@ -8,7 +8,7 @@ from zlib import crc32
 
 import numpy as np
 
-from models.traits.activity import Activities
+from models.traits.activity import Activities, first_days
 from models.traits.next_week import ENOUGH, NextWeek, last_week
 from models.traits.today import Aligned, day_numbers, is_current, of_some, on_record
 from stream.errors import SnapshotDamaged
@@ -80,14 +80,13 @@ class NextWeekTrait:
         -------
         For each the same, now.
         """
-        first, there = day_numbers(activities.first_seen), on_record(activities.active)
-        until, any_day = last_week(today), self.model.version < ENOUGH
+        until, first = last_week(today), day_numbers(activities.first_seen)
+        there = on_record(activities.active) & (first >= 0)
+        there &= first_days(activities.active, until, first) < until
+        any_day = self.model.version < ENOUGH
         due = [
-            known
-            and 0 <= born < until
-            and day != str(today)
-            and (any_day or (crc32(user.encode()) + today) % WEEK == 0)
-            for user, known, born, day in zip(users, there.tolist(), first.tolist(), learned, strict=True)
+            known and day != str(today) and (any_day or (crc32(user.encode()) + today) % WEEK == 0)
+            for user, known, day in zip(users, there.tolist(), learned, strict=True)
         ]
         rows = np.flatnonzero(due)
         if not len(rows) or not is_current(activities.active, today):

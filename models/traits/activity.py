@@ -39,6 +39,7 @@ WINDOWS = 1, 3, 7, 14, 30
 WEEKS = 5
 
 SECONDS = 86_400
+NEVER = 1 << 40  # a day that is later than any
 THURSDAY = 3  # which day 0, 1970-01-01, was
 
 DAY = np.dtype(
@@ -191,7 +192,15 @@ def first_days(active: ActiveDays, until: int, first_seen: Ints | None = None) -
     Parameters
     ----------
     first_seen
-        Shape (n,), what is known of it besides, as active days are kept for `DAYS` only; -1: nothing.
+        Shape (n,), what is known of it besides, as active days are kept for `DAYS` only: days by UTC; -1:
+        nothing.
+
+    Notes
+    -----
+    Active days are by the listener's own clock. Where the first is the day after `first_seen`, they came on
+    that day, by a clock ahead of UTC. Of who did come the day before, and has nothing on record of it, this
+    is a day too late. Else everybody who comes in the early morning there would have come on a day, and at
+    times in a week, in which they did nothing.
 
     Examples
     --------
@@ -199,10 +208,20 @@ def first_days(active: ActiveDays, until: int, first_seen: Ints | None = None) -
     >>> days["day"] = [90, 98]
     >>> first_days(ActiveDays(3, np.array([0, 0]), days), 100, np.array([-1, 40, -1])).tolist()
     [90, 40, 100]
+    >>> first_days(ActiveDays(1, np.array([0, 0]), days), 100, np.array([89])).tolist()
+    [90]
     """
-    first = np.full(active.number, until, dtype=np.int64)
-    np.minimum.at(first, active.owner, active.days["day"].astype(np.int64))
-    return first if first_seen is None else np.where(first_seen >= 0, np.minimum(first, first_seen), first)
+    day = active.days["day"].astype(np.int64)
+    recorded = np.full(active.number, NEVER, dtype=np.int64)
+    np.minimum.at(recorded, active.owner, day)
+    first = np.minimum(recorded, until)
+    if first_seen is None:
+        return first
+    latest = np.full(active.number, -1, dtype=np.int64)
+    np.maximum.at(latest, active.owner, day)
+    # The day before the first on record says something only while it would be kept.
+    ahead = (recorded == first_seen + 1) & (first_seen > latest - DAYS)
+    return np.where(first_seen >= 0, np.minimum(first, first_seen + ahead), first)
 
 
 def weekly(active: ActiveDays, until: int, weeks: int = WEEKS) -> Floats:

@@ -41,7 +41,7 @@ def known(active: ActiveDays, until: int, span: Span, first_day: Ints | None = N
     until
         The day: the first of the outcome. Nothing of it or later is looked at.
     first_day
-        Shape (n,), the day on which each was first seen; by the active days without.
+        Shape (n,), the day on which each was first seen, by UTC; by the active days without.
 
     Returns
     -------
@@ -57,10 +57,8 @@ def known(active: ActiveDays, until: int, span: Span, first_day: Ints | None = N
     (np.float64(10.0), [False, True])
     """
     day = active.days["day"].astype(np.int64)
-    before = day < until
-    if first_day is None:
-        first_day = first_days(active, until)
-    seen = before & (day >= until - span.history)
+    first_day = first_days(active, until, first_day)
+    seen = (day < until) & (day >= until - span.history)
     rows = features(ActiveDays(active.number, active.owner[seen], active.days[seen]), until, first_day)
     return rows, _any(active, seen)
 

@@ -60,7 +60,7 @@ class Retention:
         weeks
             How many weeks of acquisition, at most `MOST_WEEKS` where only 60 days are kept.
         first_day
-            Shape (n,), the day on which each was first seen; the first of the active days without.
+            Shape (n,), the day on which each was first seen, by UTC; the first of the active days without.
         """
         day = days.days["day"].astype(np.int64)
         first = first_days(days, until, first_day)

@@ -13,11 +13,11 @@ TODAY = 20_000
 SECONDS = 86_400.0
 
 
-def sums_of(*ago: int) -> LifecycleSums:
-    """Return the sums of one listener who did something so many days ago."""
+def sums_of(*ago: int, first_seen: float | None = None) -> LifecycleSums:
+    """Return the sums of one listener who did something so many days ago, on that day by UTC if not said."""
     days = np.zeros(len(ago), dtype=DAY)
     days["day"], days["play"] = [TODAY - each for each in sorted(ago, reverse=True)], 1
-    first, last = (np.array([(TODAY - each) * SECONDS]) for each in (max(ago), min(ago)))
+    first, last = (np.array([(TODAY - each) * SECONDS]) for each in (first_seen or max(ago), min(ago)))
     active = ActiveDays(1, np.zeros(len(ago), dtype=np.int64), days)
     sums = LifecycleSums(TODAY, 1, Limits(), NextWeek())
     sums.add(["u"], Activities(active, first, last, np.zeros((1, 24)), [{}], [{}]), [""], [])
@@ -28,3 +28,8 @@ def test_yesterday_which_goes_on_behind_utc_says_nothing_yet_of_a_groups_week() 
     (before, away), (after, away_too) = sums_of(20, 12).sample(), sums_of(20, 12, 1).sample()
     assert before.tolist() == after.tolist() == [[1.0, 1.0, 0.0, 0.0, 0.0]]
     assert (away.tolist(), away_too.tolist()) == ([True], [True])
+
+
+def test_groups_are_not_of_who_came_within_that_week_by_a_clock_ahead_of_utc() -> None:
+    (came, _), (there, _) = sums_of(8, first_seen=8.04).sample(), sums_of(9, first_seen=9.04).sample()
+    assert (len(came), len(there)) == (0, 1)

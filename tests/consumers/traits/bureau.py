@@ -65,11 +65,12 @@ class Bureau:
             lambda: self.now,
         )
 
-    async def click(self, user: str, *days_ago: float) -> None:
+    async def click(self, user: str, *days_ago: float, utc_offset_min: int | None = None) -> None:
         """Apply a click so many days before now, each."""
+        times = [self.now - DAY * ago for ago in sorted(days_ago, reverse=True)]
         clicks = [
-            Click(user, OffsetSource(0), self.offset + at, self.now - DAY * ago, "s", ("a0",), "play")
-            for at, ago in enumerate(sorted(days_ago, reverse=True))
+            Click(user, OffsetSource(0), offset, ts, "s", ("a0",), "play", utc_offset_min=utc_offset_min)
+            for offset, ts in enumerate(times, start=self.offset)
         ]
         self.offset += len(clicks)
         moves = await self.applier.apply({user: clicks}, self.model, self.now)

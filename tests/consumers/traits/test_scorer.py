@@ -241,11 +241,14 @@ async def test_a_play_yesterday_which_goes_on_behind_utc_is_not_missed_in_what_i
     assert (before.model.count.mean == after.model.count.mean).all()
 
 
-async def test_nothing_is_learned_of_who_came_within_the_week_or_the_day_before(bureau: Bureau) -> None:
-    for days in (8, 9):
-        await bureau.click(f"since {days}", days, 0)
+@pytest.mark.parametrize(("utc_offset_min", "since"), [(0, (8, 9)), (780, (9, 10))], ids=["UTC", "ahead"])
+async def test_nothing_is_learned_of_who_came_within_the_week_or_the_day_before_by_their_clock(
+    bureau: Bureau, utc_offset_min: int, since: tuple[int, int]
+) -> None:
+    for days in since:
+        await bureau.click(f"since {days}", days, 1, utc_offset_min=utc_offset_min)
     learned = []
-    for days in (8, 9):
+    for days in since:
         await bureau.scorer.score([f"since {days}"])
         learned.append(bureau.next_week.model.version)
     assert learned == [0, 1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,6 +59,18 @@ def test_what_was_done_before_the_span_is_not_looked_at_but_for_tenure() -> None
     rows, asked = known(active(1, [(0, UNTIL - 8, 5)]), UNTIL, Span(history=7))
     said = dict(zip(FEATURES, rows[0].tolist(), strict=True))
     assert (said["freq_P_last_14"], said["tenure"], asked.tolist()) == (0.0, 8.0, [False])
+
+
+@pytest.mark.parametrize("first_seen", [-21, -20, -19], ids=["ahead of UTC", "as UTC", "behind UTC"])
+def test_tenure_is_since_the_first_day_by_the_listeners_clock(first_seen: int) -> None:
+    rows, _ = known(active(1, [(0, UNTIL - 20, 5)]), UNTIL, Span(), np.array([UNTIL + first_seen]))
+    assert rows[0, FEATURES.index("tenure")] == 20
+
+
+def test_tenure_of_who_was_there_before_the_span_is_since_they_came() -> None:
+    since = UNTIL - 31
+    rows, _ = known(active(1, [(0, since, 5), (0, since + 1, 5)]), UNTIL, Span(30), np.array([since]))
+    assert rows[0, FEATURES.index("tenure")] == 31
 
 
 def chance_world(seed: int, number: int = 3000) -> tuple[npt.NDArray[np.bool_], ActiveDays]:

@@ -80,6 +80,10 @@ def test_where_no_days_are_kept_the_last_one_counts() -> None:
     assert stage_of([], first_day=300, last_day=100) == "gone"
 
 
+def test_who_has_nothing_on_record_came_on_the_day_they_were_first_seen() -> None:
+    assert stage_of([], first_day=1, last_day=1) == "new"
+
+
 def test_limits_move_the_stages() -> None:
     assert stage_of([50, 15], limits=Limits(dormant_days=20)) == "occasional"
     assert stage_of([*range(1, 60, 4)], limits=Limits(regular_days=1.5)) == "regular"

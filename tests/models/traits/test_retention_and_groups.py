@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from models.traits.activity import DAY, DAYS, ActiveDays
 from models.traits.groups import Groups
 from models.traits.retention import Retention
+from models.traits.today import day_numbers
 
 UNTIL = 20_000
 
@@ -63,6 +64,19 @@ def test_weeks_to_come_have_no_share() -> None:
 def test_who_was_first_seen_before_is_in_no_row() -> None:
     first = np.array([UNTIL - 100])
     assert Retention.of(active([[10]]), UNTIL, first_day=first).came.sum() == 0
+
+
+def test_who_came_on_a_monday_by_a_clock_ahead_of_utc_is_in_its_week_though_it_was_sunday_by_utc() -> None:
+    monday = UNTIL - 7
+    sunday = day_numbers(np.array([86_400.0 * monday - 3600]))
+    found = Retention.of(active([[7]]), UNTIL, weeks=2, first_day=sunday)
+    assert found.came.tolist() == [0, 1]
+    assert found.active.tolist() == [[0, 0], [1, 0]]
+
+
+def test_who_came_two_days_before_the_first_on_record_is_in_the_week_they_came() -> None:
+    found = Retention.of(active([[7]]), UNTIL, weeks=2, first_day=np.array([UNTIL - 9]))
+    assert found.came.tolist() == [1, 0]
 
 
 def test_groups_are_by_shape_the_most_active_first() -> None:
