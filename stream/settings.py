@@ -30,6 +30,7 @@ IN_FILES = ("kafka_password", "schema_registry_password", "redis", "deliver_url"
 FILE = "refrain.toml"
 
 REMEMBERED_DAYS = 91  # for so long stages are remembered (`models.traits.weeks.KEPT`)
+RECORDED_DAYS = 60  # for so long active days are (`models.traits.activity.DAYS`)
 
 # One server: a name, an IPv4 address or an IPv6 one in brackets, and a port.
 KAFKA_SERVER = re.compile(r"([\w.-]+|\[[\da-fA-F:.%]+\]):\d{1,5}")
@@ -303,7 +304,8 @@ class Settings(BaseSettings):
     returned_days: float = Field(
         14.0,
         ge=1,
-        description="days for which the stage of a listener who was dormant or gone is `returned`",
+        description="days for which the stage of a listener who was dormant or gone is `returned`; with "
+        "REFRAIN_STAGE_DORMANT_DAYS at most 60, as long as what listeners do is on record",
     )
     traits_round_minutes: float = Field(
         60.0,
@@ -590,6 +592,15 @@ class Settings(BaseSettings):
             )
         if protocol != "plaintext" and not self.kafka:
             raise ValueError(f"{said} needs {PREFIX}KAFKA: what `refrain up` starts speaks plaintext")
+        return self
+
+    @model_validator(mode="after")
+    def _returns_that_are_on_record(self) -> Settings:
+        if self.returned_days + self.stage_dormant_days > RECORDED_DAYS:
+            raise ValueError(
+                f"{PREFIX}RETURNED_DAYS and {PREFIX}STAGE_DORMANT_DAYS are more than {RECORDED_DAYS} in all:"
+                " what listeners do is on record for no longer"
+            )
         return self
 
     @model_validator(mode="after")

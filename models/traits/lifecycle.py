@@ -134,7 +134,8 @@ def stages(
     Notes
     -----
     Active days are kept for 60 days up to a listener's latest, so that stages of up to two weeks ago are
-    those of that day, too.
+    those of that day, too, where `returned_days` and `dormant_days` add up to 45 at most. Up to 60 the stage
+    of today is right; of two weeks ago it is not known of everybody that they had returned.
 
     Examples
     --------
@@ -163,7 +164,9 @@ def history(
 ) -> History:
     """Return what stages are decided by; parameters as in `stages`."""
     day = active.days["day"].astype(np.int64)
-    first, last = _bounds(active, day, until, first_day, last_day)
+    latest = np.full(active.number, -1, dtype=np.int64)
+    np.maximum.at(latest, active.owner, day)
+    first, last = _bounds(active, latest, until, first_day, last_day)
     known = day < until
     owner, day = active.owner[known], day[known]
     ago = until - day
@@ -184,17 +187,16 @@ def history(
         a_week(1, MONTH),
         a_week(1, RECENT),
         before,
-        _returned(active.number, owner, day, until, first, dormant_days),
+        _returned(latest, owner, day, until, first, dormant_days),
     )
 
 
 def _bounds(
-    active: ActiveDays, day: Ints, until: int, first_day: Ints | None, last_day: Ints | None
+    active: ActiveDays, latest: Ints, until: int, first_day: Ints | None, last_day: Ints | None
 ) -> tuple[Ints, Ints]:
     """Return the first and the last day before `until` on which each did something; `until` for never."""
     first = first_days(active, until, first_day)
-    latest = np.full(active.number, -1, dtype=np.int64)
-    np.maximum.at(latest, active.owner, day)
+    day = active.days["day"].astype(np.int64)
     last = np.full(active.number, -1, dtype=np.int64)
     before = day < until
     np.maximum.at(last, active.owner[before], day[before])
@@ -206,15 +208,14 @@ def _bounds(
     return first, last
 
 
-def _returned(number: int, owner: Ints, day: Ints, until: int, first: Ints, dormant_days: float) -> Floats:
-    """Return how long ago each came back from being dormant; days of one owner rise."""
+def _returned(latest: Ints, owner: Ints, day: Ints, until: int, first: Ints, dormant_days: float) -> Floats:
+    """Return how long ago each came back from being dormant; days are before `until`, of one owner they rise,
+    and `latest` is the latest of each, later or not."""
     before = np.concatenate([[-1], day[:-1]])
     begins = np.concatenate([[True], owner[1:] != owner[:-1]])[: len(owner)]
     # Days before the first that is kept are gone, 60 before the latest; the very first is known.
-    latest = np.full(number, -1, dtype=np.int64)
-    np.maximum.at(latest, owner, day)
     before = np.where(begins, np.maximum(first, latest - DAYS)[owner], before[: len(owner)])
     back = day - before > dormant_days
-    when = np.full(number, -NEVER)
+    when = np.full(len(latest), -NEVER)
     np.maximum.at(when, owner[back], day[back].astype(np.float64))
     return np.asarray(np.minimum(until - when, NEVER), dtype=np.float64)

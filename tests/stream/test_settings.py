@@ -150,6 +150,14 @@ def test_security_without_a_broker_is_refused(monkeypatch: pytest.MonkeyPatch) -
         load_settings()
 
 
+def test_returns_longer_ago_than_what_is_on_record_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFRAIN_RETURNED_DAYS", "46")
+    assert load_settings().returned_days == 46
+    monkeypatch.setenv("REFRAIN_STAGE_DORMANT_DAYS", "15")
+    with pytest.raises(SettingsError, match="REFRAIN_STAGE_DORMANT_DAYS are more than 60 in all"):
+        load_settings()
+
+
 def test_another_process_has_the_same_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(
         kafka="k:9092",

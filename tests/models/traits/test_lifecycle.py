@@ -75,6 +75,22 @@ def test_who_comes_back_after_all_their_days_were_forgotten_has_returned() -> No
     assert stage_of([3], first_day=300) == "returned"
 
 
+def test_who_was_active_daily_had_not_returned_a_fortnight_ago_though_older_days_were_dropped_since() -> None:
+    daily = [*range(1, DAYS + 1)]
+    assert stage_of(daily, UNTIL - 14, Limits(returned_days=60), first_day=300) == "regular"
+
+
+@pytest.mark.parametrize("dormant_days", [14, 30])
+@pytest.mark.parametrize("weeks", [0, 1, 2])
+def test_how_long_ago_somebody_returned_is_known_as_far_as_the_record_goes(
+    weeks: int, dormant_days: int
+) -> None:
+    until, limits = UNTIL - 7 * weeks, Limits(dormant_days=dormant_days, returned_days=DAYS)
+    known = DAYS - dormant_days
+    assert stage_of([*range(1, known + 1)], until, limits, first_day=300) == "returned"
+    assert stage_of([*range(1, known + 2)], until, limits, first_day=300) == "regular"
+
+
 def test_where_no_days_are_kept_the_last_one_counts() -> None:
     assert stage_of([], first_day=300, last_day=20) == "dormant"
     assert stage_of([], first_day=300, last_day=100) == "gone"
