@@ -1,10 +1,30 @@
--- Of the listeners who came in a week (Monday, UTC), how many were active so many weeks later. Whole weeks alone.
+-- Of the listeners who came in a week (from Monday), how many were active so many weeks later. Whole weeks alone.
+-- Weeks of activity are by each listener's own clock, first_seen is UTC. By a clock behind UTC, who came on Monday may
+-- have come on Sunday; by one ahead, who came on Sunday on Monday. The latter is believed where the week of that Sunday
+-- would have been exported: 60 days up to the latest are on record.
 CREATE OR REPLACE VIEW retention AS
-WITH came AS (
-  SELECT user_id, CAST(date_trunc('week', min(first_seen)) AS DATE) AS came_week
+WITH seen AS (
+  SELECT
+    user_id,
+    CAST(date_trunc('week', min(first_seen)) AS DATE) AS week,
+    CAST(min(first_seen) AS DATE) AS day,
+    CAST(min(exported_at) AS DATE) AS exported
   FROM listener_versions
   WHERE NOT gone AND NOT bot AND first_seen IS NOT NULL
   GROUP BY 1
+), begins AS (
+  SELECT user_id, min(week) AS week FROM activity GROUP BY 1
+), came AS (
+  SELECT
+    seen.user_id,
+    CASE
+      WHEN date_diff('day', begins.week, seen.day) = 7 THEN begins.week
+      WHEN date_diff('day', begins.week, seen.day) = -1 AND date_diff('day', seen.day, seen.exported) < 53
+        THEN begins.week
+      ELSE seen.week
+    END AS came_week
+  FROM seen
+  LEFT JOIN begins ON begins.user_id = seen.user_id
 ), sizes AS (
   SELECT came_week, count(*) AS came FROM came GROUP BY 1
 ), weeks AS (

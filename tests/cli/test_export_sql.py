@@ -17,13 +17,17 @@ import sqlglot
 from scipy.stats import binomtest
 
 from benchmarks.year import simulate
-from models.traits.activity import day_of
+from consumers.runtime.wiring import Stores
+from models.listener import Move
+from models.traits.activity import DAY, day_of
+from models.traits.weeks import begin_of, week_of
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores import keys
 from tests.cli.warehouse import SQL, Warehouse, run
-from tests.consumers.traits.living import live
+from tests.consumers.traits.living import live, put_days
 from tests.refrain_command import Refrain
+from tests.stream.written import listener_of, put
 
 WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 DAYS = 150
@@ -35,14 +39,28 @@ HISTORY = {
 }  # days ago, event, size
 
 
+async def put_far_from_greenwich(redis: AnyRedis, settings: Settings) -> None:
+    """Write listeners who came within an hour of a week's beginning by UTC, in the other week by their clock,
+    and were back three days later."""
+    stores, monday = Stores.on(redis, settings), begin_of(week_of(day_of(time.time())) - 2)
+    for user, hours, first in (("in Tokyo", -1, monday), ("in Los Angeles", 1, monday - 1)):
+        came = 86_400.0 * monday + 3600 * hours
+        await put(stores.listeners, listener_of(user, first_seen=came, last_seen=came + 3 * 86_400))
+        await stores.cohorts.place([Move(user, "", "", 1.0)])
+        days = np.zeros(2, dtype=DAY)
+        days["day"], days["play"] = [first, first + 3], 1
+        await put_days(redis, user, days)
+
+
 @pytest.fixture
 def lived(topics: Settings, with_redis: WithRedis) -> Settings:
-    """300 listeners whose last seven weeks were lived through, releases, two cohorts."""
+    """302 listeners, of whom 300 lived through their last seven weeks, releases, two cohorts."""
     year = simulate(300, days=DAYS, seed=1, begin=day_of(time.time()) - DAYS)
     rng = np.random.default_rng(1)
 
     async def tell(redis: AnyRedis) -> None:
         await live(redis, topics, year, weeks=7)
+        await put_far_from_greenwich(redis, topics)
         for release, ago in RELEASES.items():
             planned = time.time() - 86_400 * ago
             about = {"state": "done", "planned_at": planned, "artist_ids": "[]"}

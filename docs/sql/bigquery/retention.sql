@@ -1,14 +1,40 @@
--- Of the listeners who came in a week (Monday, UTC), how many were active so many weeks later. Whole weeks alone.
+-- Of the listeners who came in a week (from Monday), how many were active so many weeks later. Whole weeks alone.
+-- Weeks of activity are by each listener's own clock, first_seen is UTC. By a clock behind UTC, who came on Monday may
+-- have come on Sunday; by one ahead, who came on Sunday on Monday. The latter is believed where the week of that Sunday
+-- would have been exported: 60 days up to the latest are on record.
 CREATE OR REPLACE VIEW refrain.retention AS
-WITH came AS (
+WITH seen AS (
   SELECT
     user_id,
-    CAST(TIMESTAMP_TRUNC(MIN(first_seen), ISOWEEK) AS DATE) AS came_week
+    CAST(TIMESTAMP_TRUNC(MIN(first_seen), ISOWEEK) AS DATE) AS week,
+    CAST(MIN(first_seen) AS DATE) AS day,
+    CAST(MIN(exported_at) AS DATE) AS exported
   FROM refrain.listener_versions AS listener_versions
   WHERE
     NOT gone AND NOT bot AND NOT first_seen IS NULL
   GROUP BY
     1
+), begins AS (
+  SELECT
+    user_id,
+    MIN(week) AS week
+  FROM refrain.activity AS activity
+  GROUP BY
+    1
+), came AS (
+  SELECT
+    seen.user_id,
+    CASE
+      WHEN DATE_DIFF(seen.day, begins.week, DAY) = 7
+      THEN begins.week
+      WHEN DATE_DIFF(seen.day, begins.week, DAY) = -1
+      AND DATE_DIFF(seen.exported, seen.day, DAY) < 53
+      THEN begins.week
+      ELSE seen.week
+    END AS came_week
+  FROM seen
+  LEFT JOIN begins
+    ON begins.user_id = seen.user_id
 ), sizes AS (
   SELECT
     came_week,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.year import Year
 from consumers.runtime.wiring import Stores
@@ -25,7 +27,7 @@ from stream.stores.next_week_model import NextWeekModel
 from tests.consumers.producer import Producer
 from tests.stream.written import listener_of, put
 
-__all__ = ["live", "put_year"]
+__all__ = ["live", "put_days", "put_year"]
 
 SECONDS = 86_400.0
 WEEK = 7
@@ -43,11 +45,15 @@ async def put_year(redis: AnyRedis, stores: Stores, year: Year, until: int) -> l
     await put(stores.listeners, *[listener_of(user, **seen[at]) for at, user in users.items()])
     await stores.cohorts.place([Move(user, "", "", 1.0) for user in users.values()])
     for at, user in users.items():
-        days = active.days[active.owner == at]
-        head = np.zeros(1, dtype=HEAD)
-        head["format"], head["days"] = 1, len(days)
-        await redis.set(keys.user_activity(user), head.tobytes() + days.tobytes())
+        await put_days(redis, user, active.days[active.owner == at])
     return list(users.values())
+
+
+async def put_days(redis: AnyRedis, user: str, days: npt.NDArray[Any]) -> None:
+    """Write what a listener did day by day."""
+    head = np.zeros(1, dtype=HEAD)
+    head["format"], head["days"] = 1, len(days)
+    await redis.set(keys.user_activity(user), head.tobytes() + days.tobytes())
 
 
 async def live(redis: AnyRedis, settings: Settings, year: Year, weeks: int) -> None:
