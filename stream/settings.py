@@ -373,16 +373,23 @@ class Settings(BaseSettings):
         10_000, ge=1, description="most listeners who are notified of a release that sets no `max_audience`"
     )
     told_a_day: int = Field(
-        3, ge=0, description="most notifications that a listener gets in any 24 hours; 0: no limit"
+        3, ge=0, le=100, description="most notifications that a listener gets in any 24 hours; 0: no limit"
     )
     told_a_week: int = Field(
-        10, ge=0, description="most notifications that a listener gets in any 7 days; 0: no limit"
+        10, ge=0, le=500, description="most notifications that a listener gets in any 7 days; 0: no limit"
     )
     told_gap_minutes: float = Field(
-        0.0, ge=0, description="least minutes between two notifications of a listener"
+        0.0,
+        ge=0,
+        le=90 * 24 * 60,
+        description="least minutes between two notifications of a listener, up to 90 days",
     )
     told_artist_hours: float = Field(
-        24.0, ge=0, description="least hours between two notifications of a listener about the same artist"
+        24.0,
+        ge=0,
+        le=90 * 24,
+        description="least hours between two notifications of a listener about the same artist, up to 90 "
+        "days; of a listener the latest 512 notifications are known",
     )
     quiet_hours: Annotated[str, AfterValidator(_quiet_hours)] = Field(
         "",

@@ -22,7 +22,7 @@ from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.listeners import Listeners
-from stream.stores.told import Told
+from stream.stores.told import WEEK, Told
 from stream.stores.traits import Traits
 from stream.wire.events import Release
 
@@ -143,7 +143,9 @@ async def why_audience(
     user, cohort, candidates = known.listener.user_id, known.listener.cohort, draft.candidates
     told, planned = candidates.users_at(rows), candidates.users_at(draft.told)
     caps = Told(redis, caps_of(settings))
-    (full,) = await caps.reserve(release.release_id, release.artist_ids, [user], [True], time.time())
+    now = time.time()
+    (full,) = await caps.reserve(release.release_id, release.artist_ids, [user], [True], now)
+    (lately,) = await caps.of([user])
     row = candidates.row_of(user)
     scores = candidates.scores.astype(float)
     parts = await _parts(redis, model, draft, user)
@@ -170,7 +172,7 @@ async def why_audience(
         audience_ends_at=round(float(scores[rows[-1]]), 6) if told else None,
         ctr=_ctr(draft, row),
         ctr_ends_at=_ctr(draft, int(rows[-1])) if told else None,
-        told_lately=len((await Told(redis).of([user]))[0].releases),
+        told_lately=sum(at > now - WEEK for at in lately.releases.values()),
         place=None if row is None else _place(draft, row),
         looked_at=len(candidates.scores),
         listeners=len(told),

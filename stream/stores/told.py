@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from math import ceil
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -25,7 +26,7 @@ SHARDS = 64
 """A page of 1,000 listeners asks each for 16: 64 short scripts instead of 1,000 calls."""
 
 WEEK = 7 * DAY
-"""Seconds after which a notification counts for no cap."""
+"""Seconds after which a notification counts for no cap on their number."""
 
 UNREPORTED = DAY / 4
 """Seconds after which a notification counts no more of which nothing was heard."""
@@ -33,6 +34,9 @@ UNREPORTED = DAY / 4
 LATELY = ("sent", "clicked", "day", "week", "last")
 """Notifications and clicks as stored (they fade by forward decay), notifications in the last 24 hours and 7
 days, and when the last was, in Unix seconds; 0: there was none."""
+
+KEPT, MOST_KEPT = 64, 512
+"""How many notifications of a listener are kept at least, and at most, whatever the caps are: 4 and 30 kB."""
 
 SENT, CLICKED = 1, 2  # flags of a notification, as mark_told.lua writes them
 
@@ -63,6 +67,23 @@ class Caps(NamedTuple):
     gap: float = 0.0
     artist_gap: float = 0.0
 
+    @property
+    def span(self) -> float:
+        """Seconds after which a notification counts for none of them."""
+        return max(WEEK, self.gap, self.artist_gap)
+
+    @property
+    def kept(self) -> int:
+        """How many notifications of a listener are kept, so that all are found that a cap counts."""
+        of_artist = 0
+        if self.artist_gap:  # any of those within it may be about the artist
+            every = [(self.a_day, DAY), (self.a_week, WEEK), (1 if self.gap else 0, self.gap)]
+            of_artist = min(
+                (number * ceil(self.artist_gap / seconds) for number, seconds in every if number),
+                default=MOST_KEPT,
+            )
+        return min(max(KEPT, self.a_day, self.a_week, of_artist), MOST_KEPT)
+
 
 class Heed(NamedTuple):
     """What was heard of a notification to a listener.
@@ -85,7 +106,7 @@ class Heed(NamedTuple):
 
 
 class ToldLately(NamedTuple):
-    """What a listener was told of in the last seven days, and how they take notifications.
+    """What a listener was told of in the time that caps look back, and how they take notifications.
 
     Attributes
     ----------
@@ -109,7 +130,8 @@ class Told:
 
     def __init__(self, redis: AnyRedis, caps: Caps = Caps()) -> None:  # noqa: B008 - a tuple
         self._redis = redis
-        self._caps = msgpack.packb([*caps, UNREPORTED])
+        self._caps = msgpack.packb([*caps, UNREPORTED, caps.span, caps.kept])
+        self._span, self._kept = caps.span, caps.kept
         self._reserve, self._mark = Script("reserve_told"), Script("mark_told")
         self._read, self._join = Script("read_told"), Script("join_told")
         self._drop = Script("drop_told")
@@ -150,12 +172,12 @@ class Told:
         return answers
 
     async def mark(self, heard: Sequence[Heed]) -> None:
-        """Note what was heard of notifications, each kind once; may be repeated within seven days.
+        """Note what was heard of notifications, each kind once; may be repeated while caps count them.
 
         A click on what was told longer ago may be repeated until the listener's next place is reserved.
         """
         users = [each.user_id for each in heard]
-        await self._ask(self._mark, users, lambda places: [_packed([heard[at] for at in places])])
+        await self._ask(self._mark, users, lambda places: [_packed([heard[at] for at in places]), self._kept])
 
     async def of(self, users: Sequence[str]) -> list[ToldLately]:
         """Return what listeners were told lately."""
@@ -243,11 +265,11 @@ class Told:
         until: dict[str, float] = {}
 
         def asked(places: list[int]) -> list[bytes | str | float]:
-            return [now - WEEK, msgpack.packb([users[at] for at in places], use_bin_type=False)]
+            return [now - self._span, msgpack.packb([users[at] for at in places], use_bin_type=False)]
 
         for places, found in await self._ask(self._drop, users, asked):
             last = zip(places, msgpack.unpackb(found), strict=True)
-            until |= {users[at]: float(at_last) + WEEK for at, at_last in last if at_last}
+            until |= {users[at]: float(at_last) + self._span for at, at_last in last if at_last}
         return until
 
     async def forget(self, user_id: str) -> bool:

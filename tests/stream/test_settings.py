@@ -57,6 +57,24 @@ def test_an_unknown_key_of_the_file_is_refused_with_the_nearest_name() -> None:
     assert "SECRET" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("told_a_day", 100),
+        ("told_a_week", 500),
+        ("told_gap_minutes", 90 * 24 * 60),
+        ("told_artist_hours", 90 * 24),
+    ],
+)
+def test_a_cap_that_would_ask_for_more_than_is_kept_of_a_listener_is_refused(name: str, most: int) -> None:
+    assert getattr(Settings(**{name: most}), name) == most  # type: ignore[arg-type]
+    Path("refrain.toml").write_text(f"{name} = {most + 1}\n")
+    with pytest.raises(
+        SettingsError, match=f"REFRAIN_{name.upper()}={most + 1}: .*less than or equal to {most}"
+    ):
+        load_settings()
+
+
 def test_a_file_that_is_not_toml_is_named() -> None:
     Path("refrain.toml").write_text("redis = redis://:SECRET@host\n")
     with pytest.raises(SettingsError, match=r"refrain\.toml is not TOML") as refused:

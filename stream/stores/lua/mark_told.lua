@@ -2,10 +2,12 @@
 --
 -- KEYS   1: told:{NN} (reserve_told.lua)
 -- ARGV   1: msgpack [[listener, release, at, weight, kind, ...], ...]; weight: what a sent or a click adds to
---        the counts that fade
+--        the counts that fade   2: how many notifications of a listener are kept
 -- result how many listeners' records were changed
 
-local SENT, CLICKED, KEPT = 1, 2, 64
+local SENT, CLICKED = 1, 2
+
+local kept = tonumber(ARGV[2])
 
 -- Adds a notification where its time belongs: one of long ago may be heard of today.
 local function add(told, new)
@@ -14,7 +16,7 @@ local function add(told, new)
     place = place - 1
   end
   table.insert(told, place, new)
-  while #told > KEPT do
+  while #told > kept do
     table.remove(told, 1)
   end
 end

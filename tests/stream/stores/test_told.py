@@ -36,6 +36,8 @@ async def test_without_caps_everybody_has_a_place(redis: AnyRedis) -> None:
         (Caps(a_week=1), 6.9 * DAY, "told often enough this week"),
         (Caps(gap=600), 500.0, "told a moment ago"),
         (Caps(artist_gap=600), 500.0, "told of this artist lately"),
+        (Caps(gap=20 * DAY), 19 * DAY, "told a moment ago"),
+        (Caps(artist_gap=30 * DAY), 29 * DAY, "told of this artist lately"),
     ],
 )
 async def test_a_cap_keeps_out_until_its_time_is_over(
@@ -127,11 +129,79 @@ async def test_what_was_told_lately_is_read_as_numbers(redis: AnyRedis) -> None:
 
 
 async def test_of_a_listener_in_redis_no_more_than_the_last_notifications_are_kept(redis: AnyRedis) -> None:
-    told = Told(redis, Caps(a_day=1000))
+    told = Told(redis, Caps(gap=0.5))
     for n in range(80):
         await reserve(told, f"r{n}", NOW + n, ["u"])
     (lately,) = await told.of(["u"])
     assert list(lately.releases) == [f"r{n}" for n in range(15, 80)]
+
+
+@pytest.mark.parametrize("caps", [Caps(a_day=70), Caps(a_week=70)])
+async def test_a_cap_above_what_is_usually_kept_of_a_listener_holds(redis: AnyRedis, caps: Caps) -> None:
+    told = Told(redis, caps)
+    for n in range(80):
+        if await reserve(told, f"r{n}", NOW + n, ["u"]) == [""]:
+            await sent(told, f"r{n}", NOW + n, "u")
+    ((lately),) = await told.of(["u"])
+    assert list(lately.releases) == [f"r{n}" for n in range(70)]
+
+
+async def test_a_gap_between_releases_of_an_artist_holds_however_many_others_are_between(
+    redis: AnyRedis,
+) -> None:
+    told = Told(redis, Caps(a_day=5, artist_gap=30 * DAY))
+    await reserve(told, "r", NOW, ["u"])
+    await sent(told, "r", NOW, "u")
+    for n in range(1, 100):
+        at = NOW + n * DAY / 5
+        assert await reserve(told, f"r{n}", at, ["u"], artist=f"other {n}") == [""]
+        await sent(told, f"r{n}", at, "u")
+    assert await reserve(told, "again", NOW + 29 * DAY, ["u"]) == ["told of this artist lately"]
+
+
+@pytest.mark.parametrize(
+    ("caps", "kept"),
+    [
+        (Caps(3, 10, 0, DAY), 64),
+        (Caps(a_week=500), 500),
+        (Caps(3, 10, 0, 90 * DAY), 130),
+        (Caps(gap=DAY, artist_gap=90 * DAY), 90),
+        (Caps(artist_gap=DAY), 512),
+        (Caps(100, 500, 0, 90 * DAY), 512),
+    ],
+)
+def test_of_a_listener_so_many_notifications_are_kept_as_caps_may_count(caps: Caps, kept: int) -> None:
+    assert caps.kept == kept
+
+
+async def test_what_was_told_counts_in_no_week_but_its_own_however_long_it_is_kept(redis: AnyRedis) -> None:
+    told = Told(redis, Caps(a_week=1, artist_gap=30 * DAY))
+    await reserve(told, "r1", NOW, ["u"])
+    await sent(told, "r1", NOW, "u")
+    assert await reserve(told, "r2", NOW + 8 * DAY, ["u"], artist="a2") == [""]
+    assert (await told.lately(["u"], NOW + 8 * DAY)).tolist() == [[1.0, 0.0, 1.0, 1.0, NOW + 8 * DAY]]
+
+
+async def test_a_release_that_is_answered_anew_after_a_week_takes_a_place_of_its_own(
+    redis: AnyRedis,
+) -> None:
+    told = Told(redis, Caps(a_day=1, gap=8 * DAY))
+    await reserve(told, "r1", NOW, ["u"])
+    await sent(told, "r1", NOW, "u")
+    assert await reserve(told, "r1", NOW + 9 * DAY, ["u"]) == [""]
+    await sent(told, "r1", NOW + 9 * DAY, "u")
+    assert await reserve(told, "r2", NOW + 9.5 * DAY, ["u"]) == ["told often enough today"]
+
+
+async def test_what_a_dormant_listener_was_told_is_kept_as_long_as_the_longest_cap_counts_it(
+    redis: AnyRedis,
+) -> None:
+    told = Told(redis, Caps(artist_gap=30 * DAY))
+    await reserve(told, "r1", NOW, ["u"])
+    await sent(told, "r1", NOW, "u")
+    assert await told.expire(["u"], NOW + 29 * DAY) == {"u": NOW + 30 * DAY}
+    assert await told.expire(["u"], NOW + 31 * DAY) == {}
+    assert await told.of(["u"]) == [ToldLately()]
 
 
 async def test_without_caps_no_more_than_the_last_notifications_are_kept_either(redis: AnyRedis) -> None:
