@@ -92,16 +92,21 @@ class ClickTrainer:
             return Learned()
 
     async def _learn(self, name: str) -> None:
-        times, clicked, known = self._releases.get(name, LearnedRelease())
+        outcome = await self._decisions.outcome(name)
+        learned = self._releases.get(name, LearnedRelease())
+        if learned.planned_at and outcome.planned_at not in (0.0, learned.planned_at):
+            learned = LearnedRelease()  # another release of the same id
+        times, clicked, known, _ = learned
         if times > 1:
             return
-        outcome = await self._decisions.outcome(name)
         await self._correct(outcome, clicked, known)
         if outcome.sent.any():
             await self._learn_new(outcome, known)
             clicked, known = np.flatnonzero(outcome.clicked).tolist(), len(outcome.user_ids)
         self._releases.pop(name, None)  # so that it is the last
-        self._releases[name] = LearnedRelease(times + 1, clicked if times == 0 else [], known)
+        self._releases[name] = LearnedRelease(
+            times + 1, clicked if times == 0 else [], known, outcome.planned_at
+        )
         self._version += 1
         self._unsettled = name
         # Those that are learned from once more within `late_after` are kept, however many: else they would

@@ -28,11 +28,14 @@ class LearnedRelease(NamedTuple):
         Which of its decisions were learned as clicked, by number.
     known
         How many decisions were learned; 0 where nothing was reported of it.
+    planned_at
+        When it was planned, in Unix seconds; 0: it is not known.
     """
 
     times: int = 0
     clicked: Sequence[int] = ()
     known: int = 0
+    planned_at: float = 0.0
 
 
 @dataclass(frozen=True)

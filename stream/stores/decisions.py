@@ -56,6 +56,8 @@ class Outcome:
     told_early, clicked_early
         Of a release in waves, how many had been told when the second was due, and how many of these had
         clicked by then; else 0. They are the first of `user_ids`.
+    planned_at
+        When the release was planned, in Unix seconds: by it one is known from a later one of the same id.
     """
 
     user_ids: tuple[str, ...]
@@ -64,6 +66,7 @@ class Outcome:
     clicked: npt.NDArray[np.bool_]
     told_early: int = 0
     clicked_early: int = 0
+    planned_at: float = 0.0
 
 
 class Decisions:
@@ -97,7 +100,9 @@ class Decisions:
             # Of a notifier that reports only what follows everybody was sent the page, as far as we know.
             sent = ~kinds["not_sent"]
         features = np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float16)
-        told, early = await self._redis.hmget(keys.release(release_id), ["told_early", "clicked_early"])
+        told, early, planned_at = await self._redis.hmget(
+            keys.release(release_id), ["told_early", "clicked_early", "planned_at"]
+        )
         return Outcome(
             tuple(users),
             features.astype(np.float32),
@@ -105,6 +110,7 @@ class Decisions:
             kinds["clicked"],
             int(told or 0),
             int(early or 0),
+            float(planned_at or 0),
         )
 
     async def _seen(self, release_id: str) -> Mapping[tuple[str, str], str]:

@@ -273,12 +273,15 @@ class Releases:
             asked.offset,
             published,
         ]
+        written = [
+            keys.release(name), keys.release_held(name), keys.release_seen(name),
+            keys.release_counts(name), keys.release_part_counts(name), keys.release_told(name),
+            keys.release_parts(name), keys.release_control(name), keys.release_decisions(name),
+        ]  # fmt: skip
         # Before it is ours: whoever dies now leaves a release open that others look after. When it was first
         # asked for stays: one that every worker fails at waits since then.
         waits = Call("ZADD", [keys.RELEASES_OPEN], ["NX", now, name])
-        _, answer = await call_all(
-            self._redis, [waits, Call(self._claim, [keys.release(name), keys.release_held(name)], given)]
-        )
+        _, answer = await call_all(self._redis, [waits, Call(self._claim, written, given)])
         if answer == b"taken":
             return None
         state = State(answer.decode())

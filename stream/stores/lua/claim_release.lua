@@ -1,6 +1,8 @@
 -- Takes a release in hand, where nobody else has it and it is not done.
 --
 -- KEYS   1: release:{R}   2: release:{R}:held
+--        3...: what else is kept by release, of which some may be left when the release itself is forgotten:
+--        release:{R}:seen, :counts, :part-counts, :told, :parts, :control, :decisions
 -- ARGV   1: who asks   2: now, Unix seconds   3: until when it is theirs   4: the event
 --        5: the event's partition (with how often the topic was recreated)   6: its offset   7: its time, or ''
 -- result 'new' (nothing is fixed), 'started' (some pages are fixed), 'paused' (and more is due), 'planned' (all
@@ -19,6 +21,11 @@ if state == 'done' then
 end
 if by and by ~= ARGV[1] and tonumber(till) > tonumber(ARGV[2]) then
   return 'taken'
+end
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  -- Feedback on an earlier release of this id is kept since it came: what is reported of this one would be taken
+  -- for it, and count nowhere.
+  redis.call('UNLINK', unpack(KEYS, 3))
 end
 redis.call('HSET', KEYS[1], 'by', ARGV[1], 'till', ARGV[3])
 if state == 'started' or state == 'paused' or state == 'planned' then

@@ -68,7 +68,7 @@ class Desk:
             emitted_at=self.now,
         )
         known = features(play_rate=0.1, sent_day=EAGER[users])
-        about: dict[str, Any] = {"planned_at": self.now, "reason": "done", **more}
+        about: dict[str, Any] = {"reason": "done", **({} if page.page else {"planned_at": self.now}), **more}
         asked = Asked(Release(release_id=name, artist_ids=["a"]), "0", 0, None)
         await self._releases.claim(asked, "w", self.now, 60.0)
         made = Fixable(page, encode(page), about, {}, known)
@@ -129,6 +129,20 @@ async def test_a_release_is_learned_once(desk: Desk) -> None:
     first = await desk.learn(HOUR)
     again = await desk.learn(HOUR)
     assert (again.version, again.examples) == (first.version, 900)
+
+
+async def test_a_release_whose_id_is_used_again_when_the_first_is_forgotten_is_learned_too(
+    desk: Desk,
+) -> None:
+    await told(desk)
+    for after in (HOUR, DAY):
+        await desk.learn(after)
+    for key in (keys.release("r1"), keys.release_pages("r1")):  # as when it is done, and its days are over
+        await desk.redis.delete(key)
+    await told(desk)
+    desk.trainer.go_on(await desk.models.learned())
+    model = await desk.learn(HOUR)
+    assert (model.examples, model.clicks) == (2 * 900, 2 * 150)
 
 
 async def test_a_trainer_that_comes_after_a_crash_goes_on_and_learns_nothing_twice(desk: Desk) -> None:
@@ -235,7 +249,7 @@ async def test_how_many_clicks_come_before_the_second_wave_is_learned(desk: Desk
 async def test_what_a_trainer_goes_on_from_names_no_listener(desk: Desk) -> None:
     await told(desk)
     await desk.learn(HOUR)
-    assert (await desk.models.learned()).releases == {"r1": (1, list(range(0, 450, 3)), 900)}
+    assert (await desk.models.learned()).releases == {"r1": (1, list(range(0, 450, 3)), 900, NOW)}
 
 
 async def test_what_predicts_worse_is_not_published_and_is_learned_on(desk: Desk) -> None:

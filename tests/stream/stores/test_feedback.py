@@ -93,6 +93,33 @@ async def test_a_kind_reported_twice_of_a_listener_counts_once(
     await assert_counts(redis, keys.cohort("c1"), {"sent": 1})
 
 
+async def test_feedback_counts_for_a_release_whose_id_was_used_by_one_that_is_forgotten(
+    redis: AnyRedis, releases: Releases, counts: FeedbackCounts, told: Told
+) -> None:
+    await planned(releases)
+    await counts.count(heard(("a", "sent", 0), ("b", "sent", 1)))
+    await releases.finish("r1", None)
+    for key in (keys.release("r1"), keys.release_told("r1")):  # as when their days are over
+        await redis.delete(key)
+    await told.forget("a")
+    await planned(releases, offset=8)
+    assert await counts.count(heard(("a", "sent", 2))) == 1
+    await assert_counts(redis, keys.release("r1"), {"sent": 1})
+    assert await about(redis, keys.release_counts("r1")) == {"c1:sent": "1"}
+    assert [each.sent_of for each in await told.of(["a"])] == [{"r1"}]
+
+
+async def test_counts_of_history_stay_with_a_release_that_is_announced_later(
+    redis: AnyRedis, releases: Releases, counts: FeedbackCounts
+) -> None:
+    await redis.hset(keys.user("x"), "cohort", "c1")
+    history = Feedback(release_id="r1", user_id="x", kind="clicked", ts=NOW, history=True)
+    assert await counts.count([Heard(history, "0", 0)]) == 1
+    await planned(releases)
+    await counts.count(heard(("a", "sent", 1)))
+    await assert_counts(redis, keys.release("r1"), {"sent": 2, "clicked": 1})
+
+
 async def test_a_cohort_is_counted_for_after_a_crash_between_the_two_counts(
     redis: AnyRedis, releases: Releases, counts: FeedbackCounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
