@@ -274,9 +274,9 @@ class Releases:
             published,
         ]
         written = [
-            keys.release(name), keys.release_held(name), keys.release_seen(name),
-            keys.release_counts(name), keys.release_part_counts(name), keys.release_told(name),
-            keys.release_parts(name), keys.release_control(name), keys.release_decisions(name),
+            keys.release(name), keys.release_held(name), keys.release_control(name),
+            keys.release_seen(name), keys.release_counts(name), keys.release_part_counts(name),
+            keys.release_told(name), keys.release_parts(name), keys.release_decisions(name),
         ]  # fmt: skip
         # Before it is ours: whoever dies now leaves a release open that others look after. When it was first
         # asked for stays: one that every worker fails at waits since then.

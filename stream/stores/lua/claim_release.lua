@@ -2,7 +2,7 @@
 --
 -- KEYS   1: release:{R}   2: release:{R}:held
 --        3...: what else is kept by release, of which some may be left when the release itself is forgotten:
---        release:{R}:seen, :counts, :part-counts, :told, :parts, :control, :decisions
+--        release:{R}:control, :seen, :counts, :part-counts, :told, :parts, :decisions
 -- ARGV   1: who asks   2: now, Unix seconds   3: until when it is theirs   4: the event
 --        5: the event's partition (with how often the topic was recreated)   6: its offset   7: its time, or ''
 -- result 'new' (nothing is fixed), 'started' (some pages are fixed), 'paused' (and more is due), 'planned' (all
@@ -32,6 +32,9 @@ if state == 'started' or state == 'paused' or state == 'planned' then
   return state
 end
 redis.call('DEL', KEYS[2])
+-- What is kept of an answer that reached nobody, or of history, ends with its days: this one is not to.
+redis.call('PERSIST', KEYS[1])
+redis.call('PERSIST', KEYS[3])
 if state == 'done' then  -- nothing is left of an answer that reached nobody
   redis.call('HDEL', KEYS[1], 'stopped_at', 'wave', 'wave_until', 'aimed', 'factors', 'next_wave_at', 'held_until',
     'told_by_wave', 'told_early', 'clicked_early', 'ab_policy', 'told_by_policy', 'expected_ctr', 'random_ctr')

@@ -276,6 +276,19 @@ async def test_a_release_that_found_nobody_may_be_asked_for_again(releases: Rele
     assert (await releases.about("r1"))["audience"] == "3"
 
 
+async def test_a_release_that_is_answered_anew_does_not_fade_by_the_days_of_the_first_answer(
+    redis: AnyRedis, releases: Releases
+) -> None:
+    await claim(releases, "w1")
+    assert await releases.hold("r1", "w1", {}, control={"apart": "c1"})
+    await end_plan(releases, ())
+    await releases.finish("r1", None)
+    fading = (keys.release("r1"), keys.release_control("r1"))
+    assert [0 < await redis.ttl(key) <= 3600 for key in fading] == [True, True]
+    assert await claim(releases, "w2", NOW + 10, asked(offset=8)) == State.NEW
+    assert [await redis.ttl(key) for key in fading] == [-1, -1]
+
+
 async def test_everything_of_a_release_fades_after_its_days(redis: AnyRedis, releases: Releases) -> None:
     await claim(releases, "w1")
     known = np.ones((2, 3), dtype=np.float32)
