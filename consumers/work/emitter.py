@@ -466,7 +466,7 @@ class Emitter:
         await self._mine(self._releases.end_plan(answer.name, self._name, {**about, **answer.totals()}))
         answer.trace.begin("summary")
         await self._topic.send(answer, [encode(summary)])
-        await self._releases.finish(answer.name, answer.latency_ms)
+        await self._mine(self._releases.finish(answer.name, self._name, answer.latency_ms))
         logger.info("release %s: %d pages", answer.name, summary.pages)
 
     async def _mine(self, step: Awaitable[bool]) -> None:

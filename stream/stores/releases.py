@@ -254,8 +254,9 @@ class Releases:
         self._keep = int(keep_seconds)
         self._claim, self._renew = Script("claim_release"), Script("renew_release")
         self._fix_page, self._add_told = Script("fix_page"), Script("add_told")
-        self._end_plan, self._pause = Script("end_plan"), Script("pause_release")
-        self._stop, self._hold = Script("stop_release"), Script("hold_told")
+        self._end_plan, self._finish = Script("end_plan"), Script("finish_release")
+        self._pause, self._stop = Script("pause_release"), Script("stop_release")
+        self._hold = Script("hold_told")
 
     async def claim(self, asked: Asked, holder: str, now: float, seconds: float) -> State | None:
         """Take a release in hand for some seconds; None: another has it. In one round trip.
@@ -539,29 +540,25 @@ class Releases:
         found = await self._redis.zrange(key, 0, -1, withscores=True)
         return {cohort.decode(): rate for cohort, rate in found}
 
-    async def finish(self, release_id: str, latency_ms: float | None) -> None:
-        """All pages are out: the release is done, and fades after its days."""
-        pipeline = self._redis.pipeline(transaction=False)
-        state: dict[str, str | float] = {"state": State.DONE}
-        if latency_ms is not None:
-            state["latency_ms"] = round(latency_ms, 1)
-        pipeline.hset(keys.release(release_id), mapping=state)
-        pipeline.delete(keys.release_pages(release_id))
-        pipeline.delete(keys.release_held(release_id))
-        for key in (
-            keys.release(release_id),
-            keys.release_cohorts(release_id),
-            keys.release_play_rates(release_id),
-            keys.release_told(release_id),
-            keys.release_parts(release_id),
-            keys.release_part_counts(release_id),
-            keys.release_control(release_id),
+    async def finish(self, release_id: str, holder: str, latency_ms: float | None) -> bool:
+        """All pages are out: the release is done, and fades after its days; may be repeated.
+
+        Returns
+        -------
+        False: it is no longer in the holder's hand.
+        """
+        written = [
+            keys.release(release_id), keys.release_pages(release_id), keys.release_held(release_id),
+            keys.release_cohorts(release_id), keys.release_play_rates(release_id),
+            keys.release_told(release_id), keys.release_parts(release_id),
+            keys.release_part_counts(release_id), keys.release_control(release_id),
             keys.release_decisions(release_id),
-        ):
-            pipeline.expire(key, self._keep)
-        pipeline.hset(keys.release(release_id), "till", 0)  # last: from now on others may ask for it again
-        await pipeline.execute()
-        await self._redis.zrem(keys.RELEASES_OPEN, release_id)
+        ]  # fmt: skip
+        fields = () if latency_ms is None else ("latency_ms", round(latency_ms, 1))
+        finished = bool(await self._finish(self._redis, written, holder, self._keep, *fields))
+        if finished:
+            await self._redis.zrem(keys.RELEASES_OPEN, release_id)
+        return finished
 
     async def unfinished(self, until: float = float("inf")) -> list[tuple[str, float]]:
         """Return the releases, not done, of which more is due until a time, and when; rising.

@@ -58,7 +58,7 @@ def released(
             "left_out": json.dumps({"control group": control}),
         }
         await releases.end_plan(name, "w", {**about, **totals})
-        await releases.finish(name, 12.0)
+        await releases.finish(name, "w", 12.0)
         counts = FeedbackCounts(redis, 86_400, OptedOut(redis), Told(redis))
         events = [(user, kind) for kind, users in did.items() for user in users]
         await counts.count(
@@ -166,10 +166,10 @@ def test_releases_of_which_more_goes_out_are_listed_until_they_are_finished(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     assert "all releases are finished" in refrain.run("release", "list", "--unfinished").stdout
+    asked = Asked(Release(release_id="r2", artist_ids=["a1"], title="Two"), "0", 0, NOW)
 
     async def wait(redis: AnyRedis) -> None:
         releases = Releases(redis, 86_400)
-        asked = Asked(Release(release_id="r2", artist_ids=["a1"], title="Two"), "0", 0, NOW)
         await releases.claim(asked, "w1", NOW, 10)
         await releases.pause("r2", "w1", NOW + 3600, {"title": "Two", "audience": 5, "held": 2})
 
@@ -185,7 +185,14 @@ def test_releases_of_which_more_goes_out_are_listed_until_they_are_finished(
         }
     ]
     assert "Two" in refrain.run("release", "list", "--unfinished").stdout
-    with_redis(lambda redis: Releases(redis, 86_400).finish("r2", None))
+
+    async def end(redis: AnyRedis) -> None:
+        releases = Releases(redis, 86_400)
+        await releases.claim(asked, "w1", NOW + 3600, 10)
+        await releases.end_plan("r2", "w1", {})
+        await releases.finish("r2", "w1", None)
+
+    with_redis(end)
     assert shown(refrain, "list", "--unfinished") == []
 
 

@@ -392,6 +392,28 @@ async def test_a_release_that_nobody_was_told_of_is_summed_up_once_for_an_event(
     assert [said["users"] for said in house.desk.answer("r1").summaries] == [0, 0]
 
 
+async def test_a_worker_that_stood_still_before_the_end_leaves_the_next_answer_as_it_is(
+    house: House,
+) -> None:
+    releases, unheard = Releases(house.redis, 3600), ask("r1", UNHEARD)
+
+    class Overtaken(Through):
+        """Releases of which one is ended by another, and is asked for again, just before it is finished."""
+
+        async def finish(self, release_id: str, holder: str, latency_ms: float | None) -> bool:
+            later = time.time() + 60
+            assert await releases.claim(unheard, "w2", later, 2.0) == State.PLANNED
+            assert await releases.finish(release_id, "w2", None)
+            again = unheard._replace(offset=unheard.offset + 1)
+            assert await releases.claim(again, "w3", later, 2.0) == State.NEW
+            return await releases.finish(release_id, holder, latency_ms)
+
+    worker = house.worker("w1")
+    worker._releases = Overtaken(releases)
+    assert await worker.answer([unheard]) == 0
+    assert (await releases.about("r1"))["state"] == State.NEW
+
+
 async def test_what_a_worker_has_in_hand_it_does_not_begin_again(house: House) -> None:
     house.plans.slow = 1
     worker = house.worker("w1")

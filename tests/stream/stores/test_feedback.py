@@ -98,7 +98,7 @@ async def test_feedback_counts_for_a_release_whose_id_was_used_by_one_that_is_fo
 ) -> None:
     await planned(releases)
     await counts.count(heard(("a", "sent", 0), ("b", "sent", 1)))
-    await releases.finish("r1", None)
+    await releases.finish("r1", "w1", None)
     for key in (keys.release("r1"), keys.release_told("r1")):  # as when their days are over
         await redis.delete(key)
     await told.forget("a")

@@ -215,7 +215,7 @@ async def test_what_is_planned_done_or_unknown_is_not_stopped(releases: Releases
     assert await releases.stop("r1", NOW) == State.PLANNED
     assert not (await releases.left_by("r1")).stopped
     assert await releases.told("r1") == 3
-    await releases.finish("r1", None)
+    await releases.finish("r1", "w1", None)
     assert await releases.stop("r1", NOW) == State.DONE
     assert await releases.stop("r2", NOW) is None
 
@@ -228,7 +228,7 @@ async def test_to_what_is_planned_no_page_is_added(releases: Releases) -> None:
 
 async def test_a_release_that_found_nobody_is_free_for_a_later_event_at_once(releases: Releases) -> None:
     await planned(releases, ())
-    await releases.finish("r1", None)
+    await releases.finish("r1", "w1", None)
     assert await claim(releases, "w2", NOW + 1, asked(offset=8)) == State.NEW
 
 
@@ -237,14 +237,14 @@ async def test_the_event_that_found_nobody_and_those_before_it_are_answered(
     releases: Releases, offset: int
 ) -> None:
     await planned(releases, ())
-    await releases.finish("r1", None)
+    await releases.finish("r1", "w1", None)
     assert await claim(releases, "w2", NOW + 1, asked(offset=offset)) == State.DONE
     assert await claim(releases, "w2", NOW + 1, asked(offset=offset, source="0.1")) == State.NEW
 
 
 async def test_a_release_that_is_done_is_not_left_open_by_who_asks_for_it(releases: Releases) -> None:
     await planned(releases)
-    await releases.finish("r1", None)
+    await releases.finish("r1", "w1", None)
     await claim(releases, "w2", NOW + 1)
     assert await releases.left_open(NOW + 100) == []
     assert await releases.abandoned(NOW + 100) == []
@@ -252,7 +252,7 @@ async def test_a_release_that_is_done_is_not_left_open_by_who_asks_for_it(releas
 
 async def test_what_is_known_of_a_release_can_be_read(redis: AnyRedis, releases: Releases) -> None:
     await planned(releases)
-    await releases.finish("r1", latency_ms=12.34)
+    await releases.finish("r1", "w1", latency_ms=12.34)
     found = await releases.about("r1")
     expected = {"state": "done", "audience": "3", "pages": "2", "cohorts": "2", "latency_ms": "12.3"}
     expected |= {"artist_ids": '["ana"]', "title": "Sól", "reason": "done", "relied_on": "artists"}
@@ -264,16 +264,48 @@ async def test_what_is_known_of_a_release_can_be_read(redis: AnyRedis, releases:
 
 async def test_a_release_that_is_done_is_done_for_good(releases: Releases) -> None:
     await planned(releases)
-    await releases.finish("r1", None)
+    await releases.finish("r1", "w1", None)
     assert await claim(releases, "w1", NOW + 1, asked(offset=8)) == State.DONE
     assert await claim(releases, "w2", NOW + 100, asked(offset=9)) == State.DONE
 
 
 async def test_a_release_that_found_nobody_may_be_asked_for_again(releases: Releases) -> None:
     await planned(releases, ())
-    await releases.finish("r1", None)
+    await releases.finish("r1", "w1", None)
     await planned(releases, offset=8)
     assert (await releases.about("r1"))["audience"] == "3"
+
+
+async def test_who_stood_still_before_the_end_leaves_the_next_answer_as_it_is(
+    redis: AnyRedis, releases: Releases
+) -> None:
+    await planned(releases, ())
+    assert await claim(releases, "w2", NOW + 6) == State.PLANNED
+    assert await releases.finish("r1", "w2", None)
+    assert await claim(releases, "w3", NOW + 7, asked(offset=8)) == State.NEW
+    assert not await releases.finish("r1", "w1", None), "nothing of it is fixed"
+    assert await fix(releases, PAGES[0], holder="w3")
+    for stale in ("w1", "w2"):
+        assert not await releases.finish("r1", stale, None)
+    assert (await releases.about("r1"))["state"] == State.STARTED
+    assert await fixed(releases) == [encode(PAGES[0])]
+    assert await redis.ttl(keys.release("r1")) == -1
+    assert await releases.abandoned(NOW + 20) == [asked(offset=8)], "others look after it"
+
+
+async def test_a_release_is_not_done_before_all_its_pages_are_fixed(releases: Releases) -> None:
+    await claim(releases, "w1")
+    assert not await releases.finish("r1", "w1", None)
+    await fix(releases, PAGES[0])
+    assert not await releases.finish("r1", "w1", None)
+    assert await fixed(releases) == [encode(PAGES[0])]
+
+
+async def test_that_a_release_is_done_may_be_said_again(releases: Releases) -> None:
+    await planned(releases)
+    for _ in range(2):  # the answer to the first try was lost
+        assert await releases.finish("r1", "w1", None)
+    assert await releases.unfinished() == []
 
 
 async def test_a_release_that_is_answered_anew_does_not_fade_by_the_days_of_the_first_answer(
@@ -282,7 +314,7 @@ async def test_a_release_that_is_answered_anew_does_not_fade_by_the_days_of_the_
     await claim(releases, "w1")
     assert await releases.hold("r1", "w1", {}, control={"apart": "c1"})
     await end_plan(releases, ())
-    await releases.finish("r1", None)
+    await releases.finish("r1", "w1", None)
     fading = (keys.release("r1"), keys.release_control("r1"))
     assert [0 < await redis.ttl(key) <= 3600 for key in fading] == [True, True]
     assert await claim(releases, "w2", NOW + 10, asked(offset=8)) == State.NEW
@@ -299,7 +331,7 @@ async def test_everything_of_a_release_fades_after_its_days(redis: AnyRedis, rel
     opted_out, told = OptedOut(redis), Told(redis)
     sent = Heard(Feedback(release_id="r1", user_id="a", kind="sent", ts=NOW), "0", 0)
     await FeedbackCounts(redis, 3600, opted_out, told).count([sent])
-    await releases.finish("r1", None)
+    await releases.finish("r1", "w1", None)
     for part in ("", ":cohorts", ":told", ":control", ":decisions", ":seen", ":counts"):
         assert 0 < await redis.ttl(f"release:{{r1}}{part}") <= 3600, part
     assert not await redis.exists(keys.release_pages("r1"))
@@ -310,7 +342,8 @@ async def test_releases_in_hand_for_long_are_left_open(releases: Releases) -> No
     await claim(releases, "w1")
     await claim(releases, "w1", NOW + 10, asked(other))
     assert await releases.left_open(NOW + 5) == [RELEASE]
-    await releases.finish("r1", None)
+    await end_plan(releases, ())
+    await releases.finish("r1", "w1", None)
     assert await releases.left_open(NOW + 20) == [other]
 
 
