@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -84,11 +85,15 @@ class FeedbackCounts:
         for entry in heard:
             by_release[entry.feedback.release_id].append(entry)
         counted: list[tuple[Heard, str, list[str]]] = []
+        artists: dict[str, list[str]] = {}
         for release_id, entries in by_release.items():
             told = await self._as_told(release_id, entries, roots, ids)
-            counted += await self._count_for(release_id, told, roots)
+            found, artists[release_id] = await self._count_for(release_id, told, roots)
+            counted += found
         await self._count_for_cohorts(counted)
-        await self._told.mark([self._heed(entry.feedback, kinds, roots) for entry, _, kinds in counted])
+        await self._told.mark(
+            [self._heed(entry.feedback, kinds, roots, artists) for entry, _, kinds in counted]
+        )
         return len(counted)
 
     async def _opt_out(self, feedback: Sequence[Feedback], roots: Mapping[str, str]) -> None:
@@ -128,8 +133,13 @@ class FeedbackCounts:
 
     async def _count_for(
         self, release_id: str, entries: Sequence[Heard], roots: Mapping[str, str]
-    ) -> list[tuple[Heard, str, list[str]]]:
-        """Count events for their release; return those that count, for which cohort, and as what."""
+    ) -> tuple[list[tuple[Heard, str, list[str]]], list[str]]:
+        """Count events for their release.
+
+        Returns
+        -------
+        Those that count, for which cohort, and as what; whom the release is by.
+        """
         written = [
             keys.release(release_id), keys.release_told(release_id), keys.release_seen(release_id),
             keys.release_counts(release_id), keys.release_control(release_id),
@@ -142,17 +152,18 @@ class FeedbackCounts:
         ]
         packed = msgpack.packb(events, use_bin_type=False)
         kept = written[2:4] + written[6:] + (written[:1] if any(told) else [])
-        found, *_ = await call_all(
+        found, artists, *_ = await call_all(
             self._redis,
             [
                 Call(self._count_release, written, [packed, MIN_SENT]),
+                Call("HGET", written[:1], ["artist_ids"]),
                 *(Call("EXPIRE", [key], [self._keep]) for key in kept),
             ],
         )
         counted = [(entry, each) for entry, each in zip(entries, found, strict=True) if each]
         return [
             (entry, cohort.decode(), [kind.decode() for kind in kinds]) for entry, (cohort, *kinds) in counted
-        ]
+        ], json.loads(artists or b"[]")
 
     async def _count_for_cohorts(self, counted: Sequence[tuple[Heard, str, list[str]]]) -> None:
         by_cohort: dict[str, list[tuple[str | int | float, ...]]] = defaultdict(list)
@@ -177,7 +188,13 @@ class FeedbackCounts:
             (found.get(h.feedback.user_id) or b"").decode() if h.feedback.history else "" for h in entries
         ]
 
-    def _heed(self, feedback: Feedback, kinds: Sequence[str], roots: Mapping[str, str]) -> Heed:
+    def _heed(
+        self,
+        feedback: Feedback,
+        kinds: Sequence[str],
+        roots: Mapping[str, str],
+        artists: Mapping[str, Sequence[str]],
+    ) -> Heed:
         at = self._at(feedback)
         return Heed(
             roots.get(feedback.user_id, feedback.user_id),
@@ -185,6 +202,7 @@ class FeedbackCounts:
             at,
             FADING.stored(1.0, at),
             kinds,
+            artists[feedback.release_id],
         )
 
     def _at(self, feedback: Feedback) -> float:

@@ -96,6 +96,8 @@ class Heed(NamedTuple):
         What a sent or a click adds to the counts that fade.
     kinds
         Of `stream.wire.events.Feedback`.
+    artists
+        Whom the release is by: of one that has no place, as it was reported as not sent before.
     """
 
     user_id: str
@@ -103,6 +105,7 @@ class Heed(NamedTuple):
     at: float
     weight: float
     kinds: Sequence[str]
+    artists: Sequence[str] = ()
 
 
 class ToldLately(NamedTuple):
@@ -164,7 +167,7 @@ class Told:
             pairs = [part for at in places for part in (users[at], 0 if only_ask[at] else 1)]
             return [release_id, now, self._caps, msgpack.packb(pairs, use_bin_type=False), by]
 
-        by = msgpack.packb([crc32(artist.encode()) for artist in artists])  # two alike: once in 4 billion
+        by = msgpack.packb(_numbers(artists))
         answers = [""] * len(users)
         for places, found in await self._ask(self._reserve, users, asked):
             for at, answer in zip(places, msgpack.unpackb(found), strict=True):
@@ -289,8 +292,14 @@ def _by_shard(users: Sequence[str]) -> dict[str, list[int]]:
     return rows
 
 
+def _numbers(artists: Sequence[str]) -> list[int]:
+    return [crc32(artist.encode()) for artist in artists]  # two alike: once in 4 billion
+
+
 def _packed(heard: Sequence[Heed]) -> bytes:
-    events: list[list[Any]] = [[h.user_id, h.release_id, h.at, h.weight, *h.kinds] for h in heard]
+    events: list[list[Any]] = [
+        [h.user_id, h.release_id, h.at, h.weight, _numbers(h.artists), *h.kinds] for h in heard
+    ]
     packed: bytes = msgpack.packb(events, use_bin_type=False)
     return packed
 

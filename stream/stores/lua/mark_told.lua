@@ -1,8 +1,8 @@
 -- Notes what was heard of notifications, each kind once a listener and release.
 --
 -- KEYS   1: told:{NN} (reserve_told.lua)
--- ARGV   1: msgpack [[listener, release, at, weight, kind, ...], ...]; weight: what a sent or a click adds to
---        the counts that fade   2: how many notifications of a listener are kept
+-- ARGV   1: msgpack [[listener, release, at, weight, [artist, ...], kind, ...], ...]; weight: what a sent or a click
+--        adds to the counts that fade; artists: whom the release is by   2: how many notifications of a listener are kept
 -- result how many listeners' records were changed
 
 local SENT, CLICKED = 1, 2
@@ -23,7 +23,7 @@ end
 
 local changed = 0
 for _, event in ipairs(cmsgpack.unpack(ARGV[1])) do
-  local user, release, at, weight = unpack(event)
+  local user, release, at, weight, artists = unpack(event)
   local packed = redis.call('HGET', KEYS[1], user)
   local sent, clicked, told, joined = 0, 0, {}, nil
   if packed then
@@ -36,7 +36,7 @@ for _, event in ipairs(cmsgpack.unpack(ARGV[1])) do
     end
   end
   local kinds = {}
-  for n = 5, #event do
+  for n = 6, #event do
     kinds[event[n]] = true
   end
   local before = place and told[place][3] or 0
@@ -60,7 +60,7 @@ for _, event in ipairs(cmsgpack.unpack(ARGV[1])) do
       if place then
         told[place][3] = flags
       elseif kinds.sent then
-        add(told, {release, at, flags})
+        add(told, {release, at, flags, unpack(artists)})
       else  -- noted at no time: it counts once, for no cap, and is the first to go
         add(told, {release, 0, SENT + CLICKED})
       end

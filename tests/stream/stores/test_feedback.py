@@ -15,7 +15,7 @@ from stream.stores import keys
 from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.opted_out import OptedOut
 from stream.stores.releases import Fixable, Releases
-from stream.stores.told import Told
+from stream.stores.told import Caps, Told, ToldLately
 from stream.wire.events import Feedback, encode
 from tests.stream.stores.planned import ABOUT, NOW, PAGES, RELEASE, about, claim, page, planned
 
@@ -107,6 +107,20 @@ async def test_feedback_counts_for_a_release_whose_id_was_used_by_one_that_is_fo
     await assert_counts(redis, keys.release("r1"), {"sent": 1})
     assert await about(redis, keys.release_counts("r1")) == {"c1:sent": "1"}
     assert [each.sent_of for each in await told.of(["a"])] == [{"r1"}]
+
+
+async def test_the_gap_of_an_artist_holds_of_what_was_sent_after_it_was_reported_as_not_sent(
+    redis: AnyRedis, releases: Releases, opted_out: OptedOut
+) -> None:
+    told = Told(redis, Caps(artist_gap=600))
+    counts = FeedbackCounts(redis, 3600, opted_out, told, clock=lambda: NOW)
+    await planned(releases)
+    await told.reserve("r1", RELEASE.artist_ids, ["a"], [False], NOW)
+    await counts.count(heard(("a", "not_sent", 0)))
+    assert await told.of(["a"]) == [ToldLately()]
+    await counts.count(heard(("a", "sent", 1)))
+    for artist, reason in (("ana", "told of this artist lately"), ("bo", "")):
+        assert await told.reserve("r2", [artist], ["a"], [True], NOW + 1) == [reason]
 
 
 async def test_counts_of_history_stay_with_a_release_that_is_announced_later(
