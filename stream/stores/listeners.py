@@ -30,7 +30,7 @@ from stream.stores.waiting import pack, place_of
 __all__ = ["Activeness", "Listeners", "listener_of"]
 
 IN_A_SCRIPT = 40  # listeners: a script of so many holds Redis up for 0.3 to 0.5 ms; a release waits for it
-SCRIPTS_AT_ONCE = 50  # a pipeline: some 4 MB where listeners have 200 artists each
+WRITTEN_AT_ONCE = 2000  # listeners, by a pipeline: some 4 MB where they have 200 artists each
 TASTES_IN_A_SCRIPT = 250  # one after the other: a click or a release that comes waits for one of them
 EACH = 14  # elements that `write_listeners.lua` takes of a listener
 STATE = np.dtype([("rev", "<u4"), ("hour", "<u4"), ("hour_clicks", "<u4")])
@@ -122,10 +122,11 @@ class Listeners:
         values = _values(residents, changes, version)
         answers: list[Any] = []
         # Of a large pipeline not all would be sent before a connection's time is up.
-        for at in range(0, len(groups), SCRIPTS_AT_ONCE):
+        scripts = WRITTEN_AT_ONCE // max(map(len, groups), default=1)
+        for at in range(0, len(groups), scripts):
             calls = [
                 (keys.user(users[group[0]]), KEPT_SECONDS, _packed(values, group))
-                for group in groups[at : at + SCRIPTS_AT_ONCE]
+                for group in groups[at : at + scripts]
             ]
             answers += await self._write.each(self.redis, calls)
         refused = zip(groups, answers, strict=True)

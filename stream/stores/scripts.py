@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
 from functools import cache
@@ -10,14 +9,11 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from redis import exceptions
-from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
 from stream.connect import AnyRedis
 
 __all__ = ["Call", "Script", "call_all"]
-
-LANES = 12  # calls on their way at once: a client of a cluster has 100 connections to a node
 
 
 class Script:
@@ -25,7 +21,6 @@ class Script:
 
     def __init__(self, name: str) -> None:
         self._text, self.digest = _read(name)
-        self._lanes = asyncio.Semaphore(LANES)
 
     async def __call__(
         self, redis: AnyRedis, keys: Sequence[str | bytes], *arguments: bytes | str | float
@@ -37,17 +32,18 @@ class Script:
             return await redis.eval(self._text, len(keys), *keys, *arguments)
 
     async def each(self, redis: AnyRedis, calls: Sequence[tuple[str, *tuple[bytes | int, ...]]]) -> list[Any]:
-        """Run it once for each key and arguments; on a Redis that is no cluster all go out at once.
+        """Run it once for each key and arguments, all at once: in one round trip, to each node of a cluster.
 
         Redis answers others in between: it reads some 16 KB of what a client has sent, and turns to the next.
+        Where a connection is lost, or a server does not know the script, it may be run again where it was run
+        already: it must bear that.
         """
-        if isinstance(redis, RedisCluster):
-            return list(await asyncio.gather(*(self._in_lane(redis, *call) for call in calls)))
-        return await call_all(redis, [Call(self, [key], arguments) for key, *arguments in calls])
-
-    async def _in_lane(self, redis: AnyRedis, key: str, *arguments: bytes | int) -> Any:
-        async with self._lanes:
-            return await self(redis, [key], *arguments)
+        every = [Call(self, [key], arguments) for key, *arguments in calls]
+        try:
+            return await _pipelined(redis, every)
+        except exceptions.NoScriptError:
+            await self.load(redis)
+            return await _pipelined(redis, every)
 
     async def load(self, redis: AnyRedis) -> None:
         """Let the server know it."""
@@ -77,7 +73,7 @@ class Call(NamedTuple):
 
 
 async def call_all(redis: AnyRedis, calls: Sequence[Call]) -> list[Any]:
-    """Call one after the other: in one round trip, but for a cluster, whose pipelines take no scripts.
+    """Call one after the other: in one round trip, but for a cluster, whose nodes do not wait for each other.
 
     Where the server does not know a script, all are called again: they must bear that.
     """
@@ -97,7 +93,7 @@ async def _call(redis: RedisCluster, call: Call) -> Any:
     return await redis.execute_command(*call.command)
 
 
-async def _pipelined(redis: Redis, calls: Sequence[Call]) -> list[Any]:
+async def _pipelined(redis: AnyRedis, calls: Sequence[Call]) -> list[Any]:
     pipeline = redis.pipeline(transaction=False)
     for call in calls:
         pipeline.execute_command(*call.command)
