@@ -36,7 +36,11 @@ STATES = {
     "done": "is out",
 }
 
-ENDED = {"stopped": "was stopped", "clicked too seldom": "ended early, as it was clicked too seldom"}
+ENDED = {
+    "stopped": "was stopped",
+    "clicked too seldom": "ended early, as it was clicked too seldom",
+    "nobody knows these artists yet": "ended early, as another model serves that does not know the artists",
+}
 
 
 def show_release_report(report: ReleaseReport) -> None:

@@ -366,6 +366,11 @@ class Draft:
     ends: bool = True
 
     @property
+    def leads_nowhere(self) -> bool:
+        """Whether a model serves, and it knows nothing of what the release names."""
+        return self.model_version > 0 and self.target.relied_on == "nothing"
+
+    @property
     def factor_of(self) -> dict[str, float]:
         """The factors by cohort."""
         if self.factors is None:

@@ -305,7 +305,8 @@ class Emitter:
         draft = audience.draft
         if draft.wave and draft.factor_of:
             more["factors"] = json.dumps({**left.factors, str(draft.wave.number): draft.factor_of})
-        reason = draft.reason if draft.reason == TOO_SELDOM else left.reason
+        ends_early = draft.reason == TOO_SELDOM or (draft.wave is not None and draft.leads_nowhere)
+        reason = draft.reason if ends_early else left.reason
         return Part(answer, reason, about | more, audience, held)
 
     async def _response(self, before: Before, left: OpenRelease) -> tuple[Before, dict[str, str | float]]:

@@ -271,7 +271,8 @@ class Planner:
     ) -> Audience:
         """Plan the pages of those `before` names as held whose quiet hours have ended.
 
-        They have their places already, however low they may rank by now. They count for the first wave.
+        They have their places already, however low they may rank by now: also where the model that serves by
+        now does not know the artists, by which all score 0. They count for the first wave.
         """
         release = self._with_aliases(release)
         if self.ab_test and not before.allows(self.ab_test):
@@ -335,12 +336,13 @@ class Planner:
         response
             How those who are told already responded.
         only
-            The cohorts to look at; None: as many of the best as are worth it.
+            The cohorts to look at, also where nothing is known of the artists; None: as many of the best as
+            are worth it.
         """
         if model is None:
             return Draft("no model yet", Target(np.zeros(0), "nothing", ()), 0)
         release, target = self._aim(release, lookup, model)
-        if target.relied_on == "nothing":
+        if target.relied_on == "nothing" and only is None:
             return Draft("nobody knows these artists yet", target, model.version)
         rates = rank_cohorts(model, target)
         play_rate = dict(zip(model.cohort_ids, rates.tolist(), strict=True))

@@ -37,13 +37,13 @@ def in_wave(draft: Draft, wave: Wave, told: int, random: np.random.Generator) ->
         How many listeners are told already.
     """
     places = max(wave.until - told, 0)
+    if draft.ranking is None:  # while there is no model to plan it by, the next wave tells them
+        return replace(draft, wave=wave, ends=wave.is_last or draft.leads_nowhere)
     if wave.number == 1 and not wave.is_last:
         return _exploring(draft, wave, places, random)
     if not wave.is_last:
         draft = replace(draft, told=draft.told[:places], places=places, ends=len(draft.told) < places)
     short = (places > 0 and not len(draft.told)) if wave.is_last else draft.ends
-    if draft.ranking is None:  # there is no model to plan it by at the moment: the next wave tells them
-        return replace(draft, wave=wave, ends=wave.is_last)
     return replace(draft, wave=wave, reason=TOO_SELDOM if short and wave.number > 1 else draft.reason)
 
 

@@ -521,6 +521,26 @@ async def test_after_their_quiet_hours_those_who_were_held_are_told(
     assert audience.held == {}
 
 
+@pytest.mark.parametrize("learned", [False, True])
+async def test_after_their_quiet_hours_they_are_told_of_artists_whom_the_model_has_forgotten_meanwhile(
+    settings: Settings, planner: Planner, *, learned: bool
+) -> None:
+    await crowd(settings)
+    if learned:
+        planner.habits.model = LEARNED
+    event = release(artist_ids=["x"])
+    out, *others = MEMBERS["c2"]
+    await planner.opted_out.add([out])
+    before = Before(held=dict.fromkeys(MEMBERS["c2"], Held(NOW, 0.5)))
+    audience = await planner.plan_held(event, await planner.look_up(event), MODEL, NOW, before)
+    (page,) = [page async for page, _, _ in audience.pages]
+    assert set(page.user_ids) == set(others)
+    assert set(page.cohort_ids) == {"c2"}
+    assert set(page.scores) == {0.0}
+    assert audience.gone == {"opted out": 1}
+    assert audience.held == {}, "nobody waits for a model that knows the artist"
+
+
 async def test_who_has_not_clicked_for_long_is_left_out_where_it_is_asked_for(
     settings: Settings, planner: Planner
 ) -> None:
@@ -786,6 +806,27 @@ async def test_an_audience_that_is_too_small_to_learn_from_has_no_waves(
     planner.habits.model = LEARNED
     audience = await plan(planner, max_audience=900)
     assert len(told(audience)) == 900
+
+
+@pytest.mark.parametrize("wave", [Wave(1, 200, 2000), Wave(2, 800, 2000)])
+async def test_a_wave_of_artists_whom_the_model_has_forgotten_meanwhile_is_the_last_and_says_why(
+    settings: Settings, planner: Planner, wave: Wave
+) -> None:
+    await crowd(settings)
+    planner.habits.model = LEARNED
+    event = release(artist_ids=["x"])
+    audience = await planner.plan(event, await planner.look_up(event), MODEL, NOW, Before(wave=wave))
+    assert (audience.draft.wave, audience.draft.ends) == (wave, True)
+    assert audience.draft.reason == "nobody knows these artists yet"
+
+
+@pytest.mark.parametrize("wave", [Wave(1, 200, 2000), Wave(2, 800, 2000)])
+async def test_a_wave_for_which_no_model_is_at_hand_is_left_to_the_next(
+    settings: Settings, planner: Planner, wave: Wave
+) -> None:
+    event = release()
+    audience = await planner.plan(event, await planner.look_up(event), None, NOW, Before(wave=wave))
+    assert (audience.draft.wave, audience.draft.ends) == (wave, False)
 
 
 async def test_a_release_of_a_song_goes_by_who_has_played_it_too(

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,16 @@ import redis
 
 from consumers.work.worker import work
 from models.ctr import FEATURES, CtrModel
+from models.model import Model
 from stream.connect import open_redis
 from stream.settings import Settings
 from stream.stores.ctr_models import CtrModels
+from stream.stores.snapshots import Snapshots
 from tests.consumers.desk import Answer, Desk, feedback
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.placed import names, place
 from tests.consumers.running import Running
+from tests.consumers.small_model import made_up_model
 from tests.refrain_command import Refrain
 from tests.waiting import wait_for
 
@@ -146,6 +150,32 @@ def test_a_release_that_is_clicked_less_than_it_must_be_ends(patient: Desk) -> N
         answer = patient.wait_for("r1")
     assert answer.summary["reason"] == "clicked too seldom"
     assert answer.told == set(told(first, 1))
+
+
+def test_a_release_ends_early_where_another_model_serves_that_does_not_know_its_artists(
+    patient: Desk, refrain: Refrain
+) -> None:
+    with working(patient):
+        first = first_wave(patient, "r1")
+        others = made_up_model(
+            version=4, seed=0, artists=("b0", "b1", "b2"), n_dims=3, cohorts=tuple(MEMBERS)
+        )
+        asyncio.run(serve(patient.settings, others))
+        asked = (patient.ask(f"after {number}", "a1", max_audience=1) for number in count())
+        wait_for(lambda: not next(asked).pages, "a worker that has the other model")
+        let_the_next_go(patient, "r1")
+        answer = patient.wait_for("r1")
+    assert answer.summary["reason"] == "nobody knows these artists yet"
+    assert answer.told == set(told(first, 1))
+    shown = " ".join(refrain.run("release", "show", "r1").stdout.split())
+    assert "ended early, as another model serves that does not know the artists: 200 listeners" in shown
+
+
+async def serve(settings: Settings, model: Model) -> None:
+    """Let another model serve."""
+    client = await open_redis(settings)
+    await Snapshots(client).publish(model)
+    await client.aclose()
 
 
 def test_of_which_nothing_is_reported_the_next_wave_goes_out_as_predicted(patient: Desk) -> None:
