@@ -39,7 +39,7 @@ def in_wave(draft: Draft, wave: Wave, told: int, random: np.random.Generator) ->
     places = max(wave.until - told, 0)
     if draft.ranking is None:  # while there is no model to plan it by, the next wave tells them
         return replace(draft, wave=wave, ends=wave.is_last or draft.leads_nowhere)
-    if wave.number == 1 and not wave.is_last:
+    if wave.number == 1 and not wave.is_last and draft.candidates.log_odds is not None:
         return _exploring(draft, wave, places, random)
     if not wave.is_last:
         draft = replace(draft, told=draft.told[:places], places=places, ends=len(draft.told) < places)

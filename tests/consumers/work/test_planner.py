@@ -829,6 +829,18 @@ async def test_a_wave_for_which_no_model_is_at_hand_is_left_to_the_next(
     assert (audience.draft.wave, audience.draft.ends) == (wave, False)
 
 
+async def test_a_first_wave_that_goes_on_before_a_worker_has_read_who_clicks_tells_the_best(
+    settings: Settings, planner: Planner
+) -> None:
+    await crowd(settings)
+    event = release(max_audience=40)
+    before = Before(wave=Wave(1, 10, 40))
+    audience = await planner.plan(event, await planner.look_up(event), MODEL, NOW, before)
+    (page,) = [page async for page, _, _ in audience.pages]
+    assert page.user_ids == told(await plan(planner, max_audience=10))
+    assert (page.wave, audience.draft.ends) == (1, False)
+
+
 async def test_a_release_of_a_song_goes_by_who_has_played_it_too(
     settings: Settings, planner: Planner
 ) -> None:
