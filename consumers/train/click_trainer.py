@@ -68,8 +68,16 @@ class ClickTrainer:
 
     async def run(self) -> None:
         """Learn whatever is due, until the process is to end."""
-        self.go_on(await self._retry("loading what was learned of clicks", self._kept))
+        await self._retry("loading what was learned of clicks", self.begin)
         await self._retry.every(LOOK_SECONDS, "learning who clicks", self.step)
+
+    async def begin(self) -> None:
+        """Go on from what is kept.
+
+        What was learned may be lost while versions are kept, one of which serves: none is given out twice.
+        """
+        self.go_on(await self._kept())
+        self._version = max(self._version, await self._models.last_version())
 
     async def step(self) -> None:
         """Learn the releases that are due; where Redis fails in between, the next step goes on from there."""

@@ -86,11 +86,17 @@ class CtrModels:
         """Return the versions that are kept, the newest first."""
         return sorted((int(version) for version in await self._redis.hkeys(keys.CTR_MODELS)), reverse=True)
 
+    async def last_version(self) -> int:
+        """Return the last version that is known to have been given out; 0 where none is."""
+        return max(await self.current(), *await self.versions(), 0)
+
     async def publish(self, model: CtrModel) -> None:
-        """Keep a version and let it serve; drop the oldest beyond `KEPT`."""
+        """Keep a version and let it serve; drop the oldest beyond `KEPT`, but never the one that serves."""
         await self._redis.hset(keys.CTR_MODELS, str(model.version), _packed(model, {}))
         await self._redis.set(keys.CTR_MODEL_CURRENT, model.version)
-        for old in (await self.versions())[KEPT:]:
+        serving = await self.current()
+        others = [version for version in await self.versions() if version != serving]
+        for old in others[KEPT - 1 :]:
             await self._redis.hdel(keys.CTR_MODELS, str(old))
 
     async def use(self, version: int) -> None:

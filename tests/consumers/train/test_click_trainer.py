@@ -271,6 +271,30 @@ async def test_of_all_versions_the_last_ten_are_kept(desk: Desk) -> None:
     assert await desk.models.versions() == list(range(12, 2, -1))
 
 
+@pytest.mark.parametrize("releases", [5, 12])
+async def test_where_what_was_learned_is_lost_no_version_is_given_out_twice_and_the_next_serves(
+    desk: Desk, releases: int
+) -> None:
+    for n in range(releases):
+        await told(desk, f"r{n}")
+        before = await desk.learn(HOUR)
+    await desk.redis.set(keys.CTR_LEARNED, b"damaged")
+    desk.trainer = desk.another()
+    await desk.trainer.begin()
+    await told(desk, "another")
+    after = await desk.learn(HOUR)
+    assert after.version == releases + 1
+    assert after.examples <= len(USERS) < before.examples
+    assert rates(await desk.models.load(releases)) == rates(before), "an earlier one may be gone back to"
+
+
+async def test_the_version_that_is_published_is_kept_whatever_others_are(desk: Desk) -> None:
+    for version in (*range(20, 32), 1):
+        await desk.models.publish(CtrModel(version=version, examples=100))
+    assert await desk.models.versions() == [*range(31, 22, -1), 1]
+    assert (await desk.models.load(await desk.models.current())).version == 1
+
+
 async def test_a_listener_who_is_forgotten_is_in_no_decision(desk: Desk) -> None:
     await told(desk)
     await ReleaseTraces(desk.redis).forget(["u0"])
