@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -33,6 +33,7 @@ from stream.errors import NotDurable
 from stream.metrics import LEFT_OUT, NOTIFICATIONS, PAGES, RELEASE_TO_FIRST_PAGE
 from stream.settings import Settings
 from stream.stores.durability import Durability, Primaries
+from stream.stores.erased import Erased
 from stream.stores.releases import Asked, Fixable, Held, OpenRelease, Releases, State
 from stream.wire.events import Page, encode
 
@@ -105,6 +106,7 @@ class Emitter:
         self,
         settings: Settings,
         releases: Releases,
+        erased: Erased,
         durability: Durability,
         planner: Planner,
         live: LiveModel,
@@ -116,6 +118,7 @@ class Emitter:
     ) -> None:
         self._settings = settings
         self._releases = releases
+        self._erased = erased
         self._durability = durability
         self._planner = planner
         self._live = live
@@ -331,14 +334,21 @@ class Emitter:
         """Emit the pages that are fixed and not in the topic."""
         answer.out = await self._topic.sent(answer.name, left.planned_at - SLACK)
         logger.info("going on with release %s, of which %d events are out", answer.name, len(answer.out))
-        for page in pages:
-            await self._mine(self._releases.tell(page, self._name))
+        # So many are fixed and noted in one step, and no more before that has ended: all before are noted.
+        for page in pages[-AT_ONCE:]:
+            await self._note(page)
         for at in range(0, len(left.pages), AT_ONCE):
             group = left.pages[at : at + AT_ONCE]
             await self._mine(self._renew(answer.name))
             await self._topic.send(answer, group)
             if group[0] == left.pages[0]:
                 answer.first_page_out(answer.out.get(group[0], time.time()))
+
+    async def _note(self, page: Page) -> None:
+        """Note once more who is told by a page that is fixed, but for those who were erased since."""
+        times = await self._erased.times(page.user_ids)
+        erased = {user for user, at in times.items() if at > page.emitted_at - SLACK}
+        await self._mine(self._releases.tell(_without(page, erased), self._name))
 
     async def _go_out(self, part: Part) -> None:
         """Emit what is planned; then let go of the release until more is due, or end it."""
@@ -473,3 +483,14 @@ class Emitter:
     async def _mine(self, step: Awaitable[bool]) -> None:
         if not await step:
             raise _Lost
+
+
+def _without(page: Page, users: Set[str]) -> Page:
+    """Return a page, as it is noted who is told by it, without some listeners."""
+    if not users:
+        return page
+    kept = [at for at, user in enumerate(page.user_ids) if user not in users]
+    columns = {name: getattr(page, name) for name in ("user_ids", "cohort_ids", "policies")}
+    return page.model_copy(
+        update={name: values and [values[at] for at in kept] for name, values in columns.items()}
+    )

@@ -191,6 +191,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         emitter = Emitter(
             settings,
             stores.releases,
+            stores.erased,
             stores.durability,
             planner,
             live,

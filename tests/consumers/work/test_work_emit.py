@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import LeaderNotAvailableError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from consumers.actions.forget_listener import forget_listener
 from consumers.work import emitter as emit
 from consumers.work.draft import Draft
 from consumers.work.emitter import Emitter
@@ -33,6 +34,7 @@ from stream.connect import AnyRedis, open_redis
 from stream.retry import Retry
 from stream.stores import keys
 from stream.stores.durability import Durability
+from stream.stores.erased import Erased
 from stream.stores.releases import Asked, Fixable, Fixed, Held, Releases, State
 from stream.stores.scripts import Call
 from stream.stores.told import Caps, Told
@@ -177,6 +179,7 @@ class House:
         return Emitter(
             self.desk.settings,
             releases,
+            Erased(self.redis),
             self.durability,
             self.plans,
             NoModel(),
@@ -290,6 +293,41 @@ async def test_wherever_a_worker_dies_in_a_wave_or_between_two_another_goes_on(h
         later = house.desk.db.hgetall(f"release:{{r{died_after}}}:parts")
         assert later == dict.fromkeys(told[2:], "2")
     assert house.desk.db.zcard("releases:open") == 0
+
+
+async def test_wherever_a_worker_dies_who_was_forgotten_before_stays_forgotten_when_another_goes_on(
+    house: House,
+) -> None:
+    house.plans.in_waves = True
+    after = house.worker("the next")
+    for steps in itertools.count():
+        name = f"r{steps}"
+        await after.answer([ask(name)])
+        (forgotten,) = house.desk.answer(name).pages[0]["user_ids"]
+        await forget_listener(house.redis, house.desk.settings, forgotten)
+        try:
+            await house.worker(f"mortal {steps}", steps).answer([ask(name)])  # the second wave
+        except Died:
+            await after.answer([ask(name)])
+        else:
+            break
+    assert steps > 2 * (PAGES - 2), "each page is fixed, then sent"
+    for died_after in range(steps + 1):
+        first, *others = house.told(f"r{died_after}")
+        counted = house.desk.db.hgetall(f"release:{{r{died_after}}}:told")
+        assert counted == dict.fromkeys(others, "c1"), f"{first} was forgotten"
+
+
+async def test_whom_a_worker_had_no_time_to_note_another_notes(house: House) -> None:
+    worker, after = house.worker("mortal", 12), house.worker("the next")
+    with pytest.raises(Died):
+        await worker.answer([ask("r1")])
+    fixed = house.desk.db.lrange("release:{r1}:pages", -emit.AT_ONCE, -1)
+    assert len(fixed) == emit.AT_ONCE, "so many are fixed, and noted, in one step"
+    for page in fixed:
+        house.desk.db.hdel("release:{r1}:told", *Page.model_validate_json(page).user_ids)
+    await after.answer([ask("r1")])
+    assert house.desk.db.hgetall("release:{r1}:told") == dict.fromkeys(house.told("r1"), "c1")
 
 
 @pytest.mark.parametrize("in_waves", [False, True])

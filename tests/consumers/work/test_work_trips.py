@@ -23,6 +23,7 @@ from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.ctr_models import CtrModels
+from stream.stores.erased import Erased
 from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
 from stream.stores.releases import Asked, Releases
@@ -131,7 +132,8 @@ async def answer(
     )
     async with AIOKafkaProducer(bootstrap_servers=topics.kafka) as producer:
         page = FirstPage(producer, trips)
-        emitter = Emitter(topics, releases, await durable(client), planner, Model(), page, "w1")  # type: ignore[arg-type]
+        durability, live = await durable(client), Model()
+        emitter = Emitter(topics, releases, Erased(client), durability, planner, live, page, "w1")  # type: ignore[arg-type]
 
         async def answered(release: Release) -> int:
             release = release.model_copy(update={"max_audience": 2500})
