@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -36,10 +37,14 @@ async def reserve_best_first(audiences: Sequence[Audience], gate: Gate, now: flo
     """
     if len(audiences) < 2 or not any(gate.caps):  # noqa: PLR2004 - there is nothing to choose from
         return
-    contested = [matches for matches in _matches(audiences).values() if len(matches) > 1]
+    contested = {user: found for user, found in _matches(audiences).items() if len(found) > 1}
+    if gate.erased:
+        await gate.erased.refresh()
+        for user in compress(list(contested), gate.erased.among(list(contested))):
+            del contested[user]
     for turn in range(len(audiences)):
         rows: dict[int, list[int]] = defaultdict(list)
-        for matches in contested:
+        for matches in contested.values():
             if turn < len(matches):
                 rows[matches[turn].audience].append(matches[turn].row)
         await asyncio.gather(*(_reserve(audiences[at], some, gate, now) for at, some in rows.items()))

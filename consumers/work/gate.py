@@ -14,6 +14,7 @@ from consumers.runtime.wiring import caps_of, groups_of
 from models.control import Groups
 from models.quiet_hours import QuietHours
 from stream.settings import Settings
+from stream.stores.erased_lately import ErasedLately
 from stream.stores.told import Caps, Told
 from stream.wire.events import Release
 
@@ -52,12 +53,15 @@ class Gate:
     ----------
     quiet_hours
         When nobody is told, by each listener's clock; None: listeners are told at any hour.
+    erased
+        Who has just been erased, and is in memory still; None: nobody.
     """
 
     told: Told
     groups: Groups
     caps: Caps
     quiet_hours: QuietHours | None = None
+    erased: ErasedLately | None = None
 
     def drawn(self, release_id: str, users: Sequence[str]) -> list[str]:
         """Say for each listener whether they are drawn for comparison: "", or one of `CONTROL`."""
@@ -119,7 +123,7 @@ class Gate:
         )
 
 
-def gate_of(told: Told, settings: Settings) -> Gate:
-    """Return the gate that settings ask for."""
+def gate_of(told: Told, settings: Settings, erased: ErasedLately | None = None) -> Gate:
+    """Return the gate that settings ask for; `erased` as in `Gate`."""
     quiet_hours = QuietHours.parse(settings.quiet_hours) if settings.quiet_hours else None
-    return Gate(told, groups_of(settings), caps_of(settings), quiet_hours)
+    return Gate(told, groups_of(settings), caps_of(settings), quiet_hours, erased)

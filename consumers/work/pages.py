@@ -12,6 +12,7 @@ import numpy.typing as npt
 from consumers.work.draft import MANY, NO_ROWS, Candidates, Draft
 from consumers.work.gate import NOBODY, Admitted, Gate
 from consumers.work.persons import ANOTHER_ID, Persons
+from stream.stores.erased_lately import ErasedLately
 from stream.stores.releases import Held
 from stream.wire.events import Page, Release
 
@@ -25,7 +26,7 @@ PAGE = 1000  # listeners
 ASKED = 3  # times for a page: one that lacks some listeners by then goes out without them
 FEW = 0.5  # share of those asked after who have places: where it is less, the gate is asked further ahead
 PAGES_AT_ONCE = 5  # whose listeners are asked after together: 64 scripts of a third of a millisecond
-OPTED_OUT, DORMANT = "opted out", "dormant"
+OPTED_OUT, DORMANT, ERASED = "opted out", "dormant", "erased"
 READ_AHEAD = 20_000  # listeners of whom it is read at once what is known: 1 MB
 MORE = 64  # rows beyond those that should do
 
@@ -121,7 +122,7 @@ async def admitted_pages(
     persons
         Who is told already, whatever ids they have; None: each id is somebody.
     """
-    queue, waiting = _Queue(draft), _Waiting()
+    queue, waiting, passed_over = _Queue(draft), _Waiting(), _PassedOver(persons, gate.erased)
     known = _Known(draft.known) if draft.known else None
     free, number = draft.places, first
     control: dict[str, str] = {}
@@ -142,11 +143,11 @@ async def admitted_pages(
                 queue.put_back(len(rows) - end)
                 rows, users, drawn = rows[:end], users[:end], drawn[:end]
             taken, before = drawn.count(""), free - waiting.let_in
-            if persons and any(double := await persons.doubles(users)):
-                left_out[ANOTHER_ID] += sum(double)
-                drawn = [group for group, out in zip(drawn, double, strict=True) if not out]
-                users = [user for user, out in zip(users, double, strict=True) if not out]
-                rows = rows[~np.array(double)]
+            if any(why := await passed_over.of(users)):
+                left_out.update(reason for reason in why if reason)
+                rows = rows[[not reason for reason in why]]
+                drawn = [group for group, reason in zip(drawn, why, strict=True) if not reason]
+                users = [user for user, reason in zip(users, why, strict=True) if not reason]
             if gate.quiet_hours:
                 until = gate.quiet_until(draft.candidates.gather("utc_offset_min", rows), now)
                 rows, users, drawn, places = _hold(draft, rows, users, drawn, until, held)
@@ -198,6 +199,35 @@ async def _look_ahead(
     end = int(places[wanted - 1]) + 1 if len(places) >= wanted else len(rows)
     each = zip(users[:end], reasons[:end], drawn[:end], strict=True)
     return end, {user: reason for user, reason, group in each if reason and not group}
+
+
+class _PassedOver:
+    """Whom memory still holds though nobody is to ask after them: other ids of persons, and who was erased.
+
+    Parameters
+    ----------
+    erased
+        Read a moment ago; read once more before each look but the first.
+    """
+
+    def __init__(self, persons: Persons | None, erased: ErasedLately | None) -> None:
+        self._persons = persons
+        self._erased = erased
+        self._is_fresh = True
+
+    async def of(self, users: Sequence[str]) -> list[str]:
+        """Say for each listener why they are passed over, or ""."""
+        reasons = [""] * len(users)
+        doubles = await self._persons.doubles(users) if self._persons else []
+        if self._erased and not self._is_fresh:
+            await self._erased.refresh()
+        self._is_fresh = False
+        erased = self._erased.among(users) if self._erased else []
+        for reason, out in ((ANOTHER_ID, doubles), (ERASED, erased)):
+            if any(out):
+                for at in np.flatnonzero(out).tolist():
+                    reasons[at] = reason
+        return reasons
 
 
 class _Waiting:

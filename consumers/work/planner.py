@@ -224,12 +224,13 @@ class Planner:
         release = self._with_aliases(release)
         # Of before the count: of a later copy one might be missing in whose place it has one not counted yet.
         held = len(self.opted_out.hashes)
-        label, by_genre, opted_out, artist_opted_out, _ = await asyncio.gather(
+        label, by_genre, opted_out, artist_opted_out, *_ = await asyncio.gather(
             self.catalogue.artists_of_label(release.label),
             self.catalogue.artists_of_genres(release.genres),
             self.opted_out.count(),
             self.opted_out.of_artists([*release.artist_ids, *release.featuring]),
             self.merged.refresh() if self.merged else asyncio.sleep(0),
+            self.gate.erased.refresh() if self.gate.erased else asyncio.sleep(0),
         )
         by_genre = {genre: self._all_of(artists) for genre, artists in by_genre.items()}
         return Lookup(self._all_of(label), by_genre, abs(opted_out - held), artist_opted_out)

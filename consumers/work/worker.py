@@ -36,6 +36,7 @@ from stream.settings import Settings
 from stream.stores.artist_aliases import REFRESH_SECONDS
 from stream.stores.catalogue import Catalogue
 from stream.stores.durability import Durability
+from stream.stores.erased_lately import ErasedLately
 from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.releases import Asked
@@ -166,7 +167,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         idle = asyncio.Event()
         member_cache = MemberCache(stores.listeners, stores.cohorts, stores.told, idle, settings.members_mb)
         opted_out = stores.opted_out
-        gate = gate_of(stores.told, settings)
+        gate = gate_of(stores.told, settings, ErasedLately(stores.erased))
         habits = ClickHabits(stores.cohorts, stores.ctr_models)
         worth = worth_of(settings)
         songs = LiveSongs(stores.song_models)

@@ -8,6 +8,7 @@
       activity_codec.py   what they did day by day, as bytes
     expired.py          listeners who are being erased as dormant
     erased.py           which listeners were erased, for copies elsewhere
+      erased_lately.py    those who have just been, followed in memory
     merges.py           ids that are part of another listener
       merged_lately.py    those that have just become so, followed in memory
     traits.py           what listeners are about to do, and who is in which stage

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from consumers.actions.forget_listener import forget_listener
 from consumers.runtime.live_songs import LiveSongs
 from consumers.work import pages as paging
 from consumers.work.ab_test import AbTest
@@ -39,6 +40,8 @@ from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.ctr_models import CtrModels
+from stream.stores.erased import Erased
+from stream.stores.erased_lately import ErasedLately
 from stream.stores.listeners import Listeners
 from stream.stores.merged_lately import MergedLately
 from stream.stores.opted_out import OptedOut
@@ -432,6 +435,83 @@ async def test_of_two_ids_who_turn_out_to_be_one_the_second_is_not_told_while_th
     assert ranked[29] in sent
     assert ranked[40] not in sent
     assert audience.left_out[ANOTHER_ID] == 1
+
+
+def behind(redis: AnyRedis, caps: Caps = Caps(a_day=9), **more: Any) -> Gate:  # noqa: B008 - a tuple
+    """The gate of a worker: it knows who was erased, though members in memory are behind."""
+    return Gate(Told(redis, caps), Groups(), caps, erased=ErasedLately(Erased(redis)), **more)
+
+
+async def everybody_in_memory(planner: Planner) -> None:
+    await planner.member_cache.fill(MODEL)
+    assert {*planner.member_cache.held} == {*MODEL.cohort_ids}
+
+
+async def shard_of(redis: AnyRedis, user: str) -> dict[str, bytes]:
+    """What is kept of a listener among what listeners were told."""
+    found = {key.decode(): await redis.hget(key, user) async for key in redis.scan_iter(match=keys.told("*"))}
+    return {key: record for key, record in found.items() if record}
+
+
+async def test_who_is_erased_is_told_of_nothing_and_is_not_in_redis_again_while_memory_holds_them(
+    settings: Settings, redis: AnyRedis, planner: Planner
+) -> None:
+    await crowd(settings)
+    await everybody_in_memory(planner)
+    gate = behind(redis)
+    first, second, *others = told(await plan(planner, max_audience=12))
+    assert told(await plan(planner, gate=gate, max_audience=12, release_id="r0")) == [first, second, *others]
+    await forget_listener(redis, settings, second)
+    found = await plan(planner, gate=gate, max_audience=11)
+    assert told(found) == [first, *others], "their place goes to the next"
+    assert found.left_out == {"erased": 1}
+    assert await shard_of(redis, first)
+    assert not await shard_of(redis, second)
+
+
+async def test_who_is_erased_while_a_release_goes_out_is_on_none_of_its_next_pages(
+    settings: Settings, redis: AnyRedis, planner: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "PAGE", 5)
+    await crowd(settings)
+    await everybody_in_memory(planner)
+    ranked = told(await plan(planner, max_audience=1000))
+    event, planner = release(max_audience=60), replace(planner, gate=behind(redis))
+    audience = await planner.plan(event, await planner.look_up(event), MODEL, NOW)
+    sent = []
+    async for page, _, _ in audience.pages:
+        sent += page.user_ids
+        if not page.page:
+            await forget_listener(redis, settings, ranked[7])
+    assert sent == [user for user in ranked if user != ranked[7]]
+    assert not await shard_of(redis, ranked[7])
+
+
+async def test_who_is_erased_keeps_no_place_until_their_quiet_hours_end(
+    settings: Settings, redis: AnyRedis, planner: Planner
+) -> None:
+    await crowd(settings, clocks=ASLEEP)
+    await everybody_in_memory(planner)
+    gone, *others = MEMBERS["c2"]
+    await forget_listener(redis, settings, gone)
+    gate = behind(redis, quiet_hours=NIGHT)
+    found = await plan(planner, gate=gate, now=MIDNIGHT, max_audience=1000)
+    assert found.held.keys() == set(others)
+
+
+async def test_of_releases_of_one_moment_none_reserves_a_place_for_who_is_erased(
+    settings: Settings, redis: AnyRedis, planner: Planner
+) -> None:
+    await crowd(settings)
+    await everybody_in_memory(planner)
+    planner = replace(planner, gate=behind(redis))
+    events = [release(release_id=f"by {artist}", artist_ids=[artist], max_audience=60) for artist in ARTISTS]
+    audiences = [await planner.plan(event, await planner.look_up(event), MODEL, NOW) for event in events]
+    gone, other = MEMBERS["c1"][:2]
+    await forget_listener(redis, settings, gone)
+    await reserve_best_first(audiences, planner.gate, NOW)
+    assert await shard_of(redis, other)
+    assert not await shard_of(redis, gone)
 
 
 async def test_each_page_is_full_and_says_whom_those_up_to_it_leave_out(

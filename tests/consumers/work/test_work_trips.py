@@ -24,6 +24,7 @@ from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
 from stream.stores.ctr_models import CtrModels
 from stream.stores.erased import Erased
+from stream.stores.erased_lately import ErasedLately
 from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
 from stream.stores.releases import Asked, Releases
@@ -119,7 +120,7 @@ async def answer(
     for _ in range(len(MODEL.cohort_ids)):
         await member_cache.refresh(MODEL)
     releases, caps = Releases(client, 3600), getattr(request, "param", Caps())
-    gate = Gate(Told(client, caps), Groups(control=0.1), caps)
+    gate = Gate(Told(client, caps), Groups(control=0.1), caps, erased=ErasedLately(Erased(client)))
     planner = Planner(
         member_cache,
         Catalogue(client),

@@ -15,6 +15,7 @@ from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.cohorts import Cohorts
 from stream.stores.erased import Erased
+from stream.stores.erased_lately import ErasedLately
 from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
@@ -69,6 +70,25 @@ async def test_who_was_erased_is_known_by_the_id_and_when(redis: AnyRedis) -> No
     await erased.add(["v"], 1e9 + 0.5)
     assert await erased.times({"u", "v", "w"}) == {"u": 1e9, "v": 1e9 + 0.5}
     assert await erased.times([]) == {}
+
+
+async def test_who_was_erased_within_the_last_hour_is_followed_in_memory_also_if_noted_late(
+    redis: AnyRedis,
+) -> None:
+    now, erased = 1e9, Erased(redis)
+    lately = ErasedLately(erased, lambda: now)
+    await erased.add(["long ago"], now - 3700)
+    await erased.add(["u"], now - 1800)
+    assert lately.among(["u", "v"]) == [False, False], "nothing is read yet"
+    await lately.refresh()
+    assert lately.among(["long ago", "u", "v"]) == [False, True, False]
+    await erased.add(["v"], now - 1)  # by another clock
+    now += 30
+    await lately.refresh()
+    assert lately.among(["u", "v"]) == [True, True]
+    now += 1800
+    await lately.refresh()
+    assert lately.among(["u", "v"]) == [False, True]
 
 
 async def test_what_they_were_told_is_erased_and_counts_stay(redis: AnyRedis, releases: Releases) -> None:
