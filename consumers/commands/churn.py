@@ -72,7 +72,7 @@ def add(app: typer.Typer) -> None:
         from consumers.churn.run import evaluate_churn
         from consumers.html_page.page import can_write
         from consumers.terminal.churn_tables import show_churn
-        from consumers.terminal.evaluation_bar import Bar
+        from consumers.terminal.evaluation_bar import EvaluationBar
         from models.traits.churn_span import Span
         from stream.settings import load_settings
 
@@ -80,7 +80,7 @@ def add(app: typer.Typer) -> None:
         span = Span(asked.history_days or settings.churn_history_days, asked.days or settings.churn_days)
         if html:
             can_write(html)
-        with readable(files) as paths, Bar(shown=not as_json) as bar:
+        with readable(files) as paths, EvaluationBar(shown=not as_json) as bar:
             known = _of_a_table(options) if asked.features else _of_clicks(paths, options)
             result = evaluate_churn(paths, known, asked, span, bar.show)
         if html:

@@ -98,7 +98,7 @@ def _audiences(
     from consumers.evaluate.page import can_draw, write_page
     from consumers.evaluate.run import evaluate
     from consumers.replay.plan import Plan
-    from consumers.terminal.evaluation_bar import Bar
+    from consumers.terminal.evaluation_bar import EvaluationBar
     from consumers.terminal.evaluation_tables import show
     from stream.settings import load_settings
 
@@ -106,7 +106,7 @@ def _audiences(
     called = called_by(names, options)
     if html:
         can_draw(html)
-    with readable(files) as paths, Bar(shown=not as_json) as bar:
+    with readable(files) as paths, EvaluationBar(shown=not as_json) as bar:
         options = settled("clicks", options, paths)
         plan = Plan("clicks", paths, without_songs(options))
         result = evaluate(plan, measure, settings, lambda artist: called.get(artist, artist), bar.show)
@@ -155,10 +155,10 @@ def _uplift(
     files: Sequence[str], measure: Measure, options: FileOptions, offline: Offline, *, as_json: bool
 ) -> None:
     from consumers.evaluate.uplift import evaluate_uplift
-    from consumers.terminal.evaluation_bar import Bar
+    from consumers.terminal.evaluation_bar import EvaluationBar
     from consumers.terminal.uplift_tables import show_uplift
 
-    with readable(files) as paths, Bar(shown=not as_json) as bar:
+    with readable(files) as paths, EvaluationBar(shown=not as_json) as bar:
         result = evaluate_uplift(paths, options, offline, measure, bar.show)
     if as_json:
         print_json(result.to_json())

@@ -90,7 +90,7 @@ def add(app: typer.Typer) -> None:
         from consumers.evaluate.page import can_draw, write_page
         from consumers.history.plan import history_files
         from consumers.history.session import check_installed
-        from consumers.terminal.evaluation_bar import Bar
+        from consumers.terminal.evaluation_bar import EvaluationBar
         from consumers.terminal.evaluation_tables import show
         from stream.settings import load_settings
 
@@ -102,7 +102,7 @@ def add(app: typer.Typer) -> None:
         called = called_by(names, options)
         if html:
             can_draw(html)
-        with readable(files, settings.data / FOLDER) as paths, Bar(shown=not as_json) as bar:
+        with readable(files, settings.data / FOLDER) as paths, EvaluationBar(shown=not as_json) as bar:
             settled = _settled_each()
             read = history_files(paths, options, lambda given, path: without_songs(settled(given, path)))
             _check_times(read, loading, as_json=as_json)

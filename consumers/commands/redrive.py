@@ -39,16 +39,16 @@ def add(app: typer.Typer) -> None:
         """
         from consumers.commands.session import ask
         from consumers.redrive.redrive import Redrive
-        from consumers.terminal.redrive_lines import redrive_bar, summary_lines
+        from consumers.terminal.redrive_lines import RedriveBar, summary_lines
         from stream.files.times import seconds_of
         from stream.wire.dead_letter import Reason
 
         if reason is not None and reason not in {known.value for known in Reason}:
             raise WrongUse(f"there is no reason {reason!r}: it is one of {', '.join(Reason)}")
         start = seconds_of(since, time.time(), UTC) if since else None
-        with redrive_bar(shown=not as_json) as watch:
+        with RedriveBar(shown=not as_json) as bar:
             summary = ask(
-                lambda redis, settings: Redrive(settings, redis, reason, start, dry_run, watch).run(),
+                lambda redis, settings: Redrive(settings, redis, reason, start, dry_run, bar.show).run(),
                 kafka=True,
                 while_asking="",
             )

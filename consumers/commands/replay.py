@@ -62,7 +62,7 @@ def add(app: typer.Typer) -> None:
         from consumers.replay.dry_run import dry_run
         from consumers.replay.plan import FOLDER, Plan, carry_out
         from consumers.terminal.doctor_table import show_checks_afterwards
-        from consumers.terminal.replay_bar import Bar
+        from consumers.terminal.replay_bar import ReplayBar
         from consumers.terminal.replay_summary import show_dry_run, show_summary
         from stream.settings import load_settings
 
@@ -82,7 +82,7 @@ def add(app: typer.Typer) -> None:
                 _check_times(plan, sending, as_json=as_json)
             settings = connected_settings(redis=False)
             for plan in plans:
-                with Bar(plan.kind, shown=not as_json) as bar:
+                with ReplayBar(plan.kind, shown=not as_json) as bar:
                     summary = carry_out(plan, settings, sending, bar.show)
                 checks = _doctor(settings, plan) if summary.finished and summary.sent else []
                 if as_json:

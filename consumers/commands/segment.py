@@ -185,7 +185,7 @@ def _evaluate(
 ) -> None:
     from consumers.evaluate.segments import evaluate_segments, labels_plan
     from consumers.replay.plan import Plan
-    from consumers.terminal.evaluation_bar import Bar
+    from consumers.terminal.evaluation_bar import EvaluationBar
     from consumers.terminal.segment_tables import show_trial
     from stream.settings import load_settings
 
@@ -198,7 +198,7 @@ def _evaluate(
         raise WrongUse(
             "which listeners are in a segment?", hint="--labels FILE says it: user_id, segment, value."
         )
-    with readable(files) as paths, Bar(shown=not as_json) as bar:
+    with readable(files) as paths, EvaluationBar(shown=not as_json) as bar:
         options = settled("clicks", options, paths)
         if not options.songs and "song_id" not in options.mapping and options.format != "profiles":
             # What is learned is about artists: clicks need not name a song.

@@ -8,6 +8,7 @@
     tables.py              the two shapes of a table: facts, and columns under a header
     json_output.py         JSON of a dataclass
     csv_output.py          CSV of dataclasses
+    bar.py                 a progress bar
     cohort_tables.py       cohorts
     listener_tables.py     listeners
       placement_words.py     why a listener is in a cohort

@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Protocol
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, TextColumn
 
 from consumers.redrive.redrive import Summary
-from consumers.terminal.console import Terminal
+from consumers.terminal.bar import Bar
 
-__all__ = ["redrive_bar", "summary_lines"]
+__all__ = ["RedriveBar", "summary_lines"]
 
 
-class Watch(Protocol):
+class RedriveBar(Bar):
     """Shows how many letters were read, and of how many."""
 
-    def __call__(self, done: int, total: int) -> None:
+    def __init__(self, *, shown: bool) -> None:
+        super().__init__(MofNCompleteColumn(), TextColumn("letters"), shown=shown)
+        self._task = self.add_task("reading", total=None)
+
+    def show(self, done: int, total: int) -> None:
         """Show this."""
-
-
-@contextmanager
-def redrive_bar(*, shown: bool) -> Iterator[Watch]:
-    """Show how far it is, on standard error where that is a terminal."""
-    console = Terminal(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("letters"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not (shown and console.is_terminal),
-        transient=True,
-    )
-    task = bar.add_task("reading", total=None)
-    with bar:
-        yield lambda done, total: bar.update(task, completed=done, total=max(total, 1))
+        self.update(self._task, completed=done, total=max(total, 1))
 
 
 def summary_lines(summary: Summary, *, dry_run: bool) -> list[str]:
