@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-__all__ = ["apart"]
+from stream.connect import AnyRedis
+
+__all__ = ["WithRedis", "apart"]
 
 T = TypeVar("T")
+WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
+"""Runs something on the Redis of the test."""
 
 
 def apart(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -16,13 +16,13 @@ from stream.stores.guards import guard_decay
 from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Snapshots
 from stream.wire.events import Song
-from tests.apart import apart
+from tests.apart import WithRedis, apart
 from tests.cli.service import ARTISTS, MEMBERS, NOW, model_of, taste_of
 from tests.stream.written import write
 
 
 @pytest.fixture
-def with_redis(settings: Settings) -> Callable[[Callable[[AnyRedis], Awaitable[object]]], object]:
+def with_redis(settings: Settings) -> WithRedis:
     """Runs something on the Redis of the test."""
 
     def run(work: Callable[[AnyRedis], Awaitable[object]]) -> object:
@@ -39,9 +39,7 @@ def with_redis(settings: Settings) -> Callable[[Callable[[AnyRedis], Awaitable[o
 
 
 @pytest.fixture
-def service(
-    settings: Settings, with_redis: Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
-) -> Settings:
+def service(settings: Settings, with_redis: WithRedis) -> Settings:
     async def fill(redis: AnyRedis) -> None:
         decay = ForwardDecay(half_life=settings.half_life)
         await guard_decay(redis, decay)

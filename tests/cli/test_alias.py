@@ -10,8 +10,9 @@ import pytest
 
 from stream.settings import Settings
 from stream.stores.artist_aliases import ArtistAliases
+from tests.apart import WithRedis
 from tests.cli.service import ARTISTS
-from tests.cli.test_merge import WithRedis, ingester, said
+from tests.cli.test_merge import ingester, said
 from tests.refrain_command import Refrain
 
 __all__ = ["ingester"]

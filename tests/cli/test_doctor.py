@@ -27,13 +27,13 @@ from stream.stores.sweeps import Sweeps
 from stream.stores.waiting import Waiting, pack, place_of
 from stream.wire.events import Release, encode
 from stream.wire.topics import TOPICS
+from tests.apart import WithRedis
 from tests.cli.service import NOW, model_of
 from tests.consumers.own_redis import OwnRedis
 from tests.consumers.schema_registry import RegistryStub
 from tests.fresh_topics import shapes_of
 from tests.refrain_command import NO_BROKER, Refrain
 
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 Found = dict[str, tuple[str, str, str]]
 
 

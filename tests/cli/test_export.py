@@ -22,6 +22,7 @@ from stream.stores import keys
 from stream.stores.cohorts import Cohorts
 from stream.stores.lease import Lease
 from stream.stores.listeners import Listeners
+from tests.apart import WithRedis
 from tests.cli.service import MEMBERS, NOW
 from tests.cli.warehouse import Warehouse, run
 from tests.consumers.kafka_log import kafka_log
@@ -29,7 +30,6 @@ from tests.refrain_command import Refrain
 from tests.replay.s3 import BUCKET, s3
 from tests.stream.written import listener_of, put
 
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 EVERYBODY = sorted(user for users in MEMBERS.values() for user in users)
 TABLES = {
     *("listeners", "traits", "stages", "activity", "cohorts", "cohort_history", "memberships"),

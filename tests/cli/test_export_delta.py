@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,12 @@ from consumers.export.delta import follow
 from consumers.export.folder import Folder
 from consumers.export.manifest import Manifest
 from consumers.export.tables import TABLES
-from stream.connect import AnyRedis
 from stream.settings import Settings
+from tests.apart import WithRedis
 from tests.cli.test_export import move
 from tests.cli.warehouse import run
 from tests.refrain_command import Refrain
 from tests.replay.s3 import BUCKET, s3
-
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 
 
 @pytest.fixture

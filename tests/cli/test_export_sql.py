@@ -6,7 +6,7 @@ import json
 import runpy
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,12 @@ from models.traits.weeks import begin_of, week_of
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores import keys
+from tests.apart import WithRedis
 from tests.cli.warehouse import SQL, Warehouse, run
 from tests.consumers.traits.living import live, put_days
 from tests.refrain_command import Refrain
 from tests.stream.written import listener_of, put
 
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 DAYS = 150
 RELEASES = {"r1": 3.0, "r2": 4.5, "r3": 20.0}  # days ago
 KINDS = ("sent", "clicked")

@@ -14,10 +14,9 @@ from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.snapshots import Snapshots
+from tests.apart import WithRedis
 from tests.cli.service import NOW, model_of
 from tests.refrain_command import Refrain
-
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 
 FIGURES = {
     "auc_cohort": 0.8, "lift_cohort": 4.2, "auc_listener": 0.9, "lift_listener": 6.3, "discoveries": 1500

@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
+from tests.apart import WithRedis
 from tests.refrain_command import Refrain
-
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 
 
 async def everything(redis: AnyRedis) -> dict[bytes, object]:

@@ -6,7 +6,6 @@ import html
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,11 @@ import pytest
 from benchmarks.year import Year, simulate
 from models.traits.activity import day_of
 from models.traits.lifecycle import STAGES, stages
-from stream.connect import AnyRedis
 from stream.settings import Settings
+from tests.apart import WithRedis
 from tests.consumers.traits.living import live
 from tests.refrain_command import Refrain
 
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 DAYS = 150
 
 

@@ -22,10 +22,9 @@ from stream.stores.ctr_models import CtrModels
 from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
 from stream.wire.fields import MAX_ARTISTS
+from tests.apart import WithRedis
 from tests.cli.service import NOW, model_of
 from tests.refrain_command import Refrain
-
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 
 
 def asked(refrain: Refrain, *arguments: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,12 +14,11 @@ from consumers.ingest.ingester import ingest
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores import keys
+from tests.apart import WithRedis
 from tests.cli.test_forget import everything
 from tests.consumers.running import Running
 from tests.fresh_topics import make_topics_anew
 from tests.refrain_command import Refrain
-
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 
 
 @pytest.fixture

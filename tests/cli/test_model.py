@@ -23,10 +23,9 @@ from stream.stores.ctr_models import CtrModels
 from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Snapshots
 from stream.stores.sweeps import Sweeps
+from tests.apart import WithRedis
 from tests.cli.service import NOW, model_of
 from tests.refrain_command import Refrain
-
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 
 
 def publish(version: int) -> Callable[[AnyRedis], Awaitable[None]]:

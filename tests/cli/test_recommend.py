@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,9 @@ from stream.stores.heard import song_numbers
 from stream.stores.snapshots import Snapshots
 from stream.stores.song_models import SongModels
 from stream.wire.events import Song
+from tests.apart import WithRedis
 from tests.cli.service import ARTISTS, NOW, model_of
 from tests.refrain_command import Refrain
-
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 
 SONGS = ("s-a1", "s-a2", "b-side", "no catalogue", "silence")
 

@@ -15,7 +15,8 @@ from consumers.html_page import page as html_page
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores import keys
-from tests.cli.test_release_report import FANS, OTHERS, WithRedis, released, shown
+from tests.apart import WithRedis
+from tests.cli.test_release_report import FANS, OTHERS, released, shown
 from tests.refrain_command import Refrain
 
 HOSTILE = """</script><script>alert("x")</script><img src=//elsewhere.example onerror='alert(1)'>"""

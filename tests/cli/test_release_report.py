@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -20,9 +19,9 @@ from stream.stores.release_traces import ReleaseTraces
 from stream.stores.releases import Asked, Fixable, Releases
 from stream.stores.told import Told
 from stream.wire.events import Feedback, Page, Release, encode
+from tests.apart import WithRedis
 from tests.refrain_command import Refrain
 
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 NOW = time.time() - 3600
 FANS, OTHERS = [f"fan {n}" for n in range(40)], [f"other {n}" for n in range(30)]
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.listeners import Listeners
 from stream.stores.segments import Segments
 from stream.stores.traits import Traits
 from stream.wire.events import Label
+from tests.apart import WithRedis
 from tests.consumers.kafka_log import kafka_log
 from tests.refrain_command import Refrain
 
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 TRAITS = {
     "u1": {"stage": "fading", "churn": 0.9},
     "u2": {"stage": "regular", "churn": 0.8},

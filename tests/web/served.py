@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,16 +15,13 @@ from fastapi import FastAPI
 from consumers.web.app import make_app
 from consumers.web.process import serve
 from stream.broker.ports import free_port
-from stream.connect import AnyRedis, open_redis
+from stream.connect import open_redis
 from stream.settings import Settings
 from stream.stores.api_keys import ApiKeys, Role
-from tests.apart import apart
+from tests.apart import WithRedis, apart
 from tests.waiting import wait_for
 
-__all__ = ["Served", "WithRedis", "full", "key_of", "serving"]
-
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
-"""Of the fixture `with_redis`."""
+__all__ = ["Served", "full", "key_of", "serving"]
 
 _unused: list[FastAPI] = []
 """Applications whose server has ended: to make one takes FastAPI half as long as a test."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import pytest
 import redis
 
@@ -16,9 +14,8 @@ from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.catalogue import Catalogue
 from stream.stores.snapshots import Snapshots
 from stream.wire.events import Song
+from tests.apart import WithRedis
 from tests.web.served import Served
-
-Run = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 
 
 def completed(served: Served, typed: str, top: int = 10) -> list[str]:
@@ -57,7 +54,7 @@ def test_whoever_has_more_listeners_comes_first(served: Served) -> None:
 
 
 def test_all_artists_of_the_very_name_go_before_those_whose_name_begins_so(
-    served: Served, with_redis: Run
+    served: Served, with_redis: WithRedis
 ) -> None:
     names = {"b1": "Muse", "b2": "Muse", "b3": "Museum", "b4": "Musette"}
     songs = [Song(song_id=f"of {a}", artist_ids=[a], artist_names=[name]) for a, name in names.items()]
@@ -68,7 +65,7 @@ def test_all_artists_of_the_very_name_go_before_those_whose_name_begins_so(
 
 
 def test_an_artist_who_comes_to_a_name_that_another_has_is_completed_too(
-    with_redis: Run, service: Settings
+    with_redis: WithRedis, service: Settings
 ) -> None:
     async def come(redis: AnyRedis) -> None:
         names = ArtistNames(redis, LiveModel(Snapshots(redis)))
@@ -85,7 +82,7 @@ def test_an_artist_who_comes_to_a_name_that_another_has_is_completed_too(
 
 
 def test_an_id_that_stands_for_another_artist_is_completed_to_that_one(
-    served: Served, with_redis: Run
+    served: Served, with_redis: WithRedis
 ) -> None:
     with_redis(lambda redis: ArtistAliases(redis).put({"a2": "a1"}))
     assert completed(served, "sigur")[0] == "Radiohead"

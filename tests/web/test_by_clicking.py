@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -17,14 +17,14 @@ from playwright.sync_api import Browser, Page, expect
 from consumers.web.pages import cohorts
 from consumers.work.worker import work
 from models.ctr import FEATURES, CtrModel
-from stream.connect import AnyRedis, open_redis
+from stream.connect import open_redis
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.catalogue import Catalogue
 from stream.stores.ctr_models import CtrModels
 from stream.stores.snapshots import Snapshots
 from stream.wire.events import Song
-from tests.apart import apart
+from tests.apart import WithRedis, apart
 from tests.cli.service import NOW, model_of
 from tests.cli.test_release_report import FANS, OTHERS, released
 from tests.consumers.desk import Desk, feedback
@@ -34,8 +34,6 @@ from tests.consumers.running import Running
 from tests.waiting import wait_for
 from tests.web.browser import Visit, visiting
 from tests.web.served import Served, serving
-
-Run = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 
 
 @pytest.fixture
@@ -117,7 +115,7 @@ def test_members_are_paged_by_more(visit: Visit, monkeypatch: pytest.MonkeyPatch
 
 
 def test_rolling_back_after_a_confirmation_changes_the_model_that_serves(
-    visit: Visit, served: Served, with_redis: Run
+    visit: Visit, served: Served, with_redis: WithRedis
 ) -> None:
     with_redis(lambda redis: Snapshots(redis).publish(model_of(5, NOW)))
     page = visit.page
@@ -129,7 +127,7 @@ def test_rolling_back_after_a_confirmation_changes_the_model_that_serves(
 
 
 def test_expected_clicks_by_audience_size_are_drawn_from_the_table_behind_them(
-    visit: Visit, with_redis: Run
+    visit: Visit, with_redis: WithRedis
 ) -> None:
     coefficients = np.zeros(1 + len(FEATURES))
     coefficients[0] = 3.0
@@ -225,7 +223,7 @@ def test_both_policies_of_an_ab_test_are_shown_and_by_how_much_they_differ(
         )
 
 
-def test_what_telling_brought_is_beside_the_control_group(visit: Visit, with_redis: Run) -> None:
+def test_what_telling_brought_is_beside_the_control_group(visit: Visit, with_redis: WithRedis) -> None:
     played = FANS + OTHERS[:20] + [f"apart {n}" for n in range(2)]
     released(with_redis, {"sent": FANS, "played": played}, song="s-a1", control=40)
     visit.open("/release?id=r1")
@@ -233,7 +231,7 @@ def test_what_telling_brought_is_beside_the_control_group(visit: Visit, with_red
 
 
 def test_the_ctr_of_the_last_releases_is_beside_that_at_random(
-    visit: Visit, served: Served, with_redis: Run
+    visit: Visit, served: Served, with_redis: WithRedis
 ) -> None:
     released(with_redis, {"sent": FANS + OTHERS, "clicked": FANS[:8]})
     with redis.Redis.from_url(served.settings.redis) as client:

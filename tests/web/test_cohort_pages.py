@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from stream.connect import AnyRedis
@@ -13,10 +12,9 @@ from stream.stores import keys
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
 from stream.stores.traits import Traits
+from tests.apart import WithRedis
 from tests.cli.service import MEMBERS, NOW, model_of
 from tests.web.served import Served, serving
-
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 

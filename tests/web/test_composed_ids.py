@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Awaitable, Callable
 
 import numpy as np
 import pytest
@@ -12,12 +11,11 @@ from models.listener import Move
 from stream.connect import AnyRedis
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
+from tests.apart import WithRedis
 from tests.cli.service import NOW
 from tests.stream.written import listener_of, write
 from tests.waiting import wait_for
 from tests.web.served import Served
-
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 
 COMPOSED = "Beyoncé"
 APART = unicodedata.normalize("NFD", COMPOSED)

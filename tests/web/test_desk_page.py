@@ -36,13 +36,13 @@ from stream.stores.told import Caps, Told, ToldLately
 from stream.stores.traits import Traits
 from stream.wire.events import Release, Song
 from stream.wire.where import parse_where
+from tests.apart import WithRedis
 from tests.cli.service import NOW
 from tests.cli.test_release_report import released
 from tests.consumers.kafka_log import KafkaLog
 from tests.waiting import wait_for, wait_for_it
 from tests.web.served import PATIENCE, Served, key_of, serving
 
-Run = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 EVIL = """<script>alert("{{ 7 * 7 }}")</script>'"""
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 ESCAPED = "&lt;script&gt;alert(&#34;{{ 7 * 7 }}&#34;)&lt;/script&gt;&#39;"
@@ -143,7 +143,7 @@ def test_who_is_left_out_by_a_condition_is_counted(served: Served) -> None:
 
 
 def test_who_was_told_often_enough_is_left_out_and_no_place_is_taken(
-    service: Settings, with_redis: Run
+    service: Settings, with_redis: WithRedis
 ) -> None:
     async def tell(redis: AnyRedis) -> None:
         await Told(redis, Caps()).reserve("r0", ["a1"], ["u1", "u2"], [False, False], time.time())
@@ -204,7 +204,7 @@ def test_what_was_typed_stays_text(served: Served) -> None:
     assert ESCAPED in texts[0]
 
 
-def test_a_name_of_the_catalogue_stays_text(served: Served, with_redis: Run) -> None:
+def test_a_name_of_the_catalogue_stays_text(served: Served, with_redis: WithRedis) -> None:
     song = Song(song_id="s9", artist_ids=["a9"], artist_names=[EVIL])
     with_redis(lambda redis: Catalogue(redis).put([song]))
     text = served.get("/desk/artists", params={"name": "<script", "field": "artists"}).text
@@ -219,14 +219,16 @@ def test_a_release_is_published_by_its_form(log: KafkaLog, served: Served) -> No
     assert (event["release_id"], event["artist_ids"], event["title"]) == ("radiohead/new", ["a1"], "New")
 
 
-def test_an_id_of_which_somebody_was_told_is_not_published_again(served: Served, with_redis: Run) -> None:
+def test_an_id_of_which_somebody_was_told_is_not_published_again(
+    served: Served, with_redis: WithRedis
+) -> None:
     released(with_redis, {}, name="r1")
     answer = served.post("/desk/publish", data={"artists": "Radiohead", "release_id": "r1"})
     assert "There is a release &#39;r1&#39; already" in answer.text
     assert "HX-Redirect" not in answer.headers
 
 
-def test_an_id_is_suggested_that_no_release_has(served: Served, with_redis: Run) -> None:
+def test_an_id_is_suggested_that_no_release_has(served: Served, with_redis: WithRedis) -> None:
     released(with_redis, {}, name="radiohead-sol")
     assert 'value="radiohead-sol-2"' in preview(served, artists="a1", title="Sól")
 
@@ -237,7 +239,7 @@ def test_who_may_only_look_sees_no_button_to_publish(served: Served) -> None:
     assert looking.post("/desk/publish", data={"artists": "a1", "release_id": "r"}).status_code == 403
 
 
-def test_before_a_model_it_says_what_is_missing(settings: Settings, with_redis: Run) -> None:
+def test_before_a_model_it_says_what_is_missing(settings: Settings, with_redis: WithRedis) -> None:
     with_redis(
         lambda redis: Catalogue(redis).put([Song(song_id="s", artist_ids=["a1"], artist_names=["Radiohead"])])
     )

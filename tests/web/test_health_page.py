@@ -6,20 +6,17 @@ import asyncio
 import re
 import threading
 import time
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from consumers.doctor import Check, examine
 from consumers.web import examination
-from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
+from tests.apart import WithRedis
 from tests.waiting import wait_for
 from tests.web.served import Served
-
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 
 
 def text(served: Served, path: str = "/health") -> str:

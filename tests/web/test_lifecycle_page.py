@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -16,11 +15,11 @@ from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.listeners import Listeners
 from stream.stores.traits import Traits
+from tests.apart import WithRedis
 from tests.consumers.traits.living import live
 from tests.waiting import wait_for
 from tests.web.served import Served, serving
 
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 DAYS = 150
 
 

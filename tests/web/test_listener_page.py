@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import redis
 
 from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.api_keys import Role
 from stream.stores.told import Heed, Told
+from tests.apart import WithRedis
 from tests.cli.service import NOW
 from tests.web.served import Served, key_of
 from tests.web.test_desk_page import ESCAPED, EVIL
 
-Run = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 
-
-def tell(with_redis: Run, user: str, release: str) -> None:
+def tell(with_redis: WithRedis, user: str, release: str) -> None:
     async def told(redis: AnyRedis) -> None:
         await Told(redis).reserve(release, ["a1"], [user], [False], NOW)
         await Told(redis).mark([Heed(user, release, NOW, 1.0, ["sent", "clicked"])])
@@ -43,7 +40,7 @@ def test_a_listener_whom_nobody_knows_is_an_empty_page_with_a_hint(served: Serve
     assert "<code>refrain doctor</code>" in answer.text
 
 
-def test_what_a_listener_was_told_is_listed(served: Served, with_redis: Run) -> None:
+def test_what_a_listener_was_told_is_listed(served: Served, with_redis: WithRedis) -> None:
     tell(with_redis, "u1", "a/b")
     text = served.get("/listener", params={"id": "u1"}).text
     assert '<a href="/release?id=a%2Fb">a/b</a>' in text
@@ -70,7 +67,7 @@ def test_who_may_publish_may_forget_nobody(served: Served) -> None:
     assert desk.post("/listener/forget", data={"id": "u1"}).status_code == 403
 
 
-def test_names_and_ids_stay_text(served: Served, with_redis: Run) -> None:
+def test_names_and_ids_stay_text(served: Served, with_redis: WithRedis) -> None:
     tell(with_redis, "u1", EVIL)
     with redis.Redis.from_url(served.settings.redis) as client:
         client.hset(keys.artist("a1"), "name", EVIL)

@@ -18,10 +18,9 @@ from stream.stores.ctr_models import CtrModels
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.snapshots import Snapshots
 from stream.stores.sweeps import Sweeps
+from tests.apart import WithRedis
 from tests.cli.service import NOW, model_of
 from tests.web.served import Served, key_of, serving
-
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 
 FIGURES = {
     "auc_cohort": 0.8, "lift_cohort": 4.2, "auc_listener": 0.9, "lift_listener": 6.3, "discoveries": 1500

@@ -10,10 +10,11 @@ from consumers.queries import recommend
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.song_models import SongModels
+from tests.apart import WithRedis
 from tests.cli.test_recommend import song_model
 from tests.cli.test_segments import segments
 from tests.refrain_command import Refrain
-from tests.web.served import Served, WithRedis, full, serving
+from tests.web.served import Served, full, serving
 
 __all__ = ["segments"]
 

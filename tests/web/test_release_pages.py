@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 import pytest
@@ -15,15 +14,15 @@ from stream.stores import keys
 from stream.stores.api_keys import Role
 from stream.stores.releases import Asked, Releases
 from stream.wire.events import Release
+from tests.apart import WithRedis
 from tests.cli.test_release_report import FANS, NOW, OTHERS, released
 from tests.web.served import Served, key_of
 from tests.web.test_desk_page import ESCAPED, EVIL
 
-Run = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 TOLD = {"sent": FANS + OTHERS, "clicked": FANS[:8], "opted_out": OTHERS[:1]}
 
 
-def is_going_out(with_redis: Run, name: str) -> None:
+def is_going_out(with_redis: WithRedis, name: str) -> None:
     """A release that a worker has in hand."""
 
     async def claim(redis: AnyRedis) -> None:
@@ -33,13 +32,13 @@ def is_going_out(with_redis: Run, name: str) -> None:
     with_redis(claim)
 
 
-def test_the_list_names_the_latest(served: Served, with_redis: Run) -> None:
+def test_the_list_names_the_latest(served: Served, with_redis: WithRedis) -> None:
     assert "Nobody has been told of a release yet" in served.get("/releases").text
     released(with_redis, TOLD, name="a/b")
     assert '<a href="/release?id=a%2Fb">Sól</a>' in served.get("/releases").text
 
 
-def test_a_release_says_what_came_of_it(served: Served, with_redis: Run) -> None:
+def test_a_release_says_what_came_of_it(served: Served, with_redis: WithRedis) -> None:
     released(with_redis, TOLD, name="a/b c")
     text = served.get("/release?id=a%2Fb%20c").text
     assert "Is out: 70 listeners in 1 page." in text
@@ -52,7 +51,7 @@ ODD = ["..", ".", "../release", "a/report", "a?id=b", "a#b", "100%", "%2e%2e", "
 
 @pytest.mark.parametrize("name", ODD)
 def test_a_release_of_any_id_has_a_page_and_an_address_in_the_api(
-    name: str, served: Served, with_redis: Run
+    name: str, served: Served, with_redis: WithRedis
 ) -> None:
     released(with_redis, TOLD, name=name)
     [link] = re.findall(r'<a href="(/release[^"]+)">Sól</a>', served.get("/releases").text)
@@ -69,7 +68,7 @@ def test_addresses_of_before_lead_to_the_page(served: Served) -> None:
     assert (answer.status_code, answer.headers["Location"]) == (307, "/release?id=a%2Fb")
 
 
-def test_what_telling_brought_is_said_in_words(served: Served, with_redis: Run) -> None:
+def test_what_telling_brought_is_said_in_words(served: Served, with_redis: WithRedis) -> None:
     released(with_redis, TOLD, song="s-a1", control=20)
     with redis.Redis.from_url(served.settings.redis) as client:
         client.hset(keys.release("r1"), mapping={"played": 35, "control_played": 2})
@@ -78,7 +77,7 @@ def test_what_telling_brought_is_said_in_words(served: Served, with_redis: Run) 
 
 
 def test_without_a_song_it_says_why_it_is_not_known_what_telling_brought(
-    served: Served, with_redis: Run
+    served: Served, with_redis: WithRedis
 ) -> None:
     released(with_redis, TOLD)
     assert "It cannot be known: the release names no song." in served.get("/release?id=r1").text
@@ -97,7 +96,7 @@ def test_a_release_that_there_is_not_is_not_found(served: Served) -> None:
     assert "there is no release &#39;r9&#39;" in answer.text
 
 
-def test_nothing_is_sent_again_that_has_not_changed(served: Served, with_redis: Run) -> None:
+def test_nothing_is_sent_again_that_has_not_changed(served: Served, with_redis: WithRedis) -> None:
     released(with_redis, TOLD)
     found = re.search(r'hx-get="(/release/part[^"]+)"', served.get("/release?id=r1").text)
     assert found is not None
@@ -108,7 +107,7 @@ def test_nothing_is_sent_again_that_has_not_changed(served: Served, with_redis: 
     assert "9 clicked" in served.get(again).text
 
 
-def test_a_release_is_stopped_by_its_form(served: Served, with_redis: Run) -> None:
+def test_a_release_is_stopped_by_its_form(served: Served, with_redis: WithRedis) -> None:
     is_going_out(with_redis, "a/b")
     assert 'data-dialog="stop"' in served.get("/release?id=a%2Fb").text
     answer = served.post("/release/stop", data={"id": "a/b"})
@@ -117,19 +116,19 @@ def test_a_release_is_stopped_by_its_form(served: Served, with_redis: Run) -> No
         assert client.hexists(keys.release("a/b"), "stopped_at")
 
 
-def test_what_is_out_has_no_button_to_stop_it(served: Served, with_redis: Run) -> None:
+def test_what_is_out_has_no_button_to_stop_it(served: Served, with_redis: WithRedis) -> None:
     released(with_redis, TOLD)
     assert 'data-dialog="stop"' not in served.get("/release?id=r1").text
 
 
-def test_who_may_only_look_may_stop_nothing(served: Served, with_redis: Run) -> None:
+def test_who_may_only_look_may_stop_nothing(served: Served, with_redis: WithRedis) -> None:
     is_going_out(with_redis, "r1")
     looking = Served(served.address, served.settings, key_of(served.settings, Role.LOOK))
     assert 'data-dialog="stop"' not in looking.get("/release?id=r1").text
     assert looking.post("/release/stop", data={"id": "r1"}).status_code == 403
 
 
-def test_an_id_and_a_title_stay_text(served: Served, with_redis: Run) -> None:
+def test_an_id_and_a_title_stay_text(served: Served, with_redis: WithRedis) -> None:
     evil_id = """<script>alert("1")</script>'"""  # braces are in no id
     released(with_redis, TOLD, name=evil_id)
     with redis.Redis.from_url(served.settings.redis) as client:

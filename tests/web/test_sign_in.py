@@ -9,7 +9,8 @@ import pytest
 
 from stream.settings import Settings
 from stream.stores.api_keys import Role
-from tests.web.served import Served, WithRedis, full, key_of, serving
+from tests.apart import WithRedis
+from tests.web.served import Served, full, key_of, serving
 
 HTML = {"Accept": "text/html"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -10,13 +10,12 @@ import requests
 
 from consumers.web import watch
 from consumers.web.access import COOKIE
-from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.api_keys import ApiKeys, Role
+from tests.apart import WithRedis
 from tests.waiting import wait_for
 from tests.web.served import Served, key_of, serving
 
-WithRedis = Callable[[Callable[[AnyRedis], Awaitable[object]]], object]
 STREAMS = ["/api/v1/live", "/now/live"]
 
 
