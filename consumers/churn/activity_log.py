@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 
+from consumers.evaluate.lowest_hashes import LowestHashes
 from models.active_days import KINDS, MS_A_DAY, song_number
 from models.traits.activity import DAY, ActiveDays, day_of
 
@@ -19,7 +18,6 @@ Records = npt.NDArray[np.void]
 
 RECORD = np.dtype([("listener", "i4"), ("day", "i4"), ("kind", "i1"), ("ms", "i8"), ("song", "i8")])
 BUFFER = 1 << 16
-HASHES = 1 << 32
 NO_SONG = -1
 
 
@@ -46,13 +44,9 @@ class ActivityLog:
     """
 
     def __init__(self, max_listeners: int) -> None:
-        self.max_listeners = max_listeners
         self.first, self.last = 1 << 30, -1
         self.clicks = 0
-        self._below = HASHES
-        self._numbers: dict[str, int] = {}
-        self._highest: list[tuple[int, str]] = []
-        self._met = 0
+        self._sample = LowestHashes(max_listeners)
         self._buffer: list[tuple[int, int, int, int, int]] = []
         self._parts: list[Records] = []
 
@@ -60,7 +54,7 @@ class ActivityLog:
         """Note a click, as often as it happened; its day is by the clock that it came with."""
         day = max(day_of(float(click["ts"]), click.get("utc_offset_min")), 0)
         self.first, self.last = min(self.first, day), max(self.last, day)
-        number = self._number(listener)
+        number = self._sample.number(listener)
         if number is None:
             return
         song, ms = click.get("song_id"), int(click.get("ms_played") or 0)
@@ -80,10 +74,7 @@ class ActivityLog:
         """Return all days of the listeners of the sample."""
         self._flush()
         found = np.concatenate([np.zeros(0, dtype=RECORD), *self._parts])
-        renumbered = np.full(self._met, -1)
-        kept = np.fromiter(self._numbers.values(), dtype=np.int64, count=len(self._numbers))
-        renumbered[kept] = np.arange(len(kept))
-        owner = renumbered[found["listener"]]
+        owner = self._sample.renumbered()[found["listener"]]
         found, owner = found[owner >= 0], owner[owner >= 0]
         order = np.lexsort((found["song"], found["day"], owner))
         found, owner = found[order], owner[order]
@@ -100,20 +91,7 @@ class ActivityLog:
         for name, values in sums.items():
             most = np.iinfo(DAY[name]).max
             days[name] = np.minimum(np.bincount(place, values, len(days)), most)
-        return ActiveDays(len(kept), owner[new_day].astype(np.int64), days)
-
-    def _number(self, listener: str) -> int | None:
-        number, hashed = self._numbers.get(listener), crc32(listener.encode())
-        if number is not None or hashed >= self._below:
-            return number
-        self._numbers[listener] = self._met
-        self._met += 1
-        heapq.heappush(self._highest, (-hashed, listener))
-        if len(self._numbers) > self.max_listeners:
-            lowered, out = heapq.heappop(self._highest)
-            self._below = -lowered
-            del self._numbers[out]
-        return self._numbers.get(listener)
+        return ActiveDays(len(self._sample), owner[new_day], days)
 
     def _flush(self) -> None:
         self._parts.append(np.array(self._buffer, dtype=RECORD))

@@ -6,6 +6,7 @@
     run.py              from files to a result
     reading.py          files of clicks
     click_log.py        the clicks on disk, in order
+    lowest_hashes.py    the listeners whose clicks these are
     holdout.py          what is known, what is asked
     training_clicks.py  the known clicks, sent through the service
     service.py          Refrain in memory

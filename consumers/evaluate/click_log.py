@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import heapq
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
+from consumers.evaluate.lowest_hashes import LowestHashes
 from models.affinity import ACTION_WEIGHTS
 
 __all__ = ["ACTIONS", "ClickLog", "Records"]
@@ -28,14 +27,12 @@ WEIGHTS = np.array([ACTION_WEIGHTS[action] for action in ACTIONS])
 BUFFER = 1 << 16
 BUCKET = 1 << 20  # clicks put in order at once
 MOST_FILES = 200
-HASHES = 1 << 32
 
 
 class ClickLog:
     """Clicks of a sample of listeners, in the order of their times, or in random order.
 
-    Where more listeners come than fit, those of the lowest hashes stay: each listener is in the sample or out
-    of it with all clicks, whatever they are.
+    Where more listeners come than fit, those of the lowest hashes stay (`LowestHashes`).
 
     Parameters
     ----------
@@ -51,10 +48,6 @@ class ClickLog:
     first, last
         The earliest and the latest time, Unix seconds; of all clicks, also of those not in the sample.
 
-    References
-    ----------
-    [^1]: Bar-Yossef, Z. et al., 2002. Counting distinct elements in a data stream. RANDOM.
-
     Examples
     --------
     >>> with ClickLog(max_listeners=10) as log:
@@ -67,14 +60,10 @@ class ClickLog:
     """
 
     def __init__(self, max_listeners: int) -> None:
-        self.max_listeners = max_listeners
         self.artists: list[str] = []
         self.first, self.last = float("inf"), float("-inf")
         self.clicks = 0
-        self._below = HASHES
-        self._highest: list[tuple[int, str]] = []
-        self._numbers: dict[str, int] = {}
-        self._met = 0
+        self._sample = LowestHashes(max_listeners)
         self._artists: dict[str, int] = {}
         self._credits: dict[tuple[str, ...], int] = {}
         self._ends, self._made_by = np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int64)
@@ -87,22 +76,22 @@ class ClickLog:
     @property
     def n_listeners(self) -> int:
         """Listeners in the sample."""
-        return len(self._numbers)
+        return len(self._sample)
 
     @property
     def listeners(self) -> tuple[str, ...]:
         """Their ids, by their numbers, once it is arranged."""
-        return tuple(self._numbers)
+        return self._sample.listeners
 
     @property
     def share(self) -> float:
-        return self._below / HASHES
+        return self._sample.share
 
     def put(self, listener: str, click: Mapping[str, Any], copies: int = 1) -> None:
         """Write a click down, as often as it happened. Where clicks have no times, all have time 0."""
         ts = float(click.get("ts", 0.0))
         self.first, self.last = min(self.first, ts), max(self.last, ts)
-        number = self._number(listener)
+        number = self._sample.number(listener)
         if number is None:
             return
         credit = self._credits.setdefault(tuple(click["artist_ids"]), len(self._credits))
@@ -119,9 +108,7 @@ class ClickLog:
         """
         self._flush()
         self._raw.close()
-        renumbered = np.full(self._met, -1, dtype=np.int32)
-        kept = np.fromiter(self._numbers.values(), dtype=np.int64, count=len(self._numbers))
-        renumbered[kept] = np.arange(len(kept))
+        renumbered = self._sample.renumbered()
         bounds = np.zeros(0) if chance else self._bounds()
         n_buckets = self._n_buckets()
         with ExitStack() as stack:
@@ -184,19 +171,6 @@ class ClickLog:
         total.data[total.data < 0] = 0
         total.eliminate_zeros()
         return total
-
-    def _number(self, listener: str) -> int | None:
-        number = self._numbers.get(listener)
-        if number is not None or crc32(listener.encode()) >= self._below:
-            return number
-        self._numbers[listener] = number = self._met
-        self._met += 1
-        heapq.heappush(self._highest, (-crc32(listener.encode()), listener))
-        if len(self._numbers) > self.max_listeners:
-            lowered, out = heapq.heappop(self._highest)
-            self._below = -lowered
-            del self._numbers[out]
-        return self._numbers.get(listener)
 
     def _number_artists(self) -> None:
         self._artists = {

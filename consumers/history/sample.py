@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from consumers.evaluate.click_log import HASHES, ClickLog
+from consumers.evaluate.click_log import ClickLog
+from consumers.evaluate.lowest_hashes import HASHES
 from consumers.history.columns import unpack
 from consumers.history.listeners import Loaded
 from consumers.history.packets import is_count
@@ -74,7 +75,7 @@ class Census:
 
 
 def census(packets: DataFrame, most: int) -> Census:
-    """Count listeners, and draw at most so many: those with the lowest hashes, as `ClickLog` does.
+    """Count listeners, and draw at most so many: those with the lowest hashes, as `LowestHashes` does.
 
     What comes here are `most` + 1 numbers, and one for each bucket.
     """
