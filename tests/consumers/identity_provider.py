@@ -6,13 +6,13 @@ import base64
 import uuid
 from urllib.parse import parse_qs, unquote
 
-from tests.consumers.json_server import Answers, JsonServer
+from tests.consumers.http_server import Answers, HttpServer
 from tests.secured_kafka import unsigned_token
 
 __all__ = ["IdentityProvider"]
 
 
-class IdentityProvider(JsonServer):
+class IdentityProvider(HttpServer):
     """Serves `POST /token` while the ``with`` block runs.
 
     Attributes

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tests.consumers.json_server import Answers, JsonServer
+from tests.consumers.http_server import Answers, HttpServer
 
 __all__ = ["RegistryStub"]
 
 
-class RegistryStub(JsonServer):
+class RegistryStub(HttpServer):
     """Serves `GET /schemas/ids/{id}` and what schemas import, as readers ask, while the ``with`` block runs.
 
     Attributes

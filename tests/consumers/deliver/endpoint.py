@@ -11,9 +11,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from tests.consumers.http_server import Answers, HttpServer
 
 __all__ = ["SECRET", "Endpoint", "Posted", "answer", "break_off", "hold"]
 
@@ -71,10 +71,10 @@ def hold(until: threading.Event) -> Behaviour:
     return respond
 
 
-class _Answers(BaseHTTPRequestHandler):
+class _Answers(Answers):
     protocol_version = "HTTP/1.1"
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - http.server's name
         endpoint: Endpoint = self.server.endpoint  # type: ignore[attr-defined]
         body = self.rfile.read(int(self.headers["Content-Length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -84,9 +84,6 @@ class _Answers(BaseHTTPRequestHandler):
         endpoint.posts.append(Posted(headers["webhook-id"], event, headers, at, status))
         endpoint.signed.append(_is_signed(headers, body))
 
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
-
 
 def _is_signed(headers: dict[str, str], body: bytes) -> bool:
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
@@ -95,7 +92,7 @@ def _is_signed(headers: dict[str, str], body: bytes) -> bool:
     return f"v1,{digest}" in headers["webhook-signature"].split()
 
 
-class Endpoint:
+class Endpoint(HttpServer):
     """Serves while the ``with`` block runs.
 
     Parameters
@@ -112,12 +109,10 @@ class Endpoint:
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Answers)
-        self._server.daemon_threads = True
+        super().__init__(_Answers)
         self._server.endpoint = self  # type: ignore[attr-defined]
         if tls:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        self._thread = threading.Thread(target=self._server.serve_forever)
         self.posts: list[Posted] = []
         self.signed: list[bool] = []
         self.behave: Callable[[bytes], Behaviour] = lambda body: answer(204)
@@ -142,14 +137,3 @@ class Endpoint:
             return behaviours[number] if number < len(behaviours) else answer(204)
 
         self.behave = behave
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -26,6 +24,7 @@ from stream.settings import Settings
 from stream.stores.releases import Releases
 from stream.wire.connection import blocking_connection
 from tests.consumers.desk import Desk
+from tests.consumers.http_server import Answers, HttpServer
 from tests.consumers.placed import names, place
 from tests.consumers.running import Running
 from tests.waiting import wait_for
@@ -33,7 +32,7 @@ from tests.waiting import wait_for
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
-class Collector:
+class Collector(HttpServer):
     """Receives spans at `address`."""
 
     def __init__(self) -> None:
@@ -41,22 +40,16 @@ class Collector:
         self.services: set[str] = set()
         collector = self
 
-        class Receives(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
+        class Receives(Answers):
+            def do_POST(self) -> None:  # noqa: N802 - http.server's name
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
                 assert self.path == "/v1/traces"
                 collector.receive(ExportTraceServiceRequest.FromString(body))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                self.answer(200, {})
 
-            def log_message(self, *args: object) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Receives)
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        super().__init__(Receives)
 
     def receive(self, request: ExportTraceServiceRequest) -> None:
         for each in request.resource_spans:
@@ -75,20 +68,8 @@ class Collector:
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    with _running(Collector()) as running:
+    with Collector() as running:
         yield running
-
-
-@contextmanager
-def _running(collector: Collector) -> Iterator[Collector]:
-    thread = threading.Thread(target=collector.server.serve_forever)
-    thread.start()
-    try:
-        yield collector
-    finally:
-        collector.server.shutdown()
-        thread.join()
-        collector.server.server_close()
 
 
 def publish(desk: Desk, release_id: str, traceparent: str) -> None:

@@ -1,4 +1,4 @@
-"""An HTTP server of a test's own, on 127.0.0.1, which answers in JSON."""
+"""An HTTP server of a test's own, on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Answers", "JsonServer"]
+__all__ = ["Answers", "HttpServer"]
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -17,6 +17,7 @@ class Answers(BaseHTTPRequestHandler):
     content_type = "application/json"
 
     def answer(self, status: int, body: dict[str, object]) -> None:
+        """Answer in JSON."""
         self.send_response(status)
         self.send_header("Content-Type", self.content_type)
         self.end_headers()
@@ -26,7 +27,7 @@ class Answers(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class JsonServer:
+class HttpServer:
     """Serves at `address` while the ``with`` block runs."""
 
     def __init__(self, answers: type[Answers]) -> None:
