@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from typer import Typer
 from typer.testing import CliRunner
@@ -52,6 +54,12 @@ class Refrain:
         with contextlib.chdir(self._folder):
             done = runner.invoke(application(), arguments, prog_name="refrain", catch_exceptions=False)
         return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
+    def asked(self, *arguments: str) -> Any:
+        """Run it with ``--json``, in this process, and return what it says."""
+        done = self.run(*arguments, "--json")
+        assert done.returncode == 0, done.stderr + done.stdout
+        return json.loads(done.stdout)
 
     def run_program(
         self, *arguments: str, timeout: float = 60, **settings: object

@@ -12,7 +12,7 @@ from stream.settings import Settings
 from stream.stores.artist_aliases import ArtistAliases
 from tests.apart import WithRedis
 from tests.cli.service import ARTISTS
-from tests.cli.test_merge import ingester, said
+from tests.cli.test_merge import ingester
 from tests.refrain_command import Refrain
 
 __all__ = ["ingester"]
@@ -20,15 +20,15 @@ __all__ = ["ingester"]
 
 @pytest.mark.usefixtures("ingester")
 def test_an_alias_is_made_asked_by_either_id_and_undone(refrain: Refrain, with_redis: WithRedis) -> None:
-    before = said(refrain.run("user", "u1", "--json"))["artists"]
+    before = refrain.asked("user", "u1")["artists"]
     first, second = (each["artist_id"] for each in before[:2])
-    made = said(refrain.run("alias", second, first, "--json"))
+    made = refrain.asked("alias", second, first)
     assert made == {"alias": second, "artist_id": first}
-    (joined, *_) = said(refrain.run("user", "u1", "--json"))["artists"]
+    (joined, *_) = refrain.asked("user", "u1")["artists"]
     assert joined["artist_id"] == first
     both = sum(each["weight"] for each in before[:2])
     assert joined["weight"] == pytest.approx(both, abs=2e-3)  # all three are rounded to three digits
-    found = said(refrain.run("audience", "--artist", second, "--json"))
+    found = refrain.asked("audience", "--artist", second)
     assert found["artist_ids"] == [first]
     for wrong, why in (
         ((first, first), "the same id"),
@@ -40,8 +40,8 @@ def test_an_alias_is_made_asked_by_either_id_and_undone(refrain: Refrain, with_r
         refused = refrain.run("alias", *wrong)
         assert refused.returncode == 2
         assert why in refused.stderr
-    assert said(refrain.run("alias", "--undo", second, "--json")) == {"alias": second, "artist_id": second}
-    after = said(refrain.run("user", "u1", "--json"))["artists"]
+    assert refrain.asked("alias", "--undo", second) == {"alias": second, "artist_id": second}
+    after = refrain.asked("user", "u1")["artists"]
     assert [each["artist_id"] for each in after] == [each["artist_id"] for each in before]
 
 
@@ -57,8 +57,8 @@ def test_aliases_come_from_a_file(ingester: Settings, refrain: Refrain) -> None:
     path.write_text("alias,artist_id\nBeyonce\u0301,Beyonc\u00e9\nThe a2,a2\n")
     done = refrain.run("replay", "artist-aliases", str(path), "--json")
     assert json.loads(done.stdout)["bad"] == {"bad-value": 1}, done.stderr  # one and the same, composed
-    said(refrain.run("alias", "a2 (band)", "The a2", "--json"))
-    assert said(refrain.run("audience", "--artist", "a2 (band)", "--json"))["artist_ids"] == ["a2"]
+    refrain.asked("alias", "a2 (band)", "The a2")
+    assert refrain.asked("audience", "--artist", "a2 (band)")["artist_ids"] == ["a2"]
     done = refrain.run("replay", "artist-aliases", str(path), "--set", "undo=true", "--json")
     assert json.loads(done.stdout)["sent"] == 2, done.stderr
 
@@ -66,10 +66,10 @@ def test_aliases_come_from_a_file(ingester: Settings, refrain: Refrain) -> None:
 def test_aliases_are_listed_with_the_artist_that_each_comes_to(
     refrain: Refrain, service: Settings, with_redis: WithRedis
 ) -> None:
-    assert said(refrain.run("alias", "--json")) == {"count": 0, "artists": 0, "aliases": []}
+    assert refrain.asked("alias") == {"count": 0, "artists": 0, "aliases": []}
     assert "no id stands for another artist" in refrain.run("alias").stdout
     with_redis(lambda redis: ArtistAliases(redis).put({"b": "a2", "a": "b", "z": "a1", "y": "new"}))
-    found = said(refrain.run("alias", "--json"))
+    found = refrain.asked("alias")
     assert (found["count"], found["artists"]) == (4, 3)
     listed = [(each["alias"], each["said"], each["artist_id"]) for each in found["aliases"]]
     assert sorted(listed) == [("a", "b", "a2"), ("b", "a2", "a2"), ("y", "new", "new"), ("z", "a1", "a1")]
@@ -82,7 +82,7 @@ def test_aliases_are_listed_with_the_artist_that_each_comes_to(
     assert ARTISTS["a2"] in shown
     assert "4 ids stand for 3 artists" in shown
     with_redis(lambda redis: ArtistAliases(redis).put({"b": "", "y": "", "z": ""}))
-    assert [each["artist_id"] for each in said(refrain.run("alias", "--json"))["aliases"]] == ["b"]
+    assert [each["artist_id"] for each in refrain.asked("alias")["aliases"]] == ["b"]
 
 
 def test_an_undo_names_an_alias(refrain: Refrain) -> None:

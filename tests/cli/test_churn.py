@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,11 +53,8 @@ def write_table(path: Path, rows: Sequence[Sequence[object]]) -> Path:
     return path
 
 
-def found(refrain: Refrain, *arguments: object) -> dict[str, Any]:
-    done = refrain.run("churn", "evaluate", *map(str, arguments), "--json")
-    assert done.returncode == 0, done.stdout + done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+def found(refrain: Refrain, *arguments: object) -> Any:
+    return refrain.asked("churn", "evaluate", *map(str, arguments))
 
 
 def refused(refrain: Refrain, *arguments: object) -> str:

@@ -68,11 +68,8 @@ MAP = ("--map", "user_id=who,artist_ids=whom")
 TIMED = ("--map", "user_id=who,artist_ids=whom,ts=when")
 
 
-def found(refrain: Refrain, *arguments: str) -> dict[str, Any]:
-    done = refrain.run("evaluate", *arguments, "--json")
-    assert done.returncode == 0, done.stdout + done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+def found(refrain: Refrain, *arguments: str) -> Any:
+    return refrain.asked("evaluate", *arguments)
 
 
 @dataclass

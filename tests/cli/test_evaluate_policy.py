@@ -31,11 +31,8 @@ def refrain(tmp_path: Path) -> Iterator[Refrain]:
         yield command
 
 
-def found(refrain: Refrain, *arguments: str) -> dict[str, Any]:
-    done = refrain.run("evaluate", *arguments, "--policy", "--json")
-    assert done.returncode == 0, done.stdout + done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+def found(refrain: Refrain, *arguments: str) -> Any:
+    return refrain.asked("evaluate", *arguments, "--policy")
 
 
 def refused(refrain: Refrain, *arguments: str) -> tuple[int, dict[str, str]]:

@@ -29,11 +29,8 @@ def refrain(tmp_path: Path) -> Iterator[Refrain]:
         yield command
 
 
-def found(refrain: Refrain, *arguments: str) -> dict[str, Any]:
-    done = refrain.run("evaluate", *arguments, "--uplift", "--json")
-    assert done.returncode == 0, done.stdout + done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+def found(refrain: Refrain, *arguments: str) -> Any:
+    return refrain.asked("evaluate", *arguments, "--uplift")
 
 
 def write_trial(path: Path, n: int = 4000, *, fair: bool = True) -> Path:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -27,14 +26,8 @@ from tests.cli.service import NOW, model_of
 from tests.refrain_command import Refrain
 
 
-def asked(refrain: Refrain, *arguments: str) -> Any:
-    done = refrain.run(*arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def test_cohorts_are_listed_with_those_who_are_in_none(service: Settings, refrain: Refrain) -> None:
-    found = asked(refrain, "cohorts")
+    found = refrain.asked("cohorts")
     assert [(c["cohort_id"], c["size"], c["label"]) for c in found["cohorts"]] == [
         ("c1", 3, "Radiohead"),
         ("c2", 2, "Sigur Rós, [bold]Björk"),
@@ -46,7 +39,7 @@ def test_cohorts_are_listed_with_those_who_are_in_none(service: Settings, refrai
 
 
 def test_a_cohort_shows_the_artists_that_set_it_apart(service: Settings, refrain: Refrain) -> None:
-    found = asked(refrain, "cohort", "c1")
+    found = refrain.asked("cohort", "c1")
     assert (found["size"], found["ctr"], found["model_version"]) == (3, None, 4)
     assert (found["artists"][0]["artist_id"], found["artists"][0]["name"]) == ("a1", "Radiohead")
     assert found["artists"][0]["times_more"] > 1
@@ -56,7 +49,7 @@ def test_a_cohort_shows_the_artists_that_set_it_apart(service: Settings, refrain
 
 
 def test_a_cohort_is_found_by_its_id_in_any_case(service: Settings, refrain: Refrain) -> None:
-    assert asked(refrain, "cohort", "C1")["cohort_id"] == "c1"
+    assert refrain.asked("cohort", "C1")["cohort_id"] == "c1"
 
 
 def test_a_cohorts_history_is_shown(service: Settings, refrain: Refrain, with_redis: WithRedis) -> None:
@@ -73,7 +66,7 @@ def test_a_cohorts_history_is_shown(service: Settings, refrain: Refrain, with_re
         await cohorts.describe(replace(model, **split, **later), [{}, {}], 3600)
 
     with_redis(lives_on)
-    found = asked(refrain, "cohort", "c1")
+    found = refrain.asked("cohort", "c1")
     assert [(e["version"], e["event"], e["others"]) for e in found["history"]] == [
         (4, "born", []),
         (5, "merged", ["c2"]),
@@ -83,7 +76,7 @@ def test_a_cohorts_history_is_shown(service: Settings, refrain: Refrain, with_re
     shown = refrain.run("cohort", "c1").stdout
     assert "split, giving c3" in shown
     assert "joined by c2" in shown
-    assert asked(refrain, "cohort", "c3")["parent"] == "c1"
+    assert refrain.asked("cohort", "c3")["parent"] == "c1"
     assert "split from c1" in refrain.run("cohort", "c3").stdout
     assert "gone, most went to c1" in refrain.run("cohort", "c2").stdout
 
@@ -91,7 +84,7 @@ def test_a_cohorts_history_is_shown(service: Settings, refrain: Refrain, with_re
 def test_what_came_of_releases_is_shown(service: Settings, refrain: Refrain, with_redis: WithRedis) -> None:
     counts = {"sent": 40, "opened": 10, "clicked": 4, "ctr": 0.1}
     with_redis(lambda redis: redis.hset("cohort:{c1}", mapping=counts))
-    assert {name: asked(refrain, "cohort", "c1")[name] for name in counts} == counts
+    assert {name: refrain.asked("cohort", "c1")[name] for name in counts} == counts
     assert "40 told, 10 opened, 4 clicked" in refrain.run("cohort", "c1").stdout
     assert "10.0 %" in refrain.run("cohorts").stdout
 
@@ -99,7 +92,7 @@ def test_what_came_of_releases_is_shown(service: Settings, refrain: Refrain, wit
 def test_the_largest_cohorts_alone_are_listed_where_so_many_are_asked_for(
     service: Settings, refrain: Refrain
 ) -> None:
-    found = asked(refrain, "cohorts", "--top", "1")
+    found = refrain.asked("cohorts", "--top", "1")
     assert [c["cohort_id"] for c in found["cohorts"]] == ["c1"]
     assert (found["total"], found["listeners"]) == (2, 5)
     assert "1 smaller cohort not shown: --top 2" in refrain.run("cohorts", "--top", "1").stdout
@@ -108,7 +101,7 @@ def test_the_largest_cohorts_alone_are_listed_where_so_many_are_asked_for(
 def test_listeners_are_listed_by_id_a_page_at_a_time(service: Settings, refrain: Refrain) -> None:
     pages, after = [], ""
     while after is not None:
-        page = asked(refrain, "users", "--limit", "3", "--after", after)
+        page = refrain.asked("users", "--limit", "3", "--after", after)
         pages.append([listener["user_id"] for listener in page["listeners"]])
         after = page["after"]
     assert pages == [["robot", "u1", "u2"], ["u3", "v1", "v2"], ["w1"]]
@@ -116,8 +109,8 @@ def test_listeners_are_listed_by_id_a_page_at_a_time(service: Settings, refrain:
 
 
 def test_a_listed_listener_is_the_one_that_is_shown_alone(service: Settings, refrain: Refrain) -> None:
-    (listed,) = asked(refrain, "users", "--limit", "1", "--after", "u0")["listeners"]
-    alone = asked(refrain, "user", "u1")
+    (listed,) = refrain.asked("users", "--limit", "1", "--after", "u0")["listeners"]
+    alone = refrain.asked("user", "u1")
     assert (
         listed["artists"] == [artist["name"] for artist in alone["artists"]] == ["Radiohead", "[bold]Björk"]
     )
@@ -131,7 +124,7 @@ def test_a_listed_listener_is_the_one_that_is_shown_alone(service: Settings, ref
 def test_the_listeners_of_a_cohort_or_of_none_are_listed_alone(
     service: Settings, refrain: Refrain, cohort: str, members: list[str]
 ) -> None:
-    found = asked(refrain, "users", "--cohort", cohort)
+    found = refrain.asked("users", "--cohort", cohort)
     assert [listener["user_id"] for listener in found["listeners"]] == members
     assert (found["total"], found["after"]) == (2, None)
 
@@ -154,7 +147,7 @@ def test_a_listener_is_in_a_cohort_no_longer_than_it_lives(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     with_redis(lambda redis: redis.hset(keys.user("u1"), "cohort_since", NOW - 16 * 86_400))
-    assert asked(refrain, "user", "u1")["cohort_since"] == asked(refrain, "cohort", "c1")["born"]
+    assert refrain.asked("user", "u1")["cohort_since"] == refrain.asked("cohort", "c1")["born"]
 
 
 def test_a_weight_of_long_ago_is_small_and_no_zero(
@@ -163,7 +156,7 @@ def test_a_weight_of_long_ago_is_small_and_no_zero(
     decay = ForwardDecay(half_life=service.half_life)
     long_ago = decay.stored(8.0, NOW - 20 * service.half_life)
     with_redis(lambda redis: redis.zadd(keys.user_artists("v1"), {"a2": long_ago, "a3": long_ago / 4}))
-    weights = [artist["weight"] for artist in asked(refrain, "user", "v1")["artists"]]
+    weights = [artist["weight"] for artist in refrain.asked("user", "v1")["artists"]]
     assert weights == pytest.approx([8 / 2**20, 2 / 2**20], rel=1e-3)
     assert "0.00000763" in refrain.run("user", "v1").stdout
 
@@ -185,14 +178,14 @@ def test_an_unknown_cohort_is_told_apart_from_no_model(service: Settings, refrai
 
 
 def test_a_listener_is_shown_with_weights_as_they_are_now(service: Settings, refrain: Refrain) -> None:
-    found = asked(refrain, "user", "u1")
+    found = refrain.asked("user", "u1")
     assert (found["cohort"], found["label"], found["clicks"], found["bot"]) == ("c1", "Radiohead", 10, False)
     assert [(a["artist_id"], a["name"]) for a in found["artists"]] == [
         ("a1", "Radiohead"),
         ("a3", "[bold]Björk"),
     ]
     assert [a["weight"] for a in found["artists"]] == pytest.approx([8.0, 2.0], rel=1e-3)
-    assert len(asked(refrain, "user", "u1", "--top", "1")["artists"]) == 1
+    assert len(refrain.asked("user", "u1", "--top", "1")["artists"]) == 1
     shown = refrain.run("user", "u1").stdout
     assert "[bold]Björk" in shown
     assert "c1  Radiohead" in shown
@@ -205,7 +198,7 @@ def test_bots_those_who_wait_and_those_who_opted_out_are_told_as_such(
     assert "clicks like a bot" in refrain.run("user", "robot").stdout
     assert "none yet" in refrain.run("user", "w1").stdout
     assert "has opted out" in refrain.run("user", "u1").stdout
-    assert asked(refrain, "user", "u1")["opted_out"]
+    assert refrain.asked("user", "u1")["opted_out"]
 
 
 def test_one_whose_only_click_waits_for_its_song_is_shown_and_their_json_is_json(
@@ -224,13 +217,13 @@ def test_one_whose_only_click_waits_for_its_song_is_shown_and_their_json_is_json
     for command in (("user", "waits"), ("users", "--cohort", "none")):
         said = refrain.run(*command, "--json").stdout
         json.loads(said, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
-    assert asked(refrain, "user", "waits")["first_seen"] is None
+    assert refrain.asked("user", "waits")["first_seen"] is None
 
 
 def test_a_listener_shows_which_artists_pull_into_the_cohort_and_which_is_second(
     service: Settings, refrain: Refrain
 ) -> None:
-    why = asked(refrain, "user", "u1")["why"]
+    why = refrain.asked("user", "u1")["why"]
     assert (why["cohort"], why["reason"], why["second"], why["model_version"]) == ("c1", "nearest", "c2", 4)
     assert [(p["artist_id"], p["name"]) for p in why["pulls"]] == [("a1", "Radiohead"), ("a3", "[bold]Björk")]
     assert sum(p["pull"] for p in why["pulls"]) - why["centre"] == pytest.approx(why["similarity"], abs=1e-5)
@@ -243,7 +236,7 @@ def test_a_listener_shows_which_artists_pull_into_the_cohort_and_which_is_second
 def test_a_listener_whom_the_model_has_not_met_shows_where_it_takes_them(
     service: Settings, refrain: Refrain
 ) -> None:
-    why = asked(refrain, "user", "w1")["why"]
+    why = refrain.asked("user", "w1")["why"]
     assert (why["cohort"], why["reason"]) == ("c2", "nearest")
     shown = " ".join(refrain.run("user", "w1").stdout.split())
     assert "model 4 puts them into c2 (Sigur Rós, [bold]Björk)" in shown
@@ -269,7 +262,7 @@ def test_last_clicks_that_decided_are_told(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     with_redis(clicked(service, "new", ["a1"] * 60 + ["a2"] * 20))
-    why = asked(refrain, "user", "new")["why"]
+    why = refrain.asked("user", "new")["why"]
     assert (why["cohort"], why["reason"], why["by_taste"]) == ("c2", "lately", "c1")
     shown = " ".join(refrain.run("user", "new").stdout.split())
     assert "nearest to what they played last; by all that they play it would be c1 (Radiohead)" in shown
@@ -279,7 +272,7 @@ def test_what_a_listener_did_lately_is_told(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     with_redis(clicked(service, "new", ["a1"] * 3))
-    found = asked(refrain, "user", "new")["activity"]
+    found = refrain.asked("user", "new")["activity"]
     assert (found["active_days"], found["plays"], found["weeks"]) == (1, 3, [3, 0, 0, 0, 0])
     assert sum(found["hours"]) == pytest.approx(1.0)
     shown = " ".join(refrain.run("user", "new").stdout.split())
@@ -289,10 +282,10 @@ def test_what_a_listener_did_lately_is_told(
 def test_what_is_predicted_of_a_listener_is_told(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
-    assert asked(refrain, "user", "u1")["traits"] is None
+    assert refrain.asked("user", "u1")["traits"] is None
     held = {"stage": "fading", "churn": "0.71234", "segment:rap": "0.9", "segment:pop": "", "zero_week": ""}
     with_redis(lambda redis: redis.hset(keys.user_traits("u1"), mapping=held))
-    found = asked(refrain, "user", "u1")["traits"]
+    found = refrain.asked("user", "u1")["traits"]
     assert (found["stage"], found["churn"], found["zero_week"]) == ("fading", 0.71234, None)
     assert found["segments"] == {"rap": 0.9}
     shown = " ".join(refrain.run("user", "u1").stdout.split())
@@ -303,13 +296,13 @@ def test_why_a_listener_is_in_no_cohort_is_told(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     with_redis(clicked(service, "early", ["unheard"]))
-    assert asked(refrain, "user", "early")["why"]["reason"] == "unknown"
+    assert refrain.asked("user", "early")["why"]["reason"] == "unknown"
     assert "model 4 knows none of the artists that they play" in refrain.run("user", "early").stdout
     with_redis(clicked(service, "bot", ["a1"] * 9, bound=5))
-    assert asked(refrain, "user", "bot")["why"]["reason"] == "bot"
+    assert refrain.asked("user", "bot")["why"]["reason"] == "bot"
     assert "REFRAIN_BOT_CLICKS_PER_HOUR" in refrain.run("user", "bot").stdout
     with_redis(lambda redis: redis.delete("model:current", "models"))
-    assert asked(refrain, "user", "early")["why"] is None
+    assert refrain.asked("user", "early")["why"] is None
     assert "there is no model" in refrain.run("user", "early").stdout
 
 
@@ -345,7 +338,7 @@ def test_once_it_is_learned_who_clicks_an_audience_says_so_by_size_and_for_each_
     coefficients[0] = 3.0
     learned = CtrModel(version=1, examples=5000, coefficients=coefficients)
     with_redis(lambda redis: CtrModels(redis).publish(learned))
-    found = asked(refrain, "audience", "--artist", "Radiohead", "--why", "u1")
+    found = refrain.asked("audience", "--artist", "Radiohead", "--why", "u1")
     assert 0 < found["least_ctr"] < found["ctr"] < 1
     assert [size["listeners"] for size in found["by_size"]][-1] == found["listeners"]
     assert found["by_size"][-1]["clicks"] == pytest.approx(found["ctr"] * found["listeners"], abs=0.01)
@@ -355,7 +348,7 @@ def test_once_it_is_learned_who_clicks_an_audience_says_so_by_size_and_for_each_
     assert "how likely they are to click" in shown
     nobody = replace(learned, version=2, coefficients=-2 * coefficients)
     with_redis(lambda redis: CtrModels(redis).publish(nobody))
-    found = asked(refrain, "audience", "--artist", "Radiohead", "--why", "u1")
+    found = refrain.asked("audience", "--artist", "Radiohead", "--why", "u1")
     assert (found["listeners"], found["reason"]) == (0, "nobody is likely enough to click")
 
 
@@ -365,7 +358,7 @@ def test_who_opted_out_is_listed_and_of_which_artists(
     assert "nobody has opted out" in refrain.run("opt-outs").stdout
     with_redis(lambda redis: OptedOut(redis).add(["u2"]))
     with_redis(lambda redis: OptedOut(redis).add_of_artists({"u1": ["a3", "a1"]}))
-    assert asked(refrain, "opt-outs") == [
+    assert refrain.asked("opt-outs") == [
         {"user_id": "u1", "artist_ids": ["a1", "a3"]},
         {"user_id": "u2", "artist_ids": []},
     ]
@@ -386,7 +379,7 @@ def test_opt_outs_written_as_csv_are_the_same_when_they_are_replayed(
     same = {"kind": "opted_out", "release_id": "rebuild", "ts": "2026-11-28T09:00:00Z"}
     given = [part for name, value in same.items() for part in ("--set", f"{name}={value}")]
     file = str(tmp_path / "opt-outs.csv")
-    found = asked(refrain, "replay", "feedback", file, "--separator", "|", *given, "--dry-run")
+    found = refrain.asked("replay", "feedback", file, "--separator", "|", *given, "--dry-run")
     events = [
         {name: event["value"].get(name) for name in ("user_id", "artist_ids")} for event in found["events"]
     ]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -28,24 +26,18 @@ def ingester(service: Settings) -> Iterator[Settings]:
         yield service
 
 
-def said(done: Any) -> dict[str, Any]:
-    assert done.returncode == 0, done.stderr + done.stdout
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
 def test_a_merge_says_what_the_listener_has_then_and_undone_what_each_has(
     ingester: Settings, refrain: Refrain
 ) -> None:
-    made = said(refrain.run("merge", "u2", "u1", "--json"))
+    made = refrain.asked("merge", "u2", "u1")
     assert {name: made[name] for name in ("user_id", "into", "clicks", "cohort")} == {
         "user_id": "u2", "into": "u1", "clicks": 20, "cohort": "c1",
     }  # fmt: skip
-    assert said(refrain.run("user", "u1", "--json"))["ids"] == ["u2"]
-    assert said(refrain.run("merge", "u2", "u1", "--json")) == made
-    undone = said(refrain.run("merge", "--undo", "u2", "--json"))
+    assert refrain.asked("user", "u1")["ids"] == ["u2"]
+    assert refrain.asked("merge", "u2", "u1") == made
+    undone = refrain.asked("merge", "--undo", "u2")
     assert (undone["clicks"], undone["into_clicks"]) == (10, 10)
-    assert said(refrain.run("user", "u2", "--json"))["clicks"] == 10
+    assert refrain.asked("user", "u2")["clicks"] == 10
 
 
 def test_how_a_merge_is_undone_is_said_as_a_shell_takes_it(ingester: Settings, refrain: Refrain) -> None:
@@ -58,7 +50,7 @@ def test_how_a_merge_is_undone_is_said_as_a_shell_takes_it(ingester: Settings, r
 def test_what_cannot_be_merged_is_refused_before_anything_is_published(
     ingester: Settings, refrain: Refrain
 ) -> None:
-    said(refrain.run("merge", "u2", "u1", "--json"))
+    refrain.asked("merge", "u2", "u1")
     for wrong, why in (
         (("u1", "u1"), "the same id"),
         (("u1", "u2"), "part of it already"),
@@ -79,7 +71,7 @@ def test_without_an_ingester_it_says_that_it_will_be_done(service: Settings, ref
     assert done.returncode == 1
     assert "will be done" in " ".join(done.stderr.split())
     with Running(ingest, service):
-        assert said(refrain.run("merge", "u2", "u1", "--json"))["clicks"] == 20
+        assert refrain.asked("merge", "u2", "u1")["clicks"] == 20
 
 
 def test_nothing_is_left_of_a_forgotten_listener_under_any_id(
@@ -90,12 +82,12 @@ def test_nothing_is_left_of_a_forgotten_listener_under_any_id(
         await redis.hset(keys.release_told("r2"), "u3", "c1")
 
     with_redis(tell)
-    said(refrain.run("merge", "u3", "u2", "--json"))
-    said(refrain.run("merge", "u2", "u1", "--json"))
+    refrain.asked("merge", "u3", "u2")
+    refrain.asked("merge", "u2", "u1")
     assert refrain.run("user", "u2").returncode == 1
     refused = refrain.run("forget", "u2")
     assert "`refrain forget u1` erases them under all their ids" in " ".join(refused.stderr.split())
-    done = said(refrain.run("forget", "u1", "--json"))
+    done = refrain.asked("forget", "u1")
     assert (sorted(done["ids"]), done["clicks"], done["told_of_releases"]) == (["u2", "u3"], 30, 2)
     after = with_redis(everything)
     assert isinstance(after, dict)

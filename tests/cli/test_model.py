@@ -36,17 +36,11 @@ def serves(with_redis: WithRedis) -> object:
     return with_redis(lambda redis: Snapshots(redis).current())
 
 
-def asked(refrain: Refrain, *arguments: str) -> Any:
-    done = refrain.run("model", *arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def test_snapshots_are_listed_newest_first(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     with_redis(publish(5))
-    found = asked(refrain, "list")["models"]
+    found = refrain.asked("model", "list")["models"]
     assert [(m["version"], m["serves"]) for m in found] == [(5, True), (4, False)]
     assert all(m["bytes"] > 1000 for m in found)
     assert "serves" in refrain.run("model", "list").stdout
@@ -58,7 +52,7 @@ def test_each_snapshot_is_listed_in_one_line_of_80_columns(
     foresight = dict.fromkeys(("auc_cohort", "lift_cohort", "auc_listener", "lift_listener"), 11.1)
     model = replace(model_of(1005, NOW), validation={**foresight, "discoveries": 3000.0})
     with_redis(lambda redis: Snapshots(redis).publish(model))
-    asked(refrain, "use", "1005", "--pin")
+    refrain.asked("model", "use", "1005", "--pin")
     header, newest, *_ = refrain.run("model", "list").stdout.splitlines()
     assert header.split() == ["version", "made", "size", "by", "cohort", "one", "by", "one"]
     assert newest.split()[0] == "1005"
@@ -72,7 +66,7 @@ def test_there_is_no_snapshot_0(service: Settings, refrain: Refrain) -> None:
 
 
 def test_a_snapshot_says_what_it_holds(service: Settings, refrain: Refrain) -> None:
-    found = asked(refrain, "show")
+    found = refrain.asked("model", "show")
     assert (found["version"], found["clicks"], found["artists"], found["dims"]) == (4, 70, 3, 2)
     assert [c["label"] for c in found["cohorts"]] == ["Radiohead", "Sigur Rós, [bold]Björk"]
     assert "Sigur Rós, [bold]Björk" in refrain.run("model", "show", "4").stdout
@@ -82,7 +76,7 @@ def test_a_version_that_was_asked_for_serves_until_the_next_is_published(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     with_redis(publish(5))
-    assert asked(refrain, "use", "4") == {"serves": 4, "pinned": None}
+    assert refrain.asked("model", "use", "4") == {"serves": 4, "pinned": None}
     assert serves(with_redis) == 4
     with_redis(publish(6))
     assert serves(with_redis) == 6
@@ -92,22 +86,22 @@ def test_a_version_that_was_pinned_serves_until_another_is_asked_for(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     with_redis(publish(5))
-    assert asked(refrain, "use", "4", "--pin") == {"serves": 4, "pinned": 4}
+    assert refrain.asked("model", "use", "4", "--pin") == {"serves": 4, "pinned": 4}
     for version in range(6, 20):  # more than are kept
         with_redis(publish(version))
     assert serves(with_redis) == 4
-    assert asked(refrain, "list")["pinned"] == 4
+    assert refrain.asked("model", "list")["pinned"] == 4
     assert "pinned" in refrain.run("model", "list").stdout
-    assert asked(refrain, "show", "4")["serves"]
-    assert asked(refrain, "use", "newest") == {"serves": 19, "pinned": None}
+    assert refrain.asked("model", "show", "4")["serves"]
+    assert refrain.asked("model", "use", "newest") == {"serves": 19, "pinned": None}
     with_redis(publish(20))
     assert serves(with_redis) == 20
-    assert len(asked(refrain, "list")["models"]) == 10
+    assert len(refrain.asked("model", "list")["models"]) == 10
 
 
 def test_the_newest_may_be_pinned_too(service: Settings, refrain: Refrain, with_redis: WithRedis) -> None:
     with_redis(publish(5))
-    assert asked(refrain, "use", "newest", "--pin") == {"serves": 5, "pinned": 5}
+    assert refrain.asked("model", "use", "newest", "--pin") == {"serves": 5, "pinned": 5}
     with_redis(publish(6))
     assert serves(with_redis) == 5
 
@@ -122,7 +116,7 @@ def test_cohorts_are_called_what_the_version_that_serves_calls_them(
 
     with_redis(newer)
     for version, label in (("4", "Radiohead"), ("newest", "Other")):
-        asked(refrain, "use", version)
+        refrain.asked("model", "use", version)
         found = json.loads(refrain.run("cohort", "c1", "--json").stdout)
         assert (found["label"], found["size"]) == (label, 3)
 
@@ -141,9 +135,9 @@ def sweeping(met: int, done: int = 0) -> Callable[[AnyRedis], Awaitable[None]]:
 def test_how_many_listeners_are_migrated_is_shown(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
-    assert asked(refrain, "list")["sweep"] is None
+    assert refrain.asked("model", "list")["sweep"] is None
     with_redis(sweeping(met=5))
-    sweep = asked(refrain, "list")["sweep"]
+    sweep = refrain.asked("model", "list")["sweep"]
     assert sweep == {"version": 4, "met": 5, "listeners": 7, "began_at": NOW, "done": 0}
     assert "5 of 7 listeners are migrated to model 4" in refrain.run("model", "list").stdout
     with_redis(sweeping(met=5, done=4))
@@ -262,14 +256,14 @@ def test_how_well_churn_is_predicted_is_shown(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     assert "nothing is learned of churn yet" in refrain.run("model", "churn").stdout
-    assert asked(refrain, "churn") is None
-    assert asked(refrain, "list")["churn"] is None
+    assert refrain.asked("model", "churn") is None
+    assert refrain.asked("model", "list")["churn"] is None
     with_redis(learn_churn(judged=800))
-    found = asked(refrain, "churn")
+    found = refrain.asked("model", "churn")
     assert (found["version"], found["outcome"], found["examples"]) == (1, 14, 800)
     assert found["foresight"]["auc"] == pytest.approx(1.0)
     assert "AUC 1.000" in refrain.run("model", "churn").stdout
-    assert asked(refrain, "list")["churn"] == found
+    assert refrain.asked("model", "list")["churn"] == found
     assert "churn, version 1: learned from 800 examples; AUC 1.000" in refrain.run("model", "list").stdout
 
 

@@ -66,14 +66,8 @@ def songs(service: Settings, with_redis: WithRedis) -> Settings:
     return service
 
 
-def asked(refrain: Refrain, *arguments: str) -> Any:
-    done = refrain.run(*arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def test_songs_come_with_a_reason_the_likeliest_first(songs: Settings, refrain: Refrain) -> None:
-    found = asked(refrain, "recommend", "u1")
+    found = refrain.asked("recommend", "u1")
     assert [each["song_id"] for each in found["songs"]] == ["s-a1", "b-side", "no catalogue"]
     assert found["songs"][1]["title"] == "[bold]Talk Show Host"
     assert found["songs"][2]["artists"] == ["Radiohead"]
@@ -84,30 +78,30 @@ def test_songs_come_with_a_reason_the_likeliest_first(songs: Settings, refrain: 
 
 
 def test_songs_of_zero_length_are_for_nobody(songs: Settings, refrain: Refrain) -> None:
-    found = asked(refrain, "recommend", "u1", "--top", "100")
+    found = refrain.asked("recommend", "u1", "--top", "100")
     assert "silence" not in {each["song_id"] for each in found["songs"]}
 
 
 def test_songs_heard_lately_are_left_out(songs: Settings, refrain: Refrain, with_redis: WithRedis) -> None:
     heard = song_numbers(["s-a1", "a song of no model", "s-a1"]).astype("<u4").tobytes()
     with_redis(lambda redis: redis.set(keys.user_heard("u1"), heard))
-    found = asked(refrain, "recommend", "u1")
+    found = refrain.asked("recommend", "u1")
     assert [each["song_id"] for each in found["songs"]] == ["b-side", "no catalogue"]
 
 
 def test_fewer_are_the_first_of_more(songs: Settings, refrain: Refrain) -> None:
-    two = asked(refrain, "recommend", "u1", "--top", "2")
-    assert two["songs"] == asked(refrain, "recommend", "u1")["songs"][:2]
+    two = refrain.asked("recommend", "u1", "--top", "2")
+    assert two["songs"] == refrain.asked("recommend", "u1")["songs"][:2]
 
 
 def test_who_asks_for_more_than_is_kept_is_answered_anew(
     songs: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
-    asked(refrain, "recommend", "u1", "--top", "2")
+    refrain.asked("recommend", "u1", "--top", "2")
     heard = song_numbers(["s-a1"]).astype("<u4").tobytes()
     with_redis(lambda redis: redis.set(keys.user_heard("u1"), heard))
-    assert asked(refrain, "recommend", "u1")["songs"][0]["song_id"] == "s-a1"
-    assert asked(refrain, "recommend", "u1", "--top", "60")["songs"][0]["song_id"] == "b-side"
+    assert refrain.asked("recommend", "u1")["songs"][0]["song_id"] == "s-a1"
+    assert refrain.asked("recommend", "u1", "--top", "60")["songs"][0]["song_id"] == "b-side"
 
 
 def failed(refrain: Refrain, user: str) -> dict[str, str]:
@@ -148,7 +142,7 @@ def test_an_answer_that_another_version_kept_is_made_anew(
     songs: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     with_redis(lambda redis: redis.set(keys.recommended("u1"), b'{"asked": 50, "other": 1}'))
-    assert asked(refrain, "recommend", "u1")["songs"]
+    assert refrain.asked("recommend", "u1")["songs"]
 
 
 def test_of_a_bot_it_says_so(songs: Settings, refrain: Refrain) -> None:
@@ -178,7 +172,7 @@ def test_songs_of_other_dimensions_are_no_songs_of_this_model(
 def test_the_audience_of_a_song_goes_by_its_artists_where_none_is_named(
     songs: Settings, refrain: Refrain
 ) -> None:
-    found = asked(refrain, "audience", "--song", "b-side")
+    found = refrain.asked("audience", "--song", "b-side")
     assert found["artist_ids"] == ["a1"]
     assert found["relied_on"] == "song, artists"
 
@@ -186,7 +180,7 @@ def test_the_audience_of_a_song_goes_by_its_artists_where_none_is_named(
 def test_a_song_that_others_play_than_its_artist_draws_its_own_audience(
     songs: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
-    by_artist = asked(refrain, "audience", "--artist", "a1", "--max-audience", "3")
+    by_artist = refrain.asked("audience", "--artist", "a1", "--max-audience", "3")
     assert {each["cohort_id"] for each in by_artist["first"]} == {"c1"}
     turned = song_model(
         directions=np.array([[1, 0], [0, 1], [0, 1], [1, 0], [1, 0]], dtype=np.float16),
@@ -194,7 +188,7 @@ def test_a_song_that_others_play_than_its_artist_draws_its_own_audience(
         version=5,
     )
     with_redis(lambda redis: SongModels(redis).publish(turned))
-    by_song = asked(refrain, "audience", "--song", "b-side", "--max-audience", "2")
+    by_song = refrain.asked("audience", "--song", "b-side", "--max-audience", "2")
     assert {each["cohort_id"] for each in by_song["first"]} == {"c2"}
 
 
@@ -211,7 +205,7 @@ def test_the_audience_of_a_song_whose_artists_nobody_plays_goes_by_its_genres(
         Song(song_id="s-a1", artist_ids=["a1"], genres=["Art Rock"]),
     ]
     with_redis(lambda redis: Catalogue(redis).put(entered))
-    found = asked(refrain, "audience", "--song", "debut", "--max-audience", "3")
+    found = refrain.asked("audience", "--song", "debut", "--max-audience", "3")
     assert found["relied_on"] == "genres"
     assert {each["cohort_id"] for each in found["first"]} == {"c1"}
 
@@ -221,33 +215,33 @@ def test_neither_artist_nor_song_is_wrong_use(songs: Settings, refrain: Refrain)
 
 
 def test_an_answer_says_when_it_was_made(songs: Settings, refrain: Refrain) -> None:
-    assert abs(asked(refrain, "recommend", "u1")["made_at"] - time.time()) < 60
+    assert abs(refrain.asked("recommend", "u1")["made_at"] - time.time()) < 60
 
 
 def test_a_song_taken_off_the_catalogue_is_for_nobody(
     songs: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
     with_redis(lambda redis: Catalogue(redis).remove(["b-side"]))
-    found = asked(refrain, "recommend", "u1")
+    found = refrain.asked("recommend", "u1")
     assert [each["song_id"] for each in found["songs"]] == ["s-a1", "no catalogue"]
 
 
 def test_of_who_plays_what_nobody_else_plays_too_little_is_known(
     songs: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
-    assert asked(refrain, "recommend", "u2")["reason"] == ""
+    assert refrain.asked("recommend", "u2")["reason"] == ""
     lonely = replace(
         model_of(version=5, created_at=NOW), holders=csr_matrix(np.array([[3.0, 0.0, 0.0], [0.0, 2.0, 1.0]]))
     )
     with_redis(lambda redis: Snapshots(redis).publish(lonely))
     with_redis(lambda redis: redis.zrem(keys.user_artists("v1"), "a2"))
-    found = asked(refrain, "recommend", "v1")
+    found = refrain.asked("recommend", "v1")
     assert found["songs"] == []
     assert found["reason"].startswith("too little is known")
     assert found["reason"].endswith("plays [bold]Björk")
     shown = refrain.run("recommend", "v1")
     assert (shown.returncode, "plays [bold]Björk" in shown.stdout) == (0, True)
-    assert asked(refrain, "recommend", "v2")["songs"]  # plays another artist, too
+    assert refrain.asked("recommend", "v2")["songs"]  # plays another artist, too
 
 
 def test_where_all_songs_that_suit_were_heard_the_reason_says_so(
@@ -255,7 +249,7 @@ def test_where_all_songs_that_suit_were_heard_the_reason_says_so(
 ) -> None:
     heard = song_numbers(SONGS).astype("<u4").tobytes()
     with_redis(lambda redis: redis.set(keys.user_heard("u1"), heard))
-    found = asked(refrain, "recommend", "u1")
+    found = refrain.asked("recommend", "u1")
     assert (found["songs"], "heard all" in found["reason"]) == ([], True)
     assert found["reason"] in " ".join(refrain.run("recommend", "u1").stdout.split())
 
@@ -263,7 +257,7 @@ def test_where_all_songs_that_suit_were_heard_the_reason_says_so(
 def test_the_audience_of_a_song_known_from_clicks_alone_goes_by_what_was_learned_of_it(
     songs: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
-    found = asked(refrain, "audience", "--song", "no catalogue")
+    found = refrain.asked("audience", "--song", "no catalogue")
     assert (found["artist_ids"], found["relied_on"]) == (["a1"], "artists, song")
     turned = song_model(
         directions=np.array([[1, 0], [0, 1], [1, 0], [0, 1], [1, 0]], dtype=np.float16),
@@ -271,7 +265,7 @@ def test_the_audience_of_a_song_known_from_clicks_alone_goes_by_what_was_learned
         version=5,
     )
     with_redis(lambda redis: SongModels(redis).publish(turned))
-    by_song = asked(refrain, "audience", "--song", "no catalogue", "--max-audience", "2")
+    by_song = refrain.asked("audience", "--song", "no catalogue", "--max-audience", "2")
     assert {each["cohort_id"] for each in by_song["first"]} == {"c2"}
 
 
@@ -285,7 +279,7 @@ def test_the_cohort_that_a_release_should_go_to_is_that_of_its_song(
     )
     with_redis(lambda redis: SongModels(redis).publish(turned))
     (tmp_path / "releases.csv").write_text("release_id,artist_ids,song_id\nr1,a1,no catalogue\nr2,a1,\n")
-    found = asked(refrain, "report", "targets", str(tmp_path / "releases.csv"))["releases"]
+    found = refrain.asked("report", "targets", str(tmp_path / "releases.csv"))["releases"]
     assert {each["release_id"]: each["cohort_id"] for each in found} == {"r1": "c2", "r2": "c1"}
 
 

@@ -71,9 +71,7 @@ def released(
 
 
 def shown(refrain: Refrain, *arguments: str) -> Any:
-    done = refrain.run("release", *arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return refrain.asked("release", *arguments)
 
 
 def test_a_release_is_shown_with_ctr_and_interval_by_cohort_the_best_first(

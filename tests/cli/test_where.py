@@ -28,11 +28,8 @@ def traits(service: Settings, with_redis: WithRedis) -> None:
     with_redis(lambda redis: Traits(redis, Listeners(redis)).write(TRAITS))
 
 
-def audience(refrain: Refrain, *options: str) -> dict[str, Any]:
-    done = refrain.run("audience", "--artist", "Radiohead", "--max-audience", "7", "--json", *options)
-    assert done.returncode == 0, done.stdout
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+def audience(refrain: Refrain, *options: str) -> Any:
+    return refrain.asked("audience", "--artist", "Radiohead", "--max-audience", "7", *options)
 
 
 def test_a_preview_counts_who_falls_out_by_which_condition(traits: None, refrain: Refrain) -> None:

@@ -15,12 +15,9 @@ __all__ = ["SQL", "Warehouse", "run"]
 SQL = Path(__file__).parents[2] / "docs" / "sql"
 
 
-def run(refrain: Refrain, folder: Path | str, *options: str) -> dict[str, Any]:
+def run(refrain: Refrain, folder: Path | str, *options: str) -> Any:
     """Export, and return what the command says of it."""
-    done = refrain.run("export", str(folder), *options, "--json")
-    assert done.returncode == 0, done.stderr + done.stdout
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return refrain.asked("export", str(folder), *options)
 
 
 class Warehouse:

@@ -48,11 +48,8 @@ def bury(settings: Settings, topic: str, *events: Any, reason: Reason = Reason.U
     producer.close()
 
 
-def redrive(refrain: Refrain, *arguments: str) -> dict[str, Any]:
-    done = refrain.run("redrive", "--json", *arguments)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+def redrive(refrain: Refrain, *arguments: str) -> Any:
+    return refrain.asked("redrive", *arguments)
 
 
 def test_a_click_counts_once_however_often_it_is_a_letter_and_is_put_back(

@@ -73,7 +73,7 @@ def test_an_audience_is_seen_by_keyboard_alone(visit: Visit) -> None:
 
 
 def test_the_artist_who_is_meant_is_chosen_of_those_who_have_a_name_in_common(
-    visit: Visit, with_redis: Run
+    visit: Visit, with_redis: WithRedis
 ) -> None:
     song = Song(song_id="of b1", artist_ids=["b1"], artist_names=["Radiohead"])
     with_redis(lambda redis: Catalogue(redis).put([song]))

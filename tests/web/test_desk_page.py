@@ -85,7 +85,7 @@ def test_an_artist_who_is_misspelt_is_offered_as_a_button(served: Served) -> Non
     )
 
 
-def test_artists_of_one_name_are_offered_as_buttons_with_their_ids(served: Served, with_redis: Run) -> None:
+def test_artists_of_one_name_are_offered_as_buttons_with_their_ids(served: Served, with_redis: WithRedis) -> None:
     put_another(with_redis, "b1", "Radiohead")
     text = preview(served, artists="radiohead")
     assert "2 artists are called" in text
@@ -96,7 +96,7 @@ def test_artists_of_one_name_are_offered_as_buttons_with_their_ids(served: Serve
     assert "listeners would be told" in preview(served, artists="a1")
 
 
-def test_artists_of_one_name_are_completed_with_their_ids(served: Served, with_redis: Run) -> None:
+def test_artists_of_one_name_are_completed_with_their_ids(served: Served, with_redis: WithRedis) -> None:
     put_another(with_redis, "b1", "Radiohead")
     text = served.get("/desk/artists", params={"name": "radioh", "field": "artists"}).text
     assert sorted(re.findall(r'data-name="([^"]*)"', text)) == ["Radiohead (a1)", "Radiohead (b1)"]
@@ -106,7 +106,7 @@ def test_artists_of_one_name_are_completed_with_their_ids(served: Served, with_r
     assert "<span>Radiohead (b1)</span>" in text
 
 
-def put_another(with_redis: Run, artist: str, name: str) -> None:
+def put_another(with_redis: WithRedis, artist: str, name: str) -> None:
     """Let another artist have a name."""
     song = Song(song_id=f"of {artist}", artist_ids=[artist], artist_names=[name])
     with_redis(lambda redis: Catalogue(redis).put([song]))
