@@ -28,9 +28,11 @@ Ints = npt.NDArray[np.int64]
 Singles = npt.NDArray[np.float32]
 Row = tuple[Sequence[str], npt.ArrayLike]
 
+MEMORY = 10_000.0  # rows after which a batch has lost all but 1/e of its say on the vectors
+HALFLIFE = 0.0005  # share of the way to a listener that the nearest centre moves (River's name)
 BATCH = 1024  # rows a step when the sample is gone through
 REFINED = 20_000  # rows that a small sample is gone through again for, before a model is made:
-MOST_PASSES = 10  # after so many vectors of a small world no longer get better
+LEAST_PASSES, MOST_PASSES = 1, 10  # after more, vectors of a small world no longer get better
 MEMBERS = 8  # listeners in the sample for each cohort, before there are all
 DEAD = 20  # a cohort this many times smaller than the mean has lost its members
 SAMPLE = 20  # listeners a cohort that a sample holds before it replaces one of before a restart
@@ -66,13 +68,6 @@ class CohortLearner:
         Artists held; when there are a quarter more, the least heard are forgotten.
     reservoir
         Listeners held for refinement and for counting.
-    memory
-        Rows after which a batch has lost all but 1/e of its say on the vectors.
-    halflife
-        Share of the way to a listener that the nearest centre moves (River's name).
-    passes
-        Passes over the reservoir before a model is published; up to ten times as many over a small one, that
-        early models are as good as they can be.
     seed
         Random seed.
     activity
@@ -107,18 +102,12 @@ class CohortLearner:
         n_dims: int = 64,
         max_artists: int = 1_000_000,
         reservoir: int = 50_000,
-        memory: float = 10_000.0,
-        halflife: float = 0.0005,
-        passes: int = 1,
         seed: int = 0,
         activity: float = ACTIVITY,
     ) -> None:
         self.n_cohorts = n_cohorts
         self.n_dims = n_dims
         self.max_artists = max_artists
-        self.memory = memory
-        self.halflife = halflife
-        self.passes = passes
         self.seed = seed
         self.activity = activity
         self.clicks = 0
@@ -126,10 +115,10 @@ class CohortLearner:
         self.artists: list[str] = []
         self._index: dict[str, int] = {}
         self._unnamed = 0
-        self._vectors = ArtistVectors(n_dims, memory, seed)
+        self._vectors = ArtistVectors(n_dims, MEMORY, seed)
         self._of_long_tail: Singles | None = None  # vectors that serve in place of the leading directions
         self._reservoir = Reservoir(reservoir, seed)
-        self._kmeans = KMeans(n_cohorts, halflife=halflife, seed=seed)
+        self._kmeans = KMeans(n_cohorts, halflife=HALFLIFE, seed=seed)
         self.distortion = float("nan")
         self._hurried = 0
         self._last: Model | None = None
@@ -141,30 +130,16 @@ class CohortLearner:
         model: Model,
         n_cohorts: int = 48,
         max_artists: int = 1_000_000,
-        reservoir: int = 50_000,
-        memory: float = 10_000.0,
-        halflife: float = 0.0005,
-        passes: int = 1,
         seed: int = 0,
         activity: float = ACTIVITY,
     ) -> Self:
         """Go on from a published model: its vectors, centres, ids and counts; the sample fills up again."""
-        learner = cls(
-            n_cohorts,
-            model.n_dims,
-            max_artists,
-            reservoir,
-            memory,
-            halflife,
-            passes,
-            seed + model.version,
-            activity,
-        )
+        learner = cls(n_cohorts, model.n_dims, max_artists, seed=seed + model.version, activity=activity)
         learner.clicks, learner.play_now = model.clicks, model.play_now
         learner.artists = list(model.artists)
         learner._index = dict(model.index)
         learner._vectors = ArtistVectors.resume(
-            model.vectors, model.spread, model.counts, model.n_rows, memory, learner.seed
+            model.vectors, model.spread, model.counts, model.n_rows, MEMORY, learner.seed
         )
         if model.settings.get("vectors") == LONG_TAIL:
             learner._of_long_tail = model.vectors
@@ -230,7 +205,7 @@ class CohortLearner:
         matrix = self._matrix([rows[at] for at in tasteful])
         self._hurried = max(self._hurried - len(tasteful), 0)
         haste = HASTE if self._hurried else 1.0
-        self._vectors.memory, self._kmeans.halflife = self.memory / haste, self.halflife * haste
+        self._vectors.memory, self._kmeans.halflife = MEMORY / haste, HALFLIFE * haste
         self._vectors.grow(len(self.artists))
         self._vectors.learn_many(matrix)
         self._reservoir.add([listeners[at] for at in tasteful], matrix)
@@ -243,8 +218,8 @@ class CohortLearner:
             self._forget_least_heard()
 
     def hurry(self) -> None:
-        """Learn `HASTE` times as fast from the next `memory` rows: listening has changed."""
-        self._hurried = int(self.memory)
+        """Learn `HASTE` times as fast from the next `MEMORY` rows: listening has changed."""
+        self._hurried = int(MEMORY)
 
     def snapshot(self, version: int, now: float, name: Callable[[str], str] = str) -> Model:
         """Refine on the sample and return a model, aligned onto the last.
@@ -264,9 +239,7 @@ class CohortLearner:
             When nothing has been learned yet.
         """
         sample = self._reservoir.rows(len(self.artists))
-        for _ in range(
-            min(max(self.passes, REFINED // max(len(self._reservoir), 1)), MOST_PASSES * self.passes)
-        ):
+        for _ in range(min(max(LEAST_PASSES, REFINED // max(len(self._reservoir), 1)), MOST_PASSES)):
             for start in range(0, sample.shape[0], BATCH):
                 self._vectors.learn_many(sample[start : start + BATCH], count=False)
         rows = self._weighted(sample)
@@ -422,9 +395,9 @@ class CohortLearner:
                 "n_cohorts": self.n_cohorts,
                 "n_dims": self.n_dims,
                 "max_artists": self.max_artists,
-                "memory": self.memory,
-                "halflife": self.halflife,
-                "passes": self.passes,
+                "memory": MEMORY,
+                "halflife": HALFLIFE,
+                "passes": LEAST_PASSES,
                 "vectors": LEADING if self._of_long_tail is None else LONG_TAIL,
             },
             strength=middle,

@@ -33,7 +33,7 @@ def test_the_same_rows_and_seed_give_the_same_model(world: World) -> None:
     assert models[0].centers.tobytes() == models[1].centers.tobytes()
 
 
-def test_it_learns_who_would_play_what() -> None:
+def test_it_learns_who_would_play_what(monkeypatch: pytest.MonkeyPatch) -> None:
     world = make_world(seed=7)
     split = holdout(world.plays, seed=7)
     found = []
@@ -45,7 +45,7 @@ def test_it_learns_who_would_play_what() -> None:
             # What a learner would be worth that learned nothing from the rows.
             taught._vectors._m = np.random.default_rng(0).normal(size=taught._vectors._m.shape).astype("f4")
             taught._vectors._sum_gram()
-            taught.passes = 0
+            monkeypatch.setattr("models.cohort_learner.MOST_PASSES", 0)
         model = taught.snapshot(1, 0.0)
         known = rows_of(World(split.known, world.scene, world.artists), model)
         tastes = unit(taste(known, model.factors))
