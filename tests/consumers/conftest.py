@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
 import pytest
@@ -10,6 +10,7 @@ import redis
 
 from consumers.work.worker import work
 from stream.broker import Servers
+from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
 from tests.consumers.desk import Desk
 from tests.consumers.kafka_log import KafkaLog, kafka_log
@@ -31,6 +32,14 @@ def db(settings: Settings) -> Iterator[redis.Redis]:
     """The empty Redis, text in and out."""
     with redis.Redis.from_url(settings.redis, decode_responses=True) as client:
         yield client
+
+
+@pytest.fixture(name="redis")
+async def _redis(settings: Settings) -> AsyncIterator[AnyRedis]:
+    """The empty Redis, as the processes ask it."""
+    client = await open_redis(settings)
+    yield client
+    await client.aclose()
 
 
 @pytest.fixture

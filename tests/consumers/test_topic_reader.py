@@ -11,7 +11,7 @@ import pytest
 from consumers.ingest.aliases import AliasReader
 from consumers.runtime import topic_reader
 from consumers.runtime.startup import begin_producer
-from stream.connect import AnyRedis, open_redis
+from stream.connect import AnyRedis
 from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
@@ -36,13 +36,6 @@ class Counted(ArtistAliases):
     async def put(self, artist_of: Mapping[str, str]) -> None:
         await super().put(artist_of)
         self.written += 1
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[AnyRedis]:
-    client = await open_redis(settings)
-    yield client
-    await client.aclose()
 
 
 @asynccontextmanager

@@ -31,13 +31,6 @@ from tests.consumers.producer import Producer
 APART, TOGETHER = "Zoe\N{COMBINING DIAERESIS}", "Zo\N{LATIN SMALL LETTER E WITH DIAERESIS}"
 
 
-@pytest.fixture(params=["redis_url", "redis_cluster_url"], ids=["redis", "cluster"])
-async def redis(request: pytest.FixtureRequest) -> AsyncIterator[AnyRedis]:
-    client = await open_redis(Settings(redis=request.getfixturevalue(request.param)))
-    yield client
-    await client.aclose()
-
-
 class Process:
     """An ingester that knows aliases as of the last `refresh`."""
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import msgpack
-import pytest
 
 from consumers.ingest.apply import Applier
 from models.listener import Click, Listener, OffsetSource
@@ -20,13 +19,6 @@ from tests.consumers.ingest.test_apply import NOW, RULES, Died, Mortal, Process,
 from tests.consumers.ingest.test_identities import Process as Ingester
 from tests.consumers.redis_state import assert_agrees, assert_same, read_state
 from tests.consumers.small_model import small_model
-
-
-@pytest.fixture(params=["redis_url", "redis_cluster_url"], ids=["redis", "cluster"])
-async def redis(request: pytest.FixtureRequest) -> AsyncIterator[AnyRedis]:
-    client = await open_redis(Settings(redis=request.getfixturevalue(request.param)))
-    yield client
-    await client.aclose()
 
 
 def click(event_id: str, offset: int, user: str = "u", partition: int = 0, artist: str = "a") -> Click:

@@ -39,13 +39,6 @@ MODEL = small_model()
 EXACT = "clicks", "first_seen", "last_seen", "bot", "hour", "hour_clicks", "utc_offset_min"
 
 
-@pytest.fixture(params=["redis_url", "redis_cluster_url"], ids=["redis", "cluster"])
-async def redis(request: pytest.FixtureRequest) -> AsyncIterator[AnyRedis]:
-    client = await open_redis(Settings(redis=request.getfixturevalue(request.param)))
-    yield client
-    await client.aclose()
-
-
 @pytest.fixture
 async def one_redis(settings: Settings) -> AsyncIterator[AnyRedis]:
     client = await open_redis(settings)

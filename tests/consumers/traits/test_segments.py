@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,21 +12,13 @@ from consumers.traits.segments import SegmentTraits
 from models.listener import Listener
 from models.model import Model
 from models.traits.where import SEGMENT
-from stream.connect import AnyRedis, open_redis
-from stream.settings import Settings
+from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.listeners import Listeners
 from stream.stores.segments import Segments
 from stream.wire.events import Label
 from tests.consumers.labelled_world import N, affinities_of, is_in, known_of, world_model
 from tests.stream.written import write
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[AnyRedis]:
-    client = await open_redis(settings)
-    yield client
-    await client.aclose()
 
 
 class Service:

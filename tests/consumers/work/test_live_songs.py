@@ -1,22 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from consumers.runtime.live_songs import LiveSongs
-from stream.connect import AnyRedis, open_redis
-from stream.settings import Settings
+from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.song_models import SongModels
 from tests.stream.stores.test_song_models import model
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[AnyRedis]:
-    client = await open_redis(settings)
-    yield client
-    await client.aclose()
 
 
 async def test_a_newer_song_model_is_taken_up(redis: AnyRedis) -> None:

@@ -61,13 +61,6 @@ CONTRACT = Path(__file__).parents[3] / "docs" / "contract.md"
 
 
 @pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[AnyRedis]:
-    client = await open_redis(settings)
-    yield client
-    await client.aclose()
-
-
-@pytest.fixture
 async def planner(settings: Settings) -> AsyncIterator[Planner]:
     redis = await open_redis(settings)
     listeners = Listeners(redis)
