@@ -7,6 +7,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
+import msgpack
 import numpy as np
 import numpy.typing as npt
 
@@ -41,7 +42,7 @@ class Cohorts:
         self._redis = redis
         self._listeners = listeners
         self.history = CohortHistory(redis)
-        self._drop_member, self._write_size = Script("drop_member"), Script("write_size")
+        self._drop_member, self._write_scores = Script("drop_member"), Script("write_scores")
 
     async def follow(self, moves: Sequence[Move]) -> None:
         """Let the member sets follow moves that are on record, and whatever moves come meanwhile."""
@@ -279,8 +280,8 @@ class Cohorts:
             wrong = {cohort: size for cohort, size in held.items() if size != sizes[cohort]}
             if not wrong:
                 return
-            for cohort, size in wrong.items():
-                await self._write_size(self._redis, [keys.COHORTS], cohort, size)
+            packed = msgpack.packb([part for pair in wrong.items() for part in pair], use_bin_type=False)
+            await self._write_scores(self._redis, [keys.COHORTS], packed)
 
     async def all(self) -> list[str]:
         """Return the ids of all sets there are: "" for those who wait, then every cohort that lives."""

@@ -34,7 +34,7 @@ class Erased:
 
     def __init__(self, redis: AnyRedis) -> None:
         self._redis = redis
-        self._write = Script("note_expired")
+        self._write = Script("write_scores")
 
     async def now(self) -> float:
         """Return Redis's time in Unix seconds: who erases and who exports may be on two machines."""

@@ -24,7 +24,7 @@ class Expired:
 
     def __init__(self, redis: AnyRedis) -> None:
         self._redis = redis
-        self._write = Script("note_expired")
+        self._write = Script("write_scores")
 
     async def add(self, user_ids: Sequence[str], now: float) -> None:
         """Note that listeners are about to be erased."""

@@ -196,12 +196,12 @@ class Listeners:
 
     async def fields(self, user_ids: Sequence[str], names: Sequence[str]) -> list[list[str]]:
         """Return some fields of listeners' own hashes, "" for what is not there."""
-        found = await self.ask(self._named, user_ids, *names)
+        found = await self.ask(self._named, user_ids, "", *names)
         return [[(value or b"").decode() for value in values] for values in found]
 
     async def activeness(self, user_ids: Sequence[str]) -> list[Activeness]:
         """Return what tells of each listener, a bot too, whether they have done anything."""
-        found = await self.ask(self._named, user_ids, "state", "clicks", "last_seen")
+        found = await self.ask(self._named, user_ids, "", "state", "clicks", "last_seen")
         return [
             Activeness(state, int(clicks), float(last_seen)) if state else Activeness()
             for state, clicks, last_seen in found
@@ -231,7 +231,7 @@ class Listeners:
         -------
         Shape (n, 2), Unix seconds and minutes; NaN for what is not known.
         """
-        found = await self.ask(self._named, user_ids, "last_seen", "utc_offset_min")
+        found = await self.ask(self._named, user_ids, "", "last_seen", "utc_offset_min")
         rows = [[float(value or "nan") for value in each] for each in found]
         return np.array(rows, dtype=np.float64).reshape(-1, 2)
 
@@ -254,7 +254,7 @@ class Listeners:
     async def placed(self, user_ids: Sequence[str]) -> list[Listener]:
         """Read of listeners no more than their cohort and the move that brought them there."""
         found = [Listener(user) for user in user_ids]
-        answers = await self.ask(self._named, user_ids, "state", "rev", "cohort", "cohort_since", "moved")
+        answers = await self.ask(self._named, user_ids, "", "state", "rev", "cohort", "cohort_since", "moved")
         for at, (state, rev, cohort, since, moved) in enumerate(answers):
             if (state or rev) and moved:
                 place, _, origin = moved.decode().partition(" ")

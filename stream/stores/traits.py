@@ -21,6 +21,7 @@ from stream.stores.scripts import Script
 
 __all__ = ["Traits"]
 
+OF_TRAITS = ":traits"  # what follows a listener in `keys.user_traits`
 DORMANT = "dormant"  # field of the note; note_dormant.lua writes it
 
 
@@ -34,12 +35,12 @@ class Traits:
     def __init__(self, redis: AnyRedis, listeners: Listeners) -> None:
         self._redis = redis
         self._listeners = listeners
-        self._read, self._write = Script("read_traits"), Script("write_traits")
+        self._read, self._write = Script("read_fields"), Script("write_traits")
         self._note = Script("note_dormant")
 
     async def read(self, user_ids: Sequence[str], fields: Sequence[str]) -> list[list[str]]:
         """Return some fields of listeners' traits, "" for what is not there."""
-        found = await self._listeners.ask(self._read, user_ids, *fields)
+        found = await self._listeners.ask(self._read, user_ids, OF_TRAITS, *fields)
         return [[(value or b"").decode() for value in values] for values in found]
 
     async def columns(self, user_ids: Sequence[str], traits: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
@@ -47,7 +48,7 @@ class Traits:
 
         Some 40 listeners are read in a step, so that nobody else waits for more than that.
         """
-        rows = await self._listeners.ask(self._read, user_ids, *traits)
+        rows = await self._listeners.ask(self._read, user_ids, OF_TRAITS, *traits)
         found: dict[str, npt.NDArray[Any]] = {}
         for at, trait in enumerate(traits):
             if trait == STAGE:

@@ -1,12 +1,12 @@
--- Some fields of some listeners' own records.
+-- Some fields of some listeners' own records, or of another hash of theirs.
 --
 -- KEYS   1: user:{ID} of the first; on a cluster all of them are in its slot
--- ARGV   1: msgpack [listener, ...]   2...: fields
+-- ARGV   1: msgpack [listener, ...]   2: what follows user:{ID} in the key of the hash   3...: fields
 -- result msgpack [[value, ...], ...]; false for what is not there
 
-local fields = {unpack(ARGV, 2)}
+local fields = {unpack(ARGV, 3)}
 local found = {}
 for i, id in ipairs(cmsgpack.unpack(ARGV[1])) do
-  found[i] = redis.call('HMGET', 'user:{' .. id .. '}', unpack(fields))
+  found[i] = redis.call('HMGET', 'user:{' .. id .. '}' .. ARGV[2], unpack(fields))
 end
 return cmsgpack.pack(found)

@@ -1,7 +1,7 @@
 -- Writes members of a sorted set, also where Redis is full.
 --
--- KEYS   1: listeners:expired, listeners:expired-told, or listeners:erased
--- ARGV   1: msgpack [listener, Unix seconds, listener, ...]
+-- KEYS   1: cohorts, listeners:expired, listeners:expired-told, or listeners:erased
+-- ARGV   1: msgpack [member, score, member, ...]
 --
 -- A Redis that has reached maxmemory refuses ZADD, but not in a script that has written before: ZREM is never
 -- refused, and a script is not stopped in the middle.
