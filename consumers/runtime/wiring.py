@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from models.affinity import ForwardDecay
@@ -12,7 +11,6 @@ from models.listener import Rules
 from models.traits.churn_span import Span
 from models.traits.lifecycle import Limits
 from stream.connect import AnyRedis
-from stream.retry import Clock
 from stream.settings import Settings
 from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.catalogue import Catalogue
@@ -83,14 +81,8 @@ class Stores:
     durability: Durability
 
     @classmethod
-    def on(cls, redis: AnyRedis, settings: Settings, clock: Clock = time.monotonic) -> Stores:
-        """Build them; nothing is asked of Redis yet.
-
-        Parameters
-        ----------
-        clock
-            Seconds, by which what a store holds in memory grows old.
-        """
+    def on(cls, redis: AnyRedis, settings: Settings) -> Stores:
+        """Build them; nothing is asked of Redis yet."""
         aliases = ArtistAliases(redis)
         listeners = Listeners(redis, aliases)
         opted_out, told = OptedOut(redis), Told(redis, caps_of(settings))
@@ -98,7 +90,7 @@ class Stores:
             aliases,
             listeners,
             Cohorts(redis, listeners),
-            Catalogue(redis, clock, aliases),
+            Catalogue(redis, aliases=aliases),
             Releases(
                 redis,
                 settings.release_seconds,
