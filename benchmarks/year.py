@@ -11,7 +11,6 @@ coming back are drawn day by day. `chance` is the truth.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,14 +81,6 @@ class Year:
         first = np.full(self.listeners, until, dtype=np.int64)
         np.minimum.at(first, self.owner[before], self.days["day"][before].astype(np.int64))
         return np.where(first < until, first, -1)
-
-    def by_day(self) -> Iterator[tuple[int, Ints, npt.NDArray[Any]]]:
-        """Yield each day with the listeners who did something, and their records."""
-        order = np.argsort(self.days["day"], kind="stable")
-        cuts = np.searchsorted(self.days["day"][order], np.arange(self.begin, self.end + 1))
-        for at, day in enumerate(range(self.begin, self.end)):
-            here = order[cuts[at] : cuts[at + 1]]
-            yield day, self.owner[here], self.days[here]
 
 
 def simulate(listeners: int = 3000, days: int = YEAR, seed: int = 0, begin: int = BEGIN) -> Year:

@@ -17,6 +17,7 @@ Ints = npt.NDArray[np.int64]
 
 STEADY = 1.25
 LEAST_GENRE = 0.2
+NAMES = 3  # artists that a cohort is named after
 
 
 def settle(similarity: Floats, current: Ints, margin: float) -> Ints:
@@ -86,7 +87,6 @@ def named_after(
     tops: Sequence[Mapping[str, float]],
     cohort_ids: Sequence[str],
     before: Mapping[str, Sequence[str]] | None = None,
-    n_names: int = 3,
 ) -> tuple[tuple[str, ...], ...]:
     """Choose the artists that cohorts are named after.
 
@@ -101,8 +101,6 @@ def named_after(
         The cohorts' ids.
     before
         Cohort id -> the artists that it was named after last.
-    n_names
-        How many artists make a name.
 
     Examples
     --------
@@ -119,11 +117,11 @@ def named_after(
     found: list[list[str]] = [[] for _ in tops]
     taken: set[str] = set()
     for _, artist, _, row in order:
-        if artist not in taken and len(found[row]) < n_names:
+        if artist not in taken and len(found[row]) < NAMES:
             found[row].append(artist)
             taken.add(artist)
     return tuple(
-        tuple(sorted(artists, key=lambda artist: place.get(artist, n_names)))
+        tuple(sorted(artists, key=lambda artist: place.get(artist, NAMES)))
         for artists, place in zip(found, places, strict=True)
     )
 

@@ -174,13 +174,12 @@ def explore(
     posterior: Cohorts,
     places: int,
     random: np.random.Generator,
-    uniform: float = UNIFORM,
 ) -> Floats:
     """Return the propensity of each candidate, shape (n,), under Thompson sampling over cohorts.
 
     A draw from the posterior says how often each cohort clicks; those told would be the `places` best by
     their predicted CTR times that. A candidate's propensity is in what share of the draws it is among
-    them, but for `uniform`, which all share. They add up to `places`, and `choose` tells each with just that
+    them, but for `UNIFORM`, which all share. They add up to `places`, and `choose` tells each with just that
     probability: they are exact whatever the number of draws, which only says how close to Thompson sampling
     it is.
 
@@ -209,7 +208,7 @@ def explore(
         best = np.argpartition(-p * posterior.draw(random)[own], places - 1)[:places]
         counts[best] += 1.0
     found[rows] = counts / draws
-    propensities: Floats = (1.0 - uniform) * found + uniform * places / n
+    propensities: Floats = (1.0 - UNIFORM) * found + UNIFORM * places / n
     return propensities
 
 

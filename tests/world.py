@@ -141,11 +141,6 @@ class World:
         self._annoyed_at = np.full(n_listeners, START)
 
     @property
-    def offset_hours(self) -> Floats:
-        """Shape (n_listeners,), from UTC."""
-        return OFFSETS[self._zone]
-
-    @property
     def n_listeners(self) -> int:
         """How many there are, opted out or not."""
         return len(self.scene)

@@ -49,10 +49,13 @@ def test_any_two_candidates_may_be_told_together() -> None:
     assert (together > 100).all()
 
 
-def test_inverse_propensities_estimate_how_a_random_audience_would_click() -> None:
+def test_inverse_propensities_estimate_how_a_random_audience_would_click(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("models.waves.UNIFORM", 0.2)
     ctr, cohort = candidates(400, 4)
     random = np.random.default_rng(4)
-    odds = explore(ctr, cohort, Cohorts.of(ctr, cohort, 100), 100, random, uniform=0.2)
+    odds = explore(ctr, cohort, Cohorts.of(ctr, cohort, 100), 100, random)
     estimates = []
     for _ in range(3000):
         told = choose(odds, random)
