@@ -16,6 +16,7 @@ from stream.files.json_values import CHUNK, JsonValues
 from stream.files.options import Layout
 from stream.files.tables import Bad, Row, Table
 from stream.wire.dead_letter import Reason
+from tests.replay.test_tables import values
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "data" / "real_files"
 PLAYS = [{"u": "1", "s": {"id": "a"}}, {"u": "2", "s": {"id": "b"}}]
@@ -25,11 +26,6 @@ def table(folder: Path, content: str, layout: Layout | None = None, name: str = 
     path = folder / name
     path.write_text(content, encoding="utf-8")
     return Table(path, layout or Layout())
-
-
-def values(found: Table, *columns: str) -> list[tuple[Any, ...]]:
-    getters = [found.column(name) for name in columns]
-    return [tuple(get(row.values) for get in getters) for row in found.rows() if isinstance(row, Row)]
 
 
 @pytest.mark.parametrize(

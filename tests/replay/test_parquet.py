@@ -20,8 +20,9 @@ from stream.errors import BadFile, WrongUse
 from stream.files.bookmark import Bookmark
 from stream.files.options import Layout
 from stream.files.sources import files_of, readable
-from stream.files.tables import Row, Table
+from stream.files.tables import Table
 from tests.replay.s3 import BUCKET, s3
+from tests.replay.test_tables import values
 
 NOON = datetime.datetime(2026, 5, 1, 12, 30, 15, 250_000)
 CSV = b"user_id,song_id,artist_ids,ts\nu1,s1,a,1577836800\n"
@@ -31,11 +32,6 @@ MORE = b"user_id,song_id,artist_ids,ts\nu2,s2,a,1577836801\n"
 def written(path: Path, columns: dict[str, Any], **options: Any) -> Path:
     pq.write_table(pa.table(columns), path, **options)
     return path
-
-
-def values(table: Table, *columns: str) -> list[tuple[Any, ...]]:
-    getters = [table.column(name) for name in columns]
-    return [tuple(get(row.values) for get in getters) for row in table.rows() if isinstance(row, Row)]
 
 
 @pytest.fixture

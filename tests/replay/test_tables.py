@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ def table(folder: Path, name: str, content: str | bytes, layout: Layout | None =
     return Table(path, layout or Layout())
 
 
-def values(found: Table, *columns: str) -> list[tuple[object, ...]]:
+def values(found: Table, *columns: str) -> list[tuple[Any, ...]]:
     getters = [found.column(name) for name in columns]
     return [tuple(get(row.values) for get in getters) for row in found.rows() if isinstance(row, Row)]
 
