@@ -3,13 +3,12 @@
 BIN := .venv/bin
 SET_UP := .venv/set-up-done
 
-.PHONY: help demo test test-long test-rebalance soak soak-cluster lint bench bench-history screenshots fuzz site sbom audit clean
+.PHONY: help demo test test-long soak soak-cluster lint bench bench-history screenshots fuzz site sbom audit clean
 
 help:
 	@echo 'make demo [FOR=60]  listeners click, cohorts form, releases go out; ends by itself after FOR seconds'
 	@echo 'make test           format, lint, types and all tests, on a Kafka and a Redis of their own'
 	@echo 'make test-long      tests that take minutes, or are one more of a kind: half an hour'
-	@echo 'make test-rebalance  releases and feedback for seven minutes while workers are killed, or stand still'
 	@echo 'make soak [FOR=3600]  clicks, releases and feedback while processes, servers and the network fail; compares what is left with what was sent'
 	@echo 'make soak-cluster [FOR=3600]  the same on a Redis Cluster: primaries die, and slots move. FROM=COMMIT begins either with older code, and replaces it'
 	@echo 'make lint           format, lint and types alone'
@@ -35,9 +34,6 @@ test: lint
 
 test-long: $(SET_UP)
 	@$(BIN)/pytest -m long
-
-test-rebalance: $(SET_UP)
-	@$(BIN)/pytest -m long tests/consumers/work/test_rebalance.py
 
 soak: $(SET_UP)
 	@$(BIN)/python -m tests.soak $(FOR) $(if $(FROM),--from $(FROM))

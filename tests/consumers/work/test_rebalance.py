@@ -1,6 +1,6 @@
 """Workers killed one after the other while releases and feedback come: nothing is lost, nothing is twice.
 
-The short test kills two workers. `make test-rebalance` kills one every 15 s for five minutes, and lets one
+The short test kills two workers. `make test-long` has one killed every 15 s for five minutes, and one
 stand still for longer than Kafka waits for it, again and again.
 """
 
