@@ -23,13 +23,14 @@ INNER_FOLDS = 3
 PENALTIES = 0.001, 0.003, 0.01, 0.03, 0.1
 """scikit-learn's C, of which inner folds choose the one with the highest AUC."""
 
+ROUNDS = 100
 BOOSTING: dict[str, Any] = {
-    "n_estimators": 100,
+    "objective": "binary",
     "learning_rate": 0.05,
     "num_leaves": 15,
     "min_child_samples": 10,
     "verbose": -1,
-    "n_jobs": 1,
+    "num_threads": 1,
     "deterministic": True,
     "random_state": 0,
 }
@@ -72,9 +73,5 @@ def _boosting(rows: csr_matrix, positive: Bools, others: csr_matrix) -> Floats:
     from lightgbm import Booster, Dataset, train
 
     often = np.flatnonzero(np.bincount(rows.indices, minlength=rows.shape[1]) >= FEWEST_ROWS)
-    settings = {name: value for name, value in BOOSTING.items() if name not in ("n_estimators", "n_jobs")}
-    settings |= {"objective": "binary", "num_threads": BOOSTING["n_jobs"]}
-    booster: Booster = train(
-        settings, Dataset(rows[:, often], positive.astype(float)), BOOSTING["n_estimators"]
-    )
+    booster: Booster = train(BOOSTING, Dataset(rows[:, often], positive.astype(float)), ROUNDS)
     return np.asarray(booster.predict(others[:, often]), dtype=np.float64)
