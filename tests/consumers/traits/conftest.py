@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
-from threadpoolctl import threadpool_limits
 
 from stream.connect import open_redis
 from stream.settings import Settings
 from tests.consumers.traits.bureau import Bureau
+from tests.models.traits.conftest import one_thread
 
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    with threadpool_limits(1):
-        yield
+__all__ = ["bureau", "one_thread"]
 
 
 @pytest.fixture(params=["redis_url", "redis_cluster_url"])

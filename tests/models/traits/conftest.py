@@ -9,6 +9,6 @@ from threadpoolctl import threadpool_limits
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     with threadpool_limits(1):
         yield
