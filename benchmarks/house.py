@@ -18,6 +18,7 @@ from stream.broker import Child
 from stream.settings import Settings
 from stream.stores import keys
 from stream.wire.topics import create_topics
+from tests.everybody import EVERYBODY
 
 __all__ = ["House", "house"]
 
@@ -77,9 +78,6 @@ def _client(url: str) -> redis.Redis:
     return redis.RedisCluster.from_url(url, decode_responses=True)
 
 
-TOLD = {"control": 0.0, "told_a_day": 0, "told_a_week": 0, "told_artist_hours": 0.0}
-
-
 @contextmanager
 def house(**settings: object) -> Iterator[House]:
     """Start a Kafka and a Redis with the settings given, empty, with all topics.
@@ -89,7 +87,7 @@ def house(**settings: object) -> Iterator[House]:
     """
     folder = Path(tempfile.mkdtemp(prefix="refrain-bench-"))
     try:
-        wanted = Settings(data=folder / "data", connect_timeout=60, **(TOLD | settings))  # type: ignore[arg-type]
+        wanted = Settings(data=folder / "data", connect_timeout=60, **(EVERYBODY | settings))  # type: ignore[arg-type]
         with broker.servers(wanted, say=print) as running, ExitStack() as children:
             full = wanted.model_copy(update={"kafka": running.kafka, "redis": running.redis})
             create_topics(full)
