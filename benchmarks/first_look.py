@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import signal
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from urllib.request import urlopen
+
+from benchmarks.demo import demo
 
 TIMES = 3
 WANTED = 15.0  # seconds
@@ -27,46 +24,21 @@ def main(times: int = TIMES) -> None:
     """Measure and print."""
     print(f"seconds from `refrain demo`; wanted: listeners within {WANTED:.0f}")
     for _ in range(times):
-        with demo() as (process, began):
-            seconds = looked(process, began)
+        began = time.monotonic()
+        with demo() as address:
+            seconds = looked(address, began)
         steps = ", ".join(f"{step} {each:.1f}" for step, each in zip(STEPS, seconds, strict=True))
         print(f"{steps} (load {os.getloadavg()[0]:.1f})")
 
 
-def looked(process: subprocess.Popen[str], began: float) -> list[float]:
+def looked(address: str, began: float) -> list[float]:
     """Wait for each of `STEPS`; return the seconds until then."""
-    address = said(process)
     return [
         time.monotonic() - began,
         until(began, lambda: bool(ask(f"{address}/"))),
         until(began, lambda: now(address)["listeners"] + now(address)["in_no_cohort"] > 0),
         until(began, lambda: now(address)["cohorts"] > 0),
     ]
-
-
-@contextmanager
-def demo() -> Iterator[tuple[subprocess.Popen[str], float]]:
-    """Run a demo in a folder of its own; yield it, and when it began."""
-    with tempfile.TemporaryDirectory() as folder:
-        process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "consumers.cli", "demo"],
-            env={**os.environ, "REFRAIN_DATA": folder},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            yield process, time.monotonic()
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.communicate()
-
-
-def said(process: subprocess.Popen[str]) -> str:
-    """Return the address that the demo says its page is at."""
-    for line in process.stdout or ():
-        if found := re.search(r"page on (http://\S+)", line):
-            return found[1]
-    raise RuntimeError("the demo has ended, and not said where its page is")
 
 
 def until(began: float, condition: Callable[[], bool]) -> float:

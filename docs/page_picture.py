@@ -5,56 +5,20 @@ It needs a Chromium: as root, `apt-get install -y chromium`.
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import signal
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
+from benchmarks.demo import demo
+
 PICTURE = Path(__file__).with_name("page.png")
 SIZE = {"width": 1180, "height": 760}
-AT_START = 240.0  # seconds until the page answers, at most
 SETTLED = 2000  # milliseconds
 SECONDS = 120.0
-
-
-def address_of(demo: subprocess.Popen[str]) -> str:
-    """Return where the demo says that its page is."""
-    give_up = time.monotonic() + AT_START
-    for line in demo.stdout or ():
-        sys.stderr.write(line)
-        if found := re.search(r"page on (http://\S+)", line):
-            return found[1]
-        if time.monotonic() > give_up:
-            break
-    raise SystemExit("the demo has not said where its page is")
-
-
-@contextmanager
-def demo(seconds: float) -> Iterator[str]:
-    """Let a demo run for so long; yield the address of its page."""
-    with tempfile.TemporaryDirectory() as folder:
-        process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "consumers.cli", "demo"],
-            env={**os.environ, "REFRAIN_DATA": folder},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            address = address_of(process)
-            time.sleep(seconds)
-            yield address
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.communicate()
 
 
 @contextmanager

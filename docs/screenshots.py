@@ -12,7 +12,9 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 from urllib.request import urlopen
 
-from page_picture import SECONDS, SETTLED, chromium, demo
+from page_picture import SECONDS, SETTLED, chromium
+
+from benchmarks.demo import demo
 
 FOLDER = Path(__file__).parents[1] / "build" / "screenshots"
 LOOKS = {
