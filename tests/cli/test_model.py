@@ -228,7 +228,7 @@ def test_a_model_of_who_clicks_that_cannot_be_read_is_listed_as_such_beside_the_
         await redis.hset(keys.CTR_MODELS, "2", b"?!")
 
     with_redis(publish_all)
-    found = asked(refrain, "clicks", "--use", "0")
+    found = refrain.asked("model", "clicks", "--use", "0")
     assert [(each["version"], each["examples"], each["created_at"]) for each in found] == [
         (2, 0, None),
         (1, 1000, NOW + 1),

@@ -85,7 +85,9 @@ def test_an_artist_who_is_misspelt_is_offered_as_a_button(served: Served) -> Non
     )
 
 
-def test_artists_of_one_name_are_offered_as_buttons_with_their_ids(served: Served, with_redis: WithRedis) -> None:
+def test_artists_of_one_name_are_offered_as_buttons_with_their_ids(
+    served: Served, with_redis: WithRedis
+) -> None:
     put_another(with_redis, "b1", "Radiohead")
     text = preview(served, artists="radiohead")
     assert "2 artists are called" in text
