@@ -2,11 +2,12 @@
 
 ::
 
-    options.py  how a replay sends
-    plan.py     files, the order of events, where an earlier run stopped
-    times.py    whether the times of a history can be right
-    dry_run.py  what a replay would send
-    summary.py  what came of a replay, or would
-    refused.py  events that became dead letters
-    sender.py   events into Kafka, each once, also after an interruption
+    options.py      how a replay sends
+    plan.py         files, the order of events, where an earlier run stopped
+    sent_before.py  files that are of another replay, too
+    times.py        whether the times of a history can be right
+    dry_run.py      what a replay would send
+    summary.py      what came of a replay, or would
+    refused.py      events that became dead letters
+    sender.py       events into Kafka, each once, also after an interruption
 """

@@ -37,7 +37,11 @@ class Sending:
     ] = False
     resume: Annotated[
         bool,
-        Flag("--resume", "Go on where the same replay stopped; nothing is sent twice.", panel=PANEL),
+        Flag(
+            "--resume",
+            "Go on where the same replay (same files and options) stopped; nothing is sent twice.",
+            panel=PANEL,
+        ),
     ] = False
     anew: Annotated[bool, Flag("--anew", "Begin again though it stopped halfway.", panel=PANEL)] = False
 

@@ -16,6 +16,7 @@ from typing import Literal
 from consumers.replay.options import Sending
 from consumers.replay.refused import Sent, find_refused
 from consumers.replay.sender import Replay
+from consumers.replay.sent_before import refuse_sent_before
 from consumers.replay.summary import Pair, Summary
 from stream.errors import BadFile, Unreachable, WrongUse
 from stream.files.bookmark import Bookmark
@@ -89,6 +90,17 @@ class Plan:
     def identity(self) -> str:
         """Everything that decides on events and their order, apart from the files."""
         return repr((self.kind, replace(self.options, songs=(), known_artists=None), self.order))
+
+    @property
+    def selection(self) -> str:
+        """Which rows of the files are meant, and as which events.
+
+        A file may well be replayed as one label and as another: both are sent. With another order, or
+        another time zone, the same events would be sent twice.
+        """
+        options = self.options
+        fields = (sorted(options.mapping.items()), sorted(options.constants.items()))
+        return repr((self.kind, options.records, options.member, options.where, fields))
 
     @property
     def waits(self) -> bool:
@@ -214,6 +226,8 @@ def carry_out(
 
     Raises
     ------
+    WrongUse
+        Where it is to go on, and cannot without sending events a second time.
     RefrainError
         Where it cannot be done. What is in Kafka is noted, and `resume` goes on from there.
     """
@@ -227,7 +241,7 @@ def carry_out(
     folder = settings.data / FOLDER
     known = plan.options.known_artists
     files = [*plan.files, *plan.options.songs, *([known] if known else [])]
-    bookmark, old = Bookmark.find(folder, state.topic_id, files, plan.identity)
+    bookmark, old = Bookmark.find(folder, state.topic_id, files, plan.identity, plan.selection)
     if old and sending.resume:
         if changed := bookmark.changed:
             raise WrongUse(
@@ -243,6 +257,8 @@ def carry_out(
             hint="--resume goes on there, --anew begins again and sends those a second time.",
         )
     else:
+        if sending.resume:
+            refuse_sent_before(bookmark, plan.files)
         bookmark = bookmark.anew(time.time())
 
     reading = plan.reading(bookmark.started, folder)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -39,6 +39,10 @@ class Bookmark:
         Partition -> where to look in Kafka for events from `events` on.
     finished
         Whether there is nothing left to send.
+    topic_id
+        Where the events go; "" where it was not noted.
+    selection
+        Which rows of the files, as which events; "" where it was not noted.
     """
 
     path: Path
@@ -48,9 +52,13 @@ class Bookmark:
     events: int = 0
     offsets: dict[int, int] = field(default_factory=dict)
     finished: bool = False
+    topic_id: str = ""
+    selection: str = ""
 
     @classmethod
-    def find(cls, folder: Path, topic_id: str, files: Sequence[Path], options: str) -> tuple[Bookmark, bool]:
+    def find(
+        cls, folder: Path, topic_id: str, files: Sequence[Path], options: str, selection: str = ""
+    ) -> tuple[Bookmark, bool]:
         """Return the bookmark of a replay, and whether it is an old one.
 
         Parameters
@@ -60,16 +68,36 @@ class Bookmark:
         topic_id, files, options
             What makes a replay another one: the topic (a new one of the same name is another), the files, and
             every option that changes which events there are, or their order.
+        selection
+            Those of the options that say which rows are meant, and as which events.
         """
-        paths = [file if is_remote(file) else file.resolve() for file in files]
+        paths = _resolved(files)
         identity = json.dumps([topic_id, [str(path) for path in paths], options])
         path = folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
         try:
-            held = json.loads(path.read_text(encoding="utf-8"))
+            return replace(cls._read(path), topic_id=topic_id, selection=selection), True
         except FileNotFoundError:
-            return cls(path, _sources(paths)), False
+            return cls(path, _sources(paths), topic_id=topic_id, selection=selection), False
+
+    @classmethod
+    def _read(cls, path: Path) -> Bookmark:
+        held = json.loads(path.read_text(encoding="utf-8"))
         offsets = {int(partition): offset for partition, offset in held.pop("offsets").items()}
-        return cls(path, offsets=offsets, **held), True
+        return cls(path, offsets=offsets, **held)
+
+    def others_of(self, files: Iterable[Path]) -> list[tuple[Bookmark, list[str]]]:
+        """Return other replays of the same selection into the same topic, and the files that both have.
+
+        A path is enough: of a file that has changed, too, events have been sent.
+        """
+        paths = [str(path) for path in _resolved(files)]
+        others = [self._read(path) for path in sorted(self.path.parent.glob("*.json")) if path != self.path]
+        found = []
+        for other in others:
+            if (other.topic_id, other.selection) == (self.topic_id, self.selection):
+                theirs = {path for path, *_ in other.sources}
+                found.append((other, [path for path in paths if path in theirs]))
+        return [(other, both) for other, both in found if both]
 
     @property
     def changed(self) -> str | None:
@@ -94,7 +122,13 @@ class Bookmark:
 
     def anew(self, now: float) -> Bookmark:
         """Return a bookmark at the begin of the same replay."""
-        return Bookmark(self.path, _sources([source(str(path)) for path, *_ in self.sources]), started=now)
+        return Bookmark(
+            self.path,
+            _sources([source(str(path)) for path, *_ in self.sources]),
+            started=now,
+            topic_id=self.topic_id,
+            selection=self.selection,
+        )
 
     def at(self, events: int, offsets: dict[int, int], *, finished: bool = False) -> Bookmark:
         """Return it, farther on."""
@@ -107,6 +141,10 @@ class Bookmark:
         draft = self.path.with_suffix(".new")
         draft.write_text(json.dumps(content), encoding="utf-8")
         os.replace(draft, self.path)  # noqa: PTH105  -- says what matters: over what is there
+
+
+def _resolved(files: Iterable[Path]) -> list[Path]:
+    return [file if is_remote(file) else file.resolve() for file in files]
 
 
 def _sources(paths: Sequence[Path]) -> list[list[str | int]]:

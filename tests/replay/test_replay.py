@@ -187,6 +187,46 @@ def test_another_file_of_the_same_name_does_not_go_on(
     assert count(topics) == 10
 
 
+def test_a_folder_that_has_got_a_file_is_not_sent_again(
+    topics: Settings, refrain: Refrain, tmp_path: Path
+) -> None:
+    folder = tmp_path / "history"
+    folder.mkdir()
+    arguments = ("replay", "clicks", str(folder), "--resume")
+    clicks(folder, 10)
+    assert refrain.run(*arguments).returncode == 0
+    new = folder / "more.csv"
+    new.write_text("user_id,song_id,ts\nu1,s10,1700000010\n")
+    refused = refrain.run(*arguments, "--json")
+    assert refused.returncode == 2
+    said = json.loads(refused.stdout)
+    assert f"{folder / 'clicks.csv'} was replayed before" in said["error"]
+    assert "10 events of that are in Kafka" in said["error"]
+    assert f"named alone: {new}." in said["hint"]
+    assert count(topics) == 10
+    assert refrain.run("replay", "clicks", str(new), "--resume").returncode == 0
+    assert refrain.run("replay", "clicks", str(folder)).returncode == 0  # not to go on: all, again
+    assert count(topics) == 22
+
+
+def test_one_that_stopped_halfway_is_not_begun_again_for_a_new_file(
+    topics: Settings, refrain: Refrain, tmp_path: Path
+) -> None:
+    path, new = clicks(tmp_path), tmp_path / "more.csv"
+    interrupted = refrain.start("replay", "clicks", str(path), "--rate", "9000")
+    wait_for(lambda: count(topics) > 0, "the first events")
+    interrupted.signal(signal.SIGINT)
+    assert interrupted.wait() == 1
+    new.write_text("user_id,song_id,ts\nu1,s10,1700000010\n")
+    before = count(topics)
+    refused = refrain.run("replay", "clicks", str(path), str(new), "--resume", "--json")
+    assert refused.returncode == 2
+    assert "stopped halfway" in json.loads(refused.stdout)["hint"]
+    assert count(topics) == before
+    assert refrain.run("replay", "clicks", str(path), "--resume").returncode == 0
+    assert songs(topics) == ONCE
+
+
 def test_other_producers_between_ours_do_no_harm(topics: Settings, refrain: Refrain, tmp_path: Path) -> None:
     arguments = ("replay", "clicks", str(clicks(tmp_path)))
     killed = refrain.start(*arguments, "--rate", "9000")
