@@ -15,7 +15,7 @@ __all__ = ["compact"]
 
 
 def compact(folder: Folder, manifest: Manifest) -> Manifest:
-    """Write the rows of small files into files of up to 500,000, in the order of their runs.
+    """Write the rows of small files into files of up to 500,000.
 
     The small ones stay, until the manifest that is returned takes the place of this one.
     """

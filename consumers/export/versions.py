@@ -20,24 +20,26 @@ class Versions:
     Parameters
     ----------
     tables
-        ``key_hash``, ``version`` and ``gone`` of all files, those of the first run first.
+        ``key_hash``, ``version``, ``gone`` and ``run`` of all files, in any order: erasure and compaction
+        put rows of earlier runs behind later ones.
 
     Examples
     --------
-    >>> def file(keys, versions):
-    ...     return pa.table({"key_hash": keys, "version": versions, "gone": [False] * len(keys)})
-    >>> versions = Versions([file([1, 2], [10, 20]), file([1], [11])])
+    >>> def file(run, keys, versions):
+    ...     same = {"gone": [False] * len(keys), "run": [run] * len(keys)}
+    ...     return pa.table({"key_hash": keys, "version": versions, **same})
+    >>> versions = Versions([file(2, [1], [11]), file(1, [1, 2], [10, 20])])
     >>> versions.changed(np.array([1, 1, 2, 3]), np.array([10, 11, 20, 30])).tolist()
     [True, False, False, True]
     """
 
-    COLUMNS = ("key_hash", "version", "gone")
+    COLUMNS = ("key_hash", "version", "gone", "run")
 
     def __init__(self, tables: Iterable[pa.Table]) -> None:
         parts = [[table[name].to_numpy() for name in self.COLUMNS] for table in tables]
-        none = [np.zeros(0, dtype=np.int64)] * 2 + [np.zeros(0, dtype=bool)]
-        keys, versions, gone = (np.concatenate(each) for each in zip(none, *parts, strict=True))
-        order = np.argsort(keys, kind="stable")  # of one key the latest stays last
+        none = [np.zeros(0, dtype=kind) for kind in (np.int64, np.int64, bool, np.int32)]
+        keys, versions, gone, runs = (np.concatenate(each) for each in zip(none, *parts, strict=True))
+        order = np.lexsort((runs, keys))  # of one key the latest is last
         keys = keys[order]
         last = np.append(keys[1:] != keys[:-1], True) if len(keys) else np.zeros(0, dtype=bool)
         self._keys = keys[last]

@@ -377,6 +377,28 @@ def test_runs_after_a_compaction_write_what_has_changed_since(
         assert found.column(versions) == ["c1", "c2", "c1", "c2", "c1"]
 
 
+def test_a_row_of_an_earlier_run_is_not_taken_for_the_latest_after_an_erasure_and_a_compaction(
+    told: Settings, refrain: Refrain, with_redis: WithRedis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def click(redis: AnyRedis) -> None:
+        for user in EVERYBODY:
+            await redis.hset(keys.user(user), "clicks", 11)
+
+    folder = Folder(str(tmp_path / "w"))
+    run(refrain, tmp_path / "w")
+    with_redis(click)
+    monkeypatch.setattr("consumers.export.writer.FILE_ROWS", 3)
+    assert run(refrain, tmp_path / "w")["rows"]["listeners"] == len(EVERYBODY)
+    before, first, second = Manifest.read(folder).of("listeners")
+    (erased, *_) = folder.table(first.file, ["user_id"])["user_id"].to_pylist()
+    assert refrain.run("forget", erased).returncode == 0
+    # The first run's file and the second's untouched one fit into one, with nothing of the other.
+    monkeypatch.setattr("consumers.export.compaction.FILE_ROWS", before.rows - 1 + second.rows)
+    assert run(refrain, tmp_path / "w", "--compact")["joined"] > 0
+    assert len(Manifest.read(folder).of("listeners")) == 2
+    assert run(refrain, tmp_path / "w")["rows"]["listeners"] == 0
+
+
 def test_files_that_would_be_too_large_together_are_left_apart(
     told: Settings, refrain: Refrain, with_redis: WithRedis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
