@@ -37,6 +37,8 @@ RENEW_SECONDS = 10.0
 CLOCKS_APART = 300.0
 """Seconds by which a Redis's clock may be behind that of the one before: so much is looked at once more."""
 CHUNK = 500  # listeners who are looked at once more
+PASSED_ON = "stages", "activity"
+"""Tables whose rows become those of the listener that an id is part of."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +205,7 @@ class _Run:
         for users in _chunks(sorted(lost)):
             found = await rows_of_listeners(self._stores, users, segments, limits, self._began)
             await _add(writers, found)
+        await self._end_merged(writers)
         known = await asyncio.to_thread(self._known_cohorts, kept)
         await _add(writers, await rows_of_cohorts(self._stores, known))
         async for rows in rows_of_releases(self._redis, self._stores, self._began):
@@ -210,6 +213,13 @@ class _Run:
         for name, table in TABLES.items():
             if table.ends:
                 writers[name].end(await asyncio.to_thread(writers[name].missing))
+
+    async def _end_merged(self, writers: dict[str, Writer]) -> None:
+        """End what counts for another listener by now; what theirs does not hold stays with the id."""
+        gone = await asyncio.to_thread(writers["listeners"].missing)
+        roots = await self._stores.merges.roots([row["user_id"] for row in gone])
+        for name in PASSED_ON:
+            writers[name].end(await asyncio.to_thread(writers[name].passed_on, roots))
 
     def _known_cohorts(self, kept: Manifest) -> set[str]:
         tables = [self._folder.table(each.file, ["cohort_id"]) for each in kept.of("cohorts")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -74,16 +74,37 @@ class Writer:
         new = zip(keys[first].tolist(), versions, (rows[at] for at in first), strict=True)
         self._keep([each for each, is_new in zip(new, changed.tolist(), strict=True) if is_new])
 
-    def missing(self) -> list[Row]:
-        """Return the keys, column -> value, of rows of the last run that were not added in this one."""
+    def missing(self, users: Collection[str] | None = None) -> list[Row]:
+        """Return the keys, column -> value, of rows of the last run that were not added in this one.
+
+        Parameters
+        ----------
+        users
+            Whose; None: of all.
+        """
         lost = self._versions.alive_without(self._met.all())
         found: dict[int, Row] = {}
         if len(lost):
             for each in self._files:
-                table = self._folder.table(each.file, ["key_hash", *self._table.key])
-                some = table.filter(pc.is_in(table["key_hash"], pa.array(lost)))
+                some = self._folder.table(each.file, ["key_hash", *self._table.key])
+                if users is not None:
+                    some = some.filter(pc.is_in(some["user_id"], pa.array(users, pa.string())))
+                some = some.filter(pc.is_in(some["key_hash"], pa.array(lost)))
                 found |= {row.pop("key_hash"): row for row in some.to_pylist()}
         return list(found.values())
+
+    def passed_on(self, roots: Mapping[str, str]) -> list[Row]:
+        """Return the keys of rows of ids that are part of a listener who had such a row in this run.
+
+        Parameters
+        ----------
+        roots
+            Id -> the listener.
+        """
+        rows = self.missing(roots) if roots else []
+        theirs = [self._table.key_hash({**row, "user_id": roots[row["user_id"]]}) for row in rows]
+        met = np.isin(np.array(theirs, dtype=np.int64), self._met.all())
+        return [row for row, is_met in zip(rows, met.tolist(), strict=True) if is_met]
 
     def end(self, keys: Sequence[Row]) -> None:
         """Write that rows are no more."""

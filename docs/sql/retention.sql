@@ -2,8 +2,17 @@
 -- Weeks of activity are by each listener's own clock, first_seen is UTC. By a clock behind UTC, who came on Monday may
 -- have come on Sunday; by one ahead, who came on Sunday on Monday. The latter is believed where the week of that Sunday
 -- would have been exported: 60 days up to the latest are on record.
+-- Ids that are part of another listener are left out: they are known by weeks that ended when they themselves did.
 CREATE OR REPLACE VIEW retention AS
-WITH seen AS (
+WITH latest AS (
+  SELECT user_id, max(run) AS run FROM listener_versions GROUP BY 1
+), merged AS (
+  SELECT user_id, run FROM stage_versions WHERE gone
+  UNION
+  SELECT user_id, run FROM activity_versions WHERE gone
+), part_of_another AS (
+  SELECT latest.user_id FROM latest JOIN merged ON merged.user_id = latest.user_id AND merged.run = latest.run
+), seen AS (
   SELECT
     user_id,
     CAST(date_trunc('week', min(first_seen)) AS DATE) AS week,
@@ -11,6 +20,7 @@ WITH seen AS (
     CAST(min(exported_at) AS DATE) AS exported
   FROM listener_versions
   WHERE NOT gone AND NOT bot AND first_seen IS NOT NULL
+    AND user_id NOT IN (SELECT user_id FROM part_of_another)
   GROUP BY 1
 ), begins AS (
   SELECT user_id, min(week) AS week FROM activity GROUP BY 1

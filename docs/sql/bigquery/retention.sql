@@ -2,8 +2,36 @@
 -- Weeks of activity are by each listener's own clock, first_seen is UTC. By a clock behind UTC, who came on Monday may
 -- have come on Sunday; by one ahead, who came on Sunday on Monday. The latter is believed where the week of that Sunday
 -- would have been exported: 60 days up to the latest are on record.
+-- Ids that are part of another listener are left out: they are known by weeks that ended when they themselves did.
 CREATE OR REPLACE VIEW refrain.retention AS
-WITH seen AS (
+WITH latest AS (
+  SELECT
+    user_id,
+    MAX(run) AS run
+  FROM refrain.listener_versions AS listener_versions
+  GROUP BY
+    1
+), merged AS (
+  SELECT
+    user_id,
+    run
+  FROM refrain.stage_versions AS stage_versions
+  WHERE
+    gone
+  UNION DISTINCT
+  SELECT
+    user_id,
+    run
+  FROM refrain.activity_versions AS activity_versions
+  WHERE
+    gone
+), part_of_another AS (
+  SELECT
+    latest.user_id
+  FROM latest
+  JOIN merged
+    ON merged.user_id = latest.user_id AND merged.run = latest.run
+), seen AS (
   SELECT
     user_id,
     CAST(TIMESTAMP_TRUNC(MIN(first_seen), ISOWEEK) AS DATE) AS week,
@@ -11,7 +39,14 @@ WITH seen AS (
     CAST(MIN(exported_at) AS DATE) AS exported
   FROM refrain.listener_versions AS listener_versions
   WHERE
-    NOT gone AND NOT bot AND NOT first_seen IS NULL
+    NOT gone
+    AND NOT bot
+    AND NOT first_seen IS NULL
+    AND NOT user_id IN (
+      SELECT
+        user_id
+      FROM part_of_another
+    )
   GROUP BY
     1
 ), begins AS (
