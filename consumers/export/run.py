@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
@@ -196,15 +196,11 @@ class _Run:
             )
 
     async def _all(self, writers: dict[str, Writer], kept: Manifest) -> None:
-        limits = limits_of(self._settings)
-        async for rows in rows_of_everybody(self._stores, limits, self._began):
+        async for rows in rows_of_everybody(self._stores, limits_of(self._settings), self._began):
             await _add(writers, rows)
         # Who moved from one set to another while these were read may have been in neither.
         lost = {row["user_id"] for name in ("listeners", "traits") for row in writers[name].missing()}
-        segments = sorted(await self._stores.segments.predicted())
-        for users in _chunks(sorted(lost)):
-            found = await rows_of_listeners(self._stores, users, segments, limits, self._began)
-            await _add(writers, found)
+        await self._look_again(writers, lost)
         await self._end_merged(writers)
         known = await asyncio.to_thread(self._known_cohorts, kept)
         await _add(writers, await rows_of_cohorts(self._stores, known))
@@ -214,10 +210,18 @@ class _Run:
             if table.ends:
                 writers[name].end(await asyncio.to_thread(writers[name].missing))
 
+    async def _look_again(self, writers: dict[str, Writer], users: Collection[str]) -> None:
+        """Add rows of listeners that were not there when they were read."""
+        segments, limits = sorted(await self._stores.segments.predicted()), limits_of(self._settings)
+        for some in _chunks(sorted(users)):
+            found = await rows_of_listeners(self._stores, some, segments, limits, self._began)
+            await _add(writers, found)
+
     async def _end_merged(self, writers: dict[str, Writer]) -> None:
         """End what counts for another listener by now; what theirs does not hold stays with the id."""
         gone = await asyncio.to_thread(writers["listeners"].missing)
         roots = await self._stores.merges.roots([row["user_id"] for row in gone])
+        await self._look_again(writers, {*roots.values()})  # a merge may have come after they were read
         for name in PASSED_ON:
             writers[name].end(await asyncio.to_thread(writers[name].passed_on, roots))
 

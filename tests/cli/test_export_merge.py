@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from consumers.export.of_listeners import Rows, rows_of_everybody
 from consumers.ingest.ingester import ingest
 from models.traits.activity import DAY, day_of
 from models.traits.weeks import begin_of, week_of
@@ -101,3 +103,30 @@ def test_weeks_that_are_on_record_no_more_stay_with_the_id_that_lived_them(
     together = counted(tmp_path / "w")
     assert together["plays"] == apart["plays"]
     assert together["days"] == apart["days"]
+
+
+def test_who_logs_in_while_a_run_reads_them_counts_once_after_the_next(
+    ingester: Settings,
+    refrain: Refrain,
+    with_redis: WithRedis,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lived(with_redis, "u1", MONDAY + 8)
+    lived(with_redis, "u2", MONDAY + 1)
+    run(refrain, tmp_path / "w")
+    apart = counted(tmp_path / "w")
+
+    async def read_u1_before_and_u2_after(*given: Any) -> AsyncIterator[Rows]:
+        read = [rows async for rows in rows_of_everybody(*given)]
+        await asyncio.to_thread(refrain.asked, "merge", "u2", "u1")
+        for rows in read:
+            yield {name: [row for row in some if row["user_id"] != "u2"] for name, some in rows.items()}
+
+    with monkeypatch.context() as patch:
+        patch.setattr("consumers.export.run.rows_of_everybody", read_u1_before_and_u2_after)
+        run(refrain, tmp_path / "w")
+    run(refrain, tmp_path / "w")
+    together = counted(tmp_path / "w")
+    assert whose(together["stages"]) == whose(together["days"]) == {"u1"}
+    assert together["plays"] == apart["plays"]
