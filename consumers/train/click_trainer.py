@@ -36,8 +36,9 @@ class ClickTrainer:
 
     Who has not clicked by then is learned as not clicking; `models.ctr_learner.CtrLearner.correct` makes good
     for late clicks. A release of which nothing is reported yet is learned a day later, or not at all; so are
-    waves that go out after it was learned. What is learned and what it was learned from are written in one
-    step: a release that is met again after a crash is passed over.
+    waves that go out after it was learned. One whose decisions have expired by then stays as it was learned.
+    What is learned and what it was learned from are written in one step: a release that is met again after a
+    crash is passed over.
 
     Parameters
     ----------
@@ -113,7 +114,7 @@ class ClickTrainer:
             clicked, known = np.flatnonzero(outcome.clicked).tolist(), len(outcome.user_ids)
         self._releases.pop(name, None)  # so that it is the last
         self._releases[name] = LearnedRelease(
-            times + 1, clicked if times == 0 else [], known, outcome.planned_at
+            times + 1, clicked if times == 0 else [], known, outcome.planned_at or learned.planned_at
         )
         self._version += 1
         self._unsettled = name
@@ -125,7 +126,7 @@ class ClickTrainer:
 
     async def _correct(self, outcome: Outcome, clicked: Sequence[int], known: int) -> None:
         """Learn that some clicked who had been learned as not clicking."""
-        if not known:
+        if not known or len(outcome.user_ids) < known:  # what was learned from may have expired since
             return
         late = outcome.clicked & outcome.sent & ~self._judges(outcome)
         late[list(clicked)], late[known:] = False, False

@@ -185,6 +185,18 @@ async def test_late_clicks_correct_what_was_learned(desk: Desk) -> None:
     assert await desk.decisions.due(desk.now + 10 * DAY) == []
 
 
+async def test_a_release_whose_decisions_expire_before_its_second_look_is_done_with(desk: Desk) -> None:
+    await told(desk)
+    first = await desk.learn(HOUR)
+    for key in (keys.release("r1"), keys.release_pages("r1"), keys.release_decisions("r1")):
+        await desk.redis.delete(key)
+    late = await desk.learn(DAY)
+    assert (late.examples, late.clicks) == (first.examples, first.clicks)
+    assert await desk.decisions.due(desk.now + 10 * DAY) == []
+    await told(desk)
+    assert (await desk.learn(HOUR)).examples == 2 * 900, "a later one of the same id is learned"
+
+
 async def test_who_was_not_sent_it_is_no_example(desk: Desk) -> None:
     await desk.tell("r1")
     await desk.report("r1", "sent", USERS[:600])
