@@ -226,7 +226,7 @@ class Trainer:
         await self._publisher.publish(learned, reason)
         self._newest = model.version
         if await self._retry("asking what serves", self._snapshots.current) == model.version:
-            self._judge.serves(model)
+            self._judge.serves(learned)
         else:
             self._judge.renew(self._active.play_now)
 

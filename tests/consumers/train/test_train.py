@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections import Counter
 
+import numpy as np
 import pytest
 import redis
 
@@ -182,6 +184,25 @@ def test_a_trainer_goes_on_where_the_last_one_stopped(
     assert final.clicks == last.clicks + len(more)
     for cohort in last.cohort_ids:
         assert main_scene(after, cohort) == main_scene(before, cohort)
+
+
+def test_what_was_learned_of_play_rates_stays_while_nobody_clicks_after_a_restart(
+    settings: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned(settings, log, db)
+    last = asked(settings, lambda store: store.load(current(db)))
+    shown = dataclasses.replace(last, version=last.version + 1, play_rate=last.play_rate**2)
+
+    async def put(store: Snapshots) -> None:
+        assert await store.next_version() == shown.version
+        await store.publish(shown)
+
+    asked(settings, put)
+    monkeypatch.setattr(active, "SAMPLE", 5)  # those who are learned from once more make several models
+    with Running(train, learning(settings)):
+        wait_for(lambda: current(db) >= shown.version + 2, "two more models")
+    after = asked(settings, lambda store: store.load(current(db)))
+    np.testing.assert_allclose(after.play_rate, shown.play_rate)
 
 
 def test_listeners_who_all_play_one_artist_are_one_cohort(
