@@ -12,7 +12,7 @@ from models.control import Groups
 from models.ctr import CtrModel
 from models.quality.binary import log_losses
 
-__all__ = ["CtrJudge"]
+__all__ = ["HOLDOUT_FROM", "CtrJudge"]
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
@@ -67,12 +67,22 @@ class CtrJudge:
         if len(rows):
             self._seen.append((user_ids, rows, clicked))
 
+    @property
+    def judges(self) -> bool:
+        """Whether it has seen listeners enough to compare models by."""
+        known: set[str] = set()
+        for users, _, _ in self._seen:
+            known.update(users)
+            if len(known) >= ENOUGH:
+                return True
+        return False
+
     def is_worse(self, candidate: CtrModel, than: CtrModel) -> bool:
         """Say whether a model predicts worse than another: more log loss a listener, beyond doubt."""
+        if not self.judges:
+            return False
         users = [user for users, _, _ in self._seen for user in users]
         _, listener = np.unique(np.array(users, dtype=str), return_inverse=True)
-        if listener.max(initial=-1) + 1 < ENOUGH:
-            return False
         rows = np.concatenate([rows for _, rows, _ in self._seen])
         clicked = np.concatenate([clicked for _, _, clicked in self._seen]).astype(np.float64)
         excess = log_losses(candidate.predict(rows), clicked) - log_losses(than.predict(rows), clicked)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.ctr import CtrModel
-from models.ctr_judge import CtrJudge
+from models.ctr_judge import HOLDOUT_FROM, CtrJudge
 from models.ctr_learner import CtrLearner
 from stream.errors import SnapshotUnusable
 from stream.retry import Clock, Retry
@@ -64,7 +64,7 @@ class ClickTrainer:
         self._late_after = late_after
         self._clock = clock
         self._learner, self._releases = CtrLearner(), dict[str, LearnedRelease]()
-        self._judge = CtrJudge()
+        self._judge, self._doubted = CtrJudge(), False
         self._version, self._unsettled = 0, ""
 
     async def run(self) -> None:
@@ -76,9 +76,14 @@ class ClickTrainer:
         """Go on from what is kept.
 
         What was learned may be lost while versions are kept, one of which serves: none is given out twice.
+        What is kept does not say whether it was refused: where another model serves, the next is published
+        only when it can be judged. Before `HOLDOUT_FROM` examples none is refused.
         """
-        self.go_on(await self._kept())
+        kept = await self._kept()
+        self.go_on(kept)
         self._version = max(self._version, await self._models.last_version())
+        serves = await self._models.current() in (0, kept.model.version)
+        self._doubted = kept.model.examples >= HOLDOUT_FROM and not serves
 
     async def step(self) -> None:
         """Learn the releases that are due; where Redis fails in between, the next step goes on from there."""
@@ -163,7 +168,7 @@ class ClickTrainer:
         self._unsettled = ""
 
     async def _publish(self, model: CtrModel) -> None:
-        """Let what is learned serve, unless nothing is, or it predicts worse than what does."""
+        """Let what is learned serve, unless nothing is, or it predicts worse than what does, or may do so."""
         if not model.examples:
             return
         self._heartbeat.gauges.update({f"ctr {name}": value for name, value in model.validation.items()})
@@ -172,10 +177,13 @@ class ClickTrainer:
         except SnapshotUnusable as error:
             logger.error("%s. %s", error, error.hint)
             served = CtrModel()
-        if self._judge.is_worse(model, than=served):
+        if self._doubted and not self._judge.judges:
+            logger.info("CTR model %d goes on until what was learned since can be judged", served.version)
+        elif self._judge.is_worse(model, than=served):
             self._heartbeat.add("ctr refused")
             logger.warning(
                 "who clicks is predicted worse than by CTR model %d, which goes on", served.version
             )
         else:
             await self._durability.kept(partial(self._models.publish, model))
+            self._doubted = False

@@ -33,6 +33,8 @@ def test_a_model_is_no_worse_than_itself() -> None:
 
 def test_of_a_few_listeners_nothing_is_said() -> None:
     assert not judged(20, 200).is_worse(WRONG, than=CtrModel())
+    assert not judged(20, 200).judges
+    assert judged(30, 1).judges
 
 
 def test_models_that_are_as_good_are_hardly_ever_called_worse_however_often_the_same_are_told() -> None:

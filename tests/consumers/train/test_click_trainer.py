@@ -264,16 +264,52 @@ async def test_what_a_trainer_goes_on_from_names_no_listener(desk: Desk) -> None
     assert (await desk.models.learned()).releases == {"r1": (1, list(range(0, 450, 3)), 900, NOW)}
 
 
-async def test_what_predicts_worse_is_not_published_and_is_learned_on(desk: Desk) -> None:
+async def learned_and_spoiled(desk: Desk) -> CtrModel:
+    """A trainer that goes on from what predicts the wrong way; return what serves."""
     for n in range(12):
         await told(desk, f"good {n}")
         good = await desk.learn(HOUR)
     known = (await desk.models.learned()).model
     wrong = replace(known, coefficients=-known.coefficients, precision=1e4 * known.precision)
     desk.trainer.go_on(Learned(wrong))
+    return good
+
+
+async def test_what_predicts_worse_is_not_published_and_is_learned_on(desk: Desk) -> None:
+    good = await learned_and_spoiled(desk)
     await told(desk, "another")
     assert (await desk.learn(HOUR)).version == good.version
-    assert (await desk.models.learned()).model.examples > known.examples
+    assert (await desk.models.learned()).model.examples > good.examples
+
+
+async def test_what_was_refused_is_not_published_after_a_restart_before_it_is_judged(desk: Desk) -> None:
+    good = await learned_and_spoiled(desk)
+    await told(desk, "another")
+    await desk.learn(HOUR)
+    for n in range(12):
+        await desk.decisions.drop(f"good {n}")
+    desk.trainer = desk.another()
+    await desk.trainer.begin()
+    await desk.report("another", "clicked", EAGER_USERS[150:])
+    assert (await desk.learn(DAY)).version == good.version, "nobody judges yet"
+    await told(desk, "one more")
+    assert (await desk.learn(HOUR)).version == good.version, "it is judged, and worse"
+
+
+async def test_what_a_trainer_that_died_kept_and_did_not_publish_serves_once_it_is_judged(
+    desk: Desk,
+) -> None:
+    for n in range(12):
+        await told(desk, f"r{n}")
+        last = await desk.learn(HOUR)
+    await desk.models.use(last.version - 1)
+    for n in range(11):
+        await desk.decisions.drop(f"r{n}")
+    desk.trainer = desk.another()
+    await desk.trainer.begin()
+    assert (await desk.learn(DAY)).version == last.version - 1
+    await told(desk, "another")
+    assert (await desk.learn(HOUR)).version == last.version + 2
 
 
 async def test_of_all_versions_the_last_ten_are_kept(desk: Desk) -> None:
