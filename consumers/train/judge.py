@@ -49,7 +49,11 @@ class Judge:
         return listeners >= HOLDOUT_FROM and _may_judge(user_id)
 
     def see(
-        self, users: Sequence[str], rows: Sequence[Row], added: Mapping[str, Mapping[str, float]]
+        self,
+        users: Sequence[str],
+        rows: Sequence[Row],
+        added: Mapping[str, Mapping[str, float]],
+        listeners: int,
     ) -> bool:
         """Judge the live model by what listeners just discovered.
 
@@ -59,6 +63,8 @@ class Judge:
             Who clicked, and their rows now.
         added
             For each of them what these clicks add to each artist, stored weights.
+        listeners
+            In the sample: of fewer than `HOLDOUT_FROM` all are learned from, and nobody judges candidates.
 
         Returns
         -------
@@ -70,7 +76,7 @@ class Judge:
             new = discoveries(artists, stored, added.get(user, {}))
             found += new
             before.append(before_clicks(artists, stored, added.get(user, {})))
-            if _may_judge(user):
+            if self.holds_out(user, listeners):
                 self._held_out.extend(new)
         return self._ranks.watch(self._live.see(before, found).tolist())
 

@@ -136,7 +136,7 @@ class Trainer:
         added: Added,
     ) -> bool:
         # Judge first, then learn: what is predicted is said before it is known.
-        drifts = self._judge.see(users, rows, added)
+        drifts = self._judge.see(users, rows, added, learner.listeners)
         taught = [at for at, user in enumerate(users) if not self._judge.holds_out(user, learner.listeners)]
         if taught:
             learner.learn_many(

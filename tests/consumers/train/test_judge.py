@@ -70,7 +70,13 @@ def heavier(rows: Sequence[Row], weight: float) -> list[Row]:
 
 
 def discover(
-    judge: Judge, rows: Sequence[Row], seed: int, *, elsewhere: bool = False, weight: float = 1.0
+    judge: Judge,
+    rows: Sequence[Row],
+    seed: int,
+    *,
+    elsewhere: bool = False,
+    weight: float = 1.0,
+    listeners: int = judging.HOLDOUT_FROM,
 ) -> bool:
     """Each listener discovers the last of their artists, or one of any scene; whether that is drift."""
     rng = random.Random(seed)  # noqa: S311 - made up, no secret
@@ -81,7 +87,7 @@ def discover(
         added: Mapping[str, Mapping[str, float]] = {
             user: {artists[-1]: weight} for user, (artists, _) in zip(users, part, strict=True)
         }
-        drifts = judge.see(users, part, added) or drifts
+        drifts = judge.see(users, part, added, listeners) or drifts
     return drifts
 
 
@@ -159,11 +165,24 @@ def test_nobody_is_held_out_where_there_are_few() -> None:
     assert 0.5 / judging.HOLDOUT < held_out / len(users) < 2 / judging.HOLDOUT
 
 
+def test_nobody_judges_who_is_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "HOLDOUT", 2)
+    judge = Judge()
+    judge.serves(learned())
+    discover(judge, played(2, 1600), 2, listeners=judging.HOLDOUT_FROM - 1)
+    assert judge.figures(), "what serves is judged by all"
+    assert not judge.judges
+    assert not judge.compare(spoiled(learned())).worse
+
+
+FEW = 40  # listeners to learn from: of the scenes' 120 half judge
+
+
 @pytest.fixture
 def soon_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All listeners judge, few of them are enough, and all are learned from."""
-    monkeypatch.setattr(judging, "HOLDOUT", 1)
-    monkeypatch.setattr(judging, "HOLDOUT_FROM", 10**9)
+    """Half of all listeners judge, however few they are."""
+    monkeypatch.setattr(judging, "HOLDOUT", 2)
+    monkeypatch.setattr(judging, "HOLDOUT_FROM", 0)
     monkeypatch.setattr("models.quality.live.ENOUGH_CROWD", 50)
     monkeypatch.setattr("models.quality.validation.ENOUGH", 60)
 
@@ -184,7 +203,11 @@ def test_the_trainer_does_not_publish_what_is_worse(
         return spoiled(model) if "auc_listener" in figures_of_what_serves(db) else model
 
     monkeypatch.setattr(CohortLearner, "snapshot", snapshot)
-    with clicking(log), Running(ingest, settings), Running(train, learning(settings)):
+    with (
+        clicking(log),
+        Running(ingest, settings),
+        Running(train, learning(settings, first_model_listeners=FEW)),
+    ):
         wait_for(lambda: int(heartbeat(db).get("refused", 0)) >= 2, "candidates that are refused")
         serving = int(db.get("model:current") or 0)
     model = asked(settings, lambda store: store.load(serving))
@@ -209,7 +232,11 @@ def test_what_the_settings_ask_for_is_published_though_it_is_worse(
         return asked(settings, lambda store: store.load(serving)).activity if serving else -1.0
 
     monkeypatch.setattr(CohortLearner, "snapshot", snapshot)
-    with clicking(log), Running(ingest, settings), Running(train, learning(settings)):
+    with (
+        clicking(log),
+        Running(ingest, settings),
+        Running(train, learning(settings, first_model_listeners=FEW)),
+    ):
         wait_for(lambda: activity() == 0.0, "the model that is asked for")
         assert int(heartbeat(db)["refused"]) >= 1
 
