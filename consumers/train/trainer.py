@@ -89,7 +89,8 @@ class Trainer:
         learner = await self._retry("loading the last snapshot", self._resume)
         await self._retry("sampling listeners", self._recent.remember)
         schedule = self._schedule(learner)
-        known = await self._publisher.song_plays()
+        # Songs that serve do not go with tastes that are learned from the beginning: any others are better.
+        known = await self._publisher.song_plays() if learner.last else 0
         songs = SongLearner(last_plays=known)
         while not self._stop.is_set():
             read = self._active.clicks

@@ -178,3 +178,13 @@ def test_a_trainer_that_starts_anew_leaves_the_songs_until_it_knows_half_as_much
     songs = songs_for(learned.model_copy(update={"recommended_minutes": 0.0}), LISTENERS[0], top=3)
     assert songs.songs
     assert all(each.song_id.startswith("song 0-") or each.song_id == NEW for each in songs.songs)
+
+
+def test_a_trainer_that_learns_in_other_dimensions_leaves_songs_that_do_not_fit_at_once(
+    learned: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    version = db.get("song-model:current")
+    with Running(ingest, learned), Running(train, learning(learned, dims=6)):
+        log.send("clicks", plays(each=1, seed=2))
+        wait_for(lambda: db.get("song-model:current") != version, "songs that fit")
+    assert songs_for(learned, LISTENERS[0], top=3).songs
