@@ -23,7 +23,8 @@ BLOCK = 512
 class ParquetRows:
     """Rows of a Parquet file; only columns that were asked for are read, a part of them at a time.
 
-    Times are text by ISO 8601, as in other files, with their time zone where the column has one.
+    Times are text by ISO 8601, as in other files, with their time zone where the column has one. A time of no
+    year from 1 to 9999, or text that is no UTF-8, makes its own row bad, not the whole file.
 
     Raises
     ------
@@ -95,10 +96,33 @@ def _plain(column: Any) -> list[Any]:
     kind = column.type
     if types.is_timestamp(kind) and kind.unit == "ns":
         column = column.cast(pa.timestamp("us", kind.tz), safe=False)  # Python's times go no finer
-    values: list[Any] = column.to_pylist()
+    try:
+        values: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError):  # for one of them: the others are as good as ever
+        return [_alone(scalar) for scalar in column]
     if any(is_kind(kind) for is_kind in (types.is_string, types.is_integer, types.is_floating)):
         return values
     return [_value(value) for value in values]
+
+
+def _alone(scalar: Any) -> Any:
+    """Return a value as other files have it; text where Python cannot hold it, so that its row is bad."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    if not scalar.is_valid:
+        return None
+    if isinstance(scalar, pa.DictionaryScalar):
+        scalar = scalar.value
+    if isinstance(scalar, pa.StructScalar):
+        return {name: _alone(scalar[name]) for name in scalar}
+    if isinstance(scalar, pa.ListScalar):
+        return [_alone(each) for each in scalar.values]
+    try:
+        return _value(scalar.as_py())
+    except UnicodeDecodeError:
+        return _value(scalar.as_buffer().to_pybytes())
+    except (OverflowError, ValueError):  # the bare number could be read as a time, in another unit
+        return f"{scalar.value} as {scalar.type}"
 
 
 def _value(value: Any) -> Any:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 import gzip
 import io
+import itertools
 import json
+import struct
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -97,6 +99,58 @@ def test_events_come_of_parquet_as_of_csv(tmp_path: Path) -> None:
     assert key == b"7"
     assert b'"artist_ids":["a","b"]' in value
     assert b'"ts":1777638615.25' in value
+
+
+FAR = "1600000000000000000 as timestamp[us]"  # nanoseconds that a program took for microseconds
+
+
+def strings(*texts: bytes) -> pa.StringArray:
+    """Return a column of text as it is in files of programs that do not look whether it is UTF-8."""
+    ends = itertools.accumulate(map(len, texts), initial=0)
+    offsets, data = struct.pack(f"<{len(texts) + 1}i", *ends), b"".join(texts)
+    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(data))
+
+
+def times(*values: int | None) -> pa.Array:
+    return pa.array([1_577_836_800_000_000, *values, 1_577_836_800_000_000], pa.timestamp("us"))
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        ({"ts": times(1_600_000_000_000_000_000)}, "bad-time"),
+        ({"ts": times(-1_600_000_000_000_000_000)}, "bad-time"),
+        ({"song_id": strings(b"s1", b"\xff", b"s3")}, "bad-id"),
+        ({"song_id": strings(b"s1", b"\xff", b"s3").dictionary_encode()}, "bad-id"),
+    ],
+    ids=["after year 9999", "before year 1", "no UTF-8", "no UTF-8, each text once"],
+)
+def test_a_value_that_python_cannot_hold_costs_its_own_row_alone(
+    tmp_path: Path, odd: dict[str, pa.Array], reason: str
+) -> None:
+    columns = {"user_id": ["u1", "u2", "u3"], "song_id": ["s1", "s2", "s3"], "artist_ids": [["a"]] * 3}
+    path = written(tmp_path / "f.parquet", {**columns, "ts": times(1_577_836_800_000_000), **odd})
+    reading = Plan("clicks", (path,)).reading(1.8e9, tmp_path)
+    assert [key for key, _ in reading.pairs()] == [b"u1", b"u3"]
+    assert reading.tally.bad == {reason: 1}
+    (side,) = reading.tally.bad_files
+    assert json.loads(side.read_text())["line"] == 2
+
+
+def test_what_python_cannot_hold_is_told_apart_also_further_down(tmp_path: Path) -> None:
+    at = times(1_600_000_000_000_000_000, None)
+    names = strings(b"a", b"\xff", b"c", b"d")
+    lists = pa.ListArray.from_arrays([0, 1, 2, 2, 4], names)
+    parts = {"at": at, "by": names, "of": names.dictionary_encode()}
+    columns = {"x": pa.StructArray.from_arrays(list(parts.values()), list(parts)), "names": lists}
+    table = Table(written(tmp_path / "f", columns), Layout())
+    new_year = "2020-01-01T00:00:00"
+    assert values(table, "x.at", "x.by", "x.of", "names") == [
+        (new_year, "a", "a", ["a"]),
+        (FAR, "\udcff", "\udcff", ["\udcff"]),
+        (None, "c", "c", []),
+        (new_year, "d", "d", ["c", "d"]),
+    ]
 
 
 def test_a_folder_is_the_files_in_it(tmp_path: Path) -> None:
