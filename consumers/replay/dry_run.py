@@ -29,7 +29,7 @@ def dry_run(plan: Plan) -> DryRun:
     first: list[Pair] = []
     with ExitStack() as stack:
         for event in in_order(plan, reading, now, Progress(reading), lambda: None, stack):
-            if len(first) < PREVIEWED:
+            if event and len(first) < PREVIEWED:
                 first.append(event)
     tally = reading.tally
     doubt = "" if plan.order.spread else doubt_in(tally)

@@ -209,7 +209,7 @@ def preview(plan: Plan, count: int) -> tuple[list[Pair], Tally]:
     reading = plan.reading(now, None)
     with ExitStack() as stack:
         events = in_order(plan, reading, now, Progress(reading), lambda: None, stack)
-        return list(itertools.islice(events, count)), reading.tally
+        return list(itertools.islice(filter(None, events), count)), reading.tally
 
 
 def carry_out(
@@ -298,10 +298,10 @@ def in_order(
     progress: Progress,
     watch: Callable[[], object],
     stack: ExitStack,
-) -> Iterator[Pair]:
-    """Return the events of a plan one by one, in the order in which they go."""
+) -> Iterator[Pair | None]:
+    """Return the events of a plan one by one, in the order in which they go; None: the next takes long."""
     if not plan.waits:
-        return itertools.islice(reading.pairs(), plan.options.limit)
+        return _first(reading.pairs_and_turns(), plan.options.limit)
     spool = stack.enter_context(Spool(plan.order.shuffle))
     progress.waiting = 0
     for number, event in enumerate(reading.events(watch)):
@@ -317,7 +317,17 @@ def in_order(
     return ((key, stamp(number, value)) for number, (key, value) in enumerate(events))
 
 
-async def _until_told(replay: Replay, events: Iterator[Pair]) -> bool:
+def _first(pairs: Iterator[Pair | None], most: int | None) -> Iterator[Pair | None]:
+    """Go through so many events, and what is none between them."""
+    count = 0
+    for pair in pairs:
+        yield pair
+        count += pair is not None
+        if count == most:
+            return
+
+
+async def _until_told(replay: Replay, events: Iterator[Pair | None]) -> bool:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, replay.stop.set)

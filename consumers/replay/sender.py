@@ -84,13 +84,14 @@ class Replay:
     found: int = 0
     starts: dict[int, int] = field(default_factory=dict)
 
-    async def run(self, events: Iterable[tuple[bytes, bytes]]) -> bool:
+    async def run(self, events: Iterable[tuple[bytes, bytes] | None]) -> bool:
         """Send events, those left out that are in Kafka already.
 
         Parameters
         ----------
         events
-            Key and value of all events of this replay, from the first.
+            Key and value of all events of this replay, from the first; None among them where the next one
+            takes long, for a look at whether it is to end.
 
         Returns
         -------
@@ -153,20 +154,22 @@ class _Sending:
         self._offsets = dict(replay.bookmark.offsets)
         self._began = self._saved = time.monotonic()
 
-    async def all_of(self, events: Iterable[tuple[bytes, bytes]]) -> bool:
+    async def all_of(self, events: Iterable[tuple[bytes, bytes] | None]) -> bool:
         replay, start = self._replay, self._replay.bookmark.events
         chunk = CHUNK if replay.rate is None else min(CHUNK, max(1, int(replay.rate / 20)))
         done = 0
-        for key, value in events:
-            if done >= start and not self._append(done, key, value):
-                await self._send()
-                self._append(done, key, value)
-            done += 1
-            if done % chunk == 0:
-                await self._breathe(done)
-                if replay.stop.is_set():
-                    await self._flush(done)
-                    return False
+        for pair in events:
+            if pair:
+                if done >= start and not self._append(done, *pair):
+                    await self._send()
+                    self._append(done, *pair)
+                done += 1
+                if done % chunk:
+                    continue
+            await self._breathe(done)
+            if replay.stop.is_set():
+                await self._flush(done)
+                return False
         await self._flush(done, finished=True)
         return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,9 @@ GIVE_UP = 1000
 """So many bad rows from the start, and not a good one: the options are wrong, not the rows."""
 
 WATCH_EVERY = 1000  # rows
+
+PASSED = 10_000
+"""After so many rows that become no event whoever sends has a turn: some tenths of a second."""
 
 
 class Reading:
@@ -129,16 +132,28 @@ class Reading:
         BadFile
             As of `events`.
         """
+        return filter(None, self.pairs_and_turns())
+
+    def pairs_and_turns(self) -> Iterator[tuple[bytes, bytes] | None]:
+        """Go through what `pairs` gives, and None, for something else's turn, after many rows of no event.
+
+        Raises
+        ------
+        BadFile
+            As of `events`.
+        """
         for made in self._made(lambda: None):
             if isinstance(made, Event):
                 yield from itertools.repeat((made.key, made.value), made.copies)
                 continue
+            if not made:
+                yield None
             tally = self.tally
             for pair in made:
                 tally.rows += 1
                 yield pair
 
-    def _each(self, made: Iterator[Event | Pairs]) -> Iterator[Event]:
+    def _each(self, made: Iterable[Event | Pairs]) -> Iterator[Event]:
         for part in made:
             if isinstance(part, Event):
                 yield part
@@ -148,7 +163,10 @@ class Reading:
                 yield Event(key, value)
 
     def _made(self, watch: Callable[[], object]) -> Iterator[Event | Pairs]:
-        """Go through the events; rows of those that come as pairs are not counted yet."""
+        """Go through the events; rows of those that come as pairs are not counted yet.
+
+        No pairs are a turn for something else.
+        """
         self.tally, self.shown, self.refused = Tally(), [], []
         with contextlib.ExitStack() as stack:
             sides = [
@@ -159,14 +177,22 @@ class Reading:
             if self._recipe.gathers:
                 yield from self._gathered(self._each(rows), sides, watch)
             elif self._recipe.distinct:
-                distinct = stack.enter_context(Distinct())
-                for event in self._each(rows):
-                    if distinct.is_first(event.value):
-                        yield event
-                    else:
-                        self.tally.repeated += 1
+                yield from self._distinct(rows, stack.enter_context(Distinct()))
             else:
                 yield from rows
+
+    def _distinct(self, made: Iterator[Event | Pairs], distinct: Distinct) -> Iterator[Event | Pairs]:
+        """Go through the events that are not the same click as an earlier one."""
+        for part in made:
+            if not part:
+                yield []
+            for event in self._each([part]):
+                if distinct.is_first(event.value):
+                    yield event
+                    continue
+                self.tally.repeated += 1
+                if self.tally.repeated % PASSED == 0:
+                    yield []
 
     def _gathered(
         self, events: Iterator[Event], sides: Sequence[BadRows], watch: Callable[[], object]
@@ -189,12 +215,13 @@ class Reading:
     def _rows(self, sides: Sequence[BadRows]) -> Iterator[Event | Pairs]:
         """Go through the rows, and return the event of each that is one."""
         good = False
-        hopeless = 0
+        hopeless = passed = 0
         for file, ((table, _), side) in enumerate(zip(self._parts, sides, strict=True)):
             for row in self._known(file):
                 if isinstance(row, list):
-                    good = good or bool(row)
-                    yield row
+                    if row:
+                        good = True
+                        yield row
                     continue
                 if self.tally.rows == self._most:
                     return
@@ -203,10 +230,14 @@ class Reading:
                     good = True
                     self._at = file, row.line
                     yield made
-                elif isinstance(made, Bad):
+                    continue
+                if isinstance(made, Bad):
                     hopeless += made.reason is not Reason.UNKNOWN_SONG  # a short file of songs is none
                     if not good and self._most is None and hopeless == GIVE_UP:
                         raise _hopeless(table, made, self.tally)
+                passed += 1
+                if passed % PASSED == 0:
+                    yield []
 
     def _known(self, file: int) -> Iterator[Pairs | Row | Bad]:
         """Go through the rows of a file, or the events of those that need no look at each of them."""

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.replay.plan import Plan, preview
 from stream.errors import BadFile
 from stream.files.gathered import Gathered, Part
-from stream.files.options import Kind, Layout
-from stream.files.reading import Reading
+from stream.files.options import FileOptions, Kind, Layout
+from stream.files.reading import PASSED, Reading
 from stream.files.recipe import Event, Recipe
 from stream.files.spool import Spool
 from stream.files.tables import Table
@@ -35,6 +36,13 @@ def test_bad_rows_are_counted_and_written_down(tmp_path: Path) -> None:
     first, second = map(json.loads, file.read_text().splitlines())
     assert (first["line"], first["reason"], first["row"]) == (3, "missing-field", ["", "s", "2"])
     assert (second["line"], second["reason"]) == (4, "bad-id")
+
+
+def test_a_limit_counts_events_alone_however_many_rows_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text(HEAD + "u,s,1\n" * PASSED + "u,s,3\n" + "u,s,1\n" * PASSED + "v,s,3\nw,s,3\n")
+    plan = Plan("clicks", (path,), FileOptions(since="1970-01-01T00:00:02", limit=2))
+    assert [key for key, _ in preview(plan, 5)[0]] == [b"u", b"v"]
 
 
 def test_reading_again_writes_the_bad_rows_once(tmp_path: Path) -> None:

@@ -12,9 +12,13 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from consumers.replay.options import Sending
+from consumers.replay.plan import Plan, carry_out
 from consumers.replay.sender import partition_of
 from stream.broker import Child, servers
 from stream.files.bookmark import HEADER
+from stream.files.options import Condition, FileOptions
+from stream.files.reading import PASSED
 from stream.settings import Settings
 from stream.wire.parsing import FUTURE_SECONDS
 from tests.consumers.kafka_log import kafka_log
@@ -148,6 +152,31 @@ def test_one_that_is_interrupted_says_how_to_go_on(
     in_order = [times[b"%d" % number] for number in range(ROWS)]
     steps = {round(later - earlier) for earlier, later in itertools.pairwise(in_order)}
     assert steps == {round(30 * 86_400 / ROWS)}  # evenly, over the interruption
+
+
+@pytest.mark.parametrize(
+    ("row", "options"),
+    [
+        ("u,s,1.5e9", FileOptions(since="2020-01-01")),
+        ("u,s,1.7e9", FileOptions(where=(Condition("song_id", "new"),))),
+        ("u,new,1.7e9", FileOptions(distinct=True)),
+        ("u,,1.7e9", FileOptions()),
+    ],
+    ids=["old", "not asked for", "repeated", "unusable"],
+)
+def test_one_is_interrupted_also_while_it_passes_over_rows(
+    topics: Settings, tmp_path: Path, row: str, options: FileOptions
+) -> None:
+    many = 5 * PASSED
+    path = tmp_path / "clicks.csv"
+    path.write_text("\n".join(["user_id,song_id,ts", "u,new,1.7e9", *[row] * many, "v,new,1.7e9", ""]))
+    plan = Plan("clicks", (path,), options)
+    stopped = carry_out(plan, topics, Sending(), lambda _: signal.raise_signal(signal.SIGINT))
+    assert (stopped.finished, stopped.sent) == (False, 1)
+    assert stopped.tally.rows < many
+    gone_on = carry_out(plan, topics, Sending(resume=True), lambda _: None)
+    assert (gone_on.finished, gone_on.sent) == (True, 1)
+    assert sorted(key for _, key, _, _ in held(topics)) == [b"u", b"v"]
 
 
 def test_one_that_is_done_sends_nothing_more_when_resumed(
