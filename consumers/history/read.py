@@ -45,6 +45,8 @@ class Rows:
         Clicks of others, and plays of 0 ms that were to be left out.
     bad, bad_files
         Rows that cannot be used, by reason, and where they were written.
+    unwritten
+        The files that not all of these could be written to, and why.
     """
 
     rows: int = 0
@@ -54,6 +56,7 @@ class Rows:
     zero_plays: int = 0
     bad: Counter[str] = field(default_factory=Counter)
     bad_files: list[str] = field(default_factory=list)
+    unwritten: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, said: dict[str, Any]) -> Rows:
@@ -66,12 +69,14 @@ class Rows:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.bad.update(other.bad)
         self.bad_files += other.bad_files
+        self.unwritten += other.unwritten
 
     def tell(self, tally: Tally) -> None:
         """Take over what a reading has counted."""
         self.rows, self.left_out = tally.rows, tally.left_out
         self.bad.update(tally.bad)
         self.bad_files = [str(path) for path in tally.bad_files]
+        self.unwritten = tally.unwritten
 
 
 @dataclass(frozen=True)

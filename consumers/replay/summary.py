@@ -117,6 +117,7 @@ class Summary:
             "seconds": round(self.seconds, 3),
             **tally_json(self.tally),
             "bad_files": [str(path) for path in self.tally.bad_files],
+            "unwritten": self.tally.unwritten,
             "read_already": self.refused.read,
             "dead_letters": dict(self.refused.reasons),
         }

@@ -47,5 +47,7 @@ def _lines(summary: LoadSummary) -> Iterator[str]:
         reasons = ", ".join(f"{number:,} {reason}" for reason, number in rows.bad.most_common())
         places = f"; see {', '.join(rows.bad_files)}" if rows.bad_files else ""
         yield f"{bad:,} rows cannot be used ({reasons}){places}"
+    for each in rows.unwritten:
+        yield f"not all of these rows are written down: {each}"
     if written.listeners:
         yield "start `refrain train` and `refrain ingest`: they learn from these, and go on from here"

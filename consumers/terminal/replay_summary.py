@@ -72,8 +72,10 @@ def show_summary(kind: Kind, summary: Summary) -> None:
     if tally.left_out:
         say(f"{tally.left_out:,} of {tally.rows:,} rows left out, as asked")
     if tally.bad:
-        places = ", ".join(str(path) for path in tally.bad_files)
-        say(f"{tally.bad.total():,} of {tally.rows:,} rows cannot be used{_reasons(tally)}; see {places}")
+        places = f"; see {', '.join(map(str, tally.bad_files))}" if tally.bad_files else ""
+        say(f"{tally.bad.total():,} of {tally.rows:,} rows cannot be used{_reasons(tally)}{places}")
+    for each in tally.unwritten:
+        say(f"not all of these rows are written down: {each}")
     for line in _findings(tally):
         say(line)
     if summary.refused.reasons:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -23,6 +24,8 @@ class BadRows(contextlib.AbstractContextManager["BadRows"]):
     spare
         The folder for it where nothing can be written beside the file, below which it stands as its file
         does below the root; None: nothing is written at all.
+    told
+        Hears that it cannot be written any further, and why: nothing else stops for that.
 
     Attributes
     ----------
@@ -30,9 +33,10 @@ class BadRows(contextlib.AbstractContextManager["BadRows"]):
         Where it was made; None: not yet.
     """
 
-    def __init__(self, path: Path, name: str, spare: Path | None) -> None:
+    def __init__(self, path: Path, name: str, spare: Path | None, told: Callable[[str], object]) -> None:
         beside = [] if is_remote(path) else [path.with_name(name)]  # a store is read, not written
         self._places = [*beside, _elsewhere(path, name, spare)] if spare else []
+        self._told = told
         self._file: IO[str] | None = None
         self.path: Path | None = None
         for place in self._places:
@@ -43,11 +47,14 @@ class BadRows(contextlib.AbstractContextManager["BadRows"]):
         """Write a bad row down."""
         if not self._places:
             return
-        if self._file is None:
-            self._file = self._open()
-            self.path = Path(self._file.name)
         entry = {"line": bad.line, "reason": bad.reason.value, "detail": bad.detail, "row": bad.row}
-        self._file.write(json.dumps(entry, default=str) + "\n")
+        try:
+            if self._file is None:
+                self._file = self._open()
+                self.path = Path(self._file.name)
+            self._file.write(json.dumps(entry, default=str) + "\n")
+        except OSError as error:
+            self._give_up(error)
 
     def _open(self) -> IO[str]:
         first, last = self._places[0], self._places[-1]
@@ -57,9 +64,20 @@ class BadRows(contextlib.AbstractContextManager["BadRows"]):
             last.parent.mkdir(parents=True, exist_ok=True)
             return last.open("w", encoding="utf-8")
 
-    def __exit__(self, *_: object) -> None:
+    def _give_up(self, error: OSError) -> None:
+        self._told(f"{self.path or error.filename}: {error.strerror}")
+        self._places.clear()
         if self._file:
-            self._file.close()
+            with contextlib.suppress(OSError):  # it still has what there was no room for
+                self._file.close()
+            self._file = None
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self._file:
+                self._file.close()
+        except OSError as error:
+            self._give_up(error)
 
 
 def _elsewhere(path: Path, name: str, spare: Path) -> Path:

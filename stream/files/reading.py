@@ -170,7 +170,9 @@ class Reading:
         self.tally, self.shown, self.refused = Tally(), [], []
         with contextlib.ExitStack() as stack:
             sides = [
-                stack.enter_context(BadRows(table.path, table.bad_rows, self._spare))
+                stack.enter_context(
+                    BadRows(table.path, table.bad_rows, self._spare, self.tally.unwritten.append)
+                )
                 for table, _ in self._parts
             ]
             rows = self._rows(sides)

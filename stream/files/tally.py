@@ -59,6 +59,8 @@ class Tally:
         Those that are the same click as an earlier row (``--distinct``).
     bad, bad_files
         Those that cannot be used by reason, and where they were written.
+    unwritten
+        The files that not all of these could be written to, and why.
     unusable
         The same by reason and field, with an example each.
     remarks
@@ -71,6 +73,7 @@ class Tally:
     repeated: int = 0
     bad: Counter[str] = field(default_factory=Counter)
     bad_files: list[Path] = field(default_factory=list)
+    unwritten: list[str] = field(default_factory=list)
     unusable: dict[tuple[str, str], Finding] = field(default_factory=dict)
     remarks: dict[tuple[str, str], Finding] = field(default_factory=dict)
 

@@ -13,10 +13,11 @@ from consumers.replay.plan import Plan, preview
 from stream.errors import BadFile
 from stream.files.gathered import Gathered, Part
 from stream.files.options import FileOptions, Kind, Layout
-from stream.files.reading import PASSED, Reading
+from stream.files.reading import GIVE_UP, PASSED, Reading
 from stream.files.recipe import Event, Recipe
 from stream.files.spool import Spool
 from stream.files.tables import Table
+from tests.full_disk import no_file_longer_than
 
 
 def reading(folder: Path, content: str, name: str = "f.csv", spare: Path | None = None) -> Reading:
@@ -36,6 +37,23 @@ def test_bad_rows_are_counted_and_written_down(tmp_path: Path) -> None:
     first, second = map(json.loads, file.read_text().splitlines())
     assert (first["line"], first["reason"], first["row"]) == (3, "missing-field", ["", "s", "2"])
     assert (second["line"], second["reason"]) == (4, "bad-id")
+
+
+@pytest.mark.parametrize("bad", [1, GIVE_UP], ids=["told as it is closed", "told as it is written"])
+def test_no_room_for_bad_rows_stops_no_events_and_is_told_once(tmp_path: Path, bad: int) -> None:
+    found = reading(tmp_path, HEAD + "u,s,1\n" + ",s,2\n" * bad + "u,s,3\n", spare=tmp_path / "spare")
+    with no_file_longer_than(10):
+        assert len(list(found.events())) == 2
+    assert found.tally.bad == Counter({"missing-field": bad})
+    assert found.tally.unwritten == [f"{tmp_path / 'f.csv.bad.jsonl'}: File too large"]
+
+
+def test_no_place_for_bad_rows_stops_no_events(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    found = reading(tmp_path, f"{HEAD}u,s,1\n,s,2\n,s,3\n", spare=tmp_path / "file")
+    (tmp_path / "f.csv.bad.jsonl").mkdir()
+    assert len(list(found.events())) == 1
+    assert (found.tally.bad_files, len(found.tally.unwritten)) == ([], 1)
 
 
 def test_a_limit_counts_events_alone_however_many_rows_are_passed_over(tmp_path: Path) -> None:

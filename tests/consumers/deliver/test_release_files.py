@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,7 @@ from stream.wire.record import Record
 from tests.consumers.deliver.audiences import audience, page, summary
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.running import Running
+from tests.full_disk import no_file_longer_than
 from tests.refrain_command import Refrain
 from tests.waiting import wait_for
 
@@ -73,17 +71,6 @@ def test_pages_that_came_before_a_kill_are_in_the_file(
     assert second.stop() == 0
     assert users(folder / "r1.csv") == [u for number in range(3) for u in page("r1", number)["user_ids"]]
     assert list((folder / ".parts").iterdir()) == []
-
-
-@contextmanager
-def no_file_longer_than(number: int) -> Iterator[None]:
-    """A disk that is full, as far as a write can tell: some bytes are written, then there is no more room."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (number, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_what_there_is_no_room_for_leaves_nothing_behind(tmp_path: Path) -> None:
