@@ -40,4 +40,5 @@
     bad_rows.py        the rows that cannot be used, beside their file
     spool.py           events set aside, to be counted or shuffled
     bookmark.py        how far a replay has come
+    no_room.py         what is said where a temporary file cannot be written
 """

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from stream.errors import NotWritten
 from stream.files.sources import is_remote, source
 
 __all__ = ["HEADER", "Bookmark"]
@@ -135,12 +136,24 @@ class Bookmark:
         return replace(self, events=events, offsets=dict(offsets), finished=finished)
 
     def save(self) -> None:
-        """Write it; a reader sees all of it or the one before."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Write it; a reader sees all of it or the one before.
+
+        Raises
+        ------
+        NotWritten
+            Where there is no room, say. The one before stands.
+        """
         content = {name: value for name, value in asdict(self).items() if name != "path"}
         draft = self.path.with_suffix(".new")
-        draft.write_text(json.dumps(content), encoding="utf-8")
-        os.replace(draft, self.path)  # noqa: PTH105  -- says what matters: over what is there
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_text(json.dumps(content), encoding="utf-8")
+            os.replace(draft, self.path)  # noqa: PTH105  -- says what matters: over what is there
+        except OSError as error:
+            raise NotWritten(
+                f"{self.path} cannot be written: {error.strerror}",
+                hint="It says how far the replay has come. Make room, and the same with --resume goes on.",
+            ) from error
 
 
 def _resolved(files: Iterable[Path]) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from stream.files.credits import Credits
 from stream.files.distinct import Distinct
 from stream.files.gathered import Gathered, Part
 from stream.files.hints import field_of, hint_for
+from stream.files.no_room import no_room
 from stream.files.plain_clicks import Pairs
 from stream.files.recipe import Event, LeftOut, Recipe
 from stream.files.shown import ShownRow, shown
@@ -121,6 +123,8 @@ class Reading:
         ------
         BadFile
             Where a file breaks off, or nothing in it can be used.
+        NotWritten
+            Where there is no room for what waits in a temporary file.
         """
         return self._each(self._made(watch))
 
@@ -129,7 +133,7 @@ class Reading:
 
         Raises
         ------
-        BadFile
+        BadFile, NotWritten
             As of `events`.
         """
         return filter(None, self.pairs_and_turns())
@@ -139,7 +143,7 @@ class Reading:
 
         Raises
         ------
-        BadFile
+        BadFile, NotWritten
             As of `events`.
         """
         for made in self._made(lambda: None):
@@ -176,12 +180,15 @@ class Reading:
                 for table, _ in self._parts
             ]
             rows = self._rows(sides)
-            if self._recipe.gathers:
-                yield from self._gathered(self._each(rows), sides, watch)
-            elif self._recipe.distinct:
-                yield from self._distinct(rows, stack.enter_context(Distinct()))
-            else:
-                yield from rows
+            try:
+                if self._recipe.gathers:
+                    yield from self._gathered(self._each(rows), sides, watch)
+                elif self._recipe.distinct:
+                    yield from self._distinct(rows, stack.enter_context(Distinct()))
+                else:
+                    yield from rows
+            except sqlite3.Error as error:
+                raise no_room(error) from error
 
     def _distinct(self, made: Iterator[Event | Pairs], distinct: Distinct) -> Iterator[Event | Pairs]:
         """Go through the events that are not the same click as an earlier one."""

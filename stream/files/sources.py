@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path, PurePath
 from typing import cast
 
-from stream.errors import BadFile, WrongUse
+from stream.errors import BadFile, NotWritten, WrongUse
 
 __all__ = ["SIDE", "files_of", "is_remote", "readable", "source"]
 
@@ -127,7 +127,7 @@ def _fitting(pattern: str) -> Iterator[Path]:
             yield path
 
 
-@contextmanager
+@contextlib.contextmanager
 def readable(
     names: Sequence[str], folder: Path | None = None, *, again: bool = False
 ) -> Iterator[tuple[Path, ...]]:
@@ -151,6 +151,8 @@ def readable(
         Where a file does not exist; where standard input is named twice, or nothing is piped into it.
     BadFile
         Where an object store cannot be asked.
+    NotWritten
+        Where there is no room for the temporary file.
     """
     files = [(name, [] if name == DASH else _found(name)) for name in map(str, names)]
     if DASH not in dict(files):
@@ -165,6 +167,14 @@ def readable(
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(prefix="standard-input-", dir=folder) as copy:
-        shutil.copyfileobj(sys.stdin.buffer, copy)
-        copy.flush()
+        try:
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+            copy.flush()
+        except OSError as error:
+            with contextlib.suppress(OSError):  # it still has what there was no room for
+                copy.close()
+            raise NotWritten(
+                f"{copy.name}, a copy of standard input, cannot be written: {error.strerror}",
+                hint="Save it where there is room, and name that file.",
+            ) from error
         yield tuple(path for name, paths in files for path in ([Path(copy.name)] if name == DASH else paths))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from stream.files.no_room import no_room
 from stream.files.recipe import Event
 
 __all__ = ["Spool"]
@@ -41,22 +43,35 @@ class Spool:
         self._count = 0
 
     def put(self, event: Event) -> None:
-        """Set an event aside."""
+        """Set an event aside.
+
+        Raises
+        ------
+        NotWritten
+            Where there is no room for it.
+        """
         line = event.key + b"\t" + event.value + b"\n"  # neither has a tab or a line end of its own
         self._count += event.copies
-        if self._random is None:
-            self._files[0].write(line * event.copies)
-            return
-        for _ in range(event.copies):
-            self._files[self._random.randrange(BUCKETS)].write(line)
+        try:
+            if self._random is None:
+                self._files[0].write(line * event.copies)
+                return
+            for _ in range(event.copies):
+                self._files[self._random.randrange(BUCKETS)].write(line)
+        except OSError as error:
+            raise no_room(error) from error
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        try:
+            for file in self._files:
+                file.seek(0)  # writes what waits for its turn in memory
+        except OSError as error:
+            raise no_room(error) from error
         shuffle: Callable[[list[bytes]], None] | None = self._random.shuffle if self._random else None
         for file in self._files:
-            file.seek(0)
             lines = file
             if shuffle:
                 held = file.readlines()
@@ -70,5 +85,6 @@ class Spool:
 
     def __exit__(self, *_: object) -> None:
         for file in self._files:
-            file.close()
+            with contextlib.suppress(OSError):  # what there was no room for is not needed any more
+                file.close()
         self._folder.cleanup()

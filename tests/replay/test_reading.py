@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.replay.plan import Plan, preview
-from stream.errors import BadFile
+from stream.errors import BadFile, NotWritten
+from stream.files import distinct
+from stream.files.bookmark import Bookmark
 from stream.files.gathered import Gathered, Part
 from stream.files.options import FileOptions, Kind, Layout
 from stream.files.reading import GIVE_UP, PASSED, Reading
@@ -46,6 +48,48 @@ def test_no_room_for_bad_rows_stops_no_events_and_is_told_once(tmp_path: Path, b
         assert len(list(found.events())) == 2
     assert found.tally.bad == Counter({"missing-field": bad})
     assert found.tally.unwritten == [f"{tmp_path / 'f.csv.bad.jsonl'}: File too large"]
+
+
+@pytest.mark.parametrize("seed", [None, 1], ids=["in order", "shuffled"])
+@pytest.mark.parametrize("count", [1, 10_000], ids=["told as it is read", "told as it is written"])
+def test_no_room_for_events_that_wait_is_told(seed: int | None, count: int) -> None:
+    with (
+        no_file_longer_than(10),
+        pytest.raises(NotWritten, match="File too large") as told,
+        Spool(seed) as spool,
+    ):
+        for _ in range(count):
+            spool.put(Event(b"u", b"{%s}" % bytes(100)))
+        next(iter(spool))
+    assert "TMPDIR" in told.value.hint
+
+
+@pytest.mark.parametrize(
+    ("kind", "head", "options"),
+    [
+        ("clicks", "user_id,song_id,ts", FileOptions(distinct=True)),
+        ("songs", "song_id,artist_ids,title", FileOptions()),
+    ],
+)
+def test_no_room_for_what_is_remembered_of_rows_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind, head: str, options: FileOptions
+) -> None:
+    monkeypatch.setattr(distinct, "CACHE_KB", 1)
+    path = tmp_path / "f.csv"
+    path.write_text(f"{head}\n" + "".join(f"{row:0250},a,{row}\n" for row in range(12_000)))
+    found = Reading([Table(path, Layout())], Recipe(kind, options), None)
+    with no_file_longer_than(10), pytest.raises(NotWritten, match="temporary file"):
+        list(found.events())
+
+
+def test_no_room_for_a_bookmark_is_told_and_the_one_before_stands(tmp_path: Path) -> None:
+    bookmark = Bookmark(tmp_path / "b.json", [])
+    bookmark.save()
+    before = bookmark.path.read_text()
+    with no_file_longer_than(10), pytest.raises(NotWritten, match=r"b\.json.* File too large") as told:
+        bookmark.at(7, {}).save()
+    assert "--resume" in told.value.hint
+    assert bookmark.path.read_text() == before
 
 
 def test_no_place_for_bad_rows_stops_no_events(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from consumers.replay.plan import Plan, preview
-from stream.errors import WrongUse
+from stream.errors import NotWritten, WrongUse
 from stream.files.options import FileOptions
 from stream.files.sources import readable
+from tests.full_disk import no_file_longer_than
 
 CLICKS = b"user,song_id,ts\nu1,s1,1700000000\nu2,s2,1700000001\n"
 
@@ -58,3 +59,17 @@ def test_nobody_is_left_typing_rows_into_a_terminal(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "stdin", Terminal())
     with pytest.raises(WrongUse, match="nothing is piped into it"), readable(["-"]):
         pass
+
+
+@pytest.mark.parametrize("times", [1, 10_000], ids=["told at its end", "told as it is read"])
+def test_no_room_for_standard_input_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(CLICKS * times)))
+    with (
+        no_file_longer_than(10),
+        pytest.raises(NotWritten, match="standard input, cannot be written: File too large"),
+        readable(["-"], tmp_path),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
