@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stream.wire.dead_letter import DeadLetter
-from stream.wire.events import CohortChange, Page, Summary, encode
-from stream.wire.parsing import parse
+from stream.wire.events import CohortChange, Page, encode
+from stream.wire.parsing import parse, parse_audience
 from stream.wire.record import Record
 
-__all__ = ["Outgoing", "Post", "audience_post", "changes_post", "parse_audience"]
+__all__ = ["Outgoing", "Post", "audience_post", "changes_post"]
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,6 @@ def changes_post(records: Sequence[Record]) -> Outgoing:
         return Outgoing(None, dead)
     body = b'{"type":"cohort.changes","data":{"changes":[%b]}}' % b",".join(changes)
     return Outgoing(Post(_name(records), body, records[0]), dead)
-
-
-def parse_audience(record: Record) -> Page | Summary | DeadLetter:
-    """Parse an event of the topic `audiences`."""
-    page = parse(Page, record)
-    summary = parse(Summary, record) if isinstance(page, DeadLetter) else page
-    return page if isinstance(summary, DeadLetter) else summary
 
 
 def _name(records: Sequence[Record]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from consumers.deliver.deliverer import Deliver, Deliverer
-from consumers.deliver.outgoing import Outgoing, audience_post, changes_post, parse_audience
+from consumers.deliver.outgoing import Outgoing, audience_post, changes_post
 from consumers.deliver.release_files import ReleaseFiles
 from consumers.deliver.webhook import Webhook
 from consumers.runtime.process import end, starts_over, together
@@ -22,6 +22,7 @@ from stream.settings import Settings
 from stream.wire.consumer import Consumer
 from stream.wire.dead_letter import DeadLetter, Reason
 from stream.wire.groups import GROUPS
+from stream.wire.parsing import parse_audience
 from stream.wire.record import Record
 
 __all__ = ["deliver"]

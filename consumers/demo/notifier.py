@@ -10,7 +10,7 @@ from consumers.demo.ledger import Entry, Ledger, Tally, policies_of
 from consumers.demo.world import Play, World
 from stream.wire.consumer import Consumer
 from stream.wire.events import Feedback, Page, Summary, encode
-from stream.wire.parsing import parse
+from stream.wire.parsing import parse_audience
 from stream.wire.record import Record
 from stream.wire.sender import Message, Sender
 
@@ -52,15 +52,12 @@ class Notifier:
         """Tell listeners for ever."""
         async for message in self._consumer:
             received = clock()
-            record = Record.of(message)
-            page = parse(Page, record)
-            if isinstance(page, Page):
-                await self._tell(page, received)
-                continue
-            summary = parse(Summary, record)
-            if isinstance(summary, Summary) and summary.release_id in self._ledger.entries:
-                entry = self._ledger.entries[summary.release_id]
-                entry.reason, entry.left_out = summary.reason, summary.left_out or {}
+            part = parse_audience(Record.of(message))
+            if isinstance(part, Page):
+                await self._tell(part, received)
+            elif isinstance(part, Summary) and part.release_id in self._ledger.entries:
+                entry = self._ledger.entries[part.release_id]
+                entry.reason, entry.left_out = part.reason, part.left_out or {}
 
     async def _tell(self, page: Page, received: float) -> None:
         entry = self._ledger.entries.get(page.release_id)

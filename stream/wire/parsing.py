@@ -10,15 +10,18 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from models.listener import Click, OffsetSource
-from stream.wire.dead_letter import DeadLetter, Reason
-from stream.wire.events import NO_SONG, ClickEvent, lacks_song
+from stream.wire.dead_letter import MAX_DEAD_LETTER, DeadLetter, Reason
+from stream.wire.events import NO_SONG, ClickEvent, Page, Summary, lacks_song
 from stream.wire.fields import BLANK, OF_UNION, seconds
 from stream.wire.record import Framed, Record, Undecodable
 
-__all__ = ["FUTURE_SECONDS", "MAX_EVENT_BYTES", "is_framed", "parse", "parse_clicks", "why"]
+__all__ = ["FUTURE_SECONDS", "MAX_EVENT_BYTES", "is_framed", "parse", "parse_audience", "parse_clicks", "why"]
 
 MAX_EVENT_BYTES = 64 * 1024
-"""A larger event is a mistake: no field of any event needs so much."""
+"""A larger event is a mistake: no field of any event that others write needs so much."""
+
+MAX_OWN_BYTES = MAX_DEAD_LETTER
+"""Of an event that Refrain wrote, as much as it sends: a page of 1,000 listeners may have 300 KB and more."""
 
 FUTURE_SECONDS = 300.0
 """How far ahead of the clock a click may be: under forward decay a click from far ahead outweighs a life."""
@@ -108,10 +111,16 @@ def parse_clicks(
     return clicks, dead
 
 
-def parse(model: type[E], record: Record) -> E | DeadLetter:
-    """Parse one event of a kind that comes one at a time."""
-    if record.value is None or len(record.value) > MAX_EVENT_BYTES:
-        return _unusable(record)
+def parse(model: type[E], record: Record, most: int = MAX_EVENT_BYTES) -> E | DeadLetter:
+    """Parse one event of a kind that comes one at a time.
+
+    Parameters
+    ----------
+    most
+        Bytes that it may have.
+    """
+    if record.value is None or len(record.value) > most:
+        return _unusable(record, most)
     try:
         return model.model_validate_json(record.value)
     except ValidationError as error:
@@ -119,6 +128,13 @@ def parse(model: type[E], record: Record) -> E | DeadLetter:
             return model.model_validate_json(_bare(record.value, error))
         except ValidationError as error:
             return _refused(record, error)
+
+
+def parse_audience(record: Record) -> Page | Summary | DeadLetter:
+    """Parse an event of the topic `audiences`, which Refrain itself writes."""
+    page = parse(Page, record, MAX_OWN_BYTES)
+    summary = parse(Summary, record, MAX_OWN_BYTES) if isinstance(page, DeadLetter) else page
+    return page if isinstance(summary, DeadLetter) else summary
 
 
 def _bare(value: bytes, error: ValidationError) -> bytes:
@@ -156,11 +172,11 @@ def _refused(record: Record, error: ValidationError) -> DeadLetter:
     return DeadLetter(record, reason, detail)
 
 
-def _unusable(record: Record) -> DeadLetter:
+def _unusable(record: Record, most: int = MAX_EVENT_BYTES) -> DeadLetter:
     if record.value is None:
         return DeadLetter(record, Reason.NOT_JSON, "the event has no value")
     size = len(record.value)
-    return DeadLetter(record, Reason.TOO_LARGE, f"{size} bytes; an event has at most {MAX_EVENT_BYTES}")
+    return DeadLetter(record, Reason.TOO_LARGE, f"{size} bytes; an event has at most {most}")
 
 
 def _ahead(ts: float, now: float) -> str:

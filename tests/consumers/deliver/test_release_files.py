@@ -17,7 +17,7 @@ from stream.retry import Stopped
 from stream.settings import Settings
 from stream.wire.events import Page, Summary
 from stream.wire.record import Record
-from tests.consumers.deliver.audiences import audience, page, summary
+from tests.consumers.deliver.audiences import audience, full_page, page, summary
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.running import Running
 from tests.full_disk import no_file_longer_than
@@ -54,6 +54,16 @@ def test_a_release_is_a_file_once_its_summary_has_come(
         ["user_id", "score", "cohort"],
         *([user, "0.5", "c1"] for user in told),
     ]
+
+
+def test_a_full_page_of_long_ids_is_in_the_file(settings: Settings, log: KafkaLog, tmp_path: Path) -> None:
+    folder = tmp_path / "audiences"
+    changed = Settings(**settings.model_dump(include=settings.model_fields_set) | {"deliver_folder": folder})
+    log.send("audiences", [full_page("r1"), summary("r1", 1, 1000)])
+    with Running(deliver, changed):
+        log.wait_until_caught_up("deliver-files", "audiences")
+    assert log.count("dead-letters") == 0
+    assert users(folder / "r1.csv") == full_page("r1")["user_ids"]
 
 
 def test_pages_that_came_before_a_kill_are_in_the_file(

@@ -27,7 +27,7 @@ from stream.retry import Stopped
 from stream.settings import Settings
 from stream.stores.heartbeats import Heartbeat
 from stream.wire.record import Record
-from tests.consumers.deliver.audiences import audience, page, summary
+from tests.consumers.deliver.audiences import audience, full_page, page, summary
 from tests.consumers.deliver.endpoint import SECRET, Endpoint, Posted, answer, break_off, hold
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.own_redis import OwnRedis
@@ -89,6 +89,14 @@ def test_what_is_posted_is_the_event(to_endpoint: Settings, endpoint: Endpoint, 
         wait_for(lambda: endpoint.taken, "the page")
     assert endpoint.taken[0].event == {"type": "audience.page", "data": page("r1", 0)}
     assert endpoint.taken[0].headers["content-type"] == "application/json"
+
+
+def test_a_full_page_of_long_ids_is_posted(to_endpoint: Settings, endpoint: Endpoint, log: KafkaLog) -> None:
+    log.send("audiences", [full_page("r1")])
+    with Running(deliver, to_endpoint):
+        log.wait_until_caught_up("deliver", "audiences")
+    assert [post.data for post in endpoint.taken] == [full_page("r1")]
+    assert log.count("dead-letters") == 0
 
 
 @pytest.mark.parametrize(
