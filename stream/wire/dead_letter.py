@@ -13,6 +13,9 @@ __all__ = ["MAX_DEAD_LETTER", "DeadLetter", "Reason", "Said", "headers_of_produc
 MAX_DEAD_LETTER = 2 * 1024 * 1024
 """Bytes: what was too large for its reader still fits into ``dead-letters``, with headers that say why."""
 
+KEY_BYTES = 64 * 1024
+"""Of the key: an id has at most 256 bytes, but a producer may give any key, and it takes the value's room."""
+
 HEADERS_BYTES = 4096
 HEADER_BYTES = 20
 """Of one header beside its name and value: their lengths, at most."""
@@ -48,10 +51,15 @@ class DeadLetter:
     detail: str
 
     @property
+    def key(self) -> bytes | None:
+        """The key as it came, its beginning where it is too long."""
+        return self.record.key and self.record.key[:KEY_BYTES]
+
+    @property
     def value(self) -> bytes:
         """The bytes as they came: none where there were none, the beginning where they are too many."""
         kept = sum(map(_size, self._producers_own()))
-        room = MAX_DEAD_LETTER - len(self.record.key or b"") - HEADERS_BYTES - kept
+        room = MAX_DEAD_LETTER - len(self.key or b"") - HEADERS_BYTES - kept
         return (self.record.value or b"")[:room]
 
     @property

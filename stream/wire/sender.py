@@ -35,7 +35,7 @@ class Message(NamedTuple):
 
 def dead_letter(letter: DeadLetter) -> Message:
     """Return the message that an event which cannot be used goes to ``dead-letters`` as."""
-    return Message("dead-letters", letter.record.key, letter.value, letter.headers)
+    return Message("dead-letters", letter.key, letter.value, letter.headers)
 
 
 async def delivered(sending: Iterable[Awaitable[Awaitable[T]]]) -> list[T]:

@@ -508,6 +508,13 @@ def test_a_dead_letter_has_room_for_its_headers_however_large_they_are() -> None
     assert 60_000 < held < MAX_DEAD_LETTER - len(letter.value) - len(place.key or b"")
 
 
+def test_a_dead_letter_of_an_event_with_a_key_of_any_length_has_its_beginning_and_the_value() -> None:
+    place = record(b"{")._replace(key=b"k" * 2 * MAX_DEAD_LETTER)
+    letter = DeadLetter(place, Reason.NOT_JSON, "no JSON")
+    assert (letter.key, letter.value) == (b"k" * 64 * 1024, b"{")
+    assert DeadLetter(place._replace(key=None), Reason.NOT_JSON, "no JSON").key is None
+
+
 def test_a_page_of_one_cohort_that_an_earlier_version_fixed_is_read() -> None:
     page = {"release_id": "r1", "cohort_id": "c3", "page": 0, "user_ids": ["ana", "bo"], "scores": [0.9, 0.5]}
     read = Page.model_validate_json(json.dumps(page | {"model_version": 7, "emitted_at": 1.0}))

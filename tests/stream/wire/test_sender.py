@@ -7,7 +7,9 @@ import pytest
 
 from stream.errors import Unreachable
 from stream.settings import Settings
-from stream.wire.sender import Message, Sender, delivered, open_sender
+from stream.wire.dead_letter import MAX_DEAD_LETTER, DeadLetter, Reason
+from stream.wire.record import Record
+from stream.wire.sender import Message, Sender, dead_letter, delivered, open_sender
 from tests.consumers.kafka_log import KafkaLog
 
 NO_BROKER = "127.0.0.1:1"
@@ -77,6 +79,20 @@ async def test_an_error_is_raised_once_nothing_is_on_its_way_any_more(*, halfway
     with pytest.raises(Refused):
         await delivering
     assert len(begun) == 2 + halfway
+
+
+async def test_a_dead_letter_whose_key_value_and_headers_are_too_large_is_taken_by_kafka(
+    topics: Settings,
+) -> None:
+    large = 2 * MAX_DEAD_LETTER
+    event = Record("clicks", 0, 7, b"k" * large, b"v" * large, (("large", b"x" * 60_000),))
+    letter = dead_letter(DeadLetter(event, Reason.TOO_LARGE, "d" * 5000))
+    async with open_sender(topics) as sender:
+        await sender.deliver([letter])
+    log = KafkaLog(topics)
+    (found,) = log.records("dead-letters")
+    log.close()
+    assert (found.key, found.value) == (letter.key, letter.value)
 
 
 async def test_what_kafka_refuses_is_not_taken_for_delivered(topics: Settings) -> None:
