@@ -80,7 +80,7 @@ async def _look(watch: TopicWatch) -> None:
     try:
         if not watch.changed:
             await asyncio.to_thread(watch.look)
-    except (KafkaError, Unreachable) as error:
+    except (KafkaError, Unreachable, OSError) as error:  # OSError: no token to be had now
         raise UnknownTopicOrPartitionError(str(error)) from error  # aiokafka tries again
     if watch.changed:
         raise UnknownTopicOrPartitionError(watch.changed)

@@ -97,7 +97,8 @@ class _ClientCredentials:
             if time.monotonic() >= self._until:
                 answer = self._ask()
                 self._token = str(answer["access_token"])
-                seconds = float(str(answer.get("expires_in", UNLESS_SAID)))
+                said = answer.get("expires_in")  # some say null
+                seconds = UNLESS_SAID if said is None else float(str(said))
                 self._until = time.monotonic() + USED_FOR * seconds
             return self._token
 

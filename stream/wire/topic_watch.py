@@ -82,8 +82,8 @@ class TopicWatch:
 
         Raises
         ------
-        KafkaError, Unreachable
-            Where no broker answers.
+        KafkaError, Unreachable, OSError
+            Where no broker answers, or nobody gives a token for it.
         """
         now = self._ask()
         self._tell_missing(self.shapes.keys() - now.keys())
@@ -138,7 +138,7 @@ class TopicWatch:
                 held_back = list(self._held_back)
                 try:
                     await asyncio.to_thread(self.look)
-                except (KafkaError, Unreachable) as error:
+                except (KafkaError, Unreachable, OSError) as error:  # OSError: no token to be had now
                     # The one step of an idle process that fails where Kafka is away: its consumers only wait.
                     warnings.warn(error)
                 else:

@@ -24,7 +24,7 @@ class IdentityProvider(HttpServer):
     """
 
     def __init__(self, client: str, secret: str) -> None:
-        self.seconds = 3600
+        self.seconds: int | None = 3600
         self.asked: list[dict[str, str]] = []
         provider, right = self, f"{client}:{secret}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import itertools
 import json
 import os
@@ -10,7 +11,7 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,11 @@ from consumers.train.trainer import train
 from consumers.traits.process import traits
 from consumers.work.worker import work
 from stream.broker import servers
+from stream.metrics import STEPS_RETRIED
 from stream.settings import Settings
+from stream.wire import topic_watch
 from stream.wire.oauth import credentials_tokens
+from stream.wire.topic_watch import TopicChanged, TopicWatch
 from stream.wire.topics import create_topics
 from tests.consumers.crowd import click, clicks, put_songs
 from tests.consumers.deliver.endpoint import SECRET, Endpoint, answer
@@ -34,7 +38,7 @@ from tests.consumers.desk import Desk, feedback
 from tests.consumers.identity_provider import IdentityProvider
 from tests.consumers.kafka_log import KafkaLog, kafka_log
 from tests.consumers.running import Running
-from tests.fresh_topics import make_topics_anew
+from tests.fresh_topics import make_topics_anew, shapes_of
 from tests.refrain_command import Refrain
 from tests.secured_kafka import PASSWORD, USER, SecuredKafka, secured_kafka, unsigned_token
 from tests.waiting import wait_for
@@ -146,6 +150,41 @@ def test_a_token_is_asked_for_once_and_again_before_it_ends(identity_provider: I
     identity_provider.seconds = 0
     brief = credentials_tokens(identity_provider.url, USER, PASSWORD, "brief", None)
     assert brief() != brief()
+
+
+def test_a_token_of_which_it_is_not_said_how_long_it_is_valid_is_used(
+    identity_provider: IdentityProvider,
+) -> None:
+    identity_provider.seconds = None
+    tokens = credentials_tokens(identity_provider.url, USER, PASSWORD, "kafka", None)
+    assert tokens() == tokens()
+    assert len(identity_provider.asked) == 1
+
+
+async def test_an_identity_provider_that_is_away_for_a_moment_ends_no_process_that_watches_its_topics(
+    settings: Settings, secured: SecuredKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topic_watch, "LOOK_SECONDS", 0.0)
+    counted = STEPS_RETRIED.labels("looking at its topics")
+    before = counted._value.get()
+    anybody = changed(settings, kafka=secured.inner)
+    make_topics_anew(anybody)
+    with ExitStack() as stack:
+        with IdentityProvider(USER, PASSWORD) as provider:
+            provider.seconds = 0
+            by_tokens = changed(settings, **by_client_credentials(secured, provider.url))
+            watch = stack.enter_context(closing(TopicWatch(by_tokens, shapes_of(anybody, ["clicks"]))))
+            watch.look()
+        assert watch._admin is not None
+        for connection in list(watch._admin._manager._conns.values()):
+            connection.close()  # as a broker does with one that is idle
+        watching = asyncio.create_task(watch.run())
+        while counted._value.get() < before + 2:
+            assert not watching.done()
+            await asyncio.sleep(0.05)
+        watch.changed = "enough"
+        with pytest.raises(TopicChanged):
+            await watching
 
 
 def test_a_client_whose_secret_is_wrong_is_told_so_without_it(

@@ -75,6 +75,28 @@ def test_an_offset_that_was_committed_late_for_a_topic_that_is_gone_is_not_and_i
     assert f"{group} has committed offset 7 of an earlier topic clicks, partition 0" in caplog.text
 
 
+class WithoutToken(TopicWatch):
+    """Finds an identity provider away once, and back then."""
+
+    looks = 0
+
+    def look(self) -> None:
+        self.looks += 1
+        if self.looks == 1:
+            raise OSError("the identity provider gives no token")
+        super().look()
+
+
+def test_an_identity_provider_that_is_away_for_a_moment_only_delays_what_was_committed(
+    topics: Settings, watch: TopicWatch, shapes: dict[str, TopicShape]
+) -> None:
+    group = f"g-{uuid4().hex}"
+    asyncio.run(commit(topics, group, watch, 7))
+    with closing(WithoutToken(topics, shapes)) as without:
+        assert asyncio.run(asyncio.wait_for(committed(topics, group, without), 60)) == 7
+        assert without.looks > 1
+
+
 def test_an_offset_that_was_committed_without_an_id_is_used(topics: Settings, watch: TopicWatch) -> None:
     group = f"g-{uuid4().hex}"
     asyncio.run(commit(topics, group, Unaware(topics, {"clicks": TopicShape("", 4)}), 7))
