@@ -32,6 +32,12 @@ AGAIN_SECONDS = 1.0
 WARN_SECONDS = 10.0
 TIMEOUT = 5.0  # seconds for an answer
 UNKNOWN = 404
+SENSELESS = 400, 422  # which proxies say, too, without a registry's `error_code`
+NO_CODE = None, -1  # of the client, where what was answered is no registry's
+
+LARGEST_ID = 2**31 - 1
+"""Registries count in signed integers, and may take a larger id for a fault of their own."""
+
 MISSING = "no schema that the registry has, or imports one that it has not"
 USELESS = KeyError, TypeError, ValueError
 
@@ -109,6 +115,8 @@ class SchemaRegistry:
                 await asyncio.sleep(AGAIN_SECONDS)
 
     def _kind_of(self, schema: int) -> str:
+        if schema > LARGEST_ID:
+            return MISSING
         try:
             found = self._client.get_schema(schema)
             if found.schema_type == "PROTOBUF":
@@ -116,7 +124,8 @@ class SchemaRegistry:
             else:
                 self._fetch_imports(found)
         except self._refusal as refusal:
-            if refusal.http_status_code == UNKNOWN:
+            status = refusal.http_status_code
+            if status == UNKNOWN or (status in SENSELESS and refusal.error_code not in NO_CODE):
                 return MISSING
             raise
         except USELESS as error:

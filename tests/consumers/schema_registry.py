@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from tests.consumers.http_server import Answers, HttpServer
 
-__all__ = ["RegistryStub"]
+__all__ = ["MISSING", "RegistryStub"]
+
+MISSING: dict[str, object] = {"error_code": 40403, "message": "Schema not found"}
 
 
 class RegistryStub(HttpServer):
@@ -20,11 +22,14 @@ class RegistryStub(HttpServer):
         The ids asked for.
     away
         Whether it answers as one that has lost its store.
+    refusal
+        HTTP status and body where it does not have a schema.
     """
 
     def __init__(self, schemas: dict[int, tuple[str, str]]) -> None:
         self.schemas, self.asked, self.away = schemas, list[int](), False
         self.imports: dict[str, str] = {}
+        self.refusal: tuple[int, dict[str, object]] = (404, MISSING)
         stub = self
 
         class Handler(Answers):
@@ -45,7 +50,7 @@ class RegistryStub(HttpServer):
                     refers = [{"name": name, "subject": name, "version": 1} for name in stub.imports]
                     self.answer(200, {"schema": text, "schemaType": kind, "references": refers})
                 else:
-                    self.answer(404, {"error_code": 40403, "message": "Schema not found"})
+                    self.answer(*stub.refusal)
 
         super().__init__(Handler)
         self.url = self.address

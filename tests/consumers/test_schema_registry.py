@@ -25,7 +25,7 @@ from tests.consumers.desk import Desk
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.placed import names, place
 from tests.consumers.running import Running
-from tests.consumers.schema_registry import RegistryStub
+from tests.consumers.schema_registry import MISSING, RegistryStub
 from tests.refrain_command import Refrain
 from tests.waiting import wait_for
 
@@ -182,6 +182,34 @@ def test_what_does_not_fit_its_schema_is_a_dead_letter_with_its_bytes_and_stops_
         assert said in letters[value]["detail"].decode()
         assert letters[value]["reason"] == (b"schema-registry" if said else b"missing-field")
     assert db.hget("user:{u}", "clicks") == "1", "the other waits for its song"
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+def test_an_id_that_is_none_is_a_dead_letter_and_stops_nothing_whatever_the_registry_calls_it(
+    own: Settings, log: KafkaLog, db: redis.Redis, registry: RegistryStub, status: int
+) -> None:
+    registry.refusal = (status, MISSING)
+    unusable = [b"\0\0\0\0\x63abc", b"\0\xff\xff\xff\xffabc"]
+    with Running(ingest, own):
+        log.send("clicks", [*unusable, click("u", "a1")], partition=0)
+        wait_for(lambda: db.hget("user:{u}", "clicks") == "1", "the click behind them")
+    assert [each.value for each in log.records("dead-letters")] == unusable
+    assert 0xFFFFFFFF not in registry.asked
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(401, MISSING), (403, MISSING), (429, MISSING), (503, MISSING), (400, {})],
+    ids=["401", "403", "429", "503", "400 of a proxy"],
+)
+def test_a_registry_that_does_not_say_whether_there_is_a_schema_is_asked_again(
+    own: Settings, log: KafkaLog, registry: RegistryStub, status: int, body: dict[str, object]
+) -> None:
+    registry.refusal = (status, body)
+    with Running(ingest, own):
+        log.send("clicks", [b"\0\0\0\0\x63abc"], partition=0)
+        wait_for(lambda: registry.asked.count(99) > 1, "it to be asked again")
+        assert log.count("dead-letters") == 0
 
 
 def test_while_the_registry_does_not_answer_clicks_wait_and_are_no_dead_letters(
