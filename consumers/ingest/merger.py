@@ -165,6 +165,7 @@ class Merger:
         noted = [Came(OUR_CLOCK, forward.at)] * len(forward.labels)
         await self._stores.segments.label(forward.labels, noted)
         await self._stores.told.copy(forward.into, user_id)
+        await self._merges.give_back_redriven(forward)
         move = await self._identities.take_out(forward, self._live.model, now)
         await self._settled([move] if move else [], now)
         await self._restore(user_id, now)

@@ -209,11 +209,23 @@ class Merges:
 
     async def inherit(self, user_id: str, parts: Parts) -> None:
         """Remember for a listener which dead letters of another id of theirs were put back."""
-        if parts.redriven:
+        await self._remember_redriven(user_id, parts.redriven, parts.redriven_ms)
+
+    async def give_back_redriven(self, forward: Forward) -> None:
+        """Remember for an id which dead letters of its listener were put back; may be repeated.
+
+        Which of them are the id's own is not known any more; those of others are never put back to it.
+        """
+        key = keys.user_redriven(forward.into)
+        letters, milliseconds = await self._redis.smembers(key), await self._redis.pttl(key)
+        await self._remember_redriven(forward.user_id, letters, milliseconds)
+
+    async def _remember_redriven(self, user_id: str, letters: Collection[bytes], milliseconds: int) -> None:
+        if letters:
             key = keys.user_redriven(user_id)
-            await self._redis.sadd(key, *parts.redriven)
-            if parts.redriven_ms > 0:
-                await self._redis.pexpire(key, parts.redriven_ms)
+            await self._redis.sadd(key, *letters)
+            if milliseconds > 0:
+                await self._redis.pexpire(key, milliseconds)
 
 
 def _end(user: str, into: Mapping[str, str]) -> str:

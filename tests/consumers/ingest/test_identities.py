@@ -18,7 +18,7 @@ from consumers.runtime.live_model import LiveModel
 from consumers.runtime.moves import Moves
 from consumers.runtime.wiring import Stores
 from models.affinity import ForwardDecay
-from models.listener import Click, Listener, Move, OffsetSource, Rules
+from models.listener import Click, Listener, Move, OffsetSource, Rules, under
 from models.traits.segments import SegmentModel
 from stream.connect import AnyRedis, open_redis
 from stream.retry import Retry
@@ -625,6 +625,31 @@ async def test_clicks_that_wait_for_their_song_wait_for_the_listener(redis: AnyR
     await process.click(*named)
     await process.click(*named)
     assert (await process.of("b")).clicks == 2
+
+
+@pytest.mark.parametrize("put_back_to", ["a", "b"], ids=["before the merge", "after it"])
+async def test_undone_a_dead_letter_of_the_id_that_was_put_back_is_not_put_back_again(
+    redis: AnyRedis, put_back_to: str
+) -> None:
+    process = Process(redis)
+    waiting, (letter,) = process.stores.waiting, clicks_of("a", 0, 1)
+
+    async def put_back(user: str) -> set[str]:
+        new = await waiting.put_back({"clicks:0:7": under(letter, user)}, NOW, 60.0)
+        await process.click(
+            *(each.click for own in (await waiting.clicks(["a", "b"])).values() for each in own)
+        )
+        return new
+
+    if put_back_to == "a":
+        await put_back("a")
+    await process.merge("a", "b")
+    if put_back_to == "b":
+        await put_back("b")
+    await process.undo("a")
+    assert await put_back("a") == set()
+    assert sum([(await process.of(user)).clicks for user in "ab"]) == 1
+    assert 0 < await redis.ttl(keys.user_redriven("a")) <= 60
 
 
 async def test_caps_count_what_either_id_was_told_once(redis: AnyRedis) -> None:
