@@ -20,7 +20,7 @@ from models.update import Changes
 from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.event_ids import EventIds, of_both
 from stream.stores.merges import Forward, Merges, Parts
-from stream.stores.waiting import Waiting
+from stream.stores.waiting import PUT_BACK, Waiting
 
 __all__ = ["Change", "Changed", "Extra", "Identities", "PartOfAnother"]
 
@@ -143,7 +143,9 @@ class Identities:
             if there.into != root:
                 await self.merges.point(there, root)
             waiting = [under(click, root) for click in parts.waiting]
-            await self._waiting.expect(waiting, now)
+            # Clicks that name their artists were put back: they need not wait for their song.
+            waits_for = [c._replace(song_id=PUT_BACK) if c.artist_ids else c for c in waiting]
+            await self._waiting.expect(waits_for, now)
             await self.merges.inherit(root, parts)
             event_ids = b""
             if parts.event_ids:

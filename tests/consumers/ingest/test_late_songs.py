@@ -42,6 +42,7 @@ from stream.wire.parsing import parse_clicks
 from stream.wire.record import Record
 from tests.consumers.crowd import NOW, click
 from tests.consumers.durable import durable
+from tests.consumers.ingest.test_identities import Process
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.producer import Producer
 from tests.consumers.redis_state import assert_agrees, read_state
@@ -419,6 +420,18 @@ async def test_a_dead_letter_is_put_back_once_whatever_that_crashes_at(
             await Waiting(house.redis).put_back({"clicks:0:7": letter}, NOW, 60.0)
             await house.later(CHECK_SECONDS)
         assert await counted(house.redis, "u") == (1, {"ana"})
+
+
+async def test_a_dead_letter_that_is_put_back_before_its_listener_is_part_of_another_counts_for_that(
+    redis_url: str,
+) -> None:
+    letter = Click("a", OffsetSource(0), 7, NOW, "nobody knows it", ("ana",), "play")
+    async with house_of(redis_url) as house:
+        await Waiting(house.redis).put_back({"clicks:0:7": letter}, NOW, 60.0)
+        await Process(house.redis).merge("a", "b")
+        await house.later(CHECK_SECONDS)
+        assert await counted(house.redis, "b") == (1, {"ana"})
+        assert await left(house) == (0, 0)
 
 
 async def test_a_click_that_is_found_in_nobodys_hash_any_more_is_not_applied(redis_url: str) -> None:
