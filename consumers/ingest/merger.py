@@ -155,7 +155,10 @@ class Merger:
         forward, parts = await self._merges.read(user_id)
         if forward is None or parts is None:
             days = self._undo_seconds / 86400.0
-            raise RefusedMerge(f"user_id: the merge of {user_id!r} is longer ago than {days:g} days")
+            raise RefusedMerge(
+                f"user_id: the merge of {user_id!r} is longer ago than {days:g} days, "
+                "or its listener was erased as dormant since"
+            )
         if other := await self._merges.forward(forward.into):
             raise RefusedMerge(
                 f"user_id: {user_id!r} is part of {forward.into!r}, who is part of {other.into!r} by now; "

@@ -183,6 +183,7 @@ class Expiry:
             await self._retry("taking members out", stores.cohorts.drop, gone)
             await self._retry("taking members of stages out", stores.traits.place, dict.fromkeys(gone, ""))
             await self._retry("erasing labels", stores.segments.expire, gone)
+            await self._retry("erasing what their ids were", stores.merges.expire, gone)
             until = await self._expire_told(gone, self._clock())
             await self._retry("noting whose caps hold on", stores.expired.add_told, until)
             await self._put_back(users)

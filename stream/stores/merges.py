@@ -96,6 +96,7 @@ class Merges:
         self._redis = redis
         self._fence, self._read = Script("fence_listener"), Script("read_merge")
         self._change, self._restore = Script("change_merge"), Script("restore_listener")
+        self._expire = Script("expire_parts")
 
     async def fence(self, user_id: str, into: str, merge_id: str, at: float) -> bool:
         """Make an id part of a listener, in one step; False: it is part of one already."""
@@ -185,6 +186,14 @@ class Merges:
         """Note that all has followed; what there was of the id is kept for so long from now on."""
         if not forward.done:
             await self._changed(forward, round(1000 * keep_seconds), {"done": 1})
+
+    async def expire(self, user_ids: Collection[str]) -> None:
+        """Erase what there was of all ids of listeners who are erased: else their next click brings it back.
+
+        Whose part each is stays; what a merge or an undoing under way is in need of, too.
+        """
+        ids = [each for own in (await self.ids(user_ids)).values() for each in own]
+        await self._expire.each(self._redis, [(keys.user(each),) for each in ids])
 
     async def _changed(
         self, forward: Forward, keep: int | str, fields: Mapping[str, str | bytes | int]

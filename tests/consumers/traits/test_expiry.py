@@ -11,13 +11,16 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from consumers.ingest.apply import Applier
+from consumers.ingest.merger import Merger
+from consumers.runtime.live_model import LiveModel
+from consumers.runtime.moves import Moves
 from consumers.traits.expiry import Expiry
 from models.affinity import DAY
 from stream.retry import Retry
 from stream.stores import keys
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.merges import Forward
-from stream.wire.events import Label
+from stream.wire.events import Label, Merge
 from tests.consumers.small_model import small_model
 from tests.consumers.traits.bureau import RULES, Bureau
 
@@ -215,6 +218,45 @@ async def test_an_id_of_theirs_stays_theirs(bureau: Bureau) -> None:
     await bureau.click("anonymous", 0)
     assert (await bureau.stores.listeners.about("u"))["clicks"] == "1"
     assert await bureau.stores.merges.ids(["u"]) == {"u": ["anonymous"]}
+
+
+async def merge(bureau: Bureau, user: str, into: str) -> None:
+    """Make an id part of a listener, to be undone for longer than anybody is dormant."""
+    moves = Moves(bureau.stores.cohorts, bureau.clicked, Retry(asyncio.Event()))
+    live = LiveModel(bureau.stores.snapshots)
+    merger = Merger(bureau.applier, bureau.stores, moves, live, bureau.clicked, 300 * DAY)  # type: ignore[arg-type]
+    await merger.take(Merge(user_id=user, into=into, ts=bureau.now), bureau.now)
+
+
+async def test_a_click_of_an_id_of_theirs_brings_nothing_of_them_back(bureau: Bureau) -> None:
+    for ago, user in enumerate(("first", "second", "u"), start=101):
+        await bureau.click(user, ago)
+    await merge(bureau, "first", "second")
+    await merge(bureau, "second", "u")
+    assert (await bureau.stores.listeners.about("u"))["clicks"] == "3"
+    await pass_days(bureau, QUIET)
+    bureau.applier = Applier(bureau.stores.listeners, RULES)  # an ingester that holds nobody in memory
+    await bureau.click("first", 0)
+    assert (await bureau.stores.listeners.about("u"))["clicks"] == "1"
+
+
+@pytest.mark.parametrize("under_way", ["merge", "undoing"])
+@ON_REDIS
+async def test_what_a_merge_or_an_undoing_under_way_is_in_need_of_stays(
+    bureau: Bureau, under_way: str
+) -> None:
+    await bureau.click("anonymous", 102)
+    await bureau.click("u", 101)
+    if under_way == "undoing":
+        await merge(bureau, "anonymous", "u")
+        forward, _ = await bureau.stores.merges.read("anonymous")
+        assert forward
+        await bureau.stores.merges.note_undoing(forward, {})
+    else:
+        await bureau.stores.merges.fence("anonymous", "u", "", 1.0)
+    await pass_days(bureau, QUIET)
+    assert not await bureau.stores.listeners.about("u")
+    assert await bureau.redis.exists(keys.user_parts("anonymous"))
 
 
 @ON_REDIS
