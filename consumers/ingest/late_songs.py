@@ -147,10 +147,11 @@ class LateSongs:
             if self._stop.is_set() or not await self._lease.hold():
                 return False
             held = await self._waiting.clicks(users)
-            await self._apply(await self._ready([each.click for own in held.values() for each in own]))
             if not again:
-                # Whoever applied their clicks may have died before all that follows had followed.
-                await self._say_last_moves([user for user in users if user not in held])
+                # Whoever applied their clicks may have died before all that follows had followed. Also of who
+                # waits for another song, and before that moves them on: the last move alone is on record.
+                await self._say_last_moves(users)
+            await self._apply(await self._ready([each.click for own in held.values() for each in own]))
         return True
 
     async def _ready(self, clicks: Sequence[Click]) -> dict[str, list[Click]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -24,10 +24,11 @@ from consumers.runtime.live_model import LiveModel
 from consumers.runtime.moves import Moves
 from consumers.work.worker import work
 from models.affinity import ForwardDecay
-from models.listener import Click, OffsetSource, Rules
+from models.listener import Click, Move, OffsetSource, Rules
 from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import catalogue as catalogue_module
+from stream.stores import keys
 from stream.stores import waiting as waiting_module
 from stream.stores.catalogue import Catalogue
 from stream.stores.cohorts import Cohorts
@@ -47,6 +48,7 @@ from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.producer import Producer
 from tests.consumers.redis_state import assert_agrees, read_state
 from tests.consumers.running import Running
+from tests.consumers.small_model import small_model
 from tests.waiting import wait_for
 
 HOUR = 3600.0
@@ -432,6 +434,44 @@ async def test_a_dead_letter_that_is_put_back_before_its_listener_is_part_of_ano
         await house.later(CHECK_SECONDS)
         assert await counted(house.redis, "b") == (1, {"ana"})
         assert await left(house) == (0, 0)
+
+
+@pytest.mark.parametrize("moved_on", [False, True], ids=["waits on", "moved on"])
+async def test_of_two_songs_the_first_moves_who_waits_for_both_though_whoever_applied_it_died_at_once(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, moved_on: bool
+) -> None:
+    place = Cohorts.place
+
+    async def die(cohorts: Cohorts, moves: Sequence[Move]) -> None:
+        if any(move.to == "c2" for move in moves):
+            raise Crashed
+        await place(cohorts, moves)
+
+    async def sets(house: House) -> list[str]:
+        cohorts = small_model().cohort_ids
+        return [each for each in cohorts if await house.redis.sismember(keys.cohort_users(each), "u")]
+
+    async with house_of(redis_url) as house:
+        listeners = Listeners(house.redis)
+        await Snapshots(house.redis).publish(small_model())
+        await house.ingester._live.refresh()
+        await house.enter("known", "a1")
+        await house.deliver([record("u", song, at) for at, song in enumerate(["known", "s0", *3 * ["s1"]])])
+        await house.late._say_last_moves(["u"])
+        await house.enter("s0", "a0")
+        monkeypatch.setattr(Cohorts, "place", die)
+        with suppress(Crashed):
+            await house.late.look()
+        monkeypatch.undo()
+        assert ((await listeners.about("u"))["cohort"], await sets(house)) == ("c2", ["c5"])
+        if moved_on:
+            await house.enter("s1", "a2")
+        await house.redis.delete("waiting:lease")
+        house.begin()
+        await house.later(CHECK_SECONDS)
+        way = ["c5", "c2", "c1"] if moved_on else ["c5", "c2"]
+        assert ((await listeners.about("u"))["cohort"], await sets(house)) == (way[-1], way[-1:])
+        assert list(dict.fromkeys(change["to"] for change in house.producer.said())) == way
 
 
 async def test_a_click_that_is_found_in_nobodys_hash_any_more_is_not_applied(redis_url: str) -> None:
