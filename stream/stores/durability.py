@@ -21,6 +21,7 @@ from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
 from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoPermissionError
 
 from stream.connect import AnyRedis
@@ -147,11 +148,19 @@ class Durability:
             await pool.disconnect(inuse_connections=False)
 
     async def _of_each(self, ask: Callable[[str, Node], Awaitable[str]]) -> Primaries | None:
-        """Ask all primaries at once for their ids; None where the user may not ask."""
+        """Ask all primaries at once for their ids; None where the user may not ask.
+
+        Raises
+        ------
+        ConnectionError
+            Of redis-py, where one has answered for another: where a connection to a node of a cluster breaks,
+            redis-py asks a node of its own choice.
+        """
         if not self._may_ask:
             return None
+        asked = list(self._each())
         try:
-            return frozenset(await asyncio.gather(*(ask(*each) for each in self._each())))
+            ids = frozenset(await asyncio.gather(*(ask(*each) for each in asked)))
         except NoPermissionError:
             if self.replicas:
                 raise
@@ -161,6 +170,11 @@ class Durability:
                 "written again (docs/redis.md)"
             )
             return None
+        if len(ids) < len(asked):
+            if isinstance(self._redis, RedisCluster):  # one of those asked may be a primary no more
+                await self._redis.nodes_manager.initialize()
+            raise RedisConnectionError(f"{len(ids)} of {len(asked)} primaries have answered")
+        return ids
 
     def _each(self) -> Iterator[tuple[str, Node]]:
         """Yield a key of each primary, and how a pipeline is told to go there.

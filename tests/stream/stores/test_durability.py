@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis as RedisOfOne
 from redis.asyncio.cluster import RedisCluster
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from stream.connect import AnyRedis, open_redis
@@ -61,6 +63,24 @@ async def test_of_a_cluster_that_changes_meanwhile_all_are_asked_who_were_there(
     durability._look = another_is_away  # type: ignore[method-assign]
     await asyncio.wait_for(durability.begin(), 60)
     assert len(durability.primaries) in {1, 3}
+
+
+async def test_another_primary_of_a_cluster_does_not_answer_for_those_whose_connections_broke(
+    redis_cluster_url: str,
+) -> None:
+    redis = await open_redis(Settings(redis=redis_cluster_url))
+    assert isinstance(redis, RedisCluster)
+    durability = Durability(redis, 0)
+    await durability.begin()
+    since = durability.primaries
+    for node in redis.get_primaries()[:2]:  # of these one at most is whom redis-py asks in their place
+        with RedisOfOne(host=node.host, port=node.port) as admin:
+            admin.client_kill_filter(_type="normal", skipme=True)
+    with pytest.raises(RedisConnectionError, match="of 3 primaries"):
+        await durability.acknowledged(since)
+    assert durability.primaries == since
+    assert await durability.acknowledged(since)
+    await redis.aclose()
 
 
 async def test_what_a_redis_started_anew_may_lack_is_written_again(alone: OwnRedis) -> None:
