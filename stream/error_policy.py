@@ -96,6 +96,8 @@ TABLE = (
     _refused("NOREPLICAS", "Its replicas are away."),
     _refused("CLUSTERDOWN", "Its cluster is incomplete."),
     _refused("LOADING", "It is still reading its data."),
+    # From within a script, which a node began whose slot is on its way to another.
+    Case(REDIS, Action.RETRY, "a Redis Cluster moves a slot", sign="non local key"),
     # Redis: it is away.
     Case(REDIS, Action.RETRY, "Redis does not answer", SCRIPT, sign="BUSY Redis"),
     Case((MasterNotFoundError,), Action.RETRY, "no Sentinel names a primary", SENTINELS),

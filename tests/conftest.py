@@ -6,7 +6,8 @@ What a test asks for is what it gets fresh:
     topics              the same, and empty topics
     redis_url           an empty Redis
     own_redis           a Redis that the test starts, and may kill
-    redis_cluster_url   an empty Redis Cluster of three nodes
+    redis_cluster       an empty Redis Cluster of three nodes, whose slots a test may move
+    redis_cluster_url   its address
     refrain             runs the command with `settings`: in this process, as a program to its end, or beside
                         the test; what it started is ended with the test
 """
@@ -158,9 +159,14 @@ def _redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCl
 
 
 @pytest.fixture
-def redis_cluster_url(_redis_cluster: RedisCluster) -> str:
+def redis_cluster(_redis_cluster: RedisCluster) -> RedisCluster:
     _redis_cluster.flush()
-    return _redis_cluster.url
+    return _redis_cluster
+
+
+@pytest.fixture
+def redis_cluster_url(redis_cluster: RedisCluster) -> str:
+    return redis_cluster.url
 
 
 @pytest.fixture

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 import redis
+from redis.crc import key_slot
 
 from stream.broker import Child
 from stream.broker.ports import LOCALHOST, free_port
@@ -112,22 +113,54 @@ class RedisCluster:
 
     def move_slots(self, giver: int, taker: int, number: int) -> None:
         """Let the primary of one shard give the first of its slots to that of another, key by key."""
-        giving, taking = self._primary_of(giver), self._primary_of(taker)
-        nodes = [redis.Redis.from_url(url) for url in self.primaries]
-        to_id, port = taking.execute_command("CLUSTER MYID"), taking.get_connection_kwargs()["port"]
-        from_id = giving.execute_command("CLUSTER MYID")
-        for slot in _slots_of(giving)[:number]:
-            taking.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", from_id)
-            giving.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", to_id)
+        with self._primary_of(giver) as giving, self._primary_of(taker) as taking:
+            for slot in _slots_of(giving)[:number]:
+                with self._moving(slot, giving, taking):
+                    pass
+
+    @contextmanager
+    def moving(self, key: str) -> Iterator[Callable[..., None]]:
+        """Let the slot of a key be on its way to another primary; all of it is there after the block.
+
+        Yields
+        ------
+        Moves the keys that it is given; at first none has moved.
+        """
+        slot = key_slot(key.encode())
+        shard = next(n for n in range(PRIMARIES) if slot in self._slots(n))
+        with (
+            self._primary_of(shard) as giving,
+            self._primary_of((shard + 1) % PRIMARIES) as taking,
+            self._moving(slot, giving, taking) as move,
+        ):
+            yield move
+
+    @contextmanager
+    def _moving(self, slot: int, giving: redis.Redis, taking: redis.Redis) -> Iterator[Callable[..., None]]:
+        from_id, to_id = (node.execute_command("CLUSTER MYID") for node in (giving, taking))
+        port = taking.get_connection_kwargs()["port"]
+
+        def move(*names: str | bytes) -> None:
+            giving.execute_command("MIGRATE", LOCALHOST, port, "", 0, 5000, "KEYS", *names)
+
+        taking.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", from_id)
+        giving.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", to_id)
+        try:
+            yield move
+        finally:
             while names := giving.execute_command("CLUSTER GETKEYSINSLOT", slot, 100):
-                giving.execute_command("MIGRATE", LOCALHOST, port, "", 0, 5000, "KEYS", *names)
-            for node in (taking, giving, *nodes):  # the new owner first: else the slot has none for a moment
+                move(*names)
+            # The new owner first: else the slot has none for a moment.
+            for node in (taking, giving, *(redis.Redis.from_url(url) for url in self.primaries)):
                 node.execute_command("CLUSTER SETSLOT", slot, "NODE", to_id)
-        for node in (giving, taking, *nodes):
-            node.close()
+                node.close()
+
+    def _slots(self, shard: int) -> list[int]:
+        with self._primary_of(shard) as node:
+            return _slots_of(node)
 
     def _primary_of(self, shard: int) -> redis.Redis:
-        ports = self._ports[shard], self._ports[shard + PRIMARIES]
+        ports = self._ports[shard::PRIMARIES]
         return redis.Redis(host=LOCALHOST, port=next(port for port in ports if self._is_primary(port)))
 
     @property

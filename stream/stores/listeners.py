@@ -6,8 +6,8 @@ import itertools
 import math
 import secrets
 import struct
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import msgpack
 import numpy as np
@@ -27,11 +27,20 @@ from stream.stores.event_ids import KEPT_SECONDS
 from stream.stores.scripts import Script
 from stream.stores.waiting import pack, place_of
 
-__all__ = ["Activeness", "Listeners", "listener_of"]
+__all__ = ["Activeness", "Keys", "Listeners", "listener_of"]
+
+Keys: TypeAlias = "Sequence[Callable[[str], str]]"
+"""What makes a listener's keys, of `stream.stores.keys`."""
 
 IN_A_SCRIPT = 40  # listeners: a script of so many holds Redis up for 0.3 to 0.5 ms; a release waits for it
 WRITTEN_AT_ONCE = 2000  # listeners, by a pipeline: some 4 MB where they have 200 artists each
 TASTES_IN_A_SCRIPT = 250  # one after the other: a click or a release that comes waits for one of them
+READ = (keys.user, keys.user_into, keys.user_artists, keys.user_taste, keys.user_activity)
+WRITTEN = (*READ, keys.user_waiting, keys.user_heard, keys.user_event_ids)
+EXPIRED = (
+    *(keys.user, keys.user_artists, keys.user_taste, keys.user_activity, keys.user_heard, keys.user_waiting),
+    *(keys.user_event_ids, keys.user_traits, keys.user_redriven, keys.recommended),
+)
 EACH = 14  # elements that `write_listeners.lua` takes of a listener
 STATE = np.dtype([("rev", "<u4"), ("hour", "<u4"), ("hour_clicks", "<u4")])
 """The field `state`, in hexadecimal: what is Refrain's own and changes with every click."""
@@ -84,13 +93,33 @@ class Listeners:
         ordered = sorted(positions, key=slots.__getitem__)
         return [list(group) for _, group in itertools.groupby(ordered, key=slots.__getitem__)]
 
-    async def ask(self, script: Script, user_ids: Sequence[str], *arguments: int | str) -> list[Any]:
-        """Return what a script that reads says of each listener."""
+    def touched(self, of_each: Keys, user_ids: Sequence[str]) -> list[str]:
+        """Return the KEYS of a script: on a cluster all that it touches of these listeners.
+
+        Where their slot is moved to another node, Redis looks at KEYS before it runs the script, and at any
+        other key only once the script comes to it: what was written by then would stay. On one Redis a key
+        stands for all: many would take it longer than what is done with them.
+        """
+        if isinstance(self.redis, RedisCluster):
+            return [key(user) for user in user_ids for key in of_each]
+        return [of_each[0](user_ids[0])]
+
+    async def ask(
+        self, script: Script, touched: Keys, user_ids: Sequence[str], *arguments: int | str
+    ) -> list[Any]:
+        """Return what a script that reads says of each listener.
+
+        Parameters
+        ----------
+        touched
+            All keys that it may touch of a listener.
+        """
         groups = self.groups(user_ids)
         calls = []
         for group in groups:
             asked = [user_ids[at] for at in group]
-            calls.append((keys.user(asked[0]), msgpack.packb(asked, use_bin_type=False), *arguments))
+            packed = msgpack.packb(asked, use_bin_type=False)
+            calls.append((self.touched(touched, asked), packed, *arguments))
         said: list[Any] = [None] * len(user_ids)
         for group, answer in zip(groups, await script.each(self.redis, calls), strict=True):
             for at, held in zip(group, msgpack.unpackb(answer, raw=True), strict=True):
@@ -102,7 +131,7 @@ class Listeners:
 
         Of one who is part of another listener there is no more than whose part they are.
         """
-        answers = await self.ask(self._read, user_ids, int(activity))
+        answers = await self.ask(self._read, READ, user_ids, int(activity))
         return [listener_of(user, held) for user, held in zip(user_ids, answers, strict=True)]
 
     async def write(self, residents: Residents, changes: Changes, version: int) -> list[str]:
@@ -125,7 +154,11 @@ class Listeners:
         scripts = WRITTEN_AT_ONCE // max(map(len, groups), default=1)
         for at in range(0, len(groups), scripts):
             calls = [
-                (keys.user(users[group[0]]), KEPT_SECONDS, _packed(values, group))
+                (
+                    self.touched(WRITTEN, [users[position] for position in group]),
+                    KEPT_SECONDS,
+                    _packed(values, group),
+                )
                 for group in groups[at : at + scripts]
             ]
             answers += await self._write.each(self.redis, calls)
@@ -138,14 +171,14 @@ class Listeners:
             self._aliases.row(
                 [name.decode() for name in pairs[::2]], [float(weight) for weight in pairs[1::2]]
             )
-            for pairs in await self.ask(self._rows, user_ids, top)
+            for pairs in await self.ask(self._rows, (keys.user, keys.user_artists), user_ids, top)
         ]
 
     async def artists(self, user_ids: Sequence[str], top: int, above: float = 0.0) -> list[list[str]]:
         """Return the `top` strongest artists of listeners, those with a stored weight above `above`."""
         return [
             list(dict.fromkeys(self._aliases.of(artist.decode()) for artist in artists))
-            for artists in await self.ask(self._artists, user_ids, top, repr(above))
+            for artists in await self.ask(self._artists, [keys.user_artists], user_ids, top, repr(above))
         ]
 
     async def tastes(self, user_ids: Sequence[str], dims: int) -> tuple[list[str], npt.NDArray[np.float64]]:
@@ -196,12 +229,12 @@ class Listeners:
 
     async def fields(self, user_ids: Sequence[str], names: Sequence[str]) -> list[list[str]]:
         """Return some fields of listeners' own hashes, "" for what is not there."""
-        found = await self.ask(self._named, user_ids, "", *names)
+        found = await self.ask(self._named, [keys.user], user_ids, "", *names)
         return [[(value or b"").decode() for value in values] for values in found]
 
     async def activeness(self, user_ids: Sequence[str]) -> list[Activeness]:
         """Return what tells of each listener, a bot too, whether they have done anything."""
-        found = await self.ask(self._named, user_ids, "", "state", "clicks", "last_seen")
+        found = await self.ask(self._named, [keys.user], user_ids, "", "state", "clicks", "last_seen")
         return [
             Activeness(state, int(clicks), float(last_seen)) if state else Activeness()
             for state, clicks, last_seen in found
@@ -221,7 +254,8 @@ class Listeners:
         calls = []
         for group in self.groups(users):
             given = [part for at in group for part in (users[at], states[users[at]].decode())]
-            calls.append((keys.user(users[group[0]]), msgpack.packb(given, use_bin_type=False)))
+            named = self.touched(EXPIRED, [users[at] for at in group])
+            calls.append((named, msgpack.packb(given, use_bin_type=False)))
         await self._expire.each(self.redis, calls)
 
     async def clocks(self, user_ids: Sequence[str]) -> npt.NDArray[np.float64]:
@@ -231,13 +265,13 @@ class Listeners:
         -------
         Shape (n, 2), Unix seconds and minutes; NaN for what is not known.
         """
-        found = await self.ask(self._named, user_ids, "", "last_seen", "utc_offset_min")
+        found = await self.ask(self._named, [keys.user], user_ids, "", "last_seen", "utc_offset_min")
         rows = [[float(value or "nan") for value in each] for each in found]
         return np.array(rows, dtype=np.float64).reshape(-1, 2)
 
     async def activities(self, user_ids: Sequence[str]) -> Activities:
         """Read what listeners did day by day; nothing of who is not there, and of bots."""
-        answers = await self.ask(self._activities, user_ids)
+        answers = await self.ask(self._activities, (keys.user, keys.user_activity), user_ids)
         held = [activity_codec.unpack(packed) for packed, _, _ in answers]
         counts = [len(each.days) for each in held]
         days = np.concatenate([np.zeros(0, dtype=DAY), *(each.days for each in held)])
@@ -254,7 +288,9 @@ class Listeners:
     async def placed(self, user_ids: Sequence[str]) -> list[Listener]:
         """Read of listeners no more than their cohort and the move that brought them there."""
         found = [Listener(user) for user in user_ids]
-        answers = await self.ask(self._named, user_ids, "", "state", "rev", "cohort", "cohort_since", "moved")
+        answers = await self.ask(
+            self._named, [keys.user], user_ids, "", "state", "rev", "cohort", "cohort_since", "moved"
+        )
         for at, (state, rev, cohort, since, moved) in enumerate(answers):
             if (state or rev) and moved:
                 place, _, origin = moved.decode().partition(" ")

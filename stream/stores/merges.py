@@ -27,6 +27,16 @@ from stream.wire.events import Label
 __all__ = ["Forward", "Merges", "Parts"]
 
 _LABELS = TypeAdapter(list[Label])
+# The keys that scripts touch. All are named: else a script could end midway while a cluster moves their slot.
+MERGED = (keys.user, keys.user_into, keys.user_parts)
+RESTORED = (
+    *(*MERGED, keys.user_artists, keys.user_taste, keys.user_activity, keys.user_heard),
+    *(keys.user_event_ids, keys.user_undone),
+)
+FENCED = (
+    *(*MERGED, keys.user_artists, keys.user_taste, keys.user_activity, keys.user_heard),
+    *(keys.user_event_ids, keys.user_waiting, keys.user_redriven, keys.user_traits),
+)
 AT_ONCE = 1000  # ids whose forwards are asked for in one round trip
 
 
@@ -102,11 +112,12 @@ class Merges:
         """Make an id part of a listener, in one step; False: it is part of one already."""
         await self._redis.sadd(keys.user_ids(into), user_id)
         token = secrets.token_hex(8)
-        return bool(await self._fence(self._redis, [keys.user(user_id)], into, token, merge_id, repr(at)))
+        named = [key(user_id) for key in FENCED]
+        return bool(await self._fence(self._redis, named, into, token, merge_id, repr(at)))
 
     async def read(self, user_id: str) -> tuple[Forward | None, Parts | None]:
         """Return whose part an id is, and what there was of it, while that is kept; as of one moment."""
-        pairs, packed = await self._read(self._redis, [keys.user(user_id)])
+        pairs, packed = await self._read(self._redis, [key(user_id) for key in MERGED])
         return _forward(user_id, pairs), _parts(user_id, packed) if packed else None
 
     async def forward(self, user_id: str) -> Forward | None:
@@ -199,18 +210,16 @@ class Merges:
         self, forward: Forward, keep: int | str, fields: Mapping[str, str | bytes | int]
     ) -> bool:
         given = [part for pair in fields.items() for part in pair]
-        return bool(
-            await self._change(self._redis, [keys.user(forward.user_id)], forward.token, keep, *given)
-        )
+        named = [key(forward.user_id) for key in MERGED]
+        return bool(await self._change(self._redis, named, forward.token, keep, *given))
 
     async def restore(self, forward: Forward) -> None:
         """Make an id a listener of its own again, as it was, in one step."""
         revision = f"{secrets.randbelow(1 << 31) + 1:08x}"
         fields = [part for name, at in forward.offsets.items() for part in (f"o:{name}", str(at))]
         packed = msgpack.packb(fields, use_bin_type=False)
-        await self._restore(
-            self._redis, [keys.user(forward.user_id)], forward.token, revision, packed, KEPT_SECONDS
-        )
+        named = [key(forward.user_id) for key in RESTORED]
+        await self._restore(self._redis, named, forward.token, revision, packed, KEPT_SECONDS)
 
     async def was_undone(self, user_id: str, merge_id: str) -> bool:
         """Say whether a merge of the id was undone."""

@@ -31,14 +31,16 @@ class Script:
         except exceptions.NoScriptError:
             return await redis.eval(self._text, len(keys), *keys, *arguments)
 
-    async def each(self, redis: AnyRedis, calls: Sequence[tuple[str, *tuple[bytes | int, ...]]]) -> list[Any]:
-        """Run it once for each key and arguments, all at once: in one round trip, to each node of a cluster.
+    async def each(
+        self, redis: AnyRedis, calls: Sequence[tuple[Sequence[str], *tuple[bytes | int | str, ...]]]
+    ) -> list[Any]:
+        """Run it once for each keys and arguments, all at once: in one round trip, to each node of a cluster.
 
         Redis answers others in between: it reads some 16 KB of what a client has sent, and turns to the next.
         Where a connection is lost, or a server does not know the script, it may be run again where it was run
         already: it must bear that.
         """
-        every = [Call(self, [key], arguments) for key, *arguments in calls]
+        every = [Call(self, keys, arguments) for keys, *arguments in calls]
         try:
             return await _pipelined(redis, every)
         except exceptions.NoScriptError:

@@ -21,6 +21,7 @@ from stream.stores.scripts import Script
 
 __all__ = ["Traits"]
 
+WITH_TRAITS = (keys.user, keys.user_traits)
 OF_TRAITS = ":traits"  # what follows a listener in `keys.user_traits`
 DORMANT = "dormant"  # field of the note; note_dormant.lua writes it
 
@@ -40,7 +41,7 @@ class Traits:
 
     async def read(self, user_ids: Sequence[str], fields: Sequence[str]) -> list[list[str]]:
         """Return some fields of listeners' traits, "" for what is not there."""
-        found = await self._listeners.ask(self._read, user_ids, OF_TRAITS, *fields)
+        found = await self._listeners.ask(self._read, [keys.user_traits], user_ids, OF_TRAITS, *fields)
         return [[(value or b"").decode() for value in values] for values in found]
 
     async def columns(self, user_ids: Sequence[str], traits: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
@@ -48,7 +49,7 @@ class Traits:
 
         Some 40 listeners are read in a step, so that nobody else waits for more than that.
         """
-        rows = await self._listeners.ask(self._read, user_ids, OF_TRAITS, *traits)
+        rows = await self._listeners.ask(self._read, [keys.user_traits], user_ids, OF_TRAITS, *traits)
         found: dict[str, npt.NDArray[Any]] = {}
         for at, trait in enumerate(traits):
             if trait == STAGE:
@@ -78,7 +79,8 @@ class Traits:
             given: list[Any] = []
             for user in (users[at] for at in group):
                 given += [user, [str(part) for pair in rows[user].items() for part in pair]]
-            calls.append((keys.user_traits(users[group[0]]), msgpack.packb(given, use_bin_type=False)))
+            named = self._listeners.touched(WITH_TRAITS, [users[at] for at in group])
+            calls.append((named, msgpack.packb(given, use_bin_type=False)))
         answers = await self._write.each(self._redis, calls)
         found = zip(groups, answers, strict=True)
         return {users[group[position - 1]] for group, positions in found for position in positions}
@@ -107,7 +109,8 @@ class Traits:
         calls = []
         for group in self._listeners.groups(users):
             given = [part for at in group for part in (users[at], f"{clicks[users[at]]} {now!r}")]
-            calls.append((keys.user(users[group[0]]), msgpack.packb(given, use_bin_type=False)))
+            named = self._listeners.touched(WITH_TRAITS, [users[at] for at in group])
+            calls.append((named, msgpack.packb(given, use_bin_type=False)))
         await self._note.each(self._redis, calls)
 
     async def place(self, stage_of: Mapping[str, str]) -> None:

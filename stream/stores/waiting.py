@@ -27,6 +27,7 @@ AT_ONCE = 500  # listeners, or songs, that Redis is asked for
 SONGS = 5_000  # of the index, read at once
 PUT_BACK = ""
 """Stands in the index for the song of clicks put back by `Waiting.put_back`: they need not wait for it."""
+PUT_BACK_IN = (keys.user, keys.user_into, keys.user_redriven, keys.user_waiting)
 
 EXPIRED = "expired:"
 """Before the place of a click that has waited for too long: it is not applied any more."""
@@ -125,7 +126,8 @@ class Waiting:
         calls = []
         for name, click in clicks.items():
             values = [name, place_of(click), pack(click, now), int(keep_seconds)]
-            calls.append((keys.user(click.user_id), msgpack.packb(values, use_bin_type=False)))
+            named = [key(click.user_id) for key in PUT_BACK_IN]
+            calls.append((named, msgpack.packb(values, use_bin_type=False)))
         answers = await self._put_back.each(self._redis, calls)
         await self.come([PUT_BACK])
         return {name for name, new in zip(clicks, answers, strict=True) if new == 1}

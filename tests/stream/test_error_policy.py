@@ -21,6 +21,7 @@ RETRIED = [
     redis.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."),
     redis.ResponseError("OOM command not allowed script: 5f, on @user_script:1."),
     redis.ResponseError("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN."),
+    redis.ResponseError("Script attempted to access a non local key in a cluster node script: 5f"),
     redis.ReadOnlyError("You can't write against a read only replica."),
     aiokafka.KafkaConnectionError("away"),
     aiokafka.KafkaTimeoutError(),

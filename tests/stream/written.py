@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.listener import Listener
+from models.listener import Click, Listener
 from models.residents import Residents
 from models.update import Changes
 from stream.stores.listeners import Listeners
@@ -40,6 +40,7 @@ async def write(
     tastes: npt.ArrayLike | None = None,
     *,
     dropped: Sequence[str] = (),
+    waiting: Sequence[Click] = (),
     described: bool = True,
     version: int = VERSION,
 ) -> list[str]:
@@ -51,6 +52,8 @@ async def write(
         Raw sums, shape (n, d), which the model of this version made; None leaves tastes as they are.
     dropped
         Artists that each of them no longer keeps.
+    waiting
+        Clicks of each of them that now wait for their song.
     """
     residents = Residents()
     rows = residents.add(listeners, model=None)
@@ -62,6 +65,8 @@ async def write(
     if dropped:
         gone = [residents.artists.place(name) for name in dropped]
         changes.dropped = dict.fromkeys(rows.tolist(), gone)
+    if waiting:
+        changes.waiting = {row: list(waiting) for row in rows.tolist()}
     refused = await store.write(residents, changes, 0 if tastes is None else version)
     await _write_other_offsets(store, residents, refused)
     return refused

@@ -1,6 +1,6 @@
 -- Changes what is known of an id that is part of another listener, where it is still the same merge.
 --
--- KEYS   1: user:{ID}
+-- KEYS   1: user:{ID}   2: user:{ID}:into   3: user:{ID}:parts
 -- ARGV   1: the merge's token   2: milliseconds that its parts are kept from now on; 0: they are not; '': for as
 --        long as it takes, and they must be there; 'as is'   3...: field, value, ... for user:{ID}:into
 -- result 1, or 0 where nothing was changed

@@ -1,6 +1,6 @@
 -- Erases what is only of some listeners, each wholly or not at all.
 --
--- KEYS   1: user:{ID} of the first; on a cluster all of them are in its slot
+-- KEYS   1: a key of the first; on a cluster all keys that it touches, of all of them: they are in one slot
 -- ARGV   1: msgpack [listener, the field `state` as it was read, listener, ...]
 --
 -- Who was written since, or has a click that waits for its song, stays. Whose part which id is, and that they

@@ -1,6 +1,6 @@
 -- Makes an id part of another listener: from then on no write takes it for a listener of its own.
 --
--- KEYS   1: user:{ID}
+-- KEYS   1: user:{ID}   2...: all else that it touches
 -- ARGV   1: the other   2: a name that no other merge has   3: merge_id, or ''   4: when, Unix seconds
 -- result 1; 0 where it is part of a listener already
 --

@@ -1,6 +1,6 @@
 -- Notes with listeners' traits, also where Redis is full, since when they have done nothing.
 --
--- KEYS   1: user:{ID} of the first; on a cluster all of them are in its slot
+-- KEYS   1: a key of the first; on a cluster all keys that it touches, of all of them: they are in one slot
 -- ARGV   1: msgpack [listener, the note, listener, ...]
 --
 -- A Redis that has reached maxmemory refuses HSET, but not in a script that has written before: HDEL is never

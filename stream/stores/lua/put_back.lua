@@ -1,6 +1,6 @@
 -- Lets a click that was a dead letter be applied, unless that was done before.
 --
--- KEYS   1: user:{ID}
+-- KEYS   1: user:{ID}   2: user:{ID}:into   3: user:{ID}:redriven   4: user:{ID}:waiting
 -- ARGV   1: msgpack [what identifies the click, its field in user:{ID}:waiting, its value there, seconds for which
 --             it is remembered in user:{ID}:redriven]
 -- result 1 where it was not done before, else 0; 2 where the listener is part of another

@@ -1,6 +1,6 @@
 -- What some listeners did day by day, and when they were seen.
 --
--- KEYS   1: user:{ID} of the first; on a cluster all of them are in its slot
+-- KEYS   1: a key of the first; on a cluster all keys that it touches, of all of them: they are in one slot
 -- ARGV   1: msgpack [listener, ...]
 -- result msgpack [[activity or '', first_seen or '', last_seen or ''], ...]; empty for a bot
 

@@ -1,6 +1,6 @@
 -- What some listeners play, without the weights, the strongest first.
 --
--- KEYS   1: user:{ID} of the first; on a cluster all of them are in its slot
+-- KEYS   1: a key of the first; on a cluster all keys that it touches, of all of them: they are in one slot
 -- ARGV   1: msgpack [listener, ...]   2: how many artists at most   3: above which stored weight
 -- result msgpack [[artist, ...], ...]; empty where there is no such listener
 

@@ -1,6 +1,6 @@
 -- What Redis holds of some listeners, as far as their next clicks need it.
 --
--- KEYS   1: user:{ID} of the first; on a cluster all of them are in its slot
+-- KEYS   1: a key of the first; on a cluster all keys that it touches, of all of them: they are in one slot
 -- ARGV   1: msgpack [listener, ...]   2: 1: what they did day by day, too
 -- result msgpack [[[field, value, ...], [artist, weight, ...], taste or '', activity or ''], ...];
 --        [] where there is no such listener, [another] where they are part of another

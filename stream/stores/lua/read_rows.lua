@@ -1,6 +1,6 @@
 -- The artists of some listeners, the strongest first, for learning.
 --
--- KEYS   1: user:{ID} of the first; on a cluster all of them are in its slot
+-- KEYS   1: a key of the first; on a cluster all keys that it touches, of all of them: they are in one slot
 -- ARGV   1: msgpack [listener, ...]   2: how many artists at most
 -- result msgpack [[artist, weight, ...], ...]; empty for a bot and where there is no such listener
 

@@ -1,6 +1,6 @@
 -- Makes an id a listener of its own again, as it was before it became part of another.
 --
--- KEYS   1: user:{ID}
+-- KEYS   1: user:{ID}   2...: all else that it touches
 -- ARGV   1: the merge's token   2: the new revision, 8 hexadecimal digits   3: msgpack [field, value, ...] of the
 --        record to set: how far its clicks are applied by now   4: seconds for which event ids are remembered
 -- result 1, or 0 where it is one already

@@ -1,6 +1,6 @@
 -- Writes what clicks (or a new model) made of some listeners: each listener wholly or not at all.
 --
--- KEYS   1: user:{ID} of the first; on a cluster all of them are in its slot
+-- KEYS   1: a key of the first; on a cluster all keys that it touches, of all of them: they are in one slot
 -- ARGV   1: seconds for which event ids are remembered   2: msgpack, one flat array; for each listener
 --             the listener
 --             the revision that was read: the first 8 digits of the field `state`, '' for no such listener, or

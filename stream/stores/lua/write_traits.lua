@@ -1,6 +1,6 @@
 -- Writes traits of listeners, but of those who were forgotten meanwhile.
 --
--- KEYS   1: user:{ID}:traits of the first; on a cluster all of them are in its slot
+-- KEYS   1: a key of the first; on a cluster all keys that it touches, of all of them: they are in one slot
 -- ARGV   1: msgpack [listener, [field, value, ...], listener, ...]
 -- result the positions (from 1) of listeners that are no more
 
