@@ -7,7 +7,7 @@ from typing import Any
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.client import Pipeline
-from redis.asyncio.cluster import ClusterPipeline, RedisCluster
+from redis.asyncio.cluster import ClusterNode, ClusterPipeline, RedisCluster
 from redis.asyncio.connection import (
     AbstractConnection,
     Connection,
@@ -23,6 +23,7 @@ from redis.asyncio.sentinel import (
     SentinelManagedSSLConnection,
 )
 from redis.backoff import NoBackoff
+from redis.cluster import PRIMARY
 from redis.exceptions import ResponseError
 
 from stream.metrics import REDIS_SECONDS
@@ -146,6 +147,20 @@ class _Cluster(RedisCluster):  # type: ignore[misc]
     async def execute_command(self, *given: Any, **options: Any) -> Any:
         with REDIS_SECONDS.time():
             return await super().execute_command(*given, **options)
+
+    def get_node(
+        self, host: str | None = None, port: int | None = None, node_name: str | None = None
+    ) -> ClusterNode | None:
+        """Return a node, by its name also one without slots: redis-py knows only the others.
+
+        While the first slots of a new node are on their way to it, others name it (ASK).
+        """
+        node = super().get_node(host, port, node_name)
+        if node is None and node_name:
+            where, _, number = node_name.rpartition(":")
+            node = ClusterNode(where, int(number), PRIMARY, **self.connection_kwargs)
+            self.nodes_manager.set_nodes(self.nodes_manager.nodes_cache, {node_name: node})
+        return node
 
     def pipeline(self, transaction: Any = None, shard_hint: Any = None) -> ClusterPipeline:
         return _ClusterPipeline(self, transaction)

@@ -60,14 +60,8 @@ class RedisCluster:
         self._timeout = "1000" if replicated else "5000"
         self._ports: list[int] = []
         self._children: list[Child] = []
-        for number in range(2 * PRIMARIES if replicated else PRIMARIES):
-            (folder / str(number)).mkdir(parents=True)
-            # The nodes' own conversation is on the port 10,000 above.
-            port = free_port()
-            while port in self._ports or free_port(port + 10_000) != port + 10_000:
-                port = free_port()
-            self._ports.append(port)
-            self._children.append(self._child(number))
+        for _ in range(2 * PRIMARIES if replicated else PRIMARIES):
+            self._add()
         try:
             for port in self._ports:
                 wait_for_redis(f"redis://{LOCALHOST}:{port}/0", timeout=30)
@@ -76,6 +70,16 @@ class RedisCluster:
         except BaseException:
             self._end()
             raise
+
+    def _add(self) -> None:
+        number = len(self._ports)
+        (self._folder / str(number)).mkdir(parents=True)
+        # The nodes' own conversation is on the port 10,000 above.
+        port = free_port()
+        while port in self._ports or free_port(port + 10_000) != port + 10_000:
+            port = free_port()
+        self._ports.append(port)
+        self._children.append(self._child(number))
 
     def _child(self, number: int) -> Child:
         command = [self._server, "--port", str(self._ports[number]), "--bind", LOCALHOST]
@@ -89,6 +93,15 @@ class RedisCluster:
         for node in self._nodes():
             with node:
                 node.flushall()
+
+    def join(self) -> None:
+        """Let one more primary join, which has no slots yet."""
+        self._add()
+        wait_for_redis(f"redis://{LOCALHOST}:{self._ports[-1]}/0", timeout=30)
+        with redis.Redis(host=LOCALHOST, port=self._ports[-1]) as node:
+            node.execute_command("CLUSTER SET-CONFIG-EPOCH", len(self._ports))
+            node.execute_command("CLUSTER MEET", LOCALHOST, self._ports[0])
+        wait_for(lambda: all(map(self._agrees, self._nodes())), "the nodes to find the new one")
 
     def kill(self, primary: int) -> None:
         """Let a primary die, and its replica take its place."""
@@ -119,8 +132,13 @@ class RedisCluster:
                     pass
 
     @contextmanager
-    def moving(self, key: str) -> Iterator[Callable[..., None]]:
+    def moving(self, key: str, *, to_the_last: bool = False) -> Iterator[Callable[..., None]]:
         """Let the slot of a key be on its way to another primary; all of it is there after the block.
+
+        Parameters
+        ----------
+        to_the_last
+            To the one that has joined last.
 
         Yields
         ------
@@ -130,7 +148,9 @@ class RedisCluster:
         shard = next(n for n in range(PRIMARIES) if slot in self._slots(n))
         with (
             self._primary_of(shard) as giving,
-            self._primary_of((shard + 1) % PRIMARIES) as taking,
+            redis.Redis(host=LOCALHOST, port=self._ports[-1])
+            if to_the_last
+            else self._primary_of((shard + 1) % PRIMARIES) as taking,
             self._moving(slot, giving, taking) as move,
         ):
             yield move

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,6 +74,19 @@ async def test_one_who_has_not_moved_yet_is_there_beside_one_who_has(
             await listeners.clocks([one, other])
         move(keys.user(other))
         assert (await listeners.clocks([one, other]))[:, 0].tolist() == [100.25, 100.25]
+
+
+async def test_listeners_are_met_on_a_node_that_has_no_slots_yet(tmp_path: Path) -> None:
+    with RedisCluster(tmp_path) as cluster:
+        redis = await open_redis(Settings(redis=cluster.url))
+        async with aclosing(redis):
+            await put(Listeners(redis), listener_of("u"))
+            cluster.join()
+            with cluster.moving(keys.user("u"), to_the_last=True) as move:
+                move(keys.user("u"))
+                assert await redis.hget(keys.user("u"), "clicks") == b"3"
+                assert (await Listeners(redis).clocks(["u"]))[:, 0].tolist() == [100.25]
+            assert (await read_one(Listeners(redis), "u")).clicks == 3
 
 
 def of_one_slot() -> tuple[str, str]:
