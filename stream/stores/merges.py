@@ -204,7 +204,7 @@ class Merges:
         Whose part each is stays; what a merge or an undoing under way is in need of, too.
         """
         ids = [each for own in (await self.ids(user_ids)).values() for each in own]
-        await self._expire.each(self._redis, [(keys.user(each),) for each in ids])
+        await self._expire.each(self._redis, [([key(each) for key in MERGED],) for each in ids])
 
     async def _changed(
         self, forward: Forward, keep: int | str, fields: Mapping[str, str | bytes | int]

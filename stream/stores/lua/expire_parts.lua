@@ -1,6 +1,6 @@
 -- Erases what there was of an id when it became part of a listener, who is erased by now.
 --
--- KEYS   1: user:{ID}
+-- KEYS   1: user:{ID}   2: user:{ID}:into   3: user:{ID}:parts
 --
 -- It stays where the merge has not followed to its end, or is being undone: whoever does that is in need of it.
 

@@ -99,6 +99,11 @@ def of_one_slot() -> tuple[str, str]:
     raise AssertionError
 
 
+async def expire_parts(redis: AnyRedis) -> None:
+    await redis.sadd(keys.user_ids("v"), "u")
+    await Merges(redis).expire(["v"])
+
+
 STEPS: dict[str, Callable[[AnyRedis], Awaitable[Any]]] = {
     "read": lambda redis: Listeners(redis).read(["u"], activity=True),
     "rows": lambda redis: Listeners(redis).rows(["u"], 5),
@@ -111,6 +116,7 @@ STEPS: dict[str, Callable[[AnyRedis], Awaitable[Any]]] = {
     "become part of another": lambda redis: Merges(redis).fence("u", "v", "", 0.0),
     "whose part": lambda redis: Merges(redis).read("u"),
     "follow": lambda redis: Merges(redis).finish(FORWARD, DAY),
+    "expire what there was": expire_parts,
     "be oneself again": lambda redis: Merges(redis).restore(FORWARD),
     "put back": lambda redis: Waiting(redis).put_back({"a dead letter": CLICK}, 0.0, DAY),
 }
