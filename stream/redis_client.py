@@ -24,7 +24,7 @@ from redis.asyncio.sentinel import (
 )
 from redis.backoff import NoBackoff
 from redis.cluster import PRIMARY
-from redis.exceptions import ResponseError
+from redis.exceptions import ConnectionError, ResponseError  # noqa: A004 - redis-py's name for it
 
 from stream.metrics import REDIS_SECONDS
 from stream.sentinel_url import SENTINEL_SCHEMES, parse_sentinel_url
@@ -46,6 +46,13 @@ class _Cancelled(AbstractConnection):  # type: ignore[misc]
     redis-py sends within `asyncio.wait_for`, which loses a cancellation before Python 3.12 if that comes just
     when all has been sent: a task that goes round and round would never end.
     """
+
+    async def _send_packed_command(self, command: Any) -> None:
+        # A client of a cluster closes all connections where one was lost, also those that tasks are about to
+        # send by; redis-py meets that as an AttributeError.
+        if self._writer is None:
+            raise ConnectionError("another task has closed the connection")
+        await super()._send_packed_command(command)
 
     async def send_packed_command(self, *given: Any, **options: Any) -> None:
         task = asyncio.current_task()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from redis.exceptions import ConnectionError  # noqa: A004 - redis-py's name for it
 
 from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
@@ -16,6 +17,20 @@ TIMES = 10
 async def go_round(redis: AnyRedis) -> None:
     while True:
         await redis.set("a key", "a value")
+
+
+async def test_a_connection_that_another_task_closes_before_a_command_has_gone_out_is_one_that_was_lost(
+    redis_url: str,
+) -> None:
+    redis = await open_redis(Settings(redis=redis_url))
+    connection = await redis.connection_pool.get_connection()
+    sending = asyncio.create_task(connection.send_command("PING"))
+    await asyncio.sleep(0)  # it is about to send
+    await connection.disconnect(nowait=True)
+    with pytest.raises(ConnectionError, match="another task"):
+        await sending
+    await redis.connection_pool.release(connection)
+    await redis.aclose()
 
 
 @pytest.mark.parametrize("fixture", ["redis_url", "redis_cluster_url"])
