@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from models.model import Model
 
-__all__ = ["ARTISTS", "UNKNOWN", "made_up_model", "small_model"]
+__all__ = ["ARTISTS", "UNKNOWN", "made_up_model", "small_model", "two_cohorts"]
 
 ARTISTS = ("a0", "a1", "a2", "a3", "a4", "a5")
 UNKNOWN = ("x0", "x1")
@@ -44,3 +47,26 @@ def made_up_model(
 def small_model(version: int = 3, seed: int = 0) -> Model:
     """Six artists, three dimensions, three cohorts."""
     return made_up_model(version=version, seed=seed, artists=ARTISTS, n_dims=3, cohorts=("c1", "c2", "c5"))
+
+
+def two_cohorts(**changes: Any) -> Model:
+    """Two artists, two dimensions, a cohort around each artist; with some fields otherwise."""
+    model = Model(
+        version=1,
+        created_at=0.0,
+        clicks=9,
+        listeners=3,
+        artists=("ana", "bo"),
+        vectors=np.eye(2, dtype="f4"),
+        spread=np.eye(2) / 2,
+        counts=np.array([2.0, 1.0]),
+        n_rows=3.0,
+        centers=np.eye(2),
+        cohort_ids=("c1", "c2"),
+        next_cohort=3,
+        sizes=np.array([2, 1]),
+        holders=csr_matrix(np.diag([2.0, 1.0])),
+        labels=("Ana", "Bo"),
+        born=np.zeros(2),
+    )
+    return replace(model, **changes)

@@ -22,6 +22,7 @@ from models.audience import (
 from models.directions import ACTIVITY
 from models.model import Model
 from models.taste import log_length, taste, unit
+from tests.consumers.small_model import two_cohorts
 from tests.models.worlds import World, rows_of
 
 
@@ -114,24 +115,7 @@ def test_the_order_of_what_is_given_makes_no_difference(world: World, model: Mod
 
 
 def test_whom_nobody_has_played_for_long_does_not_take_the_others_their_say() -> None:
-    model = Model(
-        version=1,
-        created_at=0.0,
-        clicks=9,
-        listeners=3,
-        artists=("ana", "bo"),
-        vectors=np.eye(2, dtype="f4"),
-        spread=np.eye(2) / 2,
-        counts=np.array([2.0, 1e-170]),
-        n_rows=3.0,
-        centers=np.eye(2),
-        cohort_ids=("c1", "c2"),
-        next_cohort=3,
-        sizes=np.array([2, 1]),
-        holders=csr_matrix(np.diag([2.0, 1.0])),
-        labels=("Ana", "Bo"),
-        born=np.zeros(2),
-    )
+    model = two_cohorts(counts=np.array([2.0, 1e-170]))
     target = aim(model, ["ana"], similar_to=["bo"])
     assert "artists" in target.relied_on
     for counts in (np.array([2.0, 5e-324]), np.array([5e-324, 2.0])):

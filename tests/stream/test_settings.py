@@ -11,8 +11,10 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from models.directions import ACTIVITY
+from models.traits.activity import DAYS
+from models.traits.weeks import KEPT
 from stream.errors import SettingsError
-from stream.settings import Settings, load_settings
+from stream.settings import RECORDED_DAYS, REMEMBERED_DAYS, Settings, load_settings
 from stream.wire.connection import connection
 
 OAUTH = {"security_protocol": "sasl_ssl", "sasl_mechanism": "oauthbearer"}
@@ -166,6 +168,10 @@ def test_security_without_a_broker_is_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("REFRAIN_KAFKA_SECURITY_PROTOCOL", "ssl")
     with pytest.raises(SettingsError, match="needs REFRAIN_KAFKA:"):
         load_settings()
+
+
+def test_what_settings_take_to_be_on_record_is_as_long_as_it_is() -> None:
+    assert (RECORDED_DAYS, REMEMBERED_DAYS) == (DAYS, 7 * KEPT)
 
 
 def test_returns_longer_ago_than_what_is_on_record_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

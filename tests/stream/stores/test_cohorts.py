@@ -6,7 +6,6 @@ from collections.abc import Collection
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
 
 from models.listener import Move
 from models.model import Model
@@ -14,6 +13,7 @@ from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.cohorts import Cohorts
 from stream.stores.listeners import Listeners
+from tests.consumers.small_model import two_cohorts
 from tests.stream.written import listener_of, put
 
 
@@ -175,24 +175,7 @@ async def test_cohorts_are_described_and_keep_their_size_and_counts(
 
 
 def _model() -> Model:
-    return Model(
-        version=2,
-        created_at=20.0,
-        clicks=9,
-        listeners=3,
-        artists=("ana", "bo"),
-        vectors=np.eye(2, dtype="f4"),
-        spread=np.eye(2) / 2,
-        counts=np.array([2.0, 1.0]),
-        n_rows=3.0,
-        centers=np.eye(2),
-        cohort_ids=("c1", "c2"),
-        next_cohort=3,
-        sizes=np.array([2, 1]),
-        holders=csr_matrix(np.diag([2.0, 1.0])),
-        labels=("Ana", "Bo"),
-        born=np.array([10.0, 20.0]),
-    )
+    return two_cohorts(version=2, created_at=20.0, born=np.array([10.0, 20.0]))
 
 
 async def places(redis: AnyRedis) -> list[tuple[float, float]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -11,11 +10,11 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaTimeoutError
 
 from stream.broker.ports import LOCALHOST, free_port
-from stream.metrics import STEPS_RETRIED
 from stream.settings import Settings
 from stream.wire import topic_watch
-from stream.wire.topic_watch import TopicChanged, TopicWatch
+from stream.wire.topic_watch import TopicWatch
 from stream.wire.topics import open_admin
+from tests.failing_looks import goes_on_where_looks_fail
 from tests.fresh_topics import shapes_of
 
 
@@ -65,14 +64,6 @@ async def test_looks_that_fail_as_kafka_is_away_are_counted_as_steps_that_are_re
     topics: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topic_watch, "LOOK_SECONDS", 0.0)
-    counted = STEPS_RETRIED.labels("looking at its topics")
-    before = counted._value.get()
     away = topics.model_copy(update={"kafka": f"{LOCALHOST}:{free_port()}"})
     with closing(TopicWatch(away, shapes_of(topics, ["clicks"]))) as watch:
-        watching = asyncio.create_task(watch.run())
-        while counted._value.get() < before + 2:
-            assert not watching.done()
-            await asyncio.sleep(0.05)
-        watch.changed = "enough"
-        with pytest.raises(TopicChanged):
-            await watching
+        await goes_on_where_looks_fail(watch)
