@@ -27,7 +27,10 @@ refrain churn evaluate log.jsonl.gz --where page=NextSong --map user_id=userId -
 refrain churn evaluate features.csv --features --label Churn --drop uid"""
 
 OF_TABLES = frozenset(
-    {"--format", "--delimiter", "--columns", "--encoding", "--mend-text", "--where", "--limit"}
+    {
+        *("--format", "--delimiter", "--columns", "--skip", "--header", "--comment", "--records", "--member"),
+        *("--encoding", "--mend-text", "--where", "--limit"),
+    }
 )
 
 Html = Annotated[

@@ -34,8 +34,8 @@ refrain evaluate mailing.csv --uplift --map treated=mailed,outcome=visit --featu
 
 OF_ALL = frozenset(
     {
-        *("--format", "--delimiter", "--columns", "--encoding", "--mend-text", "--where", "--limit"),
-        *("--map", "--set", "--seed"),
+        *("--format", "--delimiter", "--columns", "--skip", "--header", "--comment", "--records", "--member"),
+        *("--encoding", "--mend-text", "--where", "--limit", "--map", "--set", "--seed"),
     }
 )
 OF_UPLIFT = OF_ALL | {"--share", "--no-baselines"}

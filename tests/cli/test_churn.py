@@ -117,6 +117,16 @@ def test_a_table_may_have_text_and_gaps(refrain: Refrain, tmp_path: Path) -> Non
     }
 
 
+@pytest.mark.parametrize("option", [("--skip", 1), ("--comment", "#")])
+def test_lines_before_a_table_are_passed_over(
+    refrain: Refrain, tmp_path: Path, option: tuple[str, object]
+) -> None:
+    rows = [["plays", "churn"], *([number % 7, int(number % 7 < 2)] for number in range(200))]
+    table = write_table(tmp_path / "table.csv", rows)
+    table.write_text("# of last week\n" + table.read_text())
+    assert found(refrain, table, "--features", "--no-baselines", *option)["examples"] == 200
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -178,6 +178,16 @@ def test_a_policy_of_actions_that_the_log_never_has_is_refused(refrain: Refrain,
     assert "Judge a policy among the actions" in answer["hint"]
 
 
+@pytest.mark.parametrize("option", [("--skip", "1"), ("--comment", "#")])
+def test_lines_before_the_log_are_passed_over(
+    refrain: Refrain, tmp_path: Path, option: tuple[str, str]
+) -> None:
+    log = write_log(tmp_path / "log.csv")
+    expected = found(refrain, str(log), MAP)["policy"]
+    log.write_text("# of last week\n" + log.read_text())
+    assert found(refrain, str(log), MAP, *option)["policy"] == expected
+
+
 def test_targets_that_are_no_probabilities_of_what_was_logged_are_refused(
     refrain: Refrain, tmp_path: Path
 ) -> None:
