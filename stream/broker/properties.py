@@ -49,10 +49,12 @@ def single_node(*, listen: str, advertise: str, controller: str, logs: str) -> d
         "offsets.topic.num.partitions": "4",
         "transaction.state.log.num.partitions": "4",
         # A broker that was killed is let in again once its session has ended: by default after nine seconds.
+        # At this interval it asks to be let in, and then whether it may answer clients.
         "broker.session.timeout.ms": "2500",
-        "broker.heartbeat.interval.ms": "500",
-        # Killed, it reads the last segment of every partition whole before it answers: 1 GB by default.
-        "log.segment.bytes": "67108864",
+        "broker.heartbeat.interval.ms": "100",
+        # Killed, it reads the last segment of every partition whole before it answers: 1 GB by default. Each
+        # segment takes two memory maps, of which Linux gives a process 65,530: so they are not smaller still.
+        "log.segment.bytes": "33554432",
         # A group of one process need not wait for others to join.
         "group.initial.rebalance.delay.ms": "0",
     }
