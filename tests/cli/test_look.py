@@ -379,7 +379,7 @@ def test_opt_outs_written_as_csv_are_the_same_when_they_are_replayed(
     same = {"kind": "opted_out", "release_id": "rebuild", "ts": "2026-11-28T09:00:00Z"}
     given = [part for name, value in same.items() for part in ("--set", f"{name}={value}")]
     file = str(tmp_path / "opt-outs.csv")
-    found = refrain.asked("replay", "feedback", file, "--separator", "|", *given, "--dry-run")
+    found = refrain.asked("replay", "feedback", file, *given, "--dry-run")
     events = [
         {name: event["value"].get(name) for name in ("user_id", "artist_ids")} for event in found["events"]
     ]

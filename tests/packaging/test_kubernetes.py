@@ -357,6 +357,55 @@ def test_the_example_is_built_by_kustomize() -> None:
     assert all("replicas" not in each["spec"] for each in scaled_ones if each["kind"] == "Deployment")
 
 
+def of_the_page(begin: str) -> str:
+    """The example of docs/kubernetes.md that begins so."""
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "kubernetes.md").read_text(), re.DOTALL)
+    [found] = [block for block in blocks if block.startswith(begin)]
+    return str(found)
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> list[Manifest]:
+    """The example, with what the page says for a rebuild: nothing runs but a pod for commands."""
+    folder = tmp_path_factory.mktemp("stopped") / "kubernetes"
+    shutil.copytree(FOLDER, folder)
+    file = folder / "example" / "kustomization.yaml"
+    [kustomization] = read(file)
+    kustomization["replicas"] = YAML(typ="safe").load(of_the_page("replicas:"))["replicas"]
+    kustomization["resources"].append("commands.yaml")
+    YAML().dump(kustomization, file)
+    (folder / "example" / "commands.yaml").write_text(of_the_page("apiVersion: apps/v1"))
+    return built(folder / "example")
+
+
+def test_no_process_starts_with_the_settings_of_a_rebuild(stopped: list[Manifest]) -> None:
+    [labels] = [each["pairs"] for each in read(BASE / "kustomization.yaml")[0]["labels"]]
+    ours = [
+        each
+        for each in stopped
+        if each["kind"] == "Deployment" and labels.items() <= each["metadata"].get("labels", {}).items()
+    ]
+    assert {each["metadata"]["name"] for each in ours} == DEPLOYMENTS.keys() - {"refrain-deliver"}
+    assert {each["spec"]["replicas"] for each in ours} == {0}
+
+
+def test_the_pod_for_commands_has_the_image_and_the_settings_of_the_processes(
+    stopped: list[Manifest],
+) -> None:
+    of_commands, of_ingest = (
+        next(each for each in stopped if each["kind"] == "Deployment" and each["metadata"]["name"] == name)
+        for name in ("commands", "refrain-ingest")
+    )
+    kubernetes_validate.validate(of_commands, kubernetes_validate.latest_version(), strict=True)
+    pods = [each["spec"]["template"]["spec"] for each in (of_commands, of_ingest)]
+    [[commands], [ingest]] = [each["containers"] for each in pods]
+    assert commands["image"] == ingest["image"]
+    assert commands["envFrom"] == ingest["envFrom"]
+    assert [each["enableServiceLinks"] for each in pods] == [False, False]
+    mounts = {each["mountPath"] for each in commands["volumeMounts"]}
+    assert {each["mountPath"] for each in ingest["volumeMounts"] if "secret" in each["mountPath"]} <= mounts
+
+
 REDIS = """
 apiVersion: v1
 kind: Pod
