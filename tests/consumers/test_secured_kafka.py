@@ -293,6 +293,7 @@ NOT_HERE = {
     ("TOPIC", "cohort-changes", "traits", "WRITE"),
     ("TOPIC", "audiences", "notifier", "READ"),
     ("GROUP", "notifier", "notifier", "READ"),
+    ("TOPIC", "feedback", "notifier", "WRITE"),
     *(("TOPIC", topic, "commands", "READ") for topic in READ_WHERE_BEHIND),
 }
 """What only a worker does that goes on with another's release, who erases dormant listeners, who tells
