@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import redis
 
 from consumers.ingest.ingester import ingest
 from stream.broker import Child
@@ -22,7 +24,8 @@ from tests.fresh_topics import make_topics_anew
 from tests.refrain_command import Refrain
 from tests.waiting import wait_for
 
-USERS = Path(__file__).parents[2] / "scripts" / "redis-users.acl"
+ROOT = Path(__file__).parents[2]
+USERS = ROOT / "scripts" / "redis-users.acl"
 PASSWORD = "a b/c@d"  # noqa: S105 - of a server of the test's own
 COMMANDS = [
     ["cohorts"],
@@ -60,6 +63,39 @@ def server(tmp_path: Path) -> Iterator[OwnRedis]:
     server.start()
     yield server
     server.kill()
+
+
+def test_the_reader_of_the_page_reads_cohorts_and_no_keys_of_the_api_and_writes_nothing(
+    tmp_path: Path,
+) -> None:
+    text = (ROOT / "docs" / "redis.md").read_text(encoding="utf-8")
+    [line] = re.findall(r"^ +(user reader on .*)$", text, re.MULTILINE)
+    (acl := tmp_path / "users.acl").write_text(f"user default on nopass ~* &* +@all\n{rights(line)}\n")
+    server = OwnRedis(tmp_path / "redis", aclfile=str(acl))
+    server.start()
+    try:
+        with (
+            redis.Redis.from_url(server.url, decode_responses=True) as all_rights,
+            redis.Redis.from_url(
+                server.url, username="reader", password=PASSWORD, decode_responses=True
+            ) as reader,
+        ):
+            all_rights.zadd("cohorts", {"c1": 2})
+            all_rights.hset("user:{u1}", "cohort", "c1")
+            assert reader.zrange("cohorts", 0, -1, withscores=True) == [("c1", 2.0)]
+            assert reader.hgetall("user:{u1}") == {"cohort": "c1"}
+            refused: list[Callable[[], object]] = [
+                lambda: reader.hgetall("api:keys"),
+                lambda: reader.get("opted-out"),
+                lambda: reader.delete("user:{u1}"),
+                lambda: reader.keys("*"),
+                reader.flushall,
+            ]
+            for ask in refused:
+                with pytest.raises(redis.exceptions.NoPermissionError):
+                    ask()
+    finally:
+        server.kill()
 
 
 @pytest.fixture
