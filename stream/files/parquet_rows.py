@@ -29,7 +29,8 @@ class ParquetRows:
     Raises
     ------
     BadFile
-        Where it is damaged, or PyArrow is not installed.
+        Where it is damaged, or PyArrow is not installed; of a column that is asked for, where Python does not
+        know its time zone.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,7 +46,8 @@ class ParquetRows:
         self._path = path
         self._open = pq.ParquetFile
         with self._file() as file:
-            self.columns = tuple(file.schema_arrow.names)
+            self._schema = file.schema_arrow
+            self.columns = tuple(self._schema.names)
             self.count = file.metadata.num_rows
         self._asked: list[str] = []
 
@@ -55,6 +57,7 @@ class ParquetRows:
         if top not in self.columns:
             return None
         if top not in self._asked:
+            self._check_zone(top)
             self._asked.append(top)
         at = self._asked.index(top)
         return (lambda values: at_path(values[at], below)) if below else (lambda values: values[at])
@@ -66,6 +69,8 @@ class ParquetRows:
     def rows(self, told: Callable[[int], object]) -> Iterator[Block]:
         """Go through the rows by their number, from 1; `told` hears how many were read."""
         asked = self._asked or list(self.columns)
+        for name in asked:
+            self._check_zone(name)
         number = 0
         with self._file() as file:
             for batch in file.iter_batches(ROWS, columns=asked, use_threads=False):
@@ -74,6 +79,16 @@ class ParquetRows:
                     yield Block(number + start + 1, [_plain(each.slice(start, BLOCK)) for each in columns])
                 number += batch.num_rows
                 told(number)
+
+    def _check_zone(self, name: str) -> None:
+        zone = _unknown_zone(self._schema.field(self.columns.index(name)).type)
+        if zone is not None:
+            raise BadFile(
+                f"{self._path}: the times of its column {name!r} have the time zone {zone!r}, "
+                "which Python does not know here",
+                hint="`pip install tzdata` adds the zones of IANA. Where it is none of them, write the "
+                "column in another, such as UTC: its moments stay the same.",
+            )
 
     @contextmanager
     def _file(self) -> Iterator[Any]:
@@ -84,6 +99,24 @@ class ParquetRows:
                 yield self._open(raw, pre_buffer=False)
             except pa.ArrowException as error:
                 raise BadFile(f"{self._path} cannot be read: {error}") from error
+
+
+def _unknown_zone(kind: Any) -> str | None:
+    """Return a time zone in a type, or further down in it, that Python does not know; None: there is none."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+    from pyarrow import types  # noqa: PLC0415
+
+    if types.is_dictionary(kind):
+        return _unknown_zone(kind.value_type)
+    if not types.is_timestamp(kind):
+        below = (_unknown_zone(kind.field(at).type) for at in range(kind.num_fields))
+        return next((zone for zone in below if zone is not None), None)
+    try:
+        pa.scalar(0, pa.timestamp("us", kind.tz)).as_py()
+    except (KeyError, ValueError, OSError):
+        zone: str = kind.tz
+        return zone
+    return None
 
 
 def _plain(column: Any) -> list[Any]:

@@ -20,7 +20,7 @@ import pytest
 from consumers.replay.plan import Plan, preview
 from stream.errors import BadFile, WrongUse
 from stream.files.bookmark import Bookmark
-from stream.files.options import Layout
+from stream.files.options import FileOptions, Layout
 from stream.files.sources import files_of, readable
 from stream.files.tables import Table
 from tests.replay.s3 import BUCKET, s3
@@ -151,6 +151,41 @@ def test_what_python_cannot_hold_is_told_apart_also_further_down(tmp_path: Path)
         (None, "c", "c", []),
         (new_year, "d", "d", ["c", "d"]),
     ]
+
+
+MARS = pa.array([1_577_836_800_000_000], pa.timestamp("us", "Mars/Base"))
+
+
+@pytest.mark.parametrize(
+    ("ts", "name"),
+    [
+        (MARS, "ts"),
+        (MARS.cast(pa.timestamp("ns", "Mars/Base")), "ts"),
+        (pa.StructArray.from_arrays([MARS], ["at"]), "ts.at"),
+        (pa.ListArray.from_arrays([0, 1], MARS), "ts.0"),
+    ],
+    ids=["microseconds", "nanoseconds", "further down", "in a list"],
+)
+def test_a_time_zone_that_python_does_not_know_is_told_before_any_row_is_read(
+    tmp_path: Path, ts: pa.Array, name: str
+) -> None:
+    columns = {"user_id": ["u1"], "song_id": ["s1"], "artist_ids": [["a"]], "ts": ts}
+    path = written(tmp_path / "f.parquet", columns)
+    said = r"f\.parquet: the times of its column 'ts' have the time zone 'Mars/Base'"
+    with pytest.raises(BadFile, match=said) as caught:
+        Plan("clicks", (path,), FileOptions(mapping={"ts": name})).reading(1.8e9, tmp_path)
+    assert "tzdata" in caught.value.hint
+
+
+def test_other_columns_are_read_beside_one_of_an_unknown_time_zone(tmp_path: Path) -> None:
+    table = Table(written(tmp_path / "f", {"u": ["a"], "ts": MARS}), Layout())
+    assert values(table, "u") == [("a",)]
+
+
+def test_an_unknown_time_zone_is_told_where_all_columns_are_read(tmp_path: Path) -> None:
+    table = Table(written(tmp_path / "f", {"u": ["a"], "ts": MARS}), Layout())
+    with pytest.raises(BadFile, match=r"'ts' have the time zone 'Mars/Base'"):
+        list(table.rows())
 
 
 def test_a_folder_is_the_files_in_it(tmp_path: Path) -> None:
