@@ -37,7 +37,7 @@ FROM read_json(getvariable('export') || '/manifest.json');
 DUCKDB_TABLE = """
 CREATE OR REPLACE VIEW {to}{versions} AS
 SELECT {columns}, gone, run, exported_at
-FROM read_parquet(getvariable('export') || '/{name}/*.parquet', filename = true)
+FROM read_parquet(getvariable('export') || '/{name}/*.parquet', filename = true, union_by_name = true)
 WHERE '{name}/' || parse_filename(filename) IN (SELECT file FROM export_files);
 """
 BIGQUERY = """\

@@ -13,7 +13,7 @@ FROM read_json(getvariable('export') || '/manifest.json');
 
 CREATE OR REPLACE VIEW listener_versions AS
 SELECT user_id, cohort_id, cohort_since, clicks, first_seen, last_seen, bot, opted_out, gone, run, exported_at
-FROM read_parquet(getvariable('export') || '/listeners/*.parquet', filename = true)
+FROM read_parquet(getvariable('export') || '/listeners/*.parquet', filename = true, union_by_name = true)
 WHERE 'listeners/' || parse_filename(filename) IN (SELECT file FROM export_files);
 
 CREATE OR REPLACE VIEW listeners AS
@@ -23,7 +23,7 @@ QUALIFY row_number() OVER (PARTITION BY user_id ORDER BY run DESC) = 1 AND NOT g
 
 CREATE OR REPLACE VIEW trait_versions AS
 SELECT user_id, stage, stage_since, zero_week, expected_week, churn, segments, gone, run, exported_at
-FROM read_parquet(getvariable('export') || '/traits/*.parquet', filename = true)
+FROM read_parquet(getvariable('export') || '/traits/*.parquet', filename = true, union_by_name = true)
 WHERE 'traits/' || parse_filename(filename) IN (SELECT file FROM export_files);
 
 CREATE OR REPLACE VIEW traits AS
@@ -33,7 +33,7 @@ QUALIFY row_number() OVER (PARTITION BY user_id ORDER BY run DESC) = 1 AND NOT g
 
 CREATE OR REPLACE VIEW stage_versions AS
 SELECT user_id, week, stage, gone, run, exported_at
-FROM read_parquet(getvariable('export') || '/stages/*.parquet', filename = true)
+FROM read_parquet(getvariable('export') || '/stages/*.parquet', filename = true, union_by_name = true)
 WHERE 'stages/' || parse_filename(filename) IN (SELECT file FROM export_files);
 
 CREATE OR REPLACE VIEW stages AS
@@ -43,7 +43,7 @@ QUALIFY row_number() OVER (PARTITION BY user_id, week ORDER BY run DESC) = 1 AND
 
 CREATE OR REPLACE VIEW activity_versions AS
 SELECT user_id, week, days, plays, actions, gone, run, exported_at
-FROM read_parquet(getvariable('export') || '/activity/*.parquet', filename = true)
+FROM read_parquet(getvariable('export') || '/activity/*.parquet', filename = true, union_by_name = true)
 WHERE 'activity/' || parse_filename(filename) IN (SELECT file FROM export_files);
 
 CREATE OR REPLACE VIEW activity AS
@@ -53,7 +53,7 @@ QUALIFY row_number() OVER (PARTITION BY user_id, week ORDER BY run DESC) = 1 AND
 
 CREATE OR REPLACE VIEW cohort_versions AS
 SELECT cohort_id, label, size, born, parent, sent, clicked, opted_out, gone, run, exported_at
-FROM read_parquet(getvariable('export') || '/cohorts/*.parquet', filename = true)
+FROM read_parquet(getvariable('export') || '/cohorts/*.parquet', filename = true, union_by_name = true)
 WHERE 'cohorts/' || parse_filename(filename) IN (SELECT file FROM export_files);
 
 CREATE OR REPLACE VIEW cohorts AS
@@ -63,7 +63,7 @@ QUALIFY row_number() OVER (PARTITION BY cohort_id ORDER BY run DESC) = 1 AND NOT
 
 CREATE OR REPLACE VIEW cohort_history_versions AS
 SELECT cohort_id, noted_at, model_version, event, others, size, label, gone, run, exported_at
-FROM read_parquet(getvariable('export') || '/cohort_history/*.parquet', filename = true)
+FROM read_parquet(getvariable('export') || '/cohort_history/*.parquet', filename = true, union_by_name = true)
 WHERE 'cohort_history/' || parse_filename(filename) IN (SELECT file FROM export_files);
 
 CREATE OR REPLACE VIEW cohort_history AS
@@ -73,7 +73,7 @@ QUALIFY row_number() OVER (PARTITION BY cohort_id, model_version, event ORDER BY
 
 CREATE OR REPLACE VIEW membership_versions AS
 SELECT user_id, moved_at, from_cohort, to_cohort, reason, model_version, gone, run, exported_at
-FROM read_parquet(getvariable('export') || '/memberships/*.parquet', filename = true)
+FROM read_parquet(getvariable('export') || '/memberships/*.parquet', filename = true, union_by_name = true)
 WHERE 'memberships/' || parse_filename(filename) IN (SELECT file FROM export_files);
 
 CREATE OR REPLACE VIEW memberships AS
@@ -83,7 +83,7 @@ QUALIFY row_number() OVER (PARTITION BY user_id, moved_at, to_cohort ORDER BY ru
 
 CREATE OR REPLACE VIEW release_versions AS
 SELECT release_id, title, artist_ids, song_id, state, reason, planned_at, audience, expected_ctr, random_ctr, sent, not_sent, opened, clicked, dismissed, opted_out, played, gone, run, exported_at
-FROM read_parquet(getvariable('export') || '/releases/*.parquet', filename = true)
+FROM read_parquet(getvariable('export') || '/releases/*.parquet', filename = true, union_by_name = true)
 WHERE 'releases/' || parse_filename(filename) IN (SELECT file FROM export_files);
 
 CREATE OR REPLACE VIEW releases AS
@@ -93,7 +93,7 @@ QUALIFY row_number() OVER (PARTITION BY release_id ORDER BY run DESC) = 1 AND NO
 
 CREATE OR REPLACE VIEW impression_versions AS
 SELECT release_id, user_id, cohort_id, part, control, gone, run, exported_at
-FROM read_parquet(getvariable('export') || '/impressions/*.parquet', filename = true)
+FROM read_parquet(getvariable('export') || '/impressions/*.parquet', filename = true, union_by_name = true)
 WHERE 'impressions/' || parse_filename(filename) IN (SELECT file FROM export_files);
 
 CREATE OR REPLACE VIEW impressions AS
@@ -103,7 +103,7 @@ QUALIFY row_number() OVER (PARTITION BY release_id, user_id ORDER BY run DESC) =
 
 CREATE OR REPLACE VIEW feedback_versions AS
 SELECT release_id, user_id, kind, implied, gone, run, exported_at
-FROM read_parquet(getvariable('export') || '/feedback/*.parquet', filename = true)
+FROM read_parquet(getvariable('export') || '/feedback/*.parquet', filename = true, union_by_name = true)
 WHERE 'feedback/' || parse_filename(filename) IN (SELECT file FROM export_files);
 
 CREATE OR REPLACE VIEW feedback AS

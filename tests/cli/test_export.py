@@ -6,12 +6,14 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from consumers.actions import forget_listener
+from consumers.export import tables
 from consumers.export.folder import Folder
 from consumers.export.manifest import Manifest
 from models.listener import Move
@@ -152,6 +154,21 @@ def test_what_has_changed_is_one_version_more_and_the_rest_none(
         versions = "SELECT run, cohort_id FROM listener_versions WHERE user_id = 'u1' ORDER BY 1"
         assert found.rows(versions) == [(1, "c1"), (2, "c2")]
         assert found.rows("SELECT cohort_id, size FROM cohorts ORDER BY 1") == [("c1", 2), ("c2", 3)]
+
+
+def test_files_of_a_version_that_did_not_have_a_column_yet_are_read_with_those_that_have_it(
+    told: Settings, refrain: Refrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listeners = tables.TABLES["listeners"]
+    fewer = {name: kind for name, kind in listeners.columns.items() if name != "bot"}
+    with monkeypatch.context() as earlier:
+        earlier.setitem(tables.TABLES, "listeners", replace(listeners, columns=fewer))
+        run(refrain, tmp_path / "w")
+    run(refrain, tmp_path / "w")
+    with Warehouse(tmp_path / "w") as found:
+        versions = "SELECT run, clicks, bot FROM listener_versions WHERE user_id = 'robot' ORDER BY 1"
+        assert found.rows(versions) == [(1, 10, None), (2, 10, True)]
+        assert found.column("SELECT user_id FROM listeners WHERE bot") == ["robot"]
 
 
 def test_a_change_of_cohort_that_comes_twice_is_there_once(
