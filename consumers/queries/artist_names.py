@@ -16,7 +16,7 @@ from consumers.runtime.live_model import LiveModel
 from stream.connect import REDIS_ERRORS, AnyRedis
 from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.catalogue import Catalogue
-from stream.stores.names import folded_form
+from stream.stores.names import exact_form, folded_form
 
 __all__ = ["ArtistNames", "CompletedArtist"]
 
@@ -111,11 +111,18 @@ class ArtistNames:
             found |= dict.fromkeys(names.artists[row] for row in _alike(names, typed, 2 * limit))
         return tuple(found)[:limit]
 
-    async def called(self, name: str) -> str | None:
-        """Return the id of the artist of that name, but for case and accents; None where there is none."""
+    async def called(self, name: str) -> tuple[str, ...]:
+        """Return the ids of the artists of that id or name, but for case and accents: none, one, or all."""
         names = await self._current()
-        row = names.row_of.get(folded_form(name))
-        return None if row is None else names.artists[row].artist_id
+        form = folded_form(name)
+        row = names.row_of.get(name, names.row_of.get(form))
+        if row is None:
+            return ()
+        if names.artists[row].artist_id == name:
+            return (name,)
+        alike = [names.artists[each] for each in names.rows_of.get(form, [row])]
+        spelt = [artist for artist in alike if exact_form(artist.name) == exact_form(name)]
+        return tuple(dict.fromkeys(artist.artist_id for artist in spelt or alike))
 
     async def alike(self, name: str, limit: int = 3) -> tuple[str, ...]:
         """Return names of artists that look most like a name."""

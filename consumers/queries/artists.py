@@ -60,7 +60,7 @@ async def find_artists(
     UnknownArtist
         Where one is not known; it names the nearest.
     AmbiguousArtist
-        Where several artists have a name.
+        Where several artists have a name, or ids that differ from what was typed in case or accents alone.
     """
     if not typed:
         return FoundArtists((), ())
@@ -68,14 +68,15 @@ async def find_artists(
     await aliases.refresh()
     ids, new = [], []
     for name in map(nfc, typed):
-        found = list(dict.fromkeys(map(aliases.of, await catalogue.find(name))))
+        known = await catalogue.find(name)
+        if not known and names is not None:
+            known = await names.called(name)
+        elif not known:
+            known = _spelt_alike(name, await vocabulary(redis, live))
+        found = list(dict.fromkeys(map(aliases.of, known)))
         if len(found) > 1:
             raise await _ambiguous(catalogue, name, found)
         artist = found[0] if found else None
-        if artist is None and names is not None:
-            artist = await names.called(name)
-        elif artist is None:
-            artist = _spelt_alike(name, await vocabulary(redis, live))
         if artist is None and aliases.of(name) != name:
             artist = name
         if artist is None and not may_be_new:
@@ -105,14 +106,15 @@ def _listeners(number: int) -> str:
     return "1 listener" if number == 1 else f"{number:,} listeners"
 
 
-def _spelt_alike(name: str, ids: Sequence[str]) -> str | None:
-    """Return the id that a name is, but for case and accents: clicks may name artists by name."""
+def _spelt_alike(name: str, ids: Sequence[str]) -> tuple[str, ...]:
+    """Return the ids that a name is, but for case and accents: clicks may name artists by name."""
+    if name in ids:
+        return (name,)
     for form in (exact_form, folded_form):
         typed = form(name)
-        for artist in ids:
-            if form(artist) == typed:
-                return artist
-    return None
+        if found := tuple(artist for artist in ids if form(artist) == typed):
+            return found
+    return ()
 
 
 async def _near(redis: AnyRedis, catalogue: Catalogue, name: str, live: LiveModel | None) -> tuple[str, ...]:

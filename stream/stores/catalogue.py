@@ -135,24 +135,29 @@ class Catalogue:
             for artist, name in zip(song.artist_ids, song.artist_names, strict=False)
         }
         named = list(dict.fromkeys([*exact, *((folded, artist) for (_, artist), folded in exact.items())]))
+        shared = await self._enter(named)
+        # A name with these very accents goes before one that has others.
+        if taken := {form: artist for form, artist in shared if (form, artist) in exact}:
+            await self._redis.hset(keys.ARTIST_NAMES, mapping=taken)
+
+    async def _enter(self, named: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Enter forms of names, each with an artist, where nobody has them; return those that another has."""
+        if not named:
+            return []
         pipeline = self._redis.pipeline(transaction=False)
         for form, artist in named:
             pipeline.hsetnx(keys.ARTIST_NAMES, form, artist)
             pipeline.hget(keys.ARTIST_NAMES, form)
-        holders = (await pipeline.execute())[1::2] if named else []
-        shared = {
-            (form, artist): holder.decode()
+        holders = [holder.decode() for holder in (await pipeline.execute())[1::2]]
+        shared = [
+            (form, artist, holder)
             for (form, artist), holder in zip(named, holders, strict=True)
-            if holder.decode() != artist
-        }
-        if shared:
-            noted = {
-                _namesake(form, each): 0 for (form, mine), other in shared.items() for each in (mine, other)
-            }
+            if holder != artist
+        ]
+        noted = {_namesake(form, each): 0 for form, *both in shared for each in both}
+        if noted:
             await self._redis.zadd(keys.ARTIST_NAMESAKES, noted)
-        # A name with these very accents goes before one that has others.
-        if taken := {form: artist for form, artist in shared if (form, artist) in exact}:
-            await self._redis.hset(keys.ARTIST_NAMES, mapping=taken)
+        return [(form, artist) for form, artist, _ in shared]
 
     async def _tell_who_waits(self, songs: Sequence[str]) -> None:
         since = await self._redis.zmscore(keys.WAITING, songs)
@@ -234,17 +239,15 @@ class Catalogue:
     async def note(self, artist_ids: Iterable[str]) -> None:
         """Let artists that clicks name be found by their ids, also before a song or a model names them.
 
+        Those whose ids differ in case or accents alone are found by each other's, as artists of one name are.
         Asks Redis about each artist once as long as this store lives.
         """
         new = [artist for artist in artist_ids if artist not in self._noted]
         if not new:
             return
-        pipeline = self._redis.pipeline(transaction=False)
-        for artist in new:
-            # Not over another artist, whose name this may be.
-            for form in {exact_form(artist), folded_form(artist)}:
-                pipeline.hsetnx(keys.ARTIST_NAMES, form, artist)
-        await pipeline.execute()
+        # Not over another artist, whose name this may be.
+        forms = [(form, artist) for artist in new for form in (exact_form(artist), folded_form(artist))]
+        await self._enter(list(dict.fromkeys(forms)))
         if len(self._noted) > REMEMBERED:
             self._noted.clear()
         self._noted.update(new)
@@ -358,7 +361,8 @@ class Catalogue:
         nearest = min(unlike.values())
         if nearest >= OTHERWISE:
             return found[:1]
-        return tuple(artist for artist in found if unlike[artist] == nearest)
+        alike = tuple(artist for artist in found if unlike[artist] == nearest)
+        return (nfc(name),) if nfc(name) in alike else alike  # an id of clicks that nobody has counted yet
 
     async def nearest(self, name: str, others: Iterable[str] = (), limit: int = 3) -> list[str]:
         """Return the names of artists, of the catalogue and of `others` (ids), that look most like a name."""

@@ -217,6 +217,17 @@ def test_a_name_that_several_artists_have_is_refused_and_their_ids_are_said(
     assert set(ends.values()) == {0}
 
 
+def test_ids_that_clicks_name_and_differ_in_case_alone_are_refused_like_one_name_of_several_artists(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: Catalogue(redis).note(["Nirvana", "NIRVANA"]))
+    with_redis(lambda redis: Catalogue(redis).count({"Nirvana": 7}))
+    failed = refrain.run("release", "r1", "--artist", "nirvana")
+    assert failed.returncode == 1
+    said = "2 artists are called 'nirvana': Nirvana (Nirvana, 7 listeners), NIRVANA (NIRVANA, 0 listeners)"
+    assert said in failed.stderr
+
+
 def test_a_name_is_refused_no_more_once_its_artists_are_joined(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:

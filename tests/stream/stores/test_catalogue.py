@@ -284,6 +284,31 @@ async def test_an_id_that_clicks_named_first_takes_no_name_from_another_artist(
     assert await catalogue.find("raftaar") == ("a7",)
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_all_ids_that_clicks_name_and_differ_in_case_alone_are_found(
+    at_once: bool, redis: AnyRedis, catalogue: Catalogue
+) -> None:
+    for names in [["Nirvana", "NIRVANA"]] if at_once else [["Nirvana"], ["NIRVANA"]]:
+        await Catalogue(redis).note(names)
+    assert sorted(await catalogue.find("nirvana")) == ["NIRVANA", "Nirvana"]
+    assert [await catalogue.find(name) for name in ("NIRVANA", "Nirvana")] == [("NIRVANA",), ("Nirvana",)]
+    assert await catalogue.called() == {("nirvana", "NIRVANA"), ("nirvana", "Nirvana")}
+
+
+async def test_of_ids_that_clicks_name_the_one_with_the_accents_that_were_typed_goes_first(
+    catalogue: Catalogue,
+) -> None:
+    await catalogue.note(["Mø", "Mo", "Mó", "Bø", "Bó"])
+    assert [await catalogue.find(name) for name in ("MØ", "mo", "mó")] == [("Mø",), ("Mo",), ("Mó",)]
+    assert sorted(await catalogue.find("bo")) == ["Bó", "Bø"]
+
+
+async def test_an_id_that_clicks_name_again_has_a_name_in_common_with_nobody(redis: AnyRedis) -> None:
+    for _ in range(2):
+        await Catalogue(redis).note(["Beyoncé", "Muse"])
+    assert await redis.exists(keys.ARTIST_NAMESAKES) == 0
+
+
 async def test_the_nearest_names_are_names_and_no_ids_that_clicks_name(catalogue: Catalogue) -> None:
     await catalogue.put([song("s1", "a7", artist_names=["Raftaar"])])
     await catalogue.note(["a7"])
