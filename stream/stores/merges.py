@@ -106,7 +106,7 @@ class Merges:
         self._redis = redis
         self._fence, self._read = Script("fence_listener"), Script("read_merge")
         self._change, self._restore = Script("change_merge"), Script("restore_listener")
-        self._expire = Script("expire_parts")
+        self._expire, self._keep_at_least = Script("expire_parts"), Script("keep_at_least")
 
     async def fence(self, user_id: str, into: str, merge_id: str, at: float) -> bool:
         """Make an id part of a listener, in one step; False: it is part of one already."""
@@ -243,7 +243,8 @@ class Merges:
             key = keys.user_redriven(user_id)
             await self._redis.sadd(key, *letters)
             if milliseconds > 0:
-                await self._redis.pexpire(key, milliseconds)
+                # Not for less: letters of the listener itself may have been put back since.
+                await self._keep_at_least(self._redis, [key], milliseconds)
 
 
 def _end(user: str, into: Mapping[str, str]) -> str:

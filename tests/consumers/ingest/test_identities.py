@@ -652,6 +652,27 @@ async def test_undone_a_dead_letter_of_the_id_that_was_put_back_is_not_put_back_
     assert 0 < await redis.ttl(keys.user_redriven("a")) <= 60
 
 
+@pytest.mark.parametrize("seconds", [(60.0, 6000.0), (6000.0, 60.0)], ids=["of the listener", "of the id"])
+async def test_dead_letters_that_were_put_back_are_remembered_as_long_as_the_longest_of_both_ids(
+    redis: AnyRedis, seconds: tuple[float, float]
+) -> None:
+    process = Process(redis)
+    for user, keep in zip("ab", seconds, strict=True):
+        await process.stores.waiting.put_back({f"clicks:0:{user}": clicks_of(user, 0, 1)[0]}, NOW, keep)
+    await process.merge("a", "b")
+    assert await redis.smembers(keys.user_redriven("b")) == {b"clicks:0:a", b"clicks:0:b"}
+    assert await redis.ttl(keys.user_redriven("b")) > 60
+
+
+async def test_a_dead_letter_that_is_put_back_shortens_for_no_other_how_long_it_is_remembered(
+    redis: AnyRedis,
+) -> None:
+    waiting = Process(redis).stores.waiting
+    for at, (click, keep) in enumerate(zip(clicks_of("a", 0, 2), (6000.0, 60.0), strict=True)):
+        await waiting.put_back({f"clicks:0:{at}": click}, NOW, keep)
+    assert await redis.ttl(keys.user_redriven("a")) > 60
+
+
 async def test_caps_count_what_either_id_was_told_once(redis: AnyRedis) -> None:
     told = Stores.on(redis, Settings(told_a_day=2, told_gap_minutes=0, told_artist_hours=0)).told
     process = Process(redis)
