@@ -15,6 +15,7 @@ from stream.stores.api_keys import Role
 from tests.web.served import PATIENCE, Served, key_of, serving
 
 MAKE_KEY = "`refrain key add NAME --role administer`"
+MAKE_KEY_AS_CODE = "<code>refrain key add NAME --role administer</code>"
 
 
 def address_in_a_network() -> str:
@@ -39,7 +40,7 @@ def test_without_keys_nothing_is_answered_that_a_proxy_passed_on(header: str, se
 def test_without_keys_a_person_behind_a_proxy_is_told_that_one_is_needed(served: Served) -> None:
     answer = served.get("/", headers={"Accept": "text/html", "X-Forwarded-For": "203.0.113.7"})
     assert answer.status_code == 403
-    assert MAKE_KEY in answer.text
+    assert MAKE_KEY_AS_CODE in answer.text
 
 
 def test_without_keys_another_machine_is_not_answered_that_reaches_it_all_the_same(

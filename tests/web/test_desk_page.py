@@ -230,6 +230,12 @@ def test_an_id_of_which_somebody_was_told_is_not_published_again(
     assert "HX-Redirect" not in answer.headers
 
 
+def test_commands_in_why_a_release_is_refused_are_code(served: Served) -> None:
+    asked = {"artists": "a1", "release_id": "r1", "where": "segment:rap>0.5"}
+    text = served.post("/desk/publish", data=asked).text
+    assert "<code>refrain segments</code> lists" in text
+
+
 def test_an_id_is_suggested_that_no_release_has(served: Served, with_redis: WithRedis) -> None:
     released(with_redis, {}, name="radiohead-sol")
     assert 'value="radiohead-sol-2"' in preview(served, artists="a1", title="Sól")

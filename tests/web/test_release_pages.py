@@ -96,6 +96,13 @@ def test_a_release_that_there_is_not_is_not_found(served: Served) -> None:
     assert "there is no release &#39;r9&#39;" in answer.text
 
 
+def test_commands_in_an_error_are_code_on_its_page_and_all_else_of_it_stays_text(served: Served) -> None:
+    answer = served.get("/release", params={"id": "<i>`x`</i>"}, headers={"Accept": "text/html"})
+    assert answer.status_code == 404
+    assert "there is no release &#39;&lt;i&gt;<code>x</code>&lt;/i&gt;&#39;" in answer.text
+    assert "<code>refrain release list</code> names" in answer.text
+
+
 def test_nothing_is_sent_again_that_has_not_changed(served: Served, with_redis: WithRedis) -> None:
     released(with_redis, TOLD)
     found = re.search(r'hx-get="(/release/part[^"]+)"', served.get("/release?id=r1").text)
