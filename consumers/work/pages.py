@@ -76,14 +76,19 @@ async def expected(release: Release, draft: Draft, gate: Gate, now: float) -> Ex
     queue, left_out = _Queue(draft), Counter[str]()
     told, free, asked = [draft.told[:0]], draft.places, 0
     while free > 0 and asked < MOST_ASKED:
-        rows = await queue.next(min(free, ASKED_AT_ONCE))
+        # Where caps keep out most, twice as many each time: with a few, it may take a thousand round trips.
+        ahead = max(free, asked) if draft.places - free < FEW * asked else free
+        rows = await queue.next(min(ahead, ASKED_AT_ONCE))
         if not len(rows):
             break
         users = draft.candidates.users_at(rows)
         reasons = (await gate.admit(release, users, [""] * len(users), now, reserve=False)).reasons
-        left_out.update(reason for reason in reasons if reason)
-        told.append(rows[[not reason for reason in reasons]])
-        free, asked = free - len(told[-1]), asked + len(rows)
+        places = np.flatnonzero([not reason for reason in reasons])[:free]
+        end = int(places[-1]) + 1 if len(places) == free else len(rows)
+        queue.put_back(len(rows) - end)
+        left_out.update(reason for reason in reasons[:end] if reason)
+        told.append(rows[places])
+        free, asked = free - len(places), asked + end
     if free > 0 and asked >= MOST_ASKED:
         told.append(await queue.next(free))
         free -= len(told[-1])

@@ -105,6 +105,18 @@ class Planned:
 EVERYBODY = Gate(cast("Told", None), Groups(), Caps())  # asks nobody
 
 
+class CountingTold(Told):
+    """Notes after how many listeners it is asked each time."""
+
+    def __init__(self, redis: AnyRedis, caps: Caps) -> None:
+        super().__init__(redis, caps)
+        self.asked: list[int] = []
+
+    async def reserve(self, release_id: str, artists: Any, users: Any, *given: Any) -> Any:
+        self.asked.extend([len(users)] if users else [])
+        return await super().reserve(release_id, artists, users, *given)
+
+
 async def plan(
     planner: Planner,
     model: Model | None = MODEL,
@@ -371,14 +383,9 @@ async def test_where_a_large_crowd_has_been_told_often_enough_few_questions_show
     settings: Settings, redis: AnyRedis, planner: Planner, max_audience: int
 ) -> None:
     await crowd(settings, MANY)
-    caps, asked = Caps(a_day=1), list[int]()
-
-    class Counting(Told):
-        async def reserve(self, release_id: str, artists: Any, users: Any, *given: Any) -> Any:
-            asked.extend([len(users)] if users else [])
-            return await super().reserve(release_id, artists, users, *given)
-
-    gate = Gate(Counting(redis, caps), Groups(), caps)
+    caps = Caps(a_day=1)
+    asked = (counting := CountingTold(redis, caps)).asked
+    gate = Gate(counting, Groups(), caps)
     assert len(told(await plan(planner, gate=gate, now=NOW, max_audience=3000))) == 3000
     asked.clear()
     found = await plan(planner, gate=gate, now=NOW, max_audience=max_audience, release_id="r2")
@@ -386,6 +393,40 @@ async def test_where_a_large_crowd_has_been_told_often_enough_few_questions_show
     assert found.left_out == {"told often enough today": 3000}
     assert (sum(asked), max(asked) <= 5000) == (3000, True), "nobody is asked after twice"
     assert len(asked) <= 12
+
+
+@pytest.mark.parametrize("max_audience", [1, 10, 1000])
+async def test_a_preview_needs_few_questions_where_a_large_crowd_has_been_told_often_enough(
+    settings: Settings, redis: AnyRedis, planner: Planner, max_audience: int
+) -> None:
+    await crowd(settings, MANY)
+    caps = Caps(a_day=1)
+    asked = (counting := CountingTold(redis, caps)).asked
+    planner = replace(planner, gate=Gate(counting, Groups(), caps))
+    await plan(planner, gate=planner.gate, now=NOW, max_audience=3000)
+    asked.clear()
+    event = release(release_id="r2", max_audience=max_audience)
+    draft = await planner.draft(event, await planner.look_up(event), MODEL, NOW)
+    found = await paging.expected(event, draft, planner.gate, NOW)
+    assert (len(found.rows), found.left_out, found.asked) == (0, {"told often enough today": 3000}, 3000)
+    assert (sum(asked), max(asked) <= 5000) == (3000, True), "nobody is asked after twice"
+    assert len(asked) <= 13
+
+
+async def test_a_preview_counts_those_alone_who_come_before_the_last_whom_it_lets_in(
+    settings: Settings, redis: AnyRedis, planner: Planner
+) -> None:
+    await crowd(settings)
+    caps = Caps(a_day=1)
+    gate = Gate(Told(redis, caps), Groups(), caps)
+    ranked = told(await plan(planner, max_audience=1000))
+    capped = [*ranked[:45], *ranked[56:]]
+    assert not any(await gate.told.reserve("another", ["a2"], capped, [False] * len(capped), NOW))
+    event = release(max_audience=10)
+    draft = await planner.draft(event, await planner.look_up(event), MODEL, NOW)
+    found = await paging.expected(event, draft, gate, NOW)
+    assert draft.candidates.users_at(found.rows) == ranked[45:55]
+    assert (found.left_out, found.asked) == ({"told often enough today": 45}, 55)
 
 
 async def test_listeners_of_five_pages_are_asked_after_together_but_for_those_of_the_first(
