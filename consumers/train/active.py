@@ -90,6 +90,10 @@ class ActiveListeners:
         again = await self._retry("looking how far ingesters are", self._again)
         return again, {}, []
 
+    def end(self) -> None:
+        """Note that another may read clicks from now on."""
+        self._lag.forget()
+
     async def _clicked(self, consumer: Consumer) -> tuple[Added, list[Play]]:
         if not consumer.assignment():
             # It would wait until Kafka has given up on a trainer that died; there is enough to learn from.

@@ -86,6 +86,12 @@ class Trainer:
         LeaseLost
             Where another leads when a snapshot is to be published; it is not.
         """
+        try:
+            await self._learn_while_it_leads(consumer)
+        finally:
+            self._active.end()
+
+    async def _learn_while_it_leads(self, consumer: Consumer) -> None:
         learner = await self._retry("loading the last snapshot", self._resume)
         await self._retry("sampling listeners", self._recent.remember)
         schedule = self._schedule(learner)

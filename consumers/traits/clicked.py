@@ -82,15 +82,18 @@ class Clicked:
     async def read(self, consumer: Consumer) -> None:
         """Note who clicks, until asked to stop."""
         lag = ReaderLag(self._heartbeat, "clicks")
-        while not self._stop.is_set():
-            await consumer.pass_over(BEHIND, READ)
-            found = await lag.read(consumer, timeout_ms=500, max_records=READ)
-            now = self._clock()
-            # What is no click, the ingester sends to the dead letters.
-            clicks, _ = parse_clicks(map(Record.of, itertools.chain.from_iterable(found.values())), now)
-            self.note(clicks)
-            lag.done(in_hand(found))
-            self._heartbeat.add("clicks", len(clicks))
+        try:
+            while not self._stop.is_set():
+                await consumer.pass_over(BEHIND, READ)
+                found = await lag.read(consumer, timeout_ms=500, max_records=READ)
+                now = self._clock()
+                # What is no click, the ingester sends to the dead letters.
+                clicks, _ = parse_clicks(map(Record.of, itertools.chain.from_iterable(found.values())), now)
+                self.note(clicks)
+                lag.done(in_hand(found))
+                self._heartbeat.add("clicks", len(clicks))
+        finally:
+            lag.forget()  # whoever leads now reads them
 
     def note(self, clicks: Sequence[Click]) -> None:
         """Note who is to be scored."""

@@ -13,7 +13,9 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumers.ingest.ingester import ingest
+from consumers.runtime import lead
 from consumers.runtime.exporter import exporting, registry_of
+from consumers.runtime.reader_lag import ReaderLag
 from consumers.runtime.supervisor import environment
 from consumers.train.trainer import train
 from consumers.traits.process import traits
@@ -22,6 +24,7 @@ from stream.broker.ports import free_port
 from stream.errors import CannotStart
 from stream.metrics import declared
 from stream.settings import Settings
+from stream.stores import keys
 from stream.stores.heartbeats import Heartbeat
 from tests.consumers.desk import Desk
 from tests.consumers.kafka_log import KafkaLog
@@ -152,6 +155,33 @@ def test_trainers_and_traits_answer_too(settings: Settings, log: KafkaLog, main:
         wait_for_samples(ours, f"refrain_leads{{process={kind}}}", 1)
         log.send("clicks", [click(1)])
         wait_for_samples(ours, f"refrain_lag_events{{process={kind},topic=clicks}}", 0)
+
+
+@pytest.mark.parametrize(
+    ("main", "lease"), [(train, keys.MODEL_LEASE), (traits, keys.TRAITS_LEASE)], ids=["train", "traits"]
+)
+def test_a_process_that_leads_no_more_has_no_lag(
+    settings: Settings,
+    db: redis.Redis,
+    log: KafkaLog,
+    monkeypatch: pytest.MonkeyPatch,
+    main: Main,
+    lease: str,
+) -> None:
+    monkeypatch.setattr(lead, "RENEW_SECONDS", 0.1)
+    monkeypatch.setattr(ReaderLag, "done", lambda *_: None)  # it is in the middle of what it has read
+    ours, kind = exported(settings), main.__name__
+    lag = f"refrain_lag_events{{process={kind},topic=clicks}}"
+
+    def reads() -> bool:
+        log.send("clicks", [click(1)])
+        return scrape(ours).get(lag, 0) > 0
+
+    with Running(main, ours):
+        wait_for(reads, "it to have clicks in hand")
+        db.set(lease, "another")
+        wait_for(lambda: scrape(ours).get(f"refrain_leads{{process={kind}}}") == 0, "it to stand by")
+        assert scrape(ours)[lag] == 0
 
 
 def test_what_a_process_answers_is_declared_with_its_labels(settings: Settings, log: KafkaLog) -> None:
