@@ -140,7 +140,7 @@ class _OfHeartbeat(Collector):
     def collect(self) -> Iterator[Metric]:
         kind = self._heartbeat.kind
         # Copied at once: the process goes on counting while another thread asks.
-        said = {**self._heartbeat.counters, **self._heartbeat.gauges}
+        said = self._heartbeat.says()
         process = _family(PROCESS)
         process.add_metric([kind, version("refrain-cohorts")], 1)
         yield process

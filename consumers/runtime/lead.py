@@ -64,7 +64,10 @@ async def lead(
         heartbeat.gauges["leads"] = int(leads)
         if leads:
             reading = _read(settings, watch, kind, begin, run)
-            await _under(lease, kind, retry, reading, *(each() for each in beside))
+            try:
+                await _under(lease, kind, retry, reading, *(each() for each in beside))
+            finally:
+                heartbeat.led.clear()  # whoever leads now says how things are
             said = False
         elif not said:
             logger.info("another `refrain %s` is at work; waiting in reserve", kind)

@@ -171,7 +171,7 @@ class ClickTrainer:
         """Let what is learned serve, unless nothing is, or it predicts worse than what does, or may do so."""
         if not model.examples:
             return
-        self._heartbeat.gauges.update({f"ctr {name}": value for name, value in model.validation.items()})
+        self._heartbeat.led.update({f"ctr {name}": value for name, value in model.validation.items()})
         try:
             served = await self._models.load(await self._models.current())
         except SnapshotUnusable as error:

@@ -79,7 +79,7 @@ class Publisher:
         named = await self._retry("naming cohorts", self._named, model, tops)
 
         await self._retry("publishing a snapshot", self._store, named, tops)
-        self._heartbeat.gauges["version"] = model.version
+        self._heartbeat.led["version"] = model.version
         self._heartbeat.add("snapshots")
         logger.info(
             "model %d: %d cohorts of %d listeners, %d artists, from %d clicks (%s)",
@@ -108,7 +108,7 @@ class Publisher:
             Where another leads by now; nothing is published.
         """
         await self._retry("publishing song vectors", self._store_songs, model)
-        self._heartbeat.gauges["songs"] = len(model.songs)
+        self._heartbeat.led["songs"] = len(model.songs)
         logger.info(
             "song model %d: %d songs, from %d plays of %d listeners",
             model.version,

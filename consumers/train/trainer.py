@@ -296,8 +296,8 @@ class Trainer:
 
     def _show(self, learner: CohortLearner, *, clicks: int, up_to_date: bool) -> None:
         self._heartbeat.add("clicks", clicks)
-        self._heartbeat.gauges.update(self._judge.figures())
-        self._heartbeat.gauges.update(
+        self._heartbeat.led.update(self._judge.figures())
+        self._heartbeat.led.update(
             sample=learner.listeners, applied=self._recent.applied, up_to_date=int(up_to_date)
         )
 

@@ -176,4 +176,4 @@ async def _measure(memory: Memory, heartbeat: Heartbeat) -> None:
     with contextlib.suppress(NoPermissionError):  # `refrain doctor` says so
         await memory.remember(time.time())
         fullest = max(await memory.servers(), key=lambda each: each.used / (each.limit or math.inf))
-        heartbeat.gauges.update({"redis used": fullest.used, "redis limit": fullest.limit})
+        heartbeat.led.update({"redis used": fullest.used, "redis limit": fullest.limit})

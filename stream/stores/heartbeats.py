@@ -26,6 +26,9 @@ BEAT_SECONDS = 0.5
 class Heartbeat:
     """One process's sign of life. `counters` only grow; `gauges` are as they are now.
 
+    `led` are gauges too, of what only a process that leads does (`consumers.runtime.lead`): they are taken
+    away when it leads no more, as another says by then how things are.
+
     `written` is when the last was, in seconds of `time.monotonic`; 0 before the first.
     """
 
@@ -33,7 +36,9 @@ class Heartbeat:
     kind: str
     counters: dict[str, int] = field(default_factory=dict)
     gauges: dict[str, str | float] = field(default_factory=dict)
+    led: dict[str, str | float] = field(default_factory=dict)
     written: float = 0.0
+    _fields: set[str] = field(default_factory=set, init=False)
 
     @property
     def name(self) -> str:
@@ -44,11 +49,19 @@ class Heartbeat:
         """Count."""
         self.counters[counter] = self.counters.get(counter, 0) + number
 
+    def says(self) -> dict[str, str | float]:
+        """Return all that it counts, and all gauges."""
+        return {**self.counters, **self.gauges, **self.led}
+
     async def beat(self, now: float) -> None:
         """Write it; it is gone `SECONDS` later where no other follows."""
         key = keys.process(self.name)
-        state: dict[str, str | float] = {"kind": self.kind, "at": now, **self.counters, **self.gauges}
+        state: dict[str, str | float] = {"kind": self.kind, "at": now, **self.says()}
+        self._fields |= state.keys()
         await self.redis.hset(key, mapping=state)
+        if gone := self._fields - state.keys():  # gauges that were taken away since
+            await self.redis.hdel(key, *gone)
+            self._fields -= gone
         await self.redis.expire(key, SECONDS)
         await self.redis.zadd(keys.PROCESSES, {self.name: now})
         await self.redis.zremrangebyscore(keys.PROCESSES, "-inf", now - 10 * SECONDS)

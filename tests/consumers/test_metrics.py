@@ -157,6 +157,18 @@ def test_trainers_and_traits_answer_too(settings: Settings, log: KafkaLog, main:
         wait_for_samples(ours, f"refrain_lag_events{{process={kind},topic=clicks}}", 0)
 
 
+def test_a_process_that_leads_no_more_does_not_say_how_full_redis_is(
+    settings: Settings, db: redis.Redis, log: KafkaLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lead, "RENEW_SECONDS", 0.1)
+    ours = exported(settings)
+    with Running(traits, ours):
+        wait_for_samples(ours, "refrain_redis_memory_bytes", 1)
+        db.set(keys.TRAITS_LEASE, "another")
+        wait_for(lambda: scrape(ours).get("refrain_leads{process=traits}") == 0, "it to stand by")
+        assert "refrain_redis_memory_bytes" not in scrape(ours)
+
+
 @pytest.mark.parametrize(
     ("main", "lease"), [(train, keys.MODEL_LEASE), (traits, keys.TRAITS_LEASE)], ids=["train", "traits"]
 )

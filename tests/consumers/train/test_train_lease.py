@@ -116,6 +116,20 @@ def test_a_trainer_that_lost_its_lease_learns_no_more(
         assert "rows" not in heartbeat(db)
 
 
+def test_a_trainer_that_lost_its_lease_says_nothing_of_the_model_any_more(
+    settings: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lead, "RENEW_SECONDS", 0.1)
+    of_the_model = {"version", "sample"}
+    with Running(ingest, settings), Running(train, learning(settings)), clicking(log):
+        wait_for(lambda: of_the_model <= heartbeat(db).keys(), "it to say what it learned")
+        db.set(LEASE, "another")
+        wait_for(lambda: heartbeat(db).get("leads") == "0", "it to stand by")
+        wait_for(lambda: not of_the_model & heartbeat(db).keys(), "it to say nothing of the model")
+        db.delete(LEASE)
+        wait_for(lambda: "sample" in heartbeat(db), "it to say so again when it leads again")
+
+
 def test_a_dead_member_of_its_group_keeps_nobody_from_learning(
     settings: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,14 @@ async def test_a_process_that_lives_is_seen_with_what_it_has_done(redis: AnyRedi
     assert str(os.getpid()) in heartbeat.name
 
 
+async def test_a_gauge_that_is_taken_away_is_seen_no_more(redis: AnyRedis) -> None:
+    heartbeat = Heartbeat(redis, "ingest", gauges={"songs missing": 3, "partitions": 4})
+    await heartbeat.beat(now=1000.0)
+    del heartbeat.gauges["songs missing"]
+    await heartbeat.beat(now=1001.0)
+    assert await heartbeats(redis) == {heartbeat.name: {"kind": "ingest", "at": "1001.0", "partitions": "4"}}
+
+
 def test_processes_of_the_same_host_and_number_have_names_of_their_own() -> None:
     ask = "from stream.stores.heartbeats import Heartbeat; print(Heartbeat(None, 'train').name)"
     ask = f"import os, socket; os.getpid, socket.gethostname = lambda: 1, lambda: 'host'; {ask}"
