@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ class Answer:
         How many listeners are told when their quiet hours end.
     stopped
         Whether somebody has stopped the release meanwhile.
+    began
+        Since when its listeners are chosen, in Unix seconds.
     """
 
     asked: Asked
@@ -50,6 +53,7 @@ class Answer:
     latency_ms: float | None = None
     held: int = 0
     stopped: bool = False
+    began: float = field(default_factory=time.time)
 
     @property
     def name(self) -> str:

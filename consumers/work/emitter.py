@@ -34,6 +34,7 @@ from stream.metrics import LEFT_OUT, NOTIFICATIONS, PAGES, RELEASE_TO_FIRST_PAGE
 from stream.settings import Settings
 from stream.stores.durability import Durability, Primaries
 from stream.stores.erased import Erased
+from stream.stores.release_traces import ReleaseTraces
 from stream.stores.releases import Asked, Fixable, Held, OpenRelease, Releases, State
 from stream.wire.events import Page, encode
 
@@ -107,6 +108,7 @@ class Emitter:
         settings: Settings,
         releases: Releases,
         erased: Erased,
+        traces: ReleaseTraces,
         durability: Durability,
         planner: Planner,
         live: LiveModel,
@@ -119,6 +121,7 @@ class Emitter:
         self._settings = settings
         self._releases = releases
         self._erased = erased
+        self._traces = traces
         self._durability = durability
         self._planner = planner
         self._live = live
@@ -270,6 +273,7 @@ class Emitter:
         pages = [Page.model_validate_json(page) for page in left.pages]
         answer = Answer(left.asked, primaries, trace, {}, Tally.of(pages), Counter(left.left_out))
         if left.state != State.PAUSED:
+            answer.began = pages[-1].emitted_at if pages else left.planned_at
             await self._send_again(answer, left, pages)
         if left.state == State.PLANNED:
             return Part(answer, left.reason, {})
@@ -390,6 +394,7 @@ class Emitter:
     ) -> None:
         """Let go of a release until more of it is due; end it where nothing more is."""
         answer, about = part.answer, part.about | {"reason": reason}
+        await self._forget_erased(answer)
         more_at = [each.until for each in held.values()] + ([next_wave_at] if next_wave_at else [])
         if not more_at:
             await self._end(answer, reason, about)
@@ -470,6 +475,14 @@ class Emitter:
             await sending.ended()
             await self._mine(self._renew(answer.name))  # who has it by now has sent these
         sending.begin(self._topic.send(answer, [each.fixable.encoded for each in pages[:fixed]], durable))
+
+    async def _forget_erased(self, answer: Answer) -> None:
+        """Erase who was erased after they were chosen, and before it was noted that they are told.
+
+        Whose erasure begins only after that is taken out by it: it comes to this release, too.
+        """
+        if erased := await self._erased.since(answer.began - SLACK):
+            await self._traces.forget_again(answer.name, erased)
 
     async def _end(self, answer: Answer, reason: str, about: Mapping[str, str | float]) -> None:
         """Emit the summary: nothing follows it."""

@@ -193,6 +193,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             settings,
             stores.releases,
             stores.erased,
+            stores.release_traces,
             stores.durability,
             planner,
             live,

@@ -22,7 +22,7 @@
     redriven.py         which other dead letters were put back
     releases.py         releases: claimed, planned, out
     release_listeners.py  who was told of a release and what they did, one by one
-    release_traces.py   erases listeners from all releases
+    release_traces.py   erases listeners from releases
     released_songs.py   songs whose plays count for a release
     feedback.py         what came of them, counted
     decisions.py        who was told and what was known of them, to learn who clicks

@@ -31,10 +31,12 @@ from models.ctr import CtrModel
 from models.model import Model
 from models.waves import Wave
 from stream.connect import AnyRedis, open_redis
+from stream.errors import UnknownListener
 from stream.retry import Retry
 from stream.stores import keys
 from stream.stores.durability import Durability
 from stream.stores.erased import Erased
+from stream.stores.release_traces import ReleaseTraces
 from stream.stores.releases import Asked, Fixable, Fixed, Held, Releases, State
 from stream.stores.scripts import Call
 from stream.stores.told import Caps, Told
@@ -180,6 +182,7 @@ class House:
             self.desk.settings,
             releases,
             Erased(self.redis),
+            ReleaseTraces(self.redis),
             self.durability,
             self.plans,
             NoModel(),
@@ -316,6 +319,41 @@ async def test_wherever_a_worker_dies_who_was_forgotten_before_stays_forgotten_w
         first, *others = house.told(f"r{died_after}")
         counted = house.desk.db.hgetall(f"release:{{r{died_after}}}:told")
         assert counted == dict.fromkeys(others, "c1"), f"{first} was forgotten"
+
+
+async def test_who_is_forgotten_between_the_plan_of_a_page_and_its_note_is_in_nothing_that_is_kept(
+    house: House,
+) -> None:
+    house.plans.slow = 1
+    forgotten = "u1, plan 1"
+    answering = asyncio.create_task(house.worker("w1").answer([ask("r1")]))
+    await house.plans.begun.wait()
+    with pytest.raises(UnknownListener):  # nothing is kept of them yet
+        await forget_listener(house.redis, house.desk.settings, forgotten)
+    house.plans.go_on.set()
+    await answering
+    others = [user for user in house.told("r1") if user != forgotten]
+    assert len(others) == PAGES - 1
+    assert house.desk.db.hgetall("release:{r1}:told") == dict.fromkeys(others, "c1")
+
+
+async def test_whom_a_worker_that_died_had_noted_though_they_were_forgotten_another_takes_out(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emit, "RENEW", 3600.0)  # its steps are counted
+    house.plans.slow = 1
+    forgotten = "u1, plan 1"
+    answering = asyncio.create_task(house.worker("mortal", 5).answer([ask("r1")]))
+    await house.plans.begun.wait()
+    with pytest.raises(UnknownListener):
+        await forget_listener(house.redis, house.desk.settings, forgotten)
+    house.plans.go_on.set()
+    with pytest.raises(Died):
+        await answering
+    assert house.desk.db.hexists("release:{r1}:told", forgotten)
+    await house.worker("the next").answer([ask("r1")])
+    others = [user for user in house.told("r1") if user != forgotten]
+    assert house.desk.db.hgetall("release:{r1}:told") == dict.fromkeys(others, "c1")
 
 
 async def test_whom_a_worker_had_no_time_to_note_another_notes(house: House) -> None:

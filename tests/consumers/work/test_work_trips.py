@@ -27,6 +27,7 @@ from stream.stores.erased import Erased
 from stream.stores.erased_lately import ErasedLately
 from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
+from stream.stores.release_traces import ReleaseTraces
 from stream.stores.releases import Asked, Releases
 from stream.stores.told import Caps, Told
 from stream.stores.traits import Traits
@@ -134,7 +135,8 @@ async def answer(
     async with AIOKafkaProducer(bootstrap_servers=topics.kafka) as producer:
         page = FirstPage(producer, trips)
         durability, live = await durable(client), Model()
-        emitter = Emitter(topics, releases, Erased(client), durability, planner, live, page, "w1")  # type: ignore[arg-type]
+        erased, traces = Erased(client), ReleaseTraces(client)
+        emitter = Emitter(topics, releases, erased, traces, durability, planner, live, page, "w1")  # type: ignore[arg-type]
 
         async def answered(release: Release) -> int:
             release = release.model_copy(update={"max_audience": 2500})

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import numpy as np
 import pytest
 from redis import exceptions
 from redis.asyncio.cluster import RedisCluster
@@ -14,14 +15,15 @@ from models.listener import Move
 from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.cohorts import Cohorts
-from stream.stores.erased import Erased
+from stream.stores.decisions import packed, without
+from stream.stores.erased import Erased, erased_hash
 from stream.stores.erased_lately import ErasedLately
 from stream.stores.feedback import FeedbackCounts, Heard
 from stream.stores.listeners import Listeners
 from stream.stores.opted_out import OptedOut
 from stream.stores.release_traces import ReleaseTraces
 from stream.stores.releases import Releases
-from stream.stores.told import Told
+from stream.stores.told import Caps, Told
 from stream.wire.events import Feedback
 from tests.stream.written import listener_of, put
 
@@ -105,6 +107,26 @@ async def test_what_they_were_told_is_erased_and_counts_stay(redis: AnyRedis, re
     assert (await releases.about("r1"))["clicked"] == "2"
     again = Feedback(release_id="r1", user_id="u", kind="opened", ts=2.0)
     assert await counts.count([Heard(again, "0", 9)]) == 0  # of one who was never told
+
+
+async def test_who_was_written_of_a_release_after_they_were_erased_is_erased_from_it(redis: AnyRedis) -> None:
+    told, now = Told(redis, Caps(a_day=1)), 1e9
+    await told.reserve("r1", ["a"], ["u", "v"], [False, False], now)
+    of_two = packed(["u", "v"], np.ones((2, 3), dtype=np.float32))
+    await redis.hset(keys.release_decisions("r1"), "0", of_two)
+    for name in ("r1", "r2"):
+        await redis.hset(keys.release_told(name), mapping={"u": "c1", "v": "c1"})
+        await redis.hset(keys.release_parts(name), mapping={"u": "2", "v": "2"})
+    await redis.hset(keys.release_control("r1"), mapping={"apart": "c1", "w": "c1"})
+    await redis.hset(keys.release_held("r1"), mapping={"late": "[1]", "w": "[1]"})
+    await ReleaseTraces(redis).forget_again("r1", set(map(erased_hash, ["u", "apart", "late", "nobody"])))
+    assert await redis.hgetall(keys.release_told("r1")) == {b"v": b"c1"}
+    assert await redis.hgetall(keys.release_parts("r1")) == {b"v": b"2"}
+    assert await redis.hgetall(keys.release_control("r1")) == {b"w": b"c1"}
+    assert await redis.hkeys(keys.release_held("r1")) == [b"w"]
+    assert await redis.hget(keys.release_decisions("r1"), "0") == without(of_two, ["u"])
+    assert [each.releases for each in await told.of(["u", "v"])] == [{}, {"r1": now}]
+    assert await redis.hlen(keys.release_told("r2")) == 2, "the erasure itself comes to the others"
 
 
 @asynccontextmanager
