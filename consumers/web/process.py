@@ -57,13 +57,15 @@ async def serve(
     Raises
     ------
     CannotStart
-        Where an address is taken, or other machines would reach it and there are no keys.
+        Where an address is taken; where, without a `listener`, other machines would reach it and there are no
+        keys.
     Unreachable
         Where Redis does not answer.
     """
     redis = await open_redis(settings, logger.info)
     try:
-        await require_key(settings.web_host, ApiKeys(redis).any)
+        if listener is None:  # who holds one had a key when they began; where none is left, nobody is let in
+            await require_key(settings.web_host, ApiKeys(redis).any)
         heartbeat = Heartbeat(redis, "serve")
         with (
             bound_contextvars(process=heartbeat.name),

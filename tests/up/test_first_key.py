@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from pathlib import Path
 
+import requests
+
 from stream.broker import find_running
 from stream.settings import Settings
 from tests.refrain_command import Refrain
-from tests.up.running import only, started
-from tests.waiting import wait_for
+from tests.up.running import only, processes, started
+from tests.waiting import DEADLINE, wait_for
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104
 REFUSED = f"REFRAIN_WEB_HOST={EVERYWHERE} lets other machines ask, and there are no keys yet"
@@ -31,6 +34,27 @@ def test_it_ends_before_any_process_runs_and_starts_once_there_is_a_key(
     assert refrain.run(*add).returncode == 0
     refrain.start("up", *only("serve"), web_host=EVERYWHERE)
     started(settings.redis, {"serve"})
+
+
+def test_it_goes_on_and_lets_nobody_in_where_its_last_key_is_revoked_before_the_page_starts_again(
+    refrain: Refrain, settings: Settings
+) -> None:
+    key = refrain.asked("key", "add", "desk")["key_id"]
+    up = refrain.start("up", *only("serve"), web_host=EVERYWHERE)
+    serve = started(settings.redis, {"serve"})["serve"]
+    assert refrain.run("key", "revoke", key).returncode == 0
+    os.kill(serve, signal.SIGKILL)
+
+    def again() -> bool:
+        assert up.alive, up.log.read_text()
+        return processes(settings.redis).get("serve", serve) != serve
+
+    wait_for(again, "the page to start again")
+    port = re.search(r"page on http://0\.0\.0\.0:(\d+)", up.log.read_text())
+    assert port
+    answer = requests.get(f"http://127.0.0.1:{port[1]}/api/v1/cohorts", timeout=DEADLINE)
+    assert answer.status_code == 401
+    assert "an API key is needed" in answer.text
 
 
 def test_its_hint_makes_the_first_key_in_a_redis_of_its_own(
