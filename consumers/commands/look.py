@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from consumers.commands.frame import Json, command
-from consumers.commands.options import UserId
+from consumers.commands.options import MOST, UserId
 from consumers.terminal.json_output import print_json, to_json
 from stream.errors import WrongUse
 from stream.wire.composed import nfc
@@ -17,7 +17,7 @@ __all__ = ["add"]
 
 PANEL = "Look"
 
-Top = Annotated[int, typer.Option("--top", metavar="N", min=1, help="How many artists.")]
+Top = Annotated[int, typer.Option("--top", metavar="N", min=1, max=MOST, help="How many artists.")]
 
 
 def add(app: typer.Typer) -> None:
@@ -71,7 +71,7 @@ def add(app: typer.Typer) -> None:
                 "--cohort", metavar="COHORT", help="Only of this cohort; none: only who is in no cohort."
             ),
         ] = None,
-        limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many.")] = 20,
+        limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=MOST, help="How many.")] = 20,
         after: Annotated[
             str,
             typer.Option(

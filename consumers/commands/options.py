@@ -17,7 +17,12 @@ import typer
 from stream.files.options import Flag
 from stream.wire.composed import nfc
 
-__all__ = ["Files", "ReleaseId", "UserId", "given", "options_from_dataclasses"]
+__all__ = ["LAST", "MOST", "Files", "ReleaseId", "UserId", "given", "options_from_dataclasses"]
+
+MOST = 1000
+"""How many are read of Redis at once, at most: it does little else meanwhile."""
+LAST = 2**32 - 1
+"""How many members a sorted set of Redis can have."""
 
 Files = Annotated[
     list[str],

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from consumers.commands.frame import Html, Json, command
-from consumers.commands.options import ReleaseId, options_from_dataclasses
+from consumers.commands.options import LAST, ReleaseId, options_from_dataclasses
 from consumers.terminal.json_output import print_json, to_json
 from consumers.terminal.visible import say
 from stream.errors import WrongUse
@@ -230,7 +230,7 @@ def _add_list(releases: typer.Typer) -> None:
     )
     def list_releases(
         top: Annotated[
-            int | None, typer.Option("--top", min=1, help="How many to show; 10 if not said.")
+            int | None, typer.Option("--top", min=1, max=LAST, help="How many to show; 10 if not said.")
         ] = None,
         unfinished: Annotated[
             bool,
@@ -304,7 +304,7 @@ def _add_reports(releases: typer.Typer) -> None:
                 help="The other policy; if not said, that of the latest release.",
             ),
         ] = None,
-        top: Annotated[int, typer.Option("--top", min=1, help="Of the latest N releases.")] = 100,
+        top: Annotated[int, typer.Option("--top", min=1, max=LAST, help="Of the latest N releases.")] = 100,
         as_json: Json = False,
     ) -> None:
         """Compare the two policies of an A/B test (REFRAIN_AB_POLICY) over the latest releases."""

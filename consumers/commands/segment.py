@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from consumers.commands.frame import Json, command
-from consumers.commands.options import options_from_dataclasses
+from consumers.commands.options import LAST, MOST, options_from_dataclasses
 from consumers.commands.presets import settled
 from consumers.evaluate.segment_options import LabelFile, Trial
 from consumers.terminal.format import counted
@@ -29,8 +29,6 @@ __all__ = ["add"]
 
 PANEL = "Look"
 SHOW = "show"
-MOST = 1000  # at once: Redis does nothing else while it reads them
-LAST = 2**32 - 1  # of the members that a sorted set of Redis can have
 EXAMPLE = """\
 refrain segment evaluate plays.csv --map user_id=user,artist_ids=artist --labels panel.csv
 refrain segment evaluate --profiles listeners.json"""
@@ -78,7 +76,10 @@ def add(app: typer.Typer) -> None:
             str, typer.Argument(metavar="SEGMENT", help="As `refrain segments` lists it.", parser=nfc)
         ],
         top: Annotated[
-            int, typer.Option("--top", metavar="N", min=1, help="How many artists for it, and against it.")
+            int,
+            typer.Option(
+                "--top", metavar="N", min=1, max=MOST, help="How many artists for it, and against it."
+            ),
         ] = 10,
         limit: Annotated[
             int, typer.Option("--limit", metavar="N", min=1, max=MOST, help="How many members.")

@@ -108,6 +108,29 @@ def test_listeners_are_listed_by_id_a_page_at_a_time(service: Settings, refrain:
     assert page["total"] == 7
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("users", "--limit", "1001"),
+        ("cohort", "c1", "--top", "1001"),
+        ("user", "u1", "--top", "1001"),
+        ("release", "list", "--top", str(2**32)),
+        ("release", "ab", "--top", str(2**64)),
+    ],
+    ids=" ".join,
+)
+def test_more_than_is_read_of_redis_at_once_is_refused(
+    service: Settings, refrain: Refrain, arguments: tuple[str, ...]
+) -> None:
+    refused = refrain.run(*arguments)
+    assert refused.returncode == 2
+    assert arguments[-2] in refused.stderr
+
+
+def test_as_many_listeners_as_are_read_at_once_can_be_asked_for(service: Settings, refrain: Refrain) -> None:
+    assert len(refrain.asked("users", "--limit", "1000")["listeners"]) == 7
+
+
 def test_a_listed_listener_is_the_one_that_is_shown_alone(service: Settings, refrain: Refrain) -> None:
     (listed,) = refrain.asked("users", "--limit", "1", "--after", "u0")["listeners"]
     alone = refrain.asked("user", "u1")
