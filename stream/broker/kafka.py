@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from stream.broker.docker import docker_answers, start_in_docker
 from stream.broker.folder import DataFolder
 from stream.broker.java import APT, JAVA_NEEDED, fetch_jars, find_java, java_version, kafka_version
 from stream.broker.own import OwnServer
-from stream.broker.ports import LOCALHOST, free_port
+from stream.broker.ports import LOCALHOST, free_port, free_port_again
 from stream.broker.properties import as_file, single_node
 from stream.errors import CannotStart
 
@@ -80,9 +79,7 @@ def start(broker: str, folder: DataFolder, *, say: Callable[[str], None]) -> Own
 
     It is not ready yet: :func:`stream.broker.ready.wait_for_kafka` waits for that.
     """
-    # Where one was given the last time, its address is none of ours.
-    last = re.fullmatch(rf"{LOCALHOST}:(\d+)", folder.last.kafka) if folder.last else None
-    port = free_port(int(last[1]) if last else None)
+    port = free_port_again(folder.last.kafka if folder.last else "")
     address = f"{LOCALHOST}:{port}"
     if broker == "docker":
         child = start_in_docker(folder, port=port, say=say)

