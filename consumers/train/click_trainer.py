@@ -179,7 +179,7 @@ class ClickTrainer:
             served = CtrModel()
         if self._doubted and not self._judge.judges:
             logger.info("CTR model %d goes on until what was learned since can be judged", served.version)
-        elif self._judge.is_worse(model, than=served):
+        elif await asyncio.to_thread(self._judge.is_worse, model, than=served):
             self._heartbeat.add("ctr refused")
             logger.warning(
                 "who clicks is predicted worse than by CTR model %d, which goes on", served.version

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from consumers.train import click_trainer
 from consumers.train.click_trainer import ClickTrainer
 from models.ctr import CtrModel, features
+from models.ctr_judge import CtrJudge
 from stream.connect import AnyRedis, open_redis
 from stream.retry import Retry
 from stream.settings import Settings
@@ -280,6 +282,23 @@ async def test_what_predicts_worse_is_not_published_and_is_learned_on(desk: Desk
     await told(desk, "another")
     assert (await desk.learn(HOUR)).version == good.version
     assert (await desk.models.learned()).model.examples > good.examples
+
+
+async def test_a_model_is_judged_while_the_event_loop_goes_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = set()
+    honest = CtrJudge.is_worse
+
+    def is_worse(judge: CtrJudge, candidate: CtrModel, than: CtrModel) -> bool:
+        threads.add(threading.get_ident())
+        return honest(judge, candidate, than)
+
+    monkeypatch.setattr(CtrJudge, "is_worse", is_worse)
+    await told(desk)
+    await desk.learn(HOUR)
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def test_what_was_refused_is_not_published_after_a_restart_before_it_is_judged(desk: Desk) -> None:
