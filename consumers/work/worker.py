@@ -57,6 +57,7 @@ REST_SECONDS = 0.2
 HABITS_SECONDS = 1.0
 SONGS_SECONDS = 5.0
 OVERDUE_SECONDS, OVERDUE_LOOK_SECONDS = 60.0, 5.0
+TESTED_AGAIN_SECONDS = 60.0
 LAG_SECONDS = 1.0
 PAGES_BYTES = 1 << 19  # some ten pages go to Kafka together; a topic takes twice as much at once
 
@@ -171,6 +172,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         habits = ClickHabits(stores.cohorts, stores.ctr_models)
         worth = worth_of(settings)
         songs = LiveSongs(stores.song_models)
+        ab_test = ab_test_of(settings)
         planner = Planner(
             member_cache,
             stores.catalogue,
@@ -181,7 +183,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             worth,
             stores.traits,
             settings.first_wave,
-            ab_test_of(settings),
+            ab_test,
             settings.dormant_days,
             songs,
             stores.merged_lately,
@@ -234,6 +236,11 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             if model := live.model:
                 await habits.refresh(model.cohort_ids)
 
+        async def keep_tested() -> None:
+            # Else it would be dropped as later ones come, and a worker that starts then would have no test.
+            if ab_test and ab_test.ctr_version is not None:
+                await stores.ctr_models.keep_for_test(ab_test.ctr_version)
+
         async def same_redis() -> None:
             # Else the first release after a restart of Redis would be answered twice.
             await stores.durability.acknowledged(stores.durability.primaries)
@@ -260,4 +267,5 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             retry.every(REFRESH_SECONDS, "reading aliases of artists", stores.aliases.refresh),
             retry.every(SONGS_SECONDS, "reading song vectors", songs.refresh),
             retry.every(HABITS_SECONDS, "reading who clicks", read_habits),
+            retry.every(TESTED_AGAIN_SECONDS, "keeping the CTR model under test", keep_tested),
         )

@@ -1,7 +1,8 @@
-"""CTR models, in Redis: the last ten, which of them serves, and what the trainer goes on from."""
+"""CTR models, in Redis: the last ten and those under test, which serves, what the trainer goes on from."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -9,12 +10,14 @@ from typing import Any, NamedTuple
 from models.ctr import CtrModel
 from stream.connect import AnyRedis
 from stream.errors import SnapshotDamaged, UnknownSnapshot
+from stream.retry import Clock
 from stream.stores import keys
 from stream.stores.arrays_codec import pack_arrays, unpack_arrays
 
 __all__ = ["KEPT", "CtrModels", "Learned", "LearnedRelease"]
 
 KEPT = 10
+TESTED_SECONDS = 86_400.0  # for which a version is kept after a worker last said that it is under test
 
 
 class LearnedRelease(NamedTuple):
@@ -57,8 +60,9 @@ class Learned:
 class CtrModels:
     """The store of CTR models."""
 
-    def __init__(self, redis: AnyRedis) -> None:
+    def __init__(self, redis: AnyRedis, clock: Clock = time.time) -> None:
         self._redis = redis
+        self._clock = clock
 
     async def current(self) -> int:
         """Return the version that serves; 0 while none does."""
@@ -77,7 +81,7 @@ class CtrModels:
         packed = await self._redis.hget(keys.CTR_MODELS, str(version))
         if packed is None:
             raise UnknownSnapshot(
-                f"there is no CTR model {version} (the last {KEPT} are kept)",
+                f"there is no CTR model {version} (the last {KEPT} are kept, and those under test)",
                 hint="`refrain model clicks` lists them.",
             )
         return _unpacked(packed, f"CTR model {version}")[0]
@@ -91,13 +95,27 @@ class CtrModels:
         return max(await self.current(), *await self.versions(), 0)
 
     async def publish(self, model: CtrModel) -> None:
-        """Keep a version and let it serve; drop the oldest beyond `KEPT`, but never the one that serves."""
+        """Keep a version and let it serve; drop the oldest beyond `KEPT`.
+
+        Neither the one that serves is dropped, nor those under test.
+        """
         await self._redis.hset(keys.CTR_MODELS, str(model.version), _packed(model, {}))
         await self._redis.set(keys.CTR_MODEL_CURRENT, model.version)
         serving = await self.current()
         others = [version for version in await self.versions() if version != serving]
+        tested = await self._tested()
         for old in others[KEPT - 1 :]:
-            await self._redis.hdel(keys.CTR_MODELS, str(old))
+            if old not in tested:
+                await self._redis.hdel(keys.CTR_MODELS, str(old))
+
+    async def keep_for_test(self, version: int) -> None:
+        """Keep a version for `TESTED_SECONDS` more, whatever comes after it: an A/B test compares with it."""
+        await self._redis.zadd(keys.CTR_MODELS_TESTED, {str(version): self._clock()})
+
+    async def _tested(self) -> set[int]:
+        since = self._clock() - TESTED_SECONDS
+        await self._redis.zremrangebyscore(keys.CTR_MODELS_TESTED, "-inf", since)
+        return {int(version) for version in await self._redis.zrange(keys.CTR_MODELS_TESTED, 0, -1)}
 
     async def use(self, version: int) -> None:
         """Let a version that is kept serve, until the trainer publishes the next."""

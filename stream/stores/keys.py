@@ -402,6 +402,9 @@ CTR_MODELS = "ctr-models"
 CTR_MODEL_CURRENT = "ctr-models:current"
 """String: the version that serves."""
 
+CTR_MODELS_TESTED = "ctr-models:tested"
+"""Sorted set: version that an A/B test compares with -> when a worker said so last, Unix seconds."""
+
 CTR_LEARNED = "ctr-models:learned"
 """String: what the trainer has learned of clicks, and from which releases, packed."""
 

@@ -362,6 +362,20 @@ async def test_the_version_that_is_published_is_kept_whatever_others_are(desk: D
     assert (await desk.models.load(await desk.models.current())).version == 1
 
 
+async def test_a_version_under_test_is_kept_for_a_day_after_a_worker_last_said_so(desk: Desk) -> None:
+    now = NOW
+    models = CtrModels(desk.redis, lambda: now)
+    await models.publish(CtrModel(version=1, examples=100))
+    await models.keep_for_test(1)
+    now += DAY - 1
+    for version in range(2, 20):
+        await models.publish(CtrModel(version=version, examples=100))
+    assert await models.versions() == [*range(19, 9, -1), 1]
+    now += 2
+    await models.publish(CtrModel(version=20, examples=100))
+    assert await models.versions() == list(range(20, 10, -1))
+
+
 async def test_a_listener_who_is_forgotten_is_in_no_decision(desk: Desk) -> None:
     await told(desk)
     await ReleaseTraces(desk.redis).forget(["u0"])

@@ -39,19 +39,25 @@ HOUR, AT_ONCE = 60.0, 0.001  # minutes from wave to wave
 LEARNED = CtrModel(version=1, examples=1000, clicks=100)
 
 
+def publish(settings: Settings, *models: CtrModel) -> None:
+    """Let CTR models serve, one after the other."""
+
+    async def put() -> None:
+        client = await open_redis(settings)
+        for model in models:
+            await CtrModels(client).publish(model)
+        await client.aclose()
+
+    asyncio.run(put())
+
+
 def shop(
     settings: Settings, log: KafkaLog, db: redis.Redis, wave_minutes: float, model: CtrModel = LEARNED
 ) -> Desk:
     """Listeners, a CTR model, and no worker yet."""
     settings = settings.model_copy(update={"wave_minutes": wave_minutes})
     place(settings, MEMBERS)
-
-    async def publish() -> None:
-        client = await open_redis(settings)
-        await CtrModels(client).publish(model)
-        await client.aclose()
-
-    asyncio.run(publish())
+    publish(settings, model)
     return Desk(settings, log, db)
 
 
@@ -322,6 +328,18 @@ def test_an_ab_test_in_waves_is_counted_by_both(
     policies = {each["policy"]: (each["told"], each["sent"]) for each in found["policies"]}
     assert policies == {"usual": (600, 600), "taste": (200, 200)}
     assert sum(each["clicked"] for each in found["policies"]) == 620
+
+
+def test_an_ab_test_goes_on_with_a_worker_that_starts_when_many_ctr_models_have_come_since(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    desk = shop(settings.model_copy(update={"ab_policy": "ctr:1"}), log, db, HOUR)
+    with Running(work, desk.settings):
+        wait_for(lambda: db.zscore("ctr-models:tested", "1"), "a word of what is under test")
+    publish(settings, *(replace(LEARNED, version=version) for version in range(2, 20)))
+    with working(desk):
+        (page,) = desk.ask("r1", "a1", max_audience=400).pages
+    assert Counter(page["policies"]) == {"usual": 200, "ctr:1": 200}
 
 
 def test_a_release_may_be_stopped_between_two_waves(patient: Desk, refrain: Refrain) -> None:
