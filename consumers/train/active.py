@@ -53,7 +53,8 @@ class ActiveListeners:
     clicks
         Read, or passed over, so far.
     play_now
-        The stored weight of one play at the time of the newest click that was looked at.
+        The stored weight of one play at the time of the newest click, of those that were looked at and those
+        that Redis knew when the trainer began to lead.
     passed_over
         Those of them that were not looked at, because more had come than could be. Their listeners are
         asked of Redis while nobody clicks, where ingesters have written them by then.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 from consumers.runtime.lead import lead
+from consumers.runtime.newest_click import NewestClick
 from consumers.runtime.process import starts_over, together
 from consumers.runtime.reader_lag import ReaderLag
 from consumers.runtime.startup import begin
@@ -53,6 +54,7 @@ class Trainer:
         cohorts: Cohorts,
         active: ActiveListeners,
         recent: RecentListeners,
+        newest: NewestClick,
         snapshots: Snapshots,
         sweeps: Sweeps,
         publisher: Publisher,
@@ -66,6 +68,7 @@ class Trainer:
         self._cohorts = cohorts
         self._active = active
         self._recent = recent
+        self._newest_click = newest
         self._snapshots = snapshots
         self._sweeps = sweeps
         self._publisher = publisher
@@ -258,6 +261,8 @@ class Trainer:
 
     async def _resume(self) -> CohortLearner:
         settings, last = self._settings, await self._last()
+        # Before a click is read, too: after history was loaded there may be none to read for long.
+        self._active.play_now = max(self._active.play_now, await self._newest_click.play_now())
         self._publisher.go_on_from(last)
         if last is None:
             number = FIRST if settings.cohorts == "auto" else settings.cohorts
@@ -270,7 +275,7 @@ class Trainer:
                 max_artists=settings.vocabulary,
                 activity=settings.activity,
             )
-            self._judge.serves(last)
+            self._judge.serves(last.as_of(self._active.play_now))
             self._newest = last.version
         learner.skip_ids(await self._snapshots.next_cohort())
         return learner
@@ -332,6 +337,7 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
                 ReaderLag(heartbeat, "clicks"),
             ),
             recent,
+            NewestClick.on(redis, settings),
             stores.snapshots,
             stores.sweeps,
             Publisher(

@@ -26,6 +26,7 @@ from tests.consumers.history.held import held
 from tests.consumers.history.here import load_here
 from tests.consumers.history.years import UNTIL, history, write_jsonl
 from tests.consumers.kafka_log import KafkaLog
+from tests.consumers.kept import asked
 from tests.consumers.losing_redis import LosingRedis
 from tests.consumers.own_redis import OwnRedis
 from tests.consumers.running import Running
@@ -199,6 +200,19 @@ def test_a_model_is_learned_from_who_was_loaded_and_places_them(
     members = [db.scard(f"cohort:{{{cohort}}}:users") for cohort in db.zrange("cohorts", 0, -1)]
     assert sum(members) == written.listeners - written.bots
     assert db.smembers("cohort:{}:users") == {"bot"}
+
+
+def test_a_model_of_who_was_loaded_is_as_of_their_newest_click_though_nobody_clicks(
+    settings: Settings, log: KafkaLog, db: redis.Redis, tmp_path: Path
+) -> None:
+    few = settings.model_copy(
+        update={"first_model_listeners": 30, "cohorts": 3, "dims": 8, "bot_clicks_per_hour": 150}
+    )
+    load_here(few, write_jsonl(tmp_path / "clicks", plain(history(3_000))))
+    with Running(train, few):
+        wait_for(lambda: db.get("model:current"), "a model")
+    model = asked(few, lambda store: store.load(int(db.get("model:current"))))
+    assert model.play_now == pytest.approx(wiring.decay_of(few).stored(1.0, UNTIL))
 
 
 def test_a_model_that_serves_places_who_was_loaded(

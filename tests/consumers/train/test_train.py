@@ -15,7 +15,9 @@ from consumers.ingest.ingester import ingest
 from consumers.ingest.sweep import Sweeper
 from consumers.runtime.wiring import decay_of
 from consumers.train import active, schedule
+from consumers.train.judge import Judge
 from consumers.train.trainer import train
+from models.model import Model
 from stream.settings import Settings
 from stream.stores import snapshots
 from stream.stores.snapshots import Snapshots
@@ -203,6 +205,27 @@ def test_what_was_learned_of_play_rates_stays_while_nobody_clicks_after_a_restar
         wait_for(lambda: current(db) >= shown.version + 2, "two more models")
     after = asked(settings, lambda store: store.load(current(db)))
     np.testing.assert_allclose(after.play_rate, shown.play_rate)
+
+
+def test_what_a_trainer_goes_on_from_is_judged_as_of_the_newest_click_though_nobody_clicks(
+    settings: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned(settings, log, db)
+    last = asked(settings, lambda store: store.load(current(db)))
+    old = dataclasses.replace(last, version=last.version + 1, play_now=last.play_now / 8)
+    asked(settings, lambda store: store.publish(old))
+    judged: list[Model] = []
+    honest = Judge.serves
+
+    def serves(judge: Judge, model: Model) -> None:
+        judged.append(model)
+        honest(judge, model)
+
+    monkeypatch.setattr(Judge, "serves", serves)
+    with Running(train, learning(settings)):
+        wait_for(lambda: judged, "a model to be judged")
+    assert judged[0].version == old.version
+    assert judged[0].play_now == pytest.approx(last.play_now)
 
 
 def test_listeners_who_all_play_one_artist_are_one_cohort(
