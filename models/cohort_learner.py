@@ -163,15 +163,24 @@ class CohortLearner:
         """Listeners in the sample: those with a taste."""
         return len(self._reservoir)
 
-    def ready(self, min_listeners: int) -> bool:
-        """Say whether there are listeners enough for a model that is no worse founded than the last.
+    def needed(self, first: int) -> int:
+        """Return how many listeners the sample must have, for a model that is no worse founded than the last.
 
         After `from_model` the sample has to fill up first: to half of what the last model had, or to `SAMPLE`
         listeners a cohort.
+
+        Parameters
+        ----------
+        first
+            How many the first model needs; later ones do not, as there may be fewer by then.
         """
         if self._last is not None:
-            min_listeners = max(min_listeners, min(self._last.listeners // 2, SAMPLE * self.n_cohorts))
-        return self.listeners >= max(min_listeners, 1)
+            return max(min(self._last.listeners // 2, SAMPLE * self.n_cohorts), 1)
+        return max(first, 1)
+
+    def ready(self, min_listeners: int) -> bool:
+        """Say whether there are listeners enough for a model; the first needs `min_listeners` (`needed`)."""
+        return self.listeners >= self.needed(min_listeners)
 
     def learn_many(
         self,

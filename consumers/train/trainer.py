@@ -80,6 +80,7 @@ class Trainer:
         self._judge = Judge()
         self._newest: int | None = None
         self._rows = 0
+        self._said_too_few = False
 
     async def run(self, consumer: Consumer) -> None:
         """Learn and publish until asked to stop.
@@ -169,11 +170,28 @@ class Trainer:
             quiet=self._recent.quiet,
             all_learned=self._recent.all_learned,
         )
-        if not due or not learner.ready(self._settings.first_model_listeners):
+        if not due:
+            return False
+        if not learner.ready(self._settings.first_model_listeners):
+            self._say_too_few(learner)
             return False
         if schedule.urgent:
             return True
         return await self._retry("asking how far the sweep is", self._all_placed, schedule)
+
+    def _say_too_few(self, learner: CohortLearner) -> None:
+        """Warn, once, where a later model waits for more listeners than there are: it may wait for ever."""
+        if learner.last is None or self._said_too_few or not self._recent.all_learned:
+            return
+        self._said_too_few = True
+        logger.warning(
+            "no model is made after model %d, which was made of %d listeners: there are %d by now, and %d "
+            "are needed; with fewer cohorts (REFRAIN_COHORTS) fewer are needed",
+            learner.last.version,
+            learner.last.listeners,
+            learner.listeners,
+            learner.needed(self._settings.first_model_listeners),
+        )
 
     async def _all_placed(self, schedule: Schedule) -> bool:
         """Whether every listener is placed by the model that serves, or nobody is about to place them."""

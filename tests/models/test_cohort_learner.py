@@ -129,6 +129,18 @@ def test_snapshots_of_a_steady_stream_keep_their_members(world: World) -> None:
     assert np.median(cosines) > 0.98
 
 
+def test_a_later_model_needs_half_of_the_last_ones_listeners_however_many_the_first_needed() -> None:
+    users = [f"u{number}" for number in range(100)]
+    rows = [(["ana"], [1.0 + number % 3]) for number in range(100)]
+    taught = learner()
+    taught.learn_many(rows, users)
+    resumed = CohortLearner.from_model(taught.snapshot(1, 0.0), n_cohorts=8, seed=5)
+    resumed.learn_many(rows[:49], users[:49])
+    assert not resumed.ready(500)
+    resumed.learn_many(rows[:50], users[:50])
+    assert resumed.ready(500)
+
+
 def test_it_goes_on_from_a_model_as_if_it_had_not_stopped(world: World) -> None:
     taught = learner()
     teach(taught, world)

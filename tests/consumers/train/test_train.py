@@ -228,6 +228,28 @@ def test_what_a_trainer_goes_on_from_is_judged_as_of_the_newest_click_though_nob
     assert judged[0].play_now == pytest.approx(last.play_now)
 
 
+def test_the_next_model_comes_of_fewer_listeners_than_the_first_would_need(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    learned(settings, log, db)
+    last = current(db)
+    with Running(train, learning(settings, first_model_listeners=10 * len(LISTENERS))):
+        wait_for(lambda: current(db) > last, "the next model")
+
+
+def test_a_trainer_says_where_listeners_are_too_few_for_the_next_model(
+    settings: Settings, log: KafkaLog, db: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    learned(settings, log, db)
+    last = asked(settings, lambda store: store.load(current(db)))
+    larger = dataclasses.replace(last, version=last.version + 1, listeners=10_000)
+    asked(settings, lambda store: store.publish(larger))
+    with Running(train, learning(settings, cohorts=10)):
+        wait_for(lambda: "no model is made" in caplog.text, "a word about it")
+        assert current(db) == larger.version
+    assert f"there are {len(LISTENERS)} by now, and 200 are needed" in caplog.text
+
+
 def test_listeners_who_all_play_one_artist_are_one_cohort(
     settings: Settings, log: KafkaLog, db: redis.Redis
 ) -> None:
