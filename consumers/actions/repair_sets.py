@@ -32,7 +32,7 @@ class Repairs:
     strays
         Members of a set whose record names another cohort, or who have none.
     sizes
-        Cohorts whose size was not that of their set.
+        Cohorts whose size was not that of their set, or that were not among the living.
     stages
         Listeners who were not in the set of their stage, or in one that is not theirs.
     waiting_clicks
@@ -63,7 +63,8 @@ async def repair_sets(redis: AnyRedis, settings: Settings) -> Repairs:
     """
     stores = Stores.on(redis, settings)
     sizes = await _wrong_sizes(stores)
-    listeners, missing = await _missing(redis, stores)
+    listeners, missing, lived_in = await _missing(redis, stores)
+    sizes += await _unlisted(stores, lived_in)
     strays = await _strays(stores)
     stages = await _stages(redis, stores)
     waiting = await _waiting(redis, stores)
@@ -74,14 +75,20 @@ async def repair_sets(redis: AnyRedis, settings: Settings) -> Repairs:
 async def _wrong_sizes(stores: Stores) -> int:
     """Write sizes that are not those of the sets; return how many these were. Later moves keep them right."""
     written = await stores.cohorts.sizes()
+    about = dict(zip(written, await stores.cohorts.about_each(list(written)), strict=True))
     held = {cohort: await stores.cohorts.listeners([cohort]) for cohort in written}
-    wrong = [cohort for cohort, size in written.items() if held[cohort] != size]
+    wrong = [
+        cohort
+        for cohort, size in written.items()
+        if held[cohort] != size or held[cohort] != int(about[cohort].get("size", 0))
+    ]
     await stores.cohorts.resize(wrong)
     return len(wrong)
 
 
-async def _missing(redis: AnyRedis, stores: Stores) -> tuple[int, int]:
-    listeners = missing = 0
+async def _missing(redis: AnyRedis, stores: Stores) -> tuple[int, int, set[str]]:
+    """Put listeners where their records say; return how many they are, how many were not, where."""
+    listeners, missing, lived_in = 0, 0, set[str]()
     async for users in with_key(redis, keys.user):
         placed = {each.user_id: each for each in await stores.listeners.placed(users) if each.rev}
         of_cohort: dict[str, list[str]] = defaultdict(list)
@@ -92,7 +99,19 @@ async def _missing(redis: AnyRedis, stores: Stores) -> tuple[int, int]:
         await stores.cohorts.follow([last_move(placed[user]) for own in absent.values() for user in own])
         missing += sum(map(len, absent.values()))
         listeners += len(placed)
-    return listeners, missing
+        lived_in |= of_cohort.keys() - {""}
+    return listeners, missing, lived_in
+
+
+async def _unlisted(stores: Stores, lived_in: Collection[str]) -> int:
+    """Enter cohorts that listeners are in among the living; return how many were not there."""
+    listed = await stores.cohorts.sizes()
+    # Not one whose listeners have all moved on since they were met: nothing would take it off again.
+    unlisted = [
+        cohort for cohort in lived_in if cohort not in listed and await stores.cohorts.listeners([cohort])
+    ]
+    await stores.cohorts.resize(unlisted)
+    return len(unlisted)
 
 
 async def _strays(stores: Stores) -> int:

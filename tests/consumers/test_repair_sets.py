@@ -99,6 +99,24 @@ async def test_a_wrong_size_is_written_right(redis: AnyRedis, placed: Settings) 
     assert await state(redis) == before
 
 
+async def test_a_size_that_is_wrong_in_what_is_known_of_a_cohort_is_written_right(
+    redis: AnyRedis, placed: Settings
+) -> None:
+    before = await state(redis)
+    await redis.hset(keys.cohort("c1"), "size", 7)
+    assert (await repair_sets(redis, placed)).found == {"sizes": 1}
+    assert await state(redis) == before
+
+
+async def test_a_cohort_that_has_listeners_is_among_the_living_again(
+    redis: AnyRedis, placed: Settings
+) -> None:
+    before = await state(redis)
+    await redis.zrem(keys.COHORTS, "c2")
+    assert (await repair_sets(redis, placed)).found == {"sizes": 1}
+    assert await state(redis) == before
+
+
 async def test_stages_are_as_traits_say(redis: AnyRedis, placed: Settings) -> None:
     before = await state(redis)
     await redis.delete(keys.stage_users(STAGES[0]))
