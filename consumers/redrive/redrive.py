@@ -46,6 +46,9 @@ KINDS: dict[str, type[BaseModel]] = {
 SUPERSEDED = "superseded"
 """Why a song is left that the catalogue knows by now, or an alias: what is known may be newer."""
 
+TOO_OLD = "too-old"
+"""Why a release is left whose letter is older than `Settings.release_age_hours`: it would go out as new."""
+
 ERASED = "erased"
 """Why an event is left whose listener, or segment, was erased since: it would bring them back."""
 
@@ -64,7 +67,8 @@ class Summary:
         By an earlier run, by the reason that they had.
     left
         What cannot be used today either, by the reason that it has now; a song or an alias that
-        came otherwise is "superseded", what is about a listener or a segment that was erased since "erased".
+        came otherwise is "superseded", what is about a listener or a segment that was erased since "erased",
+        and a release that is no news any more "too-old".
     """
 
     letters: int = 0
@@ -168,6 +172,8 @@ class Redrive:
                 self.summary.left[ERASED] += 1
             elif isinstance(event, Click):
                 clicks.append((letter, event))
+            elif letter.name not in before and self._is_too_old(letter, event):
+                self.summary.left[TOO_OLD] += 1
             elif letter.name not in before and await self._is_superseded(event):
                 self.summary.left[SUPERSEDED] += 1
             else:
@@ -187,6 +193,11 @@ class Redrive:
             if of_listeners or of_segment:
                 gone.add(letter.name)
         return gone
+
+    def _is_too_old(self, letter: Letter, event: BaseModel) -> bool:
+        """Say whether a release came so long ago that workers, had they read it then, would tell nobody."""
+        most = 3600.0 * self.settings.release_age_hours
+        return bool(most and isinstance(event, Release) and time.time() - letter.at > most)
 
     async def _is_superseded(self, event: BaseModel) -> bool:
         if isinstance(event, ArtistAlias):

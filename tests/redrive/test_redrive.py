@@ -37,13 +37,25 @@ def db(settings: Settings) -> Any:
         yield client
 
 
-def bury(settings: Settings, topic: str, *events: Any, reason: Reason = Reason.UNKNOWN_SONG) -> None:
-    """Make dead letters of events, at the offsets 100 and so on of partition 0."""
+def bury(
+    settings: Settings,
+    topic: str,
+    *events: Any,
+    reason: Reason = Reason.UNKNOWN_SONG,
+    at: float | None = None,
+) -> None:
+    """Make dead letters, written `at` a time or now, of events at the offsets 100 and on of partition 0."""
     producer = KafkaProducer(bootstrap_servers=settings.kafka)
     for offset, event in enumerate(events, 100):
         value = event if isinstance(event, bytes) else json.dumps(event).encode()
         letter = DeadLetter(Record(topic, 0, offset, b"a key", value), reason, "as it was then")
-        producer.send("dead-letters", key=b"a key", value=letter.value, headers=letter.headers)
+        producer.send(
+            "dead-letters",
+            key=b"a key",
+            value=letter.value,
+            headers=letter.headers,
+            timestamp_ms=None if at is None else int(1000 * at),
+        )
     producer.flush()
     producer.close()
 
@@ -179,6 +191,20 @@ def test_songs_and_feedback_go_to_their_topics_again_once(
     assert redrive(refrain)["put_back"] == {"bad-id": 1, "bad-value": 1}
     assert redrive(refrain)["put_back"] == {}
     assert (log.count("songs"), log.count("feedback")) == (1, 1)
+
+
+def test_a_release_that_is_no_news_any_more_is_left(
+    settings: Settings, log: KafkaLog, refrain: Refrain
+) -> None:
+    old, new = ({"release_id": name, "artist_ids": ["ana"]} for name in ("old", "new"))
+    bury(settings, "releases", old, reason=Reason.BAD_VALUE, at=time.time() - 2 * 86_400)
+    bury(settings, "releases", new, reason=Reason.BAD_VALUE, at=time.time() - 3_600)
+    found = redrive(refrain)
+    assert (found["put_back"], found["left"]) == ({"bad-value": 1}, {"too-old": 1})
+    assert log.events("releases") == [new]
+    done = refrain.run("redrive", "--json", release_age_hours=0)
+    assert json.loads(done.stdout)["put_back"] == {"bad-value": 1}
+    assert log.events("releases") == [new, old]
 
 
 def test_an_alias_that_another_word_has_followed_is_left(
