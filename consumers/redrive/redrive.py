@@ -44,7 +44,8 @@ KINDS: dict[str, type[BaseModel]] = {
     "artist-aliases": ArtistAlias,
 }
 SUPERSEDED = "superseded"
-"""Why a song is left that the catalogue knows by now, or an alias: what is known may be newer."""
+"""Why a song is left that the catalogue knows by now, or an alias: what is known may be newer; and a merge, or
+its undoing, where a later one has made the id part of a listener."""
 
 TOO_OLD = "too-old"
 """Why a release is left whose letter is older than `Settings.release_age_hours`: it would go out as new."""
@@ -66,9 +67,9 @@ class Summary:
     put_back_before
         By an earlier run, by the reason that they had.
     left
-        What cannot be used today either, by the reason that it has now; a song or an alias that
-        came otherwise is "superseded", what is about a listener or a segment that was erased since "erased",
-        and a release that is no news any more "too-old".
+        What cannot be used today either, by the reason that it has now; a song or an alias that came
+        otherwise, or a merge that a later one has followed, is "superseded", what is about a listener or a
+        segment that was erased since "erased", and a release that is no news any more "too-old".
     """
 
     letters: int = 0
@@ -200,6 +201,9 @@ class Redrive:
         return bool(most and isinstance(event, Release) and time.time() - letter.at > most)
 
     async def _is_superseded(self, event: BaseModel) -> bool:
+        if isinstance(event, Merge):
+            there = await self._merges.forward(event.user_id)
+            return there is not None and there.at > event.ts
         if isinstance(event, ArtistAlias):
             return bool(await self._aliases.said(event.alias))
         return isinstance(event, Song) and bool(await self._catalogue.artists_of([event.song_id]))

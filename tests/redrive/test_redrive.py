@@ -225,6 +225,22 @@ def test_an_alias_that_another_word_has_followed_is_left(
     assert db.hget("aliases:artists", "a") == "y"
 
 
+def test_an_undoing_that_another_merge_has_followed_is_left(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
+) -> None:
+    undo = {"user_id": "visitor", "undo": True}
+    with Running(ingest, settings):
+        log.send("merges", [{"user_id": "visitor", "into": "u", "ts": NOW - 50}])
+        log.wait_until_caught_up("merges", "merges")
+        bury(settings, "merges", undo | {"ts": NOW - 60}, reason=Reason.BAD_VALUE)
+        found = redrive(refrain)
+        assert (found["put_back"], found["left"]) == ({}, {"superseded": 1})
+        assert log.count("merges") == 1
+        bury(settings, "merges", undo | {"ts": NOW - 40}, reason=Reason.BAD_VALUE)
+        assert redrive(refrain)["put_back"] == {"bad-value": 1}
+        wait_for(lambda: not db.exists("user:{visitor}:into"), "the merge to be undone")
+
+
 def test_events_of_one_key_go_to_their_topic_again_in_their_order(
     settings: Settings, log: KafkaLog, refrain: Refrain
 ) -> None:
