@@ -28,6 +28,15 @@ def add(app: typer.Typer) -> None:
             str,
             typer.Option("--since", metavar="TIME", help="Only those since a time, or so long ago, as 2h."),
         ] = "",
+        until: Annotated[
+            str, typer.Option("--until", metavar="TIME", help="Only those before a time, or so long ago.")
+        ] = "",
+        older: Annotated[
+            bool,
+            typer.Option(
+                "--older", help="Also those that are older than the database, whose events it has read again."
+            ),
+        ] = False,
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Put nothing back; say what would be.")
         ] = False,
@@ -45,10 +54,12 @@ def add(app: typer.Typer) -> None:
 
         if reason is not None and reason not in {known.value for known in Reason}:
             raise WrongUse(f"there is no reason {reason!r}: it is one of {', '.join(Reason)}")
-        start = seconds_of(since, time.time(), UTC) if since else None
+        start, end = (seconds_of(each, time.time(), UTC) if each else None for each in (since, until))
         with RedriveBar(shown=not as_json) as bar:
             summary = ask(
-                lambda redis, settings: Redrive(settings, redis, reason, start, dry_run, bar.show).run(),
+                lambda redis, settings: Redrive(
+                    settings, redis, reason, start, end, older, dry_run, bar.show
+                ).run(),
                 kafka=True,
                 while_asking="",
             )

@@ -21,6 +21,7 @@ from stream.settings import Settings
 from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.catalogue import Catalogue
 from stream.stores.erased import Erased
+from stream.stores.guards import begun
 from stream.stores.merges import Merges
 from stream.stores.redriven import Redriven
 from stream.stores.segments import Segments
@@ -44,11 +45,14 @@ KINDS: dict[str, type[BaseModel]] = {
     "artist-aliases": ArtistAlias,
 }
 SUPERSEDED = "superseded"
-"""Why a song is left that the catalogue knows by now, or an alias: what is known may be newer; and a merge, or
-its undoing, where a later one has made the id part of a listener."""
+"""Why a song is left that the catalogue knows by now, or an alias: what is known may be newer; and a merge,
+or its undoing, where a later one has made the id part of a listener."""
 
 TOO_OLD = "too-old"
 """Why a release is left whose letter is older than `Settings.release_age_hours`: it would go out as new."""
+
+READ_AGAIN = "read-again"
+"""Why a letter is left that is older than the database: its event was read again into this one."""
 
 ERASED = "erased"
 """Why an event is left whose listener, or segment, was erased since: it would bring them back."""
@@ -69,7 +73,8 @@ class Summary:
     left
         What cannot be used today either, by the reason that it has now; a song or an alias that came
         otherwise, or a merge that a later one has followed, is "superseded", what is about a listener or a
-        segment that was erased since "erased", and a release that is no news any more "too-old".
+        segment that was erased since "erased", a release that is no news any more "too-old",
+        and what is older than the database "read-again".
     """
 
     letters: int = 0
@@ -92,6 +97,10 @@ class Redrive:
         Only letters with this reason; None: all.
     since
         Only letters that came since, Unix seconds; None: all.
+    until
+        Only letters that came before, Unix seconds; None: all.
+    older
+        Also letters that are older than the database.
     dry_run
         Put nothing back; say what would be.
     watch
@@ -102,6 +111,8 @@ class Redrive:
     redis: AnyRedis
     reason: str | None = None
     since: float | None = None
+    until: float | None = None
+    older: bool = False
     dry_run: bool = False
     watch: Callable[[int, int], object] = lambda done, total: None
     summary: Summary = field(default_factory=Summary)
@@ -113,6 +124,7 @@ class Redrive:
         self._redriven, self._merges = Redriven(self.redis, keep), Merges(self.redis)
         self._segments = Segments(self.redis)
         self._keep = keep
+        self._begun = 0.0
 
     async def run(self) -> Summary:
         """Go through the letters that there are now.
@@ -122,6 +134,7 @@ class Redrive:
         Unreachable
             Where Kafka does not answer. What is put back is noted: run it again.
         """
+        self._begun = await begun(self.redis)
         try:
             async with AsyncExitStack() as stack:
                 consumer = Consumer(
@@ -155,9 +168,13 @@ class Redrive:
         done = 0
         async for messages in consumer.read_to(ends, CHUNK):
             letters = [letter_of(message) for message in messages]
-            await self._some([e for e in letters if self.reason in (None, e.reason)], sender)
+            await self._some([each for each in letters if self._is_asked_for(each)], sender)
             done += len(letters)
             self.watch(min(done, total), total)
+
+    def _is_asked_for(self, letter: Letter) -> bool:
+        since, until = self.since or -math.inf, math.inf if self.until is None else self.until
+        return self.reason in (None, letter.reason) and since <= letter.at < until
 
     async def _some(self, letters: Sequence[Letter], sender: Sender) -> None:
         self.summary.letters += len(letters)
@@ -171,6 +188,8 @@ class Redrive:
                 self.summary.left[event] += 1
             elif letter.name in gone:
                 self.summary.left[ERASED] += 1
+            elif letter.at < self._begun and not self.older:
+                self.summary.left[READ_AGAIN] += 1
             elif isinstance(event, Click):
                 clicks.append((letter, event))
             elif letter.name not in before and self._is_too_old(letter, event):

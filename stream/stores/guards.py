@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 from models.affinity import ForwardDecay
 from stream.connect import AnyRedis
 from stream.errors import ClusterChanged, DecayChanged
 from stream.stores import keys
 
-__all__ = ["guard_cluster", "guard_decay", "topic_epoch"]
+__all__ = ["begun", "guard_cluster", "guard_decay", "topic_epoch"]
 
 
 async def guard_decay(redis: AnyRedis, decay: ForwardDecay) -> None:
@@ -21,6 +23,8 @@ async def guard_decay(redis: AnyRedis, decay: ForwardDecay) -> None:
     ours = {"half_life": repr(decay.half_life), "landmark": repr(decay.landmark)}
     theirs = await _decay(redis)
     if theirs.keys() != ours.keys():  # else a Redis that takes no writes would keep us from starting
+        if not theirs:
+            await redis.set(keys.BEGUN, time.time(), nx=True)
         for field, value in ours.items():
             await redis.hsetnx(keys.DECAY, field, value)
         theirs = await _decay(redis)
@@ -37,6 +41,11 @@ async def guard_decay(redis: AnyRedis, decay: ForwardDecay) -> None:
 
 async def _decay(redis: AnyRedis) -> dict[str, str]:
     return {field.decode(): value.decode() for field, value in (await redis.hgetall(keys.DECAY)).items()}
+
+
+async def begun(redis: AnyRedis) -> float:
+    """Return when the database was begun, Unix seconds; 0: an earlier version began it, or nobody has."""
+    return float(await redis.get(keys.BEGUN) or 0.0)
 
 
 async def guard_cluster(redis: AnyRedis, cluster_id: str, allowed: str = "") -> None:

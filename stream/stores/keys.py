@@ -121,6 +121,9 @@ EXPORT_LEASE = "export:lease"
 DECAY = "decay"
 """Hash: half-life and landmark that affinities were stored with."""
 
+BEGUN = "database-begun"
+"""String: when the first process began with this database, Unix seconds."""
+
 
 # Segments
 

@@ -15,6 +15,7 @@ from consumers.ingest.ingester import ingest
 from consumers.traits.process import traits
 from consumers.work.worker import work
 from stream.settings import Settings
+from stream.stores import keys
 from stream.wire.dead_letter import DeadLetter, Reason
 from stream.wire.record import Headers, Record
 from stream.wire.sender import Message, open_sender
@@ -37,16 +38,24 @@ def db(settings: Settings) -> Any:
         yield client
 
 
+@pytest.fixture(autouse=True)
+def begun(settings: Settings) -> None:
+    """The database is older than all letters."""
+    with redis.Redis.from_url(settings.redis) as client:
+        client.set(keys.BEGUN, NOW - 30 * 86_400)
+
+
 def bury(
     settings: Settings,
     topic: str,
     *events: Any,
     reason: Reason = Reason.UNKNOWN_SONG,
     at: float | None = None,
+    first: int = 100,
 ) -> None:
-    """Make dead letters, written `at` a time or now, of events at the offsets 100 and on of partition 0."""
+    """Make dead letters, written `at` a time or now, of events of partition 0 from an offset on."""
     producer = KafkaProducer(bootstrap_servers=settings.kafka)
-    for offset, event in enumerate(events, 100):
+    for offset, event in enumerate(events, first):
         value = event if isinstance(event, bytes) else json.dumps(event).encode()
         letter = DeadLetter(Record(topic, 0, offset, b"a key", value), reason, "as it was then")
         producer.send(
@@ -86,6 +95,25 @@ def test_a_click_counts_once_however_often_it_is_a_letter_and_is_put_back(
         wait_for(lambda: db.zscore("user:{u}:artists", "cleo"), "a click after it")
     assert db.hget("user:{u}", "clicks") == "3"
     assert set(db.zrange("user:{u}:artists", 0, -1)) == {"ana", "bo", "cleo"}
+
+
+def test_a_letter_that_is_older_than_the_database_is_left_unless_it_is_asked_for(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
+) -> None:
+    event = click("u", "ana")
+    log.send("clicks", [event], partition=0)
+    bury(settings, "clicks", event, first=0)
+    db.flushall()  # a rebuild: all that is in Kafka is read again
+    with Running(ingest, settings):
+        wait_for(lambda: db.hget("user:{u}", "clicks") == "1", "the click to count")
+        found = redrive(refrain, "--since", "1d")
+        assert (found["put_back"], found["left"]) == ({}, {"read-again": 1})
+        bury(settings, "clicks", click("v", "ana"))
+        assert redrive(refrain)["put_back"] == {"unknown-song": 1}
+        wait_for(lambda: db.hget("user:{v}", "clicks") == "1", "the click of a later letter")
+        assert db.hget("user:{u}", "clicks") == "1"
+        assert redrive(refrain, "--older")["put_back"] == {"unknown-song": 1}
+        wait_for(lambda: db.hget("user:{u}", "clicks") == "2", "the click that was asked for")
 
 
 def test_a_letter_of_an_id_that_is_part_of_a_listener_counts_once_for_the_listener(
@@ -179,6 +207,10 @@ def test_only_letters_with_the_reason_and_since_the_time_are_put_back(
     found = redrive(refrain, "--dry-run", "--reason", "bad-time")
     assert (found["letters"], found["put_back"]) == (1, {"bad-time": 1})
     assert redrive(refrain, "--dry-run", "--since", "1h")["letters"] == 2
+    assert redrive(refrain, "--dry-run", "--until", "1h")["letters"] == 0
+    bury(settings, "clicks", click("v", "ana"), at=time.time() - 7_200)
+    assert redrive(refrain, "--dry-run", "--since", "1h")["letters"] == 2
+    assert redrive(refrain, "--dry-run", "--until", "1h")["letters"] == 1
     assert redrive(refrain, "--dry-run", "--since", str(time.time() + 60))["letters"] == 0
 
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from models.affinity import DAY, ForwardDecay
 from stream.connect import AnyRedis
 from stream.errors import ClusterChanged, DecayChanged
-from stream.stores.guards import guard_cluster, guard_decay, topic_epoch
+from stream.stores import keys
+from stream.stores.guards import begun, guard_cluster, guard_decay, topic_epoch
 
 OURS = ForwardDecay(half_life=14 * DAY)
 
@@ -55,3 +58,20 @@ async def test_a_topic_made_anew_has_another_epoch(redis: AnyRedis) -> None:
     assert await topic_epoch(redis, "clicks", "third") == 2
     assert await topic_epoch(redis, "clicks", "second") == 1
     assert await topic_epoch(redis, "feedback", "other") == 0
+
+
+async def test_a_database_says_when_it_was_begun(redis: AnyRedis) -> None:
+    assert await begun(redis) == 0.0
+    before = time.time()
+    await guard_decay(redis, OURS)
+    first = await begun(redis)
+    assert before <= first <= time.time()
+    await guard_decay(redis, OURS)
+    assert await begun(redis) == first
+
+
+async def test_of_a_database_that_an_earlier_version_began_it_is_not_known_when(redis: AnyRedis) -> None:
+    await guard_decay(redis, OURS)
+    await redis.delete(keys.BEGUN)
+    await guard_decay(redis, OURS)
+    assert await begun(redis) == 0.0
