@@ -84,6 +84,10 @@ class Merger:
             await self._merges.fence(user_id, root, event.merge_id or "", event.ts)
             if (made := await self._merges.chain(user_id)) and made[-1].into == user_id:
                 await self._take_back(made[0])
+        elif not own[0].undoing:
+            # Parts of a cluster are saved at different moments: restored, the listener may be from before it.
+            await self._merges.name(user_id, own[0].into)
+            await self._joined(user_id, now)
         await self._follow(user_id, now)
 
     async def _take_back(self, forward: Forward) -> None:

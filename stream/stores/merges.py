@@ -110,10 +110,14 @@ class Merges:
 
     async def fence(self, user_id: str, into: str, merge_id: str, at: float) -> bool:
         """Make an id part of a listener, in one step; False: it is part of one already."""
-        await self._redis.sadd(keys.user_ids(into), user_id)
+        await self.name(user_id, into)
         token = secrets.token_hex(8)
         named = [key(user_id) for key in FENCED]
         return bool(await self._fence(self._redis, named, into, token, merge_id, repr(at)))
+
+    async def name(self, user_id: str, into: str) -> None:
+        """Note with a listener that an id is part of them, or about to be; may be repeated."""
+        await self._redis.sadd(keys.user_ids(into), user_id)
 
     async def read(self, user_id: str) -> tuple[Forward | None, Parts | None]:
         """Return whose part an id is, and what there was of it, while that is kept; as of one moment."""
@@ -176,7 +180,7 @@ class Merges:
 
     async def point(self, forward: Forward, into: str) -> None:
         """Let an id be part of this listener, of whom its own has become part meanwhile."""
-        await self._redis.sadd(keys.user_ids(into), forward.user_id)
+        await self.name(forward.user_id, into)
         await self._changed(forward, "as is", {"into": into})
 
     async def note_undoing(self, forward: Forward, offsets: Mapping[str, int]) -> bool:

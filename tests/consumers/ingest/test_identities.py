@@ -326,6 +326,24 @@ async def test_a_merge_that_is_said_again_has_no_effect(redis: AnyRedis) -> None
     assert (after.rev, after.clicks) == (before.rev, 10)
 
 
+async def test_a_merge_that_is_said_again_is_made_where_the_listener_is_from_before_it(
+    redis: AnyRedis,
+) -> None:
+    process = Process(redis)
+    await process.click(*clicks_of("a", 0, 5), *clicks_of("b", 1, 5))
+    record = keys.user, keys.user_artists, keys.user_taste, keys.user_activity, keys.user_heard
+    saved = {key("b"): await redis.dump(key("b")) for key in (*record, keys.user_event_ids, keys.user_ids)}
+    await process.merge("a", "b")
+    for key, packed in saved.items():
+        await redis.delete(key)
+        if packed is not None:
+            await redis.restore(key, 0, packed)
+    restored = Process(redis)
+    await restored.merge("a", "b")
+    assert (await restored.of("b")).clicks == 10
+    assert await restored.stores.merges.ids(["b"]) == {"b": ["a"]}
+
+
 async def test_whatever_one_id_opted_out_of_holds_for_the_listener(redis: AnyRedis) -> None:
     process = Process(redis)
     await process.stores.opted_out.add(["a"])
