@@ -248,10 +248,15 @@ class Told:
             await self.forget(user_id)
 
     async def copy(self, user_id: str, to: str) -> None:
-        """Let another id, that has none, have the record of a listener."""
+        """Let another id, of whom nothing is known, have been told what a listener was, as caps count it.
+
+        Not how often it clicks: that stays with the listener, and would count twice if they were one again.
+        """
         record = await self._redis.hget(keys.told(_shard(user_id)), user_id)
         if record:
-            await self._redis.hsetnx(keys.told(_shard(to)), to, record)
+            _, _, told, *_ = msgpack.unpackb(record, raw=True)
+            copied = msgpack.packb((0, 0, told), use_bin_type=False)
+            await self._redis.hsetnx(keys.told(_shard(to)), to, copied)
 
     async def expire(self, users: Sequence[str], now: float) -> dict[str, float]:
         """Erase what listeners were told, but of those whose caps it still counts for.

@@ -275,3 +275,17 @@ async def test_what_another_id_was_told_is_added_once_for_each_merge(redis: AnyR
     await told.join("a", "b", "a merge")
     (found,) = await told.of(["b"])
     assert (found.sent, found.clicked, set(found.releases)) == (3.0, 1.0, {"r1", "r2", "r3"})
+
+
+async def test_what_was_told_counts_once_where_a_merge_is_undone_and_made_again(redis: AnyRedis) -> None:
+    told = Told(redis, Caps(a_week=10))
+    for n in range(5):
+        await told.mark([Heed(user, f"{user}{n}", NOW, 1.0, ["sent", "clicked"]) for user in "ab"])
+    await told.join("a", "b", "a merge")
+    await told.copy("b", "a")
+    assert await reserve(told, "r", NOW + 1, ["a", "b"]) == ["told often enough this week"] * 2
+    (of_a,) = await told.of(["a"])
+    assert (of_a.sent, of_a.clicked, len(of_a.sent_of)) == (0.0, 0.0, 10)
+    await told.join("a", "b", "another merge")
+    (of_b,) = await told.of(["b"])
+    assert (of_b.sent, of_b.clicked, len(of_b.releases)) == (10.0, 10.0, 10)
