@@ -22,7 +22,7 @@ async def check_merges(redis: AnyRedis, now: float) -> list[Check]:
     ids, merges = await MergedLately(redis).announced(now - SLOW_SECONDS), Merges(redis)
     if not ids:
         return []
-    forwards = [forward for user in ids if (forward := await merges.forward(user))]
+    forwards = await merges.forwards(ids)
     open_ones = [forward.user_id for forward in forwards if forward.undoing or not forward.done]
     if not open_ones:
         return [Check.fine("merges", "all that were begun in the last two hours are finished")]

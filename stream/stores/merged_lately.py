@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 
 from stream.connect import AnyRedis
 from stream.retry import Clock
@@ -16,6 +16,8 @@ KEPT_SECONDS = 3600.0
 """Longer than any list of members in memory is behind."""
 
 AT_ONCE = 10_000
+
+Entry = tuple[bytes, dict[bytes, bytes]]
 
 
 class MergedLately:
@@ -51,32 +53,43 @@ class MergedLately:
         """
         now = self._clock()
         about: set[str] = set()
-        while True:
-            first = f"({self._last}" if self._last else str(int(1000 * (now - KEPT_SECONDS)))
-            found = await self._redis.xrange(keys.MERGED_LATELY, first, count=AT_ONCE)
-            for place, fields in found:
+        first = f"({self._last}" if self._last else str(int(1000 * (now - KEPT_SECONDS)))
+        async for entries in self._entries(first):
+            for place, fields in entries:
                 self._last = place.decode()
                 user, into = fields[b"id"].decode(), fields[b"into"].decode()
                 self._since.pop(user, None)
                 about |= {user, into, self.into.pop(user, "")}
                 if into:
                     self.into[user], self._since[user] = into, now
-            if len(found) < AT_ONCE:
-                break
         for user in [user for user, since in self._since.items() if since < now - KEPT_SECONDS]:
             del self.into[user], self._since[user]
         return about - {""}
 
     async def announced(self, before: float) -> list[str]:
         """Return the ids that were announced before a time (Unix seconds), each once, the earliest first."""
-        found = await self._redis.xrange(keys.MERGED_LATELY, "-", str(int(1000 * before)))
-        return list(dict.fromkeys(fields[b"id"].decode() for _, fields in found))
+        found: dict[str, None] = {}
+        async for entries in self._entries(last=str(int(1000 * before))):
+            found |= dict.fromkeys(fields[b"id"].decode() for _, fields in entries)
+        return list(found)
 
     async def forget(self, user_ids: Collection[str]) -> None:
         """Erase all that is said of some ids."""
-        for place, fields in await self._redis.xrange(keys.MERGED_LATELY):
-            if {fields[b"id"].decode(), fields[b"into"].decode()} & set(user_ids):
-                await self._redis.xdel(keys.MERGED_LATELY, place)
+        erased = {user.encode() for user in user_ids}
+        async for entries in self._entries():
+            places = [place for place, fields in entries if erased & {fields[b"id"], fields[b"into"]}]
+            if places:
+                await self._redis.xdel(keys.MERGED_LATELY, *places)
+
+    async def _entries(self, first: str = "-", last: str = "+") -> AsyncIterator[Sequence[Entry]]:
+        """Go through a stretch of the stream, some thousand at a time."""
+        while True:
+            found: Sequence[Entry] = await self._redis.xrange(keys.MERGED_LATELY, first, last, count=AT_ONCE)
+            if found:
+                yield found
+            if len(found) < AT_ONCE:
+                return
+            first = f"({found[-1][0].decode()}"
 
     def person(self, user_id: str) -> str:
         """Return who an id is part of, itself where that is nobody."""

@@ -129,6 +129,19 @@ class Merges:
         fields = await self._redis.hgetall(keys.user_into(user_id))
         return _forward(user_id, [part for pair in fields.items() for part in pair])
 
+    async def forwards(self, user_ids: Sequence[str]) -> list[Forward]:
+        """Return whose part some ids are; nothing of those that are part of none."""
+        found: list[Forward] = []
+        for at in range(0, len(user_ids), AT_ONCE):
+            some = user_ids[at : at + AT_ONCE]
+            pipeline = self._redis.pipeline(transaction=False)
+            for user in some:
+                pipeline.hgetall(keys.user_into(user))
+            for user, fields in zip(some, await pipeline.execute(), strict=True):
+                if forward := _forward(user, [part for pair in fields.items() for part in pair]):
+                    found.append(forward)
+        return found
+
     async def chain(self, user_id: str) -> list[Forward]:
         """Return whose part an id is, whose part they are, and so on to one who is nobody's; often empty."""
         found: list[Forward] = []
