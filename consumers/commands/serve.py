@@ -15,6 +15,8 @@ from consumers.terminal.json_output import print_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stream.connect import AnyRedis
+    from stream.settings import Settings
     from stream.stores.api_keys import ApiKey
 
 __all__ = ["add"]
@@ -94,6 +96,10 @@ def _add_keys(keys: typer.Typer) -> None:
     @command(keys, panel="Keep", example="refrain key revoke 3f09a1b2c4d5", name="revoke")
     def revoke_key(
         key_id: Annotated[str, typer.Argument(metavar="ID", help="As `refrain key list` shows it.")],
+        last: Annotated[
+            bool,
+            typer.Option("--last", help="Also where it is the last: then `refrain serve` asks for none."),
+        ] = False,
         as_json: Json = False,
     ) -> None:
         """Let a key, and everybody who signed in with it, do nothing any more."""
@@ -101,7 +107,17 @@ def _add_keys(keys: typer.Typer) -> None:
         from stream.errors import WrongUse
         from stream.stores.api_keys import ApiKeys
 
-        if not ask(lambda redis, _: ApiKeys(redis).revoke(key_id)):
+        async def revoke(redis: AnyRedis, _: Settings) -> bool:
+            store = ApiKeys(redis)
+            if not last and [key.key_id for key in await store.all()] == [key_id]:
+                raise WrongUse(
+                    f"{key_id} is the last key: without one, whoever reaches `refrain serve` from its "
+                    "machine, or through a bare proxy there, may do everything",
+                    hint="Make another first (`refrain key add NAME --role administer`), or add --last.",
+                )
+            return await store.revoke(key_id)
+
+        if not ask(revoke):
             raise WrongUse(f"there is no key {key_id!r}", hint="`refrain key list` shows those there are.")
         print_json({"revoked": key_id}) if as_json else typer.echo(f"{key_id} opens nothing any more")
 
