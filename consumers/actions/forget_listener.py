@@ -90,6 +90,8 @@ async def forget_listener(redis: AnyRedis, settings: Settings, user_id: str) -> 
         for each in own:
             await stores.told.forget(each)
             await stores.churn.forget(each)
+        # Who was erased as dormant before stands there for as long as caps count what they were told.
+        await stores.expired.done_told([*own, *ids])
         told = await stores.release_traces.forget(own)
     opted_out = await stores.opted_out.among(own)
     # Who was taken out of those who have is not named where it was announced either.

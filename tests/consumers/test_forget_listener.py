@@ -36,3 +36,12 @@ async def test_an_erasure_that_redis_lost_when_it_was_killed_is_said_to_have_fai
     assert not await redis.exists(keys.user("u"))
     assert await redis.exists(keys.user("v"))
     await redis.aclose()
+
+
+async def test_that_they_were_erased_as_dormant_before_is_not_known_either(settings: Settings) -> None:
+    await asyncio.to_thread(place, settings, {"c1": ["u", "v"]})
+    redis = await open_redis(settings)
+    await wiring.Stores.on(redis, settings).expired.add_told({"u": 2e9, "v": 2e9})
+    await forget_listener(redis, settings, "u")
+    assert await redis.zrange(keys.EXPIRED_TOLD, 0, -1) == [b"v"]
+    await redis.aclose()
