@@ -120,7 +120,7 @@ class LateSongs:
             if now - songs[song] > SURE_SECONDS:
                 self._settled[song] = songs[song]
             if quiet:
-                await self._waiting.forget_song(song)
+                await self._waiting.forget_song(song, songs[song])
         self._heartbeat.gauges["songs missing"] = len(songs) - len(known)
         if now >= self._next_expiry:
             self._next_expiry = now + max(self._wait_seconds / CHECKS_A_WAIT, CHECK_SECONDS)
@@ -209,7 +209,7 @@ class LateSongs:
             await self._waiting.drop_expired(expired)
             self._heartbeat.add(f"dead:{Reason.UNKNOWN_SONG.value}", len(expired))
         if not waits and now - since > self._wait_seconds + QUIET_SECONDS:
-            await self._waiting.forget_song(song)
+            await self._waiting.forget_song(song, since)
 
     def _letter(self, click: Click) -> DeadLetter:
         # Its bytes are not kept while it waits; this is what Refrain uses of them.

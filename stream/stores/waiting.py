@@ -211,8 +211,16 @@ class Waiting:
             pipeline.hdel(keys.user_waiting(click.user_id), EXPIRED + place_of(click))
         await pipeline.execute()
 
-    async def forget_song(self, song: str) -> None:
-        """Take a song out of the index: no click waits for it, and none has begun to for a while."""
+    async def forget_song(self, song: str, since: float | None = None) -> None:
+        """Take a song out of the index: no click waits for it, and none has begun to for a while.
+
+        Parameters
+        ----------
+        since
+            When a click last began to, as `songs` said; where another has by now, the song stays.
+        """
+        if since is not None and await self._redis.zscore(keys.WAITING, song) != since:
+            return
         await self._redis.delete(keys.waiting_song(song))
         await self._redis.zrem(keys.WAITING, song)
 

@@ -424,6 +424,28 @@ async def test_a_dead_letter_is_put_back_once_whatever_that_crashes_at(
         assert await counted(house.redis, "u") == (1, {"ana"})
 
 
+async def test_a_dead_letter_that_is_put_back_while_the_index_is_cleared_up_counts(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (Click("u", OffsetSource(0), at, NOW, "", ("ana",), "play") for at in (7, 8))
+    async with house_of(redis_url) as house:
+        waiting, settle = Waiting(house.redis), house.late._settle_for_good
+        await waiting.put_back({"clicks:0:7": first}, NOW, 60.0)
+        await house.later(CHECK_SECONDS)
+        assert await counted(house.redis, "u") == (1, {"ana"})
+
+        async def settled_just_before(song: str, *, again: bool) -> bool:
+            done = await settle(song, again=again)
+            await waiting.put_back({"clicks:0:8": second}, house.now, 60.0)
+            return done
+
+        with monkeypatch.context() as patch:
+            patch.setattr(house.late, "_settle_for_good", settled_just_before)
+            await house.later(QUIET_SECONDS + 1)
+        await house.later(CHECK_SECONDS)
+        assert await counted(house.redis, "u") == (2, {"ana"})
+
+
 async def test_a_dead_letter_that_is_put_back_before_its_listener_is_part_of_another_counts_for_that(
     redis_url: str,
 ) -> None:
