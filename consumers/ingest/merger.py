@@ -105,7 +105,7 @@ class Merger:
         await self._stores.merged_lately.announce(user_id, root)
         await self._stores.opted_out.join(user_id, root)
         await self._stores.told.join(user_id, root, forward.token)
-        await self._join_labels(forward, root)
+        await self._join_labels(forward, root, now)
         await self._stores.cohorts.forget(user_id)
         await self._say_stage(user_id, now)
         await self._stores.traits.forget(user_id)
@@ -140,11 +140,11 @@ class Merger:
             moves = [*moves, *more]
         await self._moves.follow(moves, self._live.model)
 
-    async def _join_labels(self, forward: Forward, root: str) -> None:
+    async def _join_labels(self, forward: Forward, root: str, now: float) -> None:
         read = Came(OUR_CLOCK, time.time())
         labels = await self._stores.segments.labels_of(forward.user_id)
         if not forward.labels:  # else some are erased already
-            await self._merges.note_labels(forward, labels)
+            await self._merges.note_labels(forward, labels, now)
         theirs = [each.model_copy(update={"user_id": root}) for each in labels]
         await self._stores.segments.label(theirs, [read] * len(theirs))
         await self._stores.segments.expire([forward.user_id])
@@ -169,7 +169,7 @@ class Merger:
                 f"undo that first, of {forward.into!r}"
             )
         # Not those of segments that were forgotten since the merge.
-        noted = [Came(OUR_CLOCK, forward.at)] * len(forward.labels)
+        noted = [Came(OUR_CLOCK, forward.labels_at)] * len(forward.labels)
         await self._stores.segments.label(forward.labels, noted)
         await self._stores.told.copy(forward.into, user_id)
         await self._merges.give_back_redriven(forward)

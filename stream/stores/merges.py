@@ -62,6 +62,8 @@ class Forward:
         While it is being undone: how far its clicks are applied, by source.
     labels
         Those that it had of its own.
+    labels_at
+        When they were read, Unix seconds.
     """
 
     user_id: str
@@ -73,6 +75,7 @@ class Forward:
     done: bool = False
     offsets: Mapping[str, int] = field(default_factory=dict)
     labels: Sequence[Label] = ()
+    labels_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -205,10 +208,11 @@ class Merges:
         """Let an id stay part of its listener."""
         await self._changed(forward, "as is", {"undoing": 0})
 
-    async def note_labels(self, forward: Forward, labels: Sequence[Label]) -> None:
-        """Note the labels that an id had of its own, before they are those of its listener."""
+    async def note_labels(self, forward: Forward, labels: Sequence[Label], now: float) -> None:
+        """Note the labels that an id has of its own now, in Unix seconds, before they are its listener's."""
         if labels:
-            await self._changed(forward, "as is", {"labels": _LABELS.dump_json(list(labels))})
+            packed = _LABELS.dump_json(list(labels))
+            await self._changed(forward, "as is", {"labels": packed, "labels_at": repr(now)})
 
     async def finish(self, forward: Forward, keep_seconds: float) -> None:
         """Note that all has followed; what there was of the id is kept for so long from now on."""
@@ -287,6 +291,7 @@ def _forward(user_id: str, pairs: Sequence[bytes]) -> Forward | None:
         b"done" in fields,
         dict(zip(offsets[::2], offsets[1::2], strict=True)),
         _LABELS.validate_json(fields.get(b"labels", b"[]")),
+        float(fields.get(b"labels_at", fields[b"at"])),  # earlier versions did not note it
     )
 
 

@@ -385,6 +385,20 @@ async def test_an_undone_merge_gives_back_labels_but_of_segments_that_were_forgo
     assert await segments.names() == ["jazz"]
 
 
+@pytest.mark.parametrize("said_at", [NOW - 300 * 86_400.0, NOW + 60.0], ids=["long ago", "ahead"])
+async def test_an_undone_merge_gives_back_labels_whenever_its_event_says_that_it_was(
+    redis: AnyRedis, said_at: float
+) -> None:
+    process, segments = Process(redis), Stores.on(redis, Settings()).segments
+    labels = [Label(user_id="a", segment=segment, value=1, ts=9.0) for segment in ("jazz", "rap")]
+    await segments.forget_segment("jazz", [Came(OUR_CLOCK, NOW - 86_400.0)])
+    await segments.label(labels)
+    await process.merger.take(Merge(user_id="a", into="b", ts=said_at), NOW)
+    await segments.forget_segment("rap", [Came(OUR_CLOCK, NOW + 1.0)])
+    await process.undo("a")
+    assert await segments.labels_of("a") == labels[:1]
+
+
 async def test_undone_both_are_who_they_were_and_late_clicks_stay(redis: AnyRedis) -> None:
     process = Process(redis)
     a, b = clicks_of("a", 0, 12), clicks_of("b", 0, 12)
