@@ -197,9 +197,10 @@ def test_dead_letters_are_told_with_their_reasons(healthy: Settings, refrain: Re
         producer.send("dead-letters", value=b"?", headers=[("reason", reason)])
     producer.close()
     code, found = looked(refrain)
-    state, said, _ = found["dead letters"]
+    state, said, hint = found["dead letters"]
     assert (code, state) == (0, "warning")
     assert "3 within 7 days; of the last 3: 2 bad-time, 1 not-json" in said
+    assert "`refrain redrive`" in hint
 
 
 def test_a_redis_that_forgets_is_wrong(healthy: Settings, refrain: Refrain, server: redis_py.Redis) -> None:
