@@ -86,7 +86,7 @@ async def _say(settings: Settings, aliases: ArtistAliases, event: ArtistAlias, s
         if time.monotonic() > give_up:
             raise NotAliased(
                 f"no ingester has done it within {seconds:g} s; it is in the topic artist-aliases, and will "
-                "be done",
+                "be done, or become a dead letter where it cannot be by then",
                 hint="`refrain doctor` says whether an ingester runs.",
             )
         await asyncio.sleep(LOOK_SECONDS)

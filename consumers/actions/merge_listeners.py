@@ -161,7 +161,8 @@ async def _wait(
     while not is_done(found := await merges.forward(user_id)):
         if time.monotonic() > give_up:
             raise NotMerged(
-                f"no ingester has done it within {seconds:g} s; it is in the topic merges, and will be done",
+                f"no ingester has done it within {seconds:g} s; it is in the topic merges, and will be done, "
+                "or become a dead letter where it cannot be by then",
                 hint="`refrain doctor` says whether an ingester runs.",
             )
         await asyncio.sleep(LOOK_SECONDS)

@@ -13,6 +13,7 @@ from stream.stores.artist_aliases import ArtistAliases
 from tests.apart import WithRedis
 from tests.cli.service import ARTISTS
 from tests.cli.test_merge import ingester
+from tests.fresh_topics import make_topics_anew
 from tests.refrain_command import Refrain
 
 __all__ = ["ingester"]
@@ -50,6 +51,14 @@ def test_how_an_alias_is_undone_is_said_as_a_shell_takes_it(refrain: Refrain) ->
     shown = refrain.run("alias", "it's a2", "a2").stdout
     (hint,) = re.findall(r"`refrain (.+)` undoes it", shown)
     assert refrain.run(*shlex.split(hint)).stdout == "it's a2 is an artist of its own again\n"
+
+
+def test_without_an_ingester_it_says_that_it_will_be_done(service: Settings, refrain: Refrain) -> None:
+    make_topics_anew(service)
+    done = refrain.run("alias", "a2", "a1", "--wait", "0")
+    assert done.returncode == 1
+    said = " ".join(done.stderr.split())
+    assert "will be done, or become a dead letter where it cannot be by then" in said
 
 
 def test_aliases_come_from_a_file(ingester: Settings, refrain: Refrain) -> None:
