@@ -51,6 +51,9 @@ or its undoing, where a later one has made the id part of a listener."""
 TOO_OLD = "too-old"
 """Why a release is left whose letter is older than `Settings.release_age_hours`: it would go out as new."""
 
+MERGED = "merged-meanwhile"
+"""Why a click is left whose listener became part of another at this moment: the next run puts it back."""
+
 READ_AGAIN = "read-again"
 """Why a letter is left that is older than the database: its event was read again into this one."""
 
@@ -74,7 +77,8 @@ class Summary:
         What cannot be used today either, by the reason that it has now; a song or an alias that came
         otherwise, or a merge that a later one has followed, is "superseded", what is about a listener or a
         segment that was erased since "erased", a release that is no news any more "too-old",
-        and what is older than the database "read-again".
+        what is older than the database "read-again", and a click whose listener was just becoming part of
+        another "merged-meanwhile".
     """
 
     letters: int = 0
@@ -248,6 +252,10 @@ class Redrive:
             if self.dry_run
             else await self._waiting.put_back(usable, time.time(), self._keep)
         )
+        rest = {name: click for name, click in usable.items() if name not in new}
+        for name in rest.keys() - await self._waiting.were_put_back(rest) if rest else ():
+            self.summary.left[MERGED] += 1
+            del reasons[name]
         self._count(reasons, new)
 
     async def _others(self, letters: Sequence[Letter], before: Set[str], sender: Sender) -> None:

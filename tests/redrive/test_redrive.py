@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from consumers.traits.process import traits
 from consumers.work.worker import work
 from stream.settings import Settings
 from stream.stores import keys
+from stream.stores.merges import Merges
 from stream.wire.dead_letter import DeadLetter, Reason
 from stream.wire.record import Headers, Record
 from stream.wire.sender import Message, open_sender
@@ -129,6 +131,26 @@ def test_a_letter_of_an_id_that_is_part_of_a_listener_counts_once_for_the_listen
         assert redrive(refrain)["put_back"] == {"unknown-song": 1}
         wait_for(lambda: db.hget("user:{u}", "clicks") == "2", "both to count for the listener")
     assert not db.exists("user:{visitor}", "user:{visitor}:waiting")
+
+
+def test_a_letter_whose_listener_becomes_part_of_another_at_that_moment_is_left_for_the_next_run(
+    settings: Settings, log: KafkaLog, refrain: Refrain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roots = Merges.roots
+
+    async def merged_just_then(merges: Merges, user_ids: Collection[str]) -> dict[str, str]:
+        found = await roots(merges, user_ids)
+        await merges.fence("visitor", "u", "", NOW)
+        return found
+
+    bury(settings, "clicks", click("visitor", "ana"), click("v", "ana"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Merges, "roots", merged_just_then)
+        first = redrive(refrain)
+    assert (first["put_back"], first["put_back_before"]) == ({"unknown-song": 1}, {})
+    assert first["left"] == {"merged-meanwhile": 1}
+    second = redrive(refrain)
+    assert (second["put_back"], second["put_back_before"]) == ({"unknown-song": 1}, {"unknown-song": 1})
 
 
 def test_what_is_about_a_listener_who_was_erased_since_is_left(
