@@ -25,7 +25,8 @@ SONGS = 128  # of a listener, the latest
 ENTRIES = 4_000_000  # of what artists say of songs: 24 MB
 SLACK = 0.25
 ALONE = 2  # listeners that one of a song's artists has at least
-LESS = 0.5  # of the pairs that the last song model was learned from: with fewer it goes on serving
+LESS = 0.5  # of the pairs that the last song model was learned from: with fewer it serves on for a time
+HALVED = 86_400.0  # seconds of its age after which half of those are enough, and half of that, and so on
 MORE = 2.0  # times the pairs that the last song model was learned from are worth one of their own
 
 
@@ -49,31 +50,42 @@ class SongLearner:
         Songs held; when there are a quarter more, the least played are forgotten.
     max_listeners
         Listeners held; of more, those who have played nothing for longest give way.
-    last_plays
-        What the last song model was learned from (`SongModel.plays`): see `ready`.
+    last_plays, made_at
+        What the last song model was learned from (`SongModel.plays`), and when, in Unix seconds: see `ready`.
 
     Examples
     --------
     >>> learner = SongLearner()
     >>> learner.learn_many([Play("u1", "s1", ["ana"]), Play("u2", "s1", ["ana"]), Play("u2", "s2", ["bo"])])
-    >>> learner.songs, learner.plays, learner.ready
+    >>> learner.songs, learner.plays, learner.ready(now=0.0)
     (['s1', 's2'], 3, True)
     """
 
-    def __init__(self, max_songs: int = 200_000, max_listeners: int = 50_000, last_plays: int = 0) -> None:
+    def __init__(
+        self,
+        max_songs: int = 200_000,
+        max_listeners: int = 50_000,
+        last_plays: int = 0,
+        made_at: float = 0.0,
+    ) -> None:
         self.max_songs = max_songs
         self.max_listeners = max_listeners
         self.songs: list[str] = []
         self.plays = 0
         self._last_plays = self._taught_by = last_plays
+        self._made_at = made_at
         self._index: dict[str, int] = {}
         self._artists: list[tuple[str, ...]] = []
         self._played: OrderedDict[Hashable, list[int]] = OrderedDict()
 
-    @property
-    def ready(self) -> bool:
-        """Whether as much is known as after a restart is needed: half of what the last was learned from."""
-        return self.plays > 0 and self.plays >= LESS * self._last_plays
+    def ready(self, now: float) -> bool:
+        """Say whether enough is known to replace the last song model (`now`: Unix seconds).
+
+        That is half of what the last one was learned from; a quarter where that is a day old, and so on. Else
+        a trainer that is always started anew before it knows so much would never publish another.
+        """
+        age = max(now - self._made_at, 0.0)
+        return self.plays > 0 and self.plays >= LESS * self._last_plays * 0.5 ** (age / HALVED)
 
     @property
     def grown(self) -> bool:

@@ -14,6 +14,7 @@ from stream.errors import SnapshotUnusable
 from stream.settings import Settings
 from stream.stores.heartbeats import heartbeats
 from stream.stores.snapshots import Snapshots
+from stream.stores.song_models import SongModels
 from stream.stores.sweeps import Sweeps
 
 __all__ = ["check_model", "check_serving"]
@@ -25,6 +26,7 @@ BY_CHANCE = 1.5  # lift, below which a model hardly predicts anything
 RECENT = 600.0  # seconds since a drift was seen
 MOMENT = 3.0  # seconds that a process may take to load a model and to say so
 LOOK_SECONDS = 0.25
+BEHIND = 2 * 86_400.0  # seconds that songs may be older than the model
 
 
 async def check_model(
@@ -44,6 +46,7 @@ async def check_model(
         await _loaded(redis),
         await _sweep(redis, alive),
         await _foresight(redis, now),
+        await _songs(redis, now),
     ]
     return [check for check in checks if check]
 
@@ -137,3 +140,17 @@ async def _foresight(redis: AnyRedis, now: float) -> Check | None:
             "foresight", f"{found}; listening drifts", "nothing: the trainer learns faster for a while"
         )
     return Check.fine("foresight", found)
+
+
+async def _songs(redis: AnyRedis, now: float) -> Check | None:
+    """Look whether song vectors have stayed behind the model that serves; nothing where not."""
+    made_at = await SongModels(redis).made_at()
+    serves = dict(await Snapshots(redis).versions()).get(await Snapshots(redis).current() or 0, 0.0)
+    if not made_at or serves - made_at <= BEHIND:
+        return None
+    return Check.warning(
+        "songs",
+        f"song vectors are {ago(now - made_at)} old, and go on serving",
+        "others come with a model, once the trainer that runs has read plays of songs enough: look in its "
+        "log whether it is started again and again, and whether clicks name songs",
+    )

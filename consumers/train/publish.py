@@ -99,6 +99,10 @@ class Publisher:
         """Return what the song model that serves was learned from (`SongModel.plays`)."""
         return await self._retry("asking what songs were learned from", self._song_models.plays)
 
+    async def songs_made_at(self) -> float:
+        """Return when the song model that serves was made, in Unix seconds; 0 before the first."""
+        return await self._retry("asking how old songs are", self._song_models.made_at)
+
     async def publish_songs(self, model: SongModel) -> None:
         """Let a song model serve, which goes with the model just published.
 

@@ -101,7 +101,7 @@ class Trainer:
         schedule = self._schedule(learner)
         # Songs that serve do not go with tastes that are learned from the beginning: any others are better.
         known = await self._publisher.song_plays() if learner.last else 0
-        songs = SongLearner(last_plays=known)
+        songs = SongLearner(last_plays=known, made_at=await self._publisher.songs_made_at())
         while not self._stop.is_set():
             read = self._active.clicks
             users, added, plays = await self._active.next(consumer)
@@ -212,7 +212,7 @@ class Trainer:
         await self._retry("loading the model that serves", self._judge_what_serves)
         candidate = dataclasses.replace(
             await asyncio.to_thread(self._judge.candidate, model, trial=self._number is not None),
-            more_plays=songs.ready and songs.grown,
+            more_plays=songs.ready(model.created_at) and songs.grown,
         )
         await self._choose_number(learner, model, candidate)
         seen = self._seen(learner)
@@ -259,7 +259,7 @@ class Trainer:
             self._judge.renew(self._active.play_now)
 
     async def _publish_songs(self, learner: CohortLearner, songs: SongLearner, model: Model) -> None:
-        if learner.sampled is None or not songs.ready:
+        if learner.sampled is None or not songs.ready(model.created_at):
             return
         songs.know(await self._publisher.new_songs())
         learned = await asyncio.to_thread(songs.snapshot, learner.sampled, model)

@@ -37,10 +37,18 @@ class SongModels:
 
     async def plays(self) -> int:
         """Return how many pairs of listener and song the one that serves was learned from; 0 before it."""
+        return int(await self._said("plays"))
+
+    async def made_at(self) -> float:
+        """Return when the one that serves was made, in Unix seconds; 0 before it."""
+        return float(await self._said("created_at"))
+
+    async def _said(self, field: str) -> bytes:
         version = await self.current()
         if version is None:
-            return 0
-        return int(await self._redis.hget(keys.song_model(version), "plays") or 0)
+            return b"0"
+        said: bytes | None = await self._redis.hget(keys.song_model(version), field)
+        return said or b"0"
 
     async def load(self) -> SongModel | None:
         """Return the song model that serves; None before the first.
@@ -79,7 +87,12 @@ class SongModels:
         for number, piece in enumerate(pieces):
             await self._redis.hset(key, str(number), piece)
         digest = hashlib.sha256(packed).hexdigest()
-        about = {"pieces": len(pieces), SUM: digest, "plays": model.plays}
+        about = {
+            "pieces": len(pieces),
+            SUM: digest,
+            "plays": model.plays,
+            "created_at": repr(model.created_at),
+        }
         if serves not in (None, model.version):
             about[BEFORE] = serves
         await self._redis.hset(key, mapping=about)

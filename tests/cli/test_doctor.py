@@ -23,12 +23,14 @@ from stream.stores import keys
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.merges import Merges
 from stream.stores.snapshots import Snapshots
+from stream.stores.song_models import SongModels
 from stream.stores.sweeps import Sweeps
 from stream.stores.waiting import Waiting, pack, place_of
 from stream.wire.events import Release, encode
 from stream.wire.topics import TOPICS
 from tests.apart import WithRedis
 from tests.cli.service import NOW, model_of
+from tests.cli.test_recommend import song_model
 from tests.consumers.own_redis import OwnRedis
 from tests.consumers.schema_registry import RegistryStub
 from tests.fresh_topics import shapes_of
@@ -380,6 +382,17 @@ def test_how_many_listeners_are_migrated_to_the_model_is_told(
     assert looked(refrain)[1]["listeners"][:2] == ("fine", "migrated to model 4: 5 of 7")
     with_redis(lambda redis: Sweeps(redis).end(4))
     assert looked(refrain)[1]["listeners"][:2] == ("fine", "all 7 are migrated to model 4")
+
+
+def test_songs_that_have_stayed_behind_the_model_are_told(
+    healthy: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: SongModels(redis).publish(song_model(created_at=NOW - 3600)))
+    assert "songs" not in looked(refrain)[1]
+    with_redis(lambda redis: SongModels(redis).publish(song_model(version=5, created_at=NOW - 6 * 86_400)))
+    state, said, mend = looked(refrain)[1]["songs"]
+    assert (state, said) == ("warning", "song vectors are 6 d old, and go on serving")
+    assert "started again and again" in mend
 
 
 def test_a_process_that_has_not_loaded_the_model_that_serves_is_named(

@@ -115,11 +115,20 @@ def test_of_a_listener_the_latest_songs_are_held(monkeypatch: pytest.MonkeyPatch
 
 def test_after_a_restart_it_is_ready_with_half_of_what_was_known() -> None:
     learner = SongLearner(last_plays=4)
-    assert not learner.ready
+    assert not learner.ready(0.0)
     learner.learn_many([Play("u1", "s1", ["a"])])
-    assert not learner.ready
+    assert not learner.ready(0.0)
     learner.learn_many([Play("u2", "s1", ["a"])])
-    assert learner.ready
+    assert learner.ready(0.0)
+
+
+def test_the_older_the_last_songs_are_the_fewer_plays_are_enough_after_a_restart() -> None:
+    made_at = 1e9
+    learner = SongLearner(last_plays=1000, made_at=made_at)
+    learner.learn_many(Play(f"u{number}", "s1", ["a"]) for number in range(20))
+    assert not learner.ready(made_at - 5)  # by another clock
+    assert not learner.ready(made_at)
+    assert learner.ready(made_at + 6 * 86_400)
 
 
 def test_twice_the_plays_of_the_last_snapshot_are_worth_another() -> None:

@@ -180,6 +180,17 @@ def test_a_trainer_that_starts_anew_leaves_the_songs_until_it_knows_half_as_much
     assert all(each.song_id.startswith("song 0-") or each.song_id == NEW for each in songs.songs)
 
 
+def test_songs_that_are_long_out_of_date_are_replaced_though_they_were_learned_from_more(
+    learned: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    version = db.get("song-model:current")
+    db.hset(f"song-model:{version}", mapping={"plays": 10**6, "created_at": time.time() - 30 * 86_400})
+    with Running(ingest, learned), Running(train, learning(learned)):
+        log.send("clicks", plays(each=4, seed=2))
+        wait_for(lambda: db.get("song-model:current") != version, "other songs")
+    assert int(db.hget(f"song-model:{db.get('song-model:current')}", "plays")) < 1000
+
+
 def test_a_trainer_that_learns_in_other_dimensions_leaves_songs_that_do_not_fit_at_once(
     learned: Settings, log: KafkaLog, db: redis.Redis
 ) -> None:

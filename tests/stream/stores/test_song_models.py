@@ -62,6 +62,13 @@ async def test_what_is_read_is_what_was_published(
 
 async def test_before_the_first_there_is_none(store: SongModels) -> None:
     assert (await store.load(), await store.current(), await store.plays()) == (None, None, 0)
+    assert await store.made_at() == 0
+
+
+async def test_it_is_said_when_the_one_that_serves_was_made(store: SongModels) -> None:
+    await store.publish(model(1, created_at=1.25))
+    await store.publish(model(2, created_at=2.5))
+    assert await store.made_at() == 2.5
 
 
 async def test_the_last_published_serves_and_the_one_before_goes_soon(
