@@ -23,6 +23,7 @@ __all__ = [
     "Move",
     "OffsetSource",
     "Rules",
+    "is_short",
     "last_move",
     "refreshed",
     "tag_of",
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
+
+PLAYS = frozenset({"play", "complete"})  # what says how long it was
 
 REFRESHED = "model:"
 """The place of a move that a model made, no click: this and the model's version."""
@@ -148,6 +151,18 @@ def under(click: Click, user_id: str) -> Click:
     named = source.of or click.user_id
     plain = OffsetSource(source.number, source.epoch, "" if named == user_id else named)
     return click._replace(user_id=user_id, partition=plain)
+
+
+def is_short(click: Click, least_ms_played: int) -> bool:
+    """Say whether a click is a play of fewer milliseconds; of one that does not say how long it was, no.
+
+    Examples
+    --------
+    >>> click = Click("a", OffsetSource(3), 25, 0.0, "s1", (), "play", ms_played=2000)
+    >>> is_short(click, 30_000), is_short(click, 0), is_short(click._replace(action="skip"), 30_000)
+    (True, False, False)
+    """
+    return click.action in PLAYS and click.ms_played is not None and click.ms_played < least_ms_played
 
 
 class Move(NamedTuple):

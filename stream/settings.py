@@ -240,7 +240,8 @@ class Settings(BaseSettings):
     least_ms_played: int = Field(
         0,
         ge=0,
-        description="a play of fewer milliseconds adds to no affinity; a play without `ms_played` does",
+        description="a play of fewer milliseconds adds to no affinity, teaches nothing, and does not count "
+        "for a release of its song; a play without `ms_played` does all of that",
     )
     event_ids: int = Field(
         64,

@@ -37,7 +37,7 @@ from stream.metrics import BATCH_CLICKS, BATCH_SECONDS, CLICK_TO_COHORT
 from stream.retry import Retry, Stopped
 from stream.settings import Settings
 from stream.stores.artist_aliases import REFRESH_SECONDS
-from stream.stores.catalogue import Catalogue
+from stream.stores.catalogue import LENGTHS_SECONDS, Catalogue
 from stream.stores.durability import Durability, Primaries
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.history import History
@@ -61,7 +61,6 @@ FIRST_CLICKS = 500  # at most, in the first batch; each that is applied doubles 
 AT_ONCE = 1000  # records: all those of a large batch beside its clicks would be most of what memory grows by
 IN_HAND = 2  # batches at a time: while the last of one is written, the next is read
 LOOK_SECONDS = 1.0  # for songs released lately
-LENGTHS_SECONDS = 10.0
 TIMED = 100  # moves of a batch: more of them say no more of how long it took
 SESSION_MS = 10_000  # without a sign of life for so long, partitions go to others
 

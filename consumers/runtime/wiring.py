@@ -98,7 +98,7 @@ class Stores:
                 settings.learn_clicks_after_seconds,
             ),
             ReleaseTraces(redis),
-            ReleasedSongs(redis, settings.played_within_seconds),
+            ReleasedSongs(redis, settings.played_within_seconds, settings.least_ms_played),
             opted_out,
             told,
             FeedbackCounts(redis, settings.release_seconds, opted_out, told),

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from aiokafka import ConsumerRecord
 
 from consumers.runtime.reader_lag import ReaderLag, in_hand
-from models.affinity import ACTION_WEIGHTS, ForwardDecay
-from models.listener import Click
+from models.affinity import ACTION_WEIGHTS
+from models.listener import Click, Rules, is_short
 from models.song_learner import Play
 from stream.connect import AnyRedis
 from stream.retry import Retry
@@ -63,7 +63,7 @@ class ActiveListeners:
     def __init__(
         self,
         catalogue: Catalogue,
-        decay: ForwardDecay,
+        rules: Rules,
         recent: RecentListeners,
         retry: Retry,
         aliases: ArtistAliases,
@@ -73,7 +73,7 @@ class ActiveListeners:
         self.play_now = 0.0
         self._made_up_for, self._remembered_at = 0, -1  # clicks passed over; clicks applied
         self._catalogue = catalogue
-        self._decay = decay
+        self._rules = rules
         self._recent = recent
         self._retry = retry
         self._aliases = aliases
@@ -137,11 +137,17 @@ class ActiveListeners:
         return clicks
 
     async def _added(self, clicks: list[Click]) -> tuple[Added, list[Play]]:
+        # As the ingester counts them: what adds to no affinity is no discovery, and no play of a song either.
+        least = self._rules.least_ms_played
+        clicks = [
+            click._replace(song_id="", artist_ids=()) if is_short(click, least) else click
+            for click in self._catalogue.without_length(clicks)
+        ]
         songs = {click.song_id for click in clicks if not click.artist_ids and click.song_id}
         known = await self._retry("asking for songs", self._catalogue.artists_of, songs)
         added: dict[str, dict[str, float]] = {}
         newest = max((click.ts for click in clicks), default=-math.inf)
-        self.play_now = max(self.play_now, self._decay.stored(1.0, newest))
+        self.play_now = max(self.play_now, self._rules.decay.stored(1.0, newest))
         plays = []
         for click in clicks:
             named = dict.fromkeys(map(self._aliases.of, click.artist_ids))
@@ -150,7 +156,7 @@ class ActiveListeners:
                 plays.append(Play(click.user_id, click.song_id, artists))
             if click.user_id in added or len(added) < SAMPLE:
                 theirs = added.setdefault(click.user_id, {})
-                weight = self._decay.stored(ACTION_WEIGHTS[click.action], click.ts)
+                weight = self._rules.decay.stored(ACTION_WEIGHTS[click.action], click.ts)
                 for artist in artists:
                     theirs[artist] = theirs.get(artist, 0.0) + weight
         return added, plays

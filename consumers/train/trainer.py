@@ -14,7 +14,7 @@ from consumers.runtime.newest_click import NewestClick
 from consumers.runtime.process import starts_over, together
 from consumers.runtime.reader_lag import ReaderLag
 from consumers.runtime.startup import begin
-from consumers.runtime.wiring import Stores, decay_of
+from consumers.runtime.wiring import Stores, rules_of
 from consumers.train.active import ActiveListeners, Added, RecentListeners
 from consumers.train.click_trainer import ClickTrainer
 from consumers.train.judge import Judge
@@ -29,6 +29,7 @@ from stream.errors import SnapshotUnusable
 from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores.artist_aliases import REFRESH_SECONDS
+from stream.stores.catalogue import LENGTHS_SECONDS
 from stream.stores.cohorts import Cohorts
 from stream.stores.heartbeats import Heartbeat
 from stream.stores.lease import Lease
@@ -340,6 +341,7 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
         stores = Stores.on(redis, settings)
         await ask_redis(settings, stores.durability.begin, logger.info)
         await ask_redis(settings, stores.aliases.refresh, logger.info)
+        await ask_redis(settings, stores.catalogue.refresh, logger.info)
         lease = Lease(redis, heartbeat.name)
         recent = RecentListeners(redis, stores.cohorts, time.monotonic)
         trainer = Trainer(
@@ -348,7 +350,7 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
             stores.cohorts,
             ActiveListeners(
                 stores.catalogue,
-                decay_of(settings),
+                rules_of(settings),
                 recent,
                 retry,
                 stores.aliases,
@@ -383,4 +385,5 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
         )
         leading = lead(settings, watch, trainer.run, [clicks.run], lease, heartbeat, stop, retry)
         following = retry.every(REFRESH_SECONDS, "reading aliases of artists", stores.aliases.refresh)
-        await together(leading, following, heartbeat.keep(), watch.run())
+        lengths = retry.every(LENGTHS_SECONDS, "reading songs of no length", stores.catalogue.refresh)
+        await together(leading, following, lengths, heartbeat.keep(), watch.run())

@@ -19,7 +19,10 @@ from stream.stores.names import exact_form, folded_form
 from stream.wire.composed import nfc
 from stream.wire.events import Song
 
-__all__ = ["Catalogue", "Described"]
+__all__ = ["LENGTHS_SECONDS", "Catalogue", "Described"]
+
+LENGTHS_SECONDS = 10.0
+"""How often a process looks which songs have no length."""
 
 OPTIONAL = ("title", "label", "duration_ms", "released_at")  # fields of a song
 REMEMBERED = 200_000  # songs

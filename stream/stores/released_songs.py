@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from models.listener import Click
+from models.listener import Click, is_short
 from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.scripts import Call
@@ -28,11 +28,14 @@ class ReleasedSongs:
     ----------
     window
         Seconds from the moment a release was planned within which a play counts.
+    least_ms_played
+        A play of fewer milliseconds counts for no release.
     """
 
-    def __init__(self, redis: AnyRedis, window: float) -> None:
+    def __init__(self, redis: AnyRedis, window: float, least_ms_played: int = 0) -> None:
         self._redis = redis
         self._window = window
+        self._least = least_ms_played
         self._releases: dict[str, list[tuple[str, float]]] = {}
 
     async def refresh(self, now: float) -> None:
@@ -51,7 +54,8 @@ class ReleasedSongs:
         played: dict[tuple[str, str], float] = {}
         for click in clicks:
             for release_id, until in self._releases.get(click.song_id, ()):
-                if click.action in PLAYS and until - self._window <= click.ts <= until:
+                in_time = until - self._window <= click.ts <= until
+                if click.action in PLAYS and in_time and not is_short(click, self._least):
                     played.setdefault((release_id, click.user_id), click.ts)
         return [
             Feedback(release_id=release_id, user_id=user_id, kind="played", ts=ts)

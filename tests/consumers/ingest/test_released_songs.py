@@ -22,11 +22,13 @@ from tests.consumers.running import Running
 WINDOW = 3600.0
 
 
-async def watched(settings: Settings, *songs: tuple[str, str, float]) -> ReleasedSongs:
+async def watched(
+    settings: Settings, *songs: tuple[str, str, float], least_ms_played: int = 0
+) -> ReleasedSongs:
     """Songs whose plays count: release, song, until when."""
     db = await open_redis(settings)
     await call_all(db, [watch(*song) for song in songs])
-    released = ReleasedSongs(db, WINDOW)
+    released = ReleasedSongs(db, WINDOW, least_ms_played)
     await released.refresh(NOW)
     await db.aclose()
     return released
@@ -56,6 +58,13 @@ async def test_a_play_within_the_window_counts_for_each_release_of_the_song(sett
 async def test_what_is_no_play_of_it_in_time_counts_for_none(settings: Settings, late: Click) -> None:
     released = await watched(settings, ("r1", "s", NOW))
     assert released.plays([late]) == []
+
+
+async def test_a_play_that_is_too_short_counts_for_none(settings: Settings) -> None:
+    released = await watched(settings, ("r1", "s", NOW), least_ms_played=30_000)
+    played = play("u", "s", NOW - 5)
+    assert released.plays([played._replace(ms_played=29_999)]) == []
+    assert len(released.plays([played._replace(ms_played=30_000)])) == len(released.plays([played])) == 1
 
 
 async def test_who_plays_it_again_and_again_has_played_it_once(settings: Settings) -> None:
