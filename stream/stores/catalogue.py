@@ -26,7 +26,8 @@ LENGTHS_SECONDS = 10.0
 
 OPTIONAL = ("title", "label", "duration_ms", "released_at")  # fields of a song
 REMEMBERED = 200_000  # songs
-NEW = 5_000  # songs that may be recommended before anybody has played them
+NEW = 5_000  # songs that are out, and may be recommended before anybody has played them
+AHEAD = 50_000  # songs that are to come out, the next to do so
 GONE = 100_000  # songs taken off that are remembered
 AT_ONCE = 500  # names, artists or songs that Redis is asked for: what a loop can do besides
 REMEMBERED_SECONDS = 30.0  # for so long a song may count that was taken off, or changed its artists
@@ -95,8 +96,9 @@ class Catalogue:
 
         What it said of its artists does: other songs may say the same.
         """
+        there = list(songs)
+        await self._put_new(there)  # before they are in the catalogue: one that fails may be repeated
         pipeline = self._redis.pipeline(transaction=False)
-        there, now = list(songs), time.time()
         entered = [song.song_id for song in there]
         for song in there:
             entry = {"artist_ids": json.dumps(song.artist_ids), "genres": json.dumps(song.genres)}
@@ -115,16 +117,33 @@ class Catalogue:
                 pipeline.sadd(keys.label_artists(song.label), *song.artist_ids)
             for artist in song.artist_ids if song.genres else ():
                 pipeline.sadd(keys.artist_genres(artist), *(genre.casefold() for genre in song.genres))
-        released = {song.song_id: now if song.released_at is None else song.released_at for song in there}
         if entered:
-            pipeline.zadd(keys.SONGS_NEW, released)
-            pipeline.zremrangebyrank(keys.SONGS_NEW, 0, -NEW - 1)
             pipeline.zrem(keys.SONGS_GONE, *entered)
         await pipeline.execute()
         await self._put_names(there)
         if entered:
             # Only now: whoever begins to wait for a song asks for it once more, and finds it.
             await self._tell_who_waits(entered)
+
+    async def _put_new(self, songs: Sequence[Song]) -> None:
+        """Note when songs came out, or are to; of those that say no date, when they were entered first."""
+        now = time.time()
+        undated = [song.song_id for song in songs if song.released_at is None]
+        pipeline = self._redis.pipeline(transaction=False)
+        for song_id in undated:
+            pipeline.exists(keys.song(song_id))
+        known = await pipeline.execute() if undated else []
+        # A catalogue that is sent again every night has no new songs. But a date to come may be withdrawn.
+        again = {song_id: now for song_id, there in zip(undated, known, strict=True) if there}
+        dates = {song.song_id: now if song.released_at is None else song.released_at for song in songs}
+        if again:
+            await self._redis.zadd(keys.SONGS_NEW, again, xx=True, lt=True)
+        if new := {song_id: date for song_id, date in dates.items() if song_id not in again}:
+            await self._redis.zadd(keys.SONGS_NEW, new)
+            ahead = await self._redis.zcount(keys.SONGS_NEW, f"({now}", "+inf")
+            await self._redis.zremrangebyrank(keys.SONGS_NEW, 0, -(NEW + ahead) - 1)
+            if ahead > AHEAD:
+                await self._redis.zremrangebyrank(keys.SONGS_NEW, AHEAD - ahead, -1)
 
     async def _put_names(self, songs: Sequence[Song]) -> None:
         """Let artists be found by their names; those who have one in common are noted, each of them.
@@ -179,8 +198,8 @@ class Catalogue:
         await pipeline.execute()
 
     async def new_songs(self) -> dict[str, tuple[str, ...]]:
-        """Return the songs released last, or entered last where they say no date, and their artists."""
-        found = await self._redis.zrangebyscore(keys.SONGS_NEW, "-inf", time.time())
+        """Return the songs that came out last, or entered last where they say no date, and their artists."""
+        found = await self._redis.zrevrangebyscore(keys.SONGS_NEW, time.time(), "-inf", start=0, num=NEW)
         return await self.artists_of([song.decode() for song in found])
 
     async def taken_off(self, song_ids: Sequence[str]) -> set[str]:

@@ -223,7 +223,7 @@ def song(song_id: str) -> str:
 
 
 SONGS_NEW = "songs:new"
-"""Sorted set: song of the catalogue, the latest -> when it was released, or entered, Unix seconds."""
+"""Sorted set: song, one of the latest or of the next -> when it is released, or was entered, Unix seconds."""
 
 SONGS_GONE = "songs:gone"
 """Sorted set: song that was taken off the catalogue -> when, Unix seconds."""

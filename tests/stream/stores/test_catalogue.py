@@ -318,10 +318,47 @@ async def test_the_nearest_names_are_names_and_no_ids_that_clicks_name(catalogue
 async def test_the_songs_released_or_entered_last_are_new_those_to_come_are_not(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalogue_module, "NEW", 3)
+    monkeypatch.setattr(catalogue_module, "NEW", 2)
     await catalogue.put([song("old", "a", released_at=1.0), song("entered", "b")])
     await catalogue.put([song("released", "a", released_at=2.0), song("to come", "a", released_at=4e9)])
     assert await catalogue.new_songs() == {"released": ("a",), "entered": ("b",)}
+
+
+async def test_songs_to_come_push_out_none_that_are_out(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue_module, "NEW", 2)
+    await catalogue.put([song(f"out {n}", "a", released_at=float(n)) for n in range(3)])
+    await catalogue.put([song(f"to come {n}", "a", released_at=4e9 + n) for n in range(3)])
+    assert set(await catalogue.new_songs()) == {"out 1", "out 2"}
+
+
+async def test_of_songs_to_come_the_next_are_kept(
+    catalogue: Catalogue, redis: AnyRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue_module, "AHEAD", 2)
+    await catalogue.put([song("out", "a", released_at=1.0)])
+    await catalogue.put([song(f"to come {n}", "a", released_at=4e9 + n) for n in range(5)])
+    assert await redis.zrange(keys.SONGS_NEW, 0, -1) == [b"out", b"to come 0", b"to come 1"]
+
+
+async def test_songs_without_a_date_that_are_sent_again_are_not_new(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue_module, "NEW", 2)
+    nightly = [song(f"s{n}", "a") for n in range(4)]
+    for each in nightly:
+        await catalogue.put([each])
+    await catalogue.put([song("newest", "a")])
+    await catalogue.put(nightly)
+    assert set(await catalogue.new_songs()) == {"s3", "newest"}
+
+
+async def test_a_song_whose_date_to_come_is_withdrawn_is_out(catalogue: Catalogue) -> None:
+    await catalogue.put([song("s1", "a", released_at=4e9)])
+    assert await catalogue.new_songs() == {}
+    await catalogue.put([song("s1", "a")])
+    assert set(await catalogue.new_songs()) == {"s1"}
 
 
 async def test_a_song_is_taken_off_until_it_is_entered_again(catalogue: Catalogue) -> None:
