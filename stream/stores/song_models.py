@@ -10,12 +10,14 @@ from stream.connect import AnyRedis
 from stream.errors import SnapshotDamaged, SnapshotPartial
 from stream.stores import keys
 from stream.stores.arrays_codec import pack_arrays, unpack_arrays
+from stream.stores.scripts import Script
 
 __all__ = ["SongModels"]
 
 PIECE = 1_000_000  # bytes
 TRIES = 3  # at reading one that is replaced meanwhile
 READ_SECONDS = 60  # for so long one that is replaced may still be read
+WRITE_SECONDS = 600  # for so long a piece may wait for the next; who dies between two leaves them no longer
 SUM = "sha256"
 BEFORE = "before"
 HINT = "The trainer's next one replaces it."
@@ -29,6 +31,7 @@ class SongModels:
 
     def __init__(self, redis: AnyRedis) -> None:
         self._redis = redis
+        self._serve = Script("serve_songs")
 
     async def current(self) -> int | None:
         """Return the version that serves; None before the first."""
@@ -76,16 +79,20 @@ class SongModels:
     async def publish(self, model: SongModel) -> None:
         """Write a song model and let it serve in place of the one before it.
 
-        It may serve already: whoever reads it while it is written again reads the same.
+        It may serve already: whoever reads it while it is written again reads the same. Where another comes
+        to serve meanwhile, that is of a trainer that leads by now, and it goes on serving.
         """
         packed = await asyncio.to_thread(lambda: pack_arrays(*model.to_arrays()))
         key, serves = keys.song_model(model.version), await self.current()
         await self._let_go_before(serves)  # whoever published that may have died before it did
-        if serves != model.version:
+        new = serves != model.version
+        if new:
             await self._redis.delete(key)
         pieces = [packed[at : at + PIECE] for at in range(0, len(packed), PIECE)]
         for number, piece in enumerate(pieces):
             await self._redis.hset(key, str(number), piece)
+            if new:
+                await self._redis.expire(key, WRITE_SECONDS)
         digest = hashlib.sha256(packed).hexdigest()
         about = {
             "pieces": len(pieces),
@@ -93,10 +100,15 @@ class SongModels:
             "plays": model.plays,
             "created_at": repr(model.created_at),
         }
-        if serves not in (None, model.version):
+        if new and serves is not None:
             about[BEFORE] = serves
         await self._redis.hset(key, mapping=about)
-        await self._redis.set(keys.SONG_MODEL_CURRENT, model.version)
+        if new:
+            await self._redis.persist(key)
+            read = "" if serves is None else serves
+            if not await self._serve(self._redis, [keys.SONG_MODEL_CURRENT], read, model.version):
+                await self._redis.expire(key, READ_SECONDS)
+                return
         await self._let_go_before(model.version)
 
     async def _let_go_before(self, serves: int | None) -> None:

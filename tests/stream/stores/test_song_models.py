@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import numpy as np
@@ -92,8 +93,12 @@ async def test_a_version_published_again_stays(store: SongModels, redis: AnyRedi
 async def test_one_that_a_failure_left_behind_goes_soon_after_the_next_is_published(
     store: SongModels, redis: AnyRedis, monkeypatch: pytest.MonkeyPatch, version: int
 ) -> None:
-    async def fails(*_: object) -> None:
-        raise ConnectionError("away")
+    as_usual = redis.expire
+
+    async def fails(key: str, seconds: int) -> None:
+        if key == keys.song_model(1):
+            raise ConnectionError("away")
+        await as_usual(key, seconds)
 
     await store.publish(model(1))
     with monkeypatch.context() as patch:
@@ -103,6 +108,43 @@ async def test_one_that_a_failure_left_behind_goes_soon_after_the_next_is_publis
     await store.publish(model(version))
     assert await store.current() == version
     assert 0 < await redis.ttl(keys.song_model(1)) <= song_models.READ_SECONDS
+
+
+async def test_one_whose_trainer_dies_while_it_publishes_it_goes_soon(
+    store: SongModels, redis: AnyRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_usual = redis.hset
+
+    async def dies(key: str, *given: Any, **named: Any) -> None:
+        if "mapping" in named:
+            raise asyncio.CancelledError
+        await as_usual(key, *given, **named)
+
+    await store.publish(model(1))
+    monkeypatch.setattr(redis, "hset", dies)
+    with pytest.raises(asyncio.CancelledError):
+        await store.publish(model(2))
+    assert await redis.exists(keys.song_model(2))
+    assert 0 < await redis.ttl(keys.song_model(2)) <= song_models.WRITE_SECONDS
+    assert (await loaded(store)).version == 1
+
+
+async def test_one_that_another_trainer_publishes_meanwhile_goes_on_serving(
+    store: SongModels, redis: AnyRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_usual = redis.hset
+
+    async def overtaken(key: str, *given: Any, **named: Any) -> None:
+        await as_usual(key, *given, **named)
+        if key == keys.song_model(2) and "mapping" in named:
+            await store.publish(model(3))
+
+    await store.publish(model(1))
+    monkeypatch.setattr(redis, "hset", overtaken)
+    await store.publish(model(2))
+    assert (await loaded(store)).version == 3
+    assert await redis.ttl(keys.song_model(3)) == -1
+    assert 0 < await redis.ttl(keys.song_model(2)) <= song_models.READ_SECONDS
 
 
 async def test_one_that_serves_can_be_read_while_it_is_published_again(
