@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 
-from models.taste import root_rows
+from models.directions import activity
+from models.model import Model
+from models.taste import log_length, root_rows, taste, unit
 
-__all__ = ["Reservoir", "Sampled"]
+__all__ = ["Reservoir", "Row", "Sampled"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Row = tuple[Sequence[str], Sequence[float]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +39,39 @@ class Sampled:
     listeners: tuple[Hashable, ...]
     held: csr_matrix
     tastes: Floats
+
+    @classmethod
+    def of(cls, model: Model, listeners: Sequence[Hashable], rows: Sequence[Row]) -> Self:
+        """Place listeners in a model's space who were not in the sample that it was made from.
+
+        Those of whom the model knows nothing are left out.
+
+        Parameters
+        ----------
+        rows
+            For each listener, artist ids and stored affinities.
+        """
+        ends, columns, stored = [0], list[int](), list[float]()
+        for artists, weights in rows:
+            for artist, weight in zip(artists, weights, strict=True):
+                if weight > 0 and artist in model.index:
+                    columns.append(model.index[artist])
+                    stored.append(weight)
+            ends.append(len(columns))
+        shape, played = (len(rows), len(model.artists)), np.array(columns, dtype=np.int64)
+        held = csr_matrix((np.ones(len(played)), played, ends), shape=shape)
+        affinities = csr_matrix((np.array(stored, dtype=np.float64), played, ends), shape=shape)
+        raw = taste(affinities, model.factors)
+        active = unit(raw) * activity(log_length(raw), model.strength, model.activity)[:, None]
+        placed = np.flatnonzero(raw.any(axis=1))
+        return cls(tuple(listeners[row] for row in placed.tolist()), held[placed], active[placed])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Return all listeners of some samples, who are different in each."""
+        listeners = tuple(chain.from_iterable(part.listeners for part in parts))
+        held = vstack([part.held for part in parts], format="csr")
+        return cls(listeners, held, np.vstack([part.tastes for part in parts]))
 
 
 class Reservoir:

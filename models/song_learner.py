@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,7 @@ SLACK = 0.25
 ALONE = 2  # listeners that one of a song's artists has at least
 LESS = 0.5  # of the pairs that the last song model was learned from: with fewer it serves on for a time
 HALVED = 86_400.0  # seconds of its age after which half of those are enough, and half of that, and so on
+STAY = 16  # songs for which a listener is to be held at least, on average: else too many come for all to be
 MORE = 2.0  # times the pairs that the last song model was learned from are worth one of their own
 
 
@@ -43,6 +45,9 @@ class SongLearner:
 
     Holds the latest songs of a sample of listeners, those who clicked last. A model is made of them and of
     what the same listeners play and like, as the learner of cohorts has it: in closed form, each time.
+
+    Where so many listeners play that those who clicked last would have few songs each, half of all listeners
+    are passed over, by a checksum of their id: always the same. Where that is not enough, half of the others.
 
     Parameters
     ----------
@@ -77,6 +82,8 @@ class SongLearner:
         self._index: dict[str, int] = {}
         self._artists: list[tuple[str, ...]] = []
         self._played: OrderedDict[Hashable, list[int]] = OrderedDict()
+        self._share = 1.0  # of all listeners, who are not passed over
+        self._gave_way = self._added = 0  # listeners and songs, since the share is that
 
     def ready(self, now: float) -> bool:
         """Say whether enough is known to replace the last song model (`now`: Unix seconds).
@@ -95,19 +102,28 @@ class SongLearner:
     def learn_many(self, plays: Iterable[Play]) -> None:
         """Take in plays, the latest last; one that comes twice changes nothing."""
         for listener, song, artists in plays:
+            if not self._takes(listener):
+                continue
             number = self._number(song, artists)
             theirs = self._played.setdefault(listener, [])
             self._played.move_to_end(listener)
             if number in theirs:
                 theirs.remove(number)
                 self.plays -= 1
+                self._added -= 1
             theirs.append(number)
             self.plays += 1
+            self._added += 1
             if len(theirs) > SONGS:
                 del theirs[0]
                 self.plays -= 1
         while len(self._played) > self.max_listeners:
             self.plays -= len(self._played.popitem(last=False)[1])
+            self._gave_way += 1
+        if self._gave_way >= self.max_listeners:
+            if self._added < STAY * self._gave_way:
+                self._pass_over_half()
+            self._gave_way = self._added = 0
         self._keep_within_bounds()
 
     def know(self, songs: Mapping[str, Sequence[str]]) -> None:
@@ -115,6 +131,16 @@ class SongLearner:
         for song, artists in songs.items():
             self._number(song, artists)
         self._keep_within_bounds()
+
+    def beyond(self, sampled: Sampled) -> list[Hashable]:
+        """Return whose songs are held and who are not in a sample; nobody while none are passed over.
+
+        A sample of who clicked last has few of those who are not passed over.
+        """
+        if self._share == 1.0:
+            return []
+        there = set(sampled.listeners)
+        return [listener for listener in self._played if listener not in there]
 
     def snapshot(self, sampled: Sampled, model: Model) -> SongModel | None:
         """Return the song model that goes with a model; None where no listener in its sample has played any.
@@ -124,7 +150,7 @@ class SongLearner:
         Parameters
         ----------
         sampled
-            What the model was learned from (`CohortLearner.sampled`).
+            What the model was learned from (`CohortLearner.sampled`), and those `beyond` it.
         """
         self._taught_by = self.plays
         rows = [row for row, listener in enumerate(sampled.listeners) if self._played.get(listener)]
@@ -166,6 +192,14 @@ class SongLearner:
             activity=model.activity,
             play_now=model.play_now,
         )
+
+    def _takes(self, listener: Hashable) -> bool:
+        return self._share == 1.0 or crc32(str(listener).encode()) < self._share * 2**32
+
+    def _pass_over_half(self) -> None:
+        self._share /= 2
+        for listener in [each for each in self._played if not self._takes(each)]:
+            self.plays -= len(self._played.pop(listener))
 
     def _number(self, song: str, artists: Sequence[str]) -> int:
         number = self._index.get(song)

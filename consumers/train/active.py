@@ -25,7 +25,7 @@ from stream.wire.consumer import Consumer
 from stream.wire.parsing import parse_clicks
 from stream.wire.record import Record
 
-__all__ = ["ActiveListeners", "RecentListeners"]
+__all__ = ["SAMPLE", "ActiveListeners", "RecentListeners"]
 
 SAMPLE = 512  # listeners learned from at once
 READ = 10_000  # clicks looked at for a sample: the faster they come, the smaller the share of them

@@ -15,7 +15,7 @@ from consumers.runtime.process import starts_over, together
 from consumers.runtime.reader_lag import ReaderLag
 from consumers.runtime.startup import begin
 from consumers.runtime.wiring import Stores, rules_of
-from consumers.train.active import ActiveListeners, Added, RecentListeners
+from consumers.train.active import SAMPLE, ActiveListeners, Added, RecentListeners
 from consumers.train.click_trainer import ClickTrainer
 from consumers.train.judge import Judge
 from consumers.train.publish import Publisher
@@ -23,6 +23,7 @@ from consumers.train.schedule import Candidate, Progress, Reason, Schedule
 from models.cohort_count import FIRST, CohortCount
 from models.cohort_learner import CohortLearner
 from models.model import Model
+from models.sample import Sampled
 from models.song_learner import SongLearner
 from stream.connect import ask_redis
 from stream.errors import SnapshotUnusable
@@ -262,10 +263,23 @@ class Trainer:
     async def _publish_songs(self, learner: CohortLearner, songs: SongLearner, model: Model) -> None:
         if learner.sampled is None or not songs.ready(model.created_at):
             return
+        sampled = await self._with_those_beyond(learner.sampled, songs, model)
         songs.know(await self._publisher.new_songs())
-        learned = await asyncio.to_thread(songs.snapshot, learner.sampled, model)
+        learned = await asyncio.to_thread(songs.snapshot, sampled, model)
         if learned is not None:
             await self._publisher.publish_songs(learned)
+
+    async def _with_those_beyond(self, sampled: Sampled, songs: SongLearner, model: Model) -> Sampled:
+        parts, beyond = [sampled], [str(listener) for listener in songs.beyond(sampled)]
+        if not beyond:
+            return sampled
+        for at in range(0, len(beyond), SAMPLE):
+            users = beyond[at : at + SAMPLE]
+            rows = await self._retry(
+                "reading listeners", self._listeners.rows, users, self._settings.max_artists
+            )
+            parts.append(await asyncio.to_thread(Sampled.of, model, users, rows))
+        return Sampled.joined(parts)
 
     async def _judge_what_serves(self) -> None:
         """Somebody may have gone back to an earlier version, for good or until a candidate is no worse."""

@@ -12,7 +12,7 @@ from models import song_learner as module
 from models.cohort_learner import CohortLearner
 from models.model import Model
 from models.recommend import Suggestions
-from models.sample import Sampled
+from models.sample import Row, Sampled
 from models.song_learner import Play, SongLearner
 from models.songs import SongModel
 
@@ -20,22 +20,23 @@ NONE = np.zeros(0, dtype=np.int64)
 SCENES, ARTISTS, SONGS_EACH, LISTENERS = 3, 6, 3, 90
 
 
-def world() -> tuple[Model, Sampled, list[Play]]:
+def world() -> tuple[Model, Sampled, list[Play], dict[str, Row]]:
     """Listeners who each keep to the artists of one scene, a model of them, and their plays of songs."""
     rng = random.Random(0)  # noqa: S311 - listeners made up, no secret
     learner = CohortLearner(n_cohorts=SCENES, n_dims=4, seed=1)
-    plays = []
+    plays, rows = [], dict[str, Row]()
     for number in range(LISTENERS):
         scene = number % SCENES
         artists = rng.sample([f"a{scene}-{at}" for at in range(ARTISTS)], 4)
-        learner.learn_many([(artists, [1.0] * len(artists))], [f"u{number}"])
+        rows[f"u{number}"] = artists, [1.0] * len(artists)
+        learner.learn_many([rows[f"u{number}"]], [f"u{number}"])
         plays += [Play(f"u{number}", f"{artist}-{rng.randrange(SONGS_EACH)}", [artist]) for artist in artists]
     model = learner.snapshot(1, 0.0)
     assert learner.sampled is not None
-    return model, learner.sampled, plays
+    return model, learner.sampled, plays, rows
 
 
-MODEL, SAMPLED, PLAYS = world()
+MODEL, SAMPLED, PLAYS, ROWS = world()
 
 
 def learned(plays: list[Play] = PLAYS) -> SongModel:
@@ -104,6 +105,37 @@ def test_of_more_listeners_than_it_may_hold_those_who_played_longest_ago_go() ->
     learner.learn_many([Play("u1", "s1", ["a"]), Play("u2", "s1", ["a"]), Play("u1", "s2", ["a"])])
     learner.learn_many([Play("u3", "s3", ["a"])])
     assert learner.plays == 3  # two of u1's, one of u3's
+
+
+def test_of_many_more_listeners_than_it_may_hold_a_part_is_held_with_many_songs_each() -> None:
+    learner = SongLearner(max_listeners=500)
+    for song in range(20):
+        for first in range(0, 4000, 100):
+            learner.learn_many(Play(f"u{first + n}", f"s{song}", ["a"]) for n in range(100))
+    assert 100 < len(learner._played) <= 500
+    assert learner.plays >= 10 * len(learner._played)
+
+
+def test_of_a_few_more_listeners_than_it_may_hold_none_are_passed_over() -> None:
+    learner = SongLearner(max_listeners=50)
+    for day in range(20):
+        for n in range(40 + day):
+            learner.learn_many(Play(f"u{n}", f"s{song}", ["a"]) for song in range(day, day + 20))
+    assert learner.beyond(replace(SAMPLED, listeners=())) == []
+
+
+def test_those_whose_songs_are_held_are_learned_from_though_the_sample_has_others() -> None:
+    learner = SongLearner(max_listeners=30)
+    for at in range(0, len(PLAYS), 10):
+        learner.learn_many(PLAYS[at : at + 10])
+    empty = Sampled((), SAMPLED.held[:0], SAMPLED.tastes[:0])
+    beyond = learner.beyond(empty)
+    assert set(beyond) == set(learner._played) != set(SAMPLED.listeners)
+    assert learner.beyond(SAMPLED) == []
+    rows = [ROWS[str(listener)] for listener in beyond]
+    songs = learner.snapshot(Sampled.joined([empty, Sampled.of(MODEL, beyond, rows)]), MODEL)
+    assert songs is not None
+    assert songs.n_listeners == len(learner._played)
 
 
 def test_of_a_listener_the_latest_songs_are_held(monkeypatch: pytest.MonkeyPatch) -> None:

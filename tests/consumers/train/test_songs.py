@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from zlib import crc32
 
@@ -14,10 +15,16 @@ import redis
 
 from consumers.ingest.ingester import ingest
 from consumers.queries.recommend import SongsForListener, recommend
+from consumers.train import trainer
 from consumers.train.trainer import train
+from models import cohort_learner
+from models.sample import Reservoir
+from models.song_learner import SongLearner
+from models.songs import SongModel
 from stream.connect import open_redis
 from stream.settings import Settings
 from stream.stores.catalogue import Catalogue
+from stream.stores.song_models import SongModels
 from stream.wire.events import Song
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.kept import heartbeat
@@ -80,6 +87,19 @@ def songs_for(settings: Settings, user: str, top: int = 10) -> SongsForListener:
             await client.aclose()
 
     return asyncio.run(ask())
+
+
+def share_learned_from(settings: Settings) -> float:
+    """How much of the plays that the trainer holds are of listeners whom songs were learned from."""
+
+    async def ask() -> SongModel | None:
+        client = await open_redis(settings)
+        found = await SongModels(client).load()
+        await client.aclose()
+        return found
+
+    model = asyncio.run(ask())
+    return float(model.listeners.sum()) / model.plays if model else 0.0
 
 
 @pytest.fixture
@@ -149,6 +169,17 @@ def test_asked_again_within_the_time_the_same_answer_comes(learned: Settings, db
 def test_a_setting_of_0_minutes_keeps_no_answer(learned: Settings, db: redis.Redis) -> None:
     songs_for(learned.model_copy(update={"recommended_minutes": 0.0}), LISTENERS[1])
     assert not db.exists(f"recommended:{{{LISTENERS[1]}}}")
+
+
+def test_songs_are_learned_of_all_whose_songs_are_held_where_the_sample_holds_others(
+    settings: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "SongLearner", partial(SongLearner, max_listeners=40))
+    monkeypatch.setattr(cohort_learner, "Reservoir", lambda *_: Reservoir(20))
+    put_songs(settings)
+    log.send("clicks", plays())
+    with Running(ingest, settings), Running(train, learning(settings, first_model_listeners=10)):
+        wait_for(lambda: share_learned_from(settings) > 0.5, "songs of all whose songs are held")
 
 
 def test_no_listener_is_named_in_a_song_model(learned: Settings) -> None:
