@@ -132,7 +132,6 @@ async def _erase_listener(stores: Stores, user_id: str) -> _Erased:
     clicks = int((await stores.listeners.about(user_id)).get("clicks", 0))
     with _left(user_id, "all of it"):
         await stores.waiting.forget(user_id)
-        await stores.recommended.forget(user_id)
     # The record first of what the listener is: from then on nobody takes them for a member.
     with _left(user_id, "the record, labels, traits, membership of a cohort, having been told of releases"):
         there = await stores.listeners.forget(user_id)
@@ -157,7 +156,6 @@ async def _erase_parts(stores: Stores, ids: Sequence[str]) -> int:
         await stores.cohorts.forget(each)
         await stores.told.forget(each)
         await stores.churn.forget(each)
-        await stores.recommended.forget(each)
     told = await stores.release_traces.forget(ids)
     # Whose part they are last: one that is broken off is found again by it.
     for each in ids:

@@ -223,7 +223,7 @@ class Listeners:
         every = (
             *(keys.user, keys.user_artists, keys.user_taste, keys.user_activity, keys.user_heard),
             *(keys.user_waiting, keys.user_redriven, keys.user_ids, keys.user_event_ids),
-            *(keys.user_into, keys.user_parts, keys.user_undone),
+            *(keys.user_into, keys.user_parts, keys.user_undone, keys.recommended),
         )
         return bool(await self.redis.delete(*(key(user_id) for key in every)))
 

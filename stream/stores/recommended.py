@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stream.connect import AnyRedis
 from stream.stores import keys
+from stream.stores.scripts import Script
 
 __all__ = ["Recommended"]
 
@@ -20,6 +21,7 @@ class Recommended:
     def __init__(self, redis: AnyRedis, seconds: float) -> None:
         self._redis = redis
         self._milliseconds = round(1000 * seconds)
+        self._keep = Script("keep_recommended")
 
     async def get(self, user_id: str) -> bytes | None:
         """Return the last answer; None where there is none, or it is too old."""
@@ -29,9 +31,10 @@ class Recommended:
         return answer
 
     async def put(self, user_id: str, answer: bytes) -> None:
-        """Keep an answer in place of the last."""
+        """Keep an answer in place of the last, unless the listener was erased since it was asked for."""
         if self._milliseconds:
-            await self._redis.set(keys.recommended(user_id), answer, px=self._milliseconds)
+            named = [keys.user(user_id), keys.recommended(user_id)]
+            await self._keep(self._redis, named, answer, self._milliseconds)
 
     async def forget(self, user_id: str) -> None:
         """Erase the last answer."""

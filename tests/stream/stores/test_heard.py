@@ -8,6 +8,7 @@ from models.active_days import Activity, ActivityColumns
 from stream.connect import AnyRedis
 from stream.stores import activity_codec, keys
 from stream.stores.heard import Heard, song_numbers
+from stream.stores.listeners import Listeners
 from stream.stores.recommended import Recommended
 
 
@@ -40,8 +41,21 @@ async def test_a_number_that_is_cut_off_is_left_out(redis: AnyRedis) -> None:
 
 async def test_what_was_recommended_is_kept_for_its_time(redis: AnyRedis) -> None:
     store = Recommended(redis, seconds=600)
+    await redis.hset(keys.user("u1"), "clicks", 1)
     await store.put("u1", b"songs")
     assert await store.get("u1") == b"songs"
     assert 0 < await redis.ttl(keys.recommended("u1")) <= 600
     await store.forget("u1")
+    assert await store.get("u1") is None
+
+
+async def test_what_was_recommended_is_erased_with_its_listener_and_not_kept_after_that(
+    redis: AnyRedis,
+) -> None:
+    store = Recommended(redis, seconds=600)
+    await redis.hset(keys.user("u1"), "clicks", 1)
+    await store.put("u1", b"songs")
+    assert await Listeners(redis).forget("u1")
+    assert await store.get("u1") is None
+    await store.put("u1", b"songs")  # by whoever had read the listener before
     assert await store.get("u1") is None

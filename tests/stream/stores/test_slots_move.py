@@ -18,6 +18,7 @@ from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.listeners import Listeners
 from stream.stores.merges import Forward, Merges
+from stream.stores.recommended import Recommended
 from stream.stores.traits import Traits
 from stream.stores.waiting import Waiting
 from tests.redis_cluster import RedisCluster
@@ -118,6 +119,7 @@ STEPS: dict[str, Callable[[AnyRedis], Awaitable[Any]]] = {
     "follow": lambda redis: Merges(redis).finish(FORWARD, DAY),
     "expire what there was": expire_parts,
     "be oneself again": lambda redis: Merges(redis).restore(FORWARD),
+    "keep what was recommended": lambda redis: Recommended(redis, 60.0).put("u", b"songs"),
     "put back": lambda redis: Waiting(redis).put_back({"a dead letter": CLICK}, 0.0, DAY),
 }
 
