@@ -7,7 +7,7 @@ import math
 import random
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
 from aiokafka import ConsumerRecord
 
@@ -39,6 +39,8 @@ ENDED = 2 * BEAT_SECONDS  # seconds without progress after which ingesters have 
 PLAYED = frozenset({"play", "complete", "like", "download"})  # a search finds, and a skip leaves, no song
 
 Added = Mapping[str, Mapping[str, float]]
+Roots = Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
+"""Returns for each id that is part of a listener who that is (`stream.stores.merges.Merges.roots`)."""
 
 
 class ActiveListeners:
@@ -67,6 +69,7 @@ class ActiveListeners:
         recent: RecentListeners,
         retry: Retry,
         aliases: ArtistAliases,
+        roots: Roots,
         lag: ReaderLag,
     ) -> None:
         self.clicks = self.passed_over = 0
@@ -77,6 +80,7 @@ class ActiveListeners:
         self._recent = recent
         self._retry = retry
         self._aliases = aliases
+        self._roots = roots
         self._lag = lag
         self._random = random.Random(0)  # noqa: S311 - a sample, not a secret
 
@@ -107,7 +111,7 @@ class ActiveListeners:
         found = await self._lag.read(consumer, timeout_ms=200, max_records=READ)
         records = [record for records in found.values() for record in records]
         self.clicks += len(records)
-        clicks = self._sampled(records)
+        clicks = await self._whose(self._sampled(records))
         self._recent.add(click.user_id for click in clicks)
         added = await self._added(clicks)
         self._lag.done(in_hand(found))
@@ -135,6 +139,12 @@ class ActiveListeners:
         # What is no click, the ingester sends to the dead letters.
         clicks, _ = parse_clicks(map(Record.of, records), time.time())
         return clicks
+
+    async def _whose(self, clicks: list[Click]) -> list[Click]:
+        """Let clicks under an id that is part of a listener be the listener's, as they count."""
+        ids = {click.user_id for click in clicks}
+        roots = await self._retry("asking whose clicks these are", self._roots, ids)
+        return [click._replace(user_id=roots.get(click.user_id, click.user_id)) for click in clicks]
 
     async def _added(self, clicks: list[Click]) -> tuple[Added, list[Play]]:
         # As the ingester counts them: what adds to no affinity is no discovery, and no play of a song either.

@@ -368,6 +368,7 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
                 recent,
                 retry,
                 stores.aliases,
+                stores.merges.roots,
                 ReaderLag(heartbeat, "clicks"),
             ),
             recent,

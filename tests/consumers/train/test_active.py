@@ -67,6 +67,7 @@ async def read(redis: AnyRedis, settings: Settings, *clicks: dict[str, Any]) -> 
         RecentListeners(redis, stores.cohorts, time.monotonic),
         Retry(asyncio.Event()),
         stores.aliases,
+        stores.merges.roots,
         ReaderLag(Heartbeat(redis, "train"), "clicks"),
     )
     listeners, added, plays = await active.next(cast("Consumer", Sent(clicks)))
@@ -102,3 +103,15 @@ async def test_a_play_of_a_song_of_zero_length_adds_to_no_artist_and_is_none_of_
     await Stores.on(redis, settings).catalogue.put([Song(song_id="s", artist_ids=["ana"], duration_ms=0)])
     added, plays = await read(redis, settings, click("u", "ana", song_id="s"))
     assert (added, plays) == ({"u": {}}, [])
+
+
+async def test_a_click_under_an_id_that_is_part_of_a_listener_is_the_listeners(
+    redis: AnyRedis, settings: Settings
+) -> None:
+    merges = Stores.on(redis, settings).merges
+    await merges.fence("phone", "u", "", NOW)
+    await merges.fence("browser", "phone", "", NOW)
+    clicks = [click(user, "ana", song_id=f"on {user}") for user in ("browser", "phone", "u", "v")]
+    added, plays = await read(redis, settings, *clicks)
+    assert list(added) == ["u", "v"]
+    assert [play.listener for play in plays] == ["u", "u", "u", "v"]
