@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from html import unescape
 
+import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from consumers.queries import recommend
 from stream.settings import Settings
 from stream.stores import keys
+from stream.stores.snapshots import Snapshots
 from stream.stores.song_models import SongModels
 from tests.apart import WithRedis
+from tests.cli.service import NOW, model_of
 from tests.cli.test_recommend import song_model
 from tests.cli.test_segments import segments
 from tests.refrain_command import Refrain
@@ -43,6 +49,16 @@ def test_songs_are_recommended_while_redis_takes_no_writes(
         answer = with_songs.get(path)
     assert answer.status_code == 200
     assert "b-side" in answer.text
+
+
+def test_why_there_are_no_songs_for_a_listener_is_shown(with_songs: Served, with_redis: WithRedis) -> None:
+    lonely = replace(
+        model_of(version=5, created_at=NOW), holders=csr_matrix(np.array([[3.0, 0.0, 0.0], [0.0, 1.0, 1.0]]))
+    )
+    with_redis(lambda redis: Snapshots(redis).publish(lonely))
+    text = with_songs.get("/listener/songs?id=v1").text
+    assert with_songs.get("/api/v1/songs/v1").json()["reason"] in unescape(text)
+    assert "no other listener of the sample plays" in text
 
 
 def test_songs_are_sorted_once_for_all_listeners(with_songs: Served, monkeypatch: pytest.MonkeyPatch) -> None:
