@@ -127,10 +127,12 @@ class SongLearner:
         self._keep_within_bounds()
 
     def know(self, songs: Mapping[str, Sequence[str]]) -> None:
-        """Take in songs of the catalogue -> their artists, played or not; the first to be forgotten."""
+        """Take in songs of the catalogue -> their artists, played or not; the first to be forgotten.
+
+        But not before more plays come: a model is to be made with them.
+        """
         for song, artists in songs.items():
             self._number(song, artists)
-        self._keep_within_bounds()
 
     def beyond(self, sampled: Sampled) -> list[Hashable]:
         """Return whose songs are held and who are not in a sample; nobody while none are passed over.

@@ -211,3 +211,15 @@ def test_songs_that_nobody_has_played_are_forgotten_first() -> None:
     learner.learn_many(Play(f"u{n}", f"s{n}", ["a0-0"]) for n in range(3))
     assert set(learner.songs) >= {"s0", "s1", "s2"}
     assert len(learner.songs) == 4
+
+
+def test_songs_that_nobody_has_played_are_there_for_the_next_model_also_where_it_is_full() -> None:
+    learner = SongLearner(max_songs=4)
+    learner.learn_many(Play(f"u{n}", f"s{n}", ["a0-0"]) for n in range(5))
+    new = [f"new {n}" for n in range(4)]
+    learner.know({song: ["a0-0"] for song in new})
+    songs = learner.snapshot(SAMPLED, MODEL)
+    assert songs is not None
+    assert set(songs.songs) >= set(new)
+    learner.learn_many([Play("u1", "s1", ["a0-0"])])
+    assert len(learner.songs) == 4
