@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 from zlib import crc32
@@ -57,6 +57,8 @@ class SongLearner:
         Listeners held; of more, those who have played nothing for longest give way.
     last_plays, made_at
         What the last song model was learned from (`SongModel.plays`), and when, in Unix seconds: see `ready`.
+    artist_of
+        Returns the artist that an id stands for by now: songs played before it did are that artist's, too.
 
     Examples
     --------
@@ -72,6 +74,7 @@ class SongLearner:
         max_listeners: int = 50_000,
         last_plays: int = 0,
         made_at: float = 0.0,
+        artist_of: Callable[[str], str] = str,
     ) -> None:
         self.max_songs = max_songs
         self.max_listeners = max_listeners
@@ -79,6 +82,7 @@ class SongLearner:
         self.plays = 0
         self._last_plays = self._taught_by = last_plays
         self._made_at = made_at
+        self._artist_of = artist_of
         self._index: dict[str, int] = {}
         self._artists: list[tuple[str, ...]] = []
         self._played: OrderedDict[Hashable, list[int]] = OrderedDict()
@@ -214,7 +218,10 @@ class SongLearner:
         return number
 
     def _made_by(self, model: Model) -> csr_matrix:
-        known = [[model.index[one] for one in artists if one in model.index] for artists in self._artists]
+        known = [
+            [model.index[one] for one in dict.fromkeys(map(self._artist_of, artists)) if one in model.index]
+            for artists in self._artists
+        ]
         ends = np.cumsum([0, *map(len, known)])
         columns = list(chain.from_iterable(known))
         return csr_matrix((np.ones(len(columns)), columns, ends), shape=(len(known), len(model.artists)))

@@ -84,6 +84,10 @@ class ActiveListeners:
         self._lag = lag
         self._random = random.Random(0)  # noqa: S311 - a sample, not a secret
 
+    def artist_of(self, artist: str) -> str:
+        """Return the artist that an id stands for by now, mostly itself."""
+        return self._aliases.of(artist)
+
     async def next(self, consumer: Consumer) -> tuple[list[str], Added, list[Play]]:
         """Return listeners to learn from, what the clicks read just now add to artists, and plays of these.
 

@@ -103,7 +103,11 @@ class Trainer:
         schedule = self._schedule(learner)
         # Songs that serve do not go with tastes that are learned from the beginning: any others are better.
         known = await self._publisher.song_plays() if learner.last else 0
-        songs = SongLearner(last_plays=known, made_at=await self._publisher.songs_made_at())
+        songs = SongLearner(
+            last_plays=known,
+            made_at=await self._publisher.songs_made_at(),
+            artist_of=self._active.artist_of,
+        )
         while not self._stop.is_set():
             read = self._active.clicks
             users, added, plays = await self._active.next(consumer)

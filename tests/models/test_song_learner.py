@@ -223,3 +223,18 @@ def test_songs_that_nobody_has_played_are_there_for_the_next_model_also_where_it
     assert set(songs.songs) >= set(new)
     learner.learn_many([Play("u1", "s1", ["a0-0"])])
     assert len(learner.songs) == 4
+
+
+def test_songs_played_before_an_id_stood_for_their_artist_are_that_artists() -> None:
+    aliases = dict[str, str]()
+    learner = SongLearner(artist_of=lambda artist: aliases.get(artist, artist))
+    learner.learn_many([Play(user, song, ["old", "a0-0"]) for user, song, _ in PLAYS if user in {"u0", "u3"}])
+    aliases["old"] = "a0-1"
+    songs = learner.snapshot(SAMPLED, MODEL)
+    assert songs is not None
+    assert {frozenset(songs.artists_of(song)) for song in songs.songs} == {frozenset({"a0-0", "a0-1"})}
+    aliases["old"] = "a0-0"
+    songs = learner.snapshot(SAMPLED, MODEL)
+    assert songs is not None
+    assert {songs.artists_of(song) for song in songs.songs} == {("a0-0",)}
+    assert songs.made_by.max() == 1
