@@ -140,13 +140,14 @@ async def _loaded(redis: AnyRedis, settings: Settings) -> Recommender:
     model = model.as_of(await NewestClick.on(redis, settings).play_now())
     songs = await SongModels(redis).load()
     if songs is None or not songs.fits(model):
-        raise _no_songs()
+        raise _no_songs(songs)
     return Recommender(redis, settings, model, songs)
 
 
-def _no_songs() -> NoModel:
+def _no_songs(songs: SongModel | None) -> NoModel:
+    said = "learned yet" if songs is None else "learned for the model that serves, which has other dimensions"
     return NoModel(
-        "no songs are learned yet: they come with the next model, once listeners have played songs",
+        f"no songs are {said}: they come with the next model, once listeners have played songs",
         hint="Start `refrain train` if it does not run; `refrain doctor` tells.",
     )
 
@@ -181,7 +182,7 @@ class Recommenders:
             if model is None:
                 raise await no_model(self._redis, self._settings)
             if songs is None or not songs.fits(model):
-                raise _no_songs()
+                raise _no_songs(songs)
             if self._made is None or not self._made.is_of(model, songs):
                 # In a thread: all songs are hashed and sorted, and whoever else asks does not wait for it.
                 self._made = await to_thread(self._make, model, songs)

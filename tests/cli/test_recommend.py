@@ -166,7 +166,9 @@ def test_songs_of_other_dimensions_are_no_songs_of_this_model(
 ) -> None:
     other = song_model(directions=np.ones((5, 3), dtype=np.float16), to_audience=np.eye(3))
     with_redis(lambda redis: SongModels(redis).publish(other))
-    assert failed(refrain, "u1")["kind"] == "NoModel"
+    said = failed(refrain, "u1")
+    assert said["kind"] == "NoModel"
+    assert "no songs are learned for the model that serves, which has other dimensions" in said["error"]
 
 
 def test_the_audience_of_a_song_goes_by_its_artists_where_none_is_named(
