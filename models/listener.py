@@ -14,8 +14,10 @@ from models.affinity import ForwardDecay
 from models.model import Model
 
 __all__ = [
+    "HEARD",
     "HISTORY",
     "MERGED",
+    "PLAYS",
     "REFRESHED",
     "Aliased",
     "Click",
@@ -32,7 +34,11 @@ __all__ = [
 
 Floats = npt.NDArray[np.float64]
 
-PLAYS = frozenset({"play", "complete"})  # what says how long it was
+PLAYS = frozenset({"play", "complete"})
+"""What plays a song, and says for how long."""
+
+HEARD = PLAYS | {"like", "download"}
+"""What says that a listener knows a song: a search finds, and a skip leaves, none."""
 
 REFRESHED = "model:"
 """The place of a move that a model made, no click: this and the model's version."""

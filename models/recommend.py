@@ -14,7 +14,6 @@ from models.songs import SongModel
 
 __all__ = ["Suggestions"]
 
-Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 SOME = 50  # songs that are sorted at once: who asks for ten needs no order of all

@@ -9,7 +9,6 @@ from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
 from models.model import Model
@@ -18,9 +17,6 @@ from models.song_vectors import artists_beside, rarity, song_vectors, to_audienc
 from models.songs import SongModel
 
 __all__ = ["Play", "SongLearner"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 SONGS = 128  # of a listener, the latest
 ENTRIES = 4_000_000  # of what artists say of songs: 24 MB

@@ -12,7 +12,6 @@ from models.heaviest import blocks, keep_heaviest
 __all__ = ["FANS", "artists_beside", "rarity", "song_vectors", "to_audience"]
 
 Floats = npt.NDArray[np.float64]
-Singles = npt.NDArray[np.float32]
 
 PENALTY = 0.5  # of the mean eigenvalue
 LEAST_PENALTY = 10.0  # listeners: with hardly more of them than dimensions, a regression learns chance

@@ -18,7 +18,7 @@ from models.active_days import KINDS, MS_A_DAY, Deeds
 from models.affinity import DAY
 from models.click_columns import ClickColumns, click_columns
 from models.cohorts import settle
-from models.listener import Click, Move, Rules
+from models.listener import HEARD, PLAYS, Click, Move, Rules
 from models.model import Model
 from models.residents import BY_A_MODEL, UNKNOWN_OFFSET, Residents
 from models.short_term import FADES, nearness
@@ -33,8 +33,7 @@ Bools = npt.NDArray[np.bool_]
 
 HOUR = 3600.0
 LAST_DAY = 65_535  # that `DAY` holds: in the year 2149
-PLAYS = KINDS.index("play"), KINDS.index("complete")
-HEARD = *PLAYS, KINDS.index("like"), KINDS.index("download")
+PLAY_KINDS, HEARD_KINDS = (list(map(KINDS.index, sorted(actions))) for actions in (PLAYS, HEARD))
 RESIDUE = 1e-6  # of a taste that is taken back: so little is left by rounding, it is no taste
 
 
@@ -152,9 +151,9 @@ class _Batch:
         self.utc_offset_min, self.ms_played = clicks.utc_offset_min, clicks.ms_played
         self.artist, self.artists = clicks.artist, clicks.artists
         self.waits, self.repeated = clicks.waits, clicks.repeated
-        self.is_play = np.isin(clicks.kind, PLAYS)
+        self.is_play = np.isin(clicks.kind, PLAY_KINDS)
         self.heard = clicks.song
-        self.heard_song = np.isin(clicks.kind, HEARD) & (clicks.song >= 0)
+        self.heard_song = np.isin(clicks.kind, HEARD_KINDS) & (clicks.song >= 0)
         self.deeds = self._deeds(clicks) if residents.activity is not None else None
         self.rows, at = np.unique(np.concatenate([self.row, others]), return_inverse=True)
         self.at = at[:number]

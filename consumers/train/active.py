@@ -13,7 +13,7 @@ from aiokafka import ConsumerRecord
 
 from consumers.runtime.reader_lag import ReaderLag, in_hand
 from models.affinity import ACTION_WEIGHTS
-from models.listener import Click, Rules, is_short
+from models.listener import HEARD, Click, Rules, is_short
 from models.song_learner import Play
 from stream.connect import AnyRedis
 from stream.retry import Retry
@@ -35,8 +35,6 @@ REPEATS = 3  # times that each of them is learned from again
 UNASSIGNED_SECONDS = 0.2
 
 ENDED = 2 * BEAT_SECONDS  # seconds without progress after which ingesters have no more to do
-
-PLAYED = frozenset({"play", "complete", "like", "download"})  # a search finds, and a skip leaves, no song
 
 Added = Mapping[str, Mapping[str, float]]
 Roots = Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
@@ -166,7 +164,7 @@ class ActiveListeners:
         for click in clicks:
             named = dict.fromkeys(map(self._aliases.of, click.artist_ids))
             artists = tuple(named) or known.get(click.song_id, ())
-            if click.action in PLAYED and click.song_id:
+            if click.action in HEARD and click.song_id:
                 plays.append(Play(click.user_id, click.song_id, artists))
             if click.user_id in added or len(added) < SAMPLE:
                 theirs = added.setdefault(click.user_id, {})

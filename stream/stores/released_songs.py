@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from models.listener import Click, is_short
+from models.listener import HEARD, Click, is_short
 from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.scripts import Call
@@ -12,7 +12,6 @@ from stream.wire.events import Feedback
 
 __all__ = ["ReleasedSongs", "watch"]
 
-PLAYS = frozenset({"play", "complete", "like", "download"})
 KEPT = 7 * 86_400.0  # seconds after the window: clicks may be read so late
 
 
@@ -55,7 +54,7 @@ class ReleasedSongs:
         for click in clicks:
             for release_id, until in self._releases.get(click.song_id, ()):
                 in_time = until - self._window <= click.ts <= until
-                if click.action in PLAYS and in_time and not is_short(click, self._least):
+                if click.action in HEARD and in_time and not is_short(click, self._least):
                     played.setdefault((release_id, click.user_id), click.ts)
         return [
             Feedback(release_id=release_id, user_id=user_id, kind="played", ts=ts)
