@@ -25,6 +25,7 @@ from stream.connect import REDIS_ERRORS, AnyRedis
 from stream.error_policy import takes_no_writes
 from stream.errors import NoModel, NoTaste
 from stream.settings import Settings
+from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.catalogue import Catalogue, Described
 from stream.stores.heard import Heard, song_numbers
 from stream.stores.recommended import Recommended
@@ -207,7 +208,7 @@ class Recommender:
         self._settings = settings
         self._model = model
         self._songs = songs
-        self._catalogue = Catalogue(redis)
+        self._catalogue, self._aliases = Catalogue(redis), ArtistAliases(redis)
         self._heard = Heard(redis)
         self._kept = Recommended(redis, settings.recommended_seconds)
         numbers = song_numbers(songs.songs)
@@ -223,8 +224,10 @@ class Recommender:
 
         Errors are those of `recommend`.
         """
-        known, lately = await gather(
-            read_known_listener(self._redis, self._settings, user_id), self._heard.of(user_id)
+        known, lately, _ = await gather(
+            read_known_listener(self._redis, self._settings, user_id),
+            self._heard.of(user_id),
+            self._aliases.refresh(),
         )
         affinities = known.listener.affinities
         liked = [a for a, weight in affinities.items() if weight > 0 and a in self._model.index]
@@ -274,7 +277,8 @@ class Recommender:
             for song, (row, score) in zip(ids, some, strict=True):
                 about = there.get(song) or self._undescribed(row)
                 if about.duration_ms != 0 and song not in gone:
-                    chosen.append((row, score, about))
+                    artists = tuple(dict.fromkeys(map(self._aliases.of, about.artist_ids)))
+                    chosen.append((row, score, about._replace(artist_ids=artists)))
         chosen = chosen[:top]
         reasons = [list(suggestions.pulls(row).items())[:REASONS] for row, _, _ in chosen]
         makers = {artist for _, _, about in chosen for artist in about.artist_ids}

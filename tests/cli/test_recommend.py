@@ -18,6 +18,7 @@ from models.songs import SongModel
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores import keys
+from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.catalogue import Catalogue
 from stream.stores.heard import song_numbers
 from stream.stores.snapshots import Snapshots
@@ -75,6 +76,15 @@ def test_songs_come_with_a_reason_the_likeliest_first(songs: Settings, refrain: 
     shown = refrain.run("recommend", "u1").stdout
     assert shown.splitlines()[0].rstrip().endswith("because you play")
     assert re.search(r"\[bold\]Talk Show Host +Radiohead +Radiohead", shown)
+
+
+def test_a_song_is_said_to_be_by_the_artist_whom_an_alias_stands_for(
+    songs: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: Catalogue(redis).put([Song(song_id="b-side", artist_ids=["alias", "a1"])]))
+    with_redis(lambda redis: ArtistAliases(redis).put({"alias": "a1"}))
+    found = refrain.asked("recommend", "u1")["songs"][1]
+    assert (found["song_id"], found["artist_ids"], found["artists"]) == ("b-side", ["a1"], ["Radiohead"])
 
 
 def test_songs_of_zero_length_are_for_nobody(songs: Settings, refrain: Refrain) -> None:
