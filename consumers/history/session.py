@@ -39,15 +39,14 @@ CONFIG = {
 STACK = "-Xss16m"
 """Of each thread: ALS sends tasks with all that came before, nested some thousand calls deep."""
 
-JAVA = {
-    "spark.driver.extraJavaOptions": f"{STACK} "
-    f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.xml')}",
-    "spark.executor.extraJavaOptions": STACK,
-}
-HERE = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-"""For workers on this machine: its name need not lead anywhere."""
+LOG = Path(__file__).with_name("log4j2.xml")
 
-ROOT = Path(__file__).parents[2]
+HERE = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.executorEnv.PYTHONPATH": str(Path(__file__).parents[2]),
+}
+"""For workers on this machine: its name need not lead anywhere, and Refrain need not be installed."""
 
 
 def check_installed() -> None:
@@ -82,19 +81,20 @@ def session(master: str) -> Iterator[SparkSession]:
         from pyspark.sql import SparkSession
 
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-        os.environ.setdefault("SPARK_LOCAL_HOSTNAME", "localhost")
+        here = master.startswith("local")
+        if here:
+            os.environ.setdefault("SPARK_LOCAL_HOSTNAME", "localhost")
+        level = "OFF" if here else "WARN"  # that no worker comes, Spark alone can say
         builder = SparkSession.builder.appName("refrain history").master(master)
-        for name, value in {**CONFIG, **JAVA, **(HERE if master.startswith("local") else {})}.items():
+        for name, value in {**CONFIG, **_java(level), **(HERE if here else {})}.items():
             builder = builder.config(name, value)
-        if master.startswith("local"):  # elsewhere Refrain is installed where workers look for it
-            builder = builder.config("spark.executorEnv.PYTHONPATH", str(ROOT))
         try:
             spark = builder.getOrCreate()
         except PySparkException as error:
             raise CannotStart(
                 f"Spark does not start ({_first_line(error)})", hint="It needs a Java from 17 on."
             ) from error
-        spark.sparkContext.setLogLevel("OFF")
+        spark.sparkContext.setLogLevel(level)
         try:
             yield spark
         except Exception as error:
@@ -103,6 +103,12 @@ def session(master: str) -> Iterator[SparkSession]:
             raise
         finally:
             spark.stop()
+
+
+def _java(level: str) -> dict[str, str]:
+    """Return how Spark's Java is to run, at a level of its log."""
+    log = f"-Dlog4j2.configurationFile={LOG} -Drefrain.spark.log={level}"
+    return {"spark.driver.extraJavaOptions": f"{STACK} {log}", "spark.executor.extraJavaOptions": STACK}
 
 
 def told(work: Callable[P, Iterator[T]]) -> Callable[P, Iterator[T]]:
