@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from consumers.history.options import Loading
-from consumers.history.plan import HistoryFile
+from consumers.history.plan import HistoryFile, for_workers
 from consumers.history.read import FileReader, Rows
 from consumers.history.session import told
 from stream.settings import Settings
@@ -55,7 +55,7 @@ def packets(
     reader = FileReader(
         time.time(), settings.data / FOLDER, buckets, loading.sample_users, loading.drop_zero_plays
     )
-    largest_first = sorted(files, key=lambda file: -file.size)
+    largest_first = sorted(for_workers(files), key=lambda file: -file.size)
     return (
         spark.range(0, len(files), 1, len(files))
         .mapInArrow(told(partial(_read, largest_first, reader)), PACKED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import uuid4
 
 from consumers.replay.plan import Plan
 from stream.errors import WrongUse
@@ -12,13 +13,13 @@ from stream.files.options import FileOptions
 from stream.files.reading import Reading
 from stream.files.unpack import PACKED
 
-__all__ = ["HistoryFile", "history_files"]
+__all__ = ["HistoryFile", "for_workers", "history_files"]
 
 UNPACKED = 5
 """Times as large as it is packed: files of plays, by gzip, and Parquet."""
 
 _PLANS: dict[str, Plan] = {}
-"""Plans of this process: each file comes with a copy of its own."""
+"""Plans of this process: each task comes with copies of its own."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,15 @@ class HistoryFile:
         Its place among all files: of two clicks at the same time the one in the first file comes first.
     distinct
         Whether a click that stands in several rows, of whichever file, is to count once.
+    known_as
+        The name of the plan, which no plan of another load has.
     """
 
     number: int
     path: Path
     plan: Plan
     distinct: bool
+    known_as: str
 
     @property
     def size(self) -> int:
@@ -46,12 +50,8 @@ class HistoryFile:
 
     def reading(self, now: float, spare: Path) -> Reading:
         """Open it; see `Plan.reading`."""
-        return _known(self.plan).reading(now, spare, only=self.path)
-
-
-def _known(plan: Plan) -> Plan:
-    """Return the same plan, which remembers the songs beside the clicks, and the names in them."""
-    return _PLANS.setdefault(repr(plan), plan)
+        plan = _PLANS.setdefault(self.known_as, self.plan)  # it has read the songs beside the clicks
+        return plan.reading(now, spare, only=self.path)
 
 
 def history_files(
@@ -79,8 +79,19 @@ def history_files(
         own = settled(options, path)
         groups.setdefault(repr(own), (own, []))[1].append((number, path))
     return [
-        HistoryFile(number, path, plan, own.distinct)
+        HistoryFile(number, path, plan, own.distinct, name)
         for own, numbered in groups.values()
+        for name in [uuid4().hex]
         for plan in [Plan("clicks", tuple(path for _, path in numbered), replace(own, distinct=False))]
         for number, path in numbered
     ]
+
+
+def for_workers(files: Sequence[HistoryFile]) -> list[HistoryFile]:
+    """Return files as they go to other processes, each of which reads some of them.
+
+    Where credits are split, all files are read for that here.
+    """
+    plans = {file.known_as: file.plan for file in files}
+    alone = {name: plan.without_files() for name, plan in plans.items()}
+    return [replace(file, plan=alone[file.known_as]) for file in files]

@@ -137,6 +137,15 @@ class Plan:
         recipe = replace(self._recipe(since), now=now)
         return Reading(tables, recipe, self._songs, spare, show, most, self._splitter)
 
+    def without_files(self) -> Plan:
+        """Return it for another process, where `reading` is told of one file at a time.
+
+        What splits credits goes with it, as that is learned from all files: they are read for it here.
+        """
+        plan = replace(self, files=())
+        vars(plan)["_splitter"] = self._splitter
+        return plan
+
     @cached_property
     def _songs(self) -> SongFile | None:
         """The songs beside the clicks, read once however often the clicks are."""

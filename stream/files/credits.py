@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Any
 
 from stream.files.band_names import BAND_NAMES
 
@@ -66,6 +67,13 @@ class Credits:
     def __init__(self, known: Iterable[str] = (), *, everywhere: bool = False) -> None:
         self._known = {_same(name) for name in (*BAND_NAMES, *known)}
         self._everywhere = everywhere
+        self._cached = lru_cache(CACHED)(self._artists)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_cached"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
         self._cached = lru_cache(CACHED)(self._artists)
 
     def learn(self, names: Iterable[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,11 @@ def test_a_name_that_is_one_is_never_split(name: str, everywhere: bool) -> None:
 
 def test_parts_that_are_artists_by_chance_do_not_split_a_known_band() -> None:
     assert knowing("Earth", "Wind", "Fire").artists("Earth, Wind & Fire") == ["Earth, Wind & Fire"]
+
+
+def test_what_splits_credits_does_so_too_where_another_process_has_it() -> None:
+    sent = pickle.loads(pickle.dumps(knowing()))  # noqa: S301 - made here
+    assert sent.artists("Queen & David Bowie feat. Drake") == ["Queen", "David Bowie", "Drake"]
 
 
 def test_a_credit_stays_whole_where_not_all_parts_are_known() -> None:

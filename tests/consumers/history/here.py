@@ -10,7 +10,7 @@ from pathlib import Path
 
 from consumers.history.columns import unpack
 from consumers.history.guard import after_load, before_load
-from consumers.history.plan import history_files
+from consumers.history.plan import for_workers, history_files
 from consumers.history.read import FileReader, Rows
 from consumers.history.write import Writer, Written
 from stream.files.options import FileOptions
@@ -38,7 +38,7 @@ def load_here(
         FileOptions(preset=preset, distinct=distinct),
         lambda options, path: settle("clicks", options, [path], without_times=False).options,
     )
-    files = pickle.loads(pickle.dumps(files))  # noqa: S301 - as Spark sends them to its workers
+    files = pickle.loads(pickle.dumps(for_workers(files)))  # noqa: S301 - as Spark sends them to its workers
     reader = FileReader(time.time(), settings.data, BUCKETS, share, drop_zero_plays)
     rows, parts = Rows(), list[tuple[int, bytes]]()
     for file in files:

@@ -1,0 +1,76 @@
+"""What goes to the workers with the files, and what is read for it."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.history.plan import HistoryFile, for_workers, history_files
+from consumers.replay.times import doubtful_times
+from stream.files.options import FileOptions
+from tests.consumers.history.years import UNTIL, write_jsonl
+
+SONGS = 2_000
+
+
+def looked_at(paths: Sequence[Path], options: FileOptions, *, look: bool = True) -> list[HistoryFile]:
+    """The files once their times have been looked at, as before a load."""
+    files = history_files(paths, options, lambda given, _: given)
+    for file in files if look else ():
+        assert doubtful_times(file.plan) == ""
+    return files
+
+
+def there(files: Sequence[HistoryFile]) -> list[HistoryFile]:
+    """The files as a worker has them."""
+    sent: list[HistoryFile] = pickle.loads(pickle.dumps(for_workers(files)))  # noqa: S301 - as Spark sends them
+    return sent
+
+
+def artists(file: HistoryFile, spare: Path) -> list[Any]:
+    return [json.loads(value)["artist_ids"] for _, value in file.reading(time.time(), spare).pairs()]
+
+
+def play(*named: str, song: str = "s") -> dict[str, Any]:
+    return {"user_id": "u", "song_id": song, "ts": UNTIL, **({"artist_ids": list(named)} if named else {})}
+
+
+@pytest.mark.parametrize("look", [True, False])  # --yes: they are not
+def test_a_worker_splits_credits_by_names_of_files_that_it_does_not_read(tmp_path: Path, look: bool) -> None:
+    clicks = [play("Queen"), play("David Bowie"), play("Queen & David Bowie"), play("Belle & Bo")]
+    paths = write_jsonl(tmp_path / "clicks", clicks, files=4)
+    *others, both, unknown = there(looked_at(paths, FileOptions(split_artists="known"), look=look))
+    for other in others:
+        other.path.unlink()
+    assert artists(both, tmp_path) == [["Queen", "David Bowie"]]
+    assert artists(unknown, tmp_path) == [["Belle & Bo"]]
+
+
+def test_loads_one_after_the_other_split_credits_each_by_its_own_names(tmp_path: Path) -> None:
+    options = FileOptions(split_artists="known")
+    alone = write_jsonl(tmp_path / "alone", [play("Queen & David Bowie")], files=1)
+    (file,) = there(looked_at(alone, options))
+    assert artists(file, tmp_path) == [["Queen & David Bowie"]]
+    clicks = [play("Queen & David Bowie"), play("Queen"), play("David Bowie")]
+    together = write_jsonl(tmp_path / "together", clicks, files=3)
+    assert artists(there(looked_at(together, options))[0], tmp_path) == [["Queen", "David Bowie"]]
+
+
+def test_songs_beside_clicks_are_read_where_they_are_needed_and_once(tmp_path: Path) -> None:
+    songs = tmp_path / "songs.csv"
+    rows = "".join(f"song {number},artist {number}\n" for number in range(SONGS))
+    songs.write_text(f"song_id,artist_ids\n{rows}")
+    paths = write_jsonl(tmp_path / "clicks", [play(song="song 1"), play(song="song 7")], files=2)
+    files = looked_at(paths, FileOptions(songs=(songs,)))
+    assert len(pickle.dumps(for_workers(files))) < 10 * SONGS
+    first, second = there(files)
+    assert artists(first, tmp_path) == [["artist 1"]]
+    songs.unlink()
+    # Each task unpickles all files anew.
+    assert artists(there(files)[second.number], tmp_path) == [["artist 7"]]
