@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["add"]
 
 PANEL = "Feed and ask"
+MANY = 16  # files
 EXAMPLE = """\
 refrain history load plays/ --map user_id=uid,song_id=song,artist_ids=singer,ts=time --master 'local[2]'
 refrain history load '2017*_play.log.tar.gz' '2017*_down.log.tar.gz' --preset musicbox --sample-users 0.1
@@ -63,6 +64,7 @@ def add(app: typer.Typer) -> None:
         from stream.settings import load_settings
 
         with readable(files, load_settings().data / FOLDER) as paths:
+            _announce(paths)
             read = history_files(paths, options, _settled_each())
             _check_times(read, loading, as_json=as_json)
             summary = load_files(read, connected_settings(), loading)
@@ -103,6 +105,7 @@ def add(app: typer.Typer) -> None:
         if html:
             can_draw(html)
         with readable(files, settings.data / FOLDER) as paths, EvaluationBar(shown=not as_json) as bar:
+            _announce(paths)
             settled = _settled_each()
             read = history_files(paths, options, lambda given, path: without_songs(settled(given, path)))
             _check_times(read, loading, as_json=as_json)
@@ -114,6 +117,12 @@ def add(app: typer.Typer) -> None:
         print_json(result.to_json()) if as_json else show(result)
         if html and not as_json:
             typer.echo(f"the page is {html}")
+
+
+def _announce(files: Sequence[Path]) -> None:
+    """Say what is done first, where it may take a while."""
+    if len(files) > MANY:
+        typer.echo(f"looking at {len(files):,} files, before Spark starts", err=True)
 
 
 def _settled_each() -> Callable[[FileOptions, Path], FileOptions]:
@@ -134,10 +143,10 @@ def _settled_each() -> Callable[[FileOptions, Path], FileOptions]:
 
 def _check_times(files: Sequence[HistoryFile], loading: Loading, *, as_json: bool) -> None:
     """Ask whether times that can hardly be right are to be loaded; refuse them where nobody can be asked."""
+    from consumers.history.plan import glimpses
     from consumers.replay.times import doubtful_times
 
-    plans = {id(file.plan): file.plan for file in files}.values()
-    if loading.yes or not (doubt := next(filter(None, map(doubtful_times, plans)), "")):
+    if loading.yes or not (doubt := next(filter(None, map(doubtful_times, glimpses(files))), "")):
         return
     if as_json or not sys.stdin.isatty():
         raise WrongUse(

@@ -50,12 +50,12 @@ def packets(
     (`is_count`), as JSON of `read.Rows`.
     """
     cores = spark.sparkContext.defaultParallelism
-    size = sum(file.size for file in files)
-    buckets = min(cores * max(1, math.ceil(size / BUCKET_BYTES / cores)), MOST_BUCKETS)
+    sizes = {file.number: file.size for file in files}  # of an object store each is a request
+    buckets = min(cores * max(1, math.ceil(sum(sizes.values()) / BUCKET_BYTES / cores)), MOST_BUCKETS)
     reader = FileReader(
         time.time(), settings.data / FOLDER, buckets, loading.sample_users, loading.drop_zero_plays
     )
-    largest_first = sorted(for_workers(files), key=lambda file: -file.size)
+    largest_first = sorted(for_workers(files), key=lambda file: -sizes[file.number])
     return (
         spark.range(0, len(files), 1, len(files))
         .mapInArrow(told(partial(_read, largest_first, reader)), PACKED)

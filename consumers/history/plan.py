@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,7 +14,10 @@ from stream.files.options import FileOptions
 from stream.files.reading import Reading
 from stream.files.unpack import PACKED
 
-__all__ = ["HistoryFile", "for_workers", "history_files"]
+__all__ = ["HistoryFile", "for_workers", "glimpses", "history_files"]
+
+LOOKED_AT = 16
+"""Files of each plan whose times are looked at: to open a file of an object store takes a while."""
 
 UNPACKED = 5
 """Times as large as it is packed: files of plays, by gzip, and Parquet."""
@@ -95,3 +99,14 @@ def for_workers(files: Sequence[HistoryFile]) -> list[HistoryFile]:
     plans = {file.known_as: file.plan for file in files}
     alone = {name: plan.without_files() for name, plan in plans.items()}
     return [replace(file, plan=alone[file.known_as]) for file in files]
+
+
+def glimpses(files: Sequence[HistoryFile]) -> list[Plan]:
+    """Return the plans with some of their files each, from the first to the last: to look at times."""
+    return [_glimpse(plan) for plan in {file.known_as: file.plan for file in files}.values()]
+
+
+def _glimpse(plan: Plan) -> Plan:
+    # Where credits are split, files are read to their ends for the names in them, which have no times.
+    options = replace(plan.options, split_artists=None, known_artists=None)
+    return replace(plan, files=plan.files[:: ceil(len(plan.files) / LOOKED_AT)], options=options)

@@ -8,13 +8,21 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
+from consumers.history import load
+from consumers.history.options import Loading
+from consumers.history.packets import packets
 from consumers.history.plan import HistoryFile, for_workers, history_files
+from consumers.history.summary import LoadSummary
+from consumers.history.write import Written
 from consumers.replay.times import doubtful_times
 from stream.files.options import FileOptions
+from stream.settings import Settings
 from tests.consumers.history.years import UNTIL, write_jsonl
+from tests.refrain_command import Refrain
 
 SONGS = 2_000
 
@@ -74,3 +82,41 @@ def test_songs_beside_clicks_are_read_where_they_are_needed_and_once(tmp_path: P
     songs.unlink()
     # Each task unpickles all files anew.
     assert artists(there(files)[second.number], tmp_path) == [["artist 7"]]
+
+
+def test_of_many_files_a_few_are_opened_before_spark_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_jsonl(tmp_path / "clicks", [play("ana")] * 100, files=100)
+    opened: set[Path] = set()
+    really = Path.open
+
+    def noting(path: Path, *args: Any, **given: Any) -> Any:
+        opened.add(path)
+        return really(path, *args, **given)
+
+    monkeypatch.setattr(Path, "open", noting)
+    monkeypatch.setattr(load, "load", lambda *_: LoadSummary(written=Written(listeners=1)))
+    nowhere: dict[str, Any] = {"kafka": "127.0.0.1:1", "redis": "redis://127.0.0.1:1"}
+    with Refrain(Settings(data=tmp_path / "data", **nowhere), tmp_path) as refrain:
+        done = refrain.run("history", "load", "clicks", "--map", "user_id=user_id")
+    assert done.returncode == 0, done.stderr
+    assert 0 < sum(path.suffix == ".jsonl" for path in opened) <= 16
+    assert "looking at 100 files" in done.stderr
+
+
+def test_the_size_of_a_file_is_asked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = history_files(
+        write_jsonl(tmp_path / "clicks", [play("ana")] * 3), FileOptions(), lambda given, _: given
+    )
+    asked: list[int] = []
+
+    def size(file: HistoryFile) -> int:
+        asked.append(file.number)
+        return 10
+
+    monkeypatch.setattr(HistoryFile, "size", property(size))
+    spark = MagicMock()
+    spark.sparkContext.defaultParallelism = 2
+    packets(spark, files, Settings(data=tmp_path), Loading())
+    assert sorted(asked) == [0, 1, 2]
