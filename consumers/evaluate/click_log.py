@@ -14,6 +14,7 @@ from scipy.sparse import csr_matrix
 
 from consumers.evaluate.lowest_hashes import LowestHashes
 from models.affinity import ACTION_WEIGHTS
+from models.click_columns import NO_MS
 
 __all__ = ["ACTIONS", "ClickLog", "Records"]
 
@@ -21,7 +22,8 @@ Records = npt.NDArray[np.void]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-RECORD = np.dtype([("ts", "f8"), ("listener", "i4"), ("credit", "i4"), ("action", "i1")])
+RECORD = np.dtype([("ts", "f8"), ("listener", "i4"), ("credit", "i4"), ("action", "i1"), ("ms_played", "i4")])
+MOST_MS = 2**31 - 1
 ACTIONS = tuple(ACTION_WEIGHTS)
 WEIGHTS = np.array([ACTION_WEIGHTS[action] for action in ACTIONS])
 BUFFER = 1 << 16
@@ -67,7 +69,7 @@ class ClickLog:
         self._artists: dict[str, int] = {}
         self._credits: dict[tuple[str, ...], int] = {}
         self._ends, self._made_by = np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int64)
-        self._buffer: list[tuple[float, int, int, int]] = []
+        self._buffer: list[tuple[float, int, int, int, int]] = []
         self._stack = ExitStack()
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="refrain-evaluate-"))
         self._folder = Path(folder)
@@ -95,7 +97,8 @@ class ClickLog:
         if number is None:
             return
         credit = self._credits.setdefault(tuple(click["artist_ids"]), len(self._credits))
-        record = (ts, number, credit, ACTIONS.index(click.get("action", "play")))
+        action, ms = ACTIONS.index(click.get("action", "play")), click.get("ms_played")
+        record = (ts, number, credit, action, NO_MS if ms is None else min(ms, MOST_MS))
         for _ in range(copies):
             self._buffer.append(record)
             if len(self._buffer) == BUFFER:
@@ -137,7 +140,7 @@ class ClickLog:
         self._number_artists()
 
     def records(self, size: int = BUFFER) -> Iterator[Records]:
-        """Go through the clicks in order, `size` at a time: ts, listener, credit, action."""
+        """Go through the clicks in order, `size` at a time, each with the fields of `RECORD`."""
         return self._read("ordered", size)
 
     def before(self, until: float) -> int:

@@ -211,6 +211,7 @@ class Experiment:
             settings.margin,
             settings.max_artists,
             settings.bot_clicks_per_hour if self._timed else sys.maxsize,
+            least_ms_played=settings.least_ms_played,
         )
         learner = CohortLearner(
             n_cohorts,

@@ -9,6 +9,7 @@ import numpy as np
 from consumers.evaluate.click_log import ACTIONS, ClickLog, Records
 from consumers.evaluate.holdout import Split
 from consumers.evaluate.service import Service
+from models.click_columns import NO_MS
 from models.listener import Click, OffsetSource
 
 __all__ = ["TrainingClicks"]
@@ -80,12 +81,19 @@ class TrainingClicks:
         for row, artist in zip(owner.tolist(), artists.tolist(), strict=True):
             made_by[row] = (*made_by.get(row, ()), self._log.artists[artist])
         listeners, times = records["listener"].tolist(), records["ts"].tolist()
-        actions = records["action"].tolist()
+        actions, ms = records["action"].tolist(), records["ms_played"].tolist()
         clicks: dict[int, list[Click]] = {}
         for row, artist_ids in made_by.items():
             listener = listeners[row]
             click = Click(
-                str(listener), FILE, offset + row, times[row], "", artist_ids, ACTIONS[actions[row]]
+                str(listener),
+                FILE,
+                offset + row,
+                times[row],
+                "",
+                artist_ids,
+                ACTIONS[actions[row]],
+                ms_played=None if ms[row] == NO_MS else ms[row],
             )
             clicks.setdefault(listener, []).append(click)
         return clicks

@@ -38,8 +38,8 @@ __all__ = [
 
 COUNTED = "bucket int, hash long, clicks long, nameless long"
 COUNTS = pa.schema([("bucket", pa.int32()), *((name, pa.int64()) for name in ("hash", "clicks", "nameless"))])
-CLICK = "user_id string, ts double, artist_ids array<string>, kind byte, place long"
-COLUMNS = ["user_id", "ts", "artist_ids", "kind", "place"]
+CLICK = "user_id string, ts double, artist_ids array<string>, kind byte, ms_played long, place long"
+COLUMNS = ["user_id", "ts", "artist_ids", "kind", "ms_played", "place"]
 TOGETHER = 20_000  # clicks
 
 
@@ -106,7 +106,8 @@ def put_sample(packets: DataFrame, below: int, log: ClickLog) -> None:
     clicks = packets.mapInArrow(partial(_sampled, below), CLICK)
     ordered = clicks.repartitionByRange(packets.rdd.getNumPartitions(), "place").sortWithinPartitions("place")
     for row in ordered.toLocalIterator():
-        log.put(row.user_id, {"ts": row.ts, "artist_ids": tuple(row.artist_ids), "action": KINDS[row.kind]})
+        click = {"ts": row.ts, "artist_ids": tuple(row.artist_ids), "ms_played": row.ms_played}
+        log.put(row.user_id, {**click, "action": KINDS[row.kind]})
 
 
 def put_all(clicks: pa.Table, log: ClickLog) -> None:

@@ -101,6 +101,31 @@ def test_a_stray_time_of_half_a_century_ago_ends_nothing_and_leaves_weights_righ
     assert experiment.serve(8).contenders[0].quality.reach[1].lift.value > 3
 
 
+def test_a_play_that_is_too_short_is_not_learned_from_and_is_still_asked_about(
+    log: ClickLog, world: World
+) -> None:
+    plays: dict[str, dict[str, int]] = {
+        "cut short": {"ms_played": 900},
+        "heard out": {"ms_played": 10**12},
+        "unsaid": {},
+    }
+    for artist, played in plays.items():
+        log.put("u0", {"ts": 1.0, "artist_ids": [artist], **played})
+    rng, pairs = np.random.default_rng(3), world.plays.tocoo()
+    for listener, at in zip(pairs.row, pairs.col, strict=True):
+        log.put(f"u{listener}", {"ts": 100 * rng.random(), "artist_ids": [world.artists[at]]})
+    log.arrange(None)
+    split = hold_out(log, 60.0, share=0.2, most=10, seed=0)
+
+    def learned(least: int) -> set[str]:
+        experiment = Experiment(log, split, Settings(dims=16, least_ms_played=least))
+        return set(experiment.learned(8).listener(log.listeners.index("u0")).affinities)
+
+    assert learned(0) > set(plays)
+    assert learned(30_000) == learned(0) - {"cut short"}
+    assert split.holdout.known[:, log.artists.index("cut short")].sum() == 1
+
+
 def test_a_click_of_several_artists_is_a_play_of_each_and_a_skip_takes_half_of_one_back(
     log: ClickLog,
 ) -> None:

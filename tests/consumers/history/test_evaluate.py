@@ -20,6 +20,7 @@ from tests.refrain_command import Refrain
 
 NOWHERE = {"kafka": "127.0.0.1:1", "redis": "redis://127.0.0.1:1"}
 LISTENERS, LOOKED_AT = 400, 260
+SHORT = 4_000  # ms, of which nothing is learned
 
 
 @dataclass
@@ -39,7 +40,8 @@ def clicks_of(world: World) -> list[dict[str, Any]]:
         begin, end = (0.0, 28.0) if rng.random() < 0.7 else (28.0, 30.0)
         for _ in range(int(plays)):
             at = round(UNTIL + DAY * (rng.uniform(begin, end) - 30), 3)
-            clicks.append({"user_id": f"u{listener}", "artist_ids": [world.artists[artist]], "ts": at})
+            click = {"user_id": f"u{listener}", "artist_ids": [world.artists[artist]], "ts": at}
+            clicks.append({**click, "ms_played": 200_000 if (listener + artist) % 5 else SHORT})
     rng.shuffle(clicks)
     return [*clicks, {"user_id": "u0", "song_id": "by nobody", "ts": UNTIL}]
 
@@ -47,7 +49,9 @@ def clicks_of(world: World) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Refrain]:
     folder = tmp_path_factory.mktemp("evaluated")
-    with Refrain(Settings(data=folder / "data", cohorts=8, dims=16, **NOWHERE), folder) as refrain:
+    with Refrain(
+        Settings(data=folder / "data", cohorts=8, dims=16, least_ms_played=SHORT + 1, **NOWHERE), folder
+    ) as refrain:
         yield refrain
 
 
