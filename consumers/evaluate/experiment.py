@@ -211,7 +211,8 @@ class Experiment:
             settings.margin,
             settings.max_artists,
             settings.bot_clicks_per_hour if self._timed else sys.maxsize,
-            least_ms_played=settings.least_ms_played,
+            settings.bot_plays_per_day,
+            settings.least_ms_played,
         )
         learner = CohortLearner(
             n_cohorts,
@@ -220,7 +221,8 @@ class Experiment:
             seed=self._seed,
             activity=settings.activity,
         )
-        service = Service(log.n_listeners, learner, rules, self._name, self._seed)
+        activity = self._timed and settings.record_activity
+        service = Service(log.n_listeners, learner, rules, self._name, self._seed, activity=activity)
         first = min(settings.first_model_listeners, max(2, len(self._split.listeners) // 2))
         stage = f"learning, {n_cohorts} cohorts"
         TrainingClicks(log, self._split).run(

@@ -51,6 +51,8 @@ class Service:
         What their clicks are applied by.
     name
         Artist id -> the name people know it by, for labels.
+    activity
+        Whether it is recorded what they do day by day, which tells bots.
 
     Attributes
     ----------
@@ -77,6 +79,8 @@ class Service:
         rules: Rules,
         name: Callable[[str], str] = str,
         seed: int = 0,
+        *,
+        activity: bool = False,
     ) -> None:
         self.learner = learner
         self.model: Model | None = None
@@ -87,7 +91,7 @@ class Service:
         self.flux: list[Flux] = []
         self._rules = rules
         self._name = name
-        self.residents = Residents()
+        self.residents = Residents(activity=activity)
         # One after the other gets the numbers 0, 1, ... as its row.
         self.residents.add([Listener(str(number)) for number in range(n_listeners)], None)
         self._known: set[int] = set()

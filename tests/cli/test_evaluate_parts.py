@@ -126,6 +126,30 @@ def test_a_play_that_is_too_short_is_not_learned_from_and_is_still_asked_about(
     assert split.holdout.known[:, log.artists.index("cut short")].sum() == 1
 
 
+@pytest.mark.parametrize("ms_played", [{}, {"ms_played": 3_600_000}])
+def test_who_plays_too_much_in_a_day_is_a_bot_as_in_service_where_activity_is_recorded(
+    log: ClickLog, world: World, ms_played: dict[str, int]
+) -> None:
+    number, most = (30, 1000) if ms_played else (100, 90)  # 30 hours in one day, or more plays than may be
+    for at in range(number):
+        log.put("bot", {"ts": 1.7e9 + 20_000 + 600 * at, "artist_ids": ["ana"], **ms_played})
+    rng, pairs = np.random.default_rng(3), world.plays.tocoo()
+    for listener, artist in zip(pairs.row, pairs.col, strict=True):
+        ts = 1.7e9 + 200_000 * rng.random()
+        log.put(f"u{listener}", {"ts": ts, "artist_ids": [world.artists[artist]]})
+    log.arrange(None)
+    split = hold_out(log, 1.7e9 + 120_000, share=0.2, most=10, seed=0)
+
+    def bots(*, timed: bool = True, record: bool = True) -> set[str]:
+        settings = Settings(dims=16, bot_plays_per_day=most, record_activity=record)
+        service = Experiment(log, split, settings, timed=timed).learned(8)
+        found = np.flatnonzero(service.residents.bot[: log.n_listeners])
+        return {log.listeners[number] for number in found.tolist()}
+
+    assert bots() == {"bot"}
+    assert bots(record=False) == bots(timed=False) == set()
+
+
 def test_a_click_of_several_artists_is_a_play_of_each_and_a_skip_takes_half_of_one_back(
     log: ClickLog,
 ) -> None:
