@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from scipy.sparse import csr_matrix
 from consumers.evaluate.lowest_hashes import LowestHashes
 from models.affinity import ACTION_WEIGHTS
 from models.click_columns import NO_MS
+from stream.errors import RefrainError
 
 __all__ = ["ACTIONS", "ClickLog", "Records"]
 
@@ -29,6 +30,18 @@ WEIGHTS = np.array([ACTION_WEIGHTS[action] for action in ACTIONS])
 BUFFER = 1 << 16
 BUCKET = 1 << 20  # clicks put in order at once
 MOST_FILES = 200
+
+
+@contextmanager
+def _set_aside() -> Iterator[None]:
+    """Tell of a disk that is full, and the like, where clicks are written."""
+    try:
+        yield
+    except OSError as error:
+        raise RefrainError(
+            f"clicks are set aside in {tempfile.gettempdir()}, and that failed: {error}. TMPDIR names "
+            "another folder for them; a click takes 50 bytes there"
+        ) from error
 
 
 class ClickLog:
@@ -50,6 +63,11 @@ class ClickLog:
     first, last
         The earliest and the latest time, Unix seconds; of all clicks, also of those not in the sample.
 
+    Raises
+    ------
+    RefrainError
+        Where clicks cannot be written: the disk is full, mostly. So do `put` and `arrange`.
+
     Examples
     --------
     >>> with ClickLog(max_listeners=10) as log:
@@ -61,6 +79,7 @@ class ClickLog:
            [3., 0.]]))
     """
 
+    @_set_aside()
     def __init__(self, max_listeners: int) -> None:
         self.artists: list[str] = []
         self.first, self.last = float("inf"), float("-inf")
@@ -104,6 +123,7 @@ class ClickLog:
             if len(self._buffer) == BUFFER:
                 self._flush()
 
+    @_set_aside()
     def arrange(self, chance: np.random.Generator | None) -> None:
         """Put what was written in order: of the times, or drawn by chance; then all have the last time.
 
@@ -201,6 +221,7 @@ class ClickLog:
             while len(part := np.fromfile(file, dtype=RECORD, count=size)):
                 yield part
 
+    @_set_aside()
     def _flush(self) -> None:
         self._raw.write(np.array(self._buffer, dtype=RECORD).tobytes())
         self._buffer.clear()
@@ -208,5 +229,6 @@ class ClickLog:
     def __enter__(self) -> ClickLog:
         return self
 
+    @_set_aside()
     def __exit__(self, *_: object) -> None:
         self._stack.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from consumers.evaluate.options import Measure
 from consumers.evaluate.reading import Read, asked_for_times, has_times, read, without_times
 from consumers.evaluate.result import Result
 from consumers.replay.plan import Plan
-from stream.errors import RefrainError, WrongUse
+from stream.errors import WrongUse
 from stream.files.times import seconds_of, zone
 from stream.settings import Settings
 
@@ -38,18 +37,6 @@ def evaluate(
     RefrainError
         Where that cannot be done.
     """
-    try:
-        return _evaluate(plan, measure, settings, name, watch)
-    except OSError as error:
-        raise RefrainError(
-            f"clicks are set aside in {tempfile.gettempdir()}, and that failed: {error}. TMPDIR names "
-            "another folder for them; a click takes 50 bytes there"
-        ) from error
-
-
-def _evaluate(
-    plan: Plan, measure: Measure, settings: Settings, name: Callable[[str], str], watch: Watch
-) -> Result:
     started = time.monotonic()
     timed = has_times(plan)
     with ClickLog(measure.listeners) as log:

@@ -15,6 +15,7 @@ from consumers.evaluate.click_log import ClickLog
 from consumers.evaluate.experiment import ALS, Variants
 from consumers.evaluate.holdout import Split
 from consumers.history.sample import Census, clicks_of_bucket, in_sample, named, put_all
+from consumers.history.session import told
 from models.quality.baselines import artist_weights, binary_rows, weighted_rows
 from models.quality.evaluation import Holdout
 
@@ -67,7 +68,7 @@ class SparkAls:
             self._census.first_number,
         )
         # Artists that nobody of the sample plays are left out: the names of all might not fit here.
-        others = self._packets.mapInArrow(work, PAIRS).persist()
+        others = self._packets.mapInArrow(told(work), PAIRS).persist()
         return {name: self._scores(others, weights, **given) for name, given in ALS.items()}
 
     def _scores(

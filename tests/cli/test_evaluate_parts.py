@@ -19,7 +19,9 @@ from models.affinity import ForwardDecay
 from models.cohort_learner import CohortLearner
 from models.listener import Click, Rules
 from models.vectors import ArtistVectors
+from stream.errors import RefrainError
 from stream.settings import Settings
+from tests.full_disk import no_file_longer_than
 from tests.models.worlds import World, long_tail, make_world
 
 
@@ -148,6 +150,14 @@ def test_who_plays_too_much_in_a_day_is_a_bot_as_in_service_where_activity_is_re
 
     assert bots() == {"bot"}
     assert bots(record=False) == bots(timed=False) == set()
+
+
+def test_a_log_for_which_there_is_no_room_says_where_it_is_and_how_to_have_it_elsewhere(
+    log: ClickLog,
+) -> None:
+    log.put("u", {"artist_ids": ["a"]}, copies=1000)
+    with no_file_longer_than(2000), pytest.raises(RefrainError, match="TMPDIR names another folder"):
+        log.arrange(None)
 
 
 def test_a_click_of_several_artists_is_a_play_of_each_and_a_skip_takes_half_of_one_back(
