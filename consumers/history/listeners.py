@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from models.active_days import KINDS, song_number
 from models.click_columns import NO_MS, ClickColumns, name_places
-from models.listener import Click, Listener, OffsetSource, Rules
+from models.listener import HISTORY, Click, Listener, OffsetSource, Rules
 from models.residents import UNKNOWN_OFFSET, Residents
 from models.update import Changes, update_columns
 from stream.stores.event_ids import once
@@ -238,21 +238,21 @@ def _places(residents: Residents, said: pa.Array) -> Ints:
 def _once(columns: ClickColumns, loaded: Loaded, most: int) -> dict[int, bytes]:
     """Mark clicks that repeat the `event_id` of an earlier one; return what is to be remembered, by user."""
     remembered: dict[int, bytes] = {}
-    with_ids = loaded.table["event_id"].is_valid().to_numpy()
-    for user in np.unique(loaded.user[with_ids]).tolist():
-        first, end = np.searchsorted(loaded.user, [user, user + 1]).tolist()
-        own = [_as_once_reads(columns, at) for at in range(first, end)]
+    at = np.flatnonzero(loaded.table["event_id"].is_valid().to_numpy())
+    event_ids = loaded.table["event_id"].take(pa.array(at)).to_pylist()
+    user, waits = loaded.user[at], columns.waits[at].tolist()
+    starts = np.flatnonzero(np.diff(user, prepend=-1))
+    for begin, end in zip(starts.tolist(), [*starts[1:].tolist(), len(at)], strict=True):
+        # `once` looks at no more of them, and to make whole clicks takes many times as long.
+        own = [
+            Click("", HISTORY, 0, 0.0, "waits" if late else "", (), "play", event_id=event_id)
+            for event_id, late in zip(event_ids[begin:end], waits[begin:end], strict=True)
+        ]
         clicks, held = once(own, {}, b"", most)
-        columns.repeated[first:end] = [click.repeated for click in clicks]
+        columns.repeated[at[begin:end]] = [click.repeated for click in clicks]
         if held:
-            remembered[user] = held
+            remembered[int(user[begin])] = held
     return remembered
-
-
-def _as_once_reads(columns: ClickColumns, at: int) -> Click:
-    click = columns.clicks[at]
-    waits = bool(columns.song[at] >= 0 and columns.artists[at] == 0)
-    return click if waits else click._replace(song_id="")
 
 
 class _Clicks(Sequence[Click]):
