@@ -30,6 +30,8 @@ PACKAGES = "pyspark", "pandas", "pyarrow"
 TOLD = re.compile(r"<refrain>(.*?)</refrain>")
 """An error of ours, in the text that Spark makes of whatever a worker raises."""
 
+CALLED = re.compile(r"An error occurred while calling \S+\n: ")
+
 CONFIG = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -71,12 +73,13 @@ def session(master: str) -> Iterator[SparkSession]:
     Raises
     ------
     CannotStart
-        Where Spark does not start, as without the Java that it needs.
+        Where Spark does not start, as without the Java that it needs, or a cluster that answers.
     RefrainError
         What a worker raised (`told`).
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # it knows pandas up to 2, and works with 3
+        from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
 
@@ -90,10 +93,11 @@ def session(master: str) -> Iterator[SparkSession]:
             builder = builder.config(name, value)
         try:
             spark = builder.getOrCreate()
-        except PySparkException as error:
-            raise CannotStart(
-                f"Spark does not start ({_first_line(error)})", hint="It needs a Java from 17 on."
-            ) from error
+        except (PySparkException, Py4JError) as error:
+            hint = "It needs a Java from 17 on."
+            if not here:
+                hint += f" What Spark has said says more: whether {master} answers, and has the same Spark."
+            raise CannotStart(f"Spark does not start ({_first_line(error)})", hint=hint) from error
         spark.sparkContext.setLogLevel(level)
         try:
             yield spark
@@ -145,4 +149,5 @@ def told_in(text: str) -> RefrainError | None:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+    """Return what is said first, of Java's errors without what was called."""
+    return CALLED.sub("", str(error)).strip().partition("\n")[0]

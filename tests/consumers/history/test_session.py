@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from py4j.protocol import Py4JError
 
 from consumers.history.session import session
+from stream.errors import CannotStart
 from stream.settings import Settings
 from tests.consumers.history.years import UNTIL, write_jsonl
 from tests.refrain_command import Refrain
@@ -77,6 +79,19 @@ def test_workers_here_need_no_name_of_this_machine(noted: Noted) -> None:
 def test_spark_says_what_goes_wrong_where_only_it_can(noted: Noted, master: str, level: str) -> None:
     with session(master):
         assert noted.level == level
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_cluster_that_does_not_answer_ends_it_with_a_sentence(
+    noted: Noted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped() -> None:
+        raise Py4JError("An error occurred while calling None.org.S.\n: java.E: It is stopped.\nat x")
+
+    monkeypatch.setattr(noted, "getOrCreate", stopped)
+    with pytest.raises(CannotStart, match=r"does not start \(java.E: It is stopped.\)") as raised:
+        session("spark://h:7077").__enter__()
+    assert "whether spark://h:7077 answers" in raised.value.hint
 
 
 def test_a_cluster_that_does_not_answer_is_named_while_it_is_waited_for(
