@@ -58,11 +58,15 @@ class Heartbeat:
         key = keys.process(self.name)
         state: dict[str, str | float] = {"kind": self.kind, "at": now, **self.says()}
         self._fields |= state.keys()
-        await self.redis.hset(key, mapping=state)
-        if gone := self._fields - state.keys():  # gauges that were taken away since
-            await self.redis.hdel(key, *gone)
-            self._fields -= gone
-        await self.redis.expire(key, SECONDS)
+        gone = self._fields - state.keys()  # gauges that were taken away since
+        # All at once: a sign of life of who is killed in between would never end.
+        pipeline = self.redis.pipeline(transaction=False)
+        pipeline.hset(key, mapping=state)
+        if gone:
+            pipeline.hdel(key, *gone)
+        pipeline.expire(key, SECONDS)
+        await pipeline.execute()
+        self._fields -= gone
         await self.redis.zadd(keys.PROCESSES, {self.name: now})
         await self.redis.zremrangebyscore(keys.PROCESSES, "-inf", now - 10 * SECONDS)
         self.written = time.monotonic()

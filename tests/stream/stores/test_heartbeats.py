@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.heartbeats import Heartbeat, heartbeats
@@ -61,3 +63,20 @@ async def test_a_process_that_dies_fades(redis: AnyRedis) -> None:
     await wait_for_it(gone, "its end")
     await Heartbeat(redis, "work").beat(now=1200.0)
     assert await redis.zcard("processes") == 1
+
+
+async def test_a_process_that_dies_in_the_middle_of_a_sign_of_life_fades_too(
+    redis: AnyRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heartbeat = Heartbeat(redis, "ingest")
+    await heartbeat.beat(now=1000.0)
+    await redis.delete(keys.process(heartbeat.name))  # it was not heard of for some seconds
+
+    async def dies(*_: object) -> None:
+        raise ConnectionError
+
+    for command in ("expire", "zadd"):
+        monkeypatch.setattr(redis, command, dies)
+    with pytest.raises(ConnectionError):
+        await heartbeat.beat(now=1020.0)
+    assert 0 < await redis.ttl(keys.process(heartbeat.name)) <= 10
