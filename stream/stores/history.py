@@ -45,19 +45,23 @@ class History:
         self._redis = redis
 
     async def begin(self, ends: Mapping[str, int]) -> int:
-        """Note that a load begins, and return its number: how many there were before.
+        """Note that a load begins, and return its number, which no other has: how many there were before.
 
         Parameters
         ----------
         ends
             Source (`models.listener.OffsetSource`) -> the offset that the next click in it gets.
         """
-        loads = {load for of_loads in (await self.ends()).values() for load in of_loads}
-        number = len(loads)
-        if ends:
+        number = len({load for of_loads in (await self.ends()).values() for load in of_loads})
+        while ends:
             before = f"{load_source(number)}:" if number else ""
             noted = {f"{before}{source}": end for source, end in ends.items()}
-            await self._redis.hset(keys.HISTORY, mapping=noted)
+            first = min(noted)
+            # Of two loads that begin at once one is the first to take the number; the other takes the next.
+            if await self._redis.hsetnx(keys.HISTORY, first, noted[first]):
+                await self._redis.hset(keys.HISTORY, mapping=noted)
+                break
+            number += 1
         return number
 
     async def ends(self) -> Ends:

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from models.listener import OffsetSource
+from stream.connect import AnyRedis
+from stream.stores.history import Ends, History, load_source
+
+
+async def test_two_loads_that_begin_at_once_have_numbers_and_ends_of_their_own(
+    redis: AnyRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, both = History.ends, asyncio.Barrier(2)
+
+    async def read_by_both(history: History) -> Ends:
+        found = await read(history)
+        await both.wait()
+        return found
+
+    monkeypatch.setattr(History, "ends", read_by_both)
+    ends = [{OffsetSource(0): 5, OffsetSource(1): 7}, {OffsetSource(0): 6, OffsetSource(1): 8}]
+    numbers = await asyncio.gather(*(History(redis).begin(each) for each in ends))
+    assert sorted(numbers) == [0, 1]
+    assert await read(History(redis)) == {
+        source: {load_source(number): each[source] for number, each in zip(numbers, ends, strict=True)}
+        for source in ends[0]
+    }
+
+
+async def test_a_load_is_numbered_by_how_many_began_before(redis: AnyRedis) -> None:
+    history = History(redis)
+    assert [await history.begin({OffsetSource(0): end}) for end in (5, 5, 9)] == [0, 1, 2]
