@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from consumers.doctor.check import Check
 from stream.connect import AnyRedis
 from stream.stores.heartbeats import heartbeats
+from stream.stores.history import LOAD
 
 __all__ = ["KINDS", "check_here", "check_processes", "running"]
 
@@ -19,6 +20,9 @@ KINDS = {
     "traits": "nobody's stage and traits are kept current",
 }
 """Kind of process -> what is not done where none runs."""
+
+AFTER_LOADS = "ingest", "train"
+"""Processes that wait while history is loaded."""
 
 
 def running(states: Mapping[str, Mapping[str, str]]) -> Counter[str]:
@@ -50,6 +54,9 @@ def check_processes(alive: Mapping[str, int]) -> Iterator[Check]:
         number = alive.get(kind, 0)
         if number:
             yield Check.fine(kind, "1 runs" if number == 1 else f"{number} run")
+        elif alive.get(LOAD) and kind in AFTER_LOADS:
+            hint = f"`refrain {kind}`, once it is started, waits until that is done"
+            yield Check.warning(kind, f"none runs, as history is being loaded: {missing}", hint)
         else:
             hint = f"start `refrain {kind}`, or `refrain up` for all"
             yield Check.wrong(kind, f"none runs: {missing}", hint)

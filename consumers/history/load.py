@@ -15,7 +15,7 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from consumers.history.columns import unpack
-from consumers.history.guard import after_load, before_load
+from consumers.history.guard import after_load, announced, before_load
 from consumers.history.options import Loading
 from consumers.history.packets import SELDOM, is_count, packets
 from consumers.history.plan import HistoryFile
@@ -39,12 +39,12 @@ def load(files: Sequence[HistoryFile], settings: Settings, loading: Loading) -> 
     Raises
     ------
     WrongUse
-        Where ingesters or a trainer run.
+        Where ingesters, a trainer or another load run.
     RefrainError
         Where a file, Kafka or Redis cannot be used.
     """
-    with session(loading.master) as spark:
-        number = asyncio.run(before_load(settings))
+    with session(loading.master) as spark, announced(settings) as ours:
+        number = asyncio.run(before_load(settings, ours))
         begun = time.monotonic()
         said = (
             packets(spark, files, settings, loading)
@@ -52,9 +52,9 @@ def load(files: Sequence[HistoryFile], settings: Settings, loading: Loading) -> 
             .collect()
         )
         summary = LoadSummary(seconds=time.monotonic() - begun)
+        asyncio.run(after_load(settings))
     for row in said:
         _add(summary, json.loads(row.said))
-    asyncio.run(after_load(settings))
     return summary
 
 

@@ -28,7 +28,7 @@ from consumers.runtime.live_model import LiveModel
 from consumers.runtime.moves import Moves
 from consumers.runtime.process import starts_over, together
 from consumers.runtime.reader_lag import ReaderLag, in_hand
-from consumers.runtime.startup import begin, begin_producer, epoch_of
+from consumers.runtime.startup import begin, begin_producer, epoch_of, once_loaded
 from consumers.runtime.wiring import Stores, rules_of
 from models.listener import Click, Move, OffsetSource
 from models.model import Model
@@ -441,6 +441,9 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         retry = Retry(stop)
         redis, heartbeat, watch = begun = await begin(settings, "ingest", stack)
+        starting = await once_loaded(begun, retry, stop, stack)
+        if starting is None:
+            return
         epoch = await epoch_of(settings, begun, "clicks")
         stores = Stores.on(redis, settings)
         loaded = await ask_redis(settings, History(redis).ends, logger.info)
@@ -516,6 +519,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             stop=stop,
             retry=retry,
         )
+        starting.cancel()
         await together(
             ingester.run(),
             merges.run(),

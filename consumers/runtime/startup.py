@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from typing import NamedTuple, TypeVar
@@ -12,13 +13,16 @@ from kafka.admin import KafkaAdminClient
 from structlog.contextvars import bound_contextvars
 
 from consumers.runtime.exporter import exporting
+from consumers.runtime.process import end
 from consumers.runtime.wiring import decay_of
 from stream.connect import AnyRedis, ask_redis, open_kafka, open_redis
 from stream.errors import Unreachable
 from stream.metrics import DELETED
+from stream.retry import Retry, Stopped
 from stream.settings import Settings
 from stream.stores.guards import guard_cluster, guard_decay, topic_epoch
 from stream.stores.heartbeats import Heartbeat
+from stream.stores.history import is_loading
 from stream.wire.consumer import check_codecs
 from stream.wire.dead_members import remove_dead
 from stream.wire.deleted import deleted_unread_told, shorter_told
@@ -27,7 +31,7 @@ from stream.wire.sender import BATCH_BYTES, Sender
 from stream.wire.topic_watch import TopicShape, TopicWatch, topic_shapes
 from stream.wire.topics import cluster_id, create_missing, open_admin
 
-__all__ = ["Beginning", "begin", "begin_producer", "epoch_of"]
+__all__ = ["Beginning", "begin", "begin_producer", "epoch_of", "once_loaded"]
 
 T = TypeVar("T")
 
@@ -35,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 IN_NO_GROUP = {"work": ("audiences",)}
 """Kind of process -> topics that it reads without a group, beside those of its groups."""
+
+LOOK_SECONDS = 1.0  # for the end of a load of history
 
 
 class Beginning(NamedTuple):
@@ -100,6 +106,47 @@ def _shapes(admin: KafkaAdminClient, topics: Collection[str]) -> dict[str, Topic
     if missing := set(topics) - shapes.keys():
         raise Unreachable(f"{', '.join(sorted(missing))} not there yet")
     return shapes
+
+
+async def once_loaded(
+    begun: Beginning, retry: Retry, stop: asyncio.Event, stack: AsyncExitStack
+) -> asyncio.Task[None] | None:
+    """Wait while history is loaded, and then give a sign of life, which keeps the next load away.
+
+    For processes that hold in memory who there is (`consumers.history.guard`).
+
+    Returns
+    -------
+    What keeps the sign of life up while the process starts, and ends with `stack`: to be cancelled once the
+    process's own heartbeat, which says that it is at work, does so. None where the process is to end.
+    """
+    redis, said = begun.redis, False
+    early = Heartbeat(redis, begun.heartbeat.kind)
+
+    async def free() -> bool:
+        if await is_loading(redis):
+            return False
+        # First the sign, then the look, as a load does it: of two that begin at once one at least sees the
+        # other.
+        await early.beat(time.time())
+        if not await is_loading(redis):
+            return True
+        await early.stop()
+        return False
+
+    try:
+        while not await retry("asking whether history is loaded", free):
+            if not said:
+                logger.info("history is being loaded: waiting until that is done")
+                said = True
+            await asyncio.sleep(LOOK_SECONDS)
+            if stop.is_set():
+                return None
+    except Stopped:
+        return None
+    keeping = asyncio.create_task(early.keep())
+    stack.push_async_callback(end, [keeping])
+    return keeping
 
 
 async def begin_producer(settings: Settings, stack: AsyncExitStack, batch_bytes: int = BATCH_BYTES) -> Sender:

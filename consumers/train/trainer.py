@@ -13,7 +13,7 @@ from consumers.runtime.lead import lead
 from consumers.runtime.newest_click import NewestClick
 from consumers.runtime.process import starts_over, together
 from consumers.runtime.reader_lag import ReaderLag
-from consumers.runtime.startup import begin
+from consumers.runtime.startup import begin, once_loaded
 from consumers.runtime.wiring import Stores, rules_of
 from consumers.train.active import SAMPLE, ActiveListeners, Added, RecentListeners
 from consumers.train.click_trainer import ClickTrainer
@@ -355,7 +355,10 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
     """
     async with AsyncExitStack() as stack:
         retry = Retry(stop)
-        redis, heartbeat, watch = await begin(settings, "train", stack)
+        redis, heartbeat, watch = begun = await begin(settings, "train", stack)
+        starting = await once_loaded(begun, retry, stop, stack)
+        if starting is None:
+            return
         stores = Stores.on(redis, settings)
         await ask_redis(settings, stores.durability.begin, logger.info)
         await ask_redis(settings, stores.aliases.refresh, logger.info)
@@ -405,4 +408,5 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
         leading = lead(settings, watch, trainer.run, [clicks.run], lease, heartbeat, stop, retry)
         following = retry.every(REFRESH_SECONDS, "reading aliases of artists", stores.aliases.refresh)
         lengths = retry.every(LENGTHS_SECONDS, "reading songs of no length", stores.catalogue.refresh)
+        starting.cancel()
         await together(leading, following, lengths, heartbeat.keep(), watch.run())

@@ -9,8 +9,12 @@ from typing import TypeAlias
 from models.listener import HISTORY, Click, OffsetSource
 from stream.connect import AnyRedis
 from stream.stores import keys
+from stream.stores.heartbeats import heartbeats
 
-__all__ = ["MICROSECONDS", "Ends", "History", "load_source", "once_with_files"]
+__all__ = ["LOAD", "MICROSECONDS", "Ends", "History", "is_loading", "load_source", "once_with_files"]
+
+LOAD = "history"
+"""Kind of process (`stream.stores.heartbeats`) that loads history."""
 
 MICROSECONDS = 1e6
 """Of a second: the offset of a listener in `HISTORY` counts them."""
@@ -71,6 +75,11 @@ class History:
             load, _, source = field.decode().rpartition(":")
             ends.setdefault(source, {})[load or HISTORY] = int(end)
         return ends
+
+
+async def is_loading(redis: AnyRedis) -> bool:
+    """Say whether a load lives."""
+    return any(state["kind"] == LOAD for state in (await heartbeats(redis)).values())
 
 
 def once_with_files(clicks: Sequence[Click], applied: Mapping[str, int], ends: Ends) -> Sequence[Click]:

@@ -308,6 +308,18 @@ def test_a_process_that_is_missing_is_wrong(
     )
 
 
+def test_a_process_that_waits_while_history_is_loaded_is_not_wrong(
+    healthy: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: Heartbeat(redis, "ingest").stop())
+    with_redis(alive("history"))
+    assert looked(refrain)[1]["ingest"] == (
+        "warning",
+        "none runs, as history is being loaded: clicks are not read",
+        "`refrain ingest`, once it is started, waits until that is done",
+    )
+
+
 def test_a_schema_registry_that_does_not_answer_is_wrong(healthy: Settings, refrain: Refrain) -> None:
     with RegistryStub({}) as registry:
         code, found = looked(refrain, schema_registry_url=registry.url)
