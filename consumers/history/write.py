@@ -37,11 +37,11 @@ class Written:
     Attributes
     ----------
     listeners, clicks
-        Those written, and their clicks.
+        Those written by this load, in whichever of its attempts, and their clicks.
     bots
         Those of them who are bots, by the rules of an ingester.
     loaded_before
-        Those who are there from an earlier load, or from this one where Redis did not say that it had them.
+        Those who are there from an earlier load.
     known
         Those whom Refrain knew, or who are part of another: they stay as they are, and their files' clicks do
         not count.
@@ -175,8 +175,11 @@ class Writer:
 
     async def _counted(self, loaded: Loaded, made: Made, there: set[str], refused: int) -> Written:
         of_loads = [f"o:{load_source(load)}" for load in range(self._number + 1)]
-        found = await self._stores.listeners.fields(sorted(there), of_loads)
-        before = sum(any(offsets) for offsets in found)
+        users = sorted(there)
+        found = await self._stores.listeners.fields(users, of_loads)
+        # Of an attempt before this one, whose answer did not come: they are no others' than this load's.
+        there = there - {user for user, offsets in zip(users, found, strict=True) if offsets[-1]}
+        before = sum(any(offsets) and not offsets[-1] for offsets in found)
         new = np.fromiter((user not in there for user in loaded.users), np.bool_, len(loaded.users))
         of_new = new[loaded.user]
         ts = loaded.table["ts"].to_numpy()[of_new]

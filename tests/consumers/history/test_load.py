@@ -21,6 +21,7 @@ from stream.errors import BadFile, CannotStart, WrongUse
 from stream.files.options import FileOptions
 from stream.files.sources import files_of
 from stream.settings import Settings
+from stream.stores.listeners import Listeners
 from tests.consumers.crowd import crowd_model, publish
 from tests.consumers.history.held import held
 from tests.consumers.history.here import load_here
@@ -70,6 +71,29 @@ def test_a_load_that_was_killed_goes_on_to_what_it_would_have_been(
     _, rest = load_here(settings, files)
     assert rest.loaded_before == part.listeners > 0 < rest.listeners
     assert held(settings.redis) == whole
+
+
+def test_who_was_written_before_a_connection_broke_counts_as_loaded(
+    settings: Settings, db: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = write_jsonl(tmp_path / "clicks", history(800))
+    _, undisturbed = load_here(settings, files)
+    db.flushall()
+    write, broken = Listeners.write, list[Listeners]()
+
+    async def break_once(listeners: Listeners, *given: Any) -> list[str]:
+        there = await write(listeners, *given)
+        if listeners not in broken:
+            broken.append(listeners)
+            raise redis.ConnectionError("reset by peer")
+        return there
+
+    monkeypatch.setattr(Listeners, "write", break_once)
+    _, written = load_here(settings, files)
+    assert len(broken) > 1
+    assert written == undisturbed
+    _, again = load_here(settings, files)
+    assert (again.listeners, again.clicks, again.loaded_before) == (0, 0, undisturbed.listeners)
 
 
 def test_what_a_redis_lost_when_it_was_killed_is_loaded_once_more(
