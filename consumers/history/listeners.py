@@ -20,9 +20,11 @@ from stream.stores.history import MICROSECONDS
 
 __all__ = ["Loaded", "Made", "Songs", "made_of"]
 
-Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+
+UNITS = 60_000_000, 1_000_000, 1_000
+"""Microseconds of what files may count their times in, the coarsest first: minutes, seconds, milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -147,15 +149,21 @@ def made_of(
     event_ids = _once(columns, loaded, most_event_ids) if named and most_event_ids else {}
     changes = update_columns(residents, columns, np.zeros(0, dtype=np.int64), None, rules, now)
     changes.event_ids = {int(rows[user]): held for user, held in event_ids.items()}
-    until = _last_ts(loaded, len(rows))[changes.rows]  # `last_seen` knows nothing of clicks that wait
-    residents.offset[changes.rows] = np.rint(until * MICROSECONDS).astype(np.int64)
+    residents.offset[changes.rows] = _until(loaded, len(rows))[changes.rows]
     return Made(residents, changes, [click for own in changes.waiting.values() for click in own])
 
 
-def _last_ts(loaded: Loaded, users: int) -> Floats:
-    last = np.full(users, -np.inf)
-    np.maximum.at(last, loaded.user, loaded.table["ts"].to_numpy())
-    return last
+def _until(loaded: Loaded, users: int) -> Ints:
+    """Return up to when files have the clicks of each listener, in microseconds.
+
+    Where all times are whole seconds, to the end of a listener's last one: Kafka may have the same click with
+    its milliseconds. (`last_seen` would not do either: it knows nothing of clicks that wait.)
+    """
+    at = np.rint(loaded.table["ts"].to_numpy() * MICROSECONDS).astype(np.int64)
+    unit = next((unit for unit in UNITS if not (at % unit).any()), 1)
+    last = np.full(users, np.iinfo(np.int64).min)
+    np.maximum.at(last, loaded.user, at)
+    return last + unit - 1
 
 
 def _columns(

@@ -152,6 +152,34 @@ def test_clicks_that_files_had_count_once_and_later_ones_count(
     assert counted(db) == Counter(click["user_id"] for click in [*clicks, late])
 
 
+@pytest.mark.parametrize("unit", [1, 60])
+def test_clicks_that_files_had_count_once_though_their_times_are_coarser_than_those_of_kafka(
+    settings: Settings, log: KafkaLog, db: redis.Redis, tmp_path: Path, unit: int
+) -> None:
+    hour = UNTIL // 3_600 * 3_600
+    # No two of them in one minute.
+    clicks = [{**click, "ts": hour - 3_600 * at} for at, click in enumerate(plain(history(99)))][::-1]
+    files = write_jsonl(tmp_path / "clicks", [{**click, "ts": click["ts"] + unit} for click in clicks[:700]])
+    for click in clicks[500:]:
+        del click["event_id"]
+    log.send("clicks", [{**click, "ts": click["ts"] + 1.9 * unit} for click in clicks[500:]])
+    load_here(settings, files)
+    with Running(ingest, settings):
+        log.wait_until_caught_up("ingest", "clicks")
+    assert counted(db) == Counter(click["user_id"] for click in clicks)
+
+
+def test_a_later_click_of_the_same_second_counts_where_files_have_milliseconds(
+    settings: Settings, log: KafkaLog, db: redis.Redis, tmp_path: Path
+) -> None:
+    click = {"user_id": "u", "song_id": "s", "artist_ids": ["ana"], "ts": UNTIL + 0.25}
+    log.send("clicks", [click, {**click, "ts": UNTIL + 0.75}])
+    load_here(settings, write_jsonl(tmp_path / "clicks", [click]))
+    with Running(ingest, settings):
+        log.wait_until_caught_up("ingest", "clicks")
+    assert counted(db) == {"u": 2}
+
+
 def test_clicks_that_come_between_two_loads_count_for_those_of_the_first_however_old(
     settings: Settings, log: KafkaLog, db: redis.Redis, tmp_path: Path
 ) -> None:
