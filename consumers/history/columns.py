@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 
@@ -14,8 +16,9 @@ import pyarrow.compute as pc
 from models.active_days import KINDS
 from models.click_columns import NO_MS
 from models.residents import UNKNOWN_OFFSET
+from stream.errors import BadFile
 
-__all__ = ["CLICKS", "EVENTS", "cut", "of_events", "pack", "sampled", "unpack"]
+__all__ = ["CLICKS", "EVENTS", "Packets", "cut", "of_events", "pack", "sampled", "unpack"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -56,7 +59,11 @@ CLICKS = pa.schema(
 """The same as they are applied: `kind` is a place in `models.active_days.KINDS`, `place` their order.
 Those that have the same in `same` are one click, where that is not null."""
 
+MOST_OF_ONE = 1_000_000
+"""Clicks of a listener, who is held in memory as a whole: so many take as much as a bucket of others."""
+
 KINDS_OF_ARROW = pa.array(KINDS)
+USER_ALONE = pa.ipc.IpcReadOptions(included_fields=[CLICKS.get_field_index("user_id")])
 SHARES = 1 << 32
 
 
@@ -130,3 +137,38 @@ def unpack(packed: Iterable[bytes]) -> pa.Table:
     """Return the clicks of all bytes together."""
     tables: Sequence[pa.Table] = [pa.ipc.open_stream(each).read_all() for each in packed]
     return pa.concat_tables(tables).combine_chunks() if tables else CLICKS.empty_table()
+
+
+class Packets:
+    """The packets of a bucket, as they come."""
+
+    def __init__(self) -> None:
+        self._packed: list[bytes] = []
+        self._of_each: Counter[str] = Counter()
+
+    def __bool__(self) -> bool:
+        return bool(self._packed)
+
+    def add(self, packed: bytes) -> None:
+        """Take one.
+
+        Raises
+        ------
+        BadFile
+            Where a listener has more clicks than memory is reckoned with.
+        """
+        users = pa.ipc.open_stream(packed, options=USER_ALONE).read_all()["user_id"].value_counts()
+        found = zip(users.field("values").to_pylist(), users.field("counts").to_pylist(), strict=True)
+        for user, clicks in found:
+            self._of_each[user] += clicks
+            if self._of_each[user] > MOST_OF_ONE:
+                raise BadFile(
+                    f"listener {user!r} has more than {MOST_OF_ONE:,} clicks, and all of a listener's are in "
+                    "memory at once: is it an id of everybody who is not logged in?",
+                    hint=f"--where {shlex.quote(f'COLUMN!={user}')} leaves it out; COLUMN has the ids.",
+                )
+        self._packed.append(packed)
+
+    def clicks(self) -> pa.Table:
+        """Return all clicks."""
+        return unpack(self._packed)

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from consumers.history.columns import unpack
+from consumers.history.columns import Packets
 from consumers.history.guard import after_load, announced, before_load
 from consumers.history.options import Loading
 from consumers.history.packets import SELDOM, is_count, packets
@@ -61,16 +61,16 @@ def load(files: Sequence[HistoryFile], settings: Settings, loading: Loading) -> 
 def _write(settings: Settings, load: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Write the listeners of a bucket: on a worker."""
     gc.set_threshold(*SELDOM)
-    packed = []
+    packed = Packets()
     for batch in batches:
         for rows in batch.column(1).to_pylist():
             if is_count(rows):
                 yield _counted({"rows": json.loads(rows)})
             else:
-                packed.append(rows)
+                packed.add(rows)
     if packed:
         with threadpool_limits(1):
-            yield _counted({"written": vars(asyncio.run(_write_all(settings, load, unpack(packed))))})
+            yield _counted({"written": vars(asyncio.run(_write_all(settings, load, packed.clicks())))})
 
 
 async def _write_all(settings: Settings, load: int, clicks: pa.Table) -> Written:

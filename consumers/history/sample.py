@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 
 from consumers.evaluate.click_log import ClickLog
 from consumers.evaluate.lowest_hashes import HASHES
-from consumers.history.columns import unpack
+from consumers.history.columns import Packets
 from consumers.history.listeners import Loaded
 from consumers.history.packets import is_count
 from consumers.history.read import Rows
+from consumers.history.session import told
 from models.active_days import KINDS
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def census(packets: DataFrame, most: int) -> Census:
     """
     from pyspark.sql import functions as sql
 
-    each = packets.mapInArrow(_count, COUNTED).persist()
+    each = packets.mapInArrow(told(_count), COUNTED).persist()
     totals = each.groupBy("bucket").agg(
         sql.count("hash").alias("listeners"),
         sql.sum("clicks").alias("clicks"),
@@ -129,13 +130,13 @@ def rows_read(packets: DataFrame) -> Rows:
 
 def clicks_of_bucket(batches: Iterator[pa.RecordBatch]) -> tuple[int, pa.Table]:
     """Return the number of a bucket, and its clicks; those that are to count once are there once."""
-    bucket, packed = 0, []
+    bucket, packed = 0, Packets()
     for batch in batches:
         for number, rows in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             bucket = number
             if not is_count(rows):
-                packed.append(rows)
-    return bucket, Loaded.of(unpack(packed)).table
+                packed.add(rows)
+    return bucket, Loaded.of(packed.clicks()).table
 
 
 def named(clicks: pa.Table) -> pa.Table:

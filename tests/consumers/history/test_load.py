@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import redis
 
 from benchmarks.play_logs import write_logs
 from consumers.history import session
+from consumers.history.columns import EVENTS, of_events, pack
 from consumers.history.guard import before_load
+from consumers.history.load import load
+from consumers.history.options import Loading
 from consumers.history.plan import history_files
 from consumers.ingest.ingester import ingest
 from consumers.runtime import wiring
@@ -382,6 +388,49 @@ def test_a_file_that_breaks_off_loads_nothing(settings: Settings, db: redis.Redi
     with pytest.raises(BadFile, match="part-0"):
         load_here(settings, [packed])
     assert counted(db) == {}
+
+
+def packed(*users: str) -> bytes:
+    """A click of each."""
+    clicks = [
+        {"user_id": user, "song_id": "s", "artist_ids": ["ana"], "ts": UNTIL + at}
+        for at, user in enumerate(users)
+    ]
+    return pack(of_events(pa.Table.from_pylist(clicks, schema=EVENTS), 0))
+
+
+class Packets:
+    """Stands for Spark's `DataFrame` of packets of one bucket."""
+
+    def __init__(self, *parts: bytes) -> None:
+        buckets, rows = pa.array([0] * len(parts), pa.int32()), pa.array(parts, pa.binary())
+        self._batch = pa.RecordBatch.from_arrays([buckets, rows], ["bucket", "rows"])
+
+    def mapInArrow(self, work: Any, _: str) -> Packets:  # noqa: N802 - as Spark spells it
+        self._work = work
+        return self
+
+    def collect(self) -> list[SimpleNamespace]:
+        batches = self._work(iter([self._batch]))
+        return [SimpleNamespace(said=said) for batch in batches for said in batch.column(0).to_pylist()]
+
+
+def test_a_listener_with_more_clicks_than_memory_is_reckoned_with_is_named_with_what_leaves_them_out(
+    settings: Settings, topics: Settings, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gc.set_threshold", lambda *_: None)
+    monkeypatch.setattr("consumers.history.columns.MOST_OF_ONE", 5)
+    monkeypatch.setattr("consumers.history.load.session", lambda _: nullcontext())
+    parts = [packed("-", "a", "-", "b"), packed("-", "-", "c", "a"), packed("a", "-", "-")]
+    monkeypatch.setattr("consumers.history.load.packets", lambda *_: Packets(*parts))
+    with pytest.raises(RuntimeError) as error:
+        load([], settings, Loading())
+    ours = session.told_in(str(error.value))
+    assert (type(ours), "'-'" in str(ours), "--where 'COLUMN!=-'" in ours.hint) == (BadFile, True, True)
+    assert counted(db) == {}
+    del parts[2:]
+    load([], settings, Loading())
+    assert counted(db) == {"-": 4, "a": 2, "b": 1, "c": 1}
 
 
 def test_what_is_missing_is_said_with_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
