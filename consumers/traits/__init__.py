@@ -10,6 +10,7 @@
       next_week.py       what is expected of their next week, learned on the way
     expiry.py          who has been dormant for long: erased
     churn.py           who will not come back: freezes a sample each day, learns when its outcome is known
+    looks.py           whether history is on its way: nothing is learned from half of it
     segments.py        labelled segments: labels taken, models learned, listeners predicted
       shares.py          the shares of listeners' activity that they go by
       labels.py          reads the topic `labels`

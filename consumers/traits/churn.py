@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
-import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from consumers.traits.looks import Looks, ReadsActivities, Sample
 from models.quality.prequential import Prequential
 from models.traits.activity import DAYS, FEATURES, Activities, day_of
 from models.traits.churn import ChurnModel
 from models.traits.churn_span import Span, churned, known
-from models.traits.today import Aligned, day_numbers, is_current, on_record
+from models.traits.today import Aligned, day_numbers, on_record
 from stream.errors import SnapshotDamaged
 from stream.stores.churn import ChurnStore, FrozenDay, LearnedChurn
 
@@ -26,21 +25,11 @@ __all__ = ["Churn"]
 logger = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float64]
-Sample = Callable[[int], Awaitable[Sequence[str]]]
-"""Draws about so many listeners, each as likely as any other."""
 
 LATE = 1
 """Days that an outcome is waited for beyond its last one: clocks behind UTC, clicks on their way."""
-LOOK_SECONDS = 60.0
-"""Between two looks while there is something left to do today: history may be on its way."""
 APART = 7
 """Days between those of the past that a service that has learned nothing begins with."""
-
-
-class ReadsActivities(Protocol):
-    """What reads what listeners did day by day (`stream.stores.listeners.Listeners`)."""
-
-    async def activities(self, user_ids: Sequence[str]) -> Activities: ...
 
 
 class Churn:
@@ -52,7 +41,8 @@ class Churn:
     at once, one of them finds another version there and goes on from that.
 
     A service that has learned nothing begins with days of the past whose outcome is known already: nothing
-    was predicted then, so nothing is judged.
+    was predicted then, so nothing is judged. Nothing is learned or frozen while history is on its way
+    (`consumers.traits.looks.Looks`).
 
     Parameters
     ----------
@@ -69,13 +59,11 @@ class Churn:
     ) -> None:
         self._store = store
         self._listeners = listeners
-        self._sample = sample
+        self._looks = Looks(listeners, sample, number)
         self._span = span
-        self._number = number
         self._learned = self._blank()
         self._there = 0  # the version in Redis that it goes on from, or is written in place of
         self._frozen = -1
-        self._next_look = -math.inf
         self._loaded = False
 
     @property
@@ -132,19 +120,16 @@ class Churn:
             Where Redis fails: the next call goes on from there.
         """
         today = day_of(now)
-        if self._loaded and ((today <= self._frozen and self._learned.version) or now < self._next_look):
+        if not self._looks.due(now) or (self._loaded and today <= self._frozen and self._learned.version):
             return
         if not self._loaded or await self._store.version() != self._there:
             await self._load()
-        users = list(await self._sample(self._number))
-        read = await self._listeners.activities(users)
-        # While clicks are on their way, as after ingest was down for days, who clicked looks as if gone.
-        if is_current(read.active, today):
+        if seen := await self._looks.look(now):
+            users, read = seen
             if not self._learned.version:
                 await self._begin(read, today, now)
             if self._loaded and await self._learn_known(today, now):
                 await self._freeze(today, users, read)
-        self._next_look = now + LOOK_SECONDS
 
     async def _load(self) -> None:
         try:

@@ -7,14 +7,17 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from models.traits.activity import ActiveDays, Activities
+from models.traits.activity import DAYS, ActiveDays, Activities, weekly
 
-__all__ = ["Aligned", "align", "day_numbers", "is_current", "of_some", "on_record"]
+__all__ = ["Aligned", "align", "day_numbers", "is_current", "of_some", "on_record", "settled"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 SECONDS = 86_400
+WEEKS = (DAYS - 2) // 7  # before yesterday, of which a click of tomorrow, by the latest clock, drops no day
+MOVING = 0.005
+"""The share of listeners of whom something long ago may come between two looks: a phone was offline."""
 
 
 class Aligned(NamedTuple):
@@ -69,6 +72,19 @@ def day_numbers(times: Floats) -> Ints:
 def is_current(active: ActiveDays, today: int) -> bool:
     """Say whether any of some listeners did anything yesterday or later: if not, history is on its way."""
     return bool(len(active.days)) and int(active.days["day"].max()) >= today - 1
+
+
+def settled(before: Activities, after: Activities, today: int) -> bool:
+    """Say whether what the same listeners did on days that are over on all clocks is the same at two looks.
+
+    If it is not of more than a few, history is on its way.
+    """
+    until = today - 1  # which goes on where clocks are behind UTC
+    changed = (weekly(before.active, until, WEEKS) != weekly(after.active, until, WEEKS)).any(axis=1)
+    # Of who was active last long ago no day may be among these, but the latest moment is known.
+    long_ago = after.last_seen < SECONDS * until
+    changed |= long_ago & (before.last_seen != after.last_seen)
+    return int(changed.sum()) <= MOVING * len(changed)
 
 
 def on_record(active: ActiveDays) -> npt.NDArray[np.bool_]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from consumers.traits.churn import Churn
+from consumers.traits.looks import LOOK_SECONDS
 from models.quality.binary import auc
 from models.traits.activity import DAY, FEATURES, ActiveDays, Activities
 from models.traits.churn import ChurnModel
@@ -42,13 +43,16 @@ class World:
     async def live(self, until: int) -> None:
         """Let Redis hold what they did in the days before one."""
         for user, plays in zip(self.users, self.plays, strict=True):
-            there = np.flatnonzero(plays[: until - BEGIN])
-            days = np.zeros(len(there), dtype=DAY)
-            days["day"], days["play"] = BEGIN + there, 3
-            head = np.zeros(1, dtype=HEAD)
-            head["format"], head["days"] = 1, len(days)
-            await self.redis.set(keys.user_activity(user), head.tobytes() + days.tobytes())
+            await self.put(user, (BEGIN + np.flatnonzero(plays[: until - BEGIN])).tolist())
             await self.redis.hset(keys.user(user), "first_seen", BEGIN * SECONDS)
+
+    async def put(self, user: str, active: Sequence[int]) -> None:
+        """Let Redis hold on which days a listener was active."""
+        days = np.zeros(len(active), dtype=DAY)
+        days["day"], days["play"] = active, 3
+        head = np.zeros(1, dtype=HEAD)
+        head["format"], head["days"] = 1, len(days)
+        await self.redis.set(keys.user_activity(user), head.tobytes() + days.tobytes())
 
     async def sample(self, number: int) -> Sequence[str]:
         return self.users[:number]
@@ -58,7 +62,7 @@ class World:
 
     async def day(self, churn: Churn, day: int) -> None:
         await self.live(day)
-        await churn.tick(day * SECONDS + 60.0)
+        await looks_twice(churn, day * SECONDS + 60.0)
 
     def truth(self, until: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         owner, day = np.nonzero(self.plays)
@@ -67,6 +71,12 @@ class World:
         active = ActiveDays(NUMBER, owner, days)
         rows, asked = known(active, until, SPAN)
         return rows[asked], churned(active, until, SPAN)[asked]
+
+
+async def looks_twice(churn: Churn, now: float) -> None:
+    """Let it see that no history is on its way."""
+    for later in (0.0, LOOK_SECONDS):
+        await churn.tick(now + later)
 
 
 @pytest.fixture
@@ -130,7 +140,7 @@ async def test_nobody_is_taken_for_gone_while_their_clicks_wait_in_kafka(world: 
     expected = figures.churned
     await world.live(BEGIN + 31)  # ingest stops here
     for day in range(BEGIN + 34, BEGIN + 40):
-        await churn.tick(day * SECONDS)
+        await looks_twice(churn, day * SECONDS)
     assert await store.frozen_days() == [BEGIN + 30]
     await world.day(churn, BEGIN + 40)
     assert await store.frozen_days() == [BEGIN + 40]
@@ -178,14 +188,16 @@ async def examples_learned(world: World) -> int:
 async def test_two_processes_learn_a_day_once(world: World) -> None:
     await learned_until(world, BEGIN + 25)
     one, other = world.churn(), world.churn()
-    await one.tick((BEGIN + 25) * SECONDS)
-    await other.tick((BEGIN + 25) * SECONDS)
+    await looks_twice(one, (BEGIN + 25) * SECONDS)
+    await looks_twice(other, (BEGIN + 25) * SECONDS)
     examples = await examples_learned(world)
     frozen = await ChurnStore(world.redis).frozen(BEGIN + 25)
     await world.live(BEGIN + 33)
     now = (BEGIN + 33) * SECONDS
+    await one.tick(now)
+    await other.tick(now)
     for churn in (one, other, other, one):
-        await churn.tick(now)
+        await churn.tick(now + LOOK_SECONDS)
     figures = await ChurnStore(world.redis).figures()
     assert figures is not None
     assert figures.version == one.version == other.version
@@ -203,7 +215,7 @@ async def test_who_was_forgotten_is_not_taken_for_one_who_left(world: World) -> 
     gone = set(world.users[: NUMBER // 2])
     await world.live(BEGIN + 23)
     await world.redis.delete(*(key(user) for user in gone for key in (keys.user_activity, keys.user)))
-    await churn.tick((BEGIN + 23) * SECONDS)
+    await looks_twice(churn, (BEGIN + 23) * SECONDS)
     after = await store.figures()
     assert before is not None
     assert after is not None
@@ -266,23 +278,38 @@ async def test_who_starts_before_history_comes_learns_from_it_once_it_is_there(w
     await churn.tick(now + 100.0)
     assert churn.version == 0
     await world.live(today)
-    await churn.tick(now + 200.0)
+    await looks_twice(churn, now + 200.0)
     assert churn.version == 1
     assert await ChurnStore(world.redis).frozen_days() == [today]
+
+
+async def test_history_that_comes_beside_live_plays_is_waited_for(world: World) -> None:
+    today, churn, store = BEGIN + 60, world.churn(), ChurnStore(world.redis)
+    now = today * SECONDS + 3600.0
+    for later in range(3):
+        await world.live(BEGIN + 38 + later)
+        await world.put("u0", [today])
+        await churn.tick(now + LOOK_SECONDS * later)
+    assert churn.version == 0
+    assert await store.frozen_days() == []
+    await world.live(today)
+    await looks_twice(churn, now + LOOK_SECONDS * 3)
+    assert churn.version == 1
+    assert await store.frozen_days() == [today]
 
 
 async def test_who_is_erased_while_they_are_frozen_is_in_no_frozen_day(world: World) -> None:
     store, today = ChurnStore(world.redis), BEGIN + 5
 
     class Erases(Listeners):
-        """Erases a listener right after they were read to be frozen: after the past, which comes first."""
+        """Erases a listener right after they were read to be frozen, at the second look."""
 
         reads = 0
 
         async def activities(self, user_ids: Sequence[str]) -> Activities:
             found = await super().activities(user_ids)
             self.reads += 1
-            if self.reads == 2:
+            if self.reads == 3:
                 assert len(found.active.days)
                 await self.forget("u0")
                 await store.forget("u0")
@@ -291,7 +318,7 @@ async def test_who_is_erased_while_they_are_frozen_is_in_no_frozen_day(world: Wo
     world.plays[:2] = True
     await world.live(today)
     churn = Churn(store, Erases(world.redis), world.sample, SPAN, NUMBER)
-    await churn.tick(today * SECONDS + 60.0)
+    await looks_twice(churn, today * SECONDS + 60.0)
     frozen = await store.frozen(today)
     assert frozen is not None
     assert "u1" in frozen.user_ids
@@ -341,7 +368,7 @@ async def test_a_model_that_diverges_while_it_learns_is_not_written_and_learned_
     assert "churn has diverged on day" in caplog.text
     assert churn.score(world.truth(BEGIN + 70)[0]) is None
     assert await store.version() == version
-    await churn.tick((BEGIN + 70) * SECONDS + 3600.0)
+    await looks_twice(churn, (BEGIN + 70) * SECONDS + 3600.0)
     assert churn.version == await store.version() == version + 1
     scores = churn.score(world.truth(BEGIN + 70)[0])
     assert scores is not None

@@ -9,6 +9,7 @@ import pytest
 
 from consumers.actions.forget_listener import forget_listener
 from consumers.ingest.apply import Applier
+from consumers.traits.looks import LOOK_SECONDS
 from consumers.traits.next_week import NextWeekTrait
 from models.affinity import DAY
 from models.traits.activity import day_of
@@ -193,7 +194,8 @@ async def test_churn_is_predicted_of_who_was_active_lately_and_of_nobody_else(bu
         await bureau.click(f"daily{at}", *range(1, 59, 2))
         await bureau.click(f"left{at}", *range(45 - at % 20, 59))
     await bureau.click("gone", *range(35, 59))
-    await bureau.churn.tick(bureau.now)
+    for later in (0.0, LOOK_SECONDS):
+        await bureau.churn.tick(bureau.now + later)
     await bureau.scorer.score(["daily0", "left19", "gone"])
     daily, left, gone = [await bureau.stores.traits.about(user) for user in ("daily0", "left19", "gone")]
     assert daily["churn:version"] == str(bureau.churn.version)

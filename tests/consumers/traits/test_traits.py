@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from consumers.ingest.ingester import ingest
-from consumers.traits import churn, clicked, rounds
+from consumers.traits import clicked, looks, rounds
 from consumers.traits.process import traits
 from stream.connect import open_redis
 from stream.settings import Settings
@@ -88,7 +88,7 @@ def test_a_listener_is_in_another_stage_for_what_an_id_did_that_becomes_part_of_
     topics: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clicked, "PATIENCE", 0.5)
-    monkeypatch.setattr(churn, "LOOK_SECONDS", math.inf)  # what it learns begins another round
+    monkeypatch.setattr(looks, "LOOK_SECONDS", math.inf)  # what it learns begins another round
     log.send("clicks", [click("ana", 40), click("ana", 30)])
     with Running(ingest, topics), Running(traits, topics):
         log.wait_until_caught_up("ingest", "clicks")
