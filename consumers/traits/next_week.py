@@ -8,9 +8,10 @@ from zlib import crc32
 
 import numpy as np
 
+from consumers.traits.looks import Looks
 from models.traits.activity import Activities, first_days
 from models.traits.next_week import ENOUGH, NextWeek, last_week
-from models.traits.today import Aligned, day_numbers, is_current, of_some, on_record
+from models.traits.today import Aligned, day_numbers, of_some, on_record
 from stream.errors import SnapshotDamaged
 from stream.stores.next_week_model import NextWeekModel
 
@@ -29,10 +30,20 @@ class NextWeekTrait:
     A listener's last seven days that are over on all clocks are learned once a week, on a weekday that their
     id chooses, so that no day is learned twice; before `ENOUGH` is learned, on any. No samples need to be
     kept: 60 days of a listener also say what was known of them a week ago.
+
+    Nothing is learned while history is on its way. That is decided for all at once: were it decided for few,
+    those few of whom nobody was active lately would not be learned, and who does nothing would seem rare.
+
+    Parameters
+    ----------
+    looks
+        At listeners drawn from all.
     """
 
-    def __init__(self, store: NextWeekModel) -> None:
+    def __init__(self, store: NextWeekModel, looks: Looks) -> None:
         self._store = store
+        self._looks = looks
+        self._all_there = False
         self.model = NextWeek()
         self._kept = 0
 
@@ -44,6 +55,23 @@ class NextWeekTrait:
             logger.error("%s: learning it from the beginning", error)
             self.model = NextWeek()
         self._kept = self.model.version
+
+    async def look(self, now: float) -> bool:
+        """Look whether history is on its way, where it is time for that.
+
+        Parameters
+        ----------
+        now
+            Unix seconds.
+
+        Returns
+        -------
+        Whether all is there that was not at the last look.
+        """
+        before = self._all_there
+        if self._looks.due(now):
+            self._all_there = await self._looks.look(now) is not None
+        return self._all_there and not before
 
     async def keep(self) -> None:
         """Write what is learned, where there is more."""
@@ -80,6 +108,8 @@ class NextWeekTrait:
         -------
         For each the same, now.
         """
+        if not self._all_there:
+            return list(learned)
         until, first = last_week(today), day_numbers(activities.first_seen)
         there = on_record(activities.active) & (first >= 0)
         there &= first_days(activities.active, until, first) < until
@@ -89,7 +119,7 @@ class NextWeekTrait:
             for user, known, day in zip(users, there.tolist(), learned, strict=True)
         ]
         rows = np.flatnonzero(due)
-        if not len(rows) or not is_current(activities.active, today):
+        if not len(rows):
             return list(learned)
         self.model.learn(of_some(activities.active, rows), until, first[rows])
         if not self.model.finite:

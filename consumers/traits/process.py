@@ -23,11 +23,13 @@ from consumers.traits.churn import Churn
 from consumers.traits.clicked import Clicked
 from consumers.traits.expiry import Expiry
 from consumers.traits.labels import LabelReader
+from consumers.traits.looks import Looks
 from consumers.traits.next_week import NextWeekTrait
 from consumers.traits.rounds import Rounds
 from consumers.traits.scorer import Scorer
 from consumers.traits.segments import SegmentTraits
 from consumers.traits.shares import ActivityShares
+from models.traits.next_week import ENOUGH
 from stream.connect import REDIS_ERRORS, ask_redis, open_kafka
 from stream.retry import Retry
 from stream.settings import Settings
@@ -43,6 +45,7 @@ __all__ = ["traits"]
 KEEP_SECONDS = 30.0  # between two writings of what is learned
 MEASURE_SECONDS = 600.0  # between two measurements of Redis's memory
 LOOK_SECONDS = 5.0  # between two looks whether a new day has begun, whether there are new labels
+SAMPLE = 2000  # listeners, by whom it is seen whether history is on its way
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +64,7 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         redis, heartbeat, watch = await begin(settings, "traits", stack)
         stores = Stores.on(redis, settings)
         producer = await begin_producer(settings, stack)
-        next_week = NextWeekTrait(NextWeekModel(redis))
+        next_week = NextWeekTrait(NextWeekModel(redis), Looks(stores.listeners, stores.cohorts.drawn, SAMPLE))
         churn = Churn(
             stores.churn,
             stores.listeners,
@@ -118,6 +121,7 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
                 await together(
                     clicked.score(),
                     rounds.run(),
+                    retry.every(LOOK_SECONDS, "looking for history", partial(_look, next_week, rounds)),
                     retry.every(LOOK_SECONDS, "learning who churns", learn_churn),
                     retry.every(LOOK_SECONDS, "learning segments", learn_segments),
                     retry.every(LOOK_SECONDS, "looking for merges", look_for_merges),
@@ -163,6 +167,11 @@ async def traits(settings: Settings, stop: asyncio.Event) -> None:
         leading = lead(settings, watch, clicked.read, beside, lease, heartbeat, stop, retry, begin="latest")
         following = retry.every(REFRESH_SECONDS, "reading aliases of artists", stores.aliases.refresh)
         await together(leading, live.follow(), reader.run(), following, heartbeat.keep(), watch.run())
+
+
+async def _look(next_week: NextWeekTrait, rounds: Rounds) -> None:
+    if await next_week.look(time.time()) and next_week.model.version < ENOUGH:
+        rounds.again()  # nothing was learned in the rounds before
 
 
 async def _keep_at_the_end(next_week: NextWeekTrait) -> None:

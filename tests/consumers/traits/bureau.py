@@ -10,6 +10,7 @@ from consumers.ingest.apply import Applier
 from consumers.runtime.moves import Moves
 from consumers.runtime.wiring import Stores
 from consumers.traits.churn import Churn
+from consumers.traits.looks import LOOK_SECONDS, Looks
 from consumers.traits.next_week import NextWeekTrait
 from consumers.traits.scorer import Scorer
 from consumers.traits.segments import SegmentTraits
@@ -42,13 +43,28 @@ class Bureau:
     clicked: Producer = field(default_factory=Producer)
     offset: int = 0
     model: Model | None = None
+    looked_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.stores = Stores.on(self.redis, self.settings)
         self.applier = Applier(self.stores.listeners, RULES)
-        self.next_week = NextWeekTrait(NextWeekModel(self.redis))
+        self.next_week = self.another_next_week()
         self.churn = Churn(self.stores.churn, self.stores.listeners, self.stores.cohorts.drawn, Span(), 2000)
         self.scorer = self.another()
+
+    def another_next_week(self) -> NextWeekTrait:
+        looks = Looks(self.stores.listeners, self.stores.cohorts.drawn, 2000)
+        return NextWeekTrait(NextWeekModel(self.redis), looks)
+
+    async def look(self) -> None:
+        """Let what learns look at listeners once."""
+        self.looked_at = max(self.now, self.looked_at + LOOK_SECONDS)
+        await self.next_week.look(self.looked_at)
+
+    async def look_twice(self) -> None:
+        """Let what learns see that no history is on its way."""
+        for _ in range(2):
+            await self.look()
 
     def another(self) -> Scorer:
         retry, heartbeat = Retry(asyncio.Event()), Heartbeat(self.redis, "traits")

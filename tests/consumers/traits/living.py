@@ -11,6 +11,7 @@ import numpy.typing as npt
 from benchmarks.year import Year
 from consumers.runtime.wiring import Stores
 from consumers.traits.churn import Churn
+from consumers.traits.looks import LOOK_SECONDS, Looks
 from consumers.traits.next_week import NextWeekTrait
 from consumers.traits.scorer import Scorer
 from consumers.traits.segments import SegmentTraits
@@ -59,7 +60,8 @@ async def put_days(redis: AnyRedis, user: str, days: npt.NDArray[Any]) -> None:
 async def live(redis: AnyRedis, settings: Settings, year: Year, weeks: int) -> None:
     """Let the last weeks of a year pass, at the end of each of which everybody is scored."""
     stores = Stores.on(redis, settings)
-    next_week = NextWeekTrait(NextWeekModel(redis))
+    looks = Looks(stores.listeners, stores.cohorts.drawn, 2000)
+    next_week = NextWeekTrait(NextWeekModel(redis), looks)
     now = 0.0
     scorer = Scorer(
         stores.listeners,
@@ -75,5 +77,8 @@ async def live(redis: AnyRedis, settings: Settings, year: Year, weeks: int) -> N
     )
     for until in range(year.end - WEEK * weeks, year.end + 1, WEEK):
         now = SECONDS * until + 60.0
-        await scorer.score(await put_year(redis, stores, year, until))
+        users = await put_year(redis, stores, year, until)
+        for later in (0.0, LOOK_SECONDS):
+            await next_week.look(now + later)
+        await scorer.score(users)
     await next_week.keep()

@@ -10,7 +10,6 @@ import pytest
 from consumers.actions.forget_listener import forget_listener
 from consumers.ingest.apply import Applier
 from consumers.traits.looks import LOOK_SECONDS
-from consumers.traits.next_week import NextWeekTrait
 from models.affinity import DAY
 from models.traits.activity import day_of
 from models.traits.lifecycle import STAGES
@@ -167,6 +166,7 @@ async def test_the_next_week_is_predicted_once_enough_is_learned_and_goes_on_fro
     for user in silent:
         await bureau.click(user, *range(20, 40))
     everybody: list[str] = [user for pair in zip(daily, silent, strict=True) for user in pair]
+    await bureau.look_twice()
     await bureau.scorer.score(everybody)
     first, second = [await bureau.stores.traits.about(user) for user in ("daily0", "silent0")]
     assert float(first["zero_week"]) < 0.2
@@ -183,6 +183,7 @@ async def test_no_day_is_learned_twice(bureau: Bureau) -> None:
     users = [f"u{at}" for at in range(50)]
     for user in users:
         await bureau.click(user, *range(1, 30))
+    await bureau.look_twice()
     await bureau.scorer.score(users)
     assert bureau.next_week.model.version == 50
     await bureau.scorer.score(users)
@@ -207,6 +208,7 @@ async def test_churn_is_predicted_of_who_was_active_lately_and_of_nobody_else(bu
 async def test_where_activity_is_not_recorded_nothing_of_the_next_week_is_learned(bureau: Bureau) -> None:
     bureau.applier = Applier(bureau.stores.listeners, RULES, activity=False)
     await bureau.click("u", 40, 3)
+    await bureau.look_twice()
     await bureau.scorer.score(["u"])
     assert bureau.next_week.model.version == 0
     assert await bureau.stage("u") == "occasional"
@@ -216,10 +218,39 @@ async def test_nothing_is_learned_of_the_next_week_while_history_is_on_its_way(b
     users = [f"u{at}" for at in range(20)]
     for user in users:
         await bureau.click(user, *range(20, 40))
+    await bureau.look_twice()
     await bureau.scorer.score(users)
     assert bureau.next_week.model.version == 0
     await bureau.click("u0", 1)
+    await bureau.look_twice()
     await bureau.scorer.score(users)
+    assert bureau.next_week.model.version == 20
+
+
+async def test_who_is_scored_among_none_who_was_active_lately_is_learned_too(bureau: Bureau) -> None:
+    stopped, active = ([f"{kind}{at}" for at in range(20)] for kind in ("stopped", "active"))
+    for at in range(20):
+        await bureau.click(stopped[at], *range(20, 40))
+        await bureau.click(active[at], *range(1, 40))
+    await bureau.look_twice()
+    await bureau.scorer.score(stopped)
+    await bureau.scorer.score(active)
+    assert bureau.next_week.model.version == 40
+
+
+async def test_nothing_is_learned_of_the_next_week_while_history_comes_beside_live_clicks(
+    bureau: Bureau,
+) -> None:
+    users = [f"u{at}" for at in range(20)]
+    for days_ago in (40, 39):
+        for user in users:
+            await bureau.click(user, days_ago)
+        await bureau.click("live", 0)
+        await bureau.look()
+    await bureau.scorer.score([*users, "live"])
+    assert bureau.next_week.model.version == 0
+    await bureau.look()
+    await bureau.scorer.score([*users, "live"])
     assert bureau.next_week.model.version == 20
 
 
@@ -229,18 +260,20 @@ async def test_a_play_yesterday_which_goes_on_behind_utc_is_not_missed_in_what_i
     users = ["west", "here"]
     await bureau.click("west", *range(2, 50, 3))
     await bureau.click("here", *range(50))
-    before, after = NextWeekTrait(NextWeekModel(bureau.redis)), NextWeekTrait(NextWeekModel(bureau.redis))
 
-    async def learn(trait: NextWeekTrait) -> None:
+    async def learned() -> NextWeek:
+        bureau.next_week = bureau.another_next_week()
+        await bureau.look_twice()
         activities = await bureau.stores.listeners.activities(users)
-        trait.learn(users, activities, day_of(bureau.now), ["", ""])
+        bureau.next_week.learn(users, activities, day_of(bureau.now), ["", ""])
+        return bureau.next_week.model
 
-    await learn(before)
+    before = await learned()
     await bureau.click("west", 1)
-    await learn(after)
-    assert (before.model.version, after.model.version) == (2, 2)
-    assert (before.model.zero.mean == after.model.zero.mean).all()
-    assert (before.model.count.mean == after.model.count.mean).all()
+    after = await learned()
+    assert (before.version, after.version) == (2, 2)
+    assert (before.zero.mean == after.zero.mean).all()
+    assert (before.count.mean == after.count.mean).all()
 
 
 @pytest.mark.parametrize(("utc_offset_min", "since"), [(0, (8, 9)), (780, (9, 10))], ids=["UTC", "ahead"])
@@ -249,6 +282,7 @@ async def test_nothing_is_learned_of_who_came_within_the_week_or_the_day_before_
 ) -> None:
     for days in since:
         await bureau.click(f"since {days}", days, 1, utc_offset_min=utc_offset_min)
+    await bureau.look_twice()
     learned = []
     for days in since:
         await bureau.scorer.score([f"since {days}"])
@@ -299,6 +333,7 @@ async def test_what_is_learned_of_the_next_week_and_has_diverged_is_learned_anew
     users = [f"u{at}" for at in range(20)]
     for user in users:
         await bureau.click(user, *range(1, 40))
+    await bureau.look_twice()
 
     def diverge(model: NextWeek, *_: object) -> None:
         model.zero = diverged.zero

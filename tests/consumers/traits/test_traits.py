@@ -143,8 +143,10 @@ def test_a_round_goes_on_where_redis_was_away_for_a_moment(
 
 
 def test_what_was_learned_of_the_next_week_is_kept_at_the_end(
-    topics: Settings, log: KafkaLog, db: redis.Redis
+    topics: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("consumers.traits.process.LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(looks, "LOOK_SECONDS", 0.1)
     users = [f"u{at}" for at in range(20)]
     with Running(ingest, topics), Running(traits, topics):
         wait_until_clicks_are_read(db, log)
