@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float64]
 
+LAST_CLOCK = -12 * 60
+"""Minutes from UTC of the clock on which a day begins last: before that, the one before still goes on."""
 LATE = 1
 """Days that an outcome is waited for beyond its last one: clocks behind UTC, clicks on their way."""
 APART = 7
@@ -119,7 +121,7 @@ class Churn:
         redis.RedisError
             Where Redis fails: the next call goes on from there.
         """
-        today = day_of(now)
+        today = day_of(now, LAST_CLOCK)
         if not self._looks.due(now) or (self._loaded and today <= self._frozen and self._learned.version):
             return
         if not self._loaded or await self._store.version() != self._there:

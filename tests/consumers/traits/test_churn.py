@@ -26,6 +26,7 @@ from stream.stores.listeners import Listeners
 SPAN = Span(14, 7)
 BEGIN, NUMBER = 20_000, 300
 SECONDS = 86_400.0
+NOON = SECONDS / 2  # by when a day has begun on all clocks
 
 
 class World:
@@ -62,7 +63,7 @@ class World:
 
     async def day(self, churn: Churn, day: int) -> None:
         await self.live(day)
-        await looks_twice(churn, day * SECONDS + 60.0)
+        await looks_twice(churn, day * SECONDS + NOON + 60.0)
 
     def truth(self, until: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         owner, day = np.nonzero(self.plays)
@@ -140,7 +141,7 @@ async def test_nobody_is_taken_for_gone_while_their_clicks_wait_in_kafka(world: 
     expected = figures.churned
     await world.live(BEGIN + 31)  # ingest stops here
     for day in range(BEGIN + 34, BEGIN + 40):
-        await looks_twice(churn, day * SECONDS)
+        await looks_twice(churn, day * SECONDS + NOON)
     assert await store.frozen_days() == [BEGIN + 30]
     await world.day(churn, BEGIN + 40)
     assert await store.frozen_days() == [BEGIN + 40]
@@ -148,6 +149,23 @@ async def test_nobody_is_taken_for_gone_while_their_clicks_wait_in_kafka(world: 
     assert figures is not None
     assert figures.learned == BEGIN + 30
     assert figures.churned == expected + int(world.truth(BEGIN + 30)[1].sum())
+
+
+async def test_a_play_yesterday_which_goes_on_behind_utc_is_in_what_is_frozen(world: World) -> None:
+    today, churn, store = BEGIN + 20, world.churn(), ChurnStore(world.redis)
+    world.plays[0] = np.arange(100) == 10
+    await world.live(today)
+    await looks_twice(churn, today * SECONDS)
+    await world.put("u0", [BEGIN + 10, today - 1])  # in the evening, where it is still yesterday
+    await looks_twice(churn, (today + 1) * SECONDS - 3600.0)
+    read = await Listeners(world.redis).activities(["u0"])
+    days = await store.frozen_days()
+    assert days[-1] == today
+    for day in days:
+        frozen = await store.frozen(day)
+        assert frozen is not None
+        (row,), _ = known(read.active, day, SPAN, day_numbers(read.first_seen))
+        np.testing.assert_array_equal(frozen.rows[frozen.user_ids.index("u0")], row.astype(np.float32))
 
 
 async def learned_until(world: World, day: int) -> Churn:
@@ -188,12 +206,12 @@ async def examples_learned(world: World) -> int:
 async def test_two_processes_learn_a_day_once(world: World) -> None:
     await learned_until(world, BEGIN + 25)
     one, other = world.churn(), world.churn()
-    await looks_twice(one, (BEGIN + 25) * SECONDS)
-    await looks_twice(other, (BEGIN + 25) * SECONDS)
+    await looks_twice(one, (BEGIN + 25) * SECONDS + NOON)
+    await looks_twice(other, (BEGIN + 25) * SECONDS + NOON)
     examples = await examples_learned(world)
     frozen = await ChurnStore(world.redis).frozen(BEGIN + 25)
     await world.live(BEGIN + 33)
-    now = (BEGIN + 33) * SECONDS
+    now = (BEGIN + 33) * SECONDS + NOON
     await one.tick(now)
     await other.tick(now)
     for churn in (one, other, other, one):
@@ -215,7 +233,7 @@ async def test_who_was_forgotten_is_not_taken_for_one_who_left(world: World) -> 
     gone = set(world.users[: NUMBER // 2])
     await world.live(BEGIN + 23)
     await world.redis.delete(*(key(user) for user in gone for key in (keys.user_activity, keys.user)))
-    await looks_twice(churn, (BEGIN + 23) * SECONDS)
+    await looks_twice(churn, (BEGIN + 23) * SECONDS + NOON)
     after = await store.figures()
     assert before is not None
     assert after is not None
@@ -272,7 +290,7 @@ async def test_what_is_done_today_counts_at_once(world: World) -> None:
 
 async def test_who_starts_before_history_comes_learns_from_it_once_it_is_there(world: World) -> None:
     today, churn = BEGIN + 60, world.churn()
-    now = today * SECONDS + 3600.0
+    now = today * SECONDS + NOON
     await churn.tick(now)
     await world.live(BEGIN + 40)  # the rest is on its way: all look as if they had left
     await churn.tick(now + 100.0)
@@ -285,7 +303,7 @@ async def test_who_starts_before_history_comes_learns_from_it_once_it_is_there(w
 
 async def test_history_that_comes_beside_live_plays_is_waited_for(world: World) -> None:
     today, churn, store = BEGIN + 60, world.churn(), ChurnStore(world.redis)
-    now = today * SECONDS + 3600.0
+    now = today * SECONDS + NOON
     for later in range(3):
         await world.live(BEGIN + 38 + later)
         await world.put("u0", [today])
@@ -318,7 +336,7 @@ async def test_who_is_erased_while_they_are_frozen_is_in_no_frozen_day(world: Wo
     world.plays[:2] = True
     await world.live(today)
     churn = Churn(store, Erases(world.redis), world.sample, SPAN, NUMBER)
-    await looks_twice(churn, today * SECONDS + 60.0)
+    await looks_twice(churn, today * SECONDS + NOON)
     frozen = await store.frozen(today)
     assert frozen is not None
     assert "u1" in frozen.user_ids
@@ -368,7 +386,7 @@ async def test_a_model_that_diverges_while_it_learns_is_not_written_and_learned_
     assert "churn has diverged on day" in caplog.text
     assert churn.score(world.truth(BEGIN + 70)[0]) is None
     assert await store.version() == version
-    await looks_twice(churn, (BEGIN + 70) * SECONDS + 3600.0)
+    await looks_twice(churn, (BEGIN + 70) * SECONDS + NOON + 3600.0)
     assert churn.version == await store.version() == version + 1
     scores = churn.score(world.truth(BEGIN + 70)[0])
     assert scores is not None
