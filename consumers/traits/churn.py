@@ -96,10 +96,11 @@ class Churn:
         Returns
         -------
         For each `churn`, and which version said so when. "" for who did nothing in the days before: they are
-        not about to go, they are gone.
+        not about to go, they are gone. "" also for whose activity is not on record.
         """
         rows, asked = known(aligned.active, today, self._span, aligned.first_day)
         scores = self.score(rows)
+        asked &= on_record(aligned.active, aligned.last_day)
         if scores is None:
             return [{} for _ in asked]
         about = {"churn:version": self.version, "churn:at": round(now, 3)}
@@ -156,6 +157,7 @@ class Churn:
         model = ChurnModel(FEATURES)
         for day in sorted(days):
             rows, asked = known(read.active, day, self._span, first)
+            asked &= _on_record(read)
             outcome = churned(read.active, day, self._span)
             await asyncio.to_thread(model.learn, rows[asked], outcome[asked])
         if not model.finite:
@@ -185,8 +187,8 @@ class Churn:
             logger.warning("who was frozen on day %d is not learned from: spans changed, or too late", day)
             return True
         read = await self._listeners.activities(frozen.user_ids)
-        # Of whom nothing is on record any more has been erased, or is a bot.
-        there = on_record(read.active)
+        # Who is not on record any more has been erased, is a bot, or is not recorded any more.
+        there = _on_record(read)
         rows, predicted = frozen.rows[there].astype(np.float64), frozen.predicted[there].astype(np.float64)
         outcome = churned(read.active, day, self._span)[there]
         # What serves goes on serving while another learns, and where that cannot be written.
@@ -213,6 +215,7 @@ class Churn:
     async def _freeze(self, today: int, users: Sequence[str], read: Activities) -> None:
         if today not in await self._store.frozen_days():
             rows, asked = known(read.active, today, self._span, day_numbers(read.first_seen))
+            asked &= _on_record(read)
             predicted = self.score(rows[asked])
             chosen = [user for user, there in zip(users, asked.tolist(), strict=True) if there]
             await self._store.freeze(
@@ -228,7 +231,11 @@ class Churn:
                 )
             )
             # Who was erased between being read and being frozen would stay for as long as the day.
-            there = on_record((await self._listeners.activities(chosen)).active)
+            there = _on_record(await self._listeners.activities(chosen))
             for user in (user for user, known in zip(chosen, there.tolist(), strict=True) if not known):
                 await self._store.forget(user)
         self._frozen = today
+
+
+def _on_record(read: Activities) -> npt.NDArray[np.bool_]:
+    return on_record(read.active, day_numbers(read.last_seen))

@@ -90,7 +90,7 @@ class NextWeekTrait:
         return [
             {"zero_week": round(zero, 5), "expected_week": round(expected, 3), **about} if there else NOTHING
             for zero, expected, there in zip(
-                *map(np.ndarray.tolist, (*outlook, on_record(aligned.active))), strict=True
+                *map(np.ndarray.tolist, (*outlook, on_record(aligned.active, aligned.last_day))), strict=True
             )
         ]
 
@@ -111,7 +111,7 @@ class NextWeekTrait:
         if not self._all_there:
             return list(learned)
         until, first = last_week(today), day_numbers(activities.first_seen)
-        there = on_record(activities.active) & (first >= 0)
+        there = on_record(activities.active, day_numbers(activities.last_seen)) & (first >= 0)
         there &= first_days(activities.active, until, first) < until
         any_day = self.model.version < ENOUGH
         due = [

@@ -13,6 +13,7 @@ __all__ = ["Aligned", "align", "day_numbers", "is_current", "of_some", "on_recor
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 SECONDS = 86_400
 WEEKS = (DAYS - 2) // 7  # before yesterday, of which a click of tomorrow, by the latest clock, drops no day
@@ -43,8 +44,7 @@ def align(activities: Activities, today: int) -> Aligned:
     active = activities.active
     day = active.days["day"].astype(np.int64)
     first, last = day_numbers(activities.first_seen), day_numbers(activities.last_seen)
-    latest = np.full(active.number, -1, dtype=np.int64)
-    np.maximum.at(latest, active.owner, day)
+    latest = _latest(active)
     # Later than any clock explains: what they did was not recorded then.
     latest = np.where(last > latest + 1, last, latest)
     shift = np.maximum(latest + 1 - today, 0)
@@ -87,9 +87,19 @@ def settled(before: Activities, after: Activities, today: int) -> bool:
     return int(changed.sum()) <= MOVING * len(changed)
 
 
-def on_record(active: ActiveDays) -> npt.NDArray[np.bool_]:
-    """Say for each listener whether any day is on record, shape (n,): where activity is not, none is."""
-    there: npt.NDArray[np.bool_] = np.bincount(active.owner, minlength=active.number) > 0
+def on_record(active: ActiveDays, last_day: Ints) -> Flags:
+    """Say for each listener whether what they did is on record, shape (n,).
+
+    It is not where no day is, nor where they were last seen later than any clock explains: they were not
+    recorded any more then.
+
+    Parameters
+    ----------
+    last_day
+        Shape (n,), the day on which each was last seen, by UTC; -1 where that is not known.
+    """
+    latest = _latest(active)
+    there: Flags = (latest >= 0) & (last_day <= latest + 1)
     return there
 
 
@@ -99,3 +109,10 @@ def of_some(active: ActiveDays, rows: Ints) -> ActiveDays:
     at[rows] = np.arange(len(rows))
     theirs = at[active.owner] >= 0
     return ActiveDays(len(rows), at[active.owner[theirs]], active.days[theirs])
+
+
+def _latest(active: ActiveDays) -> Ints:
+    """Return the latest day of each listener, -1 of none."""
+    latest = np.full(active.number, -1, dtype=np.int64)
+    np.maximum.at(latest, active.owner, active.days["day"].astype(np.int64))
+    return latest

@@ -137,6 +137,8 @@ class Listeners:
     async def write(self, residents: Residents, changes: Changes, version: int) -> list[str]:
         """Write what changed, each listener in one atomic step, and give those written a new ``rev``.
 
+        Where they are held without what they do day by day, what there is of that is erased.
+
         Parameters
         ----------
         version
@@ -157,6 +159,7 @@ class Listeners:
                 (
                     self.touched(WRITTEN, [users[position] for position in group]),
                     KEPT_SECONDS,
+                    int(residents.activity is None),
                     _packed(values, group),
                 )
                 for group in groups[at : at + scripts]

@@ -55,7 +55,7 @@ async def write(
     waiting
         Clicks of each of them that now wait for their song.
     """
-    residents = Residents()
+    residents = Residents(activity=True)
     rows = residents.add(listeners, model=None)
     if tastes is not None:
         _set_tastes(residents, rows, listeners, np.asarray(tastes, dtype=np.float64))

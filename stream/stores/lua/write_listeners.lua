@@ -1,7 +1,8 @@
 -- Writes what clicks (or a new model) made of some listeners: each listener wholly or not at all.
 --
 -- KEYS   1: a key of the first; on a cluster all keys that it touches, of all of them: they are in one slot
--- ARGV   1: seconds for which event ids are remembered   2: msgpack, one flat array; for each listener
+-- ARGV   1: seconds for which event ids are remembered   2: '1': what they do is not recorded any more
+--        3: msgpack, one flat array; for each listener
 --             the listener
 --             the revision that was read: the first 8 digits of the field `state`, '' for no such listener, or
 --               'rev:N' where an earlier version wrote it
@@ -19,7 +20,7 @@
 local HEARD = 4 * 128  -- bytes: the songs that are remembered
 local MOST = 4 * 240  -- with up to 15 in the activity 255 at most
 local STEP = 1000  -- Lua passes at most some 8,000 arguments
-local values = cmsgpack.unpack(ARGV[2])
+local values = cmsgpack.unpack(ARGV[3])
 
 local function in_steps(command, key, arguments)
   for first = 1, #arguments, STEP do
@@ -97,6 +98,10 @@ for at = 1, #values, EACH do
     end
     if values[at + 11] ~= '' then
       remember_heard(user .. ':heard', values[at + 11])
+    end
+    -- What was recorded before would say that they have done nothing since.
+    if ARGV[2] == '1' then
+      redis.call('DEL', user .. ':activity', user .. ':heard')
     end
     if values[at + 12] ~= '' then
       redis.call('SET', user .. ':event-ids', values[at + 12], 'EX', ARGV[1])

@@ -114,6 +114,15 @@ def test_nothing_is_recorded_where_it_is_turned_off(
     assert db.exists("user:{u}:activity", "user:{u}:heard") == 0
 
 
+def test_what_is_recorded_of_who_clicks_is_erased_once_it_is_turned_off(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    ingested(settings, log, *(click("u", "ana", song_id=f"s{number}") for number in range(40)))
+    assert db.exists("user:{u}:activity", "user:{u}:heard") == 2
+    ingested(settings.model_copy(update={"record_activity": False}), log, click("u", "ana"))
+    assert db.exists("user:{u}:activity", "user:{u}:heard") == 0
+
+
 async def test_a_song_of_no_length_is_activity_and_no_affinity(
     settings: Settings, log: KafkaLog, db: redis.Redis
 ) -> None:

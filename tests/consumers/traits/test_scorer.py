@@ -214,6 +214,31 @@ async def test_where_activity_is_not_recorded_nothing_of_the_next_week_is_learne
     assert await bureau.stage("u") == "occasional"
 
 
+async def test_who_clicks_on_once_activity_is_not_recorded_any_more_is_not_expected_to_go(
+    bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumers.traits.next_week.ENOUGH", 80)
+    for at in range(40):
+        await bureau.click(f"daily{at}", *range(1, 59, 2))
+        await bureau.click(f"left{at}", *range(45 - at % 20, 59))
+    everybody = [f"{kind}{at}" for kind in ("daily", "left") for at in range(40)]
+    await bureau.look_twice()
+    for later in (0.0, LOOK_SECONDS):
+        await bureau.churn.tick(bureau.now + later)
+    await bureau.scorer.score(everybody)
+    before = await bureau.stores.traits.about("daily0")
+    bureau.applier = Applier(bureau.stores.listeners, RULES, activity=False)
+    bureau.now += 10 * DAY
+    packed = await bureau.redis.get(keys.user_activity("daily1"))
+    for user in ("daily0", "daily1"):
+        await bureau.click(user, *range(10))
+    await bureau.redis.set(keys.user_activity("daily1"), packed)  # as an earlier version left it
+    await bureau.scorer.score(["daily0", "daily1"])
+    after = [await bureau.stores.traits.about(user) for user in ("daily0", "daily1")]
+    assert "" not in (before["churn"], before["zero_week"])
+    assert [(each["churn"], each["zero_week"]) for each in after] == [("", "")] * 2
+
+
 async def test_nothing_is_learned_of_the_next_week_while_history_is_on_its_way(bureau: Bureau) -> None:
     users = [f"u{at}" for at in range(20)]
     for user in users:
