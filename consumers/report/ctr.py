@@ -22,6 +22,8 @@ from stream.wire.events import Release
 
 __all__ = ["CohortCtr", "CtrReport", "ReleaseCtr", "measure_ctr"]
 
+ASKED_AT_ONCE = 10_000  # ids that clicked: whose part they are
+
 
 @dataclass(frozen=True)
 class CohortCtr:
@@ -129,7 +131,7 @@ async def measure_ctr(
     Parameters
     ----------
     clicks
-        Release and listener; a listener counts once for a release.
+        Release and listener; a listener counts once for a release, with all ids that are part of them.
 
     Raises
     ------
@@ -142,10 +144,12 @@ async def measure_ctr(
     found = {each.release_id: each for each in known.releases}
     if comparison.release and comparison.release not in found:
         raise WrongUse(f"there is no release {comparison.release!r} in the file of releases")
-    cohorts = Stores.on(redis, settings).cohorts
-    labels = {}
+    stores, labels = Stores.on(redis, settings), {}
+    cohorts = stores.cohorts
     with Ledger({each.release_id: each.cohort_id for each in known.releases}) as ledger:
         ledger.put_clicks(clicks)
+        for users in ledger.clickers(ASKED_AT_ONCE):
+            ledger.put_roots(await stores.merges.roots(users))
         living = list(await cohorts.sizes())
         for cohort, about in zip(living, await cohorts.about_each(living), strict=True):
             labels[cohort] = about.get("label", "")

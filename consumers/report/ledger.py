@@ -15,7 +15,11 @@ CACHE = "PRAGMA cache_size = -65536"  # KiB: what is sorted in memory at once
 
 # Both are appended to and then sorted as a whole, by temporary files: an index that grows in no order would
 # be read and written all over the disk.
-CLICKS = "SELECT DISTINCT user, release FROM clicks ORDER BY user, release"
+CLICKS = """
+    SELECT DISTINCT coalesce(root, clicks.user) AS listener, release
+    FROM clicks LEFT JOIN roots ON roots.user = clicks.user
+    ORDER BY listener, release
+"""
 LISTENERS = "SELECT user, cohort, max(rowid) FROM members GROUP BY user ORDER BY user"
 
 
@@ -84,13 +88,14 @@ class Ledger:
     --------
     >>> with Ledger({"r1": "c1"}) as ledger:
     ...     ledger.put_clicks([("r1", "ana"), ("r1", "ana"), ("r1", "bo"), ("r1", "cy"), ("r2", "bo")])
+    ...     ledger.put_roots({"cy": "bo"})
     ...     ledger.put_members("c1", ["ana", "di"])
     ...     ledger.put_members("c2", ["bo"])
     ...     counts = ledger.count(of="r1")
     >>> counts.sizes, counts.by_release["r1"]
     (Counter({'c1': 2, 'c2': 1}), Clicks(inside=Counter({1: 1}), everywhere=Counter({1: 2})))
     >>> counts.of_one, counts.counted, counts.repeated, counts.unknown_release, counts.unplaced
-    (Counter({'c1': 1, 'c2': 1}), 2, 1, 1, 1)
+    (Counter({'c1': 1, 'c2': 1}), 2, 2, 1, 0)
     """
 
     def __init__(self, targets: Mapping[str, str]) -> None:
@@ -100,6 +105,7 @@ class Ledger:
         for statement in ("PRAGMA journal_mode = OFF", CACHE):
             self._db.execute(statement)
         self._db.execute("CREATE TABLE clicks (user TEXT, release TEXT)")
+        self._db.execute("CREATE TABLE roots (user TEXT PRIMARY KEY, root TEXT) WITHOUT ROWID")
         self._db.execute("CREATE TABLE members (user TEXT, cohort TEXT)")
         self._db.execute("BEGIN")
 
@@ -114,6 +120,16 @@ class Ledger:
                 yield user, release
             else:
                 self._unknown += 1
+
+    def clickers(self, number: int) -> Iterator[list[str]]:
+        """Go through the ids of all clicks, each there once, so many at a time."""
+        found = self._db.execute("SELECT DISTINCT user FROM clicks ORDER BY user")
+        while rows := found.fetchmany(number):
+            yield [user for (user,) in rows]
+
+    def put_roots(self, roots: Mapping[str, str]) -> None:
+        """Enter ids that are part of a listener, and who that is: their clicks are the listener's."""
+        self._db.executemany("INSERT INTO roots VALUES (?, ?)", roots.items())
 
     def put_members(self, cohort: str, users: Iterable[str]) -> None:
         """Enter members of a cohort; who has moved meanwhile, and is in two, counts in the later one."""

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from consumers.ingest.ingester import ingest
 from stream.settings import Settings
+from tests.consumers.running import Running
+from tests.fresh_topics import make_topics_anew
 from tests.refrain_command import Refrain
 
 RELEASES = "release_id,artist_ids\nr1,a1\nr2,a2\nr2,a3\nr3,unheard\n"
@@ -59,6 +62,17 @@ def test_of_a_few_members_counts_are_shown_and_no_rate(
     assert rows == {"c1": (3, 1, None), "c2": (2, 1, None)}
     shown = refrain.run("report", "ctr", "clicks.csv", "--releases", "releases.csv").stdout
     assert "none: fewer than 20 members could have clicked" in shown
+
+
+def test_clicks_of_two_ids_of_a_listener_are_the_listeners(
+    service: Settings, refrain: Refrain, releases: Path, tmp_path: Path
+) -> None:
+    make_topics_anew(service)
+    with Running(ingest, service):
+        refrain.asked("merge", "u1", "u2")
+    found = ctr(refrain, tmp_path, "release_id,user_id\nr1,u1\nr1,u2\n")
+    assert (found["counted"], found["repeated"], found["unplaced"]) == (1, 1, 0)
+    assert {row["cohort_id"]: row["clicked"] for row in found["rows"]} == {"c1": 1, "c2": 0}
 
 
 def test_of_feedback_only_clicks_count(

@@ -37,3 +37,16 @@ def test_it_counts_what_going_through_everything_counts(
     times = Counter(user for release, user in counted if TARGETS[release] == "c1")
     assert +counts.by_cohort["c1"].everywhere == Counter(times.values())
     assert +counts.by_cohort["c1"].inside == Counter(n for user, n in times.items() if place[user] == "c1")
+
+
+def test_those_who_click_are_gone_through_once_each_so_many_at_a_time() -> None:
+    with Ledger(TARGETS) as ledger:
+        ledger.put_clicks([("r1", "cy"), ("r2", "ana"), ("r1", "ana"), ("r1", "bo"), ("elsewhere", "di")])
+        found = []
+        for users in ledger.clickers(2):
+            found.append(users)
+            ledger.put_roots({users[-1]: "ana"})
+        ledger.put_members("c1", ["ana"])
+        counts = ledger.count()
+    assert found == [["ana", "bo"], ["cy"]]
+    assert (counts.counted, counts.repeated, counts.unplaced) == (2, 2, 0)
