@@ -12,7 +12,7 @@ from consumers.html_page.release_plots import bars
 from consumers.html_page.section import TEMPLATE, Section
 from consumers.queries.lifecycle import Lifecycle
 from consumers.terminal.format import clock, counted, percent
-from consumers.terminal.lifecycle_tables import about_next_week, by_pair, notes
+from consumers.terminal.lifecycle_tables import about_next_week, bounds, by_pair, notes
 from models.traits.lifecycle import STAGES
 
 __all__ = ["lifecycle_sections", "lifecycle_tiles", "write_lifecycle_page"]
@@ -68,11 +68,7 @@ def _stages(found: Lifecycle) -> Section:
     rows = []
     for each in found.stages:
         expected = then.get(each.stage)
-        later = (
-            (f"{expected.expected:,.0f}", f"{expected.low:,.0f} to {expected.high:,.0f}")
-            if expected
-            else ("", "")
-        )
+        later = (f"{expected.expected:,.0f}", bounds(expected.low, expected.high)) if expected else ("", "")
         rows.append((each.stage, each.rule, f"{each.listeners:,}", percent(each.share), *later))
     sizes: Mapping[str, int] = {each.stage: each.listeners for each in found.stages}
     return Section(
@@ -94,12 +90,9 @@ def _lost(found: Lifecycle) -> Section:
         "lost",
         title,
         "Forecast of the listeners who are regular today, by how often regular listeners became dormant or "
-        "gone within as many weeks; the band is the 95 % interval.",
+        "gone within as many weeks; the band is the 95 % interval, as far ahead as one is known.",
         ("weeks", "expected", "95 %"),
-        [
-            (str(each.weeks), f"{each.expected:,.1f}", f"{each.low:,.0f} to {each.high:,.0f}")
-            for each in found.lost
-        ],
+        [(str(each.weeks), f"{each.expected:,.1f}", bounds(each.low, each.high)) for each in found.lost],
         band(found.lost),
     )
 

@@ -76,26 +76,26 @@ class LostForecast:
     Attributes
     ----------
     low, high
-        The 95 % interval.
+        The 95 % interval; None where too few stretches of so many weeks were seen to know how they differ.
     weeks_counted
         Weeks of which it is known what became of listeners within `weeks`; 0: it goes by single weeks.
     """
 
     weeks: int
     expected: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     weeks_counted: int
 
 
 @dataclass(frozen=True)
 class ExpectedStage:
-    """How many of today's listeners are expected in a stage at the end of the forecast (95 %)."""
+    """How many of today's listeners are expected in a stage at the end of the forecast; as `LostForecast`."""
 
     stage: str
     expected: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True)
@@ -313,7 +313,7 @@ def _forecast(sums: LifecycleSums, now: npt.NDArray[np.int64], weeks: int) -> Fo
 
 def _expected(sums: LifecycleSums, weeks: int) -> tuple[ExpectedStage, ...]:
     whole = _forecast(sums, sums.sizes, weeks)
-    return tuple(ExpectedStage(stage, *whole.among(stage)) for stage in STAGES) if whole else ()
+    return tuple(ExpectedStage(stage, *_among(whole, stage)) for stage in STAGES) if whole else ()
 
 
 def _lost(sums: LifecycleSums, weeks: int) -> tuple[LostForecast, ...]:
@@ -322,8 +322,14 @@ def _lost(sums: LifecycleSums, weeks: int) -> tuple[LostForecast, ...]:
     found = []
     for ahead in range(1, weeks + 1):
         if forecast := _forecast(sums, regular, ahead):
-            found.append(LostForecast(ahead, *forecast.among(*LOST), _counted(sums.transitions[ahead])))
+            found.append(LostForecast(ahead, *_among(forecast, *LOST), _counted(sums.transitions[ahead])))
     return tuple(found)
+
+
+def _among(forecast: Forecast, *stages: str) -> tuple[float, float | None, float | None]:
+    """Return how many are expected in some stages, and between which bounds, where these hold."""
+    number, low, high = forecast.among(*stages)
+    return (number, low, high) if forecast.bounded else (number, None, None)
 
 
 def _next_week(sums: LifecycleSums, model: NextWeek) -> NextWeekForecast | None:

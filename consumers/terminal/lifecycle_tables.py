@@ -12,7 +12,7 @@ from consumers.terminal.tables import Column, facts, listing
 from models.traits.lifecycle import STAGES
 from models.traits.next_week import ENOUGH
 
-__all__ = ["about_next_week", "by_pair", "notes", "show_lifecycle"]
+__all__ = ["about_next_week", "bounds", "by_pair", "notes", "show_lifecycle"]
 
 
 def show_lifecycle(found: Lifecycle) -> None:
@@ -82,7 +82,17 @@ def notes(found: Lifecycle) -> list[str]:
             "~ goes by single weeks, one after the other, as so many have not been observed yet: it expects "
             "too many to leave"
         )
+    if any(each.low is None for each in found.lost):
+        said.append(
+            "no 95 % where the weeks observed are less than twice as many as it looks ahead: how such times "
+            "differ is not known"
+        )
     return said
+
+
+def bounds(low: float | None, high: float | None) -> str:
+    """Return an interval of listeners in words; nothing where there is none."""
+    return "" if low is None or high is None else f"{low:,.0f} to {high:,.0f}"
 
 
 def by_pair(found: Lifecycle) -> dict[tuple[str, str], float]:
@@ -99,7 +109,7 @@ def _stages(found: Lifecycle) -> Table:
         row = [each.stage, f"{each.listeners:,}", percent(each.share)]
         if then:
             expected = then[each.stage]
-            row += [f"{expected.expected:,.0f}", f"{expected.low:,.0f} to {expected.high:,.0f}"]
+            row += [f"{expected.expected:,.0f}", bounds(expected.low, expected.high)]
         table.add_row(*row)
     return table
 
@@ -121,7 +131,7 @@ def _lost(found: Lifecycle) -> Table:
         table.add_row(
             counted(each.weeks, "week"),
             f"{sign}{each.expected:,.0f}",
-            f"{each.low:,.0f} to {each.high:,.0f}",
+            bounds(each.low, each.high),
         )
     return table
 

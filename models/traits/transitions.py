@@ -25,6 +25,8 @@ PRIOR[np.arange(len(STAGES)) != _NEW, _NEW] = 0.0
 PRIOR[~np.isin(np.arange(len(STAGES)), (_DORMANT, _GONE)), _GONE] = 0.0
 LEVEL = 0.95
 DRAWS = 1000
+STRETCHES = 2
+"""Of which bounds know how they differ: of less than two, differing weeks would narrow them."""
 
 
 class Expected(NamedTuple):
@@ -47,11 +49,19 @@ class Forecast:
         Shape (s,); adds up to as many as there are now.
     draws
         Shape (m, s), what it may come to: each draw adds up to as many as there are now.
+    counted
+        By how many stretches it goes; they may overlap.
     """
 
     weeks: int
     expected: Floats
     draws: Floats
+    counted: int
+
+    @property
+    def bounded(self) -> bool:
+        """Whether bounds hold: so many weeks were seen that stretches of the forecast's length can differ."""
+        return self.counted >= STRETCHES * self.weeks
 
     def among(self, *stages: str) -> Expected:
         """Return how many are expected in some stages together."""
@@ -153,15 +163,15 @@ class Transitions:
         -----
         A draw weighs the weeks that were counted (the Bayesian bootstrap: weeks differ by more than chance,
         there are holidays), takes probabilities from their posterior, and lets the listeners move. Stretches
-        of `ahead` weeks overlap, so that each weighs as `1 / ahead` of one. With one week counted, the draws
-        know nothing of how weeks differ.
+        of `ahead` weeks overlap, so that each weighs as `1 / ahead` of one. With few stretches counted, the
+        draws know little of how they differ: `Forecast.bounded`.
         """
         sizes = np.asarray(now, dtype=np.int64)
         counts = self.counts[self.counts.any(axis=(1, 2))]  # a week of which nothing is known says nothing
         expected = sizes @ np.linalg.matrix_power(self.probabilities(), steps)
         random = np.random.default_rng(seed)
         draws = _draw(counts, sizes, steps, self.ahead, random)
-        return Forecast(steps * self.ahead, np.asarray(expected, dtype=np.float64), draws)
+        return Forecast(steps * self.ahead, np.asarray(expected, dtype=np.float64), draws, len(counts))
 
 
 def _draw(counts: Ints, sizes: Ints, steps: int, ahead: int, random: np.random.Generator) -> Floats:

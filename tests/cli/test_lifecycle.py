@@ -72,6 +72,15 @@ def test_what_is_not_known_of_so_many_weeks_goes_by_single_ones_and_says_so(
     assert "~ goes by single weeks" in " ".join(refrain.run("lifecycle", "--weeks", "12").stdout.split())
 
 
+def test_an_interval_is_shown_as_far_ahead_as_weeks_are_known_to_differ(year: Year, refrain: Refrain) -> None:
+    lost = read(refrain, "--weeks", "12")["lost"]
+    shown = [each["weeks"] for each in lost if each["low"] is not None]
+    assert shown == [each["weeks"] for each in lost if each["weeks_counted"] >= 2 * each["weeks"]]
+    assert shown[:3] == [1, 2, 3]
+    assert len(shown) < 5
+    assert "no 95 % where" in " ".join(refrain.run("lifecycle", "--weeks", "12").stdout.split())
+
+
 def test_the_next_week_is_predicted_better_than_by_one_rate_for_all(year: Year, refrain: Refrain) -> None:
     found = read(refrain)["next_week"]
     assert found["low"] <= found["inactive"] <= found["high"]

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from consumers.html_page.lifecycle_page import lifecycle_sections, lifecycle_tiles
 from consumers.queries.lifecycle import Lifecycle
-from consumers.terminal.lifecycle_tables import about_next_week, by_pair, notes
+from consumers.terminal.lifecycle_tables import about_next_week, bounds, by_pair, notes
 from consumers.web.access import Looks
 from consumers.web.pages.layout import page, part
 from consumers.web.service import At, Service
@@ -55,6 +55,7 @@ def _shown(found: Lifecycle) -> dict[str, Any]:
         "tiles": lifecycle_tiles(found),
         "sections": {section.name: section for section in lifecycle_sections(found)},
         "expected": {each.stage: each for each in found.expected},
+        "bounds": bounds,
         "next_week": about_next_week(found),
         "notes": notes(found),
         "stages": STAGES,

@@ -85,3 +85,10 @@ def test_weeks_that_differ_widen_a_forecast() -> None:
         found = each.forecast([0, 10_000, 0, 0, 0, 0, 0]).among("dormant")
         widths.append(found.high - found.low)
     assert widths[1] > 2 * widths[0]
+
+
+def test_bounds_hold_as_far_ahead_as_two_stretches_have_been_seen_apart() -> None:
+    codes = np.tile([1, 1, 1, 4], (50, 4))[:, :13]
+    forecasts = [Transitions.of(codes, ahead).forecast([0, 50, 0, 0, 0, 0, 0]) for ahead in range(1, 13)]
+    assert [each.weeks for each in forecasts if each.bounded] == [1, 2, 3, 4]
+    assert [Transitions.of(codes).forecast([50] * 7, steps).bounded for steps in (6, 7)] == [True, False]
