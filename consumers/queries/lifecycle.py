@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -105,7 +104,9 @@ class NextWeekForecast:
     Attributes
     ----------
     inactive, low, high
-        How many listeners are expected to do nothing, and the 95 % interval.
+        How many listeners are expected to do nothing, and the 95 % interval: chance of each one, and by how
+        much the share of those who did nothing has changed from week to week. None before some weeks are
+        known.
     actions
         What all will do together.
     brier, brier_of_rate
@@ -116,8 +117,8 @@ class NextWeekForecast:
     """
 
     inactive: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     actions: float
     brier: float | None
     brier_of_rate: float | None
@@ -335,11 +336,15 @@ def _among(forecast: Forecast, *stages: str) -> tuple[float, float | None, float
 def _next_week(sums: LifecycleSums, model: NextWeek) -> NextWeekForecast | None:
     if model.version < ENOUGH:
         return None
-    spread = NORMAL * math.sqrt(sums.zero_variance)
+    low: float | None = None
+    high: float | None = None
+    if (deviation := sums.zero_deviation) is not None:
+        low = max(sums.zero - NORMAL * deviation, 0.0)
+        high = min(sums.zero + NORMAL * deviation, float(sums.sizes.sum()))
     return NextWeekForecast(
         inactive=sums.zero,
-        low=max(sums.zero - spread, 0.0),
-        high=min(sums.zero + spread, float(sums.sizes.sum())),
+        low=low,
+        high=high,
         actions=sums.expected,
         brier=model.foresight.brier if model.foresight.examples else None,
         brier_of_rate=model.foresight.brier_of_rate if model.foresight.examples else None,

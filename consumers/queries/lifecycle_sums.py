@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from zlib import crc32
 
@@ -23,6 +24,11 @@ Flags = npt.NDArray[np.bool_]
 
 SAMPLE = 20_000  # listeners that groups are made of
 CHURN_BINS = 10  # of equal width, from 0 to 1
+WEEK = 7
+WEEKS = 8
+"""That are over on all clocks and on record of everybody: whole weeks of 60 days, less today, yesterday."""
+CHANGES = 3
+"""From one week to the next, of which at least it is said how much weeks differ."""
 
 
 class LifecycleSums:
@@ -45,8 +51,8 @@ class LifecycleSums:
         Weeks ahead -> from stage to stage within so many weeks.
     retention
         Up to the Monday of this week.
-    zero, zero_variance
-        How many are expected to do nothing in the next seven days, and the variance of that number.
+    zero
+        How many are expected to do nothing in the next seven days.
     expected
         What all are expected to do.
     churn
@@ -60,8 +66,9 @@ class LifecycleSums:
         self.transitions = {ahead: Transitions.of(nobody, ahead) for ahead in range(1, weeks + 1)}
         self.retention = _no_retention(begin_of(week_of(today)))
         self.churn = np.zeros(CHURN_BINS, dtype=np.int64)
-        self.zero = self.zero_variance = self.expected = 0.0
+        self.zero = self._by_chance = self.expected = 0.0
         self._weekly, self._came, self._chance = np.zeros((0, 5)), np.zeros(0), np.zeros(0, dtype=np.int64)
+        self._idle, self._there = np.zeros(WEEKS), np.zeros(WEEKS)
 
     def add(
         self,
@@ -91,11 +98,34 @@ class LifecycleSums:
         self.retention += Retention.of(active, self.retention.until, first_day=first)
         outlook = self._model.predict(aligned.active, self._today, aligned.first_day)
         self.zero += float(outlook.zero[seen].sum())
-        self.zero_variance += float((outlook.zero * (1 - outlook.zero))[seen].sum())
+        self._by_chance += float((outlook.zero * (1 - outlook.zero))[seen].sum())
         self.expected += float(outlook.expected[seen].sum())
         until = last_week(self._today)
         there = (first >= 0) & (first_days(active, until, first) < until)
         self._add_sample(users, weekly(active, until), what_came(active, until), there)
+        self._add_weeks(active, until + WEEK, first)
+
+    @property
+    def zero_deviation(self) -> float | None:
+        """The standard deviation of `zero`; None where too few weeks are known.
+
+        Each one's chance would leave next to nothing of it where listeners are many. But weeks differ for all
+        at once, there are holidays: by how much the share of those who did nothing has changed from one week
+        to the next.
+        """
+        known = self._there > 0
+        changes = np.diff(self._idle[known] / self._there[known])
+        if len(changes) < CHANGES:
+            return None
+        between_weeks = float(self.sizes.sum()) ** 2 * float(np.mean(changes**2))
+        return math.sqrt(self._by_chance + between_weeks)
+
+    def _add_weeks(self, active: ActiveDays, until: int, first: npt.NDArray[np.int64]) -> None:
+        """Count of the weeks before a day who was there when each began, and who of them did nothing."""
+        begins = until - WEEK * np.arange(1, WEEKS + 1)
+        there = (first >= 0)[:, None] & (first_days(active, until, first)[:, None] < begins)
+        self._there += there.sum(axis=0)
+        self._idle += (there & (weekly(active, until, WEEKS) == 0)).sum(axis=0)
 
     def sample(self) -> tuple[Floats, Flags]:
         """Return a sample of listeners: actions in each of five weeks (n, 5), the latest first, and who did

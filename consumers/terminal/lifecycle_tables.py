@@ -49,10 +49,10 @@ def about_next_week(found: Lifecycle) -> dict[str, str]:
             "next week": f"not predicted yet: {found.learned:,} of {ENOUGH} examples are learned; a listener "
             "who has been here for a week is one"
         }
+    between = f" (95 %: {said})" if (said := bounds(expected.low, expected.high)) else ""
     return {
         "next week": f"{expected.inactive:,.0f} of {counted(found.listeners, 'listener')} are expected to do "
-        f"nothing (95 %: {expected.low:,.0f} to {expected.high:,.0f}); {expected.actions:,.0f} actions of "
-        "the others",
+        f"nothing{between}; {expected.actions:,.0f} actions of the others",
         "judged": _judged(expected),
     }
 
