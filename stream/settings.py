@@ -79,15 +79,6 @@ def _quiet_hours(written: str) -> str:
     return written
 
 
-def _forget_dormant_days(days: float) -> float:
-    if 0 < days < REMEMBERED_DAYS:
-        raise ValueError(
-            f"0 (nobody is erased), or from {REMEMBERED_DAYS} on: `refrain lifecycle` counts those who left"
-            " over 13 weeks"
-        )
-    return days
-
-
 def _ab_policy(policy: str) -> str:
     if policy and not re.fullmatch(r"taste|ctr:[1-9]\d*", policy):
         raise ValueError(f"there is no policy {policy!r}: `taste`, or `ctr:7` for version 7 of who clicks")
@@ -472,11 +463,11 @@ class Settings(BaseSettings):
         description="memory for tastes in a worker, in MB (about 2.2 million listeners with 64 dimensions "
         "and 12 artists); of cohorts that do not fit, the best are read for each release",
     )
-    forget_dormant_days: Annotated[float, AfterValidator(_forget_dormant_days)] = Field(
+    forget_dormant_days: float = Field(
         0.0,
         ge=0,
         description="days without a click after which `refrain traits` erases a listener from Redis; 0: "
-        "never. 91 is the least, as stages are counted over 13 weeks",
+        "never. 91 more than REFRAIN_STAGE_GONE_DAYS is the least, as stages are counted over 13 weeks",
     )
     release_age_hours: float = Field(
         24.0,
@@ -608,6 +599,18 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{PREFIX}RETURNED_DAYS and {PREFIX}STAGE_DORMANT_DAYS are more than {RECORDED_DAYS} in all:"
                 " what listeners do is on record for no longer"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _listeners_that_are_counted(self) -> Settings:
+        # Who was dormant 13 weeks ago, and not gone yet, is to be there whether they came back or not.
+        least = REMEMBERED_DAYS + self.stage_gone_days
+        if 0 < self.forget_dormant_days < least:
+            raise ValueError(
+                f"{PREFIX}FORGET_DORMANT_DAYS is 0 (nobody is erased), or from {least:g} on"
+                f" ({REMEMBERED_DAYS} + {PREFIX}STAGE_GONE_DAYS): `refrain lifecycle` counts over 13 weeks"
+                " who left"
             )
         return self
 

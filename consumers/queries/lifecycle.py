@@ -178,6 +178,9 @@ class Lifecycle:
         Those in a stage: bots and who has only clicks that wait are in none.
     weeks_counted
         Weeks whose changes of stage are known.
+    erasing
+        Whether who is dormant for long is erased. Where those who are gone go is not known of all then:
+        `transitions` have none of them, forecasts take them to stay gone.
     next_week
         None before enough is learned; `learned` says how much is.
     churn_risk
@@ -193,6 +196,7 @@ class Lifecycle:
     stages: tuple[StageSize, ...]
     transitions: tuple[Transition, ...]
     weeks_counted: int
+    erasing: bool
     lost: tuple[LostForecast, ...]
     expected: tuple[ExpectedStage, ...]
     next_week: NextWeekForecast | None
@@ -239,7 +243,8 @@ async def _read(
 ) -> tuple[LifecycleSums, Lifecycle]:
     stores = Stores.on(redis, settings)
     model = await NextWeekModel(redis).load()
-    sums = LifecycleSums(day_of(now), weeks, limits_of(settings), model)
+    erasing = settings.forget_dormant_days > 0
+    sums = LifecycleSums(day_of(now), weeks, limits_of(settings), model, erasing=erasing)
     async for users in _everybody(stores):
         traits = await stores.traits.read(users, ["weeks", "churn"])
         remembered, churn = [row[0] for row in traits], [float(row[1]) for row in traits if row[1]]
@@ -269,8 +274,9 @@ def _lifecycle(
         at=now,
         listeners=listeners,
         stages=_stages(sums.sizes, listeners),
-        transitions=_transitions(sums.transitions[1]),
+        transitions=_transitions(sums.transitions[1], unknown="gone" if sums.erasing else ""),
         weeks_counted=_counted(sums.transitions[1]),
+        erasing=sums.erasing,
         lost=_lost(sums, weeks),
         expected=_expected(sums, weeks),
         next_week=_next_week(sums, model) if listeners else None,
@@ -291,13 +297,14 @@ def _stages(sizes: npt.NDArray[np.int64], listeners: int) -> tuple[StageSize, ..
     )
 
 
-def _transitions(found: Transitions) -> tuple[Transition, ...]:
+def _transitions(found: Transitions, unknown: str) -> tuple[Transition, ...]:
     likely, (low, high), total = found.probabilities(), found.intervals(), found.total
     return tuple(
         Transition(
             STAGES[a], STAGES[b], int(total[a, b]), *(float(each[a, b]) for each in (likely, low, high))
         )
         for a, b in np.argwhere(total > 0).tolist()
+        if STAGES[a] != unknown
     )
 
 

@@ -42,13 +42,17 @@ class LifecycleSums:
         How many weeks ahead it will be looked.
     model
         Of the next week.
+    erasing
+        Whether who is dormant for long is erased: of who was gone only those who came back are sure to be
+        left, so all are taken to stay gone.
 
     Attributes
     ----------
     sizes
         Shape (s,), listeners in each stage today.
     transitions
-        Weeks ahead -> from stage to stage within so many weeks.
+        Weeks ahead -> from stage to stage within so many weeks, of listeners who are not gone where these are
+        erased.
     retention
         Up to the Monday of this week.
     zero
@@ -59,8 +63,11 @@ class LifecycleSums:
         Shape (`CHURN_BINS`,), listeners by the probability of churn that is predicted of them.
     """
 
-    def __init__(self, today: int, weeks: int, limits: Limits, model: NextWeek) -> None:
+    def __init__(
+        self, today: int, weeks: int, limits: Limits, model: NextWeek, *, erasing: bool = False
+    ) -> None:
         self._today, self._limits, self._model = today, limits, model
+        self.erasing = erasing
         self.sizes = np.zeros(len(STAGES), dtype=np.int64)
         nobody = np.zeros((0, KEPT), dtype=np.int8)
         self.transitions = {ahead: Transitions.of(nobody, ahead) for ahead in range(1, weeks + 1)}
@@ -94,7 +101,8 @@ class LifecycleSums:
         self.sizes += np.bincount(codes[seen], minlength=len(STAGES))
         by_week = codes_by_week(active, self._today, remembered, first, last, self._limits)
         for ahead in self.transitions:
-            self.transitions[ahead] += Transitions.of(by_week, ahead)
+            found = Transitions.of(by_week, ahead)
+            self.transitions[ahead] += found.staying("gone") if self.erasing else found
         self.retention += Retention.of(active, self.retention.until, first_day=first)
         outlook = self._model.predict(aligned.active, self._today, aligned.first_day)
         self.zero += float(outlook.zero[seen].sum())

@@ -87,6 +87,11 @@ def notes(found: Lifecycle) -> list[str]:
             "no 95 % where the weeks observed are less than twice as many as it looks ahead: how such times "
             "differ is not known"
         )
+    if found.erasing:
+        said.append(
+            "where those who are gone go is not known, as they are erased in the end "
+            "(REFRAIN_FORGET_DORMANT_DAYS): the forecast takes them to stay gone"
+        )
     return said
 
 

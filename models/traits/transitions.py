@@ -124,6 +124,13 @@ class Transitions:
         """Add those of other listeners in the same weeks."""
         return Transitions(self.counts + other.counts, self.ahead)
 
+    def staying(self, stage: str) -> Transitions:
+        """Take all who were in a stage to have stayed there: where they went is not known of all of them."""
+        counts, at = self.counts.copy(), STAGES.index(stage)
+        counts[:, at] = 0
+        counts[:, at, at] = self.counts[:, at].sum(axis=1)
+        return Transitions(counts, self.ahead)
+
     @property
     def total(self) -> Ints:
         """Over all weeks, shape (s, s)."""

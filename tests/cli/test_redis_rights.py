@@ -102,7 +102,7 @@ def test_the_reader_of_the_page_reads_cohorts_and_no_keys_of_the_api_and_writes_
 def own(settings: Settings, server: OwnRedis) -> Settings:
     url = server.url.replace("//", f"//refrain:{quote(PASSWORD, safe='')}@")
     changes = {"redis": url, "first_model_listeners": 50, "publish_every": 1.0, "cohorts": 4, "dims": 8}
-    changes |= {"forget_dormant_days": 91, "traits_round_minutes": 0.02}
+    changes |= {"forget_dormant_days": 151, "traits_round_minutes": 0.02}
     own = Settings(**settings.model_dump(include=settings.model_fields_set) | changes)
     make_topics_anew(own)
     return own

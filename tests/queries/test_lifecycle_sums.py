@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.year import Year, simulate
 from consumers.queries.lifecycle_sums import LifecycleSums
 from models.traits.activity import DAY, ActiveDays, Activities
-from models.traits.lifecycle import Limits
+from models.traits.lifecycle import STAGES, Limits
 from models.traits.next_week import NextWeek
+from models.traits.today import of_some
+from models.traits.transitions import Transitions
+from models.traits.weeks import codes_by_week, remember
 
 TODAY = 20_000
 SECONDS = 86_400.0
@@ -48,3 +52,54 @@ def test_where_weeks_differ_for_all_what_is_expected_of_many_is_as_uncertain(num
 def test_how_weeks_differ_is_known_once_there_are_four(first_seen: int, known: bool) -> None:
     sums = sums_of(3, 10, first_seen=first_seen)
     assert (sums.zero_deviation is not None) is known
+
+
+@pytest.fixture(scope="module")
+def year() -> Year:
+    return simulate(500, days=330, seed=3)
+
+
+@pytest.fixture(scope="module")
+def remembered(year: Year) -> list[str]:
+    """Return what is remembered of their stages, who were scored week by week."""
+    remembered = [""] * year.listeners
+    for until in range(year.end - 15 * 7, year.end + 1, 7):
+        active, first = year.active(until), year.first_days(until)
+        remembered = remember(codes_by_week(active, until, remembered, first, last_days(active)), until)
+    return remembered
+
+
+def last_days(active: ActiveDays) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    last = np.full(active.number, -1, dtype=np.int64)
+    np.maximum.at(last, active.owner, active.days["day"].astype(np.int64))
+    return last
+
+
+def ways(year: Year, remembered: list[str], idle: int, *, erasing: bool) -> dict[int, Transitions]:
+    """Return the ways of listeners who have been idle for less than so many days."""
+    active, first = year.active(year.end), year.first_days(year.end)
+    last = last_days(active)
+    here = np.flatnonzero(last > year.end - idle)
+    seen = (each[here] * SECONDS for each in (first, last))
+    number = len(here)
+    of_them = Activities(of_some(active, here), *seen, np.zeros((number, 24)), [{}] * number, [{}] * number)
+    sums = LifecycleSums(year.end, 12, Limits(), NextWeek(), erasing=erasing)
+    sums.add([f"u{at}" for at in here], of_them, [remembered[at] for at in here], [])
+    return sums.transitions
+
+
+@pytest.mark.parametrize(("days", "same"), [(91, False), (151, True)])
+def test_who_was_not_gone_is_counted_alike_where_who_is_idle_for_longer_than_is_allowed_is_erased(
+    year: Year, remembered: list[str], days: int, same: bool
+) -> None:
+    every, left = (ways(year, remembered, idle, erasing=False) for idle in (10_000, days))
+    others = [stage != "gone" for stage in STAGES]
+    alike = [(every[ahead].total == left[ahead].total)[others].all() for ahead in every]
+    assert all(alike) is same
+
+
+def test_where_who_is_gone_is_erased_nobody_is_expected_back(year: Year, remembered: list[str]) -> None:
+    gone = STAGES.index("gone")
+    known, erased = (ways(year, remembered, 151, erasing=erasing)[1].total[gone] for erasing in (False, True))
+    assert known.sum() > known[gone]
+    assert erased.tolist() == [0] * gone + [known.sum()] + [0] * (len(STAGES) - gone - 1)
