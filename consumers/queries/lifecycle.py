@@ -110,8 +110,9 @@ class NextWeekForecast:
     actions
         What all will do together.
     brier, brier_of_rate
-        Mean squared error of the probability of doing nothing, of examples predicted before they were
-        learned; and what it would be were all predicted alike. None: no prediction has been judged yet.
+        Mean squared error of the probability of doing nothing, as it was predicted when a week began of who
+        had been active in the 30 days before; and what it would be were all of them predicted alike. None: no
+        prediction has been judged yet.
     examples
         How many it has learned.
     """

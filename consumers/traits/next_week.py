@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from zlib import crc32
 
 import numpy as np
+import numpy.typing as npt
 
 from consumers.traits.looks import Looks
-from models.traits.activity import Activities, first_days
-from models.traits.next_week import ENOUGH, NextWeek, last_week
+from models.traits.activity import ActiveDays, Activities, first_days
+from models.traits.next_week import ENOUGH, NextWeek, active_lately, last_week, what_came
 from models.traits.today import Aligned, day_numbers, of_some, on_record
 from stream.errors import SnapshotDamaged
 from stream.stores.next_week_model import NextWeekModel
@@ -30,6 +32,9 @@ class NextWeekTrait:
     A listener's last seven days that are over on all clocks are learned once a week, on a weekday that their
     id chooses, so that no day is learned twice; before `ENOUGH` is learned, on any. No samples need to be
     kept: 60 days of a listener also say what was known of them a week ago.
+
+    What is predicted then of the week that is learned at their next turn is kept until that, and judged. Who
+    was not active lately is not judged.
 
     Nothing is learned while history is on its way. That is decided for all at once: were it decided for few,
     those few of whom nobody was active lately would not be learned, and who does nothing would seem rare.
@@ -97,16 +102,16 @@ class NextWeekTrait:
     def learn(
         self, users: Sequence[str], activities: Activities, today: int, learned: Sequence[str]
     ) -> list[str]:
-        """Learn the last week of those listeners whose turn it is.
+        """Judge and learn the last week of those listeners whose turn it is.
 
         Parameters
         ----------
         learned
-            For each the day on which they were learned last, "" if never.
+            For each what this returned last, "" if nothing.
 
         Returns
         -------
-        For each the same, now.
+        For each the day on which they were learned last, and what was predicted then: `20100:0.25`.
         """
         if not self._all_there:
             return list(learned)
@@ -115,15 +120,41 @@ class NextWeekTrait:
         there &= first_days(activities.active, until, first) < until
         any_day = self.model.version < ENOUGH
         due = [
-            known and day != str(today) and (any_day or (crc32(user.encode()) + today) % WEEK == 0)
-            for user, known, day in zip(users, there.tolist(), learned, strict=True)
+            known and _day(text) != str(today) and (any_day or (crc32(user.encode()) + today) % WEEK == 0)
+            for user, known, text in zip(users, there.tolist(), learned, strict=True)
         ]
         rows = np.flatnonzero(due)
         if not len(rows):
             return list(learned)
-        self.model.learn(of_some(activities.active, rows), until, first[rows])
+        active = of_some(activities.active, rows)
+        predicted = np.array([_predicted(learned[row], today - WEEK) for row in rows.tolist()])
+        judged = np.isfinite(predicted)
+        self.model.judge(predicted[judged], what_came(active, until)[judged])
+        self.model.learn(active, until, first[rows])
         if not self.model.finite:
             logger.error("what was learned of the next week has diverged: learning it from the beginning")
             self.model = NextWeek()
             return list(learned)
-        return [str(today) if each else day for each, day in zip(due, learned, strict=True)]
+        now = iter(self._noted(active, today, first[rows]))
+        return [next(now) if each else text for each, text in zip(due, learned, strict=True)]
+
+    def _noted(self, active: ActiveDays, today: int, first: npt.NDArray[np.int64]) -> list[str]:
+        """Return what is kept of listeners who are learned today until their next turn."""
+        if self.model.version < ENOUGH:  # what is predicted before that is shown to nobody
+            return [str(today)] * active.number
+        until = last_week(today + WEEK)
+        zero = self.model.predict(active, until, first).zero
+        return [
+            f"{today}:{chance:.4f}" if lately else str(today)
+            for chance, lately in zip(zero.tolist(), active_lately(active, until).tolist(), strict=True)
+        ]
+
+
+def _day(learned: str) -> str:
+    return learned.partition(":")[0]
+
+
+def _predicted(learned: str, on_day: int) -> float:
+    """Return what was predicted on a day; NaN where nothing was, or that was noted on another day."""
+    day, _, predicted = learned.partition(":")
+    return float(predicted) if predicted and day == str(on_day) else math.nan

@@ -19,6 +19,7 @@ __all__ = [
     "Foresight",
     "NextWeek",
     "Outlook",
+    "active_lately",
     "last_week",
     "next_week_features",
     "what_came",
@@ -33,6 +34,8 @@ MEMORY = 500_000.0
 """Examples after which an example counts 1/e: seasons change what weeks are like."""
 ENOUGH = 200
 """Examples that are learned before anything is predicted."""
+LATELY = 30
+"""Days before a week in which those were active who are judged: of who left long ago all are right."""
 LONGEST_IDLE = 60.0  # days
 SPANS = 7, 14, 28, 49
 """Days over which active days are counted: none is longer than what is kept of a listener when the week after
@@ -66,7 +69,7 @@ class Outlook(NamedTuple):
 
 @dataclass(frozen=True)
 class Foresight:
-    """How well examples were predicted before they were learned; those long ago fade.
+    """How well weeks were predicted when they began; those long ago fade.
 
     Attributes
     ----------
@@ -160,6 +163,12 @@ def what_came(active: ActiveDays, until: int) -> Floats:
     return weekly(active, until + WEEK, weeks=1)[:, 0]
 
 
+def active_lately(active: ActiveDays, until: int) -> npt.NDArray[np.bool_]:
+    """Return who did anything in the last `LATELY` days before a day, shape (n,)."""
+    day = active.days["day"].astype(np.int64)
+    return np.bincount(active.owner[(day < until) & (day >= until - LATELY)], minlength=active.number) > 0
+
+
 def _prior(*, level: float) -> Floats:
     prior = np.full(len(FEATURES), PRIOR)
     prior[0] = level
@@ -224,13 +233,23 @@ class NextWeek:
         """
         rows, came = next_week_features(active, until, first_day), what_came(active, until)
         before, zeros = self._outlook(rows), (came == 0).astype(np.float64)
-        if self.version >= ENOUGH:  # what is predicted before that is shown to nobody
-            self.foresight = self.foresight.after(before.zero, zeros, self.memory)
         for at in range(0, len(rows), BATCH):
             part = slice(at, at + BATCH)
             self.zero = learned(self.zero, rows[part], zeros[part], self.memory)
             self.count = learned(self.count, rows[part], came[part], self.memory)
         return before
+
+    def judge(self, predicted: Floats, came: Floats) -> None:
+        """Judge what was predicted of listeners when a week began, shape (n,).
+
+        Parameters
+        ----------
+        predicted
+            How likely they were to do nothing. Once the week is over, a model knows what others did in it.
+        came
+            What they did.
+        """
+        self.foresight = self.foresight.after(predicted, (came == 0).astype(np.float64), self.memory)
 
     def _outlook(self, rows: Floats) -> Outlook:
         return Outlook(predict(self.zero, rows), predict(self.count, rows))

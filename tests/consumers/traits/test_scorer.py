@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -188,6 +189,32 @@ async def test_no_day_is_learned_twice(bureau: Bureau) -> None:
     assert bureau.next_week.model.version == 50
     await bureau.scorer.score(users)
     assert bureau.next_week.model.version == 50
+
+
+async def test_a_prediction_is_judged_as_it_was_when_the_week_began_of_who_was_active_lately(
+    bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumers.traits.next_week.ENOUGH", 60)
+    today = day_of(bureau.now)
+    turns = [user for user in map(str, range(1000)) if (crc32(user.encode()) + today) % 7 == 0]
+    daily, stopped, gone = turns[:20], turns[20:40], turns[40:60]
+    for users, days in ((daily, range(1, 40)), (stopped, range(12, 40)), (gone, range(40, 60))):
+        for user in users:
+            await bureau.click(user, *days)
+    await bureau.look_twice()
+    await bureau.scorer.score(turns[:60])
+    assert bureau.next_week.model.foresight.examples == 0
+    noted = {user: (await bureau.stores.traits.about(user))["learned"] for user in turns[:60]}
+    assert {noted[user] for user in gone} == {str(today)}
+    bureau.now += 7 * DAY
+    for user in daily:
+        await bureau.click(user, *range(1, 8))
+    await bureau.look_twice()
+    await bureau.scorer.score(turns[:60])
+    errors = [float(noted[user].partition(":")[2]) - (user in stopped) for user in (*daily, *stopped)]
+    foresight = bureau.next_week.model.foresight
+    assert (foresight.examples, foresight.zeros) == pytest.approx((40, 20), rel=1e-3)
+    assert foresight.squares == pytest.approx(sum(error**2 for error in errors), rel=1e-3)
 
 
 async def test_churn_is_predicted_of_who_was_active_lately_and_of_nobody_else(bureau: Bureau) -> None:
