@@ -116,3 +116,13 @@ def test_where_it_cannot_be_added_up_the_page_says_so_and_goes_on_asking(
     wait_for(lambda: failed in text(served, "/lifecycle/part"), "the failure shown")
     with_redis(lambda redis: redis.delete(key))
     wait_for(lambda: "Stages" in text(served, "/lifecycle/part"), "the lifecycle added up after all")
+
+
+def test_where_the_model_of_the_next_week_is_damaged_the_page_says_so_and_goes_on_asking(
+    served: Served, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: redis.set(keys.NEXT_WEEK, b"\x93no"))
+    failed = "what was learned of listeners&#39; next week cannot be read"
+    wait_for(lambda: failed in text(served, "/lifecycle/part"), "the failure shown")
+    with_redis(lambda redis: redis.delete(keys.NEXT_WEEK))
+    wait_for(lambda: "Stages" in text(served, "/lifecycle/part"), "the lifecycle added up after all")

@@ -16,6 +16,7 @@ from consumers.web.pages.layout import page, part
 from consumers.web.service import At, Service
 from models.traits.lifecycle import STAGES
 from stream.connect import REDIS_ERRORS
+from stream.errors import SnapshotDamaged
 
 __all__ = ["router"]
 
@@ -44,8 +45,11 @@ def _at_hand(at: Service) -> dict[str, Any]:
         found = at.lifecycles.at_hand(WEEKS)
     except REDIS_ERRORS as error:
         logger.error("the lifecycle cannot be added up: %s", error)
-        return {"found": None, "failed": True}
-    return _shown(found) if found else {"found": None, "failed": False}
+        return {"found": None, "failed": "Redis failed while it was added up what all listeners did"}
+    except SnapshotDamaged as error:
+        logger.error("the lifecycle cannot be added up: %s", error)
+        return {"found": None, "failed": f"It cannot be added up what all listeners did: {error}"}
+    return _shown(found) if found else {"found": None, "failed": ""}
 
 
 def _shown(found: Lifecycle) -> dict[str, Any]:
