@@ -8,6 +8,7 @@ from consumers.queries.churn import ChurnFigures
 from consumers.terminal.console import Terminal
 from consumers.terminal.format import moment, percent
 from consumers.terminal.tables import facts
+from models.traits.churn import ENOUGH
 
 __all__ = ["EXPLAINED", "NO_CHURN", "about_churn", "churn_line", "show_churn_model"]
 
@@ -54,12 +55,16 @@ def churn_line(found: ChurnFigures) -> str:
     --------
     >>> churn_line(ChurnFigures(3, 0.0, 20_000, 30, 14, 900, 300, {}))
     'churn, version 3: learned from 900 examples; no prediction has been judged yet'
+    >>> churn_line(ChurnFigures(1, 0.0, -1, 30, 14, 90, 30, {}))
+    'churn, version 1: learned from 90 examples; nobody is predicted before 200'
     """
     return f"churn, version {found.version}: learned from {found.examples:,} examples; {_judged(found)}"
 
 
 def _judged(found: ChurnFigures) -> str:
     said = found.foresight
+    if found.examples < ENOUGH:
+        return f"nobody is predicted before {ENOUGH}"
     if not said:
         return "no prediction has been judged yet"
     return (

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from consumers.traits.looks import Looks, ReadsActivities, Sample
 from models.quality.prequential import Prequential
 from models.traits.activity import DAYS, FEATURES, Activities, day_of
-from models.traits.churn import ChurnModel
+from models.traits.churn import ENOUGH, ChurnModel
 from models.traits.churn_span import Span, churned, known
 from models.traits.today import Aligned, day_numbers, on_record
 from stream.errors import SnapshotDamaged
@@ -74,17 +74,17 @@ class Churn:
         return self._learned.version
 
     def score(self, rows: Floats) -> Floats | None:
-        """Return how likely listeners are not to come back, shape (n,), 0 to 1; None before that is learned.
+        """Return how likely listeners are not to come back, shape (n,), 0 to 1; None before enough is known.
 
         Parameters
         ----------
         rows
             Shape (n, d), columns `models.traits.activity.FEATURES`.
         """
-        return self._learned.model.predict(rows) if self._learned.version else None
+        return self._learned.model.predict(rows) if self._learned.model.examples >= ENOUGH else None
 
     def fields(self, aligned: Aligned, today: int, now: float) -> list[Mapping[str, str | float]]:
-        """Return what is predicted of each listener; nothing before anything is learned.
+        """Return what is predicted of each listener; nothing before enough is learned.
 
         Parameters
         ----------

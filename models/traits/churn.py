@@ -13,13 +13,15 @@ from models.laplace import fade, learn_batch
 from models.traits.random_features import UNITS, RandomFeatures
 from models.traits.windows import with_between
 
-__all__ = ["FORMAT", "ChurnModel"]
+__all__ = ["ENOUGH", "FORMAT", "ChurnModel"]
 
 Floats = npt.NDArray[np.float64]
 
 FORMAT = 1
 MEMORY = 1_000_000.0
 """Examples after which an example counts 1/e: habits change."""
+ENOUGH = 200
+"""Examples that are learned before what is predicted is said of anybody."""
 BATCH = 1000  # examples that are learned in one step
 FIRST = 2000
 """Examples by which scales are fixed. Until there are so many, all are learned again each time."""

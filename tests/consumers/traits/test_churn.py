@@ -93,6 +93,14 @@ async def test_nothing_is_said_before_anything_is_known(world: World) -> None:
     assert churn.score(np.zeros((1, len(FEATURES)))) is None
 
 
+async def test_nothing_is_said_of_what_a_few_examples_say(world: World) -> None:
+    churn = Churn(ChurnStore(world.redis), Listeners(world.redis), world.sample, SPAN, 20)
+    await world.day(churn, BEGIN + 60)
+    assert churn.version == 1
+    assert 0 < await examples_learned(world) < 200
+    assert churn.score(world.truth(BEGIN + 60)[0]) is None
+
+
 async def test_who_leaves_is_predicted_once_outcomes_are_known(world: World) -> None:
     churn = world.churn()
     for day in range(BEGIN + 15, BEGIN + 60, 4):
