@@ -75,7 +75,7 @@ class Looks:
         """
         before, users = self._seen, list(await self._sample(self._number))
         self._seen = _Seen(now, users, await self._listeners.activities(users))
-        self._next = now + LOOK_SECONDS
+        self._next = now + LOOK_SECONDS if users else now  # of nobody the next one could say nothing
         if before is None or now - before.at > OUTDATED_SECONDS:
             return None
         today, read = day_of(now), await self._listeners.activities(before.users)

@@ -375,6 +375,7 @@ def serve(producer: KafkaLog, desk: Desk) -> None:
 
     told = wait_for(told_by_then, "an audience")
     producer.send("feedback", feedback("r1", [(user, "clicked") for user in told[:20]]))
+    producer.send("clicks", [click("ü9", at=time.time())])  # who clicks is scored at once
     wait_for(lambda: any(each["user_id"] == "ü9" for each in desk.log.events("stage-changes")), "a stage")
     producer.send("merges", [{"user_id": "ü9", "into": "ü8", "ts": 1.7e9}])
     wait_for(lambda: heard_again(producer, desk, told[0]), "a play of what was released to be reported")

@@ -42,7 +42,7 @@ def test_it_goes_on_and_lets_nobody_in_where_its_last_key_is_revoked_before_the_
     key = refrain.asked("key", "add", "desk")["key_id"]
     up = refrain.start("up", *only("serve"), web_host=EVERYWHERE)
     serve = started(settings.redis, {"serve"})["serve"]
-    assert refrain.run("key", "revoke", key).returncode == 0
+    assert refrain.run("key", "revoke", key, "--last").returncode == 0
     os.kill(serve, signal.SIGKILL)
 
     def again() -> bool:
