@@ -51,7 +51,7 @@ TOGETHER = 16  # releases: so many plans are in memory at once
 STOPPED = "stopped"
 TOO_OLD = "published too long ago"
 IN_QUIET_HOURS = "stopped in their quiet hours"
-FOR_GOOD = {*CONTROL.values(), GONE}
+FOR_GOOD = {CONTROL["control"], GONE}
 """Reasons to be left out for which nobody is asked after again."""
 
 

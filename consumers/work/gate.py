@@ -35,7 +35,9 @@ class Admitted(NamedTuple):
     reasons
         For each "", or why they are not.
     control
-        Those who would be told, were they not drawn for comparison.
+        Those who would be told, were they not drawn for the control group of this release. Nobody of the
+        holdout is: no cap ever keeps them out, as it does the best of the others, whom they would be compared
+        with.
     """
 
     reasons: Sequence[str]
@@ -46,8 +48,8 @@ class Admitted(NamedTuple):
 class Gate:
     """Lets listeners into an audience.
 
-    Who is drawn for comparison is asked after like all others: those whom their caps keep out are in neither
-    group, so that the groups differ by nothing but being told.
+    Who is drawn for comparison is asked after like all others: those whom their caps keep out are neither
+    told nor in the control group, so that the two differ by nothing but being told.
 
     Attributes
     ----------
@@ -117,7 +119,7 @@ class Gate:
                 reasons[at] = reason
         if not any(drawn):
             return Admitted(reasons, [False] * len(users))
-        control = [group != "" and not reason for group, reason in zip(drawn, reasons, strict=True)]
+        control = [group == "control" and not reason for group, reason in zip(drawn, reasons, strict=True)]
         return Admitted(
             [reason or CONTROL.get(group, "") for group, reason in zip(drawn, reasons, strict=True)], control
         )

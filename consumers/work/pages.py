@@ -40,7 +40,7 @@ class Outgoing(NamedTuple):
     Attributes
     ----------
     control
-        The listeners who would be on it, were they not drawn for comparison -> cohort.
+        The listeners who would be on it, were they not in the control group -> cohort.
     features
         Shape (n, d), what is known of each listener on it (`models.ctr.features`).
     """
@@ -119,7 +119,7 @@ async def admitted_pages(
     asked
         As in `Gate.admit`.
     apart
-        Is added to: who is drawn for comparison behind the last page -> cohort.
+        Is added to: who is drawn for the control group behind the last page -> cohort.
     now
         Unix seconds.
     first
@@ -271,8 +271,8 @@ class _Waiting:
 
         Returns
         -------
-        The rows of those who are let in, their ids, why others are not, and the rows of who is drawn for
-        comparison.
+        The rows of those who are let in, their ids, why others are not, and the rows of who is in the
+        control group.
         """
         places = np.flatnonzero(self._told)
         end = int(places[number]) if number < len(places) else len(self.rows)

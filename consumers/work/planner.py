@@ -103,7 +103,7 @@ class Before:
     response
         How the waves before it were responded to.
     others
-        Listeners of whom an id is on a page, or drawn for comparison.
+        Listeners of whom an id is on a page, or in the control group.
     """
 
     pages: Sequence[Page] = ()
@@ -154,7 +154,7 @@ class Audience:
     asked
         Listeners drawn for comparison who were asked after already -> "", or why they would not be told.
     apart
-        Who is drawn for comparison and on no page's list of them -> cohort.
+        Who is in the control group and on no page's list of it -> cohort.
     gone
         Why some of those who were held are not told any more, and how many.
     """

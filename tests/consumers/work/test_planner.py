@@ -324,8 +324,25 @@ async def test_who_is_held_out_is_told_of_no_release(settings: Settings, planner
     gate = replace(EVERYBODY, groups=Groups("salt", holdout=0.3))
     first = await plan(planner, gate=gate, max_audience=1000)
     second = await plan(planner, gate=gate, max_audience=1000, release_id="r2", artist_ids=["a2"])
-    assert set(first.control) == set(second.control) != set()
-    assert first.left_out == {"holdout": len(first.control)}
+    kept = {user for user in told(await plan(planner, max_audience=1000)) if gate.groups.of("r1", user)}
+    assert not kept & {*told(first), *told(second)}
+    assert first.left_out == second.left_out == {"holdout": len(kept)} != {"holdout": 0}
+
+
+async def test_nobody_of_the_holdout_whom_no_cap_keeps_out_is_in_a_control_group(
+    settings: Settings, redis: AnyRedis, planner: Planner
+) -> None:
+    await crowd(settings)
+    caps = Caps(a_day=1)
+    gate = Gate(Told(redis, caps), Groups("salt", control=0.2, holdout=0.2), caps)
+    everybody = [user for users in MEMBERS.values() for user in users]
+    kept = {user for user in everybody if gate.groups.of("r1", user) == "holdout"}
+    first = await plan(planner, gate=gate, now=NOW, max_audience=1000)
+    second = await plan(planner, gate=gate, now=NOW, max_audience=1000, release_id="r2")
+    for audience in (first, second):
+        assert audience.left_out["holdout"] > 0
+        assert not kept & {*audience.control, *told(audience)}
+    assert set(first.control) != set()
 
 
 async def test_who_has_been_told_often_enough_is_left_out_and_counted(

@@ -17,6 +17,7 @@ import pytest
 import redis
 
 from consumers.work.worker import work
+from models.control import Groups
 from models.ctr import FEATURES, CtrModel
 from models.model import Model
 from stream.connect import open_redis
@@ -217,6 +218,20 @@ def test_the_control_group_of_one_wave_is_told_by_none_and_counted_once(
     assert len(answer.told) == 2000
     assert not answer.told & set(apart)
     assert answer.summary["left_out"] == {"control group": len(apart)}
+
+
+def test_the_holdout_is_counted_once_however_many_waves_there_are(
+    settings: Settings, log: KafkaLog, db: redis.Redis
+) -> None:
+    hasty = shop(settings.model_copy(update={"control": 0, "holdout": 0.1}), log, db, AT_ONCE)
+    groups = Groups(hasty.settings.salt, holdout=0.1)
+    kept = {user for user in COHORTS if groups.of("r1", user)}
+    with working(hasty):
+        answer = hasty.ask("r1", "a1", max_audience=len(COHORTS))
+    assert answer.summary["waves"] == 3
+    assert answer.told == COHORTS.keys() - kept
+    assert answer.summary["left_out"] == {"holdout": len(kept)}
+    assert not db.exists("release:{r1}:control")
 
 
 def test_where_nobody_of_the_first_wave_may_be_told_the_waves_that_follow_go_out(
