@@ -26,9 +26,9 @@ class AbReport:
     releases
         How many releases were told by the two policies.
     policies
-        The usual policy first.
+        Sums over the releases, the usual policy first.
     difference
-        As in `consumers.queries.release_report.ReleaseReport`. A listener counts once for each release.
+        `consumers.queries.release_report.compared`. A listener counts once for each release.
     """
 
     releases: int
@@ -51,14 +51,14 @@ async def read_ab_report(redis: AnyRedis, settings: Settings, policy: str | None
     """
     releases = Releases(redis, settings.release_seconds)
     counts: dict[str, Counter[str]] = {}
-    found = 0
+    found: list[tuple[PolicyReport, ...]] = []
     for name in await releases.latest(top, time.time()):
         about = await releases.about(name)
         if "ab_policy" not in about or about["ab_policy"] != (policy or about["ab_policy"]):
             continue
         policy = about["ab_policy"]
-        found += 1
-        for report in policy_reports(about, await releases.response(name)):
+        found.append(policy_reports(about, await releases.response(name)))
+        for report in found[-1]:
             counts.setdefault(report.policy, Counter()).update(
                 {count: getattr(report, count) for count in COUNTS}
             )
@@ -68,4 +68,4 @@ async def read_ab_report(redis: AnyRedis, settings: Settings, policy: str | None
             hint="REFRAIN_AB_POLICY=taste refrain work tells half of the listeners by taste alone.",
         )
     policies = tuple(PolicyReport.of(name, **numbers) for name, numbers in counts.items())
-    return AbReport(found, policies, compared(policies))
+    return AbReport(len(found), policies, compared(found))

@@ -13,7 +13,7 @@ from consumers.queries.hash_fields import number_of
 from consumers.queries.unknown_release import unknown_release
 from models.click_rate import MIN_SENT
 from models.control import USUAL
-from models.quality.anytime import Uplift, uplift
+from models.quality.anytime import Outcomes, Uplift, uplift, uplift_within
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.cohorts import Cohorts
@@ -123,7 +123,7 @@ class Difference:
     Attributes
     ----------
     usual, other
-        CTR of each policy.
+        CTR of each policy; of several releases a mean, in which each release weighs alike for both.
     difference
         That of the other less that of the usual one, in shares (0.01: one point).
     difference_low, difference_high
@@ -274,7 +274,7 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
         aimed=int(about["aimed"]) if "aimed" in about else None,
         waves=_waves(json.loads(about.get("told_by_wave", "[]")), response),
         policies=policies,
-        difference=compared(policies),
+        difference=compared([policies]),
         cohorts=await _cohorts(redis, response),
     )
 
@@ -292,14 +292,24 @@ def policy_reports(about: Mapping[str, str], response: Response) -> tuple[Policy
     return report(USUAL), report(about["ab_policy"])
 
 
-def compared(policies: Sequence[PolicyReport]) -> Difference | None:
-    """Return by how much more often the second of two policies is clicked than the first."""
-    if not policies or any(each.sent < MIN_SENT for each in policies):
+def compared(releases: Sequence[Sequence[PolicyReport]]) -> Difference | None:
+    """Return by how much more often the second of two policies is clicked than the first.
+
+    They are compared within each release: where the share of the other policy was changed between releases,
+    it has more listeners of some, which may be clicked more often by either policy.
+    """
+    parts = [
+        Outcomes(other.clicked, other.sent, usual.clicked, usual.sent)
+        for usual, other in filter(None, releases)
+        if usual.sent and other.sent
+    ]
+    found = uplift_within(parts)
+    if min(sum(part.told for part in parts), sum(part.control for part in parts)) < MIN_SENT:
         return None
-    usual, other = policies
-    found = uplift(other.clicked, other.sent, usual.clicked, usual.sent)
-    ctrs = usual.clicked / usual.sent, other.clicked / other.sent
-    return Difference(*ctrs, ctrs[1] - ctrs[0], found.uplift_low, found.uplift_high)
+    if found.told is None or found.control is None:
+        return None
+    difference = found.told - found.control
+    return Difference(found.control, found.told, difference, found.uplift_low, found.uplift_high)
 
 
 def _waves(told: Sequence[int], response: Response) -> tuple[WaveReport, ...]:

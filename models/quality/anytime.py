@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import scipy
 
-__all__ = ["Uplift", "share_between", "uplift"]
+__all__ = ["Outcomes", "Uplift", "share_between", "uplift", "uplift_within"]
 
 PRIOR = 0.5
 LEVEL = 0.95
 EDGE = 1e-12
 
 
-def share_between(hits: int, of: int, level: float = LEVEL) -> tuple[float, float]:
+def share_between(hits: float, of: float, level: float = LEVEL) -> tuple[float, float]:
     """Return between what a share is, at all times at once with a probability of `level`.
 
     A confidence sequence: the shares p for which the likelihood of what was seen, averaged over
@@ -75,7 +77,7 @@ class Uplift:
     uplift_high: float
 
 
-def uplift(told_played: int, told: int, control_played: int, control: int) -> Uplift:
+def uplift(told_played: float, told: float, control_played: float, control: float) -> Uplift:
     """Return what being told brings.
 
     Each share has a confidence sequence at 97.5 %; that of the difference is from the lower end of one less
@@ -99,3 +101,53 @@ def uplift(told_played: int, told: int, control_played: int, control: int) -> Up
         told_low - control_high,
         told_high - control_low,
     )
+
+
+class Outcomes(NamedTuple):
+    """How many of two groups were hits; as the arguments of `uplift`."""
+
+    told_played: int
+    told: int
+    control_played: int
+    control: int
+
+
+def uplift_within(parts: Sequence[Outcomes]) -> Uplift:
+    """Return what being told brings, where several parts have other rates, and groups of other proportions.
+
+    Added up, a group would differ that has more of its listeners in the parts of the higher rates (Simpson's
+    paradox). So each part weighs w_r = n_r m_r / (n_r + m_r) in both groups, of n_r and m_r listeners: the
+    weights of Mantel and Haenszel. A share p = sum w_r p_r / sum w_r is as uncertain as one of
+
+        (sum w_r)^2 / sum (w_r^2 / n_r)
+
+    listeners, which the interval is taken for. Where the proportion is the same in all parts these are all of
+    the listeners, and shares and interval those of the sums. A part that one of the groups is not in says
+    nothing.
+
+    References
+    ----------
+    [^1]: Mantel, N. and Haenszel, W., 1959. Statistical aspects of the analysis of data from retrospective
+          studies of disease. Journal of the National Cancer Institute.
+    [^2]: Kish, L., 1965. Survey sampling. Wiley.
+
+    Examples
+    --------
+    >>> found = uplift_within([Outcomes(3, 100, 27, 900), Outcomes(45, 500, 45, 500)])
+    >>> round(found.told, 3), round(found.control, 3), round(found.uplift, 3)
+    (0.074, 0.074, 0.0)
+    """
+    both = [part for part in parts if part.told and part.control]
+    if not both:
+        return uplift(0, 0, 0, 0)
+    told_played, told, control_played, control = np.array(both, dtype=np.float64).T
+    weight = told * control / (told + control)
+    counts = [
+        (
+            min(float(weight @ (hits / of) / weight.sum()), 1.0),
+            float(weight.sum() ** 2 / (weight**2 / of).sum()),
+        )
+        for hits, of in ((told_played, told), (control_played, control))
+    ]
+    (told_share, n_told), (control_share, n_control) = counts
+    return uplift(told_share * n_told, n_told, control_share * n_control, n_control)

@@ -139,6 +139,30 @@ def test_without_a_song_nothing_is_said_of_plays(
     assert "not known: the release names no song" in refrain.run("release", "show", "r1").stdout
 
 
+def test_another_share_in_the_middle_of_an_ab_test_makes_no_difference_of_policies(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    async def put(redis: AnyRedis) -> None:
+        for number in range(20):
+            later = number >= 10  # when half of the listeners are told by taste, and all click more often
+            sent = {"usual": 500, "taste": 500} if later else {"usual": 900, "taste": 100}
+            name = f"r{number}"
+            told = {"ab_policy": "taste", "told_by_policy": json.dumps(sent)}
+            await redis.hset(keys.release(name), mapping={"state": "done", "planned_at": NOW, **told})
+            await redis.zadd(keys.RELEASES, {name: NOW})
+            for policy, listeners in sent.items():
+                clicked = listeners * (9 if later else 3) // 100
+                counts = {f"{policy}:sent": listeners, f"{policy}:clicked": clicked}
+                await redis.hset(keys.release_part_counts(name), mapping=counts)
+
+    with_redis(put)
+    found = shown(refrain, "ab")
+    assert [(each["sent"], each["clicked"]) for each in found["policies"]] == [(14_000, 720), (6000, 480)]
+    assert found["difference"]["difference"] == pytest.approx(0.0)
+    assert found["difference"]["difference_low"] < 0 < found["difference"]["difference_high"]
+    assert "no difference shown yet" in refrain.run("release", "ab").stdout
+
+
 def test_cohorts_of_a_release_are_written_as_csv(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:

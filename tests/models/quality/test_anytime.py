@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 
-from models.quality.anytime import share_between, uplift
+from models.quality.anytime import Outcomes, share_between, uplift, uplift_within
 
 RUNS, LOOKS = 400, (5, 10, 20, 40, 80, 160, 320, 640)
 
@@ -56,3 +58,46 @@ def test_what_telling_brings_is_within_its_interval_in_95_of_100_experiments() -
 def test_without_a_control_group_nothing_is_known() -> None:
     found = uplift(10, 100, 0, 0)
     assert (found.control, found.uplift) == (None, None)
+
+
+def by_share(rng: np.random.Generator, brings: float = 0.0) -> list[Outcomes]:
+    """Ten parts of which few are told, and ten of which half are, and all are hits more often."""
+    groups = [(100, 900, 0.03)] * 10 + [(500, 500, 0.09)] * 10
+    return [
+        Outcomes(int(rng.binomial(told, rate + brings)), told, int(rng.binomial(control, rate)), control)
+        for told, control, rate in groups
+    ]
+
+
+@pytest.mark.parametrize("brings", [0.0, 0.02])
+def test_within_parts_of_other_rates_the_difference_is_within_its_interval_in_95_of_100_experiments(
+    brings: float,
+) -> None:
+    rng = np.random.default_rng(9)
+    missed = pooled = 0
+    for _ in range(RUNS):
+        parts = by_share(rng, brings)
+        looks = [uplift_within(parts[:n]) for n in (5, 10, 15, 20)]
+        missed += any(not look.uplift_low <= brings <= look.uplift_high for look in looks)
+        sums = uplift(*np.sum(parts, axis=0).tolist())
+        pooled += not sums.uplift_low <= brings <= sums.uplift_high
+    assert missed / RUNS <= 0.05
+    assert pooled / RUNS > 0.5, "the sums would not tell"
+
+
+def test_parts_of_the_same_proportions_are_compared_as_their_sums_are() -> None:
+    parts = [Outcomes(30, 100, 9, 50), Outcomes(80, 200, 10, 100)]
+    assert astuple(uplift_within(parts)) == pytest.approx(astuple(uplift(110, 300, 19, 150)))
+
+
+def test_a_part_that_one_group_is_not_in_says_nothing() -> None:
+    part = Outcomes(30, 100, 9, 50)
+    assert uplift_within([part, Outcomes(50, 50, 0, 0)]) == uplift_within([part])
+    nothing = uplift_within([Outcomes(50, 50, 0, 0)])
+    assert (nothing.uplift, nothing.uplift_low, nothing.uplift_high) == (None, -1.0, 1.0)
+
+
+def test_where_all_are_hits_the_shares_are_one() -> None:
+    found = uplift_within([Outcomes(7, 7, 3, 3), Outcomes(11, 11, 13, 13), Outcomes(3, 3, 1, 1)])
+    assert (found.told, found.control, found.uplift) == pytest.approx((1.0, 1.0, 0.0))
+    assert found.uplift_low < 0 < found.uplift_high
