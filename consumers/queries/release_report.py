@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -167,10 +168,13 @@ class ReleaseReport:
         How many listeners are told when their quiet hours end, and when the first of these do.
     song_id
         The song whose plays count; "": the release named none, so that nothing is known of plays.
+    plays_until
+        When plays no longer count, in Unix seconds; None: it is not planned, or names no song.
     played, control, control_played
         Who of the told has played it, how many are in the control group, who of these has played it.
     uplift
-        What telling brings; None where it cannot be known: no song, or no control group.
+        What telling brings; None where it cannot be known: no song, or no control group; nor while plays
+        count: whoever has not played it so far may still.
     next_wave_at
         When the next wave is due, in Unix seconds; None: none is.
     aimed
@@ -209,6 +213,7 @@ class ReleaseReport:
     held: int
     held_until: float | None
     song_id: str
+    plays_until: float | None
     played: int
     control: int
     control_played: int
@@ -242,6 +247,9 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
     paused = about.get("state") == State.PAUSED
     # Earlier versions erased listeners of a control group, but not that they had played.
     control_played = min(count("control_played"), response.control)
+    song, planned_at = about.get("song_id", ""), number_of(about, "planned_at")
+    plays_until = planned_at + settings.played_within_seconds if song and planned_at else None
+    known = song and response.control and count("audience") and time.time() >= (plays_until or 0.0)
     plays = uplift(count("played"), count("audience"), control_played, response.control)
     return ReleaseReport(
         release_id=release_id,
@@ -249,7 +257,7 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
         state=about.get("state", "history"),
         reason=about.get("reason", ""),
         relied_on=about.get("relied_on", ""),
-        planned_at=number_of(about, "planned_at"),
+        planned_at=planned_at,
         audience=count("audience"),
         pages=count("pages"),
         left_out=json.loads(about.get("left_out", "{}")),
@@ -265,11 +273,12 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
         random_ctr=number_of(about, "random_ctr"),
         held=count("held"),
         held_until=number_of(about, "held_until") if count("held") else None,
-        song_id=about.get("song_id", ""),
+        song_id=song,
+        plays_until=plays_until,
         played=count("played"),
         control=response.control,
         control_played=control_played,
-        uplift=plays if about.get("song_id") and response.control and count("audience") else None,
+        uplift=plays if known else None,
         next_wave_at=(number_of(about, "next_wave_at") or None) if paused else None,
         aimed=int(about["aimed"]) if "aimed" in about else None,
         waves=_waves(json.loads(about.get("told_by_wave", "[]")), response),

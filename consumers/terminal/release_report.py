@@ -82,7 +82,11 @@ def no_uplift(report: ReleaseReport) -> str:
     """Say why it is not known what telling brought; nothing where it is."""
     if not report.song_id:
         return "the release names no song"
-    return _nobody(report) or ("" if report.control else "there is no control group")
+    if why := _nobody(report) or ("" if report.control else "there is no control group"):
+        return why
+    if report.uplift or not report.plays_until:
+        return ""
+    return f"plays count until {clock(report.plays_until)}, and it is known then"
 
 
 def show_releases(found: Sequence[ReleaseSummary]) -> None:
@@ -245,7 +249,7 @@ def _played(report: ReleaseReport) -> str:
     if not report.control:
         return f"{said}; {no_uplift(report)}"
     said += f", {report.control_played:,} of the {report.control:,} in the control group"
-    return f"{said} ({percent(report.uplift.control)})" if report.uplift else said
+    return f"{said} ({percent(report.uplift.control)})" if report.uplift else f"{said}; {no_uplift(report)}"
 
 
 def _show_parts(console: Terminal, what: str, parts: Sequence[tuple[str, WaveReport | PolicyReport]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,17 @@ def test_the_page_has_what_telling_brought_and_who_was_left_out(
     assert (told[:4], control[:4]) == (["told", "70", "60", "85.7 %"], ["control group", "40", "2", "5.0 %"])
     assert [each["share"] for each in pictures(page)["plays"]["data"]["values"]] == [60 / 70, 2 / 40]
     assert rows(page, "Who was left out") == [["control group", "40"], ["opted out", "7"]]
+
+
+def test_while_plays_count_the_page_says_until_when(
+    service: Settings, refrain: Refrain, with_redis: WithRedis, tmp_path: Path
+) -> None:
+    released(with_redis, {"sent": FANS, "played": FANS}, song="s-a1", control=40)
+    put(with_redis, keys.release("r1"), planned_at=time.time())
+    page = written(refrain, tmp_path)
+    assert "? what telling brought: plays count until 20" in text(page)
+    assert "Played by 40 of the 70 told, 0 of the 40 in the control group; plays count until 20" in text(page)
+    assert "plays" not in pictures(page)
 
 
 def test_a_release_in_waves_has_its_ctr_by_wave(

@@ -23,17 +23,27 @@ from tests.apart import WithRedis
 from tests.refrain_command import Refrain
 
 NOW = time.time() - 3600
+DAY = 86_400.0
 FANS, OTHERS = [f"fan {n}" for n in range(40)], [f"other {n}" for n in range(30)]
 
 
 def released(
     with_redis: WithRedis, did: dict[str, list[str]], song: str = "", control: int = 0, name: str = "r1"
 ) -> None:
-    """A release to the cohorts c1 (fans) and c2 (others), and what was reported of it: kind -> listeners."""
+    """A release to the cohorts c1 (fans) and c2 (others), and what was reported of it: kind -> listeners.
+
+    Where it names a song it was planned a day ago: plays no longer count.
+    """
+    planned_at = NOW - DAY if song else NOW
 
     async def put(redis: AnyRedis) -> None:
         releases = Releases(redis, 86_400.0)
-        about: dict[str, Any] = {"title": "Sól", "planned_at": NOW, "reason": "done", "relied_on": "artists"}
+        about: dict[str, Any] = {
+            "title": "Sól",
+            "planned_at": planned_at,
+            "reason": "done",
+            "relied_on": "artists",
+        }
         if song:
             about["song_id"] = song
         await releases.claim(Asked(Release(release_id=name, artist_ids=["a1"]), "0", 0, NOW), "w", NOW, 5.0)
@@ -110,6 +120,25 @@ def test_what_telling_brought_is_shown_beside_the_control_group(
     text = refrain.run("release", "show", "r1").stdout
     assert "60 of the 70 told (85.7 %), 2 of the 40 in the control group (5.0 %)" in " ".join(text.split())
     assert "40 control group" in text
+
+
+def test_while_plays_count_it_is_not_said_what_telling_brought(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    released(with_redis, {"sent": FANS, "played": FANS}, song="s-a1", control=40)
+
+    def planned(at: float) -> Any:
+        with_redis(lambda redis: redis.hset(keys.release("r1"), "planned_at", str(at)))
+        return shown(refrain, "show", "r1")
+
+    at = time.time()
+    found = planned(at)
+    assert (found["played"], found["control"], found["uplift"]) == (40, 40, None)
+    assert found["plays_until"] == pytest.approx(at + DAY)
+    text = " ".join(refrain.run("release", "show", "r1").stdout.split())
+    assert "40 of the 70 told, 0 of the 40 in the control group; plays count until 20" in text
+    assert "telling brought" not in text
+    assert planned(at - DAY)["uplift"]["uplift"] == pytest.approx(40 / 70)
 
 
 def test_a_control_group_of_which_one_is_erased_is_compared_without_them(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from urllib.parse import quote
 
 import pytest
@@ -74,6 +75,16 @@ def test_what_telling_brought_is_said_in_words(served: Served, with_redis: WithR
         client.hset(keys.release("r1"), mapping={"played": 35, "control_played": 2})
     text = served.get("/release?id=r1").text
     assert re.search(r"\+40\.0 points of plays \(95 %: \S+ to \S+, however often you look\)", text)
+
+
+def test_while_plays_count_it_says_until_when(served: Served, with_redis: WithRedis) -> None:
+    released(with_redis, TOLD, song="s-a1", control=20)
+    with redis.Redis.from_url(served.settings.redis) as client:
+        client.hset(keys.release("r1"), "planned_at", time.time())
+    text = served.get("/release?id=r1").text
+    assert "It is not known yet." in text
+    assert re.search(r"Played it: 0 of the 70 told, .*; plays count until 20", text)
+    assert "points of plays" not in text
 
 
 def test_without_a_song_it_says_why_it_is_not_known_what_telling_brought(
