@@ -192,7 +192,7 @@ class Redrive:
                 self.summary.left[event] += 1
             elif letter.name in gone:
                 self.summary.left[ERASED] += 1
-            elif letter.at < self._begun and not self.older:
+            elif letter.at < self._begun and not (self.older or isinstance(event, Release)):
                 self.summary.left[READ_AGAIN] += 1
             elif isinstance(event, Click):
                 clicks.append((letter, event))

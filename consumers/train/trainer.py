@@ -179,7 +179,12 @@ class Trainer:
         if not due:
             return False
         if not learner.ready(self._settings.first_model_listeners):
-            self._say_too_few(learner)
+            # Where they click on and on, it is never quiet.
+            if (
+                self._recent.all_learned
+                or schedule.since_published(self._clock()) >= self._settings.publish_at_latest
+            ):
+                self._say_too_few(learner)
             return False
         if schedule.urgent:
             return True
@@ -187,7 +192,7 @@ class Trainer:
 
     def _say_too_few(self, learner: CohortLearner) -> None:
         """Warn, once, where a later model waits for more listeners than there are: it may wait for ever."""
-        if learner.last is None or self._said_too_few or not self._recent.all_learned:
+        if learner.last is None or self._said_too_few:
             return
         self._said_too_few = True
         logger.warning(

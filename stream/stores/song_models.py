@@ -40,18 +40,24 @@ class SongModels:
 
     async def plays(self) -> int:
         """Return how many pairs of listener and song the one that serves was learned from; 0 before it."""
-        return int(await self._said("plays"))
+        return int(await self._said("plays") or 0)
 
     async def made_at(self) -> float:
-        """Return when the one that serves was made, in Unix seconds; 0 before it."""
-        return float(await self._said("created_at"))
+        """Return when the one that serves was made, in Unix seconds; 0 before it, or where it is damaged."""
+        if said := await self._said("created_at"):
+            return float(said)
+        try:  # of a version of Refrain that wrote it into the model alone
+            model = await self.load()
+        except SnapshotDamaged:
+            model = None
+        return model.created_at if model else 0.0
 
-    async def _said(self, field: str) -> bytes:
+    async def _said(self, field: str) -> bytes | None:
         version = await self.current()
         if version is None:
-            return b"0"
+            return None
         said: bytes | None = await self._redis.hget(keys.song_model(version), field)
-        return said or b"0"
+        return said
 
     async def load(self) -> SongModel | None:
         """Return the song model that serves; None before the first.
@@ -103,8 +109,10 @@ class SongModels:
         if new and serves is not None:
             about[BEFORE] = serves
         await self._redis.hset(key, mapping=about)
+        await self._redis.persist(
+            key
+        )  # also of one that serves: a replica that took over may not have had it
         if new:
-            await self._redis.persist(key)
             read = "" if serves is None else serves
             if not await self._serve(self._redis, [keys.SONG_MODEL_CURRENT], read, model.version):
                 await self._redis.expire(key, READ_SECONDS)

@@ -402,6 +402,9 @@ def test_the_pod_for_commands_has_the_image_and_the_settings_of_the_processes(
     assert commands["image"] == ingest["image"]
     assert commands["envFrom"] == ingest["envFrom"]
     assert [each["enableServiceLinks"] for each in pods] == [False, False]
+    # A namespace that allows the processes allows this pod.
+    assert commands["securityContext"] | {"readOnlyRootFilesystem": True} == ingest["securityContext"]
+    assert pods[0]["securityContext"]["seccompProfile"] == pods[1]["securityContext"]["seccompProfile"]
     mounts = {each["mountPath"] for each in commands["volumeMounts"]}
     assert {each["mountPath"] for each in ingest["volumeMounts"] if "secret" in each["mountPath"]} <= mounts
 

@@ -261,6 +261,17 @@ def test_a_release_that_is_no_news_any_more_is_left(
     assert log.events("releases") == [new, old]
 
 
+def test_a_release_that_is_older_than_the_database_is_put_back_as_a_rebuild_passes_releases_over(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
+) -> None:
+    release = {"release_id": "r", "artist_ids": ["ana"]}
+    bury(settings, "releases", release, reason=Reason.BAD_VALUE, at=time.time() - 3_600)
+    db.set(keys.BEGUN, time.time())
+    found = redrive(refrain)
+    assert (found["put_back"], found["left"]) == ({"bad-value": 1}, {})
+    assert log.events("releases") == [release]
+
+
 def test_an_alias_that_another_word_has_followed_is_left(
     settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
 ) -> None:

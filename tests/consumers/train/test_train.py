@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import time
 from collections import Counter
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -237,14 +238,18 @@ def test_the_next_model_comes_of_fewer_listeners_than_the_first_would_need(
         wait_for(lambda: current(db) > last, "the next model")
 
 
+@pytest.mark.parametrize("click_on", [False, True])
 def test_a_trainer_says_where_listeners_are_too_few_for_the_next_model(
-    settings: Settings, log: KafkaLog, db: redis.Redis, caplog: pytest.LogCaptureFixture
+    settings: Settings, log: KafkaLog, db: redis.Redis, caplog: pytest.LogCaptureFixture, *, click_on: bool
 ) -> None:
     learned(settings, log, db)
     last = asked(settings, lambda store: store.load(current(db)))
     larger = dataclasses.replace(last, version=last.version + 1, listeners=10_000)
     asked(settings, lambda store: store.publish(larger))
-    with Running(train, learning(settings, cohorts=10)):
+    with (
+        Running(train, learning(settings, cohorts=10, publish_at_latest=5.0)),
+        clicking(log) if click_on else nullcontext(),
+    ):
         wait_for(lambda: "no model is made" in caplog.text, "a word about it")
         assert current(db) == larger.version
     assert f"there are {len(LISTENERS)} by now, and 200 are needed" in caplog.text

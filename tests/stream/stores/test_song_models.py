@@ -72,6 +72,23 @@ async def test_it_is_said_when_the_one_that_serves_was_made(store: SongModels) -
     assert await store.made_at() == 2.5
 
 
+async def test_when_a_song_model_was_made_is_known_where_an_earlier_version_published_it(
+    store: SongModels, redis: AnyRedis
+) -> None:
+    await store.publish(model(1, created_at=1.25))
+    await redis.hdel(keys.song_model(1), "created_at")
+    assert await store.made_at() == 1.25
+
+
+async def test_a_song_model_that_serves_and_is_written_again_does_not_expire(
+    store: SongModels, redis: AnyRedis
+) -> None:
+    await store.publish(model(1))
+    await redis.expire(keys.song_model(1), 100)  # as a replica has it that missed the last command
+    await store.publish(model(1))
+    assert await redis.ttl(keys.song_model(1)) == -1
+
+
 async def test_the_last_published_serves_and_the_one_before_goes_soon(
     store: SongModels, redis: AnyRedis
 ) -> None:
