@@ -24,6 +24,8 @@ REMEMBERED = 100  # releases
 ENOUGH = 30  # listeners to judge by
 DOUBT = 2.0  # standard errors by which a model must be worse to be called worse
 
+Seen = deque[tuple[Sequence[str], Singles, Flags]]
+
 
 class CtrJudge:
     """Remembers what listeners did who are not learned from, of the last `REMEMBERED` releases.
@@ -31,6 +33,10 @@ class CtrJudge:
     A model is judged by examples that neither it nor another has seen: a model that serves has learned all
     that came before it, and would look better on that than it is. A listener who is told often clicks in much
     the same way each time, so listeners are independent of each other, and their notifications are not.
+
+    What a model has learned is corrected when late clicks have come. By what listeners had done before that,
+    each such correction would look like an error: as soon as there are listeners enough of whom it is known
+    who clicked in the end, models are judged by these alone.
 
     Examples
     --------
@@ -43,7 +49,8 @@ class CtrJudge:
     """
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[Sequence[str], Singles, Flags]] = deque(maxlen=REMEMBERED)
+        self._early: Seen = deque(maxlen=REMEMBERED)
+        self._final: Seen = deque(maxlen=REMEMBERED)
 
     @staticmethod
     def holds_out(user_ids: Sequence[str], examples: int) -> Flags:
@@ -52,7 +59,7 @@ class CtrJudge:
             return np.zeros(len(user_ids), dtype=bool)
         return np.array([JUDGES.of("", user) != "" for user in user_ids], dtype=bool)
 
-    def see(self, user_ids: Sequence[str], rows: Singles, clicked: Flags) -> None:
+    def see(self, user_ids: Sequence[str], rows: Singles, clicked: Flags, *, final: bool = False) -> None:
         """Remember what listeners did who are not learned from.
 
         Parameters
@@ -63,29 +70,40 @@ class CtrJudge:
             Shape (n, d), `models.ctr.features`.
         clicked
             Shape (n,).
+        final
+            Whether late clicks have come, too.
         """
         if len(rows):
-            self._seen.append((user_ids, rows, clicked))
+            (self._final if final else self._early).append((user_ids, rows, clicked))
 
     @property
     def judges(self) -> bool:
         """Whether it has seen listeners enough to compare models by."""
-        known: set[str] = set()
-        for users, _, _ in self._seen:
-            known.update(users)
-            if len(known) >= ENOUGH:
-                return True
-        return False
+        return _are_enough(self._seen)
 
     def is_worse(self, candidate: CtrModel, than: CtrModel) -> bool:
         """Say whether a model predicts worse than another: more log loss a listener, beyond doubt."""
-        if not self.judges:
+        seen = self._seen
+        if not _are_enough(seen):
             return False
-        users = [user for users, _, _ in self._seen for user in users]
+        users = [user for users, _, _ in seen for user in users]
         _, listener = np.unique(np.array(users, dtype=str), return_inverse=True)
-        rows = np.concatenate([rows for _, rows, _ in self._seen])
-        clicked = np.concatenate([clicked for _, _, clicked in self._seen]).astype(np.float64)
+        rows = np.concatenate([rows for _, rows, _ in seen])
+        clicked = np.concatenate([clicked for _, _, clicked in seen]).astype(np.float64)
         excess = log_losses(candidate.predict(rows), clicked) - log_losses(than.predict(rows), clicked)
         by_listener = np.bincount(listener, excess)
         error = float(by_listener.std()) / np.sqrt(len(by_listener))
         return bool(by_listener.mean() > DOUBT * error)
+
+    @property
+    def _seen(self) -> Seen:
+        return self._final if _are_enough(self._final) else self._early
+
+
+def _are_enough(seen: Seen) -> bool:
+    known: set[str] = set()
+    for users, _, _ in seen:
+        known.update(users)
+        if len(known) >= ENOUGH:
+            return True
+    return False

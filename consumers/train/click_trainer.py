@@ -65,6 +65,9 @@ class ClickTrainer:
         self._clock = clock
         self._learner, self._releases = CtrLearner(), dict[str, LearnedRelease]()
         self._judge, self._doubted = CtrJudge(), False
+        # Releases at whose first look listeners were held out. Of others, as after a restart, it is not known
+        # whether those who judge had been learned from.
+        self._held_out = set[str]()
         self._version, self._unsettled = 0, ""
 
     async def run(self) -> None:
@@ -113,9 +116,11 @@ class ClickTrainer:
         times, clicked, known, _ = learned
         if times > 1:
             return
-        await self._correct(outcome, clicked, known)
+        judges = self._judge.holds_out(outcome.user_ids, self._learner.examples)
+        await self._correct(outcome, judges, clicked, known)
+        self._show_judge(name, outcome, judges, known, final=times > 0)
         if outcome.sent.any():
-            await self._learn_new(outcome, known)
+            await self._learn_new(outcome, judges, known)
             clicked, known = np.flatnonzero(outcome.clicked).tolist(), len(outcome.user_ids)
         self._releases.pop(name, None)  # so that it is the last
         self._releases[name] = LearnedRelease(
@@ -129,11 +134,11 @@ class ClickTrainer:
         for old in for_good[:-REMEMBERED]:
             del self._releases[old]
 
-    async def _correct(self, outcome: Outcome, clicked: Sequence[int], known: int) -> None:
+    async def _correct(self, outcome: Outcome, judges: Flags, clicked: Sequence[int], known: int) -> None:
         """Learn that some clicked who had been learned as not clicking."""
         if not known or len(outcome.user_ids) < known:  # what was learned from may have expired since
             return
-        late = outcome.clicked & outcome.sent & ~self._judges(outcome)
+        late = outcome.clicked & outcome.sent & ~judges
         late[list(clicked)], late[known:] = False, False
         if late.any():
             await asyncio.to_thread(self._learner.correct, outcome.features[late])
@@ -142,18 +147,24 @@ class ClickTrainer:
             self._learner.learn_delay(outcome.clicked_early, followed)
         self._heartbeat.add("late clicks learned", int(late.sum()))
 
-    async def _learn_new(self, outcome: Outcome, known: int) -> None:
-        """Learn from everybody who was sent something and is behind those known already."""
-        judges, sent = self._judges(outcome), outcome.sent.copy()
-        sent[:known] = False
-        apart, taught = sent & judges, sent & ~judges
+    def _show_judge(self, name: str, outcome: Outcome, judges: Flags, known: int, *, final: bool) -> None:
+        """Let the judge see what became of those who are not learned from, and once more in the end."""
+        apart = outcome.sent & judges
+        if final and name not in self._held_out:
+            apart[:known] = False
         judging = [user for user, judge in zip(outcome.user_ids, apart.tolist(), strict=True) if judge]
-        self._judge.see(judging, outcome.features[apart], outcome.clicked[apart])
+        self._judge.see(judging, outcome.features[apart], outcome.clicked[apart], final=final)
+        if final:
+            self._held_out.discard(name)
+        elif judging:
+            self._held_out.add(name)
+
+    async def _learn_new(self, outcome: Outcome, judges: Flags, known: int) -> None:
+        """Learn from everybody who was sent something and is behind those known already, but for judges."""
+        taught = outcome.sent & ~judges
+        taught[:known] = False
         await asyncio.to_thread(self._learner.learn, outcome.features[taught], outcome.clicked[taught])
         self._heartbeat.add("notifications learned", int(taught.sum()))
-
-    def _judges(self, outcome: Outcome) -> Flags:
-        return self._judge.holds_out(outcome.user_ids, self._learner.examples)
 
     async def _settle(self, name: str) -> None:
         """Write what was learned, let it serve, and say when the release is to be learned from again."""

@@ -49,6 +49,21 @@ def test_models_that_are_as_good_are_hardly_ever_called_worse_however_often_the_
     assert said < 20
 
 
+def test_once_enough_listeners_are_known_in_the_end_models_are_judged_by_what_these_did_alone() -> None:
+    rows, users = features(play_rate=np.full(400, 0.1)), [f"u{n}" for n in range(400)]
+    level = np.eye(SIZE)[0]
+    low, high = (CtrModel(coefficients=shift * level) for shift in (0.0, 1.4))  # CTR 9 %, 29 %
+    early, late = np.arange(400) % 10 < 1, np.arange(400) % 10 < 3
+    judge = CtrJudge()
+    judge.see(users, rows, early)
+    judge.see(users[:20], rows[:20], late[:20], final=True)
+    assert judge.is_worse(high, than=low)
+    judge.see(users[20:100], rows[20:100], late[20:100], final=True)
+    judge.see(users, rows, early)
+    assert judge.is_worse(low, than=high)
+    assert not judge.is_worse(high, than=low)
+
+
 def test_the_same_listeners_judge_always_and_a_twentieth_of_all() -> None:
     users = [f"u{n}" for n in range(20_000)]
     found = CtrJudge.holds_out(users, 5000)

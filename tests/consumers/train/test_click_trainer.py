@@ -277,6 +277,21 @@ async def learned_and_spoiled(desk: Desk) -> CtrModel:
     return good
 
 
+async def test_what_is_corrected_for_late_clicks_is_judged_by_these_too_and_serves(desk: Desk) -> None:
+    random = np.random.default_rng(1)
+    for n in range(30):
+        clicked = [USERS[at] for at in random.permutation(len(USERS))[:270]]
+        await desk.tell(f"r{n}")
+        await desk.report(f"r{n}", "sent", USERS)
+        await desk.report(f"r{n}", "clicked", clicked[:162])
+        await desk.learn(HOUR)
+        await desk.report(f"r{n}", "clicked", clicked[162:])
+        model = await desk.learn(DAY)
+    assert model.version == (await desk.models.learned()).model.version
+    predicted = model.predict(features(play_rate=0.1, sent_day=EAGER))
+    assert predicted.mean() == pytest.approx(270 / 900, rel=0.05)
+
+
 async def test_what_predicts_worse_is_not_published_and_is_learned_on(desk: Desk) -> None:
     good = await learned_and_spoiled(desk)
     await told(desk, "another")
