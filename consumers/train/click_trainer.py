@@ -36,7 +36,8 @@ class ClickTrainer:
 
     Who has not clicked by then is learned as not clicking; `models.ctr_learner.CtrLearner.correct` makes good
     for late clicks. A release of which nothing is reported yet is learned a day later, or not at all; so are
-    waves that go out after it was learned. One whose decisions have expired by then stays as it was learned.
+    waves that go out after it was learned, and who is reported as sent only then. One whose decisions have
+    expired by then stays as it was learned.
     What is learned and what it was learned from are written in one step: a release that is met again after a
     crash is passed over.
 
@@ -113,18 +114,24 @@ class ClickTrainer:
         learned = self._releases.get(name, LearnedRelease())
         if learned.planned_at and outcome.planned_at not in (0.0, learned.planned_at):
             learned = LearnedRelease()  # another release of the same id
-        times, clicked, known, _ = learned
+        times, clicked, known, _, unsent = learned
         if times > 1:
             return
         judges = self._judge.holds_out(outcome.user_ids, self._learner.examples)
-        await self._correct(outcome, judges, clicked, known)
-        self._show_judge(name, outcome, judges, known, final=times > 0)
+        new = np.arange(len(judges)) >= known
+        if known <= len(new):  # else what was learned from has expired since
+            new[list(unsent)] = True
+            await self._correct(outcome, judges, new, clicked)
+        self._show_judge(name, outcome, judges, new, final=times > 0)
         if outcome.sent.any():
-            await self._learn_new(outcome, judges, known)
+            await self._learn_new(outcome, judges, new)
             clicked, known = np.flatnonzero(outcome.clicked).tolist(), len(outcome.user_ids)
+            unsent = np.flatnonzero(~outcome.sent).tolist()
+        if times > 0:
+            clicked, unsent = [], []
         self._releases.pop(name, None)  # so that it is the last
         self._releases[name] = LearnedRelease(
-            times + 1, clicked if times == 0 else [], known, outcome.planned_at or learned.planned_at
+            times + 1, clicked, known, outcome.planned_at or learned.planned_at, unsent
         )
         self._version += 1
         self._unsettled = name
@@ -134,12 +141,12 @@ class ClickTrainer:
         for old in for_good[:-REMEMBERED]:
             del self._releases[old]
 
-    async def _correct(self, outcome: Outcome, judges: Flags, clicked: Sequence[int], known: int) -> None:
+    async def _correct(self, outcome: Outcome, judges: Flags, new: Flags, clicked: Sequence[int]) -> None:
         """Learn that some clicked who had been learned as not clicking."""
-        if not known or len(outcome.user_ids) < known:  # what was learned from may have expired since
+        if new.all():
             return
-        late = outcome.clicked & outcome.sent & ~judges
-        late[list(clicked)], late[known:] = False, False
+        late = outcome.clicked & outcome.sent & ~judges & ~new
+        late[list(clicked)] = False
         if late.any():
             await asyncio.to_thread(self._learner.correct, outcome.features[late])
         if outcome.told_early:
@@ -147,11 +154,11 @@ class ClickTrainer:
             self._learner.learn_delay(outcome.clicked_early, followed)
         self._heartbeat.add("late clicks learned", int(late.sum()))
 
-    def _show_judge(self, name: str, outcome: Outcome, judges: Flags, known: int, *, final: bool) -> None:
+    def _show_judge(self, name: str, outcome: Outcome, judges: Flags, new: Flags, *, final: bool) -> None:
         """Let the judge see what became of those who are not learned from, and once more in the end."""
         apart = outcome.sent & judges
         if final and name not in self._held_out:
-            apart[:known] = False
+            apart &= new
         judging = [user for user, judge in zip(outcome.user_ids, apart.tolist(), strict=True) if judge]
         self._judge.see(judging, outcome.features[apart], outcome.clicked[apart], final=final)
         if final:
@@ -159,10 +166,9 @@ class ClickTrainer:
         elif judging:
             self._held_out.add(name)
 
-    async def _learn_new(self, outcome: Outcome, judges: Flags, known: int) -> None:
-        """Learn from everybody who was sent something and is behind those known already, but for judges."""
-        taught = outcome.sent & ~judges
-        taught[:known] = False
+    async def _learn_new(self, outcome: Outcome, judges: Flags, new: Flags) -> None:
+        """Learn from everybody who was sent something, but for judges, and who was learned from before."""
+        taught = outcome.sent & ~judges & new
         await asyncio.to_thread(self._learner.learn, outcome.features[taught], outcome.clicked[taught])
         self._heartbeat.add("notifications learned", int(taught.sum()))
 

@@ -30,15 +30,18 @@ class LearnedRelease(NamedTuple):
     clicked
         Which of its decisions were learned as clicked, by number.
     known
-        How many decisions were learned; 0 where nothing was reported of it.
+        How many decisions there were when it was learned; 0 where nothing was reported of it.
     planned_at
         When it was planned, in Unix seconds; 0: it is not known.
+    unsent
+        Which of these decisions were not learned, by number: it was not known that anything was sent.
     """
 
     times: int = 0
     clicked: Sequence[int] = ()
     known: int = 0
     planned_at: float = 0.0
+    unsent: Sequence[int] = ()
 
 
 @dataclass(frozen=True)

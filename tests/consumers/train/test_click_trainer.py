@@ -206,6 +206,19 @@ async def test_who_was_not_sent_it_is_no_example(desk: Desk) -> None:
     assert (await desk.learn(HOUR)).examples == 600
 
 
+async def test_who_is_reported_as_sent_after_the_first_look_is_learned_a_day_later_clicked_or_not(
+    desk: Desk,
+) -> None:
+    await desk.tell("r1")
+    await desk.report("r1", "sent", USERS[:600])
+    await desk.report("r1", "not_sent", USERS[850:])
+    assert (await desk.learn(HOUR)).examples == 600
+    await desk.report("r1", "sent", USERS[600:850])
+    await desk.report("r1", "clicked", [*USERS[:20], *USERS[600:630]])
+    model = await desk.learn(DAY)
+    assert (model.examples, model.clicks) == (850, 50)
+
+
 async def test_of_a_notifier_that_reports_clicks_only_all_on_the_page_are_examples(desk: Desk) -> None:
     await desk.tell("r1")
     await desk.report("r1", "clicked", EAGER_USERS)
@@ -263,7 +276,7 @@ async def test_how_many_clicks_come_before_the_second_wave_is_learned(desk: Desk
 async def test_what_a_trainer_goes_on_from_names_no_listener(desk: Desk) -> None:
     await told(desk)
     await desk.learn(HOUR)
-    assert (await desk.models.learned()).releases == {"r1": (1, list(range(0, 450, 3)), 900, NOW)}
+    assert (await desk.models.learned()).releases == {"r1": (1, list(range(0, 450, 3)), 900, NOW, [])}
 
 
 async def learned_and_spoiled(desk: Desk) -> CtrModel:
