@@ -97,8 +97,9 @@ class Decisions:
         kinds = {kind: np.array([(user, kind) in seen for user in users], dtype=bool) for kind in KINDS}
         sent = kinds["sent"]
         if sent.any() and all(seen.get((user, "sent"), "!").startswith("!") for user in users):
-            # Of a notifier that reports only what follows everybody was sent the page, as far as we know.
-            sent = ~kinds["not_sent"]
+            # Of a notifier that reports only what follows everybody was sent the page, as far as we know. Of
+            # places that are nobody's (`without`) what was done is erased, too: nothing is known.
+            sent = np.array([user != "" for user in users], dtype=bool) & ~kinds["not_sent"]
         features = np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float16)
         told, early, planned_at = await self._redis.hmget(
             keys.release(release_id), ["told_early", "clicked_early", "planned_at"]

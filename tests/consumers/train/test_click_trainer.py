@@ -226,6 +226,14 @@ async def test_of_a_notifier_that_reports_clicks_only_all_on_the_page_are_exampl
     assert (model.examples, model.clicks) == (900, 300)
 
 
+async def test_of_a_notifier_that_reports_clicks_only_who_is_forgotten_is_no_example(desk: Desk) -> None:
+    await desk.tell("r1")
+    await desk.report("r1", "clicked", EAGER_USERS)
+    await ReleaseTraces(desk.redis).forget(USERS[:99])
+    model = await desk.learn(HOUR)
+    assert (model.examples, model.clicks) == (801, 267)
+
+
 async def test_of_a_release_of_which_nothing_is_reported_nothing_is_learned(desk: Desk) -> None:
     await desk.tell("r1")
     assert (await desk.learn(HOUR)).version == 0
