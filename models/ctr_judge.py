@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from models.control import Groups
 from models.ctr import CtrModel
+from models.names import hashes
 from models.quality.binary import log_losses
 
 __all__ = ["HOLDOUT_FROM", "CtrJudge"]
@@ -17,18 +18,22 @@ __all__ = ["HOLDOUT_FROM", "CtrJudge"]
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
 
 JUDGES = Groups("who judges CTR models", holdout=1 / 20)
 HOLDOUT_FROM = 2000  # examples learned: of fewer everybody is learned from
 REMEMBERED = 100  # releases
+MOST = 100_000  # notifications: of releases before the last that have so many nothing is remembered
 ENOUGH = 30  # listeners to judge by
 DOUBT = 2.0  # standard errors by which a model must be worse to be called worse
 
-Seen = deque[tuple[Sequence[str], Singles, Flags]]
+Seen = deque[tuple[Ints, Singles, Flags]]
 
 
 class CtrJudge:
     """Remembers what listeners did who are not learned from, of the last `REMEMBERED` releases.
+
+    Of fewer releases, where the last of these have `MOST` notifications.
 
     A model is judged by examples that neither it nor another has seen: a model that serves has learned all
     that came before it, and would look better on that than it is. A listener who is told often clicks in much
@@ -73,8 +78,12 @@ class CtrJudge:
         final
             Whether late clicks have come, too.
         """
-        if len(rows):
-            (self._final if final else self._early).append((user_ids, rows, clicked))
+        if not len(rows):
+            return
+        seen = self._final if final else self._early
+        seen.append((hashes(user_ids), rows, clicked))
+        while sum(len(some) for _, some, _ in seen) - len(seen[0][1]) >= MOST:
+            seen.popleft()
 
     @property
     def judges(self) -> bool:
@@ -86,8 +95,7 @@ class CtrJudge:
         seen = self._seen
         if not _are_enough(seen):
             return False
-        users = [user for users, _, _ in seen for user in users]
-        _, listener = np.unique(np.array(users, dtype=str), return_inverse=True)
+        _, listener = np.unique(np.concatenate([users for users, _, _ in seen]), return_inverse=True)
         rows = np.concatenate([rows for _, rows, _ in seen])
         clicked = np.concatenate([clicked for _, _, clicked in seen]).astype(np.float64)
         excess = log_losses(candidate.predict(rows), clicked) - log_losses(than.predict(rows), clicked)
@@ -101,9 +109,9 @@ class CtrJudge:
 
 
 def _are_enough(seen: Seen) -> bool:
-    known: set[str] = set()
+    known: set[int] = set()
     for users, _, _ in seen:
-        known.update(users)
+        known.update(users.tolist())
         if len(known) >= ENOUGH:
             return True
     return False

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 
 from models.ctr import CtrModel, features
@@ -62,6 +64,24 @@ def test_once_enough_listeners_are_known_in_the_end_models_are_judged_by_what_th
     judge.see(users, rows, early)
     assert judge.is_worse(low, than=high)
     assert not judge.is_worse(high, than=low)
+
+
+def test_of_releases_with_many_listeners_no_more_are_remembered_than_hold_so_many_notifications() -> None:
+    judge, rows = CtrJudge(), np.zeros((60_000, SIZE - 1), dtype=np.float16)
+    users, clicked = [f"u{n}" for n in range(60_000)], np.zeros(60_000, dtype=bool)
+    releases = [rows.copy() for _ in range(6)]
+    held = [weakref.ref(each) for each in releases]
+    while releases:
+        judge.see(users, releases.pop(0), clicked)
+    assert [each() is not None for each in held] == [False, False, False, False, True, True]
+
+
+def test_a_release_with_few_listeners_does_not_make_one_with_very_many_forgotten() -> None:
+    judge, rows = CtrJudge(), np.zeros((120_000, SIZE - 1), dtype=np.float16)
+    users, clicked = [f"u{n}" for n in range(120_000)], np.zeros(120_000, dtype=bool)
+    judge.see(users, rows, clicked)
+    judge.see(users[:5], rows[:5], clicked[:5])
+    assert judge.judges
 
 
 def test_the_same_listeners_judge_always_and_a_twentieth_of_all() -> None:
