@@ -66,9 +66,6 @@ class ClickTrainer:
         self._clock = clock
         self._learner, self._releases = CtrLearner(), dict[str, LearnedRelease]()
         self._judge, self._doubted = CtrJudge(), False
-        # Releases at whose first look listeners were held out. Of others, as after a restart, it is not known
-        # whether those who judge had been learned from.
-        self._held_out = set[str]()
         self._version, self._unsettled = 0, ""
 
     async def run(self) -> None:
@@ -114,7 +111,7 @@ class ClickTrainer:
         learned = self._releases.get(name, LearnedRelease())
         if learned.planned_at and outcome.planned_at not in (0.0, learned.planned_at):
             learned = LearnedRelease()  # another release of the same id
-        times, clicked, known, _, unsent = learned
+        times, clicked, known, _, unsent, held_out = learned
         if times > 1:
             return
         judges = self._judge.holds_out(outcome.user_ids, self._learner.examples)
@@ -122,16 +119,19 @@ class ClickTrainer:
         if known <= len(new):  # else what was learned from has expired since
             new[list(unsent)] = True
             await self._correct(outcome, judges, new, clicked)
-        self._show_judge(name, outcome, judges, new, final=times > 0)
+        # In doubt (`begin`) what came before does not judge alone.
+        again = held_out and (self._judge.judges or not self._doubted)
+        self._show_judge(outcome, judges if again else judges & new, final=times > 0)
+        held_out = bool((outcome.sent & judges).any())
         if outcome.sent.any():
             await self._learn_new(outcome, judges, new)
             clicked, known = np.flatnonzero(outcome.clicked).tolist(), len(outcome.user_ids)
             unsent = np.flatnonzero(~outcome.sent).tolist()
         if times > 0:
-            clicked, unsent = [], []
+            clicked, unsent, held_out = [], [], False
         self._releases.pop(name, None)  # so that it is the last
         self._releases[name] = LearnedRelease(
-            times + 1, clicked, known, outcome.planned_at or learned.planned_at, unsent
+            times + 1, clicked, known, outcome.planned_at or learned.planned_at, unsent, held_out
         )
         self._version += 1
         self._unsettled = name
@@ -154,17 +154,11 @@ class ClickTrainer:
             self._learner.learn_delay(outcome.clicked_early, followed)
         self._heartbeat.add("late clicks learned", int(late.sum()))
 
-    def _show_judge(self, name: str, outcome: Outcome, judges: Flags, new: Flags, *, final: bool) -> None:
-        """Let the judge see what became of those who are not learned from, and once more in the end."""
+    def _show_judge(self, outcome: Outcome, judges: Flags, *, final: bool) -> None:
+        """Let the judge see what became of those who are not learned from."""
         apart = outcome.sent & judges
-        if final and name not in self._held_out:
-            apart &= new
         judging = [user for user, judge in zip(outcome.user_ids, apart.tolist(), strict=True) if judge]
         self._judge.see(judging, outcome.features[apart], outcome.clicked[apart], final=final)
-        if final:
-            self._held_out.discard(name)
-        elif judging:
-            self._held_out.add(name)
 
     async def _learn_new(self, outcome: Outcome, judges: Flags, new: Flags) -> None:
         """Learn from everybody who was sent something, but for judges, and who was learned from before."""

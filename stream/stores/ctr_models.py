@@ -35,6 +35,8 @@ class LearnedRelease(NamedTuple):
         When it was planned, in Unix seconds; 0: it is not known.
     unsent
         Which of these decisions were not learned, by number: it was not known that anything was sent.
+    held_out
+        Whether listeners who judge models were not learned from.
     """
 
     times: int = 0
@@ -42,6 +44,7 @@ class LearnedRelease(NamedTuple):
     known: int = 0
     planned_at: float = 0.0
     unsent: Sequence[int] = ()
+    held_out: bool = False
 
 
 @dataclass(frozen=True)

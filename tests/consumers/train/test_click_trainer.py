@@ -284,7 +284,7 @@ async def test_how_many_clicks_come_before_the_second_wave_is_learned(desk: Desk
 async def test_what_a_trainer_goes_on_from_names_no_listener(desk: Desk) -> None:
     await told(desk)
     await desk.learn(HOUR)
-    assert (await desk.models.learned()).releases == {"r1": (1, list(range(0, 450, 3)), 900, NOW, [])}
+    assert (await desk.models.learned()).releases == {"r1": (1, list(range(0, 450, 3)), 900, NOW, [], False)}
 
 
 async def learned_and_spoiled(desk: Desk) -> CtrModel:
@@ -296,6 +296,27 @@ async def learned_and_spoiled(desk: Desk) -> CtrModel:
     wrong = replace(known, coefficients=-known.coefficients, precision=1e4 * known.precision)
     desk.trainer.go_on(Learned(wrong))
     return good
+
+
+async def test_a_trainer_that_starts_anew_judges_by_late_clicks_of_what_was_learned_before(
+    desk: Desk,
+) -> None:
+    random = np.random.default_rng(1)
+    late = {}
+    for n in range(8):
+        clicked = [USERS[at] for at in random.permutation(len(USERS))[:450]]
+        late[f"r{n}"] = clicked[150:]
+        await desk.tell(f"r{n}")
+        await desk.report(f"r{n}", "sent", USERS)
+        await desk.report(f"r{n}", "clicked", clicked[:150])
+        await desk.learn(HOUR)
+        if n == 5:
+            desk.trainer = desk.another()
+            await desk.trainer.begin()
+    for name, users in late.items():
+        await desk.report(name, "clicked", users)
+    model = await desk.learn(DAY - 2 * HOUR)  # those before the start are corrected
+    assert model.version == (await desk.models.learned()).model.version == 8 + 6
 
 
 async def test_what_is_corrected_for_late_clicks_is_judged_by_these_too_and_serves(desk: Desk) -> None:
