@@ -49,7 +49,7 @@ class NextWeekModel:
             "features": list(FEATURES),
             "zero": _packed(model.zero),
             "count": _packed(model.count),
-            "foresight": astuple(model.foresight),
+            "judged": astuple(model.foresight),
         }
         await self._redis.set(keys.NEXT_WEEK, msgpack.packb(held))
 
@@ -59,7 +59,10 @@ def _unpacked(packed: bytes) -> NextWeek:
     if held.get("format") != FORMAT or held["features"] != list(FEATURES):
         return blank
     model = NextWeek(
-        _glm(held["zero"], blank.zero), _glm(held["count"], blank.count), Foresight(*held["foresight"])
+        _glm(held["zero"], blank.zero),
+        _glm(held["count"], blank.count),
+        # Not "foresight", which an earlier version wrote: sums over listeners of whom others are judged now.
+        Foresight(*held.get("judged", ())),
     )
     if not model.finite:
         raise ValueError("it has diverged: its coefficients are no numbers")
