@@ -31,7 +31,7 @@ LAST_CLOCK = -12 * 60
 LATE = 1
 """Days that an outcome is waited for beyond its last one: clocks behind UTC, clicks on their way."""
 APART = 7
-"""Days between those of the past that a service that has learned nothing begins with."""
+"""Days between those of the past that a service begins with."""
 
 
 class Churn:
@@ -42,8 +42,8 @@ class Churn:
     the day up to which it is: a restart loses nothing and learns nothing twice. Where two processes do this
     at once, one of them finds another version there and goes on from that.
 
-    A service that has learned nothing begins with days of the past whose outcome is known already: nothing
-    was predicted then, so nothing is judged. Nothing is learned or frozen while history is on its way
+    Until enough is learned, it begins with days of the past whose outcome is known already: nothing was
+    predicted then, so nothing is judged. Nothing is learned or frozen while history is on its way
     (`consumers.traits.looks.Looks`).
 
     Parameters
@@ -73,6 +73,10 @@ class Churn:
         """The version of what is learned; 0: nothing is."""
         return self._learned.version
 
+    @property
+    def _enough(self) -> bool:
+        return self._learned.model.examples >= ENOUGH
+
     def score(self, rows: Floats) -> Floats | None:
         """Return how likely listeners are not to come back, shape (n,), 0 to 1; None before enough is known.
 
@@ -81,10 +85,10 @@ class Churn:
         rows
             Shape (n, d), columns `models.traits.activity.FEATURES`.
         """
-        return self._learned.model.predict(rows) if self._learned.model.examples >= ENOUGH else None
+        return self._learned.model.predict(rows) if self._enough else None
 
     def fields(self, aligned: Aligned, today: int, now: float) -> list[Mapping[str, str | float]]:
-        """Return what is predicted of each listener; nothing before enough is learned.
+        """Return what is predicted of each listener.
 
         Parameters
         ----------
@@ -96,13 +100,15 @@ class Churn:
         Returns
         -------
         For each `churn`, and which version said so when. "" for who did nothing in the days before: they are
-        not about to go, they are gone. "" also for whose activity is not on record.
+        not about to go, they are gone. "" also for whose activity is not on record, and for all before enough
+        is learned.
         """
         rows, asked = known(aligned.active, today, self._span, aligned.first_day)
         scores = self.score(rows)
         asked &= on_record(aligned.active, aligned.last_day)
         if scores is None:
-            return [{} for _ in asked]
+            # What was written when less was enough goes; not before it is known what is learned.
+            return [{"churn": ""} if self._loaded else {} for _ in asked]
         about = {"churn:version": self.version, "churn:at": round(now, 3)}
         return [
             {"churn": round(score, 5), **about} if there else {"churn": ""}
@@ -123,13 +129,13 @@ class Churn:
             Where Redis fails: the next call goes on from there.
         """
         today = day_of(now, LAST_CLOCK)
-        if not self._looks.due(now) or (self._loaded and today <= self._frozen and self._learned.version):
+        if not self._looks.due(now) or (self._loaded and today <= self._frozen and self._enough):
             return
         if not self._loaded or await self._store.version() != self._there:
             await self._load()
         if seen := await self._looks.look(now):
             users, read = seen
-            if not self._learned.version:
+            if not self._enough:
                 await self._begin(read, today, now)
             if self._loaded and await self._learn_known(today, now):
                 await self._freeze(today, users, read)
@@ -150,7 +156,11 @@ class Churn:
         return LearnedChurn(ChurnModel(FEATURES), span=self._span)
 
     async def _begin(self, read: Activities, today: int, now: float) -> None:
-        """Learn from days whose outcome is known already, as far back as what listeners did is on record."""
+        """Learn from days whose outcome is known already, as far back as what listeners did is on record.
+
+        That takes the place of what is learned, where it is more: no day is learned twice, as frozen days up
+        to the latest of these are dropped.
+        """
         latest = today - self._span.outcome - LATE
         days = range(latest, today - DAYS + self._span.history - 1, -APART)
         first = day_numbers(read.first_seen)
@@ -162,7 +172,7 @@ class Churn:
             await asyncio.to_thread(model.learn, rows[asked], outcome[asked])
         if not model.finite:
             logger.error("what is learned of churn from the past has diverged: nothing is predicted")
-        elif model.examples:
+        elif model.examples > self._learned.model.examples:
             await self._keep(replace(self._learned, model=model, learned=latest), now)
 
     async def _learn_known(self, today: int, now: float) -> bool:

@@ -101,6 +101,52 @@ async def test_nothing_is_said_of_what_a_few_examples_say(world: World) -> None:
     assert churn.score(world.truth(BEGIN + 60)[0]) is None
 
 
+def of_first(world: World, drawn: list[int]) -> Churn:
+    """Return what learns of only the first so many listeners; `drawn` says how many."""
+
+    async def sample(_: int) -> Sequence[str]:
+        return world.users[: drawn[0]]
+
+    return Churn(ChurnStore(world.redis), Listeners(world.redis), sample, SPAN, NUMBER)
+
+
+async def test_who_began_with_a_few_examples_learns_from_history_that_comes_later_the_same_day(
+    world: World,
+) -> None:
+    drawn = [10]
+    churn = of_first(world, drawn)
+    await world.day(churn, BEGIN + 60)
+    assert churn.version == 1
+    assert churn.score(world.truth(BEGIN + 60)[0]) is None
+    drawn[0] = NUMBER
+    await looks_twice(churn, (BEGIN + 60) * SECONDS + NOON + 3600.0)
+    scores = churn.score(world.truth(BEGIN + 60)[0])
+    assert scores is not None
+    assert auc(scores, world.truth(BEGIN + 60)[1]) > 0.85
+
+
+async def test_who_learns_from_the_past_once_more_learns_no_day_twice(world: World) -> None:
+    drawn = [10]
+    churn = of_first(world, drawn)
+    await world.day(churn, BEGIN + 60)
+    drawn[0] = NUMBER
+    await world.day(churn, BEGIN + 68)
+    days = range(BEGIN + 60, BEGIN + 68 - 60 + SPAN.history - 1, -7)
+    assert await examples_learned(world) == sum(len(world.truth(day)[1]) for day in days)
+    assert await ChurnStore(world.redis).frozen_days() == [BEGIN + 68]
+
+
+async def test_a_past_that_has_fewer_examples_takes_the_place_of_nothing(world: World) -> None:
+    drawn = [20]
+    churn = of_first(world, drawn)
+    await world.day(churn, BEGIN + 60)
+    examples = await examples_learned(world)
+    drawn[0] = 5
+    await looks_twice(churn, (BEGIN + 60) * SECONDS + NOON + 3600.0)
+    assert churn.version == 1
+    assert await examples_learned(world) == examples
+
+
 async def test_who_leaves_is_predicted_once_outcomes_are_known(world: World) -> None:
     churn = world.churn()
     for day in range(BEGIN + 15, BEGIN + 60, 4):

@@ -232,6 +232,18 @@ async def test_churn_is_predicted_of_who_was_active_lately_and_of_nobody_else(bu
     assert gone["churn"] == ""
 
 
+async def test_a_churn_that_a_few_examples_said_goes_once_what_is_learned_is_read(bureau: Bureau) -> None:
+    await bureau.click("u", *range(1, 59, 2))
+    await bureau.stores.traits.write({"u": {"churn": 0.9}})
+    await bureau.scorer.score(["u"])
+    before = (await bureau.stores.traits.about("u"))["churn"]
+    for later in (0.0, LOOK_SECONDS):
+        await bureau.churn.tick(bureau.now + later)
+    await bureau.scorer.score(["u"])
+    assert (bureau.churn.version, before) == (1, "0.9")
+    assert (await bureau.stores.traits.about("u"))["churn"] == ""
+
+
 async def test_where_activity_is_not_recorded_nothing_of_the_next_week_is_learned(bureau: Bureau) -> None:
     bureau.applier = Applier(bureau.stores.listeners, RULES, activity=False)
     await bureau.click("u", 40, 3)
