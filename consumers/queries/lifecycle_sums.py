@@ -29,6 +29,8 @@ WEEKS = 8
 """That are over on all clocks and on record of everybody: whole weeks of 60 days, less today, yesterday."""
 CHANGES = 3
 """From one week to the next, of which at least it is said how much weeks differ."""
+FEWEST = 0.1
+"""A week counts if more than this share of today's listeners were there: few say little of all."""
 
 
 class LifecycleSums:
@@ -119,13 +121,15 @@ class LifecycleSums:
 
         Each one's chance would leave next to nothing of it where listeners are many. But weeks differ for all
         at once, there are holidays: by how much the share of those who did nothing has changed from one week
-        to the next.
+        to the next, weighed by who was there in both, as a service grows.
         """
-        known = self._there > 0
-        changes = np.diff(self._idle[known] / self._there[known])
+        known = self._there > FEWEST * self.sizes.sum()
+        there = self._there[known]
+        changes = np.diff(self._idle[known] / there)
         if len(changes) < CHANGES:
             return None
-        between_weeks = float(self.sizes.sum()) ** 2 * float(np.mean(changes**2))
+        change = float(np.average(changes**2, weights=np.minimum(there[:-1], there[1:])))
+        between_weeks = float(self.sizes.sum()) ** 2 * change
         return math.sqrt(self._by_chance + between_weeks)
 
     def _add_weeks(self, active: ActiveDays, until: int, first: npt.NDArray[np.int64]) -> None:

@@ -18,17 +18,25 @@ TODAY = 20_000
 SECONDS = 86_400.0
 
 
-def sums_of(*ago: int, first_seen: float | None = None, number: int = 1) -> LifecycleSums:
-    """Return the sums of listeners who did something so many days ago, on that day by UTC if not said."""
+def activities_of(*ago: int, first_seen: float | None = None, number: int = 1) -> Activities:
+    """Return listeners who did something so many days ago, on that day by UTC if not said."""
     days = np.zeros(len(ago), dtype=DAY)
     days["day"], days["play"] = [TODAY - each for each in sorted(ago, reverse=True)], 1
     first, last = (np.full(number, (TODAY - each) * SECONDS) for each in (first_seen or max(ago), min(ago)))
     active = ActiveDays(number, np.repeat(np.arange(number), len(ago)), np.tile(days, number))
+    return Activities(active, first, last, np.zeros((number, 24)), [{}] * number, [{}] * number)
+
+
+def sums_over(*parts: Activities) -> LifecycleSums:
     sums = LifecycleSums(TODAY, 1, Limits(), NextWeek())
-    users = [f"u{at}" for at in range(number)]
-    whole = Activities(active, first, last, np.zeros((number, 24)), [{}] * number, [{}] * number)
-    sums.add(users, whole, [""] * number, [])
+    for part in parts:
+        users = [f"u{at}" for at in range(part.active.number)]
+        sums.add(users, part, [""] * len(users), [])
     return sums
+
+
+def sums_of(*ago: int, first_seen: float | None = None, number: int = 1) -> LifecycleSums:
+    return sums_over(activities_of(*ago, first_seen=first_seen, number=number))
 
 
 def test_yesterday_which_goes_on_behind_utc_says_nothing_yet_of_a_groups_week() -> None:
@@ -52,6 +60,21 @@ def test_where_weeks_differ_for_all_what_is_expected_of_many_is_as_uncertain(num
 def test_how_weeks_differ_is_known_once_there_are_four(first_seen: int, known: bool) -> None:
     sums = sums_of(3, 10, first_seen=first_seen)
     assert (sums.zero_deviation is not None) is known
+
+
+def test_weeks_in_which_few_of_todays_listeners_were_there_say_little_of_how_weeks_differ() -> None:
+    half = activities_of(*range(1, 41), number=500), activities_of(40, number=500)
+    alone = sums_over(*half).zero_deviation
+    assert alone is not None
+    among_few = sums_over(activities_of(*range(1, 59), number=3), *half).zero_deviation
+    assert among_few == pytest.approx(alone, rel=0.01)
+
+
+def test_a_change_between_weeks_weighs_as_much_as_listeners_were_there_in_both() -> None:
+    half = activities_of(*range(1, 41), number=500), activities_of(40, number=500)
+    sums = sums_over(activities_of(*range(1, 59), number=200), *half)
+    change = (500 / 1200) ** 2 * 200 / (3 * 200 + 4 * 1200)
+    assert sums.zero_deviation == pytest.approx((1200 * 0.25 + 1200**2 * change) ** 0.5)
 
 
 @pytest.fixture(scope="module")
