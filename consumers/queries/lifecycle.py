@@ -99,16 +99,18 @@ class ExpectedStage:
 
 @dataclass(frozen=True)
 class NextWeekForecast:
-    """What is expected of the next seven days.
+    """What is expected of the next seven days, of those whose activity is on record.
 
     Attributes
     ----------
+    listeners
+        How many those are.
     inactive, low, high
-        How many listeners are expected to do nothing, and the 95 % interval: chance of each one, and by how
+        How many of them are expected to do nothing, and the 95 % interval: chance of each one, and by how
         much the share of those who did nothing has changed from week to week. None before some weeks are
         known.
     actions
-        What all will do together.
+        What they will do together.
     brier, brier_of_rate
         Mean squared error of the probability of doing nothing, as it was predicted when a week began of who
         had been active in the 30 days before; and what it would be were all of them predicted alike. None: no
@@ -117,6 +119,7 @@ class NextWeekForecast:
         How many it has learned.
     """
 
+    listeners: int
     inactive: float
     low: float | None
     high: float | None
@@ -183,7 +186,7 @@ class Lifecycle:
         Whether who is dormant for long is erased. Where those who are gone go is not known of all then:
         `transitions` have none of them, forecasts take them to stay gone.
     next_week
-        None before enough is learned; `learned` says how much is.
+        None before enough is learned (`learned` says how much is), or where nobody's activity is on record.
     churn_risk
         Of the listeners of whom churn is predicted, in tenths; empty where it is of nobody yet.
     churn_days
@@ -280,7 +283,7 @@ def _lifecycle(
         erasing=sums.erasing,
         lost=_lost(sums, weeks),
         expected=_expected(sums, weeks),
-        next_week=_next_week(sums, model) if listeners else None,
+        next_week=_next_week(sums, model) if sums.recorded else None,
         learned=model.version,
         retention=_retention(sums),
         groups=_groups(sums),
@@ -348,8 +351,9 @@ def _next_week(sums: LifecycleSums, model: NextWeek) -> NextWeekForecast | None:
     high: float | None = None
     if (deviation := sums.zero_deviation) is not None:
         low = max(sums.zero - NORMAL * deviation, 0.0)
-        high = min(sums.zero + NORMAL * deviation, float(sums.sizes.sum()))
+        high = min(sums.zero + NORMAL * deviation, float(sums.recorded))
     return NextWeekForecast(
+        listeners=sums.recorded,
         inactive=sums.zero,
         low=low,
         high=high,

@@ -13,7 +13,7 @@ from models.traits.activity import DAY, ActiveDays, Activities, first_days, week
 from models.traits.lifecycle import STAGES, Limits, stages
 from models.traits.next_week import NextWeek, last_week, what_came
 from models.traits.retention import Retention
-from models.traits.today import align, day_numbers
+from models.traits.today import align, day_numbers, on_record
 from models.traits.transitions import Transitions
 from models.traits.weeks import KEPT, begin_of, codes_by_week, week_of
 
@@ -52,15 +52,17 @@ class LifecycleSums:
     ----------
     sizes
         Shape (s,), listeners in each stage today.
+    recorded
+        How many of them have activity on record (`models.traits.today.on_record`).
     transitions
         Weeks ahead -> from stage to stage within so many weeks, of listeners who are not gone where these are
         erased.
     retention
         Up to the Monday of this week.
     zero
-        How many are expected to do nothing in the next seven days.
+        How many of those on record are expected to do nothing in the next seven days.
     expected
-        What all are expected to do.
+        What they are expected to do.
     churn
         Shape (`CHURN_BINS`,), listeners by the probability of churn that is predicted of them.
     """
@@ -71,6 +73,7 @@ class LifecycleSums:
         self._today, self._limits, self._model = today, limits, model
         self.erasing = erasing
         self.sizes = np.zeros(len(STAGES), dtype=np.int64)
+        self.recorded = 0
         nobody = np.zeros((0, KEPT), dtype=np.int8)
         self.transitions = {ahead: Transitions.of(nobody, ahead) for ahead in range(1, weeks + 1)}
         self.retention = _no_retention(begin_of(week_of(today)))
@@ -107,13 +110,17 @@ class LifecycleSums:
             self.transitions[ahead] += found.staying("gone") if self.erasing else found
         self.retention += Retention.of(active, self.retention.until, first_day=first)
         outlook = self._model.predict(aligned.active, self._today, aligned.first_day)
+        # Of the others nothing is known, which is not that they do nothing.
+        recorded = on_record(active, last)
+        seen &= recorded
+        self.recorded += int(seen.sum())
         self.zero += float(outlook.zero[seen].sum())
         self._by_chance += float((outlook.zero * (1 - outlook.zero))[seen].sum())
         self.expected += float(outlook.expected[seen].sum())
         until = last_week(self._today)
-        there = (first >= 0) & (first_days(active, until, first) < until)
+        there = recorded & (first >= 0) & (first_days(active, until, first) < until)
         self._add_sample(users, weekly(active, until), what_came(active, until), there)
-        self._add_weeks(active, until + WEEK, first)
+        self._add_weeks(active, until + WEEK, first, recorded)
 
     @property
     def zero_deviation(self) -> float | None:
@@ -123,19 +130,21 @@ class LifecycleSums:
         at once, there are holidays: by how much the share of those who did nothing has changed from one week
         to the next, weighed by who was there in both, as a service grows.
         """
-        known = self._there > FEWEST * self.sizes.sum()
+        known = self._there > FEWEST * self.recorded
         there = self._there[known]
         changes = np.diff(self._idle[known] / there)
         if len(changes) < CHANGES:
             return None
         change = float(np.average(changes**2, weights=np.minimum(there[:-1], there[1:])))
-        between_weeks = float(self.sizes.sum()) ** 2 * change
+        between_weeks = self.recorded**2 * change
         return math.sqrt(self._by_chance + between_weeks)
 
-    def _add_weeks(self, active: ActiveDays, until: int, first: npt.NDArray[np.int64]) -> None:
+    def _add_weeks(
+        self, active: ActiveDays, until: int, first: npt.NDArray[np.int64], recorded: Flags
+    ) -> None:
         """Count of the weeks before a day who was there when each began, and who of them did nothing."""
         begins = until - WEEK * np.arange(1, WEEKS + 1)
-        there = (first >= 0)[:, None] & (first_days(active, until, first)[:, None] < begins)
+        there = (recorded & (first >= 0))[:, None] & (first_days(active, until, first)[:, None] < begins)
         self._there += there.sum(axis=0)
         self._idle += (there & (weekly(active, until, WEEKS) == 0)).sum(axis=0)
 

@@ -44,15 +44,18 @@ def show_lifecycle(found: Lifecycle) -> None:
 def about_next_week(found: Lifecycle) -> dict[str, str]:
     """Return what is expected of the next seven days, in words."""
     expected = found.next_week
+    if expected is None and found.learned >= ENOUGH:
+        return {"next week": "not predicted: nobody's activity is on record (REFRAIN_RECORD_ACTIVITY)"}
     if expected is None:
         return {
             "next week": f"not predicted yet: {found.learned:,} of {ENOUGH} examples are learned; a listener "
             "who has been here for a week is one"
         }
+    on_record = " on record" if expected.listeners < found.listeners else ""
     between = f" (95 %: {said})" if (said := bounds(expected.low, expected.high)) else ""
     return {
-        "next week": f"{expected.inactive:,.0f} of {counted(found.listeners, 'listener')} are expected to do "
-        f"nothing{between}; {expected.actions:,.0f} actions of the others",
+        "next week": f"{expected.inactive:,.0f} of {counted(expected.listeners, 'listener')}{on_record} are "
+        f"expected to do nothing{between}; {expected.actions:,.0f} actions of the others",
         "judged": _judged(expected),
     }
 

@@ -16,6 +16,7 @@ from benchmarks.year import Year, simulate
 from models.traits.activity import day_of
 from models.traits.lifecycle import STAGES, stages
 from stream.settings import Settings
+from stream.stores import keys
 from tests.apart import WithRedis
 from tests.consumers.traits.living import live
 from tests.refrain_command import Refrain
@@ -85,6 +86,27 @@ def test_the_next_week_is_predicted_better_than_by_one_rate_for_all(year: Year, 
     found = read(refrain)["next_week"]
     assert found["low"] <= found["inactive"] <= found["high"]
     assert found["brier"] < 0.75 * found["brier_of_rate"]
+
+
+def test_the_next_week_is_that_of_listeners_on_record(
+    year: Year, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    off_record = [keys.user_activity(f"user {at}") for at in range(100)]
+    with_redis(lambda redis: redis.delete(*off_record))
+    found = read(refrain)
+    came = int((year.first_days(year.end)[:100] >= 0).sum())
+    assert found["listeners"] - found["next_week"]["listeners"] == came > 0
+    said = f"of {found['next_week']['listeners']} listeners on record are expected to do nothing"
+    assert said in " ".join(refrain.run("lifecycle").stdout.split())
+
+
+def test_where_nobodys_activity_is_on_record_the_next_week_is_not_predicted(
+    year: Year, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    off_record = [keys.user_activity(f"user {at}") for at in range(year.listeners)]
+    with_redis(lambda redis: redis.delete(*off_record))
+    assert read(refrain)["next_week"] is None
+    assert "nobody's activity is on record" in " ".join(refrain.run("lifecycle").stdout.split())
 
 
 def test_the_retention_triangle_has_all_who_came(year: Year, refrain: Refrain) -> None:

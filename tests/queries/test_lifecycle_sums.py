@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -75,6 +77,36 @@ def test_a_change_between_weeks_weighs_as_much_as_listeners_were_there_in_both()
     sums = sums_over(activities_of(*range(1, 59), number=200), *half)
     change = (500 / 1200) ** 2 * 200 / (3 * 200 + 4 * 1200)
     assert sums.zero_deviation == pytest.approx((1200 * 0.25 + 1200**2 * change) ** 0.5)
+
+
+@pytest.fixture
+def unrecorded() -> Activities:
+    """A hundred listeners who were there today, but nothing is on record."""
+    nothing = ActiveDays(100, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=DAY))
+    first, last = np.full(100, (TODAY - 58) * SECONDS), np.full(100, TODAY * SECONDS)
+    return Activities(nothing, first, last, np.zeros((100, 24)), [{}] * 100, [{}] * 100)
+
+
+def test_of_whom_nothing_is_on_record_nothing_is_expected(unrecorded: Activities) -> None:
+    sums = sums_over(unrecorded)
+    assert sums.sizes.sum() == 100
+    assert (sums.zero, sums.expected, sums.recorded) == (0, 0, 0)
+
+
+def test_nothing_is_expected_of_who_was_seen_long_after_the_last_day_on_record() -> None:
+    days = activities_of(*range(20, 58), number=100)
+    sums = sums_over(replace(days, last_seen=np.full(100, TODAY * SECONDS)))
+    assert sums.sizes.sum() == 100
+    assert (sums.zero, sums.expected, sums.recorded) == (0, 0, 0)
+
+
+def test_groups_are_of_those_whose_activity_is_on_record(unrecorded: Activities) -> None:
+    assert len(sums_over(unrecorded, activities_of(20, 12)).sample()[0]) == 1
+
+
+def test_of_whom_nothing_is_on_record_no_week_was_without_activity(unrecorded: Activities) -> None:
+    recorded = activities_of(3, 17, 31, 45, first_seen=58, number=100)
+    assert sums_over(unrecorded, recorded).zero_deviation == sums_over(recorded).zero_deviation
 
 
 @pytest.fixture(scope="module")
