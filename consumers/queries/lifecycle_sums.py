@@ -13,7 +13,7 @@ from models.traits.activity import DAY, ActiveDays, Activities, first_days, week
 from models.traits.lifecycle import STAGES, Limits, stages
 from models.traits.next_week import NextWeek, last_week, what_came
 from models.traits.retention import Retention
-from models.traits.today import align, day_numbers, on_record
+from models.traits.today import WHOLE_WEEKS, align, day_numbers, on_record
 from models.traits.transitions import Transitions
 from models.traits.weeks import KEPT, begin_of, codes_by_week, week_of
 
@@ -25,8 +25,6 @@ Flags = npt.NDArray[np.bool_]
 SAMPLE = 20_000  # listeners that groups are made of
 CHURN_BINS = 10  # of equal width, from 0 to 1
 WEEK = 7
-WEEKS = 8
-"""That are over on all clocks and on record of everybody: whole weeks of 60 days, less today, yesterday."""
 CHANGES = 3
 """From one week to the next, of which at least it is said how much weeks differ."""
 FEWEST = 0.1
@@ -80,7 +78,7 @@ class LifecycleSums:
         self.churn = np.zeros(CHURN_BINS, dtype=np.int64)
         self.zero = self._by_chance = self.expected = 0.0
         self._weekly, self._came, self._chance = np.zeros((0, 5)), np.zeros(0), np.zeros(0, dtype=np.int64)
-        self._idle, self._there = np.zeros(WEEKS), np.zeros(WEEKS)
+        self._idle, self._there = np.zeros(WHOLE_WEEKS), np.zeros(WHOLE_WEEKS)
 
     def add(
         self,
@@ -143,10 +141,10 @@ class LifecycleSums:
         self, active: ActiveDays, until: int, first: npt.NDArray[np.int64], recorded: Flags
     ) -> None:
         """Count of the weeks before a day who was there when each began, and who of them did nothing."""
-        begins = until - WEEK * np.arange(1, WEEKS + 1)
+        begins = until - WEEK * np.arange(1, WHOLE_WEEKS + 1)
         there = (recorded & (first >= 0))[:, None] & (first_days(active, until, first)[:, None] < begins)
         self._there += there.sum(axis=0)
-        self._idle += (there & (weekly(active, until, WEEKS) == 0)).sum(axis=0)
+        self._idle += (there & (weekly(active, until, WHOLE_WEEKS) == 0)).sum(axis=0)
 
     def sample(self) -> tuple[Floats, Flags]:
         """Return a sample of listeners: actions in each of five weeks (n, 5), the latest first, and who did

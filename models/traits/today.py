@@ -9,14 +9,15 @@ import numpy.typing as npt
 
 from models.traits.activity import DAYS, ActiveDays, Activities, weekly
 
-__all__ = ["Aligned", "align", "day_numbers", "is_current", "of_some", "on_record", "settled"]
+__all__ = ["WHOLE_WEEKS", "Aligned", "align", "day_numbers", "is_current", "of_some", "on_record", "settled"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 SECONDS = 86_400
-WEEKS = (DAYS - 2) // 7  # before yesterday, of which a click of tomorrow, by the latest clock, drops no day
+WHOLE_WEEKS = (DAYS - 2) // 7
+"""Before yesterday: over on all clocks, and a click of tomorrow, by the latest, drops none of their days."""
 MOVING = 0.005
 """The share of listeners of whom something long ago may come between two looks: a phone was offline."""
 
@@ -80,7 +81,9 @@ def settled(before: Activities, after: Activities, today: int) -> bool:
     If it is not of more than a few, history is on its way.
     """
     until = today - 1  # which goes on where clocks are behind UTC
-    changed = (weekly(before.active, until, WEEKS) != weekly(after.active, until, WEEKS)).any(axis=1)
+    changed = (weekly(before.active, until, WHOLE_WEEKS) != weekly(after.active, until, WHOLE_WEEKS)).any(
+        axis=1
+    )
     # Of who was active last long ago no day may be among these, but the latest moment is known.
     long_ago = after.last_seen < SECONDS * until
     changed |= long_ago & (before.last_seen != after.last_seen)

@@ -6,6 +6,7 @@ import base64
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -357,6 +358,19 @@ def test_the_example_is_built_by_kustomize() -> None:
     assert all("replicas" not in each["spec"] for each in scaled_ones if each["kind"] == "Deployment")
 
 
+def built_with(folder: Path, change: Callable[[Manifest], None], **more: str) -> list[Manifest]:
+    """What kustomize makes of a copy of the example with its kustomization changed, and more resources."""
+    shutil.copytree(FOLDER, folder)
+    file = folder / "example" / "kustomization.yaml"
+    [kustomization] = read(file)
+    change(kustomization)
+    for name, text in more.items():
+        kustomization["resources"].append(f"{name}.yaml")
+        (folder / "example" / f"{name}.yaml").write_text(text)
+    YAML().dump(kustomization, file)
+    return built(folder / "example")
+
+
 def of_the_page(begin: str) -> str:
     """The example of docs/kubernetes.md that begins so."""
     blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "kubernetes.md").read_text(), re.DOTALL)
@@ -367,15 +381,12 @@ def of_the_page(begin: str) -> str:
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> list[Manifest]:
     """The example, with what the page says for a rebuild: nothing runs but a pod for commands."""
-    folder = tmp_path_factory.mktemp("stopped") / "kubernetes"
-    shutil.copytree(FOLDER, folder)
-    file = folder / "example" / "kustomization.yaml"
-    [kustomization] = read(file)
-    kustomization["replicas"] = YAML(typ="safe").load(of_the_page("replicas:"))["replicas"]
-    kustomization["resources"].append("commands.yaml")
-    YAML().dump(kustomization, file)
-    (folder / "example" / "commands.yaml").write_text(of_the_page("apiVersion: apps/v1"))
-    return built(folder / "example")
+    replicas = YAML(typ="safe").load(of_the_page("replicas:"))
+    return built_with(
+        tmp_path_factory.mktemp("stopped") / "kubernetes",
+        lambda kustomization: kustomization.update(replicas),
+        commands=of_the_page("apiVersion: apps/v1"),
+    )
 
 
 def test_no_process_starts_with_the_settings_of_a_rebuild(stopped: list[Manifest]) -> None:
@@ -420,18 +431,14 @@ spec: {containers: [{name: redis, image: redis}]}
 @pytest.fixture(scope="module")
 def with_deliver(tmp_path_factory: pytest.TempPathFactory) -> list[Manifest]:
     """The example with deliveries, and with a Redis beside it that is none of ours."""
-    folder = tmp_path_factory.mktemp("with-deliver") / "kubernetes"
-    shutil.copytree(FOLDER, folder)
-    file = folder / "example" / "kustomization.yaml"
-    [kustomization] = read(file)
-    kustomization["components"].append("../deliver")
-    kustomization["resources"].append("redis.yaml")
-    kustomization["configMapGenerator"].append(
-        {"name": "refrain-deliver", "literals": ["REFRAIN_DELIVER_COHORT_CHANGES=true"]}
-    )
-    YAML().dump(kustomization, file)
-    (folder / "example" / "redis.yaml").write_text(REDIS)
-    return built(folder / "example")
+
+    def deliver(kustomization: Manifest) -> None:
+        kustomization["components"].append("../deliver")
+        kustomization["configMapGenerator"].append(
+            {"name": "refrain-deliver", "literals": ["REFRAIN_DELIVER_COHORT_CHANGES=true"]}
+        )
+
+    return built_with(tmp_path_factory.mktemp("with-deliver") / "kubernetes", deliver, redis=REDIS)
 
 
 def test_deliver_is_built_by_kustomize_and_has_the_labels_of_all(with_deliver: list[Manifest]) -> None:
