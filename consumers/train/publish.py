@@ -112,7 +112,6 @@ class Publisher:
             Where another leads by now; nothing is published.
         """
         await self._retry("publishing song vectors", self._store_songs, model)
-        self._heartbeat.led["songs"] = len(model.songs)
         logger.info(
             "song model %d: %d songs, from %d plays of %d listeners",
             model.version,
