@@ -25,6 +25,7 @@ import numpy as np
 
 from stream.stores import keys
 from tests.consumers.kafka_log import kafka_log
+from tests.soak import up
 from tests.soak.listeners import Listeners
 from tests.soak.notifier import Notifier
 from tests.soak.old_version import old_version
@@ -76,7 +77,7 @@ def run(service: Service, seconds: float, rate: int, listeners: int) -> bool:
         dead = service.dead()
         service.stop()
         found = verdict(db, service.store.primaries, clicking, notifier)
-        restart = restarted_under_load(service, db, clicking, rate)
+        again = restarts(service, db, clicking, rate)
     say(f"{seconds:.0f} s, {listeners:,} listeners, {clicking.sent:,} clicks, {counted.sum():,} count")
     say(f"{len(notifier.published):,} releases, {sum(map(len, notifier.told.values())):,} notifications")
     say("faults: " + ", ".join(f"{name} {number}" for name, number in done.items()))
@@ -86,7 +87,8 @@ def run(service: Service, seconds: float, rate: int, listeners: int) -> bool:
         say(f"memory of {kind}: {size:.0f} MB at most, {grown}")
         course = " ".join(map(str, service.memory.course(kind)))
         say(f"    its oldest process, every 5 minutes and at the end: {course}")
-    say(restart)
+    for line in again:
+        say(line)
     found |= {"processes that ended by themselves": len(dead)}
     badly = [f"{process} ended with {code}" for process, code in service.ended if code]
     found |= {"ends with another code than 0": len(badly)}
@@ -155,15 +157,28 @@ def wait_for_clicks(db: Any, clicking: Listeners) -> np.ndarray:
         time.sleep(LOOK)
 
 
-def restarted_under_load(service: Service, db: Any, clicking: Listeners, rate: int) -> str:
-    """Start all processes, Redis and Kafka again; say how long each step took to a first click applied."""
-    if not isinstance(service.store, OneRedis):
-        return "restart: measured with one Redis"
+def restarts(service: Service, db: Any, clicking: Listeners, rate: int) -> list[str]:
+    """Start everything again, in two ways; say how long each step took to a first click applied."""
+    if not isinstance(store := service.store, OneRedis):
+        return ["restart: measured with one Redis"]
     listeners = len(clicking.clicks)
-    applied = first_click(db, listeners)
     with Listeners(service.direct, listeners, rate, SEED + 1):
-        steps = restarted(service, service.store, applied)
-    return "all restarted: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in steps.items())
+        each = restarted(service, store, first_click(db, listeners))
+    with (
+        up.machine(up.settings_in(service.data), service.data / "logs-of-up") as machine,
+        Listeners(service.direct, listeners, up.RATE, SEED + 2),
+    ):
+        service.kill_everything()
+        store.kill()
+        store.folder.rename(service.data / "redis")
+        by_up = machine.restarted(db, listeners)
+    return [
+        f"restarted, {how}: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in steps.items())
+        for how, steps in {
+            f"each process a program of its own, {rate:,} clicks/s": each,
+            f"`refrain up`, {up.RATE:,} clicks/s": by_up,
+        }.items()
+    ]
 
 
 def wait(condition: Callable[[], bool], what: str, service: Service) -> None:

@@ -47,6 +47,8 @@ class Service:
 
     Attributes
     ----------
+    data
+        Where Kafka keeps what it has.
     direct
         Settings by which tests reach Redis, without the network that can be cut.
     running
@@ -57,6 +59,7 @@ class Service:
 
     def __init__(self, folder: Path, seed: int, store: Store, old: Path | None = None) -> None:
         self._folder = folder
+        self.data = folder / "kafka"
         self._random = random.Random(seed)  # noqa: S311 - whom to kill, not a secret
         self._stack = ExitStack()
         self._kafka = ExitStack()
@@ -69,9 +72,7 @@ class Service:
 
     def __enter__(self) -> Service:
         self._stack.enter_context(self.store)
-        self._home = Settings(
-            data=self._folder / "kafka", broker="java", redis=self.store.url, connect_timeout=300
-        )
+        self._home = Settings(data=self.data, broker="java", redis=self.store.url, connect_timeout=300)
         self._stack.callback(self._stop_kafka)
         self.direct = self._settings(self.start_kafka(), self.store.url)
         create_topics(self.direct)
@@ -133,6 +134,14 @@ class Service:
             for child in self.running[kind]:
                 self._stop(child)
             self.running[kind].clear()
+
+    def kill_everything(self) -> None:
+        """End all processes and the broker at once."""
+        for children in self.running.values():
+            for child in children:
+                child.kill()
+            children.clear()
+        self.kill_kafka()
 
     def _stop(self, child: Child) -> None:
         """Ask a process to end that has begun: before that, nothing tells it how."""

@@ -56,11 +56,18 @@ class Store(Protocol):
 
 
 class OneRedis:
-    """One Redis behind a network that can be cut and slowed."""
+    """One Redis behind a network that can be cut and slowed.
+
+    Attributes
+    ----------
+    folder
+        Where it keeps what it has.
+    """
 
     settings: Mapping[str, Any] = {}
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._redis = OwnRedis(folder, appendfsync="everysec", auto_aof_rewrite_percentage="50")
         self._stack = ExitStack()
         self.url = self._redis.url

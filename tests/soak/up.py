@@ -11,7 +11,8 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -78,6 +79,19 @@ class Machine:
         return dict(sorted(steps.items(), key=lambda each: each[1]))
 
 
+@contextmanager
+def machine(settings: Settings, logs: Path) -> Iterator[Machine]:
+    """Yield one that is not started; what was started ends with the block."""
+    logs.mkdir()
+    with Refrain(settings, logs) as refrain:
+        yield Machine(settings.data, refrain)
+
+
+def settings_in(data: Path) -> Settings:
+    """Return settings without addresses, of a `refrain up` in this folder."""
+    return Settings(data=data, broker="java", kafka="", redis="", **SETTINGS)
+
+
 def _answers(db: redis.Redis) -> bool:
     try:
         return bool(db.ping())
@@ -88,22 +102,20 @@ def _answers(db: redis.Redis) -> bool:
 def main(times: int = 1, listeners: int = LISTENERS, rate: int = RATE, seconds: int = SECONDS) -> None:
     """Measure both ends by turns, and print."""
     with tempfile.TemporaryDirectory(prefix="refrain-up-") as folder:
-        settings = Settings(data=Path(folder) / "data", broker="java", kafka="", redis="", **SETTINGS)
-        (logs := Path(folder) / "logs").mkdir()
-        with Refrain(settings, logs) as refrain:
-            machine = Machine(settings.data, refrain)
-            machine.start()
+        settings = settings_in(Path(folder) / "data")
+        with machine(settings, Path(folder) / "logs") as ours:
+            ours.start()
             for number in range(2 * times):
-                at = machine.servers()
+                at = ours.servers()
                 addressed = settings.model_copy(update={"kafka": at.kafka, "redis": at.redis})
                 with (
                     redis.Redis.from_url(at.redis) as db,
                     Listeners(addressed, listeners, rate, SEED + number),
                 ):
                     time.sleep(seconds)
-                    end = machine.kill if number % 2 else machine.stop
+                    end = ours.kill if number % 2 else ours.stop
                     end()
-                    steps = machine.restarted(db, listeners)
+                    steps = ours.restarted(db, listeners)
                 shown = ", ".join(f"{step} {seconds:.1f}" for step, seconds in steps.items())
                 print(f"{'all killed' if number % 2 else 'stopped in order'}: {shown}", flush=True)  # noqa: T201
 
