@@ -74,14 +74,15 @@ def test_a_click_under_an_id_that_is_part_of_a_listener_is_in_the_listeners_stag
     topics: Settings, log: KafkaLog, db: redis.Redis
 ) -> None:
     log.send("clicks", [click("ana", 40), click("ana", 30), click("visitor", 30)])
-    with Running(ingest, topics), Running(traits, topics):
+    with Running(ingest, topics):
         log.wait_until_caught_up("ingest", "clicks")
         log.send("merges", [{"user_id": "visitor", "into": "ana", "ts": time.time()}])
         log.wait_until_caught_up("merges", "merges")
-        wait_until_clicks_are_read(db, log)
-        wait_for(lambda: stage(db, "ana") == "dormant", "the listener to be dormant")
-        log.send("clicks", [click("visitor", 0)])
-        wait_for(lambda: stage(db, "ana") == "returned", "the click to count")
+        with Running(traits, topics):
+            wait_until_clicks_are_read(db, log)
+            wait_for(lambda: stage(db, "ana") == "dormant", "the listener to be dormant")
+            log.send("clicks", [click("visitor", 0)])
+            wait_for(lambda: stage(db, "ana") == "returned", "the click to count")
 
 
 def test_a_listener_is_in_another_stage_for_what_an_id_did_that_becomes_part_of_them(
