@@ -26,7 +26,7 @@ HEADINGS = {
     "max_audience": "Audiences and caps",
     "click_value": "CTR models and waves",
     "control": "Control groups and A/B tests",
-    "recommended_minutes": "Memory",
+    "recommended_minutes": "Memory and retention",
     "deliver_url": "Delivery",
     "web_host": "Page and API",
     "metrics_host": "Metrics and traces",

@@ -364,6 +364,12 @@ class Settings(BaseSettings):
     max_audience: int = Field(
         10_000, ge=1, description="most listeners who are notified of a release that sets no `max_audience`"
     )
+    release_age_hours: float = Field(
+        24.0,
+        ge=0,
+        description="hours after its publication (the time of its message in Kafka) in which a release is "
+        "still announced; nobody is told of an older one that no worker has begun; 0: announced at any age",
+    )
     told_a_day: int = Field(
         3, ge=0, le=100, description="most notifications that a listener gets in any 24 hours; 0: no limit"
     )
@@ -468,12 +474,6 @@ class Settings(BaseSettings):
         ge=0,
         description="days without a click after which `refrain traits` erases a listener from Redis; 0: "
         "never. 91 more than REFRAIN_STAGE_GONE_DAYS is the least, as stages are counted over 13 weeks",
-    )
-    release_age_hours: float = Field(
-        24.0,
-        ge=0,
-        description="hours after its publication (the time of its message in Kafka) in which a release is "
-        "still announced; nobody is told of an older one that no worker has begun; 0: announced at any age",
     )
     release_days: float = Field(
         90.0,

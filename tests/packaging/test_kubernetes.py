@@ -229,9 +229,8 @@ def test_it_may_wait_for_redis_to_read_a_large_file_before_it_is_killed(name: st
     assert seconds > Settings().connect_timeout
 
 
-@pytest.mark.parametrize("page", ["kubernetes.md", "runbooks.md"])
-def test_a_page_that_says_how_to_upgrade_holds_the_trainer_back_and_names_deployments(page: str) -> None:
-    text = (ROOT / "docs" / page).read_text()
+def test_the_page_that_says_how_to_upgrade_holds_the_trainer_back_and_names_deployments() -> None:
+    text = (ROOT / "docs" / "kubernetes.md").read_text()
     paused = text.index("rollout pause deploy/refrain-train")
     assert paused < text.index("rollout resume deploy/refrain-train")
     assert set(re.findall(r"deploy/(refrain-[a-z]+)", text)) <= DEPLOYMENTS.keys()
