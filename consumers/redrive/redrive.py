@@ -55,7 +55,8 @@ MERGED = "merged-meanwhile"
 """Why a click is left whose listener became part of another at this moment: the next run puts it back."""
 
 READ_AGAIN = "read-again"
-"""Why a letter is left that is older than the database: its event was read again into this one."""
+"""Why a letter is left that is older than the database: its event was read again into this one; of a release
+only the database before knew whether it was put back."""
 
 ERASED = "erased"
 """Why an event is left whose listener, or segment, was erased since: it would bring them back."""
@@ -192,7 +193,7 @@ class Redrive:
                 self.summary.left[event] += 1
             elif letter.name in gone:
                 self.summary.left[ERASED] += 1
-            elif letter.at < self._begun and not (self.older or isinstance(event, Release)):
+            elif letter.at < self._begun and not self.older:
                 self.summary.left[READ_AGAIN] += 1
             elif isinstance(event, Click):
                 clicks.append((letter, event))

@@ -261,15 +261,19 @@ def test_a_release_that_is_no_news_any_more_is_left(
     assert log.events("releases") == [new, old]
 
 
-def test_a_release_that_is_older_than_the_database_is_put_back_as_a_rebuild_passes_releases_over(
+def test_a_release_that_was_put_back_before_a_rebuild_is_left_after_it_unless_it_is_asked_for(
     settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
 ) -> None:
     release = {"release_id": "r", "artist_ids": ["ana"]}
     bury(settings, "releases", release, reason=Reason.BAD_VALUE, at=time.time() - 3_600)
+    assert redrive(refrain)["put_back"] == {"bad-value": 1}
+    db.flushall()
     db.set(keys.BEGUN, time.time())
     found = redrive(refrain)
-    assert (found["put_back"], found["left"]) == ({"bad-value": 1}, {})
-    assert log.events("releases") == [release]
+    assert (found["put_back"], found["left"]) == ({}, {"read-again": 1})
+    assert log.events("releases") == [release], "listeners are told once"
+    assert redrive(refrain, "--older", "--reason", "bad-value")["put_back"] == {"bad-value": 1}
+    assert log.events("releases") == [release] * 2
 
 
 def test_an_alias_that_another_word_has_followed_is_left(
