@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import scipy
 
 __all__ = ["Outcomes", "Uplift", "share_between", "uplift", "uplift_within"]
@@ -14,6 +15,8 @@ __all__ = ["Outcomes", "Uplift", "share_between", "uplift", "uplift_within"]
 PRIOR = 0.5
 LEVEL = 0.95
 EDGE = 1e-12
+
+Floats = npt.NDArray[np.float64]
 
 
 def share_between(hits: float, of: float, level: float = LEVEL) -> tuple[float, float]:
@@ -117,13 +120,18 @@ def uplift_within(parts: Sequence[Outcomes]) -> Uplift:
 
     Added up, a group would differ that has more of its listeners in the parts of the higher rates (Simpson's
     paradox). So each part weighs w_r = n_r m_r / (n_r + m_r) in both groups, of n_r and m_r listeners: the
-    weights of Mantel and Haenszel. A share p = sum w_r p_r / sum w_r is as uncertain as one of
+    weights of Mantel and Haenszel. A share p = sum w_r p_r / sum w_r has the variance
 
-        (sum w_r)^2 / sum (w_r^2 / n_r)
+        sum (w_r^2 p_r (1 - p_r) / n_r) / (sum w_r)^2,
 
-    listeners, which the interval is taken for. Where the proportion is the same in all parts these are all of
-    the listeners, and shares and interval those of the sums. A part that one of the groups is not in says
-    nothing.
+    and the interval is that of as many listeners as would give a share p this variance, but of no more than
+
+        (sum w_r)^2 / sum (w_r^2 / n_r),
+
+    which is right where all parts have one rate: the p_r of few listeners say little. Where the proportion
+    is the same in all parts these are all of the listeners, and shares and interval those of the sums. A part
+    that one of the groups is not in says nothing. Weights change while listeners come: that the interval
+    holds at looks on the way, too, is tested, not proven.
 
     References
     ----------
@@ -142,12 +150,18 @@ def uplift_within(parts: Sequence[Outcomes]) -> Uplift:
         return uplift(0, 0, 0, 0)
     told_played, told, control_played, control = np.array(both, dtype=np.float64).T
     weight = told * control / (told + control)
-    counts = [
-        (
-            min(float(weight @ (hits / of) / weight.sum()), 1.0),
-            float(weight.sum() ** 2 / (weight**2 / of).sum()),
-        )
-        for hits, of in ((told_played, told), (control_played, control))
-    ]
-    (told_share, n_told), (control_share, n_control) = counts
+    told_share, n_told = _share(weight, told_played / told, told)
+    control_share, n_control = _share(weight, control_played / control, control)
     return uplift(told_share * n_told, n_told, control_share * n_control, n_control)
+
+
+def _share(weight: Floats, rates: Floats, of: Floats) -> tuple[float, float]:
+    """Return the weighted mean of the rates, and of how many listeners a share is as uncertain."""
+    total = float(weight.sum())
+    share = min(float(weight @ rates) / total, 1.0)
+    scale = weight**2 / of
+    listeners = total**2 / float(scale.sum())
+    variance = float(scale @ (rates * (1 - rates))) / total**2
+    if variance > 0:
+        listeners = min(listeners, share * (1 - share) / variance)
+    return share, listeners

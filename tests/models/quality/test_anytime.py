@@ -85,6 +85,33 @@ def test_within_parts_of_other_rates_the_difference_is_within_its_interval_in_95
     assert pooled / RUNS > 0.5, "the sums would not tell"
 
 
+@pytest.mark.parametrize(
+    "groups",
+    [
+        [(100, 10_000, 0.3, 0.3), (10_000, 100, 0.01, 0.01)],
+        [(100, 10_000, 0.3, 0.03), *[(10_000, 100, 0.001, 0.001)] * 20],
+    ],
+)
+def test_within_parts_of_opposite_proportions_and_far_rates_the_difference_is_within_its_interval(
+    groups: list[tuple[int, int, float, float]],
+) -> None:
+    rng = np.random.default_rng(10)
+    told, control, told_rate, control_rate = np.array(groups).T
+    weight = told * control / (told + control)
+    brings = weight @ (told_rate - control_rate) / weight.sum()
+    part_told, part_control = (told // 10).astype(int), (control // 10).astype(int)
+    missed = 0
+    for _ in range(RUNS):
+        seen = np.zeros((len(groups), 4), dtype=int)
+        looks = []
+        for _ in range(10):  # a tenth of the listeners each
+            hits = rng.binomial(part_told, told_rate), rng.binomial(part_control, control_rate)
+            seen += np.stack([hits[0], part_told, hits[1], part_control], axis=1)
+            looks.append(uplift_within([Outcomes(*part) for part in seen.tolist()]))
+        missed += any(not look.uplift_low <= brings <= look.uplift_high for look in looks)
+    assert missed / RUNS <= 0.05
+
+
 def test_parts_of_the_same_proportions_are_compared_as_their_sums_are() -> None:
     parts = [Outcomes(30, 100, 9, 50), Outcomes(80, 200, 10, 100)]
     assert astuple(uplift_within(parts)) == pytest.approx(astuple(uplift(110, 300, 19, 150)))
