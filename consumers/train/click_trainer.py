@@ -16,7 +16,7 @@ from models.ctr_judge import HOLDOUT_FROM, CtrJudge
 from models.ctr_learner import CtrLearner
 from stream.errors import SnapshotUnusable
 from stream.retry import Clock, Retry
-from stream.stores.ctr_models import CtrModels, Learned, LearnedRelease
+from stream.stores.ctr_models import CtrModels, Learned, LearnedRelease, flags_of, packed_flags
 from stream.stores.decisions import Decisions, Outcome
 from stream.stores.durability import Durability
 from stream.stores.heartbeats import Heartbeat
@@ -117,7 +117,7 @@ class ClickTrainer:
         judges = self._judge.holds_out(outcome.user_ids, self._learner.examples)
         new = np.arange(len(judges)) >= known
         if known <= len(new):  # else what was learned from has expired since
-            new[list(unsent)] = True
+            new[:known] = flags_of(unsent, known)
             await self._correct(outcome, judges, new, clicked)
         # In doubt (`begin`) what came before does not judge alone.
         again = held_out and (self._judge.judges or not self._doubted)
@@ -126,7 +126,7 @@ class ClickTrainer:
         if outcome.sent.any():
             await self._learn_new(outcome, judges, new)
             clicked, known = np.flatnonzero(outcome.clicked).tolist(), len(outcome.user_ids)
-            unsent = np.flatnonzero(~outcome.sent).tolist()
+            unsent = packed_flags(~outcome.sent)
         if times > 0:
             clicked, unsent, held_out = [], [], False
         self._releases.pop(name, None)  # so that it is the last

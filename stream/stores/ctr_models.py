@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from models.ctr import CtrModel
 from stream.connect import AnyRedis
@@ -14,7 +19,9 @@ from stream.retry import Clock
 from stream.stores import keys
 from stream.stores.arrays_codec import pack_arrays, unpack_arrays
 
-__all__ = ["KEPT", "CtrModels", "Learned", "LearnedRelease"]
+__all__ = ["KEPT", "CtrModels", "Learned", "LearnedRelease", "flags_of", "packed_flags"]
+
+Flags = npt.NDArray[np.bool_]
 
 KEPT = 10
 TESTED_SECONDS = 86_400.0  # for which a version is kept after a worker last said that it is under test
@@ -34,7 +41,8 @@ class LearnedRelease(NamedTuple):
     planned_at
         When it was planned, in Unix seconds; 0: it is not known.
     unsent
-        Which of these decisions were not learned, by number: it was not known that anything was sent.
+        Which of these decisions were not learned, by `packed_flags`: it was not known that anything was sent.
+        By number, as `clicked`, where an earlier version of Refrain wrote it.
     held_out
         Whether listeners who judge models were not learned from.
     """
@@ -43,7 +51,7 @@ class LearnedRelease(NamedTuple):
     clicked: Sequence[int] = ()
     known: int = 0
     planned_at: float = 0.0
-    unsent: Sequence[int] = ()
+    unsent: str | Sequence[int] = ()
     held_out: bool = False
 
 
@@ -145,6 +153,27 @@ class CtrModels:
         """Write what the trainer goes on from."""
         releases = {name: list(entry) for name, entry in learned.releases.items()}
         await self._redis.set(keys.CTR_LEARNED, _packed(learned.model, releases))
+
+
+def packed_flags(flags: Flags) -> str:
+    """Return as text which of n are true, a bit each: there may be a million, of each of many releases.
+
+    Examples
+    --------
+    >>> flags_of(packed_flags(np.array([True, False, True])), 3)
+    array([ True, False,  True])
+    """
+    return base64.b64encode(zlib.compress(np.packbits(flags).tobytes())).decode()
+
+
+def flags_of(packed: str | Sequence[int], n: int) -> Flags:
+    """Return which of n are true, by `packed_flags`, or by their numbers."""
+    if isinstance(packed, str):
+        bits = np.frombuffer(zlib.decompress(base64.b64decode(packed)), dtype=np.uint8)
+        return np.unpackbits(bits, count=n).astype(bool)
+    flags = np.zeros(n, dtype=bool)
+    flags[list(packed)] = True
+    return flags
 
 
 def _packed(model: CtrModel, releases: Mapping[str, Any]) -> bytes:

@@ -19,7 +19,7 @@ from stream.connect import AnyRedis, open_redis
 from stream.retry import Retry
 from stream.settings import Settings
 from stream.stores import keys
-from stream.stores.ctr_models import CtrModels, Learned
+from stream.stores.ctr_models import CtrModels, Learned, packed_flags
 from stream.stores.decisions import Decisions
 from stream.stores.durability import Durability
 from stream.stores.feedback import FeedbackCounts, Heard
@@ -219,6 +219,33 @@ async def test_who_is_reported_as_sent_after_the_first_look_is_learned_a_day_lat
     assert (model.examples, model.clicks) == (850, 50)
 
 
+async def test_what_an_earlier_version_kept_of_who_was_not_sent_a_release_is_read(desk: Desk) -> None:
+    await desk.tell("r1")
+    await desk.report("r1", "sent", USERS[:600])
+    await desk.learn(HOUR)
+    kept = await desk.models.learned()
+    earlier = kept.releases["r1"]._replace(unsent=list(range(600, 900)))
+    await desk.models.keep(Learned(kept.model, {"r1": earlier}))
+    desk.trainer = desk.another()
+    await desk.trainer.begin()
+    await desk.report("r1", "sent", USERS[600:850])
+    await desk.report("r1", "clicked", [*USERS[:20], *USERS[600:630]])
+    model = await desk.learn(DAY)
+    assert (model.examples, model.clicks) == (850, 50)
+
+
+async def test_who_was_not_sent_a_release_takes_few_bits_of_what_a_trainer_goes_on_from(desk: Desk) -> None:
+    reached = [USERS[at] for at in np.random.default_rng(2).permutation(900)[:630]]
+    lengths = []
+    for name in ("r1", "r2"):
+        await desk.tell(name)
+        await desk.report(name, "sent", reached)
+        await desk.report(name, "not_sent", sorted({*USERS} - {*reached}))
+        await desk.learn(HOUR)
+        lengths.append(await desk.redis.strlen(keys.CTR_LEARNED))
+    assert lengths[1] - lengths[0] < 400, "270 numbers would take more than 1,000"
+
+
 async def test_of_a_notifier_that_reports_clicks_only_all_on_the_page_are_examples(desk: Desk) -> None:
     await desk.tell("r1")
     await desk.report("r1", "clicked", EAGER_USERS)
@@ -284,7 +311,9 @@ async def test_how_many_clicks_come_before_the_second_wave_is_learned(desk: Desk
 async def test_what_a_trainer_goes_on_from_names_no_listener(desk: Desk) -> None:
     await told(desk)
     await desk.learn(HOUR)
-    assert (await desk.models.learned()).releases == {"r1": (1, list(range(0, 450, 3)), 900, NOW, [], False)}
+    unsent = packed_flags(np.zeros(900, dtype=bool))
+    expected = (1, list(range(0, 450, 3)), 900, NOW, unsent, False)
+    assert (await desk.models.learned()).releases == {"r1": expected}
 
 
 async def learned_and_spoiled(desk: Desk) -> CtrModel:
