@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
-from uuid import uuid4
 
 from consumers.export.compaction import compact
 from consumers.export.erasure import erase
@@ -26,14 +23,12 @@ from stream.connect import AnyRedis
 from stream.errors import CannotStart, WrongUse
 from stream.settings import Settings
 from stream.stores import keys
-from stream.stores.lease import Lease
+from stream.stores.lease import Lease, alone
 from stream.wire.topic_watch import TopicShape, topic_shapes
 from stream.wire.topics import open_admin
 
 __all__ = ["Exported", "export"]
 
-LEASE_SECONDS = 60.0
-RENEW_SECONDS = 10.0
 CLOCKS_APART = 300.0
 """Seconds by which a Redis's clock may be behind that of the one before: so much is looked at once more."""
 CHUNK = 500  # listeners who are looked at once more
@@ -98,7 +93,7 @@ async def export(
     Unreachable
         Where Kafka does not answer.
     """
-    async with _alone(redis) as lease:
+    async with alone(redis, "export", keys.EXPORT_LEASE) as lease:
         began = await Stores.on(redis, settings).erased.now()
         run = _Run(redis, settings, Folder(name), lease, delta, began)
         manifest, done = await run.whole()
@@ -249,28 +244,3 @@ async def _add(writers: dict[str, Writer], rows: Rows) -> None:
 
 def _chunks(users: Sequence[str]) -> list[Sequence[str]]:
     return [users[at : at + CHUNK] for at in range(0, len(users), CHUNK)]
-
-
-@asynccontextmanager
-async def _alone(redis: AnyRedis) -> AsyncIterator[Lease]:
-    """Hold the right to export while the block runs."""
-    holder = f"export-{socket.gethostname()}-{uuid4().hex[:8]}"
-    lease = Lease(redis, holder, key=keys.EXPORT_LEASE, seconds=LEASE_SECONDS)
-    if not await lease.hold():
-        raise CannotStart(
-            "another `refrain export` is at work",
-            hint=f"Wait for it. Where it was killed, its place is free after {LEASE_SECONDS:g} s.",
-        )
-
-    async def renew() -> None:
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            await lease.hold()
-
-    renewing = asyncio.create_task(renew())
-    try:
-        yield lease
-    finally:
-        renewing.cancel()
-        await asyncio.gather(renewing, return_exceptions=True)
-        await lease.free()

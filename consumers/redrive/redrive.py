@@ -16,12 +16,14 @@ from pydantic import BaseModel
 from consumers.redrive.letters import Letter, letter_of, name_of
 from models.listener import Click, under
 from stream.connect import AnyRedis
-from stream.errors import Unreachable
+from stream.errors import CannotStart, Unreachable
 from stream.settings import Settings
+from stream.stores import keys
 from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.catalogue import Catalogue
 from stream.stores.erased import Erased
 from stream.stores.guards import begun
+from stream.stores.lease import Lease, alone
 from stream.stores.merges import Merges
 from stream.stores.redriven import Redriven
 from stream.stores.segments import Segments
@@ -130,18 +132,24 @@ class Redrive:
         self._segments = Segments(self.redis)
         self._keep = keep
         self._begun = 0.0
+        self._lease: Lease | None = None  # none where nothing is put back
 
     async def run(self) -> Summary:
         """Go through the letters that there are now.
 
         Raises
         ------
+        CannotStart
+            Where another run is at work: both would send what either has not noted yet.
         Unreachable
             Where Kafka does not answer. What is put back is noted: run it again.
         """
         self._begun = await begun(self.redis)
         try:
             async with AsyncExitStack() as stack:
+                if not self.dry_run:
+                    one = alone(self.redis, "redrive", keys.REDRIVE_LEASE)
+                    self._lease = await stack.enter_async_context(one)
                 consumer = Consumer(
                     self.settings,
                     enable_auto_commit=False,
@@ -182,6 +190,11 @@ class Redrive:
         return self.reason in (None, letter.reason) and since <= letter.at < until
 
     async def _some(self, letters: Sequence[Letter], sender: Sender) -> None:
+        if self._lease and not await self._lease.hold():
+            raise CannotStart(
+                "this run was held up for so long that another `refrain redrive` has begun",
+                hint="Run it again once that has ended: what is put back is noted.",
+            )
         self.summary.letters += len(letters)
         read = [(letter, _event_of(letter)) for letter in letters]
         gone = await self._gone(read)

@@ -284,6 +284,9 @@ ARTIST_NAMESAKES = "artist-namesakes"
 REDRIVEN = "redriven"
 """Sorted set: dead letter, of no click, that `refrain redrive` has put back -> when, Unix seconds."""
 
+REDRIVE_LEASE = "redrive:lease"
+"""String: who runs `refrain redrive`; expires."""
+
 
 # Releases
 

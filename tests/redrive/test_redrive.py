@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from consumers.work.worker import work
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.merges import Merges
+from stream.stores.redriven import Redriven
 from stream.wire.dead_letter import DeadLetter, Reason
 from stream.wire.record import Headers, Record
 from stream.wire.sender import Message, open_sender
@@ -379,3 +381,58 @@ def test_a_page_that_an_endpoint_has_refused_is_left_as_others_have_read_it(
     found = redrive(refrain)
     assert (found["put_back"], found["left"]) == ({}, {"undelivered": 1})
     assert log.count("audiences") == 0
+
+
+def test_of_two_runs_at_once_the_second_says_who_is_at_work_and_an_event_goes_once(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    among, others = Redriven.among, list[subprocess.CompletedProcess[str]]()
+
+    async def meanwhile(redriven: Redriven, names: Sequence[str]) -> set[str]:
+        found = await among(redriven, names)  # nothing yet: and now another run asks the same
+        if names:
+            others.append(await asyncio.to_thread(refrain.run_program, "redrive"))
+        return found
+
+    bury(settings, "songs", {"song_id": "s", "artist_ids": ["ana"]}, reason=Reason.BAD_ID)
+    with monkeypatch.context() as patch:
+        patch.setattr(Redriven, "among", meanwhile)
+        assert redrive(refrain)["put_back"] == {"bad-id": 1}
+    assert log.count("songs") == 1
+    (second,) = others
+    assert second.returncode == 1
+    assert "another `refrain redrive` is at work (redrive-" in " ".join(second.stderr.split())
+    assert not db.exists(keys.REDRIVE_LEASE)
+
+
+def test_while_another_run_is_at_work_only_a_dry_run_is_done(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain
+) -> None:
+    bury(settings, "clicks", click("u", "ana"))
+    db.set(keys.REDRIVE_LEASE, "redrive-of-another")
+    assert refrain.run("redrive").returncode == 1
+    assert redrive(refrain, "--dry-run")["put_back"] == {"unknown-song": 1}
+    db.delete(keys.REDRIVE_LEASE)
+    assert redrive(refrain)["put_back"] == {"unknown-song": 1}
+
+
+def test_a_run_that_was_held_up_until_another_began_puts_nothing_more_back(
+    settings: Settings, log: KafkaLog, db: redis.Redis, refrain: Refrain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    among = Redriven.among
+
+    async def held_up(redriven: Redriven, names: Sequence[str]) -> set[str]:
+        if names:
+            db.set(keys.REDRIVE_LEASE, "redrive-of-another")
+        return await among(redriven, names)
+
+    songs = [{"song_id": f"s{number}", "artist_ids": ["ana"]} for number in range(3)]
+    bury(settings, "songs", *songs, reason=Reason.BAD_ID)
+    monkeypatch.setattr("consumers.redrive.redrive.CHUNK", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Redriven, "among", held_up)
+        done = refrain.run("redrive")
+    assert done.returncode == 1
+    assert "another `refrain redrive` has begun" in " ".join(done.stderr.split())
+    assert log.events("songs") == songs[:1]
+    assert db.get(keys.REDRIVE_LEASE) == "redrive-of-another"

@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from stream.connect import AnyRedis
-from stream.stores.lease import Lease
+from stream.errors import CannotStart
+from stream.stores import keys
+from stream.stores.lease import COMMAND_SECONDS, Lease, alone
 from tests.waiting import wait_for_it
 
 
@@ -49,3 +53,28 @@ async def test_renewing_it_makes_it_last(redis: AnyRedis) -> None:
 async def test_leases_to_other_things_are_others(redis: AnyRedis) -> None:
     assert await Lease(redis, "t1").hold()
     assert await Lease(redis, "t2", key="sweep:lease").hold()
+
+
+async def test_a_second_run_of_a_command_is_refused_and_told_which_is_at_work(redis: AnyRedis) -> None:
+    async with alone(redis, "redrive", keys.REDRIVE_LEASE) as first:
+        with pytest.raises(CannotStart, match=first.holder):
+            async with alone(redis, "redrive", keys.REDRIVE_LEASE):
+                pass
+    async with alone(redis, "redrive", keys.REDRIVE_LEASE) as later:
+        assert later.holder != first.holder
+
+
+async def test_the_lease_of_a_command_that_is_killed_ends(redis: AnyRedis) -> None:
+    async with alone(redis, "redrive", keys.REDRIVE_LEASE):
+        assert 0 < await redis.pttl(keys.REDRIVE_LEASE) <= 1000 * COMMAND_SECONDS
+
+
+async def test_a_command_at_work_keeps_its_lease(redis: AnyRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream.stores.lease.RENEW_SECONDS", 0.01)
+
+    async def renewed() -> bool:
+        return bool(await redis.pttl(keys.REDRIVE_LEASE) > 20_000)
+
+    async with alone(redis, "redrive", keys.REDRIVE_LEASE):
+        await redis.pexpire(keys.REDRIVE_LEASE, 20_000)
+        await wait_for_it(renewed, "the lease to be renewed")
