@@ -146,7 +146,11 @@ def _check_times(files: Sequence[HistoryFile], loading: Loading, *, as_json: boo
     from consumers.history.plan import glimpses
     from consumers.replay.times import doubtful_times
 
-    if loading.yes or not (doubt := next(filter(None, map(doubtful_times, glimpses(files))), "")):
+    if loading.yes:
+        return
+    # Of archives the beginning: they are unpacked on Spark's workers, several at a time.
+    doubts = (doubtful_times(plan, first=True) for plan in glimpses(files))
+    if not (doubt := next(filter(None, doubts), "")):
         return
     if as_json or not sys.stdin.isatty():
         raise WrongUse(

@@ -116,6 +116,7 @@ class Plan:
         show: int = 0,
         most: int | None = None,
         only: Path | None = None,
+        first: bool = False,
     ) -> Reading:
         """Open all files, or one of them.
 
@@ -129,11 +130,13 @@ class Plan:
             How many rows are kept to be shown, and how many are read at most.
         only
             The file that is meant; None: all of them.
+        first
+            Whether the beginning of a packed archive is enough (`stream.files.tables.Table.all_of`).
         """
         options = self.options
         since = seconds_of(options.since, now, zone(options.timezone)) if options.since else None
         files = self.files if only is None else [only]
-        tables = [table for path in files for table in self._tables(path, now)]
+        tables = [table for path in files for table in self._tables(path, now, first=first)]
         recipe = replace(self._recipe(since), now=now)
         return Reading(tables, recipe, self._songs, spare, show, most, self._splitter)
 
@@ -168,9 +171,9 @@ class Plan:
         splitter.learn(itertools.chain(clicked, self._songs.credited() if self._songs else ()))
         return splitter
 
-    def _tables(self, path: Path, now: float) -> list[Table]:
+    def _tables(self, path: Path, now: float, *, first: bool = False) -> list[Table]:
         if self.options.format != "profiles":
-            return Table.all_of(path, self.options.layout)
+            return Table.all_of(path, self.options.layout, first=first)
         kind: Literal["clicks", "labels"] = "labels" if self.kind == "labels" else "clicks"
         return [ProfileTable(path, self.options.layout, kind, now)]
 

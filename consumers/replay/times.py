@@ -15,15 +15,22 @@ LOOKED_AT = 1000
 """Rows of each file."""
 
 
-def doubtful_times(plan: Plan) -> str:
+def doubtful_times(plan: Plan, *, first: bool = False) -> str:
     """Return what is odd about most times of the first rows of each file; "" where nothing is.
+
+    Parameters
+    ----------
+    first
+        Whether the files at the beginning of a packed archive are enough.
 
     Raises
     ------
     BadFile
         Where a file cannot be read.
     """
-    return "" if plan.order.spread else doubt_in(plan.reading(time.time(), None).first_rows(LOOKED_AT))
+    if plan.order.spread:
+        return ""
+    return doubt_in(plan.reading(time.time(), None, first=first).first_rows(LOOKED_AT))
 
 
 def doubt_in(tally: Tally) -> str:

@@ -61,7 +61,8 @@ def settle(kind: Kind, options: T, files: Sequence[Path], *, without_times: bool
     """
     if options.preset == NONE:
         return Settled(options)
-    looked = [_Looked(path, options) for path in files[:FILES]]
+    # Where a preset is named, the beginning of an archive tells which of its layouts; else all has to be one.
+    looked = [_Looked(path, options, first=bool(options.preset)) for path in files[:FILES]]
     if options.preset:
         preset = _named(presets_called(options.preset, kind), options.preset, looked)
         note = f"read as {preset.name}: {_short(preset.options)}"
@@ -118,9 +119,10 @@ def _name_others(files: Sequence[_Looked], preset: Preset) -> bool:
 class _Looked:
     """A file, looked at in as many ways as presets need."""
 
-    def __init__(self, path: Path, own: RowOptions) -> None:
+    def __init__(self, path: Path, own: RowOptions, *, first: bool) -> None:
         self._path = path
         self._own = own.layout
+        self._first = first
         self._by: dict[Layout, Sequence[_First] | None] = {}
 
     def is_one(self, preset: Preset) -> bool | None:
@@ -159,7 +161,7 @@ class _Looked:
 
     def _look(self, layout: Layout) -> Sequence[_First] | None:
         try:
-            tables = Table.all_of(self._path, layout)[:FILES]
+            tables = Table.all_of(self._path, layout, first=self._first)[:FILES]
             looked = [
                 _First(table, [row for row in islice(table.rows(), ROWS) if isinstance(row, Row)])
                 for table in tables

@@ -121,8 +121,13 @@ class Table:
         self.columns = self._rows.columns
 
     @classmethod
-    def all_of(cls, path: Path, layout: Layout) -> list[Table]:
+    def all_of(cls, path: Path, layout: Layout, *, first: bool = False) -> list[Table]:
         """Return the tables in a file: one, or of an archive one for each file in it.
+
+        Parameters
+        ----------
+        first
+            Whether some are enough of an archive that would have to be unpacked to find all.
 
         Raises
         ------
@@ -130,12 +135,13 @@ class Table:
             As of a table.
         """
         try:
-            found = _members(path, layout)
+            found = _members(path, layout, first=first)
         except (OSError, EOFError) as error:
             raise BadFile(f"{path} cannot be read: {_why(error)}") from error
-        if len(found) <= 1:
+        if not first and len(found) <= 1:
             return [cls(path, layout)]
-        tables = [cls(path, layout, member) for member in found]
+        wanted: list[Member | None] = [*found] or [None]
+        tables = [cls(path, layout, member) for member in wanted]
         taken: set[str] = set()
         for table in tables:  # a/b.csv and a.b.csv would have one file of bad rows
             name = table.bad_rows.removesuffix(SIDE)
@@ -257,10 +263,12 @@ class Table:
             raise BadFile(f"{self._name}: {error}", hint=error.hint) from error
 
 
-def _members(path: Path, layout: Layout) -> list[Member]:
+def _members(path: Path, layout: Layout, *, first: bool = False) -> list[Member]:
     """Return the files in an archive that are meant; none where the file is no archive."""
-    found = members(path)
+    found = members(path, first=first)
     meant = [member for member in found if not layout.member or _is_named(member.name, layout.member)]
+    if first and found and not meant:
+        return _members(path, layout)  # they may come further on
     if found and not meant:
         raise BadFile(
             f"{path} is an archive without a file named {' or '.join(layout.member)}; it has {_named(found)}",

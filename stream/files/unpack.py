@@ -37,6 +37,9 @@ CHUNK = 1 << 12  # of zstd: a few bytes of it may be very many
 DAMAGED = (zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, zstandard.ZstdError)
 """What decompressors raise of bytes that they did not write, beside OSError and EOFError."""
 
+FIRST, FIRST_BYTES = 16, 64 << 20
+"""Files at the beginning of a tar, and its bytes unpacked, that are enough to say what is in it."""
+
 LISTED = 4096
 """Files of which is remembered what is in them: to list a tar.gz is to unpack it."""
 
@@ -75,10 +78,15 @@ class Member(NamedTuple):
     tar: Tar | None = None
 
 
-def members(path: Path) -> list[Member]:
+def members(path: Path, *, first: bool = False) -> list[Member]:
     """Return the files in an archive; none where the file is no archive.
 
     What systems put beside files is left out: hidden files, ``__MACOSX``, ``_SUCCESS``.
+
+    Parameters
+    ----------
+    first
+        Whether a few from its beginning are enough: then a tar is not unpacked to its end.
 
     Raises
     ------
@@ -88,13 +96,13 @@ def members(path: Path) -> list[Member]:
         Where it cannot be read, or ends in the middle.
     """
     now = path.stat()
-    found = _listed(path, now.st_size, now.st_mtime)
+    found = _listed(path, now.st_size, now.st_mtime, first=first)
     tar = Tar(path)  # of these members alone: it is read at one place at a time
     return [member if member.entry else member._replace(tar=tar) for member in found]
 
 
 @lru_cache(maxsize=LISTED)
-def _listed(path: Path, size: int, changed: float) -> list[Member]:
+def _listed(path: Path, size: int, changed: float, *, first: bool) -> list[Member]:
     """Return what is in a file; one of another size, or changed at another time, is another file."""
     with path.open("rb") as raw, _as_os_errors():
         head = raw.read(HEAD)
@@ -110,10 +118,19 @@ def _listed(path: Path, size: int, changed: float) -> list[Member]:
                 return []
         raw.seek(0)
         with _plain(raw, head) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
-            found = [
-                Member(entry.name, entry.size, place=entry.offset_data) for entry in tar if entry.isreg()
-            ]
+            found = _in_tar(tar, first=first)
     return _wanted(found, path, "tar")
+
+
+def _in_tar(tar: tarfile.TarFile, *, first: bool) -> list[Member]:
+    found: list[Member] = []
+    for entry in tar:
+        if entry.isreg() and _is_wanted(entry.name):
+            found.append(Member(entry.name, entry.size, place=entry.offset_data))
+        enough = len(found) == FIRST or entry.offset_data + entry.size > FIRST_BYTES
+        if first and found and enough:
+            break  # to come to the next one is to unpack this one
+    return found
 
 
 def _in_zip(archive: zipfile.ZipFile, path: Path) -> list[Member]:
@@ -127,14 +144,15 @@ def _in_zip(archive: zipfile.ZipFile, path: Path) -> list[Member]:
 
 
 def _wanted(found: list[Member], path: Path, kind: str) -> list[Member]:
-    wanted = []
-    for member in found:
-        parts = PurePosixPath(member.name).parts
-        if parts and not parts[-1].startswith((".", "_SUCCESS")) and "__MACOSX" not in parts:
-            wanted.append(member)
+    wanted = [member for member in found if _is_wanted(member.name)]
     if not wanted:
         raise BadFile(f"{path} is a {kind} without a file in it")
     return wanted
+
+
+def _is_wanted(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return bool(parts) and not parts[-1].startswith((".", "_SUCCESS")) and "__MACOSX" not in parts
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import tarfile
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import psutil
@@ -22,6 +23,7 @@ from stream.errors import BadFile
 from stream.files.options import FileOptions, Layout
 from stream.files.recognise import settle
 from stream.files.tables import Row, Table
+from stream.files.unpack import FIRST
 
 ROWS = b"user_id,song_id,artist_ids,ts\nu,s,a,1577836800\n"
 MORE = b"u,s2,a,1577836801\n"
@@ -271,3 +273,29 @@ def test_the_time_in_the_name_of_a_file_in_an_archive_is_that_of_its_rows() -> N
     assert key == b"900000001"
     assert b'"ts":1488326400.0' in value
     assert b'"song_id":"20870993"' in value
+
+
+def test_to_look_at_the_beginning_of_a_packed_archive_it_is_not_unpacked_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream.files.unpack.FIRST_BYTES", 1 << 20)
+    rows = ROWS + MORE * 300_000
+    path = made(tmp_path / "f.tar.gz", gzip.compress(tarred({".x": b"", "a.csv": rows, "b.csv": ROWS})))
+    read, plain = Counter[str](), gzip.GzipFile.read1
+    monkeypatch.setattr(
+        gzip.GzipFile, "read1", lambda self, size=-1: (read.update(all=len(got := plain(self, size))), got)[1]
+    )
+    (first,) = Table.all_of(path, Layout(), first=True)
+    assert [row.values[1] for row in islice(first.rows(), 2) if isinstance(row, Row)] == ["s", "s2"]
+    assert read["all"] < len(rows) / 2
+    (later,) = Table.all_of(path, Layout(member=("b.csv",)), first=True)
+    assert songs(later) == ["s"]
+    assert len(Table.all_of(path, Layout())) == 2
+
+
+def test_the_beginning_of_a_packed_archive_has_several_files_where_they_are_small(tmp_path: Path) -> None:
+    files = {f"{at}.csv": ROWS for at in range(20)}
+    path = made(tmp_path / "f.tar.gz", gzip.compress(tarred(files)))
+    assert [songs(table) for table in Table.all_of(path, Layout(), first=True)] == [["s"]] * FIRST
+    (alone,) = Table.all_of(made(tmp_path / "f.csv", ROWS), Layout(), first=True)
+    assert songs(alone) == ["s"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import pickle
+import tarfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -103,6 +106,34 @@ def test_of_many_files_a_few_are_opened_before_spark_starts(
     assert done.returncode == 0, done.stderr
     assert 0 < sum(path.suffix == ".jsonl" for path in opened) <= 16
     assert "looking at 100 files" in done.stderr
+
+
+def test_archives_are_not_unpacked_whole_before_spark_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream.files.unpack.FIRST_BYTES", 1 << 20)
+    rows = b"154422682 \tar \t20870993 \t1 \tsong\tsinger\t22013 \t332 \t0 \n" * 100_000
+    for day in (1, 2, 3):
+        with tarfile.open(tmp_path / f"2017030{day}_play.log.tar.gz", "w:gz") as archive:
+            member = tarfile.TarInfo(f"2017030{day}_play.log")
+            member.size = len(rows)
+            archive.addfile(member, io.BytesIO(rows))
+    unpacked: list[int] = []
+    really = gzip.GzipFile.read1
+
+    def noting(file: gzip.GzipFile, size: int = -1) -> bytes:
+        got = really(file, size)
+        unpacked.append(len(got))
+        return got
+
+    monkeypatch.setattr(gzip.GzipFile, "read1", noting)
+    monkeypatch.setattr(load, "load", lambda *_: LoadSummary(written=Written(listeners=1)))
+    nowhere: dict[str, Any] = {"kafka": "127.0.0.1:1", "redis": "redis://127.0.0.1:1"}
+    with Refrain(Settings(data=tmp_path / "data", **nowhere), tmp_path) as refrain:
+        done = refrain.run("history", "load", "*_play.log.tar.gz", "--preset", "musicbox")
+    assert done.returncode == 0, done.stderr
+    assert "read as musicbox-play" in " ".join(done.stderr.split())
+    assert 0 < sum(unpacked) < 3 * len(rows) / 2
 
 
 def test_the_size_of_a_file_is_asked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
