@@ -28,7 +28,7 @@ OPTIONAL = ("title", "label", "duration_ms", "released_at")  # fields of a song
 REMEMBERED = 200_000  # songs
 NEW = 5_000  # songs that are out, and may be recommended before anybody has played them
 AHEAD = 50_000  # songs that are to come out, the next to do so
-GONE = 100_000  # songs taken off that are remembered
+GONE = 1_000_000  # songs taken off that are remembered: each takes less than it had in the catalogue
 AT_ONCE = 500  # names, artists or songs that Redis is asked for: what a loop can do besides
 REMEMBERED_SECONDS = 30.0  # for so long a song may count that was taken off, or changed its artists
 

@@ -368,3 +368,22 @@ async def test_a_song_is_taken_off_until_it_is_entered_again(catalogue: Catalogu
     assert "s1" not in await catalogue.new_songs()
     await catalogue.put([song("s1", "a")])
     assert await catalogue.taken_off(["s1", "s2"]) == set()
+
+
+async def test_a_song_stays_taken_off_when_many_others_are_taken_off_after_it(
+    redis: AnyRedis, catalogue: Catalogue
+) -> None:
+    await catalogue.remove(["s1"])
+    for begin in range(0, 150_000, 10_000):  # a label that goes, with all it has
+        await redis.zadd(keys.SONGS_GONE, {f"other {n}": 4e9 for n in range(begin, begin + 10_000)})
+    await catalogue.remove(["s2"])
+    assert await catalogue.taken_off(["s1", "s2"]) == {"s1", "s2"}
+
+
+async def test_of_very_many_songs_taken_off_the_last_are_remembered(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue_module, "GONE", 2)
+    for song_id in ("s1", "s2", "s3"):
+        await catalogue.remove([song_id])
+    assert await catalogue.taken_off(["s1", "s2", "s3"]) == {"s2", "s3"}
