@@ -27,6 +27,7 @@ __all__ = [
     "PolicyReport",
     "ReleaseReport",
     "WaveReport",
+    "clicks_until",
     "compared",
     "policy_reports",
     "read_release_report",
@@ -183,6 +184,9 @@ class ReleaseReport:
         Those that are out; none where all are told at once.
     policies
         Of an A/B test, the usual policy first; else none.
+    clicks_until
+        Until when clicks still come, in Unix seconds, as of the last page so far; None: they are over, or
+        nobody is told.
     difference
         None: no A/B test, or too few sent by one of the policies to say (`models.click_rate.MIN_SENT`).
     cohorts
@@ -222,6 +226,7 @@ class ReleaseReport:
     aimed: int | None
     waves: tuple[WaveReport, ...]
     policies: tuple[PolicyReport, ...]
+    clicks_until: float | None
     difference: Difference | None
     cohorts: tuple[CohortResponse, ...]
 
@@ -283,9 +288,21 @@ async def read_release_report(redis: AnyRedis, settings: Settings, release_id: s
         aimed=int(about["aimed"]) if "aimed" in about else None,
         waves=_waves(json.loads(about.get("told_by_wave", "[]")), response),
         policies=policies,
+        clicks_until=clicks_until(about, settings, time.time()),
         difference=compared([policies]),
         cohorts=await _cohorts(redis, response),
     )
+
+
+def clicks_until(about: Mapping[str, str], settings: Settings, now: float) -> float | None:
+    """Return until when clicks on a release come, of its hash; None: they are over, or nobody is told."""
+    last = number_of(about, "last_page_at")
+    if last is None and int(about.get("audience", 0)):
+        last = number_of(about, "planned_at")  # earlier versions do not say when their pages were made
+    if last is None:
+        return None
+    until = last + settings.played_within_seconds
+    return until if until > now else None
 
 
 def policy_reports(about: Mapping[str, str], response: Response) -> tuple[PolicyReport, ...]:

@@ -65,7 +65,7 @@ def about(report: ReleaseReport) -> dict[str, str]:
         "played": _played(report) if report.audience else "",
         "predicted": _predicted(report) if report.expected_ctr else "",
         "next wave": _next_wave(report) if report.next_wave_at else "",
-        "A/B": in_points_of_ctr(report.policies[1].policy, report.difference) if report.difference else "",
+        "A/B": _ab_test(report, report.difference) if report.difference else "",
         "asleep": _held(report) if report.held_until else "",
         "telling brought": in_points(report.uplift) if report.uplift else "",
     }
@@ -135,6 +135,9 @@ def show_ab_report(report: AbReport) -> None:
         console.print(in_points_of_ctr(report.policies[1].policy, report.difference))
     else:
         console.print(f"nothing to compare yet: one of the policies has fewer than {MIN_SENT} sent")
+    if report.clicks_until:
+        of = counted(report.still_clicked, "release")
+        console.print(f"clicks on {of} still come, until {clock(report.clicks_until)}: look again then")
     _show_parts(console, "policy", [(each.policy, each) for each in report.policies])
 
 
@@ -179,6 +182,11 @@ def in_points_of_ctr(policy: str, found: Difference) -> str:
         return f"no difference shown yet: {policy} less usual is {points:+.1f} points {interval}"
     how = "less" if points < 0 else "more"
     return f"{policy} is clicked {abs(points):.1f} points {how} often than usual {interval}"
+
+
+def _ab_test(report: ReleaseReport, found: Difference) -> str:
+    said = in_points_of_ctr(report.policies[1].policy, found)
+    return f"{said}; clicks still come until {clock(report.clicks_until)}" if report.clicks_until else said
 
 
 def _nobody(report: ReleaseReport) -> str:

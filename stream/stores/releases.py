@@ -332,6 +332,7 @@ class Releases:
 
     def _fix(self, each: Fixable, holder: str) -> Call:
         page, name = each.page, each.page.release_id
+        about = {**each.about, "last_page_at": page.emitted_at}
         return Call(
             self._fix_page,
             [
@@ -346,7 +347,7 @@ class Releases:
                 each.encoded,
                 msgpack.packb([part for pair in each.control.items() for part in pair], use_bin_type=False),
                 b"" if each.features is None else packed(page.user_ids, each.features),
-                *[part for field in each.about.items() for part in field],
+                *[part for field in about.items() for part in field],
             ],
         )
 

@@ -192,6 +192,48 @@ def test_another_share_in_the_middle_of_an_ab_test_makes_no_difference_of_polici
     assert "no difference shown yet" in refrain.run("release", "ab").stdout
 
 
+async def put_ab_test(redis: AnyRedis, last_pages: dict[str, float]) -> None:
+    """Releases told by two policies: name -> when the last page was made."""
+    for name, at in last_pages.items():
+        about = {"ab_policy": "taste", "audience": 200, "planned_at": NOW - DAY, "last_page_at": at}
+        await redis.hset(keys.release(name), mapping={"state": "done", **about})
+        await redis.zadd(keys.RELEASES, {name: NOW})
+        counts = {f"{policy}:{kind}": 100 for policy in ("usual", "taste") for kind in ("sent", "clicked")}
+        await redis.hset(keys.release_part_counts(name), mapping=counts)
+
+
+def test_of_an_ab_test_it_is_said_until_when_clicks_on_the_last_pages_come(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    # The first page of each is more than a day old.
+    with_redis(lambda redis: put_ab_test(redis, {"old": NOW - DAY, "new": NOW, "newest": NOW + 60}))
+    found = shown(refrain, "ab")
+    assert (found["releases"], found["still_clicked"]) == (3, 2)
+    assert found["clicks_until"] == pytest.approx(NOW + 60 + DAY)
+    text = " ".join(refrain.run("release", "ab").stdout.split())
+    assert "clicks on 2 releases still come, until 20" in text
+    assert shown(refrain, "show", "new")["clicks_until"] == pytest.approx(NOW + DAY)
+    assert "clicks still come until 20" in " ".join(refrain.run("release", "show", "new").stdout.split())
+
+
+def test_of_an_ab_test_whose_clicks_are_over_nothing_more_is_said(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: put_ab_test(redis, {"old": NOW - DAY}))
+    found = shown(refrain, "ab")
+    assert (found["still_clicked"], found["clicks_until"]) == (0, None)
+    assert "still come" not in refrain.run("release", "ab").stdout
+    assert "still come" not in refrain.run("release", "show", "old").stdout
+
+
+def test_of_a_release_of_an_earlier_version_clicks_come_as_of_its_plan(
+    service: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    released(with_redis, {"sent": FANS})
+    with_redis(lambda redis: redis.hdel(keys.release("r1"), "last_page_at"))
+    assert shown(refrain, "show", "r1")["clicks_until"] == pytest.approx(NOW + DAY)
+
+
 def test_cohorts_of_a_release_are_written_as_csv(
     service: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:

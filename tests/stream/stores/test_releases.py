@@ -262,6 +262,13 @@ async def test_what_is_known_of_a_release_can_be_read(redis: AnyRedis, releases:
     assert rates == [(b"c1", 0.2), (b"c2", 0.1)]
 
 
+async def test_it_is_known_of_a_release_when_its_last_page_was_made(releases: Releases) -> None:
+    assert await claim(releases, "w1") == State.NEW
+    for each, at in zip(PAGES, (NOW, NOW + 900), strict=True):
+        assert await fix(releases, each.model_copy(update={"emitted_at": at}))
+        assert float((await releases.about("r1"))["last_page_at"]) == at
+
+
 async def test_a_release_that_is_done_is_done_for_good(releases: Releases) -> None:
     await planned(releases)
     await releases.finish("r1", "w1", None)
