@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from consumers.doctor.check import Check
 from stream.connect import AnyRedis
 from stream.stores.heartbeats import heartbeats
-from stream.stores.history import LOAD
+from stream.stores.history import AFTER_LOADS, LOAD
 
 __all__ = ["KINDS", "check_here", "check_processes", "running"]
 
@@ -21,9 +21,6 @@ KINDS = {
 }
 """Kind of process -> what is not done where none runs."""
 
-AFTER_LOADS = "ingest", "train"
-"""Processes that wait while history is loaded."""
-
 
 def running(states: Mapping[str, Mapping[str, str]]) -> Counter[str]:
     """Return how many processes of each kind run, of those that live."""
@@ -32,14 +29,16 @@ def running(states: Mapping[str, Mapping[str, str]]) -> Counter[str]:
 
 async def check_here(redis: AnyRedis, kind: str) -> Check:
     """Look whether a process of a kind runs on this machine, or in this container."""
-    host = socket.gethostname()
+    host, states = socket.gethostname(), await heartbeats(redis)
     # Behind them stand two numbers; another host's name may begin with that of ours.
-    ours = [name for name in await heartbeats(redis) if name.rsplit("-", 2)[0] == f"{kind}-{host}"]
-    if not ours:
-        return Check.wrong(
-            kind, f"no sign of life on {host}, for ten seconds at least", f"start `refrain {kind}`"
-        )
-    return Check.fine(kind, f"runs: {', '.join(ours)}")
+    ours = [name for name in states if name.rsplit("-", 2)[0] == f"{kind}-{host}"]
+    if ours:
+        return Check.fine(kind, f"runs: {', '.join(ours)}")
+    if waits := _waiting(kind, running(states), f" on {host}"):
+        return waits
+    return Check.wrong(
+        kind, f"no sign of life on {host}, for ten seconds at least", f"start `refrain {kind}`"
+    )
 
 
 def check_processes(alive: Mapping[str, int]) -> Iterator[Check]:
@@ -54,9 +53,16 @@ def check_processes(alive: Mapping[str, int]) -> Iterator[Check]:
         number = alive.get(kind, 0)
         if number:
             yield Check.fine(kind, "1 runs" if number == 1 else f"{number} run")
-        elif alive.get(LOAD) and kind in AFTER_LOADS:
-            hint = f"`refrain {kind}`, once it is started, waits until that is done"
-            yield Check.warning(kind, f"none runs, as history is being loaded: {missing}", hint)
+        elif waits := _waiting(kind, alive):
+            yield waits
         else:
             hint = f"start `refrain {kind}`, or `refrain up` for all"
             yield Check.wrong(kind, f"none runs: {missing}", hint)
+
+
+def _waiting(kind: str, alive: Mapping[str, int], where: str = "") -> Check | None:
+    """Return what is said where none of a kind runs because of a load of history, for which it waits."""
+    if kind not in AFTER_LOADS or not alive.get(LOAD):
+        return None
+    hint = f"`refrain {kind}`, once it is started, waits until that is done"
+    return Check.warning(kind, f"none runs{where}, as history is being loaded: {KINDS[kind]}", hint)

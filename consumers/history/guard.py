@@ -19,15 +19,12 @@ from stream.errors import WrongUse
 from stream.settings import Settings
 from stream.stores.guards import guard_cluster, guard_decay, topic_epoch
 from stream.stores.heartbeats import SECONDS, Heartbeat, heartbeats
-from stream.stores.history import LOAD, History
+from stream.stores.history import AFTER_LOADS, LOAD, History
 from stream.stores.sweeps import Sweeps
 from stream.wire.lag import ends
 from stream.wire.topics import cluster_id, create_missing, describe_topics, open_admin
 
 __all__ = ["after_load", "announced", "before_load"]
-
-IN_THE_WAY = "ingest", "train"
-"""Processes that hold in memory who there is."""
 
 
 @contextmanager
@@ -104,7 +101,7 @@ async def before_load(settings: Settings, ours: str = "") -> int:
                 hint="Load when it is done: who is there is not loaded twice. One that was killed counts for "
                 f"{SECONDS} seconds more.",
             )
-        if there := [f"{running[kind]} {kind}" for kind in IN_THE_WAY if running[kind]]:
+        if there := [f"{running[kind]} {kind}" for kind in AFTER_LOADS if running[kind]]:
             raise WrongUse(
                 f"{' and '.join(there)} running, with listeners in memory: history is loaded while none does",
                 hint="Stop `refrain ingest` and `refrain train`, load, and start them again: they go on from "

@@ -11,10 +11,23 @@ from stream.connect import AnyRedis
 from stream.stores import keys
 from stream.stores.heartbeats import heartbeats
 
-__all__ = ["LOAD", "MICROSECONDS", "Ends", "History", "is_loading", "load_source", "once_with_files"]
+__all__ = [
+    "AFTER_LOADS",
+    "LOAD",
+    "MICROSECONDS",
+    "Ends",
+    "History",
+    "is_loading",
+    "load_source",
+    "once_with_files",
+]
 
 LOAD = "history"
 """Kind of process (`stream.stores.heartbeats`) that loads history."""
+
+AFTER_LOADS = "ingest", "train"
+"""Kinds of process that hold in memory who there is: they wait for the end of a load, and none begins while
+they run."""
 
 MICROSECONDS = 1e6
 """Of a second: the offset of a listener in `HISTORY` counts them."""

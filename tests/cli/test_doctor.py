@@ -320,6 +320,21 @@ def test_a_process_that_waits_while_history_is_loaded_is_not_wrong(
     )
 
 
+def test_a_process_that_waits_while_history_is_loaded_passes_its_health_check(
+    settings: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(alive("history"))
+    for kind, missing in (("ingest", "clicks are not read"), ("train", "nothing is learned")):
+        code, found = looked(refrain, "--only", kind)
+        assert code == 0
+        assert found[kind] == (
+            "warning",
+            f"none runs on {socket.gethostname()}, as history is being loaded: {missing}",
+            f"`refrain {kind}`, once it is started, waits until that is done",
+        )
+    assert looked(refrain, "--only", "work")[0] == 1
+
+
 def test_a_schema_registry_that_does_not_answer_is_wrong(healthy: Settings, refrain: Refrain) -> None:
     with RegistryStub({}) as registry:
         code, found = looked(refrain, schema_registry_url=registry.url)
