@@ -16,6 +16,7 @@ from consumers.evaluate.options import Measure, Names
 from consumers.history.options import Loading
 from consumers.local.servers import connected_settings
 from consumers.terminal.json_output import print_json
+from consumers.terminal.visible import say
 from stream.errors import WrongUse
 from stream.files.options import FileOptions
 from stream.files.sources import readable
@@ -51,8 +52,8 @@ def add(app: typer.Typer) -> None:
     def load(files: Files, options: FileOptions, loading: Loading, as_json: Json = False) -> None:
         """Load clicks from files into Redis, as if they had been replayed, and much faster.
 
-        Only listeners who are not there yet, and while neither `refrain ingest` nor `refrain train` runs. May
-        be repeated after a failure: who was loaded is not loaded twice.
+        Only listeners who are not there yet, and while neither `refrain ingest` nor `refrain train` runs,
+        which wait until it is done. To be repeated after a failure: who was loaded is not loaded twice.
         """
         from consumers.history.plan import history_files
         from consumers.history.session import check_installed
@@ -71,6 +72,8 @@ def add(app: typer.Typer) -> None:
         print_json(summary.to_json()) if as_json else show_load(summary)
         if summary.failed:
             raise typer.Exit(FAILED)
+
+    _add_abandon(history)
 
     @command(history, panel=PANEL, example=EVALUATE)
     @options_from_dataclasses
@@ -117,6 +120,23 @@ def add(app: typer.Typer) -> None:
         print_json(result.to_json()) if as_json else show(result)
         if html and not as_json:
             typer.echo(f"the page is {html}")
+
+
+def _add_abandon(history: typer.Typer) -> None:
+    @command(history, panel=PANEL, example="refrain history abandon")
+    def abandon(as_json: Json = False) -> None:
+        """Give up a load that failed: ingesters and trainers, which wait until it is repeated, begin.
+
+        Listeners whom the load did not come to are new ones when they click, and are not loaded any more.
+        """
+        from consumers.commands.session import ask
+        from consumers.history.guard import abandon as give_up
+
+        found = ask(lambda redis, _: give_up(redis))
+        if as_json:
+            print_json({"abandoned": found})
+        else:
+            say("given up: ingesters and trainers wait no more" if found else "no load waits to be repeated")
 
 
 def _announce(files: Sequence[Path]) -> None:

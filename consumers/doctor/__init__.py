@@ -44,6 +44,7 @@ from stream.connect import AnyRedis
 from stream.errors import Unreachable
 from stream.settings import Settings
 from stream.stores.heartbeats import heartbeats
+from stream.stores.history import load_state
 
 __all__ = ["KINDS", "Check", "State", "examine", "examine_here", "examine_sent"]
 
@@ -67,7 +68,7 @@ async def _check_refrain(
 ) -> list[Check]:
     alive, clicks = running(states), await check_clicks(redis)
     return [
-        *check_processes(alive),
+        *check_processes(alive, await load_state(redis)),
         *check_deliveries(settings, states, now),
         *await check_cluster(redis, settings),
         *await check_made_anew(redis, settings),

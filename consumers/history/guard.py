@@ -14,17 +14,17 @@ from functools import partial
 from consumers.runtime.process import end
 from consumers.runtime.wiring import decay_of
 from models.listener import OffsetSource
-from stream.connect import open_redis
+from stream.connect import AnyRedis, open_redis
 from stream.errors import WrongUse
 from stream.settings import Settings
 from stream.stores.guards import guard_cluster, guard_decay, topic_epoch
 from stream.stores.heartbeats import SECONDS, Heartbeat, heartbeats
-from stream.stores.history import AFTER_LOADS, LOAD, History
+from stream.stores.history import AFTER_LOADS, LOAD, History, LoadState, load_state
 from stream.stores.sweeps import Sweeps
 from stream.wire.lag import ends
 from stream.wire.topics import cluster_id, create_missing, describe_topics, open_admin
 
-__all__ = ["after_load", "announced", "before_load"]
+__all__ = ["abandon", "after_load", "announced", "before_load"]
 
 
 @contextmanager
@@ -32,7 +32,8 @@ def announced(settings: Settings) -> Iterator[str]:
     """Give the sign of life of a load while the block runs, and say its name.
 
     Ingesters and trainers that start meanwhile wait (`consumers.runtime.startup.once_loaded`). It comes from
-    a thread, as the block waits for Spark; of a load that is killed it fades as that of any process.
+    a thread, as the block waits for Spark; of a load that is killed it fades as that of any process, and what
+    `before_load` has noted keeps them waiting.
 
     Raises
     ------
@@ -71,6 +72,8 @@ async def _live(settings: Settings, begun: Future[tuple[str, Callable[[], object
 
 async def before_load(settings: Settings, ours: str = "") -> int:
     """See that nobody is in the way, and note how far `clicks` is: clicks before that may be in files, too.
+
+    From then on ingesters and trainers wait until `after_load`, or `abandon`.
 
     Parameters
     ----------
@@ -122,7 +125,28 @@ def _clicks_topic(settings: Settings) -> tuple[str, str, Mapping[int, int]]:
 
 
 async def after_load(settings: Settings) -> None:
-    """Let the model that serves, where one does, be taken to those who are new."""
+    """Let the model that serves, where one does, be taken to those who are new; and whoever waits begin."""
     redis = await open_redis(settings)
     async with aclosing(redis):
         await Sweeps(redis).due()
+        await History(redis).end()
+
+
+async def abandon(redis: AnyRedis) -> bool:
+    """Give up a load that did not end: whoever waits for it begins.
+
+    Returns
+    -------
+    Whether there was one.
+
+    Raises
+    ------
+    WrongUse
+        Where it runs.
+    """
+    if await load_state(redis) is LoadState.RUNS:
+        raise WrongUse(
+            "a `refrain history load` runs",
+            hint=f"End it first. One that was killed counts for {SECONDS} seconds more.",
+        )
+    return await History(redis).end()

@@ -34,7 +34,8 @@ COUNTED = pa.schema([("said", pa.string())])
 def load(files: Sequence[HistoryFile], settings: Settings, loading: Loading) -> LoadSummary:
     """Load the listeners of files, all but those who are there.
 
-    May be repeated, after whatever ended it: who is written is written wholly, and not again.
+    May be repeated, after whatever ended it: who is written is written wholly, and not again. Ingesters and
+    trainers wait until it has ended as it should (`consumers.history.guard.abandon` gives it up).
 
     Raises
     ------

@@ -22,7 +22,7 @@ from stream.retry import Retry, Stopped
 from stream.settings import Settings
 from stream.stores.guards import guard_cluster, guard_decay, topic_epoch
 from stream.stores.heartbeats import Heartbeat
-from stream.stores.history import is_loading
+from stream.stores.history import LoadState, load_state
 from stream.wire.consumer import check_codecs
 from stream.wire.dead_members import remove_dead
 from stream.wire.deleted import deleted_unread_told, shorter_told
@@ -41,6 +41,16 @@ IN_NO_GROUP = {"work": ("audiences",)}
 """Kind of process -> topics that it reads without a group, beside those of its groups."""
 
 LOOK_SECONDS = 1.0  # for the end of a load of history
+
+WAITS = {
+    LoadState.RUNS: (logging.INFO, "history is being loaded: waiting until that is done"),
+    LoadState.UNFINISHED: (
+        logging.WARNING,
+        "a load of history did not end: waiting until the same files are loaded once more, or it is given up "
+        "(`refrain history abandon`)",
+    ),
+}
+"""What a process says that waits, and how urgent it is."""
 
 
 class Beginning(NamedTuple):
@@ -111,7 +121,7 @@ def _shapes(admin: KafkaAdminClient, topics: Collection[str]) -> dict[str, Topic
 async def once_loaded(
     begun: Beginning, retry: Retry, stop: asyncio.Event, stack: AsyncExitStack
 ) -> asyncio.Task[None] | None:
-    """Wait while history is loaded, and then give a sign of life, which keeps the next load away.
+    """Wait until history is loaded wholly, and then give a sign of life, which keeps the next load away.
 
     For processes that hold in memory who there is (`consumers.history.guard`).
 
@@ -120,25 +130,24 @@ async def once_loaded(
     What keeps the sign of life up while the process starts, and ends with `stack`: to be cancelled once the
     process's own heartbeat, which says that it is at work, does so. None where the process is to end.
     """
-    redis, said = begun.redis, False
+    redis, said = begun.redis, LoadState.NONE
     early = Heartbeat(redis, begun.heartbeat.kind)
 
-    async def free() -> bool:
-        if await is_loading(redis):
-            return False
+    async def in_the_way() -> LoadState:
+        if found := await load_state(redis):
+            return found
         # First the sign, then the look, as a load does it: of two that begin at once one at least sees the
         # other.
         await early.beat(time.time())
-        if not await is_loading(redis):
-            return True
-        await early.stop()
-        return False
+        if found := await load_state(redis):
+            await early.stop()
+        return found
 
     try:
-        while not await retry("asking whether history is loaded", free):
-            if not said:
-                logger.info("history is being loaded: waiting until that is done")
-                said = True
+        while found := await retry("asking whether history is loaded", in_the_way):
+            if found is not said:
+                logger.log(*WAITS[found])
+                said = found
             await asyncio.sleep(LOOK_SECONDS)
             if stop.is_set():
                 return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import TypeAlias
 
 from models.listener import HISTORY, Click, OffsetSource
@@ -17,8 +18,9 @@ __all__ = [
     "MICROSECONDS",
     "Ends",
     "History",
-    "is_loading",
+    "LoadState",
     "load_source",
+    "load_state",
     "once_with_files",
 ]
 
@@ -45,6 +47,23 @@ def load_source(load: int) -> OffsetSource:
     ('-1', '-1.2')
     """
     return OffsetSource(HISTORY.number, load)
+
+
+UNFINISHED = "unfinished"
+"""Field of `keys.HISTORY`: the number of the load that began last, until it has ended as it should."""
+
+
+class LoadState(StrEnum):
+    """Whether a load of history keeps those of `AFTER_LOADS` waiting.
+
+    ``unfinished`` is one that has failed or was killed: its listeners are not all there, and whoever clicked
+    meanwhile would be created, and not be loaded when it is repeated. Also one that lives, and whose sign of
+    life Redis did not get for a while.
+    """
+
+    NONE = ""
+    RUNS = "runs"
+    UNFINISHED = "unfinished"
 
 
 class History:
@@ -79,20 +98,29 @@ class History:
                 await self._redis.hset(keys.HISTORY, mapping=noted)
                 break
             number += 1
+        await self._redis.hset(keys.HISTORY, UNFINISHED, number)
         return number
+
+    async def end(self) -> bool:
+        """Note that the load has ended, or is given up; say whether there was one."""
+        return bool(await self._redis.hdel(keys.HISTORY, UNFINISHED))
 
     async def ends(self) -> Ends:
         """Return the offsets before which a click may have been in files."""
         ends: dict[str, dict[str, int]] = {}
         for field, end in (await self._redis.hgetall(keys.HISTORY)).items():
             load, _, source = field.decode().rpartition(":")
-            ends.setdefault(source, {})[load or HISTORY] = int(end)
+            if source != UNFINISHED:
+                ends.setdefault(source, {})[load or HISTORY] = int(end)
         return ends
 
 
-async def is_loading(redis: AnyRedis) -> bool:
-    """Say whether a load lives."""
-    return any(state["kind"] == LOAD for state in (await heartbeats(redis)).values())
+async def load_state(redis: AnyRedis) -> LoadState:
+    """Say whether a load lives, or one that began has not ended as it should."""
+    if any(state["kind"] == LOAD for state in (await heartbeats(redis)).values()):
+        return LoadState.RUNS
+    unfinished = await redis.hexists(keys.HISTORY, UNFINISHED)
+    return LoadState.UNFINISHED if unfinished else LoadState.NONE
 
 
 def once_with_files(clicks: Sequence[Click], applied: Mapping[str, int], ends: Ends) -> Sequence[Click]:

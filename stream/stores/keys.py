@@ -110,7 +110,8 @@ EXPIRED_TOLD = "listeners:expired-told"
 
 HISTORY = "history"
 """Hash: partition of `clicks` -> the offset that it was at when history was loaded from files; of each load
-but the first ``LOAD:`` stands before it (`stream.stores.history.load_source`)."""
+but the first ``LOAD:`` stands before it (`stream.stores.history.load_source`). ``unfinished`` -> the number
+of the load that began last, until it has ended as it should."""
 
 ERASED = "listeners:erased"
 """Sorted set: hash of the id of a listener who was erased -> when, Unix seconds (`stream.stores.erased`)."""

@@ -21,6 +21,7 @@ from stream.connect import AnyRedis, open_redis
 from stream.settings import Settings
 from stream.stores import keys
 from stream.stores.heartbeats import Heartbeat
+from stream.stores.history import History
 from stream.stores.merges import Merges
 from stream.stores.snapshots import Snapshots
 from stream.stores.song_models import SongModels
@@ -333,6 +334,18 @@ def test_a_process_that_waits_while_history_is_loaded_passes_its_health_check(
             f"`refrain {kind}`, once it is started, waits until that is done",
         )
     assert looked(refrain, "--only", "work")[0] == 1
+
+
+def test_a_process_that_waits_for_a_load_of_history_which_did_not_end_is_wrong(
+    healthy: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: Heartbeat(redis, "train").stop())
+    with_redis(lambda redis: History(redis).begin({}))
+    mend = "load the same files once more, or `refrain history abandon`: `refrain train` waits for that"
+    for arguments, where in ((), ""), (("--only", "train"), f" on {socket.gethostname()}"):
+        code, found = looked(refrain, *arguments)
+        said = f"none runs{where}, as a load of history did not end: nothing is learned"
+        assert (code, found["train"]) == (1, ("wrong", said, mend))
 
 
 def test_a_schema_registry_that_does_not_answer_is_wrong(healthy: Settings, refrain: Refrain) -> None:

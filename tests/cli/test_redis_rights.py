@@ -43,6 +43,7 @@ COMMANDS = [
     ["model", "show"],
     ["model", "clicks"],
     ["model", "use", "newest"],
+    ["history", "abandon"],
     ["redrive"],
     ["export", "warehouse"],
     ["doctor"],

@@ -88,7 +88,7 @@ def test_the_command_line_is_the_one_that_was_promised() -> None:
         *("redrive", "model clicks", "release publish", "release list", "release show"),
         *("release stop", "release ab"),
         *("report targets", "report ctr"),
-        *("churn evaluate", "history load", "history evaluate", "model churn"),
+        *("churn evaluate", "history load", "history abandon", "history evaluate", "model churn"),
         "export",
         *("segments", "segment show", "segment forget", "segment evaluate"),
     }

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import redis
 
-from consumers.history.guard import announced, before_load
+from consumers.history.guard import after_load, announced, before_load
 from consumers.history.load import load
 from consumers.history.options import Loading
 from consumers.ingest.ingester import ingest
 from consumers.runtime.startup import begin_producer
 from consumers.train.trainer import train
-from stream.errors import Unreachable, WrongUse
+from stream.errors import BadFile, Unreachable, WrongUse
 from stream.settings import Settings
 from tests.consumers.history.years import UNTIL
 from tests.consumers.kafka_log import KafkaLog
 from tests.consumers.running import Running
+from tests.refrain_command import Refrain
 from tests.waiting import DEADLINE, wait_for
 
 WAITING = "history is being loaded: waiting until that is done"
+UNFINISHED = (
+    "a load of history did not end: waiting until the same files are loaded once more, or it is given up "
+    "(`refrain history abandon`)"
+)
+CLICK = {"user_id": "u", "song_id": "s", "artist_ids": ["ana"], "ts": UNTIL}
 
 
 class Spark:
@@ -86,7 +93,7 @@ def test_who_starts_while_history_is_loaded_waits_until_that_is_done_and_says_so
     settings: Settings, log: KafkaLog, db: redis.Redis, caplog: pytest.LogCaptureFixture, process: Any
 ) -> None:
     caplog.set_level(logging.INFO)
-    log.send("clicks", [{"user_id": "u", "song_id": "s", "artist_ids": ["ana"], "ts": UNTIL}])
+    log.send("clicks", [CLICK])
     with ExitStack() as loading:
         loading.enter_context(announced(settings))
         with Running(process, settings):
@@ -109,6 +116,86 @@ def test_an_ingester_that_waits_for_a_load_ends_when_it_is_asked_to(
         with Running(ingest, settings):
             wait_for(lambda: WAITING in caplog.messages, "a word that it waits")
         assert kinds(db) == {"history"}
+
+
+def test_an_ingester_that_waits_for_a_load_which_fails_waits_until_it_is_repeated(
+    settings: Settings,
+    log: KafkaLog,
+    db: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    log.send("clicks", [CLICK])
+    spark = Spark()
+    monkeypatch.setattr("consumers.history.load.session", lambda _: nullcontext())
+    monkeypatch.setattr("consumers.history.load.packets", lambda *_: spark)
+    with ExitStack() as running:
+
+        def fail() -> NoReturn:
+            running.enter_context(Running(ingest, settings))
+            wait_for(lambda: WAITING in caplog.messages, "a word that it waits")
+            raise BadFile("b.csv.gz breaks off")
+
+        with monkeypatch.context() as failing:
+            failing.setattr(spark, "collect", fail)
+            with pytest.raises(BadFile):
+                load([], settings, Loading())
+        wait_for(lambda: UNFINISHED in caplog.messages or db.exists("user:{u}"), "a word that it still waits")
+        assert kinds(db) == set()
+        assert not db.exists("user:{u}")
+        spark.go_on.set()
+        load([], settings, Loading())
+        log.wait_until_caught_up("ingest", "clicks")
+        assert db.hget("user:{u}", "clicks") == "1"
+
+
+def test_an_ingester_that_waits_for_a_load_of_which_redis_does_not_hear_for_a_while_goes_on_waiting(
+    settings: Settings, log: KafkaLog, db: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    log.send("clicks", [CLICK])
+    with announced(settings) as name:
+        asyncio.run(before_load(settings, name))
+
+        def not_heard_of() -> bool:
+            db.delete(f"process:{{{name}}}")
+            return UNFINISHED in caplog.messages or bool(db.exists("user:{u}"))
+
+        with Running(ingest, settings):
+            wait_for(lambda: WAITING in caplog.messages, "a word that it waits")
+            wait_for(not_heard_of, "a look at what is not there")
+            assert not db.exists("user:{u}")
+            wait_for(lambda: caplog.messages.count(WAITING) == 2, "a word that it waits, as before")
+            assert kinds(db) == {"history"}
+            asyncio.run(after_load(settings))
+
+
+@pytest.mark.parametrize("process", [ingest, train])
+def test_who_waits_for_a_load_that_was_killed_begins_once_it_is_given_up(
+    settings: Settings,
+    topics: Settings,
+    db: redis.Redis,
+    caplog: pytest.LogCaptureFixture,
+    refrain: Refrain,
+    process: Any,
+) -> None:
+    asyncio.run(before_load(settings))
+    with Running(process, settings):
+        wait_for(lambda: UNFINISHED in caplog.messages or kinds(db), "a word that it waits")
+        assert kinds(db) == set()
+        assert json.loads(refrain.run("history", "abandon", "--json").stdout) == {"abandoned": True}
+        wait_for(lambda: kinds(db) == {process.__name__}, "its sign of life")
+    assert json.loads(refrain.run("history", "abandon", "--json").stdout) == {"abandoned": False}
+    assert refrain.run("history", "abandon").stdout == "no load waits to be repeated\n"
+
+
+def test_a_load_that_runs_is_not_given_up(settings: Settings, topics: Settings, refrain: Refrain) -> None:
+    with announced(settings) as name:
+        asyncio.run(before_load(settings, name))
+        done = refrain.run("history", "abandon")
+        assert (done.returncode, "`refrain history load` runs" in done.stderr) == (2, True)
+    assert refrain.run("history", "abandon").stdout == "given up: ingesters and trainers wait no more\n"
 
 
 def test_an_ingester_that_is_still_starting_is_in_the_way_of_a_load(

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
 from models.listener import OffsetSource
 from stream.connect import AnyRedis
-from stream.stores.history import Ends, History, load_source
+from stream.stores.heartbeats import Heartbeat
+from stream.stores.history import LOAD, Ends, History, LoadState, load_source, load_state
 
 
 async def test_two_loads_that_begin_at_once_have_numbers_and_ends_of_their_own(
@@ -32,3 +34,17 @@ async def test_two_loads_that_begin_at_once_have_numbers_and_ends_of_their_own(
 async def test_a_load_is_numbered_by_how_many_began_before(redis: AnyRedis) -> None:
     history = History(redis)
     assert [await history.begin({OffsetSource(0): end}) for end in (5, 5, 9)] == [0, 1, 2]
+
+
+async def test_a_load_is_unfinished_until_it_is_noted_that_it_has_ended(redis: AnyRedis) -> None:
+    history, heartbeat = History(redis), Heartbeat(redis, LOAD)
+    states = [await load_state(redis)]
+    await heartbeat.beat(time.time())
+    await history.begin({OffsetSource(0): 5})
+    states.append(await load_state(redis))
+    await heartbeat.stop()
+    states.append(await load_state(redis))
+    assert await history.end()
+    states.append(await load_state(redis))
+    assert states == [LoadState.NONE, LoadState.RUNS, LoadState.UNFINISHED, LoadState.NONE]
+    assert not await history.end()
