@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +15,6 @@ import pyarrow.compute as pc
 from models.active_days import KINDS
 from models.click_columns import NO_MS
 from models.residents import UNKNOWN_OFFSET
-from stream.errors import BadFile
 
 __all__ = ["CLICKS", "EVENTS", "Packets", "cut", "of_events", "pack", "sampled", "unpack"]
 
@@ -60,7 +58,8 @@ CLICKS = pa.schema(
 Those that have the same in `same` are one click, where that is not null."""
 
 MOST_OF_ONE = 1_000_000
-"""Clicks of a listener, who is held in memory as a whole: so many take as much as a bucket of others."""
+"""Clicks of a listener that count, the latest ones: each listener is held in memory as a whole, and so many
+take as much as a bucket of others."""
 
 KINDS_OF_ARROW = pa.array(KINDS)
 USER_ALONE = pa.ipc.IpcReadOptions(included_fields=[CLICKS.get_field_index("user_id")])
@@ -140,7 +139,7 @@ def unpack(packed: Iterable[bytes]) -> pa.Table:
 
 
 class Packets:
-    """The packets of a bucket, as they come."""
+    """The packets of a bucket, as they come: of each listener the latest `MOST_OF_ONE` clicks."""
 
     def __init__(self) -> None:
         self._packed: list[bytes] = []
@@ -149,26 +148,34 @@ class Packets:
     def __bool__(self) -> bool:
         return bool(self._packed)
 
-    def add(self, packed: bytes) -> None:
-        """Take one.
+    @property
+    def shortened(self) -> dict[str, int]:
+        """Listeners with more clicks than count, and how many they have."""
+        return {user: clicks for user, clicks in self._of_each.items() if clicks > MOST_OF_ONE}
 
-        Raises
-        ------
-        BadFile
-            Where a listener has more clicks than memory is reckoned with.
-        """
+    def add(self, packed: bytes) -> None:
+        """Take one."""
+        self._packed.append(packed)
         users = pa.ipc.open_stream(packed, options=USER_ALONE).read_all()["user_id"].value_counts()
         found = zip(users.field("values").to_pylist(), users.field("counts").to_pylist(), strict=True)
+        full = False
         for user, clicks in found:
-            self._of_each[user] += clicks
-            if self._of_each[user] > MOST_OF_ONE:
-                raise BadFile(
-                    f"listener {user!r} has more than {MOST_OF_ONE:,} clicks, and all of a listener's are in "
-                    "memory at once: is it an id of everybody who is not logged in?",
-                    hint=f"--where {shlex.quote(f'COLUMN!={user}')} leaves it out; COLUMN has the ids.",
-                )
-        self._packed.append(packed)
+            before = self._of_each[user]
+            self._of_each[user] = before + clicks
+            # Twice as many as count are held, at most.
+            full |= (before + clicks) // MOST_OF_ONE > max(1, before // MOST_OF_ONE)
+        if full:
+            self._packed = [pack(self.clicks())]
 
     def clicks(self) -> pa.Table:
-        """Return all clicks."""
-        return unpack(self._packed)
+        """Return all clicks that count."""
+        clicks = unpack(self._packed)
+        if not (shortened := self.shortened):
+            return clicks
+        users, code = _of_users(clicks)
+        ts, place = clicks["ts"].to_numpy(), clicks["place"].to_numpy()
+        kept = np.ones(len(clicks), dtype=bool)
+        for user in shortened:
+            own = np.flatnonzero(code == users.index(user))
+            kept[own[np.lexsort((place[own], ts[own]))[:-MOST_OF_ONE]]] = False
+        return clicks.filter(pa.array(kept))

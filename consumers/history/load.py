@@ -70,6 +70,8 @@ def _write(settings: Settings, load: int, batches: Iterator[pa.RecordBatch]) -> 
             else:
                 packed.add(rows)
     if packed:
+        if shortened := packed.shortened:
+            yield _counted({"shortened": shortened})
         with threadpool_limits(1):
             yield _counted({"written": vars(asyncio.run(_write_all(settings, load, packed.clicks())))})
 
@@ -88,3 +90,4 @@ def _add(summary: LoadSummary, said: dict[str, Any]) -> None:
         summary.rows.add(Rows.of(rows))
     if written := said.get("written"):
         summary.written.add(Written(**written))
+    summary.shortened.update(said.get("shortened", {}))

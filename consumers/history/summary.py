@@ -21,12 +21,15 @@ class LoadSummary:
         What became of the rows.
     written
         What became of the listeners.
+    shortened
+        Listeners of whose clicks only the latest count, and how many they have (`columns.MOST_OF_ONE`).
     seconds
         How long Spark took, without its start.
     """
 
     rows: Rows = field(default_factory=Rows)
     written: Written = field(default_factory=Written)
+    shortened: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -39,5 +42,6 @@ class LoadSummary:
         return {
             "rows": {**vars(self.rows), "bad": dict(self.rows.bad)},
             "written": vars(self.written),
+            "shortened": self.shortened,
             "seconds": round(self.seconds, 3),
         }

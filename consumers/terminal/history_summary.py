@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from consumers.history.columns import MOST_OF_ONE
 from consumers.history.summary import LoadSummary
+from consumers.terminal.format import counted
 from consumers.terminal.visible import say
 from stream.files.times import utc_text
 
 __all__ = ["show_load"]
+
+NAMED = 10  # listeners, by their ids
 
 
 def show_load(summary: LoadSummary) -> None:
@@ -32,6 +36,14 @@ def _lines(summary: LoadSummary) -> Iterator[str]:
         yield (
             f"{written.known:,} listeners were known already, or are part of another: they are as they were, "
             "and what the files have of them does not count"
+        )
+    if summary.shortened:
+        most_first = sorted(summary.shortened.items(), key=lambda each: -each[1])
+        ids = ", ".join(f"{user!r} ({clicks:,} clicks)" for user, clicks in most_first[:NAMED])
+        more = f" and {len(most_first) - NAMED:,} more" if len(most_first) > NAMED else ""
+        yield (
+            f"only the latest {MOST_OF_ONE:,} clicks count of {counted(len(most_first), 'listener')}: "
+            f"{ids}{more}. Is that an id of everybody who is not logged in?"
         )
     for number, what in (
         (rows.left_out, "rows left out, as asked"),

@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from benchmarks.play_logs import write_logs
-from consumers.history import session
+from consumers.history import columns, session
 from consumers.history.columns import EVENTS, of_events, pack
 from consumers.history.guard import before_load
 from consumers.history.load import load
@@ -22,6 +22,7 @@ from consumers.history.options import Loading
 from consumers.history.plan import history_files
 from consumers.ingest.ingester import ingest
 from consumers.runtime import wiring
+from consumers.terminal.history_summary import show_load
 from consumers.train.trainer import train
 from stream.errors import BadFile, CannotStart, WrongUse
 from stream.files.options import FileOptions
@@ -390,47 +391,77 @@ def test_a_file_that_breaks_off_loads_nothing(settings: Settings, db: redis.Redi
     assert counted(db) == {}
 
 
-def packed(*users: str) -> bytes:
-    """A click of each."""
+def packed(*users: str, since: float = UNTIL) -> bytes:
+    """A click of each, a second apart."""
     clicks = [
-        {"user_id": user, "song_id": "s", "artist_ids": ["ana"], "ts": UNTIL + at}
+        {"user_id": user, "song_id": "s", "artist_ids": ["ana"], "ts": since + at}
         for at, user in enumerate(users)
     ]
     return pack(of_events(pa.Table.from_pylist(clicks, schema=EVENTS), 0))
 
 
 class Packets:
-    """Stands for Spark's `DataFrame` of packets of one bucket."""
+    """Stands for Spark's `DataFrame` of the packets of buckets."""
 
-    def __init__(self, *parts: bytes) -> None:
-        buckets, rows = pa.array([0] * len(parts), pa.int32()), pa.array(parts, pa.binary())
-        self._batch = pa.RecordBatch.from_arrays([buckets, rows], ["bucket", "rows"])
+    def __init__(self, *buckets: list[bytes]) -> None:
+        self._batches = [
+            pa.RecordBatch.from_arrays(
+                [pa.array([number] * len(parts), pa.int32()), pa.array(parts, pa.binary())],
+                ["bucket", "rows"],
+            )
+            for number, parts in enumerate(buckets)
+        ]
 
     def mapInArrow(self, work: Any, _: str) -> Packets:  # noqa: N802 - as Spark spells it
         self._work = work
         return self
 
     def collect(self) -> list[SimpleNamespace]:
-        batches = self._work(iter([self._batch]))
-        return [SimpleNamespace(said=said) for batch in batches for said in batch.column(0).to_pylist()]
+        said = [batch for bucket in self._batches for batch in self._work(iter([bucket]))]
+        return [SimpleNamespace(said=each) for batch in said for each in batch.column(0).to_pylist()]
 
 
-def test_a_listener_with_more_clicks_than_memory_is_reckoned_with_is_named_with_what_leaves_them_out(
-    settings: Settings, topics: Settings, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
+def test_of_listeners_with_more_clicks_than_memory_is_reckoned_with_the_latest_count_and_all_are_named(
+    settings: Settings,
+    topics: Settings,
+    db: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("gc.set_threshold", lambda *_: None)
     monkeypatch.setattr("consumers.history.columns.MOST_OF_ONE", 5)
     monkeypatch.setattr("consumers.history.load.session", lambda _: nullcontext())
-    parts = [packed("-", "a", "-", "b"), packed("-", "-", "c", "a"), packed("a", "-", "-")]
-    monkeypatch.setattr("consumers.history.load.packets", lambda *_: Packets(*parts))
-    with pytest.raises(RuntimeError) as error:
-        load([], settings, Loading())
-    ours = session.told_in(str(error.value))
-    assert (type(ours), "'-'" in str(ours), "--where 'COLUMN!=-'" in ours.hint) == (BadFile, True, True)
-    assert counted(db) == {}
-    del parts[2:]
-    load([], settings, Loading())
-    assert counted(db) == {"-": 4, "a": 2, "b": 1, "c": 1}
+    first = [packed("-", "a", "-", "b"), packed("-", "-", "c", "a"), packed("a", "-", "-", since=UNTIL - 9)]
+    second = [packed(*"xxxxxxxy", since=UNTIL - number) for number in (20, 10, 30)]
+    monkeypatch.setattr("consumers.history.load.packets", lambda *_: Packets(first, second))
+    summary = load([], settings, Loading())
+    assert counted(db) == {"-": 5, "a": 3, "b": 1, "c": 1, "x": 5, "y": 3}
+    times = {user: db.hmget(f"user:{{{user}}}", "first_seen", "last_seen") for user in "-x"}
+    seen = {user: [float(at) - UNTIL for at in found] for user, found in times.items()}
+    assert seen == {"-": [-7, 2], "x": [-8, -4]}
+    assert summary.shortened == {"-": 6, "x": 21}
+    assert summary.written.clicks == 18
+    show_load(summary)
+    assert "of 2 listeners: 'x' (21 clicks), '-' (6 clicks)" in capsys.readouterr().out
+
+
+def test_of_a_listener_with_very_many_clicks_no_more_than_twice_those_that_count_are_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("consumers.history.columns.MOST_OF_ONE", 5)
+    unpacked, unpack = list[int](), columns.unpack
+
+    def noted(parts: list[bytes]) -> pa.Table:
+        clicks = unpack(parts)
+        unpacked.append(len(clicks))
+        return clicks
+
+    monkeypatch.setattr("consumers.history.columns.unpack", noted)
+    held = columns.Packets()
+    for number in range(50):
+        held.add(packed("x", "x", since=UNTIL + 10 * number))
+    assert held.clicks()["ts"].to_pylist() == [UNTIL + at for at in (471, 480, 481, 490, 491)]
+    assert max(unpacked) <= 2 * 5 + 1
 
 
 def test_what_is_missing_is_said_with_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
