@@ -32,7 +32,7 @@ HEADINGS = {
     "metrics_host": "Metrics and traces",
 }
 """First setting of a group -> its heading; a group goes on to the next one."""
-LIMITS = {"forget_dormant_days": f"0, or from {REMEMBERED_DAYS} + REFRAIN_STAGE_GONE_DAYS"}
+LIMITS = {"forget_dormant_days": f"0, or from {REMEMBERED_DAYS}"}
 """What may be, where a validator of its own says so."""
 SIGNS = {Ge: ("ge", "from"), Gt: ("gt", "more than"), Le: ("le", "to"), Lt: ("lt", "less than")}
 

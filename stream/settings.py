@@ -71,6 +71,15 @@ def _deliver_secret(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _forget_dormant_days(days: float) -> float:
+    if 0 < days < REMEMBERED_DAYS:
+        raise ValueError(
+            f"0 (nobody is erased), or from {REMEMBERED_DAYS} on: `refrain lifecycle` looks back over"
+            " 13 weeks"
+        )
+    return days
+
+
 def _quiet_hours(written: str) -> str:
     if written:
         from models.quiet_hours import QuietHours  # noqa: PLC0415 - it takes NumPy: no `--help` waits for that
@@ -469,11 +478,12 @@ class Settings(BaseSettings):
         description="memory for tastes in a worker, in MB (about 2.2 million listeners with 64 dimensions "
         "and 12 artists); of cohorts that do not fit, the best are read for each release",
     )
-    forget_dormant_days: float = Field(
+    forget_dormant_days: Annotated[float, AfterValidator(_forget_dormant_days)] = Field(
         0.0,
         ge=0,
         description="days without a click after which `refrain traits` erases a listener from Redis; 0: "
-        "never. 91 more than REFRAIN_STAGE_GONE_DAYS is the least, as stages are counted over 13 weeks",
+        "never. With less than 91 + REFRAIN_STAGE_GONE_DAYS, `refrain lifecycle` counts fewer weeks, and its "
+        "forecasts are worse",
     )
     release_days: float = Field(
         90.0,
@@ -599,18 +609,6 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{PREFIX}RETURNED_DAYS and {PREFIX}STAGE_DORMANT_DAYS are more than {RECORDED_DAYS} in all:"
                 " what listeners do is on record for no longer"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _listeners_that_are_counted(self) -> Settings:
-        # Who was dormant 13 weeks ago, and not gone yet, is to be there whether they came back or not.
-        least = REMEMBERED_DAYS + self.stage_gone_days
-        if 0 < self.forget_dormant_days < least:
-            raise ValueError(
-                f"{PREFIX}FORGET_DORMANT_DAYS is 0 (nobody is erased), or from {least:g} on"
-                f" ({REMEMBERED_DAYS} + {PREFIX}STAGE_GONE_DAYS): `refrain lifecycle` counts over 13 weeks"
-                " who left"
             )
         return self
 

@@ -8,7 +8,7 @@ from consumers.doctor.check import Check
 from consumers.queries.memory import MemoryForecast, read_memory
 from consumers.terminal.format import size
 from stream.connect import AnyRedis
-from stream.settings import Settings
+from stream.settings import REMEMBERED_DAYS, Settings
 
 __all__ = ["check_listeners_memory"]
 
@@ -32,12 +32,23 @@ async def check_listeners_memory(redis: AnyRedis, settings: Settings) -> Check:
     said = f"some {size(found.listener)} each; {_totals(found)}; {_growth(found)}"
     if found.days_left is None or found.days_left > SOON:
         return Check.fine(NAME, said, figures)
-    hint = "give Redis more memory, or let who is dormant go: REFRAIN_FORGET_DORMANT_DAYS=365"
-    if settings.forget_dormant_days:
-        hint = "give Redis more memory, or lower REFRAIN_FORGET_DORMANT_DAYS"
+    hint = f"give Redis more memory{_fewer_listeners(settings)}"
     if found.days_left < VERY_SOON:
         return Check.wrong(NAME, said, f"{hint}. When it is full, clicks wait in Kafka", figures)
     return Check.warning(NAME, said, hint, figures)
+
+
+def _fewer_listeners(settings: Settings) -> str:
+    """Return how else there is room, if there is a way."""
+    days, whole = settings.forget_dormant_days, REMEMBERED_DAYS + settings.stage_gone_days
+    if not days:
+        return ", or let who is dormant go: REFRAIN_FORGET_DORMANT_DAYS=365"
+    if days <= REMEMBERED_DAYS:
+        return ""
+    return (
+        f", or lower REFRAIN_FORGET_DORMANT_DAYS: {REMEMBERED_DAYS} is the least, and below {whole:g} "
+        "`refrain lifecycle` counts fewer weeks"
+    )
 
 
 def _totals(found: MemoryForecast) -> str:

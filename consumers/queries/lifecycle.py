@@ -185,6 +185,9 @@ class Lifecycle:
     erasing
         Whether who is dormant for long is erased. Where those who are gone go is not known of all then:
         `transitions` have none of them, forecasts take them to stay gone.
+    weeks_left_out
+        How many of the last twelve weeks are not counted, the earliest: of who was dormant when they began,
+        and did not come back, not all are sure to be here still.
     next_week
         None before enough is learned (`learned` says how much is), or where nobody's activity is on record.
     churn_risk
@@ -201,6 +204,7 @@ class Lifecycle:
     transitions: tuple[Transition, ...]
     weeks_counted: int
     erasing: bool
+    weeks_left_out: int
     lost: tuple[LostForecast, ...]
     expected: tuple[ExpectedStage, ...]
     next_week: NextWeekForecast | None
@@ -247,8 +251,9 @@ async def _read(
 ) -> tuple[LifecycleSums, Lifecycle]:
     stores = Stores.on(redis, settings)
     model = await NextWeekModel(redis).load()
-    erasing = settings.forget_dormant_days > 0
-    sums = LifecycleSums(day_of(now), weeks, limits_of(settings), model, erasing=erasing)
+    sums = LifecycleSums(
+        day_of(now), weeks, limits_of(settings), model, erased_after=settings.forget_dormant_days
+    )
     async for users in _everybody(stores):
         traits = await stores.traits.read(users, ["weeks", "churn"])
         remembered, churn = [row[0] for row in traits], [float(row[1]) for row in traits if row[1]]
@@ -281,6 +286,7 @@ def _lifecycle(
         transitions=_transitions(sums.transitions[1], unknown="gone" if sums.erasing else ""),
         weeks_counted=_counted(sums.transitions[1]),
         erasing=sums.erasing,
+        weeks_left_out=sums.weeks_left_out,
         lost=_lost(sums, weeks),
         expected=_expected(sums, weeks),
         next_week=_next_week(sums, model) if sums.recorded else None,

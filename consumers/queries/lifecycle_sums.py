@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.traits.activity import DAY, ActiveDays, Activities, first_days, weekly
-from models.traits.lifecycle import STAGES, Limits, stages
+from models.traits.lifecycle import STAGES, UNSEEN, Limits, stages
 from models.traits.next_week import NextWeek, last_week, what_came
 from models.traits.retention import Retention
 from models.traits.today import WHOLE_WEEKS, align, day_numbers, on_record
@@ -42,14 +42,19 @@ class LifecycleSums:
         How many weeks ahead it will be looked.
     model
         Of the next week.
-    erasing
-        Whether who is dormant for long is erased: of who was gone only those who came back are sure to be
-        left, so all are taken to stay gone.
+    erased_after
+        Days without a click after which listeners are erased; 0: nobody is. Of who was gone only those who
+        came back are sure to be left, so all are taken to stay gone. Where that is so of who was dormant in
+        weeks long ago, too, these are not counted.
 
     Attributes
     ----------
     sizes
         Shape (s,), listeners in each stage today.
+    erasing
+        Whether listeners are erased.
+    weeks_left_out
+        Of the changes of stage from one week to the next, how many are not counted, the earliest.
     recorded
         How many of them have activity on record (`models.traits.today.on_record`).
     transitions
@@ -66,10 +71,12 @@ class LifecycleSums:
     """
 
     def __init__(
-        self, today: int, weeks: int, limits: Limits, model: NextWeek, *, erasing: bool = False
+        self, today: int, weeks: int, limits: Limits, model: NextWeek, *, erased_after: float = 0.0
     ) -> None:
         self._today, self._limits, self._model = today, limits, model
-        self.erasing = erasing
+        self.erasing = erased_after > 0
+        self._unsure = _unsure_weeks(today, erased_after, limits.gone_days) if self.erasing else 0
+        self.weeks_left_out = min(self._unsure, KEPT - 1)
         self.sizes = np.zeros(len(STAGES), dtype=np.int64)
         self.recorded = 0
         nobody = np.zeros((0, KEPT), dtype=np.int8)
@@ -103,6 +110,7 @@ class LifecycleSums:
         seen = codes >= 0
         self.sizes += np.bincount(codes[seen], minlength=len(STAGES))
         by_week = codes_by_week(active, self._today, remembered, first, last, self._limits)
+        by_week[:, : self._unsure] = UNSEEN
         for ahead in self.transitions:
             found = Transitions.of(by_week, ahead)
             self.transitions[ahead] += found.staying("gone") if self.erasing else found
@@ -159,6 +167,14 @@ class LifecycleSums:
         if len(self._chance) > SAMPLE:
             kept = np.argpartition(self._chance, SAMPLE)[:SAMPLE]
             self._chance, self._weekly, self._came = self._chance[kept], self._weekly[kept], self._came[kept]
+
+
+def _unsure_weeks(today: int, erased_after: float, gone_days: float) -> int:
+    """Return how many of the remembered beginnings of weeks are too long ago: of those who were not gone
+    then, who did nothing since may be erased."""
+    begins = np.array([begin_of(week_of(today) - ago) for ago in range(KEPT)])
+    did_last = begins - gone_days  # or later, as they were not gone
+    return int((today + 1 - did_last > erased_after).sum())
 
 
 def _no_retention(until: int) -> Retention:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from consumers.queries.lifecycle import Lifecycle, NextWeekForecast
+from consumers.queries.lifecycle import MOST_WEEKS, Lifecycle, NextWeekForecast
 from consumers.terminal.console import Terminal
 from consumers.terminal.format import counted, percent
 from consumers.terminal.tables import Column, facts, listing
 from models.traits.lifecycle import STAGES
 from models.traits.next_week import ENOUGH
+from stream.settings import REMEMBERED_DAYS
 
 __all__ = ["about_next_week", "bounds", "by_pair", "notes", "show_lifecycle"]
 
@@ -76,13 +77,13 @@ def _observed(found: Lifecycle) -> str:
 def notes(found: Lifecycle) -> list[str]:
     """Return what is to be known besides."""
     said = []
-    if not found.weeks_counted:
+    if not found.weeks_counted and found.weeks_left_out < MOST_WEEKS:
         said.append("changes of stage and forecasts are known once listeners have been here for two weeks")
     if not found.kept_current:
         said.append("`refrain traits` does not run: nobody's traits in Redis are kept current")
     if any(each.weeks_counted == 0 for each in found.lost):
         said.append(
-            "~ goes by single weeks, one after the other, as so many have not been observed yet: it expects "
+            "~ goes by single weeks, one after the other, as so many have not been observed: it expects "
             "too many to leave"
         )
     if any(each.low is None for each in found.lost):
@@ -94,6 +95,12 @@ def notes(found: Lifecycle) -> list[str]:
         said.append(
             "where those who are gone go is not known, as they are erased in the end "
             "(REFRAIN_FORGET_DORMANT_DAYS): the forecast takes them to stay gone"
+        )
+    if found.weeks_left_out:
+        said.append(
+            f"the earliest {found.weeks_left_out} of the last {MOST_WEEKS} weeks are not counted: of who was "
+            "dormant then, those who did not come back may be erased (REFRAIN_FORGET_DORMANT_DAYS is less "
+            f"than {REMEMBERED_DAYS} + REFRAIN_STAGE_GONE_DAYS)"
         )
     return said
 

@@ -260,6 +260,26 @@ def test_in_how_many_days_memory_is_full_is_told(
     assert ("REFRAIN_FORGET_DORMANT_DAYS" in said[2]) == (state != "fine")
 
 
+@pytest.mark.parametrize(
+    ("erased_after", "advised"), [(0, "REFRAIN_FORGET_DORMANT_DAYS=365"), (365, "91 is the least"), (91, "")]
+)
+def test_where_memory_is_short_no_setting_is_advised_that_would_be_refused(
+    healthy: Settings,
+    refrain: Refrain,
+    server: redis_py.Redis,
+    with_redis: WithRedis,
+    erased_after: float,
+    advised: str,
+) -> None:
+    used = server.info("memory")["used_memory"]
+    server.config_set("maxmemory", 2 * used)
+    with_redis(measured(*(used - ago * used / 20 for ago in (4, 3, 2, 1))))
+    _, found = looked(refrain, forget_dormant_days=erased_after)
+    mend = found["memory of listeners"][2]
+    assert advised in mend
+    assert ("REFRAIN_FORGET_DORMANT_DAYS" in mend) == bool(advised)
+
+
 def figures_of(refrain: Refrain) -> dict[str, float]:
     checks = json.loads(refrain.run("doctor", "--json").stdout)["checks"]
     (found,) = (check["figures"] for check in checks if check["name"] == "memory of listeners")

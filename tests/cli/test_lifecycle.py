@@ -32,8 +32,8 @@ def year(settings: Settings, with_redis: WithRedis) -> Year:
     return year
 
 
-def read(refrain: Refrain, *options: str) -> dict[str, Any]:
-    done = refrain.run("lifecycle", "--json", *options)
+def read(refrain: Refrain, *options: str, **settings: object) -> dict[str, Any]:
+    done = refrain.run("lifecycle", "--json", *options, **settings)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -71,6 +71,23 @@ def test_what_is_not_known_of_so_many_weeks_goes_by_single_ones_and_says_so(
 ) -> None:
     assert read(refrain, "--weeks", "12")["lost"][-1]["weeks_counted"] == 0
     assert "~ goes by single weeks" in " ".join(refrain.run("lifecycle", "--weeks", "12").stdout.split())
+
+
+def test_weeks_that_erased_listeners_are_missing_in_are_not_counted_and_it_says_so(
+    year: Year, refrain: Refrain
+) -> None:
+    found = read(refrain, "--weeks", "12", forget_dormant_days=102)
+    assert (found["weeks_left_out"], found["weeks_counted"]) == (7, 5)
+    assert [each["weeks_counted"] for each in found["lost"]] == [5, 4, 3, 2, 1] + [0] * 7
+    assert {each["origin"] for each in found["transitions"]} >= {"regular", "dormant"}
+    said = " ".join(refrain.run("lifecycle", forget_dormant_days=102).stdout.split())
+    assert "the earliest 7 of the last 12 weeks are not counted" in said
+
+
+def test_where_no_week_can_be_counted_nobody_is_told_to_wait_for_one(year: Year, refrain: Refrain) -> None:
+    said = " ".join(refrain.run("lifecycle", forget_dormant_days=91, stage_gone_days=90).stdout.split())
+    assert "the earliest 12 of the last 12 weeks are not counted" in said
+    assert "are known once" not in said
 
 
 def test_an_interval_is_shown_as_far_ahead_as_weeks_are_known_to_differ(year: Year, refrain: Refrain) -> None:

@@ -130,7 +130,9 @@ def last_days(active: ActiveDays) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return last
 
 
-def ways(year: Year, remembered: list[str], idle: int, *, erasing: bool) -> dict[int, Transitions]:
+def ways(
+    year: Year, remembered: list[str], idle: int, *, erased_after: float = 0.0
+) -> dict[int, Transitions]:
     """Return the ways of listeners who have been idle for less than so many days."""
     active, first = year.active(year.end), year.first_days(year.end)
     last = last_days(active)
@@ -138,23 +140,45 @@ def ways(year: Year, remembered: list[str], idle: int, *, erasing: bool) -> dict
     seen = (each[here] * SECONDS for each in (first, last))
     number = len(here)
     of_them = Activities(of_some(active, here), *seen, np.zeros((number, 24)), [{}] * number, [{}] * number)
-    sums = LifecycleSums(year.end, 12, Limits(), NextWeek(), erasing=erasing)
+    sums = LifecycleSums(year.end, 12, Limits(), NextWeek(), erased_after=erased_after)
     sums.add([f"u{at}" for at in here], of_them, [remembered[at] for at in here], [])
     return sums.transitions
 
 
 @pytest.mark.parametrize(("days", "same"), [(91, False), (151, True)])
-def test_who_was_not_gone_is_counted_alike_where_who_is_idle_for_longer_than_is_allowed_is_erased(
+def test_who_was_not_gone_is_counted_alike_in_all_weeks_where_who_is_idle_for_151_days_is_erased(
     year: Year, remembered: list[str], days: int, same: bool
 ) -> None:
-    every, left = (ways(year, remembered, idle, erasing=False) for idle in (10_000, days))
+    every, left = (ways(year, remembered, idle) for idle in (10_000, days))
     others = [stage != "gone" for stage in STAGES]
     alike = [(every[ahead].total == left[ahead].total)[others].all() for ahead in every]
     assert all(alike) is same
 
 
+@pytest.mark.parametrize("days", [91, 100, 120, 150])
+def test_weeks_of_which_who_was_dormant_and_stayed_away_is_erased_are_not_counted(
+    year: Year, remembered: list[str], days: int
+) -> None:
+    every, left = (ways(year, remembered, idle, erased_after=days) for idle in (10_000, days))
+    others = [stage != "gone" for stage in STAGES]
+    assert all((every[ahead].total == left[ahead].total)[others].all() for ahead in every)
+    assert left[1].total[others].sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("days", "gone_days", "left_out"),
+    [(0, 60, 0), (151, 60, 0), (150, 60, 1), (100, 60, 8), (91, 60, 9), (121, 30, 0), (91, 90, 12)],
+)
+def test_how_many_weeks_are_left_out_goes_by_who_may_be_erased(
+    days: float, gone_days: float, left_out: int
+) -> None:
+    sunday = 20_002
+    sums = LifecycleSums(sunday, 1, Limits(gone_days=gone_days), NextWeek(), erased_after=days)
+    assert sums.weeks_left_out == left_out
+
+
 def test_where_who_is_gone_is_erased_nobody_is_expected_back(year: Year, remembered: list[str]) -> None:
     gone = STAGES.index("gone")
-    known, erased = (ways(year, remembered, 151, erasing=erasing)[1].total[gone] for erasing in (False, True))
+    known, erased = (ways(year, remembered, 151, erased_after=after)[1].total[gone] for after in (0, 151))
     assert known.sum() > known[gone]
     assert erased.tolist() == [0] * gone + [known.sum()] + [0] * (len(STAGES) - gone - 1)

@@ -182,14 +182,15 @@ def test_returns_longer_ago_than_what_is_on_record_are_refused(monkeypatch: pyte
         load_settings()
 
 
-def test_to_erase_who_was_not_gone_yet_thirteen_weeks_ago_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REFRAIN_FORGET_DORMANT_DAYS", "150")
-    with pytest.raises(SettingsError, match=r"REFRAIN_FORGET_DORMANT_DAYS is 0 .* or from 151 on"):
+def test_to_erase_who_did_something_in_the_last_thirteen_weeks_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REFRAIN_FORGET_DORMANT_DAYS", "90")
+    with pytest.raises(SettingsError, match=r"REFRAIN_FORGET_DORMANT_DAYS=.* or from 91 on"):
         load_settings()
-    monkeypatch.setenv("REFRAIN_STAGE_GONE_DAYS", "59")
-    assert load_settings().forget_dormant_days == 150
-    monkeypatch.setenv("REFRAIN_FORGET_DORMANT_DAYS", "0")
-    assert load_settings().forget_dormant_days == 0
+    for days in (91, 0):
+        monkeypatch.setenv("REFRAIN_FORGET_DORMANT_DAYS", str(days))
+        assert load_settings().forget_dormant_days == days
 
 
 def test_another_process_has_the_same_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
