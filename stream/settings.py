@@ -253,7 +253,7 @@ class Settings(BaseSettings):
     record_activity: bool = Field(
         True,
         description="record what listeners do day by day, and which songs they heard last; traits are "
-        "computed from it",
+        "computed from it. `false` also erases what is on record of all listeners",
     )
     song_wait_hours: float = Field(
         24.0,

@@ -447,6 +447,11 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
         epoch = await epoch_of(settings, begun, "clicks")
         stores = Stores.on(redis, settings)
         loaded = await ask_redis(settings, History(redis).ends, logger.info)
+        if not settings.record_activity:
+            logger.warning(
+                "REFRAIN_RECORD_ACTIVITY=false: what is on record of listeners' activity is erased, of each "
+                "when they click or the next model serves"
+            )
         applier = Applier(
             stores.listeners,
             rules_of(settings),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 import redis
 from redis.asyncio import Redis
 
@@ -121,6 +122,16 @@ def test_what_is_recorded_of_who_clicks_is_erased_once_it_is_turned_off(
     assert db.exists("user:{u}:activity", "user:{u}:heard") == 2
     ingested(settings.model_copy(update={"record_activity": False}), log, click("u", "ana"))
     assert db.exists("user:{u}:activity", "user:{u}:heard") == 0
+
+
+def test_that_what_is_recorded_is_erased_is_said_in_the_log(
+    settings: Settings, log: KafkaLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    erased = "what is on record of listeners' activity is erased"
+    ingested(settings, log, click("u", "ana"))
+    assert erased not in caplog.text
+    ingested(settings.model_copy(update={"record_activity": False}), log, click("u", "ana"))
+    assert erased in caplog.text
 
 
 async def test_a_song_of_no_length_is_activity_and_no_affinity(

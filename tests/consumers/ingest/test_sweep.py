@@ -197,6 +197,15 @@ async def test_a_move_that_a_click_just_makes_is_left_to_the_ingester_to_say(hou
     assert house.producer.said() == []
 
 
+async def test_what_is_recorded_of_who_does_not_click_is_erased_once_it_is_turned_off(house: House) -> None:
+    recorded = [keys.user_activity(user) for user in LISTENERS]
+    assert await house.redis.exists(*recorded) == len(recorded)
+    house.applier = Applier(Listeners(house.redis), RULES, activity=False)
+    await house.snapshots.publish(model(2))
+    await house.sweep(2)
+    assert await house.redis.exists(*recorded) == 0
+
+
 async def test_a_move_that_a_sweep_died_over_is_said_by_the_next(house: House) -> None:
     before = await house.state()
     await house.snapshots.publish(model(2))
