@@ -14,7 +14,7 @@ from consumers.churn.activity_log import ActivityLog
 from consumers.churn.examples import Examples, Part
 from consumers.churn.options import ChurnOptions
 from consumers.replay.plan import Plan
-from models.traits.activity import FEATURES, ActiveDays
+from models.traits.activity import FEATURES, WEEK, ActiveDays
 from models.traits.churn_span import Span, churned, known
 from stream.errors import BadFile
 from stream.files.reading import Tally
@@ -23,7 +23,6 @@ __all__ = ["days_of", "read_history"]
 
 Ints = npt.NDArray[np.int64]
 
-WEEK = 7
 MOST_DAYS = 30  # that are learned from
 MOST_ROWS = 100_000
 WATCH_EVERY = 2000  # events

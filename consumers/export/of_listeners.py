@@ -10,7 +10,7 @@ import numpy as np
 
 from consumers.export.tables import Row
 from consumers.runtime.wiring import Stores
-from models.traits.activity import DAYS, Activities, day_of
+from models.traits.activity import DAYS, WEEK, Activities, day_of
 from models.traits.lifecycle import STAGES, UNSEEN, Limits
 from models.traits.today import day_numbers
 from models.traits.weeks import KEPT, begin_of, codes_by_week, week_of
@@ -24,7 +24,6 @@ CHUNK = 500  # listeners
 FIELDS = ("state", "cohort", "cohort_since", "clicks", "first_seen", "last_seen", "bot")
 TRAITS = ("stage", "stage_since", "zero_week", "expected_week", "churn", "weeks")
 EPOCH = date(1970, 1, 1)
-WEEK = 7
 PLAYS = ("play", "complete")
 OTHERS = ("like", "download", "search", "skip")
 

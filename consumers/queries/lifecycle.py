@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from consumers.queries.lifecycle_sums import CHURN_BINS, LifecycleSums
 from consumers.runtime.wiring import Stores, limits_of
-from models.traits.activity import day_of
+from models.traits.activity import WEEK, day_of
 from models.traits.groups import Groups
 from models.traits.lifecycle import RULES, STAGES
 from models.traits.next_week import ENOUGH, NextWeek
@@ -372,7 +372,7 @@ def _next_week(sums: LifecycleSums, model: NextWeek) -> NextWeekForecast | None:
 
 def _retention(sums: LifecycleSums) -> tuple[RetentionWeek, ...]:
     found, number = sums.retention, len(sums.retention.came)
-    begins = [found.until - 7 * (number - row) for row in range(number)]
+    begins = [found.until - WEEK * (number - row) for row in range(number)]
     return tuple(
         RetentionWeek(
             datetime.fromtimestamp(day * SECONDS, UTC).date().isoformat(),

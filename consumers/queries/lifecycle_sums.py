@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from models.traits.activity import DAY, ActiveDays, Activities, first_days, weekly
+from models.traits.activity import DAY, WEEK, ActiveDays, Activities, first_days, weekly
 from models.traits.lifecycle import STAGES, UNSEEN, Limits, stages
 from models.traits.next_week import NextWeek, last_week, what_came
 from models.traits.retention import Retention
@@ -24,7 +24,6 @@ Flags = npt.NDArray[np.bool_]
 
 SAMPLE = 20_000  # listeners that groups are made of
 CHURN_BINS = 10  # of equal width, from 0 to 1
-WEEK = 7
 CHANGES = 3
 """From one week to the next, of which at least it is said how much weeks differ."""
 FEWEST = 0.1

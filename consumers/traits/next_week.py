@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consumers.traits.looks import Looks
-from models.traits.activity import ActiveDays, Activities, first_days
+from models.traits.activity import WEEK, ActiveDays, Activities, first_days
 from models.traits.next_week import ENOUGH, NextWeek, active_lately, last_week, what_came
 from models.traits.today import Aligned, day_numbers, of_some, on_record
 from stream.errors import SnapshotDamaged
@@ -20,8 +20,6 @@ from stream.stores.next_week_model import NextWeekModel
 __all__ = ["NextWeekTrait"]
 
 logger = logging.getLogger(__name__)
-
-WEEK = 7
 
 NOTHING: Mapping[str, str | float] = {"zero_week": "", "expected_week": ""}
 

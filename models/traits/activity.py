@@ -16,6 +16,7 @@ __all__ = [
     "DAY",
     "DAYS",
     "FEATURES",
+    "WEEK",
     "WEEKS",
     "WINDOWS",
     "ActiveDays",
@@ -36,6 +37,7 @@ DAYS = 60
 WINDOWS = 1, 3, 7, 14, 30
 """Days that the features look back: those usual in churn prediction (KKBox and Music Box use the same)."""
 
+WEEK = 7  # days
 WEEKS = 5
 
 SECONDS = 86_400
@@ -259,8 +261,8 @@ def weekday_shares(active: ActiveDays, until: int, half_life: float = 30.0) -> F
     seen = day < until
     counts = [active.days[name][seen].astype(np.float64) for name in (*_PLAYS, *_OTHERS)]
     faded = np.sum(counts, axis=0) * 0.5 ** ((until - day[seen]) / half_life)
-    place = active.owner[seen] * 7 + (day[seen] + THURSDAY) % 7
-    sums = np.bincount(place, faded, minlength=7 * active.number).reshape(-1, 7)
+    place = active.owner[seen] * WEEK + (day[seen] + THURSDAY) % WEEK
+    sums = np.bincount(place, faded, minlength=WEEK * active.number).reshape(-1, WEEK)
     shares: Floats = sums / np.maximum(sums.sum(axis=1, keepdims=True), 1e-300)
     return shares
 
@@ -270,7 +272,7 @@ _OTHERS = "like", "download", "search"
 
 
 def _by_week(owner: Ints, ago: Ints, done: Floats, number: int, weeks: int) -> Floats:
-    week = (ago - 1) // 7
+    week = (ago - 1) // WEEK
     recent = week < weeks
     counts = np.bincount(owner[recent] * weeks + week[recent], done[recent], minlength=number * weeks)
     return counts.astype(np.float64).reshape(number, weeks)

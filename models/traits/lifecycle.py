@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from models.traits.activity import DAYS, ActiveDays, first_days
+from models.traits.activity import DAYS, WEEK, ActiveDays, first_days
 
 __all__ = ["LOOK_BACK", "RULES", "STAGES", "UNSEEN", "History", "Limits", "Rule", "history", "stages"]
 
@@ -22,7 +22,6 @@ STAGES = ("new", "regular", "occasional", "fading", "dormant", "gone", "returned
 UNSEEN = -1
 """The code of a listener who had done nothing by then."""
 
-WEEK = 7
 RECENT = 14  # days that are compared with those before
 BEFORE = 28
 MONTH = 28

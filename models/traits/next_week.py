@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from models.traits.activity import WEEKS, ActiveDays, first_days, weekly
+from models.traits.activity import WEEK, WEEKS, ActiveDays, first_days, weekly
 from models.traits.online_glm import Glm, learned, predict
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-WEEK = 7
 LATE = 1  # days after which a day is over also on clocks behind UTC
 MEMORY = 500_000.0
 """Examples after which an example counts 1/e: seasons change what weeks are like."""

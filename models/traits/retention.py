@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.traits.activity import DAYS, ActiveDays, first_days
+from models.traits.activity import DAYS, WEEK, ActiveDays, first_days
 
 __all__ = ["MOST_WEEKS", "Retention"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-WEEK = 7
 MOST_WEEKS = (DAYS - WEEK + 1) // WEEK
 """Whole weeks before this one that are all kept of a listener who was active on its last day."""
 

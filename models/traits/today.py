@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from models.traits.activity import DAYS, ActiveDays, Activities, weekly
+from models.traits.activity import DAYS, WEEK, ActiveDays, Activities, weekly
 
 __all__ = ["WHOLE_WEEKS", "Aligned", "align", "day_numbers", "is_current", "of_some", "on_record", "settled"]
 
@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 SECONDS = 86_400
-WHOLE_WEEKS = (DAYS - 2) // 7
+WHOLE_WEEKS = (DAYS - 2) // WEEK
 """Before yesterday: over on all clocks, and a click of tomorrow, by the latest, drops none of their days."""
 MOVING = 0.005
 """The share of listeners of whom something long ago may come between two looks: a phone was offline."""

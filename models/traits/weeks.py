@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from models.traits.activity import ActiveDays
+from models.traits.activity import WEEK, ActiveDays
 from models.traits.lifecycle import STAGES, UNSEEN, Limits, stages
 
 __all__ = ["KEPT", "begin_of", "codes_by_week", "remember", "week_of"]
@@ -15,7 +15,6 @@ __all__ = ["KEPT", "begin_of", "codes_by_week", "remember", "week_of"]
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int8]
 
-WEEK = 7
 MONDAY = 4  # the first day since 1970-01-01 that was one
 KEPT = 13
 """Beginnings of weeks that are remembered."""
