@@ -15,7 +15,8 @@ __all__ = ["EXPLAINED", "NO_CHURN", "about_churn", "churn_line", "show_churn_mod
 SECONDS = 86_400
 NO_CHURN = (
     "nothing is learned of churn yet: `refrain traits` learns it once REFRAIN_CHURN_DAYS are over "
-    "and it is known who came back; `refrain replay clicks FILE` sends a history to begin with"
+    "and it is known who came back; while history seems to be on its way it waits, and its log says why; "
+    "`refrain replay clicks FILE` sends a history to begin with"
 )
 EXPLAINED = (
     "Each prediction is judged once its outcome is known, before it is learned from. AUC: how often one who "

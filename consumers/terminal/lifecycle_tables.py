@@ -50,7 +50,8 @@ def about_next_week(found: Lifecycle) -> dict[str, str]:
     if expected is None:
         return {
             "next week": f"not predicted yet: {found.learned:,} of {ENOUGH} examples are learned; a listener "
-            "who has been here for a week is one"
+            "who has been here for a week is one. None is learned while history seems to be on its way: "
+            "the log of `refrain traits` says why"
         }
     on_record = " on record" if expected.listeners < found.listeners else ""
     between = f" (95 %: {said})" if (said := bounds(expected.low, expected.high)) else ""

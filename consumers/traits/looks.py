@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from models.traits.activity import Activities, day_of
-from models.traits.today import is_current, settled
+from models.traits.today import changed, is_current
 
 __all__ = ["LOOK_SECONDS", "Looks", "ReadsActivities", "Sample"]
 
 LOOK_SECONDS = 60.0
 """From one look to the next."""
 OUTDATED_SECONDS = 600.0  # after which a look says no more whether anything comes now
+MOVING = 0.005  # of listeners, of whom something long ago may come between two looks: a phone was offline
 
 Sample = Callable[[int], Awaitable[Sequence[str]]]
 """Draws about so many listeners, each as likely as any other."""
@@ -46,6 +47,11 @@ class Looks:
         Draws listeners.
     number
         How many are drawn for a look, about.
+
+    Attributes
+    ----------
+    missing
+        What speaks for history being on its way, by the last look, in words; "" where nothing does.
     """
 
     def __init__(self, listeners: ReadsActivities, sample: Sample, number: int) -> None:
@@ -54,6 +60,7 @@ class Looks:
         self._number = number
         self._seen: _Seen | None = None
         self._next = -math.inf
+        self.missing = ""
 
     def due(self, now: float) -> bool:
         """Say whether it is time for a look.
@@ -73,11 +80,21 @@ class Looks:
         None where nobody of them did anything lately, where what they did long ago has changed since, and
         where there was no look shortly before.
         """
+        self.missing = ""
         before, users = self._seen, list(await self._sample(self._number))
         self._seen = _Seen(now, users, await self._listeners.activities(users))
         self._next = now + LOOK_SECONDS if users else now  # of nobody the next one could say nothing
-        if before is None or now - before.at > OUTDATED_SECONDS:
+        if before is None or not before.users or now - before.at > OUTDATED_SECONDS:
             return None
-        today, read = day_of(now), await self._listeners.activities(before.users)
-        there = is_current(read.active, today) and settled(before.read, read, today)
-        return (before.users, read) if there else None
+        read = await self._listeners.activities(before.users)
+        self.missing = _missing(before, read, day_of(now))
+        return None if self.missing else (before.users, read)
+
+
+def _missing(before: _Seen, read: Activities, today: int) -> str:
+    number = len(before.users)
+    if not is_current(read.active, today):
+        return f"none of {number:,} listeners looked at has activity of yesterday or today on record"
+    if (others := changed(before.read, read, today)) > max(1, MOVING * number):
+        return f"what {others:,} of {number:,} listeners looked at did before yesterday has changed lately"
+    return ""

@@ -22,6 +22,7 @@ __all__ = ["NextWeekTrait"]
 logger = logging.getLogger(__name__)
 
 NOTHING: Mapping[str, str | float] = {"zero_week": "", "expected_week": ""}
+TOLD_AFTER = 600.0  # seconds in which nothing could be learned: for less nobody needs to know why
 
 
 class NextWeekTrait:
@@ -47,6 +48,7 @@ class NextWeekTrait:
         self._store = store
         self._looks = looks
         self._all_there = False
+        self._waits_since, self._told = math.inf, False
         self.model = NextWeek()
         self._kept = 0
 
@@ -74,6 +76,7 @@ class NextWeekTrait:
         before = self._all_there
         if self._looks.due(now):
             self._all_there = await self._looks.look(now) is not None
+            self._tell(now)
         return self._all_there and not before
 
     async def keep(self) -> None:
@@ -135,6 +138,21 @@ class NextWeekTrait:
             return list(learned)
         now = iter(self._noted(active, today, first[rows]))
         return [next(now) if each else text for each, text in zip(due, learned, strict=True)]
+
+    def _tell(self, now: float) -> None:
+        """Say once that nothing is learned, where that goes on, and that it is over."""
+        if self._all_there:
+            if self._told:
+                logger.info("churn and the next week are learned again")
+            self._waits_since, self._told = math.inf, False
+        elif self._looks.missing:
+            self._waits_since = min(self._waits_since, now)
+            if now - self._waits_since >= TOLD_AFTER and not self._told:
+                self._told = True
+                logger.warning(
+                    "history seems to be on its way, so nothing is learned of churn and the next week: %s",
+                    self._looks.missing,
+                )
 
     def _noted(self, active: ActiveDays, today: int, first: npt.NDArray[np.int64]) -> list[str]:
         """Return what is kept of listeners who are learned today until their next turn."""

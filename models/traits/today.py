@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from models.traits.activity import DAYS, WEEK, ActiveDays, Activities, weekly
 
-__all__ = ["WHOLE_WEEKS", "Aligned", "align", "day_numbers", "is_current", "of_some", "on_record", "settled"]
+__all__ = ["WHOLE_WEEKS", "Aligned", "align", "changed", "day_numbers", "is_current", "of_some", "on_record"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -18,8 +18,6 @@ Flags = npt.NDArray[np.bool_]
 SECONDS = 86_400
 WHOLE_WEEKS = (DAYS - 2) // WEEK
 """Before yesterday: over on all clocks, and a click of tomorrow, by the latest, drops none of their days."""
-MOVING = 0.005
-"""The share of listeners of whom something long ago may come between two looks: a phone was offline."""
 
 
 class Aligned(NamedTuple):
@@ -75,19 +73,18 @@ def is_current(active: ActiveDays, today: int) -> bool:
     return bool(len(active.days)) and int(active.days["day"].max()) >= today - 1
 
 
-def settled(before: Activities, after: Activities, today: int) -> bool:
-    """Say whether what the same listeners did on days that are over on all clocks is the same at two looks.
+def changed(before: Activities, after: Activities, today: int) -> int:
+    """Return of how many listeners what they did on days that are over on all clocks differs at two looks.
 
-    If it is not of more than a few, history is on its way.
+    If it is of more than a few, history is on its way.
     """
     until = today - 1  # which goes on where clocks are behind UTC
-    changed = (weekly(before.active, until, WHOLE_WEEKS) != weekly(after.active, until, WHOLE_WEEKS)).any(
-        axis=1
-    )
+    first, second = (weekly(each.active, until, WHOLE_WEEKS) for each in (before, after))
+    other = (first != second).any(axis=1)
     # Of who was active last long ago no day may be among these, but the latest moment is known.
     long_ago = after.last_seen < SECONDS * until
-    changed |= long_ago & (before.last_seen != after.last_seen)
-    return int(changed.sum()) <= MOVING * len(changed)
+    other |= long_ago & (before.last_seen != after.last_seen)
+    return int(other.sum())
 
 
 def on_record(active: ActiveDays, last_day: Ints) -> Flags:

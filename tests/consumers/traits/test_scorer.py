@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 from zlib import crc32
 
@@ -316,6 +317,69 @@ async def test_nothing_is_learned_of_the_next_week_while_history_comes_beside_li
     await bureau.look()
     await bureau.scorer.score([*users, "live"])
     assert bureau.next_week.model.version == 20
+
+
+async def test_one_late_click_among_few_listeners_keeps_no_week_from_being_learned(bureau: Bureau) -> None:
+    users = [f"u{at}" for at in range(100)]
+    for user in users:
+        await bureau.click(user, *range(1, 30))
+    await bureau.look()
+    await bureau.click("u0", 5)
+    await bureau.look()
+    await bureau.scorer.score(users)
+    assert bureau.next_week.model.version == 100
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what the log says of whether anything is learned."""
+    said = [record.getMessage() for record in caplog.records]
+    return [each for each in said if "history seems to be on its way" in each or "learned again" in each]
+
+
+async def let_history_come(bureau: Bureau, looks: int) -> None:
+    users = [f"u{at}" for at in range(20)]
+    for user in users:
+        await bureau.click(user, 45, 0)
+    await bureau.look()
+    for days_ago in range(44, 44 - looks, -1):
+        for user in users:
+            await bureau.click(user, days_ago)
+        await bureau.look()
+
+
+async def test_that_nothing_is_learned_as_history_comes_is_told_once_with_the_reason(
+    bureau: Bureau, caplog: pytest.LogCaptureFixture
+) -> None:
+    await let_history_come(bureau, looks=14)
+    (said,) = told(caplog)
+    assert "what 20 of 20 listeners looked at did before yesterday has changed" in said
+
+
+async def test_history_that_comes_for_a_few_minutes_is_not_told(
+    bureau: Bureau, caplog: pytest.LogCaptureFixture
+) -> None:
+    await let_history_come(bureau, looks=3)
+    assert told(caplog) == []
+
+
+async def test_that_it_learns_again_is_told_where_it_was_told_that_it_does_not(
+    bureau: Bureau, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "consumers.traits.next_week")
+    await let_history_come(bureau, looks=12)
+    await bureau.look_twice()
+    await bureau.look_twice()
+    assert told(caplog)[1:] == ["churn and the next week are learned again"]
+
+
+async def test_that_nothing_is_learned_as_nobody_was_active_lately_is_told_with_the_reason(
+    bureau: Bureau, caplog: pytest.LogCaptureFixture
+) -> None:
+    await bureau.click("u", *range(2, 40))
+    for _ in range(14):
+        await bureau.look()
+    (said,) = told(caplog)
+    assert "none of 1 listeners looked at has activity of yesterday or today" in said
 
 
 async def test_a_play_yesterday_which_goes_on_behind_utc_is_not_missed_in_what_is_learned(
