@@ -13,7 +13,7 @@ from models.traits.activity import DAY, WEEK, ActiveDays, Activities, first_days
 from models.traits.lifecycle import STAGES, UNSEEN, Limits, stages
 from models.traits.next_week import NextWeek, last_week, what_came
 from models.traits.retention import Retention
-from models.traits.today import WHOLE_WEEKS, align, day_numbers, on_record
+from models.traits.today import WHOLE_WEEKS, align, day_numbers, of_some, on_record, recorded_from
 from models.traits.transitions import Transitions
 from models.traits.weeks import KEPT, begin_of, codes_by_week, week_of
 
@@ -113,8 +113,10 @@ class LifecycleSums:
         for ahead in self.transitions:
             found = Transitions.of(by_week, ahead)
             self.transitions[ahead] += found.staying("gone") if self.erasing else found
-        self.retention += Retention.of(active, self.retention.until, first_day=first)
-        outlook = self._model.predict(aligned.active, self._today, aligned.first_day)
+        since = recorded_from(activities)
+        whole = np.flatnonzero(since <= first)
+        self.retention += Retention.of(of_some(active, whole), self.retention.until, first_day=first[whole])
+        outlook = self._model.predict(aligned.active, self._today, aligned.recorded_from)
         # Of the others nothing is known, which is not that they do nothing.
         recorded = on_record(active, last)
         seen &= recorded
@@ -123,9 +125,9 @@ class LifecycleSums:
         self._by_chance += float((outlook.zero * (1 - outlook.zero))[seen].sum())
         self.expected += float(outlook.expected[seen].sum())
         until = last_week(self._today)
-        there = recorded & (first >= 0) & (first_days(active, until, first) < until)
+        there = recorded & (since >= 0) & (first_days(active, until, since) < until)
         self._add_sample(users, weekly(active, until), what_came(active, until), there)
-        self._add_weeks(active, until + WEEK, first, recorded)
+        self._add_weeks(active, until + WEEK, since, recorded)
 
     @property
     def zero_deviation(self) -> float | None:

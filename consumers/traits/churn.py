@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from consumers.traits.looks import Looks, ReadsActivities, Sample
 from models.quality.prequential import Prequential
-from models.traits.activity import DAYS, FEATURES, Activities, day_of
+from models.traits.activity import DAYS, FEATURES, Activities, day_of, first_days
 from models.traits.churn import ENOUGH, ChurnModel
 from models.traits.churn_span import Span, churned, known
-from models.traits.today import Aligned, day_numbers, on_record
+from models.traits.today import Aligned, day_numbers, on_record, recorded_from
 from stream.errors import SnapshotDamaged
 from stream.stores.churn import ChurnStore, FrozenDay, LearnedChurn
 
@@ -103,7 +103,7 @@ class Churn:
         not about to go, they are gone. "" also for whose activity is not on record, and for all before enough
         is learned.
         """
-        rows, asked = known(aligned.active, today, self._span, aligned.first_day)
+        rows, asked = known(aligned.active, today, self._span, aligned.recorded_from)
         scores = self.score(rows)
         asked &= on_record(aligned.active, aligned.last_day)
         if scores is None:
@@ -163,7 +163,7 @@ class Churn:
         """
         latest = today - self._span.outcome - LATE
         days = range(latest, today - DAYS + self._span.history - 1, -APART)
-        first = day_numbers(read.first_seen)
+        first = recorded_from(read)
         model = ChurnModel(FEATURES)
         for day in sorted(days):
             rows, asked = known(read.active, day, self._span, first)
@@ -197,8 +197,9 @@ class Churn:
             logger.warning("who was frozen on day %d is not learned from: spans changed, or too late", day)
             return True
         read = await self._listeners.activities(frozen.user_ids)
-        # Who is not on record any more has been erased, is a bot, or is not recorded any more.
-        there = _on_record(read)
+        # Who is not on record any more has been erased, is a bot, or is not recorded any more; who is only
+        # from later on, was not recorded for a time.
+        there = _on_record(read) & (first_days(read.active, day, recorded_from(read)) < day)
         rows, predicted = frozen.rows[there].astype(np.float64), frozen.predicted[there].astype(np.float64)
         outcome = churned(read.active, day, self._span)[there]
         # What serves goes on serving while another learns, and where that cannot be written.
@@ -224,7 +225,7 @@ class Churn:
 
     async def _freeze(self, today: int, users: Sequence[str], read: Activities) -> None:
         if today not in await self._store.frozen_days():
-            rows, asked = known(read.active, today, self._span, day_numbers(read.first_seen))
+            rows, asked = known(read.active, today, self._span, recorded_from(read))
             asked &= _on_record(read)
             predicted = self.score(rows[asked])
             chosen = [user for user, there in zip(users, asked.tolist(), strict=True) if there]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from consumers.traits.looks import Looks
 from models.traits.activity import WEEK, ActiveDays, Activities, first_days
 from models.traits.next_week import ENOUGH, NextWeek, active_lately, last_week, what_came
-from models.traits.today import Aligned, day_numbers, of_some, on_record
+from models.traits.today import Aligned, day_numbers, of_some, on_record, recorded_from
 from stream.errors import SnapshotDamaged
 from stream.stores.next_week_model import NextWeekModel
 
@@ -91,7 +91,7 @@ class NextWeekTrait:
         record."""
         if self.model.version < ENOUGH:
             return [{} for _ in aligned.first_day]
-        outlook = self.model.predict(aligned.active, today, aligned.first_day)
+        outlook = self.model.predict(aligned.active, today, aligned.recorded_from)
         about = {"zero_week:version": self.model.version, "zero_week:at": round(now, 3)}
         return [
             {"zero_week": round(zero, 5), "expected_week": round(expected, 3), **about} if there else NOTHING
@@ -116,7 +116,7 @@ class NextWeekTrait:
         """
         if not self._all_there:
             return list(learned)
-        until, first = last_week(today), day_numbers(activities.first_seen)
+        until, first = last_week(today), recorded_from(activities)
         there = on_record(activities.active, day_numbers(activities.last_seen)) & (first >= 0)
         there &= first_days(activities.active, until, first) < until
         any_day = self.model.version < ENOUGH

@@ -95,6 +95,9 @@ class Activities:
         Shape (n, 24): clicks by hour of the day, halved with each 30 days.
     cities, devices
         Of each listener: clicks by city and by device, halved in the same way.
+    unrecorded
+        Shape (n,), Unix seconds: until when what they did was not recorded, or has been erased; NaN where it
+        always was. None: all of everybody was.
     """
 
     active: ActiveDays
@@ -103,6 +106,7 @@ class Activities:
     hours: Floats
     cities: list[dict[str, int]]
     devices: list[dict[str, int]]
+    unrecorded: Floats | None = None
 
 
 def day_of(ts: float, utc_offset_min: int | None = None) -> int:

@@ -9,12 +9,23 @@ import numpy.typing as npt
 
 from models.traits.activity import DAYS, WEEK, ActiveDays, Activities, weekly
 
-__all__ = ["WHOLE_WEEKS", "Aligned", "align", "changed", "day_numbers", "is_current", "of_some", "on_record"]
+__all__ = [
+    "WHOLE_WEEKS",
+    "Aligned",
+    "align",
+    "changed",
+    "day_numbers",
+    "is_current",
+    "of_some",
+    "on_record",
+    "recorded_from",
+]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
+NEVER = 1 << 40  # a day that is later than any
 SECONDS = 86_400
 WHOLE_WEEKS = (DAYS - 2) // WEEK
 """Before yesterday: over on all clocks, and a click of tomorrow, by the latest, drops none of their days."""
@@ -31,11 +42,14 @@ class Aligned(NamedTuple):
         a day longer.
     first_day, last_day
         Shape (n,), moved in the same way; -1 for who has not clicked, or is a bot.
+    recorded_from
+        Shape (n,), moved in the same way (`recorded_from`).
     """
 
     active: ActiveDays
     first_day: Ints
     last_day: Ints
+    recorded_from: Ints
 
 
 def align(activities: Activities, today: int) -> Aligned:
@@ -43,6 +57,7 @@ def align(activities: Activities, today: int) -> Aligned:
     active = activities.active
     day = active.days["day"].astype(np.int64)
     first, last = day_numbers(activities.first_seen), day_numbers(activities.last_seen)
+    recorded = recorded_from(activities)
     latest = _latest(active)
     # Later than any clock explains: what they did was not recorded then.
     latest = np.where(last > latest + 1, last, latest)
@@ -53,6 +68,7 @@ def align(activities: Activities, today: int) -> Aligned:
         ActiveDays(active.number, active.owner, days),
         np.where(first >= 0, first - shift, -1),
         np.where(last >= 0, last - shift, -1),
+        np.where(recorded >= 0, recorded - shift, -1),
     )
 
 
@@ -101,6 +117,22 @@ def on_record(active: ActiveDays, last_day: Ints) -> Flags:
     latest = _latest(active)
     there: Flags = (latest >= 0) & (last_day <= latest + 1)
     return there
+
+
+def recorded_from(activities: Activities) -> Ints:
+    """Return for each listener the day from which on it is on record what they did, shape (n,).
+
+    It is the day on which they were first seen, -1 for never. What somebody did was not recorded for a time
+    within the days that are kept: then it is the first of the days that are on record. As of who was there
+    before Refrain was, nothing is known of the time before, which is not that they did nothing.
+    """
+    active, first = activities.active, day_numbers(activities.first_seen)
+    if activities.unrecorded is None:
+        return first
+    until = day_numbers(activities.unrecorded)
+    recorded = np.full(active.number, NEVER, dtype=np.int64)
+    np.minimum.at(recorded, active.owner, active.days["day"].astype(np.int64))
+    return np.where((until >= 0) & (until >= _latest(active) - DAYS), recorded, first)
 
 
 def of_some(active: ActiveDays, rows: Ints) -> ActiveDays:

@@ -137,7 +137,8 @@ class Listeners:
     async def write(self, residents: Residents, changes: Changes, version: int) -> list[str]:
         """Write what changed, each listener in one atomic step, and give those written a new ``rev``.
 
-        Where they are held without what they do day by day, what there is of that is erased.
+        Where they are held without what they do day by day, what there is of that is erased, and until
+        when it is missing is noted.
 
         Parameters
         ----------
@@ -275,10 +276,10 @@ class Listeners:
     async def activities(self, user_ids: Sequence[str]) -> Activities:
         """Read what listeners did day by day; nothing of who is not there, and of bots."""
         answers = await self.ask(self._activities, (keys.user, keys.user_activity), user_ids)
-        held = [activity_codec.unpack(packed) for packed, _, _ in answers]
+        held = [activity_codec.unpack(packed) for packed, *_ in answers]
         counts = [len(each.days) for each in held]
         days = np.concatenate([np.zeros(0, dtype=DAY), *(each.days for each in held)])
-        seen = np.array([[float(at or "nan") for at in each[1:]] for each in answers]).reshape(-1, 2)
+        seen = np.array([[float(at or "nan") for at in each[1:]] for each in answers]).reshape(-1, 3)
         return Activities(
             ActiveDays(len(held), np.repeat(np.arange(len(held)), counts), days),
             seen[:, 0],
@@ -286,6 +287,7 @@ class Listeners:
             np.array([each.hours for each in held], dtype=np.float64).reshape(-1, HOURS),
             [each.cities for each in held],
             [each.devices for each in held],
+            seen[:, 2],
         )
 
     async def placed(self, user_ids: Sequence[str]) -> list[Listener]:

@@ -109,6 +109,29 @@ def test_of_whom_nothing_is_on_record_no_week_was_without_activity(unrecorded: A
     assert sums_over(unrecorded, recorded).zero_deviation == sums_over(recorded).zero_deviation
 
 
+def recorded_after(days: Activities, ago: int) -> Activities:
+    """Return listeners of whom nothing is on record up to so many days ago, as it was not recorded."""
+    return replace(days, unrecorded=np.full(days.active.number, (TODAY - ago) * SECONDS))
+
+
+def test_weeks_that_were_not_recorded_are_not_taken_for_weeks_without_activity() -> None:
+    again = activities_of(0, first_seen=200, number=100)
+    assert sums_over(again).zero_deviation is not None
+    assert sums_over(recorded_after(again, 1)).zero_deviation is None
+
+
+def test_groups_are_not_of_who_was_not_recorded_before_that_week() -> None:
+    before, later = activities_of(9, 3, first_seen=200), activities_of(8, 3, first_seen=200)
+    found = [len(sums_over(recorded_after(each, 10)).sample()[0]) for each in (before, later)]
+    assert found == [1, 0]
+
+
+def test_retention_is_of_those_who_were_always_recorded() -> None:
+    came = activities_of(3, first_seen=30, number=100)
+    found = [sums_over(each).retention.came.sum() for each in (came, recorded_after(came, 4))]
+    assert found == [100, 0]
+
+
 @pytest.fixture(scope="module")
 def year() -> Year:
     return simulate(500, days=330, seed=3)

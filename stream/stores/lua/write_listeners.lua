@@ -99,9 +99,11 @@ for at = 1, #values, EACH do
     if values[at + 11] ~= '' then
       remember_heard(user .. ':heard', values[at + 11])
     end
-    -- What was recorded before would say that they have done nothing since.
+    -- What was recorded before would say that they have done nothing since; what is recorded from a later time on,
+    -- that they did nothing until then.
     if ARGV[2] == '1' then
       redis.call('DEL', user .. ':activity', user .. ':heard')
+      redis.call('HSET', user, 'unrecorded', values[at + 5])
     end
     if values[at + 12] ~= '' then
       redis.call('SET', user .. ':event-ids', values[at + 12], 'EX', ARGV[1])

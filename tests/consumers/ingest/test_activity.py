@@ -115,6 +115,16 @@ def test_nothing_is_recorded_where_it_is_turned_off(
     assert db.exists("user:{u}:activity", "user:{u}:heard") == 0
 
 
+async def test_until_when_a_listener_was_not_recorded_is_known_once_they_are(
+    settings: Settings, log: KafkaLog
+) -> None:
+    ingested(settings.model_copy(update={"record_activity": False}), log, click("u", "ana", at=NOW - 100))
+    ingested(settings, log, click("u", "ana", at=NOW - 50), click("v", "ana", at=NOW - 50))
+    found = (await activities_of(settings, "u", "v")).unrecorded
+    assert found is not None
+    np.testing.assert_array_equal(found, [NOW - 100, np.nan])
+
+
 def test_what_is_recorded_of_who_clicks_is_erased_once_it_is_turned_off(
     settings: Settings, log: KafkaLog, db: redis.Redis
 ) -> None:

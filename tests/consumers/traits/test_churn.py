@@ -295,6 +295,35 @@ async def test_who_was_forgotten_is_not_taken_for_one_who_left(world: World) -> 
     assert after.examples - before.examples == len(set(frozen.user_ids) - gone) > 0
 
 
+async def test_who_was_not_recorded_for_a_time_is_not_taken_for_one_who_left(world: World) -> None:
+    churn, store = world.churn(), ChurnStore(world.redis)
+    for day in (BEGIN + 15, BEGIN + 20):
+        await world.day(churn, day)
+    before, frozen = await store.figures(), await store.frozen(BEGIN + 15)
+    again = set(world.users[: NUMBER // 2])
+    await world.live(BEGIN + 23)
+    for user in again:
+        await world.put(user, [BEGIN + 22])
+        await world.redis.hset(keys.user(user), "unrecorded", (BEGIN + 21) * SECONDS)
+    await looks_twice(churn, (BEGIN + 23) * SECONDS + NOON)
+    after = await store.figures()
+    assert before is not None
+    assert after is not None
+    assert frozen is not None
+    assert after.examples - before.examples == len(set(frozen.user_ids) - again) > 0
+
+
+async def test_who_is_recorded_again_is_frozen_as_one_who_came_then(world: World) -> None:
+    today, churn = BEGIN + 50, world.churn()
+    await world.live(today)
+    await world.put("u0", [today - 5, today - 2])
+    await world.redis.hset(keys.user("u0"), "unrecorded", (today - 6) * SECONDS)
+    await looks_twice(churn, today * SECONDS + NOON)
+    frozen = await ChurnStore(world.redis).frozen(today)
+    assert frozen is not None
+    assert frozen.rows[frozen.user_ids.index("u0"), FEATURES.index("tenure")] == 5
+
+
 async def test_other_spans_begin_anew_and_serve_when_they_have_learned(world: World) -> None:
     before = await learned_until(world, BEGIN + 25)
     other = Churn(ChurnStore(world.redis), Listeners(world.redis), world.sample, Span(14, 5), NUMBER)

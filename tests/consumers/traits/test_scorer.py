@@ -279,6 +279,60 @@ async def test_who_clicks_on_once_activity_is_not_recorded_any_more_is_not_expec
     assert [(each["churn"], each["zero_week"]) for each in after] == [("", "")] * 2
 
 
+async def recorded_again(bureau: Bureau, *users: str) -> None:
+    """Let listeners click for months while that is not recorded, and today, when it is."""
+    bureau.applier = Applier(bureau.stores.listeners, RULES, activity=False)
+    for user in users:
+        await bureau.click(user, *range(1, 200, 4))
+    bureau.applier = Applier(bureau.stores.listeners, RULES)
+    for user in users:
+        await bureau.click(user, 0)
+
+
+async def test_a_week_that_was_not_recorded_is_not_learned_as_one_without_activity(bureau: Bureau) -> None:
+    users = [f"u{at}" for at in range(20)]
+    await recorded_again(bureau, *users)
+    await bureau.look_twice()
+    await bureau.scorer.score(users)
+    assert bureau.next_week.model.version == 0
+
+
+async def test_a_week_is_learned_once_it_is_recorded_again(bureau: Bureau) -> None:
+    users = [f"u{at}" for at in range(20)]
+    await recorded_again(bureau, *users)
+    bureau.now += 9 * DAY
+    for user in users:
+        await bureau.click(user, 0)
+    await bureau.look_twice()
+    await bureau.scorer.score(users)
+    assert bureau.next_week.model.version == 20
+
+
+async def test_who_is_recorded_again_is_expected_to_do_what_is_of_one_who_came_then(
+    bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumers.traits.next_week.ENOUGH", 80)
+    for at in range(40):
+        await bureau.click(f"daily{at}", *range(1, 59, 2))
+        await bureau.click(f"left{at}", *range(45 - at % 20, 59))
+    everybody = [f"{kind}{at}" for kind in ("daily", "left") for at in range(40)]
+    await bureau.look_twice()
+    for later in (0.0, LOOK_SECONDS):
+        await bureau.churn.tick(bureau.now + later)
+    await bureau.scorer.score(everybody)
+    bureau.now += DAY
+    await recorded_again(bureau, "again")
+    await bureau.click("new", 0)
+    bureau.now += 6 * DAY
+    for user in ("again", "new"):
+        await bureau.click(user, 3, 1)
+    await bureau.scorer.score(["again", "new"])
+    again, new = [await bureau.stores.traits.about(user) for user in ("again", "new")]
+    traits = ("churn", "zero_week", "expected_week")
+    assert [again[trait] for trait in traits] == [new[trait] for trait in traits]
+    assert "" not in [again[trait] for trait in traits]
+
+
 async def test_nothing_is_learned_of_the_next_week_while_history_is_on_its_way(bureau: Bureau) -> None:
     users = [f"u{at}" for at in range(20)]
     for user in users:
