@@ -168,7 +168,7 @@ def _check_times(files: Sequence[HistoryFile], loading: Loading, *, as_json: boo
 
     if loading.yes:
         return
-    # Of archives the beginning: they are unpacked on Spark's workers, several at a time.
+    # Of archives the beginning: they are unpacked on the executors, several at a time.
     doubts = (doubtful_times(plan, first=True) for plan in glimpses(files))
     if not (doubt := next(filter(None, doubts), "")):
         return
