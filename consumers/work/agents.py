@@ -60,6 +60,9 @@ class _App(faust.App):
     watch: TopicWatch
     registry: SchemaRegistry | None
 
+    def _create_directories(self) -> None:
+        """Make none: they are for tables, which there are none of, and whoever is killed would leave them."""
+
     def _new_transport(self) -> FaustTransport:
         return FaustTransport(self.conf.broker_consumer, self, self.settings, self.watch, self.registry)
 
@@ -77,8 +80,6 @@ class Agents:
     ----------
     handler
         Does what events ask for; an error it raises ends the process.
-    folder
-        Where Faust may write; nothing in it is needed again.
     stop
         Says that the process is to end: nothing is begun any more.
     watch
@@ -91,7 +92,6 @@ class Agents:
         self,
         settings: Settings,
         handler: Handler,
-        folder: str,
         stop: asyncio.Event,
         watch: TopicWatch,
         heartbeat: Heartbeat,
@@ -107,7 +107,6 @@ class Agents:
         self._joining: asyncio.Future[None] | None = None
         self._app = _App(
             GROUPS["work"].full_name(settings),
-            datadir=folder,
             broker=";".join(f"kafka://{server}" for server in settings.kafka.split(",")),
             broker_client_id=client_id(),
             broker_credentials=faust_credentials(settings),

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -226,7 +225,6 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             await reader.begin(await producer.partitions_for("releases"))
 
         await open_kafka(settings, look_back, logger.info)
-        folder = stack.enter_context(TemporaryDirectory(prefix="refrain-work-"))
 
         async def read_tastes() -> None:
             if model := live.model:
@@ -249,7 +247,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             overdue = await stores.releases.left_open(time.time() - OVERDUE_SECONDS)
             heartbeat.gauges["overdue"] = len(overdue)
 
-        agents = Agents(settings, worker, folder, stop, watch, heartbeat)
+        agents = Agents(settings, worker, stop, watch, heartbeat)
         stack.push_async_callback(agents.end)
         logger.info("answering releases")
         await together(
