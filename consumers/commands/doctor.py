@@ -37,7 +37,7 @@ def add(app: typer.Typer) -> None:
         only: Annotated[
             Literal["ingest", "train", "work", "traits", "deliver", "serve"] | None,
             typer.Option(
-                "--only", help="Only check that such a process runs on this machine: for health checks."
+                "--only", help="Only check that such a process is at work on this machine: for health checks."
             ),
         ] = None,
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only what is not fine.")] = False,

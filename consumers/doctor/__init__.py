@@ -34,7 +34,7 @@ from consumers.doctor.kafka import check_kafka
 from consumers.doctor.memory import check_listeners_memory
 from consumers.doctor.merges import check_merges
 from consumers.doctor.model import check_model
-from consumers.doctor.processes import KINDS, check_here, check_processes, running
+from consumers.doctor.processes import KINDS, alive_among, check_here, check_processes
 from consumers.doctor.redis import check_redis, no_redis
 from consumers.doctor.releases import check_releases
 from consumers.doctor.sent import examine_sent
@@ -55,7 +55,7 @@ async def examine(settings: Settings) -> list[Check]:
     try:
         async with redis_session(settings) as redis:
             states = await heartbeats(redis)
-            alive = running(states)
+            alive = alive_among(states)
             checks = [*await check_redis(redis, settings), await check_listeners_memory(redis, settings)]
             checks += await _check_refrain(redis, settings, states, time.time())
     except Unreachable as error:
@@ -66,7 +66,7 @@ async def examine(settings: Settings) -> list[Check]:
 async def _check_refrain(
     redis: AnyRedis, settings: Settings, states: dict[str, dict[str, str]], now: float
 ) -> list[Check]:
-    alive, clicks = running(states), await check_clicks(redis)
+    alive, clicks = alive_among(states), await check_clicks(redis)
     return [
         *check_processes(alive, await load_state(redis)),
         *check_deliveries(settings, states, now),
@@ -84,6 +84,6 @@ async def _check_refrain(
 
 
 async def examine_here(settings: Settings, kind: str) -> list[Check]:
-    """Look whether a process of one kind runs on this machine."""
+    """Look whether a process of one kind is at work on this machine."""
     async with redis_session(settings) as redis:
         return [await check_here(redis, kind)]

@@ -11,6 +11,7 @@ from kafka.errors import KafkaError as AdminError
 from consumers.doctor.check import Check
 from consumers.doctor.deleted import check_unread
 from consumers.doctor.deliveries import deliver_reads
+from consumers.doctor.processes import STILL_STARTING, Alive
 from stream.errors import Unreachable
 from stream.settings import Settings
 from stream.wire.groups import GROUPS, Group
@@ -24,13 +25,13 @@ MANY = 100_000  # events: a process that lives and is so far behind needs help
 LETTERS = 500
 
 
-def check_kafka(settings: Settings, alive: Mapping[str, int] | None) -> list[Check]:
+def check_kafka(settings: Settings, alive: Alive | None) -> list[Check]:
     """Look at the broker, the schema registry, the topics, the lag, the dead letters.
 
     Parameters
     ----------
     alive
-        Kind -> how many processes of that kind live; None where Redis does not say.
+        Which processes live; None where Redis does not say.
     """
 
     def look(admin: KafkaAdminClient) -> Iterator[Check]:
@@ -45,7 +46,7 @@ def check_kafka(settings: Settings, alive: Mapping[str, int] | None) -> list[Che
     return _answered(settings, look)
 
 
-def check_topic(settings: Settings, topic: str, alive: Mapping[str, int] | None) -> list[Check]:
+def check_topic(settings: Settings, topic: str, alive: Alive | None) -> list[Check]:
     """Look at those who read every event of a topic: the lag, and the dead letters.
 
     Parameters
@@ -53,7 +54,7 @@ def check_topic(settings: Settings, topic: str, alive: Mapping[str, int] | None)
     topic
         It is there, as are the topics that its readers read, too.
     alive
-        Kind -> how many processes of that kind live; None where Redis does not say.
+        Which processes live; None where Redis does not say.
     """
     readers = [
         group
@@ -92,11 +93,11 @@ def _registry(settings: Settings) -> Iterator[Check]:
         yield Check.fine("schema registry", f"{settings.schema_registry_url} answers")
 
 
-def _topics(topics: Mapping[str, TopicState | None], alive: Mapping[str, int] | None) -> Iterator[Check]:
+def _topics(topics: Mapping[str, TopicState | None], alive: Alive | None) -> Iterator[Check]:
     missing = [name for name, state in topics.items() if state is None]
     different = {name: state.differences for name, state in topics.items() if state and state.differences}
     if missing:
-        start = "restart one" if alive else "start one"
+        start = "restart one" if alive and (alive.at_work or alive.starting) else "start one"
         yield Check.wrong(
             "topics",
             f"{', '.join(missing)} not there",
@@ -124,7 +125,7 @@ def _events(
     settings: Settings,
     admin: KafkaAdminClient,
     readers: Sequence[Group],
-    alive: Mapping[str, int] | None,
+    alive: Alive | None,
     *,
     dead: bool = True,
 ) -> Iterator[Check]:
@@ -138,12 +139,15 @@ def _events(
         yield _dead(settings, held(admin, "dead-letters"), last_reasons(settings, admin, LETTERS))
 
 
-def _lag(group: Group, lag: int, alive: Mapping[str, int] | None) -> Check:
+def _lag(group: Group, lag: int, alive: Alive | None) -> Check:
     name, topics = f"lag of {group.name}", ", ".join(group.topics)
     if not lag:
         return Check.fine(name, f"up to date with {topics}")
     found = f"{lag:,} events of {topics} behind"
-    if alive is not None and not alive.get(group.process):
+    if alive is not None and not alive.at_work[group.process]:
+        if group.process in alive.starting:
+            still = f"{found}, and `refrain {group.process}` is still starting"
+            return Check.warning(name, still, STILL_STARTING)
         return Check.wrong(name, f"{found}, and none runs", f"start `refrain {group.process}`")
     if lag > MANY and group.every_event:
         return Check.warning(

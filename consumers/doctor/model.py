@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
 
 from consumers.doctor.check import Check
+from consumers.doctor.processes import Alive
 from consumers.queries.no_model import no_model
 from consumers.terminal.format import ago
 from stream.connect import AnyRedis
@@ -29,15 +29,13 @@ LOOK_SECONDS = 0.25
 BEHIND = 2 * 86_400.0  # seconds that songs may be older than the model
 
 
-async def check_model(
-    redis: AnyRedis, settings: Settings, alive: Mapping[str, int], now: float
-) -> list[Check]:
+async def check_model(redis: AnyRedis, settings: Settings, alive: Alive, now: float) -> list[Check]:
     """Look at the model that serves, and at what follows it.
 
     Parameters
     ----------
     alive
-        Kind -> how many processes run.
+        Which processes live.
     now
         Unix seconds.
     """
@@ -51,13 +49,13 @@ async def check_model(
     return [check for check in checks if check]
 
 
-async def check_serving(redis: AnyRedis, settings: Settings, alive: Mapping[str, int], now: float) -> Check:
+async def check_serving(redis: AnyRedis, settings: Settings, alive: Alive, now: float) -> Check:
     """Look at the model that serves, or at what the first one waits for.
 
     Parameters
     ----------
     alive
-        Kind -> how many processes run.
+        Which processes live.
     now
         Unix seconds.
     """
@@ -76,7 +74,7 @@ async def check_serving(redis: AnyRedis, settings: Settings, alive: Mapping[str,
         return Check.warning(
             "model", f"{found}, pinned", "`refrain model use newest` lets the newest serve again"
         )
-    if age > OLD * settings.publish_every and not alive.get("train"):
+    if age > OLD * settings.publish_every and not alive.has("train"):
         return Check.wrong("model", f"{found}, and no trainer runs", "start `refrain train`")
     return Check.fine("model", found)
 
@@ -101,7 +99,7 @@ async def _loaded(redis: AnyRedis) -> Check | None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _sweep(redis: AnyRedis, alive: Mapping[str, int]) -> Check | None:
+async def _sweep(redis: AnyRedis, alive: Alive) -> Check | None:
     serves, sweep = await Snapshots(redis).current(), await Sweeps(redis).now()
     if serves is None:
         return None
@@ -109,8 +107,10 @@ async def _sweep(redis: AnyRedis, alive: Mapping[str, int]) -> Check | None:
         return Check.fine("listeners", f"all {sweep.listeners:,} are migrated to model {serves}")
     met = f"{sweep.met:,} of {sweep.listeners:,}" if sweep and sweep.version == serves else "none yet"
     found = f"migrated to model {serves}: {met}"
-    if not alive.get("ingest"):
+    if not alive.has("ingest"):
         return Check.warning("listeners", f"{found}, and no ingester runs", "start `refrain ingest`")
+    if not alive.at_work["ingest"]:
+        return Check.fine("listeners", f"{found}; the ingester is still starting")
     return Check.fine("listeners", found)
 
 

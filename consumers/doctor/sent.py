@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
 
 from consumers.doctor.check import Check
 from consumers.doctor.kafka import check_topic
 from consumers.doctor.model import check_serving
-from consumers.doctor.processes import running
+from consumers.doctor.processes import Alive, alive_among
 from consumers.doctor.redis import no_redis
 from consumers.doctor.waiting import check_waiting
 from consumers.runtime.session import redis_session
@@ -29,14 +28,14 @@ async def examine_sent(settings: Settings, topic: str) -> list[Check]:
     return [*await asyncio.to_thread(check_topic, settings, topic, alive), *checks]
 
 
-async def _in_redis(settings: Settings, topic: str) -> tuple[Mapping[str, int] | None, list[Check]]:
+async def _in_redis(settings: Settings, topic: str) -> tuple[Alive | None, list[Check]]:
     if not settings.redis:
         found = "not looked at: it is not known where it is"
         return None, [Check.warning("Redis", found, "set REFRAIN_REDIS to where it is")]
     alive, checks = None, []
     try:
         async with asyncio.timeout(PATIENCE), redis_session(settings) as redis:
-            alive = running(await heartbeats(redis))
+            alive = alive_among(await heartbeats(redis))
             if topic == "clicks":
                 checks.append(await check_serving(redis, settings, alive, time.time()))
             if topic in ("clicks", "songs"):

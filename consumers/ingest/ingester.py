@@ -39,7 +39,7 @@ from stream.settings import Settings
 from stream.stores.artist_aliases import REFRESH_SECONDS
 from stream.stores.catalogue import LENGTHS_SECONDS, Catalogue
 from stream.stores.durability import Durability, Primaries
-from stream.stores.heartbeats import Heartbeat
+from stream.stores.heartbeats import STARTING, Heartbeat
 from stream.stores.history import History
 from stream.stores.released_songs import ReleasedSongs
 from stream.stores.waiting import MOST_WAITING, Waiting
@@ -441,8 +441,8 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         retry = Retry(stop)
         redis, heartbeat, watch = begun = await begin(settings, "ingest", stack)
-        starting = await once_loaded(begun, retry, stop, stack)
-        if starting is None:
+        living = await once_loaded(begun, retry, stop, stack)
+        if living is None:
             return
         epoch = await epoch_of(settings, begun, "clicks")
         stores = Stores.on(redis, settings)
@@ -524,7 +524,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             stop=stop,
             retry=retry,
         )
-        starting.cancel()
+        del heartbeat.gauges[STARTING]  # from here on it is at work
         await together(
             ingester.run(),
             merges.run(),
@@ -532,7 +532,7 @@ async def ingest(settings: Settings, stop: asyncio.Event) -> None:
             live.follow(),
             sweeper.run(),
             late_songs.run(),
-            heartbeat.keep(),
+            living,
             watch.run(),
             retry.every(
                 LOOK_SECONDS,

@@ -6,7 +6,7 @@ from stream.connect import AnyRedis
 from stream.errors import NoModel
 from stream.settings import Settings
 from stream.stores.cohorts import Cohorts
-from stream.stores.heartbeats import heartbeats
+from stream.stores.heartbeats import heartbeats, starting_for
 from stream.stores.listeners import Listeners
 
 __all__ = ["no_model"]
@@ -28,6 +28,8 @@ async def no_model(redis: AnyRedis, settings: Settings) -> NoModel:
         return NoModel(
             f"{first}. No trainer runs", hint="Start `refrain train`, or `refrain up` for everything."
         )
+    if all(starting_for(state) is not None for state in trainers):
+        return NoModel(f"{first}. The trainer is still starting")
     met = max(int(float(state.get("sample", 0))) for state in trainers)
     return NoModel(
         f"{first}. The trainer has learned from {met:,} of them; who only skips has no taste to learn from."

@@ -10,7 +10,7 @@ from consumers.queries.releases import ReleaseSummary, list_releases
 from stream.connect import AnyRedis
 from stream.settings import Settings
 from stream.stores.cohorts import Cohorts
-from stream.stores.heartbeats import heartbeats
+from stream.stores.heartbeats import heartbeats, starting_for
 from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Snapshots
 
@@ -32,7 +32,7 @@ class Now:
     clicks_per_second
         Over the time since the moment before; None: there is none.
     behind
-        Clicks that wait in Kafka, as of the ingesters' last batches; None: no ingester runs.
+        Clicks that wait in Kafka, as of the ingesters' last batches; None: no ingester is at work.
     dead_letters
         Events that could not be used, of the processes that run.
     listeners, in_no_cohort
@@ -41,8 +41,8 @@ class Now:
         How many listeners the first model waits for.
     model_version
         The model that serves; None before the first.
-    processes
-        Kind -> how many run.
+    processes, starting
+        Kind -> how many are at work, and how many are not yet.
     releases
         The latest that somebody was told of.
     """
@@ -58,6 +58,7 @@ class Now:
     first_model_listeners: int
     model_version: int | None
     processes: Mapping[str, int]
+    starting: Mapping[str, int]
     releases: tuple[ReleaseSummary, ...]
 
 
@@ -72,7 +73,8 @@ async def read_now(redis: AnyRedis, settings: Settings, at: float, before: Now |
         What this returned a moment ago: clicks a second are counted from then on.
     """
     states = list((await heartbeats(redis)).values())
-    ingesters = [state for state in states if state["kind"] == "ingest"]
+    at_work = [state for state in states if starting_for(state) is None]
+    ingesters = [state for state in at_work if state["kind"] == "ingest"]
     clicks = sum(int(state.get("clicks", 0)) for state in ingesters)
     cohorts = Cohorts(redis, Listeners(redis))
     sizes = await cohorts.sizes()
@@ -92,6 +94,7 @@ async def read_now(redis: AnyRedis, settings: Settings, at: float, before: Now |
         cohorts=len(sizes),
         first_model_listeners=settings.first_model_listeners,
         model_version=await Snapshots(redis).current(),
-        processes=dict(Counter(state["kind"] for state in states)),
+        processes=dict(Counter(state["kind"] for state in at_work)),
+        starting=dict(Counter(state["kind"] for state in states if starting_for(state) is not None)),
         releases=await list_releases(redis, settings, RELEASES),
     )

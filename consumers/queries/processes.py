@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from stream.connect import AnyRedis
 from stream.settings import Settings
-from stream.stores.heartbeats import heartbeats
+from stream.stores.heartbeats import STARTING, heartbeats
 
 __all__ = ["RunningProcess", "list_processes"]
 
-FIELDS = ("kind", "at", "model")
+FIELDS = ("kind", "at", "model", STARTING)
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class RunningProcess:
         Its last sign of life, Unix seconds.
     model
         The version of the model that it has loaded; None of a process that loads none, or has not yet.
+    starting_since
+        Since when it has been starting, Unix seconds; None: it is at work.
     says
         What it counts and how it is, by name; numbers as text.
     """
@@ -34,6 +36,7 @@ class RunningProcess:
     kind: str
     at: float
     model: int | None
+    starting_since: float | None
     says: Mapping[str, str]
 
 
@@ -45,6 +48,7 @@ async def list_processes(redis: AnyRedis, _: Settings) -> tuple[RunningProcess, 
             kind=state["kind"],
             at=float(state["at"]),
             model=int(state["model"]) if state.get("model") else None,
+            starting_since=float(state[STARTING]) if STARTING in state else None,
             says={field: value for field, value in state.items() if field not in FIELDS},
         )
         for name, state in (await heartbeats(redis)).items()

@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from stream.errors import CannotStart
 from stream.metrics import COUNTED, LAG_SECONDS, OF_HEARTBEAT, PROCESS, PROCESS_LABEL, WAITING_SINCE, Declared
 from stream.settings import Settings
-from stream.stores.heartbeats import SECONDS, Heartbeat
+from stream.stores.heartbeats import SECONDS, STARTING, Heartbeat
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -127,6 +127,8 @@ def _stands_still(loop: asyncio.AbstractEventLoop) -> str:
 def _unheard(heartbeat: Heartbeat) -> str:
     if heartbeat.written == 0.0:
         return "starting: no sign of life in Redis yet"
+    if STARTING in heartbeat.gauges:
+        return "starting: not at work yet"
     ago = time.monotonic() - heartbeat.written
     return "" if ago < SECONDS else f"no sign of life in Redis for {ago:.0f} s"
 

@@ -130,9 +130,9 @@ async def within(main: Awaitable[None], stop: asyncio.Event) -> None:
         await end({running, stopping}, AGAIN)
 
 
-async def together(leader: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, None]) -> None:
+async def together(leader: Awaitable[None], *others: Awaitable[None]) -> None:
     """Run tasks side by side until the leader is done or any fails; then all end, and a failure is raised."""
-    tasks = [asyncio.create_task(task) for task in (leader, *others)]
+    tasks = [asyncio.ensure_future(task) for task in (leader, *others)]
     try:
         running = set(tasks)
         while tasks[0] in running:

@@ -21,7 +21,7 @@ from stream.metrics import DELETED
 from stream.retry import Retry, Stopped
 from stream.settings import Settings
 from stream.stores.guards import guard_cluster, guard_decay, topic_epoch
-from stream.stores.heartbeats import Heartbeat
+from stream.stores.heartbeats import STARTING, Heartbeat
 from stream.stores.history import LoadState, load_state
 from stream.wire.consumer import check_codecs
 from stream.wire.dead_members import remove_dead
@@ -123,24 +123,25 @@ async def once_loaded(
 ) -> asyncio.Task[None] | None:
     """Wait until history is loaded wholly, and then give a sign of life, which keeps the next load away.
 
-    For processes that hold in memory who there is (`consumers.history.guard`).
+    For processes that hold in memory who there is (`consumers.history.guard`). The sign of life says that
+    the process is not at work yet, until its gauge `STARTING` is deleted.
 
     Returns
     -------
-    What keeps the sign of life up while the process starts, and ends with `stack`: to be cancelled once the
-    process's own heartbeat, which says that it is at work, does so. None where the process is to end.
+    What keeps the sign of life up from now on; it ends with `stack` at the latest. None where the process is
+    to end.
     """
-    redis, said = begun.redis, LoadState.NONE
-    early = Heartbeat(redis, begun.heartbeat.kind)
+    redis, heartbeat, said = begun.redis, begun.heartbeat, LoadState.NONE
 
     async def in_the_way() -> LoadState:
         if found := await load_state(redis):
             return found
         # First the sign, then the look, as a load does it: of two that begin at once one at least sees the
         # other.
-        await early.beat(time.time())
+        heartbeat.gauges[STARTING] = time.time()
+        await heartbeat.beat(time.time())
         if found := await load_state(redis):
-            await early.stop()
+            await heartbeat.stop()
         return found
 
     try:
@@ -153,7 +154,7 @@ async def once_loaded(
                 return None
     except Stopped:
         return None
-    keeping = asyncio.create_task(early.keep())
+    keeping = asyncio.create_task(heartbeat.keep())
     stack.push_async_callback(end, [keeping])
     return keeping
 

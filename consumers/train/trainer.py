@@ -32,7 +32,7 @@ from stream.settings import Settings
 from stream.stores.artist_aliases import REFRESH_SECONDS
 from stream.stores.catalogue import LENGTHS_SECONDS
 from stream.stores.cohorts import Cohorts
-from stream.stores.heartbeats import Heartbeat
+from stream.stores.heartbeats import STARTING, Heartbeat
 from stream.stores.lease import Lease
 from stream.stores.listeners import Listeners
 from stream.stores.snapshots import Snapshots
@@ -361,8 +361,8 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         retry = Retry(stop)
         redis, heartbeat, watch = begun = await begin(settings, "train", stack)
-        starting = await once_loaded(begun, retry, stop, stack)
-        if starting is None:
+        living = await once_loaded(begun, retry, stop, stack)
+        if living is None:
             return
         stores = Stores.on(redis, settings)
         await ask_redis(settings, stores.durability.begin, logger.info)
@@ -413,5 +413,5 @@ async def train(settings: Settings, stop: asyncio.Event) -> None:
         leading = lead(settings, watch, trainer.run, [clicks.run], lease, heartbeat, stop, retry)
         following = retry.every(REFRESH_SECONDS, "reading aliases of artists", stores.aliases.refresh)
         lengths = retry.every(LENGTHS_SECONDS, "reading songs of no length", stores.catalogue.refresh)
-        starting.cancel()
-        await together(leading, following, lengths, heartbeat.keep(), watch.run())
+        del heartbeat.gauges[STARTING]  # from here on it is at work, or stands by
+        await together(leading, following, lengths, living, watch.run())

@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from uuid import uuid4
@@ -14,12 +15,15 @@ from uuid import uuid4
 from stream.connect import REDIS_ERRORS, AnyRedis
 from stream.stores import keys
 
-__all__ = ["SECONDS", "Heartbeat", "heartbeats"]
+__all__ = ["SECONDS", "STARTING", "Heartbeat", "heartbeats", "starting_for"]
 
 SECONDS = 10
 """After which a process of whom nothing is heard is taken for gone."""
 
 BEAT_SECONDS = 0.5
+
+STARTING = "starting"
+"""Gauge of a process that lives and is not at work yet: since when it has been starting, in Unix seconds."""
 
 
 @dataclass
@@ -99,3 +103,8 @@ async def heartbeats(redis: AnyRedis) -> dict[str, dict[str, str]]:
         if state:
             alive[name] = {key.decode(): value.decode() for key, value in state.items()}
     return alive
+
+
+def starting_for(state: Mapping[str, str]) -> float | None:
+    """Return for how many seconds a process has been starting, by its own clock; None: it is at work."""
+    return float(state["at"]) - float(state[STARTING]) if STARTING in state else None

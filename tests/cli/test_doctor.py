@@ -60,6 +60,18 @@ def alive(*kinds: str, model: int = 0) -> Callable[[AnyRedis], Awaitable[None]]:
     return beat
 
 
+def starting(kind: str, seconds: float) -> Callable[[AnyRedis], Awaitable[None]]:
+    """One that has been starting for so long, beside those of `alive`."""
+
+    async def beat(redis: AnyRedis) -> None:
+        name, now = f"{kind}-another-1-1", time.time()
+        state = {"kind": kind, "at": now, "starting": now - seconds}
+        await redis.hset(keys.process(name), mapping=state)
+        await redis.zadd(keys.PROCESSES, {name: now})
+
+    return beat
+
+
 @pytest.fixture
 def healthy(service: Settings, topics: Settings, with_redis: WithRedis) -> Settings:
     with_redis(alive("ingest", "train", "work", "traits"))
@@ -192,6 +204,69 @@ def test_lag_is_wrong_where_nobody_works_it_off(
     with_redis(alive("ingest", "train", "work", "traits"))
     _, found = looked(refrain)
     assert found["lag of ingest"][:2] == ("fine", "12 events of clicks behind")
+
+
+@pytest.mark.parametrize("kind", ["ingest", "train"])
+def test_a_process_that_is_still_starting_is_not_one_that_runs(
+    service: Settings, topics: Settings, refrain: Refrain, with_redis: WithRedis, kind: str
+) -> None:
+    with_redis(starting(kind, 12))
+    state, said, hint = looked(refrain)[1][kind]
+    assert state == "warning"
+    assert "none is at work yet, one has been starting for 12 s" in said
+    assert "its log says what it waits for" in hint
+
+
+def test_a_process_that_has_been_starting_for_long_is_wrong(
+    service: Settings, topics: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(alive("train", "work", "traits"))
+    with_redis(starting("ingest", 600))
+    code, found = looked(refrain)
+    assert (code, found["ingest"][0]) == (1, "wrong")
+    assert "starting for 10 min" in found["ingest"][1]
+
+
+def test_a_process_that_starts_beside_one_at_work_is_worth_a_warning_only_where_it_takes_long(
+    healthy: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(starting("ingest", 3))
+    assert looked(refrain)[1]["ingest"][:2] == ("fine", "1 runs, and one has been starting for 3 s")
+    with_redis(starting("ingest", 600))
+    code, found = looked(refrain)
+    assert (code, found["ingest"][0]) == (0, "warning")
+
+
+def test_lag_that_waits_for_who_is_still_starting_is_said_to(
+    service: Settings, topics: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    producer = KafkaProducer(bootstrap_servers=topics.kafka)
+    producer.send("clicks", value=b"{}")
+    producer.close()
+    with_redis(starting("ingest", 3))
+    assert looked(refrain)[1]["lag of ingest"][:2] == (
+        *("warning", "1 events of clicks behind, and `refrain ingest` is still starting"),
+    )
+
+
+def test_that_nobody_migrates_listeners_before_the_ingester_has_started_is_said(
+    service: Settings, topics: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(starting("ingest", 3))
+    assert looked(refrain)[1]["listeners"][:2] == (
+        *("fine", "migrated to model 4: none yet; the ingester is still starting"),
+    )
+
+
+def test_a_health_check_fails_before_the_process_is_at_work(settings: Settings, refrain: Refrain) -> None:
+    with redis_py.Redis.from_url(settings.redis) as client:
+        name, now = f"ingest-{socket.gethostname()}-1-1", time.time()
+        client.hset(keys.process(name), mapping={"kind": "ingest", "at": now, "starting": now - 4})
+        client.zadd(keys.PROCESSES, {name: now})
+        code, found = looked(refrain, "--only", "ingest")
+        assert (code, found["ingest"][1]) == (1, "not at work yet, has been starting for 4 s")
+        client.hdel(keys.process(name), "starting")
+        assert looked(refrain, "--only", "ingest")[0] == 0
 
 
 def test_dead_letters_are_told_with_their_reasons(healthy: Settings, refrain: Refrain) -> None:

@@ -21,6 +21,7 @@ from stream.stores import keys
 from stream.stores.artist_aliases import ArtistAliases
 from stream.stores.catalogue import Catalogue
 from stream.stores.heard import song_numbers
+from stream.stores.heartbeats import STARTING, Heartbeat
 from stream.stores.snapshots import Snapshots
 from stream.stores.song_models import SongModels
 from stream.wire.events import Song
@@ -163,6 +164,14 @@ def test_before_the_first_model_it_says_what_that_waits_for(settings: Settings, 
     said = failed(refrain, "u1")
     assert said["kind"] == "NoModel"
     assert "REFRAIN_FIRST_MODEL_LISTENERS" in said["error"]
+
+
+def test_of_a_trainer_that_is_still_starting_it_is_not_said_how_many_it_has_learned_from(
+    settings: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    gauges: dict[str, str | float] = {STARTING: time.time()}
+    with_redis(lambda redis: Heartbeat(redis, "train", gauges=gauges).beat(time.time()))
+    assert failed(refrain, "u1")["error"].endswith("The trainer is still starting")
 
 
 def test_before_the_first_song_model_it_says_when_that_comes(service: Settings, refrain: Refrain) -> None:

@@ -12,7 +12,7 @@ from consumers.runtime.exporter import exporting
 from stream.broker.ports import free_port
 from stream.connect import open_redis
 from stream.settings import Settings
-from stream.stores.heartbeats import SECONDS, Heartbeat
+from stream.stores.heartbeats import SECONDS, STARTING, Heartbeat
 from tests.consumers.running import Running
 from tests.waiting import wait_for
 
@@ -61,6 +61,17 @@ async def test_a_process_is_ready_from_its_first_sign_of_life_until_it_is_not_he
         heartbeat.written -= SECONDS
         status, said = await asyncio.to_thread(probe, ours, "/readyz")
         assert (status, said) == (503, "no sign of life in Redis for 10 s\n")
+    await redis.aclose()
+
+
+async def test_a_process_that_gives_a_sign_of_life_while_it_starts_is_not_ready(settings: Settings) -> None:
+    ours, redis = exported(settings), await open_redis(settings)
+    heartbeat = Heartbeat(redis, "ingest", gauges={STARTING: time.time()})
+    with exporting(ours, heartbeat):
+        await heartbeat.beat(time.time())
+        assert await asyncio.to_thread(probe, ours, "/readyz") == (503, "starting: not at work yet\n")
+        del heartbeat.gauges[STARTING]
+        assert await asyncio.to_thread(probe, ours, "/readyz") == (200, "well\n")
     await redis.aclose()
 
 

@@ -12,8 +12,10 @@ import pytest
 
 from consumers.doctor import Check, examine
 from consumers.web import examination
+from stream.connect import AnyRedis
 from stream.settings import Settings
-from stream.stores.heartbeats import Heartbeat
+from stream.stores import keys
+from stream.stores.heartbeats import STARTING, Heartbeat
 from tests.apart import WithRedis
 from tests.waiting import wait_for
 from tests.web.served import Served
@@ -50,6 +52,30 @@ def test_processes_that_run_are_listed_and_those_that_do_not_are_named(served: S
     assert re.search(r"<tr><td>serve</td>", page)
     assert "No <code>refrain ingest</code> runs" in page
     assert [each["kind"] for each in served.get("/api/v1/processes").json()] == ["serve"]
+
+
+def test_a_process_that_is_starting_is_told_from_those_at_work(served: Served, with_redis: WithRedis) -> None:
+    now = time.time()
+    ingester = Heartbeat(None, "ingest", gauges={STARTING: now - 12})  # type: ignore[arg-type]
+
+    async def beat(redis: AnyRedis) -> None:
+        ingester.redis = redis
+        await ingester.beat(now)
+        await redis.persist(keys.process(ingester.name))
+
+    with_redis(beat)
+    page, panel = text(served), text(served, "/")
+    assert "<td>ingest, starting for 12 s</td>" in page
+    assert "<code>refrain ingest</code> is starting:</strong> clicks are not read until it has" in page
+    assert "No <code>refrain ingest</code> runs" not in page
+    assert "Starting: refrain ingest." in panel
+    assert "the ingester is starting" in panel
+    [listed] = [each for each in served.get("/api/v1/processes").json() if each["kind"] == "ingest"]
+    assert (listed["starting_since"], listed["says"]) == (ingester.gauges[STARTING], {})
+    del ingester.gauges[STARTING]
+    with_redis(beat)
+    assert "<td>ingest</td>" in text(served)
+    assert "clicks wait in Kafka" in text(served, "/")
 
 
 def test_what_a_process_says_is_shown_as_it_is(served: Served, with_redis: WithRedis) -> None:

@@ -24,14 +24,16 @@ WORST_FIRST = (State.WRONG, State.WARNING, State.FINE)
 async def get_health(at: At, caller: Looks) -> HTMLResponse:
     """Show which processes run; what the doctor says follows, as it takes a while."""
     processes = await list_processes(at.redis, at.settings)
-    running = {process.kind for process in processes}
+    alive = {process.kind for process in processes}
+    at_work = {process.kind for process in processes if process.starting_since is None}
     return page(
         "health.html",
         "Health",
         "/health",
         caller,
         processes=processes,
-        missing={kind: what for kind, what in KINDS.items() if kind not in running},
+        missing={kind: what for kind, what in KINDS.items() if kind not in alive},
+        starting={kind: what for kind, what in KINDS.items() if kind in alive - at_work},
         now=time.time(),
     )
 

@@ -42,8 +42,13 @@ async def get_now_live(follows: Follows) -> AsyncIterable[ServerSentEvent]:
 
 
 def _shown(now: Now, rates: Iterable[float]) -> dict[str, Any]:
-    missing = [f"refrain {kind}" for kind in KINDS if not now.processes.get(kind)]
-    return {"now": now, "missing": missing, "spark": _spark(list(rates))}
+    absent = [kind for kind in KINDS if kind not in now.processes]
+    return {
+        "now": now,
+        "missing": [f"refrain {kind}" for kind in absent if kind not in now.starting],
+        "starting": [f"refrain {kind}" for kind in absent if kind in now.starting],
+        "spark": _spark(list(rates)),
+    }
 
 
 def _spark(rates: list[float]) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from typing import Any, NoReturn
@@ -19,10 +20,12 @@ from consumers.history.options import Loading
 from consumers.ingest.ingester import ingest
 from consumers.runtime.startup import begin_producer
 from consumers.train.trainer import train
+from stream.connect import ask_redis
 from stream.errors import BadFile, Unreachable, WrongUse
 from stream.settings import Settings
 from tests.consumers.history.years import UNTIL
 from tests.consumers.kafka_log import KafkaLog
+from tests.consumers.kept import heartbeat
 from tests.consumers.running import Running
 from tests.refrain_command import Refrain
 from tests.waiting import DEADLINE, wait_for
@@ -216,3 +219,25 @@ def test_an_ingester_that_is_still_starting_is_in_the_way_of_a_load(
                 asyncio.run(before_load(settings))
         finally:
             go_on.set()
+
+
+@pytest.mark.parametrize("process", [ingest, train])
+def test_a_process_says_that_it_is_starting_until_it_is_at_work(
+    settings: Settings, topics: Settings, db: redis.Redis, monkeypatch: pytest.MonkeyPatch, process: Any
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    async def ask_late(*given: Any) -> Any:
+        begun.set()
+        await asyncio.to_thread(go_on.wait, DEADLINE)
+        return await ask_redis(*given)
+
+    monkeypatch.setattr(f"{process.__module__}.ask_redis", ask_late)
+    with Running(process, settings):
+        try:
+            assert begun.wait(DEADLINE)
+            assert float(heartbeat(db, process.__name__)["starting"]) <= time.time()
+        finally:
+            go_on.set()
+        wait_for(lambda: "starting" not in heartbeat(db, process.__name__), "it to be at work")
+        assert kinds(db) == {process.__name__}
