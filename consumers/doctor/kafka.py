@@ -165,5 +165,7 @@ def _dead(settings: Settings, number: int, reasons: Mapping[str, int]) -> Check:
     return Check.warning(
         "dead letters",
         f"{number:,} within {settings.retention_days:g} days; of the last {looked_at:,}: {listed}",
-        "put the producers right (docs/contract.md says what each reason means), then run `refrain redrive`",
+        "put the producers right (docs/contract.md says what each reason means), then run `refrain redrive`; "
+        "after Redis was restored from a backup only as docs/runbooks.md says, as some of these events were "
+        "read again",
     )

@@ -281,6 +281,15 @@ def test_dead_letters_are_told_with_their_reasons(healthy: Settings, refrain: Re
     assert "`refrain redrive`" in hint
 
 
+def test_who_is_told_to_redrive_is_told_that_after_a_restore_not_all_may_be(
+    healthy: Settings, refrain: Refrain
+) -> None:
+    producer = KafkaProducer(bootstrap_servers=healthy.kafka)
+    producer.send("dead-letters", value=b"?", headers=[("reason", b"bad-time")])
+    producer.close()
+    assert "restored from a backup only as docs/runbooks.md says" in looked(refrain)[1]["dead letters"][2]
+
+
 def test_a_redis_that_forgets_is_wrong(healthy: Settings, refrain: Refrain, server: redis_py.Redis) -> None:
     server.config_set("appendonly", "no")
     server.config_set("maxmemory", 2**40)
