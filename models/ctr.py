@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
@@ -214,6 +215,26 @@ class CtrModel:
     def so_soon(self) -> float:
         """Share of all clicks that have come when the next wave is due."""
         return min(self.early / self.clicked, 1.0)
+
+    def come_after(self, waves: float) -> float:
+        """Return the share of all clicks that have come some time after a notification.
+
+            1 - (1 - s)^log2(1 + t), s = `so_soon`
+
+        which is s when the next wave is due (t = 1). Clicks that have not come yet become fewer by a power
+        of the time, (1 + t)^-a: by an exponential law hardly any would come late, and some come a day later.
+
+        Parameters
+        ----------
+        waves
+            t: how long after, as a multiple of the time from wave to wave.
+
+        Examples
+        --------
+        >>> [round(CtrModel().come_after(waves), 2) for waves in (0, 1, 2, 3)]
+        [0.0, 0.6, 0.77, 0.84]
+        """
+        return 1.0 - math.pow(1.0 - self.so_soon, math.log2(1.0 + max(waves, 0.0)))
 
     def log_odds(self, rows: Numbers) -> Floats:
         """Return what listeners are ranked by, shape (n,), for `features` (n, d); see `predict`."""

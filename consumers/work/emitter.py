@@ -307,7 +307,7 @@ class Emitter:
             return Part(answer, left.reason, about, None, held, next_wave_at=left.next_wave_at)
         for reason in answer.left_out.keys() - FOR_GOOD:
             del answer.left_out[reason]  # whoever was left out by their caps is asked after once more
-        before, more = await self._response(before, left)
+        before, more = await self._response(before, left, now)
         audience = await self._planner.plan(release, lookup, self._live.model, now, before)
         draft = audience.draft
         if draft.wave and draft.factor_of:
@@ -316,7 +316,9 @@ class Emitter:
         reason = draft.reason if ends_early else left.reason
         return Part(answer, reason, about | more, audience, held)
 
-    async def _response(self, before: Before, left: OpenRelease) -> tuple[Before, dict[str, str | float]]:
+    async def _response(
+        self, before: Before, left: OpenRelease, now: float
+    ) -> tuple[Before, dict[str, str | float]]:
         """Add to what the rest of a release is planned by how it was responded to, and which wave is next.
 
         Returns
@@ -330,7 +332,10 @@ class Emitter:
         response = await self._releases.response(left.asked.release.release_id)
         if due and left.wave.number == 1:  # from this is learned how many of the clicks come so soon
             about |= {"told_early": len(before.told), "clicked_early": response.of_all("clicked")}
-        found = WaveResponse.of(before.pages, response, self._planner.habits.model.so_soon, left.factors)
+        model = self._planner.habits.model
+        between = max(self._wave_seconds, 1e-3)  # one may follow another at once
+        come = [model.come_after((now - page.emitted_at) / between) for page in before.pages]
+        found = WaveResponse.of(before.pages, response, come, left.factors)
         wave = left.wave.next(self._planner.first_wave) if due else left.wave
         return replace(before, wave=wave, response=found), about
 

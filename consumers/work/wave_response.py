@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,7 @@ class WaveResponse:
     Attributes
     ----------
     sent, clicked
-        Cohort -> notifications, and how many of them were clicked.
+        Cohort -> notifications whose outcome is known, and how many were clicked.
     expected
         Cohort -> how many of them the model predicted to be.
     """
@@ -40,38 +41,50 @@ class WaveResponse:
         cls,
         pages: Sequence[Page],
         response: Response,
-        so_soon: float,
+        come: Sequence[float],
         factors: Mapping[str, Mapping[str, float]],
     ) -> WaveResponse:
         """Compare what the model predicted on pages with what is reported of them.
 
         Parameters
         ----------
-        so_soon
-            The share of all clicks that have come by now: only for that share of notifications is it known
-            whether they are clicked.
+        pages
+            In the order in which they went out.
+        come
+            The share of all clicks on each page that have come by now: only for that share of its
+            notifications is it known whether they are clicked. It is less of later waves: else their cohorts
+            would look worse than those of earlier ones.
         factors
             Wave -> cohort -> by what the model's predictions were multiplied on its pages.
         """
-        told, predicted = Counter[str](), defaultdict[str, float](float)
-        for page in pages:
-            told.update(page.cohort_ids)
-            by = factors.get(str(page.wave), {})
-            for cohort, ctr in zip(page.cohort_ids, page.ctrs or (), strict=False):
-                predicted[cohort] += ctr / by.get(cohort, 1.0)
+        told = Counter(chain.from_iterable(page.cohort_ids for page in pages))
 
-        def reported(kind: str) -> dict[str, int]:
-            return {cohort: response.counts.get(f"{cohort}:{kind}", 0) for cohort in told}
+        def reported(kind: str) -> Counter[str]:
+            return Counter({cohort: response.counts.get(f"{cohort}:{kind}", 0) for cohort in told})
 
-        sent, clicked = reported("sent"), reported("clicked")
+        sent, not_sent, clicked = reported("sent"), reported("not_sent"), reported("clicked")
         if any(sent.values()) and not response.reports_sent:
             # Of a notifier that reports only what follows everybody was sent the page, as far as we know.
-            not_sent = reported("not_sent")
-            sent = {cohort: told[cohort] - not_sent[cohort] for cohort in told}
+            sent = told - not_sent
+        # Pages are taken to be reported of in their order: where reports are missing, nothing is known of the
+        # last ones, which may have gone out a moment ago.
+        left, reached = sent + not_sent, Counter[str]()
+        known, expected = defaultdict[str, float](float), defaultdict[str, float](float)
+        for page, share in zip(pages, come, strict=True):
+            by, predicted = factors.get(str(page.wave), {}), defaultdict[str, float](float)
+            for cohort, ctr in zip(page.cohort_ids, page.ctrs or (), strict=False):
+                predicted[cohort] += ctr / by.get(cohort, 1.0)
+            for cohort, number in Counter(page.cohort_ids).items():
+                here = min(number, left[cohort])
+                left[cohort] -= here
+                reached[cohort] += here
+                known[cohort] += share * here
+                expected[cohort] += share * here * predicted[cohort] / number
+        delivered = {cohort: sent[cohort] / max(reached[cohort], 1) for cohort in told}
         return cls(
-            {cohort: so_soon * sent[cohort] for cohort in told},
+            {cohort: delivered[cohort] * known[cohort] for cohort in told},
             clicked,
-            {cohort: so_soon * predicted[cohort] * min(sent[cohort] / told[cohort], 1.0) for cohort in told},
+            {cohort: delivered[cohort] * expected[cohort] for cohort in told},
         )
 
     def factors(self, cohorts: Sequence[str], ctr: Floats, cohort: Ints, places: int) -> Floats:

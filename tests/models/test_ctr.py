@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from models.ctr import FEATURES, CtrModel, features
 from models.ctr_learner import CtrLearner
+from tests.world import DELAY, DELAY_SPREAD
 
 
 def anybody(n: int, seed: int = 0) -> np.ndarray:
@@ -185,6 +187,25 @@ def test_a_million_listeners_are_predicted_in_a_moment() -> None:
         model.predict(rows)
         spent.append(time.process_time() - started)
     assert min(spent) < 0.25
+
+
+@pytest.mark.parametrize("waves", [0.5, 1.0, 2.0, 3.0, 8.0, 32.0, 96.0])
+def test_the_share_of_clicks_that_have_come_is_about_that_of_log_normal_delays(waves: float) -> None:
+    def come(minutes: float) -> float:
+        return float(norm.cdf(np.log(60 * minutes / DELAY) / DELAY_SPREAD))
+
+    model = CtrModel(early=1000 * come(15), clicked=1000)
+    assert model.come_after(waves) == pytest.approx(come(15 * waves), abs=0.03)
+
+
+def test_the_share_of_clicks_that_have_come_when_the_next_wave_is_due_is_the_one_that_is_learned() -> None:
+    assert CtrModel(early=30, clicked=120).come_after(1.0) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("early", [5, 100])
+def test_no_click_comes_before_its_notification(early: int) -> None:
+    model = CtrModel(early=early, clicked=100)
+    assert model.come_after(0.0) == model.come_after(-1.0) == 0.0
 
 
 def test_of_nobody_nothing_is_known() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -32,14 +32,15 @@ def page(cohort: str, number: int, ctr: float = 0.1, wave: int = 1) -> Page:
 
 def factors(
     counts: dict[str, int],
-    so_soon: float = 1.0,
+    come: float | Sequence[float] = 1.0,
     *pages: Page,
     reports_sent: bool = True,
     before: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
 ) -> list[float]:
     told = pages or (page("c1", 500), page("c2", 500))
     response = Response(counts, {}, 0, reports_sent=reports_sent)
-    found = WaveResponse.of(told, response, so_soon, before).factors(COHORTS, CTR, COHORT, 20)
+    shares = [come] * len(told) if isinstance(come, float) else come
+    found = WaveResponse.of(told, response, shares, before).factors(COHORTS, CTR, COHORT, 20)
     assert len(found) == len(COHORTS)
     return [float(factor) for factor in found]
 
@@ -63,6 +64,26 @@ def test_clicks_that_have_not_come_yet_are_not_missed() -> None:
     counts = {"c1:sent": 500, "c1:clicked": 25, "c2:sent": 500, "c2:clicked": 25}
     assert factors(counts, 0.5) == pytest.approx([1.0, 1.0])
     assert max(factors(counts)) < 0.8
+
+
+def test_a_cohort_of_a_later_wave_is_not_taken_for_one_that_clicks_less() -> None:
+    pages = (page("c1", 500), page("c2", 500, wave=2))
+    counts = {"c1:sent": 500, "c1:clicked": 40, "c2:sent": 500, "c2:clicked": 25}
+    assert factors(counts, (0.8, 0.5), *pages) == pytest.approx([1.0, 1.0])
+    first, second = factors(counts, 0.5, *pages)
+    assert first > 1.4 * second, "by one share for both"
+
+
+def test_pages_of_which_nothing_is_reported_yet_take_nothing_from_those_before() -> None:
+    counts = {"c1:sent": 500, "c1:clicked": 40, "c2:sent": 500, "c2:clicked": 40}
+    pages = (page("c1", 500), page("c2", 500), page("c1", 900, wave=2), page("c2", 900, wave=2))
+    assert factors(counts, (0.8, 0.8, 0.01, 0.01), *pages) == pytest.approx([1.0, 1.0])
+
+
+def test_who_was_not_sent_it_is_not_expected_to_have_clicked_on_any_page() -> None:
+    counts = {"c1:sent": 500, "c1:not_sent": 500, "c1:clicked": 30, "c2:sent": 500, "c2:clicked": 40}
+    pages = (page("c1", 500), page("c2", 500), page("c1", 500, wave=2))
+    assert factors(counts, (0.8, 0.8, 0.4), *pages) == pytest.approx([1.0, 1.0])
 
 
 def test_who_is_not_reported_as_sent_yet_is_not_expected_to_have_clicked() -> None:

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -105,6 +106,18 @@ def let_the_next_go(desk: Desk, release_id: str) -> None:
     desk.db.zadd("releases:open", {release_id: 0})
 
 
+def age(desk: Desk, release_id: str, minutes: float) -> None:
+    """So much time has passed since its pages went out."""
+    key = f"release:{{{release_id}}}:pages"
+    for at, page in enumerate(map(json.loads, desk.db.lrange(key, 0, -1))):
+        page["emitted_at"] -= 60 * minutes
+        desk.db.lset(key, at, json.dumps(page))
+
+
+def second_is_out(desk: Desk, release_id: str) -> bool:
+    return bool(told(desk.answer(release_id), 2))
+
+
 def report(desk: Desk, release_id: str, told: Sequence[str], clicked: set[str]) -> None:
     did = [(user, "sent") for user in told] + [(user, "clicked") for user in told if user in clicked]
     desk.log.send("feedback", [event | {"ts": time.time()} for event in feedback(release_id, did)])
@@ -141,6 +154,7 @@ def test_the_next_wave_goes_where_the_first_was_clicked(patient: Desk) -> None:
         of_each = Counter(COHORTS[user] for user in told(first, 1))
         assert min(of_each[cohort] for cohort in ("c1", "c2")) > 10, "the first explores"
         report(patient, "r1", told(first, 1), set(MEMBERS["c2"]))
+        age(patient, "r1", HOUR)
         let_the_next_go(patient, "r1")
         wait_for(lambda: state(patient, "r1") == "paused" and told(patient.answer("r1"), 2), "the second")
         second = Counter(COHORTS[user] for user in told(patient.answer("r1"), 2))
@@ -149,10 +163,25 @@ def test_the_next_wave_goes_where_the_first_was_clicked(patient: Desk) -> None:
     assert factors["c2"] > 2 * factors["c1"]
 
 
+def test_clicks_are_missed_on_pages_of_long_ago_and_not_on_those_of_a_moment_ago(patient: Desk) -> None:
+    factors = {}
+    with working(patient):
+        for name, minutes in (("r1", 0.0), ("r2", 100 * HOUR)):
+            first = first_wave(patient, name, max_audience=1500)
+            report(patient, name, told(first, 1), set())
+            age(patient, name, minutes)
+            let_the_next_go(patient, name)
+            wait_for(partial(second_is_out, patient, name), "the second wave")
+            factors[name] = json.loads(patient.db.hget(f"release:{{{name}}}", "factors"))["2"]
+    assert min(factors["r1"].values()) > 0.9
+    assert max(factors["r2"].values()) < 0.6
+
+
 def test_a_release_that_is_clicked_less_than_it_must_be_ends(patient: Desk) -> None:
     with working(patient):
         first = first_wave(patient, "r1", min_ctr=0.06)
         report(patient, "r1", told(first, 1), set())
+        age(patient, "r1", HOUR)
         let_the_next_go(patient, "r1")
         answer = patient.wait_for("r1")
     assert answer.summary["reason"] == "clicked too seldom"
