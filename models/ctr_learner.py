@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy
 
-from models.ctr import FEATURES, CtrModel, design, prior_precision
+from models.ctr import CtrModel, design, prior_precision
 from models.laplace import bounded, fade, learn_batch
 from models.quality.binary import auc, calibration_error, log_losses
 
 __all__ = ["ENOUGH", "MEMORY", "CtrLearner"]
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.floating[Any]]
 
 MEMORY = 1_000_000.0
@@ -102,13 +104,9 @@ class CtrLearner:
         """
         if not len(rows):
             return
-        wide = rows.astype(np.float64)
-        columns = design(wide, self._means, self._scales)
-        predicted = scipy.special.expit(wide[:, 0] + columns @ self._mean)
+        columns = design(rows.astype(np.float64), self._means, self._scales)
         self._mean = self._mean + bounded(np.linalg.solve(self._precision, columns.sum(axis=0)))
-        ones = np.ones(len(rows))
-        self._recent.add(rows, predicted, ones, ones)
-        self._recent.add(rows, predicted, 0 * ones, -ones)
+        self._recent.correct(rows)
         self.clicks += len(rows)
 
     def learn_delay(self, early: int, clicked: int) -> None:
@@ -140,7 +138,7 @@ class CtrLearner:
         "examples", how many; "ctr", clicked of sent; "predicted_ctr"; "log_loss", the mean in nats;
         "log_loss_of_ctr", what it would be if all had the one CTR; "auc", how often a clicked one was
         predicted above one that was not; "calibration_error", the mean difference of predicted and found CTR
-        over tenths of the examples by what was predicted. Those corrected count as corrected.
+        over tenths of the examples by what was predicted. Recent ones that are corrected count as clicked.
         """
         return self._recent.figures()
 
@@ -158,15 +156,30 @@ class _Recent:
     """The last `RECENT` examples: what was predicted, and what happened; the oldest is written over."""
 
     def __init__(self) -> None:
-        self._rows = np.zeros((RECENT, len(FEATURES)), dtype=np.float16)
+        self._keys = np.zeros(RECENT, dtype=np.int64)  # by which one is found again
         self._found = np.zeros((3, RECENT))  # predicted, clicked, weight
         self._added = 0
 
     def add(self, rows: Numbers, predicted: Floats, clicked: Floats, weights: Floats) -> None:
         at = np.arange(self._added, self._added + len(rows)) % RECENT
-        self._rows[at] = rows
+        self._keys[at] = _keys(rows)
         self._found[:, at] = predicted, clicked, weights
         self._added += len(rows)
+
+    def correct(self, rows: Numbers) -> None:
+        """Let examples count as clicked that were added as not clicked.
+
+        Those that are not here any more, or were learned before a restart, count for nothing: without what
+        they replace they would be clicks on notifications that nobody was sent.
+        """
+        late = Counter(_keys(rows).tolist())
+        clicked = self._found[1, : self._added]
+        known = np.isin(self._keys[: self._added], list(late)) & (clicked == 0)
+        for at in np.flatnonzero(known).tolist():
+            key = int(self._keys[at])
+            if late[key]:
+                late[key] -= 1
+                clicked[at] = 1.0
 
     def figures(self) -> dict[str, float]:
         p, y, w = self._found[:, : self._added]
@@ -183,3 +196,8 @@ class _Recent:
             "auc": auc(p, y, w),
             "calibration_error": calibration_error(p, y, w),
         }
+
+
+def _keys(rows: Numbers) -> Ints:
+    """Return a number that stands for the features of each example, shape (n,)."""
+    return np.fromiter((hash(row.tobytes()) for row in rows.astype(np.float16)), np.int64, len(rows))

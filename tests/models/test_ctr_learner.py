@@ -128,6 +128,42 @@ def test_a_corrected_example_counts_as_clicked_in_the_figures() -> None:
     assert figures["examples"] == 2000
 
 
+def test_a_late_click_on_what_was_learned_before_a_restart_is_in_no_figure() -> None:
+    rows, truth = stationary(2500)
+    before = CtrLearner()
+    before.learn(rows[:2000], np.zeros(2000))
+    learner = CtrLearner(before.model())
+    learner.correct(rows[:1500])
+    clicked = np.random.default_rng(6).random(500) < truth[2000:]
+    learner.learn(rows[2000:], clicked)
+    figures = learner.figures()
+    assert (figures["examples"], figures["ctr"]) == (500, pytest.approx(clicked.mean()))
+    assert np.isfinite(list(figures.values())).all()
+
+
+def test_a_late_click_on_an_example_that_is_no_longer_recent_is_in_no_figure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("models.ctr_learner.RECENT", 1000)
+    rows, _ = stationary(2000)
+    learner = CtrLearner()
+    learner.learn(rows, np.zeros(2000))
+    before = learner.figures()
+    learner.correct(rows[:1000])
+    assert learner.figures() == before
+    learner.correct(rows[1000:1100])
+    assert learner.figures()["ctr"] == pytest.approx(0.1)
+
+
+def test_of_examples_that_are_alike_as_many_count_as_clicked_as_are_corrected() -> None:
+    rows = features(play_rate=np.full(1000, 0.2))
+    learner = CtrLearner()
+    learner.learn(rows, np.arange(1000) < 100)
+    learner.correct(rows[:50])
+    learner.correct(rows[:30])
+    assert learner.figures()["ctr"] == pytest.approx(0.18)
+
+
 def test_a_weight_of_two_is_an_example_learned_twice() -> None:
     rows, truth = stationary(400)
     clicked = np.random.default_rng(6).random(400) < truth
