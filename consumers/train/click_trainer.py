@@ -114,7 +114,7 @@ class ClickTrainer:
         times, clicked, known, _, unsent, held_out = learned
         if times > 1:
             return
-        judges = self._judge.holds_out(outcome.user_ids, self._learner.examples)
+        judges = await asyncio.to_thread(self._judge.holds_out, outcome.user_ids, self._learner.examples)
         new = np.arange(len(judges)) >= known
         if known <= len(new):  # else what was learned from has expired since
             new[:known] = flags_of(unsent, known)
@@ -157,7 +157,7 @@ class ClickTrainer:
     def _show_judge(self, outcome: Outcome, judges: Flags, *, final: bool) -> None:
         """Let the judge see what became of those who are not learned from."""
         apart = outcome.sent & judges
-        judging = [user for user, judge in zip(outcome.user_ids, apart.tolist(), strict=True) if judge]
+        judging = [outcome.user_ids[at] for at in np.flatnonzero(apart).tolist()]
         self._judge.see(judging, outcome.features[apart], outcome.clicked[apart], final=final)
 
     async def _learn_new(self, outcome: Outcome, judges: Flags, new: Flags) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -381,6 +381,23 @@ async def test_a_model_is_judged_while_the_event_loop_goes_on(
         return honest(judge, candidate, than)
 
     monkeypatch.setattr(CtrJudge, "is_worse", is_worse)
+    await told(desk)
+    await desk.learn(HOUR)
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+async def test_who_judges_is_looked_up_while_the_event_loop_goes_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = set()
+    honest = CtrJudge.holds_out
+
+    def holds_out(user_ids: Sequence[str], examples: int) -> np.ndarray:
+        threads.add(threading.get_ident())
+        return honest(user_ids, examples)
+
+    monkeypatch.setattr(CtrJudge, "holds_out", staticmethod(holds_out))
     await told(desk)
     await desk.learn(HOUR)
     assert threads
