@@ -5,33 +5,42 @@
 
 Each policy tells 5 % of the listeners of every release, two releases a day, in a world of its own that
 starts out the same (`tests/world.py`, which states what is assumed). What Refrain sees of tastes is what its
-own models make of simulated plays: artist vectors, cohorts, scores, play rates. The oracle knows how likely
-each listener is to click at that moment; it looks no further ahead, and keeps to the same caps where there
-are any. Prints the figures of each world as it ends (JSON), then their means with 95 % intervals.
+own models make of simulated plays: artist vectors, cohorts, scores, play rates. Who clicks
+is learned by the trainer of the service (`consumers.train.click_trainer`), with its judge, and at the times
+that it would. The oracle knows how likely each listener is to click at that moment; it looks no further
+ahead, and keeps to the same caps where there are any. Prints the figures of each world as it ends (JSON),
+then their means with 95 % intervals.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 from river import base, facto, linear_model, optim, preprocessing
 from scipy.stats import rankdata
 
+from consumers.train.click_trainer import ClickTrainer
 from models import waves
 from models.affinity import ForwardDecay
 from models.audience import aim, best_rows, play_rates, score
 from models.click_rate import COHORT_PRIOR, HALF_LIFE, LISTENER_PRIOR, shrunk_rate
 from models.cohort_learner import CohortLearner
-from models.ctr import FEATURES, features
+from models.ctr import FEATURES, CtrModel, features
 from models.ctr_learner import CtrLearner
 from models.taste import log_length, taste, unit
+from stream.retry import Retry
+from stream.stores import decisions
+from stream.stores.ctr_models import Learned
+from stream.stores.heartbeats import Heartbeat
 from tests.world import DAY, HOUR, LOST, START, Outcome, Release, World
 
 Floats = npt.NDArray[np.float64]
@@ -41,8 +50,7 @@ Flags = npt.NDArray[np.bool_]
 LISTENERS, ARTISTS, SCENES = 100_000, 400, 20
 RELEASES, SHARE = 200, 0.05
 SAMPLE, COHORTS, DIMS = 20_000, 48, 32
-WINDOW = DAY  # after which a notification that is not clicked is learned as not clicked
-PUBLISHED = DAY / 2  # from model to model
+LEARNED_AFTER, CORRECTED_AFTER = HOUR, DAY  # as settings are by default
 WAVE = 2 * HOUR  # from wave to wave
 A_DAY, A_WEEK, GAP = 1, 3, 12 * HOUR  # caps: notifications of a listener, and seconds between two
 REMEMBERED = 8  # times of each listener's last notifications
@@ -106,15 +114,89 @@ class Seeing:
 
 @dataclass(eq=False)
 class Sent:
-    """Notifications of one wave whose outcome is not all known."""
+    """Notifications of one wave."""
 
     at: float
     rows: npt.NDArray[np.float16]
     listeners: Ints
     predicted: Floats  # by the model that chose them
+    known: Flags  # which are reported as sent
     arrives: Floats  # Unix seconds when each is reported clicked; infinite for never
     counted: Flags
-    learned: bool = False
+
+
+class Memory:
+    """What a trainer reads and writes, in the place of Redis: decisions, what came of them, what serves.
+
+    Attributes
+    ----------
+    now
+        The time by the trainer's clock, in Unix seconds.
+    served
+        The CTR model that serves.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.now, self.served = START, CtrModel()
+        self._world = world
+        self._waves: dict[str, list[Sent]] = {}
+        self._due: dict[str, float] = {}
+
+    def tell(self, name: str, wave: Sent) -> None:
+        """Remember a wave of a release until it is learned."""
+        self._waves.setdefault(name, []).append(wave)
+        self._due[name] = wave.at + LEARNED_AFTER
+
+    @property
+    def next_due(self) -> float:
+        """When a release is to be learned next; infinite while none is."""
+        return min(self._due.values(), default=np.inf)
+
+    async def due(self, now: float) -> list[str]:
+        """As `stream.stores.decisions.Decisions`."""
+        return sorted((name for name, at in self._due.items() if at <= now), key=self._due.__getitem__)
+
+    async def outcome(self, name: str) -> decisions.Outcome:
+        """As `stream.stores.decisions.Decisions`."""
+        several = self._waves[name]
+        first, clicked = several[0], [wave.arrives <= self.now for wave in several]
+        in_waves = len(several) > 1
+        return decisions.Outcome(
+            tuple(self._world.listener(row) for wave in several for row in wave.listeners.tolist()),
+            np.concatenate([wave.rows for wave in several]).astype(np.float32),
+            np.concatenate([wave.known | yes for wave, yes in zip(several, clicked, strict=True)]),
+            np.concatenate(clicked),
+            len(first.listeners) if in_waves else 0,
+            int((first.arrives <= several[1].at).sum()) if in_waves else 0,
+            first.at,
+        )
+
+    async def learn_again(self, name: str, at: float) -> None:
+        """As `stream.stores.decisions.Decisions`."""
+        self._due[name] = at
+
+    async def drop(self, name: str) -> None:
+        """As `stream.stores.decisions.Decisions`."""
+        del self._due[name], self._waves[name]
+
+    async def keep(self, learned: Learned) -> None:
+        """As `stream.stores.ctr_models.CtrModels`; nothing dies here."""
+
+    async def current(self) -> int:
+        """As `stream.stores.ctr_models.CtrModels`."""
+        return self.served.version
+
+    async def load(self, version: int) -> CtrModel:
+        """As `stream.stores.ctr_models.CtrModels`."""
+        return self.served
+
+    async def publish(self, model: CtrModel) -> None:
+        """As `stream.stores.ctr_models.CtrModels`."""
+        self.served = model
+
+    async def kept(self, write: Callable[[], Awaitable[None]]) -> None:
+        """As `stream.stores.durability.Durability`."""
+        await write()
 
 
 @dataclass(eq=False)
@@ -188,8 +270,12 @@ class Learning(Policy):
     def __init__(self, name: str, seen: Seen, seed: int) -> None:
         super().__init__(name, seen, seed)
         n = self.world.n_listeners
-        self.learner = CtrLearner()
-        self.model = self.learner.model()
+        memory = self.memory = Memory(self.world)
+        stores, retry = cast("Any", memory), Retry(asyncio.Event())
+        self.heartbeat = Heartbeat(stores, "train")
+        self.trainer = ClickTrainer(
+            stores, stores, stores, self.heartbeat, retry, CORRECTED_AFTER, lambda: memory.now
+        )
         self.decay = ForwardDecay(HALF_LIFE, START)
         self.counts = np.zeros((2, n))  # sent and clicked, stored with forward decay
         self.waiting: list[Sent] = []
@@ -202,9 +288,10 @@ class Learning(Policy):
         """Tell listeners of a release, in one wave or several."""
         places = int(SHARE * self.world.n_listeners)
         self.hear(release.at)
+        model = self.model
         if not self.in_waves:
             rows = self.features(release, seeing, release.at)
-            odds = np.where(self._may(release.at), self.model.log_odds(rows), -np.inf)
+            odds = np.where(self._may(release.at), model.log_odds(rows), -np.inf)
             chosen = best_rows(odds, places)
             self._sent(number, release, chosen[np.isfinite(odds[chosen])], rows, release.at)
             return
@@ -216,13 +303,13 @@ class Learning(Policy):
             for listeners, _, _ in sent:
                 may[listeners] = False
             candidates = np.flatnonzero(may)
-            ctr, cohort = self.model.predict(rows[candidates]), self.seen.cohort[candidates]
+            ctr, cohort = model.predict(rows[candidates]), self.seen.cohort[candidates]
             totals = np.zeros((3, k))
             for listeners, predicted, wave in sent:
-                where = self.seen.cohort[listeners]
-                totals[0] += np.bincount(where, minlength=k)
+                where, come = self.seen.cohort[listeners], model.come_after((at - wave.at) / WAVE)
+                totals[0] += come * np.bincount(where, minlength=k)
                 totals[1] += np.bincount(where, wave.arrives <= at, k)
-                totals[2] += np.bincount(where, predicted, k)
+                totals[2] += come * np.bincount(where, predicted, k)
             posterior = waves.Cohorts.of(ctr, cohort, size, *totals)
             if not sent:
                 propensities = waves.explore(ctr, cohort, posterior, size, self.random)
@@ -270,22 +357,18 @@ class Learning(Policy):
             came = ~sent.counted & (sent.arrives <= now)
             self.counts[1, sent.listeners[came]] += self.decay.stored(1.0, sent.at)
             sent.counted |= came
-            late = came & (sent.arrives > sent.at + WINDOW)
-            if sent.learned and late.any():
-                self.learner.correct(sent.rows[late])
-            elif not sent.learned and sent.at + WINDOW <= now:
-                known = self.random.random(len(sent.rows)) >= LOST
-                clicked = sent.arrives <= now
-                self.learner.learn(sent.rows[known], clicked[known])
-                sent.learned = True
-                self.predicted.append(sent.predicted[known])
-                self.found.append(np.isfinite(sent.arrives[known]).astype(np.float64))
-                self.stream.append(sent.rows[known])
-                self.events += int(known.sum()) + int(clicked.sum())
+            self.events += int(came.sum())
         self.waiting = [sent for sent in self.waiting if sent.at + 8 * DAY > now]
+        with asyncio.Runner() as runner:
+            while self.memory.next_due <= now:
+                self.memory.now = self.memory.next_due
+                runner.run(self.trainer.step())
         self.seconds += time.process_time() - started
-        if now >= self.model.created_at + PUBLISHED:
-            self.model = self.learner.model(now=now)
+
+    @property
+    def model(self) -> CtrModel:
+        """The CTR model that serves."""
+        return self.memory.served
 
     def _sent(
         self, number: int, release: Release, chosen: Ints, rows: npt.NDArray[np.float32], at: float
@@ -296,8 +379,14 @@ class Learning(Policy):
         self.counts[0, chosen] += self.decay.stored(1.0, at)
         counted = np.zeros(len(chosen), dtype=np.bool_)
         kept = rows[chosen].astype(np.float16)
-        wave = Sent(at, kept, chosen, self.model.predict(kept), arrives, counted)
+        known = self.random.random(len(chosen)) >= LOST
+        wave = Sent(at, kept, chosen, self.model.predict(kept), known, arrives, counted)
         self.waiting.append(wave)
+        self.memory.tell(release.id, wave)
+        self.predicted.append(wave.predicted[known])
+        self.found.append(np.isfinite(arrives[known]).astype(np.float64))
+        self.stream.append(kept[known])
+        self.events += int(known.sum())
         return wave
 
 
@@ -333,7 +422,8 @@ def run(seed: int) -> dict[str, dict[str, float]]:
             predicted, found = np.concatenate(policy.predicted), np.concatenate(policy.found)
             figures[policy.name] |= {
                 "calibration error": calibration_error(predicted, found),
-                "AUC": policy.learner.figures()["auc"],
+                "AUC": float(policy.heartbeat.led["ctr auc"]),
+                "refused": float(policy.heartbeat.counters.get("ctr refused", 0)),
                 "CPU": 1e6 * policy.seconds / policy.events,
             }
     print(json.dumps(figures), flush=True)
@@ -348,11 +438,12 @@ def show(found: Sequence[dict[str, dict[str, float]]]) -> None:
         half = 1.96 * values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else float("nan")
         return f"{values.mean():.3f} ± {half:.3f}"
 
-    columns = ("CTR", "late CTR", "opt-outs", "calibration error", "AUC", "CPU")
+    columns = ("CTR", "late CTR", "opt-outs", "calibration error", "AUC", "refused", "CPU")
     print(
-        "| policy | CTR % | releases 101-200 | opt-outs per 1,000 | calibration error | AUC | µs an event |"
+        "| policy | CTR % | releases 101-200 | opt-outs per 1,000 | calibration error | AUC "
+        "| models refused | µs an event |"
     )
-    print("|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|")
     for name in POLICIES:
         cells = [over(lambda f, n=name, c=c: f[n][c]) if c in found[0][name] else "" for c in columns]
         print(f"| {name} | {' | '.join(cells)} |")
