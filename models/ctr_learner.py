@@ -34,9 +34,11 @@ class CtrLearner:
     first m is 0, the ranking by play rate. After a batch it is Laplace's approximation to the posterior
     (`models.laplace`). Both fade towards the prior with `MEMORY`.
 
-    A click that comes after its notification was learned as not clicked is added by `correct`. In the log
-    likelihood, y x'b - log(1 + exp(x'b)), that adds x'b and nothing else: the same in expectation as a
-    positive of weight 1 / (1 - p), whose gradient also takes that of the negative back, but exact at any p.
+    A click that comes after its notification was learned as not clicked is added by `correct`. To the log
+    likelihood, y x'b - log(1 + exp(x'b)), that adds x'b and nothing else, so m moves by the inverse of P
+    times x, at most by a bound, and P stays. That is one linear step: it ends close to where a click in time
+    would have, not just there. A positive of weight 1 / (1 - p) has the same gradient, as it takes that of
+    the negative back, but a weight without bound as p nears 1.
 
     Parameters
     ----------
