@@ -79,6 +79,8 @@ def test_every_example_of_the_readme_shows_listeners(
     cohorts = re.findall(r"^(c\d+) (\d+) ", shown, re.MULTILINE)
     assert len(cohorts) == 5
     assert all(int(size) > 0 for _, size in cohorts)
-    assert shown.count("members: ['listener-") == 5
+    members = re.findall(r"members: (\[.*\])", shown)
+    assert len(members) == 5
+    assert all(re.fullmatch(r"\[('(listener-\d+|u1)'(, )?)+\]", each) for each in members)
     assert f"u1 is in cohort {service.hget('user:{u1}', 'cohort')}" in shown
     assert refrain.run("audience", "--artist", "Jisu Parade").returncode == 0
