@@ -126,11 +126,16 @@ class Identities:
             return chain[-1].into if chain else user_id
 
     async def _join(self, forward: Forward, root: str, model: Model | None, now: float) -> Move | None:
-        """Add what there was of an id to its listener, unless that is done; return their last move."""
-        tag = tag_of(forward.user_id)
+        """Add what there was of an id to its listener, unless that is done; return their last move.
+
+        None where it was done, and all has followed (`Forward.done`): what moved them since was said then.
+        """
+        tag, is_there = tag_of(forward.user_id), False
 
         async def change(listener: Listener) -> tuple[Listener, Extra] | None:
-            if tag in listener.joined:
+            nonlocal is_there
+            is_there = tag in listener.joined
+            if is_there:
                 return None
             # Read after the listener: whoever undoes it meanwhile writes the listener, and this is refused.
             there, parts = await self.merges.read(forward.user_id)
@@ -156,7 +161,8 @@ class Identities:
             extra = Extra(heard.astype(np.int64), waiting, event_ids)
             return joined(listener, other, self._rules), extra
 
-        return await self._rewriter.rewrite(root, change, model, now)
+        move = await self._rewriter.rewrite(root, change, model, now)
+        return None if is_there and forward.done else move
 
     async def _part(self, forward: Forward, model: Model | None, now: float, moves: list[Move]) -> None:
         """Make an id a listener of its own again; add to moves. May be repeated."""

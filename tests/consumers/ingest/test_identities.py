@@ -31,7 +31,7 @@ from stream.wire.events import Label, Merge
 from tests.consumers.ingest.test_apply import Died, Mortal, by_user
 from tests.consumers.producer import Producer
 from tests.consumers.redis_state import assert_agrees, read_state
-from tests.consumers.small_model import ARTISTS, small_model
+from tests.consumers.small_model import ARTISTS, UNKNOWN, small_model
 
 RULES = Rules(ForwardDecay(), margin=0.02, max_artists=50)
 NOW = 1_700_000_000.0
@@ -324,6 +324,43 @@ async def test_a_merge_that_is_said_again_has_no_effect(redis: AnyRedis) -> None
     await Process(redis).merge("a", "b")
     after = await process.of("b")
     assert (after.rev, after.clicks) == (before.rev, 10)
+
+
+async def test_where_all_has_followed_a_merge_neither_its_repetition_nor_a_late_click_says_a_move_again(
+    redis: AnyRedis,
+) -> None:
+    process = Process(redis)
+    await process.click(*clicks_of("a", 0, 5), *clicks_of("b", 1, 5))
+    await process.merge("a", "b")
+    listener = await process.of("b")
+    assert listener.cohort_from != listener.cohort
+    process.producer.sent.clear()
+    await process.merge("a", "b")
+    assert process.producer.said() == []
+    late = clicks_of("a", 0, 6)[-1]._replace(artist_ids=(UNKNOWN[0],))
+    await process.click(late)
+    assert (await process.of("b")).clicks == 11
+    assert process.producer.said() == []
+
+
+async def test_a_late_click_that_moves_the_listener_and_is_delivered_again_says_its_move_again(
+    redis: AnyRedis,
+) -> None:
+    process = Process(redis)
+    await process.click(*clicks_of("a", 0, 1), *clicks_of("b", 1, 1))
+    await process.merge("a", "b")
+    last = await process.of("b")
+    clicks = enumerate(clicks_of("a", 0, 48, first=1))
+    for late in (each._replace(artist_ids=(ARTISTS[at // 8],), action="like") for at, each in clicks):
+        await process.applier.apply(by_user([late]), MODEL, NOW)  # a death before anything follows
+        if (listener := await process.of("b")).cohort != last.cohort:
+            break
+        last = listener
+    assert listener.cohort != last.cohort
+    restarted = Process(redis)
+    await restarted.click(late)
+    (said,) = restarted.producer.said()
+    assert (said["from"], said["to"], said["ts"]) == (last.cohort, listener.cohort, late.ts)
 
 
 async def test_a_merge_that_is_said_again_is_made_where_the_listener_is_from_before_it(
