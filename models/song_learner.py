@@ -25,6 +25,9 @@ ALONE = 2  # listeners that one of a song's artists has at least
 LESS = 0.5  # of the pairs that the last song model was learned from: with fewer it serves on for a time
 HALVED = 86_400.0  # seconds of its age after which half of those are enough, and half of that, and so on
 STAY = 16  # songs for which a listener is to be held at least, on average: else too many come for all to be
+TRIALS = 9  # shares of all listeners that are tried out: all, half, and so on to one of 256
+TRIED = 500  # listeners that each trial holds
+WORTH = 1.5  # times the songs, where another share would hold so many, are worth changing to that
 MORE = 2.0  # times the pairs that the last song model was learned from are worth one of their own
 
 
@@ -44,6 +47,8 @@ class SongLearner:
 
     Where so many listeners play that those who clicked last would have few songs each, half of all listeners
     are passed over, by a checksum of their id: always the same. Where that is not enough, half of the others.
+    But only where far more songs would be held so: of visitors who come once there would not be, however many
+    are passed over, and regulars would be passed over, too. So each share is tried out on a few listeners.
 
     Parameters
     ----------
@@ -82,8 +87,11 @@ class SongLearner:
         self._index: dict[str, int] = {}
         self._artists: list[tuple[str, ...]] = []
         self._played: OrderedDict[Hashable, list[int]] = OrderedDict()
-        self._share = 1.0  # of all listeners, who are not passed over
-        self._gave_way = self._added = 0  # listeners and songs, since the share is that
+        self._halved = 0  # how often all listeners were, so that many are passed over
+        self._gave_way = self._added = 0  # listeners and songs, since it is that
+        tried = min(TRIED, max_listeners)
+        self._trials = [_Trial(tried) for _ in range(TRIALS)]
+        self._tried_on = tried / max_listeners  # of the listeners of each share
 
     def ready(self, now: float) -> bool:
         """Say whether enough is known to replace the last song model (`now`: Unix seconds).
@@ -101,8 +109,11 @@ class SongLearner:
 
     def learn_many(self, plays: Iterable[Play]) -> None:
         """Take in plays, the latest last; one that comes twice changes nothing."""
+        share = self._share
         for listener, song, artists in plays:
-            if not self._takes(listener):
+            place = _place(listener)
+            self._try(place, listener, song)
+            if place >= share:
                 continue
             number = self._number(song, artists)
             theirs = self._played.setdefault(listener, [])
@@ -121,9 +132,11 @@ class SongLearner:
             self.plays -= len(self._played.popitem(last=False)[1])
             self._gave_way += 1
         if self._gave_way >= self.max_listeners:
-            if self._added < STAY * self._gave_way:
+            if self._added < STAY * self._gave_way and self._best() > self._halved:
                 self._pass_over_half()
             self._gave_way = self._added = 0
+        if self._best() < self._halved:
+            self._halved -= 1
         self._keep_within_bounds()
 
     def know(self, songs: Mapping[str, Sequence[str]]) -> None:
@@ -139,7 +152,7 @@ class SongLearner:
 
         A sample of who clicked last has few of those who are not passed over.
         """
-        if self._share == 1.0:
+        if not self._halved:
             return []
         there = set(sampled.listeners)
         return [listener for listener in self._played if listener not in there]
@@ -195,12 +208,28 @@ class SongLearner:
             play_now=model.play_now,
         )
 
-    def _takes(self, listener: Hashable) -> bool:
-        return self._share == 1.0 or crc32(str(listener).encode()) < self._share * 2**32
+    @property
+    def _share(self) -> float:
+        """Of all listeners, those who are not passed over: whose place is below it."""
+        return 0.5**self._halved
+
+    def _try(self, place: float, listener: Hashable, song: str) -> None:
+        share = self._tried_on
+        for trial in self._trials:
+            if place >= share:
+                return
+            trial.learn(listener, song)
+            share /= 2
+
+    def _best(self) -> int:
+        """Return how often to halve: as often as now, unless far more songs would be held otherwise."""
+        plays = [trial.plays for trial in self._trials]
+        best = plays.index(max(plays))
+        return best if plays[best] > WORTH * plays[self._halved] else self._halved
 
     def _pass_over_half(self) -> None:
-        self._share /= 2
-        for listener in [each for each in self._played if not self._takes(each)]:
+        self._halved += 1
+        for listener in [each for each in self._played if _place(each) >= self._share]:
             self.plays -= len(self._played.pop(listener))
 
     def _number(self, song: str, artists: Sequence[str]) -> int:
@@ -237,6 +266,29 @@ class SongLearner:
             if not self._played[listener]:
                 del self._played[listener]
         self.plays = sum(map(len, self._played.values()))
+
+
+class _Trial:
+    """How many songs would be held of a share of all listeners."""
+
+    def __init__(self, max_listeners: int) -> None:
+        self.plays = 0
+        self._max_listeners = max_listeners
+        self._played: OrderedDict[Hashable, set[str]] = OrderedDict()
+
+    def learn(self, listener: Hashable, song: str) -> None:
+        theirs = self._played.setdefault(listener, set())
+        self._played.move_to_end(listener)
+        if song not in theirs and len(theirs) < SONGS:
+            theirs.add(song)
+            self.plays += 1
+        if len(self._played) > self._max_listeners:
+            self.plays -= len(self._played.popitem(last=False)[1])
+
+
+def _place(listener: Hashable) -> float:
+    """Return a listener's place among all, from 0 to 1, always the same."""
+    return crc32(str(listener).encode()) / 2**32
 
 
 def _largest(entries: csr_matrix, number: int) -> csr_matrix:

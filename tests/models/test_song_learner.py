@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Hashable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -124,10 +125,62 @@ def test_of_a_few_more_listeners_than_it_may_hold_none_are_passed_over() -> None
     assert learner.beyond(replace(SAMPLED, listeners=())) == []
 
 
+REGULARS = 80
+
+
+def day_of(day: int, visitors: int) -> Iterator[list[Play]]:
+    """Plays of a day: in each of ten hours regulars play a song that is new to them, visitors come once."""
+    for hour in range(day * 10, day * 10 + 10):
+        yield [
+            *(Play(f"regular {n}", f"s{hour}", ["a"]) for n in range(REGULARS)),
+            *(Play(f"visitor {hour}-{n}", f"v{song}", ["a"]) for n in range(visitors) for song in range(3)),
+        ]
+
+
+def regulars_with_many_songs(learner: SongLearner) -> set[Hashable]:
+    return {
+        listener
+        for listener, songs in learner._played.items()
+        if str(listener).startswith("regular") and len(songs) > 50
+    }
+
+
+def test_where_many_listeners_come_once_no_more_are_passed_over_once_regulars_stay() -> None:
+    learner = SongLearner(max_listeners=100)
+    found = []
+    for day in range(30):
+        for plays in day_of(day, visitors=200):
+            learner.learn_many(plays)
+        found.append((learner._share, regulars_with_many_songs(learner)))
+    assert found[29] == found[14]
+    assert len(found[29][1]) > REGULARS / 10
+
+
+def test_where_listeners_all_come_once_none_are_passed_over() -> None:
+    learner = SongLearner(max_listeners=50)
+    for day in range(20):
+        for number in range(100):
+            learner.learn_many(Play(f"{day} {number}", f"s{song}", ["a"]) for song in range(3))
+    assert learner.beyond(replace(SAMPLED, listeners=())) == []
+
+
+def test_who_was_passed_over_is_learned_from_again_once_fewer_come() -> None:
+    learner = SongLearner(max_listeners=100)
+    for day in range(10):
+        for plays in day_of(day, visitors=200):
+            learner.learn_many(plays)
+    assert learner._share < 1
+    for day in range(10, 40):
+        for plays in day_of(day, visitors=0):
+            learner.learn_many(plays)
+    assert learner._share == 1
+    assert len(regulars_with_many_songs(learner)) == REGULARS
+
+
 def test_those_whose_songs_are_held_are_learned_from_though_the_sample_has_others() -> None:
     learner = SongLearner(max_listeners=30)
-    for at in range(0, len(PLAYS), 10):
-        learner.learn_many(PLAYS[at : at + 10])
+    for at in range(4):  # each comes four times
+        learner.learn_many(PLAYS[at::4])
     empty = Sampled((), SAMPLED.held[:0], SAMPLED.tastes[:0])
     beyond = learner.beyond(empty)
     assert set(beyond) == set(learner._played) != set(SAMPLED.listeners)

@@ -174,7 +174,7 @@ def test_a_setting_of_0_minutes_keeps_no_answer(learned: Settings, db: redis.Red
 def test_songs_are_learned_of_all_whose_songs_are_held_where_the_sample_holds_others(
     settings: Settings, log: KafkaLog, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer, "SongLearner", partial(SongLearner, max_listeners=40))
+    monkeypatch.setattr(trainer, "SongLearner", partial(SongLearner, max_listeners=12))
     monkeypatch.setattr(cohort_learner, "Reservoir", lambda *_: Reservoir(20))
     put_songs(settings)
     log.send("clicks", plays())
