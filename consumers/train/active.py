@@ -156,20 +156,20 @@ class ActiveListeners:
             for click in self._catalogue.without_length(clicks)
         ]
         songs = {click.song_id for click in clicks if not click.artist_ids and click.song_id}
-        known = await self._retry("asking for songs", self._catalogue.artists_of, songs)
+        known = await self._retry("asking for songs", self._catalogue.named_by, songs)
         added: dict[str, dict[str, float]] = {}
         newest = max((click.ts for click in clicks), default=-math.inf)
         self.play_now = max(self.play_now, self._rules.decay.stored(1.0, newest))
         plays = []
         for click in clicks:
-            named = dict.fromkeys(map(self._aliases.of, click.artist_ids))
-            artists = tuple(named) or known.get(click.song_id, ())
+            named = click.artist_ids or known.get(click.song_id, ())
             if click.action in HEARD and click.song_id:
-                plays.append(Play(click.user_id, click.song_id, artists))
+                # By the ids named: what these stand for may be another artist when a song model is made.
+                plays.append(Play(click.user_id, click.song_id, named))
             if click.user_id in added or len(added) < SAMPLE:
                 theirs = added.setdefault(click.user_id, {})
                 weight = self._rules.decay.stored(ACTION_WEIGHTS[click.action], click.ts)
-                for artist in artists:
+                for artist in dict.fromkeys(map(self._aliases.of, named)):
                     theirs[artist] = theirs.get(artist, 0.0) + weight
         return added, plays
 

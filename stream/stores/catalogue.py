@@ -56,7 +56,7 @@ class Catalogue:
     clock
         Tells how long ago a song was asked for.
     aliases
-        What ids of artists stand for: `artists_of` and `new_songs` go by it. None: for themselves.
+        What ids of artists stand for: `artists_of` goes by it. None: for themselves.
     """
 
     def __init__(
@@ -198,9 +198,12 @@ class Catalogue:
         await pipeline.execute()
 
     async def new_songs(self) -> dict[str, tuple[str, ...]]:
-        """Return the songs that came out last, or entered last where they say no date, and their artists."""
+        """Return the songs that came out last, or entered last where they say no date, and their artists.
+
+        These are as `named_by` has them.
+        """
         found = await self._redis.zrevrangebyscore(keys.SONGS_NEW, time.time(), "-inf", start=0, num=NEW)
-        return await self.artists_of([song.decode() for song in found])
+        return await self.named_by([song.decode() for song in found])
 
     async def taken_off(self, song_ids: Sequence[str]) -> set[str]:
         """Return which of some songs were taken off."""
@@ -211,13 +214,14 @@ class Catalogue:
 
     async def artists_of(self, song_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Return the artists of songs, those at least that the catalogue knows."""
-        known = await self._named_by(song_ids)
+        known = await self.named_by(song_ids)
         if self._aliases.empty:
             return known
         of = self._aliases.of
         return {song: tuple(dict.fromkeys(map(of, artists))) for song, artists in known.items()}
 
-    async def _named_by(self, song_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    async def named_by(self, song_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Return the artists of songs by the ids that their events name, whatever these stand for."""
         known: dict[str, tuple[str, ...]] = {}
         asked = []
         now = self._clock()

@@ -15,7 +15,7 @@ from consumers.runtime.reader_lag import ReaderLag
 from consumers.runtime.wiring import Stores, rules_of
 from consumers.train.active import ActiveListeners, Added, RecentListeners
 from models.affinity import ACTION_WEIGHTS
-from models.song_learner import Play
+from models.song_learner import Play, SongLearner
 from stream.connect import AnyRedis
 from stream.retry import Retry
 from stream.settings import Settings
@@ -23,6 +23,7 @@ from stream.stores.heartbeats import Heartbeat
 from stream.wire.consumer import Consumer
 from stream.wire.events import Song
 from tests.consumers.crowd import NOW, click
+from tests.models.test_song_learner import MODEL, SAMPLED
 
 PLACE = TopicPartition("clicks", 0)
 
@@ -61,6 +62,7 @@ async def read(redis: AnyRedis, settings: Settings, *clicks: dict[str, Any]) -> 
     """What these clicks add, and what they say of songs."""
     stores = Stores.on(redis, settings)
     await stores.catalogue.refresh()
+    await stores.aliases.refresh()
     active = ActiveListeners(
         stores.catalogue,
         rules_of(settings),
@@ -115,3 +117,32 @@ async def test_a_click_under_an_id_that_is_part_of_a_listener_is_the_listeners(
     added, plays = await read(redis, settings, *clicks)
     assert list(added) == ["u", "v"]
     assert [play.listener for play in plays] == ["u", "u", "u", "v"]
+
+
+async def test_a_play_is_of_the_artists_that_it_names_and_adds_to_those_they_stand_for(
+    redis: AnyRedis, settings: Settings
+) -> None:
+    stores = Stores.on(redis, settings)
+    await stores.aliases.put({"old": "ana"})
+    await stores.catalogue.put([Song(song_id="entered", artist_ids=["old"])])
+    added, plays = await read(
+        redis, settings, click("u", "old", "ana", song_id="s"), click("v", song_id="entered")
+    )
+    assert [play.artists for play in plays] == [("old", "ana"), ("old",)]
+    assert {user: list(artists) for user, artists in added.items()} == {"u": ["ana"], "v": ["ana"]}
+
+
+async def test_a_song_played_under_an_alias_is_of_the_artist_named_once_the_alias_is_taken_back(
+    redis: AnyRedis, settings: Settings
+) -> None:
+    aliases = Stores.on(redis, settings).aliases
+    await aliases.put({"a0-1": "a0-0"})
+    await aliases.refresh()
+    songs = SongLearner(artist_of=aliases.of)
+    _, plays = await read(redis, settings, *(click(user, "a0-1", song_id="s") for user in ("u0", "u3")))
+    songs.learn_many(plays)
+    await aliases.put({"a0-1": ""})
+    await aliases.refresh()
+    made = songs.snapshot(SAMPLED, MODEL)
+    assert made is not None
+    assert made.artists_of("s") == ("a0-1",)
