@@ -129,6 +129,8 @@ class Waiting:
             named = [key(click.user_id) for key in PUT_BACK_IN]
             calls.append((named, msgpack.packb(values, use_bin_type=False)))
         answers = await self._put_back.each(self._redis, calls)
+        # Whoever cleared up the index may have done so in the middle of entering them.
+        await self.expect(entered, now)
         await self.come([PUT_BACK])
         return {name for name, new in zip(clicks, answers, strict=True) if new == 1}
 

@@ -37,7 +37,7 @@ from stream.stores.heartbeats import Heartbeat
 from stream.stores.listeners import Listeners
 from stream.stores.released_songs import ReleasedSongs
 from stream.stores.snapshots import Snapshots
-from stream.stores.waiting import Waiting
+from stream.stores.waiting import PUT_BACK, Waiting
 from stream.wire.events import Song
 from stream.wire.parsing import parse_clicks
 from stream.wire.record import Record
@@ -444,6 +444,26 @@ async def test_a_dead_letter_that_is_put_back_while_the_index_is_cleared_up_coun
             await house.later(QUIET_SECONDS + 1)
         await house.later(CHECK_SECONDS)
         assert await counted(house.redis, "u") == (2, {"ana"})
+
+
+async def test_a_dead_letter_counts_though_the_index_is_cleared_up_in_the_middle_of_entering_it(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letter = Click("u", OffsetSource(0), 7, NOW, "", ("ana",), "play")
+    async with house_of(redis_url) as house:
+        waiting, zadd, cleared_up = Waiting(house.redis), house.redis.zadd, list[str]()
+
+        async def zadd_when_it_is_cleared_up(*given: Any, **options: Any) -> Any:
+            if not cleared_up:
+                cleared_up.append(PUT_BACK)
+                await waiting.forget_song(PUT_BACK)
+            return await zadd(*given, **options)
+
+        monkeypatch.setattr(house.redis, "zadd", zadd_when_it_is_cleared_up)
+        await waiting.put_back({"clicks:0:7": letter}, NOW, 60.0)
+        assert cleared_up
+        await house.late.look()
+        assert await counted(house.redis, "u") == (1, {"ana"})
 
 
 async def test_a_dead_letter_that_is_put_back_before_its_listener_is_part_of_another_counts_for_that(
