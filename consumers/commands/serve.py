@@ -98,7 +98,11 @@ def _add_keys(keys: typer.Typer) -> None:
         key_id: Annotated[str, typer.Argument(metavar="ID", help="As `refrain key list` shows it.")],
         last: Annotated[
             bool,
-            typer.Option("--last", help="Also where it is the last: then `refrain serve` asks for none."),
+            typer.Option(
+                "--last",
+                help="Also where it is the last: then `refrain serve` asks for none on 127.0.0.1, and lets "
+                "nobody in on any other address.",
+            ),
         ] = False,
         as_json: Json = False,
     ) -> None:
@@ -111,8 +115,9 @@ def _add_keys(keys: typer.Typer) -> None:
             store = ApiKeys(redis)
             if not last and [key.key_id for key in await store.all()] == [key_id]:
                 raise WrongUse(
-                    f"{key_id} is the last key: without one, whoever reaches `refrain serve` from its "
-                    "machine, or through a bare proxy there, may do everything",
+                    f"{key_id} is the last key: without one, whoever reaches `refrain serve` on 127.0.0.1 "
+                    "from its machine, or through a bare proxy there, may do everything; on any other "
+                    "address it lets nobody in",
                     hint="Make another first (`refrain key add NAME --role administer`), or add --last.",
                 )
             return await store.revoke(key_id)
