@@ -34,7 +34,7 @@ from consumers.doctor.kafka import check_kafka
 from consumers.doctor.memory import check_listeners_memory
 from consumers.doctor.merges import check_merges
 from consumers.doctor.model import check_model
-from consumers.doctor.processes import KINDS, alive_among, check_here, check_processes
+from consumers.doctor.processes import KINDS, Alive, alive_among, check_here, check_processes
 from consumers.doctor.redis import check_redis, no_redis
 from consumers.doctor.releases import check_releases
 from consumers.doctor.sent import examine_sent
@@ -55,20 +55,20 @@ async def examine(settings: Settings) -> list[Check]:
     try:
         async with redis_session(settings) as redis:
             states = await heartbeats(redis)
-            alive = alive_among(states)
+            alive = alive_among(states, await load_state(redis))
             checks = [*await check_redis(redis, settings), await check_listeners_memory(redis, settings)]
-            checks += await _check_refrain(redis, settings, states, time.time())
+            checks += await _check_refrain(redis, settings, states, alive, time.time())
     except Unreachable as error:
         checks.append(no_redis(settings, error))
     return [*await asyncio.to_thread(check_kafka, settings, alive), *checks]
 
 
 async def _check_refrain(
-    redis: AnyRedis, settings: Settings, states: dict[str, dict[str, str]], now: float
+    redis: AnyRedis, settings: Settings, states: dict[str, dict[str, str]], alive: Alive, now: float
 ) -> list[Check]:
-    alive, clicks = alive_among(states), await check_clicks(redis)
+    clicks = await check_clicks(redis)
     return [
-        *check_processes(alive, await load_state(redis)),
+        *check_processes(alive),
         *check_deliveries(settings, states, now),
         *await check_cluster(redis, settings),
         *await check_made_anew(redis, settings),

@@ -14,6 +14,7 @@ from consumers.doctor.deliveries import deliver_reads
 from consumers.doctor.processes import STILL_STARTING, Alive
 from stream.errors import Unreachable
 from stream.settings import Settings
+from stream.stores.history import AFTER_LOADS
 from stream.wire.groups import GROUPS, Group
 from stream.wire.lag import behind, deleted_unread, held, last_reasons
 from stream.wire.schema_registry import registry_of
@@ -148,6 +149,9 @@ def _lag(group: Group, lag: int, alive: Alive | None) -> Check:
         if group.process in alive.starting:
             still = f"{found}, and `refrain {group.process}` is still starting"
             return Check.warning(name, still, STILL_STARTING)
+        if alive.load and group.process in AFTER_LOADS:
+            waits = f"{found}, and `refrain {group.process}` waits for a load of history"
+            return Check.warning(name, waits, f"see `{group.process}`")
         return Check.wrong(name, f"{found}, and none runs", f"start `refrain {group.process}`")
     if lag > MANY and group.every_event:
         return Check.warning(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 
 from consumers.doctor.check import Check
 from consumers.doctor.processes import Alive
@@ -12,7 +13,7 @@ from consumers.terminal.format import ago
 from stream.connect import AnyRedis
 from stream.errors import SnapshotUnusable
 from stream.settings import Settings
-from stream.stores.heartbeats import heartbeats
+from stream.stores.heartbeats import heartbeats, starting_for
 from stream.stores.snapshots import Snapshots
 from stream.stores.song_models import SongModels
 from stream.stores.sweeps import Sweeps
@@ -84,7 +85,7 @@ async def _loaded(redis: AnyRedis) -> Check | None:
     give_up = time.monotonic() + MOMENT
     while True:
         serves = await Snapshots(redis).current()
-        loaded = {n: int(s["model"]) for n, s in (await heartbeats(redis)).items() if "model" in s}
+        loaded = {n: int(s["model"]) for n, s in (await heartbeats(redis)).items() if _has_model(s)}
         behind = [f"{name} has {version}" for name, version in loaded.items() if version != serves]
         if serves is None or not loaded:
             return None
@@ -97,6 +98,11 @@ async def _loaded(redis: AnyRedis) -> Check | None:
                 "look at its log and restart it; `refrain model use VERSION` lets another serve",
             )
         await asyncio.sleep(LOOK_SECONDS)
+
+
+def _has_model(state: Mapping[str, str]) -> bool:
+    """Whether a process goes from model to model: one that starts has read one, and comes to that later."""
+    return "model" in state and starting_for(state) is None
 
 
 async def _sweep(redis: AnyRedis, alive: Alive) -> Check | None:

@@ -36,23 +36,28 @@ class Alive(NamedTuple):
         Kind -> how many have started.
     starting
         Kind -> for how many seconds one has been starting; of several, the slowest.
+    load
+        Whether those of `AFTER_LOADS` wait for a load of history.
     """
 
     at_work: Counter[str]
     starting: Mapping[str, float]
+    load: LoadState
 
     def has(self, kind: str) -> bool:
         """Whether one is at work, or about to be."""
         return self.at_work[kind] > 0 or kind in self.starting
 
 
-def alive_among(states: Mapping[str, Mapping[str, str]]) -> Alive:
+def alive_among(states: Mapping[str, Mapping[str, str]], load: LoadState) -> Alive:
     """Return which kinds of processes live.
 
     Parameters
     ----------
     states
         Name of each process that lives -> what it says of itself.
+    load
+        As in `Alive`.
     """
     at_work, starting = Counter[str](), dict[str, float]()
     for state in states.values():
@@ -61,7 +66,7 @@ def alive_among(states: Mapping[str, Mapping[str, str]]) -> Alive:
             at_work[kind] += 1
         else:
             starting[kind] = max(seconds, starting.get(kind, seconds))
-    return Alive(at_work, starting)
+    return Alive(at_work, starting, load)
 
 
 async def check_here(redis: AnyRedis, kind: str) -> Check:
@@ -79,21 +84,15 @@ async def check_here(redis: AnyRedis, kind: str) -> Check:
         )
     at_work = [name for name, state in ours.items() if starting_for(state) is None]
     if not at_work:
-        found = f"not at work yet, has been starting for {ago(alive_among(ours).starting[kind])}"
+        found = (
+            f"not at work yet, has been starting for {ago(alive_among(ours, LoadState.NONE).starting[kind])}"
+        )
         return Check.wrong(kind, found, STILL_STARTING)
     return Check.fine(kind, f"runs: {', '.join(at_work)}")
 
 
-def check_processes(alive: Alive, load: LoadState) -> Iterator[Check]:
-    """Look whether there is a process of each kind.
-
-    Parameters
-    ----------
-    alive
-        Those that live.
-    load
-        Whether they wait for a load of history.
-    """
+def check_processes(alive: Alive) -> Iterator[Check]:
+    """Look whether there is a process of each kind."""
     for kind, missing in KINDS.items():
         number = alive.at_work[kind]
         runs = "1 runs" if number == 1 else f"{number} run"
@@ -101,7 +100,7 @@ def check_processes(alive: Alive, load: LoadState) -> Iterator[Check]:
             yield _starting(kind, runs if number else "", missing, alive.starting[kind])
         elif number:
             yield Check.fine(kind, runs)
-        elif waits := _waiting(kind, load):
+        elif waits := _waiting(kind, alive.load):
             yield waits
         else:
             hint = f"start `refrain {kind}`, or `refrain up` for all"

@@ -15,6 +15,7 @@ from consumers.runtime.session import redis_session
 from stream.errors import Unreachable
 from stream.settings import Settings
 from stream.stores.heartbeats import heartbeats
+from stream.stores.history import load_state
 
 __all__ = ["examine_sent"]
 
@@ -35,7 +36,7 @@ async def _in_redis(settings: Settings, topic: str) -> tuple[Alive | None, list[
     alive, checks = None, []
     try:
         async with asyncio.timeout(PATIENCE), redis_session(settings) as redis:
-            alive = alive_among(await heartbeats(redis))
+            alive = alive_among(await heartbeats(redis), await load_state(redis))
             if topic == "clicks":
                 checks.append(await check_serving(redis, settings, alive, time.time()))
             if topic in ("clicks", "songs"):

@@ -425,6 +425,19 @@ def test_a_process_that_waits_while_history_is_loaded_is_not_wrong(
     )
 
 
+def test_clicks_that_wait_while_history_is_loaded_are_not_wrong(
+    healthy: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(lambda redis: Heartbeat(redis, "ingest").stop())
+    with_redis(alive("history"))
+    producer = KafkaProducer(bootstrap_servers=healthy.kafka)
+    producer.send("clicks", value=b"{}")
+    producer.close()
+    code, found = looked(refrain)
+    said = "1 events of clicks behind, and `refrain ingest` waits for a load of history"
+    assert (code, found["lag of ingest"]) == (0, ("warning", said, "see `ingest`"))
+
+
 def test_a_process_that_waits_while_history_is_loaded_passes_its_health_check(
     settings: Settings, refrain: Refrain, with_redis: WithRedis
 ) -> None:
@@ -537,6 +550,15 @@ def test_songs_that_have_stayed_behind_the_model_are_told(
     state, said, mend = looked(refrain)[1]["songs"]
     assert (state, said) == ("warning", "song vectors are 6 d old, and go on serving")
     assert "started again and again" in mend
+
+
+def test_a_process_that_is_starting_is_not_told_to_load_another_model(
+    healthy: Settings, refrain: Refrain, with_redis: WithRedis
+) -> None:
+    with_redis(alive("ingest", "work", model=4))
+    with_redis(starting("ingest", 5))
+    with_redis(lambda redis: redis.hset(keys.process("ingest-another-1-1"), "model", 3))
+    assert looked(refrain)[1]["model loaded"][:2] == ("fine", "version 4, by every process")
 
 
 def test_a_process_that_has_not_loaded_the_model_that_serves_is_named(
