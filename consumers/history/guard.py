@@ -124,12 +124,12 @@ def _clicks_topic(settings: Settings) -> tuple[str, str, Mapping[int, int]]:
         return cluster_id(admin), state.topic_id if state else "", ends(admin, "clicks")
 
 
-async def after_load(settings: Settings) -> None:
+async def after_load(settings: Settings, number: int) -> None:
     """Let the model that serves, where one does, be taken to those who are new; and whoever waits begin."""
     redis = await open_redis(settings)
     async with aclosing(redis):
         await Sweeps(redis).due()
-        await History(redis).end()
+        await History(redis).end(number)
 
 
 async def abandon(redis: AnyRedis) -> bool:
@@ -149,4 +149,4 @@ async def abandon(redis: AnyRedis) -> bool:
             "a `refrain history load` runs",
             hint=f"End it first. One that was killed counts for {SECONDS} seconds more.",
         )
-    return await History(redis).end()
+    return await History(redis).give_up()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
@@ -27,6 +28,12 @@ from stream.settings import Settings
 
 __all__ = ["load"]
 
+logger = logging.getLogger(__name__)
+
+WAITING = (
+    "`refrain ingest` and `refrain train` wait until the same files are loaded once more, or it is given up "
+    "(`refrain history abandon`)"
+)
 SAID = "said string"
 COUNTED = pa.schema([("said", pa.string())])
 
@@ -47,13 +54,17 @@ def load(files: Sequence[HistoryFile], settings: Settings, loading: Loading) -> 
     with session(loading.master) as spark, announced(settings) as ours:
         number = asyncio.run(before_load(settings, ours))
         begun = time.monotonic()
-        said = (
-            packets(spark, files, settings, loading)
-            .mapInArrow(told(partial(_write, settings, number)), SAID)
-            .collect()
-        )
-        summary = LoadSummary(seconds=time.monotonic() - begun)
-        asyncio.run(after_load(settings))
+        try:
+            said = (
+                packets(spark, files, settings, loading)
+                .mapInArrow(told(partial(_write, settings, number)), SAID)
+                .collect()
+            )
+            summary = LoadSummary(seconds=time.monotonic() - begun)
+            asyncio.run(after_load(settings, number))
+        except BaseException:
+            logger.warning("the load did not end: %s", WAITING)
+            raise
     for row in said:
         _add(summary, json.loads(row.said))
     return summary

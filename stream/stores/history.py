@@ -101,8 +101,13 @@ class History:
         await self._redis.hset(keys.HISTORY, UNFINISHED, number)
         return number
 
-    async def end(self) -> bool:
-        """Note that the load has ended, or is given up; say whether there was one."""
+    async def end(self, number: int) -> None:
+        """Note that a load has ended; where another began after it, that one keeps others waiting."""
+        if await self._redis.hget(keys.HISTORY, UNFINISHED) == b"%d" % number:
+            await self.give_up()
+
+    async def give_up(self) -> bool:
+        """Let nobody wait any more; say whether there was a load to wait for."""
         return bool(await self._redis.hdel(keys.HISTORY, UNFINISHED))
 
     async def ends(self) -> Ends:

@@ -51,7 +51,7 @@ def load_here(
         packed = [part for number, part in parts if number == bucket]
         if packed:
             written.add(asyncio.run(_write(settings, load, packed)))
-    asyncio.run(after_load(settings))
+    asyncio.run(after_load(settings, load))
     return rows, written
 
 

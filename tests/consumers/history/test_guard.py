@@ -144,6 +144,7 @@ def test_an_ingester_that_waits_for_a_load_which_fails_waits_until_it_is_repeate
             failing.setattr(spark, "collect", fail)
             with pytest.raises(BadFile):
                 load([], settings, Loading())
+        assert any("`refrain history abandon`" in said for said in caplog.messages)
         wait_for(lambda: UNFINISHED in caplog.messages or db.exists("user:{u}"), "a word that it still waits")
         assert kinds(db) == set()
         assert not db.exists("user:{u}")
@@ -159,7 +160,7 @@ def test_an_ingester_that_waits_for_a_load_of_which_redis_does_not_hear_for_a_wh
     caplog.set_level(logging.INFO)
     log.send("clicks", [CLICK])
     with announced(settings) as name:
-        asyncio.run(before_load(settings, name))
+        number = asyncio.run(before_load(settings, name))
 
         def not_heard_of() -> bool:
             db.delete(f"process:{{{name}}}")
@@ -171,7 +172,7 @@ def test_an_ingester_that_waits_for_a_load_of_which_redis_does_not_hear_for_a_wh
             assert not db.exists("user:{u}")
             wait_for(lambda: caplog.messages.count(WAITING) == 2, "a word that it waits, as before")
             assert kinds(db) == {"history"}
-            asyncio.run(after_load(settings))
+            asyncio.run(after_load(settings, number))
 
 
 @pytest.mark.parametrize("process", [ingest, train])

@@ -44,7 +44,16 @@ async def test_a_load_is_unfinished_until_it_is_noted_that_it_has_ended(redis: A
     states.append(await load_state(redis))
     await heartbeat.stop()
     states.append(await load_state(redis))
-    assert await history.end()
+    await history.end(0)
     states.append(await load_state(redis))
     assert states == [LoadState.NONE, LoadState.RUNS, LoadState.UNFINISHED, LoadState.NONE]
-    assert not await history.end()
+    assert not await history.give_up()
+
+
+async def test_a_load_that_ends_does_not_end_one_that_began_after_it(redis: AnyRedis) -> None:
+    history = History(redis)
+    for _ in range(2):
+        await history.begin({OffsetSource(0): 5})
+    await history.end(0)
+    assert await load_state(redis) is LoadState.UNFINISHED
+    assert await history.give_up()
